@@ -1,0 +1,174 @@
+"""The errors a person can meet.
+
+    AssetryError                     every error of assetry; catch this one to catch them all
+    ├── UsageError                   the question is wrong (exit code 2)
+    │   └── SelectionError           a selection that cannot be read, or that matches nothing
+    ├── DefinitionError              the definitions cannot be loaded (exit code 3)
+    │   ├── UnknownDependencyError   an asset depends on a key that nothing defines
+    │   ├── AmbiguousNameError       a short name fits two assets
+    │   ├── DuplicateKeyError        two definitions claim one key
+    │   ├── CycleError               assets that wait for each other
+    │   ├── ProjectFileError         assetry.toml cannot be understood
+    │   └── IntegrationError         an integration cannot read what it was pointed at
+    ├── PluginError                  a plugin is broken, or none fits
+    │   ├── ClaimError               two plugins answered a question that only one may answer
+    │   └── NoClaimError             no plugin answered
+    ├── StoreError                   the records cannot be read or written
+    │   └── StoreVersionError        the store was written by a newer assetry
+    ├── ValueStoreError              a value cannot be kept, or read back
+    └── RunError                     a run cannot go on
+        └── ConflictError            another run is building the same asset
+
+Every error says what is wrong, where (``file:line``), what was probably meant, and what to do next.
+An `AssetryError` is meant for people: the command line prints it without a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AssetryError(Exception):
+    """Say what went wrong, where, what was probably meant and what to do next.
+
+    `message` is one sentence; `where` a place such as ``sales.py:14``; `near` the near misses, best first;
+    `hint` the next step. `exit_code` is what the command line ends with.
+
+    >>> print(AssetryError("No asset 'odrers'.", where="sales.py:3", near=["orders"], hint="See `assetry list`."))
+    No asset 'odrers'.
+      at sales.py:3
+      did you mean 'orders'?
+      See `assetry list`.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        near: Iterable[str] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.near = tuple(near)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.where:
+            lines.append(f"  at {self.where}")
+        if self.near:
+            lines.append(f"  did you mean {' or '.join(repr(name) for name in self.near)}?")
+        if self.hint:
+            lines.append(f"  {self.hint}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.where, self.near, self.hint))
+
+
+def _rebuild(
+    cls: type[AssetryError], message: str, where: str | None, near: tuple[str, ...], hint: str | None
+) -> AssetryError:
+    return cls(message, where=where, near=near, hint=hint)
+
+
+class UsageError(AssetryError):
+    """The question itself is wrong: an option, a name, a combination."""
+
+    exit_code = 2
+
+
+class SelectionError(UsageError):
+    """A selection that cannot be read, or that matches nothing."""
+
+
+class DefinitionError(AssetryError):
+    """The definitions cannot be loaded; nothing was run."""
+
+    exit_code = 3
+
+
+class UnknownDependencyError(DefinitionError):
+    """An asset depends on a key that nothing defines."""
+
+
+class AmbiguousNameError(DefinitionError):
+    """A short name fits two assets; write the whole key."""
+
+
+class DuplicateKeyError(DefinitionError):
+    """Two definitions claim one key."""
+
+
+class CycleError(DefinitionError):
+    """Assets wait for each other; the message shows the path."""
+
+
+class ProjectFileError(DefinitionError):
+    """assetry.toml, or [tool.assetry] of pyproject.toml, cannot be understood."""
+
+
+class IntegrationError(DefinitionError):
+    """An integration cannot read what it was pointed at: a manifest, a profile, a service."""
+
+
+class PluginError(AssetryError):
+    """A plugin is broken, or none fits."""
+
+    exit_code = 3
+
+
+class ClaimError(PluginError):
+    """Two plugins answered a question that only one may answer."""
+
+
+class NoClaimError(PluginError):
+    """No plugin answered."""
+
+
+class StoreError(AssetryError):
+    """The records cannot be read or written."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer assetry."""
+
+
+class ValueStoreError(AssetryError):
+    """A value cannot be kept or read back by an IO manager."""
+
+
+class RunError(AssetryError):
+    """A run cannot start or go on."""
+
+
+class ConflictError(RunError):
+    """Another run is building the same asset."""
+
+
+def near_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
+    """Return the known names nearest to `name`, best first.
+
+    A name is near when it is spelt almost the same, or when its last part is (``orders`` for ``shop/orders``).
+
+    >>> near_names("odrers", ["shop/orders", "shop/customers"])
+    ('shop/orders',)
+    """
+    candidates = list(dict.fromkeys(known))
+    by_fold: dict[str, list[str]] = {}
+    for candidate in candidates:
+        for form in {candidate.casefold(), candidate.casefold().rsplit("/", 1)[-1]}:
+            by_fold.setdefault(form, []).append(candidate)
+    wanted = name.casefold()
+    forms = difflib.get_close_matches(wanted, by_fold, n=most, cutoff=0.6)
+    tail = wanted.rsplit("/", 1)[-1]
+    if tail != wanted:
+        forms += difflib.get_close_matches(tail, by_fold, n=most, cutoff=0.6)
+    found = dict.fromkeys(candidate for form in forms for candidate in by_fold[form])
+    return tuple(found)[:most]

@@ -1,0 +1,66 @@
+"""Asset keys: the global names of assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from assetry.errors import DefinitionError
+
+
+class AssetKey(str):
+    """Name an asset: one or more parts, written ``a/b/c``.
+
+    A key is a string, so it hashes, sorts, prints and serialises as its written form, and equals it.
+    It is made from the written form or from the parts.
+
+    Raises `DefinitionError` for an empty part, or one with a slash, a line break, or blanks at its ends.
+
+    >>> AssetKey("shop/orders").parts
+    ('shop', 'orders')
+    >>> AssetKey(("shop", "orders")) == "shop/orders"
+    True
+    >>> AssetKey("shop/orders").name
+    'orders'
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, key: str | Iterable[str]) -> None: ...
+
+    def __new__(cls, key: str | Iterable[str]) -> AssetKey:
+        if type(key) is cls:
+            return key
+        if isinstance(key, str):
+            text, parts = str(key), key.split("/")
+        else:
+            parts = list(key)
+            text = "/".join(parts)
+            if any("/" in part for part in parts):
+                raise DefinitionError(f"A part of asset key {parts!r} contains '/'.", hint="Pass it as two parts.")
+        for part in parts:
+            # isprintable() is false for line breaks and control characters; "" is printable, so ask for it first.
+            if not part or not part.isprintable() or part != part.strip():
+                raise DefinitionError(
+                    f"{text!r} is not an asset key.",
+                    hint="A key is one or more non-empty parts joined by '/', for example 'shop/orders'.",
+                )
+        return str.__new__(cls, text)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the parts of the key."""
+        return tuple(self.split("/"))
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the key."""
+        return self[self.rfind("/") + 1 :]
+
+    def __repr__(self) -> str:
+        return f"AssetKey({str.__repr__(self)})"
+
+    def __str__(self) -> str:
+        return str.__str__(self)
