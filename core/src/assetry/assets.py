@@ -69,7 +69,8 @@ class Dep(NamedTuple):
     """Point at an upstream asset; a plain key does the same.
 
     `partition_mapping` says which upstream partitions a partition needs: ``same`` (the default), ``all`` or ``last``.
-    `metadata` is the user's own.
+    `name` is set for an upstream that was named by a function's argument: until the graph is built `key` is only
+    that name; the graph finds the asset it means. `metadata` is the user's own.
 
     >>> Dep(AssetKey("shop/orders")).key
     AssetKey('shop/orders')
@@ -77,6 +78,7 @@ class Dep(NamedTuple):
 
     key: AssetKey
     partition_mapping: str = "same"
+    name: str | None = None
     metadata: Mapping[str, Any] = {}
 
 
@@ -119,12 +121,14 @@ class Asset:
     * `version`: which version it is, when a model has several.
     * `aliases`: other keys that mean this asset: the sources that it was found to be.
     * `joins`: key that this asset says it is the table of (`meta: {assetry: {key: …}}` of a dbt source).
+    * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
+      an installed dbt package, when that project is loaded itself).
     * `io`: URL of the IO manager that keeps its value; None for the project's.
 
     Raises `DefinitionError` when it names itself as a dependency.
 
     >>> Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps
-    (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', metadata={}),)
+    (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', name=None, metadata={}),)
     """
 
     key: AssetKey
@@ -154,6 +158,7 @@ class Asset:
     version: str | None = None
     aliases: tuple[AssetKey, ...] = ()
     joins: AssetKey | None = None
+    fallback: bool = False
     io: str | None = None
 
     if TYPE_CHECKING:
@@ -188,6 +193,7 @@ class Asset:
             version: str | None = None,
             aliases: Iterable[AssetKey | str] = (),
             joins: AssetKey | str | None = None,
+            fallback: bool = False,
             io: str | None = None,
         ) -> None: ...
 

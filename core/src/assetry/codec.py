@@ -31,11 +31,12 @@ def to_json(value: Any) -> Any:
         return str(value) if isinstance(value, str) and type(value) is not str else value
     if is_dataclass(value) and not isinstance(value, type):
         return _dataclass_to_json(value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
+    names: tuple[str, ...] | None = getattr(value, "_fields", None)
+    if names is not None:
         defaults = value._field_defaults
         return {
             name: to_json(item)
-            for name, item in zip(value._fields, value, strict=True)
+            for name, item in zip(names, value, strict=True)
             if name not in defaults or item != defaults[name]
         }
     if isinstance(value, Mapping):
@@ -72,7 +73,8 @@ def from_json(kind: type[T], data: Any) -> T:
     >>> from_json(Column, {"name": "id", "type": "integer", "new": 1})
     Column(name='id', type='integer', description='', tags=())
     """
-    return _reader(kind)(data)  # type: ignore[no-any-return]
+    read: Callable[[Any], T] = _reader(kind)  # type: ignore[arg-type]
+    return read(data)
 
 
 @cache

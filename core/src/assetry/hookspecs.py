@@ -62,7 +62,7 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
 
 
 @hookspec
-def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
     """Run all of an invocation in ONE go, yielding events as they happen. Routed.
 
     What an implementation promises:
@@ -86,7 +86,7 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 
 
 @hookspec
-def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
     """Look at the assets of `invocation` without running anything; yield `Observed`. Routed.
 
     For what happened outside: the last sync that somebody else started, the freshness of a source.

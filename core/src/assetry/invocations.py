@@ -20,6 +20,8 @@ class InvocationGroup:
     * `whole`: the tool cannot run a subset; choosing one member runs all of them.
     * `partitions`: ``one`` partition per invocation, or a ``range`` of neighbours.
     * `limit`: how many invocations of this group may run at the same time.
+    * `counted`: False for what is called inside assetry's own process (a Python function that makes several
+      assets): it is kept together, but it is no tool run and a plan does not count it.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
     True
@@ -30,6 +32,7 @@ class InvocationGroup:
     whole: bool = False
     partitions: Literal["one", "range"] = "one"
     limit: int = 1
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
