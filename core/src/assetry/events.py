@@ -198,11 +198,12 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class InvocationStarted(Event):
-    """Say that an invocation began: its kind, its command, its assets."""
+    """Say that an invocation is about to begin: its kind, its group, its command, its assets."""
 
     json_tag: ClassVar = ("event", "invocation_started")
     kind: str
     assets: tuple[AssetKey, ...]
+    group: str | None = None
     command: str | None = None
 
 

@@ -30,6 +30,15 @@ hookimpl = pluggy.HookimplMarker("assetry")
 
 
 @hookspec
+def assetry_discover(root: str) -> Iterable[Integration] | None:
+    """Return the integrations that can be recognised in a folder that has no project file. All.
+
+    Called once, with the absolute path of the folder; look at it and one level below, run nothing. Return None or
+    nothing when the folder holds none of yours.
+    """
+
+
+@hookspec
 def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
     """Return the assets of an integration. Claim, by `integration.kind`.
 

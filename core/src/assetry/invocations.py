@@ -22,6 +22,8 @@ class InvocationGroup:
     * `limit`: how many invocations of this group may run at the same time.
     * `counted`: False for what is called inside assetry's own process (a Python function that makes several
       assets): it is kept together, but it is no tool run and a plan does not count it.
+    * `holds`: what nobody else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
+      file that another process has open): whatever reads or writes there waits for the end of the invocation.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
     True
@@ -33,6 +35,7 @@ class InvocationGroup:
     partitions: Literal["one", "range"] = "one"
     limit: int = 1
     counted: bool = True
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

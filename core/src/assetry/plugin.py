@@ -1,0 +1,101 @@
+"""All that a plugin author needs, in one place: ``from assetry.plugin import …``.
+
+A plugin is a module (or object) with functions marked by `hookimpl`, named in an entry point::
+
+    [project.entry-points.assetry]
+    acme = "assetry_acme.plugin"
+
+and its first lines are these::
+
+    from assetry.plugin import Asset, InvocationGroup, Materialized, Started, hookimpl
+
+    @hookimpl
+    def assetry_load_assets(integration):
+        if integration.kind != "acme":
+            return None
+        return [Asset(key=f"{integration.name}/{table}", kind="acme", integration=integration)
+                for table in integration.options["tables"]]
+"""
+
+from assetry.assets import Asset, Check, Column, Dep, Integration, Relation
+from assetry.codec import from_json, to_json
+from assetry.errors import (
+    AssetryError,
+    DefinitionError,
+    IntegrationError,
+    RunError,
+    StoreError,
+    UsageError,
+    ValueStoreError,
+    near_names,
+)
+from assetry.events import (
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    Log,
+    Materialized,
+    Observed,
+    Progress,
+    Skipped,
+    Started,
+)
+from assetry.hookspecs import hookimpl
+from assetry.invocations import CheckRef, Invocation, InvocationGroup
+from assetry.keys import AssetKey
+from assetry.panels import Panel, PanelContext
+from assetry.partitions import PartitionsDefinition
+from assetry.policies import FreshnessPolicy, RetryPolicy
+from assetry.protocols import Executor, IOManager, RunContext, RunningTask, Saved, Store, Task
+from assetry.records import Attempt, EventRecord, Materialization, RunInfo
+
+__all__ = [
+    "Asset",
+    "AssetKey",
+    "AssetryError",
+    "Attempt",
+    "Check",
+    "CheckRef",
+    "Checked",
+    "Column",
+    "DefinitionError",
+    "Dep",
+    "Event",
+    "EventRecord",
+    "Executor",
+    "Failed",
+    "FreshnessPolicy",
+    "Handle",
+    "IOManager",
+    "Integration",
+    "IntegrationError",
+    "Invocation",
+    "InvocationGroup",
+    "Log",
+    "Materialization",
+    "Materialized",
+    "Observed",
+    "Panel",
+    "PanelContext",
+    "PartitionsDefinition",
+    "Progress",
+    "Relation",
+    "RetryPolicy",
+    "RunContext",
+    "RunError",
+    "RunInfo",
+    "RunningTask",
+    "Saved",
+    "Skipped",
+    "Started",
+    "Store",
+    "StoreError",
+    "Task",
+    "UsageError",
+    "ValueStoreError",
+    "from_json",
+    "hookimpl",
+    "near_names",
+    "to_json",
+]
