@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -108,8 +108,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def _record_reader(kind: Any) -> Callable[[Any], Any]:
-    variants = {each.json_tag: each for each in kind.__subclasses__()} if "json_tag" not in vars(kind) else {}
-    variants = {tag: each for tag, each in variants.items() if tag}
+    variants = {} if "json_tag" in vars(kind) else dict(_tagged(kind))
     if variants:
         return lambda data: _reader(_variant(variants, data))(data)
     hints = typing.get_type_hints(kind)
@@ -121,6 +120,13 @@ def _record_reader(kind: Any) -> Callable[[Any], Any]:
         return kind(**{name: reader(data[key]) for name, key, reader in readers if key in data})
 
     return read
+
+
+def _tagged(kind: Any) -> Iterator[tuple[Any, Any]]:
+    for each in kind.__subclasses__():
+        if "json_tag" in vars(each):
+            yield each.json_tag, each
+        yield from _tagged(each)
 
 
 def _variant(variants: Mapping[Any, Any], data: Mapping[str, Any]) -> Any:
