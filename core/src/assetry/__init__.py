@@ -18,15 +18,17 @@ from assetry.assets import Asset, Check, Column, Dep, Integration
 from assetry.decorators import asset, asset_check, multi_asset
 from assetry.keys import AssetKey
 from assetry.partitions import (
-    DailyPartitionsDefinition,
     DynamicPartitionsDefinition,
-    HourlyPartitionsDefinition,
-    MonthlyPartitionsDefinition,
     MultiPartitionsDefinition,
     StaticPartitionsDefinition,
-    WeeklyPartitionsDefinition,
 )
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.windows import (
+    DailyPartitionsDefinition,
+    HourlyPartitionsDefinition,
+    MonthlyPartitionsDefinition,
+    WeeklyPartitionsDefinition,
+)
 
 if TYPE_CHECKING:
     from assetry.project import Project, materialize
