@@ -80,6 +80,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
         self._claims: dict[str, str] = {}
+        self._routes: dict[tuple[str, str], Any] = {}
         self._trace = os.environ.get("ASSETRY_TRACE", "") not in ("", "0")
 
     # -- loading -------------------------------------------------------------------------------------------------
@@ -172,16 +173,19 @@ class Plugins:
     def _routed(self, integration: Integration, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Call the one plugin that claimed the integration's kind; None when it does not implement the hook."""
         name = self.claimant(integration)
-        for impl in self._implementations(hook):
-            if impl.plugin_name == name:
-                try:
-                    return self._call(impl, hook, arguments)
-                except AssetryError:
-                    raise
-                except Exception as error:
-                    self._report(name, f"{hook}: {type(error).__name__}: {error}")
-                    raise self._attributed(name, hook, error) from error
-        return None
+        if (name, hook) not in self._routes:
+            found = (impl for impl in self._implementations(hook) if impl.plugin_name == name)
+            self._routes[name, hook] = next(found, None)
+        impl = self._routes[name, hook]
+        if impl is None:
+            return None
+        try:
+            return self._call(impl, hook, arguments)
+        except AssetryError:
+            raise
+        except Exception as error:
+            self._report(name, f"{hook}: {type(error).__name__}: {error}")
+            raise self._attributed(name, hook, error) from error
 
     def _all(self, hook: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """Call every plugin; one that fails is recorded and passed over."""

@@ -1,0 +1,140 @@
+"""The ledger of a run: turns events into the records that the store keeps.
+
+It knows, at every moment, which data version each asset has, so that a materialization is recorded with the versions
+of the inputs it was made from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from assetry.events import Checked, Event, Failed, Materialized, Observed, Skipped, Started
+from assetry.graph import AssetGraph
+from assetry.keys import AssetKey
+from assetry.protocols import Store
+from assetry.records import Attempt, EventRecord, Materialization, Outcome
+from assetry.staleness import view_version
+
+
+class Ledger:
+    """Collect the records of one run and write them to the store, one transaction at a time."""
+
+    def __init__(self, run_id: str, graph: AssetGraph, versions: Mapping[AssetKey, str]) -> None:
+        self._run = run_id
+        self._graph = graph
+        self._versions = dict(versions)
+        self._started: dict[AssetKey, datetime] = {}
+        self._events: list[EventRecord] = []
+        self._materializations: list[Materialization] = []
+        self._attempts: dict[tuple[AssetKey, str | None], Attempt] = {}
+        self._serial = 0
+        self.outcomes: dict[tuple[AssetKey, str | None], Attempt] = {}
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether an asset, or a check of severity error, has failed."""
+        return bool(self.counts["failed"] or self.counts["checks_failed"])
+
+    def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
+        """Take one event."""
+        if isinstance(event, Materialized):
+            event = self._note_materialized(at, event)
+        elif isinstance(event, Observed):
+            self._note_observed(at, event)
+        elif isinstance(event, Started):
+            self._started[event.key] = at
+            self._attempt(event.key, None, at, "running")
+        elif isinstance(event, Failed):
+            self._attempt(event.key, None, at, "failed", event.message)
+            self.counts["failed"] += 1
+        elif isinstance(event, Skipped):
+            self._note_skipped(at, event)
+        elif isinstance(event, Checked):
+            self._note_checked(at, event)
+        self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
+
+    def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:
+        """Record what was made, from what; return the event with the version that the core gave it."""
+        asset = self._graph[event.key]
+        inputs = {dep.key: self._versions[dep.key] for dep in asset.deps if dep.key in self._versions}
+        if event.data_version is None:
+            self._serial += 1
+            event = replace(event, data_version=f"{self._run}.{self._serial}")
+        version = str(event.data_version)
+        self._versions[event.key] = view_version(asset, inputs) if asset.computed_on_read else version
+        started = self._started.get(event.key)
+        self._materializations.append(
+            Materialization(
+                key=event.key,
+                partition=event.partition,
+                at=at,
+                run=self._run,
+                data_version=version,
+                code_version=asset.code_version,
+                code_parts=asset.code_parts,
+                inputs=inputs,
+                columns=event.columns,
+                metadata=event.metadata,
+                seconds=(at - started).total_seconds() if started else None,
+            )
+        )
+        self._attempt(event.key, event.partition, at, "materialized")
+        self.counts["materialized"] += 1
+        return event
+
+    def _note_observed(self, at: datetime, event: Observed) -> None:
+        """Record an outside change like a materialization: what is downstream compares versions, not events."""
+        if event.data_version is None:
+            return
+        self._versions[event.key] = event.data_version
+        self._materializations.append(
+            Materialization(
+                key=event.key,
+                partition=event.partition,
+                at=at,
+                run=self._run,
+                data_version=event.data_version,
+                columns=event.columns,
+                metadata=event.metadata,
+            )
+        )
+
+    def _note_skipped(self, at: datetime, event: Skipped) -> None:
+        self.counts["skipped"] += 1
+        before = self.outcomes.get((event.key, None))
+        if before is not None and before.outcome == "check_failed":
+            return  # its own check stopped it: that is the failure, and the skip only its consequence
+        self._attempt(event.key, None, at, "skipped", event.because)
+
+    def _note_checked(self, at: datetime, event: Checked) -> None:
+        if event.passed:
+            self.counts["checks_passed"] += 1
+        elif event.severity == "warn":
+            self.counts["checks_warned"] += 1
+        else:
+            self.counts["checks_failed"] += 1
+            text = f"check {event.check} failed" + (f": {event.message}" if event.message else "")
+            self._attempt(event.key, None, at, "check_failed", text)
+
+    def _attempt(
+        self, key: AssetKey, partition: str | None, at: datetime, outcome: Outcome, message: str | None = None
+    ) -> None:
+        place = (key, partition)
+        before = self.outcomes.get(place)
+        if outcome in ("materialized", "running") and before is not None and before.outcome == "check_failed":
+            return  # a check may report before its asset; a failure is not washed away by what follows
+        attempt = Attempt(key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message)
+        self.outcomes[place] = self._attempts[place] = attempt
+
+    def write(self, store: Store) -> list[EventRecord]:
+        """Write what was noted since the last time; return it, now durable."""
+        events, self._events = self._events, []
+        materializations, self._materializations = self._materializations, []
+        attempts, self._attempts = list(self._attempts.values()), {}
+        if events:
+            store.append(events, materializations, attempts)
+        return events

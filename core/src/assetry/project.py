@@ -1,0 +1,453 @@
+"""A project: assets, the tools that make them, and where values and records are kept.
+
+This is the front door: it finds and loads the definitions, and hands them on, one way, to graph, plan and run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from assetry.assets import Asset, Integration, Relation
+from assetry.decorators import AssetFunction
+from assetry.errors import DefinitionError, UsageError
+from assetry.events import InvocationStarted
+from assetry.graph import AssetGraph
+from assetry.invocations import InvocationGroup
+from assetry.io import Values
+from assetry.keys import AssetKey
+from assetry.modules import import_modules
+from assetry.plan import Plan, PlanRequest, make_plan
+from assetry.plugins import Plugins, load_plugins
+from assetry.protocols import Store
+from assetry.python import PythonPlugin
+from assetry.records import EventRecord, RunInfo
+from assetry.run import RunRequest, RunResult, RunServices, execute
+from assetry.selection import Selectors
+from assetry.selection import select as select_keys
+from assetry.settings import Settings, read_settings
+from assetry.staleness import Status, stale_keys, statuses
+
+#: The plugins that assetry itself consists of; each is a module of hook implementations.
+BUILT_IN = ("assetry.executors", "assetry.io", "assetry.store", "assetry.frames")
+
+PYTHON = "python"
+
+Definition = Asset | AssetFunction[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Say how a selection is to be planned; see `Project.plan`.
+
+    >>> Ask(partition="2026-01-31").partitions
+    ('2026-01-31',)
+    """
+
+    stale: bool = False
+    full_refresh: bool = False
+    partition: str | Sequence[str] = ()
+    collapse: str = "fewest"
+
+    def __post_init__(self) -> None:
+        if self.collapse not in ("fewest", "earliest"):
+            raise UsageError(f"collapse={self.collapse!r}: unknown.", near=("fewest", "earliest"))
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Return the partitions asked for."""
+        return (self.partition,) if isinstance(self.partition, str) else tuple(self.partition)
+
+    def options(self) -> dict[str, Any]:
+        """Return what a run keeps of this, as JSON."""
+        return {"full_refresh": self.full_refresh, "partition": list(self.partitions), "stale": self.stale}
+
+
+class Project:
+    """Hold the assets of a project, plan them, materialize them, and tell how they are.
+
+    `assets` may mix `Asset` values, functions decorated with `@asset` and lists of either, such as what
+    ``load_assets_from_dbt_project()`` returns. `integrations` are loaded through their plugins, and `modules` are
+    Python modules with assets, by name. `plugins` are local ones, modules or objects. `store`, `io` and `executor`
+    are URLs; `root` is the folder that relative paths start from.
+
+    Nothing is loaded before it is needed: definitions at the first use of `graph`, which raises `DefinitionError`.
+
+    >>> from assetry import asset
+    >>> @asset
+    ... def one() -> int:
+    ...     return 1
+    >>> @asset
+    ... def two(one: int) -> int:
+    ...     return one + 1
+    >>> with Project(assets=[one, two], store="sqlite::memory:", io="memory:") as project:
+    ...     result = project.materialize()
+    ...     result.ok, project.load_value("two")
+    (True, 2)
+    """
+
+    def __init__(
+        self,
+        assets: Iterable[Any] = (),
+        *,
+        integrations: Sequence[Integration] = (),
+        modules: Sequence[str] = (),
+        plugins: Sequence[Any] = (),
+        settings: Settings | None = None,
+        root: str | os.PathLike[str] = ".",
+        **urls: str | None,
+    ) -> None:
+        settings = settings or Settings(Path(root).resolve())
+        unknown = set(urls) - {"store", "io", "executor"}
+        if unknown:
+            raise TypeError(f"Project() got an unexpected keyword argument {unknown.pop()!r}")
+        self.settings = replace(settings, **{name: url for name, url in urls.items() if url is not None})
+        self._definitions = tuple(_flat(assets))
+        self._integrations = tuple(integrations)
+        self._modules = tuple(modules)
+        self._local = tuple(plugins)
+        self._opened: list[Any] = []
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] = ".", *, plugins: Sequence[Any] = ()) -> Project:
+        """Find the project in a folder (or above it) and return it.
+
+        With a project file, what it names; without one, the integrations that plugins recognise in the folder, and
+        ``assets.py`` or ``assets/``. Raises `ProjectFileError`.
+        """
+        settings = read_settings(path)
+        local = [*plugins, *_local_plugins(settings.root)]
+        return cls(settings=settings, plugins=local)
+
+    # -- definitions ---------------------------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Path:
+        """Return the project's folder."""
+        return self.settings.root
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """Return the loaded plugins."""
+        built_in: dict[str, Callable[[], Any]] = {
+            name.rpartition(".")[2]: partial(import_module, name) for name in BUILT_IN
+        }
+        functions = [each for each in self._definitions if isinstance(each, AssetFunction)]
+        python = PythonPlugin(functions)
+        return load_plugins({**built_in, PYTHON: lambda: python}, self._local)
+
+    @cached_property
+    def integrations(self) -> tuple[Integration, ...]:
+        """Return every integration of the project, the Python modules among them."""
+        named = self.settings.integrations
+        if named is None and self.settings.file is None and not self._definitions and not self._integrations:
+            named = tuple(self.plugins.discover(str(self.root)))
+        return (*(named or ()), *self._integrations, *self._python())
+
+    def _python(self) -> Iterable[Integration]:
+        modules = self.settings.modules
+        if modules is None and not self._definitions and not self._integrations:
+            modules = _default_modules(self.root)
+        functions = any(isinstance(each, AssetFunction) for each in self._definitions)
+        names = [*(modules or ()), *self._modules]
+        if names or functions:
+            yield Integration(PYTHON, PYTHON, {"modules": names}, str(self.root))
+
+    @cached_property
+    def graph(self) -> AssetGraph:
+        """Return the graph of all assets; the definitions are loaded at the first use."""
+        assets = [each for each in self._definitions if isinstance(each, Asset)]
+        for integration in self.integrations:
+            assets += self.plugins.load_assets(integration)
+        return AssetGraph.of(self._placed(assets))
+
+    def _placed(self, assets: Sequence[Asset]) -> Iterable[Asset]:
+        """Give a Python asset its table where that is somebody's source, so that the two are recognised as one.
+
+        An asset that a source names by its key, or by `meta`, is kept where the source looks for it instead.
+        """
+        sources = [asset for asset in assets if asset.relation is not None and not asset.executable]
+        wanted = {_folded(asset.relation) for asset in sources if asset.relation is not None}
+        named = {asset.key for asset in sources} | {asset.joins for asset in sources}
+        for asset in assets:
+            if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
+                relation = None if asset.key in named else self.values.relation(asset)
+                if relation is not None and _folded(relation) in wanted:
+                    asset = replace(asset, relation=relation)
+            yield asset
+
+    # -- where things are kept -----------------------------------------------------------------------------------
+
+    @cached_property
+    def store(self) -> Store:
+        """Return the store of records, opened."""
+        store = self.plugins.open_store(_absolute(self.settings.store, self.root))
+        self._opened.append(store)
+        return store
+
+    @cached_property
+    def values(self) -> Values:
+        """Return what keeps and reads the values of assets."""
+        values = Values(
+            open_io=self.plugins.open_io,
+            default_url=self._default_io,
+            io_url=self.plugins.io_url,
+            files_url=f"parquet:{self.root / '.assetry' / 'data'}",
+            last_metadata=self._last_metadata,
+        )
+        self._opened.append(values)
+        return values
+
+    def _default_io(self) -> str | None:
+        """Return the URL that Python assets are kept at: as configured, else the first warehouse of an integration."""
+        if self.settings.io is not None:
+            return _absolute(self.settings.io, self.root)
+        known = {asset.integration.name: asset.integration for asset in self._loaded() if asset.integration}
+        for integration in (*self.integrations, *known.values()):
+            url = self.plugins.io_url(integration)
+            if url is not None:
+                return url
+        return None
+
+    def _loaded(self) -> Iterable[Asset]:
+        return (each for each in self._definitions if isinstance(each, Asset))
+
+    def _last_metadata(self, key: AssetKey, partition: str | None) -> Mapping[str, Any]:
+        made = self.store.latest([key]).get((key, partition))
+        return made.metadata if made is not None else {}
+
+    def load_value(self, key: str, form: Any = None, partition: str | None = None) -> Any:
+        """Return the value of an asset, as `form` (a type; None for the default: a DataFrame for a table)."""
+        return self.values.load(self.graph[self.graph.find(key)], form, partition)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        while self._opened:
+            self._opened.pop().close()
+        for name in ("store", "values"):
+            self.__dict__.pop(name, None)
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- questions -----------------------------------------------------------------------------------------------
+
+    def select(self, select: Selectors = None, exclude: Selectors = None) -> tuple[AssetKey, ...]:
+        """Return the keys that a selection means; raise `SelectionError` when it is wrong or matches nothing."""
+        return select_keys(self.graph, select, exclude or (), self._words)
+
+    def _words(self) -> Mapping[AssetKey, str]:
+        return {status.key: status.status for status in self._statuses}
+
+    @property
+    def _statuses(self) -> tuple[Status, ...]:
+        running = {key for run in self.store.runs() if run.state == "running" for key in run.assets}
+        return statuses(self.graph, self.store.latest(), self.store.attempts(), running=running, now=datetime.now(UTC))
+
+    def status(self, select: Selectors = None, exclude: Selectors = None) -> tuple[Status, ...]:
+        """Return how each selected asset is, and why."""
+        chosen = set(self.select(select, exclude))
+        return tuple(status for status in self._statuses if status.key in chosen)
+
+    # -- plan and run --------------------------------------------------------------------------------------------
+
+    def plan(self, select: Selectors = None, exclude: Selectors = None, request: Ask | None = None, **ask: Any) -> Plan:
+        """Return what would run for a selection, and why, without running anything.
+
+        Keywords are the fields of `Ask`: ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds
+        incremental models anew, ``partition="2026-01-31"`` names one partition (or a list), and
+        ``collapse="earliest"`` trades invocations for an earlier start. Raises `SelectionError`.
+        """
+        request = request or Ask(**ask)
+        keys = self.select(select, exclude)
+        return self._plan_of(keys, request)
+
+    def _plan_of(self, keys: Sequence[AssetKey], request: Ask) -> Plan:
+        known = self._statuses
+        if request.stale:
+            stale = set(stale_keys(known))
+            keys = [key for key in keys if key in stale]
+        wanted = set(keys)
+        because = {
+            status.key: status.reasons[0].text if status.reasons else "selected; it is up to date"
+            for status in known
+            if status.key in wanted
+        }
+        groups: dict[AssetKey, InvocationGroup | None] = {
+            asset.key: self.plugins.invocation_group(asset) for asset in self.graph.assets if asset.executable
+        }
+        return make_plan(
+            self.graph,
+            keys,
+            groups,
+            PlanRequest(
+                because=because,
+                mode=request.collapse,
+                full_refresh=request.full_refresh,
+                partitions=self._partitions(keys, request),
+            ),
+        )
+
+    def _partitions(self, keys: Sequence[AssetKey], request: Ask) -> tuple[str, ...]:
+        """Return the partitions asked for, each checked against the assets that have partitions."""
+        for key in keys:
+            definition = self.graph[key].partitions_def
+            if definition is None:
+                continue
+            if not request.partitions:
+                raise UsageError(
+                    f"{key} has partitions; say which.",
+                    hint="Add --partition KEY (more than once for several).",
+                )
+            for partition in request.partitions:
+                definition.validate(partition)
+        return request.partitions
+
+    def materialize(
+        self,
+        select: Selectors = None,
+        exclude: Selectors = None,
+        request: Ask | None = None,
+        *,
+        on_event: Callable[[EventRecord], None] | None = None,
+        **ask: Any,
+    ) -> RunResult:
+        """Bring a selection up to date and return how it went; see `plan` for the keywords.
+
+        A failed asset or check is an outcome of the result, not an exception. `on_event` hears each record once it
+        is durable. Raises `ConflictError` when another run is building one of the assets.
+        """
+        request = request or Ask(**ask)
+        options = {"select": select, "exclude": exclude, **request.options()}
+        return self.run(self.plan(select, exclude, request), options=options, on_event=on_event)
+
+    def run(
+        self,
+        plan: Plan,
+        *,
+        options: Mapping[str, Any] | None = None,
+        resume: Mapping[str, str] | None = None,
+        on_event: Callable[[EventRecord], None] | None = None,
+    ) -> RunResult:
+        """Carry out a plan."""
+        executor = self.plugins.open_executor(self.settings.executor)
+        services = RunServices(self.plugins, self.store, executor, self.values)
+        request = RunRequest(options or {}, resume or {}, on_event)
+        try:
+            return execute(plan, self.graph, services, request)
+        finally:
+            executor.close()
+
+    # -- history -------------------------------------------------------------------------------------------------
+
+    def find_run(self, run_id: str | None = None) -> RunInfo:
+        """Return a run by its id or a unique beginning of it, the last one when None; raise `UsageError`."""
+        runs = self.store.runs(1)
+        found = (runs[0] if runs else None) if run_id is None else self.store.run(run_id)
+        if found is None:
+            what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
+            raise UsageError(what, hint="`assetry runs` lists them; `assetry materialize` starts one.")
+        return found
+
+    def left_of(self, run: RunInfo) -> tuple[AssetKey, ...]:
+        """Return what a run was to make and nobody has made since, in graph order."""
+        attempts = self.store.attempts(run.assets)
+        done = {key for (key, _), attempt in attempts.items() if attempt.outcome == "materialized"}
+        left = {key for key in run.assets if key not in done}
+        return tuple(key for key in self.graph.keys if key in left)
+
+    def plan_retry(self, run: RunInfo) -> Plan:
+        """Return the plan of what is left of a run, collapsed anew."""
+        request = Ask(
+            full_refresh=bool(run.options.get("full_refresh")), partition=tuple(run.options.get("partition") or ())
+        )
+        return self._plan_of(self.left_of(run), request)
+
+    def retry(self, run_id: str | None = None, *, on_event: Callable[[EventRecord], None] | None = None) -> RunResult:
+        """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""
+        run = self.find_run(run_id)
+        if run.state == "running":
+            raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
+        options = {**run.options, "retry_of": run.id}
+        return self.run(self.plan_retry(run), options=options, resume=self._tokens(run), on_event=on_event)
+
+    def _tokens(self, run: RunInfo) -> Mapping[str, str]:
+        """Return the job tokens that a run left behind, by group."""
+        tokens = self.store.handles(run.id)
+        if not tokens:
+            return {}
+        groups = {
+            record.invocation: record.event.group
+            for record in self.store.events(run.id)
+            if isinstance(record.event, InvocationStarted)
+        }
+        return {str(groups[id_]): token for id_, token in tokens.items() if groups.get(id_)}
+
+
+def materialize(
+    assets: Iterable[Any],
+    select: Selectors = None,
+    exclude: Selectors = None,
+    *,
+    project: Mapping[str, Any] | None = None,
+    **ask: Any,
+) -> RunResult:
+    """Materialize assets without a project file; `project` are keywords of `Project`.
+
+    >>> from assetry import asset
+    >>> @asset
+    ... def one() -> int:
+    ...     return 1
+    >>> materialize([one], project={"store": "sqlite::memory:", "io": "memory:"}).ok
+    True
+    """
+    with Project(assets, **(project or {})) as made:
+        return made.materialize(select, exclude, **ask)
+
+
+def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
+    """Yield assets and asset functions out of lists of lists of them."""
+    for each in definitions:
+        if isinstance(each, (Asset, AssetFunction)):
+            yield each
+        elif isinstance(each, Iterable) and not isinstance(each, (str, bytes, Mapping)):
+            yield from _flat(each)
+        else:
+            raise DefinitionError(
+                f"{each!r} is not an asset.",
+                hint="Pass Asset values, functions decorated with @asset, or lists of them.",
+            )
+
+
+def _default_modules(root: Path) -> tuple[str, ...]:
+    """Return the module that is looked for when the project file names none."""
+    found = (root / "assets.py").is_file() or (root / "assets" / "__init__.py").is_file()
+    return ("assets",) if found else ()
+
+
+def _local_plugins(root: Path) -> list[Any]:
+    """Return the plugin file beside the project file, if there is one; a broken one is reported by `assetry plugins`."""
+    if not (root / "assetry_plugins.py").is_file():
+        return []
+    return import_modules(["assetry_plugins"], str(root))
+
+
+def _absolute(url: str, root: Path) -> str:
+    """Return a URL whose path, when it is a relative one of a local file, starts from `root`."""
+    scheme, colon, rest = url.partition(":")
+    if not colon or rest.startswith(("/", ":")) or not rest:
+        return url
+    return f"{scheme}:{root / rest}"
+
+
+def _folded(relation: Relation) -> tuple[str | None, ...]:
+    return tuple(None if part is None else part.casefold() for part in relation)
