@@ -1,0 +1,258 @@
+"""The SQLite file below the store: opened, brought to today's form, guarded, and its troubles explained."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assetry.errors import StoreError, StoreVersionError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_APPLICATION = 0x61737472  # "astr": tells our file from another SQLite database
+#: What brings a file from each format to the next; the format of a file is its `user_version`.
+_MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, started TEXT NOT NULL,
+        finished TEXT, assets TEXT NOT NULL, options TEXT NOT NULL, process INTEGER NOT NULL, host TEXT NOT NULL,
+        owner TEXT NOT NULL, seen TEXT NOT NULL);
+    CREATE INDEX runs_running ON runs (number) WHERE state = 'running';
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY, run TEXT NOT NULL, at TEXT NOT NULL, invocation TEXT, body TEXT NOT NULL);
+    CREATE INDEX events_run ON events (run, id);
+    CREATE TABLE materializations (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, run TEXT NOT NULL,
+        data_version TEXT NOT NULL, code_version TEXT, seconds REAL, trace TEXT);
+    CREATE TABLE attempts (
+        run TEXT NOT NULL, key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL,
+        message TEXT, because TEXT, PRIMARY KEY (run, key, partition)) WITHOUT ROWID;
+    CREATE TABLE latest (
+        key TEXT NOT NULL, partition TEXT NOT NULL, materialization INTEGER, attempt TEXT,
+        PRIMARY KEY (key, partition)) WITHOUT ROWID;
+    CREATE TABLE checks (
+        key TEXT NOT NULL, name TEXT NOT NULL, run TEXT NOT NULL, at TEXT NOT NULL, invocation TEXT,
+        body TEXT NOT NULL, PRIMARY KEY (key, name)) WITHOUT ROWID;
+    CREATE TABLE handles (
+        run TEXT NOT NULL, invocation TEXT NOT NULL, token TEXT NOT NULL,
+        PRIMARY KEY (run, invocation)) WITHOUT ROWID;
+    CREATE TABLE claims (key TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX claims_run ON claims (run);
+    """,
+)
+#: SQLite's name of an error begins with the first; then what it means for the file, and the next step.
+_TROUBLES = (
+    (
+        "SQLITE_NOTADB",
+        "is not a SQLite database",
+        "It was left as it is. Move it away (mv {path} {path}.bad); assetry then begins a new history.",
+    ),
+    (
+        "SQLITE_CORRUPT",
+        "is damaged",
+        "It was left as it is. Save what can be saved (sqlite3 {path} .recover), or move it away; assetry then begins"
+        " a new history.",
+    ),
+    (
+        "SQLITE_FULL",
+        "cannot grow: the disk is full",
+        "What was recorded before is safe. Make room, then run `assetry retry`.",
+    ),
+    (
+        "SQLITE_READONLY",
+        "may not be written",
+        "Make the file and its folder writable for you, or choose another `store`.",
+    ),
+    (
+        "SQLITE_BUSY",
+        "is locked by another program",
+        "assetry holds it for moments only: close what has it open (a database browser, a backup), and try again.",
+    ),
+    ("SQLITE_LOCKED", "is locked", "Close what has it open, and try again."),
+    ("SQLITE_CANTOPEN", "cannot be opened", "See whether it is a file, in a folder that is yours to write."),
+    (
+        "SQLITE_IOERR",
+        "cannot be read or written: the disk reports an error",
+        "What was recorded before is safe. See whether the disk is full or read-only, then run `assetry retry`.",
+    ),
+)
+
+
+class Database:
+    """Keep one guarded connection to the SQLite file `path`; None is a database in memory.
+
+    A file that is not there counts as empty for readers; the first writer makes it. Writers wait `patience` seconds
+    for each other. Safe for any number of threads and processes, forks included.
+
+    Raises `StoreVersionError` for a file of a newer assetry, `StoreError` for one that cannot be read or written.
+
+    >>> database = Database(None, patience=1)
+    >>> database.read("SELECT count(*) FROM runs")
+    [(0,)]
+    """
+
+    def __init__(self, path: Path | None, patience: float) -> None:
+        self.path = path
+        self._patience = patience
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+        #: Connections of the process that this one was forked from: to be neither used nor closed here.
+        self._inherited: list[sqlite3.Connection] = []
+
+    def read(self, query: str, *values: Any) -> list[Any]:
+        """Return the rows of a query; none when there is no file."""
+        with self._guard(make=False) as db:
+            return [] if db is None else db.execute(query, values).fetchall()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection, in a transaction that is on disk at the end, or leaves no trace."""
+        with self._guard(make=True) as db:
+            assert db is not None
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                _roll_back(db)
+                raise
+
+    def close(self) -> None:
+        """Let go of the file; the next call opens it again."""
+        with self._lock:
+            if self._connection is not None and self._process == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _guard(self, *, make: bool) -> Iterator[sqlite3.Connection | None]:
+        """Give the connection to one thread at a time; None when there is no file and `make` does not want one."""
+        import sqlite3
+
+        with self._lock:
+            try:
+                if self._connection is not None and self._process != os.getpid():
+                    self._inherited.append(self._connection)
+                    self._connection = None
+                if self._connection is None and (make or self.path is None or self.path.exists()):
+                    self._connection, self._process = self._open(), os.getpid()
+                yield self._connection
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        import sqlite3
+
+        target, writable = ":memory:", True
+        if self.path is not None:
+            writable = not self.path.exists() or os.access(self.path, os.W_OK)
+            if writable:
+                _make_folder(self.path.parent)
+            target = _uri(self.path, writable=writable)
+        # What `check_same_thread` guards against, our lock does.
+        db = sqlite3.connect(target, uri=True, timeout=self._patience, isolation_level=None, check_same_thread=False)
+        try:
+            self._check_form(db)
+            if writable:
+                self._set_up(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _check_form(self, db: sqlite3.Connection) -> None:
+        """Raise unless the file is new, or ours and not newer than this program."""
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        if application != _APPLICATION and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            raise StoreError(
+                f"{self.path} is a SQLite database of another program; it was not touched.",
+                hint='Give `store` in assetry.toml a file of its own, for example "sqlite:.assetry/state.db".',
+            )
+        form = _form(db)
+        if form > len(_MIGRATIONS):
+            raise StoreVersionError(
+                f"{self.path} was written by a newer assetry: its format is {form},"
+                f" and this assetry reads up to {len(_MIGRATIONS)}.",
+                hint="Upgrade assetry (pip install --upgrade assetry), or give `store` in assetry.toml another file.",
+            )
+
+    def _set_up(self, db: sqlite3.Connection) -> None:
+        """Bring a new or older file to today's form."""
+        if self.path is not None and db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            self._use_log(db)
+        db.execute("PRAGMA synchronous = FULL")
+        if _form(db) >= len(_MIGRATIONS):
+            return
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have been first.
+            for number in range(_form(db), len(_MIGRATIONS)):
+                for statement in _MIGRATIONS[number].split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number + 1}")
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute("COMMIT")
+        except BaseException:
+            _roll_back(db)
+            raise
+
+    def _use_log(self, db: sqlite3.Connection) -> None:
+        """Switch the file to the write-ahead log; SQLite itself does not wait for its turn to do so."""
+        import sqlite3
+
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+
+    def _explained(self, error: sqlite3.Error) -> StoreError:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        for start, meaning, hint in _TROUBLES:
+            if name.startswith(start):
+                return StoreError(f"{self.path} {meaning} ({error}).", hint=hint.format(path=self.path))
+        return StoreError(f"{self.path} cannot be used: {error}.", hint="Nothing was changed; `-v` shows where.")
+
+
+def _form(db: sqlite3.Connection) -> int:
+    form: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return form
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    # A full disk may already have ended the transaction.
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if folder.name == ".assetry" and not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be made or written: {error.strerror}.",
+            hint="Make it yours to write, or choose another `store`.",
+        ) from error
+
+
+def _uri(path: Path, *, writable: bool) -> str:
+    uri = path.as_uri()
+    if writable:
+        return uri
+    log = path.with_name(f"{path.name}-wal")
+    # With nothing left in the log the file is complete by itself, and can be read where nothing may be written.
+    return f"{uri}?mode=ro" if log.exists() and log.stat().st_size else f"{uri}?immutable=1"
