@@ -1,0 +1,307 @@
+"""The manifest of a dbt project: the part of it that assetry needs, typed, and tolerant of every schema version.
+
+Only the fields below are decoded; everything else is skipped unread, so new fields of newer dbt versions change
+nothing. Every field may be missing or null: schema versions 1 to 12 and later differ in exactly that.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from assetry.plugin import IntegrationError
+
+EMPTY_RAW = msgspec.Raw(b"{}")
+
+
+class DependsOn(msgspec.Struct, gc=False):
+    """What a node refers to: unique ids of nodes and of macros."""
+
+    nodes: list[str] | None = None
+    macros: list[str] | None = None
+
+
+class NodeColumn(msgspec.Struct, gc=False):
+    """A column as the project's yml describes it."""
+
+    name: str
+    data_type: str | None = None
+    description: str | None = None
+    tags: Any = None
+    constraints: Any = None
+
+
+class Checksum(msgspec.Struct, gc=False):
+    """The hash of a node's file; for seeds over 1 MiB dbt hashes the path instead (name ``path``)."""
+
+    name: str | None = None
+    checksum: str | None = None
+
+
+class TestMetadata(msgspec.Struct, gc=False):
+    """Which generic test a test is, and with which arguments."""
+
+    name: str | None = None
+    kwargs: dict[str, Any] | None = None
+    namespace: str | None = None
+
+
+class Contract(msgspec.Struct, gc=False):
+    """Whether a model's contract is enforced."""
+
+    enforced: bool | None = None
+
+
+class Node(msgspec.Struct, gc=False):
+    """A model, seed, snapshot, test, function, analysis or operation.
+
+    `config` stays undecoded: its many keys are needed for few nodes, and equal ones are decoded once.
+    """
+
+    unique_id: str
+    name: str
+    resource_type: str
+    package_name: str = ""
+    fqn: list[str] | None = None
+    config: msgspec.Raw = EMPTY_RAW
+    database: str | None = None
+    schema: str | None = None
+    alias: str | None = None
+    relation_name: str | None = None
+    depends_on: DependsOn | None = None
+    description: str | None = None
+    columns: dict[str, NodeColumn] | None = None
+    tags: Any = None
+    meta: Any = None
+    checksum: Checksum | None = None
+    raw_code: str | None = None
+    raw_sql: str | None = None
+    original_file_path: str | None = None
+    patch_path: str | None = None
+    language: str | None = None
+    access: str | None = None
+    group: str | None = None
+    version: Any = None
+    latest_version: Any = None
+    contract: Contract | None = None
+    constraints: Any = None
+    attached_node: str | None = None
+    test_metadata: TestMetadata | None = None
+    column_name: str | None = None
+
+    @property
+    def upstream(self) -> list[str]:
+        """Return the unique ids of what this node reads."""
+        return (self.depends_on and self.depends_on.nodes) or []
+
+    @property
+    def macros(self) -> list[str]:
+        """Return the unique ids of the macros this node calls directly."""
+        return (self.depends_on and self.depends_on.macros) or []
+
+    @property
+    def code(self) -> str:
+        """Return the code as its author wrote it; empty for a seed."""
+        return self.raw_code or self.raw_sql or ""
+
+
+class Source(msgspec.Struct, gc=False):
+    """A table that something outside dbt makes; `identifier` is its name in the warehouse."""
+
+    unique_id: str
+    name: str
+    source_name: str = ""
+    package_name: str = ""
+    fqn: list[str] | None = None
+    database: str | None = None
+    schema: str | None = None
+    identifier: str | None = None
+    relation_name: str | None = None
+    loader: str | None = None
+    description: str | None = None
+    source_description: str | None = None
+    columns: dict[str, NodeColumn] | None = None
+    tags: Any = None
+    meta: Any = None
+    source_meta: Any = None
+    config: msgspec.Raw = EMPTY_RAW
+    original_file_path: str | None = None
+
+
+class Owner(msgspec.Struct, gc=False):
+    """Who answers for an exposure or a group; `email` may be one address or several."""
+
+    name: Any = None
+    email: Any = None
+
+
+class Exposure(msgspec.Struct, gc=False):
+    """A use of the data outside dbt: a dashboard, a notebook, an application."""
+
+    unique_id: str
+    name: str
+    package_name: str = ""
+    fqn: list[str] | None = None
+    type: str | None = None
+    label: str | None = None
+    url: str | None = None
+    maturity: str | None = None
+    owner: Owner | None = None
+    depends_on: DependsOn | None = None
+    description: str | None = None
+    tags: Any = None
+    meta: Any = None
+    config: msgspec.Raw = EMPTY_RAW
+    original_file_path: str | None = None
+
+    @property
+    def upstream(self) -> list[str]:
+        """Return the unique ids of what this exposure reads."""
+        return (self.depends_on and self.depends_on.nodes) or []
+
+
+class UnitTest(msgspec.Struct, gc=False):
+    """A unit test of one model."""
+
+    unique_id: str
+    name: str
+    package_name: str = ""
+    model: str | None = None
+    fqn: list[str] | None = None
+    version: Any = None
+    depends_on: DependsOn | None = None
+    description: str | None = None
+    tags: Any = None
+    config: msgspec.Raw = EMPTY_RAW
+    original_file_path: str | None = None
+
+    @property
+    def upstream(self) -> list[str]:
+        """Return the unique ids of the model under test, first, and of nothing else."""
+        return (self.depends_on and self.depends_on.nodes) or []
+
+
+class Link(msgspec.Struct, gc=False):
+    """A metric, semantic model or saved query: no asset, but what an exposure reads may lead through one."""
+
+    unique_id: str
+    depends_on: DependsOn | None = None
+
+    @property
+    def upstream(self) -> list[str]:
+        """Return the unique ids of what this leads to."""
+        return (self.depends_on and self.depends_on.nodes) or []
+
+
+class Macro(msgspec.Struct, gc=False):
+    """A macro: its text, and the macros it calls."""
+
+    macro_sql: str | None = None
+    package_name: str = ""
+    depends_on: DependsOn | None = None
+
+
+class Group(msgspec.Struct, gc=False):
+    """A group of models and its owner."""
+
+    name: str
+    package_name: str = ""
+    owner: Owner | None = None
+
+
+class Metadata(msgspec.Struct, gc=False):
+    """What dbt says about the manifest itself."""
+
+    dbt_schema_version: str | None = None
+    dbt_version: str | None = None
+    adapter_type: str | None = None
+    project_name: str | None = None
+    project_id: str | None = None
+    invocation_id: str | None = None
+    generated_at: str | None = None
+
+
+class Manifest(msgspec.Struct, gc=False):
+    """A whole manifest, as far as it is needed."""
+
+    metadata: Metadata | None = None
+    nodes: dict[str, Node] | None = None
+    sources: dict[str, Source] | None = None
+    exposures: dict[str, Exposure] | None = None
+    metrics: dict[str, Link] | None = None
+    semantic_models: dict[str, Link] | None = None
+    saved_queries: dict[str, Link] | None = None
+    unit_tests: dict[str, UnitTest] | None = None
+    functions: dict[str, Node] | None = None
+    macros: dict[str, Macro] | None = None
+    groups: dict[str, Group] | None = None
+
+    @property
+    def project(self) -> str | None:
+        """Return the name of the project the manifest was made of, when the manifest says it (schema 10 on)."""
+        return self.metadata.project_name if self.metadata else None
+
+
+@contextmanager
+def paused_gc() -> Iterator[None]:
+    """Pause the garbage collector: building a hundred thousand values gives it nothing to find, only work."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest at `path`.
+
+    Raises `IntegrationError` when the file is missing, cannot be read, is cut off, or is no dbt manifest.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise IntegrationError(
+            "There is no dbt manifest here.", where=str(path), hint="Make it with `dbt parse`."
+        ) from None
+    except OSError as error:
+        raise IntegrationError(f"The dbt manifest cannot be read: {error.strerror}.", where=str(path)) from None
+    return decode_manifest(data, str(path))
+
+
+def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
+    """Return the manifest that `data`, JSON, describes; `where` is named in errors.
+
+    Raises `IntegrationError` when it is not JSON, is cut off, or is no dbt manifest.
+
+    >>> decode_manifest(b'{"metadata": {"dbt_version": "1.11.0"}, "nodes": {}}').metadata.dbt_version
+    '1.11.0'
+    """
+    try:
+        with paused_gc():
+            manifest = msgspec.json.decode(data, type=Manifest)
+    except msgspec.ValidationError as error:
+        raise IntegrationError(
+            f"This is not a dbt manifest that can be understood: {error}.",
+            where=where,
+            hint="Make it anew with `dbt parse`.",
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise IntegrationError(
+            f"The dbt manifest is not whole: {error}.",
+            where=where,
+            hint="It may have been cut off while it was written. Make it anew with `dbt parse`.",
+        ) from None
+    if manifest.nodes is None:
+        schema = (manifest.metadata and manifest.metadata.dbt_schema_version) or ""
+        kind = f" but dbt's {schema.rsplit('/dbt/', 1)[1].split('/')[0]}" if "/dbt/" in schema else ""
+        raise IntegrationError(
+            f"This file is not a dbt manifest{kind}.", where=where, hint="Point at the manifest.json in dbt's target folder."
+        )
+    return manifest

@@ -1,0 +1,126 @@
+"""What a running dbt reports of its nodes, the same whichever engine runs it; pure values and their readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: What dbt calls an outcome, by what it means for the node.
+MADE = frozenset({"success", "no-op", "reused", "warn"})
+BROKEN = frozenset({"error", "fail", "runtime error", "partial success"})
+LEFT_OUT = frozenset({"skipped", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """Say that dbt began a node."""
+
+    unique_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    """Say how a node came out.
+
+    `status` is dbt's own word, lower case: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``, ``no-op``,
+    ``reused`` … `message` is None when dbt did not give it yet (dbt 2 writes it to run_results.json only). `failures`
+    counts the rows that a test found; `response` is what the warehouse answered; `seconds` is dbt's execution time.
+
+    >>> NodeFinished("model.shop.orders", "success").resource_type
+    'model'
+    """
+
+    unique_id: str
+    status: str
+    message: str | None = None
+    seconds: float | None = None
+    failures: int | None = None
+    response: Mapping[str, Any] = field(default_factory=dict)
+    materialized: str | None = None
+    relation: str | None = None
+
+    @property
+    def resource_type(self) -> str:
+        """Return dbt's word for the kind of node: the first part of its unique id."""
+        return self.unique_id.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Pass on what dbt said apart from outcomes; `level` is debug, info, warning or error."""
+
+    text: str
+    level: str = "info"
+    unique_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Say that dbt ended, as the last report.
+
+    `success` is dbt's own verdict. `error` is dbt's message when the invocation itself broke (a parse error, a lost
+    connection), and None when only nodes failed. `invocation_id` is dbt's, to tell its run_results.json from an older.
+    """
+
+    success: bool
+    error: str | None = None
+    invocation_id: str | None = None
+
+
+Report = NodeStarted | NodeFinished | Message | Ended
+
+
+def read_finished(node: Mapping[str, Any], result: Mapping[str, Any]) -> NodeFinished:
+    """Return the outcome that `node_info` and `run_result` of a NodeFinished log line tell; every field may be missing.
+
+    >>> read_finished({"unique_id": "seed.shop.raw"}, {"status": "Success", "num_failures": 0}).status
+    'success'
+    """
+    relation = node.get("node_relation") or {}
+    return NodeFinished(
+        unique_id=str(node.get("unique_id") or ""),
+        status=str(result.get("status") or node.get("node_status") or "").lower(),
+        message=result.get("message"),
+        seconds=result.get("execution_time"),
+        failures=result.get("num_failures", result.get("failures")),
+        response=plain_response(result.get("adapter_response") or {}),
+        materialized=node.get("materialized") or None,
+        relation=relation.get("relation_name") or None,
+    )
+
+
+def plain_response(response: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the warehouse's answer with whole numbers as such: on its way dbt made floats of them.
+
+    >>> plain_response({"_message": "INSERT 2", "rows_affected": 2.0})
+    {'_message': 'INSERT 2', 'rows_affected': 2}
+    """
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in response.items()
+    }
+
+
+def read_run_results(target_path: Path, invocation_id: str | None) -> dict[str, NodeFinished]:
+    """Return the outcomes that dbt wrote to run_results.json, by unique id.
+
+    Empty when the file is missing, cannot be read, or is of another invocation than `invocation_id`: a dbt that broke
+    leaves an older file behind.
+    """
+    try:
+        data = json.loads((target_path / "run_results.json").read_bytes())
+        written_by = (data.get("metadata") or {}).get("invocation_id")
+        if invocation_id is None or written_by != invocation_id:
+            return {}
+        return {finished.unique_id: finished for finished in _results(data.get("results") or ())}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _results(results: Any) -> Iterator[NodeFinished]:
+    for result in results:
+        node = {"unique_id": result.get("unique_id"), "node_relation": {"relation_name": result.get("relation_name")}}
+        yield read_finished(node, result)
