@@ -1,0 +1,184 @@
+"""The user's Python modules: imported from the project's folder, afresh when they changed, leaving no files behind."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType, TracebackType
+from typing import Any
+
+from assetry.decorators import written_place
+from assetry.errors import AssetryError, IntegrationError, near_names
+
+#: Modules are imported one project at a time: two roots may have modules of one name.
+_lock = threading.RLock()
+
+
+def import_modules(names: Sequence[str], root: str) -> list[ModuleType]:
+    """Import modules by their dotted names from the folder `root`, and all modules of those that are packages.
+
+    A module that another root had imported under that name is replaced, and all of the root's modules are imported
+    again when one of their files has changed. No ``__pycache__`` is written beside them.
+
+    Raises `IntegrationError`, with the place of the failing line, when one cannot be imported.
+
+    >>> [module.__name__ for module in import_modules(["json.encoder"], ".")]
+    ['json.encoder']
+    """
+    root = os.path.realpath(root)
+    with _lock:
+        _make_room(root)
+        modules = [_import(name, root) for name in names]
+        found = [each for module in modules for each in (module, *_submodules(module, root))]
+    return list(dict.fromkeys(found))
+
+
+def find_attribute(module: str, qualname: str, root: str) -> Any:
+    """Return what stands under a dotted name in a module; raise `IntegrationError` when it is not there.
+
+    >>> find_attribute("json", "JSONDecoder.decode", ".").__name__
+    'decode'
+    """
+    found: Any = import_modules([module], root)[0]
+    for part in qualname.split("."):
+        if not hasattr(found, part):
+            raise IntegrationError(
+                f"There is no {qualname!r} in module {module!r}.",
+                near=near_names(part, [name for name in dir(found) if not name.startswith("__")]),
+                hint="An asset function must be reachable by name at the top of its module.",
+            )
+        found = getattr(found, part)
+    return found
+
+
+class _Finder:
+    """Find modules below the project's folder first, and load them from source without writing bytecode."""
+
+    root: str | None = None
+
+    @classmethod
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if cls.root is None:
+            return None
+        spec = PathFinder.find_spec(name, [cls.root] if path is None else path, target)
+        if spec is None or spec.origin is None or not is_below(spec.origin, cls.root):
+            return None
+        if type(spec.loader) is SourceFileLoader:
+            spec.loader = _SourceLoader(name, spec.origin)
+        return spec
+
+
+class _SourceLoader(SourceFileLoader):
+    """Compile from source each time: a cached file with the time stamp of the second before would be a lie."""
+
+    def path_stats(self, path: str | bytes) -> Any:  # noqa: ARG002 - the signature of the base
+        raise OSError("no bytecode is read or written")
+
+
+def is_below(path: str, root: str) -> bool:
+    """Tell whether a file is the project's own: below its root, and not in an environment that lies there.
+
+    >>> is_below("/shop/assets/orders.py", "/shop"), is_below("/shop/.venv/lib/site-packages/x.py", "/shop")
+    (True, False)
+    """
+    if not path.startswith(os.path.join(root, "")):  # noqa: PTH118 - runs for each module of the process
+        return False
+    folders = path[len(root) :].split("/" if os.sep == "/" else os.sep)[:-1]
+    return not any(folder in ("site-packages", "dist-packages") or folder.startswith(".") for folder in folders)
+
+
+def _own_modules(root: str) -> Iterator[tuple[str, ModuleType]]:
+    for name, module in list(sys.modules.items()):
+        spec: ModuleSpec | None = getattr(module, "__spec__", None)
+        if spec is not None and isinstance(spec.loader, _SourceLoader) and is_below(spec.origin or "", root):
+            yield name, module
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        facts = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return (0, 0)
+    return (facts.st_mtime_ns, facts.st_size)
+
+
+def _make_room(root: str) -> None:
+    """Point the finder at `root`; forget what other roots, or an older state of its files, left in `sys.modules`."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
+    if _Finder.root is not None and _Finder.root != root:
+        for name, _ in _own_modules(_Finder.root):
+            del sys.modules[name]
+        while _Finder.root in sys.path:
+            sys.path.remove(_Finder.root)
+    own = list(_own_modules(root))
+    if any(getattr(module, "__assetry_stamp__", None) != _stamp(str(module.__file__)) for _, module in own):
+        for name, _ in own:
+            del sys.modules[name]
+    _Finder.root = root
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    importlib.invalidate_caches()
+
+
+def _import(name: str, root: str) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except AssetryError:
+        raise
+    except Exception as error:
+        raise _import_error(name, root, error) from error
+    finally:
+        for _, own in _own_modules(root):
+            if not hasattr(own, "__assetry_stamp__"):
+                own.__assetry_stamp__ = _stamp(str(own.__file__))  # type: ignore[attr-defined]
+    return module
+
+
+def _submodules(module: ModuleType, root: str) -> Iterator[ModuleType]:
+    import pkgutil
+
+    path = getattr(module, "__path__", None)
+    if path is None or not all(is_below(os.path.join(each, ""), root) for each in path):  # noqa: PTH118
+        return
+    for info in sorted(pkgutil.iter_modules(path, module.__name__ + "."), key=lambda info: info.name):
+        if not info.name.endswith(".__main__"):
+            found = _import(info.name, root)
+            yield found
+            yield from _submodules(found, root)
+
+
+def _import_error(name: str, root: str, error: Exception) -> IntegrationError:
+    missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+    if missing is not None and (name == missing or name.startswith(missing + ".")):
+        here = [entry.name.removesuffix(".py") for entry in os.scandir(root) if entry.name.endswith(".py")]
+        return IntegrationError(
+            f"There is no Python module {name!r} in {root}.",
+            near=near_names(name, here),
+            hint="Modules are named as in an import; correct `modules` in the project file.",
+        )
+    hint = "Correct the module; nothing was run."
+    if missing is not None:
+        hint = f"Install what provides {missing!r} into the environment of assetry, or correct the import."
+    return IntegrationError(
+        f"Module {name!r} cannot be imported: {type(error).__name__}: {error}.", where=_where(error, root), hint=hint
+    )
+
+
+def _where(error: Exception, root: str) -> str | None:
+    if isinstance(error, SyntaxError) and error.filename:
+        return written_place(error.filename, error.lineno or 1)
+    found: str | None = None
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        if is_below(path, root):
+            found = written_place(path, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
