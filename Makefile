@@ -1,0 +1,63 @@
+# make demo · make test · make lint · make bench: each sets up all that it needs, on a machine with Python 3.11 or newer.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := core $(sort $(wildcard integrations/*))
+SOURCES := $(wildcard core/src/* integrations/*/src/*)
+export UV_PYTHON_DOWNLOADS := never
+
+# uv from the PATH, else one of our own in .uv/.
+UV := $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
+
+.PHONY: help setup demo test lint fix bench lock clean
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+# The lock has every version and hash; the members themselves are installed editable, without looking further.
+$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard core/pyproject.toml integrations/*/pyproject.toml) | $(filter %/.uv/bin/uv,$(UV))
+	[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps $(MEMBERS:%=--editable ./%)
+	touch $@
+
+$(CURDIR)/.uv/bin/uv: .uv/bin/uv
+
+demo: setup ## Run the example: its graph, the plan, the streamed run, and what is fresh
+	$(BIN)/assetry -C examples/shop graph
+	$(BIN)/assetry -C examples/shop plan
+	$(BIN)/assetry -C examples/shop materialize
+	$(BIN)/assetry -C examples/shop status
+
+test: setup lint ## Run every test and the lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: setup ## Check format, style and types
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy $(SOURCES)
+
+fix: setup ## Format, and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Measure, and print CPU seconds and ratios
+	$(BIN)/python -m tests.bench
+
+lock: ## Resolve the newest allowed versions into requirements.lock
+	$(UV) lock --quiet --upgrade
+	$(UV) export --quiet --all-packages --no-emit-workspace --group dev --no-header --no-annotate \
+		--format requirements-txt --output-file requirements.lock
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) .uv .mypy_cache .pytest_cache .ruff_cache .hypothesis

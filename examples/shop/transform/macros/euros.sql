@@ -1,0 +1,1 @@
+{% macro euros(column) %}cast({{ column }} as decimal(10, 2)){% endmacro %}

@@ -1,0 +1,6 @@
+select
+    id as customer_id,
+    name,
+    country,
+    cast(signed_up as date) as signed_up
+from {{ ref('raw_customers') }}
