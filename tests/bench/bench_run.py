@@ -25,7 +25,7 @@ def materialize(shape: str, folder: str) -> None:
 
         return made
 
-    with Project([trivial(number) for number in range(COUNT)], root=folder) as project:
+    with Project([trivial(number) for number in range(COUNT)], settings=folder) as project:
         _ = project.graph
         plan = project.plan()
         before = time.process_time()

@@ -20,7 +20,7 @@ from assetry.keys import AssetKey
 from assetry.protocols import IOManager, Saved
 
 #: Where a value was kept, as a materialization's metadata says it under ``io``.
-WAREHOUSE, FILES, NOWHERE = "warehouse", "files", "none"
+PROJECT, FILES, NOWHERE = "project", "files", "none"
 
 
 @hookimpl
@@ -267,7 +267,7 @@ class Values:
       integration's tables are (`io_url`), else in the project's place.
     * A table of a Python asset is kept in the project's place, `default`; any other Python object too, unless that
       place keeps tables only: then it goes to `files`.
-    * Where a value went stands in its metadata under ``io`` (``warehouse``, ``files`` or ``none``), which
+    * Where a value went stands in its metadata under ``io`` (``project``, ``files`` or ``none``), which
       `last_metadata` returns in a later process; without a record both places are tried.
 
     `open_io` opens an IO manager, once per URL. `describe` adds facts about a value to what is recorded of it.
@@ -275,7 +275,7 @@ class Values:
 
     >>> values = Values(assetry_open_io, "memory:")
     >>> dict(values.save(Asset(key="answer", kind="python"), 42).metadata)
-    {'type': 'int', 'io': 'warehouse'}
+    {'type': 'int', 'io': 'project'}
     >>> values.load(Asset(key="answer", kind="python"))
     42
     """
@@ -305,6 +305,10 @@ class Values:
         """Return the table that holds an asset, or would; None when it is in no warehouse."""
         return asset.relation or self._manager(self._url(asset)).relation(asset)
 
+    def place(self, asset: Asset) -> str:
+        """Return where the tables of an asset are kept, as a URL without a query and so without a secret of its own."""
+        return self._url(asset).partition("?")[0]
+
     def load(self, asset: Asset, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as `form`: a table type, another class, or None for the default.
 
@@ -326,7 +330,7 @@ class Values:
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""
         facts = dict(self._describe(value) or {})
-        url, place = self._url(asset), WAREHOUSE
+        url, place = self._url(asset), PROJECT
         manager = self._manager(url)
         if is_frame(value):
             if manager.form == "arrow":
@@ -398,5 +402,5 @@ class Values:
             return
         if place != FILES:
             yield self._url(asset)
-        if place != WAREHOUSE and self.files != self._url(asset):
+        if place != PROJECT and self.files != self._url(asset):
             yield self.files

@@ -16,7 +16,7 @@ from assetry.graph import AssetGraph
 from assetry.keys import AssetKey
 from assetry.protocols import Store
 from assetry.records import Attempt, EventRecord, Materialization, Outcome
-from assetry.staleness import view_version
+from assetry.versions import view_version
 
 
 class Ledger:

@@ -29,8 +29,7 @@ from assetry.protocols import Store
 from assetry.python import PythonPlugin
 from assetry.records import EventRecord, RunInfo
 from assetry.run import RunRequest, RunResult, RunServices, execute
-from assetry.selection import Selectors
-from assetry.selection import select as select_keys
+from assetry.selection import Selection, selection
 from assetry.settings import Settings, read_settings
 from assetry.staleness import Status, stale_keys, statuses
 
@@ -40,6 +39,7 @@ BUILT_IN = ("assetry.executors", "assetry.io", "assetry.store", "assetry.frames"
 PYTHON = "python"
 
 Definition = Asset | AssetFunction[Any, Any]
+Selectors = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class Project:
     """Hold the assets of a project, plan them, materialize them, and tell how they are.
 
     `assets` may mix `Asset` values, functions decorated with `@asset` and lists of either, such as what
-    ``load_assets_from_dbt_project()`` returns. `integrations` are loaded through their plugins, and `modules` are
-    Python modules with assets, by name. `plugins` are local ones, modules or objects. `store`, `io` and `executor`
-    are URLs; `root` is the folder that relative paths start from.
+    ``load_assets_from_dbt_project()`` returns. `integrations` are loaded through their plugins. `plugins` are local
+    ones, modules or objects. `store`, `io` and `executor` are URLs and go before what `settings` say; `settings` may
+    also be just the project's folder, that relative paths start from.
 
     Nothing is loaded before it is needed: definitions at the first use of `graph`, which raises `DefinitionError`.
 
@@ -97,20 +97,16 @@ class Project:
         assets: Iterable[Any] = (),
         *,
         integrations: Sequence[Integration] = (),
-        modules: Sequence[str] = (),
         plugins: Sequence[Any] = (),
-        settings: Settings | None = None,
-        root: str | os.PathLike[str] = ".",
-        **urls: str | None,
+        store: str | None = None,
+        io: str | None = None,
+        executor: str | None = None,
+        settings: Settings | Path | str = ".",
     ) -> None:
-        settings = settings or Settings(Path(root).resolve())
-        unknown = set(urls) - {"store", "io", "executor"}
-        if unknown:
-            raise TypeError(f"Project() got an unexpected keyword argument {unknown.pop()!r}")
-        self.settings = replace(settings, **{name: url for name, url in urls.items() if url is not None})
+        base = settings if isinstance(settings, Settings) else Settings(Path(settings).resolve())
+        self.settings = replace(base, store=store or base.store, io=io or base.io, executor=executor or base.executor)
         self._definitions = tuple(_flat(assets))
         self._integrations = tuple(integrations)
-        self._modules = tuple(modules)
         self._local = tuple(plugins)
         self._opened: list[Any] = []
 
@@ -121,7 +117,7 @@ class Project:
         With a project file, what it names; without one, the integrations that plugins recognise in the folder, and
         ``assets.py`` or ``assets/``. Raises `ProjectFileError`.
         """
-        settings = read_settings(path)
+        settings = read_settings(Path(path))
         local = [*plugins, *_local_plugins(settings.root)]
         return cls(settings=settings, plugins=local)
 
@@ -155,7 +151,7 @@ class Project:
         if modules is None and not self._definitions and not self._integrations:
             modules = _default_modules(self.root)
         functions = any(isinstance(each, AssetFunction) for each in self._definitions)
-        names = [*(modules or ()), *self._modules]
+        names = list(modules or ())
         if names or functions:
             yield Integration(PYTHON, PYTHON, {"modules": names}, str(self.root))
 
@@ -176,11 +172,11 @@ class Project:
         wanted = {_folded(asset.relation) for asset in sources if asset.relation is not None}
         named = {asset.key for asset in sources} | {asset.joins for asset in sources}
         for asset in assets:
+            relation = None
             if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
                 relation = None if asset.key in named else self.values.relation(asset)
-                if relation is not None and _folded(relation) in wanted:
-                    asset = replace(asset, relation=relation)
-            yield asset
+            joins = relation is not None and _folded(relation) in wanted
+            yield replace(asset, relation=relation) if joins else asset
 
     # -- where things are kept -----------------------------------------------------------------------------------
 
@@ -195,14 +191,19 @@ class Project:
     def values(self) -> Values:
         """Return what keeps and reads the values of assets."""
         values = Values(
-            open_io=self.plugins.open_io,
-            default_url=self._default_io,
+            self.plugins.open_io,
+            self._default_io() or self._files,
+            files=self._files,
             io_url=self.plugins.io_url,
-            files_url=f"parquet:{self.root / '.assetry' / 'data'}",
             last_metadata=self._last_metadata,
+            describe=self.plugins.value_metadata,
         )
         self._opened.append(values)
         return values
+
+    @property
+    def _files(self) -> str:
+        return f"parquet:{self.root / '.assetry' / 'data'}"
 
     def _default_io(self) -> str | None:
         """Return the URL that Python assets are kept at: as configured, else the first warehouse of an integration."""
@@ -243,15 +244,19 @@ class Project:
 
     def select(self, select: Selectors = None, exclude: Selectors = None) -> tuple[AssetKey, ...]:
         """Return the keys that a selection means; raise `SelectionError` when it is wrong or matches nothing."""
-        return select_keys(self.graph, select, exclude or (), self._words)
+        return self.selection(select, exclude).keys
+
+    def selection(self, select: Selectors = None, exclude: Selectors = None) -> Selection:
+        """Do as `select`, and also return the parts of the selection that match nothing, for a warning."""
+        return selection(self.graph, select, exclude or (), self._words)
 
     def _words(self) -> Mapping[AssetKey, str]:
         return {status.key: status.status for status in self._statuses}
 
     @property
     def _statuses(self) -> tuple[Status, ...]:
-        running = {key for run in self.store.runs() if run.state == "running" for key in run.assets}
-        return statuses(self.graph, self.store.latest(), self.store.attempts(), running=running, now=datetime.now(UTC))
+        latest, attempts, held = self.store.latest(), self.store.attempts(), self.store.claims()
+        return statuses(self.graph, latest, attempts, running=held, now=datetime.now(UTC))
 
     def status(self, select: Selectors = None, exclude: Selectors = None) -> tuple[Status, ...]:
         """Return how each selected asset is, and why."""
@@ -435,7 +440,7 @@ def _default_modules(root: Path) -> tuple[str, ...]:
 
 
 def _local_plugins(root: Path) -> list[Any]:
-    """Return the plugin file beside the project file, if there is one; a broken one is reported by `assetry plugins`."""
+    """Return the plugin file beside the project file, if there is one."""
     if not (root / "assetry_plugins.py").is_file():
         return []
     return import_modules(["assetry_plugins"], str(root))

@@ -90,7 +90,11 @@ class Store(Protocol):
         """Claim the right to build `keys` until the run finishes or its process dies.
 
         Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed.
+        A run claims before it begins.
         """
+
+    def claims(self) -> Mapping[AssetKey, str]:
+        """Return the assets that living runs hold, each with the run's id."""
 
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the last job token of each invocation of a run that has no end yet."""

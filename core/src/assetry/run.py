@@ -37,7 +37,7 @@ from assetry.plan import Plan
 from assetry.plugins import Plugins
 from assetry.protocols import Executor, RunningTask, Store
 from assetry.records import Attempt, EventRecord, RunInfo, RunState
-from assetry.staleness import effective_versions
+from assetry.versions import effective_versions
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
@@ -99,8 +99,8 @@ def execute(plan: Plan, graph: AssetGraph, services: RunServices, request: RunRe
     """
     request = request or RunRequest()
     info = _new_run(plan, request)
-    services.store.begin(info)
     _claim(info, plan, services.store)
+    services.store.begin(info)
     run = _Run(plan, graph, services, request, info)
     with run.listening():
         return run.carry_out()
@@ -123,7 +123,6 @@ def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
     keys = [asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
     held = store.claim(info.id, keys)
     if held:
-        store.finish(info.id, "failed", datetime.now(UTC))
         key, run_id = next(iter(held.items()))
         more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
         raise ConflictError(

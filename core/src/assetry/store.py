@@ -232,6 +232,11 @@ class SQLiteStore:
         self._pulse.begin(run_id)
         return {}
 
+    def claims(self) -> Mapping[AssetKey, str]:
+        """Return the assets that living runs hold, each with the run's id."""
+        self._reap()
+        return {rows.stored_key(key): run for key, run in self._database.read("SELECT key, run FROM claims")}
+
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the last job token of each invocation of a run that has no end yet."""
         return dict(self._database.read("SELECT invocation, token FROM handles WHERE run = ?", run_id))
