@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
+from assetry.plugin import IntegrationError
+
 from assetry_dbt.faults import fault, missing
 from assetry_dbt.nodes import Ended, Report
 from assetry_dbt.project import DbtProject
-
-from assetry.plugin import IntegrationError
 
 
 class Engine(Protocol):

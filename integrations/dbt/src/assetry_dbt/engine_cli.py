@@ -140,12 +140,10 @@ class DbtProcess:
 
     def lines(self, cancelled: Callable[[], bool]) -> Iterator[bytes]:
         """Yield the lines of dbt's output as they come; end when it ended (`returncode` is set) or was cancelled."""
-        while True:
+        while not cancelled():
             try:
                 line = self._lines.get(timeout=POLL)
             except Empty:
-                if cancelled():
-                    return
                 continue
             if line is None:
                 self.returncode = self._process.wait()
@@ -235,5 +233,3 @@ class LogReader:
             # A usage error or a crash: dbt said it outside its log.
             error = "\n".join(self._outside) or f"It ended with exit code {returncode} and no message."
         return Ended(returncode == 0 and error is None, error, self._invocation_id)
-
-

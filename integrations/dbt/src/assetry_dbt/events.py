@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
-
-from assetry_dbt.nodes import BROKEN, LEFT_OUT, MADE, Ended, Message, NodeFinished, NodeStarted, Report
 
 from assetry.plugin import (
     Asset,
     AssetKey,
     Check,
     Checked,
+    CheckRef,
     Event,
     Failed,
     Invocation,
@@ -22,9 +21,11 @@ from assetry.plugin import (
     Started,
 )
 
+from assetry_dbt.nodes import BROKEN, LEFT_OUT, MADE, Ended, Message, NodeFinished, NodeStarted, Report
+
 _LEVELS: Mapping[str, Any] = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning"}
-_TESTS = frozenset({"test", "unit_test"})
-_OURS = frozenset({"model", "seed", "snapshot"})
+#: What should not run unless it is asked for; exposures and hooks come along freely.
+_BUILT = frozenset({"model", "seed", "snapshot", "function", "test", "unit_test"})
 
 
 class AskedCheck(NamedTuple):
@@ -38,7 +39,7 @@ class Story:
     """Tell the reports of one dbt invocation as events, and remember what was not told yet.
 
     Feed every report to `tell` in order; when dbt has ended, `rest` compares what was asked with what was reported.
-    `project_dir` and `target_dir` are as people should read them in hints.
+    `folder` and `target_dir` are the project's folder and target, as people should read them in hints.
 
     >>> from assetry.plugin import Integration
     >>> shop = Integration("shop", "dbt")
@@ -48,15 +49,21 @@ class Story:
     ['materialized']
     """
 
-    def __init__(self, invocation: Invocation, target_dir: str = "target") -> None:
+    def __init__(
+        self,
+        invocation: Invocation,
+        folder: str = "",
+        target_dir: str = "target",
+        test_of: Callable[[CheckRef], str | None] | None = None,
+    ) -> None:
         self._assets = {
             str(asset.spec["unique_id"]): asset
             for asset in (*invocation.assets, *invocation.also)
             if "unique_id" in asset.spec
         }
         self._by_key = {asset.key: asset for asset in self._assets.values()}
-        self._checks = asked_checks(invocation)
-        self._target_dir = target_dir
+        self._checks = asked_checks(invocation, test_of)
+        self._folders = (folder, target_dir)
         self._done: set[str] = set()
         self._withheld: dict[str, NodeFinished] = {}
         self._failed: set[AssetKey] = set()
@@ -69,7 +76,8 @@ class Story:
         """Yield the events that `report` means."""
         if isinstance(report, NodeStarted):
             asset = self._assets.get(report.unique_id)
-            if asset is not None:
+            # dbt also "starts" what it is about to skip.
+            if asset is not None and self._cause(asset) is None:
                 yield Started(asset.key)
         elif isinstance(report, NodeFinished):
             yield from self._finish(report)
@@ -86,13 +94,17 @@ class Story:
         success = self.ended is not None and self.ended.success
         return silent or bool(self._withheld) or not (success or self._trouble)
 
-    def rest(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
-        """Yield what is left to be said once dbt has ended; `results` is its run_results.json, by unique id."""
+    def known(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
+        """Yield what `results`, the run_results.json by unique id, says of nodes that were not told yet."""
         for unique_id, finished in tuple(self._withheld.items()):
             yield from self._fail(unique_id, results.get(unique_id) or finished)
         for unique_id in (*self._checks, *self._assets):
             if unique_id not in self._done and unique_id in results:
                 yield from self._finish(results[unique_id], last=True)
+
+    def rest(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
+        """Yield what is left to be said once dbt has ended by itself: what it did, and did not do."""
+        yield from self.known(results)
         for unique_id, asset in self._assets.items():
             if unique_id not in self._done:
                 yield self._not_run(asset)
@@ -138,7 +150,7 @@ class Story:
         self._failed.add(asset.key)
         self._withheld.pop(unique_id, None)
         message = finished.message or f"dbt reported {finished.status!r} without a message."
-        yield Failed(asset.key, message.strip(), failure_hint(asset, self._target_dir))
+        yield Failed(asset.key, _plain(message) or "", failure_hint(asset, *self._folders))
 
     def _check(self, asked: AskedCheck, finished: NodeFinished) -> Iterator[Event]:
         if finished.status in LEFT_OUT:
@@ -153,7 +165,7 @@ class Story:
             check.name,
             passed,
             _severity(check, finished.status),
-            (finished.message or "").strip() or None,
+            _plain(finished.message),
             check_metadata(check, finished),
         )
 
@@ -163,9 +175,8 @@ class Story:
             self._strangers.append(finished.unique_id)
             text = f"{finished.unique_id} failed in dbt: {finished.message or finished.status}"
             yield Log(text.strip(), "error")
-        elif finished.status not in LEFT_OUT and finished.materialized != "ephemeral":
-            if finished.resource_type in _OURS or finished.resource_type in _TESTS:
-                yield Log(f"dbt ran {finished.unique_id}, which was not asked for.", "warning")
+        elif finished.status not in LEFT_OUT and finished.resource_type in _BUILT and not _is_ephemeral(finished):
+            yield Log(f"dbt ran {finished.unique_id}, which was not asked for.", "warning")
 
     def _cause(self, asset: Asset) -> str | None:
         """Name what made dbt skip `asset`: the nearest asset above it that failed, or whose check did."""
@@ -212,15 +223,21 @@ class Story:
             yield Log("dbt ended with a failure that no node explains.", "error")
 
 
-def asked_checks(invocation: Invocation) -> dict[str, AskedCheck]:
-    """Return the checks that `invocation` asks for, by dbt's unique id."""
+def asked_checks(
+    invocation: Invocation, test_of: Callable[[CheckRef], str | None] | None = None
+) -> dict[str, AskedCheck]:
+    """Return the checks that `invocation` asks for, by dbt's unique id.
+
+    `test_of` finds the unique id of one whose asset is not at hand.
+    """
     assets = {asset.key: asset for asset in (*invocation.inputs, *invocation.also, *invocation.assets)}
     asked: dict[str, AskedCheck] = {}
     for ref in invocation.checks:
         asset = assets.get(ref.key)
-        for check in asset.checks if asset is not None else ():
-            if check.name == ref.check and "unique_id" in check.spec:
-                asked[str(check.spec["unique_id"])] = AskedCheck(ref.key, check)
+        check = next((each for each in (asset.checks if asset else ()) if each.name == ref.check), Check(ref.check))
+        unique_id = check.spec.get("unique_id") or (test_of(ref) if test_of else None)
+        if unique_id:
+            asked[str(unique_id)] = AskedCheck(ref.key, check)
     return asked
 
 
@@ -255,19 +272,29 @@ def check_metadata(check: Check, finished: NodeFinished) -> dict[str, Any]:
     return found
 
 
-def failure_hint(asset: Asset, target_dir: str) -> str | None:
+def failure_hint(asset: Asset, folder: str, target_dir: str) -> str | None:
     """Return where to look when a model failed: its file, and the SQL that dbt made of it.
 
-    >>> failure_hint(Asset(key="shop/orders", kind="dbt", source="models/orders.sql", fqn=("shop", "orders")), "target")
-    'See models/orders.sql; what dbt made of it is in target/compiled/shop/models/orders.sql.'
+    >>> facts = {"package": "shop", "path": "models/orders.sql"}
+    >>> orders = Asset(key="shop/orders", kind="dbt", source="models/orders.sql", metadata=facts)
+    >>> failure_hint(orders, "transform", "transform/target")
+    'See transform/models/orders.sql; what dbt made of it is in transform/target/compiled/shop/models/orders.sql.'
     """
     if not asset.source:
         return None
-    file = str(asset.spec.get("file") or asset.source)
-    package = asset.fqn[0] if asset.fqn else None
-    if package is None or not file.endswith((".sql", ".py")):
-        return f"See {asset.source}."
-    return f"See {asset.source}; what dbt made of it is in {target_dir}/compiled/{package}/{file}."
+    file = "/".join(part for part in (folder, asset.source) if part)
+    package, path = asset.metadata.get("package"), str(asset.metadata.get("path") or "")
+    if not package or not path.endswith((".sql", ".py")):
+        return f"See {file}."
+    return f"See {file}; what dbt made of it is in {target_dir}/compiled/{package}/{path}."
+
+
+def _plain(message: str | None) -> str | None:
+    return (message or "").replace("\r\n", "\n").strip() or None
+
+
+def _is_ephemeral(finished: NodeFinished) -> bool:
+    return finished.materialized == "ephemeral"
 
 
 def _severity(check: Check, status: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.plugin import AssetryError, IntegrationError, RunError
 
@@ -40,7 +40,7 @@ def fault(project: DbtProject, command: str, message: str) -> AssetryError:
     for pattern, make in _KNOWN:
         found = pattern.search(text)
         if found:
-            return make(project, command, text, found)
+            return make(Break(project, command, text, found))
     kind = IntegrationError if command == "parse" else RunError
     return kind(f"dbt {command} of {project.name!r} broke: {text}", where=str(project.project_dir))
 
@@ -74,41 +74,55 @@ def missing(project: DbtProject, adapter: str | None) -> IntegrationError:
     )
 
 
-def _locked(project: DbtProject, command: str, text: str, found: re.Match[str]) -> AssetryError:
-    pid, program = found["pid"], found["program"]
+class Break(NamedTuple):
+    """Be an invocation that broke: the project, dbt's command, its message, and the part that says why."""
+
+    project: DbtProject
+    command: str
+    text: str
+    found: re.Match[str]
+
+    @property
+    def where(self) -> str:
+        """Return the place to name."""
+        return str(self.project.project_dir)
+
+
+def _locked(broke: Break) -> AssetryError:
+    file, program, pid = broke.found["file"], broke.found["program"], broke.found["pid"]
     return RunError(
-        f"{found['file']} is in use by another process: {program} (PID {pid}).",
-        where=str(project.project_dir),
+        f"{file} is in use by another process: {program} (PID {pid}).",
+        where=broke.where,
         hint=f"DuckDB lets one process at a time write. Close it there, or wait for PID {pid} to end; then try again.",
     )
 
 
-def _configured(project: DbtProject, command: str, text: str, found: re.Match[str]) -> AssetryError:
+def _configured(broke: Break) -> AssetryError:
     return RunError(
-        f"The DuckDB file of {project.name!r} is open in this process with other settings than dbt's.",
-        where=str(project.project_dir),
+        f"The DuckDB file of {broke.project.name!r} is open in this process with other settings than dbt's.",
+        where=broke.where,
         hint="Close that connection, or open it as dbt does: not read-only, with the profile's config_options.",
     )
 
 
-def _adapter(project: DbtProject, command: str, text: str, found: re.Match[str]) -> AssetryError:
-    name = found["adapter"]
+def _adapter(broke: Break) -> AssetryError:
+    name = broke.found["adapter"]
     return IntegrationError(
-        f"dbt cannot reach the warehouse of {project.name!r}: it has no adapter {name!r}.",
-        where=str(project.project_dir),
+        f"dbt cannot reach the warehouse of {broke.project.name!r}: it has no adapter {name!r}.",
+        where=broke.where,
         hint=f"Install it beside dbt: pip install dbt-{name}",
     )
 
 
-def _says(kind: type[AssetryError], hint: str) -> Callable[[DbtProject, str, str, re.Match[str]], AssetryError]:
-    def make(project: DbtProject, command: str, text: str, found: re.Match[str]) -> AssetryError:
-        where = str(project.project_dir)
-        return kind(f"dbt {command} of {project.name!r} broke: {text}", where=where, hint=hint.format(dir=where))
+def _says(kind: type[AssetryError], hint: str) -> Callable[[Break], AssetryError]:
+    def make(broke: Break) -> AssetryError:
+        message = f"dbt {broke.command} of {broke.project.name!r} broke: {broke.text}"
+        return kind(message, where=broke.where, hint=hint.format(dir=broke.where))
 
     return make
 
 
-_KNOWN: tuple[tuple[re.Pattern[str], Callable[[DbtProject, str, str, re.Match[str]], AssetryError]], ...] = (
+_KNOWN: tuple[tuple[re.Pattern[str], Callable[[Break], AssetryError]], ...] = (
     (_LOCKED, _locked),
     (_CONFIGURED, _configured),
     (_ADAPTER, _adapter),

@@ -1,0 +1,158 @@
+"""Both engines, one story: a `dbt build` becomes the same events whichever way dbt is run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+from assetry.plugin import Checked, Event, Failed, IntegrationError, Log, Materialized, RunError, Skipped, Started
+
+pytestmark = pytest.mark.slow
+
+ENGINES = ("in-process", "subprocess")
+
+
+def key(name: str) -> str:
+    return f"happenings/{name}"
+
+
+@pytest.fixture(scope="module")
+def stories(shared_happenings: Callable[[str], Any]) -> Mapping[str, list[Event]]:
+    """Return the events of one whole build, by engine."""
+    return {engine: shared_happenings(engine).run() for engine in ENGINES}
+
+
+@pytest.fixture(params=ENGINES)
+def story(request: pytest.FixtureRequest, stories: Mapping[str, list[Event]]) -> list[Event]:
+    return stories[request.param]
+
+
+def essence(events: Iterable[Event]) -> list[tuple[Any, ...]]:
+    """Return what must not depend on the engine, in an order that does not depend on dbt's threads."""
+    found = []
+    for event in events:
+        facts = {name: value for name, value in getattr(event, "metadata", {}).items() if name != "seconds"}
+        told = [
+            getattr(event, name, None) for name in ("key", "check", "passed", "severity", "message", "because", "hint")
+        ]
+        found.append((event.name, *map(str, told), json.dumps(facts, sort_keys=True)))
+    return sorted(found)
+
+
+def only(events: Iterable[Event], kind: type[Event], name: str, check: str | None = None) -> Any:
+    found = [e for e in events if isinstance(e, kind) and e.key == key(name) and getattr(e, "check", None) == check]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_both_engines_tell_the_same(stories: Mapping[str, list[Event]]) -> None:
+    assert essence(stories["in-process"]) == essence(stories["subprocess"])
+
+
+def test_each_asset_ends_once(story: list[Event]) -> None:
+    ends = [event.key for event in story if isinstance(event, (Materialized, Failed, Skipped))]
+    names = ("raw", "a", "b", "c", "below_c", "d", "below_d", "last_d", "u")
+    assert sorted(ends) == sorted(map(key, names))
+
+
+def test_nothing_is_said_of_ephemeral_models_and_exposures(story: list[Event]) -> None:
+    assert not [event for event in story if isinstance(event, Log)]
+
+
+def test_started_comes_first_and_not_for_what_is_skipped(story: list[Event]) -> None:
+    for event in story:
+        if isinstance(event, (Materialized, Failed)):
+            assert story.index(Started(event.key)) < story.index(event)
+        elif isinstance(event, Skipped):
+            assert Started(event.key) not in story
+
+
+def test_made_assets_say_what_the_warehouse_said(story: list[Event]) -> None:
+    raw = only(story, Materialized, "raw").metadata
+    assert raw["rows"] == 2
+    assert raw["status"] == "success"
+    assert raw["seconds"] > 0
+    assert raw["relation"] == '"warehouse"."main"."raw"'
+    assert "rows" not in only(story, Materialized, "b").metadata
+
+
+def test_failure_has_dbts_message_and_the_files(story: list[Event]) -> None:
+    failed = only(story, Failed, "d")
+    assert "Could not convert string 'x1' to INT32" in failed.message
+    assert "models/d.sql" in failed.hint
+    assert "target/compiled/happenings/models/d.sql" in failed.hint
+
+
+@pytest.mark.parametrize("name", ["below_d", "last_d"])
+def test_skipped_names_the_root(story: list[Event], name: str) -> None:
+    assert only(story, Skipped, name).because == "happenings/d failed"
+
+
+def test_skipped_because_of_a_check(story: list[Event]) -> None:
+    assert only(story, Skipped, "below_c").because == "check c_id_is_one of happenings/c failed"
+    assert only(story, Skipped, "u").because == "check u_trebles of happenings/u failed"
+
+
+def test_checks_pass_fail_and_warn(story: list[Event]) -> None:
+    passed = only(story, Checked, "a", "not_null_a_id")
+    assert (passed.passed, passed.severity, passed.message) == (True, "error", None)
+    failed = only(story, Checked, "c", "c_id_is_one")
+    assert (failed.passed, failed.severity, failed.metadata["failures"]) == (False, "error", 1)
+    assert failed.message == "Got 1 result, configured to fail if != 0"
+    assert failed.metadata["file"] == "models/schema.yml"
+    warned = only(story, Checked, "b", "b_v_known")
+    assert (warned.passed, warned.severity) == (False, "warn")
+    assert only(story, Checked, "b", "relationships_b_id__id__ref_a_").passed
+
+
+def test_unit_tests_come_before_their_model(story: list[Event]) -> None:
+    unit = only(story, Checked, "a", "a_keeps_v")
+    assert unit.passed
+    assert story.index(unit) < story.index(only(story, Materialized, "a"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_only_what_is_asked_is_run(happenings: Callable[..., Any], engine: str) -> None:
+    events = happenings(engine).run("raw", "c", checks=False, full_refresh=True)
+    assert {type(event) for event in events} == {Started, Materialized}
+    assert {event.key for event in events} == {key("raw"), key("c")}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_dbt_did_not_run_fails_with_a_next_step(happenings: Callable[..., Any], engine: str) -> None:
+    bench = happenings(engine)
+    asked = bench.invocation("raw", "a", checks=False)
+    (bench.folder / "models" / "a.sql").write_text("{{ config(enabled=false) }} select 1 as id")
+    (bench.folder / "models" / "schema.yml").unlink()
+    for name in ("eph", "b"):
+        (bench.folder / "models" / f"{name}.sql").unlink()
+    events = bench.run_invocation(asked)
+    assert only(events, Materialized, "raw")
+    assert "dbt did not run happenings/a" in only(events, Failed, "a").message
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_project_that_cannot_be_parsed_is_one_error(happenings: Callable[..., Any], engine: str) -> None:
+    bench = happenings(engine)
+    asked = bench.invocation("raw", checks=False)
+    (bench.folder / "models" / "a.sql").write_text("select * from {{ ref('nothing') }}")
+    with pytest.raises(IntegrationError) as caught:
+        bench.run_invocation(asked)
+    assert str(caught.value).count("depends on a node named 'nothing'") == 1
+    assert "Traceback" not in str(caught.value)
+    with pytest.raises(IntegrationError, match="depends on a node named 'nothing'"):
+        bench.parse()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_locked_file_names_who_holds_it(
+    happenings: Callable[..., Any], held_duckdb: Callable[..., Any], engine: str
+) -> None:
+    bench = happenings(engine)
+    with held_duckdb(bench.folder / "warehouse.duckdb") as pid, pytest.raises(RunError) as caught:
+        bench.run("raw", checks=False)
+    assert f"PID {pid}" in str(caught.value)
+    assert "warehouse.duckdb is in use by another process" in str(caught.value)
+    assert bench.run("raw", checks=False)[-1].key == key("raw")
