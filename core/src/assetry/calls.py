@@ -228,7 +228,7 @@ def failure(error: BaseException) -> str:
         if frame.line:
             lines.append(f"      {frame.line}")
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None:
+    if cause is not None and _headline(cause) != lines[0]:  # libraries often raise their own error again
         lines.append(f"  caused by {_headline(cause)}")
     return "\n".join(lines)
 

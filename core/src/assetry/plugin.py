@@ -41,8 +41,10 @@ from assetry.events import (
     Skipped,
     Started,
 )
+from assetry.frames import columns_of, content_version
 from assetry.hookspecs import hookimpl
 from assetry.invocations import CheckRef, Invocation, InvocationGroup
+from assetry.io import nothing_kept
 from assetry.keys import AssetKey
 from assetry.panels import Panel, PanelContext
 from assetry.partitions import PartitionsDefinition
@@ -94,8 +96,11 @@ __all__ = [
     "Task",
     "UsageError",
     "ValueStoreError",
+    "columns_of",
+    "content_version",
     "from_json",
     "hookimpl",
     "near_names",
+    "nothing_kept",
     "to_json",
 ]

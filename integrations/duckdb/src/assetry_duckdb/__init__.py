@@ -1,0 +1,1 @@
+"""DuckDB for assetry: DataFrames in and out of a DuckDB file."""

@@ -1,0 +1,1 @@
+"""PostgreSQL for assetry: DataFrames in and out of a PostgreSQL database."""

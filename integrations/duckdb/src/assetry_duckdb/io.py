@@ -1,0 +1,311 @@
+"""Tables of a DuckDB file, in and out as Arrow."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from assetry.plugin import Asset, Column, Relation, Saved, ValueStoreError, content_version, nothing_kept
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+#: Column that tells the partitions of a partitioned asset apart; added when kept, left out when read.
+PARTITION = "_partition"
+#: Seconds to wait for a file that another process has locked, and for a table that another thread is writing.
+PATIENCE = 5.0
+_MEMORY = ":memory:"
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBAddress:
+    """Say which DuckDB file, and how it is opened.
+
+    `config` must be what every other connection of this process gives, dbt's among them: DuckDB refuses a second
+    connection to an open file with another configuration. `attached` maps further databases to their files.
+
+    >>> DuckDBAddress.from_url("duckdb:shop.duckdb?schema=raw&threads=4")
+    DuckDBAddress(path='shop.duckdb', schema='raw', config={'threads': '4'}, attached={})
+    """
+
+    path: str
+    schema: str = "main"
+    config: Mapping[str, str] = field(default_factory=dict)
+    attached: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_url(cls, url: str) -> DuckDBAddress:
+        """Read ``duckdb:PATH?schema=NAME&attach.DATABASE=PATH&OPTION=VALUE``; what needs it is percent-encoded."""
+        path, _, query = url.removeprefix("duckdb:").partition("?")
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        schema = given.pop("schema", "main")
+        attached = {name[7:]: given.pop(name) for name in list(given) if name.startswith("attach.")}
+        return cls(unquote(path.removeprefix("//")) or _MEMORY, schema, given, attached)
+
+    @property
+    def database(self) -> str:
+        """Return the name that DuckDB gives the file's database: the file's name up to its first dot."""
+        if self.path == _MEMORY:
+            return "memory"
+        return re.split(r"[\\/]", self.path.removeprefix("md:"))[-1].partition("?")[0].partition(".")[0]
+
+
+class DuckDBIO:
+    """Keep tables in a DuckDB file.
+
+    An asset's table is its `relation`; without one, the last part of its key in the URL's schema (``main``). A table
+    is replaced in one transaction. The partitions of an asset are rows of one table, told apart by the column
+    ``_partition``. The file is open only while a table is read or written, so that other processes get their turn.
+
+    >>> io = DuckDBIO.from_url("duckdb:warehouse/shop.duckdb?schema=raw")
+    >>> str(io.relation(Asset(key="app/events", kind="python")))
+    'shop.raw.events'
+    """
+
+    form: Literal["arrow", "any"] = "arrow"
+
+    def __init__(self, address: DuckDBAddress) -> None:
+        self.address = address
+        self._memory: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_url(cls, url: str) -> DuckDBIO:
+        """Return the manager for a URL; nothing is opened yet."""
+        return cls(DuckDBAddress.from_url(url))
+
+    def relation(self, asset: Asset) -> Relation:
+        """Return the table that holds an asset, or would."""
+        given = asset.relation or Relation(None, None, asset.key.name)
+        return Relation(given.database or self.address.database, given.schema or self.address.schema, given.identifier)
+
+    def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
+        """Return the table as Arrow; raise `ValueStoreError` when there is none, or the file cannot be opened."""
+        import duckdb
+
+        relation = self.relation(asset)
+        place = f"in DuckDB file {self.address.path} ({relation})"
+        if not self._exists():
+            raise nothing_kept(asset, partition, place)
+        with self._connection(relation) as connection:
+            try:
+                table = connection.sql(f"SELECT * FROM {_quoted(relation)}").to_arrow_table()
+            except duckdb.CatalogException as error:
+                raise nothing_kept(asset, partition, place) from error
+            except duckdb.Error as error:
+                raise self._failure(f"{relation} cannot be read", error) from error
+        return _partition_of(table, asset, partition)
+
+    def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
+        """Replace the table, or the rows of one partition; readers see the old rows or the new ones.
+
+        Raises `ValueStoreError`, and leaves what was there, when DuckDB refuses.
+        """
+        import duckdb
+
+        relation = self.relation(asset)
+        if not value.column_names:
+            raise ValueStoreError(
+                f"Asset {str(asset.key)!r} has no columns, and a table needs one.",
+                where=asset.source,
+                hint="Return a table that has its columns even when it has no rows.",
+            )
+        if self.address.path != _MEMORY:
+            Path(self.address.path).parent.mkdir(parents=True, exist_ok=True)
+        with self._connection(relation) as connection:
+            try:
+                connection.register("assetry_value", _without_nanoseconds(value))
+                columns = _patiently(lambda: _write(connection, relation, partition))
+            except duckdb.Error as error:
+                raise self._failure(f"{relation} cannot be written", error, asset.source) from error
+        return Saved(content_version(value), columns, {"rows": value.num_rows, "relation": str(relation)})
+
+    def close(self) -> None:
+        """Forget a database in memory; a file is never left open."""
+        with self._lock:
+            if self._memory is not None:
+                self._memory.close()
+                self._memory = None
+
+    def _exists(self) -> bool:
+        # Connecting would create the file, and a look must leave nothing behind.
+        path = self.address.path
+        return path == _MEMORY or path.startswith("md:") or Path(path).exists()
+
+    @contextmanager
+    def _connection(self, relation: Relation) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connect()
+        try:
+            alias = relation.database or ""
+            if alias in self.address.attached:
+                path = self.address.attached[alias].replace("'", "''")
+                connection.execute(f"ATTACH IF NOT EXISTS '{path}' AS {_name(alias)}")
+            yield connection
+        finally:
+            connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        path = self.address.path
+        if path == _MEMORY:
+            with self._lock:
+                self._memory = self._memory or duckdb.connect(_MEMORY, config=dict(self.address.config))
+                return self._memory.cursor()
+        end = time.monotonic() + PATIENCE
+        pause = 0.01
+        while True:
+            try:
+                return duckdb.connect(path, config=dict(self.address.config))
+            except duckdb.ConnectionException as error:
+                raise self._other_configuration(error) from error
+            except duckdb.Error as error:
+                if "Could not set lock" not in str(error):
+                    raise self._failure(f"DuckDB file {path} cannot be opened", error) from error
+                if time.monotonic() >= end:
+                    raise self._locked(error) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
+
+    def _locked(self, error: Exception) -> ValueStoreError:
+        holder = re.search(r"held in (.+?) \(PID (\d+)\)", str(error))
+        who = f"{_command(holder[2]) or holder[1]} (PID {holder[2]})" if holder else "another process"
+        return ValueStoreError(
+            f"DuckDB file {self.address.path} is locked by {who}.",
+            where=self.address.path,
+            hint="Close that program, or its connection, then run `assetry retry`. "
+            "A DuckDB file serves one process at a time.",
+        )
+
+    def _other_configuration(self, error: Exception) -> ValueStoreError:
+        ours = "&".join(f"{name}={value}" for name, value in self.address.config.items()) or "none"
+        return ValueStoreError(
+            f"DuckDB file {self.address.path} is already open in this process with other options: {error}.",
+            hint=f"Give every connection the same ones (here: {ours}); "
+            "for dbt they stand under `config_options` in its profile, here after `?` in the URL.",
+        )
+
+    def _failure(self, what: str, error: Exception, where: str | None = None) -> ValueStoreError:
+        return ValueStoreError(f"{what}: {error}", where=where, hint="What was there before is still there.")
+
+
+def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, partition: str | None) -> tuple[Column, ...]:
+    """Write the registered value in one transaction; return the columns that the table has then."""
+    table = _quoted(relation)
+    connection.execute("BEGIN")
+    try:
+        existing = _existing_kind(connection, relation)
+        if existing is None:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(relation[:2])}")
+        elif existing == "VIEW":
+            connection.execute(f"DROP VIEW {table}")
+        columns = _columns(connection, table) if existing == "BASE TABLE" else ()
+        if partition is None:
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM assetry_value")
+        elif PARTITION not in [column.name for column in columns]:
+            connection.execute(
+                f"CREATE OR REPLACE TABLE {table} AS SELECT *, {_text(partition)} AS {PARTITION} FROM assetry_value"
+            )
+        else:
+            _replace_partition(connection, table, {column.name for column in columns}, partition)
+        columns = _columns(connection, table)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return tuple(column for column in columns if partition is None or column.name != PARTITION)
+
+
+def _replace_partition(connection: duckdb.DuckDBPyConnection, table: str, known: set[str], partition: str) -> None:
+    folded = {name.casefold() for name in known}
+    for name, kind, *_ in connection.execute("DESCRIBE assetry_value").fetchall():
+        if name.casefold() not in folded:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(name)} {kind}")
+    connection.execute(f"DELETE FROM {table} WHERE {PARTITION} = {_text(partition)}")
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT *, {_text(partition)} AS {PARTITION} FROM assetry_value")
+
+
+def _existing_kind(connection: duckdb.DuckDBPyConnection, relation: Relation) -> str | None:
+    found = connection.execute(
+        "SELECT table_type FROM information_schema.tables WHERE lower(table_catalog) = lower(?) "
+        "AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
+        list(relation),
+    ).fetchall()
+    return str(found[0][0]) if found else None
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Column, ...]:
+    return tuple(Column(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall())
+
+
+def _partition_of(table: pa.Table, asset: Asset, partition: str | None) -> pa.Table:
+    if PARTITION not in table.column_names or asset.kind != "python":
+        return table
+    if partition is not None:
+        import pyarrow.compute as pc
+
+        # Without rows it may be that the partition is empty, or that it was never made; the run's records know.
+        table = table.filter(pc.equal(table.column(PARTITION), partition))
+    return table.drop_columns([PARTITION])
+
+
+def _without_nanoseconds(table: pa.Table) -> pa.Table:
+    """Return the table with times in microseconds where nothing is lost: DuckDB's functions are made for those."""
+    import pyarrow as pa
+
+    for i, each in enumerate(table.schema):
+        if pa.types.is_timestamp(each.type) and each.type.unit == "ns":
+            try:
+                column = table.column(i).cast(pa.timestamp("us", each.type.tz))
+            except pa.ArrowInvalid:
+                continue
+            table = table.set_column(i, each.name, column)
+    return table
+
+
+def _patiently(write: Callable[[], T]) -> T:
+    """Call `write`, again when another connection of this process was writing the same thing."""
+    import duckdb
+
+    end = time.monotonic() + PATIENCE
+    pause = 0.01
+    while True:
+        try:
+            return write()
+        except duckdb.TransactionException:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
+
+
+def _name(text: str | None) -> str:
+    return '"' + str(text).replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(parts: tuple[str | None, ...]) -> str:
+    return ".".join(map(_name, parts))
+
+
+def _command(process: str) -> str | None:
+    """Return the command line of a process, where the system tells."""
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    return os.fsdecode(b" ".join(word for word in words if word)) or None

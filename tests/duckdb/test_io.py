@@ -1,0 +1,246 @@
+"""DuckDB IO on real files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import assetry_duckdb.io
+import duckdb
+import pyarrow as pa
+import pytest
+from assetry.plugin import Asset, ValueStoreError
+from assetry_duckdb.io import DuckDBAddress, DuckDBIO
+from assetry_duckdb.plugin import assetry_open_io
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "shop.duckdb"
+
+
+@pytest.fixture
+def io(file: Path) -> DuckDBIO:
+    return DuckDBIO.from_url(f"duckdb:{file}?schema=raw")
+
+
+def python(key: str = "app/events", **more: Any) -> Asset:
+    return Asset(key=key, kind="python", **more)
+
+
+def rows(file: Path, query: str) -> list[Any]:
+    with duckdb.connect(str(file)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_table_comes_back_as_it_went(io: DuckDBIO) -> None:
+    table = pa.table(
+        {
+            "id": [1, 2],
+            "Name": ["a", None],
+            "at": pa.array([datetime(2024, 1, 1, tzinfo=UTC), None], pa.timestamp("us", "UTC")),
+            "deep": [{"x": [1]}, None],
+        }
+    )
+    saved = io.save(python(), table)
+    assert io.load(python()).to_pylist() == table.to_pylist()
+    assert [column[:2] for column in saved.columns or ()] == [
+        ("id", "BIGINT"),
+        ("Name", "VARCHAR"),
+        ("at", "TIMESTAMP WITH TIME ZONE"),
+        ("deep", "STRUCT(x BIGINT[])"),
+    ]
+    assert saved.metadata == {"rows": 2, "relation": "shop.raw.events"}
+
+
+def test_the_file_is_left_unlocked_and_clean(io: DuckDBIO, file: Path) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    io.load(python())
+    assert [path.name for path in file.parent.iterdir()] == ["shop.duckdb"]
+    code = (
+        f"import duckdb; print(duckdb.connect({str(file)!r}).execute('select count(*) from raw.events').fetchone()[0])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"
+
+
+def test_looking_for_a_table_makes_no_file(io: DuckDBIO, file: Path) -> None:
+    with pytest.raises(ValueStoreError, match="There is no value of 'app/events'") as caught:
+        io.load(python())
+    assert caught.value.hint == "Materialize it first: assetry materialize -s app/events"
+    assert not file.exists()
+
+
+def test_a_missing_table_in_a_file_is_the_same_error(io: DuckDBIO) -> None:
+    io.save(python("other"), pa.table({"id": [1]}))
+    with pytest.raises(ValueStoreError, match=r"no value of 'app/events' in DuckDB file .*shop\.raw\.events"):
+        io.load(python())
+
+
+def test_the_asset_s_relation_counts_more_than_its_key(io: DuckDBIO, file: Path) -> None:
+    io.save(python(relation=(None, "Staging", "Raw Events")), pa.table({"id": [1]}))
+    assert rows(file, 'SELECT id FROM shop."Staging"."Raw Events"') == [(1,)]
+
+
+def test_replacing_changes_columns_and_takes_a_view_s_place(io: DuckDBIO, file: Path) -> None:
+    rows(file, "CREATE SCHEMA raw; CREATE VIEW raw.events AS SELECT 1 AS id")
+    io.save(python(), pa.table({"id": [1]}))
+    io.save(python(), pa.table({"name": ["a"]}))
+    assert io.load(python()).to_pylist() == [{"name": "a"}]
+
+
+def test_a_refused_table_leaves_the_old_one(io: DuckDBIO) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    too_wide = pa.array([1], pa.decimal256(60, 2))
+    with pytest.raises(ValueStoreError, match="cannot be written"):
+        io.save(python(), pa.table({"id": too_wide}))
+    assert io.load(python()).to_pylist() == [{"id": 1}]
+
+
+def test_a_table_needs_a_column(io: DuckDBIO) -> None:
+    with pytest.raises(ValueStoreError, match="has no columns"):
+        io.save(python(), pa.table({}))
+
+
+def test_nanoseconds_become_microseconds_where_nothing_is_lost(io: DuckDBIO, file: Path) -> None:
+    table = pa.table({"us": pa.array([1000], pa.timestamp("ns")), "ns": pa.array([1], pa.timestamp("ns"))})
+    saved = io.save(python(), table)
+    assert [column.type for column in saved.columns or ()] == ["TIMESTAMP", "TIMESTAMP_NS"]
+    assert io.load(python()).column("ns").cast(pa.int64()).to_pylist() == [1]
+
+
+def test_partitions_are_rows_of_one_table(io: DuckDBIO, file: Path) -> None:
+    io.save(python(), pa.table({"id": [1, 2]}), "2024-01-01")
+    io.save(python(), pa.table({"id": [3]}), "2024-01-02")
+    saved = io.save(python(), pa.table({"id": [9], "new": ["it's"]}), "2024-01-01")
+    assert [column.name for column in saved.columns or ()] == ["id", "new"]
+    assert io.load(python(), "2024-01-01").to_pylist() == [{"id": 9, "new": "it's"}]
+    assert sorted(io.load(python()).column("id").to_pylist()) == [3, 9]
+    assert rows(file, "SELECT id, _partition FROM raw.events ORDER BY id") == [(3, "2024-01-02"), (9, "2024-01-01")]
+
+
+def test_partitions_that_do_not_fit_leave_the_others(io: DuckDBIO) -> None:
+    io.save(python(), pa.table({"id": [1]}), "a")
+    with pytest.raises(ValueStoreError, match="Could not convert"):
+        io.save(python(), pa.table({"id": ["text"]}), "a")
+    assert io.load(python(), "a").to_pylist() == [{"id": 1}]
+
+
+def test_a_reader_keeps_what_it_began_with(io: DuckDBIO, file: Path) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    with duckdb.connect(str(file)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM raw.events").fetchall() == [(1,)]
+        io.save(python(), pa.table({"id": [1, 2]}))
+        assert reader.execute("SELECT count(*) FROM raw.events").fetchall() == [(1,)]
+        reader.execute("COMMIT")
+        assert reader.execute("SELECT count(*) FROM raw.events").fetchall() == [(2,)]
+
+
+def test_threads_may_write_at_once(io: DuckDBIO) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: io.save(python(f"t{n % 3}"), pa.table({"n": [n]})), range(12)))
+    assert all(io.load(python(f"t{n}")).num_rows == 1 for n in range(3))
+
+
+def test_the_options_of_dbt_let_both_use_one_file(file: Path) -> None:
+    with duckdb.connect(str(file), config={"threads": 2, "preserve_insertion_order": False}) as dbt:
+        dbt.execute("CREATE TABLE orders AS SELECT 1 AS id")
+        io = DuckDBIO.from_url(f"duckdb:{file}?threads=2&preserve_insertion_order=False")
+        assert io.load(python("orders")).to_pylist() == [{"id": 1}]
+        io.save(python("scores"), pa.table({"id": [1]}))
+        assert dbt.execute("SELECT count(*) FROM scores").fetchall() == [(1,)]
+
+
+def test_other_options_than_dbt_are_explained(file: Path) -> None:
+    io = DuckDBIO.from_url(f"duckdb:{file}")
+    problem = pytest.raises(ValueStoreError, match="already open in this process with other options")
+    with duckdb.connect(str(file), config={"threads": 2}), problem as caught:
+        io.save(python(), pa.table({"id": [1]}))
+    assert "config_options" in (caught.value.hint or "")
+
+
+HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+
+
+@pytest.fixture
+def holder(file: Path) -> Any:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_who_holds_the_file_is_named(io: DuckDBIO, file: Path, holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assetry_duckdb.io, "PATIENCE", 0.0)
+    with pytest.raises(ValueStoreError, match=f"PID {holder.pid}") as caught:
+        io.save(python(), pa.table({"id": [1]}))
+    if sys.platform == "linux":
+        assert f"-c {HOLDER} {file}" in caught.value.message
+    assert "retry" in (caught.value.hint or "")
+
+
+def test_a_file_that_is_let_go_in_time_is_waited_for(io: DuckDBIO, holder: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(io.save, python(), pa.table({"id": [1]}))
+        holder.communicate("let go\n")
+        saving.result()
+    assert io.load(python()).num_rows == 1
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / "x.duckdb").write_text("not a database, but long enough to be looked at" * 100)
+    with pytest.raises(ValueStoreError, match="cannot be opened"):
+        DuckDBIO.from_url(f"duckdb:{tmp_path / 'x.duckdb'}").load(python())
+
+
+def test_attached_databases(tmp_path: Path, file: Path) -> None:
+    other = tmp_path / "lake's.duckdb"
+    io = DuckDBIO.from_url(f"duckdb:{file}?attach.lake={other}")
+    asset = python(relation=("lake", "main", "events"))
+    io.save(asset, pa.table({"id": [1]}))
+    assert io.load(asset).to_pylist() == [{"id": 1}]
+    assert rows(other, "SELECT id FROM main.events") == [(1,)]
+
+
+def test_in_memory_it_lives_as_long_as_the_manager() -> None:
+    io = DuckDBIO.from_url("duckdb::memory:")
+    io.save(python(), pa.table({"id": [1]}))
+    assert io.load(python()).num_rows == 1
+    io.close()
+    with pytest.raises(ValueStoreError, match="no value"):
+        io.load(python())
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "database"),
+    [
+        ("duckdb:a/we%20ird-1.db.duckdb", "a/we ird-1.db.duckdb", "we ird-1"),
+        ("duckdb:///srv/shop.db", "/srv/shop.db", "shop"),
+        ("duckdb::memory:", ":memory:", "memory"),
+        ("duckdb:", ":memory:", "memory"),
+        ("duckdb:md:shop", "md:shop", "shop"),
+    ],
+)
+def test_urls(url: str, path: str, database: str) -> None:
+    address = DuckDBAddress.from_url(url)
+    assert (address.path, address.database) == (path, database)
+
+
+def test_the_database_is_called_as_duckdb_calls_it(tmp_path: Path) -> None:
+    for name in ("shop", "we ird-1.db.duckdb", "A.db"):
+        path = tmp_path / name
+        found = rows(path, "SELECT current_database()")[0][0]
+        assert DuckDBAddress(str(path)).database == found
+
+
+def test_claims_its_scheme_only() -> None:
+    assert assetry_open_io("postgresql://x") is None
+    assert isinstance(assetry_open_io("duckdb:x"), DuckDBIO)

