@@ -263,6 +263,11 @@ class Project:
         chosen = set(self.select(select, exclude))
         return tuple(status for status in self._statuses if status.key in chosen)
 
+    def status_of(self, key: str) -> Status:
+        """Return how one asset is, and why."""
+        wanted = self.graph[key].key
+        return next(status for status in self._statuses if status.key == wanted)
+
     # -- plan and run --------------------------------------------------------------------------------------------
 
     def plan(self, select: Selectors = None, exclude: Selectors = None, request: Ask | None = None, **ask: Any) -> Plan:
@@ -275,6 +280,11 @@ class Project:
         request = request or Ask(**ask)
         keys = self.select(select, exclude)
         return self._plan_of(keys, request)
+
+    def commands(self, plan: Plan) -> Plan:
+        """Return a plan with the command of each invocation filled in, for people to read."""
+        ask = self.plugins.invocation_command
+        return replace(plan, invocations=tuple(replace(each, command=ask(each.invocation)) for each in plan.invocations))
 
     def _plan_of(self, keys: Sequence[AssetKey], request: Ask) -> Plan:
         known = self._statuses

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from assetry.assets import Asset, Column, Relation
 from assetry.events import Event, Level
 from assetry.invocations import Invocation
 from assetry.keys import AssetKey
 from assetry.records import Attempt, EventRecord, Materialization, RunInfo, RunState
+
+if TYPE_CHECKING:
+    from assetry.processes import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,11 @@ class Store(Protocol):
     def run(self, run_id: str) -> RunInfo | None:
         """Return one run, by its id or a unique beginning of it."""
 
-    def events(self, run_id: str) -> Iterator[EventRecord]:
-        """Yield the events of a run, oldest first."""
+    def owner(self, run_id: str) -> Process | None:
+        """Return who carries out, or carried out, a run; None when there is no such run."""
+
+    def events(self, run_id: str, skip: int = 0) -> Iterator[EventRecord]:
+        """Yield the events of a run, oldest first, without the first `skip`."""
 
     def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
         """Return the last materialization of each asset and partition, in a fixed number of queries."""

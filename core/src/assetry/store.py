@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -157,9 +158,20 @@ class SQLiteStore:
             )
         return rows.run_info(found[0]) if found else None
 
-    def events(self, run_id: str) -> Iterator[EventRecord]:
-        """Yield the events of a run, oldest first."""
+    def owner(self, run_id: str) -> Process | None:
+        """Return who carries out, or carried out, a run; None when there is no such run."""
+        found = self._database.read("SELECT owner FROM runs WHERE id = ?", run_id)
+        return from_json(Process, json.loads(found[0][0])) if found else None
+
+    def events(self, run_id: str, skip: int = 0) -> Iterator[EventRecord]:
+        """Yield the events of a run, oldest first, without the first `skip`."""
         last = 0
+        if skip:
+            # The last one to be skipped, so that every page begins after a number.
+            at = self._database.read(
+                "SELECT id FROM events WHERE run = ? ORDER BY id LIMIT 1 OFFSET ?", run_id, skip - 1
+            )
+            last = at[0][0] if at else sys.maxsize
         while True:
             # A page at a time, so that nobody waits for the reader of a long log.
             page = self._database.read(

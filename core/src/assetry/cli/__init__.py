@@ -1,0 +1,25 @@
+"""The command line: one module per command, loaded only when it is called.
+
+Results go to stdout, everything else to stderr. What every command shares is in `command` (options), `session` (what
+was asked, and the project) and `program` (the table of commands, errors, exit codes).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; `arguments` are those of the process when None."""
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        if given in ([], ["--help"], ["-h"]) and "_ASSETRY_COMPLETE" not in os.environ:
+            from assetry.cli.overview import print_overview
+
+            print_overview(given)
+        from assetry.cli.program import Program
+
+        Program().main(given)
+    except KeyboardInterrupt:  # before or after the part of the program that says more
+        os._exit(130)

@@ -1,0 +1,135 @@
+"""What makes a function a command: the options that all commands share, and how a selection is read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from assetry.cli.session import Session
+from assetry.errors import UsageError, near_names
+
+OUTPUTS = ("text", "json", "ndjson")
+EVERY_OUTPUT = (*OUTPUTS, "dot", "svg")
+SELECTS = ("-s", "--select", "--exclude")
+
+Work = Callable[..., int | None]
+
+
+def shared_options(outputs: Sequence[str], selects: bool) -> list[click.Parameter]:
+    """Return the options that stand before or after every command's name."""
+    options: list[click.Parameter] = [
+        click.Option(["-C", "folder"], metavar="DIR", help="Work in DIR."),
+        click.Option(["--output"], type=click.Choice(outputs), help="Form of the result; text is for people."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Say less."),
+        click.Option(["-v", "--verbose"], count=True, help="Say more; show tracebacks."),
+        click.Option(["--no-color"], is_flag=True, help="Do without colours."),
+    ]
+    if selects:
+        options[:0] = [
+            click.Option(
+                ["-s", "--select"],
+                multiple=True,
+                metavar="SELECTION",
+                help="Choose assets, as in dbt: +orders, tag:daily, state:stale. Several are a union.",
+            ),
+            click.Option(["--exclude"], multiple=True, metavar="SELECTION", help="Leave assets out."),
+        ]
+    return options
+
+
+class Verb(click.Command):
+    """Be one command: a function that takes the session and its own options, and returns the exit code."""
+
+    def __init__(
+        self, name: str, work: Work, options: Iterable[click.Parameter], outputs: Sequence[str], selects: bool
+    ):
+        super().__init__(
+            name,
+            help=inspect.getdoc(work),
+            params=[*options, *shared_options(outputs, selects)],
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        self.work = work
+        self.outputs = outputs
+        self.selects = selects
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; ``--select a b`` takes both, as dbt does."""
+        if self.selects:
+            args = spread(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Call the function with the session; exit with the code that it returns."""
+        session: Session = ctx.obj or Session()
+        refine(session, ctx.params)
+        self._fit(session)
+        own = {name: value for name, value in ctx.params.items() if name not in _SHARED}
+        ctx.exit(self.work(session, **own) or 0)
+
+    def _fit(self, session: Session) -> None:
+        """Raise when what was asked before the command's name does not fit the command."""
+        if session.output not in self.outputs:
+            raise UsageError(
+                f"`assetry {self.name}` has no --output {session.output}.",
+                near=near_names(session.output, self.outputs),
+                hint=f"It has {', '.join(self.outputs)}.",
+            )
+        if (session.select or session.exclude) and not self.selects:
+            raise UsageError(f"`assetry {self.name}` takes no selection.", hint=f"See `assetry {self.name} --help`.")
+
+
+_SHARED = frozenset(("folder", "select", "exclude", "output", "quiet", "verbose", "no_color"))
+
+
+def refine(session: Session, given: dict[str, Any]) -> None:
+    """Take over what was given before or after a command's name."""
+    session.select += tuple(given.get("select") or ())
+    session.exclude += tuple(given.get("exclude") or ())
+    session.output = given.get("output") or session.output
+    session.quiet = bool(given.get("quiet")) or session.quiet
+    session.verbose += given.get("verbose") or 0
+    session.color = False if given.get("no_color") else session.color
+    if given.get("folder"):
+        session.enter(given["folder"])
+
+
+def spread(args: Sequence[str]) -> list[str]:
+    """Repeat an option of selection before each of its further values, so that dbt's own manner works.
+
+    >>> spread(["--select", "a", "b", "--exclude", "c", "--stale"])
+    ['--select', 'a', '--select', 'b', '--exclude', 'c', '--stale']
+    """
+    spread_out: list[str] = []
+    option, values = None, 0
+    for arg in args:
+        if arg in SELECTS:
+            option, values = arg, 0
+        elif option is not None and (values == 0 or not arg.startswith("-")):
+            spread_out += [option] if values else []
+            values += 1
+        else:
+            option = None
+        spread_out.append(arg)
+    return spread_out
+
+
+def verb(
+    name: str,
+    *options: click.Parameter,
+    outputs: Sequence[str] = OUTPUTS,
+    selects: bool = False,
+) -> Callable[[Work], Verb]:
+    """Make a function a command: ``command = verb("list", selects=True)(list_assets)``."""
+    return lambda work: Verb(name, work, options, outputs, selects)
+
+
+def run_argument(required: bool = False) -> click.Argument:
+    """Return the argument RUN: the id of a run, or a unique beginning of it."""
+    return click.Argument(["run"], required=required, metavar="RUN" if required else "[RUN]")
+
+
+__all__ = ["EVERY_OUTPUT", "OUTPUTS", "Verb", "refine", "run_argument", "shared_options", "spread", "verb"]

@@ -1,0 +1,140 @@
+"""Events of a run, one line each: as JSON for programs, as words for people."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import Any
+
+import click
+
+from assetry.cli.text import clock, counted, duration, listed
+from assetry.codec import to_json
+from assetry.events import (
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    InvocationFinished,
+    InvocationStarted,
+    Log,
+    Materialized,
+    Observed,
+    Progress,
+    RunFinished,
+    RunStarted,
+    Skipped,
+    Started,
+)
+from assetry.records import EventRecord
+
+_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "interrupted": "red"}
+
+
+def event_to_json(record: EventRecord) -> dict[str, Any]:
+    """Return an event as a line of ``--output ndjson`` has it.
+
+    >>> from datetime import datetime
+    >>> record = EventRecord(at=datetime(2026, 1, 31, tzinfo=UTC), run="r", invocation="1", event=Started("a"))
+    >>> event_to_json(record)["event"], event_to_json(record)["asset"]
+    ('started', 'a')
+    """
+    event = {"event": record.event.name, **complete(record.event)}
+    name = event.pop("event")
+    return {
+        "version": 1,
+        "event": name,
+        "at": record.at.astimezone(UTC).isoformat(),
+        "run": record.run,
+        "invocation": record.invocation,
+        **event,
+    }
+
+
+def complete(event: Event) -> dict[str, Any]:
+    """Return all fields of an event as JSON, also those at their default: readers need not know defaults."""
+    from dataclasses import fields
+
+    names = event.json_names
+    return {names.get(field.name, field.name): _plain(getattr(event, field.name)) for field in fields(event)}
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return to_json(value)
+    except TypeError:
+        return str(value)
+
+
+def json_line(record: EventRecord) -> str:
+    """Return an event as one line of JSON."""
+    return json.dumps(event_to_json(record), ensure_ascii=False)
+
+
+def event_line(record: EventRecord) -> str:
+    """Return an event as one line for people: when, what, which asset, and the facts worth a line."""
+    word, colour, text = _told(record.event)
+    return f"{click.style(clock(record.at), dim=True)}  {click.style(f'{word:<12}', fg=colour)}  {text}".rstrip()
+
+
+def _told(event: Event) -> tuple[str, str | None, str]:
+    """Return the word for an event, its colour, and the rest of its line."""
+    if isinstance(event, (Materialized, Observed)):
+        return event.name, "green", f"{event.key}{_partition(event.partition)}{_facts(event.metadata)}"
+    if isinstance(event, Checked):
+        return _checked(event)
+    if isinstance(event, Failed):
+        return "failed", "red", f"{event.key}: {_first(event.message)}"
+    if isinstance(event, Skipped):
+        return "skipped", "yellow", f"{event.key}: {_first(event.because)}"
+    if isinstance(event, Started):
+        return "started", None, event.key
+    if isinstance(event, Log):
+        return event.level, "yellow" if event.level in ("warning", "error") else None, _log(event)
+    return _told_of_runs(event)
+
+
+def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
+    if isinstance(event, RunStarted):
+        return "run", None, f"{counted(event.assets, 'asset')} in {counted(event.invocations, 'invocation')}"
+    if isinstance(event, InvocationStarted):
+        what = event.command or f"{event.kind}: {listed(event.assets)}"
+        return "invoke", "blue", what
+    if isinstance(event, InvocationFinished):
+        told = f"{event.state} after {duration(event.seconds)}"
+        return "returned", _COLOURS.get(event.state), told + (f": {_first(event.message)}" if event.message else "")
+    if isinstance(event, RunFinished):
+        return "run", _COLOURS.get(event.state), f"{event.state} after {duration(event.seconds)}"
+    if isinstance(event, Progress):
+        total = "" if event.total is None else f" of {event.total:g}"
+        return "progress", None, f"{event.key}: {event.done:g}{total}"
+    if isinstance(event, Handle):
+        return "job", None, " ".join(part for part in (event.token, event.url) if part)
+    return event.name, None, str(getattr(event, "key", ""))
+
+
+def _checked(event: Checked) -> tuple[str, str | None, str]:
+    told = f"{event.check} of {event.key}" + (
+        f": {_first(event.message)}" if event.message and not event.passed else ""
+    )
+    if event.passed:
+        return "passed", "green", told
+    return ("failed", "red", f"check {told}") if event.severity == "error" else ("warned", "yellow", f"check {told}")
+
+
+def _log(event: Log) -> str:
+    return f"{event.key}: {event.message}" if event.key else event.message
+
+
+def _first(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] + (" …" if len(lines) > 1 else "") if lines else ""
+
+
+def _partition(partition: str | None) -> str:
+    return f" [{partition}]" if partition else ""
+
+
+def _facts(metadata: Any) -> str:
+    rows = metadata.get("rows")
+    return f"  ({rows:,} rows)" if isinstance(rows, int) and not isinstance(rows, bool) else ""

@@ -1,0 +1,95 @@
+"""The overview that ``assetry --help`` shows, and the table of commands that it is made of.
+
+It imports neither click nor plugins nor commands: a person who looks something up should not wait.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """Tell of one command: what it takes, what it does, in which part of the overview it stands."""
+
+    part: str
+    takes: str
+    does: str
+
+
+#: Every command of assetry itself; the module `assetry.cli.<name>` holds it as `command`.
+COMMANDS: Mapping[str, Entry] = {
+    "init": Entry("Definitions", "[FOLDER]", "Set up a project."),
+    "list": Entry("Definitions", "", "List the assets."),
+    "show": Entry("Definitions", "KEY", "Show one asset in full."),
+    "graph": Entry("Definitions", "", "Draw the graph: text, dot, json or svg."),
+    "check": Entry("Definitions", "", "Load and validate everything."),
+    "plan": Entry("Runs", "", "Show what would run, and why."),
+    "materialize": Entry("Runs", "", "Run it; --stale: only what is out of date."),
+    "status": Entry("Runs", "", "Tell what is fresh, stale, failed, and why."),
+    "retry": Entry("Runs", "[RUN]", "Run what is left of a run."),
+    "runs": Entry("Runs", "", "List the runs."),
+    "logs": Entry("Runs", "[RUN]", "Show the events of a run."),
+    "cancel": Entry("Runs", "RUN", "Stop a run."),
+    "plugins": Entry("Surroundings", "", "List what is loaded, from where, and what is broken."),
+}
+
+#: The options that every command takes, before or after its name.
+OPTIONS: Mapping[str, str] = {
+    "-C DIR": "Work in DIR.",
+    "-s, --select SELECTION": "Choose assets as in dbt: +orders, tag:daily, state:stale.",
+    "--exclude SELECTION": "Leave assets out.",
+    "--output FORMAT": "text, json or ndjson; graph: text, json, dot or svg.",
+    "-q, --quiet": "Say less.",
+    "-v, --verbose": "Say more; show tracebacks.",
+    "--no-color": "Do without colours.",
+    "--version": "Show the version.",
+    "-h, --help": "Show this page, or `assetry plan --help`.",
+}
+
+_OPENING = """\
+Usage: assetry [OPTIONS] COMMAND [ARGS]…
+
+One asset graph over dbt and Python, made with the fewest tool runs.
+"""
+
+
+def overview(more: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the overview; `more` are the names and short helps of the commands that plugins add.
+
+    >>> print(overview([("lint", "Look for smells.")]).splitlines()[0])
+    Usage: assetry [OPTIONS] COMMAND [ARGS]…
+    """
+    lines = [_OPENING]
+    for part in dict.fromkeys(entry.part for entry in COMMANDS.values()):
+        rows = [(f"{name} {entry.takes}", entry.does) for name, entry in COMMANDS.items() if entry.part == part]
+        lines += _section(part, rows, 17)
+    lines += _section("From plugins", more, 17)
+    lines += _section("Options, before or after the command", OPTIONS.items(), 24)
+    return "\n".join(lines).rstrip()
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> list[str]:
+    lines = [f"  {name:<{width}} {text}".rstrip() for name, text in rows]
+    return [f"{title}:", *lines, ""] if lines else []
+
+
+def print_overview(given: list[str]) -> None:
+    """Print the overview and exit, unless a plugin may have commands to add to it: then return.
+
+    Without any argument the overview is the answer to a question that was not finished: stderr, exit code 2.
+    """
+    from assetry.cli.discovery import may_add_commands
+
+    if may_add_commands():
+        return
+    stream = sys.stdout if given else sys.stderr
+    try:
+        print(overview(), file=stream, flush=True)
+    except BrokenPipeError:
+        os._exit(0)  # nobody reads on; an orderly exit would flush once more, and complain
+    except UnicodeEncodeError:
+        stream.buffer.write(overview().encode(stream.encoding, "replace") + b"\n")
+    sys.exit(0 if given else 2)

@@ -1,0 +1,196 @@
+"""The program: its table of commands, its errors, its exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
+from assetry.cli.overview import COMMANDS, overview
+from assetry.cli.session import Session
+from assetry.errors import AssetryError, UsageError, near_names
+
+INTERRUPTED = 130
+
+
+class Program(click.Group):
+    """Be the command line of assetry: commands of its own by the table, and those that plugins add."""
+
+    def __init__(self) -> None:
+        version = click.Option(
+            ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+        )
+        super().__init__(
+            "assetry",
+            params=[*shared_options(EVERY_OUTPUT, selects=True), version],
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        self._asked_plugins = False
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of plugins included."""
+        self._ask_plugins(ctx)
+        return [*COMMANDS, *(name for name in sorted(self.commands) if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return a command; plugins are asked only for a name that is not in the table."""
+        if name in COMMANDS:
+            command: click.Command = import_module(f"assetry.cli.{name}").command
+            return command
+        self._ask_plugins(ctx)
+        return self.commands.get(name)
+
+    def _ask_plugins(self, ctx: click.Context) -> None:
+        if self._asked_plugins:
+            return
+        self._asked_plugins = True
+        try:
+            _session(ctx).project.plugins.add_commands(self)
+        except AssetryError as error:
+            # A project that cannot be read must not take --help along.
+            print_error(error, ctx.color)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name; say what was probably meant when there is none."""
+        command = self.get_command(ctx, args[0])
+        if command is None:
+            known = self.list_commands(ctx)
+            raise UsageError(
+                f"There is no command {args[0]!r}.", near=near_names(args[0], known), hint="See `assetry --help`."
+            )
+        return args[0], command, args[1:]
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Call the command; what it returns is its own affair, its exit code travels as `click.exceptions.Exit`."""
+        _session(ctx)
+        super().invoke(ctx)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the overview."""
+        self._ask_plugins(ctx)
+        more = [
+            (name, command.get_short_help_str(60))
+            for name, command in sorted(self.commands.items())
+            if name not in COMMANDS and not command.hidden
+        ]
+        formatter.write(overview(more) + "\n")
+
+    # -- the whole of a call -------------------------------------------------------------------------------------
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Run a command line and exit with its code."""
+        given = list(sys.argv[1:] if args is None else args)
+        _tolerate_every_character()
+        asked = {**extra, "prog_name": "assetry", "standalone_mode": False}
+        sys.exit(_guarded(lambda: super(Program, self).main(given, **asked), given))
+
+
+def _session(ctx: click.Context) -> Session:
+    """Return the session of a call, made of the options before the command's name."""
+    if ctx.obj is None:
+        session = ctx.obj = Session()
+        ctx.call_on_close(session.close)
+        refine(session, ctx.params)
+        if os.environ.get("NO_COLOR"):
+            session.color = False
+        ctx.color = session.color
+    found: Session = ctx.obj
+    return found
+
+
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"assetry {version('assetry')}")
+        ctx.exit()
+
+
+def _guarded(work: Callable[[], Any], given: Sequence[str]) -> int:
+    """Do the work; return its exit code, whatever happens."""
+    color = False if "--no-color" in given or os.environ.get("NO_COLOR") else None
+    try:
+        code = work()
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except AssetryError as error:
+        if _verbose(given):
+            _traceback(error)
+        print_error(error, color)
+        return error.exit_code
+    except click.ClickException as error:
+        print_error(_as_usage_error(error), color)
+        return error.exit_code
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            return _bug(error, color)
+        _silence()
+        return 0
+    except Exception as error:
+        return _bug(error, color)
+    return code if isinstance(code, int) else 0
+
+
+def _verbose(given: Sequence[str]) -> bool:
+    return any(arg == "--verbose" or (arg.startswith("-v") and set(arg[1:]) <= set("vq")) for arg in given)
+
+
+def _as_usage_error(error: click.ClickException) -> AssetryError:
+    """Return an error of click as one of ours, so that all read alike."""
+    ctx = getattr(error, "ctx", None)
+    near = getattr(error, "possibilities", None) or ()
+    message = error.message if near else error.format_message()
+    hint = f"See `{ctx.command_path} --help`." if ctx is not None else None
+    if ctx is not None and "unexpected extra argument" in message and getattr(ctx.command, "selects", False):
+        hint = f"Choose assets with -s: `{ctx.command_path} -s {' '.join(_extra(message))}`."
+    return UsageError(message, near=near, hint=hint)
+
+
+def _extra(message: str) -> list[str]:
+    return message.partition("(")[2].rstrip(").").split()
+
+
+def print_error(error: AssetryError, color: bool | None = None) -> None:
+    """Write an error to stderr as one block: what, where, the near miss, the next step."""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True, color=color)
+
+
+def _traceback(error: BaseException) -> None:
+    import traceback
+
+    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+
+
+def _bug(error: Exception, color: bool | None) -> int:
+    _traceback(error)
+    said = f"This is a bug in assetry: {type(error).__name__}: {error}"
+    print_error(AssetryError(said, hint="Please report it, with the lines above and the command you gave."), color)
+    return 1
+
+
+def _silence() -> None:
+    """Let what is still to be written go nowhere, because nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+
+
+def _tolerate_every_character() -> None:
+    """Write "?" for what the terminal cannot show, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="replace")

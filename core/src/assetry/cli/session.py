@@ -1,0 +1,122 @@
+"""What one call of the command line was asked, where it stands, and how it answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assetry.errors import UsageError
+
+if TYPE_CHECKING:
+    from assetry.keys import AssetKey
+    from assetry.project import Project
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Session:
+    """Hold what was asked of every command alike, and the project.
+
+    A plugin's command receives it as ``click``'s object (`@click.pass_obj`): `project` is the loaded project, `say`
+    writes a line of the result, `note` one about it, `emit` a document as the asked format.
+    """
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    output: str = "text"
+    quiet: bool = False
+    verbose: int = 0
+    color: bool | None = None
+    _project: Project | None = None
+    _before: list[str] = field(default_factory=list)
+
+    # -- the project ---------------------------------------------------------------------------------------------
+
+    def enter(self, folder: str) -> None:
+        """Work in `folder` from now on, as if the command had been called there."""
+        before = os.getcwd()  # noqa: PTH109 - a text is what os.chdir takes
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise UsageError(
+                f"Cannot work in {folder!r}: {error.strerror}.", hint="Give a project's folder with -C DIR."
+            ) from None
+        self._before.append(before)
+
+    @property
+    def project(self) -> Project:
+        """Return the project of the folder, found and set up, its definitions not loaded yet."""
+        if self._project is None:
+            from assetry.project import Project
+
+            self._project = Project.load(".")
+            for problem in self._project.plugins.problems:
+                self.warn(f"plugin {problem.plugin}: {problem.message}")
+        return self._project
+
+    @property
+    def selectors(self) -> tuple[str, ...] | None:
+        """Return the selections, None when everything is meant."""
+        return self.select or None
+
+    def chosen(self) -> tuple[AssetKey, ...]:
+        """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
+        found = self.project.selection(self.selectors, self.exclude)
+        for part in found.unmatched:
+            near = f"; did you mean {' or '.join(map(repr, part.near))}?" if part.near else "."
+            self.warn(f"{part.text!r} matches nothing{near}")
+        return found.keys
+
+    def close(self) -> None:
+        """Let go of the project, and go back to where the call came from."""
+        if self._project is not None:
+            self._project.close()
+            self._project = None
+        while self._before:
+            with suppress(OSError):
+                os.chdir(self._before.pop())
+
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """Return how many characters fit in a line of the result."""
+        return shutil.get_terminal_size().columns
+
+    @property
+    def text(self) -> bool:
+        """Tell whether people read the result."""
+        return self.output == "text"
+
+    def say(self, text: str = "") -> None:
+        """Write to stdout."""
+        click.echo(text, color=self.color)
+
+    def note(self, text: str) -> None:
+        """Write to stderr, unless asked to be quiet."""
+        if not self.quiet:
+            click.echo(text, err=True, color=self.color)
+
+    def warn(self, text: str) -> None:
+        """Write a warning to stderr, unless asked to be quiet."""
+        self.note(f"{click.style('warning:', fg='yellow')} {text}")
+
+    def emit(self, document: Mapping[str, Any], rows: str | None = None) -> None:
+        """Write a result as JSON; as NDJSON one line for each of `document[rows]`, each with the version."""
+        import json
+
+        if self.output == "ndjson":
+            lines: Sequence[Mapping[str, Any]] = document[rows] if rows else [document]
+            self.say("\n".join(json.dumps({"version": VERSION, **line}, ensure_ascii=False) for line in lines))
+            return
+        # The indented form is for eyes, and costs ten times as much.
+        indent = 2 if sys.stdout.isatty() else None
+        self.say(json.dumps({"version": VERSION, **document}, ensure_ascii=False, indent=indent))
