@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from assetry.plugin import Asset, AssetKey, Check, Column, DefinitionError, Dep, Integration, Relation
+
 from assetry_dbt.code import CodeVersions, code_version
 from assetry_dbt.manifest import Exposure, Manifest, Node, NodeColumn, Source, UnitTest, paused_gc
-
-from assetry.plugin import Asset, AssetKey, Check, Column, DefinitionError, Dep, Integration, Relation
 
 #: Resource types that dbt builds, each an asset.
 BUILT = frozenset({"model", "seed", "snapshot", "function"})
@@ -178,7 +178,7 @@ class _Translation:
         self.put(home or f"{node.package_name}/tests", check)
 
     def home(self, node: Node, parents: tuple[str, ...]) -> str | None:
-        """Return the asset a test stands on: what it is attached to, else what its arguments name, else its first parent."""
+        """Return what a test stands on: what it is attached to, else what its arguments name, else its first parent."""
         attached = node.attached_node
         if attached in self.keys:
             return attached
@@ -196,7 +196,7 @@ class _Translation:
         argument = str(((node.test_metadata and node.test_metadata.kwargs) or {}).get("model", ""))
         names = re.findall(r"""['"]([^'"]+)['"]""", argument)
         for parent in node.upstream:
-            if names and parent.rsplit(".", 1)[-1] == names[-1] or names and f".{names[0]}." in f"{parent}.":
+            if (names and parent.rsplit(".", 1)[-1] == names[-1]) or (names and f".{names[0]}." in f"{parent}."):
                 return parent
         return node.upstream[-1]
 

@@ -28,9 +28,38 @@ from assetry_dbt.manifest import Manifest, Node
 
 #: Configuration that describes, guards or names, and leaves the content of the table as it is.
 PASSIVE_CONFIG = frozenset(
-    "meta tags docs description group access severity enabled contract freshness persist_docs grants full_refresh"
-    " alias schema database store_failures store_failures_as warn_if error_if fail_calc limit where event_time"
-    " on_configuration_change deprecation_date latest_version_pointer on_error static_analysis concurrent_batches".split()
+    [
+        "meta",
+        "tags",
+        "docs",
+        "description",
+        "group",
+        "access",
+        "severity",
+        "enabled",
+        "contract",
+        "freshness",
+        "persist_docs",
+        "grants",
+        "full_refresh",
+        "alias",
+        "schema",
+        "database",
+        "store_failures",
+        "store_failures_as",
+        "warn_if",
+        "error_if",
+        "fail_calc",
+        "limit",
+        "where",
+        "event_time",
+        "on_configuration_change",
+        "deprecation_date",
+        "latest_version_pointer",
+        "on_error",
+        "static_analysis",
+        "concurrent_batches",
+    ]
 )
 
 #: Values that newer dbt versions write where older ones wrote nothing.
@@ -46,7 +75,7 @@ def short_hash(data: bytes) -> str:
     """Return sixteen hexadecimal digits that stand for `data`.
 
     >>> short_hash(b"select 1")
-    'f1b06e6f8f9e6e6e'
+    'f75f3a553799629e'
     """
     return blake2b(data, digest_size=8).hexdigest()
 
@@ -143,7 +172,7 @@ class CodeVersions:
         if checksum and checksum.name == "path" and self.root and node.original_file_path:
             # dbt hashes the name of a seed over 1 MiB; what counts is what is in it.
             return _file_hash(self.root / node.original_file_path) or checksum.checksum or ""
-        return (checksum and checksum.checksum or "")[:16]
+        return ((checksum and checksum.checksum) or "")[:16]
 
     def _closure(self, node: Node, config: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
         """Return the hash of the macros `node` reaches, and the vars asked for by it and by them."""
@@ -217,7 +246,14 @@ def code_version(parts: Mapping[str, str]) -> str:
 
 
 def _says_nothing(name: str, value: Any) -> bool:
-    return value is None or value is False or value == [] or value == {} or value == "" or DEFAULT_CONFIG.get(name) == value
+    return (
+        value is None
+        or value is False
+        or value == []
+        or value == {}
+        or value == ""
+        or DEFAULT_CONFIG.get(name) == value
+    )
 
 
 def _contract(node: Node) -> str:

@@ -6,11 +6,13 @@ Kept apart from the assets, because dbt selects among more than assets: ephemera
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
-
-from assetry_dbt.manifest import Manifest
+from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, CheckRef, Invocation
+
+from assetry_dbt.assets import BUILT
+from assetry_dbt.code import CodeVersions
+from assetry_dbt.manifest import Manifest
 
 #: Resource types that `dbt build` runs as checks.
 TESTS = frozenset({"test", "unit_test"})
@@ -19,7 +21,8 @@ TESTS = frozenset({"test", "unit_test"})
 class Item(NamedTuple):
     """Describe one thing that dbt can select.
 
-    `fqn` is dbt's, as parts; `parents` are unique ids. `versioned` says that the last part of `fqn` is a version.
+    `fqn` is dbt's, as parts; `parents` are unique ids. `versioned` says that the last part of `fqn` is a version;
+    `free` that it builds nothing, so that it may come along: an ephemeral model, an exposure, a source.
     """
 
     unique_id: str
@@ -28,6 +31,7 @@ class Item(NamedTuple):
     fqn: tuple[str, ...]
     parents: tuple[str, ...]
     versioned: bool = False
+    free: bool = False
 
 
 class Index:
@@ -35,10 +39,18 @@ class Index:
 
     `built` are the unique ids of executable assets, `tests` those of checks: nothing else may be asked for. What else
     is in `items` may come along freely, unless it is a model or test that was left out when the project was loaded.
+    `own_selection` are the options `select` and `exclude` that the project was loaded with, if any.
     """
 
-    def __init__(self, items: Iterable[Item], assets: Iterable[Asset]) -> None:
+    def __init__(
+        self,
+        items: Iterable[Item],
+        assets: Iterable[Asset],
+        own_selection: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
+    ) -> None:
         self.items: dict[str, Item] = {item.unique_id: item for item in items}
+        self.own_selection = own_selection
+        self.evaluation: Any = None
         self.built: set[str] = set()
         self.tests: set[str] = set()
         self.checks: dict[tuple[AssetKey, str], str] = {}
@@ -84,26 +96,26 @@ class Index:
         return frozenset(built), frozenset(test for test in tests if test is not None)
 
 
-def items_of(manifest: Manifest) -> list[Item]:
-    """Return everything in `manifest` that dbt can select by name, and its sources."""
+def items_of(manifest: Manifest, codes: CodeVersions) -> list[Item]:
+    """Return everything enabled in `manifest` that dbt can select by name, and its sources."""
     found: list[Item] = []
     for node in (*(manifest.nodes or {}).values(), *(manifest.functions or {}).values()):
-        found.append(
-            Item(
-                node.unique_id,
-                node.resource_type,
-                node.package_name,
-                tuple(node.fqn or ()),
-                tuple(node.upstream),
-                node.version is not None and node.resource_type == "model",
-            )
-        )
+        config = codes.config(node)
+        if config.get("enabled") is False:
+            continue
+        kind = node.resource_type
+        free = config.get("materialized") == "ephemeral" if kind in BUILT else kind != "test"
+        versioned = kind == "model" and node.version is not None
+        parents = tuple(node.upstream)
+        found.append(Item(node.unique_id, kind, node.package_name, tuple(node.fqn or ()), parents, versioned, free))
     for unit in (manifest.unit_tests or {}).values():
-        fqn = tuple(unit.fqn or ())
-        found.append(Item(unit.unique_id, "unit_test", unit.package_name, fqn, tuple(unit.upstream)))
+        if codes.config(unit).get("enabled") is not False:
+            fqn = tuple(unit.fqn or ())
+            found.append(Item(unit.unique_id, "unit_test", unit.package_name, fqn, tuple(unit.upstream)))
     for source in (manifest.sources or {}).values():
-        found.append(Item(source.unique_id, "source", source.package_name, tuple(source.fqn or ()), ()))
+        fqn = tuple(source.fqn or ())
+        found.append(Item(source.unique_id, "source", source.package_name, fqn, (), free=True))
     for exposure in (manifest.exposures or {}).values():
-        fqn = tuple(exposure.fqn or ())
-        found.append(Item(exposure.unique_id, "exposure", exposure.package_name, fqn, tuple(exposure.upstream)))
+        fqn, parents = tuple(exposure.fqn or ()), tuple(exposure.upstream)
+        found.append(Item(exposure.unique_id, "exposure", exposure.package_name, fqn, parents, free=True))
     return found

@@ -158,8 +158,8 @@ class _Evaluation:
                 return _env_var(*self.arguments(node))
             case ast.Call(func=ast.Name(id="var")):
                 return self.var(*self.arguments(node))
-            case ast.Call(func=ast.Attribute(attr="lower" | "upper" | "strip" as method)):
-                return getattr(str(self.value(node.func.value)), method)()
+            case ast.Call(func=ast.Attribute(value=inner, attr="lower" | "upper" | "strip" as method)):
+                return getattr(str(self.value(inner)), method)()
         raise RenderError(f"the expression `{ast.unparse(node)}`, which assetry does not understand")
 
     def arguments(self, node: ast.Call) -> list[Any]:

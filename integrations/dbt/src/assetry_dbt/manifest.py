@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 from assetry.plugin import IntegrationError
 
 EMPTY_RAW = msgspec.Raw(b"{}")
@@ -302,6 +301,8 @@ def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
         schema = (manifest.metadata and manifest.metadata.dbt_schema_version) or ""
         kind = f" but dbt's {schema.rsplit('/dbt/', 1)[1].split('/')[0]}" if "/dbt/" in schema else ""
         raise IntegrationError(
-            f"This file is not a dbt manifest{kind}.", where=where, hint="Point at the manifest.json in dbt's target folder."
+            f"This file is not a dbt manifest{kind}.",
+            where=where,
+            hint="Point at the manifest.json in dbt's target folder.",
         )
     return manifest

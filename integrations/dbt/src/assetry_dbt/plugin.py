@@ -1,0 +1,74 @@
+"""The hooks of assetry-dbt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
+
+if TYPE_CHECKING:
+    from assetry.plugin import Event, RunContext
+
+KIND = "dbt"
+
+
+@hookimpl
+def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
+    """Load a dbt project, or the manifest of one; see `assetry_dbt.project.OPTIONS` for the options."""
+    return _assets(integration) if integration.kind == KIND else None
+
+
+def _assets(integration: Integration) -> Iterator[Asset]:
+    from assetry_dbt.loading import load
+
+    yield from load(integration).assets
+
+
+@hookimpl
+def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
+    """Put all that one integration builds in one target together: dbt orders it by itself."""
+    if asset.integration is None or asset.integration.kind != KIND:
+        return None
+    return _group(asset.integration.name, asset.spec.get("target"))
+
+
+@lru_cache(maxsize=64)
+def _group(name: str, target: str | None) -> InvocationGroup:
+    return InvocationGroup(f"dbt:{name}@{target}" if target else f"dbt:{name}", ordered=True, limit=1)
+
+
+@hookimpl
+def assetry_invocation_command(invocation: Invocation) -> str | None:
+    """Show the `dbt build` that carries an invocation out, as one would type it in the project's folder."""
+    if invocation.integration.kind != KIND:
+        return None
+    from assetry_dbt.loading import loaded
+    from assetry_dbt.select import selection_for
+
+    known = loaded(invocation.integration)
+    return known.project.command(selection_for(known.index, invocation).args(), invocation.full_refresh)
+
+
+@hookimpl
+def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Run one `dbt build`, yielding its events as dbt reports them."""
+    from assetry_dbt.freshness import kept_stamp
+    from assetry_dbt.invoke import invoke
+    from assetry_dbt.project import DbtProject
+
+    with kept_stamp(DbtProject.of(invocation.integration)):
+        yield from invoke(invocation, context)
+
+
+@hookimpl
+def assetry_io_url(integration: Integration) -> str | None:
+    """Return the URL of the warehouse that the profile names, or None when it is of a kind without IO."""
+    if integration.kind != KIND:
+        return None
+    from assetry_dbt.project import DbtProject
+    from assetry_dbt.warehouse import warehouse_url
+
+    project = DbtProject.of(integration)
+    return warehouse_url(project.read_profile(), project.project_dir)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assetry_dbt.jinja import MissingEnvironmentError, RenderError, render
-
 from assetry.plugin import IntegrationError, near_names
+
+from assetry_dbt.jinja import MissingEnvironmentError, RenderError, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        data = yaml.load(path.read_bytes(), loader)  # noqa: S506 - both are safe loaders
+        data = yaml.load(path.read_bytes(), loader)
     except OSError as error:
         raise IntegrationError(f"{path.name} cannot be read: {error.strerror}.", where=str(path)) from None
     except yaml.MarkedYAMLError as error:
@@ -95,7 +95,7 @@ def read_profile(
         raise IntegrationError(
             f"There is no profiles.yml for the dbt profile {name!r}.",
             where=str(profiles_dir) if profiles_dir else None,
-            hint="Put one beside dbt_project.yml or into ~/.dbt, or name its folder: profiles_dir = \"…\".",
+            hint='Put one beside dbt_project.yml or into ~/.dbt, or name its folder: profiles_dir = "…".',
         )
     file = profiles_dir / "profiles.yml"
     profiles = {key: value for key, value in read_yaml(file).items() if key != "config"}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
+
 from assetry_dbt.jinja import RenderError, render
 from assetry_dbt.profile import Profile, find_profiles_dir, read_profile, read_yaml
-
-from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
 
 #: What a project file may say of a dbt project, and the types that are understood.
 OPTIONS: Mapping[str, tuple[type, ...]] = {
@@ -32,21 +32,9 @@ OPTIONS: Mapping[str, tuple[type, ...]] = {
 
 ENGINES = ("in-process", "subprocess")
 
+
 #: What dbt reads in a project; other files beside them change no manifest.
 SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")
-
-#: Settings in dbt_project.yml that name folders, older spelling last, and what counts when there is none.
-_PATHS = (
-    (("model-paths", "source-paths"), "models"),
-    (("seed-paths", "data-paths"), "seeds"),
-    (("snapshot-paths",), "snapshots"),
-    (("test-paths",), "tests"),
-    (("macro-paths",), "macros"),
-    (("analysis-paths",), "analyses"),
-    (("function-paths",), "functions"),
-)
-
-STAMP = "assetry.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +76,7 @@ class DbtProject:
         an option that is unknown or of the wrong type.
         """
         options = checked_options(integration)
-        root = Path(os.path.abspath(integration.root))
+        root = Path(integration.root).absolute()
         project_dir = _under(root, options.get("project_dir", "."))
         manifest = _under(root, options["manifest"]) if "manifest" in options else None
         file = project_dir / "dbt_project.yml"
@@ -138,12 +126,21 @@ class DbtProject:
             given += ["--vars", json.dumps(self.vars)]
         return tuple(given)
 
-    def variables(self) -> dict[str, Any]:
-        """Return the vars that hold for the project itself: dbt_project.yml's, overlaid by the options'."""
-        declared = self.settings.get("vars") or {}
-        own = declared.get(self.name)
-        found = {name: value for name, value in declared.items() if not isinstance(value, dict) or name != self.name}
-        return {**found, **(own if isinstance(own, dict) else {}), **self.vars}
+    def command(self, selection: Iterable[str] = (), full_refresh: bool = False) -> str:
+        """Return the `dbt build` with these selection arguments, as one would type it in the project's folder.
+
+        >>> shop = DbtProject(name="s", project_dir=Path("/s"), target_path=Path("/s/target"), target="prod")
+        >>> shop.command(("--select", "fqn:s.staging.*"))
+        "dbt build --target prod --select 'fqn:s.staging.*'"
+        """
+        given = [self.dbt_executable or "dbt", "build"]
+        for flag, value in (("--profile", self.profile), ("--target", self.target)):
+            if value:
+                given += [flag, value]
+        if self.vars:
+            given += ["--vars", json.dumps(self.vars)]
+        given += selection
+        return shlex.join(given + (["--full-refresh"] if full_refresh else []))
 
     def read_profile(self) -> Profile:
         """Return the profile and target that dbt will use. Raises `IntegrationError` when there is none."""
@@ -183,8 +180,13 @@ def checked_options(integration: Integration) -> dict[str, Any]:
                 hint=f"A dbt integration knows: {', '.join(OPTIONS)}.",
             )
         if not isinstance(value, OPTIONS[name]) or isinstance(value, bool):
-            wanted = " or ".join({"str": "text", "dict": "a table", "list": "a list", "int": "a number"}[kind.__name__] for kind in OPTIONS[name])
-            raise DefinitionError(f"Option {name!r} of integration {integration.name!r} must be {wanted}, not {value!r}.")
+            wanted = " or ".join(
+                {"str": "text", "dict": "a table", "list": "a list", "int": "a number"}[kind.__name__]
+                for kind in OPTIONS[name]
+            )
+            raise DefinitionError(
+                f"Option {name!r} of integration {integration.name!r} must be {wanted}, not {value!r}."
+            )
     engine = options.get("engine")
     if engine is not None and engine not in ENGINES:
         raise DefinitionError(

@@ -1,13 +1,27 @@
-"""Selections for dbt: the shortest practical arguments that make `dbt build` run exactly what is wanted."""
+"""Selections for dbt: the shortest practical arguments that make `dbt build` run exactly what is wanted.
+
+dbt looks at every node once per selector, so thousands of names cost minutes: whole folders, a folder but for a few,
+or everything below some nodes are said in a word. Candidates are made in several manners (`assetry_dbt.folders`,
+`assetry_dbt.lineage`); one counts only if it takes exactly what is wanted, by dbt's own rules (`assetry_dbt.criteria`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from assetry_dbt.index import Index
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from assetry.plugin import Invocation
+
+from assetry_dbt.criteria import Evaluation
+from assetry_dbt.folders import Wanted, exact_name, folder_terms
+from assetry_dbt.index import Index
+from assetry_dbt.lineage import lineage_terms
+
+#: More terms than this are no longer worth correcting or thinning one by one.
+FEW = 12
+
+#: `--indirect-selection`, in the order in which they are tried: how tests come along with what they test.
+MODES = ("eager", "cautious", "empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,12 @@ class Selection:
             given += ["--resource-type", resource_type]
         return tuple(given)
 
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Return what dbt and a reader have to work through: terms first, then characters."""
+        given = self.args()
+        return len(self.select) + len(self.exclude), sum(len(each) + 1 for each in given)
+
 
 def selection_for(index: Index, invocation: Invocation) -> Selection:
     """Return the selection by which dbt builds the assets of `invocation` and runs its checks, and nothing else."""
@@ -43,6 +63,115 @@ def selection_for(index: Index, invocation: Invocation) -> Selection:
 
 
 def compress(index: Index, built: Iterable[str], tests: Iterable[str]) -> Selection:
-    """Return the selection of exactly `built` and `tests`, unique ids of the project."""
-    names = sorted(".".join(index.items[unique_id].fqn) for unique_id in (*built, *tests))
-    return Selection(select=tuple(f"fqn:{name}" for name in names), indirect="empty")
+    """Return the shortest selection that was found of exactly `built` and `tests`, unique ids of the project.
+
+    Ephemeral models, exposures and the like may come along, as they build nothing. Only where two tests cannot be
+    told apart by any selector, the other one comes along too.
+    """
+    wanted = frozenset(built) | frozenset(tests)
+    search = _Search(index, wanted)
+    best = search.best()
+    return best if best is not None else search.spelled_out()
+
+
+class _Search:
+    """Look for the shortest exact selection of one set."""
+
+    def __init__(self, index: Index, wanted: frozenset[str]) -> None:
+        self.index = index
+        self.wanted = wanted
+        self.evaluation = evaluation_of(index)
+        self.forbidden = frozenset(item.unique_id for item in index.items.values() if not item.free) - wanted
+        self.kinds = tuple(sorted({index.items[each].resource_type for each in wanted}))
+
+    def best(self) -> Selection | None:
+        found: Selection | None = None
+        for candidate in self.candidates():
+            exact = self.corrected(candidate)
+            if exact is not None and (found is None or exact.cost < found.cost):
+                found = exact
+                if found.cost[0] <= 1:
+                    break
+        return self.thinned(found) if found is not None else None
+
+    def candidates(self) -> Iterator[Selection]:
+        """Yield selections that may be exact, the likely short ones first."""
+        yield Selection()
+        if self.index.own_selection and self.wanted == self.index.built | self.index.tests:
+            yield Selection(*self.index.own_selection)
+        kinds = self.narrowing_kinds()
+        if kinds:
+            yield Selection(resource_types=kinds)
+        narrowings: tuple[tuple[str, ...], ...] = ((), kinds) if kinds else ((),)
+        for resource_types in narrowings:
+            for mode in MODES:
+                wanted = Wanted(self.index, self.wanted, self.forbidden, mode, resource_types)
+                for select, exclude in (
+                    *folder_terms(self.evaluation, wanted),
+                    *lineage_terms(self.evaluation, wanted),
+                ):
+                    yield Selection(select, exclude, mode, resource_types)
+
+    def narrowing_kinds(self) -> tuple[str, ...]:
+        """Return the resource types wanted when naming them leaves something out, else nothing."""
+        if any(self.index.items[each].resource_type not in self.kinds for each in self.forbidden):
+            return self.kinds
+        return ()
+
+    def corrected(self, candidate: Selection) -> Selection | None:
+        """Return `candidate`, with single names added where it was a little off; None when it cannot be exact."""
+        for _ in range(2):
+            missing, extra = self.difference(candidate)
+            if not missing and not extra:
+                return candidate
+            if len(missing) + len(extra) > FEW or (not candidate.select and missing):
+                return None
+            candidate = replace(
+                candidate,
+                select=candidate.select + self.names(missing),
+                exclude=candidate.exclude + self.names(extra),
+                indirect=candidate.indirect or "eager",
+            )
+        missing, extra = self.difference(candidate)
+        return None if missing or extra else candidate
+
+    def difference(self, candidate: Selection) -> tuple[set[str], set[str]]:
+        if self.is_own(candidate):
+            return set(), set()
+        taken = self.evaluation.taken(candidate.select, candidate.exclude, candidate.indirect, candidate.resource_types)
+        return set(self.wanted - taken), taken & self.forbidden
+
+    def is_own(self, candidate: Selection) -> bool:
+        """Tell whether `candidate` is what the project was loaded with; what that takes, dbt itself has said."""
+        own = self.index.own_selection
+        return own is not None and candidate == Selection(*own)
+
+    def names(self, unique_ids: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(exact_name(self.evaluation, each) for each in sorted(unique_ids)))
+
+    def thinned(self, selection: Selection) -> Selection:
+        """Return `selection` without the terms that it does not need."""
+        if self.is_own(selection) or not 2 <= selection.cost[0] <= 2 * FEW:
+            return selection
+        for term in selection.exclude:
+            shorter = replace(selection, exclude=tuple(each for each in selection.exclude if each != term))
+            if not any(self.difference(shorter)):
+                selection = shorter
+        for term in selection.select:
+            shorter = replace(selection, select=tuple(each for each in selection.select if each != term))
+            # Without any term left it would mean everything.
+            if shorter.select and not any(self.difference(shorter)):
+                selection = shorter
+        return selection
+
+    def spelled_out(self) -> Selection:
+        """Return everything wanted, name by name: the one that always takes all of it."""
+        return Selection(self.names(self.wanted), (), "empty", self.narrowing_kinds())
+
+
+def evaluation_of(index: Index) -> Evaluation:
+    """Return the evaluation of `index`, made once."""
+    if index.evaluation is None:
+        index.evaluation = Evaluation(index)
+    found: Evaluation = index.evaluation
+    return found
