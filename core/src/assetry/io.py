@@ -28,7 +28,7 @@ def assetry_open_io(url: str) -> IOManager | None:
     """Open ``parquet:DIR`` (tables as Parquet, anything else as pickle) or ``memory:``."""
     scheme, _, rest = url.partition(":")
     if scheme == "parquet":
-        return FileIO(Path(unquote(rest.removeprefix("//")) or "."))
+        return FileIO(Path(rest.removeprefix("//") or "."))
     return MemoryIO() if scheme == "memory" else None
 
 

@@ -44,7 +44,7 @@ def join_assets(assets: Iterable[Asset]) -> Joined:
     >>> [(str(each.key), each.aliases) for each in join_assets([made, read]).assets]
     [('events', (AssetKey('shop/raw/events'),))]
     """
-    listed = list(assets)
+    listed = _place_checks(list(assets))
     places: dict[str, int] = {}
     repeated: dict[AssetKey, list[int]] = {}
     for i, asset in enumerate(listed):
@@ -61,6 +61,43 @@ def join_assets(assets: Iterable[Asset]) -> Joined:
     _join_producers(nodes, externals)
     _merge_alike(nodes, externals)
     return nodes.result()
+
+
+def _place_checks(listed: list[Asset]) -> list[Asset]:
+    """Move checks that were defined apart from their asset (resource type ``checks``) to the asset they mean.
+
+    It is the one with that key or alias, else the one asset whose last key part is that name.
+    """
+    assets = [asset for asset in listed if asset.resource_type != "checks"]
+    if len(assets) == len(listed):
+        return listed
+    exact: dict[str, int] = {}
+    short: dict[str, dict[AssetKey, int]] = {}
+    # What makes an asset counts before what only knows of it.
+    for i in sorted(range(len(assets)), key=lambda i: is_external(assets[i])):
+        exact.setdefault(assets[i].key, i)
+        short.setdefault(assets[i].key.name, {}).setdefault(assets[i].key, i)
+        for alias in assets[i].aliases:
+            exact.setdefault(alias, i)
+    for apart in listed:
+        if apart.resource_type == "checks":
+            fits = short.get(apart.key, {})
+            i = exact.get(apart.key, next(iter(fits.values())) if len(fits) == 1 else -1)
+            if i < 0:
+                raise _unplaced(apart, fits or exact)
+            known = {check.name for check in assets[i].checks}
+            assets[i] = replace(assets[i], checks=(*assets[i].checks, *_checks_of(apart, known)))
+    return assets
+
+
+def _unplaced(apart: Asset, near: Iterable[str]) -> UnknownDependencyError:
+    return UnknownDependencyError(
+        f"The check {apart.checks[0].name!r} is about {str(apart.key)!r}, which is no asset's key, "
+        "nor the last part of exactly one.",
+        where=apart.source,
+        near=near_names(apart.key, near),
+        hint="Write the whole key.",
+    )
 
 
 def is_external(asset: Asset) -> bool:
