@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 import pytest
-from assetry.collapse import Collapse, Deadlock, Family, Split, collapse
+from assetry.collapse import Collapse, Deadlock, Family, Proof, collapse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,7 +139,7 @@ def check(found: Collapse, graph: Graph) -> None:
         check_split(split, found, upstream, place)
 
 
-def check_split(split: Split, found: Collapse, upstream: Sequence[Sequence[int]], place: dict[int, int]) -> None:
+def check_split(split: Proof, found: Collapse, upstream: Sequence[Sequence[int]], place: dict[int, int]) -> None:
     assert found.slots[split.first].group == found.slots[split.second].group == split.group
     if not found.minimal:
         return
@@ -266,7 +266,7 @@ def test_nothing_and_python_alone_take_no_invocation() -> None:
 def test_python_between_two_models_takes_two_invocations_with_the_rest_in_the_first() -> None:
     found = collapse([(), (0,), (1,), ()], [A, P, A, A], [Family()])
     assert [slot.members for slot in found.slots] == [(0, 3), (1,), (2,)]
-    assert found.splits == (Split(A, 0, 2, (0, 1, 2)),)
+    assert found.splits == (Proof(A, 0, 2, (0, 1, 2)),)
 
 
 def test_late_root_does_not_add_an_invocation() -> None:

@@ -68,7 +68,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class Proof:
     """Certify that two invocations of a group cannot be one.
 
     `first` and `second` are positions in `Collapse.slots`. `path` leads from a node of the first to a node of the
@@ -76,7 +76,7 @@ class Split:
     In an answer that is not minimal, or when a group starts early by choice, it ends in the two nodes that show what
     the second one waits for.
 
-    >>> Split(0, 0, 2, (0, 1, 2)).path
+    >>> Proof(0, 0, 2, (0, 1, 2)).path
     (0, 1, 2)
     """
 
@@ -97,7 +97,7 @@ class Collapse:
     slots: tuple[Slot, ...]
     count: int
     lower_bound: int
-    splits: tuple[Split, ...] = ()
+    splits: tuple[Proof, ...] = ()
     expansions: int = 0
     work: int = 0
 
@@ -349,7 +349,7 @@ def _by_depth(units: _Units, families: Sequence[Family]) -> list[Slot]:
 
 def _splits(
     units: _Units, upstream: Sequence[Sequence[int]], slots: Sequence[Slot], families: Sequence[Family]
-) -> Iterator[Split]:
+) -> Iterator[Proof]:
     turns: dict[int, list[int]] = {}
     for position, slot in enumerate(slots):
         if slot.group is not None and families[slot.group].counted:
@@ -367,7 +367,7 @@ def _splits(
     for group, positions in turns.items():
         for first, second in pairwise(positions):
             path = _path(slots, place, downstream, first, second) or _blocker(units, slots, place, second)
-            yield Split(group, first, second, _nodes(units, upstream, path))
+            yield Proof(group, first, second, _nodes(units, upstream, path))
 
 
 def _path(
