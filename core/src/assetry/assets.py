@@ -50,6 +50,7 @@ class Check(NamedTuple):
     `severity` is ``error`` (a failure stops what is downstream) or ``warn``. `also` names the further assets the
     check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
     that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
+    `fqn` is the dotted name its tool selects it by, as parts.
 
     >>> Check("not_null_orders_id").severity
     'error'
@@ -63,6 +64,7 @@ class Check(NamedTuple):
     source: str | None = None
     integration: str | None = None
     tags: tuple[str, ...] = ()
+    fqn: tuple[str, ...] = ()
 
 
 class Dep(NamedTuple):

@@ -164,7 +164,7 @@ class Criteria:
             return exact | self._by_text("file", value)
         found = exact | self._by_name(value) | self._by_last_part(value)
         # What dbt would not find by its bare name, a source, is found when nothing else is meant.
-        return found or set(self.graph.named(value))
+        return found or {i for i in self.graph.named(value) if not self.graph.assets[i].version}
 
     def _by_last_part(self, value: str) -> set[int]:
         if has_wildcard(value):
@@ -184,12 +184,7 @@ class Criteria:
 
     def _by_name(self, value: str) -> set[int]:
         if has_wildcard(value):
-            return self._where(
-                lambda asset: (
-                    _selectable(asset)
-                    and (_fits(names := _names(asset), value, asset) or _fits(names[1:], value, asset))
-                )
-            )
+            return self._where(lambda asset: _selectable(asset) and _named(_names(asset), value, bool(asset.version)))
         if self._dotted is None:
             self._dotted = self._index_names()
         found = self._dotted.get(value, set())
@@ -359,8 +354,10 @@ class Criteria:
             return lambda check: any(map(matches, check.tags))
         if method == "file" or (method is None and value.lower().endswith((".sql", ".py", ".csv"))):
             return lambda check: any(map(matches, file_names(check.source)))
+        if method == "package":
+            return lambda check: bool(check.fqn) and matches(check.fqn[0])
         if method in (None, "fqn"):
-            return lambda check: matches(check.name)
+            return lambda check: _named(check.fqn or (check.name,), value)
         return None
 
     def _names(self) -> Iterator[str]:
@@ -411,18 +408,22 @@ def _shorter(name: tuple[str, str, str]) -> tuple[str, str, str]:
     return ".".join(name), ".".join(name[1:]), name[1]
 
 
-def _fits(names: Sequence[str], pattern: str, asset: Asset) -> bool:
-    """Tell whether a pattern with wildcards means an asset by these names, as dbt compares them."""
+def _named(names: Sequence[str], pattern: str, versioned: bool = False) -> bool:
+    """Tell whether a name, as dbt compares it, means what has these names; the first of them may be left out."""
+    return _fits(names, pattern, versioned) or _fits(names[1:], pattern, versioned)
+
+
+def _fits(names: Sequence[str], pattern: str, versioned: bool) -> bool:
     if not names:
         return False
+    own = names[-2] if versioned and len(names) > 1 else names[-1]
     words, wanted = ".".join(names).split("."), pattern.split(".")
-    if len(words) < len(wanted):
-        return False
+    if own == pattern or len(words) < len(wanted):
+        return own == pattern
     for i, word in enumerate(wanted):
         if has_wildcard(word):
             if matcher(".".join(wanted[i:]))(".".join(words[i:])):
                 return True
-            own = names[-2] if asset.version and len(names) > 1 else names[-1]
             return "." not in pattern and matcher(pattern)(own)
         if words[i] != word:
             return False
