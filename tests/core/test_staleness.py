@@ -10,7 +10,7 @@ from assetry.partitions import StaticPartitionsDefinition
 from assetry.policies import FreshnessPolicy
 from assetry.records import Attempt, Materialization
 from assetry.staleness import MOST_ROOTS, WORDS, stale_keys, status_to_json, statuses
-from assetry.versions import UNKNOWN, Versions, effective_versions, view_version
+from assetry.versions import UNKNOWN, Versions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -271,6 +271,14 @@ class TestDependencies:
         assert world.graph["a"].deps[0].key == "events"
         assert world.why("a") == [("upstream_changed", "events", "`events` was never materialized")]
 
+    def test_a_record_without_a_trace_is_judged_by_time(self, chain):
+        """What was seen of an asset that somebody else made does not say what it was made from."""
+        chain.observe("b", "seen")
+        assert chain.words()["b"] == "fresh"
+        chain.make("a")
+        assert chain.words()["b"] == "stale"
+        assert [reason[:2] for reason in chain.why("b")] == [("upstream_changed", "a")]
+
 
 class TestViews:
     @pytest.fixture
@@ -484,15 +492,18 @@ def test_json_is_as_the_contract_says(chain):
     assert all(type(asset["key"]) is str for asset in data["assets"])
 
 
-def test_effective_versions_agree_with_what_a_run_notes(chain):
+def test_what_a_run_notes_is_what_the_next_one_finds(chain):
     chain.assets["v"] = view("v", "b")
-    chain.make("v")
-    graph = chain.graph
-    inputs = {AssetKey("b"): chain.latest["b", None].data_version}
-    assert effective_versions(graph, chain.latest) == {
-        **{key: chain.latest[key, None].data_version for key in graph.keys if key not in ("raw", "v")},
-        "v": view_version(graph["v"], inputs),
-    }
+    noted = Versions(chain.graph, {})
+    for asset in chain.graph.assets:
+        if asset.executable:
+            chain.make(asset.key)
+            noted.note(asset, None, chain.latest[asset.key, None].data_version)
+            assert noted.inputs(asset) == chain.latest[asset.key, None].inputs
+    found = Versions(chain.graph, chain.latest)
+    assert all(noted.of(key) == found.of(key) for key in chain.graph.keys)
+    assert found.of(AssetKey("b")) == chain.latest["b", None].data_version
+    assert found.of(AssetKey("v")) != chain.latest["v", None].data_version
 
 
 # -- against a naive model -------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ of the inputs it was made from.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,16 +15,16 @@ from assetry.graph import AssetGraph
 from assetry.keys import AssetKey
 from assetry.protocols import Store
 from assetry.records import Attempt, EventRecord, Materialization, Outcome
-from assetry.versions import view_version
+from assetry.versions import Versions
 
 
 class Ledger:
     """Collect the records of one run and write them to the store, one transaction at a time."""
 
-    def __init__(self, run_id: str, graph: AssetGraph, versions: Mapping[AssetKey, str]) -> None:
+    def __init__(self, run_id: str, graph: AssetGraph, versions: Versions) -> None:
         self._run = run_id
         self._graph = graph
-        self._versions = dict(versions)
+        self._versions = versions
         self._started: dict[AssetKey, datetime] = {}
         self._events: list[EventRecord] = []
         self._materializations: list[Materialization] = []
@@ -60,12 +59,12 @@ class Ledger:
     def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:
         """Record what was made, from what; return the event with the version that the core gave it."""
         asset = self._graph[event.key]
-        inputs = {dep.key: self._versions[dep.key] for dep in asset.deps if dep.key in self._versions}
+        inputs = self._versions.inputs(asset, event.partition)
         if event.data_version is None:
             self._serial += 1
             event = replace(event, data_version=f"{self._run}.{self._serial}")
         version = str(event.data_version)
-        self._versions[event.key] = view_version(asset, inputs) if asset.computed_on_read else version
+        self._versions.note(asset, event.partition, version)
         started = self._started.get(event.key)
         self._materializations.append(
             Materialization(
@@ -83,6 +82,10 @@ class Ledger:
             )
         )
         self._attempt(event.key, event.partition, at, "materialized")
+        whole = self.outcomes.get((event.key, None))
+        if event.partition is not None and whole is not None and whole.outcome == "running":
+            # It was started as a whole; nothing of it must be left as running.
+            self._attempt(event.key, None, at, "materialized")
         self.counts["materialized"] += 1
         return event
 
@@ -90,7 +93,7 @@ class Ledger:
         """Record an outside change like a materialization: what is downstream compares versions, not events."""
         if event.data_version is None:
             return
-        self._versions[event.key] = event.data_version
+        self._versions.note(self._graph[event.key], event.partition, event.data_version)
         self._materializations.append(
             Materialization(
                 key=event.key,

@@ -19,7 +19,8 @@ Outcome = Literal["running", "materialized", "failed", "check_failed", "skipped"
 class Materialization:
     """Record that an asset, or one partition of it, was made: the verifying trace.
 
-    `inputs` maps each input to the data version that was read. `at` is UTC. `seconds` is how long it took.
+    `inputs` maps each input to the data version that was read, "" when nobody knew it. `at` is UTC. `seconds` is how
+    long it took.
     """
 
     key: AssetKey

@@ -37,7 +37,7 @@ from assetry.plan import Plan
 from assetry.plugins import Plugins
 from assetry.protocols import Executor, RunningTask, Store
 from assetry.records import Attempt, EventRecord, RunInfo, RunState
-from assetry.versions import effective_versions
+from assetry.versions import Versions
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
@@ -143,7 +143,7 @@ class _Run:
         self._request = request
         self._info = info
         self._board = Board(plan, graph)
-        self._ledger = Ledger(info.id, graph, effective_versions(graph, services.store.latest()))
+        self._ledger = Ledger(info.id, graph, Versions(graph, services.store.latest()))
         self._facts = RunFacts(info.id, request.options, services.values, graph.__getitem__)
         self._inbox: SimpleQueue[tuple[datetime, str, Event | BaseException | None]] = SimpleQueue()
         self._tasks: dict[str, RunningTask] = {}

@@ -7,6 +7,7 @@ missed, a change that was taken back is none, and an input that was made again w
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,18 +18,7 @@ from assetry.columns import differences
 from assetry.graph import AssetGraph
 from assetry.keys import AssetKey
 from assetry.records import Attempt, Materialization
-from assetry.versions import UNKNOWN, Latest, Versions, effective_versions, view_version
-
-__all__ = [
-    "Reason",
-    "Status",
-    "Versions",
-    "effective_versions",
-    "stale_keys",
-    "status_to_json",
-    "statuses",
-    "view_version",
-]
+from assetry.versions import UNKNOWN, Latest, Versions
 
 Word = Literal["fresh", "stale", "failed", "never", "running", "external"]
 Code = Literal[
@@ -44,7 +34,7 @@ Code = Literal[
 WORDS: tuple[Word, ...] = ("fresh", "stale", "failed", "never", "running", "external")
 #: How many roots an asset names; an asset below more of them says so.
 MOST_ROOTS = 8
-_LONGEST = 300
+_LONGEST = 200
 
 
 class Reason(NamedTuple):
@@ -95,7 +85,14 @@ def statuses(
     >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
     'never materialized'
     """
-    return _Judge(graph, latest, attempts, running, now).judge_all()
+    collecting = gc.isenabled()
+    # Nothing here becomes garbage; walking all of it again and again while it grows is up to half of the time.
+    gc.disable()
+    try:
+        return _Judge(graph, latest, attempts, running, now).judge_all()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
@@ -135,6 +132,7 @@ def status_to_json(statuses: Sequence[Status]) -> dict[str, Any]:
 #: A root: the number of an asset, and whether it has new content (True) or is itself out of date (False).
 _Root = tuple[int, bool]
 _Records = list[Materialization]
+_Newest = tuple[tuple[datetime, int], ...]
 
 
 class _Judge:
@@ -151,25 +149,36 @@ class _Judge:
         self._graph = graph
         self._now = now
         self._versions = Versions(graph, latest)
-        self._running = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
+        living = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
+        done = (
+            {(key, tried.run) for (key, _), tried in attempts.items() if tried.outcome != "running"} if living else ()
+        )
+        self._running = {key for key, run in living.items() if (key, run) not in done}
         self._made: dict[AssetKey, _Records] = {}
         for (key, _), made in latest.items():
             self._made.setdefault(key, []).append(made)
+        #: By asset: the attempts that did not come out well, or are under way.
         self._tried: dict[AssetKey, list[Attempt]] = {}
         for (key, _), tried in attempts.items():
-            self._tried.setdefault(key, []).append(tried)
+            if tried.outcome != "materialized":
+                self._tried.setdefault(key, []).append(tried)
+        #: By asset: its last materialization; and the newest tables and views that it shows, itself when it is none.
+        self._last: list[Materialization | None] = []
+        self._shown: list[tuple[_Newest, _Newest]] = []
         #: By asset: the roots that its consumers are out of date from.
         self._roots: list[tuple[_Root, ...]] = []
         self._crowded: set[int] = set()
-        #: By asset that is itself a root: what to say of it further down.
-        self._sayings: dict[int, str] = {}
+        #: By root: what to say of it further down.
+        self._sayings: dict[_Root, str] = {}
 
     def judge_all(self) -> tuple[Status, ...]:
         return tuple(self._judge(i, asset) for i, asset in enumerate(self._graph.assets))
 
     def _judge(self, i: int, asset: Asset) -> Status:
         records = self._records(asset)
-        last = max(records, key=_at) if records else None
+        last = _last(records)
+        self._last.append(last)
+        self._shown.append(self._show(i, asset, last))
         own, news = self._own(i, asset, records) if asset.executable else ([], [])
         roots = self._named(i, (*self._above(i), *((j, True) for j in news)))
         never = asset.executable and not records
@@ -190,11 +199,7 @@ class _Judge:
         return "stale" if reasons else "fresh"
 
     def _is_running(self, key: AssetKey) -> bool:
-        tried = self._tried.get(key, ())
-        run = self._running.get(key)
-        if run is None:
-            return any(each.outcome == "running" for each in tried)
-        return not run or not any(each.run == run and each.outcome != "running" for each in tried)
+        return key in self._running or any(each.outcome == "running" for each in self._tried.get(key, ()))
 
     # -- roots -----------------------------------------------------------------------------------------------------
 
@@ -222,23 +227,24 @@ class _Judge:
             # What is made elsewhere is made when others want it.
             self._roots.append(())
         elif own and not (own[0].code == "never_materialized" and roots):
-            self._sayings[i] = _saying(own[0])
+            self._sayings[i, False] = f"`{asset.key}` {_saying(own[0])}"
             self._roots.append((*roots, (i, False)))
         else:
             self._roots.append(tuple(roots))
 
     def _say(self, i: int, roots: Sequence[_Root]) -> Iterable[Reason]:
-        for number, (j, new) in enumerate(roots, 1):
-            key = self._graph.keys[j]
-            text = self._new_content(j) if new else f"`{key}` {self._sayings[j]}"
+        for number, root in enumerate(roots, 1):
+            text = self._sayings.get(root)
+            if text is None:
+                text = self._sayings[root] = self._new_content(root[0])
             if number == len(roots) and i in self._crowded:
                 text += "; more above it is out of date"
-            yield Reason("upstream_changed", key, text)
+            yield Reason("upstream_changed", self._graph.keys[root[0]], text)
 
     def _new_content(self, j: int) -> str:
-        asset = self._graph.assets[j]
-        at = max(self._records(asset), key=_at).at
-        return f"`{asset.key}` {'was made anew' if asset.executable else 'changed outside; seen'} at {_time(at)}"
+        asset, last = self._graph.assets[j], self._last[j]
+        assert last is not None, "new content without a record of it"
+        return f"`{asset.key}` {'was made anew' if asset.executable else 'changed outside; seen'} at {_time(last.at)}"
 
     # -- the asset itself ------------------------------------------------------------------------------------------
 
@@ -281,7 +287,7 @@ class _Judge:
         for each in tried:
             if each.outcome not in ("failed", "check_failed"):
                 continue
-            before = made.get(each.partition) or (max(records, key=_at) if records and each.partition is None else None)
+            before = made.get(each.partition) or (_last(records) if each.partition is None else None)
             # A check may report before its asset does; within one run the attempt has the last word.
             if before is None or each.run == before.run or each.at >= before.at:
                 failed.append(each)
@@ -302,17 +308,26 @@ class _Judge:
             for difference in differences(asset.columns, made.columns):
                 yield "columns_differ", asset.key, difference
         read = 0
-        current = self._versions.inputs(asset, made.partition)
-        for j in self._graph.upstream[i]:
-            key = self._graph.keys[j]
-            before, version = self._recorded(made, j), current[key]
+        for key, version in self._versions.inputs(asset, made.partition).items():
+            before = made.inputs.get(key)
+            if before is not None and (before == version or version == UNKNOWN):
+                read += 1
+                continue
+            j = self._graph.index(key)
+            before = self._recorded(made, j)
             read += before is not None
-            if before is None and version != UNKNOWN:
-                yield "deps_changed", key, f"it now reads `{key}`"
-            elif before is not None and version not in (UNKNOWN, before) and not asset.computed_on_read:
-                news.update(dict.fromkeys(self._behind(j, made.at)))
+            if before is None and self._has_trace(made):
+                if version != UNKNOWN:
+                    yield "deps_changed", key, f"it now reads `{key}`"
+            elif version not in (UNKNOWN, before) and not asset.computed_on_read:
+                news.update(dict.fromkeys(self._behind(j, made, known=before is not None)))
         if read < len(made.inputs):
             yield from self._removed(i, made)
+
+    @staticmethod
+    def _has_trace(made: Materialization) -> bool:
+        """Tell whether the record says what was read; one of what was only seen, made by others, does not."""
+        return bool(made.inputs) or made.code_version is not None
 
     def _recorded(self, made: Materialization, j: int) -> str | None:
         """Return the version that was read of input `j`, which may have had another key then."""
@@ -328,38 +343,39 @@ class _Judge:
             if key not in self._graph or self._graph.index(key) not in upstream:
                 yield "deps_changed", key, f"it no longer reads `{key}`"
 
-    def _behind(self, j: int, since: datetime) -> list[int]:
-        """Return what has new content: input `j`, or, when that is a view, what lies behind it."""
-        if not self._graph.assets[j].computed_on_read:
-            return [j]
-        tables: list[int] = []
-        views: list[int] = []
-        seen, stack = {j}, [j]
-        while stack:
-            k = stack.pop()
-            is_view = self._graph.assets[k].computed_on_read
-            if any(made.at > since for made in self._made.get(self._graph.keys[k], ())):
-                (views if is_view else tables).append(k)
-            if is_view:
-                above = [m for m in self._graph.upstream[k] if m not in seen]
-                seen.update(above)
-                stack += above
-        # With nothing made since, the view shows what is out of date, and those roots are named already.
-        return tables or views or ([] if self._roots[j] else [j])
+    def _behind(self, j: int, made: Materialization, *, known: bool) -> list[int]:
+        """Return what has new content since `made`: input `j`, or, when that is a view, what lies behind it.
+
+        When it is `known` that the input changed, something is named in any case.
+        """
+        tables, views = self._shown[j]
+        newer = [k for at, k in tables if at > made.at] or [k for at, k in views if at > made.at]
+        # With nothing made since, a view shows what is out of date, and those roots are named already.
+        return newer or ([j] if known and not self._roots[j] else [])
+
+    def _show(self, i: int, asset: Asset, last: Materialization | None) -> tuple[_Newest, _Newest]:
+        """Return the newest tables and the newest views that are read by reading the asset, newest first."""
+        itself = () if last is None else ((last.at, i),)
+        if not asset.computed_on_read:
+            return itself, ()
+        above = [self._shown[j] for j in self._graph.upstream[i]]
+        tables = {each for shown, _ in above for each in shown}
+        views = {each for _, shown in above for each in shown}.union(itself)
+        return tuple(sorted(tables, reverse=True)[: MOST_ROOTS + 1]), tuple(sorted(views, reverse=True)[:MOST_ROOTS])
 
     def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
         policy = asset.freshness_policy
         if policy is None or asset.computed_on_read:
             return []
-        due = max(records, key=_at).at + policy.max_age
+        due = max(each.at for each in records) + policy.max_age
         if due >= self._now:
             return []
         text = f"overdue since {_time(due)}: it may be {_duration(policy.max_age)} old at most"
         return [Reason("overdue", asset.key, text)]
 
 
-def _at(made: Materialization) -> datetime:
-    return made.at
+def _last(records: _Records) -> Materialization | None:
+    return records[0] if len(records) == 1 else max(records, key=lambda each: each.at, default=None)
 
 
 def _saying(reason: Reason) -> str:

@@ -36,97 +36,74 @@ class Versions:
         self._views = {asset.key: i for i, asset in enumerate(graph.assets) if asset.computed_on_read}
         #: By asset and partition: the data version; of a view the code version.
         self._made: dict[AssetKey, dict[str | None, str]] = {}
-        #: Versions put together from others: of views, and of all partitions of an asset.
-        self._composed: dict[AssetKey, str | None] = {}
+        #: By asset: its version as a whole, where that was asked for since it last changed.
+        self._whole: dict[AssetKey, str | None] = {}
         for (key, partition), made in latest.items():
-            version = made.data_version if key not in self._views else made.code_version or UNKNOWN
-            self._made.setdefault(key, {})[partition] = version
+            if key in self._views:
+                self._made.setdefault(key, {})[partition] = made.code_version or UNKNOWN
+            else:
+                self._made.setdefault(key, {})[partition] = made.data_version
 
     def of(self, key: AssetKey, partition: str | None = None) -> str | None:
         """Return the version of an asset of the graph, or of one partition of it; None when nothing is known.
 
         A partition that the asset does not have means all of it.
         """
-        if key in self._views:
-            return self._of_view(key)
         parts = self._made.get(key)
         if parts is None:
             return None
-        version = parts.get(partition)
-        if version is not None and (partition is not None or len(parts) == 1):
-            return version
-        return self._of_parts(key, parts)
+        if partition is not None and partition in parts and key not in self._views:
+            return parts[partition]
+        if key not in self._whole:
+            self._whole[key] = self._of_view(key) if key in self._views else self._of_parts(key, parts)
+        return self._whole[key]
 
     def inputs(self, asset: Asset, partition: str | None = None) -> dict[AssetKey, str]:
         """Return what `asset`, or one partition of it, would read now: a version per dependency, "" if unknown."""
         read = {}
         for dep in asset.deps:
-            same = partition if dep.partition_mapping == "same" else None
-            read[dep.key] = self.of(dep.key, same) or UNKNOWN
+            key = dep.key
+            if partition is None or dep.partition_mapping != "same":
+                read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
+            else:
+                read[key] = self.of(key, partition) or UNKNOWN
         return read
 
     def note(self, asset: Asset, partition: str | None, data_version: str) -> None:
         """Learn that an asset, or a partition of it, was made."""
         version = (asset.code_version or UNKNOWN) if asset.computed_on_read else data_version
         self._made.setdefault(asset.key, {})[partition] = version
-        stale = [asset.key]
-        self._composed.pop(asset.key, None)
-        while stale:
+        self._whole.pop(asset.key, None)
+        changed = [asset.key]
+        while changed:
             # A view that was not asked for since the last change has no version to forget, nor have those above it.
-            for i in self._graph.downstream[self._graph.index(stale.pop())]:
+            for i in self._graph.downstream[self._graph.index(changed.pop())]:
                 key = self._graph.keys[i]
-                if key in self._views and key in self._composed:
-                    del self._composed[key]
-                    stale.append(key)
+                if key in self._views and key in self._whole:
+                    del self._whole[key]
+                    changed.append(key)
 
     def _of_view(self, key: AssetKey) -> str | None:
         """Put together what a view would show, from the bottom up and without recursion."""
-        composed = self._composed
+        whole = self._whole
         stack = [key]
         while stack:
             top = stack[-1]
             asset = self._graph.assets[self._views[top]]
-            if top in composed:
-                stack.pop()
-                continue
-            below = [dep.key for dep in asset.deps if dep.key in self._views and dep.key not in composed]
+            below = [dep.key for dep in asset.deps if dep.key in self._views and dep.key not in whole]
             if below:
                 stack += below
                 continue
-            parts = self._made.get(top)
-            composed[top] = None if parts is None else _view_digest(list(parts.values())[-1], self.inputs(asset))
-        return composed[key]
+            stack.pop()
+            if top not in whole:
+                parts = self._made.get(top)
+                whole[top] = None if parts is None else _view_digest(list(parts.values())[-1], self.inputs(asset))
+        return whole[key]
 
     def _of_parts(self, key: AssetKey, parts: Mapping[str | None, str]) -> str:
-        known = self._composed.get(key)
-        if known is None:
-            if None in parts and self._graph[key].partitions_def is None:
-                known = parts[None]
-            else:
-                known = _digest(f"{part}={version}" for part, version in sorted(parts.items(), key=str))
-            self._composed[key] = known
-        return known
-
-
-def effective_versions(graph: AssetGraph, latest: Latest) -> dict[AssetKey, str]:
-    """Return the current version of every asset of which one is known; views are as their inputs are.
-
-    >>> effective_versions(AssetGraph.of([Asset(key="a", kind="x")]), {})
-    {}
-    """
-    versions = Versions(graph, latest)
-    found = ((key, versions.of(key)) for key in graph.keys)
-    return {key: version for key, version in found if version is not None}
-
-
-def view_version(asset: Asset, inputs: Mapping[AssetKey, str]) -> str:
-    """Return the version of a view that was just made and reads `inputs`.
-
-    >>> view = Asset(key="v", kind="x", code_version="1", computed_on_read=True)
-    >>> view_version(view, {AssetKey("a"): "1"}) == view_version(view, {AssetKey("a"): "2"})
-    False
-    """
-    return _view_digest(asset.code_version or UNKNOWN, inputs)
+        if None in parts and (len(parts) == 1 or self._graph[key].partitions_def is None):
+            return parts[None]
+        return _digest(f"{part}={version}" for part, version in sorted(parts.items(), key=str))
 
 
 def _view_digest(code_version: str, inputs: Mapping[AssetKey, str]) -> str:
