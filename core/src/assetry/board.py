@@ -24,8 +24,8 @@ class Seat:
     """Keep what the board knows of one planned invocation."""
 
     planned: PlannedInvocation
-    #: Assets outside that are not settled yet.
-    waits: set[AssetKey] = field(default_factory=set)
+    #: Assets outside, and checks on them, that have not come to their end yet.
+    waits: set[AssetKey | CheckRef] = field(default_factory=set)
     #: Members without a terminal event, in dependency order.
     unfinished: dict[AssetKey, Asset] = field(default_factory=dict)
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
@@ -61,12 +61,14 @@ class Board:
             seat.unfinished = {asset.key: asset for asset in seat.planned.invocation.assets}
             seat.unchecked = dict.fromkeys(seat.planned.invocation.checks)
             self._home.update(dict.fromkeys(seat.unfinished, id_))
-        self._gates = {key: set(refs) for key, refs in plan.gates.items()}
+        self._gates = plan.gates
+        self._through = plan.through
         self._gated_by: dict[CheckRef, list[AssetKey]] = {}
-        for key, refs in self._gates.items():
+        for key, refs in plan.gates.items():
             for ref in refs:
                 self._gated_by.setdefault(ref, []).append(key)
-        self._reads = {ref: self._read_by(ref) for seat in self._seats.values() for ref in seat.unchecked}
+        self._checked_in = {ref: id_ for id_, seat in self._seats.items() for ref in seat.unchecked}
+        self._reads = {ref: self._read_by(ref) for ref in self._checked_in}
         self._readers: dict[AssetKey, list[tuple[str, CheckRef]]] = {}
         for id_, seat in self._seats.items():
             for ref in seat.unchecked:
@@ -74,25 +76,31 @@ class Board:
                     self._readers.setdefault(key, []).append((id_, ref))
         self._made: set[AssetKey] = set()
         self._faults: dict[AssetKey, Fault] = {}
-        self._waiting: dict[AssetKey, list[str]] = {}
+        self._waiting: dict[AssetKey | CheckRef, list[str]] = {}
         self._ready: dict[str, None] = {}
         self._open = len(self._seats)
         for id_, seat in self._seats.items():
             self._take_place(id_, seat)
 
     def _take_place(self, id_: str, seat: Seat) -> None:
-        """Note which assets outside an invocation it has to wait for."""
+        """Note what an invocation has to wait for: assets made elsewhere, and the checks that gate them."""
         invocation = seat.planned.invocation
-        needed = {dep.key for asset in invocation.assets for dep in asset.deps}
-        needed |= {key for ref in invocation.checks for key in self._reads[ref]}
-        for key in needed:
-            home = self._home.get(self._own(key))
-            if home is not None and home != id_:
-                seat.waits.add(self._own(key))
-        for key in seat.waits:
-            self._waiting.setdefault(key, []).append(id_)
+        inputs = {key for asset in invocation.assets for key in self._inputs(asset)}
+        inputs |= {key for ref in invocation.checks for key in self._reads[ref]}
+        for key in inputs:
+            if self._home.get(key, id_) != id_:
+                seat.waits.add(key)
+            # A check that is run by the invocation itself is its tool's to heed.
+            gates = (ref for ref in self._gates.get(key, ()) if self._checked_in.get(ref, id_) != id_)
+            seat.waits.update(gates)
+        for wanted in seat.waits:
+            self._waiting.setdefault(wanted, []).append(id_)
         if not seat.waits:
             self._ready[id_] = None
+
+    def _inputs(self, asset: Asset) -> tuple[AssetKey, ...]:
+        """Return what an asset is made from: its inputs, and those behind views that are not in the plan."""
+        return (*(self._own(dep.key) for dep in asset.deps), *self._through.get(asset.key, ()))
 
     def _own(self, key: AssetKey) -> AssetKey:
         """Return the key under which the graph knows an asset."""
@@ -142,7 +150,7 @@ class Board:
         return Launch(left, tuple(lost))
 
     def _fault_above(self, asset: Asset) -> Fault | None:
-        return next((self._faults[key] for dep in asset.deps if (key := self._own(dep.key)) in self._faults), None)
+        return next((self._faults[key] for key in self._inputs(asset) if key in self._faults), None)
 
     def _lose(self, id_: str, key: AssetKey, fault: Fault) -> Event:
         """Skip a member because of a fault above it."""
@@ -194,7 +202,7 @@ class Board:
             text = f"{key} failed" if isinstance(event, Failed) else getattr(event, "because", "")
             self._faults.setdefault(key, fault or self._inherited(key, text, isinstance(event, Failed)))
             self._void_checks_of(key)
-        self._settle(key)
+        self._release(key)
 
     def _inherited(self, key: AssetKey, text: str, failed: bool) -> Fault:
         """Return the fault of a failed or skipped asset: its own, or the one above it that the tool skipped it for."""
@@ -212,21 +220,17 @@ class Board:
         self._decide(ref, None)
 
     def _decide(self, ref: CheckRef, fault: Fault | None) -> None:
-        """Note how a check came out, and settle the assets that it gates."""
-        for key in self._gated_by.pop(ref, ()):
-            self._gates[key].discard(ref)
-            if fault is not None:
+        """Note how a check came out for the assets that it gates."""
+        if fault is not None:
+            for key in self._gated_by.get(ref, ()):
                 self._faults.setdefault(key, fault)
-            self._settle(key)
+        self._release(ref)
 
-    def _settle(self, key: AssetKey) -> None:
-        """Release those who wait for an asset once it is clear whether they can have it."""
-        good = key in self._made and not self._gates.get(key)
-        if not good and key not in self._faults:
-            return
-        for id_ in self._waiting.pop(key, ()):
+    def _release(self, what: AssetKey | CheckRef) -> None:
+        """Let those go on who wait for something that has come to its end, good or bad."""
+        for id_ in self._waiting.pop(what, ()):
             seat = self._seats[id_]
-            seat.waits.discard(key)
+            seat.waits.discard(what)
             if not seat.waits:
                 self._ready[id_] = None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.assets import Asset, Integration, Relation
+from assetry.collapse import Mode
 from assetry.decorators import AssetFunction
 from assetry.errors import DefinitionError, UsageError
 from assetry.events import InvocationStarted
@@ -53,7 +54,7 @@ class Ask:
     stale: bool = False
     full_refresh: bool = False
     partition: str | Sequence[str] = ()
-    collapse: str = "fewest"
+    collapse: Mode = "fewest"
 
     def __post_init__(self) -> None:
         if self.collapse not in ("fewest", "earliest"):
@@ -284,7 +285,8 @@ class Project:
     def commands(self, plan: Plan) -> Plan:
         """Return a plan with the command of each invocation filled in, for people to read."""
         ask = self.plugins.invocation_command
-        return replace(plan, invocations=tuple(replace(each, command=ask(each.invocation)) for each in plan.invocations))
+        told = tuple(replace(planned, command=ask(planned.invocation)) for planned in plan.invocations)
+        return replace(plan, invocations=told)
 
     def _plan_of(self, keys: Sequence[AssetKey], request: Ask) -> Plan:
         known = self._statuses
