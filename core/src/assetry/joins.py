@@ -50,7 +50,7 @@ def join_assets(assets: Iterable[Asset]) -> Joined:
     for i, asset in enumerate(listed):
         if places.setdefault(asset.key, i) != i:
             repeated.setdefault(asset.key, [places[asset.key]]).append(i)
-    if not repeated and all(asset.executable for asset in listed):
+    if not repeated and all(asset.executable and asset.joins is None for asset in listed):
         return Joined(tuple(listed), {})
     nodes = _Nodes(listed)
     for same in repeated.values():
@@ -322,7 +322,7 @@ def _merge_alike(nodes: _Nodes, externals: list[int]) -> None:
         if len(others) == 1:
             found.append((i, others.pop()))
     for i, other in found:
-        nodes.link(i, other)
+        nodes.link(max(i, other), min(i, other))
 
 
 def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
