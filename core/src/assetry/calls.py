@@ -161,7 +161,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 
 def _written(annotation: Any) -> str:
-    if annotation is None:
+    if annotation is None or annotation is type(None):
         return "None"
     return frame_type(annotation) or (_class_name(annotation) if isinstance(annotation, type) else str(annotation))
 

@@ -207,7 +207,11 @@ def multi_asset(
             both = cast(AssetKeywords, {**keywords, **output})
             if "deps" in output and "deps" in keywords:
                 both["deps"] = [*_keyed(keywords["deps"]), *_keyed(output["deps"])]
-            made.append(_asset(function, _spec(function, AssetKey(both["key"]), can_subset), both))
+            spec = _spec(function) | {"output": str(AssetKey(both["key"])), "can_subset": can_subset}
+            if "<locals>" in function.__qualname__:
+                # A factory makes many functions of one name; what they make tells them apart.
+                spec["outputs"] = [str(AssetKey(each["key"])) for each in outputs]
+            made.append(_asset(function, spec, both))
         return AssetFunction(function, tuple(made), multiple=True, can_subset=can_subset)
 
     return decorate
@@ -339,12 +343,8 @@ def _check_function(decorator: str, function: Any) -> None:
         )
 
 
-def _spec(function: Callable[..., Any], output: AssetKey | None = None, can_subset: bool = False) -> dict[str, Any]:
-    spec: dict[str, Any] = {"module": function.__module__, "qualname": function.__qualname__}
-    if output is not None:
-        spec["output"] = str(output)
-        spec["can_subset"] = can_subset
-    return spec
+def _spec(function: Callable[..., Any]) -> dict[str, Any]:
+    return {"module": function.__module__, "qualname": function.__qualname__}
 
 
 def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords) -> Asset:
@@ -471,12 +471,12 @@ def _digest(text: str) -> str:
 
 
 def source_text(function: Callable[..., Any]) -> str:
-    """Return what a function does as text: its source without decorators, docstring, comments and layout.
+    """Return what a function does as text: its source without name, decorators, docstring, comments and layout.
 
     Where there is no source (a REPL), the compiled code stands in for it.
 
     >>> source_text(_docstring).splitlines()[0]
-    'def _docstring(function: Callable[..., Any]) -> str:'
+    'def _(function: Callable[..., Any]) -> str:'
     """
     import ast
     import textwrap
@@ -487,7 +487,7 @@ def source_text(function: Callable[..., Any]) -> str:
         return _code_text(function.__code__)
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return _code_text(function.__code__)
-    tree.decorator_list = []
+    tree.name, tree.decorator_list = "_", []
     if ast.get_docstring(tree, clean=False) is not None:
         tree.body = tree.body[1:] or [ast.Pass()]
     # Unparsed rather than dumped: the dump changes with each version of Python, the text hardly ever does.

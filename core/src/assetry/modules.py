@@ -142,16 +142,25 @@ def _import(name: str, root: str) -> ModuleType:
 
 
 def _submodules(module: ModuleType, root: str) -> Iterator[ModuleType]:
-    import pkgutil
+    """Import what lies in a package's folders; those below it need no ``__init__.py``."""
+    names: set[str] = set()
+    for folder in getattr(module, "__path__", ()):
+        if is_below(os.path.join(folder, ""), root):  # noqa: PTH118
+            names.update(_module_names(folder))
+    for name in sorted(names - {"__init__", "__main__"}):
+        found = _import(f"{module.__name__}.{name}", root)
+        yield found
+        yield from _submodules(found, root)
 
-    path = getattr(module, "__path__", None)
-    if path is None or not all(is_below(os.path.join(each, ""), root) for each in path):  # noqa: PTH118
-        return
-    for info in sorted(pkgutil.iter_modules(path, module.__name__ + "."), key=lambda info: info.name):
-        if not info.name.endswith(".__main__"):
-            found = _import(info.name, root)
-            yield found
-            yield from _submodules(found, root)
+
+def _module_names(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name.removesuffix(".py")
+            if name.isidentifier() and (
+                name != entry.name or (entry.is_dir(follow_symlinks=False) and any(_module_names(entry.path)))
+            ):
+                yield name
 
 
 def _import_error(name: str, root: str, error: Exception) -> IntegrationError:

@@ -64,8 +64,7 @@ class PythonPlugin:
         spec = asset.spec
         if "output" not in spec:
             return None
-        # A function made inside a function has many namesakes; its assets tell them apart.
-        which = f"#{'+'.join(spec.get('outputs', ()))}" if "<locals>" in spec["qualname"] else ""
+        which = f"#{'+'.join(spec['outputs'])}" if "outputs" in spec else ""
         return InvocationGroup(
             f"python:{spec['module']}:{spec['qualname']}{which}", whole=not spec["can_subset"], counted=False
         )
