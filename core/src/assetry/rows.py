@@ -59,7 +59,7 @@ def materialization_row(made: Materialization) -> Row:
 def materialization(row: Row) -> Materialization:
     """Return the materialization of a row as `materialization_row` makes it."""
     key, partition, at, run, data_version, code_version, seconds, text = row
-    trace = json.loads(text) if text else {}
+    trace = _decode(text)[0] if text else {}
     columns = trace.get("columns")
     inputs = trace.get("inputs")
     return Materialization(
@@ -71,7 +71,7 @@ def materialization(row: Row) -> Materialization:
         code_version=code_version,
         code_parts=trace.get("code_parts") or {},
         inputs={stored_key(name): version for name, version in inputs.items()} if inputs else {},
-        columns=None if columns is None else tuple(_column(column) for column in columns),
+        columns=None if columns is None else tuple([_column(column) for column in columns]),
         metadata=trace.get("metadata") or {},
         seconds=seconds,
     )
@@ -191,6 +191,7 @@ def _lenient(value: Any) -> Any:
         return str(value)
 
 
+_decode = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(separators=(",", ":"), default=_lenient).encode
 
 
@@ -227,5 +228,13 @@ def stored_key(text: str) -> AssetKey:
     return str.__new__(AssetKey, text)
 
 
-def _column(data: Mapping[str, Any]) -> Column:
-    return Column(data["name"], data.get("type"), data.get("description", ""), tuple(data.get("tags", ())))
+def _column(data: dict[str, Any]) -> Column:
+    if "description" in data or "tags" in data:
+        return Column(data["name"], data.get("type"), data.get("description", ""), tuple(data.get("tags", ())))
+    return _plain_column(data["name"], data.get("type"))
+
+
+@lru_cache(maxsize=10_000)
+def _plain_column(name: str, type_: str | None) -> Column:
+    # The same few thousand columns come back in asset after asset; one value of each is enough.
+    return Column(name, type_)

@@ -7,7 +7,6 @@ missed, a change that was taken back is none, and an input that was made again w
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from assetry.assets import Asset
 from assetry.columns import differences
 from assetry.graph import AssetGraph
 from assetry.keys import AssetKey
+from assetry.memory import growing
 from assetry.records import Attempt, Materialization
 from assetry.versions import UNKNOWN, Latest, Versions
 
@@ -85,14 +85,8 @@ def statuses(
     >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
     'never materialized'
     """
-    collecting = gc.isenabled()
-    # Nothing here becomes garbage; walking all of it again and again while it grows is up to half of the time.
-    gc.disable()
-    try:
+    with growing():
         return _Judge(graph, latest, attempts, running, now).judge_all()
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:

@@ -27,6 +27,7 @@ from assetry.errors import StoreError, UsageError
 from assetry.events import Checked, Handle, InvocationFinished
 from assetry.hookspecs import hookimpl
 from assetry.keys import AssetKey
+from assetry.memory import growing
 from assetry.processes import Process, hostname
 from assetry.protocols import Store
 from assetry.records import Attempt, EventRecord, Materialization, RunInfo, RunState
@@ -195,7 +196,8 @@ class SQLiteStore:
             "l.",
             keys,
         )
-        return {(made.key, made.partition): made for made in map(rows.materialization, found)}
+        with growing():
+            return {(made.key, made.partition): made for made in map(rows.materialization, found)}
 
     def attempts(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return the last attempt at each asset and partition, in a fixed number of queries."""
@@ -206,7 +208,8 @@ class SQLiteStore:
             "l.",
             keys,
         )
-        return {(tried.key, tried.partition): tried for tried in map(rows.attempt, found)}
+        with growing():
+            return {(tried.key, tried.partition): tried for tried in map(rows.attempt, found)}
 
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return how each asset came out in one run."""
