@@ -80,7 +80,7 @@ def place_checks(layout: Layout) -> Checking:
     count = len(layout.integrations)
     checking = Checking([[] for _ in range(count)], [set() for _ in range(count)])
     after = list(range(count))
-    placed = list(_placed(layout, checking, after))
+    placed = list(_placed(layout, checking, after, _place_own(layout, checking)))
     edges = set(layout.edges)
     for each in placed:
         checking.checks[each.position].append(each.ref)
@@ -92,36 +92,61 @@ def place_checks(layout: Layout) -> Checking:
     return checking
 
 
-def _placed(layout: Layout, checking: Checking, after: list[int]) -> Iterator[_Placed]:
+def _place_own(layout: Layout, checking: Checking) -> list[tuple[int, Check]]:
+    """Place the checks that read one asset and run with it, as most do; return the others."""
+    others: list[tuple[int, Check]] = []
+    for i, asset in enumerate(layout.graph.assets):
+        if not asset.checks:
+            continue
+        home = layout.home.get(i) if i in layout.selected else None
+        for check in asset.checks:
+            if home is None or check.also or check.integration is not None:
+                others.append((i, check))
+                continue
+            ref = CheckRef(asset.key, check.name)
+            checking.checks[home].append(ref)
+            if check.severity == "error":
+                checking.gates.setdefault(i, []).append(ref)
+    return others
+
+
+def _placed(
+    layout: Layout, checking: Checking, after: list[int], checks: Iterable[tuple[int, Check]]
+) -> Iterator[_Placed]:
     """Yield the checks of the plan with their positions; `after` gets the position that each own step follows."""
     by_name: dict[str, list[int]] = {}
     for position, integration in enumerate(layout.integrations):
         by_name.setdefault(integration.name, []).append(position)
     known = {asset.integration.name: asset.integration for asset in layout.graph.assets if asset.integration}
-    for i, asset in enumerate(layout.graph.assets):
-        for check in asset.checks:
-            reads = (i, *(layout.graph.index(key) for key in check.also)) if check.also else (i,)
-            if i not in layout.selected and not any(j in layout.home and j in layout.selected for j in reads):
+    for i, check in checks:
+        asset = layout.graph.assets[i]
+        reads = (i, *(layout.graph.index(key) for key in check.also)) if check.also else (i,)
+        if i not in layout.selected and not any(j in layout.home and j in layout.selected for j in reads):
+            continue
+        ref = CheckRef(asset.key, check.name)
+        last = max((layout.home[j] for j in reads if j in layout.home), default=0)
+        tool = _tool(asset, check, known)
+        if tool.kind == "python":
+            position = layout.home.get(i, -1)
+            if position < last or layout.integrations[position].kind != "python":
+                position = _own_step(checking, after, last, tool)
+        else:
+            later = by_name.get(tool.name, [])
+            place = bisect_left(later, last)
+            if place == len(later):
+                checking.left_out.append(ref)
                 continue
-            ref = CheckRef(asset.key, check.name)
-            last = max((layout.home[j] for j in reads if j in layout.home), default=0)
-            tool = _tool(asset, check, known)
-            if tool.kind == "python":
-                position = layout.home.get(i, -1)
-                if position < last or layout.integrations[position].kind != "python":
-                    position = len(after)
-                    after.append(last)
-                    checking.own.append(tool)
-                    checking.checks.append([])
-                    checking.reads.append(set())
-            else:
-                later = by_name.get(tool.name, [])
-                place = bisect_left(later, last)
-                if place == len(later):
-                    checking.left_out.append(ref)
-                    continue
-                position = later[place]
-            yield _Placed(ref, reads, position, check.severity == "error")
+            position = later[place]
+        yield _Placed(ref, reads, position, check.severity == "error")
+
+
+def _own_step(checking: Checking, after: list[int], last: int, tool: Integration) -> int:
+    """Return the position of a new step, right after position `last`."""
+    after.append(last)
+    checking.own.append(tool)
+    checking.checks.append([])
+    checking.reads.append(set())
+    return len(after) - 1
 
 
 def _tool(asset: Asset, check: Check, known: Mapping[str, Integration]) -> Integration:

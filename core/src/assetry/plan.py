@@ -162,7 +162,7 @@ def make_plan(
         count=found.count,
         lower_bound=found.lower_bound,
         minimal=found.minimal,
-        splits=tuple(_split(scope, found, proof, ids) for proof in found.splits),
+        splits=(*(_split(scope, found, proof, ids) for proof in found.splits), *_parted(scope, found, ids)),
         gates={graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()},
         through=scope.through,
         unchecked=tuple(checking.left_out),
@@ -182,7 +182,8 @@ def _skipped(graph: AssetGraph, selected: Iterable[int]) -> Iterator[SkippedAsse
 class _Scope:
     """Number what takes part in a plan: selected assets, and what their tools cannot leave out.
 
-    `made` are the graph's numbers of the nodes, in order; the rest is by node, as `collapse` wants it.
+    `made` are the graph's numbers of the nodes, in order; `known` are the groups by integration, key and whether
+    partitions are made. The rest is by node, as `collapse` wants it.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ class _Scope:
         self.graph = graph
         self.selected = frozenset(graph.index(key) for key in selected)
         self._partitions = request.partitions
-        self._known: dict[tuple[str, str, bool], int] = {}
+        self.known: dict[tuple[str, str, bool], int] = {}
         self.tools: list[InvocationGroup] = []
         family = {i: self._family(i, groups) for i in self.selected if graph.assets[i].executable}
         family.update(self._dragged(family.keys(), groups))
@@ -220,7 +221,7 @@ class _Scope:
                 hint="Ask for one partition.",
             )
         name = asset.integration.name if asset.integration else ""
-        found = self._known.setdefault((name, group.key, parted), len(self.tools))
+        found = self.known.setdefault((name, group.key, parted), len(self.tools))
         if found == len(self.tools):
             self.tools.append(group)
         return found
@@ -232,7 +233,7 @@ class _Scope:
         whole = {group.key for group in self.tools if group.whole}
         if not whole:
             return {}
-        known, taken = set(self._known), set(chosen)
+        known, taken = set(self.known), set(chosen)
         dragged: dict[int, int | None] = {}
         for i, asset in enumerate(self.graph.assets):
             group = groups.get(asset.key)
@@ -345,6 +346,21 @@ def _split(scope: _Scope, found: Collapse, proof: Proof, ids: Mapping[int, str])
     path = tuple(scope.graph.keys[scope.made[node]] for node in proof.path)
     because = _because(scope, found, proof)
     return Split(scope.tools[proof.group].key, because, ids[proof.first], ids[proof.second], path)
+
+
+def _parted(scope: _Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
+    """Yield the reason where one group makes assets with partitions and assets without."""
+    first: dict[int, int] = {}
+    for position, slot in enumerate(found.slots):
+        if slot.group is not None:
+            first.setdefault(slot.group, position)
+    for (name, key, parted), family in scope.known.items():
+        other = scope.known.get((name, key, not parted))
+        if parted and other is not None and scope.tools[family].counted:
+            nodes = [found.slots[first[each]].members[0] for each in (family, other)]
+            because = f"{_name(scope, nodes[0])} is made for partitions, and {_name(scope, nodes[1])} has none"
+            one, two = sorted((first[family], first[other]))
+            yield Split(key, because, ids[one], ids[two])
 
 
 def _because(scope: _Scope, found: Collapse, proof: Proof) -> str:
