@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from assetry.errors import DefinitionError, UsageError, near_names
@@ -121,9 +122,9 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def _near(self, key: str) -> tuple[str, ...]:
         try:
             moment = datetime.fromisoformat(key.replace("/", "-").replace(".", "-"))
-        except ValueError:
+            found = self.key_at(moment if moment.tzinfo else _localize(moment, self._zone()))
+        except (ValueError, OverflowError):
             return ()
-        found = self.key_at(moment if moment.tzinfo else _localize(moment, self._zone()))
         return (found,) if found is not None else ()
 
     def _find(self, key: str) -> int | None:
@@ -170,6 +171,10 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         # On the wall clock: a day that has no midnight, because the clocks change then, still has its name.
         return self._wall(number).strftime(self.fmt)
 
+    def _first(self) -> datetime:
+        """Return when the first window starts; ask `_origin`, which remembers it."""
+        raise NotImplementedError
+
     def _wall(self, number: int) -> datetime:
         """Return when window `number` starts, on the wall clock."""
         raise NotImplementedError
@@ -211,10 +216,10 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         return _localize(wall, self._zone()).astimezone(UTC)
 
     def _start(self, number: int) -> datetime:
-        return (self._first() + number * _HOUR).astimezone(self._zone())
+        return (_origin(self) + number * _HOUR).astimezone(self._zone())
 
     def _number(self, moment: datetime) -> int:
-        return (moment.astimezone(UTC) - self._first()) // _HOUR
+        return (moment.astimezone(UTC) - _origin(self)) // _HOUR
 
     def _key(self, number: int) -> str:
         start = self._start(number)
@@ -256,10 +261,10 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
         return _next(self.start_date, self.hour_offset, self.minute_offset)
 
     def _wall(self, number: int) -> datetime:
-        return self._first() + number * _DAY
+        return _origin(self) + number * _DAY
 
     def _steps(self, wall: datetime) -> int:
-        return (wall - self._first()) // _DAY
+        return (wall - _origin(self)) // _DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +303,10 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
         return day + (self.day_offset - day.isoweekday()) % 7 * _DAY
 
     def _wall(self, number: int) -> datetime:
-        return self._first() + 7 * number * _DAY
+        return _origin(self) + 7 * number * _DAY
 
     def _steps(self, wall: datetime) -> int:
-        return (wall - self._first()) // (7 * _DAY)
+        return (wall - _origin(self)) // (7 * _DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,11 +347,16 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         return month if month >= self.start_date else _add_months(month, 1)
 
     def _wall(self, number: int) -> datetime:
-        return _add_months(self._first(), number)
+        return _add_months(_origin(self), number)
 
     def _steps(self, wall: datetime) -> int:
-        first = self._first()
+        first = _origin(self)
         return (wall.year - first.year) * 12 + wall.month - first.month
+
+
+@lru_cache(maxsize=128)
+def _origin(definition: TimeWindowPartitionsDefinition) -> datetime:
+    return definition._first()
 
 
 def _zone(name: str) -> tzinfo:
