@@ -25,7 +25,6 @@ An `AssetryError` is meant for people: the command line prints it without a trac
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -63,7 +62,7 @@ class AssetryError(Exception):
         if self.where:
             lines.append(f"  at {self.where}")
         if self.near:
-            lines.append(f"  did you mean {' or '.join(repr(name) for name in self.near)}?")
+            lines.append(f"  did you mean {' or '.join(repr(str(name)) for name in self.near)}?")
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
@@ -160,6 +159,8 @@ def near_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...
     >>> near_names("odrers", ["shop/orders", "shop/customers"])
     ('shop/orders',)
     """
+    import difflib  # only errors need it
+
     candidates = list(dict.fromkeys(known))
     by_fold: dict[str, list[str]] = {}
     for candidate in candidates:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from assetry.cli.session import Session
+from assetry.cli.session import Session, silence
 from assetry.errors import UsageError, near_names
 
 OUTPUTS = ("text", "json", "ndjson")
@@ -68,7 +68,12 @@ class Verb(click.Command):
         refine(session, ctx.params)
         self._fit(session)
         own = {name: value for name, value in ctx.params.items() if name not in _SHARED}
-        ctx.exit(self.work(session, **own) or 0)
+        try:
+            code = self.work(session, **own) or 0
+        except BrokenPipeError:
+            silence()
+            code = 0  # whoever was reading has seen enough
+        ctx.exit(code)
 
     def _fit(self, session: Session) -> None:
         """Raise when what was asked before the command's name does not fit the command."""

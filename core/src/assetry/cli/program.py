@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ import click
 
 from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
 from assetry.cli.overview import COMMANDS, overview
-from assetry.cli.session import Session
+from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, near_names
 
 INTERRUPTED = 130
@@ -87,7 +86,7 @@ class Program(click.Group):
 
     # -- the whole of a call -------------------------------------------------------------------------------------
 
-    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:  # type: ignore[override]
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         """Run a command line and exit with its code."""
         given = list(sys.argv[1:] if args is None else args)
         _tolerate_every_character()
@@ -121,7 +120,6 @@ def _guarded(work: Callable[[], Any], given: Sequence[str]) -> int:
     color = False if "--no-color" in given or os.environ.get("NO_COLOR") else None
     try:
         code = work()
-        sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except AssetryError as error:
@@ -132,13 +130,10 @@ def _guarded(work: Callable[[], Any], given: Sequence[str]) -> int:
     except click.ClickException as error:
         print_error(_as_usage_error(error), color)
         return error.exit_code
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            return _bug(error, color)
-        _silence()
-        return 0
     except Exception as error:
         return _bug(error, color)
+    finally:
+        silence()
     return code if isinstance(code, int) else 0
 
 
@@ -177,16 +172,6 @@ def _bug(error: Exception, color: bool | None) -> int:
     said = f"This is a bug in assetry: {type(error).__name__}: {error}"
     print_error(AssetryError(said, hint="Please report it, with the lines above and the command you gave."), color)
     return 1
-
-
-def _silence() -> None:
-    """Let what is still to be written go nowhere, because nobody reads it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(nowhere, stream.fileno())
 
 
 def _tolerate_every_character() -> None:

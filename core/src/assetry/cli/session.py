@@ -71,7 +71,7 @@ class Session:
         """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
         found = self.project.selection(self.selectors, self.exclude)
         for part in found.unmatched:
-            near = f"; did you mean {' or '.join(map(repr, part.near))}?" if part.near else "."
+            near = f"; did you mean {' or '.join(repr(str(name)) for name in part.near)}?" if part.near else "."
             self.warn(f"{part.text!r} matches nothing{near}")
         return found.keys
 
@@ -120,3 +120,16 @@ class Session:
         # The indented form is for eyes, and costs ten times as much.
         indent = 2 if sys.stdout.isatty() else None
         self.say(json.dumps({"version": VERSION, **document}, ensure_ascii=False, indent=indent))
+
+
+def silence() -> None:
+    """Send what is still to be written to a reader that is gone to nowhere; the others keep what is theirs."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        except ValueError:
+            continue  # already closed

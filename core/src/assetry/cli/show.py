@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -148,7 +148,7 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
         yield from _section("Metadata", [(str(name), str(value)) for name, value in asset.metadata.items()])
 
 
-def _section(title: str, rows: list[tuple[str, ...]]) -> Iterable[str]:
+def _section(title: str, rows: Sequence[Sequence[str]]) -> Iterable[str]:
     if rows:
         yield ""
         yield f"  {click.style(title, bold=True)}"

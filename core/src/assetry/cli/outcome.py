@@ -1,0 +1,137 @@
+"""How a run went: what is told at its end, and the exit code; `materialize` and `retry` share it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
+from datetime import datetime
+from typing import Any
+
+import click
+
+from assetry.cli.progress import Progress, progress_for
+from assetry.cli.runs import STATE_COLOURS
+from assetry.cli.session import Session
+from assetry.cli.text import counted, duration, listed
+from assetry.events import Checked, Failed, Skipped
+from assetry.graph import AssetGraph
+from assetry.records import EventRecord
+from assetry.run import RunResult
+
+CODES = {"succeeded": 0, "failed": 1, "cancelled": 130, "interrupted": 130}
+
+Carry = Callable[[Callable[[EventRecord], None]], RunResult]
+
+
+def carry_out(session: Session, run: Carry) -> int:
+    """Run something, show how it goes, tell how it went; return the exit code."""
+    with progress_for(session) as progress, redirect_stdout(sys.stderr):
+        # What an asset's function prints is no result of this command, and would break its JSON.
+        result = run(progress.take)
+    if session.text:
+        session.say("\n".join(_summary(result, progress, session.project.graph)))
+        if result.run.state != "succeeded":
+            session.note(f"`assetry retry` runs what is left; `assetry logs {result.run.id}` shows all that happened.")
+    elif session.output == "json":
+        session.emit(result_to_json(result, progress))
+    return CODES[result.run.state]
+
+
+def result_to_json(result: RunResult, progress: Progress) -> dict[str, Any]:
+    """Return how a run went, as JSON."""
+    return {
+        "run": result.run.id,
+        "state": result.run.state,
+        "counts": dict(result.counts),
+        "assets": [
+            {
+                "key": str(each.key),
+                "partition": each.partition,
+                "outcome": each.outcome,
+                "message": each.message,
+                "because": each.because and str(each.because),
+            }
+            for each in result.outcomes.values()
+        ],
+        "checks": [
+            {
+                "asset": str(each.key),
+                "check": each.check,
+                "passed": each.passed,
+                "severity": each.severity,
+                "message": each.message,
+            }
+            for each in progress.view.checks
+        ],
+    }
+
+
+def nothing_to_json() -> dict[str, Any]:
+    """Return, in the same shape, that there was nothing to run."""
+    return {"run": None, "state": "succeeded", "counts": {}, "assets": [], "checks": []}
+
+
+def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterable[str]:
+    view = progress.view
+    for failure in view.failures:
+        yield from _failure(failure, graph)
+    for check in view.checks:
+        if not check.passed:
+            yield from _check(check, graph)
+    yield from _skipped(view.skipped)
+    yield _totals(result)
+
+
+def _failure(failure: Failed, graph: AssetGraph) -> Iterable[str]:
+    yield f"{click.style('failed', fg='red', bold=True)}  {failure.key}"
+    yield from _indented(failure.message)
+    source = graph[failure.key].source if failure.key in graph else None
+    # A message often says the place already, and more exactly.
+    if source and source.partition(":")[0] not in failure.message:
+        yield f"    at {source}"
+    if failure.hint:
+        yield from _indented(failure.hint)
+    yield ""
+
+
+def _check(check: Checked, graph: AssetGraph) -> Iterable[str]:
+    word, colour = ("failed", "red") if check.severity == "error" else ("warned", "yellow")
+    yield f"{click.style(f'check {word}', fg=colour, bold=True)}  {check.check} of {check.key}"
+    if check.message:
+        yield from _indented(check.message)
+    known = graph[check.key].checks if check.key in graph else ()
+    source = next((each.source for each in known if each.name == check.check and each.source), None)
+    if source and source not in (check.message or ""):
+        yield f"    at {source}"
+    yield ""
+
+
+def _skipped(skipped: Iterable[Skipped]) -> Iterable[str]:
+    by_cause: dict[str, list[str]] = {}
+    for each in skipped:
+        by_cause.setdefault(each.because, []).append(each.key)
+    for because, keys in by_cause.items():
+        yield f"{click.style('skipped', fg='yellow')}  {listed(keys, 5)}: {because}"
+    if by_cause:
+        yield ""
+
+
+def _indented(text: str) -> Iterable[str]:
+    return (f"    {line}".rstrip() for line in text.strip().splitlines())
+
+
+def _totals(result: RunResult) -> str:
+    run, counts = result.run, result.counts
+    took = duration(((run.finished or datetime.now(run.started.tzinfo)) - run.started).total_seconds())
+    assets = [f"{counts[name]:,} {word}" for name, word in _ASSETS.items() if counts.get(name)]
+    checks = [f"{counts[name]:,} {word}" for name, word in _CHECKS.items() if counts.get(name)]
+    told = [f"{counted(len(run.assets), 'asset')}: {', '.join(assets) or 'none made'}"]
+    total = sum(counts.get(name, 0) for name in _CHECKS)
+    told += [f"{counted(total, 'check')}: {', '.join(checks)}"] if checks else []
+    state = click.style(run.state, fg=STATE_COLOURS.get(run.state), bold=True)
+    return f"{state} after {took}; {'; '.join(told)}"
+
+
+_ASSETS: Mapping[str, str] = {"materialized": "made", "failed": "failed", "skipped": "skipped"}
+_CHECKS: Mapping[str, str] = {"checks_passed": "passed", "checks_failed": "failed", "checks_warned": "warned"}

@@ -1,0 +1,228 @@
+"""How a run is watched: lines on stderr, JSON lines on stdout, or a live picture where stderr is a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import click
+
+from assetry.cli.lines import event_line, json_line
+from assetry.cli.logs import is_for_people
+from assetry.cli.session import Session, silence
+from assetry.cli.text import counted, cut, duration, listed
+from assetry.events import (
+    TERMINAL,
+    Checked,
+    Event,
+    Failed,
+    InvocationFinished,
+    InvocationStarted,
+    Log,
+    Materialized,
+    RunStarted,
+    Skipped,
+    Started,
+)
+from assetry.events import (
+    Progress as Progressed,
+)
+from assetry.records import EventRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+
+@dataclass(slots=True)
+class Track:
+    """Follow one invocation under way."""
+
+    label: str
+    total: int
+    began: float
+    done: int = 0
+    active: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class View:
+    """Hold what is known of a run from its events so far."""
+
+    total: int = 0
+    done: int = 0
+    failures: list[Failed] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    checks: list[Checked] = field(default_factory=list)
+    tracks: dict[str | None, Track] = field(default_factory=dict)
+    passed: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def take(self, record: EventRecord) -> None:
+        """Take one event."""
+        event = record.event
+        if isinstance(event, RunStarted):
+            self.total = event.assets
+        elif isinstance(event, InvocationStarted):
+            label = event.kind if len(event.assets) > 1 else f"{event.kind} {listed(event.assets)}"
+            self.tracks[record.invocation] = Track(label, len(event.assets), time.monotonic())
+        elif isinstance(event, InvocationFinished):
+            self.tracks.pop(record.invocation, None)
+        elif isinstance(event, Checked):
+            self.passed += event.passed
+            self.checks.append(event)
+        else:
+            self._take_of_asset(record.invocation, event)
+
+    def _take_of_asset(self, invocation: str | None, event: Event) -> None:
+        track = self.tracks.get(invocation)
+        key = getattr(event, "key", None)
+        if isinstance(event, TERMINAL):
+            self.done += 1
+            if track is not None:
+                track.done += 1
+                track.active.pop(str(key), None)
+        if isinstance(event, Failed):
+            self.failures.append(event)
+        elif isinstance(event, Skipped):
+            self.skipped.append(event)
+        elif isinstance(event, Started) and track is not None:
+            track.active[event.key] = ""
+        elif isinstance(event, Progressed) and track is not None and event.key in track.active:
+            track.active[event.key] = f" {event.done / event.total:.0%}" if event.total else f" {event.done:g}"
+
+
+class Progress:
+    """Follow a run in silence; the base of the ways of showing it."""
+
+    def __init__(self) -> None:
+        self.view = View()
+
+    def take(self, record: EventRecord) -> None:
+        """Take one event."""
+        self.view.take(record)
+        self.show(record)
+
+    def show(self, record: EventRecord) -> None:
+        """Show one event."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class LineProgress(Progress):
+    """Write one line per event to stderr."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        # What stands there now: while the run lasts, stdout and stderr may be others.
+        self._stream = sys.stderr
+
+    def show(self, record: EventRecord) -> None:
+        """Write the event's line, unless only debugging has use for it."""
+        if self._session.verbose or is_for_people(record.event):
+            write_on(self._stream, event_line(record), self._session.color)
+
+
+class JsonProgress(Progress):
+    """Write one JSON object per event to stdout, at once."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._stream = sys.stdout
+
+    def show(self, record: EventRecord) -> None:
+        """Write the event."""
+        write_on(self._stream, json_line(record), False)
+
+
+def write_on(stream: IO[Any], line: str, color: bool | None) -> None:
+    """Write a line; when nobody reads any more the run goes on unseen."""
+    try:
+        click.echo(line, file=stream, color=color)
+    except BrokenPipeError:
+        silence()
+
+
+class LiveProgress(Progress):
+    """Draw the invocations under way, below the lines of what has ended; for a terminal."""
+
+    def __init__(self, session: Session, console: Console | None = None) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__()
+        self._session = session
+        self._console = console or Console(stderr=True, no_color=session.color is False, highlight=False)
+        self._live = Live(
+            console=self._console, get_renderable=self.picture, refresh_per_second=8, transient=True, auto_refresh=True
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, record: EventRecord) -> None:
+        """Write what has ended above the picture."""
+        if self._session.verbose or _has_ended(record.event):
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(event_line(record)), no_wrap=True, overflow="ellipsis", crop=True)
+
+    def picture(self) -> Text:
+        """Return what is under way: a line per invocation, and one for the whole run."""
+        from rich.text import Text
+
+        width = self._console.width
+        return Text("\n".join(cut(line, width) for line in picture_lines(self.view)), no_wrap=True)
+
+
+_MOST_TRACKS = 12
+
+
+def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
+    """Yield the lines of the picture: a line per invocation under way, and one for the whole run."""
+    now = time.monotonic() if now is None else now
+    tracks = list(view.tracks.values())
+    for track in tracks[:_MOST_TRACKS]:
+        active = listed((f"{key}{told}" for key, told in track.active.items()), 2)
+        share = f" {track.done}/{track.total}" if track.total > 1 else ""
+        doing = f"  {active}" if active and active not in track.label else ""
+        yield f"▸ {duration(int(now - track.began) or 0.0):>9}  {track.label}{share}{doing}"
+    if len(tracks) > _MOST_TRACKS:
+        yield f"  … and {counted(len(tracks) - _MOST_TRACKS, 'invocation')} more"
+    bad = [each for each in view.checks if not each.passed]
+    parts = [f"{view.done}/{counted(view.total, 'asset')}"]
+    parts += [f"{len(view.failures)} failed"] if view.failures else []
+    parts += [f"{len(view.skipped)} skipped"] if view.skipped else []
+    parts += [f"{counted(view.passed, 'check')} passed"] if view.passed else []
+    parts += [f"{counted(len(bad), 'check')} did not pass"] if bad else []
+    yield f"  {duration(int(now - view.began) or 0.0):>9}  {' · '.join(parts)}"
+
+
+def _has_ended(event: Event) -> bool:
+    if isinstance(event, Checked):
+        return not event.passed
+    if isinstance(event, Log):
+        return event.level in ("warning", "error")
+    return isinstance(event, (Materialized, Failed, Skipped)) or event.name in ("observed", "handle")
+
+
+def progress_for(session: Session) -> Progress:
+    """Return the way of showing a run that fits where the output goes."""
+    if session.output == "ndjson":
+        return JsonProgress(session)
+    if session.quiet:
+        return Progress()
+    return LiveProgress(session) if sys.stderr.isatty() else LineProgress(session)
