@@ -211,11 +211,24 @@ def test_the_schema_is_a_part_of_the_version(tmp_path: Path) -> None:
     assert with_schema.code_version != plain.code_version
 
 
+def test_the_settings_of_a_factory_are_a_part_of_the_version() -> None:
+    def factory(limit: int, other: Any = None) -> Asset:
+        @asset(key="x")
+        def made(rows: Any) -> Any:
+            return rows[:limit], other
+
+        return made.asset
+
+    assert factory(1, object()).code_version == factory(1, object()).code_version
+    assert factory(1).code_version != factory(2).code_version
+    assert factory(1).code_parts["body"] == factory(2).code_parts["body"]
+
+
 def test_without_source_the_compiled_code_counts() -> None:
     space: dict[str, Any] = {}
     exec("def one(): return 1\ndef two(): return 2\ndef uno(): return 1", space)
-    assert source_text(space["one"]) != source_text(space["two"])
-    assert source_text(space["one"]) == source_text(space["uno"])
+    assert source_text(space["one"].__code__) != source_text(space["two"].__code__)
+    assert source_text(space["one"].__code__) == source_text(space["uno"].__code__)
 
 
 def test_several_assets_share_what_is_said_of_all() -> None:

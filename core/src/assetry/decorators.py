@@ -11,9 +11,8 @@ from datetime import timedelta
 from types import CodeType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
-from assetry.assets import Asset, Check, Column, Dep
+from assetry.assets import Asset, Check, Column, Dep, Severity
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
-from assetry.events import Severity
 from assetry.keys import AssetKey
 from assetry.partitions import PartitionsDefinition
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -144,8 +143,9 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
     and one named `context` receives the `AssetContext`. Annotations say which type a table arrives as. What the
     function returns is the asset's value; a function that returns None keeps its data itself. `async def` works.
 
-    The code version is a hash of the function's own source without comments, docstring, decorators and layout; code
-    that it calls is not looked at: give `code_version` where that matters.
+    The code version is a hash of the function's own source without comments, docstring, decorators and layout, and of
+    the plain values it takes from a function around it. Code that it calls is not looked at: give `code_version` where
+    that matters.
 
     Raises `DefinitionError` for an unknown keyword and for a function that takes ``*args`` or ``**kwargs``.
 
@@ -458,10 +458,32 @@ def _code_version(
     """Return the code version and the parts it is made of."""
     if given is not None:
         return str(given), {"code_version": str(given)}
-    parts = {"body": _digest(source_text(function))}
+    parts = {"body": _body_digest(function.__code__)}
     if columns:
         parts["schema"] = _digest(repr([column[:2] for column in columns]))
-    return _digest(repr(parts)) if columns else parts["body"], parts
+    settings = _settings(function)
+    if settings:
+        parts["settings"] = _digest(repr(settings))
+    return _digest(repr(parts)) if len(parts) > 1 else parts["body"], parts
+
+
+@functools.lru_cache(4096)
+def _body_digest(code: CodeType) -> str:
+    """Return the hash of a function's text; once for all the functions that a factory makes of one code."""
+    return _digest(source_text(code))
+
+
+def _settings(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the plain values that a function takes from the function around it: the settings of a factory."""
+    settings = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+        if isinstance(value, (str, int, float, bool, type(None))):
+            settings[name] = value
+    return settings
 
 
 def _digest(text: str) -> str:
@@ -470,23 +492,24 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def source_text(function: Callable[..., Any]) -> str:
-    """Return what a function does as text: its source without name, decorators, docstring, comments and layout.
+def source_text(code: CodeType) -> str:
+    """Return what a function does as text: its source without its name, decorators, docstring,
+    comments and layout.
 
     Where there is no source (a REPL), the compiled code stands in for it.
 
-    >>> source_text(_docstring).splitlines()[0]
+    >>> source_text(_docstring.__code__).splitlines()[0]
     'def _(function: Callable[..., Any]) -> str:'
     """
     import ast
     import textwrap
 
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
-        return _code_text(function.__code__)
+        return _code_text(code)
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return _code_text(function.__code__)
+        return _code_text(code)
     tree.name, tree.decorator_list = "_", []
     if ast.get_docstring(tree, clean=False) is not None:
         tree.body = tree.body[1:] or [ast.Pass()]

@@ -168,8 +168,7 @@ def _replace(path: Path, key: AssetKey, write: Callable[[BinaryIO], Any]) -> Non
     # The thread's number keeps two writers of one process apart, the process's number those of two.
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        with _opened(beside) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -181,6 +180,14 @@ def _replace(path: Path, key: AssetKey, write: Callable[[BinaryIO], Any]) -> Non
         if isinstance(error, Exception):
             raise _cannot_write(error, path, key) from error
         raise
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def _sync_folder(folder: Path) -> None:
