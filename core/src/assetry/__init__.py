@@ -23,15 +23,15 @@ from assetry.partitions import (
     StaticPartitionsDefinition,
 )
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
-from assetry.windows import (
-    DailyPartitionsDefinition,
-    HourlyPartitionsDefinition,
-    MonthlyPartitionsDefinition,
-    WeeklyPartitionsDefinition,
-)
 
 if TYPE_CHECKING:
     from assetry.project import Project, materialize
+    from assetry.windows import (
+        DailyPartitionsDefinition,
+        HourlyPartitionsDefinition,
+        MonthlyPartitionsDefinition,
+        WeeklyPartitionsDefinition,
+    )
 
 __all__ = [
     "Asset",
@@ -64,6 +64,11 @@ def __getattr__(name: str) -> Any:
         from assetry import project
 
         return getattr(project, name)
+    # Few assets are partitioned by time, and five classes of it cost as much as all the rest.
+    if name in __all__:
+        from assetry import windows
+
+        return getattr(windows, name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from assetry.errors import DefinitionError
 from assetry.keys import AssetKey
 from assetry.partitions import PartitionsDefinition
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+
+#: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.
+Severity = Literal["error", "warn"]
 
 
 class Relation(NamedTuple):

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from assetry.assets import Column
+from assetry.assets import Column, Severity
 from assetry.keys import AssetKey
 
 Level = Literal["debug", "info", "warning", "error"]
-Severity = Literal["error", "warn"]
 
 
 @dataclass(frozen=True, slots=True)

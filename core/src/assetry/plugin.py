@@ -51,6 +51,7 @@ from assetry.partitions import PartitionsDefinition
 from assetry.policies import FreshnessPolicy, RetryPolicy
 from assetry.protocols import Executor, IOManager, RunContext, RunningTask, Saved, Store, Task
 from assetry.records import Attempt, EventRecord, Materialization, RunInfo
+from assetry.windows import TimeWindowPartitionsDefinition
 
 __all__ = [
     "Asset",
@@ -94,6 +95,7 @@ __all__ = [
     "Store",
     "StoreError",
     "Task",
+    "TimeWindowPartitionsDefinition",
     "UsageError",
     "ValueStoreError",
     "columns_of",

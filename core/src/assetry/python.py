@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from assetry.assets import Asset, Check, Integration
+from assetry.assets import Asset, Check, Integration, Severity
 from assetry.calls import (
     UNKNOWN,
     AssetContext,
@@ -21,7 +21,7 @@ from assetry.calls import (
 )
 from assetry.decorators import AssetFunction
 from assetry.errors import AssetryError, IntegrationError, near_names
-from assetry.events import Checked, Event, Failed, Log, Materialized, Severity, Started
+from assetry.events import Checked, Event, Failed, Log, Materialized, Started
 from assetry.frames import columns_missing, frame_name
 from assetry.hookspecs import hookimpl
 from assetry.invocations import CheckRef, Invocation, InvocationGroup
