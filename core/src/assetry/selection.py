@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from assetry.criteria import Criteria, Statuses
@@ -157,6 +158,8 @@ def _nothing(wanted: Sequence[Selector], unmatched: Sequence[Unmatched]) -> Sele
         return SelectionError(f"No asset is {' or '.join(states)}.", hint="See `assetry status`.")
     shown = " ".join(selector.text for selector in wanted)
     shown = shown if len(shown) <= 100 else shown[:100] + "…"
-    near = tuple(dict.fromkeys(name for each in unmatched for name in each.near))[:3]
+    # The best guess for every part comes before the second best for any.
+    ranked = zip_longest(*(each.near for each in unmatched))
+    near = tuple(dict.fromkeys(name for each in ranked for name in each if name is not None))[:3]
     why = unmatched[0].why if len(unmatched) == 1 else None
     return SelectionError(f"No asset matches {shown!r}.", near=near, hint=why or "See `assetry list` for all of them.")
