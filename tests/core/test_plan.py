@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 from assetry.assets import Asset, Check, Integration
+from assetry.board import Board
+from assetry.collapse import Mode
 from assetry.errors import CycleError, UsageError
+from assetry.events import Checked, Materialized
 from assetry.graph import AssetGraph
 from assetry.invocations import CheckRef, InvocationGroup
 from assetry.keys import AssetKey
@@ -192,6 +195,28 @@ def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset]
     assets, select = project
     plan = plan_of(*assets, select=select, mode=mode)
     assert json.loads(json.dumps(plan_to_json(plan)))["count"] == plan.count
+
+
+@settings(max_examples=200, deadline=None)
+@given(projects(), st.sampled_from(["fewest", "earliest"]))
+def test_no_plan_comes_to_a_standstill(project: tuple[list[Asset], list[str]], mode: Mode) -> None:
+    assets, select = project
+    graph = AssetGraph.of(assets)
+    plan = make_plan(graph, [AssetKey(key) for key in select], groups_of(graph), PlanRequest(mode=mode))
+    board = Board(plan, graph)
+    launched = []
+    while ready := [planned.id for planned in board.ready()]:
+        for id_ in ready:
+            launched.append(id_)
+            left = board.launch(id_).invocation
+            assert left is not None
+            for asset in left.assets:
+                board.take(id_, Materialized(asset.key))
+            for ref in left.checks:
+                board.take(id_, Checked(ref.key, ref.check, True))
+            board.end(id_, None)
+    assert sorted(launched) == sorted(planned.id for planned in plan.invocations)
+    assert board.done
 
 
 # -- invocations ---------------------------------------------------------------------------------------------------

@@ -85,12 +85,11 @@ class Board:
     def _take_place(self, id_: str, seat: Seat) -> None:
         """Note what an invocation has to wait for: assets made elsewhere, and the checks that gate them."""
         invocation = seat.planned.invocation
-        inputs = {key for asset in invocation.assets for key in self._inputs(asset)}
-        inputs |= {key for ref in invocation.checks for key in self._reads[ref]}
+        inputs = {key for asset in invocation.assets for key in self._inputs(asset) if self._home.get(key) != id_}
+        read = inputs.union(*(self._reads[ref] for ref in invocation.checks))
+        seat.waits.update(key for key in read if self._home.get(key, id_) != id_)
         for key in inputs:
-            if self._home.get(key, id_) != id_:
-                seat.waits.add(key)
-            # A check that is run by the invocation itself is its tool's to heed.
+            # A check that is run by the invocation itself is its tool's to heed, and checks do not gate each other.
             gates = (ref for ref in self._gates.get(key, ()) if self._checked_in.get(ref, id_) != id_)
             seat.waits.update(gates)
         for wanted in seat.waits:

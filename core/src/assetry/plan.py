@@ -103,8 +103,9 @@ class Plan:
     when both are equal. `splits` says why a group needs more than one. `skipped` are selected assets that nothing
     makes; it is filled only when nothing else was selected.
 
-    `gates` maps an asset to the checks of severity ``error`` that stand between it and its consumers: whoever reads
-    it from outside waits for those of them that run in another invocation than its own. `through` maps an asset to
+    `gates` maps an asset to the checks of severity ``error`` that stand between it and its consumers: an asset that
+    is made from it by another invocation waits for them, unless that invocation runs them itself. Checks do not wait
+    for each other. `through` maps an asset to
     the planned assets that it reads through views which are not part of the plan: it waits for them as for its own
     inputs. `unchecked` are checks that would need an invocation of their own, and are not run.
 
