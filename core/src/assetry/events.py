@@ -26,6 +26,9 @@ class Event:
         key = getattr(self, "key", None)
         if key is not None and type(key) is not AssetKey:
             object.__setattr__(self, "key", AssetKey(key))
+        columns = getattr(self, "columns", None)
+        if columns is not None and type(columns) is not tuple:
+            object.__setattr__(self, "columns", tuple(columns))
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ class AssetKey(str):
         if isinstance(key, str):
             text, parts = str(key), key.split("/")
         else:
-            parts = list(key)
+            parts = list(key) or [""]
             text = "/".join(parts)
             if any("/" in part for part in parts):
                 raise DefinitionError(f"A part of asset key {parts!r} contains '/'.", hint="Pass it as two parts.")
