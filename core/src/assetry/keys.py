@@ -31,6 +31,7 @@ class AssetKey(str):
         def __init__(self, key: str | Iterable[str]) -> None: ...
 
     def __new__(cls, key: str | Iterable[str]) -> AssetKey:
+        """Return the key that `key` writes out; the very same object when it is one already."""
         if type(key) is cls:
             return key
         if isinstance(key, str):
