@@ -34,13 +34,12 @@ def choose(project: DbtProject) -> Engine:
     """
     from assetry_dbt.engine_cli import CliEngine, find_dbt
 
-    wants = project.engine
-    if wants == "in-process" or (wants is None and not project.dbt_executable):
+    if _wants_in_process(project):
         if in_process_version():
             from assetry_dbt.engine_inprocess import InProcessEngine
 
             return InProcessEngine(project)
-        if wants is not None:
+        if project.engine is not None:
             raise IntegrationError(
                 f"{project.name!r} asks for dbt in this process, but no dbt 1.x can be imported here.",
                 where=str(project.project_dir),
@@ -50,6 +49,15 @@ def choose(project: DbtProject) -> Engine:
     if command is None:
         raise missing(project, _adapter(project))
     return CliEngine(project, command)
+
+
+def _wants_in_process(project: DbtProject) -> bool:
+    return project.engine == "in-process" or (project.engine is None and not project.dbt_executable)
+
+
+def runs_in_process(project: DbtProject) -> bool:
+    """Tell whether dbt will run in this process, and so share what it has open with it."""
+    return _wants_in_process(project) and in_process_version() is not None
 
 
 def in_process_version() -> str | None:

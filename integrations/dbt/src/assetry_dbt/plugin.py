@@ -15,6 +15,16 @@ KIND = "dbt"
 
 
 @hookimpl
+def assetry_discover(root: str) -> list[Integration]:
+    """Recognise a dbt project by its dbt_project.yml, in the folder or one level below."""
+    from pathlib import Path
+
+    from assetry_dbt.discovery import discover
+
+    return discover(Path(root))
+
+
+@hookimpl
 def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
     """Load a dbt project, or the manifest of one; see `assetry_dbt.project.OPTIONS` for the options."""
     return _assets(integration) if integration.kind == KIND else None
@@ -31,12 +41,15 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put all that one integration builds in one target together: dbt orders it by itself."""
     if asset.integration is None or asset.integration.kind != KIND:
         return None
-    return _group(asset.integration.name, asset.spec.get("target"))
+    return _group(asset.integration, asset.spec.get("target"))
 
 
 @lru_cache(maxsize=64)
-def _group(name: str, target: str | None) -> InvocationGroup:
-    return InvocationGroup(f"dbt:{name}@{target}" if target else f"dbt:{name}", ordered=True, limit=1)
+def _group(integration: Integration, target: str | None) -> InvocationGroup:
+    from assetry_dbt.warehouse import held_by_dbt
+
+    key = f"dbt:{integration.name}@{target}" if target else f"dbt:{integration.name}"
+    return InvocationGroup(key, ordered=True, limit=1, holds=held_by_dbt(integration))
 
 
 @hookimpl

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from assetry.plugin import Integration, IntegrationError
+
+from assetry_dbt.engine import runs_in_process
 from assetry_dbt.profile import Profile
+from assetry_dbt.project import DbtProject
 
 #: Settings of a PostgreSQL profile that libpq takes under the same name.
 _LIBPQ = ("sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "application_name")
@@ -26,6 +30,22 @@ def warehouse_url(profile: Profile, project_dir: Path) -> str | None:
     """
     known = _ADAPTERS.get(profile.adapter)
     return known(profile.output, project_dir) if known else None
+
+
+def held_by_dbt(integration: Integration) -> tuple[str, ...]:
+    """Return what nobody else can open while dbt runs: the DuckDB file, when dbt runs in a process of its own.
+
+    >>> held_by_dbt(Integration("shop", "dbt", {"project_dir": "/nowhere"}))
+    ()
+    """
+    try:
+        project = DbtProject.of(integration)
+        if runs_in_process(project):
+            return ()
+        url = warehouse_url(project.read_profile(), project.project_dir)
+    except IntegrationError:
+        return ()  # whoever runs it will say what is wrong
+    return (url.partition("?")[0],) if url is not None and url.startswith("duckdb:") else ()
 
 
 def _duckdb(output: Mapping[str, Any], project_dir: Path) -> str | None:
