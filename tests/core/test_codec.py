@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -117,6 +119,18 @@ def test_every_event_and_partitions_definition_has_a_name_of_its_own() -> None:
                     kinds.setdefault(kind.json_tag, set()).add(kind.__qualname__)
         assert len(kinds) >= 7
         assert all(len(names) == 1 for names in kinds.values())
+
+
+def test_variants_are_found_in_modules_that_were_not_imported() -> None:
+    program = (
+        "import sys, assetry.assets, assetry.codec as c\n"
+        "assert 'assetry.windows' not in sys.modules\n"
+        "data = {'partitions': 'daily', 'start_date': '2024-01-01'}\n"
+        "read = c.from_json(assetry.assets.PartitionsDefinition, data)\n"
+        "print(read.keys_between('2024-01-01', '2024-01-02'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "('2024-01-01', '2024-01-02')"
 
 
 def test_records_hold_events() -> None:

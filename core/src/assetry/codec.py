@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
+from importlib import import_module
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
@@ -123,6 +124,9 @@ def _record_reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def _tagged(kind: Any) -> Iterator[tuple[Any, Any]]:
+    # Variants may stand in modules that nobody had a reason to import yet.
+    for module in vars(kind).get("json_modules", ()):
+        import_module(module)
     for each in kind.__subclasses__():
         if "json_tag" in vars(each):
             yield each.json_tag, each

@@ -31,6 +31,9 @@ SEPARATOR = "|"
 class PartitionsDefinition:
     """Be the base of partition definitions."""
 
+    #: Where all kinds of it are defined, for who reads one from JSON.
+    json_modules: ClassVar = ("assetry.partitions", "assetry.windows")
+
     def keys(self, now: datetime, known: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the keys that should exist at `now`, in order.
 
