@@ -134,6 +134,8 @@ FILES = {
     "macros/hundred.sql": "{% macro hundred() %}100{% endmacro %}",
     "seeds/country.csv": "id\n1\n2\n",
     "seeds/unused.csv": "id\n1\n",
+    "seeds/old stuff/more.csv": "id\n1\n",
+    "seeds/old stuff/most.csv": "id\n1\n",
     "snapshots/snap.sql": """
         {% snapshot snap %}
         {{ config(target_schema='main', unique_key='id', strategy='check', check_cols='all') }}

@@ -12,7 +12,9 @@ nothing stands on the external asset ``<package>/tests``: it is always ready to 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from hashlib import md5
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,16 +48,21 @@ def assets_of(manifest: Manifest, placement: Placement, codes: CodeVersions) -> 
 
 
 def project_name(manifest: Manifest, default: str) -> str:
-    """Return the name of the project that `manifest` was made of; the commonest package where none is named."""
+    """Return the name of the project that `manifest` was made of, `default` when nothing in it tells."""
     if manifest.project:
         return manifest.project
-    nodes = manifest.nodes or {}
-    if not nodes or any(node.package_name == default for node in nodes.values()):
+    packages = Counter(node.package_name for node in (manifest.nodes or {}).values())
+    if not packages or default in packages:
         return default
-    counts: dict[str, int] = {}
-    for node in nodes.values():
-        counts[node.package_name] = counts.get(node.package_name, 0) + 1
-    return max(counts, key=lambda name: counts[name])
+    # Before schema 10 the name stands there only as its MD5, which dbt calls the project's id.
+    project_id = manifest.metadata and manifest.metadata.project_id
+    named = [name for name in packages if md5(name.encode(), usedforsecurity=False).hexdigest() == project_id]
+    return named[0] if named else packages.most_common(1)[0][0]
+
+
+def is_enabled(item: Any) -> bool:
+    """Tell whether dbt knows the item at all; older manifests list disabled ones among the others."""
+    return item.config.get("enabled") is not False
 
 
 class _Translation:
@@ -66,24 +73,20 @@ class _Translation:
         self.place = placement
         self.codes = codes
         self.nodes: dict[str, Node] = {
-            **{unique_id: node for unique_id, node in (manifest.nodes or {}).items() if self.enabled(node)},
+            **{unique_id: node for unique_id, node in (manifest.nodes or {}).items() if is_enabled(node)},
             **(manifest.functions or {}),
         }
         self.sources: dict[str, Source] = {
-            unique_id: source for unique_id, source in (manifest.sources or {}).items() if self.enabled(source)
+            unique_id: source for unique_id, source in (manifest.sources or {}).items() if is_enabled(source)
         }
         self.links = {**(manifest.metrics or {}), **(manifest.semantic_models or {}), **(manifest.saved_queries or {})}
         self.keys: dict[str, AssetKey] = {}
         self.deps: dict[str, Dep] = {}
         self.resolved: dict[str, tuple[str, ...]] = {}
         self.checks: dict[str, dict[str, Check]] = {}
-        self.severities: dict[bytes, str] = {}
         self.owners: dict[tuple[str, str], tuple[str, ...]] = {
             (group.package_name, group.name): _people(group.owner) for group in (manifest.groups or {}).values()
         }
-
-    def enabled(self, node: Any) -> bool:
-        return self.codes.config(node).get("enabled") is not False
 
     def assets(self) -> list[Asset]:
         built = [node for node in self.nodes.values() if node.resource_type in BUILT and not self.is_ephemeral(node)]
@@ -95,7 +98,7 @@ class _Translation:
             if node.resource_type == "test":
                 self.add_test(node)
         for unit in (self.manifest.unit_tests or {}).values():
-            if self.enabled(unit):
+            if is_enabled(unit):
                 self.add_unit_test(unit)
         found = [self.built(node) for node in built]
         found += [self.source(source) for source in self.sources.values()]
@@ -103,7 +106,7 @@ class _Translation:
         found += [
             self.exposure(exposure, taken)
             for exposure in (self.manifest.exposures or {}).values()
-            if self.enabled(exposure)
+            if is_enabled(exposure)
         ]
         found += [self.loose_tests(package) for package in list(self.checks) if package not in self.keys]
         return found
@@ -113,10 +116,10 @@ class _Translation:
         self.deps[unique_id] = Dep(key)
 
     def is_ephemeral(self, node: Node) -> bool:
-        return self.codes.config(node).get("materialized") == "ephemeral"
+        return node.config.get("materialized") == "ephemeral"
 
     def node_key(self, node: Node) -> AssetKey:
-        named = _assetry_meta(self.codes.config(node), node.meta)
+        named = _assetry_meta(node.config, node.meta)
         if named is not None:
             return _named_key(named, node.original_file_path)
         if node.version is not None:
@@ -167,7 +170,7 @@ class _Translation:
         spec = {"unique_id": node.unique_id, "fqn": node.fqn or [], "name": node.name}
         check = Check(
             node.name,
-            self.severity(node),
+            "warn" if str(node.config.get("severity") or "").lower() == "warn" else "error",
             others,
             node.description or "",
             spec,
@@ -193,7 +196,7 @@ class _Translation:
 
     def tested(self, node: Node) -> str | None:
         """Return which parent the `model` argument of a generic test names: ``{{ … ref('orders') }}``."""
-        argument = str(((node.test_metadata and node.test_metadata.kwargs) or {}).get("model", ""))
+        argument = str(node.test_metadata and node.test_metadata.kwargs and node.test_metadata.kwargs.model)
         names = re.findall(r"""['"]([^'"]+)['"]""", argument)
         for parent in node.upstream:
             if (names and parent.rsplit(".", 1)[-1] == names[-1]) or (names and f".{names[0]}." in f"{parent}."):
@@ -219,21 +222,13 @@ class _Translation:
             check = check._replace(name=name)
         there[name] = check
 
-    def severity(self, node: Node) -> str:
-        raw = bytes(node.config)
-        known = self.severities.get(raw)
-        if known is None:
-            worded = str(self.codes.config(node).get("severity") or "error").lower()
-            known = self.severities[raw] = "warn" if worded == "warn" else "error"
-        return known
-
     def checks_of(self, unique_id: str) -> tuple[Check, ...]:
         found = self.checks.get(unique_id)
         return tuple(found.values()) if found else _NO_CHECKS
 
     def built(self, node: Node) -> Asset:
         unique_id = node.unique_id
-        config = self.codes.config(node)
+        config = node.config
         materialized = config.get("materialized") or node.resource_type
         deps = self.deps
         parts = self.codes.parts(node)
@@ -288,7 +283,7 @@ class _Translation:
         return tuple(dict.fromkeys(named + answering)) if named else answering
 
     def source(self, source: Source) -> Asset:
-        config = self.codes.config(source)
+        config = source.config
         joins = _assetry_meta(config, source.meta)
         metadata = {
             "unique_id": source.unique_id,
@@ -317,7 +312,7 @@ class _Translation:
         )
 
     def exposure(self, exposure: Exposure, taken: set[AssetKey]) -> Asset:
-        config = self.codes.config(exposure)
+        config = exposure.config
         key = _key((exposure.package_name, "exposure", exposure.name))
         if key in taken:
             key = _key((exposure.package_name, "exposures", exposure.name))

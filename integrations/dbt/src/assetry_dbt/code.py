@@ -28,39 +28,14 @@ from assetry_dbt.manifest import Manifest, Node
 
 #: Configuration that describes, guards or names, and leaves the content of the table as it is.
 PASSIVE_CONFIG = frozenset(
-    [
-        "meta",
-        "tags",
-        "docs",
-        "description",
-        "group",
-        "access",
-        "severity",
-        "enabled",
-        "contract",
-        "freshness",
-        "persist_docs",
-        "grants",
-        "full_refresh",
-        "alias",
-        "schema",
-        "database",
-        "store_failures",
-        "store_failures_as",
-        "warn_if",
-        "error_if",
-        "fail_calc",
-        "limit",
-        "where",
-        "event_time",
-        "on_configuration_change",
-        "deprecation_date",
-        "latest_version_pointer",
-        "on_error",
-        "static_analysis",
-        "concurrent_batches",
-    ]
-)
+    {
+        "meta", "tags", "docs", "description", "group", "access", "severity", "enabled", "contract",
+        "freshness", "persist_docs", "grants", "full_refresh", "alias", "schema", "database",
+        "store_failures", "store_failures_as", "warn_if", "error_if", "fail_calc", "limit", "where",
+        "event_time", "on_configuration_change", "deprecation_date", "latest_version_pointer", "on_error",
+        "static_analysis", "concurrent_batches",
+    }
+)  # fmt: skip
 
 #: Values that newer dbt versions write where older ones wrote nothing.
 DEFAULT_CONFIG: Mapping[str, Any] = {"lookback": 1, "on_schema_change": "ignore", "delimiter": ","}
@@ -81,7 +56,7 @@ def short_hash(data: bytes) -> str:
 
 
 class CodeVersions:
-    """Work out the code parts of a manifest's nodes; what nodes share is hashed once.
+    """Work out the code parts of the nodes of `manifest`; what nodes share is hashed once.
 
     `variables` are the vars that options set, `project_vars` those of dbt_project.yml. `root` is the project's
     folder, where a seed too large for dbt to hash is read.
@@ -102,21 +77,20 @@ class CodeVersions:
         self.variables = variables or {}
         self.project_vars = project_vars or {}
         self._built_in = _BUILT_IN | {f"dbt_{self.adapter}"}
-        self._configs: dict[bytes, tuple[dict[str, Any], str]] = {}
+        self._configs: dict[int, str] = {}
         self._closures: dict[tuple[str, ...], tuple[str, frozenset[str]]] = {}
         self._ephemeral: dict[str, frozenset[str]] = {}
         self._materializations: dict[str, tuple[str, ...]] = {}
 
-    def config(self, node: Any) -> dict[str, Any]:
-        """Return the configuration of a node, source, exposure or test. Equal ones are one dict: change none."""
-        return self._config(bytes(node.config))[0]
-
     def parts(self, node: Node) -> dict[str, str]:
         """Return the hashes that make up the code version of `node`, by what they cover."""
-        config, config_hash = self._config(bytes(node.config))
-        macros, var_names = self._closure(node, config)
+        macros, var_names = self._closure(node)
         relation = "\0".join((node.database or "", node.schema or "", node.alias or node.name))
-        parts = {"body": self._body(node), "config": config_hash, "relation": short_hash(relation.encode())}
+        parts = {
+            "body": self._body(node),
+            "config": self._config(node.config),
+            "relation": short_hash(relation.encode()),
+        }
         if macros:
             parts["macros"] = macros
         values = self._var_values(node, var_names)
@@ -138,7 +112,7 @@ class CodeVersions:
             if unique_id in found:
                 continue
             parent = self.nodes.get(unique_id)
-            if parent is not None and self.config(parent).get("materialized") == "ephemeral":
+            if parent is not None and parent.config.get("materialized") == "ephemeral":
                 found.add(unique_id)
                 waiting += parent.upstream
         return frozenset(found)
@@ -150,18 +124,16 @@ class CodeVersions:
             hashes.append(unique_id + "".join(parts[name] for name in parts if name not in ("ephemeral", "relation")))
         return short_hash("\n".join(hashes).encode())
 
-    def _config(self, raw: bytes) -> tuple[dict[str, Any], str]:
-        known = self._configs.get(raw)
+    def _config(self, config: Mapping[str, Any]) -> str:
+        # Equal configurations of a manifest are one object.
+        known = self._configs.get(id(config))
         if known is None:
-            config = msgspec.json.decode(raw)
-            if not isinstance(config, dict):
-                config = {}
             active = {
                 name: value
                 for name, value in config.items()
                 if name not in PASSIVE_CONFIG and not _says_nothing(name, value)
             }
-            known = self._configs[raw] = (config, short_hash(msgspec.json.encode(active, order="sorted")))
+            known = self._configs[id(config)] = short_hash(msgspec.json.encode(active, order="sorted"))
         return known
 
     def _body(self, node: Node) -> str:
@@ -174,9 +146,9 @@ class CodeVersions:
             return _file_hash(self.root / node.original_file_path) or checksum.checksum or ""
         return ((checksum and checksum.checksum) or "")[:16]
 
-    def _closure(self, node: Node, config: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    def _closure(self, node: Node) -> tuple[str, frozenset[str]]:
         """Return the hash of the macros `node` reaches, and the vars asked for by it and by them."""
-        direct = tuple(node.macros) + self._own_materialization(config.get("materialized"))
+        direct = tuple(node.macros) + self._own_materialization(node.config.get("materialized"))
         known = self._closures.get(direct)
         if known is None:
             known = self._closures[direct] = self._walk_macros(direct)

@@ -7,7 +7,8 @@ when it is not. Linear in the size of the tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from assetry_dbt.criteria import Branch, Evaluation
@@ -183,7 +184,7 @@ class _Cover:
         items = branch.items()
         if len(items) == 1:
             return exact_name(self.evaluation, items[0])
-        return f"fqn:{'.'.join(branch.path)}" if branch.own else below_name(branch)
+        return f"fqn:{spelled(branch.path)}" if branch.own else below_name(branch)
 
 
 def own_within(own: list[int]) -> int:
@@ -198,7 +199,16 @@ def own_out(own: list[int]) -> int:
 
 def below_name(branch: Branch) -> str:
     """Return the term for everything in a folder."""
-    return f"fqn:{'.'.join(branch.path)}.*"
+    return f"fqn:{spelled(branch.path)}.*"
+
+
+def spelled(path: Iterable[str]) -> str:
+    """Return a name as a selector can hold it: dbt would split at blanks and commas, and read a plus as an operator.
+
+    >>> spelled(("shop", "old stuff", "a"))
+    'shop.old?stuff.a'
+    """
+    return re.sub(r"[\s,+]", "?", ".".join(path))
 
 
 def exact_name(evaluation: Evaluation, unique_id: str) -> str:
@@ -209,12 +219,12 @@ def exact_name(evaluation: Evaluation, unique_id: str) -> str:
     """
     items = evaluation.index.items
     item = items[unique_id]
-    name = ".".join(item.fqn)
+    name = spelled(item.fqn)
     plain = f"fqn:{name}"
     # A wildcard makes dbt compare the whole name, so a model is told from a folder of its name.
     whole = f"fqn:{name[:-1]}[{name[-1]}]"
     package, kind = f"package:{item.package}", f"resource_type:{item.resource_type}"
-    by_parent = [f"{whole},fqn:{'.'.join(items[each].fqn)}+1" for each in item.parents if each in items]
+    by_parent = [f"{whole},fqn:{spelled(items[each].fqn)}+1" for each in item.parents if each in items]
     for term in (plain, whole, f"{plain},{package}", f"{whole},{package}", f"{whole},{kind}", *by_parent):
         taken = frozenset[str].intersection(*(evaluation.criterion(part) for part in term.split(",")))
         if all(each == unique_id or items[each].free for each in taken):

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, CheckRef, Invocation
 
-from assetry_dbt.assets import BUILT
-from assetry_dbt.code import CodeVersions
+from assetry_dbt.assets import BUILT, is_enabled
 from assetry_dbt.manifest import Manifest
 
 #: Resource types that `dbt build` runs as checks.
@@ -96,20 +95,19 @@ class Index:
         return frozenset(built), frozenset(test for test in tests if test is not None)
 
 
-def items_of(manifest: Manifest, codes: CodeVersions) -> list[Item]:
+def items_of(manifest: Manifest) -> list[Item]:
     """Return everything enabled in `manifest` that dbt can select by name, and its sources."""
     found: list[Item] = []
     for node in (*(manifest.nodes or {}).values(), *(manifest.functions or {}).values()):
-        config = codes.config(node)
-        if config.get("enabled") is False:
+        if not is_enabled(node):
             continue
         kind = node.resource_type
-        free = config.get("materialized") == "ephemeral" if kind in BUILT else kind != "test"
+        free = node.config.get("materialized") == "ephemeral" if kind in BUILT else kind != "test"
         versioned = kind == "model" and node.version is not None
         parents = tuple(node.upstream)
         found.append(Item(node.unique_id, kind, node.package_name, tuple(node.fqn or ()), parents, versioned, free))
     for unit in (manifest.unit_tests or {}).values():
-        if codes.config(unit).get("enabled") is not False:
+        if is_enabled(unit):
             fqn = tuple(unit.fqn or ())
             found.append(Item(unit.unique_id, "unit_test", unit.package_name, fqn, tuple(unit.upstream)))
     for source in (manifest.sources or {}).values():

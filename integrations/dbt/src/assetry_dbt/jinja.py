@@ -53,6 +53,8 @@ def _render_text(text: str, variables: Mapping[str, Any]) -> Any:
     text = COMMENT.sub("", text)
     if "{%" in text:
         raise RenderError("a `{% … %}` block, which assetry does not read in this file")
+    if "{{" in EXPRESSION.sub("", text):
+        raise RenderError("a `{{` without its `}}`")
     whole = EXPRESSION.fullmatch(text.strip())
     if whole and "}}" not in whole[1]:
         return _evaluate(whole[1], variables)

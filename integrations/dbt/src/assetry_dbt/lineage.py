@@ -19,25 +19,21 @@ MOST = 24
 def lineage_terms(evaluation: Evaluation, wanted: Wanted) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield selections, as pairs of selected and excluded terms, that start from what is wanted or from what is not."""
     tree = _Lineage(evaluation, wanted)
-    if tree.unwanted and tree.is_closed(tree.unwanted):
-        roots = tree.roots(tree.unwanted)
-        if len(roots) <= MOST:
-            exclude = tree.terms(roots, tree.unwanted)
+    # A source takes its own tests along, which may be wanted or not: try it for one reader, and for several only.
+    for least in (1, 2):
+        if tree.unwanted and tree.is_closed(tree.unwanted):
+            exclude = tree.terms(tree.roots(tree.unwanted), tree.unwanted, least)
             if exclude is not None:
                 yield (), exclude
-    if not tree.wanted:
-        return
-    roots = tree.roots(tree.wanted)
-    if len(roots) > MOST:
-        return
-    beyond = tree.below(roots) - tree.wanted
-    if beyond and not tree.is_closed(beyond, within=beyond | tree.wanted):
-        return
-    ends = tree.roots(beyond)
-    if len(ends) <= MOST:
-        select, exclude = tree.terms(roots, tree.wanted | beyond), tree.terms(ends, beyond)
-        if select is not None and exclude is not None:
-            yield select, exclude
+        if tree.wanted:
+            roots = tree.roots(tree.wanted)
+            beyond = tree.below(roots) - tree.wanted if len(roots) <= MOST else set()
+            if tree.below(beyond) & tree.wanted:
+                continue
+            select = tree.terms(roots, tree.wanted | beyond, least)
+            exclude = tree.terms(tree.roots(beyond), beyond, least)
+            if select is not None and exclude is not None:
+                yield select, exclude
 
 
 class _Lineage:
@@ -70,10 +66,9 @@ class _Lineage:
             waiting += fresh
         return {each for each in seen if self.is_built(each)}
 
-    def is_closed(self, group: set[str], within: set[str] | None = None) -> bool:
-        """Tell whether everything below a member of `group` is a member (as far as it is `within`)."""
-        beyond = self.below(group) - group
-        return not (beyond if within is None else beyond & within)
+    def is_closed(self, group: set[str]) -> bool:
+        """Tell whether everything below a member of `group` is a member."""
+        return self.below(group) <= group
 
     def roots(self, group: set[str]) -> list[str]:
         """Return the members of `group` that read no member directly or through an ephemeral model."""
@@ -90,18 +85,22 @@ class _Lineage:
                 waiting += self.items[parent].parents
         return False
 
-    def terms(self, roots: list[str], allowed: set[str]) -> tuple[str, ...] | None:
+    def terms(self, roots: list[str], allowed: set[str], least: int) -> tuple[str, ...] | None:
         """Return terms for everything below `roots`, or None where that cannot be said.
 
-        A source stands for several roots, where nothing but what is `allowed` is below it.
+        A source stands for its readers where they are `least` roots or more, and nothing but what is `allowed` is
+        below it.
         """
+        if len(roots) > MOST:
+            return None
         left = dict.fromkeys(roots)
         found: list[str] = []
         for source, covered in self.sources(roots):
             still = [each for each in covered if each in left]
-            if len(still) > 1 and self.below([source]) <= allowed:
-                package, _, rest = source.removeprefix("source.").partition(".")
-                found.append(f"source:{package}.{rest}+")
+            name = source.removeprefix("source.")
+            # dbt takes a source's name apart at dots, so it cannot find one with a dot of its own.
+            if len(still) >= least and name.count(".") == 2 and self.below([source]) <= allowed:
+                found.append(f"source:{name}+")
                 for each in still:
                     del left[each]
         names = [exact_name(self.evaluation, each) for each in left]

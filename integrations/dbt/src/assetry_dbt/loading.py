@@ -50,7 +50,7 @@ def load(integration: Integration) -> Loaded:
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
-    found = _LOADED[_identity(integration)] = Loaded(project, assets, items_of(manifest, codes))
+    found = _LOADED[_identity(integration)] = Loaded(project, assets, items_of(manifest))
     return found
 
 

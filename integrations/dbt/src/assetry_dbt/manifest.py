@@ -7,7 +7,7 @@ nothing. Every field may be missing or null: schema versions 1 to 12 and later d
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ from typing import Any
 import msgspec
 from assetry.plugin import IntegrationError
 
-EMPTY_RAW = msgspec.Raw(b"{}")
+_NO_CONFIG = msgspec.Raw(b"{}")
+
+
+def _raw_config() -> Any:
+    return msgspec.field(default=_NO_CONFIG, name="config")
+
+
+def _config() -> Any:
+    # A name that no JSON field has: it is filled after the decoding, by `_read_configs`.
+    return msgspec.field(default=None, name=" config")
 
 
 class DependsOn(msgspec.Struct, gc=False):
@@ -42,12 +51,16 @@ class Checksum(msgspec.Struct, gc=False):
     checksum: str | None = None
 
 
-class TestMetadata(msgspec.Struct, gc=False):
-    """Which generic test a test is, and with which arguments."""
+class TestArguments(msgspec.Struct, gc=False):
+    """The one argument of a generic test that tells what it tests, as Jinja."""
 
-    name: str | None = None
-    kwargs: dict[str, Any] | None = None
-    namespace: str | None = None
+    model: Any = None
+
+
+class TestMetadata(msgspec.Struct, gc=False):
+    """The arguments of a generic test; a singular test has none of this."""
+
+    kwargs: TestArguments | None = None
 
 
 class Contract(msgspec.Struct, gc=False):
@@ -59,7 +72,7 @@ class Contract(msgspec.Struct, gc=False):
 class Node(msgspec.Struct, gc=False):
     """A model, seed, snapshot, test, function, analysis or operation.
 
-    `config` stays undecoded: its many keys are needed for few nodes, and equal ones are decoded once.
+    `config` is shared among all that have an equal one: change none.
     """
 
     unique_id: str
@@ -67,11 +80,11 @@ class Node(msgspec.Struct, gc=False):
     resource_type: str
     package_name: str = ""
     fqn: list[str] | None = None
-    config: msgspec.Raw = EMPTY_RAW
+    raw_config: msgspec.Raw = _raw_config()
+    config: Mapping[str, Any] = _config()
     database: str | None = None
     schema: str | None = None
     alias: str | None = None
-    relation_name: str | None = None
     depends_on: DependsOn | None = None
     description: str | None = None
     columns: dict[str, NodeColumn] | None = None
@@ -91,7 +104,6 @@ class Node(msgspec.Struct, gc=False):
     constraints: Any = None
     attached_node: str | None = None
     test_metadata: TestMetadata | None = None
-    column_name: str | None = None
 
     @property
     def upstream(self) -> list[str]:
@@ -120,7 +132,6 @@ class Source(msgspec.Struct, gc=False):
     database: str | None = None
     schema: str | None = None
     identifier: str | None = None
-    relation_name: str | None = None
     loader: str | None = None
     description: str | None = None
     source_description: str | None = None
@@ -128,7 +139,8 @@ class Source(msgspec.Struct, gc=False):
     tags: Any = None
     meta: Any = None
     source_meta: Any = None
-    config: msgspec.Raw = EMPTY_RAW
+    raw_config: msgspec.Raw = _raw_config()
+    config: Mapping[str, Any] = _config()
     original_file_path: str | None = None
 
 
@@ -155,7 +167,8 @@ class Exposure(msgspec.Struct, gc=False):
     description: str | None = None
     tags: Any = None
     meta: Any = None
-    config: msgspec.Raw = EMPTY_RAW
+    raw_config: msgspec.Raw = _raw_config()
+    config: Mapping[str, Any] = _config()
     original_file_path: str | None = None
 
     @property
@@ -176,7 +189,8 @@ class UnitTest(msgspec.Struct, gc=False):
     depends_on: DependsOn | None = None
     description: str | None = None
     tags: Any = None
-    config: msgspec.Raw = EMPTY_RAW
+    raw_config: msgspec.Raw = _raw_config()
+    config: Mapping[str, Any] = _config()
     original_file_path: str | None = None
 
     @property
@@ -285,6 +299,7 @@ def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
     try:
         with paused_gc():
             manifest = msgspec.json.decode(data, type=Manifest)
+            _read_configs(manifest)
     except msgspec.ValidationError as error:
         raise IntegrationError(
             f"This is not a dbt manifest that can be understood: {error}.",
@@ -306,3 +321,18 @@ def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
             hint="Point at the manifest.json in dbt's target folder.",
         )
     return manifest
+
+
+def _read_configs(manifest: Manifest) -> None:
+    """Give every item its `config`. Most are equal to another's, so few are really decoded."""
+    decoder = msgspec.json.Decoder()
+    known: dict[bytes, Mapping[str, Any]] = {}
+    for items in (manifest.nodes, manifest.functions, manifest.sources, manifest.exposures, manifest.unit_tests):
+        for item in (items or {}).values():
+            raw = bytes(item.raw_config)
+            config = known.get(raw)
+            if config is None:
+                config = known[raw] = decoder.decode(raw) or {}
+            item.config = config
+            # A piece of the file keeps the whole of it in memory.
+            item.raw_config = _NO_CONFIG
