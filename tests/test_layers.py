@@ -14,11 +14,25 @@ CORE = ROOT / "core" / "src" / "assetry"
 #: A module imports from its own level and those before it (architecture, "Core, by level").
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "keys", "codec"),
-    ("windows", "partitions", "policies", "assets", "events", "invocations", "records", "panels", "protocols"),
+    (
+        "windows",
+        "partitions",
+        "policies",
+        "assets",
+        "events",
+        "invocations",
+        "records",
+        "panels",
+        "protocols",
+        "contents",
+    ),
     ("joins", "graph", "selection"),
     ("collapse", "plan", "staleness", "schedule"),
     ("hookspecs", "plugins", "plugin"),
-    ("decorators", "calls", "modules", "frames", "io", "processes", "rows", "database", "store", "executors", "python"),
+    (
+        *("functions", "decorators", "calls", "modules", "frames", "io", "python"),
+        *("processes", "rows", "database", "store", "executors"),
+    ),
     ("board", "ledger", "notices", "context", "run", "settings", "project"),
     ("cli", "testing", "__main__", "__init__"),
 )

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from assetry.assets import Asset, Column, Dep
-from assetry.decorators import AssetFunction, CheckResult, asset, asset_check, multi_asset, source_text
+from assetry.decorators import AssetFunction, CheckResult, asset, asset_check, multi_asset
 from assetry.errors import AmbiguousNameError, DefinitionError
+from assetry.functions import source_text
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 

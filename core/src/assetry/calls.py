@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assetry.decorators import CONTEXT, CheckResult, written_place
+from assetry.decorators import CheckResult
 from assetry.errors import AssetryError, near_names
 from assetry.events import Level
 from assetry.frames import frame_name, frame_type
+from assetry.functions import CONTEXT, written_place
 from assetry.keys import AssetKey
 from assetry.protocols import RunContext
 

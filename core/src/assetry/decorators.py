@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import CodeType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from assetry.assets import Asset, Check, Column, Dep, Severity
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
+from assetry.functions import code_version, parameters, place, written_place
 from assetry.keys import AssetKey
 from assetry.partitions import PartitionsDefinition
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -20,9 +20,6 @@ from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 P = ParamSpec("P")
 R = TypeVar("R")
 Key = AssetKey | str | Sequence[str]
-
-#: The parameter that receives the `assetry.python.AssetContext` instead of a value.
-CONTEXT = "context"
 
 
 class AssetKeywords(TypedDict, total=False):
@@ -266,43 +263,6 @@ def asset_check(
     return decorate
 
 
-def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the names of the parameters that receive assets' values, in order.
-
-    >>> parameters(lambda context, orders, top=3: None)
-    ('orders',)
-    """
-    names = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DefinitionError(
-                f"{function.__name__}() takes {parameter}, which names no asset.",
-                where=place(function),
-                hint="Name each upstream asset as a parameter; for those whose values are not needed use deps=[…].",
-            )
-        if parameter.name != CONTEXT and parameter.default is parameter.empty:
-            names.append(parameter.name)
-    return tuple(names)
-
-
-def place(function: Callable[..., Any]) -> str:
-    """Return where `function` is defined, ``file.py:line``; relative when it is below the current folder."""
-    code: CodeType | None = getattr(function, "__code__", None)
-    return written_place(code.co_filename, code.co_firstlineno) if code else repr(function)
-
-
-def written_place(path: str, line: int) -> str:
-    """Return ``file:line``, the file relative to the current folder when it is below it.
-
-    >>> written_place("/nowhere/sales.py", 3)
-    '/nowhere/sales.py:3'
-    """
-    import os
-
-    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - runs for each asset; pathlib would cost more
-    return f"{path[len(here) :] if path.startswith(here) else path}:{line}"
-
-
 def _caller() -> str:
     """Return the place of the user's code that called this module."""
     frame = sys._getframe(1)
@@ -352,7 +312,7 @@ def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKe
     columns = _columns(keywords.get("schema", ()))
     deps = _deps(function, keywords.get("deps", ()), where)
     spec["args"] = {dep.name: str(dep.key) for dep in deps if dep.name is not None}
-    version, parts = _code_version(function, columns, keywords.get("code_version"))
+    version, parts = code_version(function, columns, keywords.get("code_version"))
     metadata = dict(keywords.get("metadata", {}))
     if "compute_kind" in keywords:
         metadata["compute_kind"] = keywords["compute_kind"]
@@ -450,73 +410,3 @@ def _deps(function: Callable[..., Any], given: Any, where: str) -> tuple[Dep, ..
 @functools.cache
 def _parameter_key(name: str) -> AssetKey:
     return AssetKey(name)
-
-
-def _code_version(
-    function: Callable[..., Any], columns: tuple[Column, ...], given: str | None
-) -> tuple[str, dict[str, str]]:
-    """Return the code version and the parts it is made of."""
-    if given is not None:
-        return str(given), {"code_version": str(given)}
-    parts = {"body": _body_digest(function.__code__)}
-    if columns:
-        parts["schema"] = _digest(repr([column[:2] for column in columns]))
-    settings = _settings(function)
-    if settings:
-        parts["settings"] = _digest(repr(settings))
-    return _digest(repr(parts)) if len(parts) > 1 else parts["body"], parts
-
-
-@functools.lru_cache(4096)
-def _body_digest(code: CodeType) -> str:
-    """Return the hash of a function's text; once for all the functions that a factory makes of one code."""
-    return _digest(source_text(code))
-
-
-def _settings(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the plain values that a function takes from the function around it: the settings of a factory."""
-    settings = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-        if isinstance(value, (str, int, float, bool, type(None))):
-            settings[name] = value
-    return settings
-
-
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def source_text(code: CodeType) -> str:
-    """Return what a function does as text: its source without its name, decorators, docstring,
-    comments and layout.
-
-    Where there is no source (a REPL), the compiled code stands in for it.
-
-    >>> source_text(_docstring.__code__).splitlines()[0]
-    'def _(function: Callable[..., Any]) -> str:'
-    """
-    import ast
-    import textwrap
-
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError):
-        return _code_text(code)
-    if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return _code_text(code)
-    tree.name, tree.decorator_list = "_", []
-    if ast.get_docstring(tree, clean=False) is not None:
-        tree.body = tree.body[1:] or [ast.Pass()]
-    # Unparsed rather than dumped: the dump changes with each version of Python, the text hardly ever does.
-    return ast.unparse(tree)
-
-
-def _code_text(code: CodeType) -> str:
-    constants = [_code_text(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
-    return repr((code.co_code.hex(), constants, code.co_names))

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO, Literal
 from urllib.parse import quote, unquote
 
 from assetry.assets import Asset, Integration, Relation
+from assetry.contents import columns_of, content_version, nothing_kept
 from assetry.errors import ValueStoreError
-from assetry.frames import columns_of, content_version, frame_type, from_arrow, is_frame, to_arrow
+from assetry.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.hookspecs import hookimpl
 from assetry.keys import AssetKey
 from assetry.protocols import IOManager, Saved
@@ -255,16 +256,6 @@ class MemoryIO:
 
     def close(self) -> None:
         """Do nothing: the values stay for as long as the process."""
-
-
-def nothing_kept(asset: Asset, partition: str | None, place: str) -> ValueStoreError:
-    """Return the error that says that an asset has no value yet."""
-    what = f"{str(asset.key)!r}" if partition is None else f"partition {partition!r} of {str(asset.key)!r}"
-    return ValueStoreError(
-        f"There is no value of {what} {place}.",
-        where=asset.source,
-        hint=f"Materialize it first: assetry materialize -s {asset.key}" if asset.executable else "Load it first.",
-    )
 
 
 class Values:

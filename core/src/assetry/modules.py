@@ -11,8 +11,8 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Any
 
-from assetry.decorators import written_place
 from assetry.errors import AssetryError, IntegrationError, near_names
+from assetry.functions import written_place
 
 #: Modules are imported one project at a time: two roots may have modules of one name.
 _lock = threading.RLock()

@@ -19,6 +19,7 @@ and its first lines are these::
 
 from assetry.assets import Asset, Check, Column, Dep, Integration, Relation
 from assetry.codec import from_json, to_json
+from assetry.contents import columns_of, content_version, nothing_kept
 from assetry.errors import (
     AssetryError,
     DefinitionError,
@@ -41,10 +42,8 @@ from assetry.events import (
     Skipped,
     Started,
 )
-from assetry.frames import columns_of, content_version
 from assetry.hookspecs import hookimpl
 from assetry.invocations import CheckRef, Invocation, InvocationGroup
-from assetry.io import nothing_kept
 from assetry.keys import AssetKey
 from assetry.panels import Panel, PanelContext
 from assetry.partitions import PartitionsDefinition

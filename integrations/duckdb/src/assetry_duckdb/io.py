@@ -26,6 +26,8 @@ PARTITION = "_partition"
 #: Seconds to wait for a file that another process has locked, and for a table that another thread is writing.
 PATIENCE = 5.0
 _MEMORY = ":memory:"
+#: Held while a file is opened: a second thread would be handed the database before all its functions are there.
+_opening = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ class DuckDBIO:
         pause = 0.01
         while True:
             try:
-                return duckdb.connect(path, config=dict(self.address.config))
+                with _opening:
+                    return duckdb.connect(path, config=dict(self.address.config))
             except duckdb.ConnectionException as error:
                 raise self._other_configuration(error) from error
             except duckdb.Error as error:
@@ -283,8 +286,10 @@ def _patiently(write: Callable[[], T]) -> T:
     while True:
         try:
             return write()
-        except duckdb.TransactionException:
-            if time.monotonic() >= end:
+        except duckdb.Error as error:
+            # The second: another thread opened the file a moment ago, and the functions for Arrow are not there yet.
+            passing = isinstance(error, duckdb.TransactionException) or "python_arrow_scan does not exist" in str(error)
+            if not passing or time.monotonic() >= end:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 0.5)
