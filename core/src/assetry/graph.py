@@ -291,22 +291,29 @@ def _resolve(assets: Sequence[Asset]) -> tuple[list[Asset], list[tuple[int, ...]
     """Return the assets with dependencies named by key, and for each the numbers of what it is made from."""
     names = _Names(assets)
     get = names.index.get
+    aliased = len(names.index) > len(assets)
     resolved, upstream = [], []
     for i, asset in enumerate(assets):
-        found = [get(dep.key, -1) for dep in asset.deps]
-        if -1 in found:
+        found = [get(dep[0], -1) for dep in asset.deps]
+        short = -1 in found
+        if short:
             found = [names.find(i, dep) for dep in asset.deps]
         changes: dict[str, object] = {}
-        # An index found by an alias is named by the alias; only then do the written keys differ.
-        if any(assets[j].key != dep.key for j, dep in zip(found, asset.deps, strict=True)):
-            changes["deps"] = tuple(dep._replace(key=assets[j].key) for j, dep in zip(found, asset.deps, strict=True))
-        if any(check.also for check in asset.checks):
-            checks = tuple(names.check(asset, check) for check in asset.checks)
+        if short or aliased:
+            deps = tuple([_meaning(dep, assets[j].key) for j, dep in zip(found, asset.deps, strict=True)])
+            if deps != asset.deps:
+                changes["deps"] = deps
+        if asset.checks:
+            checks = tuple([names.check(asset, check) if check.also else check for check in asset.checks])
             if checks != asset.checks:
                 changes["checks"] = checks
         resolved.append(replace(asset, **changes) if changes else asset)  # type: ignore[arg-type]
         upstream.append(tuple(dict.fromkeys(found)))
     return resolved, upstream
+
+
+def _meaning(dep: Dep, key: AssetKey) -> Dep:
+    return dep if dep.key == key else dep._replace(key=key)
 
 
 def _order(upstream: Sequence[tuple[int, ...]]) -> list[int]:

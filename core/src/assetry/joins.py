@@ -240,6 +240,10 @@ def _follow_joins(nodes: _Nodes, places: dict[str, int]) -> None:
             )
 
 
+def _table(asset: Asset) -> str | None:
+    return asset.relation.identifier.casefold() if asset.relation else None
+
+
 class _Relations:
     """Find the definitions that have a relation, the best fit only."""
 
@@ -292,7 +296,9 @@ def _merge_same(nodes: _Nodes, externals: list[int]) -> None:
 
 
 def _join_producers(nodes: _Nodes, externals: list[int]) -> None:
-    relations = _Relations(nodes, [i for i in nodes.kept() if nodes.assets[i].executable])
+    tables = {_table(nodes.assets[i]) for i in externals}
+    makers = [i for i in nodes.kept() if nodes.assets[i].executable and _table(nodes.assets[i]) in tables]
+    relations = _Relations(nodes, makers)
     wanted: dict[int, dict[int, None]] = {}
     for i in externals:
         source, root = nodes.assets[i], nodes.root(i)
