@@ -7,7 +7,7 @@ for each asset of the graph. What is written here is never refused: metadata tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -41,7 +41,7 @@ def materialization_row(made: Materialization) -> Row:
     if made.code_parts:
         trace["code_parts"] = made.code_parts
     if made.columns is not None:
-        trace["columns"] = to_json(made.columns)
+        trace["columns"] = _column_texts(made.columns)
     if made.metadata:
         trace["metadata"] = made.metadata
     return (
@@ -166,7 +166,7 @@ def _event_text(event: Event) -> str:
     for name, json_name, default in _fields(kind):
         value = getattr(event, name)
         if value is not default and value != {}:
-            body[json_name] = to_json(value) if name == "columns" else value
+            body[json_name] = _column_texts(value) if name == "columns" else value
     return _dumps(body)
 
 
@@ -226,6 +226,21 @@ def safe_text(text: str | None) -> str | None:
 def stored_key(text: str) -> AssetKey:
     """Return the key that was written as `text`: it was checked then, and a status reads tens of thousands."""
     return str.__new__(AssetKey, text)
+
+
+def _column_texts(columns: Iterable[Column]) -> list[dict[str, Any]]:
+    """Return columns as `to_json` does, at a tenth of its cost: they are most of what a record holds."""
+    texts = []
+    for name, type_, description, tags in columns:
+        text: dict[str, Any] = {"name": name}
+        if type_ is not None:
+            text["type"] = type_
+        if description:
+            text["description"] = description
+        if tags:
+            text["tags"] = tags
+        texts.append(text)
+    return texts
 
 
 def _column(data: dict[str, Any]) -> Column:
