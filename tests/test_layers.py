@@ -13,7 +13,7 @@ CORE = ROOT / "core" / "src" / "assetry"
 
 #: A module imports from its own level and those before it (architecture, "Core, by level").
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "keys", "codec"),
+    ("errors", "keys", "codec", "memory"),
     (
         "windows",
         "partitions",
@@ -25,9 +25,10 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "panels",
         "protocols",
         "contents",
+        "columns",
     ),
     ("joins", "graph", "selection"),
-    ("collapse", "plan", "staleness", "schedule"),
+    ("collapse", "plan", "versions", "staleness", "schedule"),
     ("hookspecs", "plugins", "plugin"),
     (
         *("functions", "decorators", "calls", "modules", "frames", "io", "python"),
