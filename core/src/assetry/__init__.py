@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assetry.assets import Asset, Check, Column, Dep, Integration
-from assetry.decorators import asset, asset_check, multi_asset
+from assetry.decorators import CheckResult, asset, asset_check, multi_asset
 from assetry.keys import AssetKey
 from assetry.partitions import (
     DynamicPartitionsDefinition,
@@ -25,6 +25,7 @@ from assetry.partitions import (
 from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 if TYPE_CHECKING:
+    from assetry.calls import AssetContext
     from assetry.project import Project, materialize
     from assetry.windows import (
         DailyPartitionsDefinition,
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Asset",
+    "AssetContext",
     "AssetKey",
     "AutomationPolicy",
     "Check",
+    "CheckResult",
     "Column",
     "DailyPartitionsDefinition",
     "Dep",
@@ -64,6 +67,11 @@ def __getattr__(name: str) -> Any:
         from assetry import project
 
         return getattr(project, name)
+    # A function's context needs no annotation, and most functions need no context.
+    if name == "AssetContext":
+        from assetry.calls import AssetContext
+
+        return AssetContext
     # Few assets are partitioned by time, and five classes of it cost as much as all the rest.
     if name in __all__:
         from assetry import windows
