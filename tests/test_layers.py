@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "contents",
         "columns",
     ),
-    ("joins", "graph", "selection"),
+    ("joins", "graph", "patterns", "selectors", "criteria", "selection"),
     ("collapse", "plan", "versions", "staleness", "schedule"),
     ("hookspecs", "plugins", "plugin"),
     (
