@@ -92,6 +92,9 @@ class Store(Protocol):
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return how each asset came out in one run."""
 
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
+        """Return the last outcome of each check, by asset and check name; each record's event is a `Checked`."""
+
     def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
         """Claim the right to build `keys` until the run finishes or its process dies.
 
