@@ -1,4 +1,4 @@
-"""Measure how long a big dbt manifest takes to become a graph: CPU seconds, against a bare typed decode of the same file.
+"""Measure how long a big dbt manifest takes to become a graph: CPU seconds, against a bare typed decode of the file.
 
 Each figure is taken in a process of its own. Run it: ``python tests/bench/bench_manifest.py [MODELS]``.
 """
@@ -32,7 +32,7 @@ def write_manifest(path: Path, models: int) -> None:
         for package, count in (("dbt", 400), ("shop", 50))
         for i in range(count)
     }
-    maps = {name: [parent for parent in node["depends_on"]["nodes"]] for name, node in nodes.items()}
+    maps = {name: list(node["depends_on"]["nodes"]) for name, node in nodes.items()}
     manifest = {
         "metadata": {
             "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
@@ -251,9 +251,8 @@ def main(models: int) -> None:
         base = best("decode", path)
         for what in ("nothing", "decode", "assets", "graph"):
             found = best(what, path)
-            print(
-                f"{what:8} {found['cpu']:.3f} CPU s  {found['cpu'] / base['cpu']:5.2f} x decode  peak {found['peak']:.0f} MB"
-            )
+            ratio = found["cpu"] / base["cpu"]
+            print(f"{what:8} {found['cpu']:.3f} CPU s  {ratio:5.2f} x decode  peak {found['peak']:.0f} MB")
 
 
 if __name__ == "__main__":

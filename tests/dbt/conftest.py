@@ -98,7 +98,10 @@ FILES = {
             columns: [{name: id, data_type: integer}]
     """,
     "models/eph/e1.sql": "{{ config(materialized='ephemeral') }} select id from {{ ref('stg_a') }}",
-    "models/eph/e2.sql": "{{ config(materialized='ephemeral') }} select id from {{ ref('e1') }} join {{ ref('stg_b') }} using (id)",
+    "models/eph/e2.sql": """
+        {{ config(materialized='ephemeral') }}
+        select id from {{ ref('e1') }} join {{ ref('stg_b') }} using (id)
+    """,
     "models/eph/loner.sql": "{{ config(materialized='ephemeral') }} select 1 as id",
     "models/eph/uses.sql": "select id from {{ ref('e2') }} cross join {{ ref('loner') }}",
     "models/eph/schema.yml": """
@@ -109,8 +112,14 @@ FILES = {
             columns: [{name: id, data_tests: [not_null]}]
     """,
     "models/off.sql": "{{ config(enabled=false) }} select 1 as id",
-    "models/marts/m1.sql": "{{ config(materialized='table') }} select id from {{ ref('shop', 'orders') }} join {{ ref('shop', 'ver', v=1) }} using (id)",
-    "models/marts/m2.sql": "{{ config(materialized='incremental', unique_key='id') }} select id from {{ ref('m1') }} join {{ ref('uses') }} using (id)",
+    "models/marts/m1.sql": """
+        {{ config(materialized='table') }}
+        select id from {{ ref('shop', 'orders') }} join {{ ref('shop', 'ver', v=1) }} using (id)
+    """,
+    "models/marts/m2.sql": """
+        {{ config(materialized='incremental', unique_key='id') }}
+        select id from {{ ref('m1') }} join {{ ref('uses') }} using (id)
+    """,
     "models/marts/m.dotted.sql": "select id from {{ ref('m1') }}",
     "models/marts/shop.sql": "select id from {{ ref('snap') }}",
     "models/marts/schema.yml": """
