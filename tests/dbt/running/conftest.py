@@ -66,6 +66,17 @@ exposures:
 """,
 }
 
+#: One model is made at once, another takes DuckDB hours.
+ENDLESS: Mapping[str, str] = {
+    "dbt_project.yml": "name: long\nprofile: long\nmodels: {+materialized: table}\n",
+    "profiles.yml": "long: {target: dev, outputs: {dev: {type: duckdb, path: w.duckdb, threads: 2}}}\n",
+    "models/quick.sql": "select 1 as id",
+    "models/endless.sql": """\
+select count(*) as n from range(1000000000) a, range(1000000000) b where xor(a.range, b.range) = 7
+""",
+    "models/after.sql": "select * from {{ ref('endless') }}",
+}
+
 
 def write_project(folder: Path, files: Mapping[str, str]) -> Path:
     """Write `files` below `folder`."""
@@ -116,7 +127,7 @@ class Workbench:
         return engine.choose(self.project)
 
     def assets(self) -> list[Asset]:
-        return loading.load(self.integration, self.project).assets
+        return loading.load(self.integration).assets
 
     def invocation(self, *names: str, checks: bool = True, full_refresh: bool = False) -> Invocation:
         """Ask for the assets with these names (all without any), and for all checks on them."""
@@ -180,6 +191,23 @@ def happenings(parsed_happenings: Path, tmp_path: Path) -> Callable[..., Workben
         folder = tmp_path / f"happenings{len(list(tmp_path.iterdir()))}"
         shutil.copytree(parsed_happenings, folder)
         return Workbench(folder, engine_name, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def parsed_endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_project(tmp_path_factory.mktemp("dbt") / "long", ENDLESS)
+    Workbench(folder, "in-process").parse()
+    return folder
+
+
+@pytest.fixture
+def endless(parsed_endless: Path, tmp_path: Path) -> Callable[[str], Workbench]:
+    """Return a maker of workbenches on copies of a project with a model that never ends."""
+
+    def make(engine_name: str) -> Workbench:
+        return Workbench(shutil.copytree(parsed_endless, tmp_path / "long"), engine_name)
 
     return make
 

@@ -26,8 +26,9 @@ class NodeFinished:
     """Say how a node came out.
 
     `status` is dbt's own word, lower case: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``,
-    ``no-op``, ``reused`` … `message` is None when dbt did not give it yet (dbt 2 writes it to run_results.json only). `failures`
-    counts the rows that a test found; `response` is what the warehouse answered; `seconds` is dbt's execution time.
+    ``no-op``, ``reused`` … `message` is None when dbt did not give it yet (dbt 2 writes it to run_results.json only).
+    `failures` counts the rows that a test found; `response` is what the warehouse answered; `seconds` is dbt's
+    execution time.
 
     >>> NodeFinished("model.shop.orders", "success").resource_type
     'model'
