@@ -106,7 +106,7 @@ class DuckDBIO:
             except duckdb.CatalogException as error:
                 raise nothing_kept(asset, partition, place) from error
             except duckdb.Error as error:
-                raise self._failure(f"{relation} cannot be read", error) from error
+                raise ValueStoreError(f"{relation} cannot be read: {error}") from error
         return _partition_of(table, asset, partition)
 
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
@@ -130,7 +130,11 @@ class DuckDBIO:
                 connection.register("assetry_value", _without_nanoseconds(value))
                 columns = _patiently(lambda: _write(connection, relation, partition))
             except duckdb.Error as error:
-                raise self._failure(f"{relation} cannot be written", error, asset.source) from error
+                raise ValueStoreError(
+                    f"{relation} cannot be written: {error}",
+                    where=asset.source,
+                    hint="What was there before is still there; correct the cause, then run `assetry retry`.",
+                ) from error
         return Saved(content_version(value), columns, {"rows": value.num_rows, "relation": str(relation)})
 
     def close(self) -> None:
@@ -175,7 +179,7 @@ class DuckDBIO:
                 raise self._other_configuration(error) from error
             except duckdb.Error as error:
                 if "Could not set lock" not in str(error):
-                    raise self._failure(f"DuckDB file {path} cannot be opened", error) from error
+                    raise ValueStoreError(f"DuckDB file {path} cannot be opened: {error}") from error
                 if time.monotonic() >= end:
                     raise self._locked(error) from error
             time.sleep(pause)
@@ -198,9 +202,6 @@ class DuckDBIO:
             hint=f"Give every connection the same ones (here: {ours}); "
             "for dbt they stand under `config_options` in its profile, here after `?` in the URL.",
         )
-
-    def _failure(self, what: str, error: Exception, where: str | None = None) -> ValueStoreError:
-        return ValueStoreError(f"{what}: {error}", where=where, hint="What was there before is still there.")
 
 
 def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, partition: str | None) -> tuple[Column, ...]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PARTITION = "_partition"
 #: What PostgreSQL cuts longer names to, in bytes.
 LONGEST_NAME = 63
+_READING = "Look whether the user of the URL may read it."
+_WRITING = "What was there before is still there; correct the cause, then run `assetry retry`."
 
 
 class Attribute(NamedTuple):
@@ -61,7 +63,7 @@ class PostgresIO:
     def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
         """Return the table as Arrow; raise `ValueStoreError` when there is none, or the database is out of reach."""
         relation = self._reachable(asset)
-        with self._cursor(f"{relation} cannot be read") as cursor:
+        with self._cursor(f"{relation} cannot be read", _READING) as cursor:
             attributes = _attributes(cursor, relation)
             if not attributes:
                 raise nothing_kept(asset, partition, f"in PostgreSQL {self.address.name} ({relation})")
@@ -90,7 +92,7 @@ class PostgresIO:
             import pyarrow as pa
 
             table = table.append_column(PARTITION, pa.array([partition] * table.num_rows, pa.string()))
-        with self._cursor(f"{relation} cannot be written", asset.source) as cursor:
+        with self._cursor(f"{relation} cannot be written", _WRITING, asset.source) as cursor:
             _create_schema(cursor, relation.schema or "")
             existing = _attributes(cursor, relation)
             if partition is not None and any(each.name == PARTITION for each in existing):
@@ -116,7 +118,7 @@ class PostgresIO:
         return relation
 
     @contextmanager
-    def _cursor(self, doing: str, where: str | None = None) -> Iterator[Any]:
+    def _cursor(self, doing: str, hint: str, where: str | None = None) -> Iterator[Any]:
         """Give a cursor in a transaction: committed at the end, rolled back when anything is raised."""
         from adbc_driver_manager import Error
         from adbc_driver_postgresql import dbapi
@@ -133,16 +135,14 @@ class PostgresIO:
                 yield cursor
             connection.commit()
         except Error as error:
-            raise ValueStoreError(
-                f"{doing}: {self._reason(error)}", where=where, hint="What was there before is still there."
-            ) from None
+            raise ValueStoreError(f"{doing}: {self._reason(error)}", where=where, hint=hint) from None
         finally:
             # Closing without a commit rolls back.
             connection.close()
 
     def _reason(self, error: Exception) -> str:
         """Return what PostgreSQL said, without the driver's words around it and without secrets."""
-        text = str(error).partition("\n\nQuery was:")[0]
+        text = re.split(r"\n\nQuery was:|\nLINE \d+:|\nCONTEXT:", str(error))[0]
         text = re.sub(r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to [^\n]*?(?:ERROR|FATAL): +)?", "", text, count=1)
         text = re.sub(r"\.? *(?:Vendor code: \d+\. *)?SQLSTATE: \w+$", "", text.strip()).strip()
         return self.address.scrub(" ".join(text.split()))
