@@ -29,6 +29,8 @@ def import_modules(names: Sequence[str], root: str) -> list[ModuleType]:
     >>> [module.__name__ for module in import_modules(["json.encoder"], ".")]
     ['json.encoder']
     """
+    if not names:
+        return []
     root = os.path.realpath(root)
     with _lock:
         _make_room(root)
