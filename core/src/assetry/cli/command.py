@@ -21,7 +21,7 @@ Work = Callable[..., int | None]
 def shared_options(outputs: Sequence[str], selects: bool) -> list[click.Parameter]:
     """Return the options that stand before or after every command's name."""
     options: list[click.Parameter] = [
-        click.Option(["-C", "folder"], metavar="DIR", help="Work in DIR."),
+        click.Option(["-C", "directory"], metavar="DIR", help="Work in DIR."),
         click.Option(["--output"], type=click.Choice(outputs), help="Form of the result; text is for people."),
         click.Option(["-q", "--quiet"], is_flag=True, help="Say less."),
         click.Option(["-v", "--verbose"], count=True, help="Say more; show tracebacks."),
@@ -87,7 +87,7 @@ class Verb(click.Command):
             raise UsageError(f"`assetry {self.name}` takes no selection.", hint=f"See `assetry {self.name} --help`.")
 
 
-_SHARED = frozenset(("folder", "select", "exclude", "output", "quiet", "verbose", "no_color"))
+_SHARED = frozenset(("directory", "select", "exclude", "output", "quiet", "verbose", "no_color"))
 
 
 def refine(session: Session, given: dict[str, Any]) -> None:
@@ -98,8 +98,8 @@ def refine(session: Session, given: dict[str, Any]) -> None:
     session.quiet = bool(given.get("quiet")) or session.quiet
     session.verbose += given.get("verbose") or 0
     session.color = False if given.get("no_color") else session.color
-    if given.get("folder"):
-        session.enter(given["folder"])
+    if given.get("directory"):
+        session.enter(given["directory"])
 
 
 def spread(args: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from keyword import iskeyword
@@ -85,7 +86,7 @@ def init_project(session: Session, folder: str) -> None:
         kept = [project_file, *(name for name in kept if name != project_file)]
     else:
         made = _scaffold(session, root, has_assets=bool(kept))
-    _tell(session, root, made, kept)
+    _tell(session, root, made, kept, folder)
 
 
 def _project_file(root: Path) -> str | None:
@@ -114,7 +115,7 @@ def _scaffold(session: Session, root: Path, has_assets: bool) -> list[str]:
 
 def _look(session: Session, root: Path) -> tuple[list[Integration], Asset | None]:
     """Return the projects of known tools in the folder, and a table of theirs that an example can read."""
-    with Project(settings=Settings(root)) as project:
+    with _undefined_project(root) as project:
         found = [each for each in project.integrations if each.kind != "python"]
         if not found:
             return [], None
@@ -123,6 +124,12 @@ def _look(session: Session, root: Path) -> tuple[list[Integration], Asset | None
         except AssetryError as error:
             session.warn(f"the example reads no table, because the definitions do not load yet:\n{error}")
             return found, None
+
+
+def _undefined_project(root: Path) -> Project:
+    """Return the project that a folder is without a project file."""
+    # One further above would be found, and is another project's.
+    return Project.load(root) if read_settings(root).file is None else Project(settings=Settings(root))
 
 
 def _readable(project: Project, integrations: Sequence[Integration]) -> Asset | None:
@@ -198,17 +205,17 @@ def _write(file: Path, text: str) -> None:
         raise UsageError(f"Cannot write {file}: {error.strerror}.", hint="Name another folder.") from None
 
 
-def _tell(session: Session, root: Path, made: Sequence[str], kept: Sequence[str]) -> None:
+def _tell(session: Session, root: Path, made: Sequence[str], kept: Sequence[str], folder: str) -> None:
     if not session.text:
         session.emit({"root": str(root), "made": list(made), "kept": list(kept), "next": list(_NEXT)})
         return
     for word, colour, names in (("made", "green", made), ("kept", None, kept)):
         for name in names:
             session.say(f"{click.style(word, fg=colour)}  {name}")
-    here = root == Path.cwd()
     session.note("Next:")
     for command in _NEXT:
-        session.note(f"  {command if here else command.replace('assetry', f'assetry -C {os.path.relpath(root)}')}")
+        there = f"assetry -C {shlex.quote(folder)}"
+        session.note(f"  {command if root == Path.cwd() else command.replace('assetry', there)}")
 
 
 command = verb("init", click.Argument(["folder"], default=".", metavar="[FOLDER]"))(init_project)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import Folder
+
+
+def test_what_it_makes_runs(folder: Folder) -> None:
+    result = folder.call("init")
+    assert result.stdout.split() == ["made", "assetry.toml", "made", "assets.py"]
+    assert "assetry materialize" in result.stderr
+    assert folder.call("check").stdout.endswith("ok: 2 assets, 0 checks in 1 integration\n")
+    folder.call("materialize", "-q")
+    assert folder.json("status")["counts"] == {"fresh": 2}
+
+
+def test_it_makes_the_named_folder(folder: Folder) -> None:
+    data = folder.json("init", "a/b")
+    assert data["made"] == ["assetry.toml", "assets.py"]
+    assert (folder.root / "a" / "b" / "assets.py").is_file()
+    assert tomllib.loads((folder.root / "a" / "b" / "assetry.toml").read_text()) == {"modules": ["assets"]}
+
+
+def test_it_overwrites_nothing(folder: Folder) -> None:
+    folder.write("assets.py", "from assetry import asset\n\n@asset\ndef mine(): return 1\n")
+    assert folder.json("init") == {
+        "version": 1,
+        "root": str(folder.root),
+        "made": ["assetry.toml"],
+        "kept": ["assets.py"],
+        "next": ["assetry check", "assetry plan", "assetry materialize", "assetry status"],
+    }
+    assert "mine" in (folder.root / "assets.py").read_text()
+    folder.write("assetry.toml", '# mine\nmodules = ["assets"]\n')
+    assert folder.call("init").stdout.split() == ["kept", "assetry.toml", "kept", "assets.py"]
+    assert (folder.root / "assetry.toml").read_text().startswith("# mine")
+
+
+def test_a_project_of_a_known_tool_becomes_an_integration_and_is_read(folder: Folder) -> None:
+    folder.write("acme/acme.yml", "tables: []\n")
+    folder.write("assetry_plugins.py", ACME)
+    assert folder.json("init")["made"] == ["assetry.toml", "assets.py"]
+    table = tomllib.loads((folder.root / "assetry.toml").read_text())["integrations"]["my.acme"]
+    assert table == {"kind": "acme", "project_dir": "acme", "token": {"env": "ACME_TOKEN"}, "tables": ["orders"]}
+    text = (folder.root / "assets.py").read_text()
+    assert "def orders_size(orders: pd.DataFrame) -> pd.DataFrame:" in text
+    folder.call("materialize", "-q")
+    assert folder.json("status")["counts"] == {"fresh": 2}
+    assert "ACME_TOKEN" not in folder.call("list").stdout
+
+
+ACME = """
+import pandas as pd
+from pathlib import Path
+from assetry.plugin import Asset, Integration, Materialized, Started, hookimpl
+
+
+@hookimpl
+def assetry_discover(root):
+    if (Path(root) / "acme" / "acme.yml").exists():
+        options = {"project_dir": str(Path(root) / "acme"), "token": {"env": "ACME_TOKEN"}, "tables": ["orders"]}
+        return [Integration("my.acme", "acme", options, root)]
+
+
+@hookimpl
+def assetry_load_assets(integration):
+    if integration.kind != "acme":
+        return None
+    return [Asset(key=f"shop/{table}", kind="acme", integration=integration, relation=("db", "main", table))
+            for table in integration.options["tables"]]
+
+
+@hookimpl
+def assetry_io_url(integration):
+    return "parquet:" + str(Path(integration.root) / "tables") if integration.kind == "acme" else None
+
+
+@hookimpl
+def assetry_invoke(invocation, context):
+    for asset in invocation.assets:
+        yield Started(asset.key)
+        saved = context.save(asset.key, pd.DataFrame({"id": [1, 2]}))
+        yield Materialized(asset.key, data_version=saved.data_version)
+"""

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import Folder
+
+
+def test_text_tells_all_of_an_asset(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    text = shop.call("show", "total").stdout
+    for part in ("shop/total", "The sum of all orders.", "shop_assets.py:", "fresh", "Made from", "orders", "Used by"):
+        assert part in text
+    assert "report" in text
+    assert "is_positive" in text
+    assert "last made" in text
+
+
+def test_code_parts_are_shown_on_request(shop: Folder) -> None:
+    assert "Code\n" not in shop.call("show", "total").stdout
+    assert "Code\n" in shop.call("show", "total", "-v").stdout
+
+
+def test_json_before_and_after_a_run(shop: Folder) -> None:
+    before = shop.json("show", "shop/total")["asset"]
+    assert before["status"] == "never"
+    assert before["reasons"][0]["code"] == "never_materialized"
+    assert before["last_materialization"] is None
+    shop.call("materialize", "-q")
+    after = shop.json("show", "total")["asset"]
+    assert after["status"] == "fresh"
+    assert after["consumers"] == ["report"]
+    assert after["deps"] == ["orders"]
+    assert after["last_materialization"]["inputs"].keys() == {"orders"}
+    assert after["checks"][0]["name"] == "is_positive"
+    assert after["last_attempt"]["outcome"] == "materialized"
+
+
+def test_panels_of_plugins_are_shown(shop: Folder) -> None:
+    shop.write(
+        "assetry_plugins.py",
+        """
+        from assetry.plugin import Panel, hookimpl
+
+        @hookimpl
+        def assetry_panels(asset, context):
+            state = context.attempt.outcome if context.attempt else "untried"
+            return [Panel(title="Advice", markdown=f"{asset.key} is {state}", columns=("a", "b"), rows=((1, 2),),
+                          links={"manual": "https://example.com/manual"})]
+        """,
+    )
+    text = shop.call("show", "orders").stdout
+    assert "Advice" in text
+    assert "orders is untried" in text
+    assert "https://example.com/manual" in text
+    assert shop.json("show", "orders")["asset"]["panels"][0]["rows"] == [[1, 2]]
+
+
+def test_an_unknown_key_exits_2_with_near_names(shop: Folder) -> None:
+    result = shop.call("show", "ordres", code=2)
+    assert "did you mean 'orders'?" in result.stderr
+
+
+def test_two_assets_of_one_short_name_are_listed(shop: Folder) -> None:
+    shop.write(
+        "shop_assets.py",
+        """
+        from assetry import Asset
+
+        assets = []
+        """,
+    )
+    shop.write(
+        "shop_assets.py",
+        """
+        from assetry import asset
+
+        @asset(key="a/x")
+        def one(): ...
+
+        @asset(key="b/x")
+        def two(): ...
+        """,
+    )
+    result = shop.call("show", "x", code=3)
+    assert "a/x" in result.stderr
+    assert "b/x" in result.stderr
+
+
+def test_no_selection_is_taken(shop: Folder) -> None:
+    assert "takes no selection" in shop.call("-s", "orders", "show", "orders", code=2).stderr
