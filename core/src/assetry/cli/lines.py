@@ -84,11 +84,11 @@ def _told(event: Event) -> tuple[str, str | None, str]:
     if isinstance(event, Checked):
         return _checked(event)
     if isinstance(event, Failed):
-        return "failed", "red", f"{event.key}: {_first(event.message)}"
+        return "failed", "red", f"{event.key}{_partition(event.partition)}: {_first(event.message)}"
     if isinstance(event, Skipped):
-        return "skipped", "yellow", f"{event.key}: {_first(event.because)}"
+        return "skipped", "yellow", f"{event.key}{_partition(event.partition)}: {_first(event.because)}"
     if isinstance(event, Started):
-        return "started", None, event.key
+        return "started", None, f"{event.key}{_partition(event.partition)}"
     if isinstance(event, Log):
         return event.level, "yellow" if event.level in ("warning", "error") else None, _log(event)
     return _told_of_runs(event)

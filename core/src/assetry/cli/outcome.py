@@ -84,7 +84,8 @@ def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterab
 
 
 def _failure(failure: Failed, graph: AssetGraph) -> Iterable[str]:
-    yield f"{click.style('failed', fg='red', bold=True)}  {failure.key}"
+    partition = f" [{failure.partition}]" if failure.partition else ""
+    yield f"{click.style('failed', fg='red', bold=True)}  {failure.key}{partition}"
     yield from _indented(failure.message)
     source = graph[failure.key].source if failure.key in graph else None
     # A message often says the place already, and more exactly.

@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, Entry] = {
 #: The options that every command takes, before or after its name.
 OPTIONS: Mapping[str, str] = {
     "-C DIR": "Work in DIR.",
-    "-s, --select SELECTION": "Choose assets as in dbt: +orders, tag:daily, state:stale.",
+    "-s, --select SELECTION": "Choose assets as in dbt: +orders, tag:daily.",
     "--exclude SELECTION": "Leave assets out.",
     "--output FORMAT": "text, json or ndjson; graph: text, json, dot or svg.",
     "-q, --quiet": "Say less.",

@@ -144,7 +144,7 @@ def _verbose(given: Sequence[str]) -> bool:
 def _as_usage_error(error: click.ClickException) -> AssetryError:
     """Return an error of click as one of ours, so that all read alike."""
     ctx = getattr(error, "ctx", None)
-    near = getattr(error, "possibilities", None) or ()
+    near = tuple(getattr(error, "possibilities", None) or ())[:1]  # the rest of them is far off
     message = error.message if near else error.format_message()
     hint = f"See `{ctx.command_path} --help`." if ctx is not None else None
     if ctx is not None and "unexpected extra argument" in message and getattr(ctx.command, "selects", False):

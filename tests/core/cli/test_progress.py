@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+from assetry.cli.lines import complete, event_line, event_to_json
+from assetry.cli.progress import LiveProgress, View, picture_lines
+from assetry.cli.session import Session
+from assetry.codec import from_json
+from assetry.events import (
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    InvocationFinished,
+    InvocationStarted,
+    Log,
+    Materialized,
+    Observed,
+    Progress,
+    RunFinished,
+    RunStarted,
+    Skipped,
+    Started,
+)
+from assetry.keys import AssetKey
+from assetry.records import EventRecord
+from rich.console import Console
+
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+KEYS = tuple(AssetKey(f"shop/{name}") for name in ("orders", "customers", "report"))
+EVERY: tuple[Event, ...] = (
+    RunStarted(3, 1),
+    InvocationStarted("dbt", KEYS, "dbt:shop", "dbt build"),
+    Started(KEYS[0]),
+    Progress(KEYS[0], 5, 10),
+    Log("a line", "warning", KEYS[0]),
+    Handle("job-7", "https://example.com/jobs/7"),
+    Materialized(KEYS[0], metadata={"rows": 1200}),
+    Observed(KEYS[1], data_version="1"),
+    Checked(KEYS[0], "unique", False, "warn", "2 rows\nmore"),
+    Skipped(KEYS[2], "shop/customers failed"),
+    Failed(KEYS[1], "No such table.\nDetails.", hint="Make it."),
+    InvocationFinished("failed", 1.5, None),
+    RunFinished("failed", 2.0, {"failed": 1}),
+)
+
+
+def record(event: Event, invocation: str | None = "1") -> EventRecord:
+    return EventRecord(at=AT, run="r", invocation=invocation, event=event)
+
+
+def test_every_event_is_a_line_for_people() -> None:
+    for event in EVERY:
+        line = event_line(record(event))
+        assert "\n" not in line
+        assert len(line) > 20
+
+
+def test_every_event_is_json_that_reads_back() -> None:
+    for event in EVERY:
+        data = event_to_json(record(event))
+        assert list(data)[:5] == ["version", "event", "at", "run", "invocation"]
+        assert data["event"] == event.name
+        assert data["at"] == "2026-01-31T12:00:00+00:00"
+        assert from_json(Event, data) == event
+
+
+def test_defaults_are_written_out() -> None:
+    assert complete(Started("a")).items() >= {"asset": "a"}.items()
+    assert complete(Failed("a", "no")).items() >= {"message": "no", "hint": None, "retryable": False}.items()
+
+
+def picture(events: tuple[Event, ...]) -> list[str]:
+    view = View(began=0.0)
+    for event in events:
+        view.take(record(event))
+    for track in view.tracks.values():
+        track.began = 0.0
+    return list(picture_lines(view, now=65.0))
+
+
+def test_the_picture_has_a_line_per_invocation_and_one_for_the_run() -> None:
+    lines = picture(EVERY[:4])
+    assert lines == ["▸ 1 min 5 s  dbt 0/3  shop/orders 50%", "  1 min 5 s  0/3 assets"]
+    lines = picture(EVERY[:-2])
+    assert lines[0] == "▸ 1 min 5 s  dbt 3/3"
+    assert lines[1] == "  1 min 5 s  3/3 assets · 1 failed · 1 skipped · 1 check did not pass"
+    assert len(picture(EVERY)) == 1
+
+
+def test_many_invocations_do_not_fill_the_screen() -> None:
+    view = View()
+    for i in range(100):
+        view.take(record(InvocationStarted("python", (AssetKey(f"a{i}"),)), str(i)))
+    lines = list(picture_lines(view))
+    assert len(lines) == 14
+    assert "88 invocations more" in lines[-2]
+
+
+def test_a_terminal_of_80_columns() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None, highlight=False)
+    with LiveProgress(Session(), console) as progress:
+        for event in EVERY:
+            progress.take(record(event))
+            assert max(len(line) for line in progress.picture().plain.splitlines()) <= 80
+    text = out.getvalue()
+    assert "materialized  shop/orders  (1,200 rows)" in text
+    assert "failed        shop/customers: No such table. …" in text
+    assert "started" not in text  # what only goes on is in the picture, not above it
+    assert progress.view.failures == [EVERY[10]]
+    assert progress.view.done == 3
