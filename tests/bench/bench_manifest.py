@@ -98,7 +98,7 @@ def add_model(nodes: dict[str, Any], i: int, folder: str, chance: random.Random)
         }
 
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "enabled": True, "alias": None, "schema": None, "database": None, "tags": [], "meta": {}, "group": None,
     "materialized": "view", "incremental_strategy": None, "batch_size": None, "lookback": 1, "begin": None,
     "persist_docs": {}, "post-hook": [], "pre-hook": [], "quoting": {}, "column_types": {}, "full_refresh": None,
@@ -106,7 +106,7 @@ CONFIG = {
     "packages": [], "docs": {"show": True, "node_color": None}, "contract": {"enforced": False, "alias_types": True},
     "event_time": None, "concurrent_batches": None, "access": "protected", "freshness": None,
 }  # fmt: skip
-TEST_CONFIG = {
+TEST_CONFIG: dict[str, Any] = {
     "enabled": True, "alias": None, "schema": "dbt_test__audit", "database": None, "tags": [], "meta": {},
     "group": None, "materialized": "test", "severity": "ERROR", "store_failures": None, "store_failures_as": None,
     "where": None, "limit": None, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0",

@@ -217,6 +217,21 @@ def test_group_owner_without_address_is_a_name(plain: dict[str, Any]) -> None:
     assert found["shop/stg_a"].owners == ("a@example.com", "Finance")
 
 
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        ("me@example.com", ("me@example.com",)),
+        (["a", "b"], ("a", "b")),
+        ({"name": "A", "email": "a@example.com"}, ("a@example.com",)),
+        ({"name": "A"}, ("A",)),
+        (None, ()),
+    ],
+)
+def test_owners_in_meta(plain: dict[str, Any], owner: object, expected: tuple[str, ...]) -> None:
+    config = {**plain["nodes"]["model.shop.m1"]["config"], "meta": {"owner": owner}}
+    assert changed(plain, "nodes", "model.shop.m1", config=config)["shop/m1"].owners == expected
+
+
 def test_functions_are_assets(plain: dict[str, Any]) -> None:
     function = {
         **plain["nodes"]["model.shop.m1"],

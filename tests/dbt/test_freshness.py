@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Integration, IntegrationError
-from assetry_dbt.freshness import ensure_manifest, files_of, kept_stamp, outdated, read_stamp, write_stamp
+from assetry_dbt.files import files_of
+from assetry_dbt.freshness import ensure_manifest, kept_stamp, outdated, read_stamp, write_stamp
 from assetry_dbt.project import DbtProject
 
 
@@ -140,6 +141,17 @@ def test_packages_that_are_not_installed(folder: Path) -> None:
     with pytest.raises(IntegrationError, match="not installed") as caught:
         ensure_manifest(project(folder))
     assert "dbt deps" in str(caught.value)
+
+
+def test_a_profile_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(IntegrationError, match="no target 'prud'") as caught:
+        ensure_manifest(project(folder, target="prud"))
+    assert "did you mean 'prod'" in str(caught.value)
+    with pytest.raises(IntegrationError, match="no profile 'sop'"):
+        ensure_manifest(project(folder, profile="sop"))
+    (folder / "profiles.yml").unlink()
+    with pytest.raises(IntegrationError, match=r"no profiles\.yml"):
+        ensure_manifest(project(folder, target="prod"))
 
 
 def test_dbt_makes_the_manifest_anew(folder: Path) -> None:

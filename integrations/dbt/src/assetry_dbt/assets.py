@@ -422,6 +422,8 @@ def _named_owners(*metas: Any) -> tuple[str, ...]:
     for meta in metas:
         if meta and isinstance(meta, dict):
             named = meta.get("owner") or meta.get("owners")
+            if isinstance(named, dict):
+                named = named.get("email") or named.get("name")
             if named:
                 return _texts(named)
     return ()

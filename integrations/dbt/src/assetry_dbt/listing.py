@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from assetry.plugin import Asset, AssetKey, IntegrationError
 
-from assetry_dbt.freshness import files_of, read_stamp, write_stamp
+from assetry_dbt.files import files_of
+from assetry_dbt.freshness import read_stamp, write_stamp
 from assetry_dbt.project import DbtProject
 
 

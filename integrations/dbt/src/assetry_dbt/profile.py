@@ -17,6 +17,10 @@ from assetry.plugin import IntegrationError, near_names
 from assetry_dbt.jinja import MissingEnvironmentError, RenderError, render
 
 
+class UnknownJinjaError(IntegrationError):
+    """A setting holds Jinja that only dbt itself can read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Tell one target of a profile: `output` is its rendered settings, secrets included; never show it.
@@ -148,4 +152,5 @@ def _render_entry(name: Any, value: Any, file: Path, variables: Mapping[str, Any
     except RenderError as error:
         if name in ("password", "pass"):
             return value
-        raise IntegrationError(f"{file.name} holds {error}.", where=f"{file}: {name}" if name else str(file)) from None
+        where = f"{file}: {name}" if name else str(file)
+        raise UnknownJinjaError(f"{file.name} holds {error}.", where=where) from None

@@ -13,7 +13,7 @@ from typing import Any
 from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
 
 from assetry_dbt.jinja import RenderError, render
-from assetry_dbt.profile import Profile, find_profiles_dir, read_profile, read_yaml
+from assetry_dbt.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
 
 #: What a project file may say of a dbt project, and the types that are understood.
 OPTIONS: Mapping[str, tuple[type, ...]] = {
@@ -155,7 +155,7 @@ class DbtProject:
             name = str(render(name, self.vars))
         except RenderError as error:
             where = str(self.project_dir / "dbt_project.yml")
-            raise IntegrationError(f"The profile's name holds {error}.", where=where) from None
+            raise UnknownJinjaError(f"The profile's name holds {error}.", where=where) from None
         return read_profile(self.profiles_dir, name, self.target, self.vars)
 
     def target_name(self) -> str | None:

@@ -20,6 +20,9 @@ from assetry_dbt.lineage import lineage_terms
 #: More terms than this are no longer worth correcting or thinning one by one.
 FEW = 12
 
+#: In a project of more items than `LARGE`, as few terms as `SHORT` are short enough to look no further.
+LARGE, SHORT = 2000, 4
+
 #: `--indirect-selection`, in the order in which they are tried: how tests come along with what they test.
 MODES = ("eager", "cautious", "empty")
 
@@ -86,11 +89,12 @@ class _Search:
 
     def best(self) -> Selection | None:
         found: Selection | None = None
+        enough = 1 if len(self.index.items) <= LARGE else SHORT
         for candidate in self.candidates():
             exact = self.corrected(candidate)
             if exact is not None and (found is None or exact.cost < found.cost):
                 found = exact
-                if found.cost[0] <= 1:
+                if found.cost[0] <= enough:
                     break
         return self.thinned(found) if found is not None else None
 
