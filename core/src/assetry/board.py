@@ -8,11 +8,11 @@ whatever the rest of its invocation does: that is what lets results stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Reversible
 from dataclasses import dataclass, field, replace
 
-from assetry.assets import Asset
-from assetry.events import Checked, Event, Failed, Log, Materialized, Skipped
+from assetry.assets import Asset, Severity
+from assetry.events import Checked, Event, Failed, Log, Materialized, Skipped, Started
 from assetry.graph import AssetGraph
 from assetry.invocations import CheckRef, Invocation
 from assetry.keys import AssetKey
@@ -28,6 +28,12 @@ class Seat:
     waits: set[AssetKey | CheckRef] = field(default_factory=set)
     #: Members without a terminal event, in dependency order.
     unfinished: dict[AssetKey, Asset] = field(default_factory=dict)
+    #: Partitions of unfinished members without a terminal event; members without partitions are not in it.
+    parts: dict[AssetKey, dict[str, None]] = field(default_factory=dict)
+    #: What befell partitions of unfinished members.
+    spoilt: dict[AssetKey, Fault] = field(default_factory=dict)
+    #: What comes along without having been asked for, and has not come to its end.
+    along: dict[AssetKey, Asset] = field(default_factory=dict)
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
     started: set[AssetKey] = field(default_factory=set)
     running: bool = False
@@ -36,9 +42,9 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Say why an asset cannot be built upon: the asset at the root, and what befell it."""
+    """Say why an asset cannot be built upon: what befell it, and the asset at the root; None when the run broke off."""
 
-    root: AssetKey
+    root: AssetKey | None
     text: str
 
 
@@ -50,17 +56,24 @@ class Launch:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Say what broke an invocation off, and the next step; `rest` is said of what had not had its turn."""
+
+    message: str
+    hint: str | None = None
+    rest: str | None = None
+
+
 class Board:
     """Follow the assets of a plan from open to settled."""
 
     def __init__(self, plan: Plan, graph: AssetGraph) -> None:
         self._graph = graph
-        self._seats = {planned.invocation.id: Seat(planned) for planned in plan.invocations}
+        self._seats = {planned.invocation.id: _seat(planned) for planned in plan.invocations}
         self._home: dict[AssetKey, str] = {}
         for id_, seat in self._seats.items():
-            seat.unfinished = {asset.key: asset for asset in seat.planned.invocation.assets}
-            seat.unchecked = dict.fromkeys(seat.planned.invocation.checks)
-            self._home.update(dict.fromkeys(seat.unfinished, id_))
+            self._home.update(dict.fromkeys((*seat.unfinished, *seat.along), id_))
         self._gates = plan.gates
         self._through = plan.through
         self._gated_by: dict[CheckRef, list[AssetKey]] = {}
@@ -68,16 +81,17 @@ class Board:
             for ref in refs:
                 self._gated_by.setdefault(ref, []).append(key)
         self._checked_in = {ref: id_ for id_, seat in self._seats.items() for ref in seat.unchecked}
+        checked = dict.fromkeys(ref.key for ref in self._checked_in)
+        self._checks = {CheckRef(key, check.name): check for key in checked for check in graph[key].checks}
         self._reads = {ref: self._read_by(ref) for ref in self._checked_in}
         self._readers: dict[AssetKey, list[tuple[str, CheckRef]]] = {}
-        for id_, seat in self._seats.items():
-            for ref in seat.unchecked:
-                for key in self._reads[ref]:
-                    self._readers.setdefault(key, []).append((id_, ref))
+        for ref, id_ in self._checked_in.items():
+            for key in self._reads[ref]:
+                self._readers.setdefault(key, []).append((id_, ref))
         self._made: set[AssetKey] = set()
         self._faults: dict[AssetKey, Fault] = {}
         self._waiting: dict[AssetKey | CheckRef, list[str]] = {}
-        self._ready: dict[str, None] = {}
+        self._ready: dict[str, PlannedInvocation] = {}
         self._open = len(self._seats)
         for id_, seat in self._seats.items():
             self._take_place(id_, seat)
@@ -85,17 +99,20 @@ class Board:
     def _take_place(self, id_: str, seat: Seat) -> None:
         """Note what an invocation has to wait for: assets made elsewhere, and the checks that gate them."""
         invocation = seat.planned.invocation
-        inputs = {key for asset in invocation.assets for key in self._inputs(asset) if self._home.get(key) != id_}
-        read = inputs.union(*(self._reads[ref] for ref in invocation.checks))
-        seat.waits.update(key for key in read if self._home.get(key, id_) != id_)
+        inputs = {key for asset in (*invocation.assets, *invocation.also) for key in self._inputs(asset)}
         for key in inputs:
-            # A check that is run by the invocation itself is its tool's to heed, and checks do not gate each other.
+            if self._home.get(key) == id_:
+                continue  # in what order a tool makes its own, and what it heeds meanwhile, is its own affair
+            # A check that is run by the invocation itself is its tool's to heed.
             gates = (ref for ref in self._gates.get(key, ()) if self._checked_in.get(ref, id_) != id_)
             seat.waits.update(gates)
+        # What a check reads, it takes as it is: it does not wait for other checks.
+        inputs |= {key for ref in invocation.checks for key in self._reads[ref]}
+        seat.waits.update(key for key in inputs if self._home.get(key, id_) != id_)
         for wanted in seat.waits:
             self._waiting.setdefault(wanted, []).append(id_)
         if not seat.waits:
-            self._ready[id_] = None
+            self._ready[id_] = seat.planned
 
     def _inputs(self, asset: Asset) -> tuple[AssetKey, ...]:
         """Return what an asset is made from: its inputs, and those behind views that are not in the plan."""
@@ -107,8 +124,7 @@ class Board:
 
     def _read_by(self, ref: CheckRef) -> tuple[AssetKey, ...]:
         """Return the planned assets that a check reads."""
-        check = next(check for check in self._graph[ref.key].checks if check.name == ref.check)
-        return tuple(key for key in (ref.key, *map(self._own, check.also)) if key in self._home)
+        return tuple(key for key in (ref.key, *map(self._own, self._checks[ref].also)) if key in self._home)
 
     # -- what may start ------------------------------------------------------------------------------------------
 
@@ -117,9 +133,9 @@ class Board:
         """Tell whether nothing is running and nothing can start."""
         return self._open == 0
 
-    def ready(self) -> Iterator[PlannedInvocation]:
-        """Yield the invocations that wait for nothing, in the order of becoming so."""
-        return (self._seats[id_].planned for id_ in self._ready)
+    def ready(self) -> Reversible[PlannedInvocation]:
+        """Return the invocations that wait for nothing, in the order of becoming so; the view follows the board."""
+        return self._ready.values()
 
     def launch(self, id_: str) -> Launch:
         """Take an invocation that is ready; leave out what can no longer be made, and say so.
@@ -129,15 +145,7 @@ class Board:
         del self._ready[id_]
         seat = self._seats[id_]
         planned = seat.planned.invocation
-        lost: list[Event] = []
-        for asset in planned.assets:
-            fault = self._fault_above(asset)
-            if fault is not None:
-                lost.append(self._lose(id_, asset.key, fault))
-        if planned.group is not None and planned.group.whole and lost:
-            # A tool that cannot leave anything out would build the lost ones on top of what failed.
-            fault = next(iter(self._faults[event.key] for event in lost if isinstance(event, Skipped)))
-            lost += [self._lose(id_, key, fault) for key in tuple(seat.unfinished)]
+        lost = self._lose_below_faults(seat)
         for ref in tuple(seat.unchecked):
             if any(key in self._faults and key not in self._made for key in self._reads[ref]):
                 self._void(seat, ref)
@@ -148,14 +156,31 @@ class Board:
         left = replace(planned, assets=tuple(seat.unfinished.values()), checks=tuple(seat.unchecked))
         return Launch(left, tuple(lost))
 
+    def _lose_below_faults(self, seat: Seat) -> list[Event]:
+        """Skip the members that have a fault above them."""
+        planned = seat.planned.invocation
+        lost: list[Event] = []
+        first: Fault | None = None
+        for asset in (*planned.assets, *planned.also):
+            fault = self._fault_above(asset)
+            if fault is not None:
+                first = first or fault
+                lost += self._lose(seat, asset.key, fault)
+        if first is not None and planned.group is not None and planned.group.whole:
+            # A tool that cannot leave anything out would build the lost ones on top of what failed.
+            for key in (*seat.unfinished, *seat.along):
+                lost += self._lose(seat, key, first)
+        return lost
+
     def _fault_above(self, asset: Asset) -> Fault | None:
         return next((self._faults[key] for key in self._inputs(asset) if key in self._faults), None)
 
-    def _lose(self, id_: str, key: AssetKey, fault: Fault) -> Event:
-        """Skip a member because of a fault above it."""
-        event = Skipped(key, fault.text)
-        self._finish(self._seats[id_], event, fault)
-        return event
+    def _lose(self, seat: Seat, key: AssetKey, fault: Fault) -> list[Event]:
+        """Skip a member because of a fault; what only came along goes without a word."""
+        if key in seat.along:
+            self._settle(seat, key, fault)
+            return []
+        return self._finish(seat, Skipped(key, fault.text), fault)
 
     # -- what happened -------------------------------------------------------------------------------------------
 
@@ -165,48 +190,88 @@ class Board:
         key: AssetKey | None = getattr(event, "key", None)
         if key is None:
             return [event]
-        known = key in seat.unfinished
+        if key not in self._home:
+            if key not in self._graph:
+                return [Log(_stray(event, False), "warning")]
+            if self._graph[key].key != key:
+                event = replace(event, key=self._graph[key].key)  # type: ignore[call-arg]
         if isinstance(event, Checked):
             return self._take_check(seat, event)
         if isinstance(event, (Materialized, Failed, Skipped)):
-            if known:
-                self._finish(seat, event)
-                return [event]
-            if any(asset.key == key for asset in seat.planned.invocation.also):
-                return [event]
-            again = self._home.get(key) == id_
-            return [Log(_stray(event, again), "warning", key if key in self._graph else None)]
-        if known and event.name == "started":
-            if key in seat.started:
-                return []
-            seat.started.add(key)
-        return [event] if key in self._graph else [Log(_stray(event, False), "warning")]
+            return self._take_end(id_, seat, event)
+        if isinstance(event, Started):
+            return self._take_start(id_, seat, event)
+        return [event]
+
+    def _take_start(self, id_: str, seat: Seat, event: Started) -> list[Event]:
+        first = event.key not in seat.started or event.key in seat.parts
+        if event.key in seat.unfinished or event.key in seat.along:
+            seat.started.add(event.key)
+            return [event] if first else []
+        if self._home.get(event.key) == id_:
+            return []
+        return [Log(_stray(event, False), "warning", event.key)]
+
+    def _take_end(self, id_: str, seat: Seat, event: Materialized | Failed | Skipped) -> list[Event]:
+        key = event.key
+        if key in seat.along:
+            # Who reads it was waiting for that, too.
+            self._settle(seat, key, None if isinstance(event, Materialized) else self._fault_of(event))
+            return [event]
+        parts = seat.parts.get(key)
+        if key not in seat.unfinished or (parts and event.partition is not None and event.partition not in parts):
+            again = self._home.get(key) == id_ and key not in seat.unfinished
+            return [Log(_stray(event, again), "warning", key)]
+        return self._finish(seat, event)
 
     def _take_check(self, seat: Seat, event: Checked) -> list[Event]:
-        if event.key not in self._graph:
-            return [Log(_stray(event, False), "warning")]
         ref = CheckRef(event.key, event.check)
         seat.unchecked.pop(ref, None)
         failed = not event.passed and event.severity == "error"
         self._decide(ref, Fault(event.key, f"check {event.check} of {event.key} failed") if failed else None)
         return [event]
 
-    def _finish(self, seat: Seat, event: Event, fault: Fault | None = None) -> None:
-        """Note a member's terminal event."""
-        key: AssetKey = event.key  # type: ignore[attr-defined]
-        del seat.unfinished[key]
-        if isinstance(event, Materialized):
+    def _finish(self, seat: Seat, event: Materialized | Failed | Skipped, fault: Fault | None = None) -> list[Event]:
+        """Note the end of a member, or of a partition of it; an end without a partition is that of all that are left.
+
+        Return the events to record.
+        """
+        key = event.key
+        if not isinstance(event, Materialized):
+            fault = fault or self._fault_of(event)
+            if isinstance(event, Skipped) and fault.root != key:
+                event = replace(event, root=fault.root)
+        events: list[Event] = [event]
+        parts = seat.parts.get(key)
+        if parts:
+            ended = tuple(parts) if event.partition is None else (event.partition,)
+            events = [replace(event, partition=each) for each in ended]
+            for each in ended:
+                del parts[each]
+            if fault is not None:
+                seat.spoilt.setdefault(key, fault)
+            if parts:
+                return events
+        self._settle(seat, key, seat.spoilt.pop(key, fault))
+        return events
+
+    def _settle(self, seat: Seat, key: AssetKey, fault: Fault | None) -> None:
+        """Note that a member, or what comes along, has come to its end."""
+        for open_ in (seat.unfinished, seat.along, seat.parts):
+            open_.pop(key, None)
+        if fault is None:
             self._made.add(key)
         else:
-            text = f"{key} failed" if isinstance(event, Failed) else getattr(event, "because", "")
-            self._faults.setdefault(key, fault or self._inherited(key, text, isinstance(event, Failed)))
+            self._faults.setdefault(key, fault)
             self._void_checks_of(key)
         self._release(key)
 
-    def _inherited(self, key: AssetKey, text: str, failed: bool) -> Fault:
+    def _fault_of(self, event: Failed | Skipped) -> Fault:
         """Return the fault of a failed or skipped asset: its own, or the one above it that the tool skipped it for."""
-        above = None if failed else self._fault_above(self._graph[key])
-        return above or Fault(key, text or f"{key} was skipped")
+        if isinstance(event, Failed):
+            return Fault(event.key, f"{event.key} failed")
+        why = f": {event.because}" if event.because else ""
+        return self._fault_above(self._graph[event.key]) or Fault(event.key, f"{event.key} was skipped{why}")
 
     def _void_checks_of(self, key: AssetKey) -> None:
         """Let go of the checks that can no longer say anything because one of their inputs was not made."""
@@ -230,17 +295,19 @@ class Board:
         for id_ in self._waiting.pop(what, ()):
             seat = self._seats[id_]
             seat.waits.discard(what)
-            if not seat.waits:
-                self._ready[id_] = None
+            if not seat.waits and not seat.ended:
+                self._ready[id_] = seat.planned
 
-    def end(self, id_: str, problem: str | None, hint: str | None = None) -> list[Event]:
-        """Take the end of an invocation; `problem` says what broke it. Return the events that its tool owes."""
+    def end(self, id_: str, problem: Break | None = None) -> list[Event]:
+        """Take the end of an invocation; `problem` says what broke it off. Return the events that its tool owes."""
         seat = self._seats[id_]
         owed: list[Event] = []
+        cut = Fault(None, problem.rest) if problem is not None and problem.rest else None
         for asset in tuple(seat.unfinished.values()):
-            event = self._owed(seat, asset, problem, hint)
-            self._finish(seat, event)
-            owed.append(event)
+            fault = cut if asset.key in seat.started else self._fault_above(asset) or cut
+            owed += self._finish(seat, self._owed(seat, asset, problem), fault)
+        for key in tuple(seat.along):
+            self._settle(seat, key, Fault(key, f"{key} was not made: {problem.message}") if problem else None)
         owed += list(self._owed_checks(seat, problem))
         self._close(seat)
         return owed
@@ -250,9 +317,10 @@ class Board:
             self._open -= 1
         seat.running, seat.ended = False, True
 
-    def _owed(self, seat: Seat, asset: Asset, problem: str | None, hint: str | None) -> Event:
+    def _owed(self, seat: Seat, asset: Asset, problem: Break | None) -> Failed | Skipped:
+        begun = asset.key in seat.started
         fault = self._fault_above(asset)
-        if fault is not None and asset.key not in seat.started:
+        if fault is not None and not begun:
             return Skipped(asset.key, fault.text)
         kind = seat.planned.invocation.integration.kind
         if problem is None:
@@ -261,21 +329,18 @@ class Board:
                 f"{kind} ended without saying what became of {asset.key}.",
                 hint="Look at the log of the run; this may be a fault of the integration.",
             )
-        if asset.key in seat.started or not seat.started:
-            return Failed(asset.key, problem, hint=hint, retryable=True)
-        return Skipped(asset.key, f"the {kind} invocation broke before its turn")
+        if begun or not (seat.started or problem.rest):
+            return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
+        return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before its turn")
 
-    def _owed_checks(self, seat: Seat, problem: str | None) -> Iterator[Event]:
+    def _owed_checks(self, seat: Seat, problem: Break | None) -> Iterator[Event]:
         for ref in tuple(seat.unchecked):
             del seat.unchecked[ref]
-            check = next(check for check in self._graph[ref.key].checks if check.name == ref.check)
-            message = problem or "The tool ended without reporting this check."
-            event = Checked(ref.key, ref.check, False, "warn" if check.severity == "warn" else "error", message)
-            self._decide(
-                ref,
-                Fault(ref.key, f"check {ref.check} of {ref.key} was not run") if check.severity == "error" else None,
-            )
-            yield event
+            severity: Severity = "warn" if self._checks[ref].severity == "warn" else "error"
+            message = problem.message if problem else "The tool ended without reporting this check."
+            fault = Fault(ref.key, f"check {ref.check} of {ref.key} was not run") if severity == "error" else None
+            self._decide(ref, fault)
+            yield Checked(ref.key, ref.check, False, severity, message)
 
     def abandon(self, because: str) -> list[Event]:
         """End everything that has not started, as when the run is cancelled; return the events that follow."""
@@ -284,17 +349,34 @@ class Board:
             if seat.running or seat.ended:
                 continue
             for key in tuple(seat.unfinished):
-                event = Skipped(key, because)
-                self._finish(seat, event, Fault(key, because))
-                events.append(event)
+                events += self._finish(seat, Skipped(key, because), Fault(None, because))
+            seat.along.clear()
             seat.unchecked.clear()
             self._close(seat)
         self._ready.clear()
         return events
 
 
+def _seat(planned: PlannedInvocation) -> Seat:
+    invocation = planned.invocation
+    parts = {
+        asset.key: dict.fromkeys(invocation.partitions)
+        for asset in (invocation.assets if invocation.partitions else ())
+        if asset.partitions_def is not None
+    }
+    return Seat(
+        planned,
+        unfinished={asset.key: asset for asset in invocation.assets},
+        parts=parts,
+        along={asset.key: asset for asset in invocation.also},
+        unchecked=dict.fromkeys(invocation.checks),
+    )
+
+
 def _stray(event: Event, again: bool) -> str:
     key = getattr(event, "key", None)
     if again:
         return f"The tool reported a second end for {key} ({event.name}); the first one counts."
-    return f"The tool reported {event.name} for {key}, which was not asked of it; ignored."
+    part = getattr(event, "partition", None)
+    what = f"{key}" if part is None else f"partition {part} of {key}"
+    return f"The tool reported {event.name} for {what}, which was not asked of it; ignored."

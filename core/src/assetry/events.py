@@ -46,9 +46,10 @@ class Started(Event):
 
     json_tag: ClassVar = ("event", "started")
     key: AssetKey
+    partition: str | None = None
     if TYPE_CHECKING:
 
-        def __init__(self, key: AssetKey | str) -> None: ...
+        def __init__(self, key: AssetKey | str, partition: str | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,29 +164,42 @@ class Checked(Event):
 
 @dataclass(frozen=True, slots=True)
 class Skipped(Event):
-    """Say that an asset was not made, and because of what. Terminal."""
+    """Say that an asset, or a partition of it, was not made, and because of what. Terminal.
+
+    `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not.
+    """
 
     json_tag: ClassVar = ("event", "skipped")
     key: AssetKey
     because: str
+    root: AssetKey | None = None
+    partition: str | None = None
     if TYPE_CHECKING:
 
-        def __init__(self, key: AssetKey | str, because: str) -> None: ...
+        def __init__(
+            self, key: AssetKey | str, because: str, root: AssetKey | None = None, partition: str | None = None
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """Say that an asset could not be made: what happened, and the next step. Terminal."""
+    """Say that an asset, or a partition of it, could not be made: what happened, and the next step. Terminal."""
 
     json_tag: ClassVar = ("event", "failed")
     key: AssetKey
     message: str
     hint: str | None = None
     retryable: bool = False
+    partition: str | None = None
     if TYPE_CHECKING:
 
         def __init__(
-            self, key: AssetKey | str, message: str, hint: str | None = None, retryable: bool = False
+            self,
+            key: AssetKey | str,
+            message: str,
+            hint: str | None = None,
+            retryable: bool = False,
+            partition: str | None = None,
         ) -> None: ...
 
 
@@ -211,7 +225,11 @@ class InvocationStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class InvocationFinished(Event):
-    """Say how an invocation ended: ``succeeded``, ``failed`` or ``cancelled``; `message` when it broke."""
+    """Say how an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
+
+    `message` says what broke it, or that it was given up: then its outside job may still be under way, and the token
+    of that job is kept for `assetry retry`.
+    """
 
     json_tag: ClassVar = ("event", "invocation_finished")
     state: str
@@ -229,5 +247,5 @@ class RunFinished(Event):
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-#: The events that end an asset's turn: exactly one of them is recorded for each asset of a run.
+#: The events that end an asset's turn: exactly one of them is recorded for each asset, or partition, of a run.
 TERMINAL = (Materialized, Skipped, Failed)

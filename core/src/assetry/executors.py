@@ -18,8 +18,10 @@ from assetry.protocols import Executor, RunningTask, Task
 
 Emit = Callable[[Event | BaseException | None], None]
 
-#: Seconds a cancelled task has to end by itself before its thread is interrupted.
+#: Seconds that a cancelled function of this process has to end by itself before its thread is interrupted.
 GRACE = 2.0
+#: Seconds that the tool of a cancelled task has to stop; an interrupt would hit the stopping itself.
+TOOL_GRACE = 20.0
 
 
 class Interrupted(BaseException):
@@ -81,17 +83,26 @@ class _Job:
     def run(self) -> None:
         end: BaseException | None = None
         try:
-            with self._lock:
-                self._thread = threading.get_ident()
-            if not self._cancelled:
-                self._drain()
-        except BaseException as error:  # whatever breaks a stream is the run's to judge, never the worker's end
-            end = error
-        with self._lock:
-            self._thread = None
+            try:
+                with self._lock:
+                    self._thread = threading.get_ident()
+                if not self._cancelled:
+                    self._drain()
+            except BaseException as error:  # whatever breaks a stream is the run's to judge, never the worker's end
+                end = error
+            self._settle()
+        except Interrupted as error:  # it comes once at most, and may have come too late to be of use
+            end = end or error
+            self._settle()
         self._busy.discard(self)
         self._emit(end)
         self._ended.set()
+
+    def _settle(self) -> None:
+        """Let no interrupt come any more, not even one that is on its way: it would end the worker."""
+        with self._lock:
+            _interrupt(threading.get_ident(), None)
+            self._thread = None
 
     def _drain(self) -> None:
         stream = self._task.stream()
@@ -112,7 +123,8 @@ class _Job:
         self._cancelled = True
         self._task.stop()
         if not self._ended.is_set():
-            timer = threading.Timer(GRACE, self._interrupt)
+            group = getattr(self._task.invocation, "group", None)
+            timer = threading.Timer(TOOL_GRACE if group is not None and group.counted else GRACE, self._interrupt)
             timer.daemon = True
             timer.start()
 
@@ -120,11 +132,17 @@ class _Job:
         with self._lock:
             if self._thread is not None:
                 # The only way into a thread that runs Python code; one that waits in C sees it when it returns.
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Interrupted))
+                _interrupt(self._thread, Interrupted)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the task; return whether it has ended."""
         return self._ended.wait(timeout)
+
+
+def _interrupt(thread: int, error: type[BaseException] | None) -> None:
+    """Raise `error` in a thread as soon as it runs Python code; None takes back what has not been raised yet."""
+    raised = ctypes.py_object(error) if error is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
 @hookimpl

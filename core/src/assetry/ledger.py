@@ -17,6 +17,9 @@ from assetry.protocols import Store
 from assetry.records import Attempt, EventRecord, Materialization, Outcome
 from assetry.versions import Versions
 
+#: An asset, and the partition of it; None for all of it.
+Place = tuple[AssetKey, str | None]
+
 
 class Ledger:
     """Collect the records of one run and write them to the store, one transaction at a time."""
@@ -25,12 +28,12 @@ class Ledger:
         self._run = run_id
         self._graph = graph
         self._versions = versions
-        self._started: dict[AssetKey, datetime] = {}
+        self._started: dict[Place, datetime] = {}
         self._events: list[EventRecord] = []
         self._materializations: list[Materialization] = []
-        self._attempts: dict[tuple[AssetKey, str | None], Attempt] = {}
+        self._attempts: dict[Place, Attempt] = {}
         self._serial = 0
-        self.outcomes: dict[tuple[AssetKey, str | None], Attempt] = {}
+        self.outcomes: dict[Place, Attempt] = {}
         self.counts: Counter[str] = Counter()
 
     @property
@@ -45,10 +48,10 @@ class Ledger:
         elif isinstance(event, Observed):
             self._note_observed(at, event)
         elif isinstance(event, Started):
-            self._started[event.key] = at
-            self._attempt(event.key, None, at, "running")
+            self._started[event.key, event.partition] = at
+            self._attempt((event.key, event.partition), at, "running")
         elif isinstance(event, Failed):
-            self._attempt(event.key, None, at, "failed", event.message)
+            self._attempt((event.key, event.partition), at, "failed", event.message)
             self.counts["failed"] += 1
         elif isinstance(event, Skipped):
             self._note_skipped(at, event)
@@ -65,7 +68,8 @@ class Ledger:
             event = replace(event, data_version=f"{self._run}.{self._serial}")
         version = str(event.data_version)
         self._versions.note(asset, event.partition, version)
-        started = self._started.get(event.key)
+        place = (event.key, event.partition)
+        started = self._started.get(place) or self._started.get((event.key, None))
         self._materializations.append(
             Materialization(
                 key=event.key,
@@ -81,11 +85,7 @@ class Ledger:
                 seconds=(at - started).total_seconds() if started else None,
             )
         )
-        self._attempt(event.key, event.partition, at, "materialized")
-        whole = self.outcomes.get((event.key, None))
-        if event.partition is not None and whole is not None and whole.outcome == "running":
-            # It was started as a whole; nothing of it must be left as running.
-            self._attempt(event.key, None, at, "materialized")
+        self._attempt(place, at, "materialized")
         self.counts["materialized"] += 1
         return event
 
@@ -108,10 +108,11 @@ class Ledger:
 
     def _note_skipped(self, at: datetime, event: Skipped) -> None:
         self.counts["skipped"] += 1
-        before = self.outcomes.get((event.key, None))
+        place = (event.key, event.partition)
+        before = self.outcomes.get(place)
         if before is not None and before.outcome == "check_failed":
             return  # its own check stopped it: that is the failure, and the skip only its consequence
-        self._attempt(event.key, None, at, "skipped", event.because)
+        self._attempt(place, at, "skipped", event.because, event.root)
 
     def _note_checked(self, at: datetime, event: Checked) -> None:
         if event.passed:
@@ -121,23 +122,29 @@ class Ledger:
         else:
             self.counts["checks_failed"] += 1
             text = f"check {event.check} failed" + (f": {event.message}" if event.message else "")
-            self._attempt(event.key, None, at, "check_failed", text)
+            self._attempt((event.key, None), at, "check_failed", text)
 
     def _attempt(
-        self, key: AssetKey, partition: str | None, at: datetime, outcome: Outcome, message: str | None = None
+        self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, because: AssetKey | None = None
     ) -> None:
-        place = (key, partition)
         before = self.outcomes.get(place)
         if outcome in ("materialized", "running") and before is not None and before.outcome == "check_failed":
             return  # a check may report before its asset; a failure is not washed away by what follows
-        attempt = Attempt(key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message)
+        key, partition = place
+        attempt = Attempt(
+            key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message, because=because
+        )
         self.outcomes[place] = self._attempts[place] = attempt
+        whole = self.outcomes.get((key, None)) if partition is not None and outcome != "running" else None
+        if whole is not None and whole.outcome == "running":
+            # It was started as a whole; nothing of it must be left as running.
+            self._attempt((key, None), at, outcome, message, because)
 
     def write(self, store: Store) -> list[EventRecord]:
         """Write what was noted since the last time; return it, now durable."""
-        events, self._events = self._events, []
-        materializations, self._materializations = self._materializations, []
-        attempts, self._attempts = list(self._attempts.values()), {}
+        events = self._events
         if events:
-            store.append(events, materializations, attempts)
+            # What could not be written is kept for another try.
+            store.append(events, self._materializations, list(self._attempts.values()))
+            self._events, self._materializations, self._attempts = [], [], {}
         return events

@@ -6,7 +6,9 @@ This is the front door: it finds and loads the definitions, and hands them on, o
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -18,7 +20,6 @@ from assetry.assets import Asset, Integration, Relation
 from assetry.collapse import Mode
 from assetry.decorators import AssetFunction
 from assetry.errors import DefinitionError, UsageError
-from assetry.events import InvocationStarted
 from assetry.graph import AssetGraph
 from assetry.invocations import InvocationGroup
 from assetry.io import Values
@@ -29,6 +30,7 @@ from assetry.plugins import Plugins, load_plugins
 from assetry.protocols import Store
 from assetry.python import PythonPlugin
 from assetry.records import EventRecord, RunInfo
+from assetry.remainder import jobs_of, left_of
 from assetry.run import RunRequest, RunResult, RunServices, execute
 from assetry.selection import Selection, selection
 from assetry.settings import Settings, read_settings
@@ -38,6 +40,9 @@ from assetry.staleness import Status, stale_keys, statuses
 BUILT_IN = ("assetry.executors", "assetry.io", "assetry.store", "assetry.frames")
 
 PYTHON = "python"
+
+#: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
+_ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
 
 Definition = Asset | AssetFunction[Any, Any]
 Selectors = str | Sequence[str] | None
@@ -172,7 +177,8 @@ class Project:
         sources = [asset for asset in assets if asset.relation is not None and not asset.executable]
         wanted = {_folded(asset.relation) for asset in sources if asset.relation is not None}
         named = {asset.key for asset in sources} | {asset.joins for asset in sources}
-        for asset in assets:
+        for given in assets:
+            asset = given if given.io is None else replace(given, io=_absolute(given.io, self.root))
             relation = None
             if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
                 relation = None if asset.key in named else self.values.relation(asset)
@@ -229,11 +235,14 @@ class Project:
         return self.values.load(self.graph[self.graph.find(key)], form, partition)
 
     def close(self) -> None:
-        """Let go of files and connections."""
-        while self._opened:
-            self._opened.pop().close()
+        """Let go of files and connections; the project may be used again afterwards."""
         for name in ("store", "values"):
             self.__dict__.pop(name, None)
+        with ExitStack() as closing:
+            # What cannot be closed must not keep the others open.
+            for each in self._opened:
+                closing.callback(each.close)
+            self._opened = []
 
     def __enter__(self) -> Project:
         return self
@@ -280,6 +289,11 @@ class Project:
         """
         request = request or Ask(**ask)
         keys = self.select(select, exclude)
+        if request.partitions and all(self.graph[key].partitions_def is None for key in keys):
+            raise UsageError(
+                "A partition is asked for, but nothing that is selected has partitions.",
+                hint="Leave --partition out, or select other assets.",
+            )
         return self._plan_of(keys, request)
 
     def commands(self, plan: Plan) -> Plan:
@@ -356,11 +370,12 @@ class Project:
         on_event: Callable[[EventRecord], None] | None = None,
     ) -> RunResult:
         """Carry out a plan."""
+        parts = dict.fromkeys(each for planned in plan.invocations for each in planned.invocation.partitions)
+        request = RunRequest({"partition": list(parts), **(options or {})}, resume or {}, on_event)
+        store, values = self.store, self.values
         executor = self.plugins.open_executor(self.settings.executor)
-        services = RunServices(self.plugins, self.store, executor, self.values)
-        request = RunRequest(options or {}, resume or {}, on_event)
         try:
-            return execute(plan, self.graph, services, request)
+            return execute(plan, self.graph, RunServices(self.plugins, store, executor, values), request)
         finally:
             executor.close()
 
@@ -377,17 +392,15 @@ class Project:
 
     def left_of(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and nobody has made since, in graph order."""
-        attempts = self.store.attempts(run.assets)
-        done = {key for (key, _), attempt in attempts.items() if attempt.outcome == "materialized"}
-        left = {key for key in run.assets if key not in done}
-        return tuple(key for key in self.graph.keys if key in left)
+        return tuple(left_of(run, self.graph, self.store.attempts(run.assets)))
 
     def plan_retry(self, run: RunInfo) -> Plan:
         """Return the plan of what is left of a run, collapsed anew."""
-        request = Ask(
-            full_refresh=bool(run.options.get("full_refresh")), partition=tuple(run.options.get("partition") or ())
+        left = left_of(run, self.graph, self.store.attempts(run.assets))
+        parts = dict.fromkeys(part for each in left.values() for part in each)
+        return self._plan_of(
+            tuple(left), Ask(full_refresh=bool(run.options.get("full_refresh")), partition=tuple(parts))
         )
-        return self._plan_of(self.left_of(run), request)
 
     def retry(self, run_id: str | None = None, *, on_event: Callable[[EventRecord], None] | None = None) -> RunResult:
         """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""
@@ -395,19 +408,8 @@ class Project:
         if run.state == "running":
             raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
         options = {**run.options, "retry_of": run.id}
-        return self.run(self.plan_retry(run), options=options, resume=self._tokens(run), on_event=on_event)
-
-    def _tokens(self, run: RunInfo) -> Mapping[str, str]:
-        """Return the job tokens that a run left behind, by group."""
-        tokens = self.store.handles(run.id)
-        if not tokens:
-            return {}
-        groups = {
-            record.invocation: record.event.group
-            for record in self.store.events(run.id)
-            if isinstance(record.event, InvocationStarted)
-        }
-        return {str(groups[id_]): token for id_, token in tokens.items() if groups.get(id_)}
+        jobs = jobs_of(self.store.handles(run.id), self.store.events(run.id))
+        return self.run(self.plan_retry(run), options=options, resume=jobs, on_event=on_event)
 
 
 def materialize(
@@ -461,7 +463,7 @@ def _local_plugins(root: Path) -> list[Any]:
 def _absolute(url: str, root: Path) -> str:
     """Return a URL whose path, when it is a relative one of a local file, starts from `root`."""
     scheme, colon, rest = url.partition(":")
-    if not colon or rest.startswith(("/", ":")) or not rest:
+    if not colon or not rest or rest.startswith(("/", ":")) or _ELSEWHERE.match(rest):
         return url
     return f"{scheme}:{root / rest}"
 

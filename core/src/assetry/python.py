@@ -81,16 +81,17 @@ class PythonPlugin:
     @hookimpl
     def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         """Call the function of an invocation: load its arguments, keep what it returns, run the checks."""
-        made: dict[AssetKey, Any] = {}
-        if invocation.assets:
-            function = self._find(invocation.integration, invocation.assets[0].spec, invocation.assets[0].key)
-            for partition in invocation.partitions or (None,):
-                yield from _Making(function, invocation, context, partition, made).events()
-        for key, check in _checks(invocation, invocation.checks):
-            if any(asset.key == key for asset in invocation.assets) and key not in made:
-                continue  # it was not made, so there is nothing to look at
-            function = self._find(invocation.integration, check.spec, key, check.name)
-            yield _checked(function, key, check, _Loading(invocation, context, None), made)
+        checks = list(_checks(invocation, invocation.checks))
+        for partition in invocation.partitions or (None,):
+            making = _Making(invocation, context, partition)
+            if invocation.assets:
+                first = invocation.assets[0]
+                yield from making.events(self._find(invocation.integration, first.spec, first.key))
+            for key, check in checks:
+                if key in making.own and key not in making.made:
+                    continue  # it was not made, so there is nothing to look at
+                function = self._find(invocation.integration, check.spec, key, check.name)
+                yield _checked(function, key, check, making.loading, making.made)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
@@ -192,7 +193,13 @@ class _Loading:
     def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
         self.context = context
         self.partition = partition
-        self._partitioned = {asset.key for asset in invocation.inputs if asset.partitions_def is not None}
+        known = (*invocation.assets, *invocation.also, *invocation.inputs)
+        self._partitioned = {asset.key for asset in known if asset.partitions_def is not None}
+
+    def value(self, key: AssetKey, form: Any, mapping: str = "same") -> Any:
+        """Return the value of an asset: of the partition at hand where it has partitions."""
+        same = mapping == "same" and key in self._partitioned
+        return self.context.load(key, form, self.partition if same else None)
 
     def argument(self, asset: Asset, name: str, form: Any) -> Any:
         """Return the value of the upstream asset that the parameter `name` takes."""
@@ -203,33 +210,28 @@ class _Loading:
                 where=asset.source,
                 hint="The function has changed since the project was loaded; load it again.",
             )
-        same = dep.partition_mapping == "same" and dep.key in self._partitioned
-        return self.context.load(dep.key, form, self.partition if same else None)
+        return self.value(dep.key, form, dep.partition_mapping)
 
 
 class _Making:
     """Make the assets of one function call, event by event."""
 
-    def __init__(
-        self,
-        function: Function,
-        invocation: Invocation,
-        context: RunContext,
-        partition: str | None,
-        made: dict[AssetKey, Any],
-    ) -> None:
-        self.function = function
+    def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
         self.loading = _Loading(invocation, context, partition)
         self.context = context
         self.partition = partition
-        self.made = made
         assets = (*invocation.assets, *invocation.also)
-        self.pending = {asset.key: asset for asset in assets}
-        self.first = assets[0]
+        self.own = {asset.key: asset for asset in assets}
+        self.pending = dict(self.own)
+        #: What was made; the value only where a check is to look at it, for it may be large.
+        self.made: dict[AssetKey, Any] = {}
+        self._looked_at = {ref.key for ref in invocation.checks}
 
-    def events(self) -> Iterator[Event]:
+    def events(self, function: Function) -> Iterator[Event]:
+        self.function = function
+        self.first = next(iter(self.own.values()))
         for key in self.pending:
-            yield Started(key)
+            yield Started(key, self.partition)
         policy = self.first.retry_policy or RetryPolicy(0)
         attempt = 0
         while self.pending:
@@ -285,8 +287,10 @@ class _Making:
             return  # made by an earlier try, or not asked for
         problem = _type_problem(self.function, value) or _column_problem(asset, value)
         if problem is not None:
-            yield Failed(key, f"{self.function.function.__qualname__}() returned the wrong value: {problem}.\n"
-                              f"  at {asset.source}", "Correct the function, or what it promises.")  # fmt: skip
+            message = (
+                f"{self.function.function.__qualname__}() returned the wrong value: {problem}.\n  at {asset.source}"
+            )
+            yield self._failed(key, message, "Correct the function, or what it promises.")
             return
         if value is None:
             self.made[key] = None
@@ -295,17 +299,20 @@ class _Making:
         try:
             saved: Saved = self.context.save(key, value, self.partition)
         except AssetryError as error:
-            yield Failed(key, _sentence(error), error.hint)
+            yield self._failed(key, _sentence(error), error.hint)
         except Exception as error:
-            yield Failed(key, f"Its value cannot be kept: {failure(error)}")
+            yield self._failed(key, f"Its value cannot be kept: {failure(error)}")
         else:
-            self.made[key] = value
+            self.made[key] = value if key in self._looked_at else None
             yield Materialized(key, self.partition, saved.data_version, saved.columns, saved.metadata)
 
     def _fail(self, message: str, hint: str | None = None) -> Iterator[Event]:
         for key in list(self.pending):
             del self.pending[key]
-            yield Failed(key, message, hint)
+            yield self._failed(key, message, hint)
+
+    def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Failed:
+        return Failed(key, message, hint, partition=self.partition)
 
 
 def _type_problem(function: Function, value: Any) -> str | None:
@@ -368,24 +375,26 @@ def _checked(
     def value(_name: str, form: Any) -> Any:
         return _looked_at(next(keys), form, loading, made)
 
-    told = AssetContext((key,), None, loading.context)
+    told = AssetContext((key,), loading.partition, loading.context)
+    where = {} if loading.partition is None else {"partition": loading.partition}
     try:
         args, kwargs = arguments(function.function, told, value)
         result = check_result(call(function.function, args, kwargs))
     except AssertionError as error:
-        return Checked(key, check.name, False, severity, str(error) or failure(error))
+        return Checked(key, check.name, False, severity, str(error) or failure(error), where)
     except AssetryError as error:
-        return Checked(key, check.name, False, severity, _sentence(error), {"hint": error.hint} if error.hint else {})
+        where |= {"hint": error.hint} if error.hint else {}
+        return Checked(key, check.name, False, severity, _sentence(error), where)
     except Exception as error:
-        return Checked(key, check.name, False, severity, failure(error))
-    return Checked(key, check.name, result.passed, severity, result.message, result.metadata)
+        return Checked(key, check.name, False, severity, failure(error), where)
+    return Checked(key, check.name, result.passed, severity, result.message, {**where, **result.metadata})
 
 
 def _looked_at(key: AssetKey, form: Any, loading: _Loading, made: Mapping[AssetKey, Any]) -> Any:
     """Return the value that a check sees: the one just made when it is of the type asked for, else as it was kept."""
     value = made.get(key)
     if value is None:
-        return loading.context.load(key, form)
+        return loading.value(key, form)
     # Without an annotation a table arrives as whatever is the default, not as what the function happened to return.
     fits = frame_name(value) is None if form is None else wrong_type(value, form) is None
-    return value if fits else loading.context.load(key, form)
+    return value if fits else loading.value(key, form)

@@ -14,26 +14,38 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Reversible, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import takewhile
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
-from assetry.board import Board
+from assetry.assets import Asset
+from assetry.board import Board, Break
 from assetry.context import Context, InvocationTask, RunFacts
-from assetry.errors import AssetryError, ConflictError
-from assetry.events import Checked, Event, Failed, InvocationFinished, InvocationStarted, RunFinished, RunStarted
+from assetry.errors import AssetryError, ConflictError, RunError
+from assetry.events import (
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    InvocationFinished,
+    InvocationStarted,
+    Log,
+    RunFinished,
+    RunStarted,
+)
 from assetry.graph import AssetGraph
 from assetry.invocations import Invocation
 from assetry.io import Values
 from assetry.keys import AssetKey
 from assetry.ledger import Ledger
 from assetry.notices import Notices
-from assetry.plan import Plan
+from assetry.plan import Plan, PlannedInvocation
 from assetry.plugins import Plugins
 from assetry.protocols import Executor, RunningTask, Store
 from assetry.records import Attempt, EventRecord, RunInfo, RunState
@@ -41,6 +53,9 @@ from assetry.versions import Versions
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
+
+#: The most events that are judged before they are written and told.
+BATCH = 1000
 
 _CANCEL = "cancel"
 
@@ -95,13 +110,11 @@ def execute(plan: Plan, graph: AssetGraph, services: RunServices, request: RunRe
     """Carry out `plan` and return how it ended.
 
     Raises `ConflictError` when another living run is building one of its assets. A failed asset is an outcome, not
-    an exception; Ctrl-C ends with the state ``cancelled``.
+    an exception; Ctrl-C ends with the state ``cancelled``. When the store or `on_event` raises, the tools are stopped,
+    what they had done is recorded as far as that can be, the run ends as ``interrupted``, and the exception goes on.
     """
     request = request or RunRequest()
-    info = _new_run(plan, request)
-    _claim(info, plan, services.store)
-    services.store.begin(info)
-    run = _Run(plan, graph, services, request, info)
+    run = _Run(plan, graph, services, request, _new_run(plan, request))
     with run.listening():
         return run.carry_out()
 
@@ -131,8 +144,75 @@ def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
         )
 
 
+class _Choice:
+    """Choose what starts next.
+
+    No more than the executor has slots, no more of a group than its limit, and nobody beside an invocation that holds
+    what he needs.
+    """
+
+    def __init__(self, plan: Plan, services: RunServices) -> None:
+        self._services = services
+        #: Whether anything in this plan keeps others away from what it uses.
+        self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
+        self._needed: dict[str, frozenset[str]] = {}
+        #: Who was passed over since an invocation last ended: nothing but an end lets them go.
+        self._passed: set[str] = set()
+
+    def ended(self) -> None:
+        """Learn that an invocation has ended."""
+        self._passed.clear()
+
+    def among(self, ready: Reversible[PlannedInvocation], under_way: Sequence[Invocation]) -> list[Invocation]:
+        """Return those of the ready ones that may start beside those under way."""
+        chosen: list[Invocation] = []
+        slots = self._services.executor.slots - len(under_way)
+        groups = Counter(each.group.key for each in under_way if each.group is not None)
+        held = frozenset[str]().union(*map(_holds, under_way))
+        used = frozenset[str]().union(*map(self._needs, under_way)) if self._exclusive else held
+        for planned in self._new(ready):
+            if len(chosen) >= slots:
+                break
+            invocation, group = planned.invocation, planned.invocation.group
+            full = group is not None and groups[group.key] >= group.limit
+            if full or (self._exclusive and (_holds(invocation) & used or self._needs(invocation) & held)):
+                self._passed.add(planned.id)
+                continue
+            chosen.append(invocation)
+            if group is not None:
+                groups[group.key] += 1
+            if self._exclusive:
+                held, used = held | _holds(invocation), used | self._needs(invocation)
+        return chosen
+
+    def _new(self, ready: Reversible[PlannedInvocation]) -> Iterable[PlannedInvocation]:
+        """Return who was not passed over yet; they stand at the end."""
+        if not self._passed:
+            return ready
+        return reversed(tuple(takewhile(lambda each: each.id not in self._passed, reversed(ready))))
+
+    def _needs(self, invocation: Invocation) -> frozenset[str]:
+        """Return what an invocation holds, and where its values are read and written (IO URLs without a query)."""
+        found = self._needed.get(invocation.id)
+        if found is None:
+            found = _holds(invocation)
+            if invocation.group is None or not invocation.group.counted:
+                found = found.union(*(self._place(asset) for asset in (*invocation.assets, *invocation.inputs)))
+            self._needed[invocation.id] = found
+        return found
+
+    def _place(self, asset: Asset) -> frozenset[str]:
+        try:
+            return frozenset((self._services.values.place(asset),))
+        except AssetryError:
+            return frozenset()  # whoever reads or writes it will fail, and tell why
+
+
 class _Run:
     """Be one run under way."""
+
+    _ledger: Ledger
+    _notices: Notices
 
     def __init__(
         self, plan: Plan, graph: AssetGraph, services: RunServices, request: RunRequest, info: RunInfo
@@ -143,17 +223,19 @@ class _Run:
         self._request = request
         self._info = info
         self._board = Board(plan, graph)
-        self._ledger = Ledger(info.id, graph, Versions(graph, services.store.latest()))
         self._facts = RunFacts(info.id, request.options, services.values, graph.__getitem__)
-        self._inbox: SimpleQueue[tuple[datetime, str, Event | BaseException | None]] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
         self._tasks: dict[str, RunningTask] = {}
         self._launched: dict[str, tuple[Invocation, float]] = {}
-        #: Whether anything in this plan keeps others away from what it uses.
-        self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
+        self._choice = _Choice(plan, services)
+        #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
+        self._resume = dict(request.resume)
         self._failed_in: set[str] = set()
         self._interrupts = 0
         self._cancelled_at: float | None = None
-        self._notices = Notices(services.plugins, info)
+        #: What is said of everything that has no end of its own, once the run was cancelled or has broken.
+        self._break: Break | None = None
+        self._recorded = False
 
     # -- signals -------------------------------------------------------------------------------------------------
 
@@ -168,7 +250,8 @@ class _Run:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # None: it was not Python that had set it.
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         # Only a count and a wake-up: a signal may arrive in the middle of a transaction.
@@ -179,48 +262,61 @@ class _Run:
 
     def carry_out(self) -> RunResult:
         started = time.monotonic()
-        invocations = len(self._plan.invocations)
-        self._ledger.note(_now(), RunStarted(len(self._info.assets), invocations))
+        store = self._services.store
+        _claim(self._info, self._plan, store)
+        self._notices = Notices(self._services.plugins, self._info)
         try:
+            store.begin(self._info)
+            # Read after the claim: what others made until then is known.
+            self._ledger = Ledger(self._info.id, self._graph, Versions(self._graph, store.latest()))
+            self._ledger.note(_now(), RunStarted(len(self._info.assets), len(self._plan.invocations)))
             self._turn()
             while not self._over():
                 self._receive()
                 self._turn()
-        except BaseException:
-            self._give_up()
+            return self._finish(time.monotonic() - started)
+        except BaseException as error:
+            self._give_up(error, started)
             raise
         finally:
             self._notices.close()
-        return self._finish(time.monotonic() - started)
 
     def _over(self) -> bool:
         if self._board.done:
             return True
-        if self._cancelled_at is None:
-            return False
-        return self._interrupts > 1 or time.monotonic() - self._cancelled_at > PATIENCE
+        if self._cancelled_at is not None:
+            return self._interrupts > 1 or time.monotonic() - self._cancelled_at > PATIENCE
+        if not self._launched:
+            raise RunError(
+                "The run cannot go on: nothing is under way, and what is left waits for each other.",
+                hint="This is a fault of assetry, or of an executor without slots; please report it with the plan.",
+            )
+        return False
 
     def _turn(self) -> None:
         """Decide what starts, write everything down, tell of it, and start."""
+        if self._interrupts:
+            self._cancel()
         tasks = self._launch()
         self._publish(self._ledger.write(self._services.store))
         for id_, task in tasks:
-            self._tasks[id_] = self._services.executor.start(task, partial(self._emit, id_))
+            emit = partial(self._emit, id_)
+            try:
+                self._tasks[id_] = self._services.executor.start(task, emit)
+            except Exception as error:
+                emit(error)  # that this one cannot be started says nothing of the others
 
-    def _emit(self, id_: str, event: Event | BaseException | None) -> None:
+    def _emit(self, id_: str, event: object) -> None:
         self._inbox.put((_now(), id_, event))
 
     def _receive(self) -> None:
-        """Wait for something to arrive, then judge all that has."""
-        timeout = None if self._cancelled_at is None else 0.5
-        try:
-            self._judge(*self._inbox.get(timeout=timeout))
-            while True:
+        """Wait for something to arrive, then judge all that has, or as much as one transaction should hold."""
+        with suppress(Empty):
+            self._judge(*self._inbox.get(timeout=None if self._cancelled_at is None else 0.5))
+            for _ in range(BATCH):
                 self._judge(*self._inbox.get_nowait())
-        except Empty:
-            pass
 
-    def _judge(self, at: datetime, id_: str, event: Event | BaseException | None) -> None:
+    def _judge(self, at: datetime, id_: str, event: object) -> None:
         if id_ == _CANCEL:
             self._cancel()
         elif id_ not in self._launched:
@@ -228,33 +324,29 @@ class _Run:
         elif isinstance(event, Event):
             for each in self._board.take(id_, event):
                 self._note(at, each, id_)
-        else:
+        elif event is None or isinstance(event, BaseException):
             self._end(at, id_, event)
+        else:
+            message = f"The tool reported a {type(event).__name__}, which is no event; ignored."
+            self._note(at, Log(message, "warning"), id_)
 
     def _note(self, at: datetime, event: Event, id_: str) -> None:
         if isinstance(event, Failed) or (isinstance(event, Checked) and not event.passed and event.severity == "error"):
             self._failed_in.add(id_)
         self._ledger.note(at, event, id_)
 
-    def _end(self, at: datetime, id_: str, error: BaseException | None) -> None:
-        """Take the end of an invocation's stream."""
+    def _end(self, at: datetime, id_: str, error: BaseException | None, given_up: bool = False) -> None:
+        """Take the end of an invocation's stream, or of our patience with it."""
         invocation, started = self._launched.pop(id_)
         self._tasks.pop(id_, None)
-        problem, hint = self._problem(invocation, error)
-        for event in self._board.end(id_, problem, hint):
+        self._choice.ended()
+        problem = self._break or (None if error is None else _problem(invocation, error))
+        for event in self._board.end(id_, problem):
             self._note(at, event, id_)
-        failed = problem is not None or id_ in self._failed_in
-        state = "cancelled" if self._cancelled_at is not None else "failed" if failed else "succeeded"
-        self._ledger.note(at, InvocationFinished(state, round(time.monotonic() - started, 3), problem), id_)
-
-    def _problem(self, invocation: Invocation, error: BaseException | None) -> tuple[str | None, str | None]:
-        if self._cancelled_at is not None:
-            return "The run was cancelled before it was finished.", "Finish it with `assetry retry`."
-        if error is None:
-            return None, None
-        if isinstance(error, AssetryError):
-            return error.message, error.hint
-        return f"{invocation.integration.kind} raised {type(error).__name__}: {error}", None
+        failed = error is not None or id_ in self._failed_in
+        state = "cancelled" if self._break is not None else "failed" if failed else "succeeded"
+        message = problem.message if problem is not None and (error is not None or given_up) else None
+        self._ledger.note(at, InvocationFinished(state, round(time.monotonic() - started, 3), message), id_)
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -277,43 +369,21 @@ class _Run:
         return tasks
 
     def _choose(self) -> list[Invocation]:
-        """Return the ready invocations that may start beside those under way."""
-        chosen: list[Invocation] = []
-        under_way = [invocation for invocation, _ in self._launched.values()]
-        groups = Counter(each.group.key for each in under_way if each.group is not None)
-        for planned in self._board.ready():
-            if len(under_way) >= self._services.executor.slots:
-                break
-            invocation, group = planned.invocation, planned.invocation.group
-            if group is not None and groups[group.key] >= group.limit:
-                continue
-            if self._exclusive and any(self._collide(invocation, other) for other in under_way):
-                continue
-            if group is not None:
-                groups[group.key] += 1
-            chosen.append(invocation)
-            under_way.append(invocation)
-        return chosen
-
-    def _collide(self, one: Invocation, other: Invocation) -> bool:
-        """Tell whether one of two invocations holds what the other needs."""
-        return bool(_holds(one) & self._needs(other) or _holds(other) & self._needs(one))
-
-    def _needs(self, invocation: Invocation) -> frozenset[str]:
-        """Return what an invocation holds, and where its values are read and written (IO URLs without a query)."""
-        if invocation.group is not None and invocation.group.counted:
-            return _holds(invocation)
-        place = self._services.values.place
-        return frozenset(place(asset) for asset in (*invocation.assets, *invocation.inputs))
+        return self._choice.among(self._board.ready(), [invocation for invocation, _ in self._launched.values()])
 
     def _prepare(self, invocation: Invocation, now: datetime) -> InvocationTask:
         self._launched[invocation.id] = (invocation, time.monotonic())
         key = invocation.group.key if invocation.group else None
-        command = self._services.plugins.invocation_command(invocation)
+        command = None
+        with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
+            command = self._services.plugins.invocation_command(invocation)
         kind = invocation.integration.kind
         keys = tuple(asset.key for asset in invocation.assets)
         self._ledger.note(now, InvocationStarted(kind, keys, key, command), invocation.id)
-        resume = self._request.resume.get(key) if key else None
+        resume = self._resume.pop(key, None) if key else None
+        if resume is not None:
+            # This run answers for the job from now on, also when it is killed before the tool has said a word.
+            self._ledger.note(now, Handle(resume), invocation.id)
         context = Context(self._facts, partial(self._emit, invocation.id), resume)
         return InvocationTask(invocation, self._services.plugins, context)
 
@@ -323,56 +393,78 @@ class _Run:
         if self._cancelled_at is not None:
             return
         self._cancelled_at = time.monotonic()
-        for event in self._board.abandon("the run was cancelled"):
+        rest = "the run was cancelled"
+        self._break = Break("The run was cancelled before it was finished.", "Finish it with `assetry retry`.", rest)
+        for event in self._board.abandon(rest):
             self._ledger.note(_now(), event)
         for task in tuple(self._tasks.values()):
             task.cancel()
 
-    def _give_up(self) -> None:
+    def _give_up(self, error: BaseException, started: float) -> None:
         """Stop everything because the run itself broke; record what can still be recorded."""
+        if self._recorded:
+            return
+        said = f"{error.message if isinstance(error, AssetryError) else type(error).__name__}".rstrip(".")
+        rest = "the run broke off"
+        self._break = Break(f"The run broke off: {said}.", "Finish it with `assetry retry`.", rest)
+        self._stop_tools()
+        with suppress(Exception):  # the store may be what broke; the first error is the one to tell
+            for event in self._board.abandon(rest):
+                self._ledger.note(_now(), event)
+            self._end_all()
+            seconds = round(time.monotonic() - started, 3)
+            self._ledger.note(_now(), RunFinished("interrupted", seconds, dict(self._ledger.counts)))
+            self._ledger.write(self._services.store)
+        with suppress(Exception):
+            self._services.store.finish(self._info.id, "interrupted", _now())
+
+    def _stop_tools(self) -> None:
+        """Ask everything that runs to stop, and wait for it, but not against a person's will."""
+        interrupts, deadline = self._interrupts, time.monotonic() + PATIENCE
         for task in tuple(self._tasks.values()):
             task.cancel()
-        try:
-            self._cancelled_at = self._cancelled_at or time.monotonic()
-            for id_ in tuple(self._launched):
-                self._end(_now(), id_, None)
-            self._ledger.write(self._services.store)
-            self._services.store.finish(self._info.id, "interrupted", _now())
-        except AssetryError:
-            pass  # the store is what broke; its own error is on its way
+        for task in tuple(self._tasks.values()):
+            while not task.join(0.1) and self._interrupts == interrupts and time.monotonic() < deadline:
+                pass
+
+    def _end_all(self) -> None:
+        """Judge what has arrived until now, then end what has not ended."""
+        with suppress(Empty):
+            while self._launched:
+                self._judge(*self._inbox.get_nowait())
+        for id_ in tuple(self._launched):
+            self._end(_now(), id_, None, given_up=True)
 
     def _finish(self, seconds: float) -> RunResult:
+        self._end_all()
         state: RunState = "failed" if self._ledger.failed else "succeeded"
         if self._cancelled_at is not None:
             state = "cancelled"
-            for id_ in tuple(self._launched):
-                self._end(_now(), id_, None)
         now = _now()
         self._ledger.note(now, RunFinished(state, round(seconds, 3), dict(self._ledger.counts)))
         records = self._ledger.write(self._services.store)
         self._services.store.finish(self._info.id, state, now)
+        self._recorded = True
         self._publish(records)
-        info = RunInfo(
-            id=self._info.id,
-            state=state,
-            started=self._info.started,
-            finished=now,
-            assets=self._info.assets,
-            options=self._info.options,
-            process=self._info.process,
-            host=self._info.host,
-        )
+        info = replace(self._info, state=state, finished=now)
         return RunResult(info, dict(self._ledger.counts), dict(self._ledger.outcomes))
 
     def _publish(self, records: Sequence[EventRecord]) -> None:
         for record in records:
-            if self._request.on_event is not None:
-                self._request.on_event(record)
             self._notices.tell(record)
+        if self._request.on_event is not None:
+            for record in records:
+                self._request.on_event(record)
 
 
 def _holds(invocation: Invocation) -> frozenset[str]:
     return frozenset(invocation.group.holds) if invocation.group is not None else frozenset()
+
+
+def _problem(invocation: Invocation, error: BaseException) -> Break:
+    if isinstance(error, AssetryError):
+        return Break(error.message, error.hint)
+    return Break(f"{invocation.integration.kind} raised {type(error).__name__}: {error}")
 
 
 def _now() -> datetime:

@@ -337,7 +337,8 @@ def _append_handles(db: sqlite3.Connection, events: Sequence[EventRecord]) -> No
         if kind is Handle:
             token = record.event.token  # type: ignore[attr-defined]
             db.execute("INSERT OR REPLACE INTO handles VALUES (?,?,?)", (record.run, record.invocation or "", token))
-        elif kind is InvocationFinished:
+        elif kind is InvocationFinished and record.event.message is None:  # type: ignore[attr-defined]
+            # One that broke off may have left its job behind.
             db.execute("DELETE FROM handles WHERE run = ? AND invocation = ?", (record.run, record.invocation or ""))
 
 
