@@ -27,7 +27,7 @@ def view(key, *deps, **given):
 
 
 def source(key, **given):
-    return table(key, executable=False, code_version=None, **given)
+    return replace(table(key, executable=False, code_version=None), **given)
 
 
 @dataclass
@@ -163,6 +163,17 @@ class TestWords:
         reason = ("upstream_changed", "a", "`a` was made anew at 2026-01-02 03:04:00 UTC")
         assert chain.why("b") == chain.why("c") == [reason]
 
+    def test_an_input_that_changed_while_it_was_read_is_news(self, chain):
+        """Another run made `a` anew after `b` had read it and before `b` was done."""
+        chain.make("a")
+        chain.latest["b", None] = replace(chain.latest["b", None], at=chain.now + timedelta(minutes=1))
+        assert chain.words() == {"raw": "external", "a": "fresh", "b": "stale", "c": "stale"}
+
+    def test_a_root_with_two_faults_is_named_once_with_the_worse(self, chain):
+        chain.make("a")
+        chain.change("a", code_version="2")
+        assert chain.why("b") == chain.why("c") == [("upstream_changed", "a", "`a` is out of date: its code changed")]
+
     def test_early_cutoff(self, chain):
         before = chain.latest["a", None].data_version
         chain.make("a")
@@ -270,6 +281,8 @@ class TestDependencies:
         world.assets["events"] = table("events", relation=relation)
         assert world.graph["a"].deps[0].key == "events"
         assert world.why("a") == [("upstream_changed", "events", "`events` was never materialized")]
+        world.make("events")
+        assert [reason[:2] for reason in world.why("a")] == [("upstream_changed", "events")]
 
     def test_a_record_without_a_trace_is_judged_by_time(self, chain):
         """What was seen of an asset that somebody else made does not say what it was made from."""
@@ -291,6 +304,10 @@ class TestViews:
         world.make("t")
         assert world.words() == {"t": "fresh", "v": "fresh", "w": "fresh", "c": "stale"}
         assert world.why("c") == [("upstream_changed", "t", "`t` was made anew at 2026-01-02 03:05:00 UTC")]
+
+    def test_what_reads_a_view_is_fresh_without_the_view_made_again(self, world):
+        world.make("t", "c")
+        assert set(world.words().values()) == {"fresh"}
 
     def test_what_is_out_of_date_shows_through(self, world):
         world.change("t", code_version="2")
@@ -337,6 +354,12 @@ class TestOutside:
         reason = ("upstream_changed", "raw", "`raw` changed outside; seen at 2026-01-02 03:09:00 UTC")
         assert chain.why("a") == chain.why("c") == [reason]
         assert chain.statuses()["raw"].last_materialized == chain.now
+
+    def test_what_is_made_elsewhere_passes_nothing_on(self):
+        world = World.of(table("a"), source("x", deps=(Dep(AssetKey("a")),)), table("b", "x"))
+        world.make_all()
+        world.change("a", code_version="2")
+        assert world.words() == {"a": "stale", "x": "external", "b": "fresh"}
 
     def test_an_exposure_tells_what_is_wrong_above_it(self, chain):
         chain.assets["dash"] = table("dash", "c", executable=False, resource_type="exposure")
@@ -450,6 +473,10 @@ class TestPartitions:
         assert world.why("d")[0][2].endswith("partition 2: it broke (and 1 more partitions)")
         world.make("d", partition="2")
         assert world.words()["d"] == "failed"
+
+    def test_an_asset_that_no_longer_has_partitions_was_still_made(self, world):
+        world.change("d", partitions_def=None)
+        assert world.words()["d"] != "never"
 
     def test_records_from_before_it_had_partitions_say_nothing(self, world):
         world.change("all", partitions_def=StaticPartitionsDefinition(["1", "2"]))
@@ -577,7 +604,7 @@ def play(world, naive, step, number):
     naive.graph = world.graph
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(graphs(), steps)
 def test_any_history_is_judged_as_the_naive_model_does(assets, history):
     world = World.of(*assets)
@@ -595,7 +622,7 @@ def test_any_history_is_judged_as_the_naive_model_does(assets, history):
         assert len({(reason.code, reason.asset) for reason in each.reasons}) == len(each.reasons)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(graphs(), steps)
 def test_making_what_is_stale_makes_all_fresh(assets, history):
     world = World.of(*assets)

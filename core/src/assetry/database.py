@@ -218,11 +218,12 @@ class Database:
                 time.sleep(0.005)
 
     def _explained(self, error: sqlite3.Error) -> StoreError:
+        place = self.path or "The store in memory"
         name = getattr(error, "sqlite_errorname", None) or ""
         for start, meaning, hint in _TROUBLES:
             if name.startswith(start):
-                return StoreError(f"{self.path} {meaning} ({error}).", hint=hint.format(path=self.path))
-        return StoreError(f"{self.path} cannot be used: {error}.", hint="Nothing was changed; `-v` shows where.")
+                return StoreError(f"{place} {meaning} ({error}).", hint=hint.format(path=place))
+        return StoreError(f"{place} cannot be used: {error}.", hint="Nothing was changed; `-v` shows where.")
 
 
 def _form(db: sqlite3.Connection) -> int:
