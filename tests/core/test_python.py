@@ -22,6 +22,7 @@ from assetry.graph import AssetGraph
 from assetry.invocations import CheckRef, Invocation
 from assetry.io import Values, assetry_open_io
 from assetry.keys import AssetKey
+from assetry.partitions import StaticPartitionsDefinition
 from assetry.policies import RetryPolicy
 from assetry.protocols import Saved
 from assetry.python import PythonPlugin
@@ -512,6 +513,34 @@ def test_a_check_sees_the_type_it_asks_for() -> None:
     )
     assert made == [Checked("events", "plain", True, "warn"), Checked("events", "two", True)]
     assert seen == [pd.DataFrame, pl.DataFrame, pa.Table]
+
+
+def test_partitions_are_made_and_checked_one_after_the_other() -> None:
+    days = StaticPartitionsDefinition(["mon", "tue"])
+
+    @asset(partitions_def=days)
+    def numbers(context: Any) -> list[str]:
+        return [context.partition]
+
+    @asset(partitions_def=days)
+    def twice(numbers: list[str]) -> list[str]:
+        return numbers * 2
+
+    @asset
+    def total(numbers: dict[str, list[str]]) -> int:
+        return len(numbers)
+
+    @asset_check(asset=twice)
+    def of_its_day(value: list[str], context: Any) -> bool:
+        return set(value) == {context.partition}
+
+    bench = Bench(numbers, twice, total, of_its_day)
+    bench.make("numbers", partitions=("mon", "tue"))
+    made = bench.make("twice", partitions=("mon", "tue"))
+    assert [each.partition for each in made if isinstance(each, Materialized)] == ["mon", "tue"]
+    assert checks_of(made) == [(True, None), (True, None)]
+    bench.make("total")
+    assert (bench.context.load("twice", partition="tue"), bench.context.load("total")) == (["tue", "tue"], 2)
 
 
 def test_what_was_not_made_is_not_checked() -> None:
