@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -289,6 +290,28 @@ class TestClaims:
             db.execute("UPDATE runs SET seen = '2026-01-01T00:00:00+00:00'")
         store.heartbeat(["r1"])
         assert [run.state for run in store.runs()] == ["running"]
+
+    def test_a_run_gives_signs_of_life_by_itself_until_it_ends(self, path, monkeypatch):
+        monkeypatch.setattr("assetry.store.PULSE", 0.005)
+        before = set(threading.enumerate())
+        store = SQLiteStore(path)
+        store.begin(info())
+        seen = "SELECT seen FROM runs"
+        db = sqlite3.connect(path)
+        first = db.execute(seen).fetchone()
+        assert until(lambda: db.execute(seen).fetchone() != first)
+        store.finish("r1", "succeeded", at(1))
+        assert until(lambda: set(threading.enumerate()) <= before)
+
+
+def until(condition):
+    """Wait for a condition for a minute at most; return whether it came true."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 CHILD = """
