@@ -13,7 +13,7 @@ CORE = ROOT / "core" / "src" / "assetry"
 
 #: A module imports from its own level and those before it (architecture, "Core, by level").
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "keys", "codec", "memory"),
+    ("errors", "keys", "codec", "memory", "processes"),
     (
         "windows",
         "partitions",
@@ -28,11 +28,11 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "columns",
     ),
     ("joins", "graph", "patterns", "selectors", "criteria", "selection"),
-    ("collapse", "plan", "versions", "staleness", "schedule"),
+    ("words", "gates", "collapse", "plan", "versions", "staleness", "schedule", "drawing", "svg"),
     ("hookspecs", "plugins", "plugin"),
     (
         *("functions", "decorators", "calls", "modules", "frames", "io", "python"),
-        *("processes", "rows", "database", "store", "executors"),
+        *("rows", "database", "store", "executors"),
     ),
     ("board", "ledger", "remainder", "notices", "context", "run", "settings", "project"),
     ("cli", "testing", "__main__", "__init__"),

@@ -13,7 +13,7 @@ import click
 from assetry.cli.lines import event_line, json_line
 from assetry.cli.logs import is_for_people
 from assetry.cli.session import Session, silence
-from assetry.cli.text import counted, cut, duration, listed
+from assetry.cli.text import counted, cut, elapsed, listed
 from assetry.events import (
     TERMINAL,
     Checked,
@@ -199,7 +199,7 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
         active = listed((f"{key}{told}" for key, told in track.active.items()), 2)
         share = f" {track.done}/{track.total}" if track.total > 1 else ""
         doing = f"  {active}" if active and active not in track.label else ""
-        yield f"▸ {duration(int(now - track.began) or 0.0):>9}  {track.label}{share}{doing}"
+        yield f"▸ {elapsed(now - track.began):>9}  {track.label}{share}{doing}"
     if len(tracks) > _MOST_TRACKS:
         yield f"  … and {counted(len(tracks) - _MOST_TRACKS, 'invocation')} more"
     bad = [each for each in view.checks if not each.passed]
@@ -208,7 +208,7 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
     parts += [f"{len(view.skipped)} skipped"] if view.skipped else []
     parts += [f"{counted(view.passed, 'check')} passed"] if view.passed else []
     parts += [f"{counted(len(bad), 'check')} did not pass"] if bad else []
-    yield f"  {duration(int(now - view.began) or 0.0):>9}  {' · '.join(parts)}"
+    yield f"  {elapsed(now - view.began):>9}  {' · '.join(parts)}"
 
 
 def _has_ended(event: Event) -> bool:

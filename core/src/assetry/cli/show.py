@@ -13,7 +13,7 @@ from assetry.assets import Asset
 from assetry.cli.command import verb
 from assetry.cli.describe import asset_to_json, data, heading, kind_of
 from assetry.cli.session import Session
-from assetry.cli.text import ago, aligned, cut, duration, moment
+from assetry.cli.text import ago, aligned, counted, cut, duration, moment
 from assetry.panels import Panel, PanelContext
 from assetry.records import Attempt, Materialization
 from assetry.staleness import Status, status_to_json
@@ -123,15 +123,17 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
     reasons = "".join(f"\n- {reason.text}" for reason in status.reasons)
     yield "status", status.status + reasons
     if facts.made is not None:
-        yield "last made", _made(facts.made)
+        yield "last made", _made(facts.made, session.verbose > 0)
 
 
-def _made(made: Materialization) -> str:
+def _made(made: Materialization, everything: bool) -> str:
     took = f", in {duration(made.seconds)}" if made.seconds is not None else ""
     partition = f", partition {made.partition}" if made.partition else ""
     told = [f"{moment(made.at)} ({ago(made.at, datetime.now(UTC))}){took}{partition}, by run {made.run}"]
-    facts = [f"{name} {value}" for name, value in made.metadata.items() if isinstance(value, (int, float, str, bool))]
-    return "\n".join([*told, *([cut(" · ".join(facts), 200)] if facts else [])])
+    rows = made.metadata.get("rows")
+    told += [counted(rows, "row")] if isinstance(rows, int) and not everything else []
+    told += [f"{name}: {cut(str(value), 100)}" for name, value in made.metadata.items() if everything]
+    return "\n".join(told)
 
 
 def _parts(facts: Facts, session: Session) -> Iterable[str]:

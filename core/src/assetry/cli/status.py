@@ -51,7 +51,7 @@ def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[
     """Yield statuses as lines for people: the counts, then the causes.
 
     >>> from assetry.keys import AssetKey
-    >>> list(status_lines([Status(AssetKey("a"), "fresh")]))
+    >>> [click.unstyle(line) for line in status_lines([Status(AssetKey("a"), "fresh")])]
     ['1 asset: 1 fresh']
     """
     words = [each.status for each in found]

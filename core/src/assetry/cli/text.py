@@ -68,6 +68,15 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def elapsed(seconds: float) -> str:
+    """Return a time that is still running, in whole seconds.
+
+    >>> elapsed(0.9), elapsed(65)
+    ('0 s', '1 min 5 s')
+    """
+    return f"{int(seconds)} s" if seconds < 60 else duration(seconds)
+
+
 def ago(at: datetime, now: datetime) -> str:
     """Return how long ago a moment is, in its largest unit.
 
