@@ -103,7 +103,7 @@ FILES = {
         select id from {{ ref('e1') }} join {{ ref('stg_b') }} using (id)
     """,
     "models/eph/loner.sql": "{{ config(materialized='ephemeral') }} select 1 as id",
-    "models/eph/uses.sql": "select id from {{ ref('e2') }} cross join {{ ref('loner') }}",
+    "models/eph/uses.sql": "select e.id from {{ ref('e2') }} e cross join {{ ref('loner') }} l",
     "models/eph/schema.yml": """
         models:
           - name: e2

@@ -146,6 +146,13 @@ def test_where_tests_stand(assets: dict[str, Asset]) -> None:
     assert checks(assets["shop/raw/events"]) == {"source_not_null_raw_events_id": ("error", [])}
 
 
+def test_a_test_stands_on_what_it_reads(assets: dict[str, Asset], plain: dict[str, Any]) -> None:
+    # dbt attaches this test of the package to the package's model, and has it read the project's of the same name.
+    node = next(node for node in plain["nodes"].values() if node["name"] == "not_null_orders_id")
+    assert (node["attached_node"], node["depends_on"]["nodes"]) == ("model.pkg.orders", ["model.shop.orders"])
+    assert checks(assets["shop/orders"])["not_null_orders_id"] == ("error", [])
+
+
 def test_tests_of_ephemeral_models_stand_on_what_they_read(assets: dict[str, Asset]) -> None:
     found = {name: also for each in ("stg_a", "stg_b") for name, (_, also) in checks(assets[f"shop/{each}"]).items()}
     assert found["not_null_e2_id"] in (["shop/stg_a"], ["shop/stg_b"])

@@ -166,7 +166,7 @@ class _Translation:
         """Put a data test on the asset it belongs to, with the others it reads."""
         parents = self.upstream(node.upstream)
         home = self.home(node, parents)
-        others = tuple(self.keys[parent] for parent in parents if parent != home) if len(parents) > 1 else ()
+        others = tuple([self.keys[parent] for parent in parents if parent != home]) if len(parents) > 1 else ()
         spec = {"unique_id": node.unique_id, "fqn": node.fqn or [], "name": node.name}
         check = Check(
             node.name,
@@ -183,6 +183,9 @@ class _Translation:
     def home(self, node: Node, parents: tuple[str, ...]) -> str | None:
         """Return what a test stands on: what it is attached to, else what its arguments name, else its first parent."""
         attached = node.attached_node
+        if attached not in node.upstream:
+            # dbt attaches by name; where two packages have the name, it may read the other one.
+            attached = None
         if attached in self.keys:
             return attached
         if attached is None and len(node.upstream) > 1 and node.test_metadata:

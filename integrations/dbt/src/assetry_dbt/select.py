@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from assetry.plugin import Invocation
 
@@ -20,8 +21,8 @@ from assetry_dbt.lineage import lineage_terms
 #: More terms than this are no longer worth correcting or thinning one by one.
 FEW = 12
 
-#: In a project of more items than `LARGE`, as few terms as `SHORT` are short enough to look no further.
-LARGE, SHORT = 2000, 4
+#: In a project of more items than this, the first manner of selecting that is exact will do.
+LARGE = 2000
 
 #: `--indirect-selection`, in the order in which they are tried: how tests come along with what they test.
 MODES = ("eager", "cautious", "empty")
@@ -89,32 +90,37 @@ class _Search:
 
     def best(self) -> Selection | None:
         found: Selection | None = None
-        enough = 1 if len(self.index.items) <= LARGE else SHORT
-        for candidate in self.candidates():
-            exact = self.corrected(candidate)
-            if exact is not None and (found is None or exact.cost < found.cost):
-                found = exact
-                if found.cost[0] <= enough:
+        is_large = len(self.index.items) > LARGE
+        for candidates in self.manners():
+            for candidate in sorted(candidates, key=lambda each: each.cost):
+                if found is not None and candidate.cost[0] > found.cost[0]:
                     break
+                exact = self.corrected(candidate)
+                if exact is not None and (found is None or exact.cost < found.cost):
+                    found = exact
+            if found is not None and (is_large or found.cost[0] <= 1):
+                break
         return self.thinned(found) if found is not None else None
 
-    def candidates(self) -> Iterator[Selection]:
-        """Yield selections that may be exact, the likely short ones first."""
+    def manners(self) -> Iterator[Iterable[Selection]]:
+        """Yield selections that may be exact, by manner of selecting, the likely short ones first."""
+        yield self.whole()
+        kinds = self.narrowing_kinds()
+        narrowings: tuple[tuple[str, ...], ...] = ((), kinds) if kinds else ((),)
+        for resource_types in narrowings:
+            for mode in MODES:
+                wanted = Wanted(self.index, self.wanted, self.forbidden, mode, resource_types)
+                pairs = chain(folder_terms(self.evaluation, wanted), lineage_terms(self.evaluation, wanted))
+                yield [Selection(select, exclude, mode, resource_types) for select, exclude in pairs]
+
+    def whole(self) -> Iterator[Selection]:
+        """Yield the selections of everything, of everything loaded, and of everything of some resource types."""
         yield Selection()
         if self.index.own_selection and self.wanted == self.index.built | self.index.tests:
             yield Selection(*self.index.own_selection)
         kinds = self.narrowing_kinds()
         if kinds:
             yield Selection(resource_types=kinds)
-        narrowings: tuple[tuple[str, ...], ...] = ((), kinds) if kinds else ((),)
-        for resource_types in narrowings:
-            for mode in MODES:
-                wanted = Wanted(self.index, self.wanted, self.forbidden, mode, resource_types)
-                for select, exclude in (
-                    *folder_terms(self.evaluation, wanted),
-                    *lineage_terms(self.evaluation, wanted),
-                ):
-                    yield Selection(select, exclude, mode, resource_types)
 
     def narrowing_kinds(self) -> tuple[str, ...]:
         """Return the resource types wanted when naming them leaves something out, else nothing."""
