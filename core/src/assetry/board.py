@@ -35,6 +35,8 @@ class Seat:
     #: What comes along without having been asked for, and has not come to its end.
     along: dict[AssetKey, Asset] = field(default_factory=dict)
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
+    #: Checks that have passed for some partitions, and may have to say more of others.
+    passing: set[CheckRef] = field(default_factory=set)
     started: set[AssetKey] = field(default_factory=set)
     running: bool = False
     ended: bool = False
@@ -226,8 +228,12 @@ class Board:
 
     def _take_check(self, seat: Seat, event: Checked) -> list[Event]:
         ref = CheckRef(event.key, event.check)
-        seat.unchecked.pop(ref, None)
         failed = not event.passed and event.severity == "error"
+        parts = seat.planned.invocation.partitions
+        if not failed and event.metadata.get("partition") in parts[:-1]:
+            seat.passing.add(ref)
+            return [event]
+        seat.unchecked.pop(ref, None)
         self._decide(ref, Fault(event.key, f"check {event.check} of {event.key} failed") if failed else None)
         return [event]
 
@@ -335,6 +341,9 @@ class Board:
 
     def _owed_checks(self, seat: Seat, problem: Break | None) -> Iterator[Event]:
         for ref in tuple(seat.unchecked):
+            if ref in seat.passing and problem is None:
+                self._void(seat, ref)
+                continue
             del seat.unchecked[ref]
             severity: Severity = "warn" if self._checks[ref].severity == "warn" else "error"
             message = problem.message if problem else "The tool ended without reporting this check."
