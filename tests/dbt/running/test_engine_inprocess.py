@@ -18,9 +18,13 @@ import pytest
 from assetry.plugin import Failed, Log, Materialized
 from assetry_dbt import parsed, surroundings
 from assetry_dbt.engine_inprocess import Hearing
+from assetry_dbt.files import files_digest, files_of
 from assetry_dbt.nodes import Message
 
 pytestmark = pytest.mark.slow
+
+
+ARTIFACTS = ("manifest.json", "run_results.json")
 
 
 def state_of_process() -> dict[str, Any]:
@@ -112,6 +116,8 @@ def test_what_was_read_is_used_again_until_a_file_changes(
     # `b` reads an ephemeral model: dbt cannot use a manifest twice there, so it must have had a fresh one.
     assert [type(event) for event in second if isinstance(event, Materialized)] == [Materialized] * 3
     assert not [event for event in (*first, *second) if isinstance(event, Failed)]
+    ids = [json.loads((bench.folder / "target" / name).read_text())["metadata"]["invocation_id"] for name in ARTIFACTS]
+    assert ids[0] == ids[1]
     (bench.folder / "models" / "a.sql").write_text("select id, v, 1 as more from {{ ref('raw') }}")
     bench.run("a", "b", "raw", checks=False)
     assert recalled[2] is None
@@ -123,7 +129,7 @@ def test_what_was_read_is_used_again_until_a_file_changes(
 def test_a_changed_environment_is_read_anew(happenings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     bench = happenings()
     bench.run("raw", checks=False)
-    files = parsed.files_of(bench.project)
+    files = files_digest(files_of(bench.project))
     assert parsed.recall(bench.project, files) is not None
     monkeypatch.setenv("SOMETHING_A_MODEL_MAY_READ", "new")
     assert parsed.recall(bench.project, files) is None

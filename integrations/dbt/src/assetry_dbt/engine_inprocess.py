@@ -13,8 +13,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from assetry_dbt.engine_cli import POLL, REPEATED, SPOKEN
+from assetry_dbt.files import files_digest, files_of
 from assetry_dbt.nodes import Ended, Message, NodeFinished, NodeStarted, Report, plain_response
-from assetry_dbt.parsed import Stamp, files_of, recall, remember
+from assetry_dbt.parsed import recall, remember
 from assetry_dbt.project import DbtProject
 from assetry_dbt.surroundings import own_surroundings
 
@@ -23,8 +24,8 @@ RETRY = 0.25
 #: Seconds after which a cancelled dbt is left alone: a Python model cannot be interrupted. Others wait for its end.
 GRACE = 8.0
 
-# dbt's adapters, flags and events are globals of the process: one dbt at a time. Held by the thread that runs dbt
-# until it has really ended, which may be after the stream was closed.
+# dbt's adapters, flags and events are globals of the process: one dbt at a time. Taken and held by the thread that
+# runs dbt until it has really ended, which may be after the stream was closed.
 _TURN = threading.Lock()
 
 
@@ -36,9 +37,6 @@ class InProcessEngine:
 
     def run(self, args: Sequence[str], cancelled: Callable[[], bool]) -> Generator[Report, None, None]:
         """Run ``dbt ARGS``, yielding its reports as they happen, `Ended` last; waits while another dbt runs here."""
-        while not _TURN.acquire(timeout=POLL):
-            if cancelled():
-                return
         with DbtThread(self._project, (*args, *self._quiet())) as dbt:
             while not cancelled():
                 try:
@@ -59,7 +57,7 @@ _QUIET = ("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-fail-fast"
 
 
 class DbtThread:
-    """Be one dbt invocation on a thread of its own; takes over `_TURN`, which the caller has acquired."""
+    """Be one dbt invocation on a thread of its own."""
 
     def __init__(self, project: DbtProject, args: Sequence[str]) -> None:
         self.reports: SimpleQueue[Report] = SimpleQueue()
@@ -69,19 +67,18 @@ class DbtThread:
         self._lock = threading.Lock()
         self._invoking = False
         self._cancelled = False
+        self._over = False
         # A daemon: what cannot be interrupted must not keep the process alive.
         self._thread = threading.Thread(target=self._main, name="dbt", daemon=True)
 
     def __enter__(self) -> DbtThread:
-        try:
-            self._thread.start()
-        except BaseException:
-            _TURN.release()
-            raise
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._thread.is_alive():
+        if self._over:
+            self._thread.join()
+        elif self._thread.is_alive():
             stopper = threading.Thread(target=self._stop, name="dbt-stop", daemon=True)
             stopper.start()
             # Waited for here, but not done here: an interrupt of this thread must not leave dbt running.
@@ -90,22 +87,34 @@ class DbtThread:
     def _main(self) -> None:
         end = Ended(False, "dbt was interrupted.")
         try:
-            with own_surroundings(self._project):
-                with self._lock:
-                    # An interrupt may come from here on, not earlier: it would leave modules half imported.
-                    self._invoking = not self._cancelled
+            if self._wait_for_turn():
                 try:
-                    if self._invoking:
-                        end = self._invoke()
+                    end = self._surrounded()
                 finally:
-                    self._settle()
+                    _TURN.release()
         except KeyboardInterrupt:
             pass
         except BaseException as error:
             end = Ended(False, _text(error), self._hearing.invocation_id)
         finally:
-            _TURN.release()
+            self._over = True
             self.reports.put(end)
+
+    def _wait_for_turn(self) -> bool:
+        while not self._cancelled:
+            if _TURN.acquire(timeout=POLL):
+                return True
+        return False
+
+    def _surrounded(self) -> Ended:
+        with own_surroundings(self._project):
+            with self._lock:
+                # An interrupt may come from here on, not earlier: it would leave modules half imported.
+                self._invoking = not self._cancelled
+            try:
+                return self._invoke() if self._invoking else Ended(False, "dbt was interrupted.")
+            finally:
+                self._settle()
 
     def _settle(self) -> None:
         """Let no interrupt come any more, not even one that is on its way: it would hit the cleaning up."""
@@ -116,8 +125,8 @@ class DbtThread:
     def _invoke(self) -> Ended:
         from dbt.cli.main import dbtRunner
 
-        files: frozenset[Stamp] = files_of(self._project)
-        manifest = recall(self._project, files)
+        files = files_digest(files_of(self._project))
+        manifest = self._hearing.manifest = recall(self._project, files)
         result: Any = dbtRunner(manifest, [self._hearing]).invoke(self._args)
         error = None if result.exception is None else _text(result.exception)
         if error is None:
@@ -143,11 +152,13 @@ class Hearing:
     """Turn dbt's event messages into reports; called by dbt on the thread where the event happens.
 
     Reads as little as possible of the few messages that matter, and lets no exception out, which would be dbt's.
+    `manifest` is the one that was handed to dbt, if any.
     """
 
     def __init__(self, put: Callable[[Report], None]) -> None:
         self._put = put
         self.invocation_id: str | None = None
+        self.manifest: Any = None
 
     def __call__(self, message: Any) -> None:
         """Hear one event."""
@@ -165,6 +176,9 @@ class Hearing:
             self._put(_finished(message.data))
         elif name == "MainReportVersion":
             self.invocation_id = info.invocation_id
+            if self.manifest is not None:
+                # It was read in an earlier invocation, but is written as this one's.
+                self.manifest.metadata.invocation_id = info.invocation_id
         elif name in SPOKEN or (info.level in _LOUD and name not in REPEATED and name != "MainEncounteredError"):
             self._put(Message(info.msg, info.level, _unique_id(message.data)))
 
