@@ -24,6 +24,7 @@ from assetry.graph import AssetGraph
 from assetry.invocations import InvocationGroup
 from assetry.io import Values
 from assetry.keys import AssetKey
+from assetry.memory import growing
 from assetry.modules import import_modules
 from assetry.plan import Plan, PlanRequest, make_plan
 from assetry.plugins import Plugins, load_plugins
@@ -165,9 +166,10 @@ class Project:
     def graph(self) -> AssetGraph:
         """Return the graph of all assets; the definitions are loaded at the first use."""
         assets = [each for each in self._definitions if isinstance(each, Asset)]
-        for integration in self.integrations:
-            assets += self.plugins.load_assets(integration)
-        return AssetGraph.of(self._placed(assets))
+        with growing():
+            for integration in self.integrations:
+                assets += self.plugins.load_assets(integration)
+            return AssetGraph.of(self._placed(assets))
 
     def _placed(self, assets: Sequence[Asset]) -> Iterable[Asset]:
         """Give a Python asset its table where that is somebody's source, so that the two are recognised as one.

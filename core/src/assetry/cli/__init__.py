@@ -6,6 +6,7 @@ was asked, and the project) and `program` (the table of commands, errors, exit c
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -20,6 +21,8 @@ def main(arguments: list[str] | None = None) -> None:
             print_overview(given)
         from assetry.cli.program import Program
 
+        # A command is a short process: it ends before there is garbage worth looking for. A run turns it on again.
+        gc.disable()
         Program().main(given)
     except KeyboardInterrupt:  # before or after the part of the program that says more
         os._exit(130)

@@ -9,7 +9,7 @@ from assetry.plugin import Asset, Integration
 
 from assetry_dbt.assets import Placement, assets_of, code_versions, project_name
 from assetry_dbt.freshness import ensure_manifest
-from assetry_dbt.index import Index, Item, items_of
+from assetry_dbt.index import Index, items_of
 from assetry_dbt.listing import listed_ids, only_listed
 from assetry_dbt.manifest import Manifest, read_manifest
 from assetry_dbt.project import DbtProject
@@ -17,19 +17,21 @@ from assetry_dbt.project import DbtProject
 
 @dataclass(slots=True)
 class Loaded:
-    """Keep what one loading of a project brought; the index is built when it is first asked for."""
+    """Keep what one loading of a project brought; the index is built, and the manifest let go, when it is asked for."""
 
     project: DbtProject
     assets: list[Asset]
-    items: list[Item]
+    _manifest: Manifest | None
     _index: Index | None = None
 
     @property
     def index(self) -> Index:
-        """Return the index for selections."""
+        """Return the index for selections; whoever only lists assets needs none."""
         if self._index is None:
             own = (self.project.select, self.project.exclude)
-            self._index = Index(self.items, self.assets, own if any(own) else None)
+            items = items_of(self._manifest) if self._manifest is not None else []
+            self._index = Index(items, self.assets, own if any(own) else None)
+            self._manifest = None
         return self._index
 
 
@@ -50,7 +52,7 @@ def load(integration: Integration) -> Loaded:
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
-    found = _LOADED[_identity(integration)] = Loaded(project, assets, items_of(manifest))
+    found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest)
     return found
 
 
