@@ -184,7 +184,8 @@ def check_deadlock(error: Deadlock, graph: Graph) -> None:
         assert lower == upper or (groups[upper] == group and group is not None and families[group].whole)
     for upper, lower in error.edges:
         assert upper in upstream[lower]
-        assert groups[upper] is None or groups[upper] != groups[lower]
+        group = groups[lower]
+        assert group is None or groups[upper] != group or not families[group].whole
 
 
 @settings(max_examples=200, deadline=None)
@@ -197,6 +198,14 @@ def test_a_small_budget_gives_an_honest_answer(graph: Graph, budget: int) -> Non
     check(found, graph)
     assert found.lower_bound <= optimum <= found.count
     assert found.expansions <= budget
+
+
+def test_without_any_budget_the_bound_is_that_of_each_group_alone() -> None:
+    both = [Family(), Family()]
+    straight = collapse([(), (0,), (1,)], [0, 1, 0], both, budget=0)
+    assert (straight.count, straight.lower_bound, straight.minimal) == (3, 3, True)
+    crossed = collapse([(), (0,), (), (2,)], [0, 1, 1, 0], both, budget=0)
+    assert (crossed.count, crossed.lower_bound, crossed.minimal) == (3, 2, False)
 
 
 @settings(max_examples=200, deadline=None)

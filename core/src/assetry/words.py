@@ -357,6 +357,8 @@ def _beam(
                 if known is None or rank(each) < rank(known):
                     best[each.done] = each
         ways = sorted(best.values(), key=rank)[:width]
+        # In a graph without cycles something can always run; to go round for ever would be worse than to fail.
+        assert ways, "nothing can run, yet something is left"
     return next(way for way in ways if not way.assets)
 
 
