@@ -29,7 +29,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ),
     ("joins", "graph", "patterns", "selectors", "criteria", "selection"),
     ("words", "gates", "collapse", "plan", "versions", "staleness", "schedule", "drawing", "svg"),
-    ("hookspecs", "plugins", "plugin"),
+    ("hookspecs", "candidates", "plugins", "plugin"),
     (
         *("functions", "decorators", "calls", "modules", "frames", "io", "python"),
         *("rows", "database", "store", "executors"),

@@ -6,20 +6,31 @@ The rest of the program never touches pluggy: every hook is a typed method here,
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from assetry import hookspecs
 from assetry.assets import Asset, Integration
+from assetry.candidates import (
+    Candidate,
+    PluginInfo,
+    allowed_names,
+    hooks_in,
+    hooks_of,
+    installed,
+    loading_problem,
+    local_name,
+    place_of,
+    refusals_of,
+)
 from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError, near_names
 from assetry.events import Event
 from assetry.invocations import Invocation, InvocationGroup
@@ -27,8 +38,8 @@ from assetry.panels import Panel, PanelContext
 from assetry.protocols import Executor, IOManager, RunContext, Store
 from assetry.records import EventRecord, RunInfo
 
-ENTRY_POINTS = "assetry"
-HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("assetry_"))
+#: What a plugin may end a call with besides an answer: a plugin that calls sys.exit() must not end the program.
+FAULTS = (Exception, SystemExit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +51,6 @@ class Problem:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInfo:
-    """Describe one plugin: where it comes from, which hooks it implements, what is wrong with it.
-
-    `source` is ``built in``, ``project`` or the entry point's value.
-    """
-
-    name: str
-    package: str
-    version: str | None
-    source: str
-    hooks: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """Return package and version, as errors name the plugin."""
-        return f"{self.package} {self.version}" if self.version else self.package
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Be a plugin that is about to be registered: what it calls itself, and how to get hold of it."""
-
-    info: PluginInfo
-    load: Callable[[], Any]
-
-
 class Plugins:
     """Ask plugins. Made by `load_plugins`.
 
@@ -75,9 +58,11 @@ class Plugins:
     ()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, specs: Any = hookspecs) -> None:
         self._manager = pluggy.PluginManager("assetry")
-        self._manager.add_hookspecs(hookspecs)
+        self._manager.add_hookspecs(specs)
+        self._specs = specs
+        self._known = hooks_in(specs)
         self._infos: dict[str, PluginInfo] = {}
         self._claims: dict[str, str] = {}
         self._routes: dict[tuple[str, str], Any] = {}
@@ -104,22 +89,39 @@ class Plugins:
         info = candidate.info
         try:
             plugin = candidate.load()
-            hooks, problems = _hooks_of(plugin)
-            self._manager.register(plugin, name=info.name)
-        except Exception as error:  # a plugin may fail in any way; it must not take the program along
+            hooks, problems = hooks_of(plugin, self._known)
+            soon, refuses = self._register(plugin, info.name), refusals_of(plugin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may fail in any way; it must not take the program along
             # A half registered plugin would answer some hooks and not others.
             self._manager.unregister(name=info.name) if self._manager.has_plugin(info.name) else None
-            hooks, problems = (), (_registration_problem(error),)
-        self._infos[info.name] = PluginInfo(
-            info.name, info.package, info.version, info.source, hooks, info.problems + tuple(problems)
-        )
+            hooks, problems, soon, refuses = (), (loading_problem(error, self._specs),), (), {}
+        problems = (*info.problems, *problems)
+        self._infos[info.name] = replace(info, hooks=hooks, problems=problems, warnings=soon, refuses=refuses)
+
+    def _register(self, plugin: Any, name: str) -> tuple[str, ...]:
+        """Register a plugin; return what pluggy warns of: hooks and arguments that will be gone."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self._manager.register(plugin, name=name)
+        return tuple(dict.fromkeys(str(each.message) for each in caught))
+
+    def plugin(self, name: str) -> Any:
+        """Return the module or object that was registered under a name; None when that could not be loaded."""
+        return self._manager.get_plugin(name)
+
+    def label(self, integration: Integration) -> str:
+        """Return who answers for an integration, as errors name it: package and version, else the kind."""
+        try:
+            return self._infos[self.claimant(integration)].label
+        except AssetryError:
+            return integration.kind
 
     def _report(self, name: str, message: str) -> None:
         info = self._infos[name]
         if message not in info.problems:
-            self._infos[name] = PluginInfo(
-                info.name, info.package, info.version, info.source, info.hooks, (*info.problems, message)
-            )
+            self._infos[name] = replace(info, problems=(*info.problems, message))
 
     # -- the three manners of calling ----------------------------------------------------------------------------
 
@@ -140,13 +142,13 @@ class Plugins:
     def _claim(self, hook: str, arguments: Mapping[str, Any], question: str) -> tuple[str, Any] | None:
         """Ask every plugin; return the one that answered and its answer, None when none did."""
         answers: list[tuple[str, Any]] = []
-        failures: list[tuple[str, Exception]] = []
+        failures: list[tuple[str, BaseException]] = []
         for impl in self._implementations(hook):
             try:
                 answer = self._call(impl, hook, arguments)
             except AssetryError:
                 raise
-            except Exception as error:
+            except FAULTS as error:
                 failures.append((impl.plugin_name, error))
                 self._report(impl.plugin_name, f"{hook}: {type(error).__name__}: {error}")
                 continue
@@ -163,10 +165,18 @@ class Plugins:
             raise self._attributed(name, hook, failure) from failure
         return answers[0] if answers else None
 
-    def _attributed(self, name: str, hook: str, error: Exception) -> PluginError:
+    def _attributed(self, name: str, hook: str, error: BaseException) -> PluginError:
         return PluginError(
             f"{self._infos[name].label}: {hook} raised {type(error).__name__}: {error}",
-            where=_place(error),
+            where=place_of(error),
+            hint="This is a fault of the plugin; report it to its authors.",
+        )
+
+    def _wrong(self, name: str, hook: str, message: str) -> PluginError:
+        """Return the error that says that a hook gave something else than it promises."""
+        self._report(name, f"{hook}: {message}")
+        return PluginError(
+            f"{self._infos[name].label}: {hook} {message}.",
             hint="This is a fault of the plugin; report it to its authors.",
         )
 
@@ -183,7 +193,7 @@ class Plugins:
             return self._call(impl, hook, arguments)
         except AssetryError:
             raise
-        except Exception as error:
+        except FAULTS as error:
             self._report(name, f"{hook}: {type(error).__name__}: {error}")
             raise self._attributed(name, hook, error) from error
 
@@ -192,11 +202,26 @@ class Plugins:
         for impl in self._implementations(hook):
             try:
                 answer = self._call(impl, hook, arguments)
-            except Exception as error:
+            except FAULTS as error:
                 self._report(impl.plugin_name, f"{hook}: {type(error).__name__}: {error}")
                 continue
             if answer is not None:
                 yield impl.plugin_name, answer
+
+    def _gathered(self, hook: str, arguments: Mapping[str, Any], kind: type[Any]) -> list[Any]:
+        """Return what every plugin gives, one after the other; a lazy answer that breaks is passed over, too."""
+        found: list[Any] = []
+        for name, answer in self._all(hook, arguments):
+            try:
+                each = list(answer)
+            except FAULTS as error:
+                self._report(name, f"{hook}: {type(error).__name__}: {error}")
+                continue
+            stray = next((item for item in each if not isinstance(item, kind)), None)
+            if stray is not None:
+                self._report(name, f"{hook}: gave a {type(stray).__name__}, which is no {kind.__name__}")
+            found += [item for item in each if isinstance(item, kind)]
+        return found
 
     # -- the hooks, typed ----------------------------------------------------------------------------------------
 
@@ -215,38 +240,54 @@ class Plugins:
         return found
 
     def _no_plugin(self, integration: Integration) -> NoClaimError:
-        broken = [problem for problem in self.problems if integration.kind in problem.plugin]
-        if broken:
-            return NoClaimError(
-                f"No plugin loads {integration.kind!r} integrations: {broken[0].plugin} is broken: {broken[0].message}",
-                hint=broken[0].hint,
-            )
-        return NoClaimError(
-            f"No plugin loads {integration.kind!r} integrations ({integration.name!r}).",
+        question = f"No plugin loads {integration.kind!r} integrations"
+        return self._broken_one(integration.kind, question) or NoClaimError(
+            f"{question} ({integration.name!r}).",
             near=near_names(integration.kind, self._infos),
-            hint=f"Try: pip install assetry-{integration.kind}",
+            hint=f"Try: pip install assetry-{integration.kind}" + self._others_broken(),
         )
+
+    def _broken_one(self, word: str, question: str) -> NoClaimError | None:
+        """Return the error that says that the plugin for a kind or scheme is there, but broken."""
+        for info in self._infos.values():
+            if info.problems and word in (info.name, *info.package.replace("_", "-").split("-")):
+                said = f"{question}: {info.label} is broken: {info.problems[0]}."
+                return NoClaimError(said, hint="Mend or update it; `assetry plugins` shows what is wrong.")
+        return None
+
+    def _others_broken(self) -> str:
+        broken = [info.label for info in self._infos.values() if info.problems and not info.hooks]
+        return f", or mend {', '.join(broken)}: see `assetry plugins`" if broken else ""
 
     def discover(self, root: str) -> list[Integration]:
         """Return the integrations that plugins recognise in a folder."""
-        return [each for _, found in self._all("assetry_discover", {"root": root}) for each in found]
+        return self._gathered("assetry_discover", {"root": root}, Integration)
 
     def load_assets(self, integration: Integration) -> list[Asset]:
         """Return the assets of an integration; raise the plugin's own error, or `PluginError` naming the plugin."""
         name, assets = self._claim_integration(integration)
+        hook = "assetry_load_assets"
         try:
-            return list(assets)
+            found = list(assets)
         except AssetryError:
             raise
-        except Exception as error:
-            self._report(name, f"assetry_load_assets: {type(error).__name__}: {error}")
-            raise self._attributed(name, "assetry_load_assets", error) from error
+        except FAULTS as error:
+            self._report(name, f"{hook}: {type(error).__name__}: {error}")
+            raise self._attributed(name, hook, error) from error
+        stray = next((each for each in found if not isinstance(each, Asset)), None)
+        if stray is not None:
+            raise self._wrong(name, hook, f"gave a {type(stray).__name__}, which is no Asset")
+        return found
 
     def invocation_group(self, asset: Asset) -> InvocationGroup | None:
         """Return the group of an asset; None for an asset that runs on its own."""
         if asset.integration is None:
             return None
-        group: InvocationGroup | None = self._routed(asset.integration, "assetry_invocation_group", {"asset": asset})
+        hook = "assetry_invocation_group"
+        group = self._routed(asset.integration, hook, {"asset": asset})
+        if group is not None and not isinstance(group, InvocationGroup):
+            name = self.claimant(asset.integration)
+            raise self._wrong(name, hook, f"gave a {type(group).__name__}, which is no InvocationGroup")
         return group
 
     def invocation_command(self, invocation: Invocation) -> str | None:
@@ -265,6 +306,9 @@ class Plugins:
                 "it has no assetry_invoke.",
                 hint="Select other assets, or ask the plugin's authors.",
             )
+        if not isinstance(stream, Iterable):
+            name = self.claimant(invocation.integration)
+            raise self._wrong(name, "assetry_invoke", f"gave a {type(stream).__name__}, which is no iterator of events")
         return iter(stream)
 
     def observe(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -297,7 +341,9 @@ class Plugins:
         found = self._claim(hook, {"url": url}, f"the scheme {scheme!r}")
         if found is None:
             # Never the whole URL: it may carry a password.
-            raise NoClaimError(f"No plugin {purpose} at {scheme!r} URLs.", hint=f"Try: pip install assetry-{scheme}")
+            question = f"No plugin {purpose} at {scheme!r} URLs"
+            hint = f"Try: pip install assetry-{scheme}" + self._others_broken()
+            raise self._broken_one(scheme, question) or NoClaimError(f"{question}.", hint=hint)
         return found[1]
 
     def value_metadata(self, value: Any) -> Mapping[str, Any]:
@@ -323,8 +369,7 @@ class Plugins:
 
     def panels(self, asset: Asset, context: PanelContext) -> list[Panel]:
         """Return the panels of all plugins about an asset."""
-        found = self._all("assetry_panels", {"asset": asset, "context": context})
-        return [panel for _, panels in found for panel in panels]
+        return self._gathered("assetry_panels", {"asset": asset, "context": context}, Panel)
 
 
 def load_plugins(
@@ -335,7 +380,8 @@ def load_plugins(
     """Load plugins: those of assetry itself, those installed (entry points, one by one), and the project's own.
 
     `built_in` maps a name to what imports the plugin; `allowed` limits the installed ones by entry-point name
-    (the environment variable ASSETRY_PLUGINS when None; an empty value disables all). The project's own come last.
+    (the environment variable ASSETRY_PLUGINS when None; an empty value disables all). The project's own come last:
+    modules, objects, or a `Candidate` for one that is imported only here, so that a broken one is a problem like any.
 
     >>> [info.name for info in load_plugins({}, allowed=[]).infos]
     []
@@ -343,84 +389,17 @@ def load_plugins(
     plugins = Plugins()
     for name, load in built_in.items():
         plugins.add(Candidate(PluginInfo(name, "assetry", None, "built in"), load))
-    for candidate in _installed(_allowed(allowed)):
+    for candidate in installed(allowed_names(allowed)):
         plugins.add(candidate)
     for plugin in local:
-        name = _local_name(plugin, plugins)
-        plugins.add(Candidate(PluginInfo(name, name, None, "project"), partial(_itself, plugin)))
+        plugins.add(plugin if isinstance(plugin, Candidate) else _local(plugin, plugins))
     return plugins
 
 
-def _allowed(allowed: Iterable[str] | None) -> frozenset[str] | None:
-    if allowed is not None:
-        return frozenset(allowed)
-    limit = os.environ.get("ASSETRY_PLUGINS")
-    return None if limit is None else frozenset(name.strip() for name in limit.split(",") if name.strip())
-
-
-def _installed(allowed: frozenset[str] | None) -> Iterator[Candidate]:
-    """Yield a candidate for each entry point; two of one name are one when an editable install lists it twice."""
-    if allowed is not None and not allowed:
-        return
-    from importlib.metadata import entry_points
-
-    seen: set[tuple[str, str]] = set()
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-        if (allowed is not None and point.name not in allowed) or (point.name, point.value) in seen:
-            continue
-        seen.add((point.name, point.value))
-        package = point.dist.name if point.dist else point.name
-        version = point.dist.version if point.dist else None
-        yield Candidate(PluginInfo(point.name, package, version, point.value), point.load)
+def _local(plugin: Any, plugins: Plugins) -> Candidate:
+    name = local_name(plugin, [info.name for info in plugins.infos])
+    return Candidate(PluginInfo(name, name, None, "project"), partial(_itself, plugin))
 
 
 def _itself(plugin: Any) -> Any:
     return plugin
-
-
-def _local_name(plugin: Any, plugins: Plugins) -> str:
-    name = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__name__
-    taken = {info.name for info in plugins.infos}
-    return name if name not in taken else f"{name}-{len(taken)}"
-
-
-def _hooks_of(plugin: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the hooks a plugin implements, and what looks like a hook but is none."""
-    hooks: list[str] = []
-    problems: list[str] = []
-    for name in dir(plugin):
-        if not name.startswith("assetry_") or not callable(getattr(plugin, name)):
-            continue
-        marked = getattr(getattr(plugin, name), "assetry_impl", None)
-        if marked is None:
-            if name in HOOKS:
-                problems.append(f"{name} is not marked with @hookimpl, so it is never called")
-        elif name in HOOKS:
-            hooks.append(name)
-        elif not marked.get("optionalhook"):
-            near = near_names(name, HOOKS, most=1)
-            problems.append(f"there is no hook {name}" + (f"; did you mean {near[0]}?" if near else ""))
-    return tuple(hooks), tuple(problems)
-
-
-def _registration_problem(error: Exception) -> str:
-    if isinstance(error, pluggy.PluginValidationError):
-        return str(error).splitlines()[0] + "".join(_argument_hint(error))
-    where = _place(error)
-    return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
-
-
-def _argument_hint(error: pluggy.PluginValidationError) -> Iterator[str]:
-    """Yield the arguments that the misdeclared hook does have."""
-    for name in HOOKS:
-        if f"'{name}'" in str(error):
-            yield f": {name} takes {', '.join(inspect.signature(getattr(hookspecs, name)).parameters)}"
-            return
-
-
-def _place(error: BaseException) -> str | None:
-    """Return file:line of the innermost frame of an error."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else None

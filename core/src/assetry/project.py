@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.assets import Asset, Integration, Relation
+from assetry.candidates import Candidate, PluginInfo
 from assetry.collapse import Mode
 from assetry.decorators import AssetFunction
 from assetry.errors import DefinitionError, UsageError
@@ -41,6 +42,9 @@ from assetry.staleness import Status, stale_keys, statuses
 BUILT_IN = ("assetry.executors", "assetry.io", "assetry.store", "assetry.frames")
 
 PYTHON = "python"
+
+#: The module beside the project file that may hold the project's own hooks.
+LOCAL_PLUGINS = "assetry_plugins"
 
 #: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
 _ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
@@ -456,10 +460,11 @@ def _default_modules(root: Path) -> tuple[str, ...]:
 
 
 def _local_plugins(root: Path) -> list[Any]:
-    """Return the plugin file beside the project file, if there is one."""
-    if not (root / "assetry_plugins.py").is_file():
+    """Return the plugin file beside the project file, if there is one; it is imported when plugins are loaded."""
+    if not (root / f"{LOCAL_PLUGINS}.py").is_file():
         return []
-    return import_modules(["assetry_plugins"], str(root))
+    info = PluginInfo(LOCAL_PLUGINS, LOCAL_PLUGINS, None, "project")
+    return [Candidate(info, lambda: import_modules([LOCAL_PLUGINS], str(root))[0])]
 
 
 def _absolute(url: str, root: Path) -> str:

@@ -340,7 +340,7 @@ class _Run:
         invocation, started = self._launched.pop(id_)
         self._tasks.pop(id_, None)
         self._choice.ended()
-        problem = self._break or (None if error is None else _problem(invocation, error))
+        problem = self._break or (None if error is None else _problem(self._services.plugins, invocation, error))
         for event in self._board.end(id_, problem):
             self._note(at, event, id_)
         failed = error is not None or id_ in self._failed_in
@@ -461,10 +461,10 @@ def _holds(invocation: Invocation) -> frozenset[str]:
     return frozenset(invocation.group.holds) if invocation.group is not None else frozenset()
 
 
-def _problem(invocation: Invocation, error: BaseException) -> Break:
+def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Break:
     if isinstance(error, AssetryError):
         return Break(error.message, error.hint)
-    return Break(f"{invocation.integration.kind} raised {type(error).__name__}: {error}")
+    return Break(f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}")
 
 
 def _now() -> datetime:

@@ -9,7 +9,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import aligned
-from assetry.plugins import PluginInfo
+from assetry.candidates import PluginInfo
 
 
 def list_plugins(session: Session) -> None:
@@ -32,6 +32,8 @@ def _json(info: PluginInfo) -> dict[str, object]:
         "source": info.source,
         "hooks": list(info.hooks),
         "problems": list(info.problems),
+        "warnings": list(info.warnings),
+        "refuses": dict(info.refuses),
     }
 
 
@@ -43,6 +45,10 @@ def _text(infos: Iterable[PluginInfo], session: Session) -> Iterable[str]:
         yield click.style(row, fg="red") if info.problems else row
         hooks = ", ".join(hook.removeprefix("assetry_") for hook in info.hooks)
         yield from (f"    {line}" for line in _wrapped(hooks or "no hooks", session.width - 4))
+        for capability, reason in info.refuses.items():
+            yield f"    refuses {capability}: {reason}"
+        for warning in info.warnings:
+            yield f"    {click.style('soon broken:', fg='yellow')} {warning}"
         for problem in info.problems:
             yield f"    {click.style('broken:', fg='red')} {problem}"
         if info.problems:
