@@ -394,3 +394,9 @@ def test_a_chain_of_alternating_tools_is_followed_without_choices() -> None:
     found = collapse(upstream, groups, [Family(), Family()], budget=count)
     assert found.count == found.lower_bound == count // 2
     assert found.work < 10 * count
+
+
+def test_the_proof_of_a_split_goes_through_what_stands_between() -> None:
+    # 0 and 1 are the tool's, 2 is Python's, made from 1; 3 is the tool's, made from 0 directly and from 2.
+    found = collapse([[], [0], [1], [0, 2]], [0, 0, None, 0], [Family()])
+    assert [proof.path for proof in found.splits] == [(1, 2, 3)]

@@ -366,17 +366,24 @@ def _splits(
             downstream[each].append(unit)
     for group, positions in turns.items():
         for first, second in pairwise(positions):
-            path = _path(slots, place, downstream, first, second) or _blocker(units, slots, place, second)
+            aside = families[group].ordered
+            path = _path(slots, place, downstream, (first, second), aside) or _blocker(units, slots, place, second)
             yield Proof(group, first, second, _nodes(units, upstream, path))
 
 
 def _path(
-    slots: Sequence[Slot], place: Sequence[int], downstream: Sequence[Sequence[int]], first: int, second: int
+    slots: Sequence[Slot],
+    place: Sequence[int],
+    downstream: Sequence[Sequence[int]],
+    ends: tuple[int, int],
+    aside_only: bool,
 ) -> list[int]:
     """Return a way from one slot to another through the slots between; empty when there is none.
 
-    Steps to a unit of the same slot are taken only where dependencies alone do not lead on.
+    With `aside_only` a single step does not count: a tool that orders its members could make both in one go. Steps to
+    a unit of the same slot are taken only where dependencies alone do not lead on.
     """
+    first, second = ends
     before: dict[int, int] = dict.fromkeys(slots[first].members, -1)
     layer, entered = list(before), {first}
     while layer:
@@ -384,6 +391,8 @@ def _path(
         for unit in layer:
             for each in downstream[unit]:
                 if each in before or not first < place[each] <= second:
+                    continue
+                if aside_only and (place[unit], place[each]) == ends:
                     continue
                 before[each] = unit
                 if place[each] == second:

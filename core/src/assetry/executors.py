@@ -19,7 +19,7 @@ from assetry.protocols import Executor, RunningTask, Task
 Emit = Callable[[Event | BaseException | None], None]
 
 #: Seconds that a cancelled function of this process has to end by itself before its thread is interrupted.
-GRACE = 2.0
+GRACE = 10.0
 #: Seconds that the tool of a cancelled task has to stop; an interrupt would hit the stopping itself.
 TOOL_GRACE = 20.0
 
