@@ -189,7 +189,7 @@ def projects(draw: st.DrawFn) -> tuple[list[Asset], list[str]]:
     return assets, sorted(draw(st.sets(st.sampled_from(names), min_size=1)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(projects(), st.sampled_from(["fewest", "earliest"]))
 def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset], list[str]], mode: str) -> None:
     assets, select = project

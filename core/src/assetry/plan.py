@@ -200,7 +200,7 @@ class _Scope:
         self.known: dict[tuple[str, str, bool], int] = {}
         self.tools: list[InvocationGroup] = []
         family = {i: self._family(i, groups) for i in self.selected if graph.assets[i].executable}
-        family.update(self._dragged(family.keys(), groups))
+        family.update(self._dragged(groups))
         self.made = sorted(family)
         self.node = {i: node for node, i in enumerate(self.made)}
         self.groups = [family[i] for i in self.made]
@@ -227,18 +227,16 @@ class _Scope:
             self.tools.append(group)
         return found
 
-    def _dragged(
-        self, chosen: Iterable[int], groups: Mapping[AssetKey, InvocationGroup | None]
-    ) -> dict[int, int | None]:
-        """Return what is not selected but comes along, with its group."""
+    def _dragged(self, groups: Mapping[AssetKey, InvocationGroup | None]) -> dict[int, int | None]:
+        """Return what the tools of the selected assets cannot leave out, selected or not, with its group."""
         whole = {group.key for group in self.tools if group.whole}
         if not whole:
             return {}
-        known, taken = set(self.known), set(chosen)
+        known = set(self.known)
         dragged: dict[int, int | None] = {}
         for i, asset in enumerate(self.graph.assets):
             group = groups.get(asset.key)
-            if i in taken or group is None or group.key not in whole or not asset.executable:
+            if group is None or group.key not in whole or not asset.executable:
                 continue
             if (asset.integration.name if asset.integration else "", group.key, False) in known:
                 dragged[i] = self._family(i, groups)
