@@ -136,10 +136,11 @@ def check(found: Collapse, graph: Graph) -> None:
     assert found.minimal == (found.lower_bound == found.count)
     assert len(found.splits) == len(counted) - len({slot.group for slot in counted})
     for split in found.splits:
-        check_split(split, found, upstream, place)
+        check_split(split, found, graph, place)
 
 
-def check_split(split: Proof, found: Collapse, upstream: Sequence[Sequence[int]], place: dict[int, int]) -> None:
+def check_split(split: Proof, found: Collapse, graph: Graph, place: dict[int, int]) -> None:
+    upstream, _, families = graph
     assert found.slots[split.first].group == found.slots[split.second].group == split.group
     if not found.minimal:
         return
@@ -148,7 +149,10 @@ def check_split(split: Proof, found: Collapse, upstream: Sequence[Sequence[int]]
     for upper, lower in zip(split.path, split.path[1:], strict=False):
         assert upper in upstream[lower] or place[upper] == place[lower]
     # A real certificate: it leaves the group, or steps over a dependency that may not be inside an invocation.
-    assert len(split.path) > 2 or split.path[0] in upstream[split.path[1]]
+    if families[split.group].ordered:
+        assert split.first < place[split.path[1]] < split.second
+    else:
+        assert len(split.path) > 2 or split.path[0] in upstream[split.path[1]]
 
 
 # -- the least count -----------------------------------------------------------------------------------------------
