@@ -31,7 +31,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("words", "gates", "collapse", "plan", "versions", "staleness", "schedule", "drawing", "svg"),
     ("hookspecs", "candidates", "plugins", "plugin"),
     (
-        *("functions", "decorators", "calls", "modules", "frames", "io", "python"),
+        *("functions", "decorators", "calls", "modules", "frames", "tables", "io", "python"),
         *("rows", "database", "store", "executors"),
     ),
     ("board", "ledger", "remainder", "notices", "context", "run", "settings", "project"),

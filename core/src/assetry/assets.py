@@ -129,6 +129,8 @@ class Asset:
     * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
       an installed dbt package, when that project is loaded itself).
     * `io`: URL of the IO manager that keeps its value; None for the project's.
+    * `kept`: True when its integration hands its rows to `RunContext.save`, as Python functions do: the table is in the
+      project's place, or where the integration's `assetry_io_url` says, and that completes its `relation`.
 
     Raises `DefinitionError` when it names itself as a dependency.
 
@@ -165,6 +167,7 @@ class Asset:
     joins: AssetKey | None = None
     fallback: bool = False
     io: str | None = None
+    kept: bool = False
 
     if TYPE_CHECKING:
 
@@ -200,6 +203,7 @@ class Asset:
             joins: AssetKey | str | None = None,
             fallback: bool = False,
             io: str | None = None,
+            kept: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:

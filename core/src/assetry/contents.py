@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assetry.assets import Asset, Column
-from assetry.errors import ValueStoreError
+from assetry.errors import NothingKeptError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def nothing_kept(asset: Asset, partition: str | None, place: str) -> ValueStoreError:
+def nothing_kept(asset: Asset, partition: str | None, place: str) -> NothingKeptError:
     """Return the error that says that an asset has no value yet at a place.
 
     >>> print(nothing_kept(Asset(key="shop/orders", kind="dbt"), None, "in DuckDB file shop.duckdb"))
@@ -19,7 +19,7 @@ def nothing_kept(asset: Asset, partition: str | None, place: str) -> ValueStoreE
       Materialize it first: assetry materialize -s shop/orders
     """
     what = f"{str(asset.key)!r}" if partition is None else f"partition {partition!r} of {str(asset.key)!r}"
-    return ValueStoreError(
+    return NothingKeptError(
         f"There is no value of {what} {place}.",
         where=asset.source,
         hint=f"Materialize it first: assetry materialize -s {asset.key}" if asset.executable else "Load it first.",
@@ -57,16 +57,46 @@ def content_version(table: pa.Table) -> str:
     >>> content_version(one) == content_version(two)
     True
     """
-    import hashlib
-
-    whole = hashlib.blake2b(f"{table.num_rows}".encode(), digest_size=16)
-    for field, column in zip(table.schema, table.columns, strict=True):
-        whole.update(f"\0{field.name}\0{type_name(field.type)}\0".encode())
-        digest = _Digest(field.type)
+    version = ContentVersion(table.schema)
+    for digest, column in zip(version.columns, table.columns, strict=True):
         for chunk in column.chunks:
             digest.update(chunk)
-        whole.update(digest.digest())
-    return whole.hexdigest()
+    version.rows = table.num_rows
+    return version.hexdigest()
+
+
+class ContentVersion:
+    """Hash rows batch by batch: what `content_version` returns of the table that they make up.
+
+    >>> import pyarrow
+    >>> table = pyarrow.table({"a": [1, 2, 3]})
+    >>> version = ContentVersion(table.schema)
+    >>> for batch in table.to_batches(max_chunksize=2):
+    ...     version.update(batch)
+    >>> version.hexdigest() == content_version(table)
+    True
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows = 0
+        self.columns = [_Digest(field.type) for field in schema]
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Take the next rows, which have the very columns of the schema."""
+        self.rows += batch.num_rows
+        for digest, column in zip(self.columns, batch.columns, strict=True):
+            digest.update(column)
+
+    def hexdigest(self) -> str:
+        """Return the hash of all rows so far."""
+        import hashlib
+
+        whole = hashlib.blake2b(f"{self.rows}".encode(), digest_size=16)
+        for field, digest in zip(self.schema, self.columns, strict=True):
+            whole.update(f"\0{field.name}\0{type_name(field.type)}\0".encode())
+            whole.update(digest.digest())
+        return whole.hexdigest()
 
 
 class _Digest:

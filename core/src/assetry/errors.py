@@ -16,6 +16,7 @@
     ├── StoreError                   the records cannot be read or written
     │   └── StoreVersionError        the store was written by a newer assetry
     ├── ValueStoreError              a value cannot be kept, or read back
+    │   └── NothingKeptError         there is no value yet
     └── RunError                     a run cannot go on
         └── ConflictError            another run is building the same asset
 
@@ -141,6 +142,10 @@ class StoreVersionError(StoreError):
 
 class ValueStoreError(AssetryError):
     """A value cannot be kept or read back by an IO manager."""
+
+
+class NothingKeptError(ValueStoreError):
+    """There is no value yet where it is looked for."""
 
 
 class RunError(AssetryError):

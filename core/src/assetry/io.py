@@ -18,7 +18,8 @@ from assetry.errors import ValueStoreError
 from assetry.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.hookspecs import hookimpl
 from assetry.keys import AssetKey
-from assetry.protocols import IOManager, Saved
+from assetry.protocols import IOManager, Rows, Saved
+from assetry.tables import save_whole
 
 #: Where a value was kept, as a materialization's metadata says it under ``io``.
 PROJECT, FILES, NOWHERE = "project", "files", "none"
@@ -301,7 +302,9 @@ class Values:
 
     def relation(self, asset: Asset) -> Relation | None:
         """Return the table that holds an asset, or would; None when it is in no warehouse."""
-        return asset.relation or self._manager(self._url(asset)).relation(asset)
+        if asset.relation is not None and not asset.kept:
+            return asset.relation
+        return self._manager(self._url(asset)).relation(asset)
 
     def place(self, asset: Asset) -> str:
         """Return where the tables of an asset are kept, as a URL without a query and so without a secret of its own."""
@@ -327,6 +330,11 @@ class Values:
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""
+        if isinstance(value, Rows):
+            manager = self._manager(self._url(asset))
+            own = getattr(manager, "save_rows", None)
+            saved: Saved = own(asset, value) if own is not None else save_whole(manager, asset, value)
+            return Saved(saved.data_version, saved.columns, {**saved.metadata, "io": PROJECT})
         facts = dict(self._describe(value) or {})
         url, place = self._url(asset), PROJECT
         manager = self._manager(url)

@@ -19,11 +19,12 @@ and its first lines are these::
 
 from assetry.assets import Asset, Check, Column, Dep, Integration, Relation
 from assetry.codec import from_json, to_json
-from assetry.contents import columns_of, content_version, nothing_kept
+from assetry.contents import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.errors import (
     AssetryError,
     DefinitionError,
     IntegrationError,
+    NothingKeptError,
     RunError,
     StoreError,
     UsageError,
@@ -48,7 +49,7 @@ from assetry.keys import AssetKey
 from assetry.panels import Panel, PanelContext
 from assetry.partitions import PartitionsDefinition
 from assetry.policies import FreshnessPolicy, RetryPolicy
-from assetry.protocols import Executor, IOManager, RunContext, RunningTask, Saved, Store, Task
+from assetry.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
 from assetry.records import Attempt, EventRecord, Materialization, RunInfo
 from assetry.windows import TimeWindowPartitionsDefinition
 
@@ -61,6 +62,7 @@ __all__ = [
     "CheckRef",
     "Checked",
     "Column",
+    "ContentVersion",
     "DefinitionError",
     "Dep",
     "Event",
@@ -77,6 +79,7 @@ __all__ = [
     "Log",
     "Materialization",
     "Materialized",
+    "NothingKeptError",
     "Observed",
     "Panel",
     "PanelContext",
@@ -84,6 +87,7 @@ __all__ = [
     "Progress",
     "Relation",
     "RetryPolicy",
+    "Rows",
     "RunContext",
     "RunError",
     "RunInfo",

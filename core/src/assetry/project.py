@@ -185,6 +185,9 @@ class Project:
         named = {asset.key for asset in sources} | {asset.joins for asset in sources}
         for given in assets:
             asset = given if given.io is None else replace(given, io=_absolute(given.io, self.root))
+            if asset.kept:
+                yield replace(asset, relation=self.values.relation(asset))
+                continue
             relation = None
             if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
                 relation = None if asset.key in named else self.values.relation(asset)

@@ -26,6 +26,35 @@ class Saved:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Hand over rows as they come, to be saved without ever being in memory together: ``context.save(key, Rows(…))``.
+
+    `open` returns a `pyarrow.RecordBatchReader` over the rows; it may be called again, when a save is tried again,
+    and always gives the same ones.
+
+    * `mode`: ``replace`` puts the rows in the place of what is there; ``append`` adds them; ``merge`` lets each row
+      take the place of the one with the same `keys`. A column that the table lacks is added to it.
+    * `keys`: the columns by which ``merge`` tells rows apart; needed there, and of no meaning elsewhere.
+    * `newest`: the column whose greatest value wins among rows with the same keys, those in the table included; None,
+      and among equals: the row that comes last.
+    * `existing`: the table must be there; ``append`` and ``merge`` raise `ValueStoreError` rather than begin anew.
+
+    `Saved.metadata` then has ``rows``, those of the whole table where that is known, and ``changed``, the rows that
+    were put in and were not there before in just that form. `Saved.data_version` is None: the version of a table that
+    grew is for the one to tell who knows what it grew from.
+
+    >>> Rows(lambda: None, "merge", keys=("id",)).mode
+    'merge'
+    """
+
+    open: Callable[[], Any]
+    mode: Literal["replace", "append", "merge"] = "replace"
+    keys: tuple[str, ...] = ()
+    newest: str | None = None
+    existing: bool = False
+
+
 @runtime_checkable
 class IOManager(Protocol):
     """Keep the values of assets.
@@ -33,6 +62,9 @@ class IOManager(Protocol):
     `form` is ``arrow`` when it keeps tables only, given and returned as `pyarrow.Table`; ``any`` when it keeps any
     Python object too. The core turns what a function returns into that form, and back into what the next asks for.
     All methods may be called from several threads at once.
+
+    A manager may also have ``save_rows(asset, rows: Rows) -> Saved``, which saves rows at flat memory and in one go:
+    readers see the table as it was or with all of the rows. For one that has none the core puts the table together.
     """
 
     form: Literal["arrow", "any"]
@@ -176,7 +208,7 @@ class RunContext(Protocol):
         """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default)."""
 
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
-        """Keep the value of an asset of this invocation where the project keeps it."""
+        """Keep the value of an asset of this invocation where the project keeps it; `Rows` for a stream of rows."""
 
     def log(self, message: str, level: Level = "info") -> None:
         """Write a line into the run's log at once."""

@@ -35,10 +35,10 @@ from assetry.events import (
     Handle,
     InvocationFinished,
     InvocationStarted,
-    Log,
     RunFinished,
     RunStarted,
 )
+from assetry.executors import no_event
 from assetry.graph import AssetGraph
 from assetry.invocations import Invocation
 from assetry.io import Values
@@ -196,8 +196,9 @@ class _Choice:
         found = self._needed.get(invocation.id)
         if found is None:
             found = _holds(invocation)
-            if invocation.group is None or not invocation.group.counted:
-                found = found.union(*(self._place(asset) for asset in (*invocation.assets, *invocation.inputs)))
+            tool = invocation.group is not None and invocation.group.counted
+            kept = [asset for asset in invocation.assets if asset.kept or not tool]
+            found = found.union(*(self._place(asset) for asset in (*kept, *(() if tool else invocation.inputs))))
             self._needed[invocation.id] = found
         return found
 
@@ -327,8 +328,7 @@ class _Run:
         elif event is None or isinstance(event, BaseException):
             self._end(at, id_, event)
         else:
-            message = f"The tool reported a {type(event).__name__}, which is no event; ignored."
-            self._note(at, Log(message, "warning"), id_)
+            self._note(at, no_event(event), id_)
 
     def _note(self, at: datetime, event: Event, id_: str) -> None:
         if isinstance(event, Failed) or (isinstance(event, Checked) and not event.passed and event.severity == "error"):
