@@ -242,7 +242,7 @@ def best(what: str, path: Path) -> dict[str, float]:
     return {name: min(each[name] for each in rounds) for name in ("cpu", "peak")}
 
 
-def main(models: int) -> None:
+def main(models: int = 5000) -> None:
     """Print the figures for a project of `models` models."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.json"
