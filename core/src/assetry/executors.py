@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from assetry.errors import UsageError
-from assetry.events import Event
+from assetry.events import Event, Log
 from assetry.hookspecs import hookimpl
 from assetry.protocols import Executor, RunningTask, Task
 
@@ -108,7 +108,8 @@ class _Job:
         stream = self._task.stream()
         try:
             for event in stream:
-                self._emit(event)
+                # A tool's own None would be taken for its end.
+                self._emit(event if isinstance(event, Event) else no_event(event))
                 if self._cancelled:
                     return
         finally:
@@ -137,6 +138,15 @@ class _Job:
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the task; return whether it has ended."""
         return self._ended.wait(timeout)
+
+
+def no_event(reported: object) -> Log:
+    """Return what the log says of something that a tool reported and that is no event.
+
+    >>> no_event(None).message
+    'The tool reported a NoneType, which is no event; ignored.'
+    """
+    return Log(f"The tool reported a {type(reported).__name__}, which is no event; ignored.", "warning")
 
 
 def _interrupt(thread: int, error: type[BaseException] | None) -> None:
