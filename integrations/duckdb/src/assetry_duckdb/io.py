@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from assetry.plugin import Asset, Column, Relation, Saved, ValueStoreError, content_version, nothing_kept
+from assetry.plugin import Asset, Column, Relation, Rows, Saved, ValueStoreError, content_version, nothing_kept
+
+from assetry_duckdb.rows import write_rows
+from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns, table_kind
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,7 +105,7 @@ class DuckDBIO:
             raise nothing_kept(asset, partition, place)
         with self._connection(relation) as connection:
             try:
-                table = connection.sql(f"SELECT * FROM {_quoted(relation)}").to_arrow_table()
+                table = connection.sql(f"SELECT * FROM {sql_table(relation)}").to_arrow_table()
             except duckdb.CatalogException as error:
                 raise nothing_kept(asset, partition, place) from error
             except duckdb.Error as error:
@@ -114,8 +117,6 @@ class DuckDBIO:
 
         Raises `ValueStoreError`, and leaves what was there, when DuckDB refuses.
         """
-        import duckdb
-
         relation = self.relation(asset)
         if not value.column_names:
             raise ValueStoreError(
@@ -123,19 +124,17 @@ class DuckDBIO:
                 where=asset.source,
                 hint="Return a table that has its columns even when it has no rows.",
             )
-        if self.address.path != _MEMORY:
-            Path(self.address.path).parent.mkdir(parents=True, exist_ok=True)
-        with self._connection(relation) as connection:
-            try:
-                connection.register("assetry_value", _without_nanoseconds(value))
-                columns = _patiently(lambda: _write(connection, relation, partition))
-            except duckdb.Error as error:
-                raise ValueStoreError(
-                    f"{relation} cannot be written: {error}",
-                    where=asset.source,
-                    hint="What was there before is still there; correct the cause, then run `assetry retry`.",
-                ) from error
+        with self._writing(asset, relation) as connection:
+            connection.register("assetry_value", _without_nanoseconds(value))
+            columns = _patiently(lambda: _write(connection, relation, partition))
         return Saved(content_version(value), columns, {"rows": value.num_rows, "relation": str(relation)})
+
+    def save_rows(self, asset: Asset, rows: Rows) -> Saved:
+        """Save rows as they come, in one transaction; see `assetry.plugin.Rows`."""
+        relation = self.relation(asset)
+        with self._writing(asset, relation) as connection:
+            columns, facts = _patiently(lambda: write_rows(connection, relation, rows))
+        return Saved(None, columns, {**facts, "relation": str(relation)})
 
     def close(self) -> None:
         """Forget a database in memory; a file is never left open."""
@@ -150,13 +149,30 @@ class DuckDBIO:
         return path == _MEMORY or path.startswith("md:") or Path(path).exists()
 
     @contextmanager
+    def _writing(self, asset: Asset, relation: Relation) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection to write with; what DuckDB refuses is an error that says that nothing is lost."""
+        import duckdb
+
+        if self.address.path != _MEMORY:
+            Path(self.address.path).parent.mkdir(parents=True, exist_ok=True)
+        with self._connection(relation) as connection:
+            try:
+                yield connection
+            except duckdb.Error as error:
+                raise ValueStoreError(
+                    f"{relation} cannot be written: {error}",
+                    where=asset.source,
+                    hint="What was there before is still there; correct the cause, then run `assetry retry`.",
+                ) from error
+
+    @contextmanager
     def _connection(self, relation: Relation) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = self._connect()
         try:
             alias = relation.database or ""
             if alias in self.address.attached:
                 path = self.address.attached[alias].replace("'", "''")
-                connection.execute(f"ATTACH IF NOT EXISTS '{path}' AS {_name(alias)}")
+                connection.execute(f"ATTACH IF NOT EXISTS '{path}' AS {sql_name(alias)}")
             yield connection
         finally:
             connection.close()
@@ -206,24 +222,24 @@ class DuckDBIO:
 
 def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, partition: str | None) -> tuple[Column, ...]:
     """Write the registered value in one transaction; return the columns that the table has then."""
-    table = _quoted(relation)
+    table = sql_table(relation)
     connection.execute("BEGIN")
     try:
-        existing = _existing_kind(connection, relation)
+        existing = table_kind(connection, relation)
         if existing is None:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(relation[:2])}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_table(relation[:2])}")
         elif existing == "VIEW":
             connection.execute(f"DROP VIEW {table}")
-        columns = _columns(connection, table) if existing == "BASE TABLE" else ()
+        columns = table_columns(connection, table) if existing == "BASE TABLE" else ()
         if partition is None:
             connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM assetry_value")
         elif PARTITION not in [column.name for column in columns]:
             connection.execute(
-                f"CREATE OR REPLACE TABLE {table} AS SELECT *, {_text(partition)} AS {PARTITION} FROM assetry_value"
+                f"CREATE OR REPLACE TABLE {table} AS SELECT *, {sql_text(partition)} AS {PARTITION} FROM assetry_value"
             )
         else:
             _replace_partition(connection, table, {column.name for column in columns}, partition)
-        columns = _columns(connection, table)
+        columns = table_columns(connection, table)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -235,22 +251,9 @@ def _replace_partition(connection: duckdb.DuckDBPyConnection, table: str, known:
     folded = {name.casefold() for name in known}
     for name, kind, *_ in connection.execute("DESCRIBE assetry_value").fetchall():
         if name.casefold() not in folded:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(name)} {kind}")
-    connection.execute(f"DELETE FROM {table} WHERE {PARTITION} = {_text(partition)}")
-    connection.execute(f"INSERT INTO {table} BY NAME SELECT *, {_text(partition)} AS {PARTITION} FROM assetry_value")
-
-
-def _existing_kind(connection: duckdb.DuckDBPyConnection, relation: Relation) -> str | None:
-    found = connection.execute(
-        "SELECT table_type FROM information_schema.tables WHERE lower(table_catalog) = lower(?) "
-        "AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
-        list(relation),
-    ).fetchall()
-    return str(found[0][0]) if found else None
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Column, ...]:
-    return tuple(Column(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall())
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {sql_name(name)} {kind}")
+    connection.execute(f"DELETE FROM {table} WHERE {PARTITION} = {sql_text(partition)}")
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT *, {sql_text(partition)} AS {PARTITION} FROM assetry_value")
 
 
 def _partition_of(table: pa.Table, asset: Asset, partition: str | None) -> pa.Table:
@@ -294,18 +297,6 @@ def _patiently(write: Callable[[], T]) -> T:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 0.5)
-
-
-def _name(text: str | None) -> str:
-    return '"' + str(text).replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _quoted(parts: tuple[str | None, ...]) -> str:
-    return ".".join(map(_name, parts))
 
 
 def _command(process: str) -> str | None:

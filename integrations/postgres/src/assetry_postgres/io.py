@@ -5,11 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from assetry.plugin import Asset, Column, Relation, Saved, ValueStoreError, content_version, nothing_kept
+from assetry.plugin import (
+    Asset,
+    Column,
+    NothingKeptError,
+    Relation,
+    Rows,
+    Saved,
+    ValueStoreError,
+    content_version,
+    nothing_kept,
+)
 
 from assetry_postgres.address import Address
+from assetry_postgres.rows import add_rows, keep_best, reader_of
+from assetry_postgres.sql import Attribute, sql_name, sql_table, sql_text, table_columns, table_kind
 from assetry_postgres.types import from_postgres, read_expression, to_postgres
 
 if TYPE_CHECKING:
@@ -21,15 +33,6 @@ PARTITION = "_partition"
 LONGEST_NAME = 63
 _READING = "Look whether the user of the URL may read it."
 _WRITING = "What was there before is still there; correct the cause, then run `assetry retry`."
-
-
-class Attribute(NamedTuple):
-    """Describe a column of a table: its type's name, its type as SQL writes it, and the type's modifier."""
-
-    name: str
-    type: str
-    written: str
-    modifier: int
 
 
 class PostgresIO:
@@ -64,14 +67,14 @@ class PostgresIO:
         """Return the table as Arrow; raise `ValueStoreError` when there is none, or the database is out of reach."""
         relation = self._reachable(asset)
         with self._cursor(f"{relation} cannot be read", _READING) as cursor:
-            attributes = _attributes(cursor, relation)
+            attributes = table_columns(cursor, relation)
             if not attributes:
                 raise nothing_kept(asset, partition, f"in PostgreSQL {self.address.name} ({relation})")
             partitioned = asset.kind == "python" and any(each.name == PARTITION for each in attributes)
             chosen = [each for each in attributes if not (partitioned and each.name == PARTITION)]
-            expressions = ", ".join(read_expression(_name(each.name), each.type) for each in chosen)
-            where = f" WHERE {PARTITION} = {_text(partition)}" if partitioned and partition is not None else ""
-            cursor.execute(f"SELECT {expressions} FROM {_quoted(relation)}{where}")
+            expressions = ", ".join(read_expression(sql_name(each.name), each.type) for each in chosen)
+            where = f" WHERE {PARTITION} = {sql_text(partition)}" if partitioned and partition is not None else ""
+            cursor.execute(f"SELECT {expressions} FROM {sql_table(relation)}{where}")
             table = cursor.fetch_arrow_table()
         return from_postgres(table, [(each.type, each.modifier) for each in chosen])
 
@@ -80,13 +83,7 @@ class PostgresIO:
 
         Raises `ValueStoreError`, and leaves what was there, when PostgreSQL refuses.
         """
-        relation = self._reachable(asset)
-        if len(relation.identifier.encode()) > LONGEST_NAME:
-            raise ValueStoreError(
-                f"{relation.identifier!r} is too long for a PostgreSQL table ({LONGEST_NAME} bytes).",
-                where=asset.source,
-                hint="Give the asset a shorter key.",
-            )
+        relation = self._writable(asset)
         table = to_postgres(value, f"asset {str(asset.key)!r}")
         if partition is not None:
             import pyarrow as pa
@@ -94,18 +91,50 @@ class PostgresIO:
             table = table.append_column(PARTITION, pa.array([partition] * table.num_rows, pa.string()))
         with self._cursor(f"{relation} cannot be written", _WRITING, asset.source) as cursor:
             _create_schema(cursor, relation.schema or "")
-            existing = _attributes(cursor, relation)
+            existing = table_columns(cursor, relation)
             if partition is not None and any(each.name == PARTITION for each in existing):
                 _replace_partition(cursor, relation, existing, table, partition)
             else:
                 _replace(cursor, relation, existing, table)
-            attributes = _attributes(cursor, relation)
+            attributes = table_columns(cursor, relation)
         columns = [Column(each.name, each.written) for each in attributes if each.name in value.column_names]
         facts = {"rows": value.num_rows, "relation": str(relation)}
         return Saved(content_version(value), tuple(columns), facts)
 
+    def save_rows(self, asset: Asset, rows: Rows) -> Saved:
+        """Save rows as they come, in one transaction; see `assetry.plugin.Rows`."""
+        relation = self._writable(asset)
+        coming = reader_of(rows, f"asset {str(asset.key)!r}")
+        staged = relation._replace(identifier=_staged_name(relation.identifier))
+        with self._cursor(f"{relation} cannot be written", _WRITING, asset.source) as cursor:
+            _create_schema(cursor, relation.schema or "")
+            existing = table_columns(cursor, relation)
+            grows = rows.mode != "replace" and bool(existing) and table_kind(cursor, relation) in "rp"
+            if rows.mode != "replace" and rows.existing and not grows:
+                raise NothingKeptError(f"The table {relation} is no longer there.", where=asset.source)
+            changed = cursor.adbc_ingest(staged.identifier, coming, mode="create", db_schema_name=staged.schema)
+            if rows.mode == "merge":
+                changed = keep_best(cursor, staged, rows)
+            if grows:
+                changed = add_rows(cursor, relation, staged, rows)
+            else:
+                _put(cursor, relation, existing, staged)
+            written = table_columns(cursor, relation)
+        facts = {"changed": changed, "relation": str(relation), **({} if grows else {"rows": changed})}
+        return Saved(None, tuple(Column(each.name, each.written) for each in written), facts)
+
     def close(self) -> None:
         """Do nothing: no connection stays open."""
+
+    def _writable(self, asset: Asset) -> Relation:
+        relation = self._reachable(asset)
+        if len(relation.identifier.encode()) > LONGEST_NAME:
+            raise ValueStoreError(
+                f"{relation.identifier!r} is too long for a PostgreSQL table ({LONGEST_NAME} bytes).",
+                where=asset.source,
+                hint="Give the asset a shorter key.",
+            )
+        return relation
 
     def _reachable(self, asset: Asset) -> Relation:
         relation = self.relation(asset)
@@ -154,61 +183,45 @@ def _create_schema(cursor: Any, schema: str) -> None:
         # Two runs may both find it missing; the lock makes the second one wait, and then find it.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('assetry schema'))")
         cursor.fetchall()
-        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(schema)}")
-
-
-def _attributes(cursor: Any, relation: Relation) -> list[Attribute]:
-    """Return the columns of a table or view; none when there is no such table."""
-    cursor.execute(
-        "SELECT a.attname::text, t.typname::text, format_type(a.atttypid, a.atttypmod), a.atttypmod "
-        "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "JOIN pg_type t ON t.oid = a.atttypid "
-        "WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-        (relation.schema, relation.identifier),
-    )
-    return [Attribute(*row) for row in cursor.fetchall()]
-
-
-def _kind(cursor: Any, relation: Relation) -> str:
-    cursor.execute(
-        "SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = $1 AND c.relname = $2",
-        (relation.schema, relation.identifier),
-    )
-    return str(cursor.fetchall()[0][0])
+        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_name(schema)}")
 
 
 def _replace(cursor: Any, relation: Relation, existing: Sequence[Attribute], table: pa.Table) -> None:
     """Put a new table in the place of what is there."""
     staged = relation._replace(identifier=_staged_name(relation.identifier))
     cursor.adbc_ingest(staged.identifier, table, mode="create", db_schema_name=staged.schema)
+    _put(cursor, relation, existing, staged)
+
+
+def _put(cursor: Any, relation: Relation, existing: Sequence[Attribute], staged: Relation) -> None:
+    """Put a staged table in the place of what is there."""
     if existing:
-        kind = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE"}.get(_kind(cursor, relation), "TABLE")
+        kind = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE"}.get(table_kind(cursor, relation), "TABLE")
         if kind == "TABLE":
             _copy_grants(cursor, relation, staged)
         dependents = _dependents(cursor, relation)
         if dependents:
             _exchange_rows(cursor, relation, staged, existing, dependents, kind)
             return
-        cursor.execute(f"DROP {kind} {_quoted(relation)}")
-    cursor.execute(f"ALTER TABLE {_quoted(staged)} RENAME TO {_name(relation.identifier)}")
+        cursor.execute(f"DROP {kind} {sql_table(relation)}")
+    cursor.execute(f"ALTER TABLE {sql_table(staged)} RENAME TO {sql_name(relation.identifier)}")
 
 
 def _exchange_rows(
     cursor: Any, relation: Relation, staged: Relation, existing: Sequence[Attribute], views: Sequence[str], kind: str
 ) -> None:
-    new = _attributes(cursor, staged)
+    new = table_columns(cursor, staged)
     if kind != "TABLE" or {each[:3:2] for each in new} != {each[:3:2] for each in existing}:
         raise ValueStoreError(
             f"{relation} cannot be replaced: {', '.join(views)} stands on it, and its columns have changed "
             f"from ({_listed(existing)}) to ({_listed(new)}).",
             hint="Drop what stands on it, run `assetry retry`, and make that again.",
         )
-    names = ", ".join(_name(each.name) for each in new)
+    names = ", ".join(sql_name(each.name) for each in new)
     # Not TRUNCATE: who reads with an older snapshot would see an empty table.
-    cursor.execute(f"DELETE FROM {_quoted(relation)}")
-    cursor.execute(f"INSERT INTO {_quoted(relation)} ({names}) SELECT {names} FROM {_quoted(staged)}")
-    cursor.execute(f"DROP TABLE {_quoted(staged)}")
+    cursor.execute(f"DELETE FROM {sql_table(relation)}")
+    cursor.execute(f"INSERT INTO {sql_table(relation)} ({names}) SELECT {names} FROM {sql_table(staged)}")
+    cursor.execute(f"DROP TABLE {sql_table(staged)}")
 
 
 def _listed(attributes: Sequence[Attribute]) -> str:
@@ -221,7 +234,7 @@ def _dependents(cursor: Any, relation: Relation) -> list[str]:
         "SELECT DISTINCT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid "
         "JOIN pg_class v ON v.oid = r.ev_class WHERE d.classid = 'pg_rewrite'::regclass "
         "AND d.refobjid = to_regclass($1) AND v.oid <> d.refobjid ORDER BY 1",
-        (_quoted(relation),),
+        (sql_table(relation),),
     )
     return [str(name) for (name,) in cursor.fetchall()]
 
@@ -232,11 +245,11 @@ def _copy_grants(cursor: Any, old: Relation, new: Relation) -> None:
         "CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, "
         "a.is_grantable FROM pg_class c, aclexplode(c.relacl) a "
         "WHERE c.oid = to_regclass($1) AND a.grantee <> c.relowner",
-        (_quoted(old),),
+        (sql_table(old),),
     )
     for privilege, role, grantable in cursor.fetchall():
         option = " WITH GRANT OPTION" if grantable else ""
-        cursor.execute(f"GRANT {privilege} ON {_quoted(new)} TO {role}{option}")
+        cursor.execute(f"GRANT {privilege} ON {sql_table(new)} TO {role}{option}")
 
 
 def _replace_partition(
@@ -245,14 +258,14 @@ def _replace_partition(
     staged = relation._replace(identifier=_staged_name(relation.identifier))
     cursor.adbc_ingest(staged.identifier, table, mode="create", db_schema_name=staged.schema)
     known = {each.name for each in existing}
-    new = _attributes(cursor, staged)
+    new = table_columns(cursor, staged)
     for each in new:
         if each.name not in known:
-            cursor.execute(f"ALTER TABLE {_quoted(relation)} ADD COLUMN {_name(each.name)} {each.written}")
-    names = ", ".join(_name(each.name) for each in new)
-    cursor.execute(f"DELETE FROM {_quoted(relation)} WHERE {PARTITION} = {_text(partition)}")
-    cursor.execute(f"INSERT INTO {_quoted(relation)} ({names}) SELECT {names} FROM {_quoted(staged)}")
-    cursor.execute(f"DROP TABLE {_quoted(staged)}")
+            cursor.execute(f"ALTER TABLE {sql_table(relation)} ADD COLUMN {sql_name(each.name)} {each.written}")
+    names = ", ".join(sql_name(each.name) for each in new)
+    cursor.execute(f"DELETE FROM {sql_table(relation)} WHERE {PARTITION} = {sql_text(partition)}")
+    cursor.execute(f"INSERT INTO {sql_table(relation)} ({names}) SELECT {names} FROM {sql_table(staged)}")
+    cursor.execute(f"DROP TABLE {sql_table(staged)}")
 
 
 def _staged_name(name: str) -> str:
@@ -260,15 +273,3 @@ def _staged_name(name: str) -> str:
 
     # The random part keeps two runs apart; nobody sees the name before the transaction ends.
     return f"assetry_{token_hex(4)}_" + name.encode()[: LONGEST_NAME - 17].decode(errors="ignore")
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _quoted(relation: Relation) -> str:
-    return f"{_name(relation.schema or 'public')}.{_name(relation.identifier)}"
