@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 #: Seconds between two looks at the journal.
 PAUSE = 0.02
@@ -27,16 +28,16 @@ class Job:
     child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @classmethod
-    def start(cls, command: Sequence[str], journal: Path) -> "Job":
-        """Start a command that prints into `journal`."""
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        with journal.open("wb") as out:
+    def start(cls, command: Sequence[str], folder: Path) -> "Job":
+        """Start a command that prints into a new journal in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder, suffix=".jsonl", delete=False) as out:
             fcntl.flock(out, fcntl.LOCK_EX)  # the child inherits the open file, and the lock with it
             # A session of its own: it survives its parent, and a Ctrl-C in the terminal is not meant for it.
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
-        return cls(child.pid, journal, child)
+        return cls(child.pid, Path(out.name), child)
 
     @classmethod
     def find(cls, token: str) -> "Job | None":

@@ -98,10 +98,8 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
     """Run the scripts in one process, and tell what it prints, as it prints it."""
     job = Job.find(context.resume) if context.resume else None
     if job is None:
-        # In a file, not in a pipe: a pipe would break, and the process with it, should assetry be killed.
-        name = f"{context.run_id}-{invocation.id}.jsonl"
-        journal = Path(invocation.integration.root, ".assetry", KIND, name).resolve()
-        job = Job.start(_command(invocation), journal)
+        # It prints into a file: a pipe would break, and the process with it, should assetry be killed.
+        job = Job.start(_command(invocation), Path(invocation.integration.root, ".assetry", KIND).resolve())
         yield Handle(job.token)
     done, said = False, ""
     try:

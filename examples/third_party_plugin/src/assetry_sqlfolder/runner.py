@@ -6,6 +6,7 @@ JSON whenever something has happened. A script that fails takes with it what is 
 
 import argparse
 import json
+import os
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("names", nargs="+")
     parser.add_argument("--check", nargs="*", default=[], metavar="NAME.CHECK")
     asked = parser.parse_args()
+    tell(what="begun", process=os.getpid())
     run(asked.database, asked.folder, asked.names, {tuple(each.split(".", 1)) for each in asked.check})
     tell(what="done")
 
