@@ -8,7 +8,6 @@ in a folder of its own, as it is where a person installs.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.bench.measure import assetry, child_cpu, row
+from tests.bench.measure import assetry, child_cpu, environment, row
 
 NODES = 15
 TESTS = 16
@@ -91,8 +90,7 @@ def main() -> None:
     dbt = [shutil.which("dbt", path=str(Path(sys.executable).parent)) or "dbt", "build"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_project(Path(scratch) / "bench")
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        env |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "PYTHONPYCACHEPREFIX": str(Path(scratch) / "pyc")}
+        env = {**environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
         parts: dict[str, Callable[[], float]] = {
             "plain": lambda: child_cpu(dbt, cwd=folder, env=env),
             "materialize": lambda: child_cpu(assetry("-C", str(folder), "-q", "materialize"), env=env),

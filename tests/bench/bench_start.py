@@ -1,4 +1,4 @@
-"""How soon a Python asset starts after the dbt model it reads: from the model's own event to the asset's, in one run."""
+"""How soon a Python asset starts after the dbt model it reads: from the model's last check to the asset's start."""
 
 from __future__ import annotations
 

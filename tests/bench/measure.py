@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -27,10 +27,12 @@ def _bytecode() -> str:
     return folder
 
 
-def child_cpu(command: Sequence[str], *, cwd: Path | None = None) -> float:
+def child_cpu(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> float:
     """Return the CPU seconds, user and system, of a command and its children; raise when it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env={**environment(), **(env or {})}, capture_output=True, text=True, check=False
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
