@@ -136,7 +136,8 @@ def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
     keys = [asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
     held = store.claim(info.id, keys)
     if held:
-        key, run_id = next(iter(held.items()))
+        key = next(each for each in keys if each in held)
+        run_id = held[key]
         more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
         raise ConflictError(
             f"Run {run_id} is building {key}{more}.",
