@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from conftest import Folder
@@ -49,6 +52,51 @@ def test_a_project_of_a_known_tool_becomes_an_integration_and_is_read(folder: Fo
     folder.call("materialize", "-q")
     assert folder.json("status")["counts"] == {"fresh": 2}
     assert "ACME_TOKEN" not in folder.call("list").stdout
+
+
+# -- plugins -----------------------------------------------------------------------------------------------------------
+
+PLUGIN = [
+    "README.md",
+    "pyproject.toml",
+    "src/assetry_big_query/__init__.py",
+    "src/assetry_big_query/plugin.py",
+    "tests/test_conformance.py",
+]
+
+
+def test_a_plugin_gets_a_package_of_its_own(folder: Folder) -> None:
+    data = folder.json("init", "--plugin", "big-query")
+    assert data["made"] == PLUGIN
+    assert data["next"][0] == "cd assetry-big-query"
+    root = folder.root / "assetry-big-query"
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    assert project["project"]["name"] == "assetry-big-query"
+    assert project["project"]["entry-points"]["assetry"] == {"big_query": "assetry_big_query.plugin"}
+    assert project["project"]["dependencies"] == [f"assetry>={ours(0)},<{ours(1)}"], "the fence that the kit asks for"
+    assert "class TestBigQuery(IntegrationConformance)" in (root / "tests" / "test_conformance.py").read_text()
+    assert not any(word in (root / path).read_text() for path in PLUGIN for word in ("NAME", "DIST", "TITLE", "FENCE"))
+
+
+def test_a_plugin_goes_where_it_is_told_and_overwrites_nothing(folder: Folder) -> None:
+    folder.write("here/README.md", "mine")
+    data = folder.json("init", "--plugin", "big_query", "here")
+    assert data["kept"] == ["README.md"]
+    assert data["made"] == PLUGIN[1:]
+    assert (folder.root / "here" / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["Acme", "1st", "a b", "class", "", "a__b"])
+def test_a_plugin_needs_a_name_that_a_module_can_have(folder: Folder, name: str) -> None:
+    result = folder.call("init", "--plugin", name, code=2)
+    assert "A plugin cannot be called" in result.stderr
+    assert "assetry init --plugin acme" in result.stderr
+    assert not list(folder.root.glob("assetry-*"))
+
+
+def ours(more: int) -> str:
+    major, minor = version("assetry").split(".")[:2]
+    return f"{major}.{int(minor) + more}"
 
 
 ACME = """

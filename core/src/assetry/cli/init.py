@@ -1,4 +1,4 @@
-"""``assetry init``: set up a project, with an example that runs."""
+"""``assetry init``: set up a project, with an example that runs, or the package of a plugin."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ import click
 
 from assetry.assets import Asset, Integration
 from assetry.cli.command import verb
+from assetry.cli.scaffold import plugin_files
 from assetry.cli.session import Session
 from assetry.errors import AssetryError, UsageError
 from assetry.project import Project
 from assetry.settings import Settings, read_settings
 
 _NEXT = ("assetry check", "assetry plan", "assetry materialize", "assetry status")
+_NEXT_OF_PLUGIN = ("pip install --editable '.[test]'", "assetry plugins", "pytest")
 
 _TOML = """\
 # The project: what assetry loads, and where it keeps things. Relative paths start from this file.
@@ -70,12 +72,36 @@ _FRAMES = {
 }
 
 
-def init_project(session: Session, folder: str) -> None:
+def init(session: Session, folder: str | None, plugin: str | None) -> None:
     """Set up a project in FOLDER (here, when it is not given): assetry.toml and an example in assets.py.
 
     A project of a known tool (a dbt_project.yml, say) in the folder becomes an integration, and the example reads
     one of its tables. What is there already is kept as it is.
+
+    With --plugin a package for a new integration is set up instead, in FOLDER or assetry-NAME: hooks that run, and
+    the test that they keep what an integration promises.
     """
+    if plugin is None:
+        init_project(session, folder or ".")
+    else:
+        init_plugin(session, folder, plugin)
+
+
+def init_plugin(session: Session, folder: str | None, name: str) -> None:
+    """Write the package of a plugin; files that are there already are kept as they are."""
+    files = plugin_files(name)
+    folder = folder or f"assetry-{name.replace('_', '-')}"
+    root = Path(folder)
+    kept = [path for path in files if (root / path).exists()]
+    made = [path for path in files if path not in kept]
+    for path in made:
+        _make_folder((root / path).parent)
+        _write(root / path, files[path])
+    _tell(session, root.resolve(), made, kept, (f"cd {shlex.quote(folder)}", *_NEXT_OF_PLUGIN))
+
+
+def init_project(session: Session, folder: str) -> None:
+    """Set up a project in a folder."""
     root = Path(folder)
     _make_folder(root)
     root = root.resolve()
@@ -86,7 +112,8 @@ def init_project(session: Session, folder: str) -> None:
         kept = [project_file, *(name for name in kept if name != project_file)]
     else:
         made = _scaffold(session, root, has_assets=bool(kept))
-    _tell(session, root, made, kept, folder)
+    there = "assetry" if root == Path.cwd() else f"assetry -C {shlex.quote(folder)}"
+    _tell(session, root, made, kept, _NEXT, there)
 
 
 def _project_file(root: Path) -> str | None:
@@ -205,17 +232,27 @@ def _write(file: Path, text: str) -> None:
         raise UsageError(f"Cannot write {file}: {error.strerror}.", hint="Name another folder.") from None
 
 
-def _tell(session: Session, root: Path, made: Sequence[str], kept: Sequence[str], folder: str) -> None:
+def _tell(
+    session: Session,
+    root: Path,
+    made: Sequence[str],
+    kept: Sequence[str],
+    following: Sequence[str],
+    there: str = "assetry",
+) -> None:
     if not session.text:
-        session.emit({"root": str(root), "made": list(made), "kept": list(kept), "next": list(_NEXT)})
+        session.emit({"root": str(root), "made": list(made), "kept": list(kept), "next": list(following)})
         return
     for word, colour, names in (("made", "green", made), ("kept", None, kept)):
         for name in names:
             session.say(f"{click.style(word, fg=colour)}  {name}")
     session.note("Next:")
-    for command in _NEXT:
-        there = f"assetry -C {shlex.quote(folder)}"
-        session.note(f"  {command if root == Path.cwd() else command.replace('assetry', there)}")
+    for command in following:
+        session.note(f"  {command.replace('assetry', there)}")
 
 
-command = verb("init", click.Argument(["folder"], default=".", metavar="[FOLDER]"))(init_project)
+command = verb(
+    "init",
+    click.Argument(["folder"], required=False, metavar="[FOLDER]"),
+    click.Option(["--plugin"], metavar="NAME", help="Set up the package of a new integration instead."),
+)(init)

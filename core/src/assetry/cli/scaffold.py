@@ -1,0 +1,212 @@
+"""The scaffold of a plugin: a package for an integration that runs, and passes the conformance kit as it is.
+
+Its plugin.py is the quick start of docs/write-an-integration.md; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from keyword import iskeyword
+
+from assetry.errors import UsageError
+
+#: What a new plugin asks of assetry when no version can be found out.
+_UNKNOWN = "0.1"
+
+_PYPROJECT = """\
+[project]
+name = "assetry-DIST"
+version = "0.1.0"
+description = "assetry: the tables of DIST as assets."
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["assetryFENCE"]    # hooks are only added within these versions
+
+[project.optional-dependencies]
+test = ["pytest>=8"]
+
+[project.entry-points.assetry]
+NAME = "assetry_NAME.plugin"
+
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/assetry_NAME"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+"""
+
+_INIT = '''\
+"""NAME for assetry."""
+'''
+
+_PLUGIN = '''\
+"""The hooks of assetry-DIST: tables that a command makes, several at a time."""
+
+import json
+import shlex
+import subprocess
+import threading
+import time
+
+from assetry.plugin import Asset, Failed, InvocationGroup, Materialized, RunError, Skipped, Started, hookimpl
+
+# What it cannot do, and why: shown by `assetry plugins`, and not asked for by the conformance kit.
+ASSETRY_REFUSES = {"resume": "its process ends with assetry, so there is nothing to come back to"}
+
+
+@hookimpl
+def assetry_load_assets(integration):
+    if integration.kind != "NAME":
+        return None  # somebody else's
+    return [
+        Asset(
+            key=f"{integration.name}/{table}",
+            kind="NAME",
+            integration=integration,
+            deps=[f"{integration.name}/{each}" for each in needs],
+            spec={"table": table},
+        )
+        for table, needs in integration.options["tables"].items()
+    ]
+
+
+@hookimpl
+def assetry_invocation_group(asset):
+    return InvocationGroup(f"NAME:{asset.integration.name}")
+
+
+@hookimpl
+def assetry_invocation_command(invocation):
+    return shlex.join(_command(invocation))
+
+
+@hookimpl
+def assetry_invoke(invocation, context):
+    with subprocess.Popen(_command(invocation), stdout=subprocess.PIPE, text=True) as process:
+        threading.Thread(target=_stop_when_cancelled, args=(process, context), daemon=True).start()
+        try:
+            for line in process.stdout:
+                yield _event(json.loads(line), invocation.integration)
+            process.wait()
+        finally:
+            process.terminate()
+    if process.returncode not in (0, 1) and not context.cancelled:
+        raise RunError(f"NAME ended with {process.returncode}.", hint="Look at its log, then run `assetry retry`.")
+
+
+def _command(invocation):
+    return [*invocation.integration.options["command"], *(asset.spec["table"] for asset in invocation.assets)]
+
+
+def _stop_when_cancelled(process, context):
+    while process.poll() is None:
+        if context.cancelled:
+            process.terminate()
+        time.sleep(0.05)
+
+
+def _event(step, integration):
+    key = f"{integration.name}/{step['name']}"
+    if step["what"] == "started":
+        return Started(key)
+    if step["what"] == "made":
+        return Materialized(key, metadata={"rows": step["rows"]})
+    if step["what"] == "skipped":
+        return Skipped(key, step["message"])
+    return Failed(key, step["message"], hint=f"Correct {step['name']}, then run `assetry retry`.")
+'''
+
+_TEST = '''\
+"""assetry-DIST keeps what an integration promises; a tool that does not exist stands in for NAME."""
+
+from assetry.plugin import Integration
+from assetry.testing import FakeTool, IntegrationConformance, IntegrationUnderTest
+
+TABLES = {"raw": [], "orders": ["raw"], "customers": [], "report": ["orders"]}
+
+
+class TestTITLE(IntegrationConformance):
+    def subject(self, folder):
+        tool = FakeTool(folder / "tool", needs=TABLES)
+        options = {"command": tool.command(), "tables": TABLES}
+        integration = Integration("NAME", "NAME", options)
+        return IntegrationUnderTest("assetry_NAME.plugin", integration=integration, tool=tool)
+'''
+
+_README = """\
+# assetry-DIST
+
+The tables of NAME as assets of assetry. Any selection of them is one run of its command.
+
+```toml
+# assetry.toml
+[integrations.NAME]
+kind = "NAME"
+command = ["NAME", "make"]                 # the names of tables follow
+tables = { raw = [], orders = ["raw"] }    # each with those it is made from
+```
+
+The command prints a line of JSON for each step, `{"name": "orders", "what": "started"}`, then `"made"` with `"rows"`,
+or `"failed"` or `"skipped"` with a `"message"`. A tool that speaks otherwise is translated in `_event`; one that can
+list its tables is asked in `assetry_load_assets`.
+
+```console
+$ pip install --editable '.[test]'
+$ assetry plugins
+$ pytest
+```
+"""
+
+
+def plugin_files(name: str) -> Mapping[str, str]:
+    """Return the files of a new plugin by their paths; raise `UsageError` when `name` cannot be a module's.
+
+    >>> list(plugin_files("mill"))[-2:]
+    ['src/assetry_mill/plugin.py', 'tests/test_conformance.py']
+    """
+    module = name.replace("-", "_")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", module) or iskeyword(module):
+        raise UsageError(
+            f"A plugin cannot be called {name!r}.",
+            hint="Name it as its tool, in small letters and digits: `assetry init --plugin acme`.",
+        )
+    words = {
+        "NAME": module,
+        "DIST": module.replace("_", "-"),
+        "TITLE": module.title().replace("_", ""),
+        "FENCE": _fence(),
+    }
+    texts = {
+        "README.md": _README,
+        "pyproject.toml": _PYPROJECT,
+        "src/assetry_NAME/__init__.py": _INIT,
+        "src/assetry_NAME/plugin.py": _PLUGIN,
+        "tests/test_conformance.py": _TEST,
+    }
+    return {_filled(path, words): _filled(text, words) for path, text in texts.items()}
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
+
+
+def _fence() -> str:
+    """Return the versions of assetry that a plugin made now can count on.
+
+    >>> _fence().startswith(">=")
+    True
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        ours = version("assetry")
+    except PackageNotFoundError:  # run from source, without being installed
+        ours = _UNKNOWN
+    major, minor = (int(part) for part in re.findall(r"\d+", ours)[:2])
+    above = f"{major}.{minor + 1}" if major == 0 else str(major + 1)
+    return f">={major}.{minor},<{above}"
