@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -125,3 +126,38 @@ def test_the_default_has_at_least_four_slots_and_foreign_schemes_are_left_alone(
     assert assetry_open_executor("dask://host:8786") is None
     with pytest.raises(UsageError, match="threads:N"):
         assetry_open_executor("threads:none")
+
+
+def test_an_interrupt_that_comes_too_late_ends_neither_the_worker_nor_the_next_task() -> None:
+    executor, inbox, go, left = ThreadExecutor(1), SimpleQueue[Any](), threading.Event(), threading.Event()
+
+    def stream(_: Job) -> Iterator[Event]:
+        try:
+            yield Log("begun")
+            assert go.wait(WAIT)
+        finally:
+            left.set()
+
+    task: Any = executor.start(Job(stream), inbox.put)
+    assert inbox.get(timeout=WAIT) == Log("begun")
+    with task._lock:  # as the one who interrupts holds it, between looking and doing
+        go.set()
+        assert left.wait(WAIT)
+        time.sleep(0.05)  # the worker comes to the lock; should it be slower, the test only proves less
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(task._thread), ctypes.py_object(Interrupted))
+    end = inbox.get(timeout=WAIT)
+    assert end is None or isinstance(end, Interrupted)
+    assert task.join(WAIT)
+    executor.start(Job(lambda _: iter([Log("next")])), inbox.put)
+    assert [inbox.get(timeout=WAIT), inbox.get(timeout=WAIT)] == [Log("next"), None]
+    executor.close()
+
+
+def test_what_is_no_event_is_never_taken_for_the_end() -> None:
+    executor, inbox = ThreadExecutor(1), SimpleQueue[Any]()
+    stray: list[Any] = [None, ValueError("yielded, not raised"), Log("x")]
+    executor.start(Job(lambda _: iter(stray)), inbox.put)
+    said = [inbox.get(timeout=WAIT) for _ in range(4)]
+    assert [type(each) for each in said] == [Log, Log, Log, type(None)]
+    assert said[2] == Log("x")
+    executor.close()

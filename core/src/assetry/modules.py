@@ -98,13 +98,21 @@ def is_below(path: str, root: str) -> bool:
 def _own_modules(root: str) -> Iterator[tuple[str, ModuleType]]:
     for name, module in list(sys.modules.items()):
         spec: ModuleSpec | None = getattr(module, "__spec__", None)
-        if spec is not None and isinstance(spec.loader, _SourceLoader) and is_below(spec.origin or "", root):
+        if spec is None:
+            continue
+        if isinstance(spec.loader, _SourceLoader):
+            own = is_below(spec.origin or "", root)
+        else:
+            # A folder without __init__.py has no origin.
+            folders = () if spec.origin else spec.submodule_search_locations or ()
+            own = any(is_below(os.path.join(folder, ""), root) for folder in folders)  # noqa: PTH118
+        if own:
             yield name, module
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def _stamp(module: ModuleType) -> tuple[int, int]:
     try:
-        facts = os.stat(path)  # noqa: PTH116
+        facts = os.stat(getattr(module, "__file__", None) or "")  # noqa: PTH116
     except OSError:
         return (0, 0)
     return (facts.st_mtime_ns, facts.st_size)
@@ -115,12 +123,12 @@ def _make_room(root: str) -> None:
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
     if _Finder.root is not None and _Finder.root != root:
-        for name, _ in _own_modules(_Finder.root):
+        for name, _ in list(_own_modules(_Finder.root)):
             del sys.modules[name]
         while _Finder.root in sys.path:
             sys.path.remove(_Finder.root)
     own = list(_own_modules(root))
-    if any(getattr(module, "__assetry_stamp__", None) != _stamp(str(module.__file__)) for _, module in own):
+    if any(getattr(module, "__assetry_stamp__", None) != _stamp(module) for _, module in own):
         for name, _ in own:
             del sys.modules[name]
     _Finder.root = root
@@ -139,7 +147,7 @@ def _import(name: str, root: str) -> ModuleType:
     finally:
         for _, own in _own_modules(root):
             if not hasattr(own, "__assetry_stamp__"):
-                own.__assetry_stamp__ = _stamp(str(own.__file__))  # type: ignore[attr-defined]
+                own.__assetry_stamp__ = _stamp(own)  # type: ignore[attr-defined]
     return module
 
 

@@ -457,8 +457,8 @@ def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
 
 
 def _default_modules(root: Path) -> tuple[str, ...]:
-    """Return the module that is looked for when the project file names none."""
-    found = (root / "assets.py").is_file() or (root / "assets" / "__init__.py").is_file()
+    """Return the module that is looked for when none is named: ``assets.py``, or a folder ``assets`` with Python."""
+    found = (root / "assets.py").is_file() or any((root / "assets").glob("*.py"))
     return ("assets",) if found else ()
 
 
