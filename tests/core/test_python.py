@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import textwrap
@@ -717,3 +718,12 @@ def clean_modules() -> Iterator[None]:
         if name.startswith("shop_"):
             del sys.modules[name]
     sys.path[:], sys.meta_path[:] = path, finders
+
+
+def test_inspect_survives_a_folder_that_takes_the_name_of_an_earlier_module(tmp_path: Path) -> None:
+    for root, file in (("one", "assets.py"), ("two", "assets/orders.py")):
+        path = tmp_path / root / file
+        path.parent.mkdir(parents=True)
+        path.write_text("x = 1\n")
+        import_modules(["assets"], str(tmp_path / root))
+        inspect.getmodule(test_inspect_survives_a_folder_that_takes_the_name_of_an_earlier_module.__code__, "nowhere")

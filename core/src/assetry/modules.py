@@ -146,6 +146,9 @@ def _import(name: str, root: str) -> ModuleType:
         raise _import_error(name, root, error) from error
     finally:
         for _, own in _own_modules(root):
+            if getattr(own, "__file__", "") is None:
+                # `inspect` trips over it where an earlier project had a module of this name with a file.
+                del own.__file__
             if not hasattr(own, "__assetry_stamp__"):
                 own.__assetry_stamp__ = _stamp(own)  # type: ignore[attr-defined]
     return module
