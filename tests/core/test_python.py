@@ -23,6 +23,7 @@ from assetry.graph import AssetGraph
 from assetry.invocations import CheckRef, Invocation
 from assetry.io import Values, assetry_open_io
 from assetry.keys import AssetKey
+from assetry.modules import import_modules
 from assetry.partitions import StaticPartitionsDefinition
 from assetry.policies import RetryPolicy
 from assetry.protocols import Saved
