@@ -215,13 +215,15 @@ class Asset:
         deps = self.deps
         if deps and not (type(deps) is tuple and all(type(dep) is Dep for dep in deps)):
             put(self, "deps", tuple(_as_dep(dep) for dep in deps))
+        elif type(deps) is not tuple:
+            put(self, "deps", ())
         for name in ("owners", "tags", "columns", "checks", "fqn"):
             value = getattr(self, name)
             if type(value) is not tuple:
                 put(self, name, tuple(value))
         if self.relation is not None and type(self.relation) is not Relation:
             put(self, "relation", Relation(*self.relation))
-        if self.aliases:
+        if self.aliases or type(self.aliases) is not tuple:
             put(self, "aliases", tuple(AssetKey(alias) for alias in self.aliases))
         if self.joins is not None:
             put(self, "joins", AssetKey(self.joins))

@@ -1,0 +1,236 @@
+"""The bench on which an integration is tested: its assets, its invocations, and its streams as they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assetry.assets import Asset, Integration
+from assetry.context import Context, RunFacts
+from assetry.errors import UsageError
+from assetry.events import TERMINAL, Log
+from assetry.graph import AssetGraph
+from assetry.invocations import Invocation, InvocationGroup
+from assetry.io import Values
+from assetry.keys import AssetKey
+from assetry.plan import Plan, PlanRequest, make_plan
+from assetry.project import Project
+from assetry.testing.loading import declared_refusals, load
+from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest, refusals
+from assetry.testing.watching import Decide, Lines, Recording, Watch, eventually
+
+
+class Bench:
+    """Hold an integration under test for all checks of a class; what is only looked at is run once.
+
+    `folder` is an empty one for the values and records of the bench itself.
+    """
+
+    def __init__(self, subject: IntegrationUnderTest, folder: Path) -> None:
+        self.subject = subject
+        self.folder = folder
+        self.tool = subject.tool
+        self.integration = subject.integration
+        self.refused = refusals(subject, INTEGRATION_CAPABILITIES, declared_refusals(subject.plugin))
+        self._contexts: list[Context] = []
+        self._watches: list[Watch] = []
+        self._before: dict[str, str | None] = {}
+
+    # -- around the checks -------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Set the secrets, and make the tool as good as new."""
+        self._before = {name: os.environ.get(name) for name in self.subject.secrets}
+        os.environ.update(self.subject.secrets)
+        self.tool.reset()
+
+    def clean(self) -> None:
+        """Let everything end that still waits."""
+        self.tool.release()
+        for context in self._contexts:
+            context.stop()
+        for watch in self._watches:
+            watch.wait(self.subject.patience)
+            if watch.dropped is not None:
+                with suppress(Exception):
+                    watch.dropped.close()  # type: ignore[attr-defined]
+        self._contexts, self._watches = [], []
+        self.tool.reset()
+        for name, value in self._before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+    # -- definitions -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def plugins(self) -> Any:
+        """Return the plugin, loaded as the core does it."""
+        return load(self.subject.plugin, self.subject.beside)
+
+    @cached_property
+    def another(self) -> Integration:
+        """Return a second integration of the same kind."""
+        from dataclasses import replace
+
+        return self.subject.another or replace(self.integration, name=f"{self.integration.name}_again")
+
+    def load(self, integration: Integration | None = None) -> list[Asset]:
+        """Load the assets anew."""
+        assets: list[Asset] = self.plugins.load_assets(integration or self.integration)
+        return assets
+
+    @cached_property
+    def assets(self) -> list[Asset]:
+        """Return the assets of the integration, loaded once."""
+        return self.load()
+
+    @cached_property
+    def graph(self) -> AssetGraph:
+        """Return their graph; what they are made from outside of it is added as bare sources."""
+        known = {asset.key for asset in self.assets} | {alias for asset in self.assets for alias in asset.aliases}
+        missing = dict.fromkeys(dep.key for asset in self.assets for dep in asset.deps if dep.name is None)
+        sources = [Asset(key=key, kind="outside", executable=False) for key in missing if key not in known]
+        return AssetGraph.of([*self.assets, *sources])
+
+    def group(self, asset: Asset) -> InvocationGroup | None:
+        """Ask for the group of an asset."""
+        found: InvocationGroup | None = self.plugins.invocation_group(asset)
+        return found
+
+    def plan(self, keys: Sequence[AssetKey] | None = None) -> Plan:
+        """Plan some assets, or all."""
+        assets = [asset for asset in self.graph.assets if asset.executable]
+        groups = {asset.key: self.group(asset) for asset in assets}
+        request = PlanRequest(partitions=self.subject.partitions)
+        return make_plan(self.graph, [each.key for each in assets] if keys is None else keys, groups, request)
+
+    @cached_property
+    def main(self) -> Invocation:
+        """Return the invocation of the whole plan that makes the most assets."""
+        planned = self.plan().invocations
+        if not planned:
+            raise UsageError(
+                f"Integration {self.integration.name!r} has no executable assets, so nothing can be checked.",
+                hint="Fill in an integration with three assets or more.",
+            )
+        found = max((each.invocation for each in planned), key=lambda each: len(each.assets))
+        if "collapse" not in self.refused and len(found.assets) < 3:
+            raise UsageError(
+                f"The largest invocation makes {len(found.assets)} assets; the checks need three in one.",
+                hint="Give assets equal group keys when one launch can make them, or fill in an integration with "
+                'more assets; a tool that makes one thing per launch refuses "collapse".',
+            )
+        return found
+
+    @property
+    def last(self) -> Asset:
+        """Return the asset of the main invocation that comes last in dependency order."""
+        return self.main.assets[-1]
+
+    def part(self) -> Invocation:
+        """Return an invocation for the last asset alone, planned as the core would."""
+        wanted = self.last.key
+        planned = self.plan([wanted]).invocations
+        return next(each.invocation for each in planned if any(a.key == wanted for a in each.invocation.assets))
+
+    def below(self, asset: Asset) -> set[AssetKey]:
+        """Return what is made from an asset, directly or not."""
+        graph = self.graph
+        return {graph.keys[i] for i in graph.descendants([graph.index(asset.key)])} - {asset.key}
+
+    @cached_property
+    def to_break(self) -> Asset:
+        """Return the asset to break: something else of the invocation should not be made from it."""
+        assets = self.main.assets
+        others = {
+            asset.key: len(assets) - 1 - len(self.below(asset) & {each.key for each in assets}) for asset in assets
+        }
+        both = [asset for asset in assets if 0 < others[asset.key] < len(assets) - 1]
+        return (both or [asset for asset in assets if others[asset.key]] or list(assets))[0]
+
+    # -- streams -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def values(self) -> Values:
+        """Return where the bench keeps values."""
+        files = f"parquet:{self.folder / 'values'}"
+        return Values(
+            self.plugins.open_io,
+            files,
+            files=files,
+            io_url=self.plugins.io_url,
+            last_metadata=lambda _key, _partition: {},
+            describe=lambda _value: {},
+        )
+
+    def context(self, resume: str | None = None) -> tuple[Context, list[str]]:
+        """Return a context, and the list of lines that are logged through it."""
+        lines: list[str] = []
+
+        def heard(event: Any) -> None:
+            if isinstance(event, Log):
+                lines.append(event.message)
+
+        context = Context(RunFacts("conformance", {}, self.values, self.graph.__getitem__), heard, resume)
+        self._contexts.append(context)
+        return context, lines
+
+    def watch(self, invocation: Invocation, context: Context, decide: Decide = lambda _: "on") -> Watch:
+        """Start a stream and drain it on a thread of its own."""
+        watch = Watch(lambda: self.plugins.invoke(invocation, context), decide)
+        self._watches.append(watch)
+        return watch
+
+    def record(self, invocation: Invocation) -> Recording:
+        """Run an invocation to its end."""
+        context, lines = self.context()
+        with Lines() as logged:
+            watch = self.watch(invocation, context)
+            ended = watch.wait(max(self.subject.patience * 10, 60))
+        assert ended, "the stream does not end: return from assetry_invoke when the tool has ended"
+        eventually(lambda: self.tool.running == 0, min(self.subject.patience, 2))
+        made = frozenset(asset.key for asset in self.graph.assets if asset.executable and self.tool.made(asset))
+        return Recording(
+            tuple(watch.events), watch.error, (*lines, *logged.texts), self.tool.launches, self.tool.running, made
+        )
+
+    @cached_property
+    def plain(self) -> Recording:
+        """Return the main invocation, run without any trouble."""
+        return self._undisturbed(lambda: self.record(self.main))
+
+    @cached_property
+    def broken(self) -> Recording:
+        """Return the main invocation, run while one asset fails."""
+        self.plain  # noqa: B018 - what the others are made from is there
+        self.tool.break_asset(self.to_break)
+        return self._undisturbed(lambda: self.record(self.main))
+
+    @cached_property
+    def dead(self) -> Recording:
+        """Return the main invocation, run while the tool dies before its last asset."""
+        self.tool.die_at(self.last)
+        return self._undisturbed(lambda: self.record(self.main))
+
+    def _undisturbed(self, run: Callable[[], Recording]) -> Recording:
+        recording = run()
+        self.tool.reset()  # the launches that come now belong to the check
+        return recording
+
+    @contextmanager
+    def project(self) -> Iterator[Project]:
+        """Open a project with this integration, as a user's would be, records and values in the bench's folder."""
+        urls: Mapping[str, Any] = {"store": "sqlite::memory:", "io": f"parquet:{self.folder / 'project'}"}
+        project = Project(integrations=[self.integration], settings=self.folder, **urls)
+        # Without the installed plugins: the one under test may be among them.
+        project.__dict__["plugins"] = self.plugins
+        with project:
+            yield project
+
+
+def is_end(event: Any) -> bool:
+    """Tell whether an event is the end of an asset's turn."""
+    return isinstance(event, TERMINAL)

