@@ -1,0 +1,71 @@
+"""``assetry airbyte``: what there is to do with Airbyte beside running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+from assetry.plugin import Integration, UsageError, near_names
+
+KIND = "airbyte"
+
+
+def airbyte_group() -> click.Group:
+    """Return the group of commands."""
+    return click.Group(
+        "airbyte",
+        commands=[click.Command("pull", callback=pull_command, params=[_NAMES], help=pull_command.__doc__)],
+        help="Read connections from Airbyte.",
+    )
+
+
+_NAMES = click.Argument(["names"], nargs=-1, metavar="[INTEGRATION]...")
+
+
+@click.pass_obj
+def pull_command(session: Any, names: tuple[str, ...]) -> None:
+    """Read the connections anew from Airbyte's API, of all integrations or of those named."""
+    from assetry_airbyte.definitions import pull
+    from assetry_airbyte.settings import Options
+
+    found = []
+    for integration in _wanted(session.project.integrations, names):
+        options = Options.of(integration)
+        snapshot = pull(options)
+        unusable = [each for each in snapshot.connections if not each.usable]
+        found.append(
+            {
+                "integration": integration.name,
+                "file": str(options.snapshot_path),
+                "connections": len(snapshot.connections),
+                "streams": sum(len(each.streams) for each in snapshot.connections),
+                "unusable": [{"name": each.name, "status": each.status, "reason": each.reason} for each in unusable],
+            }
+        )
+    if session.text:
+        session.say("\n".join(line for each in found for line in _lines(each)))
+    else:
+        session.emit({"integrations": found}, rows="integrations")
+
+
+def _wanted(integrations: Iterable[Integration], names: tuple[str, ...]) -> list[Integration]:
+    hosted = [each for each in integrations if each.kind == KIND and "command" not in each.options]
+    known = {each.name: each for each in hosted}
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"There is no airbyte integration {name!r}.", near=near_names(name, known), hint="See assetry.toml."
+            )
+    if not hosted:
+        raise UsageError(
+            "No integration of this project is a hosted Airbyte.",
+            hint='Add one to assetry.toml: [integrations.NAME], kind = "airbyte", connection_id = "…".',
+        )
+    return [known[name] for name in names] if names else hosted
+
+
+def _lines(found: dict[str, Any]) -> Iterable[str]:
+    yield f"{found['integration']}: {found['connections']} connections, {found['streams']} streams"
+    for each in found["unusable"]:
+        yield f"  not synced: {each['name']} is {each['status']}{': ' + each['reason'] if each['reason'] else ''}"

@@ -1,0 +1,111 @@
+"""The hooks of assetry-airbyte: hosted connections, and connectors run here (those in `assetry_airbyte.local`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
+
+if TYPE_CHECKING:
+    from assetry.plugin import Event, Panel, PanelContext, RunContext
+
+KIND = "airbyte"
+
+
+def _is_local(integration: Integration) -> bool:
+    return "command" in integration.options
+
+
+@hookimpl
+def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
+    """Load the streams of connections from the snapshot, which is read from the API first when there is none."""
+    return _assets(integration) if integration.kind == KIND else None
+
+
+def _assets(integration: Integration) -> Iterator[Asset]:
+    if _is_local(integration):
+        from assetry_airbyte.local import load_local
+
+        yield from load_local(integration)
+        return
+    from assetry_airbyte.loading import load
+
+    yield from load(integration)
+
+
+@hookimpl
+def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
+    """Put the streams of a connection together: it is synced as a whole or not at all."""
+    if asset.integration is None or asset.integration.kind != KIND:
+        return None
+    if _is_local(asset.integration):
+        from assetry_airbyte.local import local_group
+
+        return local_group(asset)
+    connection = asset.spec.get("connection")
+    return InvocationGroup(f"airbyte:{connection}", ordered=False, whole=True) if connection else None
+
+
+@hookimpl
+def assetry_invocation_command(invocation: Invocation) -> str | None:
+    """Show which connection is synced."""
+    if invocation.integration.kind != KIND:
+        return None
+    if _is_local(invocation.integration):
+        from assetry_airbyte.local import local_command
+
+        return local_command(invocation)
+    spec = invocation.assets[0].spec
+    name = f" ({spec['name']})" if spec.get("name") not in (None, spec["connection"]) else ""
+    return f"airbyte sync {spec['connection']}{name}"
+
+
+@hookimpl
+def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Run one sync, or take up the one that runs already."""
+    if _is_local(invocation.integration):
+        from assetry_airbyte.local import invoke_local
+
+        return invoke_local(invocation, context)
+    from assetry_airbyte.invoke import invoke
+
+    return invoke(invocation, context)
+
+
+@hookimpl
+def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Look for syncs that others have started."""
+    if _is_local(invocation.integration):
+        return iter(())
+    from assetry_airbyte.invoke import observe
+
+    return observe(invocation, context)
+
+
+@hookimpl
+def assetry_io_url(integration: Integration) -> str | None:
+    """Return where a local connector's tables are; those of a hosted destination are the warehouse's own affair."""
+    if integration.kind != KIND or not _is_local(integration):
+        return None
+    from assetry_airbyte.local import local_io_url
+
+    return local_io_url(integration)
+
+
+@hookimpl
+def assetry_add_commands(commands: Any) -> None:
+    """Add `assetry airbyte`."""
+    from assetry_airbyte.commands import airbyte_group
+
+    commands.add_command(airbyte_group())
+
+
+@hookimpl
+def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
+    """Show the connection of an asset, and how old its definition is."""
+    if asset.kind != KIND or asset.integration is None or _is_local(asset.integration):
+        return None
+    from assetry_airbyte.panels import panels
+
+    return panels(asset, context)
