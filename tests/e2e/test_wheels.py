@@ -1,0 +1,132 @@
+"""What we publish works: our wheels and a stranger's, in an environment that has nothing else of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "third_party_plugin"
+
+
+@dataclass(frozen=True)
+class Clean:
+    """An environment of wheels, and a folder to work in from which nothing of the repository can be imported."""
+
+    uv: str
+    venv: Path
+    home: Path
+
+    @property
+    def python(self) -> Path:
+        return self.venv / "bin" / "python"
+
+    def uv_(self, *arguments: str | Path) -> None:
+        run([self.uv, *arguments], self.home)
+
+    def install(self, *what: str | Path) -> None:
+        self.uv_("pip", "install", "--quiet", "--python", self.python, "--constraint", self.home / "locked.txt", *what)
+
+    def assetry(self, folder: Path, *arguments: str, code: int = 0) -> str:
+        return run([self.venv / "bin" / "assetry", *arguments], folder, code=code)
+
+    def json(self, folder: Path, *arguments: str) -> Any:
+        return json.loads(self.assetry(folder, *arguments, "--output", "json"))
+
+    def pytest(self, folder: Path) -> str:
+        return run([self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"], folder)
+
+
+def run(command: list[Any], folder: Path, code: int = 0, env: Mapping[str, str] | None = None) -> str:
+    """Run a command; return its stdout, and fail with all it said unless it ends as it should."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment = {**outside, "UV_PYTHON_DOWNLOADS": "never", "PYTHONUTF8": "1", **(env or {})}
+    done = subprocess.run(
+        [str(each) for each in command], cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
+    said = f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, said
+    return done.stdout
+
+
+def find_uv() -> str:
+    """Return uv as the Makefile finds it."""
+    found = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+    assert shutil.which(found), f"there is no uv at {found}: run `make test`, or name it in the variable UV"
+    return found
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    home = tmp_path_factory.mktemp("clean")
+    found = Clean(find_uv(), home / "venv", home)
+    wheels = home / "wheels"
+    found.uv_("build", "--quiet", "--wheel", "--all-packages", "--out-dir", wheels, ROOT)
+    found.uv_("build", "--quiet", "--wheel", "--out-dir", wheels, EXAMPLE)
+    # The versions that everything else here is tested with, without the hashes, which our own wheels have none of.
+    locked = re.findall(r"^[\w.-]+==[^\s;\\]+(?: ?;[^\\\n]*)?", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    (home / "locked.txt").write_text("\n".join(locked))
+    found.uv_("venv", "--quiet", "--python", sys.executable, found.venv)
+    found.install(*sorted(wheels.glob("*.whl")), "pandas", "pytest")
+    return found
+
+
+@pytest.fixture(scope="module")
+def shop(clean: Clean) -> Path:
+    """Return a copy of the example's project."""
+    files = shutil.ignore_patterns(".assetry", "*.duckdb*", "__pycache__")
+    return Path(shutil.copytree(EXAMPLE / "shop", clean.home / "shop", ignore=files))
+
+
+def test_nothing_comes_from_the_repository(clean: Clean) -> None:
+    homes = "import assetry, assetry_dbt, assetry_duckdb, assetry_sqlfolder as s; print(assetry.__file__, s.__file__)"
+    for home in run([clean.python, "-c", homes], clean.home).split():
+        assert Path(home).is_relative_to(clean.venv)
+
+
+def test_every_plugin_is_found_whole_and_with_its_version(clean: Clean) -> None:
+    found = {each["name"]: each for each in clean.json(clean.home, "plugins")["plugins"]}
+    published = {path.parent.name for path in ROOT.glob("integrations/*/pyproject.toml")}
+    assert published | {"sqlfolder"} <= set(found)
+    assert not [each["problems"] + each["warnings"] for each in found.values() if each["problems"] or each["warnings"]]
+    assert found["sqlfolder"]["package"] == "assetry-sqlfolder"
+    assert found["sqlfolder"]["version"] == "0.1.0"
+    assert "invoke" in " ".join(found["sqlfolder"]["hooks"])
+
+
+def test_the_example_is_listed_planned_made_and_fresh(clean: Clean, shop: Path) -> None:
+    assert len(clean.json(shop, "list")["assets"]) == 6
+    plan = clean.json(shop, "plan")
+    assert (plan["count"], plan["lower_bound"], plan["minimal"]) == (1, 1, True)
+    command = next(each["command"] for each in plan["invocations"] if each["kind"] == "sqlfolder")
+    assert command.startswith("python -m assetry_sqlfolder.runner")
+    clean.assetry(shop, "materialize", "--output", "ndjson")
+    assert clean.json(shop, "status")["counts"] == {"fresh": 6}
+
+
+def test_the_example_keeps_what_an_integration_promises(clean: Clean) -> None:
+    folder = clean.home / "example"
+    folder.mkdir()
+    for part in ("tests", "shop"):
+        shutil.copytree(EXAMPLE / part, folder / part)
+    shutil.copy(EXAMPLE / "pyproject.toml", folder)
+    assert "failed" not in clean.pytest(folder)
+
+
+def test_the_scaffold_keeps_what_an_integration_promises_as_it_is(clean: Clean) -> None:
+    clean.assetry(clean.home, "init", "--plugin", "mill")
+    folder = clean.home / "assetry-mill"
+    clean.install(folder)
+    said = clean.pytest(folder)
+    assert "TestMill refuses resume" in said
+    assert "refuses resume" in clean.assetry(clean.home, "plugins")
