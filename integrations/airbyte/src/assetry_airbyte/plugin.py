@@ -14,7 +14,7 @@ KIND = "airbyte"
 
 
 def _is_local(integration: Integration) -> bool:
-    return "command" in integration.options
+    return not integration.options.keys().isdisjoint(("command", "requirement"))
 
 
 @hookimpl

@@ -1,0 +1,187 @@
+"""The messages of the Airbyte protocol, read tolerantly: one JSON object in a line, and lines that are none.
+
+Records are nearly all of what a connector says, so they are decoded a block of lines at a time; whatever is unusual
+in a block (no JSON, a lone surrogate, NaN, a field of another type) makes only that block go line by line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+Level = Literal["debug", "info", "warning", "error"]
+
+_LEVELS: Mapping[str, Level] = {
+    "FATAL": "error",
+    "ERROR": "error",
+    "WARN": "warning",
+    "WARNING": "warning",
+    "INFO": "info",
+    "DEBUG": "debug",
+    "TRACE": "debug",
+}
+
+
+class StreamId(NamedTuple):
+    """Name a stream as the protocol does: by its name, and a namespace that it may lack.
+
+    >>> str(StreamId("users", "public")), str(StreamId("users"))
+    ('public.users', 'users')
+    """
+
+    name: str
+    namespace: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self.name}" if self.namespace else self.name
+
+
+class Record(msgspec.Struct, gc=False):
+    """Be one row of a stream."""
+
+    stream: str
+    data: dict[str, Any]
+    namespace: str | None = None
+
+
+class Message(msgspec.Struct):
+    """Be one message: its type, and under the type's name what it says.
+
+    What is no record is kept as the plain JSON it was; the functions below read it.
+    """
+
+    type: str
+    record: Record | None = None
+    state: Any = None
+    trace: Any = None
+    log: Any = None
+    catalog: Any = None
+    spec: Any = None
+    connectionStatus: Any = None  # noqa: N815 - the protocol's own name
+    control: Any = None
+
+
+class Garbage(NamedTuple):
+    """Be a line that is no message."""
+
+    text: str
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.json.Decoder[Message]:
+    return msgspec.json.Decoder(Message)
+
+
+def read_messages(block: bytes) -> Sequence[Message | Garbage]:
+    """Return the messages of a block of whole lines.
+
+    >>> [type(each).__name__ for each in read_messages(b'{"type": "LOG", "log": {}}\\nTraceback: no JSON\\n\\n')]
+    ['Message', 'Garbage']
+    """
+    try:
+        return _decoder().decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [_read_line(line) for line in block.split(b"\n") if line.strip()]
+
+
+def _read_line(line: bytes) -> Message | Garbage:
+    try:
+        return _decoder().decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    text = line.decode("utf-8", "replace").rstrip()
+    try:
+        # Python's own reader takes what others write though it is no JSON: NaN, and half of a surrogate pair.
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return Garbage(text)
+    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
+        return Garbage(text)
+    record = found.get("record")
+    if found["type"] == "RECORD":
+        if not (isinstance(record, dict) and isinstance(record.get("data"), dict) and record.get("stream")):
+            return Garbage(text)
+        namespace = record.get("namespace")
+        name = None if namespace is None else str(namespace)
+        return Message("RECORD", Record(str(record["stream"]), record["data"], name))
+    known = {name: found.get(name) for name in Message.__struct_fields__ if name not in ("type", "record")}
+    return Message(found["type"], **known)
+
+
+def section(value: Any, *path: str) -> Mapping[str, Any]:
+    """Return the object at a path of plain JSON; an empty one when anything on the way is missing or no object.
+
+    >>> section({"a": {"b": {"c": 1}}}, "a", "b"), section({"a": 3}, "a", "b")
+    ({'c': 1}, {})
+    """
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: Any) -> str:
+    """Return a JSON value as text; what is missing is empty."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def stream_id(descriptor: Mapping[str, Any]) -> StreamId | None:
+    """Return the stream that a descriptor (``{"name": …, "namespace": …}``) names; None when it names none."""
+    name = descriptor.get("name")
+    namespace = descriptor.get("namespace")
+    return StreamId(str(name), None if namespace in (None, "") else str(namespace)) if name else None
+
+
+class Spoken(NamedTuple):
+    """Be a line of a connector's log."""
+
+    level: Level
+    text: str
+
+
+def read_log(log: Any) -> Spoken:
+    """Return a LOG message's level and text, its stack trace included.
+
+    >>> read_log({"level": "WARN", "message": "slow"})
+    Spoken(level='warning', text='slow')
+    """
+    said = section(log)
+    trace = text(said.get("stack_trace"))
+    return Spoken(
+        _LEVELS.get(str(said.get("level")).upper(), "info"),
+        "\n".join(filter(None, (text(said.get("message")), trace))),
+    )
+
+
+class Complaint(NamedTuple):
+    """Be a TRACE of type ERROR; `stream` is None when it is about all of them."""
+
+    text: str
+    detail: str
+    kind: str
+    stream: StreamId | None
+
+
+def read_complaint(trace: Any) -> Complaint:
+    """Return what a TRACE of type ERROR says.
+
+    >>> read_complaint({"error": {"message": "No access", "failure_type": "config_error"}}).kind
+    'config_error'
+    """
+    error = section(trace, "error")
+    message, inner = text(error.get("message")).strip(), text(error.get("internal_message")).strip()
+    return Complaint(
+        message or inner or "The connector reported an error without a message.",
+        inner if message else "",
+        str(error.get("failure_type") or "system_error"),
+        stream_id(section(error, "stream_descriptor")),
+    )
+
+
+def lines_of(blocks: Iterator[bytes]) -> Iterator[Message | Garbage]:
+    """Yield the messages of blocks of whole lines."""
+    for block in blocks:
+        yield from read_messages(block)
