@@ -51,6 +51,8 @@ class Poller:
         self._changed = threading.Condition()
         self._watched: dict[object, _Watched] = {}
         self._leading = False
+        #: How many jobs were ever added: a newcomer is not kept waiting for the end of a long pause.
+        self._added = 0
         #: Turns since a job was last added, turns in a row without an answer, and requests of the last turn.
         self._turns = self._failures = 0
         self._requests = 1
@@ -62,6 +64,7 @@ class Poller:
         with self._changed:
             self._watched[me] = _Watched(id_)
             self._turns = 0
+            self._added += 1
         try:
             while not called_off():
                 look = self._next(me, called_off)
@@ -81,9 +84,9 @@ class Poller:
             look, mine.look = mine.look, None
             if look is not None or self._leading:
                 return look
-            self._leading = True
+            self._leading, added = True, self._added
         try:
-            if self._clock.sleep(self._pause(), called_off):
+            if self._clock.sleep(self._pause(), lambda: called_off() or self._added != added):
                 self._turn()
         finally:
             with self._changed:

@@ -9,8 +9,9 @@
 `assetry_airbyte.testing.fixture` has it as a pytest fixture.
 """
 
-from assetry_airbyte.testing.faults import Fault, Seen
+from assetry_airbyte.testing.clock import FakeClock
+from assetry_airbyte.testing.faults import LOGIN_PAGE, Fault, Seen
 from assetry_airbyte.testing.server import FakeAirbyte
 from assetry_airbyte.testing.world import FakeConnection, FakeJob, World
 
-__all__ = ["FakeAirbyte", "FakeConnection", "FakeJob", "Fault", "Seen", "World"]
+__all__ = ["LOGIN_PAGE", "FakeAirbyte", "FakeClock", "FakeConnection", "FakeJob", "Fault", "Seen", "World"]
