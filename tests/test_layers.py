@@ -34,7 +34,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         *("functions", "decorators", "calls", "modules", "frames", "tables", "io", "python"),
         *("rows", "database", "store", "executors"),
     ),
-    ("board", "ledger", "remainder", "notices", "context", "run", "settings", "project"),
+    ("board", "ledger", "remainder", "notices", "context", "run", "observation", "settings", "project"),
     ("cli", "testing", "__main__", "__init__"),
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

@@ -91,16 +91,18 @@ class Ledger:
 
     def _note_observed(self, at: datetime, event: Observed) -> None:
         """Record an outside change like a materialization: what is downstream compares versions, not events."""
-        if event.data_version is None:
+        self.counts["observed"] += 1
+        if event.data_version in (None, self._versions.of(event.key, event.partition)):
             return
-        self._versions.note(self._graph[event.key], event.partition, event.data_version)
+        self.counts["new_content"] += 1
+        self._versions.note(self._graph[event.key], event.partition, str(event.data_version))
         self._materializations.append(
             Materialization(
                 key=event.key,
                 partition=event.partition,
                 at=at,
                 run=self._run,
-                data_version=event.data_version,
+                data_version=str(event.data_version),
                 columns=event.columns,
                 metadata=event.metadata,
             )

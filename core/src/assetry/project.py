@@ -27,6 +27,7 @@ from assetry.io import Values
 from assetry.keys import AssetKey
 from assetry.memory import growing
 from assetry.modules import import_modules
+from assetry.observation import observe
 from assetry.plan import Plan, PlanRequest, make_plan
 from assetry.plugins import Plugins, load_plugins
 from assetry.protocols import Store
@@ -388,12 +389,32 @@ class Project:
         finally:
             executor.close()
 
+    def observe(
+        self,
+        select: Selectors = None,
+        exclude: Selectors = None,
+        *,
+        on_event: Callable[[EventRecord], None] | None = None,
+    ) -> RunResult:
+        """Look at what happened to a selection outside, without running anything, and record it.
+
+        For example a sync that somebody else started: what is downstream of it becomes stale.
+        """
+        executor = self.plugins.open_executor("inline")
+        services = RunServices(self.plugins, self.store, executor, self.values)
+        try:
+            return observe(self.graph, self.select(select, exclude), services, on_event)
+        finally:
+            executor.close()
+
     # -- history -------------------------------------------------------------------------------------------------
 
     def find_run(self, run_id: str | None = None) -> RunInfo:
         """Return a run by its id or a unique beginning of it, the last one when None; raise `UsageError`."""
-        runs = self.store.runs(1)
-        found = (runs[0] if runs else None) if run_id is None else self.store.run(run_id)
+        if run_id is None:
+            found = next((run for run in self.store.runs() if not run.options.get("observe")), None)
+        else:
+            found = self.store.run(run_id)
         if found is None:
             what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
             raise UsageError(what, hint="`assetry runs` lists them; `assetry materialize` starts one.")

@@ -114,19 +114,25 @@ def execute(plan: Plan, graph: AssetGraph, services: RunServices, request: RunRe
     what they had done is recorded as far as that can be, the run ends as ``interrupted``, and the exception goes on.
     """
     request = request or RunRequest()
-    run = _Run(plan, graph, services, request, _new_run(plan, request))
+    assets = tuple(asset.key for planned in plan.invocations for asset in planned.invocation.assets)
+    run = _Run(plan, graph, services, request, new_run(assets, request.options))
     with run.listening():
         return run.carry_out()
 
 
-def _new_run(plan: Plan, request: RunRequest) -> RunInfo:
+def new_run(assets: tuple[AssetKey, ...], options: Mapping[str, Any]) -> RunInfo:
+    """Return a run of this process that starts now, with an id that sorts by time.
+
+    >>> new_run((), {}).state
+    'running'
+    """
     now = datetime.now(UTC)
     return RunInfo(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
         state="running",
         started=now,
-        assets=tuple(asset.key for planned in plan.invocations for asset in planned.invocation.assets),
-        options=request.options,
+        assets=assets,
+        options=options,
         process=os.getpid(),
         host=socket.gethostname(),
     )

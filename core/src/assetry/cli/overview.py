@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Entry] = {
     "materialize": Entry("Runs", "", "Run it; --stale: only what is out of date."),
     "status": Entry("Runs", "", "Tell what is fresh, stale, failed, and why."),
     "retry": Entry("Runs", "[RUN]", "Run what is left of a run."),
+    "observe": Entry("Runs", "", "Look at what happened outside; run nothing."),
     "runs": Entry("Runs", "", "List the runs."),
     "logs": Entry("Runs", "[RUN]", "Show the events of a run."),
     "cancel": Entry("Runs", "RUN", "Stop a run."),

@@ -1,0 +1,105 @@
+"""Look at what happened outside, and record it: syncs that others started, sources that grew older.
+
+Nothing is run. What is seen is recorded like a materialization, with a version, so that whatever is downstream can
+tell whether its inputs have changed. What is seen again unchanged is not recorded again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from assetry.assets import Asset, Integration
+from assetry.context import Context, RunFacts
+from assetry.errors import AssetryError
+from assetry.events import Event, Log, Observed, RunFinished, RunStarted
+from assetry.graph import AssetGraph
+from assetry.invocations import Invocation, InvocationGroup
+from assetry.keys import AssetKey
+from assetry.ledger import Ledger
+from assetry.records import EventRecord, RunState
+from assetry.run import RunResult, RunServices, new_run
+from assetry.versions import Versions
+
+
+def observe(
+    graph: AssetGraph,
+    keys: Iterable[AssetKey],
+    services: RunServices,
+    on_event: Callable[[EventRecord], None] | None = None,
+) -> RunResult:
+    """Ask the integrations of `keys` what became of these assets outside, and record what is new.
+
+    The record is a run with the option ``observe``; its counts say how many assets were ``observed``, and how many
+    of them have ``new_content``. An integration that fails is told in the run's log, and the others go on; the run's
+    state is then ``failed``.
+    """
+    started = time.monotonic()
+    info = new_run((), {"observe": True})
+    services.store.begin(info)
+    ledger = Ledger(info.id, graph, Versions(graph, services.store.latest()))
+    invocations = _invocations([graph[key] for key in keys], services)
+    ledger.note(_now(), RunStarted(len({asset.key for each in invocations for asset in each.assets}), len(invocations)))
+    state: RunState = "succeeded"
+    for invocation in invocations:
+        facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
+        said: list[Event] = []
+        try:
+            for event in services.plugins.observe(invocation, Context(facts, said.append)):
+                for each in (*_emptied(said), _checked(event, invocation)):
+                    ledger.note(_now(), each, invocation.id)
+        except Exception as error:  # one integration that cannot be asked says nothing of the others
+            state = "failed"
+            ledger.note(_now(), Log(_told(error, invocation, services), "error"), invocation.id)
+        _publish(ledger, services, on_event)
+    ledger.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(ledger.counts)))
+    services.store.finish(info.id, state, _now())
+    _publish(ledger, services, on_event)
+    return RunResult(replace(info, state=state, finished=_now()), dict(ledger.counts), {})
+
+
+def _invocations(assets: Sequence[Asset], services: RunServices) -> list[Invocation]:
+    """Return one invocation for the assets of each group; assets without a group are asked after together."""
+    members: dict[tuple[str, str | None], tuple[Integration, InvocationGroup | None, list[Asset]]] = {}
+    for asset in assets:
+        if asset.integration is not None and asset.executable:
+            group = services.plugins.invocation_group(asset)
+            place = (asset.integration.name, group.key if group else None)
+            members.setdefault(place, (asset.integration, group, []))[2].append(asset)
+    return [
+        Invocation(id=str(number), group=group, integration=integration, assets=tuple(found))
+        for number, (integration, group, found) in enumerate(members.values(), 1)
+    ]
+
+
+def _checked(event: Event, invocation: Invocation) -> Event:
+    """Return an event if an observation may yield it, else a line that says why it is left out."""
+    if isinstance(event, Log):
+        return event
+    known = {asset.key for asset in invocation.assets}
+    if isinstance(event, Observed) and event.key in known:
+        return event
+    return Log(f"An observation may only yield Observed for the assets it was asked for, not {event!r}.", "warning")
+
+
+def _emptied(said: list[Event]) -> Iterator[Event]:
+    while said:
+        yield said.pop(0)
+
+
+def _told(error: Exception, invocation: Invocation, services: RunServices) -> str:
+    if isinstance(error, AssetryError):
+        return f"{invocation.integration.name}: {error.message}"
+    return f"{services.plugins.label(invocation.integration)} raised {type(error).__name__}: {error}"
+
+
+def _publish(ledger: Ledger, services: RunServices, on_event: Callable[[EventRecord], None] | None) -> None:
+    for record in ledger.write(services.store):
+        if on_event is not None:
+            on_event(record)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
