@@ -7,7 +7,7 @@ for the connector's exit code, so that one which fails after all is never taken 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -43,7 +43,7 @@ from assetry_airbyte.protocol import (
     text,
 )
 from assetry_airbyte.source import Mask
-from assetry_airbyte.spool import Spool
+from assetry_airbyte.spool import BATCH, Spool
 from assetry_airbyte.state import Heard, Resumption, StateFile, StreamState, how
 
 #: Seconds between two events about the progress of a stream.
@@ -101,7 +101,9 @@ class Reading:
         self._heard = Heard()
         self._general: list[Complaint] = []
         self._lines = 0
-        self._unknown: set[str] = set()
+        self._unknown: set[StreamId] = set()
+        #: Where rows go that nobody asked for.
+        self._nowhere: list[dict[str, Any]] = []
         kept = load.states.read()
         self._targets: dict[StreamId, Target] = {}
         for number, (asset, stream) in enumerate(load.assets):
@@ -110,7 +112,6 @@ class Reading:
             spool = Spool(load.folder / str(number), {**stream.kinds(), **widened}, load.extracted_at)
             continues = load.resumption.continues(stream.id)
             self._targets[stream.id] = Target(asset, stream, spool, known, continues)
-        self._found: dict[tuple[str, str | None], Target | None] = {}
 
     # -- what it says --------------------------------------------------------------------------------------------
 
@@ -124,23 +125,41 @@ class Reading:
         yield from self._progress()
 
     def _messages(self, messages: Iterable[Message | Garbage]) -> Iterator[Event]:
-        found = self._found
+        name: tuple[str, str | None] | None = None
+        add = self._nowhere.append
         for message in messages:
-            if isinstance(message, Garbage):
-                yield from self._line(message.text, "info")
-            elif message.type == "RECORD" and message.record is not None:
-                record = message.record
-                name = (record.stream, record.namespace)
-                target = found[name] if name in found else self._find(StreamId(*name))
-                if target is None:
-                    yield from self._stray(StreamId(*name))
-                    continue
-                if not target.started:
-                    yield from self._start(target)
-                if not target.ended:
-                    target.spool.add(record.data)
-            else:
+            record = message.record
+            if record is None:
                 yield from self._other(message)
+                name = None  # it may have ended the stream
+                continue
+            # Every row comes by here, so this is all that is done with it.
+            if name is None or record.stream != name[0] or record.namespace != name[1]:
+                name = (record.stream, record.namespace)
+                add = yield from self._place(StreamId(*name))
+            add(record.data)
+        self._nowhere.clear()
+        for target in self._targets.values():
+            if len(target.spool.rows) >= BATCH:
+                target.spool.flush()
+
+    def _place(self, id_: StreamId) -> Generator[Event, None, Callable[[dict[str, Any]], None]]:
+        """Return what takes the rows of a stream."""
+        target = self._find(id_)
+        if target is None:
+            if id_ not in self._unknown:
+                self._unknown.add(id_)
+                yield Log(f"The connector sends rows of {id_}, which was not asked for; they are left out.", "warning")
+            return self._nowhere.append
+        if not target.started:
+            yield from self._start(target)
+        if target.ended:
+            if id_ not in self._unknown:
+                self._unknown.add(id_)
+                told = f"The connector sends rows of {id_} after it said that it was complete; they are left out."
+                yield Log(told, "warning", target.asset.key)
+            return self._nowhere.append
+        return target.spool.rows.append
 
     def _find(self, id_: StreamId) -> Target | None:
         """Return the stream that is meant; one without its namespace is found by its name, if that is one only."""
@@ -148,20 +167,16 @@ class Reading:
         if target is None and id_.namespace is None:
             same = [each for known, each in self._targets.items() if known.name == id_.name]
             target = same[0] if len(same) == 1 else None
-        self._found[id_.name, id_.namespace] = target
         return target
-
-    def _stray(self, id_: StreamId) -> Iterator[Event]:
-        if str(id_) not in self._unknown:
-            self._unknown.add(str(id_))
-            yield Log(f"The connector sends rows of {id_}, which was not asked for; they are left out.", "warning")
 
     def _start(self, target: Target) -> Iterator[Event]:
         target.started = True
         yield Started(target.asset.key)
 
-    def _other(self, message: Message) -> Iterator[Event]:
-        if message.type == "STATE":
+    def _other(self, message: Message | Garbage) -> Iterator[Event]:
+        if isinstance(message, Garbage):
+            yield from self._line(message.text, "info")
+        elif message.type == "STATE":
             self._heard.take(message.state)
         elif message.type == "TRACE":
             yield from self._trace(message.trace)

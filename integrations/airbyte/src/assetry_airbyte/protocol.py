@@ -70,6 +70,10 @@ class Garbage(NamedTuple):
 
     text: str
 
+    @property
+    def record(self) -> None:
+        """Return None, as of any message that is no record."""
+
 
 @lru_cache(maxsize=1)
 def _decoder() -> msgspec.json.Decoder[Message]:

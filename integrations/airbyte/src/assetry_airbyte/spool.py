@@ -7,6 +7,7 @@ warehouse is held only while it is written, and a stream that breaks off leaves 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
@@ -19,8 +20,8 @@ from assetry_airbyte.columns import TEXT, array, arrow_schema, kind_of_value, re
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows that make a batch.
-BATCH = 20_000
+#: Rows that make a batch: as many as a processor's cache holds while they are turned into columns.
+BATCH = 4096
 #: Column with the time of the sync, where it is wanted.
 EXTRACTED_AT = "_airbyte_extracted_at"
 
@@ -36,40 +37,34 @@ class Spool:
         self._folder = folder
         self._extracted_at = extracted_at
         self.kinds = dict(kinds)
-        self.count = 0
         self.surprises: list[str] = []
-        self._rows: list[dict[str, Any]] = []
+        #: Rows that are not written yet; whoever adds to it calls `flush` before there are too many.
+        self.rows: list[dict[str, Any]] = []
+        self._written = 0
         #: The files so far, with the columns that each of them has.
         self._segments: list[tuple[Path, dict[str, str]]] = []
         self._writer: Any = None
         self._version: ContentVersion | None = None
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Take a row."""
-        self._rows.append(row)
-        self.count += 1
-        if len(self._rows) >= BATCH:
-            self.flush()
+    @property
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return self._written + len(self.rows)
 
     def flush(self) -> None:
         """Write the rows that are in memory."""
-        if self._rows:
-            rows, self._rows = self._rows, []
-            arrays = self._arrays(rows)
-            self._write(arrays)
+        for start in range(0, len(self.rows), BATCH):
+            self._write(self._arrays(self.rows[start : start + BATCH]))
+        self._written += len(self.rows)
+        self.rows.clear()
 
     def _arrays(self, rows: list[dict[str, Any]]) -> list[Any]:
-        names = tuple(self.kinds)
-        try:
-            # The usual case, at the speed of C: every row has every column.
-            cells = list(zip(*map(itemgetter(*names), rows), strict=True)) if len(names) > 1 else None
-        except KeyError:
-            cells = None
-        if cells is None or max(map(len, rows)) > len(names):
-            self._meet(rows)
-            names = tuple(self.kinds)
-            cells = [tuple([row.get(name) for row in rows]) for name in names]
-        return [self._array(name, column) for name, column in zip(names, cells, strict=True)]
+        if min(map(len, rows)) == max(map(len, rows)) == len(self.kinds):
+            # The usual case, at the speed of C: every row has every column, and no other.
+            with suppress(KeyError):
+                return [self._array(name, list(map(itemgetter(name), rows))) for name in self.kinds]
+        self._meet(rows)
+        return [self._array(name, [row.get(name) for row in rows]) for name in tuple(self.kinds)]
 
     def _meet(self, rows: list[dict[str, Any]]) -> None:
         """Make columns of the fields that no schema speaks of."""
@@ -79,7 +74,7 @@ class Spool:
                 self.kinds[name] = kinds.pop() if len(kinds) == 1 else TEXT
                 self.surprises.append(f"{name!r} is not in its schema; the table has it as {self.kinds[name]}")
 
-    def _array(self, name: str, values: tuple[Any, ...]) -> pa.Array:
+    def _array(self, name: str, values: list[Any]) -> pa.Array:
         kind = self.kinds[name]
         found = array(kind, values)
         while found is None:
@@ -106,9 +101,8 @@ class Spool:
         # Rows of two forms: their version is that of the table which they become in the end.
         self._version = None if self._segments else ContentVersion(schema)
         path = self._folder / f"{len(self._segments)}.arrow"
-        options = pa.ipc.IpcWriteOptions(compression="lz4" if pa.Codec.is_available("lz4") else None)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._writer = pa.ipc.new_stream(str(path), schema, options=options)
+        self._writer = pa.ipc.new_stream(str(path), schema)
         self._segments.append((path, dict(self.kinds)))
 
     def _end(self) -> None:
@@ -168,7 +162,7 @@ class Spool:
     def discard(self) -> None:
         """Let go of the rows."""
         self._end()
-        self._rows = []
+        self.rows.clear()
         for path, _ in self._segments:
             path.unlink(missing_ok=True)
         self._segments = []
