@@ -211,6 +211,7 @@ class IntegrationConformance(PluginConformance):
         seen = eventually(lambda: watch.ended or any(map(is_end, watch.events)), patience)
         early = seen and not watch.ended
         bench.tool.release()
+        assert watch.error is None, f"assetry_invoke raised {type(watch.error).__name__}: {watch.error}"
         assert early, (
             "the tool is in the middle of its work, and no asset has been told of: yield each event when the tool "
             "reports it, or nothing downstream can start before everything has ended"
