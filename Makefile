@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := core $(sort $(wildcard integrations/*))
-SOURCES := $(wildcard core/src/* integrations/*/src/*)
+SOURCES := $(wildcard core/src/* integrations/*/src/* examples/*/src/* docs/*.py)
 export UV_PYTHON_DOWNLOADS := never
 # Hundreds of short processes import the same modules: compiled once, they start in a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
 export UV
 
-.PHONY: help setup demo test lint fix bench lock clean
+.PHONY: help setup demo test lint fix docs bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,10 +49,14 @@ lint: setup ## Check format, style and types
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/cog --check --verbosity=0 --check-fail-msg='Run `make docs`.' docs/*.md
 
 fix: setup ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup ## Write anew what the documentation says of the code
+	$(BIN)/cog -r --verbosity=1 docs/*.md
 
 bench: setup ## Measure, and print CPU seconds and ratios
 	$(BIN)/python -m tests.bench

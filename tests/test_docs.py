@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from assetry import hookspecs, plugin
+from assetry.candidates import hooks_in
+from assetry.cli.scaffold import plugin_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -33,3 +36,36 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+# -- what plugin authors read ------------------------------------------------------------------------------------------
+
+GUIDE = (ROOT / "docs" / "write-an-integration.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+HEADINGS = set(re.findall(r"^### (\w+)$", REFERENCE, re.MULTILINE))
+TESTED = set(
+    re.findall(r"^def test_hook_(\w+)\(", "\n".join(map(Path.read_text, ROOT.glob("tests/**/test_*.py"))), re.M)
+)
+
+
+@pytest.mark.parametrize("hook", hooks_in(hookspecs))
+def test_every_hook_has_a_heading_and_a_test_of_its_name(hook: str) -> None:
+    assert hook in HEADINGS, "docs/reference.md says nothing of it: run `make docs`"
+    assert any(f"{name}_".startswith(f"{hook}_") for name in TESTED), f"no test is called test_hook_{hook}"
+
+
+def test_every_test_of_a_hook_is_of_one_that_there_is() -> None:
+    known = tuple(f"{hook}_" for hook in hooks_in(hookspecs))
+    assert [name for name in TESTED if not f"{name}_".startswith(known)] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(plugin.__all__) - {"hookimpl", "Event"}))
+def test_everything_for_plugins_is_in_the_reference(name: str) -> None:
+    assert name in HEADINGS or f"─ {name} " in REFERENCE or name == "AssetryError", "run `make docs`"
+
+
+@pytest.mark.parametrize("path", ["src/assetry_mill/plugin.py", "tests/test_conformance.py"])
+def test_the_guide_shows_what_the_scaffold_writes(path: str) -> None:
+    shown = re.search(rf"^```python title={re.escape(path)}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert shown[1] == plugin_files("mill")[path]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry.plugin import Asset
+from assetry.testing import FakeTool, eventually
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
@@ -126,7 +129,120 @@ def test_the_example_keeps_what_an_integration_promises(clean: Clean) -> None:
 def test_the_scaffold_keeps_what_an_integration_promises_as_it_is(clean: Clean) -> None:
     clean.assetry(clean.home, "init", "--plugin", "mill")
     folder = clean.home / "assetry-mill"
-    clean.install(folder)
+    clean.install("--reinstall-package", "assetry-mill", folder)
     said = clean.pytest(folder)
     assert "TestMill refuses resume" in said
     assert "refuses resume" in clean.assetry(clean.home, "plugins")
+
+
+# -- a plugin written from the documentation alone ---------------------------------------------------------------------
+
+GUIDE = (ROOT / "docs" / "write-an-integration.md").read_text()
+TABLES = {"raw": [], "orders": ["raw"], "customers": [], "report": ["orders", "customers"]}
+PROJECT = """
+[integrations.mill]
+kind = "mill"
+folder = "{folder}"
+tables = {{ {tables} }}
+"""
+ASSETS = """
+from assetry import asset
+
+@asset(deps=["mill/raw"])
+def after_raw() -> int:
+    return 1
+
+@asset(deps=["mill/report"])
+def after_report() -> int:
+    return 2
+"""
+
+
+@dataclass(frozen=True)
+class Mill:
+    """A project whose tool is reached by the plugin from the documentation, and that tool."""
+
+    clean: Clean
+    folder: Path
+    tool: FakeTool
+
+    def run(self, *arguments: str, code: int = 0) -> list[Any]:
+        return told(self.clean.assetry(self.folder, *arguments, "--output", "ndjson", code=code))
+
+    def counts(self) -> Any:
+        return self.clean.json(self.folder, "status")["counts"]
+
+
+def told(text: str) -> list[Any]:
+    """Return the events of whole lines."""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def made(events: list[Any]) -> set[str]:
+    return {each["asset"] for each in events if each["event"] == "materialized"}
+
+
+@pytest.fixture(scope="module")
+def written(clean: Clean) -> Path:
+    """Return the package that somebody has written who did what the page says: begin, then take the part with jobs."""
+    home = clean.home / "written"
+    home.mkdir()
+    clean.assetry(home, "init", "--plugin", "mill")
+    folder = home / "assetry-mill"
+    start, jobs = re.findall(r"^```python title=src/assetry_mill/plugin.py\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    refuses = re.search(r"^# What it cannot do.*?^ASSETRY_REFUSES[^\n]*\n", start, re.MULTILINE | re.DOTALL)
+    invoke = re.search(r"^@hookimpl\ndef assetry_invoke\b.*?(?=^def )", start, re.MULTILINE | re.DOTALL)
+    assert refuses is not None
+    assert invoke is not None
+    text = start.replace(refuses[0], "").replace(invoke[0], "") + jobs
+    command = text[text.index("@hookimpl\ndef assetry_invocation_command") : text.index("def _event")]
+    (folder / "src" / "assetry_mill" / "plugin.py").write_text(text.replace(command, ""))
+    test = folder / "tests" / "test_conformance.py"
+    test.write_text(test.read_text().replace('"command": tool.command()', '"folder": str(tool.folder)'))
+    clean.install("--reinstall-package", "assetry-mill", folder)
+    return folder
+
+
+@pytest.fixture
+def mill(clean: Clean, written: Path, tmp_path: Path) -> Mill:
+    tables = ", ".join(f"{name} = {json.dumps(needs)}" for name, needs in TABLES.items())
+    (tmp_path / "assetry.toml").write_text(PROJECT.format(folder=tmp_path / "tool", tables=tables))
+    (tmp_path / "assets.py").write_text(ASSETS)
+    return Mill(clean, tmp_path, FakeTool(tmp_path / "tool", needs=TABLES))
+
+
+def test_what_is_written_from_the_documentation_passes_the_kit_and_refuses_nothing(clean: Clean, written: Path) -> None:
+    imported = set(re.findall(r"(?:from|import) (assetry[\w.]*)", (written / "src/assetry_mill/plugin.py").read_text()))
+    assert imported == {"assetry.plugin", "assetry.testing"}
+    said = clean.pytest(written)
+    assert "refuses" not in said
+    assert "passed" in said
+
+
+def test_it_collapses_to_the_minimum_and_goes_on_after_a_failure(mill: Mill) -> None:
+    plan = mill.clean.json(mill.folder, "plan")
+    assert (plan["count"], plan["lower_bound"], plan["minimal"]) == (1, 1, True)
+    mill.tool.break_asset(table("orders"))
+    assert made(mill.run("materialize", code=1)) == {"mill/raw", "mill/customers", "after_raw"}
+    mill.tool.reset()
+    assert made(mill.run("retry")) == {"mill/orders", "mill/report", "after_report"}
+    assert mill.tool.asked == (("orders", "report"),)
+    assert mill.counts() == {"fresh": 6}
+
+
+def test_it_streams_and_is_found_again_after_a_kill(mill: Mill) -> None:
+    mill.tool.hold(table("report"))
+    log = mill.folder / "log"
+    command = [mill.clean.venv / "bin" / "assetry", "materialize", "--output", "ndjson"]
+    with log.open("wb") as out, subprocess.Popen(command, cwd=mill.folder, stdout=out) as process:
+        both = eventually(lambda: mill.tool.holding and "after_raw" in made(told(log.read_text())), 60)
+        process.send_signal(signal.SIGKILL)
+    assert both, f"what is below raw is made while the tool is still at work:\n{log.read_text()}"
+    mill.tool.release()
+    assert made(mill.run("retry")) == {"mill/report", "after_report"}
+    assert mill.tool.launches == 1, "the job of the killed run was found again"
+    assert mill.counts() == {"fresh": 6}
+
+
+def table(name: str) -> Asset:
+    return Asset(key=f"mill/{name}", kind="mill")

@@ -1,0 +1,214 @@
+"""Write the parts of reference.md that the code knows better: ``cog -r docs/reference.md``, or `make docs`.
+
+Each function returns Markdown made from signatures and docstrings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from assetry import errors, events, hookspecs, plugin
+from assetry.candidates import hooks_in
+from assetry.testing import subjects
+
+#: Fields that are nothing to a plugin author: class variables that the codec reads.
+_HIDDEN = ("json_tag", "json_names")
+#: The language of blocks that are there to be read: those of the documentation are run otherwise.
+_SHOWN = "python norun"
+
+
+def hooks() -> str:
+    """Return a heading, the signature and the promise of every hook, in the order of their definition."""
+    found = sorted(hooks_in(hookspecs), key=lambda name: _line(getattr(hookspecs, name)))
+    return "\n\n".join(_function(getattr(hookspecs, name)) for name in found)
+
+
+def manners() -> str:
+    """Return a table of all hooks and how each is called."""
+    rows = []
+    for name in sorted(hooks_in(hookspecs), key=lambda name: _line(getattr(hookspecs, name))):
+        said = inspect.getdoc(getattr(hookspecs, name)) or ""
+        rows.append((f"[`{name}`](#{name})", manner(said), _sentence(said)))
+    return _table(("hook", "asked", "to"), rows)
+
+
+def manner(doc: str) -> str:
+    """Return the manner of calling that a hook's docstring names.
+
+    >>> manner("Return the assets. Claim, by kind.")
+    'claim'
+    """
+    opening = " ".join(doc.split("\n\n")[0].split())
+    found = re.search(r"\b(Claim|Routed|All|first answer)\b", opening)
+    if found is None:
+        raise ValueError(f"a hook's docstring does not say how it is called: {opening}")
+    return {"first answer": "first"}.get(found[1], found[1].lower())
+
+
+def values() -> str:
+    """Return a heading, the fields and the docstring of the values that plugins read and make."""
+    return "\n\n".join(_value(each) for each in offered("value"))
+
+
+def tool_events() -> str:
+    """Return the events that a plugin may yield."""
+    return "\n\n".join(_value(each) for each in offered("event") if each is not events.Event)
+
+
+def protocols() -> str:
+    """Return what an object must have to be an IO manager, a store, an executor; and what the context has."""
+    return "\n\n".join(_protocol(each) for each in offered("protocol"))
+
+
+def functions() -> str:
+    """Return the functions that plugins may use."""
+    return "\n\n".join(_function(each) for each in offered("function"))
+
+
+def offered(what: str) -> list[Any]:
+    """Return what `assetry.plugin` offers of one sort, in the order of its modules."""
+    found = [getattr(plugin, name) for name in plugin.__all__]
+    chosen = [each for each in found if sort_of(each) == what]
+    return sorted(chosen, key=lambda each: (each.__module__, _line(each)))
+
+
+def sort_of(thing: Any) -> str:
+    """Say what a thing that plugins may import is: the chapter in which it stands.
+
+    >>> sort_of(plugin.Started), sort_of(plugin.Asset), sort_of(plugin.RunError), sort_of(plugin.near_names)
+    ('event', 'value', 'error', 'function')
+    """
+    if not isinstance(thing, type):
+        return "function" if inspect.isfunction(thing) else "mark"
+    if issubclass(thing, events.Event):
+        return "event"
+    if issubclass(thing, Exception):
+        return "error"
+    return "protocol" if getattr(thing, "_is_protocol", False) else "value"
+
+
+def error_tree() -> str:
+    """Return the tree of errors, as it is drawn at the top of their module."""
+    paragraphs = (inspect.getdoc(errors) or "").split("\n\n")
+    tree = next(each for each in paragraphs if "├──" in each)
+    return _code("text", textwrap.dedent(tree))
+
+
+def capabilities() -> str:
+    """Return what each kind of plugin may refuse to the conformance kit."""
+    kinds = {
+        "an integration": subjects.INTEGRATION_CAPABILITIES,
+        "an IO manager": subjects.IO_CAPABILITIES,
+        "a store": subjects.STORE_CAPABILITIES,
+        "an executor": subjects.EXECUTOR_CAPABILITIES,
+    }
+    rows = [(who, f"`{name}`", means) for who, known in kinds.items() for name, means in known.items()]
+    return _table(("may be refused by", "capability", "means"), rows)
+
+
+# -- one thing ---------------------------------------------------------------------------------------------------------
+
+
+def _function(function: Callable[..., Any]) -> str:
+    line = f"def {_signature(function)}"
+    if len(line) > 100:
+        line = re.sub(r"\((.*)\)", lambda found: f"(\n    {found[1]}\n)", line)
+    return f"### {function.__name__}\n\n{_code(_SHOWN, line)}\n\n{_prose(function)}"
+
+
+def _value(kind: type) -> str:
+    fields = list(_field_lines(kind))
+    shown = _code(_SHOWN, "\n".join((f"{kind.__name__}(", *(f"    {line}," for line in fields), ")")))
+    return "\n\n".join((f"### {kind.__name__}", *([shown] if fields else []), _prose(kind)))
+
+
+def _protocol(kind: type) -> str:
+    lines = [f"### {kind.__name__}", "", _prose(kind), ""]
+    noted = [f"`{name}: {annotation}`" for name, annotation in inspect.get_annotations(kind).items()]
+    lines += [f"Attributes: {', '.join(noted)}.", ""] if noted else []
+    for name, member in vars(kind).items():
+        function = member.fget if isinstance(member, property) else member
+        if not name.startswith("_") and inspect.isfunction(function):
+            shown = name if isinstance(member, property) else _signature(function)
+            lines.append(f"* `{shown}`: {_inline(inspect.getdoc(function) or '')}")
+    return "\n".join(lines)
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    """Return name, parameters and result as they are written, without `self`."""
+    signature = inspect.signature(function)
+    parameters = [_parameter(each) for each in signature.parameters.values() if each.name != "self"]
+    returns = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
+    return f"{function.__name__}({', '.join(parameters)}){returns}"
+
+
+def _parameter(given: inspect.Parameter) -> str:
+    annotation = "" if given.annotation is given.empty else f": {given.annotation}"
+    return f"{given.name}{annotation}" + ("" if given.default is given.empty else f" = {given.default!r}")
+
+
+def _field_lines(kind: type) -> Iterator[str]:
+    if dataclasses.is_dataclass(kind):
+        for field in dataclasses.fields(kind):
+            default = ""
+            if field.default is not dataclasses.MISSING:
+                default = f" = {field.default!r}"
+            elif field.default_factory is not dataclasses.MISSING:
+                default = f" = {field.default_factory()!r}"
+            yield f"{field.name}: {field.type}{default}"
+        return
+    defaults = getattr(kind, "_field_defaults", {})
+    for name, annotation in inspect.get_annotations(kind).items():
+        if name not in _HIDDEN:
+            text = getattr(annotation, "__forward_arg__", annotation)
+            yield f"{name}: {text}" + (f" = {defaults[name]!r}" if name in defaults else "")
+
+
+# -- docstrings as Markdown --------------------------------------------------------------------------------------------
+
+
+def _prose(thing: Any) -> str:
+    parts = []
+    for paragraph in (inspect.getdoc(thing) or "").split("\n\n"):
+        if paragraph.startswith(">>> "):
+            parts.append(_code("pycon", paragraph))
+        elif paragraph.startswith("    "):
+            parts.append(_code(_SHOWN, textwrap.dedent(paragraph)))
+        else:
+            text = re.sub(r"^:param (\w+):", r"* `\1`:", paragraph, flags=re.MULTILINE)
+            parts.append(_marked(text.replace("::", ":") if text.endswith("::") else text))
+    return "\n\n".join(parts)
+
+
+def _inline(doc: str) -> str:
+    plain = [each for each in doc.split("\n\n") if not each.startswith(">>> ")]
+    return " ".join(_marked(" ".join(plain)).split())
+
+
+def _marked(text: str) -> str:
+    return text.replace("``", "`")
+
+
+def _sentence(doc: str) -> str:
+    first = " ".join(doc.split("\n\n")[0].split())
+    said = _marked(re.split(r"(?<=[.;:])\s", first)[0]).rstrip(".;:")
+    return said[0].lower() + said[1:]
+
+
+def _code(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([each.replace("|", "\\|") for each in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _line(thing: Any) -> int:
+    return inspect.getsourcelines(inspect.unwrap(thing))[1]
