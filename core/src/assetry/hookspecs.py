@@ -147,7 +147,10 @@ def assetry_event(event: EventRecord, run: RunInfo) -> None:
 
 @hookspec
 def assetry_add_commands(commands: Any) -> None:
-    """Add commands to the command line: `commands` is the `click.Group` of `assetry`. All."""
+    """Add commands to the command line: `commands` is the `click.Group` of `assetry`. All.
+
+    Add one group named as your entry point: ``assetry --help`` shows that name without loading you.
+    """
 
 
 @hookspec

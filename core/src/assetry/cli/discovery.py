@@ -1,7 +1,7 @@
-"""Tell, without importing any plugin, whether one of them may add commands.
+"""Tell, without importing any plugin, which of them add commands.
 
 Listing installed packages with importlib and importing their plugins costs more than all the rest of ``assetry
---help``. Whether a plugin's file mentions the hook at all is a matter of a few file reads, and plugins that do are few.
+--help``. Whether a plugin's file mentions the hook at all is a matter of a few file reads.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Iterator
 HOOK = b"assetry_add_commands"
 
 
-def may_add_commands(folder: str = ".") -> bool:
-    """Tell whether a plugin may add commands: an installed one, or the project's own in `folder`.
-
-    True when in doubt (a plugin whose file cannot be found this way).
-    """
+def plugins_with_commands() -> tuple[str, ...]:
+    """Return the names of the installed plugins that add commands; one whose file cannot be found counts too."""
     limit = os.environ.get("ASSETRY_PLUGINS")
     allowed = None if limit is None else {name.strip() for name in limit.split(",")}
-    local = os.path.join(folder, "assetry_plugins.py")  # noqa: PTH118 - pathlib is a third of the price of all this
-    if _mentions(local):
-        return True
-    return any(_may_add(module) for name, module in _entry_points() if allowed is None or name in allowed)
+    found = {name for name, module in _entry_points() if (allowed is None or name in allowed) and _may_add(module)}
+    return tuple(sorted(found))
+
+
+def project_adds_commands(folder: str = ".") -> bool:
+    """Tell whether the project's own plugin in `folder` adds commands; under which names only loading it can tell."""
+    return HOOK in (_text(os.path.join(folder, "assetry_plugins.py")) or b"")  # noqa: PTH118 - pathlib is slow to import
 
 
 def _entry_points() -> Iterator[tuple[str, str]]:
@@ -58,10 +58,6 @@ def _may_add(module: str) -> bool:
             if text is not None:
                 return HOOK in text
     return True
-
-
-def _mentions(file: str) -> bool:
-    return HOOK in (_text(file) or b"")
 
 
 def _text(file: str) -> bytes | None:

@@ -50,6 +50,9 @@ OPTIONS: Mapping[str, str] = {
     "-h, --help": "Show this page, or `assetry plan --help`.",
 }
 
+#: What is told of a plugin's commands before they are loaded; by custom they are one group of the plugin's name.
+PLUGIN_HELP = "Commands of this plugin."
+
 _OPENING = """\
 Usage: assetry [OPTIONS] COMMAND [ARGS]…
 
@@ -78,19 +81,22 @@ def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> list[st
 
 
 def print_overview(given: list[str]) -> None:
-    """Print the overview and exit, unless a plugin may have commands to add to it: then return.
+    """Print the overview and exit, unless the project's own plugin has commands to add to it: then return.
+
+    Installed plugins are named with what they call themselves; their commands are loaded when one is called.
 
     Without any argument the overview is the answer to a question that was not finished: stderr, exit code 2.
     """
-    from assetry.cli.discovery import may_add_commands
+    from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 
-    if may_add_commands():
+    if project_adds_commands():
         return
+    text = overview((name, PLUGIN_HELP) for name in plugins_with_commands())
     stream = sys.stdout if given else sys.stderr
     try:
-        print(overview(), file=stream, flush=True)
+        print(text, file=stream, flush=True)
     except BrokenPipeError:
         os._exit(0)  # nobody reads on; an orderly exit would flush once more, and complain
     except UnicodeEncodeError:
-        stream.buffer.write(overview().encode(stream.encoding, "replace") + b"\n")
+        stream.buffer.write(text.encode(stream.encoding, "replace") + b"\n")
     sys.exit(0 if given else 2)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import click
 
+from assetry.candidates import PluginInfo
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import aligned
-from assetry.candidates import PluginInfo
 
 
 def list_plugins(session: Session) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import click
 
 from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
-from assetry.cli.overview import COMMANDS, overview
+from assetry.cli.discovery import plugins_with_commands, project_adds_commands
+from assetry.cli.overview import COMMANDS, PLUGIN_HELP, overview
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, near_names
 
@@ -75,7 +76,11 @@ class Program(click.Group):
         super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the overview."""
+        """Write the overview; plugins are loaded for it only where nothing else can tell what they add."""
+        _session(ctx)  # enters the folder that -C names
+        if not project_adds_commands():
+            formatter.write(overview((name, PLUGIN_HELP) for name in plugins_with_commands()) + "\n")
+            return
         self._ask_plugins(ctx)
         more = [
             (name, command.get_short_help_str(60))
