@@ -43,6 +43,11 @@ def test_only_what_was_made_is_done(outcome: Outcome) -> None:
     assert left(run("a")) == {"a": ()}, "never tried"
 
 
+def test_what_was_made_before_a_killed_run_is_left_by_it() -> None:
+    assert left(run("a"), tried("a", "materialized", run="r0", minute=-1)) == {"a": ()}, "it was to be made anew"
+    assert left(run("a"), tried("a", "materialized", run="r2", minute=1)) == {}, "somebody has made it since"
+
+
 def test_it_is_in_graph_order_and_within_the_run() -> None:
     assert list(left(run("b", "gone", "a"))) == ["a", "b"]
 

@@ -29,16 +29,17 @@ def left_of(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> dict[AssetKe
         if asset.key not in asked:
             continue
         parts = tuple(run.options.get("partition") or ()) if asset.partitions_def is not None else ()
-        undone = tuple(part for part in parts or (None,) if not _done(attempts, asset.key, part))
+        undone = tuple(part for part in parts or (None,) if not _done(run, attempts, asset.key, part))
         if undone:
             left[asset.key] = tuple(part for part in undone if part is not None)
     return left
 
 
-def _done(attempts: Attempts, key: AssetKey, partition: str | None) -> bool:
-    """Tell whether an asset, or a partition of it, was made the last time that it was tried, and found good."""
+def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None) -> bool:
+    """Tell whether an asset, or a partition of it, was made in a run or since, the last time that it was tried."""
     last, whole = attempts.get((key, partition)), attempts.get((key, None))
-    if last is None or last.outcome != "materialized":
+    # One from before the run: the run was killed before it came to the asset.
+    if last is None or last.outcome != "materialized" or last.at < run.started:
         return False
     if whole is None or whole.outcome != "check_failed":
         return True
