@@ -204,4 +204,3 @@ def test_hook_assetry_add_commands_makes_commands_of_the_program(
     monkeypatch.chdir(tmp_path)
     call = CliRunner().invoke(Program(), ["grind"])
     assert (call.exit_code, call.stdout) == (0, "ground\n")
-    assert "Grind corn." in CliRunner().invoke(Program(), ["--help"]).stdout
