@@ -148,7 +148,7 @@ class Spool:
 
         schema = arrow_schema(self.kinds)
         for path, kinds in self._segments:
-            with pa.ipc.open_stream(str(path)) as reader:
+            with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
                 for batch in reader:
                     if kinds == self.kinds:
                         yield batch
