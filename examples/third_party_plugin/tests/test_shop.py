@@ -67,6 +67,12 @@ def test_a_script_that_cannot_be_found_says_where_it_was_looked_for(shop: Projec
     shop.run("list").assert_code(3).assert_said("did you mean 'folder'")
 
 
+def test_a_runner_that_breaks_says_its_last_words(shop: ProjectFolder) -> None:
+    (shop.root / "shop.duckdb").write_text("This is no database.")
+    outcome = shop.materialize("-s", "raw_orders").assert_code(1)
+    outcome.assert_failed("raw_orders", "The SQL runner ended in the middle: .*not a valid DuckDB")
+
+
 def test_its_query_is_shown_beside_an_asset(shop: ProjectFolder) -> None:
     shop.run("show", "orders").assert_ok().assert_said("WHERE country IS NOT NULL")
 

@@ -101,16 +101,17 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
         # It prints into a file: a pipe would break, and the process with it, should assetry be killed.
         job = Job.start(_command(invocation), Path(invocation.integration.root, ".assetry", KIND).resolve())
         yield Handle(job.token)
-    done, said = False, ""
+    done, said = False, "."
     try:
         for line in job.lines(lambda: context.cancelled):
             fact = _fact(line)
-            done, said = done or fact.get("what") == "done", line
+            done = done or fact["what"] == "done"
+            said = f": {line}" if fact["what"] == "log" else said
             yield from _events(fact, line, invocation)
     finally:
         job.stop()  # reached as well when the run is cancelled, and the generator closed
     if not done and not context.cancelled:
-        raise RunError(f"The SQL runner ended in the middle: {said or 'it said nothing'}.", hint="Try `assetry retry`.")
+        raise RunError(f"The SQL runner ended in the middle{said}", hint="Run what is left with `assetry retry`.")
 
 
 def _fact(line: str) -> dict[str, Any]:
