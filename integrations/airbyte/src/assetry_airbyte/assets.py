@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Dep, Integration, Relation, near_names
 
 from assetry_airbyte.answers import Connection, Destination, Stream
-from assetry_airbyte.naming import placed, relation_of
+from assetry_airbyte.naming import Tables, placed
 from assetry_airbyte.settings import Options
 from assetry_airbyte.snapshot import Snapshot
 
@@ -86,7 +86,9 @@ def key_part(name: str) -> str:
     >>> key_part("orders"), key_part("a/b"), key_part(" c")
     ('orders', 'a%2Fb', '%20c')
     """
-    if name.isprintable() and not {"/", "%"} & set(name) and name == name.strip():
+    if name.isidentifier():
+        return name  # most names are
+    if name.isprintable() and "/" not in name and "%" not in name and name == name.strip():
         return name
     inner = "".join(each if each.isprintable() and each not in "/%" else _coded(each) for each in name)
     if inner != inner.strip():
@@ -108,12 +110,17 @@ class _Maker:
 
     def streams(self, connection: Connection, part: str | None) -> Iterable[Asset]:
         """Yield an asset for each stream of a connection."""
-        base = tuple(key_part(each) for each in (self.integration.name, part) if each)
+        base = "/".join(key_part(each) for each in (self.integration.name, part) if each)
+        places: dict[str | None, str] = {}
         shared = self._shared(connection)
+        prefix = shared.tables.prefix
         for stream in connection.streams:
-            name = connection.prefix + stream.name if connection.prefix.strip() else stream.name
-            parts = (*base, key_part(stream.namespace), key_part(name)) if stream.namespace else (*base, key_part(name))
-            yield self._asset(AssetKey("/".join(parts)), connection, stream, shared)
+            namespace = stream.namespace
+            if namespace not in places:
+                places[namespace] = f"{base}/{key_part(namespace)}" if namespace else base
+            # Not through AssetKey(…), which would look at each of the parts again.
+            key = str.__new__(AssetKey, f"{places[namespace]}/{key_part(prefix + stream.name)}")
+            yield self._asset(key, stream, shared)
 
     def tables(self, connections: Sequence[Connection]) -> list[Asset]:
         """Return an asset for each table that the options name, keyed by the name as it was written."""
@@ -129,18 +136,19 @@ class _Maker:
                     hint="Leave one of them out.",
                 )
             key = AssetKey([key_part(self.integration.name), *map(key_part, wanted.split("."))])
-            found.append(self._asset(key, connection, stream, self._shared(connection)))
+            found.append(self._asset(key, stream, self._shared(connection)))
         return found
 
     def _stream_of(self, wanted: str, connections: Sequence[Connection]) -> tuple[Connection, Stream]:
         streams = [(each, stream) for each in connections for stream in each.streams]
-        named = [(pair, self._names(*pair)) for pair in streams]
+        shared = {each.id: self._shared(each) for each in connections}
+        named = [(pair, self._names(pair[1], shared[pair[0].id])) for pair in streams]
         for same in (str.__str__, str.casefold):
             fitting = [pair for pair, names in named if same(wanted) in {same(name) for name in names}]
             if len(fitting) == 1:
                 return fitting[0]
             if fitting:
-                ways = sorted(self._names(*pair)[-1] for pair in fitting)
+                ways = sorted(names[-1] for pair, names in named if pair in fitting)
                 raise DefinitionError(
                     f"destination_tables: {wanted!r} fits several streams.",
                     where=f"integration {self.options.name!r}",
@@ -160,10 +168,10 @@ class _Maker:
             "`assetry airbyte pull` reads them anew.",
         )
 
-    def _names(self, connection: Connection, stream: Stream) -> list[str]:
+    def _names(self, stream: Stream, shared: _Shared) -> list[str]:
         """Return by what a table may be asked for: its name, with its schema, and the stream's names."""
-        namespace, name = placed(connection, stream)
-        relation = self._relation(connection, stream)
+        namespace, name = placed(shared.connection, stream)
+        relation = self._relation(stream, shared)
         names = [name, stream.name]
         if relation is not None:
             names += [relation.identifier, f"{relation.schema}.{relation.identifier}"]
@@ -172,7 +180,7 @@ class _Maker:
 
     # -- one asset ---------------------------------------------------------------------------------------------------
 
-    def _shared(self, connection: Connection) -> Mapping[str, Any]:
+    def _shared(self, connection: Connection) -> _Shared:
         """Return what is the same for all streams of a connection."""
         destination = self._destination(connection)
         metadata: dict[str, Any] = {"connection": connection.name, "connection_id": connection.id}
@@ -181,61 +189,47 @@ class _Maker:
         if connection.schedule:
             metadata["schedule"] = connection.schedule
         if not connection.usable:
-            metadata["unusable"] = (
-                f"{connection.status}: {connection.reason}" if connection.reason else connection.status
-            )
-        if self.snapshot.at.timestamp() > 0:
+            reason = f": {connection.reason}" if connection.reason else ""
+            metadata["unusable"] = f"{connection.status}{reason}"
+        if not self.snapshot.imagined:
             metadata["definitions_read"] = self.snapshot.at.isoformat(timespec="seconds")
         page = self.options.address.page(connection.workspace, connection.id)
         if page:
             metadata["url"] = page
-        return {
-            "metadata": metadata,
-            "spec": {"connection": connection.id, "name": connection.name, "workspace": connection.workspace},
-            "deps": tuple(Dep(AssetKey(each)) for each in self.options.deps),
-            "override": self._override(connection, destination),
-            "destination": destination,
-        }
+        spec = {"connection": connection.id, "name": connection.name, "workspace": connection.workspace}
+        return _Shared(
+            connection=connection,
+            tables=Tables(connection, destination, self._override(connection, destination)),
+            deps=tuple(Dep(AssetKey(each)) for each in self.options.deps),
+            spec={**spec, "unverified": True} if self.snapshot.imagined else spec,
+            metadata=metadata,
+            description=""
+            if connection.usable
+            else f"Not synced: connection {connection.name!r} is {metadata['unusable']}",
+        )
 
-    def _asset(self, key: AssetKey, connection: Connection, stream: Stream, shared: Mapping[str, Any]) -> Asset:
-        metadata = dict(shared["metadata"])
-        if stream.sync_mode:
-            metadata["sync_mode"] = stream.sync_mode
-        if stream.cursor:
-            metadata["cursor"] = ", ".join(stream.cursor)
-        if stream.primary_key:
-            metadata["primary_key"] = ", ".join(stream.primary_key)
-        spec = {
-            **shared["spec"],
-            "stream": stream.name,
-            "namespace": stream.namespace,
-        }
-        if self.snapshot.at.timestamp() == 0:
-            spec["unverified"] = True
-        usable = connection.usable
+    def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
+        connection = shared.connection
         return Asset(
             key=key,
             kind=KIND,
             integration=self.integration,
-            deps=shared["deps"],
-            spec=spec,
-            description="" if usable else f"Not synced: connection {connection.name!r} is {metadata['unusable']}",
+            deps=shared.deps,
+            spec={**shared.spec, "stream": stream.name, "namespace": stream.namespace},
+            description=shared.description,
             group=connection.name,
             tags=connection.tags,
-            metadata=metadata,
-            relation=self._relation(connection, stream, shared),
-            executable=usable,
+            metadata=shared.metadata_of(stream),
+            relation=shared.tables.of(stream) if self.relation is None else self._relation(stream, shared),
+            executable=connection.usable,
             resource_type="stream",
         )
 
-    def _relation(
-        self, connection: Connection, stream: Stream, shared: Mapping[str, Any] | None = None
-    ) -> Relation | None:
-        shared = shared or self._shared(connection)
-        found = relation_of(connection, stream, shared["destination"], shared["override"])
+    def _relation(self, stream: Stream, shared: _Shared) -> Relation | None:
+        found = shared.tables.of(stream)
         if self.relation is None:
             return found
-        said = self.relation(connection, stream, found)
+        said = self.relation(shared.connection, stream, found)
         return None if said is None else Relation(*said)
 
     def _destination(self, connection: Connection) -> Destination | None:
@@ -248,3 +242,33 @@ class _Maker:
             return None
         names = (connection.destination, destination and destination.name, destination and destination.type, "*")
         return next((given[name] for name in names if name and name in given), None)
+
+
+@dataclass(slots=True)
+class _Shared:
+    """Hold what is the same for all streams of a connection."""
+
+    connection: Connection
+    tables: Tables
+    deps: tuple[Dep, ...]
+    spec: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    description: str
+    #: Streams that are synced in the same manner share their metadata.
+    _made: dict[tuple[Any, ...], Mapping[str, Any]] = field(default_factory=dict)
+
+    def metadata_of(self, stream: Stream) -> Mapping[str, Any]:
+        """Return the metadata of a stream."""
+        manner = stream[2:5]
+        found = self._made.get(manner)
+        if found is None:
+            told = {
+                "sync_mode": stream.sync_mode,
+                "cursor": ", ".join(stream.cursor),
+                "primary_key": ", ".join(stream.primary_key),
+            }
+            found = self._made[manner] = {
+                **self.metadata,
+                **{name: value for name, value in told.items() if value},
+            }
+        return found

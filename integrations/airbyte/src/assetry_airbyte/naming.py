@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetry.plugin import Relation
 
@@ -20,10 +20,18 @@ from assetry_airbyte.answers import Connection, Destination, Stream
 #: Destinations whose results are files and no tables: nothing is joined to them.
 FILES = ("s3", "gcs", "azure-blob-storage", "s3-data-lake", "gcs-data-lake", "local-json", "csv", "sftp-json")
 
-Rule = Callable[[Mapping[str, Any], str | None, str], Relation | None]
 
-#: PostgreSQL cuts longer names; the connector puts a hash in, so that nobody outside can tell the name.
-_LONGEST_POSTGRES = 63
+class Rule(NamedTuple):
+    """Say how one destination names things: its database, the schema of a namespace, the table of a name.
+
+    `schema` is given the namespace, None for the destination's own default. `table` returns None for a table whose
+    name nobody outside can tell; `table_in` makes it for a namespace, where names depend on that.
+    """
+
+    database: str | None
+    schema: Callable[[str | None], str | None]
+    table: Callable[[str], str | None]
+    table_in: Callable[[str | None], Callable[[str], str | None]] | None = None
 
 
 def placed(connection: Connection, stream: Stream) -> tuple[str | None, str]:
@@ -37,8 +45,17 @@ def placed(connection: Connection, stream: Stream) -> tuple[str | None, str]:
     ...        Stream("users", "public"))
     ('x_public', 'raw_users')
     """
-    name = connection.prefix + stream.name if connection.prefix.strip() else stream.name
-    return namespace_of(connection, stream.namespace), name
+    return namespace_of(connection, stream.namespace), name_of(connection, stream)
+
+
+def name_of(connection: Connection, stream: Stream) -> str:
+    """Return the name that Airbyte hands to the destination: a prefix is put before it as it is."""
+    return prefix_of(connection) + stream.name
+
+
+def prefix_of(connection: Connection) -> str:
+    """Return what is put before the names of a connection's streams; blanks alone do not count."""
+    return connection.prefix if connection.prefix.strip() else ""
 
 
 def namespace_of(connection: Connection, source: str | None) -> str | None:
@@ -51,42 +68,57 @@ def namespace_of(connection: Connection, source: str | None) -> str | None:
     return source
 
 
-def relation_of(
-    connection: Connection, stream: Stream, destination: Destination | None, override: Mapping[str, Any] | None = None
-) -> Relation | None:
-    """Return the table that a stream is loaded into; None where there is none, or where nothing is known of it.
+class Tables:
+    """Tell which table each stream of a connection is loaded into.
 
     `override` replaces what is known of the destination: ``type``, ``database``, ``schema``, ``table`` (with
     ``{name}`` and ``{namespace}`` in it), or ``join = false``.
 
     >>> lake = Destination("d", type="snowflake", config={"database": "RAW", "schema": "public"})
-    >>> relation_of(Connection("c", "Shop"), Stream("users", "shop"), lake)
+    >>> Tables(Connection("c", "Shop"), lake).of(Stream("users", "shop"))
     Relation(database='RAW', schema='SHOP', identifier='USERS')
     """
-    given = override or {}
-    if given.get("join") is False:
-        return None
-    namespace, name = placed(connection, stream)
-    kind = str(given.get("type") or (destination.type if destination else "")).lower().removeprefix("destination-")
-    if kind in FILES:
-        return None
-    found = RULES.get(kind, _other)(destination.config if destination else {}, namespace, name)
-    return _overridden(found, given, namespace, name)
 
+    def __init__(
+        self, connection: Connection, destination: Destination | None, override: Mapping[str, Any] | None = None
+    ) -> None:
+        self._connection = connection
+        self._override = override or {}
+        self.prefix = prefix_of(connection)
+        kind = str(self._override.get("type") or (destination.type if destination else ""))
+        kind = kind.lower().removeprefix("destination-")
+        config = destination.config if destination else {}
+        self._rule: Rule | None = None if kind in FILES else RULES.get(kind, _other)(config)
+        if self._override.get("join") is False:
+            self._rule = None
+        #: By the source's namespace, of which a connection has few: namespace, schema, and how tables are named in it.
+        self._places: dict[str | None, tuple[str | None, str | None, Callable[[str], str | None]]] = {}
 
-def _overridden(found: Relation | None, given: Mapping[str, Any], namespace: str | None, name: str) -> Relation | None:
-    if found is None and "table" not in given:
-        return None
-    if not given:
-        return found
-    found = found or Relation(None, None, name)
-    fill = {"name": name, "namespace": namespace or ""}
+    def of(self, stream: Stream) -> Relation | None:
+        """Return the table of a stream; None where there is none, or where nothing is known of it."""
+        rule = self._rule
+        if rule is None:
+            return None
+        place = self._places.get(stream.namespace)
+        if place is None:
+            namespace = namespace_of(self._connection, stream.namespace)
+            names = rule.table_in(namespace) if rule.table_in is not None else rule.table
+            place = self._places[stream.namespace] = (namespace, rule.schema(namespace), names)
+        name = self.prefix + stream.name
+        table = place[2](name)
+        if self._override:
+            return self._overridden(rule.database, place[1], table, {"name": name, "namespace": place[0] or ""})
+        return None if table is None else Relation(rule.database, place[1], table)
 
-    def part(option: str, otherwise: str | None) -> str | None:
-        return str(given[option]).format(**fill) or None if option in given else otherwise
+    def _overridden(
+        self, database: str | None, schema: str | None, table: str | None, fill: Mapping[str, str]
+    ) -> Relation | None:
+        def part(option: str, otherwise: str | None) -> str | None:
+            given = self._override.get(option)
+            return otherwise if given is None else str(given).format(**fill) or None
 
-    table = part("table", found.identifier) or found.identifier
-    return Relation(part("database", found.database), part("schema", found.schema), table)
+        found = part("table", table)
+        return None if found is None else Relation(part("database", database), part("schema", schema), found)
 
 
 # -- the alphabet of identifiers -----------------------------------------------------------------------------------
@@ -133,84 +165,111 @@ REVOKE ROW ROWS SAMPLE SELECT SET SOME START TABLE THEN TO TRIGGER UNION UNIQUE 
 _RESERVED = frozenset(_WORDS.split())
 
 
-def _snowflake(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
-    database, schema = _text(config, "database"), namespace or _text(config, "schema")
+def _snowflake(config: Mapping[str, Any]) -> Rule:
+    default = _text(config, "schema")
     if config.get("disable_type_dedupe") is True:
         raw = _text(config, "raw_data_schema") or "airbyte_internal"
-        return Relation(database, raw, f"{schema or ''}_raw__stream_{name}")
+
+        def raw_in(namespace: str | None) -> Callable[[str], str]:
+            return lambda name: f"{namespace or default or ''}_raw__stream_{name}"
+
+        return Rule(_text(config, "database"), lambda _: raw, raw_in(None), raw_in)
 
     def folded(each: str) -> str:
         upper = each.replace("${", "_").upper()
         return f"_{upper}" if upper in _RESERVED else upper
 
-    return Relation(database and database.upper(), schema and folded(schema), folded(name))
+    database = _text(config, "database")
+    return Rule(database and database.upper(), lambda ns: folded(ns or default or "") or None, folded)
 
 
-def _bigquery(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
-    dataset = _text(config, "dataset_id")
-    project = _text(config, "project_id")
-    if dataset and ":" in dataset:
+def _bigquery(config: Mapping[str, Any]) -> Rule:
+    project, dataset = _text(config, "project_id"), _text(config, "dataset_id") or ""
+    if ":" in dataset:
         project, _, dataset = dataset.partition(":")
-    schema = alphanumeric(namespace or dataset or "") or None
-    if schema and not schema[0].isalnum():
-        schema = f"n{schema}"
-    table = alphanumeric(name)
-    if not (table[:1].isalpha() or table[:1] == "_"):
-        table = f"_{table}"
-    return Relation(project, schema, table)
+
+    def schema(namespace: str | None) -> str | None:
+        found = alphanumeric(namespace or dataset)
+        return f"n{found}" if found and not found[0].isalnum() else found or None
+
+    def table(name: str) -> str:
+        found = alphanumeric(name)
+        return found if found[:1].isalpha() or found[:1] == "_" else f"_{found}"
+
+    return Rule(project, schema, table)
 
 
-def _postgres(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation | None:
-    schema = not_digit_first(alphanumeric(namespace or _text(config, "schema") or "public"))
-    table = not_digit_first(alphanumeric(name))
-    if max(len(schema), len(table)) > _LONGEST_POSTGRES:
-        return None
-    return Relation(_text(config, "database"), schema, table)
+def _postgres(config: Mapping[str, Any]) -> Rule:
+    default = _text(config, "schema") or "public"
+
+    def table(name: str) -> str | None:
+        found = not_digit_first(alphanumeric(name))
+        return found if len(found) <= _LONGEST_POSTGRES else None
+
+    return Rule(_text(config, "database"), lambda ns: not_digit_first(alphanumeric(ns or default)), table)
 
 
-def _redshift(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
+def _redshift(config: Mapping[str, Any]) -> Rule:
+    default = _text(config, "schema") or "public"
+
     def folded(each: str) -> str:
         plain = _OUTSIDE.sub("_", _BLANKS.sub("_", unicodedata.normalize("NFC", each))).lower()
         return not_digit_first(plain).encode()[:127].decode(errors="ignore")
 
-    schema = namespace or _text(config, "schema") or "public"
-    return Relation(_text(config, "database"), folded(schema), folded(name))
+    return Rule(_text(config, "database"), lambda ns: folded(ns or default), folded)
 
 
-def _duckdb(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
+def _duckdb(config: Mapping[str, Any]) -> Rule:
     path = _text(config, "destination_path") or ""
     if path.startswith("md:"):
-        return _motherduck(config, namespace, name)
+        return _motherduck(config)
     # The path is one inside of Airbyte's container: only the file's stem means something outside.
     stem = re.split(r"[/\\]", path)[-1].rpartition(".")[0] or None
-    return Relation(stem, _text(config, "schema") or "main", f"_airbyte_raw_{name}")
+    schema = _text(config, "schema") or "main"
+    return Rule(stem, lambda _: schema, lambda name: f"_airbyte_raw_{name}")
 
 
-def _motherduck(config: Mapping[str, Any], _namespace: str | None, name: str) -> Relation:
+def _motherduck(config: Mapping[str, Any]) -> Rule:
     path = (_text(config, "destination_path") or "md:").removeprefix("md:").partition("?")[0]
-    return Relation(path or "my_db", _text(config, "schema") or "main", name)
+    schema = _text(config, "schema") or "main"
+    return Rule(path or "my_db", lambda _: schema, _as_it_is)
 
 
-def _clickhouse(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
+def _clickhouse(config: Mapping[str, Any]) -> Rule:
     # ClickHouse has one level; dbt calls it the schema and leaves the database open.
-    schema = namespace or _text(config, "database") or "default"
-    return Relation(None, not_digit_first(alphanumeric(schema)), not_digit_first(alphanumeric(name)))
+    default = _text(config, "database") or "default"
+
+    def plain(each: str) -> str:
+        return not_digit_first(alphanumeric(each))
+
+    return Rule(None, lambda ns: plain(ns or default), plain)
 
 
-def _databricks(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
-    schema = alphanumeric(namespace or _text(config, "schema") or "default")
-    return Relation(_text(config, "database"), schema, alphanumeric(name)[:255])
+def _databricks(config: Mapping[str, Any]) -> Rule:
+    default = _text(config, "schema") or "default"
+    return Rule(
+        _text(config, "database"), lambda ns: alphanumeric(ns or default), lambda name: alphanumeric(name)[:255]
+    )
 
 
-def _mysql(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
-    return Relation(None, namespace or _text(config, "database"), name)
+def _mysql(config: Mapping[str, Any]) -> Rule:
+    default = _text(config, "database")
+    return Rule(None, lambda ns: ns or default, _as_it_is)
 
 
-def _other(config: Mapping[str, Any], namespace: str | None, name: str) -> Relation:
-    return Relation(_text(config, "database"), namespace or _text(config, "schema"), name)
+def _other(config: Mapping[str, Any]) -> Rule:
+    default = _text(config, "schema")
+    return Rule(_text(config, "database"), lambda ns: ns or default, _as_it_is)
 
 
-RULES: Mapping[str, Rule] = {
+def _as_it_is(name: str) -> str:
+    return name
+
+
+#: PostgreSQL cuts longer names; the connector puts a hash in, so that nobody outside can tell the name.
+_LONGEST_POSTGRES = 63
+
+RULES: Mapping[str, Callable[[Mapping[str, Any]], Rule]] = {
     "snowflake": _snowflake,
     "bigquery": _bigquery,
     "postgres": _postgres,

@@ -34,6 +34,11 @@ class Snapshot:
     connections: tuple[Connection, ...] = ()
     destinations: Mapping[str, Destination] = field(default_factory=dict)
 
+    @property
+    def imagined(self) -> bool:
+        """Tell whether nothing was read yet: there is only what the options say."""
+        return self.at.timestamp() == 0
+
     def answers(self, asked: Mapping[str, Any]) -> bool:
         """Tell whether this was read for the same options."""
         return dict(self.asked) == dict(asked)
@@ -88,19 +93,21 @@ def _written(connection: Connection) -> dict[str, Any]:
     return {
         **{name: value for name, value in kept.items() if value not in (None, "")},
         "tags": list(connection.tags),
-        "streams": [list(stream) for stream in connection.streams],
+        **_streams_written(connection.streams),
     }
 
 
-def _connection(given: Mapping[str, Any]) -> Connection:
-    rows = given["streams"]
-    return Connection(
-        **{
-            **given,
-            "tags": tuple(given["tags"]),
-            "streams": tuple(
-                Stream(name, namespace, mode, tuple(cursor), tuple(key), object_name)
-                for name, namespace, mode, cursor, key, object_name in rows
-            ),
-        }
+def _streams_written(streams: tuple[Stream, ...]) -> dict[str, Any]:
+    """Return streams as rows; how they are synced is the same for most, and stands once."""
+    manners: dict[tuple[Any, ...], int] = {}
+    rows = [[each.name, each.namespace, manners.setdefault(each[2:], len(manners))] for each in streams]
+    return {"manners": [list(each) for each in manners], "streams": rows}
+
+
+def _connection(given: dict[str, Any]) -> Connection:
+    manners = [(mode, tuple(cursor), tuple(key), name) for mode, cursor, key, name in given.pop("manners")]
+    given["tags"] = tuple(given["tags"])
+    given["streams"] = tuple(
+        [Stream(name, namespace, *manners[manner]) for name, namespace, manner in given["streams"]]
     )
+    return Connection(**given)

@@ -179,7 +179,7 @@ class World:
             ):
                 found = re.fullmatch(pattern, f"{method} {path}")
                 if found:
-                    return work(*found.groups())  # type: ignore[operator]
+                    return work(*found.groups())
             raise Refusal(404, "resource-not-found", f"There is no {method} {path}")
 
     def _list_workspaces(self) -> Any:
