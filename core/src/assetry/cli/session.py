@@ -119,7 +119,7 @@ class Session:
             return
         # The indented form is for eyes, and costs ten times as much.
         indent = 2 if sys.stdout.isatty() else None
-        self.say(json.dumps({"version": VERSION, **document}, ensure_ascii=False, indent=indent))
+        self.say(json.dumps({"version": VERSION, **document}, ensure_ascii=False, check_circular=False, indent=indent))
 
 
 def silence() -> None:
