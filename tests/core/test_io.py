@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from assetry.assets import Asset, Integration, Relation
-from assetry.errors import DefinitionError, ValueStoreError
+from assetry.errors import DefinitionError, NothingKeptError, ValueStoreError
 from assetry.io import FileIO, MemoryIO, Values, assetry_open_io
 from assetry.keys import AssetKey
-from assetry.protocols import IOManager, Saved
+from assetry.protocols import IOManager, Rows, Saved
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -398,3 +398,30 @@ def test_values_of_two_processes(tmp_path: Path) -> None:
     values = Values(assetry_open_io, f"parquet:{tmp_path}", files=f"parquet:{tmp_path}")
     assert values.load(python("o")) == {"a": [1, 2.5, None, "x"]}
     assert values.save(python("o"), {"a": [1, 2.5, None, "x"]}).data_version == done.stdout.strip()
+
+
+def _rows(columns: Any, *mode: Any, **more: Any) -> Rows:
+    table = pa.table(columns)
+    return Rows(lambda: pa.RecordBatchReader.from_batches(table.schema, table.to_batches()), *mode, **more)
+
+
+def test_rows_are_put_together_where_a_manager_keeps_whole_tables_only(tmp_path: Path) -> None:
+    values = Values(assetry_open_io, f"parquet:{tmp_path}")
+    orders = Asset(key="orders", kind="airbyte")
+    values.save(orders, _rows({"id": [1, 1, 2], "at": [2, 1, 1]}, keys=("id",), newest="at"))
+    assert values.load(orders, pa.Table).to_pylist() == [{"id": 1, "at": 2}, {"id": 2, "at": 1}]
+    saved = values.save(orders, _rows({"id": [1, 2, 3], "at": [1, 1, 5]}, "merge", keys=("id",), newest="at"))
+    assert values.load(orders, pa.Table).to_pylist() == [{"id": 1, "at": 2}, {"id": 2, "at": 1}, {"id": 3, "at": 5}]
+    assert (saved.data_version, saved.metadata["rows"], saved.metadata["changed"]) == (None, 3, 1)
+    saved = values.save(orders, _rows({"id": [3], "new": ["x"]}, "append"))
+    assert values.load(orders, pa.Table).to_pylist()[-1] == {"id": 3, "at": None, "new": "x"}
+
+
+def test_rows_are_not_added_to_nothing_nor_to_what_cannot_be_read(tmp_path: Path) -> None:
+    values = Values(assetry_open_io, f"parquet:{tmp_path}")
+    orders = Asset(key="orders", kind="airbyte")
+    with pytest.raises(NothingKeptError):
+        values.save(orders, _rows({"id": [1]}, "append", existing=True))
+    (tmp_path / "orders.parquet").write_text("no Parquet")
+    with pytest.raises(ValueStoreError, match="cannot be read"):
+        values.save(orders, _rows({"id": [1]}, "append"))

@@ -38,6 +38,13 @@ def test_rows_replace_what_is_there(io: DuckDBIO) -> None:
     assert saved.data_version is None
 
 
+def test_of_rows_that_replace_and_have_keys_the_newest_stay(io: DuckDBIO) -> None:
+    columns = {"id": [1, 1, 2], "at": [2, 1, None], "n": ["new", "old", "b"]}
+    saved = io.save_rows(ORDERS, rows(columns, "replace", keys=("id",), newest="at"))
+    assert [row["n"] for row in there(io)] == ["new", "b"]
+    assert (saved.metadata["rows"], saved.metadata["changed"]) == (2, 2)
+
+
 def test_rows_are_appended_and_bring_new_columns(io: DuckDBIO) -> None:
     io.save_rows(ORDERS, rows({"id": [1]}, "append"))
     saved = io.save_rows(ORDERS, rows({"n": ["x"], "ID": [1]}, "append"))

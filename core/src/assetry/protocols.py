@@ -35,7 +35,8 @@ class Rows:
 
     * `mode`: ``replace`` puts the rows in the place of what is there; ``append`` adds them; ``merge`` lets each row
       take the place of the one with the same `keys`. A column that the table lacks is added to it.
-    * `keys`: the columns by which ``merge`` tells rows apart; needed there, and of no meaning elsewhere.
+    * `keys`: the columns by which rows are told apart. ``merge`` needs them; with ``replace`` only one of the rows with
+      the same keys is kept; ``append`` keeps all.
     * `newest`: the column whose greatest value wins among rows with the same keys, those in the table included; None,
       and among equals: the row that comes last.
     * `existing`: the table must be there; ``append`` and ``merge`` raise `ValueStoreError` rather than begin anew.

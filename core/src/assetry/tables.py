@@ -18,11 +18,8 @@ def save_whole(manager: IOManager, asset: Asset, rows: Rows) -> Saved:
 
     Raises `ValueStoreError` when what is there cannot be read: it is never taken for nothing.
     """
-    table = rows.open().read_all()
-    changed = table.num_rows
-    if rows.mode != "replace":
-        there = _there(manager, asset, rows)
-        table, changed = joined(there, table, rows)
+    there = None if rows.mode == "replace" else _there(manager, asset, rows)
+    table, changed = joined(there, rows.open().read_all(), rows)
     saved = manager.save(asset, table)
     return Saved(None, saved.columns, {**saved.metadata, "rows": table.num_rows, "changed": changed})
 
@@ -48,7 +45,7 @@ def joined(there: pa.Table | None, table: pa.Table, rows: Rows) -> tuple[pa.Tabl
     import pyarrow as pa
 
     whole = table if there is None else pa.concat_tables([there, table], promote_options="permissive")
-    if rows.mode == "append":
+    if rows.mode == "append" or not rows.keys:
         return whole, table.num_rows
     before = 0 if there is None else there.num_rows
     winners, earlier = _winners(whole, rows, before)
@@ -57,7 +54,7 @@ def joined(there: pa.Table | None, table: pa.Table, rows: Rows) -> tuple[pa.Tabl
 
 
 def _winners(whole: pa.Table, rows: Rows, before: int) -> tuple[list[int], dict[int, int | None]]:
-    """Return the rows that stay, in the order in which their keys came up, and what each new one among them replaces."""
+    """Return the rows that stay, in the order of their keys, and what each new one among them replaces."""
     ranks: Sequence[Any] = whole.column(rows.newest).to_pylist() if rows.newest else ()
     wins = _later(ranks)
     best: dict[tuple[Any, ...], int] = {}

@@ -48,13 +48,12 @@ def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, rows: Rows
         connection.execute(f"DROP VIEW {table}")
     if kind is None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_table(relation[:2])}")
+    if rows.mode == "replace" or kind != "BASE TABLE":
+        query = _best_of(rows) if rows.keys and rows.mode != "append" else f"SELECT * FROM {_COMING}"
+        return _count(connection, f"CREATE OR REPLACE TABLE {table} AS {query}")
     if rows.mode == "merge":
         connection.execute(f"CREATE OR REPLACE TEMP TABLE assetry_staged AS {_best_of(rows)}")
-        if kind == "BASE TABLE":
-            return _merge(connection, table, rows)
-        return _count(connection, f"CREATE TABLE {table} AS SELECT * FROM {_STAGED}")
-    if rows.mode == "replace" or kind != "BASE TABLE":
-        return _count(connection, f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {_COMING}")
+        return _merge(connection, table, rows)
     _add_columns(connection, table, _SHAPE)
     return _count(connection, f"INSERT INTO {table} BY NAME SELECT * FROM {_COMING}")
 

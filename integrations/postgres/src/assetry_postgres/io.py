@@ -113,7 +113,7 @@ class PostgresIO:
             if rows.mode != "replace" and rows.existing and not grows:
                 raise NothingKeptError(f"The table {relation} is no longer there.", where=asset.source)
             changed = cursor.adbc_ingest(staged.identifier, coming, mode="create", db_schema_name=staged.schema)
-            if rows.mode == "merge":
+            if rows.keys and rows.mode != "append":
                 changed = keep_best(cursor, staged, rows)
             if grows:
                 changed = add_rows(cursor, relation, staged, rows)
