@@ -66,6 +66,11 @@ def _wanted(integrations: Iterable[Integration], names: tuple[str, ...]) -> list
 
 
 def _lines(found: dict[str, Any]) -> Iterable[str]:
-    yield f"{found['integration']}: {found['connections']} connections, {found['streams']} streams"
+    connections, streams = _counted(found["connections"], "connection"), _counted(found["streams"], "stream")
+    yield f"{found['integration']}: {connections}, {streams}"
     for each in found["unusable"]:
         yield f"  not synced: {each['name']} is {each['status']}{': ' + each['reason'] if each['reason'] else ''}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -31,8 +31,7 @@ class FakeAirbyte(World):
     True
     """
 
-    client_id = "application-1"
-    client_secret = "s3cret-of-application-1"
+    client_secret = "s3cret-of-the-application"
     token = "static-token"
     username, password = "operator", "s3cret-of-operator"
 
@@ -40,6 +39,8 @@ class FakeAirbyte(World):
         began = time.monotonic()
         super().__init__(now or (lambda: time.monotonic() - began))
         self.auth = auth
+        # One of its own: the official SDK shares tokens between servers that have an application in common.
+        self.client_id = f"application-{secrets.token_hex(4)}"
         self.token_seconds: float | None = 900.0
         self.seen: list[Seen] = []
         self.faults = Faults()
