@@ -7,6 +7,7 @@ import platform
 
 from tests.bench import (
     bench_cli,
+    bench_connector,
     bench_dbt,
     bench_import,
     bench_manifest,
@@ -21,7 +22,17 @@ def main() -> None:
     """Run all benches, the cheap ones first."""
     load = os.getloadavg()[0]
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}; CPU seconds, least of several")
-    for bench in (bench_import, bench_run, bench_store, bench_plan, bench_manifest, bench_cli, bench_start, bench_dbt):
+    for bench in (
+        bench_import,
+        bench_run,
+        bench_store,
+        bench_plan,
+        bench_manifest,
+        bench_cli,
+        bench_start,
+        bench_connector,
+        bench_dbt,
+    ):
         print(f"\n{(bench.__doc__ or '').splitlines()[0]}")
         bench.main()
 
