@@ -1,12 +1,11 @@
 """One file, no dbt: tables are kept as Parquet under .assetry/data, everything else as pickles.
 
-    assetry plan            # what would run, and why
-    assetry materialize     # run it
-    assetry status          # what is fresh
+assetry plan            # what would run, and why
+assetry materialize     # run it
+assetry status          # what is fresh
 """
 
 import pandas as pd
-
 from assetry import asset, asset_check
 
 

@@ -5,7 +5,6 @@ No connection is configured anywhere: frames go in and out of the warehouse that
 
 import numpy as np
 import pandas as pd
-
 from assetry import asset, asset_check
 
 
@@ -55,4 +54,6 @@ def predicted_usage(daily_usage_stats: pd.DataFrame) -> pd.DataFrame:
     seasonal = (stats["revenue"] - (start + slope * number)).groupby(stats["day"].dt.weekday).mean()
     coming = pd.date_range(stats["day"].max() + pd.Timedelta(days=1), periods=7)
     trend = start + slope * (len(stats) + np.arange(7))
-    return pd.DataFrame({"day": coming, "revenue": (trend + seasonal.reindex(coming.weekday, fill_value=0).to_numpy()).round(2)})
+    return pd.DataFrame(
+        {"day": coming, "revenue": (trend + seasonal.reindex(coming.weekday, fill_value=0).to_numpy()).round(2)}
+    )
