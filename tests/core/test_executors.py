@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -144,6 +146,7 @@ def test_an_interrupt_that_comes_too_late_ends_neither_the_worker_nor_the_next_t
         go.set()
         assert left.wait(WAIT)
         time.sleep(0.05)  # the worker comes to the lock; should it be slower, the test only proves less
+        task._interrupted = True
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(task._thread), ctypes.py_object(Interrupted))
     end = inbox.get(timeout=WAIT)
     assert end is None or isinstance(end, Interrupted)
@@ -161,3 +164,28 @@ def test_what_is_no_event_is_never_taken_for_the_end() -> None:
     assert [type(each) for each in said] == [Log, Log, Log, type(None)]
     assert said[2] == Log("x")
     executor.close()
+
+
+def test_debuggers_and_profilers_work_in_a_process_that_has_run_tasks() -> None:
+    code = """
+import sys
+from queue import SimpleQueue
+from assetry.executors import ThreadExecutor
+
+class Job:
+    invocation = None
+    def stream(self): return iter(())
+    def stop(self): pass
+
+executor, inbox = ThreadExecutor(1), SimpleQueue()
+for _ in range(3):
+    executor.start(Job(), inbox.put).cancel()
+    inbox.get()
+sys.settrace(lambda *_: None)
+def looped():
+    for _ in range(3): pass
+looped()
+print("fine")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT * 2, check=False)
+    assert done.stdout == "fine\n", done.stderr

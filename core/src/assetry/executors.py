@@ -78,6 +78,7 @@ class _Job:
         self._lock = threading.Lock()
         self._thread: int | None = None
         self._cancelled = False
+        self._interrupted = False
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -99,10 +100,15 @@ class _Job:
         self._ended.set()
 
     def _settle(self) -> None:
-        """Let no interrupt come any more, not even one that is on its way: it would end the worker."""
+        """Let no interrupt come any more: it would end the worker."""
         with self._lock:
-            _interrupt(threading.get_ident(), None)
             self._thread = None
+            sent = self._interrupted
+        if sent:
+            # One that is on its way arrives within a few steps. To take it back instead would leave the interpreter
+            # on the alert for good, in which it hangs under debuggers and profilers.
+            for _ in range(100):
+                pass
 
     def _drain(self) -> None:
         stream = self._task.stream()
@@ -133,7 +139,8 @@ class _Job:
         with self._lock:
             if self._thread is not None:
                 # The only way into a thread that runs Python code; one that waits in C sees it when it returns.
-                _interrupt(self._thread, Interrupted)
+                self._interrupted = True
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Interrupted))
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the task; return whether it has ended."""
@@ -147,12 +154,6 @@ def no_event(reported: object) -> Log:
     'The tool reported a NoneType, which is no event; ignored.'
     """
     return Log(f"The tool reported a {type(reported).__name__}, which is no event; ignored.", "warning")
-
-
-def _interrupt(thread: int, error: type[BaseException] | None) -> None:
-    """Raise `error` in a thread as soon as it runs Python code; None takes back what has not been raised yet."""
-    raised = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
 @hookimpl

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -66,6 +67,7 @@ class DbtThread:
         self._hearing = Hearing(self.reports.put)
         self._lock = threading.Lock()
         self._invoking = False
+        self._interrupted = False
         self._cancelled = False
         self._over = False
         # A daemon: what cannot be interrupted must not keep the process alive.
@@ -118,9 +120,15 @@ class DbtThread:
 
     def _settle(self) -> None:
         """Let no interrupt come any more, not even one that is on its way: it would hit the cleaning up."""
-        with self._lock:
-            self._invoking = False
-        _interrupt(self._thread, None)
+        with suppress(KeyboardInterrupt):
+            with self._lock:
+                self._invoking = False
+            if self._interrupted:
+                # One that is on its way arrives within a few steps. To take it back instead would leave the
+                # interpreter on the alert for good, in which it hangs under debuggers and profilers.
+                for _ in range(100):
+                    pass
+        self._invoking = False
 
     def _invoke(self) -> Ended:
         from dbt.cli.main import dbtRunner
@@ -140,6 +148,7 @@ class DbtThread:
                 self._cancelled = True
                 if self._invoking and attempt % 8 == 0:
                     # dbt handles it as a Ctrl-C; seen as soon as the thread runs Python code again.
+                    self._interrupted = True
                     _interrupt(self._thread, KeyboardInterrupt)
             if self._invoking:
                 _cancel_queries()
@@ -213,11 +222,10 @@ def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _interrupt(thread: threading.Thread, kind: type[BaseException] | None) -> None:
-    """Raise `kind` in `thread` as soon as it runs Python code; None takes back what was not raised yet."""
+def _interrupt(thread: threading.Thread, kind: type[BaseException]) -> None:
+    """Raise `kind` in `thread` as soon as it runs Python code."""
     if thread.ident is not None:
-        raised = None if kind is None else ctypes.py_object(kind)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(kind))
 
 
 def _cancel_queries() -> None:
