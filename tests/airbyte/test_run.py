@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from assetry import Project, asset
-from assetry.plugin import Asset, Invocation, Observed
+from assetry.plugin import Asset, AssetKey, Invocation, Observed, Relation
 from assetry_airbyte import plugin
 from assetry_airbyte.testing import FakeAirbyte, FakeConnection
 
@@ -80,7 +80,7 @@ def test_the_ways_to_join_by_hand(place: Place) -> None:
     assert none[0].relation is None
     from dataclasses import replace
 
-    by_meta = replace(source(), joins="shop/users", relation=("x", "y", "z"))
+    by_meta = replace(source(), joins=AssetKey("shop/users"), relation=Relation("x", "y", "z"))
     with Project([*none, by_meta], settings=place.root) as made:
         assert str(made.graph["dbt/raw/users"].key) == "shop/users"
 
@@ -194,7 +194,7 @@ def test_a_cancelled_sync_skips_what_is_below(place: Place) -> None:
         assert result.counts.get("failed", 0) == 0
 
 
-# -- real processes -----------------------------------------------------------------------------------------------------
+# -- real processes --------------------------------------------------------------------------------------------------
 
 
 def write_project(folder: Path, airbyte: FakeAirbyte, connection: FakeConnection) -> dict[str, str]:
@@ -277,7 +277,7 @@ def test_ctrl_c_cancels_the_job(real: Any) -> None:
 
 @pytest.mark.slow
 def test_the_command_line_pulls_shows_and_checks(real: Any) -> None:
-    airbyte, connection, folder, environment = real
+    _, connection, folder, environment = real
 
     def assetry(*arguments: str) -> str:
         done = subprocess.run(

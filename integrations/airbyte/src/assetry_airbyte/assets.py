@@ -85,16 +85,18 @@ def key_part(name: str) -> str:
 
     >>> key_part("orders"), key_part("a/b"), key_part(" c")
     ('orders', 'a%2Fb', '%20c')
+    >>> key_part(" ") == key_part("  ")
+    False
     """
     if name.isidentifier():
         return name  # most names are
     if name.isprintable() and "/" not in name and "%" not in name and name == name.strip():
         return name
-    inner = "".join(each if each.isprintable() and each not in "/%" else _coded(each) for each in name)
-    if inner != inner.strip():
-        start, end = inner[0], inner[-1]
-        inner = (_coded(start) if start.isspace() else start) + inner[1:-1] + (_coded(end) if end.isspace() else end)
-    return inner
+    last = len(name) - 1
+    return "".join(
+        _coded(each) if each in "/%" or not each.isprintable() or (i in (0, last) and each.isspace()) else each
+        for i, each in enumerate(name)
+    )
 
 
 def _coded(character: str) -> str:

@@ -223,7 +223,7 @@ class Client:
         what = kinds[self._authority.kind]
         error = AuthError(
             f"Airbyte at {self.address.public} does not accept {what} (HTTP 401{f': {told}' if told else ''}).",
-            hint='Set client_id and client_secret = { env = "…" } of an application (Airbyte: Settings > Applications).',
+            hint='Set client_id and client_secret = { env = "…" } of an application (Airbyte: Settings, Applications).',
         )
         error.status = 401
         return error
