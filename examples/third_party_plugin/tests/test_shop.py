@@ -89,7 +89,9 @@ def test_a_killed_run_is_taken_up_again_where_its_process_is(shop: ProjectFolder
         run.send_signal(signal.SIGKILL)
     process = int(told(log, '"handle"').split('"token": "')[1].split()[0])
     os.kill(process, 0)  # raises when it has gone with assetry
-    pipe.open("w").write("1\n")
+    pipe.write_text("1\n")
+    (shop.root / "written").write_text("1\n")
+    (shop.root / "written").replace(pipe)  # whoever comes now does not wait
     outcome = shop.retry().assert_ok().assert_materialized("order_sizes", "revenue_by_country", "best_country")
     tokens = {event["token"].split()[0] for event in outcome.events if event["event"] == "handle"}
     assert tokens == {str(process)}, "no second process was started"
