@@ -250,7 +250,8 @@ def test_the_shop_runs_as_its_readme_says(shop: Path) -> None:
     plan = json.loads(command(shop, "plan", "--output", "json").stdout)
     assert plan["minimal"]
     assert plan["count"] == plan["lower_bound"]
-    assert sum(each["kind"] == "dbt" for each in plan["invocations"]) == 2
+    kinds = [each["kind"] for each in plan["invocations"]]
+    assert (kinds.count("airbyte"), kinds.count("dbt"), plan["count"]) == (1, 2, 3)
     done = command(shop, "materialize", "--output", "ndjson")
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]

@@ -3,4 +3,4 @@ select
     name,
     country,
     cast(signed_up as date) as signed_up
-from {{ ref('raw_customers') }}
+from {{ source('raw', 'customers') }}

@@ -3,5 +3,5 @@ select
     customer_id,
     cast(ordered_on as date) as ordered_on,
     {{ euros('amount') }} as amount
-from {{ ref('raw_orders') }}
+from {{ source('raw', 'orders') }}
 where status <> 'returned'
