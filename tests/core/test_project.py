@@ -27,6 +27,7 @@ from assetry.errors import (
 )
 from assetry.plugin import hookimpl
 from assetry.project import Ask
+from assetry.settings import absolute
 
 ASSETS = """
 from assetry import asset
@@ -427,12 +428,10 @@ def test_relative_places_start_from_the_root(tmp_path: Path, monkeypatch: pytest
 
 
 def test_places_that_are_no_files_are_left_alone(tmp_path: Path) -> None:
-    from assetry.project import _absolute
-
     for url in ("sqlite::memory:", "memory:", "memory", "duckdb:md:shop", "parquet:s3://bucket/x", "postgres://h/d"):
-        assert _absolute(url, tmp_path) == url
-    assert _absolute("duckdb:shop.duckdb", tmp_path) == f"duckdb:{tmp_path}/shop.duckdb"
-    assert _absolute("sqlite:/x/s.db", tmp_path) == "sqlite:/x/s.db"
+        assert absolute(url, tmp_path) == url
+    assert absolute("duckdb:shop.duckdb", tmp_path) == f"duckdb:{tmp_path}/shop.duckdb"
+    assert absolute("sqlite:/x/s.db", tmp_path) == "sqlite:/x/s.db"
 
 
 class Warehouse(Loader):

@@ -6,7 +6,6 @@ This is the front door: it finds and loads the definitions, and hands them on, o
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -36,7 +35,7 @@ from assetry.records import EventRecord, RunInfo
 from assetry.remainder import jobs_of, left_of
 from assetry.run import RunRequest, RunResult, RunServices, execute
 from assetry.selection import Selection, selection
-from assetry.settings import Settings, read_settings
+from assetry.settings import Settings, absolute, read_settings
 from assetry.staleness import Status, stale_keys, statuses
 
 #: The plugins that assetry itself consists of; each is a module of hook implementations.
@@ -46,9 +45,6 @@ PYTHON = "python"
 
 #: The module beside the project file that may hold the project's own hooks.
 LOCAL_PLUGINS = "assetry_plugins"
-
-#: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
-_ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
 
 Definition = Asset | AssetFunction[Any, Any]
 Selectors = str | Sequence[str] | None
@@ -185,7 +181,7 @@ class Project:
         wanted = {_folded(asset.relation) for asset in sources if asset.relation is not None}
         named = {asset.key for asset in sources} | {asset.joins for asset in sources}
         for given in assets:
-            asset = given if given.io is None else replace(given, io=_absolute(given.io, self.root))
+            asset = given if given.io is None else replace(given, io=absolute(given.io, self.root))
             if asset.kept:
                 yield replace(asset, relation=self.values.relation(asset))
                 continue
@@ -200,7 +196,7 @@ class Project:
     @cached_property
     def store(self) -> Store:
         """Return the store of records, opened."""
-        store = self.plugins.open_store(_absolute(self.settings.store, self.root))
+        store = self.plugins.open_store(absolute(self.settings.store, self.root))
         self._opened.append(store)
         return store
 
@@ -225,7 +221,7 @@ class Project:
     def _default_io(self) -> str | None:
         """Return the URL that Python assets are kept at: as configured, else the first warehouse of an integration."""
         if self.settings.io is not None:
-            return _absolute(self.settings.io, self.root)
+            return absolute(self.settings.io, self.root)
         known = {asset.integration.name: asset.integration for asset in self._loaded() if asset.integration}
         for integration in (*self.integrations, *known.values()):
             url = self.plugins.io_url(integration)
@@ -489,14 +485,6 @@ def _local_plugins(root: Path) -> list[Any]:
         return []
     info = PluginInfo(LOCAL_PLUGINS, LOCAL_PLUGINS, None, "project")
     return [Candidate(info, lambda: import_modules([LOCAL_PLUGINS], str(root))[0])]
-
-
-def _absolute(url: str, root: Path) -> str:
-    """Return a URL whose path, when it is a relative one of a local file, starts from `root`."""
-    scheme, colon, rest = url.partition(":")
-    if not colon or not rest or rest.startswith(("/", ":")) or _ELSEWHERE.match(rest):
-        return url
-    return f"{scheme}:{root / rest}"
 
 
 def _folded(relation: Relation) -> tuple[str | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -140,3 +141,19 @@ def _integration(root: Path, source: _Source, name: str, table: Mapping[str, Any
         raise source.error(f"Integration {name!r} has no kind.", name, hint='For example kind = "dbt".')
     options = {key: value for key, value in table.items() if key != "kind"}
     return Integration(name, kind, options, str(root))
+
+
+#: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
+_ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
+
+
+def absolute(url: str, root: Path) -> str:
+    """Return a URL whose path, when it is a relative one of a local file, starts from `root`.
+
+    >>> absolute("sqlite:.assetry/state.db", Path("/shop")), absolute("duckdb:md:shop", Path("/shop"))
+    ('sqlite:/shop/.assetry/state.db', 'duckdb:md:shop')
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or not rest or rest.startswith(("/", ":")) or _ELSEWHERE.match(rest):
+        return url
+    return f"{scheme}:{root / rest}"
