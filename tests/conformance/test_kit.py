@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,12 +15,23 @@ from xml.etree import ElementTree
 import pytest
 from assetry.candidates import PluginInfo
 from assetry.errors import UsageError
-from assetry.testing import IntegrationConformance, IOUnderTest, PluginConformance, PluginUnderTest
+from assetry.testing import (
+    ExecutorConformance,
+    IntegrationConformance,
+    IOManagerConformance,
+    IOUnderTest,
+    PluginConformance,
+    PluginUnderTest,
+    StoreConformance,
+)
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IO_CAPABILITIES, refusals
 
-BAD_PLUGINS = Path(__file__).with_name("bad_plugins.py")
+BAD = (Path(__file__).with_name("bad_plugins.py"), Path(__file__).with_name("bad_keepers.py"))
 #: Written in the source, so that the bad plugins are not imported here, but only where they are run.
 NEED_ASSETS = "every check that needs assets"
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)
@@ -37,9 +48,9 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     report = tmp_path_factory.mktemp("kit") / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
     # No configuration of ours: the kit has to work in anybody's project.
-    command += ["-c", os.devnull, "--rootdir", str(BAD_PLUGINS.parent), "--import-mode=importlib"]
+    command += ["-c", os.devnull, "--rootdir", str(Path(__file__).parent), "--import-mode=importlib"]
     done = subprocess.run(
-        [*command, f"--junitxml={report}", str(BAD_PLUGINS)], capture_output=True, text=True, check=False
+        [*command, f"--junitxml={report}", *map(str, BAD)], capture_output=True, text=True, check=False
     )
     failures: dict[str, dict[str, str]] = {}
     passed: dict[str, set[str]] = {}
@@ -53,20 +64,22 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(failures, passed, done.stdout)
 
 
-def classes() -> dict[str, Any]:
-    """Return the classes of bad_plugins.py, by name."""
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("bad_plugins_read", BAD_PLUGINS)
+def classes(file: Path) -> dict[str, Any]:
+    """Return the test classes of a file of bad plugins, by name."""
+    spec = spec_from_file_location(f"{file.stem}_read", file)
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules["bad_plugins_read"] = module_from_spec(spec)
+    module = sys.modules[spec.name] = module_from_spec(spec)
     spec.loader.exec_module(module)
     return {name: each for name, each in vars(module).items() if name.startswith("Test")}
 
 
-CLASSES = classes()
-CHECKS = {name for name in dir(IntegrationConformance) if name.startswith("test_")}
+def checks(kit: type[Any]) -> set[str]:
+    return {name for name in dir(kit) if name.startswith("test_")}
+
+
+CLASSES = {**classes(BAD[0]), **classes(BAD[1])}
+KITS = (IntegrationConformance, IOManagerConformance, StoreConformance, ExecutorConformance)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -77,14 +90,20 @@ def test_each_plugin_is_caught_by_the_right_checks(name: str, outcome: Outcome) 
         assert caught >= expected - {NEED_ASSETS}
     else:
         assert caught == expected
-    assert caught | outcome.passed[name] == CHECKS
+    assert caught | outcome.passed[name] == checks(CLASSES[name])
 
 
-def test_every_check_catches_some_bad_plugin() -> None:
+@pytest.mark.parametrize("kit", KITS)
+def test_every_check_catches_some_bad_plugin(kit: type[Any]) -> None:
+    caught = set().union(*(each.caught for each in CLASSES.values() if issubclass(each, kit)))
+    assert checks(kit) - checks(PluginConformance) <= caught
+
+
+def test_every_check_of_plugins_catches_some_bad_plugin() -> None:
     caught = set().union(*(each.caught for each in CLASSES.values()))
     #: What only third parties' packages can do wrong; see below.
     elsewhere = {"test_use_hooks_that_will_stay", "test_say_which_versions_of_assetry_you_need"}
-    assert CHECKS - caught == elsewhere
+    assert checks(PluginConformance) - caught == elsewhere
 
 
 def test_every_failure_says_what_to_do(outcome: Outcome) -> None:
@@ -102,15 +121,12 @@ def test_refusals_are_printed_with_their_reasons(outcome: Outcome) -> None:
     assert "TestGoodService refuses" not in outcome.output
 
 
-def test_names_of_checks_are_advice() -> None:
+@pytest.mark.parametrize("kit", KITS)
+def test_names_of_checks_are_advice(kit: type[Any]) -> None:
     """Each begins with what to do, so that a failure reads as an instruction."""
-    verbs = {name.removeprefix("test_").partition("_")[0] for name in CHECKS}
-    nouns = {"the", "a", "it", "assets", "events", "group", "groups", "tool", "stream"}
-    assert not verbs & nouns
-
-
-def test_every_check_is_a_plain_function() -> None:
-    assert all(inspect.isfunction(getattr(IntegrationConformance, name)) for name in CHECKS)
+    first = {name.removeprefix("test_").partition("_")[0] for name in checks(kit)}
+    nouns = {"the", "a", "it", "assets", "events", "group", "groups", "tool", "stream", "that", "no", "one"}
+    assert not first & nouns
 
 
 # -- packages --------------------------------------------------------------------------------------------------------

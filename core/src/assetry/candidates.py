@@ -127,6 +127,7 @@ def _meets(version: str, clause: str) -> bool:
         return True
     sign, bound, star = found[1], _numbers(found[2]), bool(found[3])
     if sign == "~=":
+        ours = _filled(ours, len(bound))
         return ours >= bound and ours[: len(bound) - 1] == bound[:-1]
     if sign in ("==", "!="):
         width = len(bound) if star else max(len(bound), len(ours))
@@ -192,20 +193,25 @@ def refusals_of(plugin: Any) -> dict[str, str]:
 def loading_problem(error: BaseException, specs: Any) -> str:
     """Say why a plugin could not be loaded: where, and for a wrong argument, which ones the hook has."""
     if isinstance(error, pluggy.PluginValidationError):
-        return str(error).splitlines()[0] + "".join(_argument_hint(error, specs))
+        return _validation_problem(error, specs)
     if isinstance(error, AssetryError):
         return error.message + (f" ({error.where})" if error.where else "")
     where = place_of(error)
     return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
 
 
-def _argument_hint(error: pluggy.PluginValidationError, specs: Any) -> Iterator[str]:
-    """Yield the arguments that the misdeclared hook does have."""
-    for name in hooks_in(specs):
-        if f"'{name}'" in str(error):
-            taken = [each for each in inspect.signature(getattr(specs, name)).parameters if each != "self"]
-            yield f": {name} takes {', '.join(taken)}"
-            return
+def _validation_problem(error: pluggy.PluginValidationError, specs: Any) -> str:
+    """Say which hook was misdeclared, and which arguments it does have."""
+    text = str(error)
+    hook = next((name for name in hooks_in(specs) if f"'{name}'" in text), None)
+    strange = re.search(r"Argument\(s\) \{(.*)\}", text)
+    if hook is None or strange is None:
+        return " ".join(text.split())
+    known = [each for each in inspect.signature(getattr(specs, hook)).parameters if each != "self"]
+    names = re.findall(r"\w+", strange[1])
+    near = [each for name in names for each in near_names(name, known, most=1)]
+    meant = f"; did you mean {' and '.join(near)}?" if near else ""
+    return f"{hook} takes {', '.join(known)}, not {', '.join(sorted(names))}{meant}"
 
 
 def place_of(error: BaseException) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -24,8 +24,8 @@ from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: How often readers look while a writer replaces a value.
-LOOKS = 20
+#: How often a value is replaced while a reader looks.
+TURNS = 30
 
 
 class IOManagerConformance(PluginConformance):
@@ -112,18 +112,16 @@ class IOManagerConformance(PluginConformance):
         assert first is None or changed != first, f"other contents have the same version {first}: hash all of them"
 
     def test_say_that_nothing_is_kept(self, io: IOManager) -> None:
-        with pytest.raises(ValueStoreError) as caught:
-            io.load(asset("never_saved"))
-        assert caught.value.hint, "the error has no hint: raise assetry.plugin.nothing_kept(asset, partition, place)"
-        again = pickle.loads(pickle.dumps(caught.value))
-        assert str(again) == str(caught.value), "the error is another one after pickling, as it comes from a worker"
+        error = nothing_there(io, asset("never_saved"))
+        assert error.hint, "the error has no hint: raise assetry.plugin.nothing_kept(asset, partition, place)"
+        again = pickle.loads(pickle.dumps(error))
+        assert str(again) == str(error), "the error is another one after pickling, as it comes from a worker"
 
     def test_name_the_table_without_touching_it(self, io: IOManager) -> None:
         first, second = io.relation(asset("relation")), io.relation(asset("relation"))
         assert first == second, f"the relation is {first} once and {second} then"
         assert first is None or isinstance(first, Relation), f"the relation is {first!r}: give a Relation, or None"
-        with pytest.raises(ValueStoreError):
-            io.load(asset("relation"))
+        nothing_there(io, asset("relation"))
 
     def test_let_no_secret_out(self, io: IOManager, filled: IOUnderTest) -> None:
         saved = io.save(asset("secret"), numbers(1))
@@ -157,30 +155,27 @@ class IOManagerConformance(PluginConformance):
             ) from error
         else:
             raise AssertionError("a value that cannot be kept is not refused: fill in `unkeepable` with one that is")
-        same(io.load(made), numbers(3), "a save that failed has spoilt the value from before: ")
+        left = tried("a save that failed has taken the value from before along", lambda: io.load(made))
+        same(left, numbers(3), "a save that failed has spoilt the value from before: ")
 
     def test_show_readers_the_old_value_or_the_new(self, io: IOManager, refused: Mapping[str, str]) -> None:
         if "threads" in refused:
             return
-        made, stop = asset("watched"), threading.Event()
+        made = asset("watched")
         io.save(made, numbers(1, 100))
 
         def write() -> None:
-            turn = 0
-            while not stop.is_set():
-                turn += 1
+            for turn in range(TURNS):
                 io.save(made, numbers(turn % 2, 100))
 
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(write)
-            try:
-                for _ in range(LOOKS):
-                    seen = set(io.load(made).to_pydict()["n"])
-                    rows = io.load(made).num_rows
-                    assert len(seen) == 1, "a reader saw a part of the old and a part of the new value"
-                    assert rows == 100, f"a reader saw {rows} of 100 rows: put the new value in the old one's place"
-            finally:
-                stop.set()
+            while not writing.done():
+                seen = tried("a reader fails while a value is replaced", lambda: io.load(made)).to_pydict()["n"]
+                assert len(set(seen)) == 1, "a reader saw a part of the old and a part of the new value"
+                assert len(seen) == 100, (
+                    f"a reader saw {len(seen)} of 100 rows: put the new value in the old one's place"
+                )
             writing.result()
 
     def test_work_for_several_threads(self, io: IOManager, refused: Mapping[str, str]) -> None:
@@ -190,7 +185,7 @@ class IOManagerConformance(PluginConformance):
         def work(number: int) -> Any:
             made = asset(f"thread_{number}")
             io.save(made, numbers(number))
-            return io.load(made).to_pydict()["n"]
+            return tried("what a thread saved cannot be loaded", lambda: io.load(made)).to_pydict()["n"]
 
         with ThreadPoolExecutor(4) as pool:
             found = list(pool.map(work, range(8)))
@@ -201,7 +196,7 @@ class IOManagerConformance(PluginConformance):
         io.save(made, numbers(5))
         io.close()
         io.close()
-        same(io.load(made), numbers(5), "after close: ")
+        same(tried("after close, load fails: open again", lambda: io.load(made)), numbers(5), "after close: ")
 
     # -- partitions and processes ------------------------------------------------------------------------------------
 
@@ -214,8 +209,10 @@ class IOManagerConformance(PluginConformance):
             io.save(made, numbers(number), name)
         io.save(made, numbers(9), names[1])
         for number, name in zip((0, 9, 2, 3), names, strict=True):
-            same(io.load(made, name), numbers(number), f"partition {name!r}: ")
-        found = sorted(io.load(made).to_pydict()["n"])
+            found = tried(f"partition {name!r} cannot be loaded", lambda name=name: io.load(made, name))  # type: ignore[misc]
+            same(found, numbers(number), f"partition {name!r}: ")
+        whole = tried("read without a partition, load fails: give all partitions together", lambda: io.load(made))
+        found = sorted(whole.to_pydict()["n"])
         assert found == [0, 2, 3, 9], f"read without a partition, the asset is {found}: give all partitions together"
 
     def test_be_there_for_the_next_process(
@@ -232,6 +229,28 @@ class IOManagerConformance(PluginConformance):
         except ChildError as error:
             raise AssertionError(f"another process cannot read what was saved: {error}") from error
         assert found == table().to_pylist(), f"another process reads {found}"
+
+
+def tried(what: str, call: Callable[[], Any]) -> Any:
+    """Return what a call returns; when it raises, fail and say what should be done."""
+    try:
+        return call()
+    except Exception as error:
+        raise AssertionError(f"{what} ({type(error).__name__}: {error})") from error
+
+
+def nothing_there(io: IOManager, made: Asset) -> ValueStoreError:
+    """Return the error that says that nothing is kept."""
+    try:
+        found = io.load(made)
+    except ValueStoreError as error:
+        return error
+    except Exception as error:
+        raise AssertionError(
+            f"loading what was never saved raises {type(error).__name__}: raise "
+            "assetry.plugin.nothing_kept(asset, partition, place)"
+        ) from error
+    raise AssertionError(f"{made.key} was never saved, and {found!r} is loaded: raise assetry.plugin.nothing_kept(…)")
 
 
 def read(plugin: Any, url: str, made: Asset) -> Any:

@@ -1,0 +1,562 @@
+"""Bad IO managers, stores and executors: each is one of assetry's own with one fault, which the kit must catch.
+
+As in bad_plugins.py, `caught` says which checks find it, no more and no fewer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from assetry.executors import ThreadExecutor
+from assetry.io import FileIO, MemoryIO
+from assetry.plugin import Asset, AssetKey, Attempt, Saved, hookimpl
+from assetry.store import SQLiteStore
+from assetry.testing import (
+    ExecutorConformance,
+    ExecutorUnderTest,
+    IOManagerConformance,
+    IOUnderTest,
+    StoreConformance,
+    StoreUnderTest,
+)
+
+
+class Keeper:
+    """A plugin that opens what it is given."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    @hookimpl
+    def assetry_open_io(self, url: str) -> Any:
+        return self.make() if url == "bad:io" else None
+
+    @hookimpl
+    def assetry_open_store(self, url: str) -> Any:
+        return self.make() if url.startswith("bad:store") else None
+
+    @hookimpl
+    def assetry_open_executor(self, url: str) -> Any:
+        return self.make() if url == "bad:executor" else None
+
+
+# -- IO managers -----------------------------------------------------------------------------------------------------
+
+
+def io(make: Callable[[], Any], **more: Any) -> IOUnderTest:
+    refuses = {"durable": "memory", "atomic": "memory keeps anything", **more.pop("refuses", {})}
+    return IOUnderTest(Keeper(make), url="bad:io", refuses=refuses, **more)
+
+
+class Formless(MemoryIO):
+    form: Any = "tables"
+
+
+class TestIsNoIOManager(IOManagerConformance):
+    subject = io(lambda: Formless())
+    caught: ClassVar[set[str]] = {"test_be_an_io_manager"}
+
+
+class Stringly(MemoryIO):
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        found = super().load(asset, partition)
+        return found if hasattr(found, "num_rows") else str(found)
+
+
+class TestTurnsValuesIntoText(IOManagerConformance):
+    subject = io(lambda: Stringly())
+    caught: ClassVar[set[str]] = {"test_give_back_any_value"}
+
+
+class Rowless(MemoryIO):
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        found = super().load(asset, partition)
+        return found.select([]) if getattr(found, "num_rows", 1) == 0 else found
+
+
+class TestLosesColumnsWithoutRows(IOManagerConformance):
+    subject = io(lambda: Rowless())
+    caught: ClassVar[set[str]] = {"test_keep_a_table_without_rows"}
+
+
+class KeepsColumns(MemoryIO):
+    """Keep the columns that a table once had."""
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        old = self._values.get(asset.key, {}).get(partition)
+        if old is not None and hasattr(value, "num_rows") and value.column_names != old.column_names:
+            for name in set(old.column_names) - set(value.column_names):
+                value = value.append_column(name, [[None] * value.num_rows])
+        return super().save(asset, value, partition)
+
+
+class TestKeepsOldColumns(IOManagerConformance):
+    subject = io(lambda: KeepsColumns())
+    caught: ClassVar[set[str]] = {"test_replace_rows_and_columns"}
+
+
+class OneAtATime(MemoryIO):
+    """Remember whose turn it is in the manager itself."""
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        self.turn = asset
+        threading.Event().wait(0.01)
+        return super().save(self.turn, value, partition)
+
+
+class TestIsNotSafeForThreads(IOManagerConformance):
+    subject = io(lambda: OneAtATime())
+    caught: ClassVar[set[str]] = {"test_work_for_several_threads"}
+
+
+class Truncating(MemoryIO):
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        return super().save(asset, value.slice(0, 2) if hasattr(value, "slice") else value, partition)
+
+
+class TestLosesRows(IOManagerConformance):
+    subject = io(lambda: Truncating())
+    caught: ClassVar[set[str]] = {
+        "test_give_back_what_was_saved",
+        "test_tell_columns_and_rows",
+        "test_show_readers_the_old_value_or_the_new",
+    }
+
+
+class Flat(MemoryIO):
+    """Keep by a name that is not the asset's own."""
+
+    def _flat(self, asset: Asset) -> Asset:
+        name = "".join(each for each in asset.key if each.isalnum() or each == "_")
+        return Asset(key=name.removesuffix("_2").removesuffix("2"), kind="python")
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        return super().save(self._flat(asset), value, partition)
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        return super().load(self._flat(asset), partition)
+
+
+class TestMixesAssetsUp(IOManagerConformance):
+    subject = io(lambda: Flat(), refuses={"threads": "checked elsewhere"})
+    caught: ClassVar[set[str]] = {"test_keep_assets_apart"}
+
+
+class Bare(MemoryIO):
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        super().save(asset, value, partition)
+        return Saved(data_version=str(id(value)))
+
+
+class TestTellsNothing(IOManagerConformance):
+    subject = io(lambda: Bare())
+    caught: ClassVar[set[str]] = {"test_tell_columns_and_rows", "test_give_equal_contents_equal_versions"}
+
+
+class Raw(MemoryIO):
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        return self._values[asset.key][partition]
+
+
+class TestRaisesErrorsOfItsOwn(IOManagerConformance):
+    subject = io(lambda: Raw())
+    caught: ClassVar[set[str]] = {
+        "test_say_that_nothing_is_kept",
+        "test_name_the_table_without_touching_it",
+        "test_keep_partitions_apart",
+    }
+
+
+class OnePartition(MemoryIO):
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        self._values.pop(asset.key, None)
+        return super().save(asset, value, partition)
+
+
+class TestKeepsOnePartition(IOManagerConformance):
+    subject = io(lambda: OnePartition(), refuses={"threads": "checked elsewhere"})
+    caught: ClassVar[set[str]] = {"test_keep_partitions_apart"}
+
+
+class Closing(MemoryIO):
+    closed = False
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        if self.closed:
+            raise RuntimeError("closed")
+        return super().load(asset, partition)
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        self.closed = False
+        return super().save(asset, value, partition)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class TestIsDeadAfterClose(IOManagerConformance):
+    subject = io(lambda: Closing())
+    caught: ClassVar[set[str]] = {
+        "test_work_again_after_close",
+        "test_say_that_nothing_is_kept",
+        "test_name_the_table_without_touching_it",
+    }
+
+
+class Chatty(MemoryIO):
+    def __repr__(self) -> str:
+        return "Chatty('bad://me:correct-horse@db')"
+
+
+class TestShowsThePassword(IOManagerConformance):
+    subject = io(lambda: Chatty(), secrets=["correct-horse"])
+    caught: ClassVar[set[str]] = {"test_let_no_secret_out"}
+
+
+class InPieces(MemoryIO):
+    """Write row by row, so that readers see a part."""
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        rows = getattr(value, "num_rows", 0)
+        for count in range(0, rows, 10):
+            super().save(asset, value.slice(0, count), partition)
+            threading.Event().wait(0.001)
+        return super().save(asset, value, partition)
+
+
+class TestWritesInPieces(IOManagerConformance):
+    subject = io(lambda: InPieces())
+    caught: ClassVar[set[str]] = {"test_show_readers_the_old_value_or_the_new"}
+
+
+class Forgets(FileIO):
+    """Lose the old value before the new one is known to be good."""
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        for path in self.folder.rglob(f"{asset.key.name}.*"):
+            path.unlink()
+        return super().save(asset, value, partition)
+
+
+class TestLosesTheOldValue(IOManagerConformance):
+    def subject(self, folder: Path) -> IOUnderTest:
+        refuses = {"durable": "checked elsewhere", "threads": "checked elsewhere"}
+        return IOUnderTest(Keeper(lambda: Forgets(folder / "values")), url="bad:io", refuses=refuses)
+
+    caught: ClassVar[set[str]] = {"test_keep_the_old_value_when_a_save_fails"}
+
+
+class Scratch:
+    """A plugin that keeps things in a folder of each process."""
+
+    @hookimpl
+    def assetry_open_io(self, url: str) -> Any:
+        import os
+
+        return FileIO(Path(url.partition(":")[2]) / str(os.getpid())) if url.startswith("bad:") else None
+
+
+class TestIsGoneForTheNextProcess(IOManagerConformance):
+    def subject(self, folder: Path) -> IOUnderTest:
+        return IOUnderTest(Scratch(), url=f"bad:{folder}")
+
+    caught: ClassVar[set[str]] = {"test_be_there_for_the_next_process"}
+
+
+# -- stores ----------------------------------------------------------------------------------------------------------
+
+
+def store(make: Callable[[], Any]) -> StoreUnderTest:
+    return StoreUnderTest(Keeper(make), new_url=lambda: "bad:store", refuses={"durable": "memory"})
+
+
+class Memory(SQLiteStore):
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+
+
+class Haunted(Memory):
+    def attempts(self, keys: Any = None) -> Any:
+        return {**super().attempts(keys), (AssetKey("ghost"), None): Attempt(**GHOST)}
+
+
+GHOST: dict[str, Any] = {"key": AssetKey("ghost"), "run": "r", "at": datetime(2026, 1, 1), "outcome": "failed"}
+
+
+class TestIsNotEmptyAtFirst(StoreConformance):
+    subject = store(Haunted)
+    caught: ClassVar[set[str]] = {
+        "test_be_a_store_that_begins_empty",
+        "test_remember_the_last_attempt_of_each_asset",
+    }
+
+
+class Lossy(Memory):
+    """Lose what is appended while something else is."""
+
+    busy = False
+
+    def append(self, events: Any, materializations: Any = (), attempts: Any = ()) -> None:
+        if self.busy:
+            return
+        self.busy = True
+        threading.Event().wait(0.001)
+        super().append(events, materializations, attempts)
+        self.busy = False
+
+
+class TestLosesWhatThreadsAppend(StoreConformance):
+    subject = store(Lossy)
+    caught: ClassVar[set[str]] = {"test_append_from_several_threads"}
+
+
+class Reversing(Memory):
+    def events(self, run_id: str, skip: int = 0) -> Any:
+        return iter(list(super().events(run_id, skip))[::-1])
+
+
+class TestTurnsEventsRound(StoreConformance):
+    subject = store(Reversing)
+    caught: ClassVar[set[str]] = {"test_give_back_every_event_as_it_was"}
+
+
+class LastOnly(Memory):
+    def runs(self, limit: int | None = None) -> Any:
+        return super().runs()[::-1][:limit]
+
+
+class TestListsRunsOldestFirst(StoreConformance):
+    subject = store(LastOnly)
+    caught: ClassVar[set[str]] = {"test_list_runs_newest_first"}
+
+
+class Exact(Memory):
+    def run(self, run_id: str) -> Any:
+        return next((each for each in self.runs() if each.id == run_id), None)
+
+
+class TestFindsOnlyWholeIds(StoreConformance):
+    subject = store(Exact)
+    caught: ClassVar[set[str]] = {"test_find_a_run_by_the_beginning_of_its_id"}
+
+
+class FirstCounts(Memory):
+    def append(self, events: Any, materializations: Any = (), attempts: Any = ()) -> None:
+        known = self.latest()
+        new = [each for each in materializations if (each.key, each.partition) not in known]
+        super().append(events, new, attempts)
+
+
+class TestRemembersTheFirst(StoreConformance):
+    subject = store(FirstCounts)
+    caught: ClassVar[set[str]] = {"test_remember_the_last_materialization_of_each_partition"}
+
+
+class AllOrSome(Memory):
+    """Give away what another run holds, if two ask at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mine: dict[AssetKey, str] = {}
+
+    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
+        held = {key: self._mine[key] for key in keys if key in self._mine}
+        threading.Event().wait(0.05)
+        self._mine.update(dict.fromkeys((key for key in keys if key not in held), run_id))
+        return held
+
+    def claims(self) -> Mapping[AssetKey, str]:
+        return self._mine
+
+    def finish(self, run_id: str, state: Any, at: datetime) -> None:
+        super().finish(run_id, state, at)
+        self._mine = {key: run for key, run in self._mine.items() if run != run_id}
+
+
+class TestClaimsWithoutComparing(StoreConformance):
+    subject = store(AllOrSome)
+    caught: ClassVar[set[str]] = {"test_let_one_run_claim_an_asset", "test_let_only_one_of_many_threads_claim"}
+
+
+class Keepsake(Memory):
+    def handles(self, run_id: str) -> Mapping[str, str]:
+        found = [each for each in self.events(run_id) if each.event.name == "handle"]
+        return {str(each.invocation): each.event.token for each in found}  # type: ignore[attr-defined]
+
+
+class TestKeepsTokensOfEndedJobs(StoreConformance):
+    subject = store(Keepsake)
+    caught: ClassVar[set[str]] = {"test_keep_the_tokens_of_jobs_that_have_not_ended"}
+
+
+class Unselective(Memory):
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Any:
+        return super().latest_checks()
+
+
+class TestIgnoresTheKeysAskedFor(StoreConformance):
+    subject = store(Unselective)
+    caught: ClassVar[set[str]] = {"test_remember_the_last_outcome_of_each_check"}
+
+
+class Optimist(Memory):
+    def run_attempts(self, run_id: str) -> Any:
+        return self.attempts()
+
+
+class TestMixesRunsUp(StoreConformance):
+    subject = store(Optimist)
+    caught: ClassVar[set[str]] = {"test_remember_the_last_attempt_of_each_asset"}
+
+
+class Private:
+    """A plugin whose store is another one in each process."""
+
+    @hookimpl
+    def assetry_open_store(self, url: str) -> Any:
+        return Memory() if url.startswith("bad:") else None
+
+
+class TestIsPrivate(StoreConformance):
+    subject = StoreUnderTest(Private(), new_url=lambda: "bad:store")
+    caught: ClassVar[set[str]] = {
+        "test_be_there_for_another_process",
+        "test_release_what_a_killed_process_held",
+        "test_work_after_close",
+    }
+
+
+# -- executors -------------------------------------------------------------------------------------------------------
+
+
+def executor(make: Callable[[], Any], **refuses: str) -> ExecutorUnderTest:
+    return ExecutorUnderTest(Keeper(make), url="bad:executor", patience=1.5, refuses=refuses)
+
+
+class Emitting(ThreadExecutor):
+    """Change what is emitted."""
+
+    change: ClassVar[Callable[[Any, Callable[[Any], None]], None]]
+
+    def start(self, task: Any, emit: Any) -> Any:
+        return super().start(task, lambda event: type(self).change(event, emit))
+
+
+class TestHasTooFewSlots(ExecutorConformance):
+    subject = executor(lambda: ThreadExecutor(1), interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = {"test_be_an_executor_with_slots"}
+
+
+class Polite(ThreadExecutor):
+    """Ask tasks to stop, and leave it at that."""
+
+    def start(self, task: Any, emit: Any) -> Any:
+        running: Any = super().start(task, emit)
+        running._interrupt = lambda: None
+        return running
+
+
+class TestCannotInterrupt(ExecutorConformance):
+    subject = replace(executor(lambda: Polite(2)), patience=3.0)
+    caught: ClassVar[set[str]] = {"test_stop_a_task_that_does_not_look"}
+
+
+class Silent(Emitting):
+    @staticmethod
+    def change(event: Any, emit: Any) -> None:  # type: ignore[override]
+        if event is not None:
+            emit(event)
+
+
+NEED_AN_END = {
+    "test_emit_every_event_in_order_and_none_at_the_end",
+    "test_emit_events_while_the_task_runs",
+    "test_return_from_start_at_once",
+    "test_go_on_after_a_task_that_broke",
+    "test_run_as_many_tasks_as_there_are_slots",
+    "test_stop_a_task_that_is_cancelled",
+}
+
+
+class TestNeverSaysTheEnd(ExecutorConformance):
+    subject = executor(lambda: Silent(2), interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = NEED_AN_END
+
+
+class Swallowing(Emitting):
+    @staticmethod
+    def change(event: Any, emit: Any) -> None:  # type: ignore[override]
+        emit(None if isinstance(event, BaseException) else event)
+
+
+class TestSwallowsExceptions(ExecutorConformance):
+    subject = executor(lambda: Swallowing(2), interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = {"test_emit_the_exception_that_broke_a_stream"}
+
+
+class Inline(ThreadExecutor):
+    def start(self, task: Any, emit: Any) -> Any:
+        running = super().start(task, emit)
+        running.join(2)  # a task that waits for a file would wait for ever
+        running.cancel()
+        running.join(2)
+        return running
+
+
+class TestRunsTasksInStart(ExecutorConformance):
+    subject = executor(lambda: Inline(1), parallel="one after the other", interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = {"test_return_from_start_at_once"}
+
+
+class OneThread(ThreadExecutor):
+    def __init__(self) -> None:
+        super().__init__(1)
+        self._own = ThreadExecutor(1)
+
+    def start(self, task: Any, emit: Any) -> Any:
+        return self._own.start(task, emit)
+
+    def close(self) -> None:
+        self._own.close()
+
+
+class TestHasFewerSlotsThanItSays(ExecutorConformance):
+    @staticmethod
+    def make() -> Any:
+        found = OneThread()
+        found.slots = 3
+        return found
+
+    subject = executor(make, interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = {"test_run_as_many_tasks_as_there_are_slots"}
+
+
+class Careless(ThreadExecutor):
+    def close(self) -> None:
+        """Leave everything running."""
+
+
+class TestLeavesTasksRunning(ExecutorConformance):
+    subject = executor(lambda: Careless(2), interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = {"test_stop_everything_on_close"}
+
+
+class Twice(Emitting):
+    @staticmethod
+    def change(event: Any, emit: Any) -> None:  # type: ignore[override]
+        emit(event)
+        if event is None:
+            emit(event)
+
+
+class TestSaysTheEndTwice(ExecutorConformance):
+    subject = executor(lambda: Twice(2), interrupt="checked elsewhere")
+    caught: ClassVar[set[str]] = {
+        "test_emit_every_event_in_order_and_none_at_the_end",
+        "test_stop_a_task_that_is_cancelled",
+    }
