@@ -503,3 +503,17 @@ def test_an_asset_with_partitions_and_one_without(tmp_path: Path) -> None:
         result = project.materialize(partition="2026-01-02")
         assert {(str(key), part) for key, part in result.outcomes} == {("one", None), ("daily", "2026-01-02")}
         assert project.load_value("daily", partition="2026-01-02") == "2026-01-02"
+
+
+def test_an_empty_plan_succeeds_and_leaves_nothing_to_retry(tmp_path: Path) -> None:
+    (tmp_path / "assets.py").write_text("from assetry import asset\n@asset\ndef one() -> int:\n    return 1\n")
+    with Project.load(tmp_path) as project:
+        assert project.materialize().ok
+        assert project.materialize(stale=True).ok
+        assert len(project.store.runs()) == 1
+
+
+def test_a_module_that_exits_is_an_error_of_the_definitions(tmp_path: Path) -> None:
+    (tmp_path / "assets.py").write_text("import sys\nsys.exit('no configuration')\n")
+    with Project.load(tmp_path) as project, pytest.raises(IntegrationError, match="SystemExit: no configuration"):
+        _ = project.graph

@@ -142,7 +142,7 @@ def _import(name: str, root: str) -> ModuleType:
         module = importlib.import_module(name)
     except AssetryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _import_error(name, root, error) from error
     finally:
         for _, own in _own_modules(root):
@@ -176,7 +176,7 @@ def _module_names(folder: str) -> Iterator[str]:
                 yield name
 
 
-def _import_error(name: str, root: str, error: Exception) -> IntegrationError:
+def _import_error(name: str, root: str, error: BaseException) -> IntegrationError:
     missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     if missing is not None and (name == missing or name.startswith(missing + ".")):
         here = [entry.name.removesuffix(".py") for entry in os.scandir(root) if entry.name.endswith(".py")]
@@ -193,7 +193,7 @@ def _import_error(name: str, root: str, error: Exception) -> IntegrationError:
     )
 
 
-def _where(error: Exception, root: str) -> str | None:
+def _where(error: BaseException, root: str) -> str | None:
     if isinstance(error, SyntaxError) and error.filename:
         return written_place(error.filename, error.lineno or 1)
     found: str | None = None

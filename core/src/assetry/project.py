@@ -33,7 +33,7 @@ from assetry.protocols import Store
 from assetry.python import PythonPlugin
 from assetry.records import EventRecord, RunInfo
 from assetry.remainder import jobs_of, left_of
-from assetry.run import RunRequest, RunResult, RunServices, execute
+from assetry.run import RunRequest, RunResult, RunServices, execute, new_run
 from assetry.selection import Selection, selection
 from assetry.settings import Settings, absolute, read_settings
 from assetry.staleness import Status, stale_keys, statuses
@@ -375,7 +375,10 @@ class Project:
         resume: Mapping[str, str] | None = None,
         on_event: Callable[[EventRecord], None] | None = None,
     ) -> RunResult:
-        """Carry out a plan."""
+        """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry."""
+        if not plan.invocations:
+            info = new_run((), options or {})
+            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {})
         parts = dict.fromkeys(each for planned in plan.invocations for each in planned.invocation.partitions)
         request = RunRequest({"partition": list(parts), **(options or {})}, resume or {}, on_event)
         store, values = self.store, self.values
