@@ -167,10 +167,28 @@ def test_syncs_that_others_started_are_observed(place: Place) -> None:
     seen: list[Any] = list(plugin.assetry_observe(invocation, RunOf()))  # type: ignore[arg-type]
     assert [type(each) for each in seen] == [Observed, Observed]
     assert {each.data_version for each in seen} == {"job:1"}
-    assert seen[0].metadata["started_by"] == "somebody else"
+    assert seen[0].metadata["job"] == 1
     assert place.posts() == 0
     outcome = place.run(invocation)
     assert {each.data_version for each in outcome.events if each.name == "materialized"} == {"job:3"}  # type: ignore[attr-defined]
+
+
+def test_an_observed_sync_makes_stale_what_is_below_only_when_rows_moved(place: Place) -> None:
+    connection = lake(place)
+    connection.streams = [{"name": name, "syncMode": "incremental_append"} for name in ("users", "orders")]
+    with project(place, connection) as made:
+        made.materialize()
+        place.airbyte.finish(place.airbyte.start(connection), rows={})
+        assert made.observe().ok
+        assert stale(made) == set()
+        place.airbyte.finish(place.airbyte.start(connection), rows={"orders": 3})
+        made.observe()
+        assert stale(made) == {"big_orders"}
+        made.materialize("big_orders")
+        place.airbyte.finish(place.airbyte.start(connection, "clear"))
+        made.observe()
+        assert stale(made) == {"active_users", "big_orders"}
+    assert place.posts() == 1
 
 
 def test_a_failed_sync_skips_what_is_below_and_nothing_else(place: Place) -> None:

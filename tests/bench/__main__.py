@@ -6,6 +6,7 @@ import os
 import platform
 
 from tests.bench import (
+    bench_airbyte,
     bench_cli,
     bench_connector,
     bench_dbt,
@@ -30,6 +31,7 @@ def main() -> None:
         bench_manifest,
         bench_cli,
         bench_start,
+        bench_airbyte,
         bench_connector,
         bench_dbt,
     ):

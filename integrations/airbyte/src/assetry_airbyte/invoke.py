@@ -43,11 +43,11 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 
 
 def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
-    """Yield, for each asset, the last sync of its connection that succeeded, whoever has started it."""
+    """Yield, for each asset, the last job of its connection that succeeded, a sync or a reset, whoever started it."""
     options = Options.of(invocation.integration)
     with service_for(options, context.secret) as service:
         turn = _Turn(invocation, context, options, service)
-        job = next((each for each in turn.history() if each.status == "succeeded" and each.type == "sync"), None)
+        job = next((each for each in turn.history() if each.status == "succeeded"), None)
         if job is not None:
             yield from turn.observed(job)
 
@@ -189,7 +189,7 @@ class _Turn:
         streams = self._streams_of(connection)
         facts = streams.of(connection.id, job)
         page = self.service.client.address.page(connection.workspace, connection.id)
-        result = _Result(connection, job, facts, True, page)
+        result = _Result(connection, job, facts, False, page)
         told = versions(self.service, streams, connection.id, job, facts, found.values())
         for asset in self.invocation.assets:
             stream = found.get(asset.key)
