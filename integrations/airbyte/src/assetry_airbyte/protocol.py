@@ -20,7 +20,8 @@ _LEVELS: Mapping[str, Level] = {
     "ERROR": "error",
     "WARN": "warning",
     "WARNING": "warning",
-    "INFO": "info",
+    # What a connector tells of its own work as it goes: events tell of that already.
+    "INFO": "debug",
     "DEBUG": "debug",
     "TRACE": "debug",
 }
@@ -155,7 +156,7 @@ def read_log(log: Any) -> Spoken:
     said = section(log)
     trace = text(said.get("stack_trace"))
     return Spoken(
-        _LEVELS.get(str(said.get("level")).upper(), "info"),
+        _LEVELS.get(str(said.get("level")).upper(), "debug"),
         "\n".join(filter(None, (text(said.get("message")), trace))),
     )
 
