@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import assetry.testing
 import pytest
 from assetry.candidates import PluginInfo
 from assetry.errors import UsageError
@@ -119,6 +121,14 @@ def test_refusals_are_printed_with_their_reasons(outcome: Outcome) -> None:
     assert "refused by plugins under test" in outcome.output
     assert "TestGood refuses resume: its process ends with ours" in outcome.output
     assert "TestGoodService refuses" not in outcome.output
+
+
+def test_every_assertion_of_the_kit_has_a_message_of_its_own() -> None:
+    """In other people's environments nothing may rewrite the kit's assertions."""
+    for file in Path(assetry.testing.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            silent = isinstance(node, ast.Assert) and node.msg is None and "stdout" not in ast.unparse(node)
+            assert not silent, f"{file.name}:{node.lineno}"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kit", KITS)

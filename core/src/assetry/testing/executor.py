@@ -156,7 +156,7 @@ class ExecutorConformance(PluginConformance):
         executor.start(FileTask(tmp_path, "wait"), inbox.emit)
         assert inbox.next() == Log("first"), "the first event does not come while the task runs: emit it as it happens"
         (tmp_path / "go").touch()
-        assert inbox.rest() == [Log("last"), None]
+        assert inbox.rest() == [Log("last"), None], "what comes after the first event is lost, or out of order"
 
     def test_return_from_start_at_once(self, executor: Executor, inbox: Inbox, tmp_path: Path) -> None:
         task = executor.start(FileTask(tmp_path, "wait"), inbox.emit)
@@ -191,14 +191,14 @@ class ExecutorConformance(PluginConformance):
         count = sum(task.has("began") for task in tasks)
         assert began, f"of {executor.slots} tasks {count} began: slots is how many run at a time"
         (tmp_path / "go").touch()
-        assert all(box.rest()[-1] is None for box in inboxes)
+        assert all(box.rest()[-1] is None for box in inboxes), "tasks side by side do not all end by themselves"
 
     def test_stop_a_task_that_is_cancelled(
         self, executor: Executor, inbox: Inbox, filled: ExecutorUnderTest, tmp_path: Path
     ) -> None:
         task = FileTask(tmp_path, "wait")
         running = executor.start(task, inbox.emit)
-        assert inbox.next() == Log("first")
+        assert inbox.next() == Log("first"), "the first event does not come as it was yielded"
         running.cancel()
         running.cancel()
         self._check_ended(running, inbox, filled.patience)
@@ -211,7 +211,7 @@ class ExecutorConformance(PluginConformance):
         if "interrupt" in refused:
             return
         running = executor.start(FileTask(tmp_path, "deaf"), inbox.emit)
-        assert inbox.next() == Log("first")
+        assert inbox.next() == Log("first"), "the first event does not come as it was yielded"
         running.cancel()
         self._check_ended(running, inbox, filled.patience)
 
@@ -225,6 +225,6 @@ class ExecutorConformance(PluginConformance):
     ) -> None:
         task = FileTask(tmp_path, "wait")
         executor.start(task, inbox.emit)
-        assert inbox.next() == Log("first")
+        assert inbox.next() == Log("first"), "the first event does not come as it was yielded"
         executor.close()
         assert eventually(lambda: task.has("closed"), filled.patience), "close leaves tasks running: stop them all"

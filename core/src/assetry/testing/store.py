@@ -109,7 +109,8 @@ class StoreConformance(PluginConformance):
         for number in range(3):
             store.begin(run(f"run-{number}", started=START + timedelta(minutes=number), options={"select": ["a+"]}))
             store.finish(f"run-{number}", "succeeded", START + timedelta(minutes=number, seconds=30))
-        assert [each.id for each in store.runs()] == ["run-2", "run-1", "run-0"]
+        listed = [each.id for each in store.runs()]
+        assert listed == ["run-2", "run-1", "run-0"], f"three runs are listed as {listed}: give the newest first"
         assert [each.id for each in store.runs(2)] == ["run-2", "run-1"], "runs(2) gives the two newest"
         found = store.runs(1)[0]
         assert found.state == "succeeded", f"a finished run is {found.state!r}"
@@ -122,10 +123,10 @@ class StoreConformance(PluginConformance):
         store.begin(run("20260102-b"))
         found = store.run("20260102")
         assert found is not None, "a unique beginning of an id must be enough"
-        assert found.id == "20260102-b"
+        assert found.id == "20260102-b", f"run('20260102') is {found.id}, which does not begin so"
         exact = store.run("20260101-a")
-        assert exact is not None
-        assert exact.id == "20260101-a"
+        assert exact is not None, "a run is not found by its whole id"
+        assert exact.id == "20260101-a", f"run('20260101-a') is {exact.id}"
 
     # -- what follows from events ------------------------------------------------------------------------------------
 
@@ -189,7 +190,9 @@ class StoreConformance(PluginConformance):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda number: store.append([record(Log(str(number)))]), range(40)))
         found = {each.event.message for each in store.events("r")}  # type: ignore[attr-defined]
-        assert found == {str(number) for number in range(40)}, f"of 40 events {len(found)} are there"
+        assert found == {str(number) for number in range(40)}, (
+            f"of 40 events that four threads appended {len(found)} are there"
+        )
 
     def test_work_after_close(self, store: Store, durable: bool) -> None:
         store.begin(run("r"))
@@ -236,7 +239,7 @@ class StoreConformance(PluginConformance):
             holder.wait()
         assert dict(store.claim("mine", [A])) == {}, "a killed process still holds its claims: look whether it is alive"
         found = store.run("theirs")
-        assert found is not None
+        assert found is not None, "the run of a killed process is gone: what it had recorded must stay"
         assert found.state == "interrupted", f"the run of a killed process is {found.state!r}: record it as interrupted"
         attempt = store.attempts([A]).get((A, None))
         outcome = attempt.outcome if attempt is not None else "not told"
