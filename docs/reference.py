@@ -10,7 +10,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from assetry import errors, events, hookspecs, plugin
 from assetry.candidates import hooks_in
@@ -73,7 +73,7 @@ def functions() -> str:
 def offered(what: str) -> list[Any]:
     """Return what `assetry.plugin` offers of one sort, in the order of its modules."""
     found = [getattr(plugin, name) for name in plugin.__all__]
-    chosen = [each for each in found if sort_of(each) == what]
+    chosen = [each for each in found if get_origin(each) is not Literal and sort_of(each) == what]
     return sorted(chosen, key=lambda each: (each.__module__, _line(each)))
 
 
@@ -90,6 +90,13 @@ def sort_of(thing: Any) -> str:
     if issubclass(thing, Exception):
         return "error"
     return "protocol" if getattr(thing, "_is_protocol", False) else "value"
+
+
+def words() -> str:
+    """Return a heading for each type that is a choice of words, with the words."""
+    found = [(name, getattr(plugin, name)) for name in plugin.__all__]
+    choices = [(name, get_args(each)) for name, each in found if get_origin(each) is Literal]
+    return "\n\n".join(f"### {name}\n\n" + ", ".join(f"`{word}`" for word in each) for name, each in choices)
 
 
 def error_tree() -> str:

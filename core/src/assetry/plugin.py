@@ -17,7 +17,7 @@ and its first lines are these::
                 for table in integration.options["tables"]]
 """
 
-from assetry.assets import Asset, Check, Column, Dep, Integration, Relation
+from assetry.assets import Asset, Check, Column, Dep, Integration, Relation, Severity
 from assetry.codec import from_json, to_json
 from assetry.contents import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.errors import (
@@ -36,6 +36,7 @@ from assetry.events import (
     Event,
     Failed,
     Handle,
+    Level,
     Log,
     Materialized,
     Observed,
@@ -48,9 +49,10 @@ from assetry.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.keys import AssetKey
 from assetry.panels import Panel, PanelContext
 from assetry.partitions import PartitionsDefinition
-from assetry.policies import FreshnessPolicy, RetryPolicy
+from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.processes import Process
 from assetry.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
-from assetry.records import Attempt, EventRecord, Materialization, RunInfo
+from assetry.records import Attempt, EventRecord, Materialization, Outcome, RunInfo, RunState
 from assetry.windows import TimeWindowPartitionsDefinition
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "AssetKey",
     "AssetryError",
     "Attempt",
+    "AutomationPolicy",
     "Check",
     "CheckRef",
     "Checked",
@@ -76,14 +79,17 @@ __all__ = [
     "IntegrationError",
     "Invocation",
     "InvocationGroup",
+    "Level",
     "Log",
     "Materialization",
     "Materialized",
     "NothingKeptError",
     "Observed",
+    "Outcome",
     "Panel",
     "PanelContext",
     "PartitionsDefinition",
+    "Process",
     "Progress",
     "Relation",
     "RetryPolicy",
@@ -91,8 +97,10 @@ __all__ = [
     "RunContext",
     "RunError",
     "RunInfo",
+    "RunState",
     "RunningTask",
     "Saved",
+    "Severity",
     "Skipped",
     "Started",
     "Store",
