@@ -87,6 +87,27 @@ class FileIO:
             stale.unlink()
         return saved
 
+    def save_rows(self, asset: Asset, rows: Rows) -> Saved:
+        """Keep rows as they come; what is there is read for those that join it. See `assetry.protocols.Rows`."""
+        if rows.mode != "replace" or rows.keys:
+            return save_whole(self, asset, rows)
+        base, reader = self._base(asset.key, None), rows.open()
+        count = 0
+
+        def write(file: BinaryIO) -> None:
+            nonlocal count
+            import pyarrow.parquet as pq
+
+            with pq.ParquetWriter(file, reader.schema) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+                    count += batch.num_rows
+
+        _replace(_with(base, ".parquet"), asset.key, write)
+        with contextlib.suppress(FileNotFoundError):
+            _with(base, ".pkl").unlink()
+        return Saved(None, columns_of(reader.schema.empty_table()), {"rows": count, "changed": count})
+
     def close(self) -> None:
         """Do nothing: no file stays open."""
 

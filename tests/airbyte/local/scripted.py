@@ -57,6 +57,9 @@ def start_of(stream, default=0):
 def check():
     say("CONNECTION_STATUS", connectionStatus={"status": "SUCCEEDED"})
 
+def spec():
+    say("SPEC", spec={"connectionSpecification": {"properties": {"token": {"airbyte_secret": True}}}})
+
 def discover():
     say("CATALOG", catalog={"streams": STREAMS})
 
@@ -68,7 +71,7 @@ def read():
 
 BODY
 
-{"check": check, "discover": discover, "read": read}[verb]()
+{"spec": spec, "check": check, "discover": discover, "read": read}[verb]()
 """
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry import Asset, Integration, Project
+from assetry.plugin import Invocation, InvocationGroup, Materialized, Started, hookimpl
 from assetry_airbyte import connector
 
 from tests.airbyte.local.scripted import KEYED, Bench, alive, stream, wait_for
@@ -237,6 +239,42 @@ def test_the_files_are_private_and_gone_afterwards(bench: Make, secret: str) -> 
         if path.is_file() and path.name != "calls"
     )
     assert secret not in everything
+
+
+def test_what_the_connector_calls_secret_is_masked_wherever_it_stands(bench: Make) -> None:
+    body = "def read():\n    error('The token ' + config['deep'][0]['token'] + ' was refused')\n    sys.exit(1)"
+    made = bench([stream("orders")], body, config={"deep": [{"token": "t0ken"}]})
+    assert not made.run().ok
+    assert made.of("failed")[0].message == "The token *** was refused"
+    assert "t0ken" not in repr(made.events)
+
+
+def test_nothing_else_uses_a_file_that_another_tool_holds(bench: Make) -> None:
+    # As a dbt does that runs in a process of its own: DuckDB opens a file for one process at a time.
+    made = bench([stream("orders")])
+    place = made.io
+
+    class Holder:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            held = Asset(key="held", kind="holder", integration=integration)
+            return [held] if integration.kind == "holder" else None
+
+        @hookimpl
+        def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+            return InvocationGroup("holder", holds=(place,))
+
+        @hookimpl
+        def assetry_invoke(self, invocation: Invocation) -> Any:
+            yield Started("held")
+            yield Materialized("held")
+
+    integrations = [Integration("holder", "holder"), made.integration]
+    where: dict[str, Any] = {"store": f"sqlite:{made.root}/s.db", "io": place, "settings": made.root}
+    with Project(integrations=integrations, plugins=[Holder()], **where) as project:
+        assert project.materialize(on_event=made.events.append).ok
+    names = [r.event.name for r in made.events if r.event.name.startswith("invocation_")]
+    assert names == ["invocation_started", "invocation_finished"] * 2
 
 
 def test_what_a_killed_run_left_behind_goes_with_the_next(bench: Make) -> None:

@@ -311,6 +311,14 @@ class _Talk:
             self.complaints.append(read_complaint(message.trace).text)
 
 
+def specification(source: Source) -> Mapping[str, Any]:
+    """Return what a connector says of its configuration; nothing when it does not say."""
+    try:
+        return section(ask(source, Question("spec", "SPEC"), Mask()), "connectionSpecification")
+    except IntegrationError:
+        return {}
+
+
 def discover(source: Source, config: Any, mask: Mask) -> Mapping[str, Any]:
     """Return what a connector offers, after it has found its configuration good."""
     status = ask(source, Question("check", "CONNECTION_STATUS", config), mask)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from assetry.plugin import IntegrationError, near_names
 
-from assetry_airbyte.source import Source
+from assetry_airbyte.source import Source, locked
 
 #: Executables that come with what a connector is made of.
 _FOREIGN = ("source-declarative-manifest",)
@@ -24,7 +24,10 @@ def executable(source: Source) -> Path:
     """
     folder = environment(source)
     if not (folder / ".ready").is_file():
-        install(source, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            if not (folder / ".ready").is_file():
+                install(source, folder)
     offered = sorted(each.name for each in (folder / "bin").iterdir() if os.access(each, os.X_OK))
     wanted = source.command[0] if source.command else _expected(source.requirement or "")
     if wanted in offered:
@@ -68,7 +71,6 @@ def install(source: Source, folder: Path) -> None:
             f"Connector {source.name!r} is to be installed ({source.requirement}), and uv is not on PATH.",
             hint=f'Install uv (pip install uv); or install the connector, and name it: command = "{name}".',
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     python = ["--python", source.python] if source.python else []
     try:

@@ -34,9 +34,10 @@ from assetry.plugin import (
 )
 
 from assetry_airbyte.catalog import Stream, chosen, configured_catalog
-from assetry_airbyte.connector import ConnectorProcess, Workplace, discover, find_command
+from assetry_airbyte.connector import ConnectorProcess, Workplace, discover, find_command, specification
 from assetry_airbyte.loader import Load, Reading
-from assetry_airbyte.source import Mask, Source, environment_secret, resolved, sorted_json
+from assetry_airbyte.protocol import section
+from assetry_airbyte.source import Mask, Source, environment_secret, resolved, secret_names, sorted_json, values_of
 from assetry_airbyte.state import Kept, Resumption, StateFile
 
 KIND = "airbyte"
@@ -69,19 +70,28 @@ def known_catalog(source: Source, refresh: bool = False) -> Mapping[str, Any]:
     path = source.folder / "catalog.json"
     fingerprint = source.fingerprint()
     if not refresh:
-        with suppress(OSError, ValueError):
-            kept = json.loads(path.read_bytes())
-            if isinstance(kept, dict) and kept.get("fingerprint") == fingerprint and "streams" in kept["catalog"]:
-                catalog: Mapping[str, Any] = kept["catalog"]
-                return catalog
+        kept = _read_catalog(path)
+        if kept.get("fingerprint") == fingerprint:
+            return section(kept, "catalog")
     config, secrets = resolved(source.config, environment_secret)
-    catalog = discover(source, config, Mask(secrets))
+    find_command(source)  # before anything is asked: that there is none is an error of its own
+    private = secret_names(specification(source))
+    catalog = discover(source, config, Mask(secrets | values_of(config, private)))
     written = {"version": 1, "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(), "catalog": catalog}
+    written["secrets"] = sorted(private)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside.write_text(json.dumps(written, indent=1), encoding="utf-8")
     beside.replace(path)
     return catalog
+
+
+def _read_catalog(path: Path) -> Mapping[str, Any]:
+    with suppress(OSError, ValueError):
+        kept = json.loads(path.read_bytes())
+        if isinstance(kept, dict) and "streams" in section(kept, "catalog"):
+            return kept
+    return {}
 
 
 def pull_local(integration: Integration) -> int:
@@ -179,7 +189,8 @@ def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]
     source = Source.of(invocation.integration)
     command = find_command(source)
     config, secrets = resolved(source.config, context.secret)
-    mask = Mask(secrets)
+    private = _read_catalog(source.folder / "catalog.json").get("secrets") or ()
+    mask = Mask(secrets | values_of(config, frozenset(private)))
     states = StateFile(source.folder / "state.json")
     assets = [(asset, Stream.from_spec(asset.spec)) for asset in invocation.assets]
     resumption = Resumption(states.read(), [stream for _, stream in assets], invocation.full_refresh)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -196,3 +197,47 @@ class Mask:
             if secret:
                 text = text.replace(secret, "***")
         return text
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes, and other threads, that lock the same file waiting."""
+    import fcntl
+
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def secret_names(specification: Any) -> frozenset[str]:
+    """Return the names of the fields that a connector's specification calls secret, at any depth.
+
+    >>> sorted(secret_names({"properties": {"user": {}, "token": {"airbyte_secret": True}}}))
+    ['token']
+    """
+    found: set[str] = set()
+    todo = [specification]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, Mapping):
+            properties = each.get("properties")
+            for name, schema in properties.items() if isinstance(properties, Mapping) else ():
+                if isinstance(schema, Mapping) and schema.get("airbyte_secret") is True:
+                    found.add(str(name))
+            todo += each.values()
+        elif isinstance(each, (list, tuple)):
+            todo += each
+    return frozenset(found)
+
+
+def values_of(config: Any, names: frozenset[str]) -> frozenset[str]:
+    """Return the texts that stand under some names in a configuration, at any depth.
+
+    >>> values_of({"auth": {"token": "t0ken", "user": "bob"}}, frozenset({"token"}))
+    frozenset({'t0ken'})
+    """
+    if isinstance(config, Mapping):
+        own = {str(value) for name, value in config.items() if name in names and isinstance(value, (str, int))}
+        return frozenset(own).union(*(values_of(value, names) for value in config.values()))
+    each = config if isinstance(config, (list, tuple)) else ()
+    return frozenset().union(*(values_of(value, names) for value in each))

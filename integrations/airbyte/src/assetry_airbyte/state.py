@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from assetry.plugin import RunError
 
 from assetry_airbyte.catalog import Stream
 from assetry_airbyte.protocol import StreamId, section, stream_id
+from assetry_airbyte.source import locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class StateFile:
     def change(self, change: Callable[[Kept], Kept]) -> None:
         """Replace what is kept by what `change` makes of it; on the disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self.path.with_suffix(".lock")):
+        with locked(self.path.with_suffix(".lock")):
             kept = change(self.read())
             beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             with beside.open("w", encoding="utf-8") as file:
@@ -126,15 +126,6 @@ def _written(kept: Kept) -> dict[str, Any]:
         for name, each in kept.streams.items()
     }
     return {"version": 1, "streams": streams, "shared": {"streams": kept.shared_by, "messages": kept.shared}}
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    import fcntl
-
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class Resumption:
