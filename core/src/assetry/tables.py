@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assetry.assets import Asset
@@ -44,35 +43,60 @@ def joined(there: pa.Table | None, table: pa.Table, rows: Rows) -> tuple[pa.Tabl
     """
     import pyarrow as pa
 
-    whole = table if there is None else pa.concat_tables([there, table], promote_options="permissive")
     if rows.mode == "append" or not rows.keys:
-        return whole, table.num_rows
-    before = 0 if there is None else there.num_rows
-    winners, earlier = _winners(whole, rows, before)
-    changed = sum(1 for i, j in earlier.items() if j is None or whole.slice(i, 1) != whole.slice(j, 1))
-    return whole.take(pa.array(winners, pa.int64())), changed
+        return table if there is None else _below(there, table), table.num_rows
+    table = table.take(pa.array(_best(table, rows), pa.int64()))
+    if there is None:
+        return table, table.num_rows
+    whole, before = _below(there, table), there.num_rows
+    news, gone = _news(whole, rows, before)
+    stays = [i for i in range(before) if i not in gone]
+    return whole.take(pa.array(stays + news, pa.int64())), len(news)
 
 
-def _winners(whole: pa.Table, rows: Rows, before: int) -> tuple[list[int], dict[int, int | None]]:
-    """Return the rows that stay, in the order of their keys, and what each new one among them replaces."""
-    ranks: Sequence[Any] = whole.column(rows.newest).to_pylist() if rows.newest else ()
-    wins = _later(ranks)
+def _below(there: pa.Table, table: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.concat_tables([there, table], promote_options="permissive")
+
+
+def _best(table: pa.Table, rows: Rows) -> list[int]:
+    """Return the rows that stay of those that came: one for each key, in the order in which their keys came up."""
+    ranks = _ranks(table, rows)
     best: dict[tuple[Any, ...], int] = {}
-    old: dict[tuple[Any, ...], int] = {}
-    for i, key in enumerate(zip(*(whole.column(name).to_pylist() for name in rows.keys), strict=True)):
-        if i < before:
-            old[key] = i
-        if key not in best or wins(i, best[key]):
+    for i, key in enumerate(_keys(table, rows)):
+        if key not in best or not _newer(ranks, best[key], i):
             best[key] = i
-    return list(best.values()), {i: old.get(key) for key, i in best.items() if i >= before}
+    return list(best.values())
 
 
-def _later(ranks: Sequence[Any]) -> Callable[[int, int], bool]:
-    """Return what tells whether row `i` beats an earlier row `j`: not older, where anything tells how old they are."""
+def _news(whole: pa.Table, rows: Rows, before: int) -> tuple[list[int], set[int]]:
+    """Return the rows that came (from `before` on) and say something new, and those whose place they take."""
+    ranks, cells = _ranks(whole, rows), whole.to_pylist()
+    keys = _keys(whole, rows)
+    old: dict[tuple[Any, ...], list[int]] = {}
+    for j in range(before):
+        old.setdefault(keys[j], []).append(j)
+    news: list[int] = []
+    gone: set[int] = set()
+    for i in range(before, len(keys)):
+        same = old.get(keys[i], ())
+        if not any(_newer(ranks, j, i) or cells[j] == cells[i] for j in same):
+            news.append(i)
+            gone.update(same)
+    return news, gone
 
-    def wins(i: int, j: int) -> bool:
-        if not ranks or ranks[j] is None:
-            return True
-        return ranks[i] is not None and bool(ranks[i] >= ranks[j])
 
-    return wins
+def _keys(table: pa.Table, rows: Rows) -> list[tuple[Any, ...]]:
+    return list(zip(*(table.column(name).to_pylist() for name in rows.keys), strict=True))
+
+
+def _ranks(table: pa.Table, rows: Rows) -> list[Any]:
+    return table.column(rows.newest).to_pylist() if rows.newest else []
+
+
+def _newer(ranks: list[Any], i: int, j: int) -> bool:
+    """Tell whether row `i` is newer than row `j`; what has no rank is the oldest."""
+    if not ranks or ranks[i] is None:
+        return False
+    return ranks[j] is None or bool(ranks[i] > ranks[j])

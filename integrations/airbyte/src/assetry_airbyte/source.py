@@ -237,7 +237,7 @@ def values_of(config: Any, names: frozenset[str]) -> frozenset[str]:
     frozenset({'t0ken'})
     """
     if isinstance(config, Mapping):
-        own = {str(value) for name, value in config.items() if name in names and isinstance(value, (str, int))}
+        own = {value for name, value in config.items() if name in names and isinstance(value, str)}
         return frozenset(own).union(*(values_of(value, names) for value in config.values()))
     each = config if isinstance(config, (list, tuple)) else ()
     return frozenset().union(*(values_of(value, names) for value in each))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import ContentVersion
 
-from assetry_airbyte.columns import TEXT, array, arrow_schema, kind_of_value, recast, wider
+from assetry_airbyte.columns import JSON, TEXT, array, arrow_schema, kind_of_value, recast, wider
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BATCH = 4096
 #: Column with the time of the sync, where it is wanted.
 EXTRACTED_AT = "_airbyte_extracted_at"
+#: Column of a stream that has none.
+NO_COLUMNS = "_airbyte_data"
 
 
 class Spool:
@@ -59,7 +61,7 @@ class Spool:
         self.rows.clear()
 
     def _arrays(self, rows: list[dict[str, Any]]) -> list[Any]:
-        if min(map(len, rows)) == max(map(len, rows)) == len(self.kinds):
+        if self.kinds and min(map(len, rows)) == max(map(len, rows)) == len(self.kinds):
             # The usual case, at the speed of C: every row has every column, and no other.
             with suppress(KeyError):
                 return [self._array(name, list(map(itemgetter(name), rows))) for name in self.kinds]
@@ -73,6 +75,12 @@ class Spool:
                 kinds = {kind_of_value(row[name]) for row in rows if row.get(name) is not None}
                 self.kinds[name] = kinds.pop() if len(kinds) == 1 else TEXT
                 self.surprises.append(f"{name!r} is not in its schema; the table has it as {self.kinds[name]}")
+        self._need_a_column()
+
+    def _need_a_column(self) -> None:
+        """Give a stream without any column one, as no table can do without."""
+        if not self.kinds:
+            self.kinds[NO_COLUMNS] = JSON
 
     def _array(self, name: str, values: list[Any]) -> pa.Array:
         kind = self.kinds[name]
@@ -113,6 +121,7 @@ class Spool:
     def finish(self) -> None:
         """Close the file: all rows are there."""
         self.flush()
+        self._need_a_column()
         self._end()
 
     def version(self) -> str:
