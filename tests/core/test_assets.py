@@ -44,6 +44,7 @@ FULL = Asset(
     joins="other/orders",
     fallback=True,
     io="memory:",
+    kept=True,
 )
 
 

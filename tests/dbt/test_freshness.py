@@ -13,6 +13,7 @@ import pytest
 from assetry.plugin import Integration, IntegrationError
 from assetry_dbt.files import files_of
 from assetry_dbt.freshness import ensure_manifest, kept_stamp, outdated, read_stamp, write_stamp
+from assetry_dbt.loading import load
 from assetry_dbt.project import DbtProject
 
 
@@ -171,3 +172,13 @@ def test_what_dbt_cannot_parse_is_told_in_its_words(folder: Path) -> None:
         ensure_manifest(project(folder))
     assert str(caught.value).count("nowhere") == 1
     assert "orders" in str(caught.value)
+
+
+def test_a_manifest_that_dbt_was_killed_over_is_made_anew(folder: Path) -> None:
+    integration = Integration("shop", "dbt", {"project_dir": str(folder)})
+    whole = [asset.key for asset in load(integration).assets]
+    manifest = folder / "target" / "manifest.json"
+    made = manifest.stat()
+    manifest.write_bytes(manifest.read_bytes()[:-1000])
+    os.utime(manifest, ns=(made.st_atime_ns, made.st_mtime_ns))
+    assert [asset.key for asset in load(integration).assets] == whole

@@ -229,6 +229,13 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def answer(folder: Path, *arguments: str) -> Any:
+    """Return what a command answers as JSON."""
+    done = command(folder, *arguments, "--output", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def files_of(folder: Path) -> set[str]:
     """Return the files of a folder, without those that assetry and dbt may leave."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -247,7 +254,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_shop_runs_as_its_readme_says(shop: Path) -> None:
     before = files_of(shop)
-    plan = json.loads(command(shop, "plan", "--output", "json").stdout)
+    plan = answer(shop, "plan")
     assert plan["minimal"]
     assert plan["count"] == plan["lower_bound"]
     kinds = [each["kind"] for each in plan["invocations"]]
@@ -258,7 +265,7 @@ def test_the_shop_runs_as_its_readme_says(shop: Path) -> None:
     assert {event["version"] for event in events} == {1}
     assert events[-1]["event"] == "run_finished"
     assert {"at", "run", "invocation", "asset", "event"} <= set(next(e for e in events if e["event"] == "materialized"))
-    status = json.loads(command(shop, "status", "--output", "json").stdout)
+    status = answer(shop, "status")
     assert set(status["counts"]) == {"fresh", "external"}
     nothing = command(shop, "materialize", "--stale")
     assert nothing.returncode == 0
@@ -270,7 +277,7 @@ def test_python_only_runs_as_its_readme_says(tmp_path: Path) -> None:
     folder = tmp_path / "python_only"
     shutil.copytree(EXAMPLES / "python_only", folder, ignore=shutil.ignore_patterns(".assetry", "__pycache__"))
     assert command(folder, "materialize").returncode == 0
-    status = json.loads(command(folder, "status", "--output", "json").stdout)
+    status = answer(folder, "status")
     assert status["counts"] == {"fresh": 3}
 
 
@@ -303,10 +310,10 @@ def test_kill_in_mid_run_leaves_the_truth(tmp_path: Path) -> None:
     os.kill(run.pid, signal.SIGKILL)
     run.wait(WAIT)
 
-    status = json.loads(command(folder, "status", "--output", "json").stdout)
+    status = answer(folder, "status")
     words = {asset["key"]: asset["status"] for asset in status["assets"]}
     assert words == {"shop/a": "fresh", "p": "failed", "shop/b": "never"}
-    (run_info,) = json.loads(command(folder, "runs", "--output", "json").stdout)["runs"]
+    (run_info,) = answer(folder, "runs")["runs"]
     assert run_info["state"] == "interrupted"
 
     (folder / "go").touch()
@@ -314,5 +321,5 @@ def test_kill_in_mid_run_leaves_the_truth(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     made = [event["asset"] for event in map(json.loads, done.stdout.splitlines()) if event["event"] == "materialized"]
     assert made == ["p", "shop/b"]
-    status = json.loads(command(folder, "status", "--output", "json").stdout)
+    status = answer(folder, "status")
     assert status["counts"] == {"fresh": 3}

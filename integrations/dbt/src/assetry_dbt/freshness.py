@@ -32,8 +32,12 @@ def ensure_manifest(project: DbtProject) -> None:
     if project.manifest is not None:
         return
     seen = files_of(project)
-    if outdated(project, seen) is None:
-        return
+    if outdated(project, seen) is not None:
+        make_manifest(project, seen)
+
+
+def make_manifest(project: DbtProject, seen: Iterable[Seen]) -> None:
+    """Make dbt parse `project`; `seen` is what its files are now. Raises `IntegrationError` with dbt's own message."""
     check_packages(project)
     check_profile(project)
     from assetry_dbt.engine import parse

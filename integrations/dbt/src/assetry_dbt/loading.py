@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from assetry.plugin import Asset, Integration
+from assetry.plugin import Asset, Integration, IntegrationError
 
 from assetry_dbt.assets import Placement, assets_of, code_versions, project_name
-from assetry_dbt.freshness import ensure_manifest
+from assetry_dbt.files import files_of
+from assetry_dbt.freshness import ensure_manifest, make_manifest
 from assetry_dbt.index import Index, items_of
 from assetry_dbt.listing import listed_ids, only_listed
 from assetry_dbt.manifest import Manifest, read_manifest
@@ -47,13 +48,24 @@ def load(integration: Integration) -> Loaded:
     """
     project = DbtProject.of(integration)
     ensure_manifest(project)
-    manifest = read_manifest(project.manifest_path)
+    manifest = _manifest(project)
     codes = code_versions(manifest, project.vars, project.settings.get("vars"), project.project_dir)
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
     found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest)
     return found
+
+
+def _manifest(project: DbtProject) -> Manifest:
+    """Read the manifest; one that dbt was killed over, or is about to write, is made anew."""
+    try:
+        return read_manifest(project.manifest_path)
+    except IntegrationError:
+        if project.manifest is not None:
+            raise
+        make_manifest(project, files_of(project))
+        return read_manifest(project.manifest_path)
 
 
 def loaded(integration: Integration) -> Loaded:
