@@ -517,3 +517,15 @@ def test_a_module_that_exits_is_an_error_of_the_definitions(tmp_path: Path) -> N
     (tmp_path / "assets.py").write_text("import sys\nsys.exit('no configuration')\n")
     with Project.load(tmp_path) as project, pytest.raises(IntegrationError, match="SystemExit: no configuration"):
         _ = project.graph
+
+
+def test_two_assets_of_one_table_are_refused(tmp_path: Path) -> None:
+    text = "from assetry import asset\n"
+    for key in ("app/logins", "web/logins"):
+        text += f"@asset(key={key!r})\ndef {key.replace('/', '_')}() -> int:\n    return 1\n"
+    (tmp_path / "assets.py").write_text(text)
+    with Project.load(tmp_path) as project:
+        assert len(project.graph) == 2  # files have a place for each key
+    (tmp_path / "assetry.toml").write_text('io = "duckdb:shop.duckdb"\n')
+    with Project.load(tmp_path) as project, pytest.raises(DuplicateKeyError, match=r"one table, shop\.main\.logins"):
+        _ = project.graph

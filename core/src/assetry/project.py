@@ -19,7 +19,7 @@ from assetry.assets import Asset, Integration, Relation
 from assetry.candidates import Candidate, PluginInfo
 from assetry.collapse import Mode
 from assetry.decorators import AssetFunction
-from assetry.errors import DefinitionError, UsageError
+from assetry.errors import DefinitionError, DuplicateKeyError, UsageError
 from assetry.graph import AssetGraph
 from assetry.invocations import InvocationGroup
 from assetry.io import Values
@@ -170,7 +170,28 @@ class Project:
         with growing():
             for integration in self.integrations:
                 assets += self.plugins.load_assets(integration)
-            return AssetGraph.of(self._placed(assets))
+            graph = AssetGraph.of(self._placed(assets))
+        self._check_tables(graph)
+        return graph
+
+    def _check_tables(self, graph: AssetGraph) -> None:
+        """Refuse two Python assets of one table: each would overwrite the other, and nobody would be told."""
+        named: dict[str, list[Asset]] = {}
+        for asset in graph.assets:
+            if asset.kind == PYTHON and asset.executable:
+                named.setdefault(asset.key.name.casefold(), []).append(asset)
+        tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
+        for asset in (each for alike in named.values() if len(alike) > 1 for each in alike):
+            relation = self.values.relation(asset)
+            if relation is None:
+                continue
+            first = tables.setdefault((self.values.place(asset), _folded(relation)), asset)
+            if first is not asset:
+                raise DuplicateKeyError(
+                    f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",
+                    where=f"{first.source} and {asset.source}",
+                    hint="Give one another last key part, or an io_manager with another schema.",
+                )
 
     def _placed(self, assets: Sequence[Asset]) -> Iterable[Asset]:
         """Give a Python asset its table where that is somebody's source, so that the two are recognised as one.
