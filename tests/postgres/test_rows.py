@@ -8,8 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
-from assetry.plugin import Asset, NothingKeptError, Rows, ValueStoreError
+from assetry.io import MemoryIO
+from assetry.plugin import Asset, IOManager, NothingKeptError, Rows, ValueStoreError
+from assetry.tables import save_whole
 from assetry_postgres.io import PostgresIO
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow
 ORDERS = Asset(key="shop/orders", kind="airbyte", relation=(None, "raw", "orders"))
@@ -112,3 +116,33 @@ def test_a_table_that_views_stand_on_grows_below_them(io: PostgresIO, server: st
     io.save_rows(ORDERS, rows({"id": [3]}, "append"))
     seen = Asset(key="seen", kind="python", relation=(None, "raw", "seen"))
     assert sorted(io.load(seen).column("id").to_pylist()) == [1, 2, 3]
+
+
+SCHEMA = pa.schema({"id": pa.int64(), "seq": pa.int64(), "n": pa.string()})
+few = st.none() | st.integers(0, 2)
+batches = st.lists(st.tuples(few, few, st.sampled_from(["a", "b"])), max_size=6)
+modes = st.sampled_from(["replace", "append", "merge"])
+
+
+def some(cells: Sequence[tuple[Any, ...]], mode: Any, keyed: bool, newest: bool) -> Rows:
+    columns = [pa.array([row[i] for row in cells], SCHEMA.field(i).type) for i in range(3)]
+    table = pa.table(columns, schema=SCHEMA)
+    keys = ("id",) if keyed or mode == "merge" else ()
+    return Rows(lambda: table.to_reader(max_chunksize=2), mode, keys, "seq" if newest else None)
+
+
+def content(io: IOManager) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row.values()) for row in io.load(ORDERS).to_pylist()), key=repr)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(batches, modes, st.booleans(), st.booleans()), min_size=1, max_size=4))
+def test_the_same_rows_are_there_as_where_the_core_puts_tables_together(
+    io: PostgresIO, server: str, steps: list[Any]
+) -> None:
+    run(server, "DROP SCHEMA IF EXISTS raw CASCADE")
+    reference = MemoryIO()
+    for step in steps:
+        one, other = io.save_rows(ORDERS, some(*step)), save_whole(reference, ORDERS, some(*step))
+        assert content(io) == content(reference)
+        assert one.metadata["changed"] == other.metadata["changed"]
