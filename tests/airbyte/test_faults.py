@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from assetry.plugin import Asset, Failed, Handle, IntegrationError, Log, Started
+from assetry.plugin import Asset, Failed, Handle, IntegrationError, Log, Materialized, Started
 from assetry_airbyte import plugin
 from assetry_airbyte.given import keep
 from assetry_airbyte.testing import LOGIN_PAGE, FakeAirbyte, FakeClock, FakeConnection, Fault
@@ -43,6 +43,7 @@ def test_row_1_a_token_that_expires_while_polling_is_renewed_before_its_end(plac
     connection.script = ["running"] * 40 + ["succeeded"]
     outcome = sync(place, connection)
     assert outcome.made == {"shop/users", "shop/orders"}
+    assert place.airbyte.refused == 0
     tokens = place.airbyte.requests("POST /applications/token")
     assert len(tokens) > 5
     # The first two are of two services: of the definitions, and of the run. Each lived half of its time and no less.
@@ -228,6 +229,18 @@ def test_row_7_a_sync_that_runs_already_is_joined_and_never_doubled(place: Place
     assert outcome.made == {"shop/users", "shop/orders"}
     assert "is joined" in outcome.said
     assert len(place.airbyte.jobs) == 1
+
+
+def test_row_7_a_sync_is_found_behind_many_old_jobs(place: Place) -> None:
+    connection = shop(place)
+    for _ in range(30):
+        place.airbyte.finish(place.airbyte.start(connection))
+        place.clock.pass_time(60)
+    invocation = place.invocation(place.load(connection))
+    running = place.airbyte.start(connection)
+    outcome = place.run(invocation)
+    assert json.loads(outcome.token)["job"] == running.id
+    assert place.posts() == 0
 
 
 def test_row_7_a_reset_is_waited_for(place: Place) -> None:
@@ -509,9 +522,18 @@ def test_row_18_killed_before_the_post(place: Place) -> None:
     assert (place.posts(), len(place.airbyte.jobs)) == (1, 2)
 
 
-def cancelled(place: Place, connection: FakeConnection, **options: Any) -> Outcome:
+def test_row_18_the_job_itself_is_taken_up_not_one_that_came_later(place: Place) -> None:
+    connection = shop(place)
+    invocation, before = killed(place, connection, has_job=True)
+    place.airbyte.finish(1)
+    place.airbyte.finish(place.airbyte.start(connection), "failed")  # by the schedule, while nobody was looking
+    outcome = place.run(invocation, resume=before.token)
+    assert {event.data_version for event in outcome.of(Materialized)} == {"job:1"}
+
+
+def cancelled(place: Place, connection: FakeConnection, resume: str | None = None, **options: Any) -> Outcome:
     invocation = place.invocation(place.load(connection, **options))
-    context = RunOf()
+    context = RunOf(resume)
     outcome = Outcome()
     try:
         for event in plugin.assetry_invoke(invocation, context):  # type: ignore[arg-type]
@@ -546,6 +568,28 @@ def test_row_19_a_job_that_was_joined_goes_on(place: Place) -> None:
     connection.script = ["running"] * 50
     place.airbyte.start(connection)
     cancelled(place, connection)
+    assert not place.airbyte.requests("DELETE")
+
+
+def test_row_19_a_joined_job_stays_somebody_elses_when_it_is_taken_up_again(place: Place) -> None:
+    connection = shop(place)
+    connection.script = ["running"] * 50
+    place.airbyte.start(connection)
+    _, before = killed(place, connection, has_job=True)
+    cancelled(place, connection, resume=before.token)
+    assert not place.airbyte.requests("DELETE")
+
+
+def test_row_19_a_queued_job_that_the_post_gives_back_is_not_ours(place: Place) -> None:
+    connection = shop(place)
+    connection.script = ["running"] * 50
+    queued = place.airbyte.start(connection, status="queued")
+    queued.script = ["running"] * 50
+    behind = {"data": [{"jobId": queued.id, "status": "succeeded", "jobType": "sync"}]}
+    place.airbyte.fail("GET /jobs", Fault(status=200, body=behind))
+    cancelled(place, connection)
+    assert place.posts() == 1
+    assert len(place.airbyte.jobs) == 1
     assert not place.airbyte.requests("DELETE")
 
 

@@ -57,6 +57,8 @@ class Client:
     ) -> None:
         self.address = address
         self.clock = clock or Clock()
+        #: How often a look is repeated that says nothing else; whoever can do without an answer makes it less.
+        self.attempts = ATTEMPTS
         self._given = http
         self._http = http
         self._transport = transport
@@ -73,9 +75,9 @@ class Client:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    def ask(self, request: Request, called_off: Callable[[], bool] = never, attempts: int = ATTEMPTS) -> Any:
+    def ask(self, request: Request, called_off: Callable[[], bool] = never, attempts: int | None = None) -> Any:
         """Return the answer's JSON, repeating the request while that may help; raise `AirbyteError`."""
-        return self._again(lambda: self.once(request), called_off, attempts)
+        return self._again(lambda: self.once(request), called_off, attempts or self.attempts)
 
     def _again(self, work: Callable[[], Any], called_off: Callable[[], bool], attempts: int) -> Any:
         for attempt in range(attempts):

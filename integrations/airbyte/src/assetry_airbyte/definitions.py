@@ -30,11 +30,13 @@ def known(options: Options) -> Snapshot:
     found = read_snapshot(options.snapshot_path)
     if found is not None and found.answers(options.asks_for):
         return found
-    return pull(options)
+    # Tables that are named are defined without an answer, too: a start-up should not wait long for one.
+    named = options.connection_id is not None and options.destination_tables
+    return pull(options, attempts=1 if named else None)
 
 
-def pull(options: Options) -> Snapshot:
-    """Read everything anew, keep it as the snapshot and return it.
+def pull(options: Options, attempts: int | None = None) -> Snapshot:
+    """Read everything anew, keep it as the snapshot and return it; `attempts` limits how often a look is repeated.
 
     A connection that is gone, or cannot be read, stays as it was, with the reason; it never hides the others. Raises
     `IntegrationError` when the API cannot be reached or refuses us.
@@ -43,6 +45,7 @@ def pull(options: Options) -> Snapshot:
     if before is not None and not before.answers(options.asks_for):
         before = None
     with service_for(options, environment) as service:
+        service.client.attempts = attempts or service.client.attempts
         connections = _connections(service, options, before)
         destinations = _destinations(service, connections, before)
     found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations)

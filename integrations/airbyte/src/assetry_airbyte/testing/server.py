@@ -43,6 +43,8 @@ class FakeAirbyte(World):
         self.client_id = f"application-{secrets.token_hex(4)}"
         self.token_seconds: float | None = 900.0
         self.seen: list[Seen] = []
+        #: How many requests were refused for want of a valid Authorization header.
+        self.refused = 0
         self.faults = Faults()
         self.accepts_form_only = self.accepts_json_only = False
         self._tokens: dict[str, float] = {}
@@ -170,6 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not base:
                 raise Refusal(404, "not-found", "There is nothing here")
             if not self.airbyte.admits(self.headers.get("Authorization")):
+                self.airbyte.refused += 1
                 raise Refusal(401, "unauthorized", "Unauthorized")
             if base == "/api/v1":
                 return 200, self.airbyte.internal_answer(seen.path, seen.body)
