@@ -4,7 +4,8 @@ Three manners of calling:
 
 * **claim**: every plugin is asked and exactly one may answer with something other than None. Two answers are an
   error that names both plugins; none is an error with the next step.
-* **routed**: only the plugin that claimed the integration's kind is called. Its implementation may be a plain generator.
+* **routed**: only the plugin that claimed the integration's kind is called. Its implementation may be a plain
+  generator.
 * **all**: every plugin is called; one that fails is isolated and recorded, the others go on.
 
 An implementation takes the arguments it needs, by name; arguments added later break nobody.
