@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 from email.utils import format_datetime
 from itertools import pairwise
@@ -756,9 +759,30 @@ def test_row_27_a_client_of_the_users_own_carries_every_request(place: Place) ->
     assert not own.is_closed
 
 
-def test_row_27_a_certificate_authority_of_ones_own_is_opened(place: Place) -> None:
-    with pytest.raises((IntegrationError, OSError)):
-        place.load(shop(place), ca_bundle=str(place.root / "nowhere.pem"))
+def test_row_27_a_certificate_authority_that_cannot_be_read_is_named(place: Place) -> None:
+    with pytest.raises(IntegrationError, match="certificate authority .*nowhere.pem cannot be read"):
+        place.load(shop(place), ca_bundle="nowhere.pem")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_row_27_a_certificate_authority_of_ones_own_is_trusted_when_named(place: Place) -> None:
+    certificate, key = place.root / "ca.pem", place.root / "key.pem"
+    asked = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=airbyte -addext subjectAltName=IP:127.0.0.1"
+    command = ["openssl", *asked.split(), "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    airbyte = FakeAirbyte()
+    airbyte.start_server(tls)
+    try:
+        connection = airbyte.add_connection("Shop", ["users"])
+        there = {"base_url": airbyte.url, "client_id": airbyte.client_id}
+        with pytest.raises(IntegrationError, match="is not trusted") as caught:
+            place.load(connection, **there)
+        assert "ca_bundle" in str(caught.value)
+        assert place.load(connection, **there, ca_bundle="ca.pem")
+    finally:
+        airbyte.stop_server()
 
 
 def test_row_28_two_processes_share_one_job(place: Place) -> None:

@@ -11,12 +11,12 @@ from assetry_dbt.profile import Profile
 from assetry_dbt.warehouse import warehouse_url
 
 
-def url(project_dir: Path = Path("/work/shop"), **output: Any) -> str | None:
+def url(project_dir: Path = Path("/srv/shop"), **output: Any) -> str | None:
     return warehouse_url(Profile("shop", "dev", Path("profiles.yml"), output), project_dir)
 
 
 def test_duckdb_paths_start_at_the_project() -> None:
-    assert url(type="duckdb", path="a b?.duckdb") == "duckdb:/work/shop/a%20b%3F.duckdb?schema=main"
+    assert url(type="duckdb", path="a b?.duckdb") == "duckdb:/srv/shop/a%20b%3F.duckdb?schema=main"
     assert url(type="duckdb", path="/data/x.duckdb", schema="raw") == "duckdb:/data/x.duckdb?schema=raw"
 
 
@@ -33,7 +33,7 @@ def test_duckdb_attachments_and_options() -> None:
         "schema": ["main"],
         "threads": ["2"],
         "preserve_insertion_order": ["False"],
-        "attach.other": ["/work/shop/y.duckdb"],
+        "attach.other": ["/srv/shop/y.duckdb"],
     }
 
 

@@ -152,11 +152,9 @@ class Client:
     def _opened(self) -> Any:
         with self._lock:
             if self._http is None:
-                import ssl
-
                 import httpx
 
-                verify: Any = ssl.create_default_context(cafile=self._ca_bundle) if self._ca_bundle else True
+                verify: Any = _trusting(self._ca_bundle) if self._ca_bundle else True
                 self._http = httpx.Client(transport=self._transport, verify=verify, trust_env=True)
             return self._http
 
@@ -258,6 +256,18 @@ class Client:
         error = AuthError(f"No token from {self.address.token} (HTTP {status}): {what}.", hint=FORMS)
         error.status = status
         return error
+
+
+def _trusting(ca_bundle: str) -> Any:
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except (OSError, ssl.SSLError) as error:
+        raise NotAirbyte(
+            f"The certificate authority {ca_bundle} cannot be read: {error}.",
+            hint="ca_bundle names a PEM file; a relative path starts at the project's folder.",
+        ) from None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from assetry_airbyte.answers import (
@@ -157,6 +158,6 @@ def _client(options: Options, credentials: Credentials, secret: Secret) -> Clien
         secret,
         http=http,
         transport=transport,
-        ca_bundle=options.ca_bundle,
+        ca_bundle=str(Path(options.root) / options.ca_bundle) if options.ca_bundle else None,
         clock=take(options.clock) if options.clock else None,
     )

@@ -25,8 +25,8 @@ def warehouse_url(profile: Profile, project_dir: Path) -> str | None:
     one process that is configured otherwise.
 
     >>> profile = Profile("shop", "dev", Path("profiles.yml"), {"type": "duckdb", "path": "shop.duckdb"})
-    >>> warehouse_url(profile, Path("/work/shop"))
-    'duckdb:/work/shop/shop.duckdb?schema=main'
+    >>> warehouse_url(profile, Path("/srv/shop"))
+    'duckdb:/srv/shop/shop.duckdb?schema=main'
     """
     known = _ADAPTERS.get(profile.adapter)
     return known(profile.output, project_dir) if known else None

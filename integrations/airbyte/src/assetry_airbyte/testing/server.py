@@ -49,13 +49,17 @@ class FakeAirbyte(World):
         self.accepts_form_only = self.accepts_json_only = False
         self._tokens: dict[str, float] = {}
         self._server: ThreadingHTTPServer | None = None
+        self._scheme = "http"
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
-    def start_server(self) -> None:
-        """Begin to listen."""
+    def start_server(self, tls: Any = None) -> None:
+        """Begin to listen; `tls` is an `ssl.SSLContext` with a certificate, for https."""
         handler = type("Handler", (_Handler,), {"airbyte": self})
         self._server = _Server(("127.0.0.1", 0), handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "http" if tls is None else "https"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop_server(self) -> None:
@@ -76,7 +80,7 @@ class FakeAirbyte(World):
     def host(self) -> str:
         """Return scheme, host and port."""
         assert self._server is not None, "the server is not running"
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def url(self) -> str:
