@@ -760,7 +760,7 @@ def test_row_27_a_client_of_the_users_own_carries_every_request(place: Place) ->
 
 
 def test_row_27_a_certificate_authority_that_cannot_be_read_is_named(place: Place) -> None:
-    with pytest.raises(IntegrationError, match="certificate authority .*nowhere.pem cannot be read"):
+    with pytest.raises(IntegrationError, match=r"certificate authority .*nowhere\.pem cannot be read"):
         place.load(shop(place), ca_bundle="nowhere.pem")
 
 
