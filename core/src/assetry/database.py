@@ -169,8 +169,9 @@ class Database:
 
     def _check_form(self, db: sqlite3.Connection) -> None:
         """Raise unless the file is new, or ours and not newer than this program."""
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        if application != _APPLICATION and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        # In this order: whoever sets the file up meanwhile commits its tables and its mark together.
+        filled = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+        if filled and db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
             raise StoreError(
                 f"{self.path} is a SQLite database of another program; it was not touched.",
                 hint='Give `store` in assetry.toml a file of its own, for example "sqlite:.assetry/state.db".',
