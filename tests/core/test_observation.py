@@ -99,3 +99,9 @@ def test_an_observation_is_history_but_nothing_to_retry(project: Project, mill: 
     project.observe()
     assert [bool(run.options.get("observe")) for run in project.store.runs()] == [True, False]
     assert project.find_run().id == made.run.id
+
+
+def test_what_a_tool_says_without_seeing_anything_is_kept(project: Project, mill: Mill) -> None:
+    records: list[EventRecord] = []
+    project.observe("raw", on_event=records.append)
+    assert Log("asked for 1") in [record.event for record in records]

@@ -7,9 +7,10 @@ tell whether its inputs have changed. What is seen again unchanged is not record
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from assetry.assets import Asset, Integration
 from assetry.context import Context, RunFacts
@@ -17,17 +18,29 @@ from assetry.errors import AssetryError
 from assetry.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.graph import AssetGraph
 from assetry.invocations import Invocation, InvocationGroup
+from assetry.io import Values
 from assetry.keys import AssetKey
 from assetry.ledger import Ledger
+from assetry.plugins import Plugins
+from assetry.protocols import Store
 from assetry.records import EventRecord, RunState
-from assetry.run import RunResult, RunServices, new_run
+from assetry.run import RunResult, new_run
 from assetry.versions import Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What an observation needs of the project: whom to ask, where to record it, and where values are."""
+
+    plugins: Plugins
+    store: Store
+    values: Values
 
 
 def observe(
     graph: AssetGraph,
     keys: Iterable[AssetKey],
-    services: RunServices,
+    sight: Sight,
     on_event: Callable[[EventRecord], None] | None = None,
 ) -> RunResult:
     """Ask the integrations of `keys` what became of these assets outside, and record what is new.
@@ -38,40 +51,45 @@ def observe(
     """
     started = time.monotonic()
     info = new_run((), {"observe": True})
-    services.store.begin(info)
-    ledger = Ledger(info.id, graph, Versions(graph, services.store.latest()))
-    invocations = _invocations([graph[key] for key in keys], services)
-    ledger.note(_now(), RunStarted(len({asset.key for each in invocations for asset in each.assets}), len(invocations)))
+    sight.store.begin(info)
+    ledger = Ledger(info.id, graph, Versions(graph, sight.store.latest()))
+    facts = RunFacts(info.id, info.options, sight.values, graph.__getitem__)
+    invocations = _invocations([graph[key] for key in keys], sight.plugins)
+    ledger.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     state: RunState = "succeeded"
     for invocation in invocations:
-        facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
-        said: list[Event] = []
+        note = partial(_note, ledger, invocation.id)
         try:
-            for event in services.plugins.observe(invocation, Context(facts, said.append)):
-                for each in (*_emptied(said), _checked(event, invocation)):
-                    ledger.note(_now(), each, invocation.id)
+            for event in sight.plugins.observe(invocation, Context(facts, note)):
+                note(_checked(event, invocation))
         except Exception as error:  # one integration that cannot be asked says nothing of the others
             state = "failed"
-            ledger.note(_now(), Log(_told(error, invocation, services), "error"), invocation.id)
-        _publish(ledger, services, on_event)
+            note(Log(_told(error, invocation, sight.plugins), "error"))
+        _publish(ledger.write(sight.store), on_event)
     ledger.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(ledger.counts)))
-    services.store.finish(info.id, state, _now())
-    _publish(ledger, services, on_event)
-    return RunResult(replace(info, state=state, finished=_now()), dict(ledger.counts), {})
+    records = ledger.write(sight.store)
+    finished = _now()
+    sight.store.finish(info.id, state, finished)
+    _publish(records, on_event)
+    return RunResult(replace(info, state=state, finished=finished), dict(ledger.counts), {})
 
 
-def _invocations(assets: Sequence[Asset], services: RunServices) -> list[Invocation]:
+def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
     """Return one invocation for the assets of each group; assets without a group are asked after together."""
     members: dict[tuple[str, str | None], tuple[Integration, InvocationGroup | None, list[Asset]]] = {}
     for asset in assets:
         if asset.integration is not None and asset.executable:
-            group = services.plugins.invocation_group(asset)
+            group = plugins.invocation_group(asset)
             place = (asset.integration.name, group.key if group else None)
             members.setdefault(place, (asset.integration, group, []))[2].append(asset)
     return [
         Invocation(id=str(number), group=group, integration=integration, assets=tuple(found))
         for number, (integration, group, found) in enumerate(members.values(), 1)
     ]
+
+
+def _note(ledger: Ledger, invocation: str, event: Event) -> None:
+    ledger.note(_now(), event, invocation)
 
 
 def _checked(event: Event, invocation: Invocation) -> Event:
@@ -84,19 +102,14 @@ def _checked(event: Event, invocation: Invocation) -> Event:
     return Log(f"An observation may only yield Observed for the assets it was asked for, not {event!r}.", "warning")
 
 
-def _emptied(said: list[Event]) -> Iterator[Event]:
-    while said:
-        yield said.pop(0)
-
-
-def _told(error: Exception, invocation: Invocation, services: RunServices) -> str:
+def _told(error: Exception, invocation: Invocation, plugins: Plugins) -> str:
     if isinstance(error, AssetryError):
         return f"{invocation.integration.name}: {error.message}"
-    return f"{services.plugins.label(invocation.integration)} raised {type(error).__name__}: {error}"
+    return f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}"
 
 
-def _publish(ledger: Ledger, services: RunServices, on_event: Callable[[EventRecord], None] | None) -> None:
-    for record in ledger.write(services.store):
+def _publish(records: Iterable[EventRecord], on_event: Callable[[EventRecord], None] | None) -> None:
+    for record in records:
         if on_event is not None:
             on_event(record)
 

@@ -26,7 +26,7 @@ from assetry.io import Values
 from assetry.keys import AssetKey
 from assetry.memory import growing
 from assetry.modules import import_modules
-from assetry.observation import observe
+from assetry.observation import Sight, observe
 from assetry.plan import Plan, PlanRequest, make_plan
 from assetry.plugins import Plugins, load_plugins
 from assetry.protocols import Store
@@ -420,12 +420,8 @@ class Project:
 
         For example a sync that somebody else started: what is downstream of it becomes stale.
         """
-        executor = self.plugins.open_executor("inline")
-        services = RunServices(self.plugins, self.store, executor, self.values)
-        try:
-            return observe(self.graph, self.select(select, exclude), services, on_event)
-        finally:
-            executor.close()
+        sight = Sight(self.plugins, self.store, self.values)
+        return observe(self.graph, self.select(select, exclude), sight, on_event)
 
     # -- history -------------------------------------------------------------------------------------------------
 
