@@ -12,9 +12,11 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args, get_origin
 
-from assetry import errors, events, hookspecs, plugin
-from assetry.candidates import hooks_in
+from assetry import errors, plugin
+from assetry.hooks import specs as hookspecs
+from assetry.hooks.inspection import hooks_in
 from assetry.testing import subjects
+from assetry.types import events
 
 #: Fields that are nothing to a plugin author: class variables that the codec reads.
 _HIDDEN = ("json_tag", "json_names")

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from assetry import hookspecs, plugin
-from assetry.candidates import hooks_in
-from assetry.cli.scaffold import plugin_files
+from assetry import plugin
+from assetry.cli.definitions.scaffold import plugin_files
+from assetry.hooks import specs as hookspecs
+from assetry.hooks.inspection import hooks_in
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

@@ -20,7 +20,7 @@ from assetry.plugin import (
     Skipped,
 )
 from assetry_airbyte import plugin
-from assetry_airbyte.given import keep
+from assetry_airbyte.hosted.live_objects import keep
 from assetry_airbyte.testing import FakeAirbyte, FakeClock, FakeConnection
 
 

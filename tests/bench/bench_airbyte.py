@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assetry.plugin import Integration
-from assetry_airbyte.answers import Connection, Destination, Stream
-from assetry_airbyte.settings import Options
-from assetry_airbyte.snapshot import Snapshot, write_snapshot
+from assetry_airbyte.hosted.responses import Connection, Destination, Stream
+from assetry_airbyte.hosted.settings import Options
+from assetry_airbyte.hosted.snapshot import Snapshot, write_snapshot
 
 from tests.bench.measure import best, child_cpu, python, row
 
 CONNECTIONS, STREAMS = 1000, 50
 PROJECT = '[integrations.lake]\nkind = "airbyte"\nbase_url = "http://localhost:1"\n'
 LOAD = (
-    "from assetry.project import Project\n"
+    "from assetry.project.project import Project\n"
     "with Project.load({folder!r}) as project:\n"
     f"    assert len(project.graph) == {CONNECTIONS * STREAMS}\n"
 )

@@ -49,8 +49,8 @@ def write_project(folder: Path) -> Path:
 def build_here(folder: str, engine: str) -> None:
     """Build everything once in this process by one engine, without assetry's graph, plan and records."""
     from assetry.plugin import CheckRef, Integration, Invocation, Materialized
-    from assetry_dbt.invoke import invoke
     from assetry_dbt.loading import load
+    from assetry_dbt.running.invoke import invoke
 
     context: Any = SimpleNamespace(run_id="bench", options={}, deadline=None, resume=None, cancelled=False)
     integration = Integration("bench", "dbt", {"engine": engine}, folder)

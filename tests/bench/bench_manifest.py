@@ -198,11 +198,11 @@ def measure(what: str, path: Path) -> dict[str, float]:
     """Do one thing with the manifest at `path`; return CPU seconds of it and the peak memory of the process in MB."""
     import msgspec
     from assetry import Integration
-    from assetry_dbt.assets import Placement, assets_of, code_versions
-    from assetry_dbt.manifest import Manifest, paused_gc, read_manifest
+    from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
+    from assetry_dbt.manifest.manifest import Manifest, paused_gc, read_manifest
 
     if what == "graph":
-        from assetry.graph import AssetGraph
+        from assetry.graph.graph import AssetGraph
     if what != "nothing":
         started = time.process_time()
         if what == "decode":

@@ -12,11 +12,11 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from assetry.assets import Asset, Check, Integration
-from assetry.collapse import Collapse, Family, collapse
-from assetry.graph import AssetGraph
-from assetry.invocations import InvocationGroup
-from assetry.plan import make_plan
+from assetry.graph.graph import AssetGraph
+from assetry.plan.collapse import Collapse, Family, collapse
+from assetry.plan.planner import make_plan
+from assetry.types.assets import Asset, Check, Integration
+from assetry.types.invocations import InvocationGroup
 
 SIZE = 10_000
 PYTHON = Integration("python", "python")

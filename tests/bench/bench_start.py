@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from assetry import Project
-from assetry.events import Checked, InvocationFinished, Started
-from assetry.records import EventRecord
+from assetry.types.events import Checked, InvocationFinished, Started
+from assetry.types.records import EventRecord
 
 from tests.bench.measure import row
 

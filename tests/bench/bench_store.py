@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry.assets import Asset, Column
-from assetry.events import Materialized, Started
-from assetry.graph import AssetGraph
-from assetry.keys import AssetKey
-from assetry.records import Attempt, EventRecord, Materialization, RunInfo
-from assetry.staleness import statuses
-from assetry.store import SQLiteStore
+from assetry.graph.graph import AssetGraph
+from assetry.status.staleness import statuses
+from assetry.store.sqlite import SQLiteStore
+from assetry.types.assets import Asset, Column
+from assetry.types.events import Materialized, Started
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
 
 from tests.bench.measure import row
 

@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from assetry.executors import ThreadExecutor
-from assetry.io import FileIO, MemoryIO
+from assetry.io.files import FileIO
+from assetry.io.memory import MemoryIO
 from assetry.plugin import Asset, AssetKey, Attempt, Saved, hookimpl
-from assetry.store import SQLiteStore
+from assetry.run.threads import ThreadExecutor
+from assetry.store.sqlite import SQLiteStore
 from assetry.testing import (
     ExecutorConformance,
     ExecutorUnderTest,

@@ -9,12 +9,12 @@ from assetry.testing import IOManagerConformance, IOUnderTest
 
 class TestFiles(IOManagerConformance):
     def subject(self, folder: Path) -> IOUnderTest:
-        return IOUnderTest("assetry.io", url=f"parquet:{folder}/values", values=[b"bytes", (1, 2)])
+        return IOUnderTest("assetry.io.plugin", url=f"parquet:{folder}/values", values=[b"bytes", (1, 2)])
 
 
 class TestMemory(IOManagerConformance):
     subject = IOUnderTest(
-        "assetry.io",
+        "assetry.io.plugin",
         url="memory:",
         refuses={"durable": "memory ends with the process", "atomic": "it keeps any object at all"},
     )

@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 
 import assetry.testing
 import pytest
-from assetry.candidates import PluginInfo
 from assetry.errors import UsageError
+from assetry.hooks.installed import PluginInfo
 from assetry.testing import (
     ExecutorConformance,
     IntegrationConformance,

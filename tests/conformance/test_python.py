@@ -10,7 +10,7 @@ from assetry.testing import FakeTool, IntegrationConformance, IntegrationUnderTe
 
 #: The plugin as a module of hooks, as an entry point would name it.
 HOOKS = """\
-from assetry.python import PythonPlugin
+from assetry.python.plugin import PythonPlugin
 
 _plugin = PythonPlugin()
 for _name in dir(_plugin):

@@ -11,10 +11,10 @@ from assetry.testing import StoreConformance, StoreUnderTest
 class TestSQLite(StoreConformance):
     def subject(self, folder: Path) -> StoreUnderTest:
         numbers = count()
-        return StoreUnderTest("assetry.store", new_url=lambda: f"sqlite:{folder}/state-{next(numbers)}.db")
+        return StoreUnderTest("assetry.store.sqlite", new_url=lambda: f"sqlite:{folder}/state-{next(numbers)}.db")
 
 
 class TestSQLiteInMemory(StoreConformance):
     subject = StoreUnderTest(
-        "assetry.store", new_url=lambda: "sqlite::memory:", refuses={"durable": "memory ends with the process"}
+        "assetry.store.sqlite", new_url=lambda: "sqlite::memory:", refuses={"durable": "memory ends with the process"}
     )

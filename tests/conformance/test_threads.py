@@ -6,8 +6,8 @@ from assetry.testing import ExecutorConformance, ExecutorUnderTest
 
 
 class TestThreads(ExecutorConformance):
-    subject = ExecutorUnderTest("assetry.executors", url="threads:3")
+    subject = ExecutorUnderTest("assetry.run.threads", url="threads:3")
 
 
 class TestInline(ExecutorConformance):
-    subject = ExecutorUnderTest("assetry.executors", url="inline", refuses={"parallel": "one after the other"})
+    subject = ExecutorUnderTest("assetry.run.threads", url="inline", refuses={"parallel": "one after the other"})

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from assetry_dbt.profile import Profile
+from assetry_dbt.project.profile import Profile
 from assetry_dbt.warehouse import warehouse_url
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from assetry.io import MemoryIO
+from assetry.io.memory import MemoryIO
+from assetry.io.merge import save_whole
 from assetry.plugin import Asset, IOManager, Rows
-from assetry.tables import save_whole
 from assetry_duckdb.io import DuckDBIO
 from hypothesis import given, settings
 from hypothesis import strategies as st

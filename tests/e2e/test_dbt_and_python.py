@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from assetry import Project
-from assetry.events import InvocationFinished, Materialized, Skipped, Started
-from assetry.plan import Plan
-from assetry.records import EventRecord
+from assetry.plan.plan import Plan
+from assetry.types.events import InvocationFinished, Materialized, Skipped, Started
+from assetry.types.records import EventRecord
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WAIT = 120

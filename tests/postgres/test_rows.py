@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
-from assetry.io import MemoryIO
+from assetry.io.memory import MemoryIO
+from assetry.io.merge import save_whole
 from assetry.plugin import Asset, IOManager, NothingKeptError, Rows, ValueStoreError
-from assetry.tables import save_whole
 from assetry_postgres.io import PostgresIO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

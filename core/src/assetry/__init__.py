@@ -14,20 +14,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assetry.assets import Asset, Check, Column, Dep, Integration
-from assetry.decorators import CheckResult, asset, asset_check, multi_asset
-from assetry.keys import AssetKey
-from assetry.partitions import (
+from assetry.python.decorators import CheckResult, asset, asset_check, multi_asset
+from assetry.types.assets import Asset, Check, Column, Dep, Integration
+from assetry.types.keys import AssetKey
+from assetry.types.partitions import (
     DynamicPartitionsDefinition,
     MultiPartitionsDefinition,
     StaticPartitionsDefinition,
 )
-from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 if TYPE_CHECKING:
-    from assetry.calls import AssetContext
-    from assetry.project import Project, materialize
-    from assetry.windows import (
+    from assetry.project.project import Project, materialize
+    from assetry.python.context import AssetContext
+    from assetry.types.time_partitions import (
         DailyPartitionsDefinition,
         HourlyPartitionsDefinition,
         MonthlyPartitionsDefinition,
@@ -64,17 +64,17 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # A project loads plugins, and so pluggy; whoever only defines assets should not wait for that.
     if name in ("Project", "materialize"):
-        from assetry import project
+        from assetry.project import project
 
         return getattr(project, name)
     # A function's context needs no annotation, and most functions need no context.
     if name == "AssetContext":
-        from assetry.calls import AssetContext
+        from assetry.python.context import AssetContext
 
         return AssetContext
     # Few assets are partitioned by time, and five classes of it cost as much as all the rest.
     if name in __all__:
-        from assetry import windows
+        from assetry.types import time_partitions as windows
 
         return getattr(windows, name)
     if name == "__version__":

@@ -17,9 +17,6 @@ and its first lines are these::
                 for table in integration.options["tables"]]
 """
 
-from assetry.assets import Asset, Check, Column, Dep, Integration, Relation, Severity
-from assetry.codec import from_json, to_json
-from assetry.contents import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.errors import (
     AssetryError,
     DefinitionError,
@@ -31,7 +28,11 @@ from assetry.errors import (
     ValueStoreError,
     near_names,
 )
-from assetry.events import (
+from assetry.hooks.specs import hookimpl
+from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
+from assetry.types.assets import Asset, Check, Column, Dep, Integration, Relation, Severity
+from assetry.types.codec import from_json, to_json
+from assetry.types.events import (
     Checked,
     Event,
     Failed,
@@ -44,16 +45,15 @@ from assetry.events import (
     Skipped,
     Started,
 )
-from assetry.hookspecs import hookimpl
-from assetry.invocations import CheckRef, Invocation, InvocationGroup
-from assetry.keys import AssetKey
-from assetry.panels import Panel, PanelContext
-from assetry.partitions import PartitionsDefinition
-from assetry.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
-from assetry.processes import Process
-from assetry.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
-from assetry.records import Attempt, EventRecord, Materialization, Outcome, RunInfo, RunState
-from assetry.windows import TimeWindowPartitionsDefinition
+from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
+from assetry.types.keys import AssetKey
+from assetry.types.panels import Panel, PanelContext
+from assetry.types.partitions import PartitionsDefinition
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.types.process import Process
+from assetry.types.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
+from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo, RunState
+from assetry.types.time_partitions import TimeWindowPartitionsDefinition
 
 __all__ = [
     "Asset",

@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from assetry_airbyte import spool
-from assetry_airbyte.columns import JSON, TEXT, WRITTEN, array, kind_of
-from assetry_airbyte.spool import Spool
+from assetry_airbyte.local import spool
+from assetry_airbyte.local.columns import JSON, TEXT, WRITTEN, array, kind_of
+from assetry_airbyte.local.spool import Spool
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from assetry import Asset, Integration, Project
 from assetry.plugin import Invocation, InvocationGroup, Materialized, Started, hookimpl
-from assetry_airbyte import connector
+from assetry_airbyte.local import connector
 
 from tests.airbyte.local.scripted import KEYED, Bench, alive, stream, wait_for
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from assetry import Integration
 from assetry.plugin import Asset, DefinitionError, IntegrationError, UsageError
-from assetry_airbyte.local import load_local, pull_local
+from assetry_airbyte.local.integration import load_local, pull_local
 
 from tests.airbyte.local.scripted import KEYED, Bench, stream
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 
-from assetry.cli.lines import complete, event_line, event_to_json
+from assetry.cli.lines import event_line
 from assetry.cli.progress import LiveProgress, View, picture_lines
 from assetry.cli.session import Session
-from assetry.codec import from_json
-from assetry.events import (
+from assetry.types.codec import from_json
+from assetry.types.events import (
     Checked,
     Event,
     Failed,
@@ -23,8 +23,9 @@ from assetry.events import (
     Skipped,
     Started,
 )
-from assetry.keys import AssetKey
-from assetry.records import EventRecord
+from assetry.types.keys import AssetKey
+from assetry.types.records import EventRecord
+from assetry.views.json import complete, event_to_json
 from rich.console import Console
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)

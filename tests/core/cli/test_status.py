@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assetry.cli.status import status_lines
-from assetry.keys import AssetKey
-from assetry.staleness import Reason, Status
+from assetry.cli.runs.status import status_lines
+from assetry.status.staleness import Reason, Status
+from assetry.types.keys import AssetKey
 
 if TYPE_CHECKING:
     from conftest import Folder

@@ -31,8 +31,8 @@ def test_nothing_of_assetry_is_used(request):
     loaded = sorted(name for name in sys.modules if name.startswith("assetry"))
     kit = [name for name in loaded if name.startswith("assetry.testing.")]
     assert kit == ["assetry.testing.pytest_plugin"], kit
-    for name in ("assetry.project", "assetry.plugins", "assetry.run", "assetry.store", "assetry.io"):
-        assert name not in loaded, name
+    for name in ("project.project", "hooks.manager", "run.loop", "store.sqlite", "io.files"):
+        assert f"assetry.{name}" not in loaded, name
     for name in HEAVY:
         assert name not in sys.modules, name
     assert not [name for name in request.fixturenames if name in ("project", "fake_transport", "assetry_kit")]

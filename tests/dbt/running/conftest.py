@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Asset, AssetKey, CheckRef, Event, Integration, Invocation, Saved
-from assetry_dbt import engine, invoke, loading
-from assetry_dbt.project import DbtProject
+from assetry_dbt import loading
+from assetry_dbt.project.project import DbtProject
+from assetry_dbt.running import engine, invoke
 
 #: The project: `d` and a unit test of `u` fail, a test of `c` fails, one of `b` warns; `eph` stands between a and b.
 HAPPENINGS: Mapping[str, str] = {

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Checked, Failed, IntegrationError, Log, Materialized, Skipped, Started
-from assetry_dbt import engine, engine_cli
-from assetry_dbt.engine_cli import CliEngine, LogReader, find_dbt
-from assetry_dbt.nodes import Ended, Message, NodeFinished, NodeStarted
-from assetry_dbt.project import DbtProject
+from assetry_dbt.project.project import DbtProject
+from assetry_dbt.running import engine, engine_cli
+from assetry_dbt.running.engine_cli import CliEngine, LogReader, find_dbt
+from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted
 
 #: A dbt 2 in shape: statuses without messages, messages in run_results.json, lines that are no JSON.
 SECOND = """\

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Failed, Log, Materialized
-from assetry_dbt import parsed, surroundings
-from assetry_dbt.engine_inprocess import Hearing
-from assetry_dbt.files import files_digest, files_of
-from assetry_dbt.nodes import Message
+from assetry_dbt.project import parse_cache as parsed
+from assetry_dbt.project.files import files_digest, files_of
+from assetry_dbt.running import isolation as surroundings
+from assetry_dbt.running.engine_inprocess import Hearing
+from assetry_dbt.running.reports import Message
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,7 @@ def test_what_was_read_is_used_again_until_a_file_changes(
     recalled = []
     recall = parsed.recall
     monkeypatch.setattr(
-        "assetry_dbt.engine_inprocess.recall", lambda *given: recalled.append(recall(*given)) or recalled[-1]
+        "assetry_dbt.running.engine_inprocess.recall", lambda *given: recalled.append(recall(*given)) or recalled[-1]
     )
     bench = happenings()
     first = bench.run("a", "b", "raw")

@@ -19,8 +19,8 @@ from assetry.plugin import (
     Skipped,
     Started,
 )
-from assetry_dbt.events import Story, made_metadata
-from assetry_dbt.nodes import Ended, Message, NodeFinished, NodeStarted, Report
+from assetry_dbt.running.events import Story, made_metadata
+from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted, Report
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC
 from typing import Any
 
 import click
 
-from assetry.cli.text import clock, counted, duration, listed
-from assetry.codec import to_json
-from assetry.events import (
+from assetry.cli.text import STATE_COLOURS, clock, counted, duration, listed
+from assetry.types.events import (
     Checked,
     Event,
     Failed,
@@ -26,49 +23,7 @@ from assetry.events import (
     Skipped,
     Started,
 )
-from assetry.records import EventRecord
-
-_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "interrupted": "red"}
-
-
-def event_to_json(record: EventRecord) -> dict[str, Any]:
-    """Return an event as a line of ``--output ndjson`` has it.
-
-    >>> from datetime import datetime
-    >>> record = EventRecord(at=datetime(2026, 1, 31, tzinfo=UTC), run="r", invocation="1", event=Started("a"))
-    >>> event_to_json(record)["event"], event_to_json(record)["asset"]
-    ('started', 'a')
-    """
-    event = {"event": record.event.name, **complete(record.event)}
-    name = event.pop("event")
-    return {
-        "version": 1,
-        "event": name,
-        "at": record.at.astimezone(UTC).isoformat(),
-        "run": record.run,
-        "invocation": record.invocation,
-        **event,
-    }
-
-
-def complete(event: Event) -> dict[str, Any]:
-    """Return all fields of an event as JSON, also those at their default: readers need not know defaults."""
-    from dataclasses import fields
-
-    names = event.json_names
-    return {names.get(field.name, field.name): _plain(getattr(event, field.name)) for field in fields(event)}
-
-
-def _plain(value: Any) -> Any:
-    try:
-        return to_json(value)
-    except TypeError:
-        return str(value)
-
-
-def json_line(record: EventRecord) -> str:
-    """Return an event as one line of JSON."""
-    return json.dumps(event_to_json(record), ensure_ascii=False)
+from assetry.types.records import EventRecord
 
 
 def event_line(record: EventRecord) -> str:
@@ -102,9 +57,13 @@ def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
         return "invoke", "blue", what
     if isinstance(event, InvocationFinished):
         told = f"{event.state} after {duration(event.seconds)}"
-        return "returned", _COLOURS.get(event.state), told + (f": {_first(event.message)}" if event.message else "")
+        return (
+            "returned",
+            STATE_COLOURS.get(event.state),
+            told + (f": {_first(event.message)}" if event.message else ""),
+        )
     if isinstance(event, RunFinished):
-        return "run", _COLOURS.get(event.state), f"{event.state} after {duration(event.seconds)}"
+        return "run", STATE_COLOURS.get(event.state), f"{event.state} after {duration(event.seconds)}"
     if isinstance(event, Progress):
         total = "" if event.total is None else f" of {event.total:g}"
         return "progress", None, f"{event.key}: {event.done:g}{total}"

@@ -7,18 +7,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from datetime import datetime
-from typing import Any
 
 import click
 
 from assetry.cli.progress import Progress, progress_for
-from assetry.cli.runs import STATE_COLOURS
 from assetry.cli.session import Session
-from assetry.cli.text import counted, duration, listed
-from assetry.events import Checked, Failed, Skipped
-from assetry.graph import AssetGraph
-from assetry.records import EventRecord
-from assetry.run import RunResult
+from assetry.cli.text import STATE_COLOURS, counted, duration, listed
+from assetry.graph.graph import AssetGraph
+from assetry.run.result import RunResult
+from assetry.types.events import Checked, Failed, Skipped
+from assetry.types.records import EventRecord
+from assetry.views.json import result_to_json
 
 CODES = {"succeeded": 0, "failed": 1, "cancelled": 130, "interrupted": 130}
 
@@ -37,42 +36,8 @@ def carry_out(session: Session, run: Carry) -> int:
         if result.run.state != "succeeded":
             session.note(f"`assetry retry` runs what is left; `assetry logs {result.run.id}` shows all that happened.")
     elif session.output == "json":
-        session.emit(result_to_json(result, progress))
+        session.emit(result_to_json(result.run, result.counts, result.outcomes.values(), progress.view.checks))
     return CODES[result.run.state]
-
-
-def result_to_json(result: RunResult, progress: Progress) -> dict[str, Any]:
-    """Return how a run went, as JSON."""
-    return {
-        "run": result.run.id,
-        "state": result.run.state,
-        "counts": dict(result.counts),
-        "assets": [
-            {
-                "key": str(each.key),
-                "partition": each.partition,
-                "outcome": each.outcome,
-                "message": each.message,
-                "because": each.because and str(each.because),
-            }
-            for each in result.outcomes.values()
-        ],
-        "checks": [
-            {
-                "asset": str(each.key),
-                "check": each.check,
-                "passed": each.passed,
-                "severity": each.severity,
-                "message": each.message,
-            }
-            for each in progress.view.checks
-        ],
-    }
-
-
-def nothing_to_json() -> dict[str, Any]:
-    """Return, in the same shape, that there was nothing to run."""
-    return {"run": None, "state": "succeeded", "counts": {}, "assets": [], "checks": []}
 
 
 def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterable[str]:

@@ -12,29 +12,30 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """Tell of one command: what it takes, what it does, in which part of the overview it stands."""
+    """One command: the package of its module, where it stands in the overview, what it takes and does."""
 
+    home: str
     part: str
     takes: str
     does: str
 
 
-#: Every command of assetry itself; the module `assetry.cli.<name>` holds it as `command`.
+#: Every command of assetry itself; the module `assetry.cli.<home>.<name>` holds it as `command`.
 COMMANDS: Mapping[str, Entry] = {
-    "init": Entry("Definitions", "[FOLDER]", "Set up a project."),
-    "list": Entry("Definitions", "", "List the assets."),
-    "show": Entry("Definitions", "KEY", "Show one asset in full."),
-    "graph": Entry("Definitions", "", "Draw the graph: text, dot, json or svg."),
-    "check": Entry("Definitions", "", "Load and validate everything."),
-    "plan": Entry("Runs", "", "Show what would run, and why."),
-    "materialize": Entry("Runs", "", "Run it; --stale: only what is out of date."),
-    "status": Entry("Runs", "", "Tell what is fresh, stale, failed, and why."),
-    "retry": Entry("Runs", "[RUN]", "Run what is left of a run."),
-    "observe": Entry("Runs", "", "Look at what happened outside; run nothing."),
-    "runs": Entry("Runs", "", "List the runs."),
-    "logs": Entry("Runs", "[RUN]", "Show the events of a run."),
-    "cancel": Entry("Runs", "RUN", "Stop a run."),
-    "plugins": Entry("Surroundings", "", "List what is loaded, from where, and what is broken."),
+    "init": Entry("definitions", "Definitions", "[FOLDER]", "Set up a project."),
+    "list": Entry("definitions", "Definitions", "", "List the assets."),
+    "show": Entry("definitions", "Definitions", "KEY", "Show one asset in full."),
+    "graph": Entry("definitions", "Definitions", "", "Draw the graph: text, dot, json or svg."),
+    "check": Entry("definitions", "Definitions", "", "Load and validate everything."),
+    "plan": Entry("runs", "Runs", "", "Show what would run, and why."),
+    "materialize": Entry("runs", "Runs", "", "Run it; --stale: only what is out of date."),
+    "status": Entry("runs", "Runs", "", "Tell what is fresh, stale, failed, and why."),
+    "retry": Entry("runs", "Runs", "[RUN]", "Run what is left of a run."),
+    "observe": Entry("runs", "Runs", "", "Look at what happened outside; run nothing."),
+    "runs": Entry("runs", "Runs", "", "List the runs."),
+    "logs": Entry("runs", "Runs", "[RUN]", "Show the events of a run."),
+    "cancel": Entry("runs", "Runs", "RUN", "Stop a run."),
+    "plugins": Entry("definitions", "Surroundings", "", "List what is loaded, from where, and what is broken."),
 }
 
 #: The options that every command takes, before or after its name.

@@ -43,7 +43,7 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Return a command; plugins are asked only for a name that is not in the table."""
         if name in COMMANDS:
-            command: click.Command = import_module(f"assetry.cli.{name}").command
+            command: click.Command = import_module(f"assetry.cli.{COMMANDS[name].home}.{name}").command
             return command
         self._ask_plugins(ctx)
         return self.commands.get(name)

@@ -10,11 +10,11 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import click
 
-from assetry.cli.lines import event_line, json_line
-from assetry.cli.logs import is_for_people
+from assetry.cli.lines import event_line
+from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
 from assetry.cli.text import counted, cut, elapsed, listed
-from assetry.events import (
+from assetry.types.events import (
     TERMINAL,
     Checked,
     Event,
@@ -27,10 +27,11 @@ from assetry.events import (
     Skipped,
     Started,
 )
-from assetry.events import (
+from assetry.types.events import (
     Progress as Progressed,
 )
-from assetry.records import EventRecord
+from assetry.types.records import EventRecord
+from assetry.views.json import json_line
 
 if TYPE_CHECKING:
     from rich.console import Console

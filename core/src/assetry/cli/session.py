@@ -15,8 +15,8 @@ import click
 from assetry.errors import UsageError
 
 if TYPE_CHECKING:
-    from assetry.keys import AssetKey
-    from assetry.project import Project
+    from assetry.project.project import Project
+    from assetry.types.keys import AssetKey
 
 VERSION = 1
 
@@ -55,7 +55,7 @@ class Session:
     def project(self) -> Project:
         """Return the project of the folder, found and set up, its definitions not loaded yet."""
         if self._project is None:
-            from assetry.project import Project
+            from assetry.project.project import Project
 
             self._project = Project.load(".")
             for problem in self._project.plugins.problems:

@@ -100,3 +100,12 @@ def moment(at: datetime) -> str:
 def clock(at: datetime) -> str:
     """Return the time of day in the reader's own time zone."""
     return f"{at.astimezone():%H:%M:%S}"
+
+
+STATE_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "interrupted": "red",
+    "running": "blue",
+}

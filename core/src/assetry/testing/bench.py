@@ -9,19 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assetry.assets import Asset, Integration
-from assetry.context import Context, RunFacts
 from assetry.errors import UsageError
-from assetry.events import TERMINAL, Log
-from assetry.graph import AssetGraph
-from assetry.invocations import Invocation, InvocationGroup
-from assetry.io import Values
-from assetry.keys import AssetKey
-from assetry.plan import Plan, PlanRequest, make_plan
-from assetry.project import Project
+from assetry.graph.graph import AssetGraph
+from assetry.io.values import ValueRouter
+from assetry.plan.plan import Plan, PlanRequest
+from assetry.plan.planner import make_plan
+from assetry.project.project import Project
+from assetry.run.context import Context, RunFacts
 from assetry.testing.loading import declared_refusals, load
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest, refusals
 from assetry.testing.watching import Decide, Lines, Recording, Watch, eventually
+from assetry.types.assets import Asset, Integration
+from assetry.types.events import TERMINAL, Log
+from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.keys import AssetKey
 
 
 class Bench:
@@ -154,10 +155,10 @@ class Bench:
     # -- streams -----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def values(self) -> Values:
+    def values(self) -> ValueRouter:
         """Return where the bench keeps values."""
         files = f"parquet:{self.folder / 'values'}"
-        return Values(
+        return ValueRouter(
             self.plugins.open_io,
             files,
             files=files,

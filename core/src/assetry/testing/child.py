@@ -14,10 +14,10 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
-from assetry.codec import to_json
-from assetry.context import Context, RunFacts
-from assetry.io import Values
+from assetry.io.values import ValueRouter
+from assetry.run.context import Context, RunFacts
 from assetry.testing.loading import load
+from assetry.types.codec import to_json
 
 #: Seconds after which a child is taken for hung.
 LONGEST = 300
@@ -77,7 +77,7 @@ def run_invocation(subject: Mapping[str, Any], invocation: Any) -> list[Any]:
     plugins = load(subject["plugin"], subject["beside"])
     known = {asset.key: asset for asset in (*invocation.assets, *invocation.also, *invocation.inputs)}
     files = f"parquet:{subject['folder']}"
-    values = Values(
+    values = ValueRouter(
         plugins.open_io,
         files,
         files=files,

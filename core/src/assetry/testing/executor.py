@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry.assets import Integration
-from assetry.events import Event, Log
-from assetry.invocations import Invocation
-from assetry.protocols import Executor, RunningTask
 from assetry.testing.loading import declared_refusals
 from assetry.testing.plugin import PluginConformance
 from assetry.testing.subjects import EXECUTOR_CAPABILITIES, ExecutorUnderTest, refusals
 from assetry.testing.watching import eventually
+from assetry.types.assets import Integration
+from assetry.types.events import Event, Log
+from assetry.types.invocations import Invocation
+from assetry.types.protocols import Executor, RunningTask
 
 #: Seconds after which a task ends by itself, so that a failing check leaves nothing behind.
 LONGEST = 60.0
@@ -114,7 +114,7 @@ class ExecutorConformance(PluginConformance):
     """Inherit this, and fill in `subject`: an `ExecutorUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestThreads(ExecutorConformance):
-    ...     subject = ExecutorUnderTest("assetry.executors", url="threads:2")
+    ...     subject = ExecutorUnderTest("assetry.run.threads", url="threads:2")
     """
 
     capabilities: ClassVar[Mapping[str, str]] = EXECUTOR_CAPABILITIES

@@ -14,17 +14,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry.assets import Asset
-from assetry.codec import from_json, to_json
-from assetry.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Skipped, Started
-from assetry.invocations import CheckRef, InvocationGroup
-from assetry.keys import AssetKey
 from assetry.testing.bench import Bench, is_end
 from assetry.testing.child import ChildError, elsewhere, run_invocation
 from assetry.testing.loading import module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest
 from assetry.testing.watching import Recording, Watch, eventually
+from assetry.types.assets import Asset
+from assetry.types.codec import from_json, to_json
+from assetry.types.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Skipped, Started
+from assetry.types.invocations import CheckRef, InvocationGroup
+from assetry.types.keys import AssetKey
 
 #: The most bytes of JSON that the metadata of one event, or of one asset, may have: every reader of a run's log
 #: reads them. Larger things are kept as values, and pointed at.

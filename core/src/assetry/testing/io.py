@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from assetry.assets import Asset, Relation
 from assetry.errors import AssetryError, ValueStoreError
-from assetry.partitions import StaticPartitionsDefinition
-from assetry.protocols import IOManager, Saved
 from assetry.testing.child import ChildError, elsewhere
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
+from assetry.types.assets import Asset, Relation
+from assetry.types.partitions import StaticPartitionsDefinition
+from assetry.types.protocols import IOManager, Saved
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ class IOManagerConformance(PluginConformance):
 
     >>> class TestFiles(IOManagerConformance):
     ...     def subject(self, folder):
-    ...         return IOUnderTest("assetry.io", url=f"parquet:{folder}")
+    ...         return IOUnderTest("assetry.io.files", url=f"parquet:{folder}")
     """
 
     capabilities: ClassVar[Mapping[str, str]] = IO_CAPABILITIES

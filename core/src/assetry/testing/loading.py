@@ -8,9 +8,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from assetry.candidates import Candidate, PluginInfo, refusals_of
-from assetry.plugins import Plugins, load_plugins
-from assetry.project import BUILT_IN
+from assetry.hooks.inspection import refusals_of
+from assetry.hooks.installed import Candidate, PluginInfo
+from assetry.hooks.manager import Plugins, load_plugins
+from assetry.project.project import BUILT_IN
 
 #: Modules that no hook module may import: they would slow down every start of the program.
 HEAVY = (
@@ -22,8 +23,8 @@ HEAVY = (
 def module_of(plugin: Any) -> str:
     """Return the name of the module that a plugin's hooks stand in.
 
-    >>> module_of("assetry.io"), module_of(import_module("assetry.io"))
-    ('assetry.io', 'assetry.io')
+    >>> module_of("assetry.io.files"), module_of(import_module("assetry.io.files"))
+    ('assetry.io.files', 'assetry.io.files')
     """
     if isinstance(plugin, str):
         return plugin
@@ -33,13 +34,13 @@ def module_of(plugin: Any) -> str:
 def load(plugin: Any, beside: Sequence[Any] = ()) -> Plugins:
     """Load a plugin beside those of assetry itself, and no installed ones; the plugin's own entry names it.
 
-    >>> plugins = load("assetry.executors")
-    >>> [info.name for info in plugins.infos].count("assetry.executors")
+    >>> plugins = load("assetry.run.threads")
+    >>> [info.name for info in plugins.infos].count("assetry.run.threads")
     1
     """
     own = {module_of(each) for each in (plugin, *beside)}
     built_in: dict[str, Callable[[], Any]] = {
-        name.rpartition(".")[2]: partial(import_module, name) for name in BUILT_IN if name not in own
+        name: partial(import_module, module) for name, module in BUILT_IN.items() if module not in own
     }
     plugins = load_plugins(built_in, allowed=[])
     for each in (*beside, plugin):

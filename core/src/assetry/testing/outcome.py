@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assetry.project import Project
+from assetry.project.project import Project
 
 #: Seconds after which a command line of its own process is taken for hung.
 LONGEST = 300

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry import hookspecs
-from assetry.assets import Integration
-from assetry.candidates import PluginInfo
-from assetry.plugins import Plugins
+from assetry.hooks import specs as hookspecs
+from assetry.hooks.installed import PluginInfo
+from assetry.hooks.manager import Plugins
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
 from assetry.testing.loading import HEAVY, declared_refusals, load, module_of, own_info
 from assetry.testing.subjects import PluginUnderTest, refusals
+from assetry.types.assets import Integration
 
 #: A question of a kind that nobody answers.
 FOREIGN = "nobodys-kind"
@@ -52,7 +52,7 @@ class PluginConformance:
     """Inherit this, and fill in `subject`: a `PluginUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestThreads(PluginConformance):
-    ...     subject = PluginUnderTest("assetry.executors")
+    ...     subject = PluginUnderTest("assetry.run.threads")
     """
 
     subject: ClassVar[Any]
@@ -160,7 +160,7 @@ def implementations(
 def requirements(module: str) -> list[str] | None:
     """Return what the package of a hook module says it needs of assetry; None when no entry point names the module.
 
-    >>> requirements("assetry.io") is None
+    >>> requirements("assetry.io.files") is None
     True
     """
     from importlib.metadata import entry_points

@@ -13,8 +13,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry.assets import Column
-from assetry.events import (
+from assetry.testing.child import ChildError, elsewhere
+from assetry.testing.loading import declared_refusals, load, module_of
+from assetry.testing.plugin import Kit, PluginConformance, portable
+from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
+from assetry.types.assets import Column
+from assetry.types.events import (
     Checked,
     Event,
     Failed,
@@ -30,13 +34,9 @@ from assetry.events import (
     Skipped,
     Started,
 )
-from assetry.keys import AssetKey
-from assetry.protocols import Store
-from assetry.records import Attempt, EventRecord, Materialization, Outcome, RunInfo
-from assetry.testing.child import ChildError, elsewhere
-from assetry.testing.loading import declared_refusals, load, module_of
-from assetry.testing.plugin import Kit, PluginConformance, portable
-from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
+from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 A, B = AssetKey("shop/a"), AssetKey("shop/b")
@@ -64,7 +64,8 @@ class StoreConformance(PluginConformance):
 
     >>> class TestSQLite(StoreConformance):
     ...     def subject(self, folder):
-    ...         return StoreUnderTest("assetry.store", new_url=lambda: f"sqlite:{folder}/{os.urandom(4).hex()}.db")
+    ...         new_url = lambda: f"sqlite:{folder}/{os.urandom(4).hex()}.db"
+    ...         return StoreUnderTest("assetry.store.sqlite", new_url=new_url)
     """
 
     capabilities: ClassVar[Mapping[str, str]] = STORE_CAPABILITIES

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from assetry.assets import Asset, Integration
 from assetry.errors import UsageError, near_names
+from assetry.types.assets import Asset, Integration
 
 #: What an integration may refuse, and what the kit demands of it otherwise.
 INTEGRATION_CAPABILITIES: Mapping[str, str] = {
@@ -82,7 +82,7 @@ class PluginUnderTest:
     looked for anyway. `can` says for each capability whether the plugin has it (all, unless refused), and `refuses`
     gives the reason for each it has not; a plugin may say the same in its attribute ``ASSETRY_REFUSES``.
 
-    >>> PluginUnderTest("assetry.executors").refuses
+    >>> PluginUnderTest("assetry.run.threads").refuses
     {}
     """
 
@@ -127,7 +127,7 @@ class IOUnderTest(PluginUnderTest):
     when None, which nobody can keep; for a manager of tables give a table that its types cannot hold). `secrets` are
     what stands in the URL and must turn up nowhere.
 
-    >>> IOUnderTest("assetry.io", url="memory:", refuses={"durable": "memory ends with the process"}).url
+    >>> IOUnderTest("assetry.io.files", url="memory:", refuses={"durable": "memory ends with the process"}).url
     'memory:'
     """
 
@@ -141,7 +141,7 @@ class IOUnderTest(PluginUnderTest):
 class StoreUnderTest(PluginUnderTest):
     """Fill in a store: its plugin, and a function that returns the URL of a new, empty one.
 
-    >>> StoreUnderTest("assetry.store", new_url=lambda: "sqlite::memory:").new_url()
+    >>> StoreUnderTest("assetry.store.sqlite", new_url=lambda: "sqlite::memory:").new_url()
     'sqlite::memory:'
     """
 
@@ -152,7 +152,7 @@ class StoreUnderTest(PluginUnderTest):
 class ExecutorUnderTest(PluginUnderTest):
     """Fill in an executor: its plugin, and a URL that opens one with at least two slots.
 
-    >>> ExecutorUnderTest("assetry.executors", url="threads:3").url
+    >>> ExecutorUnderTest("assetry.run.threads", url="threads:3").url
     'threads:3'
     """
 

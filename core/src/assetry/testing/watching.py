@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assetry.events import TERMINAL, Event
-from assetry.keys import AssetKey
+from assetry.types.events import TERMINAL, Event
+from assetry.types.keys import AssetKey
 
 #: What is to happen after an event: go on, close the stream, or drop it as a killed process would.
 Then = Literal["on", "close", "drop"]

@@ -94,8 +94,8 @@ def build_airbyte_assets(
     >>> [(str(asset.key), asset.relation) for asset in assets]
     [('shop_api/orders', Relation(database=None, schema=None, identifier='orders'))]
     """
-    from assetry_airbyte.given import keep
-    from assetry_airbyte.loading import load
+    from assetry_airbyte.hosted.live_objects import keep
+    from assetry_airbyte.hosted.loading import load
 
     given: dict[str, Any] = {**(_of_sdk(sdk) if sdk is not None else {}), **options}
     if connection_id is not None:
@@ -110,7 +110,7 @@ def build_airbyte_assets(
 
 
 def _of_sdk(sdk: Any) -> dict[str, Any]:
-    from assetry_airbyte.sdk import options_of
+    from assetry_airbyte.hosted.sdk import options_of
 
     return options_of(sdk)
 

@@ -36,11 +36,11 @@ def pull_command(session: Any, names: tuple[str, ...]) -> None:
 def _pulled(integration: Integration) -> dict[str, Any]:
     """Read one integration anew; return what to tell of it."""
     if "command" in integration.options or "requirement" in integration.options:
-        from assetry_airbyte.local import pull_local
+        from assetry_airbyte.local.integration import pull_local
 
         return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), "unusable": []}
-    from assetry_airbyte.definitions import pull
-    from assetry_airbyte.settings import Options
+    from assetry_airbyte.hosted.definitions import pull
+    from assetry_airbyte.hosted.settings import Options
 
     options = Options.of(integration)
     snapshot = pull(options)

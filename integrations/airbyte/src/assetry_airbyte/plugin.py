@@ -1,4 +1,4 @@
-"""The hooks of assetry-airbyte: hosted connections, and connectors run here (those in `assetry_airbyte.local`)."""
+"""The hooks of assetry-airbyte: hosted connections, and connectors run here."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
 
 def _assets(integration: Integration) -> Iterator[Asset]:
     if _is_local(integration):
-        from assetry_airbyte.local import load_local
+        from assetry_airbyte.local.integration import load_local
 
         yield from load_local(integration)
         return
-    from assetry_airbyte.loading import load
+    from assetry_airbyte.hosted.loading import load
 
     yield from load(integration)
 
@@ -40,7 +40,7 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     if asset.integration is None or asset.integration.kind != KIND:
         return None
     if _is_local(asset.integration):
-        from assetry_airbyte.local import local_group
+        from assetry_airbyte.local.integration import local_group
 
         return local_group(asset)
     connection = asset.spec.get("connection")
@@ -53,7 +53,7 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
     if invocation.integration.kind != KIND:
         return None
     if _is_local(invocation.integration):
-        from assetry_airbyte.local import local_command
+        from assetry_airbyte.local.integration import local_command
 
         return local_command(invocation)
     spec = invocation.assets[0].spec
@@ -65,10 +65,10 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
 def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Run one sync, or take up the one that runs already."""
     if _is_local(invocation.integration):
-        from assetry_airbyte.local import invoke_local
+        from assetry_airbyte.local.integration import invoke_local
 
         return invoke_local(invocation, context)
-    from assetry_airbyte.invoke import invoke
+    from assetry_airbyte.hosted.invoke import invoke
 
     return invoke(invocation, context)
 
@@ -78,7 +78,7 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     """Look for syncs that others have started."""
     if _is_local(invocation.integration):
         return iter(())
-    from assetry_airbyte.invoke import observe
+    from assetry_airbyte.hosted.invoke import observe
 
     return observe(invocation, context)
 
@@ -88,7 +88,7 @@ def assetry_io_url(integration: Integration) -> str | None:
     """Return where a local connector's tables are; those of a hosted destination are the warehouse's own affair."""
     if integration.kind != KIND or not _is_local(integration):
         return None
-    from assetry_airbyte.local import local_io_url
+    from assetry_airbyte.local.integration import local_io_url
 
     return local_io_url(integration)
 
@@ -106,6 +106,6 @@ def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the connection of an asset, and how old its definition is."""
     if asset.kind != KIND or asset.integration is None or _is_local(asset.integration):
         return None
-    from assetry_airbyte.panels import panels
+    from assetry_airbyte.hosted.panels import panels
 
     return panels(asset, context)

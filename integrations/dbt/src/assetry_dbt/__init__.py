@@ -55,7 +55,7 @@ def load_assets_from_dbt_project(
     from dataclasses import replace
 
     from assetry_dbt.loading import load
-    from assetry_dbt.project import DbtProject
+    from assetry_dbt.project.project import DbtProject
 
     root = _root(Path(project_dir), sys._getframe(1).f_globals.get("__file__"))
     given: dict[str, Any] = {"project_dir": str(project_dir), **options}

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from assetry.plugin import Asset, Integration, IntegrationError
 
-from assetry_dbt.assets import Placement, assets_of, code_versions, project_name
-from assetry_dbt.files import files_of
-from assetry_dbt.freshness import ensure_manifest, make_manifest
-from assetry_dbt.index import Index, items_of
-from assetry_dbt.listing import listed_ids, only_listed
-from assetry_dbt.manifest import Manifest, read_manifest
-from assetry_dbt.project import DbtProject
+from assetry_dbt.manifest.assets import Placement, assets_of, code_versions, project_name
+from assetry_dbt.manifest.manifest import Manifest, read_manifest
+from assetry_dbt.project.dbt_ls import listed_ids, only_listed
+from assetry_dbt.project.files import files_of
+from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
+from assetry_dbt.project.project import DbtProject
+from assetry_dbt.selecting.index import Index, items_of
 
 
 @dataclass(slots=True)

@@ -19,14 +19,14 @@ def assetry_discover(root: str) -> list[Integration]:
     """Recognise a dbt project by its dbt_project.yml, in the folder or one level below."""
     from pathlib import Path
 
-    from assetry_dbt.discovery import discover
+    from assetry_dbt.project.discovery import discover
 
     return discover(Path(root))
 
 
 @hookimpl
 def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
-    """Load a dbt project, or the manifest of one; see `assetry_dbt.project.OPTIONS` for the options."""
+    """Load a dbt project, or the manifest of one; see `assetry_dbt.project.project.OPTIONS` for the options."""
     return _assets(integration) if integration.kind == KIND else None
 
 
@@ -58,7 +58,7 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
     if invocation.integration.kind != KIND:
         return None
     from assetry_dbt.loading import loaded
-    from assetry_dbt.select import selection_for
+    from assetry_dbt.selecting.search import selection_for
 
     known = loaded(invocation.integration)
     return known.project.command(selection_for(known.index, invocation).args(), invocation.full_refresh)
@@ -67,9 +67,9 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
 @hookimpl
 def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Run one `dbt build`, yielding its events as dbt reports them."""
-    from assetry_dbt.freshness import kept_stamp
-    from assetry_dbt.invoke import invoke
-    from assetry_dbt.project import DbtProject
+    from assetry_dbt.project.manifest_stamp import kept_stamp
+    from assetry_dbt.project.project import DbtProject
+    from assetry_dbt.running.invoke import invoke
 
     with kept_stamp(DbtProject.of(invocation.integration)):
         yield from invoke(invocation, context)
@@ -80,7 +80,7 @@ def assetry_io_url(integration: Integration) -> str | None:
     """Return the URL of the warehouse that the profile names, or None when it is of a kind without IO."""
     if integration.kind != KIND:
         return None
-    from assetry_dbt.project import DbtProject
+    from assetry_dbt.project.project import DbtProject
     from assetry_dbt.warehouse import warehouse_url
 
     project = DbtProject.of(integration)

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 from assetry.plugin import Integration, IntegrationError
 
-from assetry_dbt.engine import runs_in_process
-from assetry_dbt.profile import Profile
-from assetry_dbt.project import DbtProject
+from assetry_dbt.project.profile import Profile
+from assetry_dbt.project.project import DbtProject
+from assetry_dbt.running.engine import runs_in_process
 
 #: Settings of a PostgreSQL profile that libpq takes under the same name.
 _LIBPQ = ("sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "application_name")

@@ -1,0 +1,1 @@
+"""Commands about definitions: set up, list, show, draw and check them."""

@@ -1,0 +1,106 @@
+"""``assetry check``: load and validate everything, and tell what looks wrong though it is allowed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from assetry.cli.command import verb
+from assetry.cli.session import Session
+from assetry.cli.text import aligned, counted, listed
+from assetry.errors import DefinitionError
+from assetry.project.project import Project
+from assetry.types.assets import Asset
+
+
+def check_definitions(session: Session) -> int:
+    """Load and validate all definitions; nothing is run.
+
+    Exit code 3 when they cannot be loaded, or when a plugin is broken.
+    """
+    project = session.project
+    found = _findings(project)
+    if session.text:
+        session.say("\n".join(_text(found)))
+    else:
+        session.emit(found)
+    return 0 if found["ok"] else DefinitionError.exit_code
+
+
+def _findings(project: Project) -> dict[str, Any]:
+    assets = project.graph.assets
+    groups = {project.plugins.invocation_group(asset) for asset in assets if asset.executable}
+    # Asked last: a plugin may only show that it is broken when it is called.
+    problems = [
+        {"plugin": each.plugin, "message": each.message, "hint": each.hint} for each in project.plugins.problems
+    ]
+    return {
+        "ok": not problems,
+        "root": str(project.root),
+        "file": project.settings.file.name if project.settings.file else None,
+        "assets": len(assets),
+        "checks": sum(len(asset.checks) for asset in assets),
+        "invocation_groups": sorted(group.key for group in groups if group is not None),
+        "integrations": [
+            {"name": each.name, "kind": each.kind, "assets": dict(_types(assets, each.name))}
+            for each in _integrations(project)
+        ],
+        "problems": problems,
+        "near_misses": [
+            {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
+            for each in project.graph.near_misses()
+        ],
+        "made_elsewhere": [str(asset.key) for asset in assets if asset.resource_type == "source"],
+        "used_by_none": [str(asset.key) for i, asset in enumerate(assets) if _is_idle_source(project, i)],
+    }
+
+
+def _integrations(project: Project) -> Iterable[Any]:
+    known = {each.name: each for each in project.integrations}
+    for asset in project.graph.assets:
+        if asset.integration is not None:
+            known.setdefault(asset.integration.name, asset.integration)
+    return known.values()
+
+
+def _types(assets: Iterable[Asset], integration: str) -> Mapping[str, int]:
+    return Counter(each.resource_type for each in assets if each.integration and each.integration.name == integration)
+
+
+def _is_idle_source(project: Project, i: int) -> bool:
+    asset = project.graph.assets[i]
+    return asset.resource_type == "source" and not project.graph.downstream[i]
+
+
+def _text(found: Mapping[str, Any]) -> Iterable[str]:
+    rows = [
+        (
+            each["name"],
+            each["kind"],
+            ", ".join(counted(count, name) for name, count in each["assets"].items()) or "empty",
+        )
+        for each in found["integrations"]
+    ]
+    yield f"{found['file'] or 'No project file'} in {found['root']}"
+    yield from aligned(rows, indent="  ")
+    for problem in found["problems"]:
+        yield f"{click.style('broken:', fg='red')} {problem['plugin']}: {problem['message']}"
+        yield f"  {problem['hint']}"
+    for miss in found["near_misses"]:
+        yield f"{click.style('near miss:', fg='yellow')} {miss['source']} was not taken for {miss['candidate']}:"
+        yield f"  {miss['why']}"
+    if found["made_elsewhere"]:
+        yield f"Made elsewhere: {listed(found['made_elsewhere'], 5)}."
+    if found["used_by_none"]:
+        yield f"Used by nothing: {listed(found['used_by_none'], 5)}."
+    if not found["assets"]:
+        yield "No assets: neither assets.py nor a project of a known tool is here. `assetry init` makes an example."
+    parts = [counted(found["assets"], "asset"), counted(found["checks"], "check")]
+    good = click.style("ok", fg="green") if found["ok"] else click.style("not ok", fg="red")
+    yield f"{good}: {', '.join(parts)} in {counted(len(found['integrations']), 'integration')}"
+
+
+command = verb("check")(check_definitions)

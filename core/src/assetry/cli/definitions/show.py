@@ -1,0 +1,172 @@
+"""``assetry show KEY``: one asset in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from assetry.cli.command import verb
+from assetry.cli.definitions.describe import heading, kind_of
+from assetry.cli.session import Session
+from assetry.cli.text import ago, aligned, counted, cut, duration, moment
+from assetry.status.staleness import Status
+from assetry.types.assets import Asset
+from assetry.types.panels import Panel, PanelContext
+from assetry.types.records import Attempt, Materialization
+from assetry.views.json import asset_to_json, data, status_to_json
+
+_LABEL = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Hold all that is shown of one asset."""
+
+    asset: Asset
+    consumers: tuple[Asset, ...]
+    status: Status
+    made: Materialization | None
+    tried: Attempt | None
+    partitions: int
+    panels: tuple[Panel, ...]
+
+
+def show_asset(session: Session, key: str) -> None:
+    """Show one asset in full: what it is, what it is made from, how it is and why.
+
+    KEY may be the last part of the key, when only one asset has it.
+    """
+    facts = _facts(session, key)
+    if session.text:
+        session.say("\n".join(_text(facts, session)))
+    else:
+        session.emit({"asset": _json(facts, session)})
+
+
+def _facts(session: Session, key: str) -> Facts:
+    project = session.project
+    asset = project.graph[project.graph.find(key)]
+    made = list(project.store.latest([asset.key]).values())
+    tried = list(project.store.attempts([asset.key]).values())
+    last_made = max(made, key=lambda each: each.at, default=None)
+    last_tried = max(tried, key=lambda each: each.at, default=None)
+    context = PanelContext(materialization=last_made, attempt=last_tried)
+    return Facts(
+        asset=asset,
+        consumers=tuple(project.graph.assets[i] for i in project.graph.downstream[project.graph.index(asset.key)]),
+        status=project.status_of(asset.key),
+        made=last_made,
+        tried=last_tried,
+        partitions=len(made),
+        panels=tuple(project.plugins.panels(asset, context)),
+    )
+
+
+def _json(facts: Facts, session: Session) -> dict[str, Any]:
+    asset, made = facts.asset, facts.made
+    (status,) = status_to_json([facts.status])["assets"]
+    return {
+        **asset_to_json(asset, session.project.group_of(asset)),
+        "checks": [
+            {"name": each.name, "severity": each.severity, "description": each.description, "source": each.source}
+            for each in asset.checks
+        ],
+        "consumers": [str(each.key) for each in facts.consumers],
+        "code_version": asset.code_version,
+        "code_parts": dict(asset.code_parts),
+        "metadata": data(asset.metadata),
+        "status": status["status"],
+        "reasons": status["reasons"],
+        "last_materialization": None if made is None else data(made),
+        "last_attempt": None if facts.tried is None else data(facts.tried),
+        "panels": [data(panel) for panel in facts.panels],
+    }
+
+
+def _text(facts: Facts, session: Session) -> Iterable[str]:
+    asset = facts.asset
+    yield click.style(asset.key, bold=True)
+    if asset.description:
+        yield ""
+        yield from (f"  {line}".rstrip() for line in asset.description.strip().splitlines())
+    yield ""
+    for label, value in _properties(facts, session):
+        yield _property(label, value)
+    yield from _parts(facts, session)
+    for panel in facts.panels:
+        yield from _panel(panel)
+
+
+def _property(label: str, value: str) -> str:
+    first, *more = value.splitlines() or [""]
+    return "\n".join([f"  {label:<{_LABEL}}{first}", *(f"  {'':<{_LABEL}}{line}" for line in more)])
+
+
+def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
+    asset, status = facts.asset, facts.status
+    listed = asset_to_json(asset, session.project.group_of(asset))
+    yield "kind", f"{kind_of(asset)}, from {heading(asset)}"
+    optional = {
+        "source": asset.source,
+        "table": str(asset.relation) if asset.relation else None,
+        "group": asset.group,
+        "owners": ", ".join(asset.owners),
+        "tags": ", ".join(asset.tags),
+        "also known as": ", ".join(asset.aliases),
+        "runs in": listed["invocation_group"],
+        "partitions": f"{facts.partitions} made" if asset.partitions_def else None,
+    }
+    yield from ((label, value) for label, value in optional.items() if value)
+    reasons = "".join(f"\n- {reason.text}" for reason in status.reasons)
+    yield "status", status.status + reasons
+    if facts.made is not None:
+        yield "last made", _made(facts.made, session.verbose > 0)
+
+
+def _made(made: Materialization, everything: bool) -> str:
+    took = f", in {duration(made.seconds)}" if made.seconds is not None else ""
+    partition = f", partition {made.partition}" if made.partition else ""
+    told = [f"{moment(made.at)} ({ago(made.at, datetime.now(UTC))}){took}{partition}, by run {made.run}"]
+    rows = made.metadata.get("rows")
+    told += [counted(rows, "row")] if isinstance(rows, int) and not everything else []
+    told += [f"{name}: {cut(str(value), 100)}" for name, value in made.metadata.items() if everything]
+    return "\n".join(told)
+
+
+def _parts(facts: Facts, session: Session) -> Iterable[str]:
+    asset, graph = facts.asset, session.project.graph
+    inputs = [graph[dep.key] for dep in asset.deps]
+    yield from _section("Made from", [(each.key, kind_of(each), each.source or "") for each in inputs])
+    yield from _section("Used by", [(each.key, kind_of(each), each.source or "") for each in facts.consumers])
+    checks = [(each.name, each.severity, cut(each.description, 60)) for each in asset.checks]
+    yield from _section("Checks", checks)
+    columns = [(each.name, each.type or "", cut(each.description, 60)) for each in asset.columns]
+    yield from _section("Columns", columns)
+    if session.verbose:
+        yield from _section("Code", [(name, cut(version, 16)) for name, version in asset.code_parts.items()])
+        yield from _section("Metadata", [(str(name), str(value)) for name, value in asset.metadata.items()])
+
+
+def _section(title: str, rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    if rows:
+        yield ""
+        yield f"  {click.style(title, bold=True)}"
+        yield from aligned(rows, indent="    ")
+
+
+def _panel(panel: Panel) -> Iterable[str]:
+    yield ""
+    yield f"  {click.style(panel.title, bold=True)}"
+    yield from (f"    {line}".rstrip() for line in panel.markdown.splitlines())
+    if panel.rows:
+        rows = [tuple(map(str, row)) for row in panel.rows]
+        yield from aligned([panel.columns, *rows] if panel.columns else rows, indent="    ")
+    links: Mapping[str, str] = panel.links
+    yield from aligned(links.items(), indent="    ")
+
+
+command = verb("show", click.Argument(["key"], metavar="KEY"))(show_asset)

@@ -1,0 +1,1 @@
+"""Commands about runs: plan, carry out, stop and look at them."""

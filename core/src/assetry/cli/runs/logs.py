@@ -1,0 +1,63 @@
+"""``assetry logs [RUN]``: the events of a run."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from assetry.cli.command import run_argument, verb
+from assetry.cli.lines import event_line
+from assetry.cli.session import Session
+from assetry.types.events import Event, Log, Progress
+from assetry.types.records import RunInfo
+from assetry.views.json import event_to_json, json_line, run_to_json
+
+#: Seconds between two looks at a run that is followed.
+_PAUSE = 0.3
+
+
+def show_logs(session: Session, run: str | None, follow: bool) -> None:
+    """Show the events of a run: of the last one, or of RUN (its id, or a unique beginning of it).
+
+    -v also shows debug lines and progress.
+    """
+    found = session.project.find_run(run)
+    if session.output == "json":
+        events = [event_to_json(record) for record in session.project.store.events(found.id)]
+        session.emit({**run_to_json(found), "events": events})
+        return
+    seen = _write(session, found.id, 0)
+    while follow and _is_running(session, found):
+        time.sleep(_PAUSE)
+        seen = _write(session, found.id, seen)
+    if follow:
+        _write(session, found.id, seen)  # what was written between the last look and the end
+
+
+def _is_running(session: Session, run: RunInfo) -> bool:
+    now = session.project.store.run(run.id)
+    return now is not None and now.state == "running"
+
+
+def _write(session: Session, run_id: str, seen: int) -> int:
+    """Write the events after the first `seen`; return how many there are."""
+    for record in session.project.store.events(run_id, seen):
+        seen += 1
+        if session.output == "ndjson":
+            session.say(json_line(record))
+        elif session.verbose or is_for_people(record.event):
+            session.say(event_line(record))
+    return seen
+
+
+def is_for_people(event: Event) -> bool:
+    """Tell whether an event is worth a line when nobody asked for more."""
+    return not isinstance(event, Progress) and not (isinstance(event, Log) and event.level == "debug")
+
+
+command = verb(
+    "logs",
+    run_argument(),
+    click.Option(["-f", "--follow"], is_flag=True, help="Go on until the run ends."),
+)(show_logs)

@@ -1,0 +1,38 @@
+"""``assetry materialize``: bring assets up to date, as a stream."""
+
+from __future__ import annotations
+
+from assetry.cli.command import verb
+from assetry.cli.outcome import carry_out
+from assetry.cli.runs.plan import ASK_OPTIONS, nothing
+from assetry.cli.session import Session
+from assetry.project.project import Ask
+from assetry.views.json import nothing_to_json
+
+
+def materialize_assets(session: Session, **ask: object) -> int:
+    """Run everything, or what is selected, in the fewest invocations of its tools.
+
+    An asset starts as soon as its own inputs are made and their checks have passed; what fails stops only what is
+    made from it. Exit code 1 when an asset or a check failed, 130 when the run was cancelled (Ctrl-C).
+    """
+    request = Ask(**ask)  # type: ignore[arg-type]
+    keys = session.chosen()
+    project = session.project
+    plan = project.plan(session.selectors, session.exclude, request)
+    if not plan.invocations:
+        say_nothing(session, nothing(plan, len(keys)))
+        return 0
+    options = {"select": list(session.select), "exclude": list(session.exclude), **request.options()}
+    return carry_out(session, lambda on_event: project.run(plan, options=options, on_event=on_event))
+
+
+def say_nothing(session: Session, text: str) -> None:
+    """Say that there is nothing to run, in the asked form."""
+    if session.text:
+        session.say(text)
+    elif session.output == "json":
+        session.emit(nothing_to_json())
+
+
+command = verb("materialize", *ASK_OPTIONS, selects=True)(materialize_assets)

@@ -1,0 +1,29 @@
+"""``assetry observe``: look at what happened outside, and record it."""
+
+from __future__ import annotations
+
+from assetry.cli.command import verb
+from assetry.cli.outcome import CODES
+from assetry.cli.progress import progress_for
+from assetry.cli.session import Session
+from assetry.cli.text import counted
+from assetry.views.json import result_to_json
+
+
+def observe_assets(session: Session) -> int:
+    """Ask the tools what became of their assets: syncs that others started, for example. Nothing is run.
+
+    What has new content makes stale what is downstream of it. Exit code 1 when a tool could not be asked.
+    """
+    project = session.project
+    with progress_for(session) as progress:
+        result = project.observe(session.selectors, session.exclude, on_event=progress.take)
+    if session.text:
+        seen, new = result.counts.get("observed", 0), result.counts.get("new_content", 0)
+        session.say(f"{counted(seen, 'asset')} observed, {new} with new content")
+    elif session.output == "json":
+        session.emit(result_to_json(result.run, result.counts, result.outcomes.values(), progress.view.checks))
+    return CODES[result.run.state]
+
+
+command = verb("observe", selects=True)(observe_assets)

@@ -1,0 +1,156 @@
+"""``assetry plan``: what would run and why, collapsed, with the proof that no plan has fewer invocations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import click
+
+from assetry.cli.command import OUTPUTS, verb
+from assetry.cli.session import Session
+from assetry.cli.text import counted, listed
+from assetry.plan.plan import Plan, PlannedInvocation, Split
+from assetry.project.project import Ask
+from assetry.views.json import plan_to_json
+
+#: Exit code of --exit-code when there is something to run.
+TO_RUN = 4
+_MOST = 2
+_LABEL = 8
+
+#: The options that say how a selection is planned, for `plan` and `materialize` alike.
+ASK_OPTIONS: tuple[click.Parameter, ...] = (
+    click.Option(["--stale"], is_flag=True, help="Only what is out of date."),
+    click.Option(["--full-refresh"], is_flag=True, help="Build incremental models anew."),
+    click.Option(["--partition"], multiple=True, metavar="KEY", help="Make this partition; may be repeated."),
+    click.Option(
+        ["--collapse"],
+        type=click.Choice(("fewest", "earliest")),
+        default="fewest",
+        help="fewest (default): the least number of invocations; earliest: more of them, for an earlier start.",
+    ),
+)
+
+
+def show_plan(session: Session, exit_code: bool, **ask: object) -> int:
+    """Show what would run, and why; run nothing.
+
+    Every invocation of a tool is counted, and the last line tells whether a plan with fewer exists. Python functions
+    are listed but not counted: they run in assetry's own process.
+    """
+    request = Ask(**ask)  # type: ignore[arg-type]
+    keys = session.chosen()
+    project = session.project
+    plan = project.commands(project.plan(session.selectors, session.exclude, request))
+    if session.text:
+        session.say("\n".join(plan_lines(plan, session, len(keys))))
+    else:
+        session.emit(plan_to_json(plan), rows="invocations")
+    return TO_RUN if exit_code and plan.invocations else 0
+
+
+def plan_lines(plan: Plan, session: Session, selected: int) -> Iterable[str]:
+    """Yield a plan as lines for people."""
+    if not plan.invocations:
+        yield nothing(plan, selected)
+        return
+    most = None if session.verbose else _MOST
+    width = len(str(len(plan.invocations)))
+    for planned in plan.invocations:
+        yield from _invocation(planned, width, most)
+    yield ""
+    for split in plan.splits:
+        yield _split(split)
+    if plan.unchecked:
+        names = [f"{ref.check} of {ref.key}" for ref in plan.unchecked]
+        yield f"Not checked, because it would take an invocation of its own: {listed(names, most)}."
+    yield proof(plan)
+
+
+def nothing(plan: Plan, selected: int) -> str:
+    """Return the sentence for a plan with nothing to run."""
+    if plan.skipped:
+        told = "; ".join(f"{each.key}: {each.because}" for each in plan.skipped[:5])
+        return f"Nothing to run: {told}{' …' if len(plan.skipped) > 5 else ''}."
+    what = "the selected asset is" if selected == 1 else f"all {selected:,} selected assets are"
+    return f"Nothing to run: {what} up to date."
+
+
+def _invocation(planned: PlannedInvocation, width: int, most: int | None) -> Iterable[str]:
+    invocation = planned.invocation
+    number = click.style(f"{planned.id:>{width}}", bold=True)
+    indent = " " * width
+    reasons = _by_reason(planned)
+    if not _is_counted(planned) and len(invocation.assets) == 1 and most is not None:
+        after = click.style(f"  after {listed(planned.after, None)}", dim=True) if planned.after else ""
+        yield f"{number}  {invocation.integration.kind}  {invocation.assets[0].key}: {next(iter(reasons))}{after}"
+        return
+    title = planned.command or f"{invocation.integration.kind} {invocation.integration.name}"
+    yield f"{number}  {click.style(title, bold=True)}"
+    parts = {
+        "makes": listed((asset.key for asset in invocation.assets), most),
+        "checks": _checks(planned, most),
+        "also": listed((asset.key for asset in invocation.also), most),
+        "parts": listed(invocation.partitions, most),
+        "after": listed(planned.after, None),
+    }
+    for label, told in parts.items():
+        if told:
+            yield f"{indent}  {label:<{_LABEL}}{told}"
+    for number_, (reason, keys) in enumerate(reasons.items()):
+        yield f"{indent}  {'' if number_ else 'why':<{_LABEL}}{listed(keys, most)}: {reason}"
+
+
+def _checks(planned: PlannedInvocation, most: int | None) -> str:
+    checks = [ref.check for ref in planned.invocation.checks]
+    if not checks or most is None:
+        return listed(checks, None)
+    return counted(len(checks), "check")
+
+
+def _by_reason(planned: PlannedInvocation) -> Mapping[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for asset in planned.invocation.assets:
+        reasons.setdefault(planned.because.get(asset.key, "selected"), []).append(asset.key)
+    return reasons
+
+
+def _split(split: Split) -> str:
+    where = f" (between {split.first} and {split.second})" if split.first and split.second else ""
+    return f"{split.group} runs once more{where}: {split.because}."
+
+
+def _is_counted(planned: PlannedInvocation) -> bool:
+    group = planned.invocation.group
+    return group is not None and group.counted
+
+
+def proof(plan: Plan) -> str:
+    """Return the line that tells how many invocations there are, and whether there could be fewer.
+
+    >>> from assetry.plan.plan import Plan
+    >>> proof(Plan())
+    'No tool is run.'
+    """
+    kinds = Counter(each.invocation.integration.kind for each in plan.invocations if _is_counted(each))
+    steps = len(plan.invocations) - sum(kinds.values())
+    beside = f"; {counted(steps, 'Python step')} beside" if steps else ""
+    if not plan.count:
+        return f"No tool is run{beside}." if not steps else f"{counted(steps, 'Python step')}; no tool is run."
+    if len(kinds) == 1:
+        told = counted(plan.count, f"{next(iter(kinds))} invocation")
+    else:
+        told = f"{counted(plan.count, 'invocation')} ({', '.join(f'{n} {kind}' for kind, n in kinds.items())})"
+    if plan.minimal:
+        return f"{told}; no plan has fewer (lower bound {plan.lower_bound}){beside}."
+    return f"{told}; at least {plan.lower_bound} are needed, fewer than {plan.count} were not found{beside}."
+
+
+command = verb(
+    "plan",
+    *ASK_OPTIONS,
+    click.Option(["--exit-code"], is_flag=True, help="Exit with 4 when there is something to run."),
+    outputs=OUTPUTS,
+    selects=True,
+)(show_plan)

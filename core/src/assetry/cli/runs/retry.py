@@ -1,0 +1,24 @@
+"""``assetry retry [RUN]``: run what is left of a run, collapsed anew."""
+
+from __future__ import annotations
+
+from assetry.cli.command import run_argument, verb
+from assetry.cli.outcome import carry_out
+from assetry.cli.runs.materialize import say_nothing
+from assetry.cli.session import Session
+
+
+def retry_run(session: Session, run: str | None) -> int:
+    """Run what is left of a run: of the last one, or of RUN (its id, or a unique beginning of it).
+
+    What it was to make and nobody has made since is planned anew, in the fewest invocations.
+    """
+    project = session.project
+    found = project.find_run(run)
+    if found.state != "running" and not project.undone(found):
+        say_nothing(session, f"Nothing is left of run {found.id}: all that it was to make is made.")
+        return 0
+    return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event))
+
+
+command = verb("retry", run_argument())(retry_run)

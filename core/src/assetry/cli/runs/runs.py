@@ -1,0 +1,55 @@
+"""``assetry runs``: the history of runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from assetry.cli.command import verb
+from assetry.cli.session import Session
+from assetry.cli.text import STATE_COLOURS, ago, aligned, cut, duration
+from assetry.types.records import RunInfo
+from assetry.views.json import run_to_json
+
+
+def list_runs(session: Session, limit: int) -> None:
+    """List the runs, newest first."""
+    runs = session.project.store.runs(limit or None)
+    if not session.text:
+        session.emit({"runs": [run_to_json(run) for run in runs]}, rows="runs")
+        return
+    if not runs:
+        session.note("There is no run yet. `assetry materialize` starts one.")
+        return
+    rows = [("RUN", "STATE", "STARTED", "TOOK", "ASSETS", "ASKED"), *(_row(run) for run in runs)]
+    head, *lines = aligned(rows)
+    session.say(head)
+    for run, line in zip(runs, lines, strict=True):
+        before, state, after = line.partition(run.state)
+        session.say(before + click.style(state, fg=STATE_COLOURS.get(run.state)) + after)
+
+
+def _row(run: RunInfo) -> tuple[str, ...]:
+    now = datetime.now(UTC)
+    took = duration(((run.finished or now) - run.started).total_seconds())
+    return (run.id, run.state, ago(run.started, now), took, str(len(run.assets)), cut(asked(run), 40))
+
+
+def asked(run: RunInfo) -> str:
+    """Return what a run was asked, as options of the command line."""
+    options = run.options
+    words = [f"retry of {options['retry_of']}"] if options.get("retry_of") else []
+    for name, flag in (("select", "-s"), ("exclude", "--exclude"), ("partition", "--partition")):
+        value = options.get(name) or ()
+        words += [f"{flag} {each}" for each in ([value] if isinstance(value, str) else value)]
+    words += [f"--{name.replace('_', '-')}" for name in ("stale", "full_refresh") if options.get(name)]
+    return " ".join(words) or "everything"
+
+
+command = verb(
+    "runs",
+    click.Option(
+        ["-n", "--limit"], type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0: all."
+    ),
+)(list_runs)

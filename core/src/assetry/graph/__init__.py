@@ -1,0 +1,1 @@
+"""What is made from what, and which definitions mean one asset."""

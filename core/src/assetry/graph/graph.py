@@ -1,0 +1,363 @@
+"""The asset graph: immutable, checked, in dependency order; integers inside, keys outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from assetry.errors import (
+    AmbiguousNameError,
+    AssetryError,
+    CycleError,
+    DuplicateKeyError,
+    UnknownDependencyError,
+    UsageError,
+    near_names,
+)
+from assetry.gc_pause import paused_gc
+from assetry.graph.merging import NearMiss, merge_assets, near_misses
+from assetry.graph.order import dependency_order, reversed_edges
+from assetry.types.assets import Asset, Check, Dep
+from assetry.types.keys import AssetKey
+
+Edges = tuple[tuple[int, ...], ...]
+
+
+class AssetGraph:
+    """Hold assets in dependency order, with what each is made from and what is made from it.
+
+    Asset number `i` stands at position `i` of `assets` and `keys`; `upstream[i]` and `downstream[i]` are the numbers
+    of its direct neighbours. An asset stands after everything it is made from, and else where it was defined.
+    `absorbed` maps an asset to the further definitions that were found to be it (see `assetry.graph.merging`).
+    Make one with `AssetGraph.of`; it never changes.
+
+    >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
+    >>> graph = AssetGraph.of([orders, Asset(key="shop/raw", kind="dbt")])
+    >>> [str(key) for key in graph.keys]
+    ['shop/raw', 'shop/orders']
+    >>> graph.upstream
+    ((), (0,))
+    """
+
+    __slots__ = ("_index", "_names", "absorbed", "assets", "downstream", "keys", "upstream")
+
+    assets: tuple[Asset, ...]
+    keys: tuple[AssetKey, ...]
+    upstream: Edges
+    downstream: Edges
+    absorbed: Mapping[AssetKey, tuple[Asset, ...]]
+
+    def __init__(
+        self,
+        assets: tuple[Asset, ...],
+        upstream: Edges,
+        downstream: Edges,
+        absorbed: Mapping[AssetKey, tuple[Asset, ...]],
+    ) -> None:
+        self.assets = assets
+        self.keys = tuple(asset.key for asset in assets)
+        self.upstream = upstream
+        self.downstream = downstream
+        self.absorbed = absorbed
+        self._index = _index_of(assets)
+        self._names: dict[str, tuple[int, ...]] | None = None
+
+    @classmethod
+    def of(cls, assets: Iterable[Asset]) -> AssetGraph:
+        """Return the graph of `assets`: sources joined to what makes them, names resolved, everything checked.
+
+        Raises `DuplicateKeyError`, `UnknownDependencyError`, `AmbiguousNameError` or `CycleError`.
+
+        >>> made = Asset(key="py/events", kind="python")
+        >>> AssetGraph.of([made, Asset(key="logins", kind="python", deps=["events"])]).upstream
+        ((), (0,))
+        """
+        listed = list(assets)
+        with paused_gc():
+            merged = merge_assets(listed)
+            resolved, upstream = _resolve(merged.assets)
+            order = dependency_order(upstream)
+            if len(order) < len(resolved):
+                raise _cycle(resolved, upstream, order)
+            return cls(*_arrange(resolved, upstream, order), merged.absorbed)
+
+    def __len__(self) -> int:
+        return len(self.assets)
+
+    def __iter__(self) -> Iterator[Asset]:
+        return iter(self.assets)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._index
+
+    def __getitem__(self, key: str) -> Asset:
+        return self.assets[self.index(key)]
+
+    def __repr__(self) -> str:
+        return f"<AssetGraph of {len(self)} assets, {sum(map(len, self.upstream))} dependencies>"
+
+    def index(self, key: str) -> int:
+        """Return the number of the asset with this key or alias.
+
+        Raises `UsageError`, with near names, when there is none.
+
+        >>> AssetGraph.of([Asset(key="shop/orders", kind="dbt")]).index("shop/orders")
+        0
+        """
+        try:
+            return self._index[key]
+        except KeyError:
+            raise _unknown(key, self._index) from None
+
+    def find(self, name: str) -> AssetKey:
+        """Return the key that `name` means: a key, an alias, or the last part of exactly one of them.
+
+        Raises `UsageError` when nothing fits, `AmbiguousNameError` when several assets do.
+
+        >>> AssetGraph.of([Asset(key="shop/orders", kind="dbt")]).find("orders")
+        AssetKey('shop/orders')
+        """
+        found = self._index.get(name)
+        if found is not None:
+            return self.keys[found]
+        candidates = self.named(name)
+        if len(candidates) == 1:
+            return self.keys[candidates[0]]
+        if candidates:
+            raise AmbiguousNameError(
+                f"{name!r} means {_listed(self.keys[i] for i in candidates)}.", hint="Write the whole key."
+            )
+        raise _unknown(name, self._index)
+
+    def named(self, name: str) -> tuple[int, ...]:
+        """Return the numbers of the assets whose key, or an alias, ends in the part `name`.
+
+        >>> AssetGraph.of([Asset(key="a/x", kind="dbt"), Asset(key="b/x", kind="dbt")]).named("x")
+        (0, 1)
+        """
+        if self._names is None:
+            self._names = _last_parts(self._index)
+        return self._names.get(name, ())
+
+    def ancestors(self, indices: Iterable[int], depth: int | None = None) -> set[int]:
+        """Return what the assets are made from, at most `depth` steps away; not themselves, unless reached.
+
+        >>> AssetGraph.of([Asset(key="a", kind="dbt"), Asset(key="b", kind="dbt", deps=["a"])]).ancestors([1])
+        {0}
+        """
+        return _reach(self.upstream, indices, depth)
+
+    def descendants(self, indices: Iterable[int], depth: int | None = None) -> set[int]:
+        """Return what is made from the assets, at most `depth` steps away; not themselves, unless reached.
+
+        >>> AssetGraph.of([Asset(key="a", kind="dbt"), Asset(key="b", kind="dbt", deps=["a"])]).descendants([0])
+        {1}
+        """
+        return _reach(self.downstream, indices, depth)
+
+    def definitions(self, index: int) -> tuple[Asset, ...]:
+        """Return the asset and the further definitions that were found to be it.
+
+        >>> AssetGraph.of([Asset(key="a", kind="dbt")]).definitions(0)[0].key
+        AssetKey('a')
+        """
+        asset = self.assets[index]
+        return (asset, *self.absorbed.get(asset.key, ()))
+
+    def near_misses(self) -> tuple[NearMiss, ...]:
+        """Return the sources that look like another asset but were not joined with it, and why.
+
+        >>> AssetGraph.of([Asset(key="a", kind="dbt")]).near_misses()
+        ()
+        """
+        return near_misses(self.assets)
+
+
+def _reach(edges: Edges, starts: Iterable[int], depth: int | None) -> set[int]:
+    reached: set[int] = set()
+    layer = set(starts)
+    while layer and (depth is None or depth > 0):
+        layer = {j for i in layer for j in edges[i]} - reached
+        reached |= layer
+        depth = None if depth is None else depth - 1
+    return reached
+
+
+def _index_of(assets: Sequence[Asset]) -> dict[str, int]:
+    index: dict[str, int] = {asset.key: i for i, asset in enumerate(assets)}
+    for i, asset in enumerate(assets):
+        for alias in asset.aliases:
+            other = index.setdefault(alias, i)
+            if other != i:
+                raise DuplicateKeyError(
+                    f"{str(alias)!r} means both {str(asset.key)!r} and {str(assets[other].key)!r}.",
+                    where=asset.source,
+                    hint=f"The other is defined in {assets[other].source or 'a definition without a file'}.",
+                )
+    return index
+
+
+def _last_parts(index: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    names: dict[str, tuple[int, ...]] = {}
+    for key, i in index.items():
+        name = key[key.rfind("/") + 1 :]
+        known = names.get(name)
+        if known is None:
+            names[name] = (i,)
+        elif i not in known:
+            names[name] = tuple(sorted((*known, i)))
+    return names
+
+
+def _unknown(name: str, known: Iterable[str]) -> UsageError:
+    return UsageError(f"No asset {str(name)!r}.", near=near_names(name, known), hint="See `assetry list`.")
+
+
+def _listed(keys: Iterable[str]) -> str:
+    *most, last = [repr(str(key)) for key in keys]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+class _Names:
+    """Find the asset that a dependency means."""
+
+    def __init__(self, assets: Sequence[Asset]) -> None:
+        self.assets = assets
+        self.index = _index_of(assets)
+        self.last_parts: dict[str, tuple[int, ...]] | None = None
+
+    def find(self, asker: int, dep: Dep) -> int:
+        found = self.index.get(dep.key)
+        if found is not None:
+            return found
+        asset = self.assets[asker]
+        candidates = self._short(asker, dep.key) if dep.name is not None or asset.kind == "python" else ()
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise self._ambiguous(asset, dep, candidates)
+        raise self._missing(asset, dep)
+
+    def _short(self, asker: int, name: str) -> Sequence[int]:
+        if self.last_parts is None:
+            self.last_parts = _last_parts(self.index)
+        candidates = [i for i in self.last_parts.get(name, ()) if i != asker]
+        # Nothing is ever made from an exposure, so its name takes no other asset's away.
+        return [i for i in candidates if self.assets[i].resource_type != "exposure"] or candidates
+
+    def _ambiguous(self, asset: Asset, dep: Dep, candidates: Sequence[int]) -> AssetryError:
+        listed = _listed(self.assets[i].key for i in candidates)
+        how = "argument" if dep.name is not None else "dependency"
+        return AmbiguousNameError(
+            f"The {how} {str(dep.key)!r} of asset {str(asset.key)!r} means {listed}.",
+            where=asset.source,
+            hint=f"Name the one that is meant: deps=[{str(self.assets[candidates[0]].key)!r}]."
+            if dep.name is None
+            else f'Name the one that is meant: deps={{"{dep.name}": "{self.assets[candidates[0]].key}"}}.',
+        )
+
+    def _missing(self, asset: Asset, dep: Dep) -> AssetryError:
+        asked = f" (its argument {dep.name!r})" if dep.name is not None else ""
+        return UnknownDependencyError(
+            f"Asset {str(asset.key)!r} depends on {str(dep.key)!r}{asked}, which nothing defines.",
+            where=asset.source,
+            near=near_names(dep.key, [key for key in self.index if key != asset.key]),
+            hint="Correct the name, or load the integration that defines it.",
+        )
+
+    def check(self, asset: Asset, check: Check) -> Check:
+        """Return the check with the assets it reads named by their own keys."""
+        also = []
+        for key in check.also:
+            i = self.index.get(key)
+            if i is None:
+                raise UnknownDependencyError(
+                    f"The check {check.name!r} of asset {str(asset.key)!r} reads {str(key)!r}, which nothing defines.",
+                    where=check.source or asset.source,
+                    near=near_names(key, self.index),
+                    hint="Correct the name, or load the integration that defines it.",
+                )
+            also.append(self.assets[i].key)
+        return check._replace(also=tuple(also)) if tuple(also) != check.also else check
+
+
+def _resolve(assets: Sequence[Asset]) -> tuple[list[Asset], list[tuple[int, ...]]]:
+    """Return the assets with dependencies named by key, and for each the numbers of what it is made from."""
+    names = _Names(assets)
+    get = names.index.get
+    aliased = len(names.index) > len(assets)
+    resolved, upstream = [], []
+    for i, asset in enumerate(assets):
+        found = [get(dep[0], -1) for dep in asset.deps]
+        short = -1 in found
+        if short:
+            found = [names.find(i, dep) for dep in asset.deps]
+        changes: dict[str, object] = {}
+        if short or aliased:
+            deps = tuple([_meaning(dep, assets[j].key) for j, dep in zip(found, asset.deps, strict=True)])
+            if deps != asset.deps:
+                changes["deps"] = deps
+        if asset.checks:
+            checks = tuple([names.check(asset, check) if check.also else check for check in asset.checks])
+            if checks != asset.checks:
+                changes["checks"] = checks
+        resolved.append(replace(asset, **changes) if changes else asset)  # type: ignore[arg-type]
+        upstream.append(tuple(dict.fromkeys(found)))
+    return resolved, upstream
+
+
+def _meaning(dep: Dep, key: AssetKey) -> Dep:
+    return dep if dep.key == key else dep._replace(key=key)
+
+
+def _arrange(
+    assets: Sequence[Asset], upstream: Sequence[tuple[int, ...]], order: Sequence[int]
+) -> tuple[tuple[Asset, ...], Edges, Edges]:
+    place = [0] * len(order)
+    for new, old in enumerate(order):
+        place[old] = new
+    arranged = tuple(tuple([place[j] for j in upstream[old]]) for old in order)
+    return tuple([assets[old] for old in order]), arranged, tuple(tuple(each) for each in reversed_edges(arranged))
+
+
+#: How many assets of a cycle are shown before its middle is left out.
+_SHOWN = 12
+
+
+def _cycle(assets: Sequence[Asset], upstream: Sequence[tuple[int, ...]], order: Sequence[int]) -> CycleError:
+    cycle = _shortest_cycle(upstream, set(range(len(assets))) - set(order))
+    steps = [f"{assets[i].key} ({assets[i].kind})" for i in (*cycle, cycle[0])]
+    if len(steps) > _SHOWN:
+        steps[_SHOWN // 2 : -_SHOWN // 2] = [f"… ({len(steps) - _SHOWN} more) …"]
+    joined = [f"{str(alias)!r} is {str(assets[i].key)!r}" for i in cycle for alias in assets[i].aliases]
+    because = f" Here {', '.join(joined[:3])}." if joined else ""
+    return CycleError(
+        f"Assets wait for each other: {' → '.join(steps)}.",
+        where=next((assets[i].source for i in cycle if assets[i].source), None),
+        hint=f"Remove one of these dependencies, or split an asset in two.{because}",
+    )
+
+
+def _shortest_cycle(upstream: Sequence[tuple[int, ...]], stuck: set[int]) -> list[int]:
+    """Return a cycle within `stuck`, in the direction that data flows, its first defined member first."""
+    i = min(stuck)
+    walked: set[int] = set()
+    while i not in walked:
+        walked.add(i)
+        i = next(j for j in upstream[i] if j in stuck)
+    # `i` is on a cycle; the nearest way back to it is a cycle that a person can read.
+    towards: dict[int, int] = {}
+    layer = [i]
+    while i not in towards:
+        nearer = []
+        for at in layer:
+            for j in upstream[at]:
+                if j in stuck and j not in towards:
+                    towards[j] = at
+                    nearer.append(j)
+        layer = nearer
+    cycle = [i]
+    while towards[cycle[-1]] != i:
+        cycle.append(towards[cycle[-1]])
+    start = cycle.index(min(cycle))
+    return cycle[start:] + cycle[:start]

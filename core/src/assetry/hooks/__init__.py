@@ -1,0 +1,1 @@
+"""The hooks of plugins, what is installed, and how plugins are asked."""

@@ -1,0 +1,162 @@
+"""The hooks: all that a plugin can do, and all that assetry itself does beyond graph, plan, run and records.
+
+Three manners of calling:
+
+* **claim**: every plugin is asked and exactly one may answer with something other than None. Two answers are an
+  error that names both plugins; none is an error with the next step.
+* **routed**: only the plugin that claimed the integration's kind is called. Its implementation may be a plain
+  generator.
+* **all**: every plugin is called; one that fails is isolated and recorded, the others go on.
+
+An implementation takes the arguments it needs, by name; arguments added later break nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from assetry.types.assets import Asset, Integration
+    from assetry.types.events import Event
+    from assetry.types.invocations import Invocation, InvocationGroup
+    from assetry.types.panels import Panel, PanelContext
+    from assetry.types.protocols import Executor, IOManager, RunContext, Store
+    from assetry.types.records import EventRecord, RunInfo
+
+hookspec = pluggy.HookspecMarker("assetry")
+hookimpl = pluggy.HookimplMarker("assetry")
+
+
+@hookspec
+def assetry_discover(root: str) -> Iterable[Integration] | None:
+    """Return the integrations that can be recognised in a folder that has no project file. All.
+
+    Called once, with the absolute path of the folder; look at it and one level below, run nothing. Return None or
+    nothing when the folder holds none of yours.
+    """
+
+
+@hookspec
+def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
+    """Return the assets of an integration. Claim, by `integration.kind`.
+
+    Return None at once when the kind is not yours. Otherwise return an iterable; a lazy one is welcome, because the
+    core also asks only to learn who answers. Do not write this implementation as a generator function: that would
+    claim every kind.
+
+    Give each asset `integration=integration`. Raise `IntegrationError` when what the integration points at cannot
+    be read; touch the network only when nothing that was read earlier can be used.
+
+    :param integration: the configured tool; `integration.options` is what the project file says.
+    """
+
+
+@hookspec
+def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
+    """Return the unit of collapse that `asset` belongs to; None when it runs on its own. Routed.
+
+    Called once per asset when a plan is made; must be pure and fast. Assets with equal group keys may share one
+    invocation, so put everything that is global to one invocation into the key.
+    """
+
+
+@hookspec
+def assetry_invocation_command(invocation: Invocation) -> str | None:
+    """Return the command or call by which `invocation` will be carried out, for people to read. Routed.
+
+    Shown by `assetry plan`; never a secret in it. None when there is nothing to show.
+    """
+
+
+@hookspec
+def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
+    """Run all of an invocation in ONE go, yielding events as they happen. Routed.
+
+    What an implementation promises:
+
+    1. One outside process or job per call.
+    2. Events are yielded when they happen, not at the end: what is downstream of an asset starts at its event.
+    3. Exactly one terminal event (`Materialized`, `Failed` or `Skipped`) per asset of `invocation.assets`, and a
+       `Checked` per check of `invocation.checks` that was run.
+    4. An asset's failure is an event; raising means that the invocation itself broke.
+    5. Closing the generator stops the tool. `context.cancelled` becomes true a moment before.
+    6. `Handle(token)` as soon as an outside job exists: after a crash the core calls again with
+       `context.resume = token`, and the plugin re-attaches instead of starting a second job.
+    7. Nothing is taken from globals, so that it may run on another machine.
+
+    The core drains the stream itself and repairs it: an asset without a terminal event gets one, an event for a
+    foreign asset is recorded as a fault of the plugin, and an exception is attributed to the assets that had started.
+
+    :param invocation: what to run; `invocation.assets` are in dependency order.
+    :param context: the run: secrets, values, cancellation, log.
+    """
+
+
+@hookspec
+def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
+    """Look at the assets of `invocation` without running anything; yield `Observed`. Routed.
+
+    For what happened outside: the last sync that somebody else started, the freshness of a source.
+    """
+
+
+@hookspec
+def assetry_io_url(integration: Integration) -> str | None:
+    """Return the URL of the IO manager that reads and writes the tables of an integration. Routed.
+
+    For example the warehouse that a dbt profile names. Called when values are to be read, never stored or shown, so
+    it may carry a password. None when the tables cannot be reached.
+    """
+
+
+@hookspec
+def assetry_open_io(url: str) -> IOManager | None:
+    """Return the IO manager for `url`. Claim, by the URL's scheme.
+
+    Return None for a scheme that is not yours. Do not connect yet: connect at the first load or save.
+    """
+
+
+@hookspec
+def assetry_open_store(url: str) -> Store | None:
+    """Return the store for `url`. Claim, by the URL's scheme. Raise `StoreError` when it cannot be opened."""
+
+
+@hookspec
+def assetry_open_executor(url: str) -> Executor | None:
+    """Return the executor for `url` (``threads:8``). Claim, by the URL's scheme."""
+
+
+@hookspec(firstresult=True)
+def assetry_value_metadata(value: Any) -> Mapping[str, Any] | None:
+    """Return facts about a Python value: ``rows``, ``columns``, ``preview``. The first answer counts.
+
+    Called once per value that an asset function returned, before it is kept. Never compute what is expensive.
+    """
+
+
+@hookspec
+def assetry_event(event: EventRecord, run: RunInfo) -> None:
+    """Hear of an event after it was recorded: notifications, metrics, lineage. All.
+
+    Never on the critical path: called on a thread of its own, in order; a failure is logged and the run goes on.
+    """
+
+
+@hookspec
+def assetry_add_commands(commands: Any) -> None:
+    """Add commands to the command line: `commands` is the `click.Group` of `assetry`. All.
+
+    Add one group named as your entry point: ``assetry --help`` shows that name without loading you.
+    """
+
+
+@hookspec
+def assetry_panels(asset: Asset, context: PanelContext) -> Iterable[Panel] | None:
+    """Return panels about an asset for `assetry show` and the UI: titles, tables, markdown, links. All.
+
+    Data, never HTML.
+    """

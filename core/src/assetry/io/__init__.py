@@ -1,0 +1,1 @@
+"""The values of assets: tables and objects, and the places that keep them."""

@@ -1,0 +1,211 @@
+"""Where values are kept: files, memory, and the choice between them and the warehouse."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+from urllib.parse import quote, unquote
+
+from assetry.errors import ValueStoreError
+from assetry.io.content import all_partitions, bytes_version, columns_of, content_version, nothing_kept
+from assetry.io.frames import is_frame, to_arrow
+from assetry.io.merge import save_whole
+from assetry.types.assets import Asset, Relation
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Rows, Saved
+
+
+class FileIO:
+    """Keep values as files below a folder: Arrow tables as Parquet, anything else as pickle.
+
+    ``shop/orders`` is kept as ``shop/orders.parquet``, its partition ``2024-01-01`` as
+    ``shop/orders=partitions/2024-01-01.parquet``. A new value takes the old one's place at once, when it is whole and
+    on the disk. Read without a partition, a partitioned table is all of its partitions one below the other.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> files = FileIO(Path(folder.name))
+    >>> _ = files.save(Asset(key="answer", kind="python"), 42)
+    >>> files.load(Asset(key="answer", kind="python"))
+    42
+    >>> folder.cleanup()
+    """
+
+    form: Literal["arrow", "any"] = "any"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - files are no tables of a warehouse
+        """Return None: files are in no warehouse."""
+        return None
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        """Return the value; raise `ValueStoreError` when there is none or it cannot be read."""
+        path = self._existing(asset.key, partition)
+        if path is not None:
+            return _read(path, asset.key)
+        if partition is None:
+            parts = self._partitions(asset.key)
+            if parts:
+                return all_partitions({unquote(path.stem): _read(path, asset.key) for path in parts})
+        raise nothing_kept(asset, partition, f"in {self.folder}")
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        """Keep a value; the old one stays until the new one is whole. Raises `ValueStoreError`, keeping the old one."""
+        base = self._base(asset.key, partition)
+        if is_frame(value):
+            table = to_arrow(value, f"asset {str(asset.key)!r}")
+            _replace(_with(base, ".parquet"), asset.key, lambda file: _write_parquet(table, file))
+            stale = _with(base, ".pkl")
+            saved = Saved(content_version(table), columns_of(table), {"rows": table.num_rows})
+        else:
+            data = _pickled(value, asset.key)
+            _replace(_with(base, ".pkl"), asset.key, lambda file: file.write(data))
+            stale = _with(base, ".parquet")
+            saved = Saved(bytes_version(data), None, {"type": type(value).__qualname__, "bytes": len(data)})
+        with contextlib.suppress(FileNotFoundError):
+            stale.unlink()
+        return saved
+
+    def save_rows(self, asset: Asset, rows: Rows) -> Saved:
+        """Keep rows as they come; what is there is read for those that join it. See `assetry.types.protocols.Rows`."""
+        if rows.mode != "replace" or rows.keys:
+            return save_whole(self, asset, rows)
+        base, reader = self._base(asset.key, None), rows.open()
+        count = 0
+
+        def write(file: BinaryIO) -> None:
+            nonlocal count
+            import pyarrow.parquet as pq
+
+            with pq.ParquetWriter(file, reader.schema) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+                    count += batch.num_rows
+
+        _replace(_with(base, ".parquet"), asset.key, write)
+        with contextlib.suppress(FileNotFoundError):
+            _with(base, ".pkl").unlink()
+        return Saved(None, columns_of(reader.schema.empty_table()), {"rows": count, "changed": count})
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def _base(self, key: AssetKey, partition: str | None) -> Path:
+        *folders, name = (_quoted(part) for part in key.parts)
+        if partition is not None:
+            # No quoted part has a '=', so this folder is never that of a key.
+            folders.append(f"{name}=partitions")
+            name = _quoted(partition)
+        return self.folder.joinpath(*folders, name)
+
+    def _existing(self, key: AssetKey, partition: str | None) -> Path | None:
+        base = self._base(key, partition)
+        found = [path for path in (_with(base, ".parquet"), _with(base, ".pkl")) if path.exists()]
+        # Both are there only when a save was killed between the new value and the removal of the old one.
+        return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def _partitions(self, key: AssetKey) -> list[Path]:
+        folder = self._base(key, "x").parent
+        return sorted(path for path in folder.glob("*") if path.suffix in (".parquet", ".pkl"))
+
+
+def _quoted(part: str) -> str:
+    """Return a key's part as a file name: nothing that leads out of the folder, or that some file system forbids."""
+    text = quote(part, safe=" +,@()")
+    return text.replace(".", "%2E") if text.strip(".") == "" else text
+
+
+def _with(base: Path, suffix: str) -> Path:
+    return base.with_name(base.name + suffix)
+
+
+def _read(path: Path, key: AssetKey) -> Any:
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            return pq.read_table(path, partitioning=None, memory_map=False)
+        with path.open("rb") as file:
+            return pickle.load(file)
+    except Exception as error:  # unpickling runs code of the user's, which may raise anything
+        raise ValueStoreError(
+            f"The value of {str(key)!r} cannot be read: {type(error).__name__}: {error}.",
+            where=str(path),
+            hint="Materialize it again.",
+        ) from error
+
+
+def _write_parquet(table: Any, file: BinaryIO) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, file)
+
+
+def _pickled(value: Any, key: AssetKey) -> bytes:
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception as error:
+        raise ValueStoreError(
+            f"The value of {str(key)!r}, a {type(value).__qualname__}, cannot be pickled: {error}.",
+            hint="Return plain data or a table; keep connections, files and local functions inside the function.",
+        ) from error
+
+
+def _replace(path: Path, key: AssetKey, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file beside its place and move it there when it is whole and on the disk."""
+    # The thread's number keeps two writers of one process apart, the process's number those of two.
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        with _opened(beside) as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)  # noqa: PTH105 - the one that says that it replaces
+        _sync_folder(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        if isinstance(error, Exception):
+            raise _cannot_write(error, path, key) from error
+        raise
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _cannot_write(error: Exception, path: Path, key: AssetKey) -> ValueStoreError:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ValueStoreError(
+            f"The value of {str(key)!r} cannot be kept: there is no room for it on the disk.",
+            where=str(path),
+            hint="Free some space, then run `assetry retry`; the value from before is still there.",
+        )
+    return ValueStoreError(
+        f"The value of {str(key)!r} cannot be kept: {error}.",
+        where=str(path),
+        hint="The value from before, if there was one, is still there.",
+    )

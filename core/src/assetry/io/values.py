@@ -1,0 +1,171 @@
+"""Which place keeps the value of which asset."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from assetry.errors import ValueStoreError
+from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
+from assetry.io.merge import save_whole
+from assetry.types.assets import Asset, Integration, Relation
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import IOManager, Rows, Saved
+
+#: Where a value was kept, as a materialization's metadata says it under ``io``.
+PROJECT, FILES, NOWHERE = "project", "files", "none"
+
+
+class ValueRouter:
+    """Keep and find the values of a project's assets; what `RunContext.load` and `.save` use.
+
+    * An asset with an `io` URL of its own is kept there, and an asset of another integration is found where that
+      integration's tables are (`io_url`), else in the project's place.
+    * A table of a Python asset is kept in the project's place, `default`; any other Python object too, unless that
+      place keeps tables only: then it goes to `files`.
+    * Where a value went stands in its metadata under ``io`` (``project``, ``files`` or ``none``), which
+      `last_metadata` returns in a later process; without a record both places are tried.
+
+    `open_io` opens an IO manager, once per URL. `describe` adds facts about a value to what is recorded of it.
+    All methods may be called from several threads; after `close` it may be used again.
+
+    >>> from assetry.io.memory import MemoryIO
+    >>> values = ValueRouter(lambda url: MemoryIO(), "memory:")
+    >>> dict(values.save(Asset(key="answer", kind="python"), 42).metadata)
+    {'type': 'int', 'io': 'project'}
+    >>> values.load(Asset(key="answer", kind="python"))
+    42
+    """
+
+    def __init__(
+        self,
+        open_io: Callable[[str], IOManager | None],
+        default: str,
+        *,
+        files: str = "parquet:.assetry/data",
+        io_url: Callable[[Integration], str | None] = lambda _: None,
+        last_metadata: Callable[[AssetKey, str | None], Mapping[str, Any] | None] = lambda _key, _partition: None,
+        describe: Callable[[Any], Mapping[str, Any] | None] = lambda _: None,
+    ) -> None:
+        self.default = default
+        self.files = files
+        self._open_io = open_io
+        self._io_url = io_url
+        self._last_metadata = last_metadata
+        self._describe = describe
+        self._managers: dict[str, IOManager] = {}
+        self._urls: dict[Integration, str | None] = {}
+        self._places: dict[tuple[AssetKey, str | None], str] = {}
+        self._lock = threading.RLock()
+
+    def relation(self, asset: Asset) -> Relation | None:
+        """Return the table that holds an asset, or would; None when it is in no warehouse."""
+        if asset.relation is not None and not asset.kept:
+            return asset.relation
+        return self._manager(self._url(asset)).relation(asset)
+
+    def place(self, asset: Asset) -> str:
+        """Return where the tables of an asset are kept, as a URL without a query and so without a secret of its own."""
+        return self._url(asset).partition("?")[0]
+
+    def load(self, asset: Asset, form: Any = None, partition: str | None = None) -> Any:
+        """Return the value of an asset as `form`: a table type, another class, or None for the default.
+
+        Raises `ValueStoreError` when there is none, or when it cannot be had as that.
+        """
+        value = self._load(asset, partition)
+        name = f"asset {str(asset.key)!r}"
+        if is_frame(value):
+            return from_arrow(to_arrow(value, name), form, name)
+        wanted = frame_type(form)
+        if wanted is not None:
+            raise ValueStoreError(
+                f"{name} is asked for as {wanted}, but its value is a {type(value).__qualname__}.",
+                where=asset.source,
+                hint="Correct the annotation, or what the asset's function returns.",
+            )
+        return value
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""
+        if isinstance(value, Rows):
+            manager = self._manager(self._url(asset))
+            own = getattr(manager, "save_rows", None)
+            saved: Saved = own(asset, value) if own is not None else save_whole(manager, asset, value)
+            return Saved(saved.data_version, saved.columns, {**saved.metadata, "io": PROJECT})
+        facts = dict(self._describe(value) or {})
+        url, place = self._url(asset), PROJECT
+        manager = self._manager(url)
+        if is_frame(value):
+            if manager.form == "arrow":
+                value = to_arrow(value, f"asset {str(asset.key)!r}")
+        elif manager.form == "arrow":
+            if asset.io is not None:
+                raise ValueStoreError(
+                    f"Asset {str(asset.key)!r} is a {type(value).__qualname__}, and its io_manager keeps tables only.",
+                    where=asset.source,
+                    hint="Return a table, or leave io_manager out.",
+                )
+            manager, place = self._manager(self.files), FILES
+        saved = manager.save(asset, value, partition)
+        with self._lock:
+            self._places[asset.key, partition] = place
+        return Saved(saved.data_version, saved.columns, {**facts, **saved.metadata, "io": place})
+
+    def close(self) -> None:
+        """Close every IO manager that was opened."""
+        with self._lock:
+            managers = list(self._managers.values())
+            self._managers.clear()
+            self._urls.clear()
+        for manager in managers:
+            manager.close()
+
+    def _url(self, asset: Asset) -> str:
+        """Return where the tables of an asset are."""
+        if asset.io is not None:
+            return asset.io
+        integration = asset.integration
+        if integration is None or integration.kind == "python":
+            return self.default
+        with self._lock:
+            if integration not in self._urls:
+                self._urls[integration] = self._io_url(integration)
+            return self._urls[integration] or self.default
+
+    def _manager(self, url: str) -> IOManager:
+        with self._lock:
+            manager = self._managers.get(url)
+            if manager is None:
+                manager = self._open_io(url)
+                if manager is None:
+                    raise ValueStoreError(f"No plugin keeps values at {url.partition(':')[0]!r} URLs.")
+                self._managers[url] = manager
+            return manager
+
+    def _load(self, asset: Asset, partition: str | None) -> Any:
+        if asset.io is not None or asset.kind != "python":
+            return self._manager(self._url(asset)).load(asset, partition)
+        first: ValueStoreError | None = None
+        for url in self._candidates(asset, partition):
+            try:
+                return self._manager(url).load(asset, partition)
+            except ValueStoreError as error:
+                first = first or error
+        raise first or ValueStoreError(
+            f"Asset {str(asset.key)!r} returned nothing when it was made, so there is no value of it.",
+            where=asset.source,
+            hint=f"Depend on it without taking its value: deps=[{str(asset.key)!r}].",
+        )
+
+    def _candidates(self, asset: Asset, partition: str | None) -> Iterator[str]:
+        place = self._places.get((asset.key, partition))
+        if place is None:
+            place = (self._last_metadata(asset.key, partition) or {}).get("io")
+        if place == NOWHERE:
+            return
+        if place != FILES:
+            yield self._url(asset)
+        if place != PROJECT and self.files != self._url(asset):
+            yield self.files

@@ -1,0 +1,1 @@
+"""Which invocations make a selection, in which order, and the proof that no fewer do."""

@@ -1,0 +1,224 @@
+"""Gates: where checks run in a plan, and who waits for them.
+
+A check runs in an invocation that is there anyway: the first one of its integration in which, or after which,
+everything it reads is done. Only a Python check on what another tool made becomes a step of its own, as Python steps
+are not counted. A check of severity ``error`` gates what it reads: consumers in other invocations wait for it. A gate
+that would make two invocations wait for each other is left out.
+
+Positions are those of the invocations in the order of the collapse; steps of their own are numbered after them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from assetry.graph.graph import AssetGraph
+from assetry.graph.order import dependency_order
+from assetry.types.assets import Asset, Check, Integration
+from assetry.types.invocations import CheckRef
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Hold what the collapse decided, in the graph's own numbers.
+
+    `home` maps what is made to the position of its invocation, `selected` is what was asked for, made or not.
+    `integrations` are those of the invocations. `consumers` maps an asset to what is made from it in this plan.
+    `edges` are the pairs of positions of which the second waits for the first.
+    """
+
+    graph: AssetGraph
+    home: Mapping[int, int]
+    selected: frozenset[int]
+    integrations: Sequence[Integration]
+    consumers: Mapping[int, Sequence[int]]
+    edges: frozenset[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class Checking:
+    """Hold where checks run and what follows.
+
+    `checks` are those of each position, with what each reads; positions from the number of invocations on are steps
+    of their own, of the integrations `own`. `gates` maps an asset to the checks that its consumers wait for.
+    `order` is an order of all positions in which they can run, gates kept; `before` what each waits for directly.
+    `left_out` are the checks that no invocation of their integration comes late enough for.
+    """
+
+    checks: list[list[CheckRef]]
+    reads: list[set[int]]
+    own: list[Integration] = field(default_factory=list)
+    gates: dict[int, list[CheckRef]] = field(default_factory=dict)
+    left_out: list[CheckRef] = field(default_factory=list)
+    order: list[int] = field(default_factory=list)
+    before: list[list[int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Hold a check with what it reads and the position it runs at."""
+
+    ref: CheckRef
+    reads: tuple[int, ...]
+    position: int
+    error: bool
+
+
+def place_checks(layout: Layout) -> Checking:
+    """Return where the checks on what is selected run, what they gate, and the order that follows.
+
+    A check belongs to a plan when the asset it is written on is selected, or another one it reads is made.
+
+    >>> tool = Integration("shop", "dbt")
+    >>> graph = AssetGraph.of([Asset(key="a", kind="dbt", integration=tool, checks=[Check("unique_a")])])
+    >>> found = place_checks(Layout(graph, {0: 0}, frozenset([0]), [tool], {}, frozenset()))
+    >>> [each.check for each in found.checks[0]], found.order
+    (['unique_a'], [0])
+    """
+    count = len(layout.integrations)
+    checking = Checking([[] for _ in range(count)], [set() for _ in range(count)])
+    after = list(range(count))
+    placed = list(_placed(layout, checking, after, _place_own(layout, checking)))
+    edges = set(layout.edges)
+    for each in placed:
+        checking.checks[each.position].append(each.ref)
+        checking.reads[each.position].update(each.reads)
+        homes = {layout.home[i] for i in each.reads if i in layout.home}
+        edges.update((home, each.position) for home in homes if home != each.position)
+    _gate(layout, checking, placed, edges)
+    checking.order, checking.before = _order(edges, after)
+    return checking
+
+
+def _place_own(layout: Layout, checking: Checking) -> list[tuple[int, Check]]:
+    """Place the checks that read one asset and run with it, as most do; return the others."""
+    others: list[tuple[int, Check]] = []
+    for i, asset in enumerate(layout.graph.assets):
+        if not asset.checks:
+            continue
+        home = layout.home.get(i) if i in layout.selected else None
+        for check in asset.checks:
+            if home is None or check.also or check.integration is not None:
+                others.append((i, check))
+                continue
+            ref = CheckRef(asset.key, check.name)
+            checking.checks[home].append(ref)
+            if check.severity == "error":
+                checking.gates.setdefault(i, []).append(ref)
+    return others
+
+
+def _placed(
+    layout: Layout, checking: Checking, after: list[int], checks: Iterable[tuple[int, Check]]
+) -> Iterator[_Placed]:
+    """Yield the checks of the plan with their positions; `after` gets the position that each own step follows."""
+    by_name: dict[str, list[int]] = {}
+    for position, integration in enumerate(layout.integrations):
+        by_name.setdefault(integration.name, []).append(position)
+    known = {asset.integration.name: asset.integration for asset in layout.graph.assets if asset.integration}
+    for i, check in checks:
+        asset = layout.graph.assets[i]
+        reads = (i, *(layout.graph.index(key) for key in check.also)) if check.also else (i,)
+        if i not in layout.selected and not any(j in layout.home and j in layout.selected for j in reads):
+            continue
+        ref = CheckRef(asset.key, check.name)
+        last = max((layout.home[j] for j in reads if j in layout.home), default=0)
+        tool = _tool(asset, check, known)
+        if tool.kind == "python":
+            position = layout.home.get(i, -1)
+            if position < last or layout.integrations[position].kind != "python":
+                position = _own_step(checking, after, last, tool)
+        else:
+            later = by_name.get(tool.name, [])
+            place = bisect_left(later, last)
+            if place == len(later):
+                checking.left_out.append(ref)
+                continue
+            position = later[place]
+        yield _Placed(ref, reads, position, check.severity == "error")
+
+
+def _own_step(checking: Checking, after: list[int], last: int, tool: Integration) -> int:
+    """Return the position of a new step, right after position `last`."""
+    after.append(last)
+    checking.own.append(tool)
+    checking.checks.append([])
+    checking.reads.append(set())
+    return len(after) - 1
+
+
+def _tool(asset: Asset, check: Check, known: Mapping[str, Integration]) -> Integration:
+    """Return the integration that runs a check."""
+    if check.integration is None:
+        return asset.integration or Integration(asset.kind, asset.kind)
+    return known.get(check.integration) or Integration(check.integration, check.integration)
+
+
+def _gate(layout: Layout, checking: Checking, placed: Iterable[_Placed], edges: set[tuple[int, int]]) -> None:
+    """Note which assets the checks gate, and add what waits for a check because of that to `edges`."""
+    above = _Above(edges, len(checking.checks))
+    for each in placed:
+        if not each.error:
+            continue
+        for i in dict.fromkeys(each.reads):
+            if layout.home.get(i) == each.position:
+                checking.gates.setdefault(i, []).append(each.ref)
+                continue
+            if i not in layout.home and i not in layout.selected:
+                continue
+            waiting = {layout.home[j] for j in layout.consumers.get(i, ())} - {each.position, layout.home.get(i, -1)}
+            if waiting and not waiting & above.of(each.position):
+                checking.gates.setdefault(i, []).append(each.ref)
+                for position in waiting:
+                    above.add(each.position, position)
+
+
+class _Above:
+    """Know what is above some positions while edges are added, none of which closes a cycle."""
+
+    def __init__(self, edges: set[tuple[int, int]], count: int) -> None:
+        self._edges = edges
+        self._upstream: list[list[int]] | None = None
+        self._count = count
+        self._known: dict[int, set[int]] = {}
+
+    def of(self, position: int) -> set[int]:
+        """Return everything that `position` waits for, and itself."""
+        found = self._known.get(position)
+        if found is not None:
+            return found
+        if self._upstream is None:
+            self._upstream = [[] for _ in range(self._count)]
+            for upper, lower in self._edges:
+                self._upstream[lower].append(upper)
+        found, queue = {position}, [position]
+        while queue:
+            for each in self._upstream[queue.pop()]:
+                if each not in found:
+                    found.add(each)
+                    queue.append(each)
+        self._known[position] = found
+        return found
+
+    def add(self, upper: int, lower: int) -> None:
+        """Make `lower` wait for `upper`, whose own waits are known."""
+        if (upper, lower) in self._edges:
+            return
+        self._edges.add((upper, lower))
+        if self._upstream is not None:
+            self._upstream[lower].append(upper)
+        for found in self._known.values():
+            if lower in found:
+                found.update(self._known[upper])
+
+
+def _order(edges: Iterable[tuple[int, int]], after: Sequence[int]) -> tuple[list[int], list[list[int]]]:
+    """Return an order in which positions can run, near the given one, and what each waits for in that order."""
+    upstream: list[list[int]] = [[] for _ in after]
+    for upper, lower in edges:
+        upstream[lower].append(upper)
+    order = dependency_order(upstream, after)
+    place = {position: number for number, position in enumerate(order)}
+    return order, [sorted(each, key=place.__getitem__) for each in upstream]

@@ -1,0 +1,127 @@
+"""The plan: which invocations bring a selection up to date, in which order, and why no fewer do.
+
+Values only; `assetry.plan.planner` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from assetry.plan.collapse import BUDGET, Mode
+from assetry.types.invocations import CheckRef, Invocation
+from assetry.types.keys import AssetKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """Say how a plan is to be made.
+
+    `because` has the reason of each asset, `default` that of the others. `mode` is ``fewest`` (the least number of
+    counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `partitions` are the partitions of those
+    assets that have some. `budget` is how many states a search may open; few graphs need any.
+
+    >>> PlanRequest(mode="earliest").default
+    'selected'
+    """
+
+    because: Mapping[AssetKey, str] = field(default_factory=dict)
+    default: str = "selected"
+    mode: Mode = "fewest"
+    full_refresh: bool = False
+    partitions: tuple[str, ...] = ()
+    budget: int = BUDGET
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedAsset:
+    """Say why a selected asset is not made.
+
+    >>> SkippedAsset(AssetKey("shop/raw"), "nothing in this project makes it").because
+    'nothing in this project makes it'
+    """
+
+    key: AssetKey
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Say why a group needs another invocation: `first` and `second` are the ids of the two, `path` the proof.
+
+    Each asset of `path` is made from the one before it or shares an invocation with it.
+
+    >>> Split("dbt:shop@dev", "`p` (python) stands between `a` and `b`").group
+    'dbt:shop@dev'
+    """
+
+    group: str
+    because: str
+    first: str = ""
+    second: str = ""
+    path: tuple[AssetKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedInvocation:
+    """Hold one invocation of a plan.
+
+    `after` are the ids of the invocations that it waits for directly: they make what it reads, or run the checks
+    that gate that. `because` says of each of its assets why it is made. `command` is for people to read.
+
+    >>> from assetry.types.assets import Integration
+    >>> python = Integration("python", "python")
+    >>> PlannedInvocation(invocation=Invocation(id="1", group=None, integration=python, assets=())).id
+    '1'
+    """
+
+    invocation: Invocation
+    after: tuple[str, ...] = ()
+    because: Mapping[AssetKey, str] = field(default_factory=dict)
+    command: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the id of the invocation."""
+        return self.invocation.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Hold what is to run: invocations in an order in which they can run one after the other, gates kept.
+
+    `count` is the number of invocations of counted groups; no plan is below `lower_bound`, so the plan is `minimal`
+    when both are equal. `splits` says why a group needs more than one. `skipped` are selected assets that nothing
+    makes; it is filled only when nothing else was selected.
+
+    `gates` maps an asset to the checks of severity ``error`` that stand between it and its consumers: an asset that
+    is made from it by another invocation waits for them, unless that invocation runs them itself. Checks do not wait
+    for each other. `through` maps an asset to
+    the planned assets that it reads through views which are not part of the plan: it waits for them as for its own
+    inputs. `unchecked` are checks that would need an invocation of their own, and are not run.
+
+    >>> Plan().count
+    0
+    """
+
+    invocations: tuple[PlannedInvocation, ...] = ()
+    skipped: tuple[SkippedAsset, ...] = ()
+    count: int = 0
+    lower_bound: int = 0
+    minimal: bool = True
+    splits: tuple[Split, ...] = ()
+    gates: Mapping[AssetKey, tuple[CheckRef, ...]] = field(default_factory=dict)
+    through: Mapping[AssetKey, tuple[AssetKey, ...]] = field(default_factory=dict)
+    unchecked: tuple[CheckRef, ...] = ()
+
+
+# -- scope: what takes part ----------------------------------------------------------------------------------------
+
+
+# -- invocations ---------------------------------------------------------------------------------------------------
+
+
+# -- words: why it takes more than one invocation, or cannot be done -----------------------------------------------
+
+
+# -- JSON ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""The planner: from a selection and its groups to a plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from assetry.graph.graph import AssetGraph
+from assetry.plan.checks import Checking, place_checks
+from assetry.plan.collapse import Collapse, Deadlock, collapse
+from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset
+from assetry.plan.reasons import cycle_error, partition_splits, split_of
+from assetry.plan.scope import Scope
+from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.keys import AssetKey
+
+
+def make_plan(
+    graph: AssetGraph,
+    selected: Iterable[AssetKey],
+    groups: Mapping[AssetKey, InvocationGroup | None],
+    request: PlanRequest | None = None,
+) -> Plan:
+    """Return the plan that makes the selected assets.
+
+    `groups` has the invocation group of every selected asset, and of every other asset that is in a `whole` group of
+    one of them: those come along, as `Invocation.also`. An asset without a group runs alone and is not counted.
+    Selected assets that nothing makes are left out. What is not selected does not make others wait: its stored value
+    is used; only a view (`computed_on_read`) hands on what it reads.
+
+    Raises `CycleError` when tables that one tool can only make together wait for each other, and `UsageError` for
+    several partitions of a group that takes one at a time.
+
+    >>> from assetry.types.assets import Asset
+    >>> made = [("a", "dbt", []), ("p", "python", ["a"]), ("b", "dbt", ["p"])]
+    >>> graph = AssetGraph.of([Asset(key=key, kind=kind, deps=deps) for key, kind, deps in made])
+    >>> dbt = InvocationGroup("dbt:shop")
+    >>> plan = make_plan(graph, graph.keys, {AssetKey("a"): dbt, AssetKey("b"): dbt})
+    >>> plan.count, plan.minimal, plan.splits[0].because
+    (2, True, '`p` (python) stands between `a` and `b`')
+    """
+    request = request or PlanRequest()
+    scope = Scope(graph, selected, groups, request)
+    if not scope.made:
+        return Plan(skipped=tuple(_skipped(graph, scope.selected)))
+    try:
+        found = collapse(scope.upstream, scope.groups, scope.families, request.mode, request.budget)
+    except Deadlock as deadlock:
+        raise cycle_error(scope, deadlock) from None
+    checking = place_checks(scope.layout(found))
+    ids = {position: str(number) for number, position in enumerate(checking.order, start=1)}
+    return Plan(
+        invocations=tuple(_planned(scope, found, checking, ids, request)),
+        count=found.count,
+        lower_bound=found.lower_bound,
+        minimal=found.minimal,
+        splits=(*(split_of(scope, found, proof, ids) for proof in found.splits), *partition_splits(scope, found, ids)),
+        gates={graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()},
+        through=scope.through,
+        unchecked=tuple(checking.left_out),
+    )
+
+
+def _skipped(graph: AssetGraph, selected: Iterable[int]) -> Iterator[SkippedAsset]:
+    for i in sorted(selected):
+        kind = graph.assets[i].resource_type
+        because = "an exposure is only read from" if kind == "exposure" else "nothing in this project makes it"
+        yield SkippedAsset(graph.keys[i], because)
+
+
+def _planned(
+    scope: Scope, found: Collapse, checking: Checking, ids: Mapping[int, str], request: PlanRequest
+) -> Iterator[PlannedInvocation]:
+    for position in checking.order:
+        after = tuple(ids[each] for each in checking.before[position])
+        if position < len(found.slots):
+            invocation = _invocation(scope, found, checking, position, ids[position], request)
+        else:
+            invocation = Invocation(
+                id=ids[position],
+                group=None,
+                integration=checking.own[position - len(found.slots)],
+                assets=(),
+                checks=tuple(checking.checks[position]),
+                inputs=tuple(scope.graph.assets[i] for i in sorted(checking.reads[position])),
+            )
+        because = {asset.key: request.because.get(asset.key, request.default) for asset in invocation.assets}
+        yield PlannedInvocation(invocation=invocation, after=after, because=because)
+
+
+def _invocation(
+    scope: Scope, found: Collapse, checking: Checking, position: int, name: str, request: PlanRequest
+) -> Invocation:
+    graph, slot = scope.graph, found.slots[position]
+    members = [scope.made[node] for node in slot.members]
+    inputs = {j for i in members for j in graph.upstream[i]}.union(checking.reads[position]).difference(members)
+    assets = tuple(graph.assets[i] for i in members if i in scope.selected)
+    parted = any(asset.partitions_def is not None for asset in assets)
+    return Invocation(
+        id=name,
+        group=None if slot.group is None else scope.tools[slot.group],
+        integration=scope.integration(slot.members[0]),
+        assets=assets,
+        checks=tuple(checking.checks[position]),
+        also=tuple(graph.assets[i] for i in members if i not in scope.selected),
+        inputs=tuple(graph.assets[i] for i in sorted(inputs)),
+        partitions=request.partitions if parted else (),
+        full_refresh=request.full_refresh,
+    )

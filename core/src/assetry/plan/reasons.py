@@ -1,0 +1,97 @@
+"""Why a plan needs more than one invocation of a group, or cannot be made: in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from assetry.errors import CycleError
+from assetry.plan.collapse import Collapse, Deadlock, Proof
+from assetry.plan.plan import Split
+from assetry.plan.scope import Scope
+
+#: How many steps of a path are named in a reason.
+_NAMED = 3
+
+
+def split_of(scope: Scope, found: Collapse, proof: Proof, ids: Mapping[int, str]) -> Split:
+    """Return why two invocations of a group cannot be one."""
+    path = tuple(scope.graph.keys[scope.made[node]] for node in proof.path)
+    because = _because(scope, found, proof)
+    return Split(scope.tools[proof.group].key, because, ids[proof.first], ids[proof.second], path)
+
+
+def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
+    """Yield the reason where one group makes assets with partitions and assets without any."""
+    first: dict[int, int] = {}
+    for position, slot in enumerate(found.slots):
+        if slot.group is not None:
+            first.setdefault(slot.group, position)
+    for (name, key, parted), family in scope.known.items():
+        other = scope.known.get((name, key, not parted))
+        if parted and other is not None and scope.tools[family].counted:
+            nodes = [found.slots[first[each]].members[0] for each in (family, other)]
+            because = f"{_name(scope, nodes[0])} is made for partitions, and {_name(scope, nodes[1])} has none"
+            one, two = sorted((first[family], first[other]))
+            yield Split(key, because, ids[one], ids[two])
+
+
+def _because(scope: Scope, found: Collapse, proof: Proof) -> str:
+    path, group = proof.path, scope.tools[proof.group].key
+    made = [upper in scope.upstream[lower] for upper, lower in pairwise(path)]
+    if path[0] not in found.slots[proof.first].members:
+        waiting = f"{_name(scope, path[-1])} waits for {_tagged(scope, path[0])}"
+        if found.minimal or len(path) < 2:
+            return f"{waiting}, and the invocation before it does not"
+        return f"{waiting}, and the invocation before it does not; it is not proven that one would not do"
+    if len(path) == 2:
+        last, first = _name(scope, path[1]), _name(scope, path[0])
+        return f"{last} is made from {first}, and {group} makes such assets one after the other"
+    if all(made):
+        between = _listed([_tagged(scope, node) for node in path[1:-1]])
+        verb = "stands" if len(path) == 3 else "stand"
+        return f"{between} {verb} between {_name(scope, path[0])} and {_name(scope, path[-1])}"
+    return _listed([_step(scope, *step) for step in zip(path, path[1:], made, strict=False)])
+
+
+def _step(scope: Scope, upper: int, lower: int, made: bool) -> str:
+    if made:
+        return f"{_tagged(scope, lower)} is made from {_name(scope, upper)}"
+    return f"{_name(scope, lower)} shares an invocation with {_name(scope, upper)}"
+
+
+def _name(scope: Scope, node: int) -> str:
+    """Return an asset's last name when that says which one it is, else its key."""
+    key = scope.graph.keys[scope.made[node]]
+    return f"`{key.name if len(scope.graph.named(key.name)) == 1 else key}`"
+
+
+def _tagged(scope: Scope, node: int) -> str:
+    """Return an asset's name and what makes it."""
+    group = scope.groups[node]
+    maker = scope.graph.assets[scope.made[node]].kind if group is None else scope.tools[group].key
+    return f"{_name(scope, node)} ({maker})"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    if len(parts) > _NAMED + 1:
+        parts = [*parts[: _NAMED - 1], f"{len(parts) - _NAMED} more", parts[-1]]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def cycle_error(scope: Scope, deadlock: Deadlock) -> CycleError:
+    """Return the error for tables that one tool can only make together and that wait for each other."""
+    said: list[str] = []
+    whole: dict[str, None] = {}
+    for (upper, lower), (after, _) in zip(deadlock.edges, (*deadlock.edges[1:], deadlock.edges[0]), strict=True):
+        said.append(f"{_tagged(scope, lower)} waits for {_tagged(scope, upper)}")
+        group = scope.groups[lower]
+        if after != lower and group is not None:
+            whole[scope.tools[group].key] = None
+            said.append(f"{_name(scope, lower)} and {_name(scope, after)} are made together")
+    sources = (scope.graph.assets[scope.made[node]].source for edge in deadlock.edges for node in edge)
+    return CycleError(
+        f"{_listed(list(whole))} can only run as a whole, and waits for itself: {'; '.join(said)}.",
+        where=next((source for source in sources if source), None),
+        hint="Move one of these tables to a group of its own (another connection or function), or remove a dependency.",
+    )

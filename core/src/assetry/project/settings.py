@@ -1,0 +1,159 @@
+"""Settings: what the project file says, read and checked, with everything it leaves out filled in."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assetry.errors import ProjectFileError, near_names
+from assetry.types.assets import Integration
+
+DEFAULT_STORE = "sqlite:.assetry/state.db"
+DEFAULT_EXECUTOR = "threads"
+KEYS = ("modules", "store", "io", "executor", "integrations", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Say how a project is set up.
+
+    `root` is the absolute folder of the project file; `file` is that file, None when there is none. `modules` and
+    `integrations` are None when the file does not name any, so that they are looked for.
+    """
+
+    root: Path
+    file: Path | None = None
+    name: str | None = None
+    modules: tuple[str, ...] | None = None
+    store: str = DEFAULT_STORE
+    io: str | None = None
+    executor: str = DEFAULT_EXECUTOR
+    integrations: tuple[Integration, ...] | None = None
+
+
+def read_settings(folder: Path | str = ".") -> Settings:
+    """Return the settings of the project in `folder`, or in the nearest folder above that has a project file.
+
+    A project file is ``assetry.toml``, or a ``pyproject.toml`` with a ``[tool.assetry]`` table. Without one, `folder`
+    itself is the root. Raises `ProjectFileError` for a folder that does not exist and for a file that cannot be
+    understood.
+    """
+    start = Path(folder).resolve()
+    if not start.is_dir():
+        raise ProjectFileError(f"There is no folder {str(folder)!r}.", hint="Give a project's folder with -C DIR.")
+    for root in (start, *start.parents):
+        found = _table(root)
+        if found is not None:
+            return _settings(root, *found)
+        if root != start and (root / ".git").exists():
+            break  # a project does not reach over the edge of its repository
+    return Settings(start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Point at the text that a table came from, so that an error can name the line."""
+
+    file: Path
+    text: str = field(repr=False)
+    prefix: str = ""
+
+    def error(self, message: str, word: str, near: tuple[str, ...] = (), hint: str | None = None) -> ProjectFileError:
+        lines = self.text.splitlines()
+        number = next((n for n, line in enumerate(lines, 1) if _names(line, word)), 1)
+        return ProjectFileError(message, where=f"{self.file.name}:{number}", near=near, hint=hint)
+
+
+def _names(line: str, word: str) -> bool:
+    """Tell whether a line of TOML sets `word`, or opens its table."""
+    bare = line.split("#")[0].strip().strip("[]").replace('"', "").replace("'", "")
+    return bare.split("=")[0].strip().rsplit(".", 1)[-1] == word
+
+
+def _table(root: Path) -> tuple[_Source, Mapping[str, Any]] | None:
+    """Return the project's table in a folder, and where it stands."""
+    own = root / "assetry.toml"
+    if own.is_file():
+        text, data = _read(own)
+        return _Source(own, text), data
+    shared = root / "pyproject.toml"
+    # Most pyproject.toml files are not ours: look before parsing, so that a broken one of somebody else is no matter.
+    if shared.is_file() and "tool.assetry" in shared.read_text(encoding="utf-8", errors="replace"):
+        text, data = _read(shared)
+        table = data.get("tool", {}).get("assetry")
+        if table is not None:
+            return _Source(shared, text, "tool.assetry."), table
+    return None
+
+
+def _read(file: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectFileError(f"{file.name} is not TOML: {error}", where=str(file), hint="Correct the line.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectFileError(f"{file.name} cannot be read: {error}", where=str(file)) from None
+
+
+def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings:
+    for key in table:
+        if key not in KEYS:
+            raise source.error(f"Unknown key {key!r}.", key, near_names(key, KEYS), f"Known keys: {', '.join(KEYS)}.")
+    modules = table.get("modules")
+    if modules is not None and not (isinstance(modules, list) and all(isinstance(each, str) for each in modules)):
+        raise source.error("'modules' is not a list of module names.", "modules", hint='For example ["shop_assets"].')
+    integrations = table.get("integrations")
+    return Settings(
+        root=root,
+        file=source.file,
+        name=_text(source, table, "name"),
+        modules=None if modules is None else tuple(modules),
+        store=_text(source, table, "store") or DEFAULT_STORE,
+        io=_text(source, table, "io"),
+        executor=_text(source, table, "executor") or DEFAULT_EXECUTOR,
+        integrations=None if integrations is None else _integrations(root, source, integrations),
+    )
+
+
+def _text(source: _Source, table: Mapping[str, Any], key: str) -> str | None:
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise source.error(f"{key!r} is not a text.", key, hint=f'For example {key} = "…".')
+    return value
+
+
+def _integrations(root: Path, source: _Source, tables: Any) -> tuple[Integration, ...]:
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        raise source.error(
+            "'integrations' is not a group of tables.", "integrations", hint='Write [integrations.NAME] and kind = "…".'
+        )
+    return tuple(_integration(root, source, name, table) for name, table in tables.items())
+
+
+def _integration(root: Path, source: _Source, name: str, table: Mapping[str, Any]) -> Integration:
+    kind = table.get("kind")
+    if not isinstance(kind, str):
+        raise source.error(f"Integration {name!r} has no kind.", name, hint='For example kind = "dbt".')
+    options = {key: value for key, value in table.items() if key != "kind"}
+    return Integration(name, kind, options, str(root))
+
+
+#: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
+_ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
+
+
+def absolute(url: str, root: Path) -> str:
+    """Return a URL whose path, when it is a relative one of a local file, starts from `root`.
+
+    >>> absolute("sqlite:.assetry/state.db", Path("/shop")), absolute("duckdb:md:shop", Path("/shop"))
+    ('sqlite:/shop/.assetry/state.db', 'duckdb:md:shop')
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or not rest or rest.startswith(("/", ":")) or _ELSEWHERE.match(rest):
+        return url
+    return f"{scheme}:{root / rest}"

@@ -1,0 +1,55 @@
+"""What an asset function is told of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assetry.types.events import Level
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import RunContext
+
+
+@dataclass(frozen=True, slots=True)
+class AssetContext:
+    """Tell an asset function of its run; what a parameter named `context` receives.
+
+    `keys` are the assets to make now, `partition` the partition of them, or None.
+    """
+
+    keys: tuple[AssetKey, ...]
+    partition: str | None
+    run: RunContext
+
+    @property
+    def key(self) -> AssetKey:
+        """Return the first of `keys`."""
+        return self.keys[0]
+
+    @property
+    def run_id(self) -> str:
+        """Return the id of the run."""
+        return self.run.run_id
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Return the options of the run: `full_refresh` …"""
+        return self.run.options
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether the run was asked to stop; a long loop should look now and then."""
+        return self.run.cancelled
+
+    def secret(self, name: str) -> str:
+        """Return the secret `name`; raise `UsageError` when it is not set."""
+        return self.run.secret(name)
+
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
+        """Return the value of an asset, such as this one's last; name it in `deps` when it is another one."""
+        return self.run.load(key, form, partition)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Write a line into the run's log at once."""
+        self.run.log(message, level)

@@ -1,0 +1,412 @@
+"""Define assets and checks as Python functions: `@asset`, `@multi_asset`, `@asset_check`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+
+from assetry.errors import AmbiguousNameError, DefinitionError, near_names
+from assetry.python.code import code_version, parameters, place, written_place
+from assetry.types.assets import Asset, Check, Column, Dep, Severity
+from assetry.types.keys import AssetKey
+from assetry.types.partitions import PartitionsDefinition
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Key = AssetKey | str | Sequence[str]
+
+
+class AssetKeywords(TypedDict, total=False):
+    """List what `@asset` takes.
+
+    * `key`: the asset's key; the function's name when not given.
+    * `deps`: further upstream assets whose values the function does not take (keys, `Dep`, asset functions); or a
+      mapping from a parameter to the key of the asset it takes. A listed key whose last part is a parameter's name is
+      what that parameter takes.
+    * `description`: the docstring when not given. `group`, `owners`, `tags`, `metadata`: facts for people.
+    * `schema`: the columns that must be there: `Column` values, names, or a mapping from name to type. A frame that
+      lacks one is not kept, and the asset fails.
+    * `compute_kind`: a word such as ``pandas``, shown in `metadata`.
+    * `code_version`: replaces the hash of the function's source.
+    * `partitions_def`, `freshness_policy` (or a timedelta), `automation` (or its word), `retry_policy` (or a number).
+    * `io_manager`: URL of where the value is kept; the project's place when not given.
+    """
+
+    key: Key
+    deps: Iterable[Dep | Key | AssetFunction[Any, Any]] | Mapping[str, Key | AssetFunction[Any, Any]]
+    description: str
+    group: str
+    owners: Iterable[str]
+    tags: Iterable[str] | Mapping[str, str]
+    metadata: Mapping[str, Any]
+    schema: Iterable[Column | str] | Mapping[str, str | None]
+    compute_kind: str
+    code_version: str
+    partitions_def: PartitionsDefinition
+    freshness_policy: FreshnessPolicy | timedelta
+    automation: AutomationPolicy | str
+    io_manager: str
+    retry_policy: RetryPolicy | int
+
+
+class AssetCheck(NamedTuple):
+    """Tie a check to the asset it is about; the key may still be a short name until the graph is built."""
+
+    key: AssetKey
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Say how a check came out; what an `@asset_check` function may return instead of a boolean.
+
+    >>> CheckResult(False, "3 orders without a customer", {"orders": 3}).passed
+    False
+    """
+
+    passed: bool
+    message: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class AssetFunction(Generic[P, R]):
+    """Be a function that makes assets or checks one; call it with plain values as the function it was.
+
+    `assets` are what it makes and `checks` what it checks; `function` is the undecorated function. `multiple` tells
+    whether it returns several outputs, `can_subset` whether it can make some of them only.
+
+    >>> @asset
+    ... def doubled(numbers: list[int]) -> list[int]:
+    ...     '''Twice each number.'''
+    ...     return [2 * number for number in numbers]
+    >>> doubled([1, 2]), doubled.asset.description, doubled.asset.deps[0].key
+    ([2, 4], 'Twice each number.', AssetKey('numbers'))
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        assets: tuple[Asset, ...] = (),
+        checks: tuple[AssetCheck, ...] = (),
+        *,
+        multiple: bool = False,
+        can_subset: bool = False,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.assets = assets
+        self.checks = checks
+        self.multiple = multiple
+        self.can_subset = can_subset
+
+    @property
+    def asset(self) -> Asset:
+        """Return the one asset it makes; raise `DefinitionError` when it makes none or several."""
+        if len(self.assets) == 1:
+            return self.assets[0]
+        raise DefinitionError(
+            f"{self.function.__qualname__}() makes {len(self.assets)} assets, not one.",
+            where=place(self.function),
+            hint="Use `.assets`.",
+        )
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, with plain values."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<asset function {self.function.__module__}.{self.function.__qualname__}>"
+
+    def __reduce__(self) -> str:
+        # By name, as functions are: the module's attribute of that name is this object, not the bare function.
+        return self.function.__qualname__
+
+
+@overload
+def asset(function: Callable[P, R], /) -> AssetFunction[P, R]: ...
+@overload
+def asset(**keywords: Unpack[AssetKeywords]) -> Callable[[Callable[P, R]], AssetFunction[P, R]]: ...
+def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any:
+    """Make an asset of a function: bare, or with the keywords of `AssetKeywords`.
+
+    Its key is the function's name. Each parameter without a default is an upstream asset: the one with that exact
+    key, else the one asset whose last key part is the parameter's name. A parameter with a default is not an asset,
+    and one named `context` receives the `AssetContext`. Annotations say which type a table arrives as. What the
+    function returns is the asset's value; a function that returns None keeps its data itself. `async def` works.
+
+    The code version is a hash of the function's own source without comments, docstring, decorators and layout, and of
+    the plain values it takes from a function around it. Code that it calls is not looked at: give `code_version` where
+    that matters.
+
+    Raises `DefinitionError` for an unknown keyword and for a function that takes ``*args`` or ``**kwargs``.
+
+    >>> @asset(deps=["shop/orders"], tags=["daily"])
+    ... def forecast(daily_usage_stats):
+    ...     return daily_usage_stats
+    >>> [str(dep.key) for dep in forecast.asset.deps]
+    ['daily_usage_stats', 'shop/orders']
+    """
+    _check_keywords("asset", keywords, AssetKeywords.__annotations__, function)
+
+    def decorate(function: Callable[..., Any]) -> AssetFunction[..., Any]:
+        _check_function("asset", function)
+        if inspect.isgeneratorfunction(function):
+            raise DefinitionError(
+                f"@asset function {function.__name__}() yields.",
+                where=place(function),
+                hint="Return the whole value; to make several assets one after the other, use @multi_asset.",
+            )
+        return AssetFunction(function, (_asset(function, _spec(function), cast(AssetKeywords, keywords)),))
+
+    return decorate if function is None else decorate(function)
+
+
+def multi_asset(
+    *, assets: Iterable[Key | AssetKeywords], can_subset: bool = False, **keywords: Unpack[AssetKeywords]
+) -> Callable[[Callable[P, R]], AssetFunction[P, R]]:
+    """Make several assets of one function.
+
+    `assets` are keys, or dicts with the keywords of `@asset` (then `key` is needed); `keywords` hold for all of them.
+    The function returns a dict from key (or last key part) to value, a tuple in the order of `assets`, or yields
+    ``(key, value)`` pairs, each of which is kept at once. With `can_subset` it may be run for some of them:
+    ``context.assets`` says which.
+
+    Raises `DefinitionError` for an unknown keyword, no assets, or one without a key.
+
+    >>> @multi_asset(assets=["train", {"key": "test", "tags": ["small"]}])
+    ... def split(orders):
+    ...     return {"train": orders[1:], "test": orders[:1]}
+    >>> [str(each.key) for each in split.assets]
+    ['train', 'test']
+    """
+    _check_keywords("multi_asset", keywords, AssetKeywords.__annotations__, None)
+    outputs = [each if isinstance(each, Mapping) else AssetKeywords(key=each) for each in assets]
+    caller = _caller()
+    if not outputs or "key" in keywords:
+        raise DefinitionError(
+            "@multi_asset needs assets=[…], a key for each output.", where=caller, hint='assets=["train", "test"]'
+        )
+    for output in outputs:
+        _check_keywords("multi_asset", output, AssetKeywords.__annotations__, None)
+        if "key" not in output:
+            raise DefinitionError(f"An output of @multi_asset has no key: {dict(output)!r}.", where=caller)
+
+    def decorate(function: Callable[P, R]) -> AssetFunction[P, R]:
+        _check_function("multi_asset", function)
+        made = []
+        for output in outputs:
+            both = cast(AssetKeywords, {**keywords, **output})
+            if "deps" in output and "deps" in keywords:
+                both["deps"] = [*_keyed(keywords["deps"]), *_keyed(output["deps"])]
+            spec = _spec(function) | {"output": str(AssetKey(both["key"])), "can_subset": can_subset}
+            if "<locals>" in function.__qualname__:
+                # A factory makes many functions of one name; what they make tells them apart.
+                spec["outputs"] = [str(AssetKey(each["key"])) for each in outputs]
+            made.append(_asset(function, spec, both))
+        return AssetFunction(function, tuple(made), multiple=True, can_subset=can_subset)
+
+    return decorate
+
+
+def asset_check(
+    *,
+    asset: Key | AssetFunction[Any, Any],
+    also: Iterable[Key | AssetFunction[Any, Any]] = (),
+    severity: Severity = "error",
+    name: str | None = None,
+    description: str | None = None,
+) -> Callable[[Callable[P, R]], AssetFunction[P, R]]:
+    """Make a check on an asset of a function.
+
+    The first parameter, whatever its name, receives the asset's value; further ones those of `also`, in that order;
+    one named `context` the `AssetContext`. The function returns a boolean or a `CheckResult`, or asserts: an
+    AssertionError is a failure with its message, and None a pass. With severity ``error`` a failure stops what is
+    downstream. The asset may be of any integration.
+
+    Raises `DefinitionError` for another severity and for parameters that do not fit.
+
+    >>> @asset_check(asset="shop/orders", severity="warn")
+    ... def has_orders(orders):
+    ...     assert len(orders), "no orders"
+    >>> has_orders.checks[0].check.severity
+    'warn'
+    """
+    if severity not in ("error", "warn"):
+        raise DefinitionError(f"severity={severity!r}: neither 'error' nor 'warn'.", where=_caller())
+    keys = tuple(key for each in (asset, *also) for key in _keys(each))
+
+    def decorate(function: Callable[P, R]) -> AssetFunction[P, R]:
+        _check_function("asset_check", function)
+        names = parameters(function)
+        if len(names) != len(keys):
+            raise DefinitionError(
+                f"Check {function.__name__}() takes {len(names)} values, but is about {len(keys)} assets.",
+                where=place(function),
+                hint="The first parameter receives the asset's value, further ones those of also=[…].",
+            )
+        check = Check(
+            name or function.__name__,
+            severity,
+            keys[1:],
+            _docstring(function) if description is None else description,
+            _spec(function),
+            place(function),
+        )
+        return AssetFunction(function, checks=(AssetCheck(keys[0], check),))
+
+    return decorate
+
+
+def _caller() -> str:
+    """Return the place of the user's code that called this module."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return written_place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _check_keywords(
+    decorator: str, given: Mapping[str, Any], known: Iterable[str], function: Callable[..., Any] | None
+) -> None:
+    for name in given:
+        if name not in known:
+            raise DefinitionError(
+                f"@{decorator} has no keyword {name!r}.",
+                where=place(function) if function else _caller(),
+                near=near_names(name, known),
+                hint=f"It takes {', '.join(known)}.",
+            )
+
+
+def _check_function(decorator: str, function: Any) -> None:
+    if isinstance(function, AssetFunction):
+        raise DefinitionError(
+            f"{function!r} is decorated twice.", where=place(function.function), hint=f"Remove one @{decorator}."
+        )
+    if not inspect.isfunction(function):
+        raise DefinitionError(
+            f"@{decorator} is for functions, not for {type(function).__name__}: {function!r}.",
+            where=_caller(),
+            hint=f"Keywords are written by name: @{decorator}(key=…).",
+        )
+    if inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"@{decorator} function {function.__name__}() is an asynchronous generator.",
+            where=place(function),
+            hint="Collect what it yields and return it.",
+        )
+
+
+def _spec(function: Callable[..., Any]) -> dict[str, Any]:
+    return {"module": function.__module__, "qualname": function.__qualname__}
+
+
+def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords) -> Asset:
+    where = place(function)
+    columns = _columns(keywords.get("schema", ()))
+    deps = _deps(function, keywords.get("deps", ()), where)
+    spec["args"] = {dep.name: str(dep.key) for dep in deps if dep.name is not None}
+    version, parts = code_version(function, columns, keywords.get("code_version"))
+    metadata = dict(keywords.get("metadata", {}))
+    if "compute_kind" in keywords:
+        metadata["compute_kind"] = keywords["compute_kind"]
+    return Asset(
+        key=keywords.get("key", function.__name__),
+        kind="python",
+        deps=deps,
+        spec=spec,
+        description=keywords.get("description", _docstring(function)),
+        group=keywords.get("group"),
+        owners=_texts(keywords.get("owners", ())),
+        tags=_texts(keywords.get("tags", ())),
+        metadata=metadata,
+        columns=columns,
+        source=where,
+        code_version=version,
+        code_parts=parts,
+        partitions_def=keywords.get("partitions_def"),
+        io=keywords.get("io_manager"),
+        **_policies(keywords),
+    )
+
+
+def _policies(keywords: AssetKeywords) -> dict[str, Any]:
+    freshness = keywords.get("freshness_policy")
+    retry = keywords.get("retry_policy")
+    automation = keywords.get("automation")
+    return {
+        "freshness_policy": FreshnessPolicy(freshness) if isinstance(freshness, timedelta) else freshness,
+        "retry_policy": RetryPolicy(retry) if isinstance(retry, int) else retry,
+        "automation": AutomationPolicy(automation) if isinstance(automation, str) else automation,
+    }
+
+
+def _docstring(function: Callable[..., Any]) -> str:
+    return inspect.cleandoc(function.__doc__) if function.__doc__ else ""
+
+
+def _texts(given: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
+    """Return texts as a tuple: one text alone is itself, a mapping gives ``name:value``."""
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, Mapping):
+        return tuple(f"{name}:{value}" if value else name for name, value in given.items())
+    return tuple(given)
+
+
+def _columns(schema: Iterable[Column | str] | Mapping[str, str | None]) -> tuple[Column, ...]:
+    if isinstance(schema, Mapping):
+        return tuple(Column(name, kind) for name, kind in schema.items())
+    return tuple(each if isinstance(each, Column) else Column(each) for each in schema)
+
+
+def _keys(given: Key | AssetFunction[Any, Any]) -> tuple[AssetKey, ...]:
+    return tuple(each.key for each in given.assets) if isinstance(given, AssetFunction) else (AssetKey(given),)
+
+
+def _keyed(given: Any) -> list[Dep]:
+    """Return written dependencies as `Dep` values; those of a mapping carry the parameter's name."""
+    if isinstance(given, Mapping):
+        return [Dep(key, name=name) for name, each in given.items() for key in _keys(each)]
+    if isinstance(given, (str, Dep, AssetFunction)):
+        given = [given]
+    return [dep for each in given for dep in ([each] if isinstance(each, Dep) else map(Dep, _keys(each)))]
+
+
+def _deps(function: Callable[..., Any], given: Any, where: str) -> tuple[Dep, ...]:
+    """Return what the function depends on: first its parameters, in order, then what is only waited for."""
+    names = parameters(function)
+    listed = _keyed(given)
+    for dep in listed:
+        if dep.name is not None and dep.name not in names:
+            raise DefinitionError(
+                f"deps={{…}} of {function.__name__}() names parameter {dep.name!r}, which it does not have.",
+                where=where,
+                near=near_names(dep.name, names),
+                hint="To wait for an asset without taking its value, list it: deps=[…].",
+            )
+    taken: list[Dep] = []
+    for name in names:
+        fits = [dep for dep in listed if dep.name == name]
+        fits = fits or [dep for dep in listed if dep.name is None and name in (dep.key, dep.key.name)]
+        if len(fits) > 1:
+            raise AmbiguousNameError(
+                f"Parameter {name!r} of {function.__name__}() fits {' and '.join(repr(str(d.key)) for d in fits)}.",
+                where=where,
+                hint=f"Say which: deps={{{name!r}: {str(fits[0].key)!r}}}.",
+            )
+        for dep in fits:
+            listed.remove(dep)
+        taken.append(fits[0]._replace(name=name) if fits else Dep(_parameter_key(name), name=name))
+    return tuple(taken + listed)
+
+
+@functools.cache
+def _parameter_key(name: str) -> AssetKey:
+    return AssetKey(name)

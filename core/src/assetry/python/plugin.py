@@ -1,0 +1,391 @@
+"""The Python plugin: asset functions are loaded from the project's modules and called in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from assetry.errors import AssetryError, IntegrationError, near_names
+from assetry.hooks.specs import hookimpl
+from assetry.io.frames import columns_missing, frame_name
+from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
+from assetry.python.context import AssetContext
+from assetry.python.decorators import AssetFunction
+from assetry.python.modules import find_attribute, import_modules
+from assetry.types.assets import Asset, Check, Integration, Severity
+from assetry.types.events import Checked, Event, Failed, Log, Materialized, Started
+from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
+from assetry.types.keys import AssetKey
+from assetry.types.policies import RetryPolicy
+from assetry.types.protocols import RunContext, Saved
+
+KIND = "python"
+Function = AssetFunction[..., Any]
+
+
+class PythonPlugin:
+    """Load and call asset functions.
+
+    `functions` are live ones that belong to every Python integration it loads: those of a notebook or a test, which
+    cannot be imported by name. All others are found as ``module:qualname``.
+
+    >>> from assetry.python.decorators import asset
+    >>> @asset
+    ... def numbers() -> list: return [1, 2]
+    >>> plugin = PythonPlugin([numbers])
+    >>> [str(each.key) for each in plugin.assetry_load_assets(Integration("python", "python"))]
+    ['numbers']
+    """
+
+    def __init__(self, functions: Iterable[Function] = ()) -> None:
+        self._functions = tuple(functions)
+        self._held: dict[tuple[str, ...], Function] = {}
+        self._lock = threading.Lock()
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Iterable[Asset] | None:
+        """Return the assets that the integration's `modules` define, and those of the functions it holds."""
+        return self._load(integration) if integration.kind == KIND else None
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup | None:
+        """Return a group for what one function makes together; None for a function of one asset."""
+        spec = asset.spec
+        if "output" not in spec:
+            return None
+        which = f"#{'+'.join(spec['outputs'])}" if "outputs" in spec else ""
+        return InvocationGroup(
+            f"python:{spec['module']}:{spec['qualname']}{which}", whole=not spec["can_subset"], counted=False
+        )
+
+    @hookimpl
+    def assetry_invocation_command(self, invocation: Invocation) -> str | None:
+        """Return the call as it would be written, ``shop_assets.logins()``."""
+        specs = [asset.spec for asset in invocation.assets] or [
+            check.spec for _, check in _checks(invocation, invocation.checks)
+        ]
+        names = dict.fromkeys(f"{spec['module']}.{spec['qualname']}()" for spec in specs)
+        return ", ".join(names) or None
+
+    @hookimpl
+    def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        """Call the function of an invocation: load its arguments, keep what it returns, run the checks."""
+        checks = list(_checks(invocation, invocation.checks))
+        for partition in invocation.partitions or (None,):
+            making = _Making(invocation, context, partition)
+            if invocation.assets:
+                first = invocation.assets[0]
+                yield from making.events(self._find(invocation.integration, first.spec, first.key))
+            for key, check in checks:
+                if key in making.own and key not in making.made:
+                    continue  # it was not made, so there is nothing to look at
+                function = self._find(invocation.integration, check.spec, key, check.name)
+                yield _checked(function, key, check, making.loading, making.made)
+
+    # -- definitions ---------------------------------------------------------------------------------------------
+
+    def _load(self, integration: Integration) -> Iterator[Asset]:
+        functions: dict[int, Function] = {id(each): each for each in self._functions}
+        plain: dict[int, Asset] = {}
+        for module in import_modules(list(integration.options.get("modules", ())), integration.root):
+            for value in list(vars(module).values()):
+                for each in value if isinstance(value, (list, tuple)) else (value,):
+                    if isinstance(each, AssetFunction):
+                        functions.setdefault(id(each), each)
+                    elif isinstance(each, Asset):
+                        plain.setdefault(id(each), each)
+        with self._lock:
+            for function in functions.values():
+                for asset in function.assets:
+                    self._held[_identity(integration, asset.spec, asset.key)] = function
+                for key, check in function.checks:
+                    self._held[_identity(integration, check.spec, key, check.name)] = function
+        assets = [asset for function in functions.values() for asset in function.assets]
+        assets += plain.values()
+        checks = [check for function in functions.values() for check in function.checks]
+        yield from attach_checks([_owned(asset, integration) for asset in assets], checks, integration)
+
+    def _find(self, integration: Integration, spec: Mapping[str, Any], key: AssetKey, check: str = "") -> Function:
+        held = self._held.get(_identity(integration, spec, key, check))
+        if held is None:
+            found = find_attribute(spec["module"], spec["qualname"], integration.root)
+            if not isinstance(found, AssetFunction):
+                raise IntegrationError(
+                    f"{spec['qualname']!r} in module {spec['module']!r} is no asset function any more.",
+                    hint="Load the project again.",
+                )
+            held = self._held[_identity(integration, spec, key, check)] = found
+        return held
+
+
+def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey, check: str = "") -> tuple[str, ...]:
+    return (integration.root, spec["module"], spec["qualname"], key, check)
+
+
+def _owned(asset: Asset, integration: Integration) -> Asset:
+    if asset.integration is not None or asset.kind != KIND:
+        return asset
+    return replace(asset, integration=integration)
+
+
+def attach_checks(
+    assets: Sequence[Asset], checks: Iterable[tuple[AssetKey, Check]], integration: Integration
+) -> list[Asset]:
+    """Return the assets with the checks on them; a check on an asset that is not among them comes as a definition.
+
+    Such a definition has the checked asset's key and the resource type ``checks``; the graph adds its checks to the
+    asset that it means.
+
+    >>> found = attach_checks([], [(AssetKey("shop/orders"), Check("no_gaps"))], Integration("python", "python"))
+    >>> found[0].resource_type, found[0].checks[0].integration
+    ('checks', 'python')
+    """
+    own = {asset.key: i for i, asset in enumerate(assets) if asset.kind == KIND and asset.executable}
+    all_assets = list(assets)
+    for key, check in checks:
+        i = own.get(key)
+        if i is not None:
+            all_assets[i] = replace(all_assets[i], checks=(*all_assets[i].checks, check))
+            continue
+        all_assets.append(
+            Asset(
+                key=key,
+                kind=KIND,
+                integration=integration,
+                executable=False,
+                resource_type="checks",
+                checks=(check._replace(integration=integration.name),),
+                source=check.source,
+            )
+        )
+    return all_assets
+
+
+def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[AssetKey, Check]]:
+    known = {
+        (asset.key, check.name): check
+        for asset in (*invocation.assets, *invocation.also, *invocation.inputs)
+        for check in asset.checks
+    }
+    for ref in refs:
+        check = known.get((ref.key, ref.check))
+        if check is not None:
+            yield ref.key, check
+
+
+# -- calls -------------------------------------------------------------------------------------------------------
+
+
+class _Loading:
+    """Load the values that a function of an invocation takes."""
+
+    def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
+        self.context = context
+        self.partition = partition
+        known = (*invocation.assets, *invocation.also, *invocation.inputs)
+        self._partitioned = {asset.key for asset in known if asset.partitions_def is not None}
+
+    def value(self, key: AssetKey, form: Any, mapping: str = "same") -> Any:
+        """Return the value of an asset: of the partition at hand where it has partitions."""
+        same = mapping == "same" and key in self._partitioned
+        return self.context.load(key, form, self.partition if same else None)
+
+    def argument(self, asset: Asset, name: str, form: Any) -> Any:
+        """Return the value of the upstream asset that the parameter `name` takes."""
+        dep = next((dep for dep in asset.deps if dep.name == name), None)
+        if dep is None:
+            raise IntegrationError(
+                f"Parameter {name!r} of asset {str(asset.key)!r} is not among its dependencies.",
+                where=asset.source,
+                hint="The function has changed since the project was loaded; load it again.",
+            )
+        return self.value(dep.key, form, dep.partition_mapping)
+
+
+class _Making:
+    """Make the assets of one function call, event by event."""
+
+    def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
+        self.loading = _Loading(invocation, context, partition)
+        self.context = context
+        self.partition = partition
+        assets = (*invocation.assets, *invocation.also)
+        self.own = {asset.key: asset for asset in assets}
+        self.pending = dict(self.own)
+        #: What was made; the value only where a check is to look at it, for it may be large.
+        self.made: dict[AssetKey, Any] = {}
+        self._looked_at = {ref.key for ref in invocation.checks}
+
+    def events(self, function: Function) -> Iterator[Event]:
+        self.function = function
+        self.first = next(iter(self.own.values()))
+        for key in self.pending:
+            yield Started(key, self.partition)
+        policy = self.first.retry_policy or RetryPolicy(0)
+        attempt = 0
+        while self.pending:
+            error = yield from self._attempt()
+            if error is None:
+                return
+            attempt += 1
+            if attempt > policy.attempts or self.context.cancelled:
+                yield from self._fail(*_told(error))
+                return
+            wait = policy.wait(attempt)
+            message = f"{type(error).__name__}: {error}; try {attempt} of {policy.attempts} in {wait:g} s"
+            yield Log(message, "warning", next(iter(self.pending)))
+            if not _wait(wait, self.context):
+                yield from self._fail(f"{failure(error)}\n  the run was stopped before the next try")
+                return
+
+    def _attempt(self) -> Generator[Event, None, Exception | None]:
+        """Call the function once; return the exception of the user's code when there was one."""
+        function = self.function.function
+        try:
+            told = AssetContext(tuple(self.pending), self.partition, self.context)
+            args, kwargs = arguments(function, told, lambda name, form: self.loading.argument(self.first, name, form))
+        except AssetryError as error:
+            yield from self._fail(_sentence(error), error.hint)
+            return None
+        try:
+            value = call(function, args, kwargs)
+            del args, kwargs  # inputs may be large; what the function did not keep is free before its value is saved
+            for key, each in self._outputs(value):
+                yield from self._keep(key, each)
+        except AssetryError as error:
+            yield from self._fail(f"{function.__qualname__}() {_sentence(error)}", error.hint)
+            return None
+        except Exception as error:
+            return error
+        yield from self._fail(f"{function.__qualname__}() gave no value for it.", "Return one for each of its assets.")
+        return None
+
+    def _outputs(self, value: Any) -> Iterator[tuple[AssetKey, Any]]:
+        if not self.function.multiple:
+            yield self.first.key, value
+            return
+        keys = [asset.key for asset in self.function.assets]
+        if isinstance(value, (tuple, list)) and self.function.can_subset and len(value) == len(self.pending):
+            keys = [key for key in keys if key in self.pending]
+        yield from outputs(value, keys)
+
+    def _keep(self, key: AssetKey, value: Any) -> Iterator[Event]:
+        """Check and keep one value; the asset's last event."""
+        asset = self.pending.pop(key, None)
+        if asset is None:
+            return  # made by an earlier try, or not asked for
+        problem = _type_problem(self.function, value) or _column_problem(asset, value)
+        if problem is not None:
+            message = (
+                f"{self.function.function.__qualname__}() returned the wrong value: {problem}.\n  at {asset.source}"
+            )
+            yield self._failed(key, message, "Correct the function, or what it promises.")
+            return
+        if value is None:
+            self.made[key] = None
+            yield Materialized(key, self.partition, metadata={"io": "none"})
+            return
+        try:
+            saved: Saved = self.context.save(key, value, self.partition)
+        except AssetryError as error:
+            yield self._failed(key, _sentence(error), error.hint)
+        except Exception as error:
+            yield self._failed(key, f"Its value cannot be kept: {failure(error)}")
+        else:
+            self.made[key] = value if key in self._looked_at else None
+            yield Materialized(key, self.partition, saved.data_version, saved.columns, saved.metadata)
+
+    def _fail(self, message: str, hint: str | None = None) -> Iterator[Event]:
+        for key in list(self.pending):
+            del self.pending[key]
+            yield self._failed(key, message, hint)
+
+    def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Failed:
+        return Failed(key, message, hint, partition=self.partition)
+
+
+def _type_problem(function: Function, value: Any) -> str | None:
+    if function.multiple:
+        return None  # the annotation is of what holds the outputs
+    return wrong_type(value, type_hints(function.function).get("return", UNKNOWN))
+
+
+def _column_problem(asset: Asset, value: Any) -> str | None:
+    """Say which promised columns a frame lacks; before it is kept, so that the last good value stays."""
+    if not asset.columns or frame_name(value) is None:
+        return None
+    missing, there = columns_missing(value, [column.name for column in asset.columns])
+    if not missing:
+        return None
+    return (
+        f"its schema promises {_listed(missing, there)}, which the value lacks; "
+        f"it has {', '.join(map(repr, there)) or 'no columns'}"
+    )
+
+
+def _listed(missing: Sequence[str], there: Sequence[str]) -> str:
+    told = []
+    for name in missing:
+        near = near_names(name, there, most=1)
+        told.append(f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name))
+    return ", ".join(told)
+
+
+def _told(error: Exception) -> tuple[str, str | None]:
+    return failure(error), "Correct the function, then run `assetry retry`."
+
+
+def _sentence(error: AssetryError) -> str:
+    """Return an error without its hint, which events carry on their own."""
+    return str(type(error)(error.message, where=error.where, near=error.near))
+
+
+def _wait(seconds: float, context: RunContext) -> bool:
+    """Wait; return False at once when the run is asked to stop."""
+    import time
+
+    end = time.monotonic() + seconds
+    while not context.cancelled:
+        left = end - time.monotonic()
+        if left <= 0:
+            return True
+        # In slices, because a run is stopped from another thread and a context has nothing to wait on.
+        time.sleep(min(left, 0.05))
+    return False
+
+
+def _checked(
+    function: Function, key: AssetKey, check: Check, loading: _Loading, made: Mapping[AssetKey, Any]
+) -> Checked:
+    """Run one check and say how it came out; whatever it raises is a failure of the check."""
+    keys = iter((key, *check.also))
+    severity = cast(Severity, check.severity)
+
+    def value(_name: str, form: Any) -> Any:
+        return _looked_at(next(keys), form, loading, made)
+
+    told = AssetContext((key,), loading.partition, loading.context)
+    where = {} if loading.partition is None else {"partition": loading.partition}
+    try:
+        args, kwargs = arguments(function.function, told, value)
+        result = check_result(call(function.function, args, kwargs))
+    except AssertionError as error:
+        return Checked(key, check.name, False, severity, str(error) or failure(error), where)
+    except AssetryError as error:
+        where |= {"hint": error.hint} if error.hint else {}
+        return Checked(key, check.name, False, severity, _sentence(error), where)
+    except Exception as error:
+        return Checked(key, check.name, False, severity, failure(error), where)
+    return Checked(key, check.name, result.passed, severity, result.message, {**where, **result.metadata})
+
+
+def _looked_at(key: AssetKey, form: Any, loading: _Loading, made: Mapping[AssetKey, Any]) -> Any:
+    """Return the value that a check sees: the one just made when it is of the type asked for, else as it was kept."""
+    value = made.get(key)
+    if value is None:
+        return loading.value(key, form)
+    # Without an annotation a table arrives as whatever is the default, not as what the function happened to return.
+    fits = frame_name(value) is None if form is None else wrong_type(value, form) is None
+    return value if fits else loading.value(key, form)

@@ -1,0 +1,91 @@
+"""What an invocation sees of its run: the context, and the task that an executor carries out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assetry.errors import UsageError, near_names
+from assetry.hooks.manager import Plugins
+from assetry.io.values import ValueRouter
+from assetry.types.assets import Asset
+from assetry.types.events import Event, Level, Log
+from assetry.types.invocations import Invocation
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Saved
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is the same for all invocations of a run."""
+
+    run_id: str
+    options: Mapping[str, Any]
+    values: ValueRouter
+    find: Callable[[str], Asset]
+    deadline: float | None = None
+
+
+class Context:
+    """Be the `RunContext` of one invocation."""
+
+    def __init__(self, facts: RunFacts, emit: Callable[[Event], None], resume: str | None = None) -> None:
+        self.run_id = facts.run_id
+        self.options = facts.options
+        self.deadline = facts.deadline
+        self.resume = resume
+        self._facts = facts
+        self._emit = emit
+        self._stop = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether the run was asked to stop."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Make `cancelled` true."""
+        self._stop.set()
+
+    def secret(self, name: str) -> str:
+        """Return the value of the environment variable `name`."""
+        value = os.environ.get(name)
+        if value is None:
+            raise UsageError(
+                f"The secret {name} is not set.",
+                near=near_names(name, os.environ, most=1),
+                hint=f"Set the environment variable {name} before the run.",
+            )
+        return value
+
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
+        """Return the value of an asset as `form`."""
+        return self._facts.values.load(self._facts.find(key), form, partition)
+
+    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
+        """Keep the value of an asset."""
+        return self._facts.values.save(self._facts.find(key), value, partition)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Write a line into the run's log at once."""
+        self._emit(Log(message, level))
+
+
+@dataclass(slots=True)
+class InvocationTask:
+    """Be one invocation, ready to run on any thread of this process."""
+
+    invocation: Invocation
+    plugins: Plugins
+    context: Context
+
+    def stream(self) -> Iterator[Event]:
+        """Run the invocation, yielding what its tool reports."""
+        return self.plugins.invoke(self.invocation, self.context)
+
+    def stop(self) -> None:
+        """Make `cancelled` true for the invocation."""
+        self.context.stop()

@@ -1,0 +1,339 @@
+"""Carry out a plan: start what is ready, drain every stream, record, release what is downstream.
+
+One thread, the caller's, decides and writes; workers only run tools and hand over events. In each turn of the loop
+everything that has arrived is judged by the tracker, written by the recorder in one transaction, and only then reported
+and built upon. So what was reported is durable, and what is durable is true.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+from assetry.errors import AssetryError, ConflictError, RunError
+from assetry.graph.graph import AssetGraph
+from assetry.hooks.manager import Plugins
+from assetry.plan.plan import Plan
+from assetry.run.context import Context, InvocationTask, RunFacts
+from assetry.run.listeners import Listeners
+from assetry.run.recorder import Recorder
+from assetry.run.result import RunRequest, RunResult, RunServices, new_run
+from assetry.run.slots import Slots
+from assetry.run.tracker import Interruption, Tracker, no_event
+from assetry.status.versions import Versions
+from assetry.types.events import (
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    InvocationFinished,
+    InvocationStarted,
+    RunFinished,
+    RunStarted,
+)
+from assetry.types.invocations import Invocation
+from assetry.types.protocols import RunningTask, Store
+from assetry.types.records import EventRecord, RunInfo, RunState
+
+#: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
+PATIENCE = 30.0
+
+#: The most events that are judged before they are written and told.
+BATCH = 1000
+
+_CANCEL = "cancel"
+
+
+def execute(plan: Plan, graph: AssetGraph, services: RunServices, request: RunRequest | None = None) -> RunResult:
+    """Carry out `plan` and return how it ended.
+
+    Raises `ConflictError` when another living run is building one of its assets. A failed asset is an outcome, not
+    an exception; Ctrl-C ends with the state ``cancelled``. When the store or `on_event` raises, the tools are stopped,
+    what they had done is recorded as far as that can be, the run ends as ``interrupted``, and the exception goes on.
+    """
+    request = request or RunRequest()
+    assets = tuple(asset.key for planned in plan.invocations for asset in planned.invocation.assets)
+    run = _Run(plan, graph, services, request, new_run(assets, request.options))
+    with run.listening():
+        return run.carry_out()
+
+
+def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
+    keys = [asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
+    held = store.claim(info.id, keys)
+    if held:
+        key = next(each for each in keys if each in held)
+        run_id = held[key]
+        more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
+        raise ConflictError(
+            f"Run {run_id} is building {key}{more}.",
+            hint=f"Wait for it (`assetry logs {run_id}`), or stop it with `assetry cancel {run_id}`.",
+        )
+
+
+class _Run:
+    """Be one run under way."""
+
+    _recorder: Recorder
+    _listeners: Listeners
+
+    def __init__(
+        self, plan: Plan, graph: AssetGraph, services: RunServices, request: RunRequest, info: RunInfo
+    ) -> None:
+        self._plan = plan
+        self._graph = graph
+        self._services = services
+        self._request = request
+        self._info = info
+        self._tracker = Tracker(plan, graph)
+        self._facts = RunFacts(info.id, request.options, services.values, graph.__getitem__)
+        self._inbox: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
+        self._tasks: dict[str, RunningTask] = {}
+        self._launched: dict[str, tuple[Invocation, float]] = {}
+        self._slots = Slots(plan, services)
+        #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
+        self._resume = dict(request.resume)
+        self._failed_in: set[str] = set()
+        self._interrupts = 0
+        self._cancelled_at: float | None = None
+        #: What is said of everything that has no end of its own, once the run was cancelled or has broken.
+        self._break: Interruption | None = None
+        self._recorded = False
+
+    # -- signals -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turn Ctrl-C and SIGTERM into a cancelled run while this lasts."""
+        if not self._request.listen or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                # None: it was not Python that had set it.
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
+        # Only a count and a wake-up: a signal may arrive in the middle of a transaction.
+        self._interrupts += 1
+        self._inbox.put((_now(), _CANCEL, None))
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def carry_out(self) -> RunResult:
+        started = time.monotonic()
+        store = self._services.store
+        _claim(self._info, self._plan, store)
+        self._listeners = Listeners(self._services.plugins, self._info)
+        try:
+            store.begin(self._info)
+            # Read after the claim: what others made until then is known.
+            self._recorder = Recorder(self._info.id, self._graph, Versions(self._graph, store.latest()))
+            self._recorder.note(_now(), RunStarted(len(self._info.assets), len(self._plan.invocations)))
+            self._turn()
+            while not self._over():
+                self._receive()
+                self._turn()
+            return self._finish(time.monotonic() - started)
+        except BaseException as error:
+            self._give_up(error, started)
+            raise
+        finally:
+            self._listeners.close()
+
+    def _over(self) -> bool:
+        if self._tracker.done:
+            return True
+        if self._cancelled_at is not None:
+            return self._interrupts > 1 or time.monotonic() - self._cancelled_at > PATIENCE
+        if not self._launched:
+            raise RunError(
+                "The run cannot go on: nothing is under way, and what is left waits for each other.",
+                hint="This is a fault of assetry, or of an executor without slots; please report it with the plan.",
+            )
+        return False
+
+    def _turn(self) -> None:
+        """Decide what starts, write everything down, tell of it, and start."""
+        if self._interrupts:
+            self._cancel()
+        tasks = self._launch()
+        self._publish(self._recorder.write(self._services.store))
+        for id_, task in tasks:
+            emit = partial(self._emit, id_)
+            try:
+                self._tasks[id_] = self._services.executor.start(task, emit)
+            except Exception as error:
+                emit(error)  # that this one cannot be started says nothing of the others
+
+    def _emit(self, id_: str, event: object) -> None:
+        self._inbox.put((_now(), id_, event))
+
+    def _receive(self) -> None:
+        """Wait for something to arrive, then judge all that has, or as much as one transaction should hold."""
+        with suppress(Empty):
+            self._judge(*self._inbox.get(timeout=None if self._cancelled_at is None else 0.5))
+            for _ in range(BATCH):
+                self._judge(*self._inbox.get_nowait())
+
+    def _judge(self, at: datetime, id_: str, event: object) -> None:
+        if id_ == _CANCEL:
+            self._cancel()
+        elif id_ not in self._launched:
+            pass  # the last words of a task that was given up
+        elif isinstance(event, Event):
+            for each in self._tracker.take(id_, event):
+                self._note(at, each, id_)
+        elif event is None or isinstance(event, BaseException):
+            self._end(at, id_, event)
+        else:
+            self._note(at, no_event(event), id_)
+
+    def _note(self, at: datetime, event: Event, id_: str) -> None:
+        if isinstance(event, Failed) or (isinstance(event, Checked) and not event.passed and event.severity == "error"):
+            self._failed_in.add(id_)
+        self._recorder.note(at, event, id_)
+
+    def _end(self, at: datetime, id_: str, error: BaseException | None, given_up: bool = False) -> None:
+        """Take the end of an invocation's stream, or of our patience with it."""
+        invocation, started = self._launched.pop(id_)
+        self._tasks.pop(id_, None)
+        self._slots.ended()
+        problem = self._break or (None if error is None else _problem(self._services.plugins, invocation, error))
+        for event in self._tracker.end(id_, problem):
+            self._note(at, event, id_)
+        failed = error is not None or id_ in self._failed_in
+        state = "cancelled" if self._break is not None else "failed" if failed else "succeeded"
+        message = problem.message if problem is not None and (error is not None or given_up) else None
+        self._recorder.note(at, InvocationFinished(state, round(time.monotonic() - started, 3), message), id_)
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _launch(self) -> list[tuple[str, InvocationTask]]:
+        """Choose what starts now, and note it: the intent is written before the deed."""
+        tasks: list[tuple[str, InvocationTask]] = []
+        again = self._cancelled_at is None
+        while again:
+            again = False
+            for planned in self._choose():
+                id_ = planned.id
+                launch = self._tracker.launch(id_)
+                now = _now()
+                for event in launch.events:
+                    self._recorder.note(now, event, id_)
+                if launch.invocation is None:
+                    again = True  # what was skipped may have let others come to their turn
+                    continue
+                tasks.append((id_, self._prepare(launch.invocation, now)))
+        return tasks
+
+    def _choose(self) -> list[Invocation]:
+        return self._slots.among(self._tracker.ready(), [invocation for invocation, _ in self._launched.values()])
+
+    def _prepare(self, invocation: Invocation, now: datetime) -> InvocationTask:
+        self._launched[invocation.id] = (invocation, time.monotonic())
+        key = invocation.group.key if invocation.group else None
+        command = None
+        with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
+            command = self._services.plugins.invocation_command(invocation)
+        kind = invocation.integration.kind
+        keys = tuple(asset.key for asset in invocation.assets)
+        self._recorder.note(now, InvocationStarted(kind, keys, key, command), invocation.id)
+        resume = self._resume.pop(key, None) if key else None
+        if resume is not None:
+            # This run answers for the job from now on, also when it is killed before the tool has said a word.
+            self._recorder.note(now, Handle(resume), invocation.id)
+        context = Context(self._facts, partial(self._emit, invocation.id), resume)
+        return InvocationTask(invocation, self._services.plugins, context)
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def _cancel(self) -> None:
+        if self._cancelled_at is not None:
+            return
+        self._cancelled_at = time.monotonic()
+        rest = "the run was cancelled"
+        self._break = Interruption(
+            "The run was cancelled before it was finished.", "Finish it with `assetry retry`.", rest
+        )
+        for event in self._tracker.abandon(rest):
+            self._recorder.note(_now(), event)
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+
+    def _give_up(self, error: BaseException, started: float) -> None:
+        """Stop everything because the run itself broke; record what can still be recorded."""
+        if self._recorded:
+            return
+        said = f"{error.message if isinstance(error, AssetryError) else type(error).__name__}".rstrip(".")
+        rest = "the run broke off"
+        self._break = Interruption(f"The run broke off: {said}.", "Finish it with `assetry retry`.", rest)
+        self._stop_tools()
+        with suppress(Exception):  # the store may be what broke; the first error is the one to tell
+            for event in self._tracker.abandon(rest):
+                self._recorder.note(_now(), event)
+            self._end_all()
+            seconds = round(time.monotonic() - started, 3)
+            self._recorder.note(_now(), RunFinished("interrupted", seconds, dict(self._recorder.counts)))
+            self._recorder.write(self._services.store)
+        with suppress(Exception):
+            self._services.store.finish(self._info.id, "interrupted", _now())
+
+    def _stop_tools(self) -> None:
+        """Ask everything that runs to stop, and wait for it, but not against a person's will."""
+        interrupts, deadline = self._interrupts, time.monotonic() + PATIENCE
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+        for task in tuple(self._tasks.values()):
+            while not task.join(0.1) and self._interrupts == interrupts and time.monotonic() < deadline:
+                pass
+
+    def _end_all(self) -> None:
+        """Judge what has arrived until now, then end what has not ended."""
+        with suppress(Empty):
+            while self._launched:
+                self._judge(*self._inbox.get_nowait())
+        for id_ in tuple(self._launched):
+            self._end(_now(), id_, None, given_up=True)
+
+    def _finish(self, seconds: float) -> RunResult:
+        self._end_all()
+        state: RunState = "failed" if self._recorder.failed else "succeeded"
+        if self._cancelled_at is not None:
+            state = "cancelled"
+        now = _now()
+        self._recorder.note(now, RunFinished(state, round(seconds, 3), dict(self._recorder.counts)))
+        records = self._recorder.write(self._services.store)
+        self._services.store.finish(self._info.id, state, now)
+        self._recorded = True
+        self._publish(records)
+        info = replace(self._info, state=state, finished=now)
+        return RunResult(info, dict(self._recorder.counts), dict(self._recorder.outcomes))
+
+    def _publish(self, records: Sequence[EventRecord]) -> None:
+        for record in records:
+            self._listeners.tell(record)
+        if self._request.on_event is not None:
+            for record in records:
+                self._request.on_event(record)
+
+
+def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Interruption:
+    if isinstance(error, AssetryError):
+        return Interruption(error.message, error.hint)
+    return Interruption(f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

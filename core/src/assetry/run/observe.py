@@ -1,0 +1,118 @@
+"""Look at what happened outside, and record it: syncs that others started, sources that grew older.
+
+Nothing is run. What is seen is recorded like a materialization, with a version, so that whatever is downstream can
+tell whether its inputs have changed. What is seen again unchanged is not recorded again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from assetry.errors import AssetryError
+from assetry.graph.graph import AssetGraph
+from assetry.hooks.manager import Plugins
+from assetry.io.values import ValueRouter
+from assetry.run.context import Context, RunFacts
+from assetry.run.recorder import Recorder
+from assetry.run.result import RunResult, new_run
+from assetry.status.versions import Versions
+from assetry.types.assets import Asset, Integration
+from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
+from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
+from assetry.types.records import EventRecord, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What an observation needs of the project: whom to ask, where to record it, and where values are."""
+
+    plugins: Plugins
+    store: Store
+    values: ValueRouter
+
+
+def observe(
+    graph: AssetGraph,
+    keys: Iterable[AssetKey],
+    sight: Sight,
+    on_event: Callable[[EventRecord], None] | None = None,
+) -> RunResult:
+    """Ask the integrations of `keys` what became of these assets outside, and record what is new.
+
+    The record is a run with the option ``observe``; its counts say how many assets were ``observed``, and how many
+    of them have ``new_content``. An integration that fails is told in the run's log, and the others go on; the run's
+    state is then ``failed``.
+    """
+    started = time.monotonic()
+    info = new_run((), {"observe": True})
+    sight.store.begin(info)
+    recorder = Recorder(info.id, graph, Versions(graph, sight.store.latest()))
+    facts = RunFacts(info.id, info.options, sight.values, graph.__getitem__)
+    invocations = _invocations([graph[key] for key in keys], sight.plugins)
+    recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
+    state: RunState = "succeeded"
+    for invocation in invocations:
+        note = partial(_note, recorder, invocation.id)
+        try:
+            for event in sight.plugins.observe(invocation, Context(facts, note)):
+                note(_checked(event, invocation))
+        except Exception as error:  # one integration that cannot be asked says nothing of the others
+            state = "failed"
+            note(Log(_told(error, invocation, sight.plugins), "error"))
+        _publish(recorder.write(sight.store), on_event)
+    recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
+    records = recorder.write(sight.store)
+    finished = _now()
+    sight.store.finish(info.id, state, finished)
+    _publish(records, on_event)
+    return RunResult(replace(info, state=state, finished=finished), dict(recorder.counts), {})
+
+
+def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
+    """Return one invocation for the assets of each group; assets without a group are asked after together."""
+    members: dict[tuple[str, str | None], tuple[Integration, InvocationGroup | None, list[Asset]]] = {}
+    for asset in assets:
+        if asset.integration is not None and asset.executable:
+            group = plugins.invocation_group(asset)
+            place = (asset.integration.name, group.key if group else None)
+            members.setdefault(place, (asset.integration, group, []))[2].append(asset)
+    return [
+        Invocation(id=str(number), group=group, integration=integration, assets=tuple(found))
+        for number, (integration, group, found) in enumerate(members.values(), 1)
+    ]
+
+
+def _note(recorder: Recorder, invocation: str, event: Event) -> None:
+    recorder.note(_now(), event, invocation)
+
+
+def _checked(event: Event, invocation: Invocation) -> Event:
+    """Return an event if an observation may yield it, else a line that says why it is left out."""
+    if isinstance(event, Log):
+        return event
+    known = {asset.key for asset in invocation.assets}
+    if isinstance(event, Observed) and event.key in known:
+        return event
+    return Log(f"An observation may only yield Observed for the assets it was asked for, not {event!r}.", "warning")
+
+
+def _told(error: Exception, invocation: Invocation, plugins: Plugins) -> str:
+    if isinstance(error, AssetryError):
+        return f"{invocation.integration.name}: {error.message}"
+    return f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}"
+
+
+def _publish(records: Iterable[EventRecord], on_event: Callable[[EventRecord], None] | None) -> None:
+    for record in records:
+        if on_event is not None:
+            on_event(record)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,152 @@
+"""The recorder of a run: turns events into the records that the store keeps.
+
+It knows, at every moment, which data version each asset has, so that a materialization is recorded with the versions
+of the inputs it was made from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+
+from assetry.graph.graph import AssetGraph
+from assetry.status.versions import Versions
+from assetry.types.events import Checked, Event, Failed, Materialized, Observed, Skipped, Started
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
+from assetry.types.records import Attempt, EventRecord, Materialization, Outcome
+
+#: An asset, and the partition of it; None for all of it.
+Place = tuple[AssetKey, str | None]
+
+
+class Recorder:
+    """Collect the records of one run and write them to the store, one transaction at a time."""
+
+    def __init__(self, run_id: str, graph: AssetGraph, versions: Versions) -> None:
+        self._run = run_id
+        self._graph = graph
+        self._versions = versions
+        self._started: dict[Place, datetime] = {}
+        self._events: list[EventRecord] = []
+        self._materializations: list[Materialization] = []
+        self._attempts: dict[Place, Attempt] = {}
+        self._serial = 0
+        self.outcomes: dict[Place, Attempt] = {}
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether an asset, or a check of severity error, has failed."""
+        return bool(self.counts["failed"] or self.counts["checks_failed"])
+
+    def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
+        """Take one event."""
+        if isinstance(event, Materialized):
+            event = self._note_materialized(at, event)
+        elif isinstance(event, Observed):
+            self._note_observed(at, event)
+        elif isinstance(event, Started):
+            self._started[event.key, event.partition] = at
+            self._attempt((event.key, event.partition), at, "running")
+        elif isinstance(event, Failed):
+            self._attempt((event.key, event.partition), at, "failed", event.message)
+            self.counts["failed"] += 1
+        elif isinstance(event, Skipped):
+            self._note_skipped(at, event)
+        elif isinstance(event, Checked):
+            self._note_checked(at, event)
+        self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
+
+    def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:
+        """Record what was made, from what; return the event with the version that the core gave it."""
+        asset = self._graph[event.key]
+        inputs = self._versions.inputs(asset, event.partition)
+        if event.data_version is None:
+            self._serial += 1
+            event = replace(event, data_version=f"{self._run}.{self._serial}")
+        version = str(event.data_version)
+        self._versions.note(asset, event.partition, version)
+        place = (event.key, event.partition)
+        started = self._started.get(place) or self._started.get((event.key, None))
+        self._materializations.append(
+            Materialization(
+                key=event.key,
+                partition=event.partition,
+                at=at,
+                run=self._run,
+                data_version=version,
+                code_version=asset.code_version,
+                code_parts=asset.code_parts,
+                inputs=inputs,
+                columns=event.columns,
+                metadata=event.metadata,
+                seconds=(at - started).total_seconds() if started else None,
+            )
+        )
+        self._attempt(place, at, "materialized")
+        self.counts["materialized"] += 1
+        return event
+
+    def _note_observed(self, at: datetime, event: Observed) -> None:
+        """Record an outside change like a materialization: what is downstream compares versions, not events."""
+        self.counts["observed"] += 1
+        if event.data_version in (None, self._versions.of(event.key, event.partition)):
+            return
+        self.counts["new_content"] += 1
+        self._versions.note(self._graph[event.key], event.partition, str(event.data_version))
+        self._materializations.append(
+            Materialization(
+                key=event.key,
+                partition=event.partition,
+                at=at,
+                run=self._run,
+                data_version=str(event.data_version),
+                columns=event.columns,
+                metadata=event.metadata,
+            )
+        )
+
+    def _note_skipped(self, at: datetime, event: Skipped) -> None:
+        self.counts["skipped"] += 1
+        place = (event.key, event.partition)
+        before = self.outcomes.get(place)
+        if before is not None and before.outcome == "check_failed":
+            return  # its own check stopped it: that is the failure, and the skip only its consequence
+        self._attempt(place, at, "skipped", event.because, event.root)
+
+    def _note_checked(self, at: datetime, event: Checked) -> None:
+        if event.passed:
+            self.counts["checks_passed"] += 1
+        elif event.severity == "warn":
+            self.counts["checks_warned"] += 1
+        else:
+            self.counts["checks_failed"] += 1
+            text = f"check {event.check} failed" + (f": {event.message}" if event.message else "")
+            self._attempt((event.key, None), at, "check_failed", text)
+
+    def _attempt(
+        self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, because: AssetKey | None = None
+    ) -> None:
+        before = self.outcomes.get(place)
+        if outcome in ("materialized", "running") and before is not None and before.outcome == "check_failed":
+            return  # a check may report before its asset; a failure is not washed away by what follows
+        key, partition = place
+        attempt = Attempt(
+            key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message, because=because
+        )
+        self.outcomes[place] = self._attempts[place] = attempt
+        whole = self.outcomes.get((key, None)) if partition is not None and outcome != "running" else None
+        if whole is not None and whole.outcome == "running":
+            # It was started as a whole; nothing of it must be left as running.
+            self._attempt((key, None), at, outcome, message, because)
+
+    def write(self, store: Store) -> list[EventRecord]:
+        """Write what was noted since the last time; return it, now durable."""
+        events = self._events
+        if events:
+            # What could not be written is kept for another try.
+            store.append(events, self._materializations, list(self._attempts.values()))
+            self._events, self._materializations, self._attempts = [], [], {}
+        return events

@@ -1,0 +1,82 @@
+"""Which of the invocations that are ready may start now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Reversible, Sequence
+from itertools import takewhile
+
+from assetry.errors import AssetryError
+from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.run.result import RunServices
+from assetry.types.assets import Asset
+from assetry.types.invocations import Invocation
+
+
+class Slots:
+    """Choose what starts next.
+
+    No more than the executor has slots, no more of a group than its limit, and nobody beside an invocation that holds
+    what he needs.
+    """
+
+    def __init__(self, plan: Plan, services: RunServices) -> None:
+        self._services = services
+        #: Whether anything in this plan keeps others away from what it uses.
+        self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
+        self._needed: dict[str, frozenset[str]] = {}
+        #: Who was passed over since an invocation last ended: nothing but an end lets them go.
+        self._passed: set[str] = set()
+
+    def ended(self) -> None:
+        """Learn that an invocation has ended."""
+        self._passed.clear()
+
+    def among(self, ready: Reversible[PlannedInvocation], under_way: Sequence[Invocation]) -> list[Invocation]:
+        """Return those of the ready ones that may start beside those under way."""
+        chosen: list[Invocation] = []
+        slots = self._services.executor.slots - len(under_way)
+        groups = Counter(each.group.key for each in under_way if each.group is not None)
+        held = frozenset[str]().union(*map(_holds, under_way))
+        used = frozenset[str]().union(*map(self._needs, under_way)) if self._exclusive else held
+        for planned in self._new(ready):
+            if len(chosen) >= slots:
+                break
+            invocation, group = planned.invocation, planned.invocation.group
+            full = group is not None and groups[group.key] >= group.limit
+            if full or (self._exclusive and (_holds(invocation) & used or self._needs(invocation) & held)):
+                self._passed.add(planned.id)
+                continue
+            chosen.append(invocation)
+            if group is not None:
+                groups[group.key] += 1
+            if self._exclusive:
+                held, used = held | _holds(invocation), used | self._needs(invocation)
+        return chosen
+
+    def _new(self, ready: Reversible[PlannedInvocation]) -> Iterable[PlannedInvocation]:
+        """Return who was not passed over yet; they stand at the end."""
+        if not self._passed:
+            return ready
+        return reversed(tuple(takewhile(lambda each: each.id not in self._passed, reversed(ready))))
+
+    def _needs(self, invocation: Invocation) -> frozenset[str]:
+        """Return what an invocation holds, and where its values are read and written (IO URLs without a query)."""
+        found = self._needed.get(invocation.id)
+        if found is None:
+            found = _holds(invocation)
+            tool = invocation.group is not None and invocation.group.counted
+            kept = [asset for asset in invocation.assets if asset.kept or not tool]
+            found = found.union(*(self._place(asset) for asset in (*kept, *(() if tool else invocation.inputs))))
+            self._needed[invocation.id] = found
+        return found
+
+    def _place(self, asset: Asset) -> frozenset[str]:
+        try:
+            return frozenset((self._services.values.place(asset),))
+        except AssetryError:
+            return frozenset()  # whoever reads or writes it will fail, and tell why
+
+
+def _holds(invocation: Invocation) -> frozenset[str]:
+    return frozenset(invocation.group.holds) if invocation.group is not None else frozenset()

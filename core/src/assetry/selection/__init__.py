@@ -1,0 +1,1 @@
+"""From the text that a person types to the keys of assets."""

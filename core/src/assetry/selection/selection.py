@@ -1,0 +1,165 @@
+"""Selections: which assets of a graph a text means.
+
+`assetry.selection.grammar` reads the text, `assetry.selection.methods` knows the methods; here they meet the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
+
+from assetry.errors import SelectionError
+from assetry.graph.graph import AssetGraph
+from assetry.selection.grammar import Criterion, Either, Expression, Reach, Reaching, Selector, Without, read_selector
+from assetry.selection.methods import Criteria, Statuses
+from assetry.types.keys import AssetKey
+
+
+class Unmatched(NamedTuple):
+    """Tell of a part of a selection that matches nothing, what was probably meant, and why when that is known."""
+
+    text: str
+    near: tuple[str, ...] = ()
+    why: str | None = None
+
+
+class Selection(NamedTuple):
+    """Hold what a selection means: the keys in the graph's order, and the parts that match nothing."""
+
+    keys: tuple[AssetKey, ...]
+    unmatched: tuple[Unmatched, ...] = ()
+
+
+def select(
+    graph: AssetGraph,
+    selectors: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = (),
+    statuses: Statuses | None = None,
+) -> tuple[AssetKey, ...]:
+    """Return the keys that `selectors` means, without those that `exclude` means, in the graph's order.
+
+    None, or an empty list, is everything; a list is the union of its members. `statuses` returns the status of each
+    asset; it is asked only when ``state:`` occurs. Raises `SelectionError` when a selection cannot be read (a caret
+    points at the place) or when nothing is left of it (with near names).
+
+    >>> from assetry.types.assets import Asset
+    >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
+    >>> graph = AssetGraph.of([Asset(key="shop/raw", kind="dbt"), orders])
+    >>> select(graph, "+orders", exclude="raw")
+    (AssetKey('shop/orders'),)
+    """
+    return selection(graph, selectors, exclude, statuses).keys
+
+
+def selection(
+    graph: AssetGraph,
+    selectors: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = (),
+    statuses: Statuses | None = None,
+) -> Selection:
+    """Do as `select`, and also return the parts that match nothing, for a warning.
+
+    >>> from assetry.types.assets import Asset
+    >>> graph = AssetGraph.of([Asset(key="shop/orders", kind="dbt")])
+    >>> selection(graph, "orders tag:nightly").unmatched
+    (Unmatched(text='tag:nightly', near=(), why=None),)
+    """
+    # Everything is read before anything is looked for, so that a slip of the pen is found first.
+    wanted, unwanted = _read(selectors), _read(exclude)
+    criteria = Criteria(graph, statuses)
+    unmatched: list[Unmatched] = []
+    found: set[int] = set() if wanted else set(range(len(graph)))
+    for selector in wanted:
+        for text, expression in selector.parts:
+            part = _find(expression, criteria, selector.text)
+            if not part:
+                explain = len(unmatched) < _EXPLAINED
+                unmatched.append(_unmatched(text, expression, criteria, selector.text) if explain else Unmatched(text))
+            found |= part
+    if wanted and not found:
+        raise _nothing(wanted, unmatched)
+    left = found
+    for selector in unwanted:
+        for _, expression in selector.parts:
+            left = left - _find(expression, criteria, selector.text)
+    if found and not left:
+        raise SelectionError(
+            "Nothing is left of the selection: all that it means is excluded.",
+            hint=f"It means {len(found)} asset{'s' if len(found) > 1 else ''} before the exclusion.",
+        )
+    return Selection(tuple([graph.keys[i] for i in sorted(left)]), tuple(unmatched))
+
+
+def _read(selectors: str | Sequence[str] | None) -> list[Selector]:
+    listed = [selectors] if isinstance(selectors, str) else selectors or ()
+    return [read_selector(text) for text in listed]
+
+
+def _find(expression: Expression, criteria: Criteria, text: str) -> set[int]:
+    if isinstance(expression, Criterion):
+        return criteria.find(expression, text)
+    if isinstance(expression, Reaching):
+        return _reach(expression, criteria, text)
+    if isinstance(expression, Without):
+        return set(range(len(criteria.graph))) - _find(expression.inner, criteria, text)
+    found = [_find(part, criteria, text) for part in expression.parts]
+    return set.union(*found) if isinstance(expression, Either) else set.intersection(*found)
+
+
+def _reach(expression: Reaching, criteria: Criteria, text: str) -> set[int]:
+    graph, reach = criteria.graph, expression.reach
+    start = _find(expression.inner, criteria, text)
+    # Checks hang on the assets they read; dbt counts these among what a check is made from.
+    read = criteria.checked(expression.inner) if isinstance(expression.inner, Criterion) and _upwards(reach) else set()
+    found = set(start)
+    if reach.both:
+        found |= graph.descendants(start)
+        found |= read | criteria.neighbours(found)
+        found |= graph.ancestors(found)
+    if reach.parents:
+        depth = reach.parents_depth
+        found |= graph.ancestors(start, depth)
+        if read and depth != 0:
+            found |= read | graph.ancestors(read, None if depth is None else depth - 1)
+    if reach.children:
+        found |= graph.descendants(start, reach.children_depth)
+    return found
+
+
+def _upwards(reach: Reach) -> bool:
+    return reach.both or reach.parents
+
+
+def _criteria_of(expression: Expression) -> Iterator[Criterion]:
+    if isinstance(expression, Criterion):
+        yield expression
+    elif isinstance(expression, (Reaching, Without)):
+        yield from _criteria_of(expression.inner)
+    else:
+        for part in expression.parts:
+            yield from _criteria_of(part)
+
+
+#: For how many parts that match nothing near names are looked up: that reads all names there are.
+_EXPLAINED = 5
+
+
+def _unmatched(text: str, expression: Expression, criteria: Criteria, whole: str) -> Unmatched:
+    empty = [each for each in _criteria_of(expression) if not criteria.find(each, whole)]
+    if not empty:
+        return Unmatched(text, (), "Each of its names matches something, but no asset is left of them together.")
+    return Unmatched(text, tuple(dict.fromkeys(name for each in empty[:3] for name in criteria.near(each)))[:3])
+
+
+def _nothing(wanted: Sequence[Selector], unmatched: Sequence[Unmatched]) -> SelectionError:
+    states = [each.text.removeprefix("state:") for each in unmatched if each.text.startswith("state:")]
+    if len(states) == len(unmatched):
+        return SelectionError(f"No asset is {' or '.join(states)}.", hint="See `assetry status`.")
+    shown = " ".join(selector.text for selector in wanted)
+    shown = shown if len(shown) <= 100 else shown[:100] + "…"
+    # The best guess for every part comes before the second best for any.
+    ranked = zip_longest(*(each.near for each in unmatched))
+    near = tuple(dict.fromkeys(name for each in ranked for name in each if name is not None))[:3]
+    why = unmatched[0].why if len(unmatched) == 1 else None
+    return SelectionError(f"No asset matches {shown!r}.", near=near, hint=why or "See `assetry list` for all of them.")

@@ -1,0 +1,116 @@
+"""Data versions as they are now: what an asset's consumers would read.
+
+A view has no content of its own: its version is made of its code and the versions of what it reads, so that it
+changes exactly when a query of it would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from assetry.graph.graph import AssetGraph
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+from assetry.types.records import Materialization
+
+#: Stands in a trace for the version of an input that nobody knew when it was read.
+UNKNOWN = ""
+
+Latest = Mapping[tuple[AssetKey, str | None], Materialization]
+
+
+class Versions:
+    """Know the current data version of every asset and partition of a graph; learn what is made meanwhile.
+
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
+    >>> versions = Versions(graph, {})
+    >>> versions.inputs(graph["b"])
+    {AssetKey('a'): ''}
+    >>> versions.note(graph["a"], None, "v1")
+    >>> versions.inputs(graph["b"])
+    {AssetKey('a'): 'v1'}
+    """
+
+    def __init__(self, graph: AssetGraph, latest: Latest) -> None:
+        self._graph = graph
+        self._views = {asset.key: i for i, asset in enumerate(graph.assets) if asset.computed_on_read}
+        #: By asset and partition: the data version; of a view the code version.
+        self._made: dict[AssetKey, dict[str | None, str]] = {}
+        #: By asset: its version as a whole, where that was asked for since it last changed.
+        self._whole: dict[AssetKey, str | None] = {}
+        for (key, partition), made in latest.items():
+            if key in self._views:
+                self._made.setdefault(key, {})[partition] = made.code_version or UNKNOWN
+            else:
+                self._made.setdefault(key, {})[partition] = made.data_version
+
+    def of(self, key: AssetKey, partition: str | None = None) -> str | None:
+        """Return the version of an asset of the graph, or of one partition of it; None when nothing is known.
+
+        A partition that the asset does not have means all of it.
+        """
+        parts = self._made.get(key)
+        if parts is None:
+            return None
+        if partition is not None and partition in parts and key not in self._views:
+            return parts[partition]
+        if key not in self._whole:
+            self._whole[key] = self._of_view(key) if key in self._views else self._of_parts(key, parts)
+        return self._whole[key]
+
+    def inputs(self, asset: Asset, partition: str | None = None) -> dict[AssetKey, str]:
+        """Return what `asset`, or one partition of it, would read now: a version per dependency, "" if unknown."""
+        read = {}
+        for dep in asset.deps:
+            key = dep.key
+            if partition is None or dep.partition_mapping != "same":
+                read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
+            else:
+                read[key] = self.of(key, partition) or UNKNOWN
+        return read
+
+    def note(self, asset: Asset, partition: str | None, data_version: str) -> None:
+        """Learn that an asset, or a partition of it, was made."""
+        version = (asset.code_version or UNKNOWN) if asset.computed_on_read else data_version
+        self._made.setdefault(asset.key, {})[partition] = version
+        self._whole.pop(asset.key, None)
+        changed = [asset.key]
+        while changed:
+            # A view that was not asked for since the last change has no version to forget, nor have those above it.
+            for i in self._graph.downstream[self._graph.index(changed.pop())]:
+                key = self._graph.keys[i]
+                if key in self._views and key in self._whole:
+                    del self._whole[key]
+                    changed.append(key)
+
+    def _of_view(self, key: AssetKey) -> str | None:
+        """Put together what a view would show, from the bottom up and without recursion."""
+        whole = self._whole
+        stack = [key]
+        while stack:
+            top = stack[-1]
+            asset = self._graph.assets[self._views[top]]
+            below = [dep.key for dep in asset.deps if dep.key in self._views and dep.key not in whole]
+            if below:
+                stack += below
+                continue
+            stack.pop()
+            if top not in whole:
+                parts = self._made.get(top)
+                whole[top] = None if parts is None else _view_digest(list(parts.values())[-1], self.inputs(asset))
+        return whole[key]
+
+    def _of_parts(self, key: AssetKey, parts: Mapping[str | None, str]) -> str:
+        if None in parts and (len(parts) == 1 or self._graph[key].partitions_def is None):
+            return parts[None]
+        return _digest(f"{part}={version}" for part, version in sorted(parts.items(), key=str))
+
+
+def _view_digest(code_version: str, inputs: Mapping[AssetKey, str]) -> str:
+    return _digest([code_version, *(f"{key}={version}" for key, version in sorted(inputs.items()) if version)])
+
+
+def _digest(parts: Iterable[str]) -> str:
+    from hashlib import blake2b
+
+    return blake2b("\n".join(parts).encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()

@@ -1,0 +1,1 @@
+"""Frozen values and protocols: the vocabulary that everything else speaks."""

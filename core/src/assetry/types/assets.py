@@ -1,0 +1,281 @@
+"""The values a graph is made of: assets and what they consist of.
+
+All are frozen, picklable and JSON both ways (see `assetry.types.codec`). They hold no live objects: what an integration
+needs to know about its own asset is plain JSON in `Asset.spec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from assetry.errors import DefinitionError
+from assetry.types.keys import AssetKey
+from assetry.types.partitions import PartitionsDefinition
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+
+#: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.
+Severity = Literal["error", "warn"]
+
+
+class Relation(NamedTuple):
+    """Name a table of a warehouse; a part that is unknown is None.
+
+    >>> str(Relation("db", "main", "orders"))
+    'db.main.orders'
+    """
+
+    database: str | None
+    schema: str | None
+    identifier: str
+
+    def __str__(self) -> str:
+        return ".".join(part for part in self if part is not None)
+
+    @property
+    def folded(self) -> tuple[str | None, ...]:
+        """Return the parts without regard to case, as most warehouses compare them.
+
+        >>> Relation(None, "Main", "Orders").folded
+        (None, 'main', 'orders')
+        """
+        return tuple(None if part is None else part.casefold() for part in self)
+
+
+class Column(NamedTuple):
+    """Describe one column of an asset; `type` is written as the warehouse writes it, or None when unknown.
+
+    >>> Column("id", "integer").name
+    'id'
+    """
+
+    name: str
+    type: str | None = None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class Check(NamedTuple):
+    """Describe a test on an asset.
+
+    `severity` is ``error`` (a failure stops what is downstream) or ``warn``. `also` names the further assets the
+    check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
+    that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
+    `fqn` is the dotted name its tool selects it by, as parts.
+
+    >>> Check("not_null_orders_id").severity
+    'error'
+    """
+
+    name: str
+    severity: str = "error"
+    also: tuple[AssetKey, ...] = ()
+    description: str = ""
+    spec: Mapping[str, Any] = {}
+    source: str | None = None
+    integration: str | None = None
+    tags: tuple[str, ...] = ()
+    fqn: tuple[str, ...] = ()
+
+
+class Dep(NamedTuple):
+    """Point at an upstream asset; a plain key does the same.
+
+    `partition_mapping` says which upstream partitions a partition needs: ``same`` (the default), ``all`` or ``last``.
+    `name` is set for an upstream that was named by a function's argument: until the graph is built `key` is only
+    that name; the graph finds the asset it means. `metadata` is the user's own.
+
+    >>> Dep(AssetKey("shop/orders")).key
+    AssetKey('shop/orders')
+    """
+
+    key: AssetKey
+    partition_mapping: str = "same"
+    name: str | None = None
+    metadata: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """Configure one tool of a project: a dbt project, an Airbyte connection, a Fivetran account.
+
+    `options` is JSON; secrets stand in it only by reference (``{"env": "NAME"}``). `root` is the folder that
+    relative paths in the options start from.
+
+    >>> Integration("transform", "dbt", {"project_dir": "transform"}).kind
+    'dbt'
+    """
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    root: str = "."
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind, self.root))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """Declare a table, model, frame or file that should exist.
+
+    `key` and `deps` may be given in their written form. `kind` is what makes the asset (``dbt``, ``python``, …).
+
+    * `spec`: JSON that only the integration understands.
+    * `columns`: what the definition says of the columns; empty when it says nothing.
+    * `relation`: the table that holds the asset, if one does.
+    * `source`: where the definition stands, ``models/orders.sql`` or ``assets.py:14``.
+    * `code_version`: changes exactly when the logic does; `code_parts` are the hashes it is made of, by what they
+      cover (``body``, ``config``, ``macros`` …), so that a change can be named.
+    * `executable`: False when nothing in the project makes it (a source, an exposure).
+    * `computed_on_read`: True for a view: it is as fresh as its inputs.
+    * `resource_type`: the tool's own word (``model``, ``seed``, ``source``, ``exposure``).
+    * `fqn`: the dotted name its tool selects it by, as parts; the key's parts when empty.
+    * `version`: which version it is, when a model has several.
+    * `aliases`: other keys that mean this asset: the sources that it was found to be.
+    * `joins`: key that this asset says it is the table of (`meta: {assetry: {key: …}}` of a dbt source).
+    * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
+      an installed dbt package, when that project is loaded itself).
+    * `io`: URL of the IO manager that keeps its value; None for the project's.
+    * `kept`: True when its integration hands its rows to `RunContext.save`, as Python functions do: the table is in the
+      project's place, or where the integration's `assetry_io_url` says, and that completes its `relation`.
+
+    Raises `DefinitionError` when it names itself as a dependency.
+
+    >>> Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps
+    (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', name=None, metadata={}),)
+    """
+
+    key: AssetKey
+    kind: str
+    deps: tuple[Dep, ...] = ()
+    integration: Integration | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    group: str | None = None
+    owners: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+    checks: tuple[Check, ...] = ()
+    relation: Relation | None = None
+    source: str | None = None
+    code_version: str | None = None
+    code_parts: Mapping[str, str] = field(default_factory=dict)
+    partitions_def: PartitionsDefinition | None = None
+    freshness_policy: FreshnessPolicy | None = None
+    retry_policy: RetryPolicy | None = None
+    automation: AutomationPolicy | None = None
+    executable: bool = True
+    computed_on_read: bool = False
+    resource_type: str = "asset"
+    fqn: tuple[str, ...] = ()
+    version: str | None = None
+    aliases: tuple[AssetKey, ...] = ()
+    joins: AssetKey | None = None
+    fallback: bool = False
+    io: str | None = None
+    kept: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            key: AssetKey | str | Iterable[str],
+            kind: str,
+            deps: Iterable[Dep | AssetKey | str] = (),
+            integration: Integration | None = None,
+            spec: Mapping[str, Any] = ...,
+            description: str = "",
+            group: str | None = None,
+            owners: Iterable[str] = (),
+            tags: Iterable[str] = (),
+            metadata: Mapping[str, Any] = ...,
+            columns: Iterable[Column] = (),
+            checks: Iterable[Check] = (),
+            relation: Relation | tuple[str | None, str | None, str] | None = None,
+            source: str | None = None,
+            code_version: str | None = None,
+            code_parts: Mapping[str, str] = ...,
+            partitions_def: PartitionsDefinition | None = None,
+            freshness_policy: FreshnessPolicy | None = None,
+            retry_policy: RetryPolicy | None = None,
+            automation: AutomationPolicy | None = None,
+            executable: bool = True,
+            computed_on_read: bool = False,
+            resource_type: str = "asset",
+            fqn: Iterable[str] = (),
+            version: str | None = None,
+            aliases: Iterable[AssetKey | str] = (),
+            joins: AssetKey | str | None = None,
+            fallback: bool = False,
+            io: str | None = None,
+            kept: bool = False,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        # Frozen: object.__setattr__ is the one way in. Only what is not yet in its final form is touched, because
+        # this runs once per asset of graphs with tens of thousands.
+        put = object.__setattr__
+        if type(self.key) is not AssetKey:
+            put(self, "key", AssetKey(self.key))
+        deps = self.deps
+        if deps and not (type(deps) is tuple and all(type(dep) is Dep for dep in deps)):
+            put(self, "deps", tuple(_as_dep(dep) for dep in deps))
+        elif type(deps) is not tuple:
+            put(self, "deps", ())
+        for name in ("owners", "tags", "columns", "checks", "fqn"):
+            value = getattr(self, name)
+            if type(value) is not tuple:
+                put(self, name, tuple(value))
+        if self.relation is not None and type(self.relation) is not Relation:
+            put(self, "relation", Relation(*self.relation))
+        if self.aliases or type(self.aliases) is not tuple:
+            put(self, "aliases", tuple(AssetKey(alias) for alias in self.aliases))
+        if self.joins is not None:
+            put(self, "joins", AssetKey(self.joins))
+        for dep in self.deps:
+            if dep.key == self.key:
+                raise DefinitionError(
+                    f"Asset {str(self.key)!r} depends on itself.",
+                    where=self.source,
+                    hint="Remove the dependency; to read its own last value, load it inside the function.",
+                )
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def _as_dep(dep: Any) -> Dep:
+    return dep if type(dep) is Dep else Dep(AssetKey(dep))
+
+
+def _made_quickly(cls: type[Any]) -> None:
+    """Give a frozen class with slots an `__init__` that writes the slots themselves.
+
+    The one that `dataclass` writes goes through `object.__setattr__` for each field, which takes most of the time that
+    a large graph needs to be loaded.
+    """
+    parameters: list[str] = []
+    lines: list[str] = []
+    names: dict[str, Any] = {"unset": MISSING}
+    for each in fields(cls):
+        name = each.name
+        names[f"put_{name}"] = getattr(cls, name).__set__
+        if each.default_factory is not MISSING:
+            names[f"new_{name}"] = each.default_factory
+            parameters.append(f"{name}=unset")
+            lines.append(f"    put_{name}(self, new_{name}() if {name} is unset else {name})")
+        else:
+            names[f"default_{name}"] = each.default
+            parameters.append(name if each.default is MISSING else f"{name}=default_{name}")
+            lines.append(f"    put_{name}(self, {name})")
+    exec("\n".join((f"def __init__(self, *, {', '.join(parameters)}):", *lines, "    self.__post_init__()")), names)
+    made = names["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = made
+
+
+_made_quickly(Asset)

@@ -1,0 +1,251 @@
+"""The events of a run: what tools report, and what the run itself adds.
+
+The first group is what an integration yields from `assetry_invoke`; the second is written by the core alone.
+Each is frozen, picklable and JSON both ways; in JSON its name stands under ``event`` and its key under ``asset``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from assetry.types.assets import Column, Severity
+from assetry.types.keys import AssetKey
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Be the base of every event; `key` is the asset it is about, or None."""
+
+    json_names: ClassVar[Mapping[str, str]] = {"key": "asset"}
+
+    def __post_init__(self) -> None:
+        key = getattr(self, "key", None)
+        if key is not None and type(key) is not AssetKey:
+            object.__setattr__(self, "key", AssetKey(key))
+        columns = getattr(self, "columns", None)
+        if columns is not None and type(columns) is not tuple:
+            object.__setattr__(self, "columns", tuple(columns))
+
+    @property
+    def name(self) -> str:
+        """Return the event's name in JSON."""
+        return self.json_tag[1]  # type: ignore[attr-defined,no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    """Say that the tool began to make an asset.
+
+    >>> Started("shop/orders").key
+    AssetKey('shop/orders')
+    """
+
+    json_tag: ClassVar = ("event", "started")
+    key: AssetKey
+    partition: str | None = None
+    if TYPE_CHECKING:
+
+        def __init__(self, key: AssetKey | str, partition: str | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """Say how far an asset is: `done` of `total` units (rows, bytes, steps); `total` is None when unknown."""
+
+    json_tag: ClassVar = ("event", "progress")
+    key: AssetKey
+    done: float
+    total: float | None = None
+    if TYPE_CHECKING:
+
+        def __init__(self, key: AssetKey | str, done: float, total: float | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Event):
+    """Pass on a line that the tool wrote; `key` when it is about one asset."""
+
+    json_tag: ClassVar = ("event", "log")
+    message: str
+    level: Level = "info"
+    key: AssetKey | None = None
+    if TYPE_CHECKING:
+
+        def __init__(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handle(Event):
+    """Hand over the token by which an outside job can be found again after a crash, and a page to look at it."""
+
+    json_tag: ClassVar = ("event", "handle")
+    token: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized(Event):
+    """Say that an asset was made. Terminal.
+
+    `data_version` changes exactly when the content does; None when the tool cannot tell (then every
+    materialization counts as new content). `columns` are those it really has.
+
+    >>> Materialized("shop/orders", metadata={"rows": 3}).metadata["rows"]
+    3
+    """
+
+    json_tag: ClassVar = ("event", "materialized")
+    key: AssetKey
+    partition: str | None = None
+    data_version: str | None = None
+    columns: tuple[Column, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            partition: str | None = None,
+            data_version: str | None = None,
+            columns: Iterable[Column] | None = None,
+            metadata: Mapping[str, Any] = ...,
+        ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Event):
+    """Say what was seen of an asset that was not made now: an outside sync, a source's freshness."""
+
+    json_tag: ClassVar = ("event", "observed")
+    key: AssetKey
+    partition: str | None = None
+    data_version: str | None = None
+    columns: tuple[Column, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            partition: str | None = None,
+            data_version: str | None = None,
+            columns: Iterable[Column] | None = None,
+            metadata: Mapping[str, Any] = ...,
+        ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Event):
+    """Say how a check on an asset came out; `severity` decides whether a failure stops what is downstream."""
+
+    json_tag: ClassVar = ("event", "checked")
+    key: AssetKey
+    check: str
+    passed: bool
+    severity: Severity = "error"
+    message: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            check: str,
+            passed: bool,
+            severity: Severity = "error",
+            message: str | None = None,
+            metadata: Mapping[str, Any] = ...,
+        ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped(Event):
+    """Say that an asset, or a partition of it, was not made, and because of what. Terminal.
+
+    `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not.
+    """
+
+    json_tag: ClassVar = ("event", "skipped")
+    key: AssetKey
+    because: str
+    root: AssetKey | None = None
+    partition: str | None = None
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, key: AssetKey | str, because: str, root: AssetKey | None = None, partition: str | None = None
+        ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """Say that an asset, or a partition of it, could not be made: what happened, and the next step. Terminal."""
+
+    json_tag: ClassVar = ("event", "failed")
+    key: AssetKey
+    message: str
+    hint: str | None = None
+    retryable: bool = False
+    partition: str | None = None
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            message: str,
+            hint: str | None = None,
+            retryable: bool = False,
+            partition: str | None = None,
+        ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """Say that a run began: how many assets, in how many invocations."""
+
+    json_tag: ClassVar = ("event", "run_started")
+    assets: int
+    invocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationStarted(Event):
+    """Say that an invocation is about to begin: its kind, its group, its command, its assets."""
+
+    json_tag: ClassVar = ("event", "invocation_started")
+    kind: str
+    assets: tuple[AssetKey, ...]
+    group: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationFinished(Event):
+    """Say how an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
+
+    `message` says what broke it, or that it was given up: then its outside job may still be under way, and the token
+    of that job is kept for `assetry retry`.
+    """
+
+    json_tag: ClassVar = ("event", "invocation_finished")
+    state: str
+    seconds: float
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """Say how a run ended: ``succeeded``, ``failed``, ``cancelled`` or ``interrupted``, with counts by outcome."""
+
+    json_tag: ClassVar = ("event", "run_finished")
+    state: str
+    seconds: float
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+#: The events that end an asset's turn: exactly one of them is recorded for each asset, or partition, of a run.
+TERMINAL = (Materialized, Skipped, Failed)

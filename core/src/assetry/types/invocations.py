@@ -1,0 +1,72 @@
+"""Invocations: what may run together, and what runs together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from assetry.types.assets import Asset, Integration
+from assetry.types.keys import AssetKey
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationGroup:
+    """Say which assets may share one invocation: those whose groups have the same key.
+
+    Everything global to one invocation belongs in `key`: integration, target, vars.
+
+    * `ordered`: the tool runs members in dependency order by itself. False: members that depend on each other are
+      not put together.
+    * `whole`: the tool cannot run a subset; choosing one member runs all of them.
+    * `partitions`: ``one`` partition per invocation, or a ``range`` of neighbours.
+    * `limit`: how many invocations of this group may run at the same time.
+    * `counted`: False for what is called inside assetry's own process (a Python function that makes several
+      assets): it is kept together, but it is no tool run and a plan does not count it.
+    * `holds`: what nobody else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
+      file that another process has open): whatever reads or writes there waits for the end of the invocation.
+
+    >>> InvocationGroup("dbt:transform@dev").ordered
+    True
+    """
+
+    key: str
+    ordered: bool = True
+    whole: bool = False
+    partitions: Literal["one", "range"] = "one"
+    limit: int = 1
+    counted: bool = True
+    holds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRef:
+    """Point at one check of one asset.
+
+    >>> CheckRef(AssetKey("shop/orders"), "not_null_orders_id").check
+    'not_null_orders_id'
+    """
+
+    key: AssetKey
+    check: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """Ask for one outside process or job, or one Python function call.
+
+    `assets` are in dependency order. `checks` are the checks to run in the same go, on these assets or on others
+    whose last input is made here; a check that is not listed is not to be run. `also` are the assets that come
+    along because the tool cannot leave them out (`InvocationGroup.whole`). `inputs` are the upstream assets outside
+    the invocation, so that the values it reads can be found without the graph.
+    `partitions` is empty for assets without partitions.
+    """
+
+    id: str
+    group: InvocationGroup | None
+    integration: Integration
+    assets: tuple[Asset, ...]
+    checks: tuple[CheckRef, ...] = ()
+    also: tuple[Asset, ...] = ()
+    inputs: tuple[Asset, ...] = ()
+    partitions: tuple[str, ...] = ()
+    full_refresh: bool = False

@@ -1,0 +1,215 @@
+"""What plugins hand to the core: IO managers, stores, executors; and what the core hands to them: the context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from assetry.types.assets import Asset, Column, Relation
+from assetry.types.events import Event, Level
+from assetry.types.invocations import Invocation
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo, RunState
+
+if TYPE_CHECKING:
+    from assetry.types.process import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Tell what an IO manager kept: the content's version, its columns, and facts such as ``rows``."""
+
+    data_version: str | None = None
+    columns: tuple[Column, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Hand over rows as they come, to be saved without ever being in memory together: ``context.save(key, Rows(…))``.
+
+    `open` returns a `pyarrow.RecordBatchReader` over the rows; it may be called again, when a save is tried again,
+    and always gives the same ones.
+
+    * `mode`: ``replace`` puts the rows in the place of what is there; ``append`` adds them; ``merge`` lets each row
+      take the place of the one with the same `keys`. A column that the table lacks is added to it.
+    * `keys`: the columns by which rows are told apart. ``merge`` needs them; with ``replace`` only one of the rows with
+      the same keys is kept; ``append`` keeps all.
+    * `newest`: the column whose greatest value wins among rows with the same keys, those in the table included; None,
+      and among equals: the row that comes last.
+    * `existing`: the table must be there; ``append`` and ``merge`` raise `ValueStoreError` rather than begin anew.
+
+    `Saved.metadata` then has ``rows``, those of the whole table where that is known, and ``changed``, the rows that
+    were put in and were not there before in just that form. `Saved.data_version` is None: the version of a table that
+    grew is for the one to tell who knows what it grew from.
+
+    >>> Rows(lambda: None, "merge", keys=("id",)).mode
+    'merge'
+    """
+
+    open: Callable[[], Any]
+    mode: Literal["replace", "append", "merge"] = "replace"
+    keys: tuple[str, ...] = ()
+    newest: str | None = None
+    existing: bool = False
+
+
+@runtime_checkable
+class IOManager(Protocol):
+    """Keep the values of assets.
+
+    `form` is ``arrow`` when it keeps tables only, given and returned as `pyarrow.Table`; ``any`` when it keeps any
+    Python object too. The core turns what a function returns into that form, and back into what the next asks for.
+    All methods may be called from several threads at once.
+
+    A manager may also have ``save_rows(asset, rows: Rows) -> Saved``, which saves rows at flat memory and in one go:
+    readers see the table as it was or with all of the rows. For one that has none the core puts the table together.
+    """
+
+    form: Literal["arrow", "any"]
+
+    def relation(self, asset: Asset) -> Relation | None:
+        """Return the table that holds `asset`, or would; None when it keeps no tables. Touches nothing outside."""
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        """Return the value of `asset`; raise `ValueStoreError` when there is none."""
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        """Keep `value` as the value of `asset`; readers see the old value or the new one, never a part."""
+
+    def close(self) -> None:
+        """Let go of files and connections; the manager may be used again afterwards."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Keep the records of runs and materializations.
+
+    Every writing method is durable when it returns, and safe against other processes.
+    """
+
+    def begin(self, run: RunInfo) -> None:
+        """Record that a run starts; its state is ``running``."""
+
+    def append(
+        self,
+        events: Sequence[EventRecord],
+        materializations: Sequence[Materialization] = (),
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        """Record events, and what follows from them, in one transaction."""
+
+    def finish(self, run_id: str, state: RunState, at: datetime) -> None:
+        """Record how a run ended, and release its claims."""
+
+    def runs(self, limit: int | None = None) -> list[RunInfo]:
+        """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
+
+    def run(self, run_id: str) -> RunInfo | None:
+        """Return one run, by its id or a unique beginning of it."""
+
+    def owner(self, run_id: str) -> Process | None:
+        """Return who carries out, or carried out, a run; None when there is no such run."""
+
+    def events(self, run_id: str, skip: int = 0) -> Iterator[EventRecord]:
+        """Yield the events of a run, oldest first, without the first `skip`."""
+
+    def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
+        """Return the last materialization of each asset and partition, in a fixed number of queries."""
+
+    def attempts(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Attempt]:
+        """Return the last attempt at each asset and partition, in a fixed number of queries."""
+
+    def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
+        """Return how each asset came out in one run."""
+
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
+        """Return the last outcome of each check, by asset and check name; each record's event is a `Checked`."""
+
+    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
+        """Claim the right to build `keys` until the run finishes or its process dies.
+
+        Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed.
+        A run claims before it begins.
+        """
+
+    def claims(self) -> Mapping[AssetKey, str]:
+        """Return the assets that living runs hold, each with the run's id."""
+
+    def handles(self, run_id: str) -> Mapping[str, str]:
+        """Return the last job token of each invocation of a run that has no end yet."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class RunningTask(Protocol):
+    """Follow one task that an executor has started."""
+
+    def cancel(self) -> None:
+        """Ask the task to stop: its stream is closed, which stops the tool."""
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; return whether it has ended."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Run invocations somewhere: threads here, processes, other machines.
+
+    `slots` is how many tasks it runs at a time; the core never starts more.
+    """
+
+    slots: int
+
+    def start(self, task: Task, emit: Callable[[Event | BaseException | None], None]) -> RunningTask:
+        """Start `task` and return at once.
+
+        Pass each of its events to `emit` as it happens; then, as the last thing, None when the stream ended by
+        itself or was closed, or the exception that broke it. `emit` may be called from any thread.
+        """
+
+    def close(self) -> None:
+        """Stop all tasks and let go of the workers."""
+
+
+class Task(Protocol):
+    """Be one invocation, ready to run: call `stream` where it is to run, and `stop` from any thread."""
+
+    invocation: Invocation
+
+    def stream(self) -> Iterator[Event]:
+        """Run the invocation in this thread, yielding what its tool reports."""
+
+    def stop(self) -> None:
+        """Make `RunContext.cancelled` true."""
+
+
+class RunContext(Protocol):
+    """What an invocation may ask of the run it belongs to; ten members, no more."""
+
+    run_id: str
+    #: Options of the run, JSON: `full_refresh`, `threads` …
+    options: Mapping[str, Any]
+    #: `time.monotonic()` after which the run no longer waits, or None.
+    deadline: float | None
+    #: The token of a job that an earlier process started for this invocation, or None.
+    resume: str | None
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether the run was asked to stop."""
+
+    def secret(self, name: str) -> str:
+        """Return the secret `name` (an environment variable); raise `UsageError` when it is not set."""
+
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
+        """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default)."""
+
+    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
+        """Keep the value of an asset of this invocation where the project keeps it; `Rows` for a stream of rows."""
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Write a line into the run's log at once."""

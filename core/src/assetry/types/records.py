@@ -1,0 +1,80 @@
+"""Records: what a store remembers of runs and materializations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from assetry.types.assets import Column
+from assetry.types.events import Event
+from assetry.types.keys import AssetKey
+
+RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
+Outcome = Literal["running", "materialized", "failed", "check_failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Materialization:
+    """Record that an asset, or one partition of it, was made: the verifying trace.
+
+    `inputs` maps each input to the data version that was read, "" when nobody knew it. `at` is UTC. `seconds` is how
+    long it took.
+    """
+
+    key: AssetKey
+    partition: str | None = None
+    at: datetime
+    run: str
+    data_version: str
+    code_version: str | None = None
+    code_parts: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[AssetKey, str] = field(default_factory=dict)
+    columns: tuple[Column, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Record how the last try to make an asset, or one partition of it, came out.
+
+    `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure.
+    """
+
+    key: AssetKey
+    partition: str | None = None
+    run: str
+    at: datetime
+    outcome: Outcome
+    message: str | None = None
+    because: AssetKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """Describe one run.
+
+    `options` is the JSON of what was asked (selection, full refresh …); `assets` is what the plan was to make.
+    `process` and `host` tell who carries it out, so that a killed run is recognised.
+    """
+
+    id: str
+    state: RunState
+    started: datetime
+    finished: datetime | None = None
+    assets: tuple[AssetKey, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    process: int = 0
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """Record one event of a run: when (UTC), in which invocation, and what."""
+
+    at: datetime
+    run: str
+    event: Event
+    invocation: str | None = None

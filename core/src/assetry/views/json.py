@@ -1,0 +1,250 @@
+"""The JSON shapes of the command line and the HTTP API, one function per shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.status.staleness import STATUS_NAMES, Status
+from assetry.types.assets import Asset
+from assetry.types.codec import to_json
+from assetry.types.events import Checked, Event
+from assetry.types.invocations import CheckRef, InvocationGroup
+from assetry.types.records import Attempt, EventRecord, RunInfo
+from assetry.views.drawing import Drawing, stages
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON data, in the shape of `assetry plan --output json`.
+
+    >>> plan_to_json(Plan())["invocations"]
+    []
+    """
+    return {
+        "version": 1,
+        "count": plan.count,
+        "lower_bound": plan.lower_bound,
+        "minimal": plan.minimal,
+        "invocations": [_invocation_to_json(each) for each in plan.invocations],
+        "skipped": [{"key": str(each.key), "because": each.because} for each in plan.skipped],
+        "splits": [
+            {
+                "group": each.group,
+                "because": each.because,
+                "first": each.first,
+                "second": each.second,
+                "path": [str(key) for key in each.path],
+            }
+            for each in plan.splits
+        ],
+        "unchecked": [_check_to_json(ref) for ref in plan.unchecked],
+    }
+
+
+def _invocation_to_json(planned: PlannedInvocation) -> dict[str, Any]:
+    invocation = planned.invocation
+    return {
+        "id": invocation.id,
+        "kind": invocation.integration.kind,
+        "integration": invocation.integration.name,
+        "group": invocation.group.key if invocation.group else None,
+        "counted": invocation.group is not None and invocation.group.counted,
+        "command": planned.command,
+        "assets": [str(asset.key) for asset in invocation.assets],
+        "also": [str(asset.key) for asset in invocation.also],
+        "after": list(planned.after),
+        "because": {str(key): text for key, text in planned.because.items()},
+        "checks": [_check_to_json(ref) for ref in invocation.checks],
+        "partitions": list(invocation.partitions),
+        "full_refresh": invocation.full_refresh,
+    }
+
+
+def _check_to_json(ref: CheckRef) -> dict[str, str]:
+    return {"key": str(ref.key), "check": ref.check}
+
+
+def status_to_json(statuses: Sequence[Status]) -> dict[str, Any]:
+    """Return what ``assetry status --output json`` prints.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
+    {'fresh': 1}
+    """
+    words = [each.status for each in statuses]
+    return {
+        "version": 1,
+        "counts": {word: words.count(word) for word in STATUS_NAMES if word in words},
+        "assets": [
+            {
+                "key": str(each.key),
+                "status": each.status,
+                "reasons": [
+                    {"code": reason.code, "asset": str(reason.asset), "text": reason.text} for reason in each.reasons
+                ],
+                "last_materialized": each.last_materialized and each.last_materialized.astimezone(UTC).isoformat(),
+                "run": each.run,
+            }
+            for each in statuses
+        ],
+    }
+
+
+def graph_to_json(drawing: Drawing) -> dict[str, Any]:
+    """Return nodes and edges as JSON: ``assets`` with the stage of each, ``edges`` from upstream to downstream.
+
+    >>> from assetry.graph.graph import AssetGraph
+    >>> from assetry.types.assets import Asset
+    >>> from assetry.views.drawing import drawing_of
+    >>> graph = AssetGraph.of([Asset(key="a", kind="dbt"), Asset(key="b", kind="dbt", deps=["a"])])
+    >>> graph_to_json(drawing_of(graph))["edges"]
+    [{'from': 'a', 'to': 'b'}]
+    """
+    nodes, level = drawing.nodes, stages(drawing)
+    return {
+        "version": 1,
+        "assets": [
+            {"key": node.key, "kind": node.kind, "type": node.type, "executable": node.executable, "stage": level[i]}
+            for i, node in enumerate(nodes)
+        ],
+        "edges": [
+            {"from": nodes[j].key, "to": nodes[i].key} for i, above in enumerate(drawing.upstream) for j in above
+        ],
+    }
+
+
+def event_to_json(record: EventRecord) -> dict[str, Any]:
+    """Return an event as a line of ``--output ndjson`` has it.
+
+    >>> from datetime import datetime
+    >>> from assetry.types.events import Started
+    >>> record = EventRecord(at=datetime(2026, 1, 31, tzinfo=UTC), run="r", invocation="1", event=Started("a"))
+    >>> event_to_json(record)["event"], event_to_json(record)["asset"]
+    ('started', 'a')
+    """
+    event = {"event": record.event.name, **complete(record.event)}
+    name = event.pop("event")
+    return {
+        "version": 1,
+        "event": name,
+        "at": record.at.astimezone(UTC).isoformat(),
+        "run": record.run,
+        "invocation": record.invocation,
+        **event,
+    }
+
+
+def complete(event: Event) -> dict[str, Any]:
+    """Return all fields of an event as JSON, also those at their default: readers need not know defaults."""
+    from dataclasses import fields
+
+    names = event.json_names
+    return {names.get(field.name, field.name): _plain(getattr(event, field.name)) for field in fields(event)}
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return to_json(value)
+    except TypeError:
+        return str(value)
+
+
+def json_line(record: EventRecord) -> str:
+    """Return an event as one line of JSON."""
+    return json.dumps(event_to_json(record), ensure_ascii=False)
+
+
+def run_to_json(run: RunInfo) -> dict[str, Any]:
+    """Return a run as JSON."""
+    return {
+        "run": run.id,
+        "state": run.state,
+        "started": run.started.isoformat(),
+        "finished": run.finished.isoformat() if run.finished else None,
+        "assets": [str(key) for key in run.assets],
+        "options": dict(run.options),
+        "process": run.process,
+        "host": run.host,
+    }
+
+
+def asset_to_json(asset: Asset, group: InvocationGroup | None) -> dict[str, Any]:
+    """Return an asset as ``assetry list --output json`` has it; `group` is what it may share an invocation with.
+
+    >>> asset_to_json(Asset(key="shop/orders", kind="dbt"), None)["key"]
+    'shop/orders'
+    """
+    return {
+        "key": str(asset.key),
+        "kind": asset.kind,
+        "type": asset.resource_type,
+        "integration": asset.integration.name if asset.integration else None,
+        "group": asset.group,
+        "deps": [str(dep.key) for dep in asset.deps],
+        "invocation_group": group.key if group else None,
+        "description": asset.description,
+        "owners": list(asset.owners),
+        "tags": list(asset.tags),
+        "columns": [{"name": each.name, "type": each.type, "description": each.description} for each in asset.columns],
+        "relation": list(asset.relation) if asset.relation else None,
+        "checks": [check.name for check in asset.checks],
+        "source": asset.source,
+        "executable": asset.executable,
+        "aliases": [str(alias) for alias in asset.aliases],
+    }
+
+
+def data(value: Any) -> Any:
+    """Return a value as JSON data; what is none is written as text.
+
+    >>> data({"rows": 3, "odd": object}), data(1.5)
+    ({'rows': 3, 'odd': "<class 'object'>"}, 1.5)
+    """
+    if isinstance(value, Mapping):
+        return {str(name): data(item) for name, item in value.items()}
+    try:
+        return to_json(value)
+    except TypeError:
+        return str(value)
+
+
+def result_to_json(
+    run: RunInfo, counts: Mapping[str, int], attempts: Iterable[Attempt], checks: Iterable[Checked]
+) -> dict[str, Any]:
+    """Return how a run went, as ``assetry materialize --output json`` has it.
+
+    `attempts` are the last ones at its assets, `checks` how its checks came out.
+    """
+    return {
+        "run": run.id,
+        "state": run.state,
+        "counts": dict(counts),
+        "assets": [
+            {
+                "key": str(each.key),
+                "partition": each.partition,
+                "outcome": each.outcome,
+                "message": each.message,
+                "because": each.because and str(each.because),
+            }
+            for each in attempts
+        ],
+        "checks": [
+            {
+                "asset": str(each.key),
+                "check": each.check,
+                "passed": each.passed,
+                "severity": each.severity,
+                "message": each.message,
+            }
+            for each in checks
+        ],
+    }
+
+
+def nothing_to_json() -> dict[str, Any]:
+    """Return, in the same shape, that there was nothing to run."""
+    return {"run": None, "state": "succeeded", "counts": {}, "assets": [], "checks": []}

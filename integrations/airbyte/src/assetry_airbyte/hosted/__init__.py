@@ -1,0 +1,1 @@
+"""Connections of an Airbyte server: read, synced and followed over its API."""

@@ -1,0 +1,1 @@
+"""Connectors that run here as processes, without a server."""

@@ -1,0 +1,229 @@
+"""Local connectors: the hooks of an integration whose connector runs here, without any Airbyte server.
+
+What a connector offers is asked once and kept (`.assetry/airbyte/<integration>/catalog.json`); it is asked again when
+its command, its script or its configuration has changed. So definitions load offline and in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from assetry.plugin import (
+    Asset,
+    AssetKey,
+    AssetryError,
+    DefinitionError,
+    Dep,
+    Event,
+    Integration,
+    Invocation,
+    InvocationGroup,
+    Log,
+    Relation,
+    RunContext,
+    RunError,
+    to_json,
+)
+
+from assetry_airbyte.local.catalog import Stream, chosen, configured_catalog
+from assetry_airbyte.local.connector import ConnectorProcess, Workplace, discover, find_command, specification
+from assetry_airbyte.local.options import (
+    Mask,
+    Source,
+    environment_secret,
+    resolved,
+    secret_names,
+    sorted_json,
+    values_of,
+)
+from assetry_airbyte.local.protocol import section
+from assetry_airbyte.local.reading import Load, Reading
+from assetry_airbyte.local.state import Kept, Resumption, StateFile
+
+KIND = "airbyte"
+
+
+def is_local(integration: Integration) -> bool:
+    """Tell whether an `airbyte` integration is a connector that runs here.
+
+    >>> is_local(Integration("shop", "airbyte", {"command": "source-shop"}))
+    True
+    """
+    return bool({"command", "requirement"} & set(integration.options))
+
+
+def load_local(integration: Integration) -> Iterable[Asset]:
+    """Return one asset for each stream that the options choose; runs the connector only when it is not known yet.
+
+    Raises `DefinitionError` when the options are wrong, `IntegrationError` when the connector cannot be asked.
+    """
+    source = Source.of(integration)
+    catalog = known_catalog(source)
+    kept = _kept(source)
+    assets = [_asset(integration, source, stream, kept) for stream in chosen(catalog, source)]
+    _refuse_one_table(source, assets)
+    return assets
+
+
+def known_catalog(source: Source, refresh: bool = False) -> Mapping[str, Any]:
+    """Return what the connector offers, as it is kept; asked anew when that is of another command or configuration."""
+    path = source.folder / "catalog.json"
+    fingerprint = source.fingerprint()
+    if not refresh:
+        kept = _read_catalog(path)
+        if kept.get("fingerprint") == fingerprint:
+            return section(kept, "catalog")
+    config, secrets = resolved(source.config, environment_secret)
+    find_command(source)  # before anything is asked: that there is none is an error of its own
+    private = secret_names(specification(source))
+    catalog = discover(source, config, Mask(secrets | values_of(config, private)))
+    written = {"version": 1, "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(), "catalog": catalog}
+    written["secrets"] = sorted(private)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_text(json.dumps(written, indent=1), encoding="utf-8")
+    beside.replace(path)
+    return catalog
+
+
+def _read_catalog(path: Path) -> Mapping[str, Any]:
+    with suppress(OSError, ValueError):
+        kept = json.loads(path.read_bytes())
+        if isinstance(kept, dict) and "streams" in section(kept, "catalog"):
+            return kept
+    return {}
+
+
+def pull_local(integration: Integration) -> int:
+    """Ask the connector anew what it offers, and keep that; return the number of streams."""
+    return len(known_catalog(Source.of(integration), refresh=True).get("streams", ()))
+
+
+def _kept(source: Source) -> Kept:
+    # What is wrong with the state is for a run to tell; the definitions are right without it.
+    with suppress(AssetryError):
+        return StateFile(source.folder / "state.json").read()
+    return Kept()
+
+
+def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept) -> Asset:
+    namespace, table = stream.id.namespace, source.prefix + stream.id.name
+    parts = {
+        "connector": _digest([source.requirement, source.command, sorted_json(source.config)]),
+        "stream": _digest([stream.sync_mode, stream.cursor, stream.keys]),
+        "schema": _digest(sorted(stream.kinds().items())),
+    }
+    return Asset(
+        key=AssetKey([source.name, *([namespace] if namespace else []), table]),
+        kind=KIND,
+        integration=integration,
+        deps=[Dep(AssetKey(key)) for key in source.deps],
+        spec=stream.spec(),
+        description=str(stream.offered.get("description") or ""),
+        columns=stream.columns(kept.of(stream.id).widened),
+        relation=Relation(None, source.schema or namespace, table),
+        code_version=_digest(sorted(parts.items())),
+        code_parts=parts,
+        resource_type="stream",
+        kept=True,
+        metadata={
+            "sync_mode": stream.sync_mode,
+            **({"cursor_field": ".".join(stream.cursor)} if stream.cursor else {}),
+            **({"primary_key": [".".join(path) for path in stream.keys]} if stream.keys else {}),
+        },
+    )
+
+
+def _digest(value: Any) -> str:
+    return blake2b(json.dumps(to_json(value)).encode(), digest_size=8).hexdigest()
+
+
+def _refuse_one_table(source: Source, assets: Iterable[Asset]) -> None:
+    tables: dict[Relation | None, Asset] = {}
+    for asset in assets:
+        other = tables.setdefault(asset.relation, asset)
+        if other is not asset:
+            raise DefinitionError(
+                f"Two streams of connector {source.name!r} would go into one table, {asset.relation}: "
+                f"{other.key} and {asset.key}.",
+                hint="Leave `schema` out, so that each goes into the schema of its namespace; or choose one of them.",
+            )
+
+
+def local_group(asset: Asset) -> InvocationGroup | None:
+    """Put the streams of one connector together: one reading for all that are selected, and no more than these."""
+    return None if asset.integration is None else _group(asset.integration.name)
+
+
+@lru_cache(maxsize=64)
+def _group(name: str) -> InvocationGroup:
+    return InvocationGroup(f"airbyte:{name}", ordered=False, whole=False, limit=1)
+
+
+def local_command(invocation: Invocation) -> str:
+    """Return the command, for people to read; its files are private and stand only by their name."""
+    source = Source.of(invocation.integration)
+    streams = ",".join(str(Stream.from_spec(asset.spec).id) for asset in invocation.assets)
+    command = " ".join(source.command) or str(source.requirement)
+    return f"{command} read --config … --catalog {streams}"
+
+
+def local_io_url(integration: Integration) -> str | None:
+    """Return where the tables go, when the options say so with `io`; None for the project's place."""
+    io = Source.of(integration).io
+    if isinstance(io, Mapping):
+        io, _ = resolved(io, environment_secret)
+    if not isinstance(io, str):
+        return None
+    scheme, colon, path = io.partition(":")
+    if colon and scheme in ("duckdb", "parquet") and not path.startswith(("/", ":", "md:")):
+        return f"{scheme}:{Path(integration.root).resolve() / path}"
+    return io
+
+
+def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Run one ``read`` of the connector, yielding its events as they happen.
+
+    Raises `RunError` when the streams cannot be read from the state that is kept.
+    """
+    source = Source.of(invocation.integration)
+    command = find_command(source)
+    config, secrets = resolved(source.config, context.secret)
+    private = _read_catalog(source.folder / "catalog.json").get("secrets") or ()
+    mask = Mask(secrets | values_of(config, frozenset(private)))
+    states = StateFile(source.folder / "state.json")
+    assets = [(asset, Stream.from_spec(asset.spec)) for asset in invocation.assets]
+    resumption = Resumption(states.read(), [stream for _, stream in assets], invocation.full_refresh)
+    for note in resumption.notes:
+        yield Log(note, "warning")
+    now = datetime.now(UTC) if source.extracted_at else None
+    with Workplace(source.folder) as place:
+        load = Load(
+            assets, resumption, states, place.path, context.save, mask, now, full_refresh=invocation.full_refresh
+        )
+        given = ["--config", place.write("config.json", config)]
+        given += ["--catalog", place.write("catalog.json", configured_catalog(stream for _, stream in assets))]
+        state = resumption.document()
+        if state is not None:
+            given += ["--state", place.write("state.json", state)]
+        yield from _read([*command, "read", *map(str, given)], source, Reading(load), context)
+
+
+def _read(command: list[str], source: Source, reading: Reading, context: RunContext) -> Iterator[Event]:
+    try:
+        process = ConnectorProcess(command, source.root)
+    except OSError as error:
+        raise RunError(f"The connector cannot be started: {error}.", hint="Look at its command.") from error
+    with process:
+        for block in process.blocks(lambda: context.cancelled):
+            yield from reading.take(block)
+        if process.returncode is not None:
+            yield from reading.end(process.returncode, tuple(process.errors))

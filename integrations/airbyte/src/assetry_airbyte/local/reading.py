@@ -1,0 +1,369 @@
+"""Reading: what a connector says, turned into events, tables and states, stream by stream.
+
+A stream whose connector says that it is complete is loaded at once, while the others go on; only the last one waits
+for the connector's exit code, so that one which fails after all is never taken for a success.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+from assetry.plugin import (
+    Asset,
+    AssetryError,
+    Event,
+    Failed,
+    Log,
+    Materialized,
+    NothingKeptError,
+    Progress,
+    Rows,
+    Saved,
+    Started,
+)
+
+from assetry_airbyte.local.catalog import Stream
+from assetry_airbyte.local.connector import Block
+from assetry_airbyte.local.options import Mask
+from assetry_airbyte.local.protocol import (
+    Complaint,
+    Garbage,
+    Message,
+    StreamId,
+    read_complaint,
+    read_log,
+    read_messages,
+    section,
+    stream_id,
+    text,
+)
+from assetry_airbyte.local.spool import BATCH, Spool
+from assetry_airbyte.local.state import Heard, Resumption, StateFile, StreamState, how
+
+#: Seconds between two events about the progress of a stream.
+TICK = 0.5
+#: Lines that are no message, and kept whole; of those after that only the number is told.
+TOLD_LINES = 200
+_LONGEST_LINE = 2000
+
+
+class Saving(Protocol):
+    """Be what saves the rows of an asset: `RunContext.save`."""
+
+    def __call__(self, key: Any, value: Any) -> Saved:
+        """Save the rows."""
+
+
+@dataclass(slots=True)
+class Target:
+    """Follow one stream from its start to its table."""
+
+    asset: Asset
+    stream: Stream
+    spool: Spool
+    known: StreamState
+    continues: bool
+    status: str = ""
+    started: bool = False
+    ended: bool = False
+    total: float | None = None
+    told: float = 0.0
+    complaints: list[Complaint] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Say what one reading is to do: which streams, from which state, with what kept where."""
+
+    assets: Sequence[tuple[Asset, Stream]]
+    resumption: Resumption
+    states: StateFile
+    folder: Path
+    save: Saving
+    mask: Mask
+    extracted_at: datetime | None = None
+    full_refresh: bool = False
+
+
+class Reading:
+    """Take the output of a connector, and give the events that follow from it."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._states = load.states
+        self._mask = load.mask
+        self._heard = Heard()
+        self._general: list[Complaint] = []
+        self._lines = 0
+        self._unknown: set[StreamId] = set()
+        #: Where rows go that nobody asked for.
+        self._nowhere: list[dict[str, Any]] = []
+        kept = load.states.read()
+        self._targets: dict[StreamId, Target] = {}
+        for number, (asset, stream) in enumerate(load.assets):
+            known = kept.of(stream.id)
+            widened = {} if load.full_refresh else known.widened
+            spool = Spool(load.folder / str(number), {**stream.kinds(), **widened}, load.extracted_at)
+            continues = load.resumption.continues(stream.id)
+            self._targets[stream.id] = Target(asset, stream, spool, known, continues)
+
+    # -- what it says --------------------------------------------------------------------------------------------
+
+    def take(self, block: Block) -> Iterator[Event]:
+        """Take a block of output; yield what it tells."""
+        if block.stream == "err":
+            for line in block.data.decode("utf-8", "replace").splitlines():
+                yield from self._line(line, "debug")
+        elif block.stream == "out":
+            yield from self._messages(read_messages(block.data))
+        yield from self._progress()
+
+    def _messages(self, messages: Iterable[Message | Garbage]) -> Iterator[Event]:
+        name: tuple[str, str | None] | None = None
+        add = self._nowhere.append
+        for message in messages:
+            record = message.record
+            if record is None:
+                yield from self._other(message)
+                name = None  # it may have ended the stream
+                continue
+            # Every row comes by here, so this is all that is done with it.
+            if name is None or record.stream != name[0] or record.namespace != name[1]:
+                name = (record.stream, record.namespace)
+                add = yield from self._place(StreamId(*name))
+            add(record.data)
+        self._nowhere.clear()
+        for target in self._targets.values():
+            if len(target.spool.rows) >= BATCH:
+                target.spool.flush()
+
+    def _place(self, id_: StreamId) -> Generator[Event, None, Callable[[dict[str, Any]], None]]:
+        """Return what takes the rows of a stream."""
+        target = self._find(id_)
+        if target is None:
+            if id_ not in self._unknown:
+                self._unknown.add(id_)
+                yield Log(f"The connector sends rows of {id_}, which was not asked for; they are left out.", "warning")
+            return self._nowhere.append
+        if not target.started:
+            yield from self._start(target)
+        if target.ended:
+            if id_ not in self._unknown:
+                self._unknown.add(id_)
+                told = f"The connector sends rows of {id_} after it said that it was complete; they are left out."
+                yield Log(told, "warning", target.asset.key)
+            return self._nowhere.append
+        return target.spool.rows.append
+
+    def _find(self, id_: StreamId) -> Target | None:
+        """Return the stream that is meant; one without its namespace is found by its name, if that is one only."""
+        target = self._targets.get(id_)
+        if target is None and id_.namespace is None:
+            same = [each for known, each in self._targets.items() if known.name == id_.name]
+            target = same[0] if len(same) == 1 else None
+        return target
+
+    def _start(self, target: Target) -> Iterator[Event]:
+        target.started = True
+        yield Started(target.asset.key)
+
+    def _other(self, message: Message | Garbage) -> Iterator[Event]:
+        if isinstance(message, Garbage):
+            yield from self._line(message.text, "info")
+        elif message.type == "STATE":
+            self._heard.take(message.state)
+        elif message.type == "TRACE":
+            yield from self._trace(message.trace)
+        elif message.type == "LOG":
+            said = read_log(message.log)
+            yield Log(self._mask(said.text), said.level)
+        elif message.type == "CONTROL":
+            changed = ", ".join(section(message.control, "connectorConfig", "config")) or "something"
+            yield Log(
+                f"The connector wants its configuration changed ({changed}); assetry keeps none, so change it "
+                "where it stands.",
+                "warning",
+            )
+        elif message.type not in ("SPEC", "CATALOG", "CONNECTION_STATUS"):
+            yield Log(f"The connector sent a message of unknown type {self._mask(message.type)}; ignored.", "debug")
+
+    def _trace(self, trace: Any) -> Iterator[Event]:
+        kind = section(trace).get("type")
+        if kind == "ERROR":
+            complaint = read_complaint(trace)
+            target = self._find(complaint.stream) if complaint.stream else None
+            (target.complaints if target else self._general).append(complaint)
+            key = target.asset.key if target else None
+            yield Log(self._mask("\n".join(filter(None, (complaint.text, complaint.detail)))), "error", key)
+        elif kind == "STREAM_STATUS":
+            status = section(trace, "stream_status")
+            id_ = stream_id(section(status, "stream_descriptor"))
+            target = self._find(id_) if id_ else None
+            if target is not None:
+                yield from self._status(target, str(status.get("status")).upper())
+        elif kind == "ESTIMATE":
+            self._estimate(section(trace, "estimate"))
+        else:
+            yield Log(f"The connector sent a trace of unknown type {self._mask(text(kind))}; ignored.", "debug")
+
+    def _estimate(self, estimate: Mapping[str, Any]) -> None:
+        id_, rows = stream_id(estimate), estimate.get("row_estimate")
+        target = self._find(id_) if id_ else None
+        if target is not None and isinstance(rows, (int, float)) and rows > 0:
+            target.total = rows
+
+    def _status(self, target: Target, status: str) -> Iterator[Event]:
+        if not target.started:
+            yield from self._start(target)
+        if target.ended or target.status in ("COMPLETE", "INCOMPLETE"):
+            return
+        target.status = status
+        if status == "COMPLETE" and any(not each.ended for each in self._targets.values() if each is not target):
+            yield from self._finish(target)
+
+    def _line(self, line: str, level: Any) -> Iterator[Event]:
+        self._lines += 1
+        if self._lines <= TOLD_LINES and line.strip():
+            cut = line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " …"
+            yield Log(self._mask(cut), level)
+
+    def _progress(self) -> Iterator[Event]:
+        now = time.monotonic()
+        for target in self._targets.values():
+            if target.started and not target.ended and target.spool.count and now - target.told >= TICK:
+                target.told = now
+                yield Progress(target.asset.key, target.spool.count, target.total)
+
+    # -- how it ends ---------------------------------------------------------------------------------------------
+
+    def end(self, returncode: int, errors: Sequence[str] = ()) -> Iterator[Event]:
+        """Take the connector's end; yield how every stream came out that has not ended yet."""
+        if self._lines > TOLD_LINES:
+            yield Log(f"{self._lines - TOLD_LINES} more lines of the connector's output are left out.", "info")
+        for target in self._targets.values():
+            if target.ended:
+                continue
+            failure = self._failure(target, returncode, errors)
+            if failure is not None:
+                target.ended = True
+                target.spool.discard()
+                yield failure
+                continue
+            if not target.started:
+                yield from self._start(target)
+            yield from self._finish(target)
+        if returncode == 0:
+            self._keep_last_states()
+
+    def _failure(self, target: Target, returncode: int, errors: Sequence[str]) -> Failed | None:
+        """Return why a stream did not come out well; None when it did."""
+        complaints = [*target.complaints, *self._general]
+        if returncode == 0 and not complaints and target.status in ("COMPLETE", ""):
+            return None  # old connectors say nothing of their streams: then the exit code speaks for them
+        if complaints:
+            said = complaints[0]
+            message = self._mask(said.text)
+            return Failed(target.asset.key, message, self._advice(said), retryable=said.kind == "transient_error")
+        if returncode == 0:
+            message = f"The connector ended well, but it did not say that {target.stream.id} was complete."
+            return Failed(target.asset.key, message, "Its log may tell why; then run `assetry retry`.", retryable=True)
+        said_so = ", though it had said that the stream was complete" if target.status == "COMPLETE" else ""
+        message = f"The connector {_ending(returncode)}{said_so}."
+        tail = self._mask("\n".join(errors))
+        return Failed(target.asset.key, message, f"It wrote:\n{tail}" if tail else None, retryable=True)
+
+    def _advice(self, complaint: Complaint) -> str:
+        if complaint.kind == "config_error":
+            return "Correct the connector's config, then run `assetry retry`."
+        if complaint.kind == "transient_error":
+            return "It may be over by now: run `assetry retry`."
+        return "What was there before is still there; the run's log has the details."
+
+    def _keep_last_states(self) -> None:
+        """Keep what was reported after a stream was loaded, and a state for several streams together."""
+        targets = [target for target in self._targets.values() if target.stream.incremental]
+        if not all(target.ended and target.status == "LOADED" for target in targets):
+            return
+        if self._heard.shared is not None and targets:
+            self._states.commit_shared([self._heard.shared], [target.stream.id for target in targets])
+
+    # -- the table -----------------------------------------------------------------------------------------------
+
+    def _finish(self, target: Target) -> Iterator[Event]:
+        """Put the rows of a stream into its table, keep its state, and say so."""
+        target.ended = True
+        spool = target.spool
+        spool.finish()
+        for surprise in spool.surprises:
+            yield Log(f"{target.stream.id}: {surprise}.", "warning", target.asset.key)
+        yield Progress(target.asset.key, spool.count, spool.count)
+        try:
+            saved = self._load.save(target.asset.key, self._rows(target))
+        except NothingKeptError:
+            self._states.forget(target.stream.id)
+            message = f"The table of {target.stream.id} is gone, so what came since the last sync is not enough."
+            yield Failed(target.asset.key, message, "Run `assetry retry`: it is read anew from its beginning.", True)
+            return
+        except AssetryError as error:
+            yield Failed(target.asset.key, self._mask(error.message), error.hint)
+            return
+        finally:
+            if target.status != "LOADED":
+                target.status = "FAILED"
+        target.status = "LOADED"
+        version = self._version(target, saved)
+        self._states.commit(target.stream.id, self._state(target, version))
+        spool.discard()
+        facts = {**saved.metadata, "records": spool.count, "sync_mode": target.stream.sync_mode}
+        yield Materialized(target.asset.key, data_version=version, columns=saved.columns, metadata=facts)
+
+    def _rows(self, target: Target) -> Rows:
+        stream = target.stream
+        keys = tuple(path[0] for path in stream.keys) if stream.deduplicated else ()
+        newest = stream.cursor[0] if keys and len(stream.cursor) == 1 else None
+        if newest is not None and newest not in target.spool.kinds:
+            newest = None
+        if stream.sync_mode == "full_refresh_append" and not self._load.full_refresh:
+            return Rows(target.spool.open, "append")
+        if not target.continues:
+            return Rows(target.spool.open, "replace", keys, newest)
+        return Rows(target.spool.open, "merge" if keys else "append", keys, newest, existing=True)
+
+    def _version(self, target: Target, saved: Saved) -> str:
+        """Return the version of the table: of what was put in, and of what it was put into."""
+        version = target.spool.version()
+        grows = target.continues or target.stream.sync_mode == "full_refresh_append"
+        if not grows or self._load.full_refresh:
+            return version
+        before = target.known.version
+        if before is not None and not saved.metadata.get("changed", 1):
+            return before
+        return blake2b(f"{before}\n{version}".encode(), digest_size=16).hexdigest()
+
+    def _state(self, target: Target, version: str) -> StreamState:
+        declared = target.stream.kinds()
+        widened = {name: kind for name, kind in target.spool.kinds.items() if declared.get(name) != kind}
+        reported = self._heard.streams.get(target.stream.id)
+        if reported is None and target.stream.id.namespace is not None:
+            reported = self._heard.streams.get(StreamId(target.stream.id.name))
+        if reported is None and target.continues:
+            reported = target.known.state
+        state = reported if target.stream.incremental else None
+        return StreamState(state, version, widened, how(target.stream))
+
+
+def _ending(returncode: int) -> str:
+    if returncode < 0:
+        import signal
+
+        try:
+            return f"was killed by {signal.Signals(-returncode).name}"
+        except ValueError:
+            return f"was killed by signal {-returncode}"
+    return f"ended with exit code {returncode}"

@@ -1,0 +1,1 @@
+"""What a manifest says: nodes, the version of their code, and the assets they become."""

@@ -1,0 +1,1 @@
+"""A dbt project on disk: found, parsed when it has changed, and its profile read."""

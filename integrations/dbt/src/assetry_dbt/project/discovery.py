@@ -1,0 +1,42 @@
+"""Find dbt projects in a folder that has no project file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from assetry.plugin import Integration
+
+from assetry_dbt.project.profile import read_yaml
+
+#: Folders in which a dbt_project.yml is somebody else's: installed packages and what dbt makes.
+_NOT_OURS = ("dbt_packages", "dbt_modules", "target", "node_modules", "venv", "env")
+
+
+def discover(root: Path) -> list[Integration]:
+    """Return an integration for the dbt project in `root`, else for each one that lies one level below.
+
+    Each is named after the dbt project; of two with one name the second is named after its folder.
+
+    >>> discover(Path("/nowhere"))
+    []
+    """
+    found: dict[str, Integration] = {}
+    for folder in _folders(root):
+        name = str(read_yaml(folder / "dbt_project.yml").get("name") or folder.name)
+        if name in found:
+            name = folder.name
+        found[name] = Integration(name, "dbt", {"project_dir": os.path.relpath(folder, root)}, str(root))
+    return list(found.values())
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    if (root / "dbt_project.yml").is_file():
+        yield root
+        return
+    for entry in sorted(root.iterdir()) if root.is_dir() else ():
+        if entry.name in _NOT_OURS or entry.name.startswith("."):
+            continue
+        if (entry / "dbt_project.yml").is_file():
+            yield entry

@@ -1,0 +1,99 @@
+"""The files of a dbt project that a parse reads, and whether they are still the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from assetry_dbt.project.project import SUFFIXES, DbtProject
+
+_ROOT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", "package-lock.yml", "vars.yml")
+
+#: Settings in dbt_project.yml that name folders, older spelling last, and what counts when there is none.
+_FOLDERS = (
+    (("model-paths", "source-paths"), "models"),
+    (("seed-paths", "data-paths"), "seeds"),
+    (("snapshot-paths",), "snapshots"),
+    (("test-paths",), "tests"),
+    (("macro-paths",), "macros"),
+    (("analysis-paths",), "analyses"),
+    (("function-paths",), "functions"),
+    (("docs-paths",), None),
+)
+
+
+class Seen(NamedTuple):
+    """Tell of one file or folder: when it was last changed, in ns, and its size (-1 for a folder)."""
+
+    path: str
+    changed: int
+    size: int
+
+
+def files_of(project: DbtProject) -> list[Seen]:
+    """Return all that a parse of `project` reads: its files and folders, its packages', and its profile."""
+    found: list[Seen] = []
+    singles = [project.project_dir / name for name in _ROOT_FILES]
+    if project.profiles_dir is not None:
+        singles.append(project.profiles_dir / "profiles.yml")
+    for path in singles:
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        found.append(Seen(str(path), stat.st_mtime_ns, stat.st_size))
+    skipped = {str(project.target_path), str(project.project_dir / str(project.settings.get("log-path") or "logs"))}
+    walked: set[str] = set()
+    for folder in folders_of(project):
+        found += _walk(folder, skipped, walked)
+    return found
+
+
+def folders_of(project: DbtProject) -> list[Path]:
+    """Return the folders that dbt reads, the installed packages last."""
+    names: dict[str, None] = {}
+    for settings, default in _FOLDERS:
+        given = next((project.settings[name] for name in settings if project.settings.get(name)), None)
+        listed = given if isinstance(given, list) else [given or default]
+        names.update(dict.fromkeys(str(name) for name in listed if name))
+    packages = str(project.settings.get("packages-install-path") or "dbt_packages")
+    names[packages] = None
+    return [Path(os.path.normpath(project.project_dir / name)) for name in names]
+
+
+def _walk(start: Path, skipped: set[str], walked: set[str]) -> Iterator[Seen]:
+    """Yield what is in a folder and below it; a package may be a link, even into a folder that was walked."""
+    waiting = [str(start)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            real = os.path.realpath(folder)
+            if real in walked:
+                continue
+            walked.add(real)
+            yield Seen(folder, Path(folder).stat().st_mtime_ns, -1)
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name.startswith(".") or entry.path in skipped:
+                continue
+            if entry.name.endswith(SUFFIXES):
+                try:
+                    stat = entry.stat()
+                except OSError:
+                    continue
+                yield Seen(entry.path, stat.st_mtime_ns, stat.st_size)
+            elif entry.is_dir() and entry.name not in ("__pycache__", "node_modules"):
+                waiting.append(entry.path)
+
+
+def files_digest(seen: Iterable[Seen]) -> str:
+    """Return a hash of the files among `seen`: their paths, times and sizes."""
+    digest = blake2b(digest_size=16)
+    for each in sorted(each for each in seen if each.size >= 0):
+        digest.update(f"{each.path}\0{each.changed}\0{each.size}\n".encode())
+    return digest.hexdigest()

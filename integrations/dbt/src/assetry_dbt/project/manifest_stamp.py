@@ -1,0 +1,154 @@
+"""Whether a project's manifest still tells the truth, and making it anew when it does not.
+
+A manifest that assetry had made is accompanied by a stamp, ``assetry.json`` in dbt's target folder: what the files
+were and which options held. It is true as long as both are the same. One that the user's own dbt made has no stamp:
+it is true when it is younger than every file and folder dbt reads, and no option asks for another target than dbt's
+own choice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from typing import Any
+
+from assetry.plugin import IntegrationError
+
+from assetry_dbt.project.files import Seen, files_digest, files_of
+from assetry_dbt.project.profile import UnknownJinjaError, read_yaml
+from assetry_dbt.project.project import DbtProject
+
+STAMP = "assetry.json"
+
+
+def ensure_manifest(project: DbtProject) -> None:
+    """Make dbt parse `project` when its manifest is missing or no longer true; a given `manifest` is never touched.
+
+    Raises `IntegrationError` with dbt's own message when dbt cannot parse the project.
+    """
+    if project.manifest is not None:
+        return
+    seen = files_of(project)
+    if outdated(project, seen) is not None:
+        make_manifest(project, seen)
+
+
+def make_manifest(project: DbtProject, seen: Iterable[Seen]) -> None:
+    """Make dbt parse `project`; `seen` is what its files are now. Raises `IntegrationError` with dbt's own message."""
+    check_packages(project)
+    check_profile(project)
+    from assetry_dbt.running.engine import parse
+
+    parse(project)
+    write_stamp(project, seen)
+
+
+def outdated(project: DbtProject, seen: Iterable[Seen]) -> str | None:
+    """Return why the manifest has to be made anew, in a few words; None when it is true.
+
+    `seen` is what the project's files are now.
+    """
+    try:
+        made = project.manifest_path.stat()
+    except OSError:
+        return "there is no manifest"
+    stamp = read_stamp(project)
+    if stamp.get("manifest") == [made.st_mtime_ns, made.st_size]:
+        if stamp.get("options") != options_digest(project):
+            return "options or profile changed"
+        return None if stamp.get("files") == files_digest(seen) else "files changed"
+    if project.profile or project.target or project.vars:
+        return "it was made without the options of this integration"
+    later = next((each.path for each in seen if each.changed >= made.st_mtime_ns), None)
+    return f"{os.path.relpath(later, project.project_dir)} is newer" if later else None
+
+
+@contextmanager
+def kept_stamp(project: DbtProject) -> Iterator[None]:
+    """Keep a true manifest known as true while dbt runs: every `dbt build` writes the manifest anew."""
+    seen = files_of(project) if project.manifest is None else []
+    was_true = project.manifest is None and outdated(project, seen) is None
+    before = _made(project)
+    try:
+        yield
+    finally:
+        # What changed while dbt ran may or may not be in its manifest: then it is made anew next time.
+        if was_true and _made(project) != before and files_digest(files_of(project)) == files_digest(seen):
+            write_stamp(project, seen)
+
+
+def read_stamp(project: DbtProject) -> dict[str, Any]:
+    """Return the stamp beside the manifest; empty when there is none, or none that can be read."""
+    try:
+        stamp = json.loads((project.target_path / STAMP).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def write_stamp(project: DbtProject, seen: Iterable[Seen], **more: Any) -> None:
+    """Note beside the manifest what it was made of. A folder that cannot be written to gets no stamp."""
+    made = _made(project)
+    if made is None:
+        return
+    stamp = {"version": 1, "manifest": made, "options": options_digest(project), "files": files_digest(seen), **more}
+    path = project.target_path / STAMP
+    part = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        part.write_text(json.dumps(stamp))
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+
+
+def options_digest(project: DbtProject) -> str:
+    """Return a hash of what a manifest depends on besides files: profile, target, vars, and where tables go.
+
+    No secret is in it: only the settings that name databases, schemas and files.
+    """
+    places: dict[str, Any] = {}
+    try:
+        profile = project.read_profile()
+        names = ("type", "database", "dbname", "schema", "path", "project", "dataset", "catalog")
+        places = {name: profile.output.get(name) for name in names} | {
+            "profile": profile.name,
+            "target": profile.target,
+        }
+    except IntegrationError:
+        pass  # dbt will say what is wrong with it, should it be needed
+    asked = [project.profile, project.target, project.vars, places]
+    return blake2b(json.dumps(asked, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+
+
+def check_packages(project: DbtProject) -> None:
+    """Raise `IntegrationError` when the project names packages and none is installed: dbt's own message is long."""
+    named = any((project.project_dir / name).is_file() for name in ("packages.yml", "dependencies.yml"))
+    packages = project.project_dir / str(project.settings.get("packages-install-path") or "dbt_packages")
+    if named and not packages.is_dir() and _asks_for_packages(project):
+        raise IntegrationError(
+            f"The packages of dbt project {project.name!r} are not installed.",
+            where=str(packages),
+            hint=f"Install them: dbt deps --project-dir {project.project_dir}",
+        )
+
+
+def check_profile(project: DbtProject) -> None:
+    """Raise `IntegrationError`, with near names, when the profile or target that dbt will look for is not there."""
+    with suppress(UnknownJinjaError):  # dbt reads more Jinja than assetry does
+        project.read_profile()
+
+
+def _asks_for_packages(project: DbtProject) -> bool:
+    files = [project.project_dir / name for name in ("packages.yml", "dependencies.yml")]
+    return any(read_yaml(file).get("packages") for file in files if file.is_file())
+
+
+def _made(project: DbtProject) -> list[int] | None:
+    try:
+        stat = project.manifest_path.stat()
+    except OSError:
+        return None
+    return [stat.st_mtime_ns, stat.st_size]

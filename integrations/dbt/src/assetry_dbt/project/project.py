@@ -1,0 +1,219 @@
+"""A dbt project as an integration points at it: folders, options, and whether its manifest is still true."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
+
+from assetry_dbt.project.jinja import RenderError, render
+from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
+
+#: What a project file may say of a dbt project, and the types that are understood.
+OPTIONS: Mapping[str, tuple[type, ...]] = {
+    "project_dir": (str,),
+    "manifest": (str,),
+    "profiles_dir": (str,),
+    "profile": (str,),
+    "target": (str,),
+    "vars": (dict,),
+    "select": (str, list),
+    "exclude": (str, list),
+    "dbt_executable": (str,),
+    "threads": (int,),
+    "engine": (str,),
+}
+
+ENGINES = ("in-process", "subprocess")
+
+
+#: What dbt reads in a project; other files beside them change no manifest.
+SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DbtProject:
+    """Hold what is known of a dbt project before dbt is asked: all paths absolute, all options resolved.
+
+    `name` is dbt's own; `profile` and `target` are what the options say, None when dbt's own choice counts;
+    `manifest` is the manifest to read as it is, None when dbt's own in `target_path` counts; `settings` is
+    dbt_project.yml. `profiles_dir` is None when there is no profiles.yml.
+
+    >>> DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target")).manifest_path.as_posix()
+    '/shop/target/manifest.json'
+    """
+
+    name: str
+    project_dir: Path
+    target_path: Path
+    root: Path = Path()
+    profiles_dir: Path | None = None
+    profile: str | None = None
+    target: str | None = None
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    threads: int | None = None
+    dbt_executable: str | None = None
+    engine: str | None = None
+    manifest: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.project_dir, self.target_path, self.profile, self.target))
+
+    @classmethod
+    def of(cls, integration: Integration) -> DbtProject:
+        """Return the project that `integration` points at; relative paths start at `integration.root`.
+
+        Raises `IntegrationError` when there is no dbt_project.yml and no `manifest` either, and `DefinitionError` for
+        an option that is unknown or of the wrong type.
+        """
+        options = checked_options(integration)
+        root = Path(integration.root).absolute()
+        project_dir = _under(root, options.get("project_dir", "."))
+        manifest = _under(root, options["manifest"]) if "manifest" in options else None
+        file = project_dir / "dbt_project.yml"
+        if not file.is_file() and manifest is None:
+            raise IntegrationError(
+                "There is no dbt_project.yml here.",
+                where=str(project_dir),
+                hint=f"Point project_dir of integration {integration.name!r} at the folder of a dbt project.",
+            )
+        settings = read_yaml(file) if file.is_file() else {}
+        return cls(
+            name=str(settings.get("name") or integration.name),
+            project_dir=project_dir,
+            target_path=_target_path(project_dir, settings, options.get("vars", {})),
+            root=root,
+            profiles_dir=find_profiles_dir(options.get("profiles_dir"), project_dir, root),
+            profile=options.get("profile"),
+            target=options.get("target"),
+            vars=options.get("vars", {}),
+            select=_texts(options.get("select")),
+            exclude=_texts(options.get("exclude")),
+            threads=options.get("threads"),
+            dbt_executable=_executable(root, options.get("dbt_executable")),
+            engine=options.get("engine"),
+            manifest=manifest,
+            settings=settings,
+        )
+
+    @property
+    def manifest_path(self) -> Path:
+        """Return where the manifest is, or will be once dbt has parsed the project."""
+        return self.manifest or self.target_path / "manifest.json"
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return the arguments that every dbt command on this project takes, after the command's name.
+
+        >>> DbtProject(name="s", project_dir=Path("/s"), target_path=Path("/s/target"), target="prod").arguments()
+        ('--project-dir', '/s', '--target', 'prod')
+        """
+        given: list[str] = ["--project-dir", str(self.project_dir)]
+        if self.profiles_dir:
+            given += ["--profiles-dir", str(self.profiles_dir)]
+        for flag, value in (("--profile", self.profile), ("--target", self.target)):
+            if value:
+                given += [flag, value]
+        if self.vars:
+            given += ["--vars", json.dumps(self.vars)]
+        return tuple(given)
+
+    def command(self, selection: Iterable[str] = (), full_refresh: bool = False) -> str:
+        """Return the `dbt build` with these selection arguments, as one would type it in the project's folder.
+
+        >>> shop = DbtProject(name="s", project_dir=Path("/s"), target_path=Path("/s/target"), target="prod")
+        >>> shop.command(("--select", "fqn:s.staging.*"))
+        "dbt build --target prod --select 'fqn:s.staging.*'"
+        """
+        given = [self.dbt_executable or "dbt", "build"]
+        for flag, value in (("--profile", self.profile), ("--target", self.target)):
+            if value:
+                given += [flag, value]
+        if self.vars:
+            given += ["--vars", json.dumps(self.vars)]
+        given += selection
+        return shlex.join(given + (["--full-refresh"] if full_refresh else []))
+
+    def read_profile(self) -> Profile:
+        """Return the profile and target that dbt will use. Raises `IntegrationError` when there is none."""
+        name = self.profile or os.environ.get("DBT_PROFILE") or self.settings.get("profile")
+        if not name:
+            raise IntegrationError(
+                "dbt_project.yml names no profile.",
+                where=str(self.project_dir / "dbt_project.yml"),
+                hint="Add `profile: <name>` to it, or set the option `profile`.",
+            )
+        try:
+            name = str(render(name, self.vars))
+        except RenderError as error:
+            where = str(self.project_dir / "dbt_project.yml")
+            raise UnknownJinjaError(f"The profile's name holds {error}.", where=where) from None
+        return read_profile(self.profiles_dir, name, self.target, self.vars)
+
+    def target_name(self) -> str | None:
+        """Return the name of the target dbt will use; None when the profile cannot be read."""
+        try:
+            return self.read_profile().target
+        except IntegrationError:
+            return self.target
+
+
+def checked_options(integration: Integration) -> dict[str, Any]:
+    """Return the options of a dbt integration, once their names and types are known to be right.
+
+    Raises `DefinitionError` with the near names.
+    """
+    options = {name: value for name, value in integration.options.items() if value is not None and name != "kind"}
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise DefinitionError(
+                f"Integration {integration.name!r} has no option {name!r}.",
+                near=near_names(name, OPTIONS),
+                hint=f"A dbt integration knows: {', '.join(OPTIONS)}.",
+            )
+        if not isinstance(value, OPTIONS[name]) or isinstance(value, bool):
+            wanted = " or ".join(
+                {"str": "text", "dict": "a table", "list": "a list", "int": "a number"}[kind.__name__]
+                for kind in OPTIONS[name]
+            )
+            raise DefinitionError(
+                f"Option {name!r} of integration {integration.name!r} must be {wanted}, not {value!r}."
+            )
+    engine = options.get("engine")
+    if engine is not None and engine not in ENGINES:
+        raise DefinitionError(
+            f"Option 'engine' of integration {integration.name!r} is {engine!r}.",
+            near=near_names(engine, ENGINES),
+            hint=f"It may be {' or '.join(map(repr, ENGINES))}.",
+        )
+    return options
+
+
+def _under(root: Path, path: str) -> Path:
+    return Path(os.path.normpath(root / Path(path).expanduser()))
+
+
+def _executable(root: Path, given: str | None) -> str | None:
+    """Return the dbt to call; a name without a slash is looked up on PATH by whoever calls it."""
+    return str(_under(root, given)) if given and os.sep in given else given
+
+
+def _texts(given: str | list[str] | None) -> tuple[str, ...]:
+    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+
+def _target_path(project_dir: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> Path:
+    named = os.environ.get("DBT_TARGET_PATH") or settings.get("target-path") or "target"
+    try:
+        return Path(os.path.normpath(project_dir / str(render(named, variables))))
+    except RenderError as error:
+        where = str(project_dir / "dbt_project.yml")
+        raise IntegrationError(f"target-path holds {error}.", where=where) from None

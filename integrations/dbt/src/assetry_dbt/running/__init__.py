@@ -1,0 +1,1 @@
+"""Carrying out one invocation of dbt and reporting what it says."""

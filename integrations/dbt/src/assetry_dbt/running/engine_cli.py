@@ -1,0 +1,235 @@
+"""dbt as a subprocess that logs JSON lines: the engine for every dbt, of any environment and version."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from assetry_dbt.project.project import DbtProject
+from assetry_dbt.running.reports import Ended, Message, NodeStarted, Report, read_finished
+
+#: Seconds between two looks at whether the run was cancelled.
+POLL = 0.1
+#: Seconds that dbt has, after an interrupt, to cancel its queries and end by itself.
+GRACE = 8.0
+#: Lines kept of what dbt wrote outside its log: a usage error, a traceback.
+KEPT_LINES = 40
+
+#: Settings by which dbt is quiet, offline and leaves nothing behind. As variables, not as options: a dbt that does not
+#: know one ignores it.
+ENVIRONMENT: Mapping[str, str] = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DBT_LOG_LEVEL_FILE": "none",
+    "DBT_LOG_CACHE_EVENTS": "false",
+    "DBT_USE_COLORS": "false",
+    "DBT_FAIL_FAST": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+# Most lines are SQL of no interest here; they are dropped before they are decoded.
+_OF_INTEREST = re.compile(
+    rb'"(?:NodeStart|NodeFinished|MainEncounteredError|CommandCompleted|PrintEvent|JinjaLogInfo)"'
+    rb'|"level": ?"(?:warn|warning|error)"'
+)
+#: Lines that repeat what the outcome of a node says.
+REPEATED = frozenset(
+    {
+        "CatchableExceptionOnRun",
+        "GenericExceptionOnRun",
+        "InternalErrorOnRun",
+        "LogModelResult",
+        "LogTestResult",
+        "LogSeedResult",
+        "LogSnapshotResult",
+        "LogFunctionResult",
+        "LogNodeResult",
+        "LogSkipBecauseError",
+        "SkippingDetails",
+        "RunResultError",
+        "RunResultErrorNoMessage",
+        "RunResultFailure",
+        "RunResultWarning",
+        "RunResultWarningMessage",
+        "EndOfRunSummary",
+        "StatsLine",
+        "CheckNodeTestFailure",
+        "MainStackTrace",
+        "Formatting",
+    }
+)
+SPOKEN = frozenset({"PrintEvent", "JinjaLogInfo"})
+
+
+def find_dbt(given: str | None) -> tuple[str, ...] | None:
+    """Return the command that runs dbt: `given`, the one beside this Python, the one on PATH; None without any.
+
+    >>> find_dbt("/nowhere/dbt") is None
+    True
+    """
+    if given:
+        found = shutil.which(given)
+        return (found,) if found else None
+    beside = shutil.which("dbt", path=str(Path(sys.executable).parent))
+    found = beside or shutil.which("dbt")
+    return (found,) if found else None
+
+
+class CliEngine:
+    """Run a dbt command; see `assetry_dbt.running.engine.Engine`."""
+
+    def __init__(self, project: DbtProject, command: Sequence[str]) -> None:
+        self._project = project
+        self._command = tuple(command)
+
+    def run(self, args: Sequence[str], cancelled: Callable[[], bool]) -> Generator[Report, None, None]:
+        """Run ``dbt ARGS`` in the project's folder, yielding its reports as they happen, `Ended` last."""
+        log = LogReader()
+        with DbtProcess(self._command_line(args), self._project.project_dir, self._environment()) as process:
+            for line in process.lines(cancelled):
+                yield from log.read(line)
+            if process.returncode is None:
+                return
+        yield log.end(process.returncode)
+
+    def _command_line(self, args: Sequence[str]) -> list[str]:
+        return [*self._command, *args, "--log-format", "json", "--log-level", "debug"]
+
+    def _environment(self) -> dict[str, str]:
+        # Without a log file dbt still makes its folder; inside target it is no new one.
+        return {**os.environ, **ENVIRONMENT, "DBT_LOG_PATH": str(self._project.target_path)}
+
+
+class DbtProcess:
+    """Be one dbt process in a group of its own, so that it can be stopped with all that it started."""
+
+    def __init__(self, command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="dbt-log", daemon=True)
+        self._reader.start()
+        self.returncode: int | None = None
+
+    def __enter__(self) -> DbtProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.returncode is None:
+            stopper = threading.Thread(target=self._stop, name="dbt-stop", daemon=True)
+            stopper.start()
+            # Waited for here, but not done here: an interrupt of this thread must not leave dbt running.
+            stopper.join()
+
+    def lines(self, cancelled: Callable[[], bool]) -> Iterator[bytes]:
+        """Yield the lines of dbt's output as they come; end when it ended (`returncode` is set) or was cancelled."""
+        while not cancelled():
+            try:
+                line = self._lines.get(timeout=POLL)
+            except Empty:
+                continue
+            if line is None:
+                self.returncode = self._process.wait()
+                return
+            yield line
+
+    def _read(self) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        with stream:
+            for line in stream:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def _stop(self) -> None:
+        """Interrupt dbt, which cancels its queries; kill the whole group when it does not end in time."""
+        try:
+            # An interrupt, never SIGTERM: at that dbt leaves its queries running in the warehouse.
+            self._signal(signal.SIGINT)
+            self._process.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
+class LogReader:
+    """Read the lines of one dbt's output; what is no JSON is passed on as it is, and remembered for an error.
+
+    >>> reader = LogReader()
+    >>> list(reader.read(b'{"data": {"node_info": {"unique_id": "model.s.a"}}, "info": {"name": "NodeStart"}}'))
+    [NodeStarted(unique_id='model.s.a')]
+    >>> reader.end(0)
+    Ended(success=True, error=None, invocation_id=None)
+    """
+
+    def __init__(self) -> None:
+        self._outside: deque[str] = deque(maxlen=KEPT_LINES)
+        self._error: str | None = None
+        self._success: bool | None = None
+        self._invocation_id: str | None = None
+
+    def read(self, line: bytes) -> Iterator[Report]:
+        """Yield the reports that one line holds."""
+        if line.startswith(b"{") and line.rstrip().endswith(b"}"):
+            if not _OF_INTEREST.search(line):
+                return
+            try:
+                entry = json.loads(line)
+                info, data = entry["info"], entry.get("data") or {}
+            except (ValueError, KeyError, TypeError):
+                pass
+            else:
+                yield from self._entry(info, data)
+                return
+        text = line.decode("utf-8", "replace").rstrip()
+        if text:
+            self._outside.append(text)
+            yield Message(text)
+
+    def _entry(self, info: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Report]:
+        name, level = info.get("name"), str(info.get("level") or "info")
+        self._invocation_id = info.get("invocation_id") or self._invocation_id
+        node = data.get("node_info") or {}
+        if name == "NodeStart":
+            yield NodeStarted(str(node.get("unique_id")))
+        elif name == "NodeFinished":
+            yield read_finished(node, data.get("run_result") or {})
+        elif name == "MainEncounteredError":
+            self._error = str(data.get("exc") or info.get("msg") or "")
+        elif name == "CommandCompleted":
+            self._success = bool(data.get("success"))
+        elif name in SPOKEN or (level in ("warn", "warning", "error") and name not in REPEATED):
+            yield Message(str(info.get("msg") or ""), level, node.get("unique_id") or None)
+
+    def end(self, returncode: int) -> Ended:
+        """Return the last report: dbt ended with `returncode`."""
+        error = self._error
+        if error is None and (returncode not in (0, 1) or (returncode == 1 and self._success is None)):
+            # A usage error or a crash: dbt said it outside its log.
+            error = "\n".join(self._outside) or f"It ended with exit code {returncode} and no message."
+        return Ended(returncode == 0 and error is None, error, self._invocation_id)

@@ -1,0 +1,74 @@
+"""Run an invocation: one `dbt build` of what is asked, told as events while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from assetry.plugin import Event, Invocation, RunContext
+
+from assetry_dbt.loading import loaded
+from assetry_dbt.project.project import DbtProject
+from assetry_dbt.running.engine import choose
+from assetry_dbt.running.errors import fault
+from assetry_dbt.running.events import Story
+from assetry_dbt.running.reports import read_run_results
+from assetry_dbt.selecting.search import Selection, selection_for
+
+
+def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Run `invocation` as one `dbt build`, yielding events as dbt reports them.
+
+    Closing the iterator stops dbt, and so does `context.cancelled`; what had not finished then gets no event. Raises
+    `IntegrationError` or `RunError` when dbt itself broke, after the events of what it had done.
+    """
+    project = DbtProject.of(invocation.integration)
+    index = loaded(invocation.integration).index
+    selection = selection_for(index, invocation)
+    args = build_arguments(project, selection, invocation.full_refresh, context.options.get("threads"))
+    nearby = (*invocation.assets, *invocation.inputs, *invocation.also)
+    story = Story(invocation, *_shown(project), partial(_test_of, index, nearby))
+    with closing(choose(project).run(args, lambda: context.cancelled)) as reports:
+        for report in reports:
+            yield from story.tell(report)
+    ended = story.ended
+    if ended is None:
+        return
+    results = read_run_results(project.target_path, ended.invocation_id) if story.needs_results else {}
+    if ended.error is not None:
+        yield from story.known(results)
+        raise fault(project, "build", ended.error)
+    yield from story.rest(results)
+
+
+def build_arguments(
+    project: DbtProject, selection: Selection, full_refresh: bool = False, threads: int | None = None
+) -> tuple[str, ...]:
+    """Return the arguments of the `dbt build` that carries an invocation out.
+
+    >>> from pathlib import Path
+    >>> shop = DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target"))
+    >>> build_arguments(shop, Selection(select=("fqn:shop.orders",)), full_refresh=True)
+    ('build', '--project-dir', '/shop', '--select', 'fqn:shop.orders', '--full-refresh')
+    """
+    given = ["build", *project.arguments(), *selection.args()]
+    if full_refresh:
+        given.append("--full-refresh")
+    count = threads or project.threads
+    if count:
+        given += ["--threads", str(count)]
+    return tuple(given)
+
+
+def _test_of(index: Any, nearby: Any, reference: Any) -> str | None:
+    found: str | None = index.test_of(reference, nearby)
+    return found
+
+
+def _shown(project: DbtProject) -> tuple[str, str]:
+    """Return the project's folder and its target as hints name them: from where the project file stands."""
+    folder = os.path.relpath(project.project_dir, project.root)
+    return "" if folder == "." else folder, os.path.relpath(project.target_path, project.root)

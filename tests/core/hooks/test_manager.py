@@ -1,0 +1,224 @@
+"""Plugins are loaded one by one, isolated, routed and explained."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from assetry.errors import ClaimError, IntegrationError, NoClaimError, PluginError
+from assetry.hooks.manager import Candidate, PluginInfo, Plugins, load_plugins
+from assetry.hooks.specs import hookimpl
+from assetry.types.assets import Asset, Integration
+from assetry.types.invocations import InvocationGroup
+from assetry.types.panels import Panel, PanelContext
+
+ACME = Integration("mill", "acme", {"tables": ["a", "b"]})
+
+
+class Acme:
+    """A plugin for one kind."""
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Any:
+        if integration.kind != "acme":
+            return None
+        return [Asset(key=name, kind="acme", integration=integration) for name in integration.options["tables"]]
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+        return InvocationGroup(f"acme:{asset.key}")
+
+    @hookimpl
+    def assetry_io_url(self, integration: Integration) -> str:
+        return f"mill:{integration.name}"
+
+
+def plugins(*local: Any) -> Plugins:
+    return load_plugins({}, local, allowed=[])
+
+
+def test_hook_assetry_load_assets_is_a_claim() -> None:
+    assert [asset.key for asset in plugins(Acme()).load_assets(ACME)] == ["a", "b"]
+
+
+def test_two_claims_name_both_plugins() -> None:
+    class Greedy:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            return []
+
+    with pytest.raises(ClaimError, match=r"Acme.*Greedy"):
+        plugins(Acme(), Greedy()).load_assets(ACME)
+
+
+def test_no_claim_says_what_to_install() -> None:
+    with pytest.raises(NoClaimError, match="pip install assetry-acme"):
+        plugins().load_assets(ACME)
+
+
+def test_routed_hooks_reach_only_the_claimant() -> None:
+    class Other:
+        @hookimpl
+        def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+            raise AssertionError("not routed")
+
+    found = plugins(Other(), Acme())
+    asset = found.load_assets(ACME)[0]
+    assert found.invocation_group(asset) == InvocationGroup("acme:a")
+    assert found.io_url(ACME) == "mill:mill"
+
+
+def test_assets_made_elsewhere_are_routed_by_their_kind() -> None:
+    asset = Asset(key="x", kind="acme", integration=ACME)
+    assert plugins(Acme()).invocation_group(asset) == InvocationGroup("acme:x")
+
+
+def test_a_failing_hook_is_attributed_and_recorded() -> None:
+    class Broken:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            raise RuntimeError("boom")
+
+    found = plugins(Broken())
+    with pytest.raises(PluginError, match=r"Broken: assetry_load_assets raised RuntimeError: boom") as caught:
+        found.load_assets(ACME)
+    assert "test_manager.py:" in (caught.value.where or "")
+    assert "boom" in found.problems[0].message
+
+
+def test_a_broken_plugin_does_not_spoil_the_others_answer() -> None:
+    class Broken:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            raise RuntimeError("boom")
+
+    found = plugins(Broken(), Acme())
+    assert len(found.load_assets(ACME)) == 2
+    assert [problem.plugin for problem in found.problems] == ["Broken"]
+
+
+def test_an_integrations_own_error_passes_through() -> None:
+    class Honest:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            raise IntegrationError("no manifest", hint="make one")
+
+    with pytest.raises(IntegrationError, match="no manifest"):
+        plugins(Honest()).load_assets(ACME)
+
+
+def test_an_import_error_becomes_a_problem_and_the_rest_loads() -> None:
+    found = plugins(Acme())
+
+    def fail() -> Any:
+        raise ImportError("No module named 'mill'")
+
+    found.add(Candidate(PluginInfo("mill", "assetry-mill", "0.2", "assetry_mill.plugin"), fail))
+    assert found.problems[0].plugin == "assetry-mill 0.2"
+    assert "No module named 'mill'" in found.problems[0].message
+    assert len(found.load_assets(ACME)) == 2
+
+
+def test_misspelt_hooks_and_arguments_are_reported_with_the_near_name() -> None:
+    class Misspelt:
+        @hookimpl
+        def assetry_load_asset(self, integration: Integration) -> Any:
+            return None
+
+    class Misargued:
+        @hookimpl
+        def assetry_io_url(self, integratoin: Integration) -> Any:
+            return None
+
+    class Unmarked:
+        def assetry_io_url(self, integration: Integration) -> Any:
+            return None
+
+    messages = {problem.plugin: problem.message for problem in plugins(Misspelt(), Misargued(), Unmarked()).problems}
+    assert "did you mean assetry_load_assets?" in messages["Misspelt"]
+    assert "assetry_io_url takes integration" in messages["Misargued"]
+    assert "not marked" in messages["Unmarked"]
+
+
+def test_a_plugin_that_registers_only_half_answers_nothing() -> None:
+    class Half:
+        @hookimpl
+        def assetry_io_url(self, wrong: Any) -> Any:
+            return "half:"
+
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            return []
+
+    with pytest.raises(NoClaimError):
+        plugins(Half()).load_assets(ACME)
+
+
+def test_hook_assetry_value_metadata_first_answer_counts() -> None:
+    class Facts:
+        @hookimpl
+        def assetry_value_metadata(self, value: Any) -> Any:
+            return {"rows": len(value)} if isinstance(value, list) else None
+
+    assert plugins(Facts()).value_metadata([1, 2]) == {"rows": 2}
+    assert plugins(Facts()).value_metadata("x") == {}
+
+
+def test_hook_assetry_panels_asks_everyone() -> None:
+    class One:
+        @hookimpl
+        def assetry_panels(self, asset: Asset, context: PanelContext) -> Any:
+            return [Panel(title=f"about {asset.key}")]
+
+    class Broken:
+        @hookimpl
+        def assetry_panels(self, asset: Asset) -> Any:
+            raise ValueError("no")
+
+    found = plugins(Broken(), One())
+    assert [panel.title for panel in found.panels(Asset(key="x", kind="acme"), PanelContext())] == ["about x"]
+    assert found.problems[0].plugin == "Broken"
+
+
+def test_hook_assetry_discover_and_assetry_add_commands_ask_everyone() -> None:
+    class Finder:
+        @hookimpl
+        def assetry_discover(self, root: str) -> Any:
+            return [ACME]
+
+        @hookimpl
+        def assetry_add_commands(self, commands: Any) -> None:
+            commands.append("mill")
+
+    found, commands = plugins(Finder(), Acme()), []
+    found.add_commands(commands)
+    assert found.discover("/x") == [ACME]
+    assert commands == ["mill"]
+
+
+def test_assetry_plugins_limits_what_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_PLUGINS", "")
+    assert load_plugins({}).infos == ()
+    monkeypatch.setenv("ASSETRY_PLUGINS", "dbt")
+    assert [info.name for info in load_plugins({}).infos] == ["dbt"]
+    monkeypatch.delenv("ASSETRY_PLUGINS")
+    assert {"dbt", "duckdb", "postgres"} <= {info.name for info in load_plugins({}).infos}
+
+
+def test_assetry_trace_prints_hook_calls(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ASSETRY_TRACE", "1")
+    plugins(Acme()).load_assets(ACME)
+    assert "assetry_load_assets → Acme" in capsys.readouterr().err
+
+
+def test_urls_that_nobody_opens_are_not_printed() -> None:
+    with pytest.raises(NoClaimError) as caught:
+        plugins().open_io("mysql://me:secret@host/db")
+    assert "secret" not in str(caught.value)
+    assert "mysql" in str(caught.value)
+
+
+def test_implementations_may_take_fewer_arguments() -> None:
+    plugin = SimpleNamespace(assetry_io_url=hookimpl(lambda: "x:"), assetry_load_assets=hookimpl(lambda: []))
+    assert plugins(plugin).io_url(ACME) == "x:"

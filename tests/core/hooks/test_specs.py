@@ -1,0 +1,206 @@
+"""Each hook, asked by the part of the program that asks it; one test of each hook's name (see tests/test_docs.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assetry import asset
+from assetry.cli.program import Program
+from assetry.errors import ClaimError, NoClaimError
+from assetry.plugin import (
+    Asset,
+    AssetKey,
+    Event,
+    EventRecord,
+    Integration,
+    Invocation,
+    InvocationGroup,
+    Materialized,
+    RunContext,
+    RunInfo,
+    Saved,
+    Started,
+    ValueStoreError,
+    hookimpl,
+)
+from assetry.project.project import Project
+from assetry.store.sqlite import SQLiteStore
+from click.testing import CliRunner
+
+#: Table by what it is made from.
+NEEDS = {"raw": [], "orders": ["raw"], "report": ["orders"]}
+
+
+class Shelf:
+    """Keep values in a dict, by key."""
+
+    form = "any"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.kept: dict[str, Any] = {}
+
+    def relation(self, asset: Asset) -> None:
+        return None
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        if asset.kind == "mill":
+            return f"{asset.key} at {self.url}"
+        if asset.key not in self.kept:
+            raise ValueStoreError(f"no {asset.key}")
+        return self.kept[asset.key]
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        self.kept[asset.key] = value
+        return Saved(metadata={"rows": 1})
+
+    def close(self) -> None:
+        pass
+
+
+class Mill:
+    """A plugin with all the hooks that a project asks of one."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.invocations: list[Invocation] = []
+        self.options: list[Any] = []
+        self.heard: list[tuple[str, str]] = []
+        self.opened: list[Any] = []
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Any:
+        if integration.kind != "mill":
+            return None
+        key = integration.name
+        return [
+            Asset(key=f"{key}/{name}", kind="mill", integration=integration, deps=[f"{key}/{each}" for each in needs])
+            for name, needs in NEEDS.items()
+        ]
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup | None:
+        self.asked.append(asset.key)
+        assert asset.integration is not None
+        return None if asset.key.name == "raw" else InvocationGroup(f"mill:{asset.integration.name}")
+
+    @hookimpl
+    def assetry_invocation_command(self, invocation: Invocation) -> str:
+        return f"mill make {' '.join(each.key.name for each in invocation.assets)}"
+
+    @hookimpl
+    def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        self.invocations.append(invocation)
+        self.options.append(context.options)
+        for each in invocation.assets:
+            yield Started(each.key)
+            yield Materialized(each.key)
+
+    @hookimpl
+    def assetry_io_url(self, integration: Integration) -> str:
+        return f"shelf:{integration.name}"
+
+    @hookimpl
+    def assetry_open_io(self, url: str) -> Shelf | None:
+        return self._open(Shelf(url)) if url.startswith("shelf:") else None
+
+    @hookimpl
+    def assetry_open_store(self, url: str) -> SQLiteStore | None:
+        return self._open(SQLiteStore(":memory:")) if url.startswith("notebook:") else None
+
+    def _open(self, thing: Any) -> Any:
+        self.opened.append(thing)
+        return thing
+
+    @hookimpl
+    def assetry_event(self, event: EventRecord, run: RunInfo) -> None:
+        self.heard.append((event.event.name, run.id))
+
+
+@pytest.fixture
+def mill() -> Mill:
+    return Mill()
+
+
+@pytest.fixture
+def project(mill: Mill, tmp_path: Path) -> Iterator[Project]:
+    @asset(deps=["north/raw"])
+    def length(report: str) -> int:
+        """How long what the mill keeps is."""
+        return len(report)
+
+    north = Integration("north", "mill")
+    with Project([length], integrations=[north], plugins=[mill], store="notebook:a", settings=tmp_path) as found:
+        yield found
+
+
+def test_hook_assetry_invocation_group_says_what_runs_together(project: Project, mill: Mill) -> None:
+    plan = project.plan()
+    assert set(mill.asked) == {"north/raw", "north/orders", "north/report"}, "it is not asked about others' assets"
+    made = [[each.key.name for each in planned.invocation.assets] for planned in plan.invocations]
+    assert made == [["raw"], ["orders", "report"], ["length"]], "None runs on its own, equal keys run together"
+
+
+def test_hook_assetry_invocation_command_is_shown_in_the_plan(project: Project) -> None:
+    commands = [planned.command for planned in project.commands(project.plan()).invocations]
+    assert commands[:2] == ["mill make raw", "mill make orders report"]
+
+
+def test_hook_assetry_invoke_is_given_the_invocation_and_the_run(project: Project, mill: Mill) -> None:
+    result = project.materialize("north/orders", full_refresh=True)
+    assert result.keys("materialized") == (AssetKey("north/orders"),)
+    (invocation,) = mill.invocations
+    assert invocation.integration.name == "north"
+    assert invocation.full_refresh
+    assert [each.key for each in invocation.inputs] == ["north/raw"]
+    assert mill.options[0]["full_refresh"]
+
+
+def test_hook_assetry_io_url_is_where_its_tables_are_read(project: Project) -> None:
+    assert project.load_value("north/report") == "north/report at shelf:north"
+    project.materialize()
+    assert project.load_value("length") == len("north/report at shelf:north")
+
+
+def test_hook_assetry_open_io_is_claimed_by_scheme_and_opened_once(project: Project, mill: Mill) -> None:
+    project.load_value("north/raw")
+    project.load_value("north/report")
+    assert [each.url for each in mill.opened if isinstance(each, Shelf)] == ["shelf:north"]
+    with pytest.raises(NoClaimError, match="No plugin keeps values at 'cupboard' URLs"):
+        project.plugins.open_io("cupboard:x")
+    with pytest.raises(ClaimError, match=r"Two plugins claim the scheme 'shelf': .*Mill"):
+        Project(plugins=[Mill(), Mill()]).plugins.open_io("shelf:x")
+
+
+def test_hook_assetry_open_store_keeps_the_records(project: Project, mill: Mill) -> None:
+    run = project.materialize("north/raw").run
+    (store,) = (each for each in mill.opened if isinstance(each, SQLiteStore))
+    assert project.store is store
+    assert [each.id for each in store.runs()] == [run.id]
+
+
+def test_hook_assetry_event_hears_of_everything_in_order(project: Project, mill: Mill) -> None:
+    run = project.materialize("north/raw").run
+    recorded = [(record.event.name, record.run) for record in project.store.events(run.id)]
+    assert mill.heard == recorded
+    assert recorded[0] == ("run_started", run.id)
+    assert recorded[-1] == ("run_finished", run.id)
+
+
+def test_hook_assetry_add_commands_makes_commands_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "assetry_plugins.py").write_text(
+        "import click\n"
+        "from assetry.plugin import hookimpl\n\n"
+        "@click.command('grind', help='Grind corn.')\n"
+        "def grind(): click.echo('ground')\n\n"
+        "@hookimpl\n"
+        "def assetry_add_commands(commands): commands.add_command(grind)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    call = CliRunner().invoke(Program(), ["grind"])
+    assert (call.exit_code, call.stdout) == (0, "ground\n")

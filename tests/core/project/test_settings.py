@@ -1,0 +1,98 @@
+"""The project file, read and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from assetry.errors import ProjectFileError
+from assetry.project.settings import DEFAULT_EXECUTOR, DEFAULT_STORE, read_settings
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text)
+    return folder
+
+
+def test_without_a_file_the_folder_is_the_root(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path)
+    assert settings.root == tmp_path.resolve()
+    assert (settings.file, settings.modules, settings.integrations) == (None, None, None)
+    assert (settings.store, settings.executor) == (DEFAULT_STORE, DEFAULT_EXECUTOR)
+
+
+def test_everything_the_contract_names(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "assetry.toml",
+        """
+modules = ["shop_assets"]
+store = "sqlite:state.db"
+io = "duckdb:warehouse.duckdb"
+executor = "threads:8"
+[integrations.transform]
+kind = "dbt"
+project_dir = "transform"
+[integrations.shop_api]
+kind = "airbyte"
+client_secret = { env = "AIRBYTE_CLIENT_SECRET" }
+""",
+    )
+    settings = read_settings(tmp_path)
+    assert settings.modules == ("shop_assets",)
+    assert (settings.store, settings.io, settings.executor) == (
+        "sqlite:state.db",
+        "duckdb:warehouse.duckdb",
+        "threads:8",
+    )
+    transform, api = settings.integrations or ()
+    assert (transform.name, transform.kind, transform.options) == ("transform", "dbt", {"project_dir": "transform"})
+    assert transform.root == str(tmp_path.resolve())
+    assert api.options == {"client_secret": {"env": "AIRBYTE_CLIENT_SECRET"}}
+
+
+def test_pyproject_holds_a_project_too(tmp_path: Path) -> None:
+    write(tmp_path, "pyproject.toml", '[tool.assetry]\nmodules = ["a"]\n')
+    assert read_settings(tmp_path).modules == ("a",)
+
+
+def test_a_pyproject_of_something_else_is_passed_over_even_when_broken(tmp_path: Path) -> None:
+    write(tmp_path, "pyproject.toml", "[project\n")
+    assert read_settings(tmp_path).file is None
+
+
+def test_a_file_above_is_found_within_the_repository(tmp_path: Path) -> None:
+    write(tmp_path, "assetry.toml", "")
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert read_settings(inner).root == tmp_path.resolve()
+    (inner / ".git").mkdir()
+    assert read_settings(inner).root == tmp_path.resolve()
+    (tmp_path / "a" / ".git").mkdir()
+    assert read_settings(inner).root == inner.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "part"),
+    [
+        ('modulos = ["a"]\n', "assetry.toml:1", "'modules'"),
+        ("\nstore = 3\n", "assetry.toml:2", "not a text"),
+        ('modules = "a"\n', "assetry.toml:1", "list of module names"),
+        ('[integrations.x]\nproject_dir = "."\n', "assetry.toml:1", "has no kind"),
+        ("integrations = 3\n", "assetry.toml:1", "group of tables"),
+    ],
+)
+def test_a_wrong_file_names_line_and_next_step(tmp_path: Path, text: str, where: str, part: str) -> None:
+    write(tmp_path, "assetry.toml", text)
+    with pytest.raises(ProjectFileError) as caught:
+        read_settings(tmp_path)
+    assert caught.value.where == where
+    assert part in str(caught.value)
+
+
+def test_broken_toml_and_a_missing_folder(tmp_path: Path) -> None:
+    write(tmp_path, "assetry.toml", "modules = [\n")
+    with pytest.raises(ProjectFileError, match="not TOML"):
+        read_settings(tmp_path)
+    with pytest.raises(ProjectFileError, match="no folder"):
+        read_settings(tmp_path / "nowhere")

@@ -1,0 +1,167 @@
+"""The recorder: events become attempts, materializations with their traces, and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from assetry.errors import StoreError
+from assetry.graph.graph import AssetGraph
+from assetry.run.recorder import Recorder
+from assetry.status.versions import Versions
+from assetry.store.sqlite import SQLiteStore
+from assetry.types.assets import Asset
+from assetry.types.events import Checked, Event, Failed, Log, Materialized, Observed, RunStarted, Skipped, Started
+from assetry.types.keys import AssetKey
+from assetry.types.records import RunInfo
+
+START = datetime(2026, 1, 2, tzinfo=UTC)
+GRAPH = AssetGraph.of(
+    [
+        Asset(key="raw", kind="x", executable=False),
+        Asset(key="a", kind="x", deps=["raw"], code_version="c1", code_parts={"sql": "1"}),
+        Asset(key="v", kind="x", deps=["a"], computed_on_read=True, code_version="view"),
+        Asset(key="b", kind="x", deps=["v", "a"]),
+    ]
+)
+Book = tuple[Recorder, SQLiteStore]
+
+
+@pytest.fixture
+def book() -> Iterator[Book]:
+    store = SQLiteStore(":memory:")
+    store.begin(RunInfo(id="r", state="running", started=START))
+    yield Recorder("r", GRAPH, Versions(GRAPH, store.latest())), store
+    store.close()
+
+
+def note(recorder: Recorder, *events: Event, invocation: str | None = "1") -> None:
+    for second, event in enumerate(events):
+        recorder.note(START + timedelta(seconds=second), event, invocation)
+
+
+def outcome(recorder: Recorder, key: str, partition: str | None = None) -> str:
+    return recorder.outcomes[AssetKey(key), partition].outcome
+
+
+def test_a_materialization_has_the_versions_that_were_read(book: Book) -> None:
+    recorder, store = book
+    note(recorder, Observed("raw", data_version="7"), Started("a"), Materialized("a", data_version="1"))
+    recorder.write(store)
+    made = store.latest()[AssetKey("a"), None]
+    assert made.inputs == {"raw": "7"}
+    assert (made.data_version, made.code_version, made.code_parts) == ("1", "c1", {"sql": "1"})
+    assert made.seconds == 1.0
+    assert made.run == "r"
+
+
+def test_a_view_hands_on_what_it_reads(book: Book) -> None:
+    recorder, store = book
+    note(recorder, Materialized("a", data_version="1"), Materialized("v", data_version="x"), Materialized("b"))
+    recorder.write(store)
+    first = store.latest()[AssetKey("b"), None].inputs
+    note(recorder, Materialized("a", data_version="2"), Materialized("b"))
+    recorder.write(store)
+    second = store.latest()[AssetKey("b"), None].inputs
+    assert first["a"] != second["a"]
+    assert first["v"] != second["v"], "the view was not made anew, but shows something else"
+
+
+def test_content_without_a_version_is_new_every_time(book: Book) -> None:
+    recorder, store = book
+    note(recorder, Materialized("a"), Materialized("b"))
+    records = recorder.write(store)
+    versions = [record.event.data_version for record in records]  # type: ignore[attr-defined]
+    assert len(set(versions)) == 2
+    assert all(each.startswith("r.") for each in versions)
+
+
+def test_what_was_only_seen_is_recorded_when_it_has_a_version(book: Book) -> None:
+    recorder, store = book
+    note(recorder, Observed("raw"), Log("hello"))
+    recorder.write(store)
+    assert store.latest() == {}
+    note(recorder, Observed("raw", data_version="8"))
+    recorder.write(store)
+    assert store.latest()[AssetKey("raw"), None].data_version == "8"
+    assert recorder.outcomes == {}, "nobody tried to make it"
+
+
+def test_attempts_follow_the_events(book: Book) -> None:
+    recorder, store = book
+    note(recorder, Started("a"))
+    recorder.write(store)
+    assert store.attempts()[AssetKey("a"), None].outcome == "running"
+    note(recorder, Failed("a", "no"), Skipped("b", "a failed", AssetKey("a")))
+    recorder.write(store)
+    attempts = store.attempts()
+    assert (attempts[AssetKey("a"), None].outcome, attempts[AssetKey("a"), None].message) == ("failed", "no")
+    assert (attempts[AssetKey("b"), None].outcome, attempts[AssetKey("b"), None].because) == ("skipped", "a")
+    assert recorder.failed
+    assert recorder.counts == {"failed": 1, "skipped": 1}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_failed_check_is_not_washed_away_by_its_asset(book: Book, first: bool) -> None:
+    recorder, _ = book
+    check, made = Checked("a", "ok", False, message="2 rows"), Materialized("a")
+    note(recorder, *((check, made) if first else (made, check)), Skipped("a", "its check failed"))
+    assert outcome(recorder, "a") == "check_failed"
+    assert recorder.outcomes[AssetKey("a"), None].message == "check ok failed: 2 rows"
+    assert recorder.failed
+
+
+def test_a_warning_fails_nothing(book: Book) -> None:
+    recorder, _ = book
+    note(recorder, Materialized("a"), Checked("a", "soft", False, "warn"), Checked("a", "ok", True))
+    assert outcome(recorder, "a") == "materialized"
+    assert not recorder.failed
+    assert recorder.counts == {"materialized": 1, "checks_warned": 1, "checks_passed": 1}
+
+
+class TestPartitions:
+    def test_each_has_an_attempt_of_its_own(self, book: Book) -> None:
+        recorder, store = book
+        note(recorder, Started("a", "p"), Materialized("a", "p"), Started("a", "q"), Failed("a", "no", partition="q"))
+        note(recorder, Skipped("b", "a failed", AssetKey("a"), "q"))
+        recorder.write(store)
+        found = {place: attempt.outcome for place, attempt in store.attempts().items()}
+        assert found == {("a", "p"): "materialized", ("a", "q"): "failed", ("b", "q"): "skipped"}
+        assert store.latest()[AssetKey("a"), "p"].seconds == 1.0
+
+    @pytest.mark.parametrize(
+        ("end", "found"), [(Materialized("a", "p"), "materialized"), (Failed("a", "no", partition="p"), "failed")]
+    )
+    def test_what_was_started_as_a_whole_is_not_left_running(self, book: Book, end: Event, found: str) -> None:
+        recorder, _ = book
+        note(recorder, Started("a"), end)
+        assert outcome(recorder, "a") == outcome(recorder, "a", "p") == found
+
+
+class Full:
+    """A store that is full for a while."""
+
+    def __init__(self, store: SQLiteStore) -> None:
+        self.store = store
+        self.full = True
+
+    def append(self, *records: Any) -> None:
+        if self.full:
+            raise StoreError("the disk is full")
+        self.store.append(*records)
+
+
+def test_what_could_not_be_written_is_written_the_next_time(book: Book) -> None:
+    recorder, store = book
+    full: Any = Full(store)
+    note(recorder, RunStarted(1, 1), Materialized("a"))
+    with pytest.raises(StoreError):
+        recorder.write(full)
+    full.full = False
+    note(recorder, Materialized("b"))
+    assert [record.event.name for record in recorder.write(full)] == ["run_started", "materialized", "materialized"]
+    assert set(store.latest()) == {("a", None), ("b", None)}
+    assert recorder.write(full) == []
+    assert len(list(store.events("r"))) == 3

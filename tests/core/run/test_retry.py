@@ -1,0 +1,75 @@
+"""What a run has left: by asset and partition, judged by the last attempt of anybody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from assetry.graph.graph import AssetGraph
+from assetry.run.retry import jobs_of, undone
+from assetry.types.assets import Asset
+from assetry.types.events import Handle, InvocationStarted
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, EventRecord, Outcome, RunInfo
+from assetry.types.time_partitions import DailyPartitionsDefinition
+
+START = datetime(2026, 1, 2, tzinfo=UTC)
+DAYS = ("2026-01-01", "2026-01-02")
+GRAPH = AssetGraph.of(
+    [
+        Asset(key="a", kind="x"),
+        Asset(key="b", kind="x", deps=["a"]),
+        Asset(key="daily", kind="x", partitions_def=DailyPartitionsDefinition(start_date="2026-01-01")),
+    ]
+)
+
+
+def run(*keys: str, **options: object) -> RunInfo:
+    return RunInfo(id="r1", state="failed", started=START, assets=tuple(map(AssetKey, keys)), options=options)
+
+
+def tried(key: str, outcome: Outcome, partition: str | None = None, run: str = "r1", minute: int = 0) -> Attempt:
+    at = START + timedelta(minutes=minute)
+    return Attempt(key=AssetKey(key), partition=partition, run=run, at=at, outcome=outcome)
+
+
+def left(info: RunInfo, *attempts: Attempt) -> dict[AssetKey, tuple[str, ...]]:
+    return undone(info, GRAPH, {(each.key, each.partition): each for each in attempts})
+
+
+@pytest.mark.parametrize("outcome", ["failed", "check_failed", "skipped", "running"])
+def test_only_what_was_made_is_done(outcome: Outcome) -> None:
+    assert left(run("b", "a"), tried("a", "materialized"), tried("b", outcome)) == {"b": ()}
+    assert left(run("a")) == {"a": ()}, "never tried"
+
+
+def test_what_was_made_before_a_killed_run_is_left_by_it() -> None:
+    assert left(run("a"), tried("a", "materialized", run="r0", minute=-1)) == {"a": ()}, "it was to be made anew"
+    assert left(run("a"), tried("a", "materialized", run="r2", minute=1)) == {}, "somebody has made it since"
+
+
+def test_it_is_in_graph_order_and_within_the_run() -> None:
+    assert list(left(run("b", "gone", "a"))) == ["a", "b"]
+
+
+def test_of_partitions_those_that_were_not_made() -> None:
+    info = run("daily", "a", partition=list(DAYS))
+    assert left(info, tried("daily", "materialized", DAYS[0]), tried("a", "materialized")) == {"daily": (DAYS[1],)}
+    assert left(info, *(tried("daily", "materialized", day) for day in DAYS), tried("a", "materialized")) == {}
+
+
+def test_a_failed_check_leaves_what_was_made_before_it() -> None:
+    info = run("daily", partition=[DAYS[0]])
+    made = tried("daily", "materialized", DAYS[0], minute=1)
+    assert left(info, made, tried("daily", "check_failed")) == {"daily": (DAYS[0],)}
+    later = tried("daily", "materialized", DAYS[0], run="r2", minute=1)
+    assert left(info, later, tried("daily", "check_failed")) == {}, "made anew since"
+
+
+def test_jobs_are_handed_on_by_group() -> None:
+    started = [
+        EventRecord(at=START, run="r1", invocation=id_, event=InvocationStarted("x", (), group))
+        for id_, group in (("1", "x:one"), ("2", None), ("3", "x:two"))
+    ]
+    events = [*started, EventRecord(at=START, run="r1", invocation="1", event=Handle("7"))]
+    assert jobs_of({"1": "7", "2": "8"}, events) == {"x:one": "7"}

@@ -1,0 +1,691 @@
+"""The tracker: whatever tools report, in whatever order, every asset ends once and nothing starts too early."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from assetry.errors import CycleError
+from assetry.graph.graph import AssetGraph
+from assetry.plan.plan import Plan, PlanRequest
+from assetry.plan.planner import make_plan
+from assetry.run.tracker import Interruption, Launch, Tracker
+from assetry.types.assets import Asset, Check, Integration
+from assetry.types.events import (
+    TERMINAL,
+    Checked,
+    Event,
+    Failed,
+    Handle,
+    Log,
+    Materialized,
+    Observed,
+    Progress,
+    Skipped,
+    Started,
+)
+from assetry.types.invocations import CheckRef, InvocationGroup
+from assetry.types.keys import AssetKey
+from assetry.types.time_partitions import DailyPartitionsDefinition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+TOOLS = {name: Integration(name, "tool") for name in ("t", "u", "w")}
+PYTHON = Integration("python", "python")
+DAYS = DailyPartitionsDefinition(start_date="2026-01-01")
+
+
+def tool(key: str, *deps: str, name: str = "t", **more: Any) -> Asset:
+    return Asset(key=key, kind="tool", deps=deps, integration=TOOLS[name], **more)
+
+
+def python(key: str, *deps: str, **more: Any) -> Asset:
+    return Asset(key=key, kind="python", deps=deps, integration=PYTHON, **more)
+
+
+def groups_of(graph: AssetGraph, whole: Sequence[str] = ("w",)) -> dict[AssetKey, InvocationGroup | None]:
+    return {
+        asset.key: None
+        if asset.kind == "python" or asset.integration is None
+        else InvocationGroup(f"tool:{asset.integration.name}", whole=asset.integration.name in whole)
+        for asset in graph.assets
+        if asset.executable
+    }
+
+
+class Bench:
+    """A tracker with its plan; ids are found by an asset of the invocation."""
+
+    def __init__(self, *assets: Asset, select: Sequence[str] | None = None, partitions: tuple[str, ...] = ()) -> None:
+        self.graph = AssetGraph.of(assets)
+        keys = self.graph.keys if select is None else [AssetKey(each) for each in select]
+        self.plan = make_plan(self.graph, keys, groups_of(self.graph), PlanRequest(partitions=partitions))
+        self.tracker = Tracker(self.plan, self.graph)
+        self.home = {
+            asset.key: planned.id
+            for planned in self.plan.invocations
+            for asset in (*planned.invocation.assets, *planned.invocation.also)
+        }
+
+    def ready(self) -> list[str]:
+        return [planned.id for planned in self.tracker.ready()]
+
+    def launch(self, key: str) -> Launch:
+        return self.tracker.launch(self.home[AssetKey(key)])
+
+    def take(self, key: str, *events: Event) -> list[Event]:
+        """Let the invocation of `key` report events; return what is to be recorded."""
+        return [out for event in events for out in self.tracker.take(self.home[AssetKey(key)], event)]
+
+    def end(self, key: str, problem: Interruption | None = None) -> list[Event]:
+        return self.tracker.end(self.home[AssetKey(key)], problem)
+
+    def can_start(self, key: str) -> bool:
+        return self.home[AssetKey(key)] in self.ready()
+
+
+# -- streaming -----------------------------------------------------------------------------------------------------
+
+
+def test_an_asset_outside_starts_when_its_input_is_made_not_when_the_invocation_ends() -> None:
+    bench = Bench(tool("a"), tool("b"), python("p", "a"))
+    bench.launch("a")
+    assert not bench.can_start("p")
+    bench.take("a", Started("a"), Materialized("a"))
+    assert bench.can_start("p")
+    assert not bench.tracker.done
+
+
+def test_a_failed_sibling_stops_only_its_own_descendants_and_they_name_it() -> None:
+    bench = Bench(tool("a"), tool("d"), python("p", "a"), python("q", "d"), python("r", "q"))
+    bench.launch("a")
+    bench.take("a", Failed("d", "no"), Materialized("a"))
+    assert bench.launch("p").invocation is not None
+    assert bench.launch("q") == Launch(None, (Skipped("q", "d failed", AssetKey("d")),))
+    assert bench.launch("r") == Launch(None, (Skipped("r", "d failed", AssetKey("d")),))
+    bench.take("p", Materialized("p"))
+    assert bench.end("p") == bench.end("a") == []
+    assert bench.tracker.done
+
+
+def test_what_is_left_of_an_invocation_starts_without_what_cannot_be_made() -> None:
+    bench = Bench(python("p"), python("q"), tool("a", "p"), tool("b", "q"), tool("c", "a"))
+    for key, event in (("p", Failed("p", "no")), ("q", Materialized("q"))):
+        bench.launch(key)
+        bench.take(key, event)
+        bench.end(key)
+    launch = bench.launch("a")
+    assert launch.invocation is not None
+    assert [asset.key for asset in launch.invocation.assets] == ["b"]
+    assert [(each.key, each.because) for each in launch.events if isinstance(each, Skipped)] == [
+        ("a", "p failed"),
+        ("c", "p failed"),
+    ]
+
+
+def test_a_view_that_is_not_part_of_the_plan_hands_on_what_it_reads() -> None:
+    bench = Bench(tool("a"), tool("v", "a", computed_on_read=True), python("p", "v"), select=["a", "p"])
+    assert not bench.can_start("p")
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    assert bench.can_start("p")
+
+
+# -- checks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_gating_check_holds_back_those_outside_until_it_has_passed() -> None:
+    bench = Bench(tool("a", checks=[Check("ok")]), python("p", "a"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    assert not bench.can_start("p")
+    bench.take("a", Checked("a", "ok", True))
+    assert bench.can_start("p")
+
+
+def test_a_failed_check_skips_what_is_downstream_and_names_the_check() -> None:
+    bench = Bench(tool("a", checks=[Check("ok")]), python("p", "a"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"), Checked("a", "ok", False))
+    assert bench.launch("p").events == (Skipped("p", "check ok of a failed", AssetKey("a")),)
+
+
+def test_a_check_that_only_warns_stops_nobody() -> None:
+    bench = Bench(tool("a", checks=[Check("ok", severity="warn")]), python("p", "a"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    assert bench.can_start("p")
+    bench.take("a", Checked("a", "ok", False, "warn"))
+    assert bench.launch("p").events == ()
+
+
+def test_a_check_of_an_asset_that_failed_is_void_and_owed_by_nobody() -> None:
+    bench = Bench(tool("a", checks=[Check("ok")]), tool("b"), python("p", "b"))
+    bench.launch("a")
+    bench.take("a", Failed("a", "no"), Materialized("b"))
+    assert bench.end("a") == []
+
+
+def test_a_check_that_the_tool_forgot_counts_as_failed() -> None:
+    bench = Bench(tool("a", checks=[Check("ok"), Check("soft", severity="warn")]), python("p", "a"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    owed = bench.end("a")
+    assert [(each.check, each.passed, each.severity) for each in owed if isinstance(each, Checked)] == [
+        ("ok", False, "error"),
+        ("soft", False, "warn"),
+    ]
+    assert bench.launch("p").events == (Skipped("p", "check ok of a was not run", AssetKey("a")),)
+
+
+def test_two_steps_that_check_one_asset_do_not_wait_for_each_other() -> None:
+    checks = [Check(name, integration="python") for name in ("one", "two")]
+    bench = Bench(tool("a", checks=checks), python("p", "a"), python("other"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    steps = [planned.id for planned in bench.tracker.ready() if planned.invocation.checks]
+    assert len(steps) == 2
+    assert not bench.can_start("p")
+    for step, name in zip(steps, ("one", "two"), strict=True):
+        bench.tracker.launch(step)
+        assert bench.tracker.take(step, Checked("a", name, True))
+        bench.tracker.end(step)
+    assert bench.can_start("p")
+
+
+def test_an_invocation_does_not_wait_for_outside_checks_on_what_it_makes_itself() -> None:
+    checked = tool("a", checks=[Check("seen", integration="python")])
+    bench = Bench(checked, tool("b", "a"), python("p", "a"))
+    assert bench.home[AssetKey("a")] == bench.home[AssetKey("b")]
+    assert bench.launch("a").invocation is not None
+
+
+def test_a_check_on_several_partitions_lets_go_when_the_last_has_passed() -> None:
+    days = ("2026-01-01", "2026-01-02")
+    bench = Bench(python("a", partitions_def=DAYS, checks=[Check("ok")]), python("p", "a"), partitions=days)
+    bench.launch("a")
+    for day in days:
+        assert not bench.can_start("p")
+        bench.take("a", Materialized("a", day))
+        assert not bench.can_start("p")
+        bench.take("a", Checked("a", "ok", True, metadata={"partition": day}))
+    assert bench.can_start("p")
+    assert bench.end("a") == []
+
+
+def test_a_check_fails_an_asset_by_any_of_its_partitions() -> None:
+    days = ("2026-01-01", "2026-01-02")
+    bench = Bench(python("a", partitions_def=DAYS, checks=[Check("ok")]), python("p", "a"), partitions=days)
+    bench.launch("a")
+    for day, passed in zip(days, (False, True), strict=True):
+        bench.take("a", Materialized("a", day), Checked("a", "ok", passed, metadata={"partition": day}))
+    assert isinstance(bench.launch("p").events[0], Skipped)
+
+
+# -- tools that lie, forget and die --------------------------------------------------------------------------------
+
+
+def test_a_second_end_a_foreign_key_and_an_unknown_one_become_words_in_the_log() -> None:
+    bench = Bench(tool("a"), python("p"))
+    bench.launch("a")
+    assert bench.take("a", Started("a"), Started("a")) == [Started("a")]
+    assert bench.take("a", Materialized("a")) == [Materialized("a")]
+    for event, key in ((Failed("a", "no"), "a"), (Materialized("p"), "p"), (Started("p"), "p")):
+        (said,) = bench.take("a", event)
+        assert isinstance(said, Log)
+        assert (said.level, said.key) == ("warning", key)
+    (said,) = bench.take("a", Materialized("nowhere"))
+    assert isinstance(said, Log)
+    assert said.key is None
+    assert bench.take("a", Started("a")) == [], "what has ended is not begun again"
+    assert bench.can_start("p"), "what a foreign tool says of it makes nothing"
+
+
+def test_what_a_tool_says_besides_is_passed_on() -> None:
+    bench = Bench(tool("a"), Asset(key="raw", kind="x", executable=False))
+    bench.launch("a")
+    said = (Log("hello"), Handle("7"), Progress("a", 1, 2), Observed("raw", data_version="1"))
+    assert tuple(bench.take("a", *said)) == said
+
+
+def test_an_alias_is_recorded_under_the_real_key() -> None:
+    source = Asset(
+        key="shop/raw/events", kind="tool", executable=False, resource_type="source", joins=AssetKey("events")
+    )
+    bench = Bench(python("events"), source, tool("a", "shop/raw/events"))
+    assert bench.graph["shop/raw/events"].key == "events"
+    bench.launch("events")
+    bench.take("events", Materialized("events"))
+    bench.end("events")
+    bench.launch("a")
+    assert bench.take("a", Observed("shop/raw/events", data_version="1")) == [Observed("events", data_version="1")]
+
+
+def test_a_tool_that_ends_without_a_word_owes_a_failure_of_each() -> None:
+    bench = Bench(tool("a"), tool("b", "a"), python("p", "b"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    (owed,) = bench.end("a")
+    assert isinstance(owed, Failed)
+    assert (owed.key, owed.message) == ("b", "tool ended without saying what became of b.")
+    assert bench.launch("p").events == (Skipped("p", "b failed", AssetKey("b")),)
+
+
+def test_a_break_is_laid_on_what_had_started_and_skips_the_rest() -> None:
+    bench = Bench(tool("a"), tool("b"), tool("c", "a"), tool("d"), python("p", "d"))
+    bench.launch("a")
+    bench.take("a", Started("b"), Materialized("b"), Started("a"))
+    owed = bench.end("a", Interruption("tool raised ValueError: no", "Try again."))
+    assert owed == [
+        Failed("a", "tool raised ValueError: no", "Try again.", retryable=True),
+        Skipped("c", "a failed", AssetKey("a")),
+        Skipped("d", "the tool invocation broke before its turn"),
+    ]
+    because = "d was skipped: the tool invocation broke before its turn"
+    assert bench.launch("p").events == (Skipped("p", because, AssetKey("d")),)
+
+
+def test_a_break_before_anything_had_started_is_everybodys() -> None:
+    bench = Bench(tool("a"), tool("b"))
+    bench.launch("a")
+    assert [type(each) for each in bench.end("a", Interruption("no such profile"))] == [Failed, Failed]
+
+
+def test_a_tools_own_skip_keeps_its_words_and_gets_its_root() -> None:
+    bench = Bench(tool("a"), tool("b", "a"), python("p", "b"))
+    bench.launch("a")
+    assert bench.take("a", Failed("a", "no"), Skipped("b", "upstream of mine")) == [
+        Failed("a", "no"),
+        Skipped("b", "upstream of mine", AssetKey("a")),
+    ]
+    assert bench.launch("p").events == (Skipped("p", "a failed", AssetKey("a")),)
+
+
+def test_abandon_ends_what_has_not_begun_and_leaves_what_runs() -> None:
+    bench = Bench(tool("a"), tool("b", "a"), python("p", "a"), python("q", "p"))
+    bench.launch("a")
+    bench.take("a", Started("a"))
+    assert bench.tracker.abandon("stopped") == [Skipped("p", "stopped"), Skipped("q", "stopped")]
+    assert not bench.tracker.done
+    owed = bench.end("a", Interruption("The run was cancelled.", rest="stopped"))
+    assert owed == [Failed("a", "The run was cancelled.", retryable=True), Skipped("b", "stopped")]
+    assert bench.tracker.done
+    assert bench.ready() == []
+
+
+# -- partitions ----------------------------------------------------------------------------------------------------
+
+
+class TestPartitions:
+    DAYS = ("2026-01-01", "2026-01-02")
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        bench = Bench(python("a", partitions_def=DAYS), python("p", "a"), partitions=self.DAYS)
+        bench.launch("a")
+        return bench
+
+    def test_each_has_its_end_and_the_asset_is_made_with_the_last(self, bench: Bench) -> None:
+        for day in self.DAYS:
+            assert not bench.can_start("p")
+            said = [Started("a", day), Materialized("a", day)]
+            assert bench.take("a", *said) == said
+        assert bench.can_start("p")
+        assert bench.end("a") == []
+
+    def test_an_end_without_a_partition_is_that_of_all_that_are_left(self, bench: Bench) -> None:
+        bench.take("a", Materialized("a", self.DAYS[0]))
+        assert bench.take("a", Materialized("a")) == [Materialized("a", self.DAYS[1])]
+
+    def test_one_that_failed_spoils_the_asset_and_the_others_go_on(self, bench: Bench) -> None:
+        bench.take("a", Failed("a", "no", partition=self.DAYS[0]))
+        assert bench.take("a", Materialized("a", self.DAYS[1])) == [Materialized("a", self.DAYS[1])]
+        assert bench.launch("p").events == (Skipped("p", "a failed", AssetKey("a")),)
+
+    def test_twice_the_same_and_one_not_asked_for_are_only_logged(self, bench: Bench) -> None:
+        bench.take("a", Materialized("a", self.DAYS[0]))
+        for day in (self.DAYS[0], "2027-01-01"):
+            assert [type(each) for each in bench.take("a", Materialized("a", day))] == [Log]
+        assert not bench.can_start("p")
+
+    def test_the_forgotten_ones_are_owed_one_by_one(self, bench: Bench) -> None:
+        owed = bench.end("a")
+        assert [(type(each), each.partition) for each in owed if isinstance(each, Failed)] == [
+            (Failed, day) for day in self.DAYS
+        ]
+
+
+# -- whole groups --------------------------------------------------------------------------------------------------
+
+
+class TestWhole:
+    @pytest.fixture
+    def bench(self) -> Bench:
+        """`x` and `y` are one sync; `x` and what needs `y` are asked for, `y` comes along and needs `p`."""
+        return Bench(
+            python("p"),
+            tool("x", name="w"),
+            tool("y", "p", name="w"),
+            python("q", "y"),
+            select=["p", "x", "q"],
+        )
+
+    def test_it_waits_for_what_its_companions_need(self, bench: Bench) -> None:
+        assert not bench.can_start("x")
+        bench.launch("p")
+        bench.take("p", Materialized("p"))
+        assert bench.can_start("x")
+
+    def test_who_reads_a_companion_waits_for_it(self, bench: Bench) -> None:
+        bench.launch("p")
+        bench.take("p", Materialized("p"))
+        bench.launch("x")
+        bench.take("x", Materialized("x"))
+        assert not bench.can_start("q")
+        assert bench.take("x", Materialized("y")) == [Materialized("y")]
+        assert bench.can_start("q")
+
+    def test_a_companion_that_failed_stops_who_reads_it(self, bench: Bench) -> None:
+        bench.launch("p")
+        bench.take("p", Materialized("p"))
+        bench.launch("x")
+        bench.take("x", Materialized("x"), Failed("y", "no"))
+        assert bench.launch("q").events == (Skipped("q", "y failed", AssetKey("y")),)
+
+    def test_a_companion_that_nothing_was_said_of_holds_nobody_up(self, bench: Bench) -> None:
+        bench.launch("p")
+        bench.take("p", Materialized("p"))
+        bench.launch("x")
+        bench.take("x", Materialized("x"))
+        assert bench.end("x") == []
+        assert bench.launch("q").invocation is not None
+
+    def test_all_of_it_is_skipped_when_part_of_it_cannot_be_made(self, bench: Bench) -> None:
+        bench.launch("p")
+        bench.take("p", Failed("p", "no"))
+        assert bench.launch("x") == Launch(None, (Skipped("x", "p failed", AssetKey("p")),))
+        assert bench.launch("q") == Launch(None, (Skipped("q", "p failed", AssetKey("p")),))
+
+
+# -- any plan, any order of events ---------------------------------------------------------------------------------
+
+NAMES = tuple("abcdefgh")
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> AssetGraph:
+    count = draw(st.integers(1, len(NAMES)))
+    assets = []
+    for i in range(count):
+        deps = draw(st.lists(st.sampled_from(NAMES[:i]), unique=True, max_size=3)) if i else []
+        maker = draw(st.sampled_from(["t", "t", "u", "w", "python", "source", "view"]))
+        checks = [
+            Check(
+                f"c{n}",
+                severity=draw(st.sampled_from(["error", "warn"])),
+                also=draw(st.lists(st.sampled_from(NAMES[:i]), unique=True, max_size=1)) if i else (),
+                integration=draw(st.sampled_from([None, None, "python", "t"])),
+            )
+            for n in range(draw(st.integers(0, 2)))
+        ]
+        if maker == "python":
+            parted = draw(st.booleans())
+            assets.append(python(NAMES[i], *deps, checks=checks, partitions_def=DAYS if parted else None))
+        elif maker == "source":
+            assets.append(Asset(key=NAMES[i], kind="tool", executable=False, checks=checks, integration=TOOLS["t"]))
+        elif maker == "view":
+            assets.append(tool(NAMES[i], *deps, checks=checks, computed_on_read=True))
+        else:
+            assets.append(tool(NAMES[i], *deps, name=maker, checks=checks))
+    return AssetGraph.of(assets)
+
+
+@dataclass
+class Simulation:
+    """Carry out a plan in any order, with tools that do what they like; note what must hold."""
+
+    graph: AssetGraph
+    plan: Plan
+    random: Random
+    misbehave: bool
+    tracker: Tracker = field(init=False)
+    events: list[Event] = field(default_factory=list)
+    running: dict[str, Iterator[Event]] = field(default_factory=dict)
+    checks_done: dict[CheckRef, bool] = field(default_factory=dict)
+    home: dict[AssetKey, str] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    spoken: set[AssetKey] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.tracker = Tracker(self.plan, self.graph)
+        for planned in self.plan.invocations:
+            self.home.update(dict.fromkeys((asset.key for asset in planned.invocation.assets), planned.id))
+
+    def run(self, abandon_after: int = 10_000) -> None:
+        for step in range(5000):
+            if self.tracker.done:
+                return
+            if step == abandon_after:
+                self.record(self.tracker.abandon("stopped"))
+                for id_ in tuple(self.running):
+                    self.finish(id_, Interruption("cancelled", rest="stopped"))
+                continue
+            ready = [planned.id for planned in self.tracker.ready()]
+            assert ready or self.running, "nothing runs and nothing can start, yet the tracker is not done"
+            choice = self.random.choice([*ready, *self.running])
+            if choice in self.running:
+                self.step(choice)
+            else:
+                self.launch(choice)
+        raise AssertionError("it does not come to an end")
+
+    def launch(self, id_: str) -> None:
+        planned = next(each for each in self.plan.invocations if each.id == id_)
+        launch = self.tracker.launch(id_)
+        self.record(list(launch.events))
+        if launch.invocation is None:
+            return
+        made = {event.key for event in self.events if isinstance(event, Materialized)}
+        for asset in launch.invocation.assets:
+            for key in self.inputs(asset):
+                if self.home.get(key, id_) != id_:
+                    assert key in made, f"{asset.key} starts before {key} is made"
+                if key not in self.members(id_):
+                    self.assert_gates(id_, key)
+        assert set(launch.invocation.checks) <= set(planned.invocation.checks)
+        assets = [asset.key for asset in launch.invocation.assets]
+        self.running[id_] = self.script(id_, assets, launch.invocation.checks, launch.invocation.partitions)
+
+    def members(self, id_: str) -> set[AssetKey]:
+        invocation = next(each.invocation for each in self.plan.invocations if each.id == id_)
+        return {asset.key for asset in (*invocation.assets, *invocation.also)}
+
+    def assert_gates(self, id_: str, key: AssetKey) -> None:
+        for ref in self.plan.gates.get(key, ()):
+            where = next((p.id for p in self.plan.invocations if ref in p.invocation.checks), None)
+            if where not in (None, id_):
+                assert self.checks_done.get(ref), f"{id_} starts before {ref} of {key} has passed"
+
+    def inputs(self, asset: Asset) -> tuple[AssetKey, ...]:
+        return (*(self.graph[dep.key].key for dep in asset.deps), *self.plan.through.get(asset.key, ()))
+
+    def script(
+        self, id_: str, assets: list[AssetKey], checks: Sequence[CheckRef], partitions: tuple[str, ...]
+    ) -> Iterator[Event]:
+        """Do as tools do: make assets in order, leave out what is below a failure, report checks sometime."""
+        bad: set[AssetKey] = set()
+        left = list(checks)
+        for key in assets:
+            asset = self.graph[key]
+            if self.random.random() < 0.8:
+                yield Started(key)
+            if self.misbehave and self.random.random() < 0.3:
+                stray = self.random.choice([*self.graph.keys, AssetKey("nowhere")])
+                if stray not in assets or stray in self.spoken:
+                    yield self.random.choice([Materialized(stray), Failed(stray, "?"), Started(stray)])
+            parts = partitions if asset.partitions_def is not None and self.random.random() < 0.7 else (None,)
+            for part in parts or (None,):
+                if bad & set(self.inputs(asset)):
+                    bad.add(key)
+                    if self.random.random() < 0.5:
+                        self.spoken.add(key)
+                        yield Skipped(key, "the tool left it out", partition=part)
+                elif (fate := self.random.random()) < 0.65:
+                    self.spoken.add(key)
+                    yield Materialized(key, part)
+                elif fate < 0.9:
+                    bad.add(key)
+                    self.spoken.add(key)
+                    yield Failed(key, "no", partition=part)
+                else:
+                    bad.add(key)  # forgotten
+            while left and self.random.random() < 0.5:
+                yield self.checked(left.pop(0))
+            if self.misbehave and self.random.random() < 0.1:
+                self.broken.add(id_)
+                return
+        for ref in left:
+            if self.random.random() < 0.8:
+                yield self.checked(ref)
+
+    def checked(self, ref: CheckRef) -> Checked:
+        severity = next(each.severity for each in self.graph[ref.key].checks if each.name == ref.check)
+        return Checked(ref.key, ref.check, self.random.random() < 0.7, severity)
+
+    def step(self, id_: str) -> None:
+        event = next(self.running[id_], None)
+        if event is None:
+            self.finish(id_, Interruption("boom") if id_ in self.broken else None)
+        else:
+            self.record(self.tracker.take(id_, event))
+
+    def finish(self, id_: str, problem: Interruption | None) -> None:
+        del self.running[id_]
+        self.record(self.tracker.end(id_, problem))
+
+    def record(self, events: list[Event]) -> None:
+        self.events += events
+        for event in events:
+            if isinstance(event, Checked):
+                passed = event.passed or event.severity == "warn"
+                ref = CheckRef(event.key, event.check)
+                self.checks_done[ref] = passed and self.checks_done.get(ref, True)
+        gone = {each.key for each in self.events if isinstance(each, (Failed, Skipped))}
+        for planned in self.plan.invocations:
+            for ref in planned.invocation.checks:
+                also = next(each.also for each in self.graph[ref.key].checks if each.name == ref.check)
+                if {ref.key, *(self.graph[key].key for key in also)} & gone:
+                    self.checks_done.setdefault(ref, True)  # void: there is nothing to look at
+
+
+def places_of(plan: Plan, graph: AssetGraph) -> Mapping[tuple[AssetKey, str | None], int]:
+    return Counter(
+        (asset.key, part)
+        for planned in plan.invocations
+        for asset in planned.invocation.assets
+        for part in (asset.partitions_def is not None and planned.invocation.partitions) or (None,)
+    )
+
+
+def ends_of(events: Sequence[Event]) -> Counter[tuple[AssetKey, str | None]]:
+    return Counter((event.key, event.partition) for event in events if isinstance(event, TERMINAL))  # type: ignore[attr-defined]
+
+
+def planned(graph: AssetGraph, random: Random) -> Plan | None:
+    keys = [key for key in graph.keys if random.random() < 0.8]
+    days = tuple(["2026-01-01", "2026-01-02"][: random.randint(1, 2)])
+    try:
+        return make_plan(graph, keys, groups_of(graph), PlanRequest(partitions=days))
+    except CycleError:
+        return None  # a whole group that waits for itself has no plan
+
+
+@settings(max_examples=80, deadline=None)
+@given(graphs(), st.integers(0, 2**32), st.booleans())
+def test_whatever_tools_do_every_asset_ends_once_and_nothing_starts_early(
+    graph: AssetGraph, seed: int, misbehave: bool
+) -> None:
+    random = Random(seed)
+    plan = planned(graph, random)
+    if plan is None:
+        return
+    simulation = Simulation(graph, plan, random, misbehave)
+    simulation.run()
+    asked = {asset.key for each in plan.invocations for asset in each.invocation.assets}
+    ends = Counter({place: n for place, n in ends_of(simulation.events).items() if place[0] in asked})
+    assert ends == places_of(plan, graph)
+
+
+@settings(max_examples=80, deadline=None)
+@given(graphs(), st.integers(0, 2**32))
+def test_only_what_is_below_a_fault_is_skipped_and_it_names_the_root(graph: AssetGraph, seed: int) -> None:
+    random = Random(seed)
+    plan = planned(graph, random)
+    if plan is None:
+        return
+    simulation = Simulation(graph, plan, random, misbehave=False)
+    simulation.run()
+    skipped = [event for event in simulation.events if isinstance(event, Skipped)]
+    own = {event.key for event in skipped if event.root is None}
+    assert {event.because for event in skipped if event.root is None} <= {"the tool left it out"}
+    own |= {event.key for event in simulation.events if isinstance(event, Failed)}
+    roots = {key: {key} for key in own}
+    for ref, passed in simulation.checks_done.items():
+        if not passed:
+            also = next(each.also for each in graph[ref.key].checks if each.name == ref.check)
+            roots.setdefault(ref.key, set()).update((ref.key, *(graph[key].key for key in also)))
+    mates = {
+        asset.key: {mate.key for mate in (*each.invocation.assets, *each.invocation.also)}
+        for each in plan.invocations
+        if each.invocation.group is not None and each.invocation.group.whole
+        for asset in each.invocation.assets
+    }
+    for event in skipped:
+        if event.root is not None:
+            near = mates.get(event.key, {event.key})
+            for _ in graph.keys:
+                above = {graph.keys[i] for i in graph.ancestors([graph.index(key) for key in near])}
+                near = near | above | {mate for key in above for mate in mates.get(key, ())}
+            assert roots[event.root] & near, event
+
+
+@settings(max_examples=80, deadline=None)
+@given(graphs(), st.integers(0, 2**32))
+def test_what_touches_no_failure_is_made(graph: AssetGraph, seed: int) -> None:
+    """With tools that fail now and then but forget nothing, whatever has good inputs is tried."""
+    random = Random(seed)
+    plan = planned(graph, random)
+    if plan is None:
+        return
+    simulation = Simulation(graph, plan, random, misbehave=False)
+    simulation.run()
+    bad = {event.key for event in simulation.events if isinstance(event, (Failed, Skipped))}
+    spoilt = {key for key, refs in plan.gates.items() for ref in refs if not simulation.checks_done.get(ref, True)}
+    for event in simulation.events:
+        if not isinstance(event, Skipped):
+            continue
+        group = next(each for each in plan.invocations if each.id == simulation.home[event.key])
+        mates = [graph[event.key]]
+        if group.invocation.group is not None and group.invocation.group.whole:
+            mates = [*group.invocation.assets, *group.invocation.also]
+        assert any(key in bad or key in spoilt for mate in mates for key in simulation.inputs(mate)), event
+
+
+@settings(max_examples=80, deadline=None)
+@given(graphs(), st.integers(0, 2**32), st.integers(0, 12))
+def test_a_run_that_is_abandoned_at_any_moment_ends_everything_once(graph: AssetGraph, seed: int, step: int) -> None:
+    random = Random(seed)
+    plan = planned(graph, random)
+    if plan is None:
+        return
+    simulation = Simulation(graph, plan, random, misbehave=True)
+    simulation.run(abandon_after=step)
+    asked = {asset.key for each in plan.invocations for asset in each.invocation.assets}
+    ends = Counter({place: n for place, n in ends_of(simulation.events).items() if place[0] in asked})
+    assert ends == places_of(plan, graph)
+    assert simulation.tracker.done
+    assert not list(simulation.tracker.ready())

@@ -1,0 +1,455 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from assetry.errors import SelectionError
+from assetry.graph.graph import AssetGraph
+from assetry.selection.grammar import Both, Criterion, Either, Expression, Reach, Reaching, Without, read_selector
+from assetry.selection.patterns import path_matcher
+from assetry.selection.selection import select, selection
+from assetry.types.assets import Asset, Check, Column, Integration
+from assetry.types.keys import AssetKey
+from assetry.types.partitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
+from assetry.types.time_partitions import DailyPartitionsDefinition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SHOP = Integration("transform", "dbt")
+
+
+def dbt(name: str, *deps: str, folder: str = "staging", kind: str = "model", **rest: Any) -> Asset:
+    return Asset(
+        key=f"shop/{name}",
+        kind="dbt",
+        integration=SHOP,
+        deps=deps,
+        fqn=("shop", folder, *name.split("/")),
+        source=f"models/{folder}/{name}.sql",
+        resource_type=kind,
+        executable=kind != "source",
+        **rest,
+    )
+
+
+GRAPH = AssetGraph.of(
+    [
+        Asset(key="events/clicks", kind="airbyte", relation=("d", "raw", "clicks"), group="ingest"),
+        dbt("raw/clicks", kind="source", relation=("d", "raw", "clicks"), tags=["landing"]),
+        dbt("raw/orders", kind="source", relation=("d", "raw", "orders")),
+        dbt("stg_orders", "shop/raw/orders", tags=["nightly", "core"], owners=["Data@example.com"]),
+        dbt("stg_clicks", "shop/raw/clicks", tags=["nightly"], columns=[Column("User_ID", "int")]),
+        dbt("orders", "shop/stg_orders", "shop/stg_clicks", folder="marts", group="sales"),
+        dbt("island", folder="marts"),
+        Asset(
+            key="forecast",
+            kind="python",
+            deps=["shop/orders"],
+            source="./assets/sales.py:14",
+            partitions_def=DailyPartitionsDefinition("2024-01-01"),
+            metadata={"config": "none"},
+        ),
+        Asset(key="py/orders", kind="python", source="assets.py:3", deps=["forecast"]),
+        Asset(key="regional", kind="python", partitions_def=StaticPartitionsDefinition(["eu", "us"])),
+        Asset(key="files", kind="python", partitions_def=DynamicPartitionsDefinition("file")),
+    ]
+)
+
+
+def chosen(selectors: str | Sequence[str] | None, exclude: str | Sequence[str] = (), **rest: Any) -> set[str]:
+    return {str(key) for key in select(GRAPH, selectors, exclude, **rest)}
+
+
+EVERYTHING = {str(key) for key in GRAPH.keys}
+
+
+# What each method finds (what dbt finds too is compared with dbt in test_selection_dbt.py)
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("shop/orders", {"shop/orders"}),
+        ("key:shop/orders", {"shop/orders"}),
+        ("shop/*", {"shop/raw/orders", "shop/stg_orders", "shop/stg_clicks", "shop/orders", "shop/island",
+                    "events/clicks"}),
+        ("shop/raw", {"shop/raw/orders", "events/clicks"}),
+        ("shop/raw/", {"shop/raw/orders", "events/clicks"}),
+        ("shop/raw/clicks", {"events/clicks"}),
+        ("key:*clicks", {"events/clicks", "shop/stg_clicks"}),
+        ("orders", {"shop/orders", "py/orders"}),
+        ("clicks", {"events/clicks"}),
+        ("py", {"py/orders"}),
+        ("forecast", {"forecast"}),
+        ("kind:python", {"forecast", "py/orders", "regional", "files"}),
+        ("kind:air*", {"events/clicks"}),
+        ("integration:transform,island", {"shop/island"}),
+        ("group:sales", {"shop/orders"}),
+        ("owner:data@example.com", {"shop/stg_orders"}),
+        ("column:user_id", {"shop/stg_clicks"}),
+        ("tag:landing", {"events/clicks"}),
+        ("source:raw.clicks", {"events/clicks"}),
+        ("source:raw", {"events/clicks", "shop/raw/orders"}),
+        ("resource_type:source", {"events/clicks", "shop/raw/orders"}),
+        ("path:assets/sales.py", {"forecast"}),
+        ("assets/", {"forecast"}),
+        ("sales.py", {"forecast"}),
+        ("assets.py", {"py/orders"}),
+        ("path:'models/marts'", {"shop/orders", "shop/island"}),
+        ("partition:daily", {"forecast"}),
+        ("partition:2024-02-01", {"forecast"}),
+        ("partition:eu", {"regional"}),
+        ("partition:dynamic", {"files"}),
+        ("partition:*", {"forecast", "regional", "files"}),
+        ("partition:none,kind:python", {"py/orders"}),
+        ("config.config:none", {"forecast"}),
+        ("forecast+", {"forecast", "py/orders"}),
+        ("1+shop/orders", {"shop/orders", "shop/stg_orders", "shop/stg_clicks"}),
+    ],
+)  # fmt: skip
+def test_methods(selector: str, found: set[str]) -> None:
+    assert chosen(selector) == found
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("forecast regional", {"forecast", "regional"}),
+        ("forecast or regional", {"forecast", "regional"}),
+        ("kind:python and not (forecast+ or files)", {"regional"}),
+        ("kind:python,not forecast+,not files", {"regional"}),
+        ("not kind:python and not shop/*", set()),
+        ("NOT kind:dbt AND tag:landing", {"events/clicks"}),
+        ("tag:nightly and owner:* or regional", {"shop/stg_orders", "regional"}),
+        ("regional tag:nightly and owner:*", {"shop/stg_orders", "regional"}),
+        ("(regional tag:nightly) and owner:*", {"shop/stg_orders"}),
+        ("(shop/stg_orders shop/stg_clicks)+1", {"shop/stg_orders", "shop/stg_clicks", "shop/orders"}),
+        ("1+(forecast)", {"forecast", "shop/orders"}),
+        ("@(shop/stg_clicks)", EVERYTHING - {"shop/island", "regional", "files"}),
+        ("not not regional", {"regional"}),
+        ("not(kind:python)and(marts)", {"shop/orders", "shop/island"}),
+        ("  regional  ", {"regional"}),
+        ("fqn:not regional", {"regional"}),
+    ],
+)
+def test_words_and_brackets(selector: str, found: set[str]) -> None:
+    if found:
+        assert chosen(selector) == found
+    else:
+        with pytest.raises(SelectionError):
+            chosen(selector)
+
+
+def test_nothing_said_is_everything_in_the_graphs_order() -> None:
+    assert select(GRAPH) == select(GRAPH, ()) == select(GRAPH, []) == GRAPH.keys
+    assert select(GRAPH, ["forecast", "+forecast"]) == tuple(key for key in GRAPH.keys if key in chosen("+forecast"))
+
+
+def test_exclusions() -> None:
+    assert chosen("kind:python", "forecast+") == {"regional", "files"}
+    assert chosen("kind:python", ["forecast+", "files"]) == {"regional"}
+    assert chosen(None, "shop/* nothing_of_this_name") == EVERYTHING - chosen("shop/*")
+    with pytest.raises(SelectionError, match="excluded"):
+        chosen("forecast", "kind:python")
+    with pytest.raises(SelectionError, match="excluded"):
+        chosen(None, "key:*")
+
+
+def test_checks_lead_to_what_they_read() -> None:
+    check = Check("related", also=(AssetKey("b"),), tags=("strict",), source="tests/related.sql")
+    graph = AssetGraph.of(
+        [
+            Asset(key="root", kind="dbt"),
+            Asset(key="a", kind="dbt", checks=[check]),
+            Asset(key="b", kind="dbt", deps=["root"]),
+        ]
+    )
+    assert select(graph, "@a") == ("root", "a", "b")
+    assert select(graph, "a+") == ("a",)
+    assert select(graph, "1+related") == select(graph, "1+tag:strict") == select(graph, "1+path:tests") == ("a", "b")
+    with pytest.raises(SelectionError) as caught:
+        select(graph, "related")
+    assert caught.value.near == ("a",)
+
+
+# States
+
+
+def test_state_is_asked_once_and_only_when_it_is_meant() -> None:
+    asked = []
+
+    def statuses() -> Mapping[AssetKey, str]:
+        asked.append(1)
+        return {key: "stale" if key.startswith("shop") else "fresh" for key in GRAPH.keys}
+
+    assert chosen("forecast", statuses=statuses) == {"forecast"}
+    assert not asked
+    found = chosen("state:stale+1 state:fresh,regional", "state:failed", statuses=statuses)
+    assert found == {*chosen("key:shop/* "), "forecast", "regional"} - {"events/clicks"}
+    assert asked == [1]
+
+
+def test_a_state_that_no_asset_is_in() -> None:
+    with pytest.raises(SelectionError, match="No asset is failed"):
+        chosen("state:failed", statuses=dict)
+
+
+def test_states_are_words_and_need_records() -> None:
+    with pytest.raises(SelectionError) as caught:
+        chosen("state:stael", statuses=dict)
+    assert caught.value.near == ("stale",)
+    with pytest.raises(SelectionError, match="cannot be asked"):
+        chosen("state:stale")
+    with pytest.raises(SelectionError) as caught:
+        chosen("state:modified+", statuses=dict)
+    assert "state:stale" in str(caught.value)
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("", 0),
+        ("   ", 3),
+        ("a and", 5),
+        ("a or", 4),
+        ("and a", 0),
+        ("a or or b", 5),
+        ("not", 3),
+        ("(a", 0),
+        ("a (b (c)", 2),
+        ("a)", 1),
+        ("()", 1),
+        ("a,", 1),
+        (",a", 0),
+        ("a,,b", 1),
+        ("a, b", 1),
+        ("a ,b", 2),
+        ("a(b)", 1),
+        ("(a)b", 3),
+        ("+", 1),
+        ("@", 1),
+        ("tag:", 4),
+        ("x tag: nightly", 6),
+        ("@a+", 0),
+        ("x @(a)+", 2),
+        ("path:'models", 5),
+        ("tga:nightly", 0),
+        ("a  tga:nightly+", 3),
+        ("source:a.b.c.d", 0),
+        ("exposure:a.b.c", 0),
+        ("state:x", 0),
+        ("config.nothing:x", 0),
+        ("version:3", 0),
+        ("test_type:unit", 0),
+        ("(" * 55 + "a" + ")", 50),
+    ],
+)
+def test_a_caret_points_at_what_cannot_be_read(text: str, at: int) -> None:
+    with pytest.raises(SelectionError) as caught:
+        chosen(text, statuses=dict)
+    _, shown, caret = caught.value.message.split("\n")
+    assert shown == f"    {text}"
+    assert caret == " " * (4 + at) + "^"
+    assert caught.value.exit_code == 2
+
+
+def test_a_long_selection_is_shown_around_the_place() -> None:
+    with pytest.raises(SelectionError) as caught:
+        chosen("forecast " * 100 + "tga:x" + " forecast" * 100)
+    _, shown, caret = caught.value.message.split("\n")
+    assert len(shown) < 120
+    assert shown[len(caret) - 1 :].startswith("tga:x")
+
+
+def test_an_unknown_method_tells_a_near_one() -> None:
+    with pytest.raises(SelectionError) as caught:
+        chosen("tga:nightly")
+    assert caught.value.near[0] == "tag:"
+    assert "key:tga:nightly" in str(caught.value.hint)
+
+
+def test_a_slip_of_the_pen_is_found_before_anything_is_looked_for() -> None:
+    with pytest.raises(SelectionError, match="never closed"):
+        chosen("nothing_of_this_name", "(a")
+
+
+# What matches nothing
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("odrers", "shop/orders"),
+        ("shop/odrers", "shop/orders"),
+        ("forecsat+", "forecast"),
+        ("tag:nigthly", "tag:nightly"),
+        ("nightly", "tag:nightly"),
+        ("sales", "group:sales"),
+        ("source:raw.odrers", "source:raw.orders"),
+        ("kind:pyhton", "kind:python"),
+        ("path:models/mart", "path:models/marts"),
+        ("resource_type:modle", "resource_type:model"),
+        ("column:user_di", "column:User_ID"),
+        ("odrers,tag:nightly", "shop/orders"),
+        ("odrers tag:nigthly", "tag:nightly"),
+    ],
+)
+def test_what_matches_nothing_tells_what_is_near(text: str, near: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        chosen(text)
+    assert near in caught.value.near
+    assert text in caught.value.message
+
+
+def test_parts_that_share_nothing_say_so() -> None:
+    with pytest.raises(SelectionError) as caught:
+        chosen("forecast,regional")
+    assert "together" in str(caught.value.hint)
+
+
+def test_a_part_that_matches_nothing_is_handed_back_for_a_warning() -> None:
+    found = selection(GRAPH, ["forecast", "odrers and forecast tag:nigthly"])
+    assert found.keys == ("forecast",)
+    assert [(each.text, each.near[-1]) for each in found.unmatched] == [
+        ("odrers and forecast", "py/orders"),
+        ("tag:nigthly", "tag:nightly"),
+    ]
+    assert selection(GRAPH, "forecast,regional files").unmatched[0].why
+
+
+# Properties
+
+
+NAMES = st.sampled_from(
+    ["forecast", "shop/orders", "marts", "regional", "stg_*", "a b", "x,y", "(z)", "what's", "dim.v1"]
+)
+METHODS = st.sampled_from([None, "key", "tag", "kind", "config.materialized", "state"])
+DEPTHS = st.none() | st.integers(0, 12)
+
+
+@st.composite
+def reaches(draw: st.DrawFn) -> Reach:
+    both, parents, children = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    children = children and not both
+    return Reach(both, parents, draw(DEPTHS) if parents else None, children, draw(DEPTHS) if children else None)
+
+
+def _wrapped(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return st.one_of(
+        several.map(Both),
+        several.map(Either),
+        inner.map(Without),
+        st.builds(Reaching, inner, reaches().filter(lambda reach: any(reach[:2]) or reach.children)),
+    )
+
+
+EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(st.builds(Criterion, METHODS, NAMES), _wrapped, max_leaves=6)
+
+
+def written(expression: Expression, draw: Any) -> str:
+    """Write an expression so that reading it gives the same: brackets around all that is not single."""
+    if isinstance(expression, Criterion):
+        plain = not set(expression.value) & set(" ,()'")
+        quote = '"' if "'" in expression.value else draw(st.sampled_from("'\""))
+        value = expression.value if plain and draw(st.booleans()) else f"{quote}{expression.value}{quote}"
+        return f"{expression.method}:{value}" if expression.method else value
+    if isinstance(expression, Reaching):
+        reach, inner = expression.reach, expression.inner
+        text = written(inner, draw) if isinstance(inner, Criterion) else f"({written(inner, draw)})"
+        before = "@" * reach.both + (f"{_digits(reach.parents_depth)}+" if reach.parents else "")
+        return before + text + (f"+{_digits(reach.children_depth)}" if reach.children else "")
+    if isinstance(expression, Without):
+        return f"not ({written(expression.inner, draw)})"
+    if isinstance(expression, Both):
+        words = [f"({written(part, draw)})" for part in expression.parts]
+        return str(draw(st.sampled_from([",", " and ", "  AND "]))).join(words)
+    words = [f"({written(part, draw)})" for part in expression.parts]
+    return str(draw(st.sampled_from([" ", " or ", "   "]))).join(words)
+
+
+def _digits(depth: int | None) -> str:
+    return "" if depth is None else str(depth)
+
+
+@settings(deadline=None)
+@given(EXPRESSIONS, st.data())
+def test_what_is_written_is_read_back(expression: Expression, data: st.DataObject) -> None:
+    parts = read_selector(written(expression, data.draw)).parts
+    read = parts[0][1] if len(parts) == 1 else Either(tuple(part for _, part in parts))
+    assert read == expression
+
+
+@given(st.text(alphabet="ab:+@,() '\"*[]0159.!/-\tandortg", max_size=25))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(SelectionError):
+        assert select(GRAPH, text, statuses=dict)
+
+
+EDGES = [(j, i) for i, each in enumerate(GRAPH.upstream) for j in each]
+
+
+def _naive(expression: Expression) -> set[int]:
+    if isinstance(expression, Criterion):
+        return {GRAPH.index(expression.value)}
+    if isinstance(expression, Without):
+        return set(range(len(GRAPH))) - _naive(expression.inner)
+    if isinstance(expression, Both):
+        return set.intersection(*map(_naive, expression.parts))
+    if isinstance(expression, Either):
+        return set.union(*map(_naive, expression.parts))
+    start, reach = _naive(expression.inner), expression.reach
+    found = set(start)
+    if reach.both:
+        below = start | _steps(start, None, EDGES)
+        found |= below | _steps(below, None, [(j, i) for i, j in EDGES])
+    if reach.parents:
+        found |= _steps(start, reach.parents_depth, [(j, i) for i, j in EDGES])
+    if reach.children:
+        found |= _steps(start, reach.children_depth, EDGES)
+    return found
+
+
+def _steps(start: set[int], depth: int | None, edges: list[tuple[int, int]]) -> set[int]:
+    found: set[int] = set()
+    for _ in range(len(GRAPH) if depth is None else depth):
+        found |= {j for i, j in edges if i in start or i in found}
+    return found
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(st.builds(Criterion, st.just("key"), st.sampled_from(sorted(EVERYTHING))), _wrapped, max_leaves=8),
+    st.data(),
+)
+def test_sets_agree_with_a_naive_reading(expression: Expression, data: st.DataObject) -> None:
+    expected = {str(GRAPH.keys[i]) for i in _naive(expression)}
+    try:
+        found = chosen(written(expression, data.draw))
+    except SelectionError:
+        found = set()
+    assert found == expected
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["models", "a", "b.sql", "x1"]), min_size=1, max_size=4),
+    st.lists(
+        st.sampled_from(["models", "*", "**", "a", "*.sql", "?", "[ab]*", "[!a]*", "x[0-9]"]), min_size=1, max_size=4
+    ),
+)
+def test_paths_match_as_the_file_system_says(
+    tmp_path_factory: pytest.TempPathFactory, path: list[str], pattern: list[str]
+) -> None:
+    root = tmp_path_factory.mktemp("glob")
+    (root / "/".join(path)).mkdir(parents=True)
+    text = "/".join(pattern)
+    there = {each.relative_to(root).as_posix() for each in root.glob(text)} - {"."}
+    matches = path_matcher(text)
+    made = ["/".join(path[: i + 1]) for i in range(len(path))]
+    assert {each for each in made if matches(each)} == there

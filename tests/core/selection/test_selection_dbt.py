@@ -1,0 +1,283 @@
+"""What is pasted from a dbt shell means the same here: the real `dbt ls` is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assetry.errors import SelectionError
+from assetry.graph.graph import AssetGraph
+from assetry.selection.selection import select
+from assetry.types.assets import Asset, Check
+from assetry.types.keys import AssetKey
+
+pytestmark = pytest.mark.slow
+
+PROJECT: dict[str, str] = {
+    "dbt_project.yml": """
+name: shop
+profile: shop
+model-paths: [models, more_models]
+models:
+  shop:
+    staging: {+tags: [nightly]}
+    marts: {+materialized: table, +group: finance}
+seeds:
+  shop: {+tags: [static]}
+""",
+    "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: ':memory:'}}}\n",
+    "models/staging/stg_orders.sql": "select 1 as id from {{ source('raw', 'orders') }}",
+    "models/staging/stg_customers.sql": "select 1 as id from {{ source('raw', 'customers') }}",
+    "models/staging/stg_events.sql": "select 1 as id from {{ source('web', 'page.views') }}",
+    "models/staging/nested/staging.sql": "select * from {{ ref('stg_orders') }}",
+    "models/staging/nested/deep/orders_deep.sql": "select * from {{ ref('staging') }}",
+    "models/staging/_staging.yml": """
+sources:
+  - name: raw
+    tags: [landing]
+    tables:
+      - {name: orders, columns: [{name: id, tags: [pii], data_tests: [not_null]}]}
+      - {name: customers}
+  - name: web
+    tables: [{name: page.views}]
+  - name: orders
+    tables: [{name: stg_orders}]
+models:
+  - name: stg_orders
+    columns:
+      - name: id
+        tags: [pii]
+        data_tests:
+          - unique
+          - relationships: {arguments: {to: "ref('stg_customers')", field: id}}
+  - name: stg_customers
+    columns: [{name: id, data_tests: [not_null: {config: {tags: [strict]}}]}]
+""",
+    "models/marts/orders.sql": "select * from {{ ref('stg_orders') }} join {{ ref('country') }} using (id)",
+    "models/marts/customers.sql": "select * from {{ ref('stg_customers') }}, {{ ref('ext', 'ext_mart') }}",
+    "models/marts/dotted.name.sql": "select * from {{ ref('orders') }}",
+    "models/marts/finance/marts.sql": "select * from {{ ref('orders') }} join {{ ref('customers') }} using (id)",
+    "models/marts/dim/dim_v1.sql": "select 1 as id",
+    "models/marts/dim/dim_v2.sql": "select * from {{ ref('orders') }}",
+    "models/marts/dim/dim_v3.sql": "select * from {{ ref('dim', v=2) }}",
+    "models/marts/use_dim.sql": "select * from {{ ref('dim') }}",
+    "models/marts/marts.yml": """
+groups: [{name: finance, owner: {email: finance@example.com}}]
+models:
+  - name: orders
+    access: public
+    tags: [nightly, core]
+    data_tests:
+      - dbt_less: {arguments: {other: "ref('island')"}}
+  - name: dim
+    latest_version: 2
+    versions: [{v: 1}, {v: 2}, {v: 3}]
+  - name: island
+    description: Stands alone, but for a test.
+""",
+    "models/shop/inner.sql": "select * from {{ ref('customers') }}",
+    "models/ext/staging.with.dots.sql": "select * from {{ ref('inner') }}",
+    "models/orders/island.sql": "select 1 as id",
+    "models/exposures.yml": """
+exposures:
+  - name: weekly
+    type: dashboard
+    owner: {email: data@example.com}
+    tags: [report]
+    depends_on: ["ref('orders')", "ref('customers')"]
+  - name: from_source
+    type: notebook
+    owner: {email: data@example.com}
+    depends_on: ["source('raw', 'orders')"]
+""",
+    "more_models/staging/second_staging.sql": "select * from {{ ref('orders_deep') }}",
+    "macros/dbt_less.sql": "{% test dbt_less(model, other) %} select 1 from {{ model }}, {{ other }} {% endtest %}",
+    "tests/assert_orders.sql": "{{ config(tags=['strict']) }} select 1 from {{ ref('orders') }} where false",
+    "seeds/country.csv": "id,name\n1,a\n",
+    "snapshots/orders_history.sql": """
+{% snapshot orders_history %}
+{{ config(unique_key='id', strategy='check', check_cols='all') }}
+select * from {{ ref('orders') }}
+{% endsnapshot %}
+""",
+    "dbt_packages/ext/dbt_project.yml": "name: ext\n",
+    "dbt_packages/ext/models/staging/ext_stg.sql": "select * from {{ source('crm', 'leads') }}",
+    "dbt_packages/ext/models/marts/ext_mart.sql": "select * from {{ ref('ext_stg') }}",
+    "dbt_packages/ext/models/only_here/shop.sql": "{{ config(alias='ext_shop') }} select 1 as id",
+    "dbt_packages/ext/models/sources.yml": """
+sources:
+  - {name: crm, tables: [{name: leads}]}
+  - {name: raw, tables: [{name: x}]}
+""",
+}
+
+SELECTORS = [
+    # Bare names: a model, a folder, a package, all of one name, a source that is not meant, a seed, a snapshot.
+    "orders", "staging", "shop", "ext", "marts", "nested", "deep", "country", "orders_history", "weekly", "raw",
+    "inner", "models", "crm", "finance", "island", "nothing_at_all",
+    # Dotted names, and names that hold dots.
+    "shop.staging", "shop.staging.nested", "staging.nested", "staging.stg_orders", "shop.orders", "nested.deep",
+    "marts.orders", "ext.marts", "ext.staging", "dotted.name", "dotted", "name", "marts.dotted", "marts.dotted.name",
+    "shop.marts.dotted.name", "staging.with.dots", "staging.with", "with.dots", "shop.shop", "shop.shop.inner",
+    "shop.staging.nested.deep.orders_deep", "orders.island", "shop.weekly",
+    # Versions.
+    "dim", "dim.v1", "dim_v1", "dim.v2", "v2", "dim.v4", "shop.marts.dim", "marts.dim.dim.v1", "other.dim.v3",
+    "marts.dim.dim", "dim.dim.v1", "dim.dim_v1", "version:latest", "version:old", "version:prerelease", "version:none",
+    # Wildcards.
+    "*", "stg_*", "*orders", "shop.*", "shop.staging.*", "*.staging.*", "shop.marts.*.*", "*.v1", "dim*", "v*",
+    "st?ging", "shop.[sm]*", "*_orders", "staging*", "shop.*.stg_*", "dotted*", "*.name", "[!s]*", "ext.*.ext_*",
+    # Operators.
+    "+orders", "orders+", "1+orders", "2+orders", "0+orders", "orders+1", "orders+2", "+orders+", "2+orders+1",
+    "1+marts+1", "@orders", "@stg_orders", "@country", "@source:raw.orders", "@ext_stg", "@island", "@weekly",
+    "+weekly", "1+exposure:weekly", "3+exposure:*", "tag:nightly+1", "+tag:core", "+package:shop",
+    "1+package:ext", "+shop.marts", "1+marts.*", "1+staging", "+dbt_less*", "@tag:landing", "@+stg_orders",
+    "2+staging+2", "1+island", "+*", "ext+", "+assert_orders", "1+assert_orders", "+not_null_stg_customers_id",
+    "@assert_orders",
+    # Methods.
+    "tag:nightly", "tag:night*", "tag:core", "tag:report", "tag:landing", "tag:pii", "+tag:pii", "+tag:strict",
+    "1+tag:strict", "tag:static", "source:raw", "source:raw.orders", "source:raw+", "source:raw.orders+1", "source:*",
+    "source:shop.raw.customers", "source:ext.*.*", "source:r*.*s", "source:orders", "source:ext.raw", "source:x",
+    "exposure:weekly", "exposure:*", "exposure:shop.weekly", "exposure:ext.*", "exposure:*s*", "package:shop",
+    "package:ext", "package:*", "package:e?t", "fqn:orders", "fqn:shop.staging", "fqn:*", "resource_type:seed",
+    "resource_type:source", "resource_type:exposure", "resource_type:snapshot", "resource_type:model", "group:finance",
+    "group:*", "group:f*+", "access:public", "access:protected", "config.materialized:table",
+    "config.materialized:view", "config.materialized:seed", "config.tags:nightly", "config.group:finance",
+    "file:orders.sql", "file:orders", "file:*.csv", "file:stg_*", "file:_staging.yml", "orders.sql", "country.csv",
+    "stg_*.sql", "Orders.SQL", "+file:assert_orders.sql",
+    # Paths.
+    "path:models/staging", "path:models/staging/", "path:models/staging/stg_orders.sql", "path:models/staging/*.sql",
+    "path:models/*", "path:models/*/*.sql", "path:models/**/*.sql", "path:models/**", "path:**/orders.sql",
+    "path:models", "path:models/marts/marts.yml", "path:models/staging/_staging.yml", "path:models/exposures.yml",
+    "path:seeds", "path:snapshots", "path:tests", "+path:tests", "path:more_models", "path:*/staging", "models/staging",
+    "models/marts/*", "models/staging/nested+", "./models/staging", "path:models/only_here", "path:models/mar?s",
+    "path:models/[ms]*/orders.sql", "path:models/sources.yml", "path:nowhere", "path:staging", "path:*",
+    # Sets.
+    "orders customers", "orders,tag:nightly", "tag:nightly,config.materialized:table", "+orders,+customers",
+    "orders+,customers+", "tag:nightly,marts island", "staging,nothing_at_all", "nothing_at_all orders",
+    "stg_orders+,path:models/marts,tag:core", "+orders,1+customers staging.nested,tag:nightly",
+]  # fmt: skip
+
+EXCLUSIONS = [
+    ("*", "staging"), ("+orders", "orders"), ("+weekly", "tag:nightly"), ("shop", "orders+ ext"),
+    ("tag:nightly", "stg_orders,tag:nightly"), ("@stg_orders", "exposure:* source:*"), ("orders", "nothing_at_all"),
+    ("orders", "orders"), (None, "tag:nightly"), (None, "marts+"), ("source:raw+", "+orders customers+"),
+]  # fmt: skip
+
+Ask = Callable[[str | None, str | None], set[str]]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Ask]]:
+    from dbt.cli.main import dbtRunner
+
+    folder = tmp_path_factory.mktemp("shop")
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    common = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--quiet"]
+    before = Path.cwd()
+    # dbt finds paths from the project's folder, and writes its logs into the working directory.
+    os.chdir(folder)
+    try:
+        parsed = dbtRunner().invoke(["parse", *common])
+        assert parsed.success, parsed.exception
+        runner = dbtRunner(manifest=parsed.result)
+
+        def ask(selector: str | None, exclude: str | None) -> set[str]:
+            arguments = ["ls", *common, "--output", "json", "--output-keys", "unique_id"]
+            arguments += ["--select", selector] if selector is not None else []
+            arguments += ["--exclude", exclude] if exclude is not None else []
+            listed = runner.invoke(arguments)
+            assert listed.success, listed.exception
+            found = {json.loads(line)["unique_id"] for line in listed.result or ()}
+            return {each for each in found if not each.startswith(("test.", "unit_test."))}
+
+        yield parsed.result, ask
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def graph(project: tuple[Any, Ask]) -> AssetGraph:
+    manifest, _ = project
+    nodes = {**manifest.nodes, **manifest.sources, **manifest.exposures}
+    tests = {each: node for each, node in nodes.items() if node.resource_type == "test"}
+    keys = {each: _key(node) for each, node in nodes.items() if each not in tests}
+    checks: dict[str, list[Check]] = {}
+    for node in tests.values():
+        attached = getattr(node, "attached_node", None) or node.depends_on.nodes[0]
+        home, *others = dict.fromkeys((attached, *node.depends_on.nodes))
+        also = tuple(keys[other] for other in others)
+        check = Check(node.name, also=also, tags=tuple(node.tags), source=node.original_file_path, fqn=tuple(node.fqn))
+        checks.setdefault(home, []).append(check)
+    return AssetGraph.of(_asset(nodes[each], keys, checks.get(each, ())) for each in keys)
+
+
+def _key(node: Any) -> AssetKey:
+    if node.resource_type == "source":
+        return AssetKey((node.package_name, node.source_name, node.name))
+    if node.resource_type == "exposure":
+        return AssetKey((node.package_name, "exposure", node.name))
+    versioned = node.resource_type == "model" and node.version
+    return AssetKey((node.package_name, node.name, f"v{node.version}") if versioned else (node.package_name, node.name))
+
+
+def _asset(node: Any, keys: dict[str, AssetKey], checks: Any) -> Asset:
+    kind = str(node.resource_type)
+    version = getattr(node, "version", None) if kind == "model" else None
+    patch = getattr(node, "patch_path", None)
+    facts = {
+        "unique_id": node.unique_id,
+        "package": node.package_name,
+        "path": node.original_file_path,
+        "patch": patch.split("://")[1] if patch else None,
+        "access": str(node.access) if kind == "model" else None,
+        "materialized": getattr(node.config, "materialized", None),
+        "latest_version": getattr(node, "latest_version", None),
+    }
+    inside = node.package_name == "shop"
+    return Asset(
+        key=keys[node.unique_id],
+        kind="dbt",
+        deps=[keys[each] for each in getattr(node, "depends_on_nodes", ()) if each in keys],
+        tags=node.tags,
+        group=getattr(node.config, "group", None),
+        fqn=node.fqn,
+        version=None if version is None else str(version),
+        metadata={name: value for name, value in facts.items() if value is not None},
+        source=node.original_file_path if inside else f"dbt_packages/{node.package_name}/{node.original_file_path}",
+        fallback=not inside,
+        executable=kind not in ("source", "exposure"),
+        resource_type=kind,
+        checks=checks,
+    )
+
+
+def _ours(graph: AssetGraph, selector: str | None, exclude: str | None) -> set[str]:
+    try:
+        return {graph[key].metadata["unique_id"] for key in select(graph, selector, exclude)}
+    except SelectionError:
+        return set()
+
+
+@pytest.mark.parametrize("selector", SELECTORS)
+def test_a_selector_means_what_dbt_means(project: tuple[Any, Ask], graph: AssetGraph, selector: str) -> None:
+    assert _ours(graph, selector, None) == project[1](selector, None)
+
+
+def test_a_source_is_found_by_its_bare_name_where_dbt_finds_nothing(
+    project: tuple[Any, Ask], graph: AssetGraph
+) -> None:
+    assert project[1]("page.views", None) == set()
+    assert _ours(graph, "page.views", None) == {"source.shop.web.page.views"}
+
+
+@pytest.mark.parametrize(("selector", "exclude"), EXCLUSIONS)
+def test_an_exclusion_means_what_dbt_means(
+    project: tuple[Any, Ask], graph: AssetGraph, selector: str | None, exclude: str
+) -> None:
+    assert _ours(graph, selector, exclude) == project[1](selector, exclude)

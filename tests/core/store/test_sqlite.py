@@ -1,0 +1,634 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from assetry.errors import StoreError, StoreVersionError, UsageError
+from assetry.store.sqlite import SQLiteStore, assetry_open_store
+from assetry.types.events import Checked, Failed, Handle, InvocationFinished, Log, Materialized, Started
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
+from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
+
+START = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+
+
+def at(minutes):
+    return START + timedelta(minutes=minutes)
+
+
+def info(run_id="r1", **given):
+    return RunInfo(id=run_id, state="running", started=given.pop("started", START), process=os.getpid(), **given)
+
+
+def made(key, version="1", run="r1", **given):
+    return Materialization(key=AssetKey(key), at=given.pop("at", START), run=run, data_version=version, **given)
+
+
+def tried(key, outcome, run="r1", **given):
+    return Attempt(key=AssetKey(key), at=given.pop("at", START), run=run, outcome=outcome, **given)
+
+
+def record(event, run="r1", invocation="1"):
+    return EventRecord(at=START, run=run, event=event, invocation=invocation)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / ".assetry" / "state.db"
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request, path):
+    store = SQLiteStore(path if request.param == "file" else ":memory:")
+    yield store
+    store.close()
+
+
+class TestUrl:
+    def test_a_path_is_taken_from_the_working_directory(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert assetry_open_store("sqlite:state/x.db").path == tmp_path / "state" / "x.db"
+        assert assetry_open_store(f"sqlite:{tmp_path}/y.db").path == tmp_path / "y.db"
+
+    def test_memory_has_no_file(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        store = assetry_open_store("sqlite::memory:")
+        store.begin(info())
+        assert [run.id for run in store.runs()] == ["r1"]
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("url", ["postgresql://x", "sqlite", "duckdb:x.db"])
+    def test_other_schemes_are_not_ours(self, url):
+        assert assetry_open_store(url) is None
+
+    @pytest.mark.parametrize("url", ["sqlite:", "sqlite://", "sqlite:///state.db"])
+    def test_a_url_without_a_path_says_how_to_write_one(self, url):
+        with pytest.raises(UsageError, match=r"sqlite:\.assetry/state\.db"):
+            assetry_open_store(url)
+
+    def test_it_is_a_store(self, store):
+        assert isinstance(store, Store)
+
+
+class TestFolder:
+    def test_looking_makes_nothing(self, path):
+        store = SQLiteStore(path)
+        assert store.runs() == []
+        assert store.run("r1") is None
+        assert list(store.events("r1")) == []
+        assert store.latest() == store.attempts() == store.latest_checks() == store.handles("r1") == {}
+        assert not path.parent.exists()
+
+    def test_the_first_record_makes_a_folder_that_git_ignores(self, path):
+        SQLiteStore(path).begin(info())
+        assert (path.parent / ".gitignore").read_text() == "*\n"
+
+    def test_another_folder_gets_no_gitignore(self, tmp_path):
+        SQLiteStore(tmp_path / "records" / "x.db").begin(info())
+        assert not (tmp_path / "records" / ".gitignore").exists()
+
+    def test_a_gitignore_of_the_user_stays(self, path):
+        path.parent.mkdir()
+        (path.parent / ".gitignore").write_text("data/\n")
+        SQLiteStore(path).begin(info())
+        assert (path.parent / ".gitignore").read_text() == "data/\n"
+
+    def test_close_leaves_one_file_and_the_store_can_be_used_again(self, path):
+        store = SQLiteStore(path)
+        store.begin(info())
+        store.close()
+        assert sorted(each.name for each in path.parent.iterdir()) == [".gitignore", "state.db"]
+        assert [run.id for run in store.runs()] == ["r1"]
+
+
+class TestRuns:
+    def test_a_run_comes_back_whole(self, store):
+        run = info(assets=(AssetKey("a"), AssetKey("b/c")), options={"select": "+a", "full_refresh": True}, host="h")
+        store.begin(run)
+        assert store.runs() == [run]
+        assert store.run("r1") == run
+
+    def test_newest_first(self, store):
+        for name in ("r1", "r3", "r2"):
+            store.begin(info(name))
+        assert [run.id for run in store.runs()] == ["r2", "r3", "r1"]
+        assert [run.id for run in store.runs(limit=2)] == ["r2", "r3"]
+
+    def test_finish_says_how_and_when(self, store):
+        store.begin(info())
+        store.finish("r1", "failed", at(1))
+        assert (store.run("r1").state, store.run("r1").finished) == ("failed", at(1))
+
+    def test_nothing_is_being_made_after_the_end(self, store):
+        store.begin(info())
+        store.append([], attempts=[tried("a", "running"), tried("b", "materialized")])
+        store.finish("r1", "cancelled", at(1))
+        a, b = store.run_attempts("r1").values()
+        assert (a.outcome, b.outcome) == ("failed", "materialized")
+        assert "cancelled" in a.message
+
+    def test_a_unique_beginning_is_enough(self, store):
+        for name in ("20260101-abc", "20260101-abd", "2"):
+            store.begin(info(name))
+        assert store.run("20260101-abc").id == "20260101-abc"
+        assert store.run("20260101-abd"[:12]).id == "20260101-abd"
+        assert store.run("2").id == "2"
+        assert store.run("") is store.run("x") is store.run("%") is None
+
+    def test_an_ambiguous_beginning_lists_the_candidates(self, store):
+        for name in ("20260101-abc", "20260101-abd"):
+            store.begin(info(name))
+        with pytest.raises(UsageError, match="'20260101-abd' or '20260101-abc'"):
+            store.run("20260101-a")
+
+    def test_a_run_that_goes_on_is_running_again(self, store):
+        store.begin(info())
+        store.finish("r1", "interrupted", at(1))
+        store.begin(info(started=at(2)))
+        assert [(run.state, run.started, run.finished) for run in store.runs()] == [("running", at(2), None)]
+
+
+class TestRecords:
+    def test_events_come_back_in_order_of_their_run(self, store):
+        first = [record(Started("a")), record(Log("x", key="a"), invocation=None)]
+        second = [record(Materialized("a", metadata={"rows": 3}))]
+        store.append(first)
+        store.append([record(Started("z"), run="r2")])
+        store.append(second)
+        assert list(store.events("r1")) == first + second
+
+    def test_a_long_log_is_read_in_pages_while_it_grows(self, store):
+        store.append([record(Log(str(n))) for n in range(2500)])
+        reader = store.events("r1")
+        assert next(reader).event.message == "0"
+        store.append([record(Log("2500"))])
+        assert [each.event.message for each in reader] == [str(n) for n in range(1, 2501)]
+
+    def test_undecodable_text_of_a_tool_is_kept(self, store):
+        store.append(
+            [record(Log("caf\udce9\0")), record(Checked("a", "c\udce9", True))],
+            [made("a", "v\udce9")],
+            [tried("a", "failed", message="caf\udce9")],
+        )
+        assert next(iter(store.events("r1"))).event.message == "caf\udce9\0"
+        assert next(iter(store.attempts().values())).message == "caf\\udce9"
+
+    def test_latest_is_the_last_of_each_asset_and_partition(self, store):
+        store.append([], [made("a", "1"), made("a", "2"), made("b", partition="p"), made("b", partition="q")])
+        store.append([], [made("b", "2", partition="p", run="r2")])
+        latest = {key: each.data_version for key, each in store.latest().items()}
+        assert latest == {("a", None): "2", ("b", "p"): "2", ("b", "q"): "1"}
+        assert set(store.latest([AssetKey("b"), AssetKey("x")])) == {("b", "p"), ("b", "q")}
+        assert store.latest([]) == {}
+
+    def test_history_is_kept(self, path):
+        store = SQLiteStore(path)
+        store.append([], [made("a", "1")])
+        store.append([], [made("a", "2")])
+        assert sqlite3.connect(path).execute("SELECT data_version FROM materializations").fetchall() == [("1",), ("2",)]
+
+    def test_attempts_are_the_last_of_each_asset_and_of_each_run(self, store):
+        store.append([], attempts=[tried("a", "running"), tried("b", "skipped", because=AssetKey("a"))])
+        store.append([], attempts=[tried("a", "failed", message="m")])
+        store.append([], attempts=[tried("a", "materialized", run="r2")])
+        assert {key: each.outcome for key, each in store.attempts().items()} == {
+            ("a", None): "materialized",
+            ("b", None): "skipped",
+        }
+        assert {key: each.outcome for key, each in store.run_attempts("r1").items()} == {
+            ("a", None): "failed",
+            ("b", None): "skipped",
+        }
+        assert set(store.attempts([AssetKey("b")])) == {("b", None)}
+
+    def test_checks_are_the_last_of_each(self, store):
+        store.append([record(Checked("a", "c", False)), record(Checked("a", "d", True))])
+        store.append([record(Checked("a", "c", True, message="ok"), run="r2")])
+        checks = store.latest_checks([AssetKey("a")])
+        assert {key: (each.run, each.event.passed) for key, each in checks.items()} == {
+            ("a", "c"): ("r2", True),
+            ("a", "d"): ("r1", True),
+        }
+        assert checks["a", "c"].event == Checked("a", "c", True, message="ok")
+
+    def test_handles_of_invocations_without_an_end(self, store):
+        store.append([record(Handle("t1")), record(Handle("t2"), invocation="2"), record(Handle("u"), run="r2")])
+        store.append([record(Handle("t3")), record(InvocationFinished("succeeded", 1.0), invocation="2")])
+        assert store.handles("r1") == {"1": "t3"}
+
+    def test_a_batch_that_cannot_be_written_leaves_no_trace(self, store):
+        store.append([record(Started("a"))])
+        with pytest.raises(StoreError):
+            store.append([record(Started("b"))], [made("b", version=None)])
+        assert len(list(store.events("r1"))) == 1
+        store.append([record(Started("c"))])
+        assert len(list(store.events("r1"))) == 2
+
+    def test_threads_share_one_store(self, store):
+        def write(n):
+            for m in range(20):
+                store.append([record(Log(f"{n}.{m}"))], [made(f"t{n}", str(m))])
+                store.latest([AssetKey(f"t{n}")])
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        messages = [each.event.message for each in store.events("r1")]
+        assert sorted(messages) == sorted(f"{n}.{m}" for n in range(4) for m in range(20))
+        assert {each.data_version for each in store.latest().values()} == {"19"}
+
+
+class TestClaims:
+    def test_what_another_run_holds_is_named_and_nothing_is_claimed(self, store):
+        store.begin(info("r1"))
+        store.begin(info("r2"))
+        assert store.claim("r1", [AssetKey("a"), AssetKey("b")]) == {}
+        assert store.claim("r2", [AssetKey("b"), AssetKey("c")]) == {"b": "r1"}
+        assert store.claim("r1", [AssetKey("c")]) == {}
+
+    def test_a_run_may_claim_again(self, store):
+        assert store.claim("r1", [AssetKey("a")]) == store.claim("r1", [AssetKey("a"), AssetKey("b")]) == {}
+
+    def test_the_end_releases(self, store):
+        store.claim("r1", [AssetKey("a")])
+        store.finish("r1", "succeeded", at(1))
+        assert store.claim("r2", [AssetKey("a")]) == {}
+
+    def test_a_run_may_claim_before_it_begins(self, store):
+        store.claim("r1", [AssetKey("a")])
+        assert [(run.id, run.state) for run in store.runs()] == [("r1", "running")]
+        assert store.claim("r2", [AssetKey("a")]) == {"a": "r1"}
+        assert [run.id for run in store.runs()] == ["r1"]
+        run = info(options={"x": 1})
+        store.begin(run)
+        assert store.runs() == [run]
+
+    def test_an_unseen_machine_is_given_time(self, path):
+        patient = SQLiteStore(path)
+        patient.begin(RunInfo(id="r1", state="running", started=START, process=1, host="other.example.com"))
+        assert [run.state for run in patient.runs()] == ["running"]
+        hasty = SQLiteStore(path, silence=timedelta(0))
+        assert hasty.claim("r2", [AssetKey("a")]) == {}
+        assert [run.state for run in hasty.runs()] == ["running", "interrupted"]
+
+    def test_a_sign_of_life_is_seen(self, path):
+        store = SQLiteStore(path)
+        store.begin(RunInfo(id="r1", state="running", started=START, process=1, host="other.example.com"))
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE runs SET seen = '2026-01-01T00:00:00+00:00'")
+        store.heartbeat(["r1"])
+        assert [run.state for run in store.runs()] == ["running"]
+
+    def test_a_run_gives_signs_of_life_by_itself_until_it_ends(self, path, monkeypatch):
+        monkeypatch.setattr("assetry.store.sqlite.PULSE", 0.005)
+        before = set(threading.enumerate())
+        store = SQLiteStore(path)
+        store.begin(info())
+        seen = "SELECT seen FROM runs"
+        db = sqlite3.connect(path)
+        first = db.execute(seen).fetchone()
+        assert until(lambda: db.execute(seen).fetchone() != first)
+        store.finish("r1", "succeeded", at(1))
+        assert until(lambda: set(threading.enumerate()) <= before)
+
+
+def until(condition):
+    """Wait for a condition for a minute at most; return whether it came true."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+CHILD = """
+    import os, sys
+    from datetime import UTC, datetime
+    from assetry.types.events import Handle, Log, Started
+    from assetry.types.keys import AssetKey
+    from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
+    from assetry.store.sqlite import SQLiteStore
+
+    path, run = sys.argv[1:3]
+    now = datetime.now(UTC)
+    def say(text):
+        print(text, flush=True)
+    def event(event):
+        return EventRecord(at=now, run=run, event=event, invocation="1")
+    store = SQLiteStore(path)
+"""
+
+
+@pytest.fixture
+def start(path, tmp_path):
+    """Start a child process with a store; what it says can be read from its `stdout`."""
+    children = []
+
+    def start(code, run="r1", path=path):
+        script = textwrap.dedent(CHILD) + textwrap.dedent(code)
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, path, run],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+RUNNING = """
+    store.begin(RunInfo(id=run, state="running", started=now, process=os.getpid(), assets=("a", "b")))
+    store.claim(run, [AssetKey("a")])
+    store.append([event(Started("a")), event(Handle("token"))],
+                 attempts=[Attempt(key=AssetKey("a"), run=run, at=now, outcome="running")])
+    say("running")
+    input()
+    store.close()
+"""
+
+
+class TestProcesses:
+    def test_a_living_run_is_left_alone(self, start, path):
+        child = start(RUNNING)
+        assert child.stdout.readline() == "running\n"
+        store = SQLiteStore(path)
+        assert [run.state for run in store.runs()] == ["running"]
+        assert store.claim("r2", [AssetKey("a")]) == {"a": "r1"}
+
+    @pytest.mark.parametrize("look", ["runs", "run", "attempts", "run_attempts", "claim"])
+    def test_a_killed_run_is_interrupted_for_whoever_looks(self, start, path, look):
+        child = start(RUNNING)
+        assert child.stdout.readline() == "running\n"
+        child.kill()
+        child.wait()
+        store = SQLiteStore(path)
+        if look == "runs":
+            assert store.runs()[0].state == "interrupted"
+        elif look == "run":
+            assert store.run("r1").state == "interrupted"
+        elif look == "claim":
+            assert store.claim("r2", [AssetKey("a")]) == {}
+        else:
+            tried = store.attempts() if look == "attempts" else store.run_attempts("r1")
+            assert (tried["a", None].outcome, "interrupted" in tried["a", None].message) == ("failed", True)
+        db = sqlite3.connect(path)
+        assert db.execute("SELECT state FROM runs WHERE id = 'r1'").fetchone() == ("interrupted",)
+        assert db.execute("SELECT outcome FROM attempts").fetchall() == [("failed",)]
+        assert db.execute("SELECT run FROM claims").fetchall() == ([("r2",)] if look == "claim" else [])
+        assert store.run("r1").finished == next(store.events("r1")).at
+        assert store.handles("r1") == {"1": "token"}
+
+    def test_kill_9_at_any_moment_loses_nothing_that_was_reported(self, start, path):
+        for round_ in range(3):
+            child = start(
+                """
+                store.begin(RunInfo(id=run, state="running", started=now, process=os.getpid()))
+                for n in range(10**9):
+                    store.append([event(Log(f"{n}.{m}")) for m in range(5)],
+                                 [Materialization(key=AssetKey("a"), at=now, run=run, data_version=f"{run}.{n}")])
+                    say(n)
+                """,
+                run=f"r{round_}",
+            )
+            reported = 0
+            while reported < 20 * (round_ + 1):
+                reported = int(child.stdout.readline())
+            child.send_signal(signal.SIGKILL)
+            reported = max([reported, *(int(line) for line in child.stdout.read().splitlines())])
+            child.wait()
+            store = SQLiteStore(path)
+            messages = [each.event.message for each in store.events(f"r{round_}")]
+            assert len(messages) % 5 == 0, "a batch was written in part"
+            assert len(messages) // 5 - 1 in (reported, reported + 1)
+            assert store.latest()["a", None].data_version == f"r{round_}.{len(messages) // 5 - 1}"
+            assert {run.state for run in store.runs()} == {"interrupted"}
+            assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            store.close()
+
+    def test_processes_that_start_and_write_at_once_corrupt_nothing(self, start, path):
+        children = [
+            start(
+                """
+                say("ready")
+                input()
+                store.begin(RunInfo(id=run, state="running", started=now, process=os.getpid()))
+                for n in range(30):
+                    store.append([event(Log(str(n)))],
+                                 [Materialization(key=AssetKey("a"), at=now, run=run, data_version=f"{run}.{n}")])
+                store.finish(run, "succeeded", now)
+                store.close()
+                """,
+                run=f"r{n}",
+            )
+            for n in range(3)
+        ]
+        for child in children:
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            child.stdin.write("\n")
+            child.stdin.flush()
+        assert [child.wait() for child in children] == [0, 0, 0]
+        store = SQLiteStore(path)
+        for n in range(3):
+            assert [each.event.message for each in store.events(f"r{n}")] == [str(m) for m in range(30)]
+        assert {run.state for run in store.runs()} == {"succeeded"}
+        db = sqlite3.connect(path)
+        assert db.execute("SELECT count(*) FROM materializations").fetchone() == (90,)
+        last = db.execute("SELECT data_version FROM materializations ORDER BY id DESC").fetchone()[0]
+        assert store.latest()["a", None].data_version == last
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    def test_one_of_two_claimers_wins(self, start, path):
+        claimer = """
+            say("ready")
+            for line in sys.stdin:
+                say(len(store.claim(run, [AssetKey(f"a{line.strip()}"), AssetKey(f"b{line.strip()}")])))
+        """
+        children = [start(claimer, run="r1"), start(claimer, run="r2")]
+        for child in children:
+            assert child.stdout.readline() == "ready\n"
+        for n in range(20):
+            for child in children:
+                child.stdin.write(f"{n}\n")
+                child.stdin.flush()
+            assert sorted(int(child.stdout.readline()) for child in children) == [0, 2]
+
+    def test_a_forked_child_opens_its_own_connection(self, path):
+        store = SQLiteStore(path)
+        store.begin(info())
+        pid = os.fork()
+        if not pid:
+            try:
+                store.append([record(Log("child"))])
+                store.close()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        store.append([record(Log("parent"))])
+        assert [each.event.message for each in store.events("r1")] == ["child", "parent"]
+
+
+class TestTroubles:
+    def refused(self, path, kind=StoreError, **given):
+        with pytest.raises(kind) as caught:
+            SQLiteStore(path, **given).begin(info())
+        assert str(path) in caught.value.message
+        assert caught.value.hint
+        return caught.value
+
+    def test_a_file_that_is_no_database_is_left_as_it_is(self, path):
+        path.parent.mkdir()
+        path.write_text("precious" * 1000)
+        error = self.refused(path)
+        assert "not a SQLite database" in error.message
+        assert "mv " in error.hint
+        assert path.read_text() == "precious" * 1000
+        assert sorted(each.name for each in path.parent.iterdir()) == [".gitignore", "state.db"]
+
+    def test_a_damaged_file_is_left_as_it_is(self, path):
+        store = SQLiteStore(path)
+        store.append([record(Log("x" * 200)) for _ in range(500)])
+        store.close()
+        whole = path.read_bytes()
+        damaged = whole[:8192] + b"\xff" * (len(whole) - 8192)
+        path.write_bytes(damaged)
+        store = SQLiteStore(path)
+        with pytest.raises(StoreError, match="damaged") as caught:
+            list(store.events("r1"))
+        assert "begins a new history" in " ".join(caught.value.hint.split())
+        store.close()
+        assert path.read_bytes() == damaged
+
+    def test_a_newer_store_names_both_versions(self, path):
+        SQLiteStore(path).begin(info())
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA user_version = 99")
+        error = self.refused(path, StoreVersionError)
+        assert "99" in error.message
+        assert "up to 1" in error.message
+        assert "Upgrade" in error.hint
+
+    def test_a_database_of_another_program_is_not_touched(self, path):
+        path.parent.mkdir()
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE runs (x)")
+        db.close()
+        before = path.read_bytes()
+        assert "another program" in self.refused(path).message
+        assert path.read_bytes() == before
+
+    def test_a_folder_in_its_place(self, path):
+        path.mkdir(parents=True)
+        assert "cannot be opened" in self.refused(path).message
+
+    def test_a_file_where_its_folder_should_be(self, path):
+        path.parent.write_text("")
+        with pytest.raises(StoreError, match="cannot be made") as caught:
+            SQLiteStore(path).begin(info())
+        assert str(path.parent) in caught.value.message
+
+    def test_a_lock_that_does_not_end(self, path):
+        SQLiteStore(path).begin(info())
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        assert "locked by another program" in self.refused(path, patience=0.01).message
+        other.rollback()
+        SQLiteStore(path, patience=0.01).begin(info())
+
+    def test_a_writer_waits_for_its_turn(self, start, path):
+        SQLiteStore(path).begin(info())
+        other = sqlite3.connect(path)
+        other.execute("BEGIN IMMEDIATE")
+        child = start("say('waiting'); store.append([event(Log('x'))]); say('written')")
+        assert child.stdout.readline() == "waiting\n"
+        other.rollback()
+        assert child.stdout.readline() == "written\n"
+
+    def test_a_full_disk_keeps_what_was_there(self, start, path):
+        child = start(
+            """
+            import resource, signal
+            from assetry.errors import StoreError
+            store.append([event(Log("before"))])
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            size = os.path.getsize(path + "-wal")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, size + 20_000))
+            try:
+                store.append([event(Log("x" * 1000)) for n in range(100)])
+            except StoreError as error:
+                say(" ".join(str(error).split()))
+            store.append([event(Log("small"))])
+            """
+        )
+        assert "is the disk full" not in (said := child.stdout.readline())
+        assert "disk" in said
+        assert "assetry retry" in said
+        assert child.wait() == 0
+        assert [each.event.message for each in SQLiteStore(path).events("r1")] == ["before", "small"]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
+    @pytest.mark.parametrize("closed", [True, False], ids=["closed", "killed"])
+    def test_who_may_only_read_can_look(self, start, closed):
+        """A store of somebody else, cleanly closed or left behind by a killed process."""
+        with tempfile.TemporaryDirectory() as folder:
+            # Not in pytest's own folder, which is closed to everybody else.
+            Path(folder).chmod(0o755)
+            path = Path(folder) / "state.db"
+            child = start(RUNNING, path=path)
+            assert child.stdout.readline() == "running\n"
+            if closed:
+                child.stdin.write("\n")
+                child.stdin.flush()
+            else:
+                child.kill()
+            child.wait()
+            assert path.with_name("state.db-wal").exists() is not closed
+            reader = os.fork()
+            if not reader:
+                os._exit(self.look_as_nobody(path))
+            assert os.waitpid(reader, 0)[1] == 0
+
+    def look_as_nobody(self, path):
+        try:
+            os.setgid(65534)
+            os.setuid(65534)
+            store = SQLiteStore(path)
+            assert [run.id for run in store.runs()] == ["r1"]
+            with pytest.raises(StoreError, match="may not be written"):
+                store.begin(info("r2"))
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            return 1
+        return 0
+
+
+def test_failed_events_are_not_lost_among_the_kinds(store):
+    store.append([record(Failed("a", "broke", hint="mend it", retryable=True))])
+    assert next(store.events("r1")).event == Failed("a", "broke", "mend it", True)
+
+
+def test_the_trace_is_compact(path):
+    store = SQLiteStore(path)
+    store.append([], [made("a", inputs={AssetKey("b"): "1"})])
+    (trace,) = sqlite3.connect(path).execute("SELECT trace FROM materializations").fetchone()
+    assert trace == '{"inputs":{"b":"1"}}'
+    assert json.loads(trace) == {"inputs": {"b": "1"}}
