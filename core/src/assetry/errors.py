@@ -18,7 +18,8 @@
     ├── ValueStoreError              a value cannot be kept, or read back
     │   └── NothingKeptError         there is no value yet
     └── RunError                     a run cannot go on
-        └── ConflictError            another run is building the same asset
+        ├── ConflictError            another run is building the same asset
+        └── RunFailedError           a run has ended, and not everything was made
 
 Every error says what is wrong, where (``file:line``), what was probably meant, and what to do next.
 An `AssetryError` is meant for people: the command line prints it without a traceback.
@@ -154,6 +155,10 @@ class RunError(AssetryError):
 
 class ConflictError(RunError):
     """Another run is building the same asset."""
+
+
+class RunFailedError(RunError):
+    """A run has ended, and not everything was made or an error check failed; asked for by ``raise_on_error=True``."""
 
 
 def near_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:

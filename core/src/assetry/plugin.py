@@ -30,6 +30,7 @@ from assetry.errors import (
 )
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
+from assetry.project.command import CommandContext
 from assetry.types.assets import Asset, Check, Column, Dep, Integration, Relation, Severity
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import (
@@ -55,65 +56,59 @@ from assetry.types.protocols import Executor, IOManager, Rows, RunContext, Runni
 from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo, RunState
 from assetry.types.time_partitions import TimeWindowPartitionsDefinition
 
-__all__ = [
+# Marking a hook's implementation.
+__all__ = ["hookimpl"]
+# Definitions.
+__all__ += [
     "Asset",
     "AssetKey",
-    "AssetryError",
-    "Attempt",
     "AutomationPolicy",
     "Check",
-    "CheckRef",
-    "Checked",
     "Column",
-    "ContentVersion",
-    "DefinitionError",
     "Dep",
-    "Event",
-    "EventRecord",
-    "Executor",
-    "Failed",
     "FreshnessPolicy",
-    "Handle",
-    "IOManager",
     "Integration",
-    "IntegrationError",
-    "Invocation",
-    "InvocationGroup",
-    "Level",
-    "Log",
-    "Materialization",
-    "Materialized",
-    "NothingKeptError",
-    "Observed",
-    "Outcome",
-    "Panel",
-    "PanelContext",
     "PartitionsDefinition",
-    "Process",
-    "Progress",
     "Relation",
     "RetryPolicy",
-    "Rows",
-    "RunContext",
-    "RunError",
-    "RunInfo",
-    "RunState",
-    "RunningTask",
-    "Saved",
     "Severity",
+    "TimeWindowPartitionsDefinition",
+]
+# Invocations, and what they are given.
+__all__ += ["CheckRef", "Invocation", "InvocationGroup", "RunContext"]
+# Events that a tool reports.
+__all__ += [
+    "Checked",
+    "Event",
+    "Failed",
+    "Handle",
+    "Level",
+    "Log",
+    "Materialized",
+    "Observed",
+    "Progress",
     "Skipped",
     "Started",
-    "Store",
+]
+# Values, and the places that keep them.
+__all__ += ["ContentVersion", "IOManager", "Rows", "Saved", "columns_of", "content_version", "nothing_kept"]
+# Records, and the stores that keep them.
+__all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
+# Executors.
+__all__ += ["Executor", "RunningTask", "Task"]
+# The command line and panels.
+__all__ += ["CommandContext", "Panel", "PanelContext"]
+# Errors.
+__all__ += [
+    "AssetryError",
+    "DefinitionError",
+    "IntegrationError",
+    "NothingKeptError",
+    "RunError",
     "StoreError",
-    "Task",
-    "TimeWindowPartitionsDefinition",
     "UsageError",
     "ValueStoreError",
-    "columns_of",
-    "content_version",
-    "from_json",
-    "hookimpl",
     "near_names",
-    "nothing_kept",
-    "to_json",
 ]
+# JSON both ways.
+__all__ += ["from_json", "to_json"]

@@ -22,7 +22,7 @@ def test_five_connections_of_200_streams_are_five_posts_and_at_most_a_request_a_
     for number in range(5):
         place.airbyte.add_connection(f"c{number}", STREAMS, destination=destination).seconds = 600.0
     assets = place.load(workspace_id=place.airbyte.workspace)
-    with Project(assets, settings=place.root, executor="threads:5") as project:
+    with Project(assets, root=place.root, executor="threads:5") as project:
         assert project.plan().count == 5
         before, began = len(place.airbyte.seen), place.clock.monotonic()
         result = project.materialize()

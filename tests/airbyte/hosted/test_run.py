@@ -44,7 +44,7 @@ def lake(place: Place, **fields: Any) -> FakeConnection:
 
 def project(place: Place, connection: FakeConnection, **options: Any) -> Project:
     assets = place.load(connection, **options)
-    return Project([*assets, source(), active_users, big_orders], settings=place.root, io="memory:")
+    return Project([*assets, source(), active_users, big_orders], root=place.root, io="memory:")
 
 
 def test_a_dbt_source_and_the_airbyte_table_are_one_node(place: Place) -> None:
@@ -81,7 +81,7 @@ def test_the_ways_to_join_by_hand(place: Place) -> None:
     from dataclasses import replace
 
     by_meta = replace(source(), joins=AssetKey("shop/users"), relation=Relation("x", "y", "z"))
-    with Project([*none, by_meta], settings=place.root) as made:
+    with Project([*none, by_meta], root=place.root) as made:
         assert str(made.graph["dbt/raw/users"].key) == "shop/users"
 
 

@@ -120,7 +120,7 @@ class Bench:
             integrations=[self.integration],
             store=f"sqlite:{self.root}/state.db",
             io=self.io,
-            settings=self.root,
+            root=self.root,
         )
 
     def run(self, select: Any = None, **ask: Any) -> Any:

@@ -313,7 +313,7 @@ def start(made: Bench) -> subprocess.Popen[str]:
     code = (
         "from assetry import Integration, Project\n"
         f"shop = Integration('shop', 'airbyte', {options!r}, {root!r})\n"
-        f"p = Project(integrations=[shop], store='sqlite:{root}/state.db', io={made.io!r}, settings={root!r})\n"
+        f"p = Project(integrations=[shop], store='sqlite:{root}/state.db', io={made.io!r}, root={root!r})\n"
         "print(p.materialize().run.state)"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -133,7 +133,7 @@ def project(mill: Mill, tmp_path: Path) -> Iterator[Project]:
         return len(report)
 
     north = Integration("north", "mill")
-    with Project([length], integrations=[north], plugins=[mill], store="notebook:a", settings=tmp_path) as found:
+    with Project([length], integrations=[north], plugins=[mill], store="notebook:a", root=tmp_path) as found:
         yield found
 
 

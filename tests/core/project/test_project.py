@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from assetry.errors import (
     IntegrationError,
     NoClaimError,
     ProjectFileError,
+    RunFailedError,
     SelectionError,
     StoreError,
     StoreVersionError,
@@ -26,7 +28,6 @@ from assetry.errors import (
     ValueStoreError,
 )
 from assetry.plugin import hookimpl
-from assetry.project.project import Ask
 from assetry.project.settings import absolute
 
 ASSETS = """
@@ -80,7 +81,7 @@ def two(one: int) -> int:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    with Project([one, two], settings=tmp_path) as project:
+    with Project([one, two], root=tmp_path) as project:
         yield project
 
 
@@ -93,7 +94,7 @@ def keys(project: Project) -> list[str]:
 
 def test_functions_assets_and_lists_of_both(tmp_path: Path) -> None:
     raw = Asset(key="raw", kind="x", executable=False)
-    project = Project([one, [two, (raw,)]], settings=tmp_path)
+    project = Project([one, [two, (raw,)]], root=tmp_path)
     assert set(keys(project)) == {"one", "two", "raw"}
 
 
@@ -171,7 +172,7 @@ def test_a_plugin_file_beside_the_project(write: Any, opened: Any) -> None:
 
 def test_the_source_of_a_source_is_found_by_its_key(tmp_path: Path) -> None:
     source = Asset(key="one", kind="x", executable=False, resource_type="source", integration=Integration("x", "x"))
-    project = Project([one, source], settings=tmp_path, plugins=[Loader()])
+    project = Project([one, source], root=tmp_path, plugins=[Loader()])
     assert keys(project) == ["one"]
     assert project.graph["one"].executable
 
@@ -261,14 +262,14 @@ def test_an_integration_that_no_plugin_loads(write: Any, opened: Any) -> None:
 @pytest.mark.parametrize(("option", "value"), [("store", "redis:x"), ("executor", "cluster:x")])
 def test_a_place_that_no_plugin_knows(tmp_path: Path, option: str, value: str) -> None:
     with (
-        Project([one], settings=tmp_path, **{option: value}) as project,
+        Project([one], root=tmp_path, **{option: value}) as project,
         pytest.raises(NoClaimError, match="No plugin"),
     ):
         project.materialize()
 
 
 def test_a_place_for_values_that_no_plugin_knows_fails_what_is_to_be_kept_there(tmp_path: Path) -> None:
-    with Project([one], settings=tmp_path, io="tape:x") as project:
+    with Project([one], root=tmp_path, io="tape:x") as project:
         (attempt,) = project.materialize().outcomes.values()
     assert attempt.outcome == "failed"
     assert "No plugin keeps values at 'tape' URLs" in (attempt.message or "")
@@ -283,7 +284,7 @@ def test_a_store_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     file.write_text("not a database, but somebody's text\n" * 50)
     before = file.read_bytes()
-    with Project([one], settings=tmp_path, store="sqlite:state.db") as project, pytest.raises(StoreError):
+    with Project([one], root=tmp_path, store="sqlite:state.db") as project, pytest.raises(StoreError):
         project.materialize()
     assert file.read_bytes() == before
 
@@ -291,13 +292,13 @@ def test_a_store_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_store_of_a_newer_assetry_is_left_as_it_is(tmp_path: Path) -> None:
     import sqlite3
 
-    with Project([one], settings=tmp_path) as project:
+    with Project([one], root=tmp_path) as project:
         project.materialize()
     with sqlite3.connect(tmp_path / ".assetry" / "state.db") as db:
         db.execute("PRAGMA user_version = 999")
     db.close()
     with (
-        Project([one], settings=tmp_path) as project,
+        Project([one], root=tmp_path) as project,
         pytest.raises(StoreVersionError, match="newer assetry") as caught,
     ):
         project.status()
@@ -338,7 +339,7 @@ def test_an_unknown_way_of_collapsing_is_refused(project: Project) -> None:
     with pytest.raises(UsageError) as caught:
         project.plan(collapse="fewer")
     assert "fewest" in caught.value.near
-    assert project.plan(request=Ask(collapse="earliest")).invocations
+    assert project.plan(collapse="earliest").invocations
 
 
 def test_status_of_all_of_some_and_of_one(project: Project) -> None:
@@ -382,7 +383,7 @@ def test_what_is_left_of_a_run_is_what_nobody_made_since(tmp_path: Path) -> None
     def below(flaky: int) -> int:
         return flaky
 
-    with Project([one, flaky, below], settings=tmp_path) as project:
+    with Project([one, flaky, below], root=tmp_path) as project:
         failed = project.materialize().run
         assert project.undone(failed) == ("flaky", "below")
         broken.clear()
@@ -399,9 +400,9 @@ def test_what_is_left_leaves_out_what_is_no_longer_defined(tmp_path: Path) -> No
     def flaky() -> int:
         raise ValueError("no")
 
-    with Project([one, flaky], settings=tmp_path) as project:
+    with Project([one, flaky], root=tmp_path) as project:
         failed = project.materialize().run
-    with Project([one], settings=tmp_path) as project:
+    with Project([one], root=tmp_path) as project:
         assert project.undone(failed) == ()
 
 
@@ -418,7 +419,7 @@ def test_relative_places_start_from_the_root(tmp_path: Path, monkeypatch: pytest
     def three() -> int:
         return 3
 
-    with Project([one, three], settings=root, store="sqlite:state/s.db", io="parquet:values") as project:
+    with Project([one, three], root=root, store="sqlite:state/s.db", io="parquet:values") as project:
         project.materialize()
         assert project.load_value("three") == 3
     assert (root / "state" / "s.db").is_file()
@@ -441,20 +442,20 @@ class Warehouse(Loader):
 
 
 def test_values_go_to_the_first_warehouse_of_an_integration_and_else_to_files(tmp_path: Path) -> None:
-    with Project([one], settings=tmp_path) as project:
+    with Project([one], root=tmp_path) as project:
         assert project.values.default == f"parquet:{tmp_path}/.assetry/data"
     warehouse = Integration("x", "x")
-    with Project([one], integrations=[warehouse], plugins=[Warehouse()], settings=tmp_path) as project:
+    with Project([one], integrations=[warehouse], plugins=[Warehouse()], root=tmp_path) as project:
         assert project.values.default == "memory:"
     table = Asset(key="t", kind="x", integration=warehouse)
-    with Project([one, table], plugins=[Warehouse()], settings=tmp_path) as project:
+    with Project([one, table], plugins=[Warehouse()], root=tmp_path) as project:
         assert project.values.default == "memory:"
-    with Project([one, table], plugins=[Warehouse()], settings=tmp_path, io="parquet:here") as project:
+    with Project([one, table], plugins=[Warehouse()], root=tmp_path, io="parquet:here") as project:
         assert project.values.default == f"parquet:{tmp_path}/here", "what is configured goes first"
 
 
 def test_a_closed_project_holds_nothing_and_can_be_used_again(tmp_path: Path) -> None:
-    project = Project([one, two], settings=tmp_path)
+    project = Project([one, two], root=tmp_path)
     assert project.materialize().ok
     project.close()
     project.close()
@@ -467,31 +468,60 @@ def test_a_closed_project_holds_nothing_and_can_be_used_again(tmp_path: Path) ->
     project.close()
 
 
-def test_what_cannot_be_closed_does_not_keep_the_rest_open(tmp_path: Path) -> None:
-    project = Project([one], settings=tmp_path)
+def test_what_cannot_be_closed_does_not_keep_the_rest_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project([one], root=tmp_path)
     project.materialize()
     closed: list[str] = []
 
-    class Stubborn:
-        def close(self) -> None:
-            closed.append("stubborn")
-            raise OSError("busy")
+    def stubborn() -> None:
+        closed.append("values")
+        raise OSError("busy")
 
-    store = project.store
-    project._opened.append(Stubborn())
+    monkeypatch.setattr(project.values, "close", stubborn)
+    monkeypatch.setattr(project.store, "close", lambda: closed.append("store"))
     with pytest.raises(OSError, match="busy"):
         project.close()
-    assert closed == ["stubborn"]
-    assert project.store is not store
-    project.close()
+    assert closed == ["values", "store"]
 
 
 def test_materialize_returns_how_it_went(tmp_path: Path) -> None:
-    result = materialize([one, two], "one", project={"settings": tmp_path})
+    result = materialize([one, two], "one", project={"root": tmp_path})
     assert result.ok
     assert result.keys("materialized") == ("one",)
     with pytest.raises(SelectionError):
-        materialize([one], "nope", project={"settings": tmp_path})
+        materialize([one], "nope", project={"root": tmp_path})
+
+
+def test_values_come_out_of_a_result(tmp_path: Path) -> None:
+    result = materialize([one, two], store="sqlite::memory:", io="memory:")
+    assert (result.value("one"), result.value("two")) == (1, 2)
+    assert materialize([one], project={"root": tmp_path}).value("one") == 1
+    with pytest.raises(UsageError, match="No asset 'tow'"):
+        result.value("tow")
+
+
+def test_a_failure_is_an_exception_where_that_is_asked_for(tmp_path: Path) -> None:
+    @asset
+    def broken() -> int:
+        raise ValueError("no rows")
+
+    with pytest.raises(RunFailedError, match=r"failed\.\n  broken: ValueError: no rows") as caught:
+        materialize([one, broken], io="memory:", raise_on_error=True, project={"root": tmp_path})
+    assert "assetry retry" in (caught.value.hint or "")
+    assert not materialize([one, broken], io="memory:", project={"root": tmp_path}).ok
+    assert materialize([one], io="memory:", raise_on_error=True, project={"root": tmp_path}).ok
+
+
+def test_a_keyword_that_does_not_exist_is_told_with_what_was_meant(tmp_path: Path) -> None:
+    project = Project([one], root=tmp_path)
+    with pytest.raises(UsageError, match="no keyword 'stail'") as caught:
+        project.plan(stail=True)  # type: ignore[call-arg]
+    assert caught.value.near == ("stale",)
+
+
+@pytest.mark.parametrize("verb", [Project.plan, Project.materialize, materialize])
+def test_the_keywords_of_a_plan_show_in_signatures(verb: Callable[..., object]) -> None:
+    assert {"stale", "full_refresh", "partition", "collapse"} <= set(inspect.signature(verb).parameters)
 
 
 def test_an_asset_with_partitions_and_one_without(tmp_path: Path) -> None:
@@ -499,7 +529,7 @@ def test_an_asset_with_partitions_and_one_without(tmp_path: Path) -> None:
     def daily(context: Any) -> str:
         return str(context.partition)
 
-    with Project([one, daily], settings=tmp_path) as project:
+    with Project([one, daily], root=tmp_path) as project:
         result = project.materialize(partition="2026-01-02")
         assert {(str(key), part) for key, part in result.outcomes} == {("one", None), ("daily", "2026-01-02")}
         assert project.load_value("daily", partition="2026-01-02") == "2026-01-02"

@@ -112,9 +112,7 @@ def project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     made: list[Project] = []
 
     def make(*assets: Any, plugins: Sequence[Any] = (), **more: Any) -> Project:
-        found = Project(
-            assets, plugins=plugins, settings=tmp_path, **{"io": "memory:", "executor": "threads:8", **more}
-        )
+        found = Project(assets, plugins=plugins, root=tmp_path, **{"io": "memory:", "executor": "threads:8", **more})
         made.append(found)
         return found
 

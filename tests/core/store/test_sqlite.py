@@ -292,7 +292,7 @@ class TestClaims:
         assert [run.state for run in store.runs()] == ["running"]
 
     def test_a_run_gives_signs_of_life_by_itself_until_it_ends(self, path, monkeypatch):
-        monkeypatch.setattr("assetry.store.sqlite.PULSE", 0.005)
+        monkeypatch.setattr("assetry.store.heartbeat.INTERVAL", 0.005)
         before = set(threading.enumerate())
         store = SQLiteStore(path)
         store.begin(info())

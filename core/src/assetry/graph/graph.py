@@ -155,6 +155,41 @@ class AssetGraph:
         """
         return _reach(self.downstream, indices, depth)
 
+    def upstream_of(self, key: str) -> tuple[AssetKey, ...]:
+        """Return the keys of what an asset is made from directly; raise `UsageError` for an unknown key.
+
+        >>> AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])]).upstream_of("b")
+        (AssetKey('a'),)
+        """
+        return self._keys(self.upstream[self.index(key)])
+
+    def downstream_of(self, key: str) -> tuple[AssetKey, ...]:
+        """Return the keys of what is made from an asset directly; raise `UsageError` for an unknown key.
+
+        >>> AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])]).downstream_of("a")
+        (AssetKey('b'),)
+        """
+        return self._keys(self.downstream[self.index(key)])
+
+    def ancestors_of(self, key: str, depth: int | None = None) -> tuple[AssetKey, ...]:
+        """Return the keys of all that an asset is made from, at most `depth` steps away, in dependency order.
+
+        >>> AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])]).ancestors_of("b")
+        (AssetKey('a'),)
+        """
+        return self._keys(self.ancestors([self.index(key)], depth))
+
+    def descendants_of(self, key: str, depth: int | None = None) -> tuple[AssetKey, ...]:
+        """Return the keys of all that is made from an asset, at most `depth` steps away, in dependency order.
+
+        >>> AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])]).descendants_of("a")
+        (AssetKey('b'),)
+        """
+        return self._keys(self.descendants([self.index(key)], depth))
+
+    def _keys(self, indices: Iterable[int]) -> tuple[AssetKey, ...]:
+        return tuple(self.keys[i] for i in sorted(indices))
+
     def definitions(self, index: int) -> tuple[Asset, ...]:
         """Return the asset and the further definitions that were found to be it.
 

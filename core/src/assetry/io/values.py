@@ -114,10 +114,9 @@ class ValueRouter:
         return Saved(saved.data_version, saved.columns, {**facts, **saved.metadata, "io": place})
 
     def close(self) -> None:
-        """Close every IO manager that was opened."""
+        """Let every IO manager that was opened go of files and connections; each opens them again when it is used."""
         with self._lock:
             managers = list(self._managers.values())
-            self._managers.clear()
             self._urls.clear()
         for manager in managers:
             manager.close()

@@ -1,6 +1,6 @@
 """A project: assets, the tools that make them, and where values and records are kept.
 
-This is the front door: it finds and loads the definitions, and hands them on, one way, to graph, plan and run.
+This is the front door: it loads the definitions and hands them on, one way, to graph, plan and run.
 """
 
 from __future__ import annotations
@@ -8,28 +8,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
-from importlib import import_module
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from assetry.errors import DefinitionError, DuplicateKeyError, UsageError
-from assetry.gc_pause import paused_gc
+from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
-from assetry.hooks.installed import Candidate, PluginInfo
-from assetry.hooks.manager import Plugins, load_plugins
+from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
-from assetry.plan.collapse import Mode
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
+from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
+from assetry.project.definitions import Definitions, local_plugins
 from assetry.project.settings import Settings, absolute, read_settings
-from assetry.python.decorators import AssetFunction
-from assetry.python.modules import import_modules
-from assetry.python.plugin import PythonPlugin
 from assetry.run.loop import execute
-from assetry.run.observe import Sight, observe
+from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import jobs_of, undone
 from assetry.selection.selection import Selection, selection
@@ -40,52 +35,18 @@ from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import EventRecord, RunInfo
 
-#: The plugins that assetry itself consists of, by name; each is a module of hook implementations.
-BUILT_IN = {"executors": "assetry.run.threads", "io": "assetry.io.plugin", "store": "assetry.store.sqlite"}
-
-PYTHON = "python"
-
-#: The module beside the project file that may hold the project's own hooks.
-LOCAL_PLUGINS = "assetry_plugins"
-
-Definition = Asset | AssetFunction[Any, Any]
 Selectors = str | Sequence[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Say how a selection is to be planned; see `Project.plan`.
-
-    >>> Ask(partition="2026-01-31").partitions
-    ('2026-01-31',)
-    """
-
-    stale: bool = False
-    full_refresh: bool = False
-    partition: str | Sequence[str] = ()
-    collapse: Mode = "fewest"
-
-    def __post_init__(self) -> None:
-        if self.collapse not in ("fewest", "earliest"):
-            raise UsageError(f"collapse={self.collapse!r}: unknown.", near=("fewest", "earliest"))
-
-    @property
-    def partitions(self) -> tuple[str, ...]:
-        """Return the partitions asked for."""
-        return (self.partition,) if isinstance(self.partition, str) else tuple(self.partition)
-
-    def options(self) -> dict[str, Any]:
-        """Return what a run keeps of this, as JSON."""
-        return {"full_refresh": self.full_refresh, "partition": list(self.partitions), "stale": self.stale}
+OnEvent = Callable[[EventRecord], None]
 
 
 class Project:
-    """Hold the assets of a project, plan them, materialize them, and tell how they are.
+    """The assets of a project: planned, materialized, and asked how they are.
 
     `assets` may mix `Asset` values, functions decorated with `@asset` and lists of either, such as what
     ``load_assets_from_dbt_project()`` returns. `integrations` are loaded through their plugins. `plugins` are local
-    ones, modules or objects. `store`, `io` and `executor` are URLs and go before what `settings` say; `settings` may
-    also be just the project's folder, that relative paths start from.
+    ones, modules or objects (or a loaded `Plugins`, in the place of all installed ones). `root` is the project's
+    folder, that relative paths start from. `store`, `io` and `executor` are URLs and go before what `settings`, those
+    of a project file, say.
 
     Nothing is loaded before it is needed: definitions at the first use of `graph`, which raises `DefinitionError`.
 
@@ -98,7 +59,7 @@ class Project:
     ...     return one + 1
     >>> with Project(assets=[one, two], store="sqlite::memory:", io="memory:") as project:
     ...     result = project.materialize()
-    ...     result.ok, project.load_value("two")
+    ...     result.ok, result.value("two")
     (True, 2)
     """
 
@@ -106,19 +67,18 @@ class Project:
         self,
         assets: Iterable[Any] = (),
         *,
+        root: Path | str = ".",
         integrations: Sequence[Integration] = (),
-        plugins: Sequence[Any] = (),
+        plugins: Sequence[Any] | Plugins = (),
         store: str | None = None,
         io: str | None = None,
         executor: str | None = None,
-        settings: Settings | Path | str = ".",
+        settings: Settings | Path | str | None = None,
     ) -> None:
-        base = settings if isinstance(settings, Settings) else Settings(Path(settings).resolve())
+        # Before there was `root`, a folder was given as `settings`.
+        base = settings if isinstance(settings, Settings) else Settings(Path(settings or root).resolve())
         self.settings = replace(base, store=store or base.store, io=io or base.io, executor=executor or base.executor)
-        self._definitions = tuple(_flat(assets))
-        self._integrations = tuple(integrations)
-        self._local = tuple(plugins)
-        self._opened: list[Any] = []
+        self._definitions = Definitions(self.settings, assets, integrations, plugins)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] = ".", *, plugins: Sequence[Any] = ()) -> Project:
@@ -128,8 +88,7 @@ class Project:
         ``assets.py`` or ``assets/``. Raises `ProjectFileError`.
         """
         settings = read_settings(Path(path))
-        local = [*plugins, *_local_plugins(settings.root)]
-        return cls(settings=settings, plugins=local)
+        return cls(settings=settings, plugins=[*plugins, *local_plugins(settings.root)])
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
@@ -138,122 +97,45 @@ class Project:
         """Return the project's folder."""
         return self.settings.root
 
-    @cached_property
+    @property
     def plugins(self) -> Plugins:
         """Return the loaded plugins."""
-        built_in: dict[str, Callable[[], Any]] = {
-            name: partial(import_module, module) for name, module in BUILT_IN.items()
-        }
-        functions = [each for each in self._definitions if isinstance(each, AssetFunction)]
-        python = PythonPlugin(functions)
-        return load_plugins({**built_in, PYTHON: lambda: python}, self._local)
+        return self._definitions.plugins
 
-    @cached_property
+    @property
     def integrations(self) -> tuple[Integration, ...]:
         """Return every integration of the project, the Python modules among them."""
-        named = self.settings.integrations
-        if named is None and self.settings.file is None and not self._definitions and not self._integrations:
-            named = tuple(self.plugins.discover(str(self.root)))
-        return (*(named or ()), *self._integrations, *self._python())
-
-    def _python(self) -> Iterable[Integration]:
-        modules = self.settings.modules
-        if modules is None and not self._definitions and not self._integrations:
-            modules = _default_modules(self.root)
-        functions = any(isinstance(each, AssetFunction) for each in self._definitions)
-        names = list(modules or ())
-        if names or functions:
-            yield Integration(PYTHON, PYTHON, {"modules": names}, str(self.root))
+        return self._definitions.integrations
 
     @cached_property
     def graph(self) -> AssetGraph:
         """Return the graph of all assets; the definitions are loaded at the first use."""
-        assets = [each for each in self._definitions if isinstance(each, Asset)]
-        with paused_gc():
-            for integration in self.integrations:
-                assets += self.plugins.load_assets(integration)
-            graph = AssetGraph.of(self._placed(assets))
-        self._check_tables(graph)
-        return graph
+        return self._definitions.graph(self.values)
 
-    def _check_tables(self, graph: AssetGraph) -> None:
-        """Refuse two Python assets of one table: each would overwrite the other, and nobody would be told."""
-        named: dict[str, list[Asset]] = {}
-        for asset in graph.assets:
-            if asset.kind == PYTHON and asset.executable:
-                named.setdefault(asset.key.name.casefold(), []).append(asset)
-        tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
-        for asset in (each for alike in named.values() if len(alike) > 1 for each in alike):
-            relation = self.values.relation(asset)
-            if relation is None:
-                continue
-            first = tables.setdefault((self.values.place(asset), relation.folded), asset)
-            if first is not asset:
-                raise DuplicateKeyError(
-                    f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",
-                    where=f"{first.source} and {asset.source}",
-                    hint="Give one another last key part, or an io_manager with another schema.",
-                )
-
-    def _placed(self, assets: Sequence[Asset]) -> Iterable[Asset]:
-        """Give a Python asset its table where that is somebody's source, so that the two are recognised as one.
-
-        An asset that a source names by its key, or by `meta`, is kept where the source looks for it instead.
-        """
-        sources = [asset for asset in assets if asset.relation is not None and not asset.executable]
-        wanted = {asset.relation.folded for asset in sources if asset.relation is not None}
-        named = {asset.key for asset in sources} | {asset.joins for asset in sources}
-        for given in assets:
-            asset = given if given.io is None else replace(given, io=absolute(given.io, self.root))
-            if asset.kept:
-                yield replace(asset, relation=self.values.relation(asset))
-                continue
-            relation = None
-            if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
-                relation = None if asset.key in named else self.values.relation(asset)
-            joins = relation is not None and relation.folded in wanted
-            yield replace(asset, relation=relation) if joins else asset
+    def group_of(self, asset: Asset) -> InvocationGroup | None:
+        """Return what an asset may share an invocation with; None when it runs on its own, or nothing here makes it."""
+        return self.plugins.invocation_group(asset) if asset.executable else None
 
     # -- where things are kept -----------------------------------------------------------------------------------
 
     @cached_property
     def store(self) -> Store:
         """Return the store of records, opened."""
-        store = self.plugins.open_store(absolute(self.settings.store, self.root))
-        self._opened.append(store)
-        return store
+        return self.plugins.open_store(absolute(self.settings.store, self.root))
 
     @cached_property
     def values(self) -> ValueRouter:
         """Return what keeps and reads the values of assets."""
-        values = ValueRouter(
+        files = f"parquet:{self.root / '.assetry' / 'data'}"
+        configured = self.settings.io and absolute(self.settings.io, self.root)
+        return ValueRouter(
             self.plugins.open_io,
-            self._default_io() or self._files,
-            files=self._files,
+            configured or self._definitions.warehouse_url() or files,
+            files=files,
             io_url=self.plugins.io_url,
             last_metadata=self._last_metadata,
             describe=self.plugins.value_metadata,
         )
-        self._opened.append(values)
-        return values
-
-    @property
-    def _files(self) -> str:
-        return f"parquet:{self.root / '.assetry' / 'data'}"
-
-    def _default_io(self) -> str | None:
-        """Return the URL that Python assets are kept at: as configured, else the first warehouse of an integration."""
-        if self.settings.io is not None:
-            return absolute(self.settings.io, self.root)
-        known = {asset.integration.name: asset.integration for asset in self._loaded() if asset.integration}
-        for integration in (*self.integrations, *known.values()):
-            url = self.plugins.io_url(integration)
-            if url is not None:
-                return url
-        return None
-
-    def _loaded(self) -> Iterable[Asset]:
-        return (each for each in self._definitions if isinstance(each, Asset))
 
     def _last_metadata(self, key: AssetKey, partition: str | None) -> Mapping[str, Any]:
         made = self.store.latest([key]).get((key, partition))
@@ -265,13 +147,11 @@ class Project:
 
     def close(self) -> None:
         """Let go of files and connections; the project may be used again afterwards."""
-        for name in ("store", "values"):
-            self.__dict__.pop(name, None)
         with ExitStack() as closing:
-            # What cannot be closed must not keep the others open.
-            for each in self._opened:
-                closing.callback(each.close)
-            self._opened = []
+            # What cannot be closed must not keep the other open.
+            for name in ("store", "values"):
+                if name in self.__dict__:
+                    closing.callback(self.__dict__[name].close)
 
     def __enter__(self) -> Project:
         return self
@@ -307,27 +187,26 @@ class Project:
         wanted = self.graph[key].key
         return next(status for status in self._statuses if status.key == wanted)
 
-    def group_of(self, asset: Asset) -> InvocationGroup | None:
-        """Return what an asset may share an invocation with; None when it runs on its own, or nothing here makes it."""
-        return self.plugins.invocation_group(asset) if asset.executable else None
-
     # -- plan and run --------------------------------------------------------------------------------------------
 
-    def plan(self, select: Selectors = None, exclude: Selectors = None, request: Ask | None = None, **ask: Any) -> Plan:
+    @with_plan_keywords
+    def plan(self, select: Selectors = None, exclude: Selectors = None, **keywords: Unpack[PlanKeywords]) -> Plan:
         """Return what would run for a selection, and why, without running anything.
 
-        Keywords are the fields of `Ask`: ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds
-        incremental models anew, ``partition="2026-01-31"`` names one partition (or a list), and
-        ``collapse="earliest"`` trades invocations for an earlier start. Raises `SelectionError`.
+        ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds incremental models anew,
+        ``partition="2026-01-31"`` names one partition (or a list), and ``collapse="earliest"`` trades invocations for
+        an earlier start. Raises `SelectionError`, and `UsageError` for a keyword that does not exist.
         """
-        request = request or Ask(**ask)
+        return self._plan(select, exclude, Ask.of(keywords))
+
+    def _plan(self, select: Selectors, exclude: Selectors, ask: Ask) -> Plan:
         keys = self.select(select, exclude)
-        if request.partitions and all(self.graph[key].partitions_def is None for key in keys):
+        if ask.partitions and all(self.graph[key].partitions_def is None for key in keys):
             raise UsageError(
                 "A partition is asked for, but nothing that is selected has partitions.",
                 hint="Leave --partition out, or select other assets.",
             )
-        return self._plan_of(keys, request)
+        return self._plan_of(keys, ask)
 
     def commands(self, plan: Plan) -> Plan:
         """Return a plan with the command of each invocation filled in, for people to read."""
@@ -376,23 +255,26 @@ class Project:
                 definition.validate(partition)
         return request.partitions
 
+    @with_plan_keywords
     def materialize(
         self,
         select: Selectors = None,
         exclude: Selectors = None,
-        request: Ask | None = None,
         *,
-        on_event: Callable[[EventRecord], None] | None = None,
-        **ask: Any,
+        on_event: OnEvent | None = None,
+        raise_on_error: bool = False,
+        **keywords: Unpack[PlanKeywords],
     ) -> RunResult:
         """Bring a selection up to date and return how it went; see `plan` for the keywords.
 
-        A failed asset or check is an outcome of the result, not an exception. `on_event` hears each record once it
-        is durable. Raises `ConflictError` when another run is building one of the assets.
+        A failed asset or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event`
+        is called with each record once it is durable. Raises `ConflictError` when another run is building one of the
+        assets.
         """
-        request = request or Ask(**ask)
-        options = {"select": select, "exclude": exclude, **request.options()}
-        return self.run(self.plan(select, exclude, request), options=options, on_event=on_event)
+        ask = Ask.of(keywords)
+        options = {"select": select, "exclude": exclude, **ask.options()}
+        result = self.run(self._plan(select, exclude, ask), options=options, on_event=on_event)
+        return result.checked() if raise_on_error else result
 
     def run(
         self,
@@ -400,18 +282,19 @@ class Project:
         *,
         options: Mapping[str, Any] | None = None,
         resume: Mapping[str, str] | None = None,
-        on_event: Callable[[EventRecord], None] | None = None,
+        on_event: OnEvent | None = None,
     ) -> RunResult:
         """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry."""
         if not plan.invocations:
             info = new_run((), options or {})
-            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {})
+            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, self.load_value)
         parts = dict.fromkeys(each for planned in plan.invocations for each in planned.invocation.partitions)
         request = RunRequest({"partition": list(parts), **(options or {})}, resume or {}, on_event)
         store, values = self.store, self.values
         executor = self.plugins.open_executor(self.settings.executor)
         try:
-            return execute(plan, self.graph, RunServices(self.plugins, store, executor, values), request)
+            result = execute(plan, self.graph, RunServices(self.plugins, store, values), executor, request)
+            return replace(result, load=self.load_value)
         finally:
             executor.close()
 
@@ -420,14 +303,14 @@ class Project:
         select: Selectors = None,
         exclude: Selectors = None,
         *,
-        on_event: Callable[[EventRecord], None] | None = None,
+        on_event: OnEvent | None = None,
     ) -> RunResult:
         """Look at what happened to a selection outside, without running anything, and record it.
 
         For example a sync that somebody else started: what is downstream of it becomes stale.
         """
-        sight = Sight(self.plugins, self.store, self.values)
-        return observe(self.graph, self.select(select, exclude), sight, on_event)
+        services = RunServices(self.plugins, self.store, self.values)
+        return observe(self.graph, self.select(select, exclude), services, on_event)
 
     # -- history -------------------------------------------------------------------------------------------------
 
@@ -454,7 +337,7 @@ class Project:
             tuple(left), Ask(full_refresh=bool(run.options.get("full_refresh")), partition=tuple(parts))
         )
 
-    def retry(self, run_id: str | None = None, *, on_event: Callable[[EventRecord], None] | None = None) -> RunResult:
+    def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""
         run = self.find_run(run_id)
         if run.state == "running":
@@ -464,50 +347,29 @@ class Project:
         return self.run(self.plan_retry(run), options=options, resume=jobs, on_event=on_event)
 
 
+@with_plan_keywords
 def materialize(
     assets: Iterable[Any],
     select: Selectors = None,
     exclude: Selectors = None,
     *,
+    io: str | None = None,
+    store: str | None = None,
+    raise_on_error: bool = False,
     project: Mapping[str, Any] | None = None,
-    **ask: Any,
+    **keywords: Unpack[PlanKeywords],
 ) -> RunResult:
-    """Materialize assets without a project file; `project` are keywords of `Project`.
+    """Materialize assets without a project file, and return how it went; values come out of the result.
+
+    `io` and `store` are URLs of where values and records are kept, `project` further keywords of `Project`; the others
+    are those of `Project.materialize`.
 
     >>> from assetry import asset
     >>> @asset
     ... def one() -> int:
     ...     return 1
-    >>> materialize([one], project={"store": "sqlite::memory:", "io": "memory:"}).ok
-    True
+    >>> materialize([one], store="sqlite::memory:", io="memory:").value("one")
+    1
     """
-    with Project(assets, **(project or {})) as made:
-        return made.materialize(select, exclude, **ask)
-
-
-def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
-    """Yield assets and asset functions out of lists of lists of them."""
-    for each in definitions:
-        if isinstance(each, (Asset, AssetFunction)):
-            yield each
-        elif isinstance(each, Iterable) and not isinstance(each, (str, bytes, Mapping)):
-            yield from _flat(each)
-        else:
-            raise DefinitionError(
-                f"{each!r} is not an asset.",
-                hint="Pass Asset values, functions decorated with @asset, or lists of them.",
-            )
-
-
-def _default_modules(root: Path) -> tuple[str, ...]:
-    """Return the module that is looked for when none is named: ``assets.py``, or a folder ``assets`` with Python."""
-    found = (root / "assets.py").is_file() or any((root / "assets").glob("*.py"))
-    return ("assets",) if found else ()
-
-
-def _local_plugins(root: Path) -> list[Any]:
-    """Return the plugin file beside the project file, if there is one; it is imported when plugins are loaded."""
-    if not (root / f"{LOCAL_PLUGINS}.py").is_file():
-        return []
-    info = PluginInfo(LOCAL_PLUGINS, LOCAL_PLUGINS, None, "project")
-    return [Candidate(info, lambda: import_modules([LOCAL_PLUGINS], str(root))[0])]
+    with Project(assets, **{"io": io, "store": store, **(project or {})}) as made:
+        return made.materialize(select, exclude, raise_on_error=raise_on_error, **keywords)

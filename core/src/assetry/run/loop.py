@@ -40,7 +40,7 @@ from assetry.types.events import (
     RunStarted,
 )
 from assetry.types.invocations import Invocation
-from assetry.types.protocols import RunningTask, Store
+from assetry.types.protocols import Executor, RunningTask, Store
 from assetry.types.records import EventRecord, RunInfo, RunState
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
@@ -52,7 +52,9 @@ BATCH = 1000
 _CANCEL = "cancel"
 
 
-def execute(plan: Plan, graph: AssetGraph, services: RunServices, request: RunRequest | None = None) -> RunResult:
+def execute(
+    plan: Plan, graph: AssetGraph, services: RunServices, executor: Executor, request: RunRequest | None = None
+) -> RunResult:
     """Carry out `plan` and return how it ended.
 
     Raises `ConflictError` when another living run is building one of its assets. A failed asset is an outcome, not
@@ -61,7 +63,7 @@ def execute(plan: Plan, graph: AssetGraph, services: RunServices, request: RunRe
     """
     request = request or RunRequest()
     assets = tuple(asset.key for planned in plan.invocations for asset in planned.invocation.assets)
-    run = _Run(plan, graph, services, request, new_run(assets, request.options))
+    run = _Run(plan, graph, services, executor, request, new_run(assets, request.options))
     with run.listening():
         return run.carry_out()
 
@@ -80,17 +82,24 @@ def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
 
 
 class _Run:
-    """Be one run under way."""
+    """One run under way."""
 
     _recorder: Recorder
     _listeners: Listeners
 
     def __init__(
-        self, plan: Plan, graph: AssetGraph, services: RunServices, request: RunRequest, info: RunInfo
+        self,
+        plan: Plan,
+        graph: AssetGraph,
+        services: RunServices,
+        executor: Executor,
+        request: RunRequest,
+        info: RunInfo,
     ) -> None:
         self._plan = plan
         self._graph = graph
         self._services = services
+        self._executor = executor
         self._request = request
         self._info = info
         self._tracker = Tracker(plan, graph)
@@ -98,7 +107,7 @@ class _Run:
         self._inbox: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
         self._tasks: dict[str, RunningTask] = {}
         self._launched: dict[str, tuple[Invocation, float]] = {}
-        self._slots = Slots(plan, services)
+        self._slots = Slots(plan, executor.slots, services.values)
         #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
         self._resume = dict(request.resume)
         self._failed_in: set[str] = set()
@@ -173,7 +182,7 @@ class _Run:
         for id_, task in tasks:
             emit = partial(self._emit, id_)
             try:
-                self._tasks[id_] = self._services.executor.start(task, emit)
+                self._tasks[id_] = self._executor.start(task, emit)
             except Exception as error:
                 emit(error)  # that this one cannot be started says nothing of the others
 

@@ -8,39 +8,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from assetry.errors import AssetryError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
-from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
 from assetry.run.recorder import Recorder
-from assetry.run.result import RunResult, new_run
+from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import Store
 from assetry.types.records import EventRecord, RunState
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What an observation needs of the project: whom to ask, where to record it, and where values are."""
-
-    plugins: Plugins
-    store: Store
-    values: ValueRouter
 
 
 def observe(
     graph: AssetGraph,
     keys: Iterable[AssetKey],
-    sight: Sight,
+    services: RunServices,
     on_event: Callable[[EventRecord], None] | None = None,
 ) -> RunResult:
     """Ask the integrations of `keys` what became of these assets outside, and record what is new.
@@ -51,25 +40,25 @@ def observe(
     """
     started = time.monotonic()
     info = new_run((), {"observe": True})
-    sight.store.begin(info)
-    recorder = Recorder(info.id, graph, Versions(graph, sight.store.latest()))
-    facts = RunFacts(info.id, info.options, sight.values, graph.__getitem__)
-    invocations = _invocations([graph[key] for key in keys], sight.plugins)
+    services.store.begin(info)
+    recorder = Recorder(info.id, graph, Versions(graph, services.store.latest()))
+    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
+    invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     state: RunState = "succeeded"
     for invocation in invocations:
         note = partial(_note, recorder, invocation.id)
         try:
-            for event in sight.plugins.observe(invocation, Context(facts, note)):
+            for event in services.plugins.observe(invocation, Context(facts, note)):
                 note(_checked(event, invocation))
         except Exception as error:  # one integration that cannot be asked says nothing of the others
             state = "failed"
-            note(Log(_told(error, invocation, sight.plugins), "error"))
-        _publish(recorder.write(sight.store), on_event)
+            note(Log(_told(error, invocation, services.plugins), "error"))
+        _publish(recorder.write(services.store), on_event)
     recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
-    records = recorder.write(sight.store)
+    records = recorder.write(services.store)
     finished = _now()
-    sight.store.finish(info.id, state, finished)
+    services.store.finish(info.id, state, finished)
     _publish(records, on_event)
     return RunResult(replace(info, state=state, finished=finished), dict(recorder.counts), {})
 

@@ -10,20 +10,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from assetry.errors import RunFailedError, UsageError
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import Executor, Store
+from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, RunInfo
+
+#: How many failed assets an error names.
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
-    """What a run needs of the project: plugins, store, executor, values."""
+    """What runs and observations need of the project: plugins, records, values."""
 
     plugins: Plugins
     store: Store
-    executor: Executor
     values: ValueRouter
 
 
@@ -44,14 +47,16 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Tell how a run ended.
+    """How a run ended.
 
-    `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome.
+    `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. `load` reads the
+    value of an asset, by key, form and partition; a run of a project has it.
     """
 
     run: RunInfo
     counts: Mapping[str, int]
     outcomes: Mapping[tuple[AssetKey, str | None], Attempt]
+    load: Callable[[str, Any, str | None], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -61,6 +66,29 @@ class RunResult:
     def keys(self, outcome: str) -> tuple[AssetKey, ...]:
         """Return the assets with an outcome: ``materialized``, ``failed``, ``check_failed``, ``skipped``."""
         return tuple(dict.fromkeys(key for (key, _), each in self.outcomes.items() if each.outcome == outcome))
+
+    def value(self, key: str, form: Any = None, partition: str | None = None) -> Any:
+        """Return the value of an asset as it is kept now, as `form` (a type; None for the default).
+
+        `key` may be the last part of the key. Raises `ValueStoreError` when there is no value.
+        """
+        if self.load is None:
+            raise UsageError("This result belongs to no project.", hint="Load the value with `Project.load_value`.")
+        return self.load(key, form, partition)
+
+    def checked(self) -> RunResult:
+        """Return the result itself; raise `RunFailedError` unless everything was made and every check passed."""
+        if self.ok:
+            return self
+        failed = [each for each in self.outcomes.values() if each.outcome in ("failed", "check_failed")]
+        told = [
+            f"{each.key}{f' [{each.partition}]' if each.partition else ''}: {each.message}" for each in failed[:_TOLD]
+        ]
+        more = [f"… and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
+        raise RunFailedError(
+            "\n".join([f"Run {self.run.id} {self.run.state}.", *(f"  {line}" for line in (*told, *more))]),
+            hint=f"`assetry logs {self.run.id}` shows all that happened; `assetry retry` runs what is left.",
+        )
 
 
 def new_run(assets: tuple[AssetKey, ...], options: Mapping[str, Any]) -> RunInfo:

@@ -7,25 +7,26 @@ from collections.abc import Iterable, Reversible, Sequence
 from itertools import takewhile
 
 from assetry.errors import AssetryError
+from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlannedInvocation
-from assetry.run.result import RunServices
 from assetry.types.assets import Asset
 from assetry.types.invocations import Invocation
 
 
 class Slots:
-    """Choose what starts next.
+    """The places for invocations that run side by side.
 
-    No more than the executor has slots, no more of a group than its limit, and nobody beside an invocation that holds
-    what he needs.
+    No more start than there are places, no more of a group than its limit, and none beside an invocation that holds
+    what it needs.
     """
 
-    def __init__(self, plan: Plan, services: RunServices) -> None:
-        self._services = services
+    def __init__(self, plan: Plan, count: int, values: ValueRouter) -> None:
+        self._count = count
+        self._values = values
         #: Whether anything in this plan keeps others away from what it uses.
         self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
         self._needed: dict[str, frozenset[str]] = {}
-        #: Who was passed over since an invocation last ended: nothing but an end lets them go.
+        #: Invocations passed over since one last ended: only an end can make room for them.
         self._passed: set[str] = set()
 
     def ended(self) -> None:
@@ -35,7 +36,7 @@ class Slots:
     def among(self, ready: Reversible[PlannedInvocation], under_way: Sequence[Invocation]) -> list[Invocation]:
         """Return those of the ready ones that may start beside those under way."""
         chosen: list[Invocation] = []
-        slots = self._services.executor.slots - len(under_way)
+        slots = self._count - len(under_way)
         groups = Counter(each.group.key for each in under_way if each.group is not None)
         held = frozenset[str]().union(*map(_holds, under_way))
         used = frozenset[str]().union(*map(self._needs, under_way)) if self._exclusive else held
@@ -55,7 +56,7 @@ class Slots:
         return chosen
 
     def _new(self, ready: Reversible[PlannedInvocation]) -> Iterable[PlannedInvocation]:
-        """Return who was not passed over yet; they stand at the end."""
+        """Return those that were not passed over yet; they stand at the end."""
         if not self._passed:
             return ready
         return reversed(tuple(takewhile(lambda each: each.id not in self._passed, reversed(ready))))
@@ -73,9 +74,9 @@ class Slots:
 
     def _place(self, asset: Asset) -> frozenset[str]:
         try:
-            return frozenset((self._services.values.place(asset),))
+            return frozenset((self._values.place(asset),))
         except AssetryError:
-            return frozenset()  # whoever reads or writes it will fail, and tell why
+            return frozenset()  # reading or writing it will fail, and tell why
 
 
 def _holds(invocation: Invocation) -> frozenset[str]:

@@ -225,10 +225,8 @@ class Bench:
     def project(self) -> Iterator[Project]:
         """Open a project with this integration, as a user's would be, records and values in the bench's folder."""
         urls: Mapping[str, Any] = {"store": "sqlite::memory:", "io": f"parquet:{self.folder / 'project'}"}
-        project = Project(integrations=[self.integration], settings=self.folder, **urls)
         # Without the installed plugins: the one under test may be among them.
-        project.__dict__["plugins"] = self.plugins
-        with project:
+        with Project(integrations=[self.integration], root=self.folder, plugins=self.plugins, **urls) as project:
             yield project
 
 

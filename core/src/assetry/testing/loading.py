@@ -11,7 +11,7 @@ from typing import Any
 from assetry.hooks.inspection import refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo
 from assetry.hooks.manager import Plugins, load_plugins
-from assetry.project.project import BUILT_IN
+from assetry.project.definitions import BUILT_IN
 
 #: Modules that no hook module may import: they would slow down every start of the program.
 HEAVY = (

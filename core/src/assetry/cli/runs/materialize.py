@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from assetry.cli.command import verb
 from assetry.cli.outcome import carry_out
 from assetry.cli.runs.plan import ASK_OPTIONS, nothing
 from assetry.cli.session import Session
-from assetry.project.project import Ask
+from assetry.project.ask import Ask, PlanKeywords
 from assetry.views.json import nothing_to_json
 
 
-def materialize_assets(session: Session, **ask: object) -> int:
+def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
     """Run everything, or what is selected, in the fewest invocations of its tools.
 
     An asset starts as soon as its own inputs are made and their checks have passed; what fails stops only what is
     made from it. Exit code 1 when an asset or a check failed, 130 when the run was cancelled (Ctrl-C).
     """
-    request = Ask(**ask)  # type: ignore[arg-type]
     keys = session.chosen()
     project = session.project
-    plan = project.plan(session.selectors, session.exclude, request)
+    plan = project.plan(session.selectors, session.exclude, **ask)
     if not plan.invocations:
         say_nothing(session, nothing(plan, len(keys)))
         return 0
-    options = {"select": list(session.select), "exclude": list(session.exclude), **request.options()}
+    options = {"select": list(session.select), "exclude": list(session.exclude), **Ask.of(ask).options()}
     return carry_out(session, lambda on_event: project.run(plan, options=options, on_event=on_event))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Unpack
 
 import click
 
@@ -11,7 +12,7 @@ from assetry.cli.command import OUTPUTS, verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, listed
 from assetry.plan.plan import Plan, PlannedInvocation, Split
-from assetry.project.project import Ask
+from assetry.project.ask import PlanKeywords
 from assetry.views.json import plan_to_json
 
 #: Exit code of --exit-code when there is something to run.
@@ -33,16 +34,15 @@ ASK_OPTIONS: tuple[click.Parameter, ...] = (
 )
 
 
-def show_plan(session: Session, exit_code: bool, **ask: object) -> int:
+def show_plan(session: Session, exit_code: bool, **ask: Unpack[PlanKeywords]) -> int:
     """Show what would run, and why; run nothing.
 
     Every invocation of a tool is counted, and the last line tells whether a plan with fewer exists. Python functions
     are listed but not counted: they run in assetry's own process.
     """
-    request = Ask(**ask)  # type: ignore[arg-type]
     keys = session.chosen()
     project = session.project
-    plan = project.commands(project.plan(session.selectors, session.exclude, request))
+    plan = project.commands(project.plan(session.selectors, session.exclude, **ask))
     if session.text:
         session.say("\n".join(plan_lines(plan, session, len(keys))))
     else:

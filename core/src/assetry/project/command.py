@@ -1,0 +1,53 @@
+"""What a command that a plugin adds is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from assetry.project.project import Project
+    from assetry.types.keys import AssetKey
+
+
+class CommandContext(Protocol):
+    """What was asked of a call of the command line, and the ways to answer.
+
+    A command of a plugin receives it as click's object::
+
+        @click.command()
+        @click.pass_obj
+        def pull(context: CommandContext) -> None: ...
+
+    `select` and `exclude` are the selections given before the command's name, `output` is ``text``, ``json`` or
+    ``ndjson``. `project` is the project of the folder; its definitions are loaded when they are first used.
+    """
+
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+    output: str
+    quiet: bool
+    verbose: int
+
+    @property
+    def project(self) -> Project:
+        """Return the project of the folder."""
+
+    @property
+    def text(self) -> bool:
+        """Tell whether people read the result."""
+
+    def chosen(self) -> tuple[AssetKey, ...]:
+        """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
+
+    def say(self, text: str = "") -> None:
+        """Write a line of the result to stdout."""
+
+    def note(self, text: str) -> None:
+        """Write a line about the result to stderr, unless asked to be quiet."""
+
+    def warn(self, text: str) -> None:
+        """Write a warning to stderr, unless asked to be quiet."""
+
+    def emit(self, document: Mapping[str, Any], rows: str | None = None) -> None:
+        """Write a result as JSON; as NDJSON one line for each of `document[rows]`. The version is added."""

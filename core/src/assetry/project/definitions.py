@@ -1,0 +1,183 @@
+"""The definitions of a project: found, loaded through plugins, and put together as one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from assetry.errors import DefinitionError, DuplicateKeyError
+from assetry.gc_pause import paused_gc
+from assetry.graph.graph import AssetGraph
+from assetry.hooks.installed import Candidate, PluginInfo
+from assetry.hooks.manager import Plugins, load_plugins
+from assetry.io.values import ValueRouter
+from assetry.project.settings import Settings, absolute
+from assetry.python.decorators import AssetFunction
+from assetry.python.modules import import_modules
+from assetry.python.plugin import PythonPlugin
+from assetry.types.assets import Asset, Integration
+
+#: The plugins that assetry itself consists of, by name; each is a module of hook implementations.
+BUILT_IN = {"executors": "assetry.run.threads", "io": "assetry.io.plugin", "store": "assetry.store.sqlite"}
+
+PYTHON = "python"
+
+#: The module beside the project file that may hold the project's own hooks.
+LOCAL_PLUGINS = "assetry_plugins"
+
+Definition = Asset | AssetFunction[Any, Any]
+
+
+class Definitions:
+    """What a project consists of: assets given by hand, integrations, and the plugins that load these.
+
+    `plugins` are those of the project, beside the installed ones; or all there are, loaded already. Nothing is loaded
+    before it is needed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        given: Iterable[Any] = (),
+        integrations: Sequence[Integration] = (),
+        plugins: Sequence[Any] | Plugins = (),
+    ) -> None:
+        self._settings = settings
+        self._given = tuple(_flat(given))
+        self._integrations = tuple(integrations)
+        self._local = plugins if isinstance(plugins, Plugins) else tuple(plugins)
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """Return the loaded plugins."""
+        if isinstance(self._local, Plugins):
+            return self._local
+        built_in: dict[str, Callable[[], Any]] = {
+            name: partial(import_module, module) for name, module in BUILT_IN.items()
+        }
+        python = PythonPlugin(self._functions)
+        return load_plugins({**built_in, PYTHON: lambda: python}, self._local)
+
+    @property
+    def _functions(self) -> list[AssetFunction[Any, Any]]:
+        return [each for each in self._given if isinstance(each, AssetFunction)]
+
+    @property
+    def _assets(self) -> list[Asset]:
+        return [each for each in self._given if isinstance(each, Asset)]
+
+    @property
+    def _named(self) -> bool:
+        """Tell whether the definitions were given, so that none are looked for in the folder."""
+        return bool(self._given or self._integrations)
+
+    @cached_property
+    def integrations(self) -> tuple[Integration, ...]:
+        """Return every integration of the project, the Python modules among them."""
+        named = self._settings.integrations
+        if named is None and self._settings.file is None and not self._named:
+            named = tuple(self.plugins.discover(str(self._settings.root)))
+        return (*(named or ()), *self._integrations, *self._python())
+
+    def _python(self) -> Iterable[Integration]:
+        modules = self._settings.modules
+        if modules is None and not self._named:
+            modules = _default_modules(self._settings.root)
+        names = list(modules or ())
+        if names or self._functions:
+            yield Integration(PYTHON, PYTHON, {"modules": names}, str(self._settings.root))
+
+    def warehouse_url(self) -> str | None:
+        """Return the URL of the first warehouse that an integration names; None when none does."""
+        known = {asset.integration.name: asset.integration for asset in self._assets if asset.integration}
+        for integration in (*self.integrations, *known.values()):
+            url = self.plugins.io_url(integration)
+            if url is not None:
+                return url
+        return None
+
+    # -- the graph -----------------------------------------------------------------------------------------------
+
+    def graph(self, values: ValueRouter) -> AssetGraph:
+        """Load all definitions and return their graph; `values` tells which table keeps an asset.
+
+        Raises `DefinitionError`, and what the plugins raise for what they cannot read.
+        """
+        assets = self._assets
+        with paused_gc():
+            for integration in self.integrations:
+                assets += self.plugins.load_assets(integration)
+            graph = AssetGraph.of(self._placed(assets, values))
+        _check_tables(graph, values)
+        return graph
+
+    def _placed(self, assets: Sequence[Asset], values: ValueRouter) -> Iterable[Asset]:
+        """Give a Python asset its table where that is some integration's source, so that the two become one node.
+
+        An asset that a source names by its key, or by `meta`, is kept where the source looks for it instead.
+        """
+        sources = [asset for asset in assets if asset.relation is not None and not asset.executable]
+        wanted = {asset.relation.folded for asset in sources if asset.relation is not None}
+        named = {asset.key for asset in sources} | {asset.joins for asset in sources}
+        for given in assets:
+            asset = given if given.io is None else replace(given, io=absolute(given.io, self._settings.root))
+            if asset.kept:
+                yield replace(asset, relation=values.relation(asset))
+                continue
+            relation = None
+            if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
+                relation = None if asset.key in named else values.relation(asset)
+            joins = relation is not None and relation.folded in wanted
+            yield replace(asset, relation=relation) if joins else asset
+
+
+def _check_tables(graph: AssetGraph, values: ValueRouter) -> None:
+    """Refuse two Python assets of one table: each would overwrite the other without a word."""
+    named: dict[str, list[Asset]] = {}
+    for asset in graph.assets:
+        if asset.kind == PYTHON and asset.executable:
+            named.setdefault(asset.key.name.casefold(), []).append(asset)
+    tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
+    for asset in (each for alike in named.values() if len(alike) > 1 for each in alike):
+        relation = values.relation(asset)
+        if relation is None:
+            continue
+        first = tables.setdefault((values.place(asset), relation.folded), asset)
+        if first is not asset:
+            raise DuplicateKeyError(
+                f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",
+                where=f"{first.source} and {asset.source}",
+                hint="Give one another last key part, or an io_manager with another schema.",
+            )
+
+
+def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
+    """Yield assets and asset functions out of lists of lists of them."""
+    for each in definitions:
+        if isinstance(each, (Asset, AssetFunction)):
+            yield each
+        elif isinstance(each, Iterable) and not isinstance(each, (str, bytes, Mapping)):
+            yield from _flat(each)
+        else:
+            raise DefinitionError(
+                f"{each!r} is not an asset.",
+                hint="Pass Asset values, functions decorated with @asset, or lists of them.",
+            )
+
+
+def _default_modules(root: Path) -> tuple[str, ...]:
+    """Return the module that is looked for when none is named: ``assets.py``, or a folder ``assets`` with Python."""
+    found = (root / "assets.py").is_file() or any((root / "assets").glob("*.py"))
+    return ("assets",) if found else ()
+
+
+def local_plugins(root: Path) -> list[Any]:
+    """Return the plugin file beside the project file, if there is one; it is imported when plugins are loaded."""
+    if not (root / f"{LOCAL_PLUGINS}.py").is_file():
+        return []
+    info = PluginInfo(LOCAL_PLUGINS, LOCAL_PLUGINS, None, "project")
+    return [Candidate(info, lambda: import_modules([LOCAL_PLUGINS], str(root))[0])]

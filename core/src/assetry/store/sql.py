@@ -1,0 +1,309 @@
+"""Records as SQL: what a store keeps, over a database that gives connections and transactions.
+
+What a run has begun is its own until it ends or its process is gone. The next reader sees that, and records the run
+as interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from assetry.errors import StoreError, UsageError
+from assetry.gc_pause import paused_gc
+from assetry.store import encoding as rows
+from assetry.store.database import Database
+from assetry.store.heartbeat import Heartbeat
+from assetry.types.codec import from_json, to_json
+from assetry.types.events import Checked, Handle, InvocationFinished
+from assetry.types.keys import AssetKey
+from assetry.types.process import Process, hostname
+from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo, RunState
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_RUN = "id, state, started, finished, assets, options, process, host"
+_ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
+_OURS = "key IN (SELECT value FROM json_each(?))"
+_INTERRUPTED = "interrupted: the process that was making it is gone"
+
+
+class SQLStore:
+    """Records in the tables of a `Database`.
+
+    A run on a machine that cannot be looked at is taken for gone after `silence` without a sign of life.
+    """
+
+    def __init__(self, database: Database, silence: timedelta) -> None:
+        self._database = database
+        self._silence = silence
+        self._heart = Heartbeat(self.heartbeat)
+
+    # -- runs ------------------------------------------------------------------------------------------------------
+
+    def begin(self, run: RunInfo) -> None:
+        """Record that a run starts, or that this process goes on with it; its state is ``running``."""
+        owner = _owner(run)
+        with self._database.write() as db:
+            db.execute(
+                f"INSERT INTO runs ({_RUN}, owner, seen) VALUES (?,?,?,?,?,?,?,?,?,?)"
+                " ON CONFLICT (id) DO UPDATE SET state='running', finished=NULL, started=excluded.started,"
+                " assets=excluded.assets, options=excluded.options, process=excluded.process, host=excluded.host,"
+                " owner=excluded.owner, seen=excluded.seen",
+                (run.id, "running", *rows.run_row(run)[2:], _json(owner), rows.time_text(_now())),
+            )
+        self._keep_alive(run.id)
+
+    def append(
+        self,
+        events: Sequence[EventRecord],
+        materializations: Sequence[Materialization] = (),
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        """Record events, and what follows from them, in one transaction."""
+        event_rows = [rows.event_row(record) for record in events]
+        checks = [
+            (str(record.event.key), rows.safe_text(record.event.check), *row)
+            for record, row in zip(events, event_rows, strict=True)
+            if type(record.event) is Checked
+        ]
+        made = [rows.materialization_row(each) for each in materializations]
+        tried = [rows.attempt_row(each) for each in attempts]
+        with self._database.write() as db:
+            db.executemany("INSERT INTO events (run, at, invocation, body) VALUES (?,?,?,?)", event_rows)
+            _append_handles(db, events)
+            if checks:
+                db.executemany("INSERT OR REPLACE INTO checks VALUES (?,?,?,?,?,?)", checks)
+            if tried:
+                db.executemany("INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?)", tried)
+                db.executemany(
+                    "INSERT INTO latest (attempt, key, partition) VALUES (?,?,?)"
+                    " ON CONFLICT DO UPDATE SET attempt = excluded.attempt",
+                    [row[:3] for row in tried],
+                )
+            if made:
+                _append_materializations(db, made)
+
+    def finish(self, run_id: str, state: RunState, at: datetime) -> None:
+        """Record how a run ended, and release its claims; what it still was making counts as failed."""
+        self._heart.end(run_id)
+        with self._database.write() as db:
+            _end(db, run_id, state, rows.time_text(at), f"{state}: the run ended before it was made")
+
+    def runs(self, limit: int | None = None) -> list[RunInfo]:
+        """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
+        self._reap()
+        found = self._database.read(
+            f"SELECT {_RUN} FROM runs ORDER BY number DESC LIMIT ?", -1 if limit is None else limit
+        )
+        return [rows.run_info(row) for row in found]
+
+    def run(self, run_id: str) -> RunInfo | None:
+        """Return one run, by its id or a unique beginning of it; raise `UsageError` when several begin so."""
+        self._reap()
+        if not run_id:
+            return None
+        found = self._database.read(f"SELECT {_RUN} FROM runs WHERE id = ?", run_id)
+        if not found:
+            found = self._database.read(
+                f"SELECT {_RUN} FROM runs WHERE substr(id, 1, ?) = ? ORDER BY number DESC LIMIT 6", len(run_id), run_id
+            )
+        if len(found) > 1:
+            raise UsageError(
+                f"Several runs begin with {run_id!r}.", near=[row[0] for row in found], hint="Give more of the id."
+            )
+        return rows.run_info(found[0]) if found else None
+
+    def owner(self, run_id: str) -> Process | None:
+        """Return who carries out, or carried out, a run; None when there is no such run."""
+        found = self._database.read("SELECT owner FROM runs WHERE id = ?", run_id)
+        return from_json(Process, json.loads(found[0][0])) if found else None
+
+    def events(self, run_id: str, skip: int = 0) -> Iterator[EventRecord]:
+        """Yield the events of a run, oldest first, without the first `skip`."""
+        last = 0
+        if skip:
+            # The last one to be skipped, so that every page begins after a number.
+            at = self._database.read(
+                "SELECT id FROM events WHERE run = ? ORDER BY id LIMIT 1 OFFSET ?", run_id, skip - 1
+            )
+            last = at[0][0] if at else sys.maxsize
+        while True:
+            # A page at a time, so that writers need not wait for the reader of a long log.
+            page = self._database.read(
+                "SELECT id, run, at, invocation, body FROM events WHERE run = ? AND id > ? ORDER BY id LIMIT 1000",
+                run_id,
+                last,
+            )
+            if not page:
+                return
+            for row in page:
+                yield rows.event_record(row[1:])
+            last = page[-1][0]
+
+    # -- assets ----------------------------------------------------------------------------------------------------
+
+    def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
+        """Return the last materialization of each asset and partition, in one query."""
+        found = self._read_of(
+            "SELECT m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
+            " FROM latest l JOIN materializations m ON m.id = l.materialization",
+            "l.",
+            keys,
+        )
+        with paused_gc():
+            return {(made.key, made.partition): made for made in map(rows.materialization, found)}
+
+    def attempts(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Attempt]:
+        """Return the last attempt at each asset and partition, in a fixed number of queries."""
+        self._reap()
+        found = self._read_of(
+            f"SELECT {_ATTEMPT} FROM latest l"
+            " JOIN attempts a ON a.run = l.attempt AND a.key = l.key AND a.partition = l.partition",
+            "l.",
+            keys,
+        )
+        with paused_gc():
+            return {(tried.key, tried.partition): tried for tried in map(rows.attempt, found)}
+
+    def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
+        """Return how each asset came out in one run."""
+        self._reap()
+        found = self._database.read(f"SELECT {_ATTEMPT} FROM attempts a WHERE a.run = ?", run_id)
+        return {(tried.key, tried.partition): tried for tried in map(rows.attempt, found)}
+
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
+        """Return the last outcome of each check, by asset and check; each record's event is a `Checked`."""
+        found = self._read_of("SELECT key, name, run, at, invocation, body FROM checks", "", keys)
+        return {(rows.stored_key(key), name): rows.event_record(row) for key, name, *row in found}
+
+    # -- claims ----------------------------------------------------------------------------------------------------
+
+    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
+        """Claim the right to build `keys` until the run finishes or its process dies.
+
+        Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed. A
+        run may claim before it begins: it is then recorded as starting.
+        """
+        wanted = _json([str(key) for key in keys])
+        with self._database.write() as db:
+            self._reap_in(db)
+            held = db.execute(f"SELECT key, run FROM claims WHERE {_OURS} AND run <> ?", (wanted, run_id)).fetchall()
+            if held:
+                return {rows.stored_key(key): run for key, run in held}
+            starting = RunInfo(
+                id=run_id, state="running", started=_now(), assets=tuple(keys), process=os.getpid(), host=hostname()
+            )
+            db.execute(
+                f"INSERT INTO runs ({_RUN}, owner, seen) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+                (*rows.run_row(starting), _json(_owner(starting)), rows.time_text(_now())),
+            )
+            db.execute("INSERT OR REPLACE INTO claims SELECT value, ? FROM json_each(?)", (run_id, wanted))
+        self._keep_alive(run_id)
+        return {}
+
+    def claims(self) -> Mapping[AssetKey, str]:
+        """Return the assets that living runs hold, each with the run's id."""
+        self._reap()
+        return {rows.stored_key(key): run for key, run in self._database.read("SELECT key, run FROM claims")}
+
+    def handles(self, run_id: str) -> Mapping[str, str]:
+        """Return the last job token of each invocation of a run that has no end yet."""
+        return dict(self._database.read("SELECT invocation, token FROM handles WHERE run = ?", run_id))
+
+    def heartbeat(self, run_ids: Iterable[str]) -> None:
+        """Give a sign of life for runs; the store does so by itself while a run of this process goes on."""
+        with self._database.write() as db:
+            db.executemany(
+                "UPDATE runs SET seen = ? WHERE id = ? AND state = 'running'",
+                [(rows.time_text(_now()), run_id) for run_id in run_ids],
+            )
+
+    def close(self) -> None:
+        """Let go of the file; the store may be used again afterwards (``:memory:`` is then empty)."""
+        self._heart.stop()
+        self._database.close()
+
+    def _keep_alive(self, run_id: str) -> None:
+        """Give signs of life for a run, where other processes can see them."""
+        if self._database.path is not None:
+            self._heart.begin(run_id)
+
+    def _reap(self) -> None:
+        """Record the runs whose process is gone as interrupted."""
+        if self._gone(self._database.read("SELECT id, owner, seen FROM runs WHERE state = 'running'")):
+            # Where nothing may be written, what stands there can still be read.
+            with suppress(StoreError), self._database.write() as db:
+                self._reap_in(db)
+
+    def _reap_in(self, db: sqlite3.Connection) -> None:
+        running = db.execute("SELECT id, owner, seen FROM runs WHERE state = 'running'").fetchall()
+        for run_id in self._gone(running):
+            last = db.execute("SELECT at FROM events WHERE run = ? ORDER BY id DESC LIMIT 1", (run_id,)).fetchone()
+            _end(db, run_id, "interrupted", last[0] if last else rows.time_text(_now()), _INTERRUPTED)
+
+    def _gone(self, running: Sequence[Sequence[Any]]) -> list[str]:
+        gone = []
+        for run_id, owner, seen in running:
+            alive = from_json(Process, json.loads(owner)).alive()
+            if alive is None:
+                alive = datetime.fromisoformat(seen) + self._silence > _now()
+            if not alive:
+                gone.append(run_id)
+        return gone
+
+    def _read_of(self, query: str, table: str, keys: Iterable[AssetKey] | None) -> list[Any]:
+        if keys is None:
+            return self._database.read(query)
+        return self._database.read(f"{query} WHERE {table}{_OURS}", _json([str(key) for key in keys]))
+
+
+def _append_handles(db: sqlite3.Connection, events: Sequence[EventRecord]) -> None:
+    for record in events:
+        kind = type(record.event)
+        if kind is Handle:
+            token = record.event.token  # type: ignore[attr-defined]
+            db.execute("INSERT OR REPLACE INTO handles VALUES (?,?,?)", (record.run, record.invocation or "", token))
+        elif kind is InvocationFinished and record.event.message is None:  # type: ignore[attr-defined]
+            # One that broke off may have left its job behind.
+            db.execute("DELETE FROM handles WHERE run = ? AND invocation = ?", (record.run, record.invocation or ""))
+
+
+def _append_materializations(db: sqlite3.Connection, made: Sequence[rows.Row]) -> None:
+    first = db.execute("SELECT coalesce(max(id), 0) + 1 FROM materializations").fetchone()[0]
+    numbered = [(number, *row) for number, row in enumerate(made, first)]
+    db.executemany("INSERT INTO materializations VALUES (?,?,?,?,?,?,?,?,?)", numbered)
+    db.executemany(
+        "INSERT INTO latest (materialization, key, partition) VALUES (?,?,?)"
+        " ON CONFLICT DO UPDATE SET materialization = excluded.materialization",
+        [row[:3] for row in numbered],
+    )
+
+
+def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str) -> None:
+    db.execute("UPDATE runs SET state = ?, finished = ? WHERE id = ?", (state, at, run_id))
+    db.execute("DELETE FROM claims WHERE run = ?", (run_id,))
+    db.execute(
+        "UPDATE attempts SET outcome = 'failed', message = ? WHERE run = ? AND outcome = 'running'", (message, run_id)
+    )
+
+
+def _owner(run: RunInfo) -> Process:
+    """Return who carries out `run`: this process, another one here, or one on a machine that cannot be seen."""
+    if run.process in (0, os.getpid()) or run.host in ("", hostname()):
+        return Process.of(run.process or os.getpid())
+    return Process(run.process, run.host)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(to_json(value), separators=(",", ":"))
