@@ -1,9 +1,8 @@
-"""Candidates: what could be loaded as a plugin, what its package says of itself, and what its hooks look like."""
+"""Installed plugins: which there are, and what their packages say of them."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +12,11 @@ ENTRY_POINTS = "assetry"
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """Describe one plugin: where it comes from, which hooks it implements, what is wrong with it.
+    """One plugin: where it comes from, which hooks it implements, what is wrong with it.
 
     `source` is ``built in``, ``project`` or the entry point's value. `problems` are what is broken, `warnings` what
-    will be with a later assetry, `refuses` what the plugin says of itself that it cannot do, with the reason.
+    will be with a later assetry, `refuses` what the plugin says of itself that it cannot do, with the reason;
+    `requires` are the requirements of its package.
 
     >>> PluginInfo("acme", "assetry-acme", "0.2", "assetry_acme.plugin").label
     'assetry-acme 0.2'
@@ -30,6 +30,7 @@ class PluginInfo:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -39,7 +40,7 @@ class PluginInfo:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Be a plugin that is about to be registered: what it calls itself, and how to get hold of it."""
+    """A plugin that is about to be registered: what it calls itself, and how to load it."""
 
     info: PluginInfo
     load: Callable[[], Any]
@@ -79,63 +80,37 @@ def _installed_info(point: Any) -> PluginInfo:
     metadata = point.dist.metadata if point.dist else None
     if metadata is None:
         return PluginInfo(point.name, point.name, None, point.value)
-    problem = unmet(metadata.get_all("Requires-Dist") or ())
-    problems = () if problem is None else (problem,)
-    return PluginInfo(point.name, metadata["Name"], metadata["Version"], point.value, problems=problems)
+    requires = tuple(metadata.get_all("Requires-Dist") or ())
+    return PluginInfo(point.name, metadata["Name"], metadata["Version"], point.value, requires=requires)
 
 
 def unmet(requires: Iterable[str], version: str | None = None) -> str | None:
     """Say which requirement of assetry is not met by this one (or by `version`); None when all are.
 
     >>> unmet(["assetry>=0.1,<0.2", "httpx>=0.27"], "0.3.1")
-    'it is made for assetry>=0.1,<0.2, and this is assetry 0.3.1'
+    'it is made for assetry<0.2,>=0.1, and this is assetry 0.3.1'
     >>> unmet(["assetry (>=0.1)"], "0.3.1"), unmet(["assetry-dbt<0.1", "assetry!=1; extra == 'x'"], "1")
     (None, None)
     """
-    for requirement in requires:
-        text, _, marker = requirement.partition(";")
-        found = re.fullmatch(r"\s*([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*\(?([^)]*)\)?\s*", text)
-        if found is None or found[1].lower() != "assetry" or "extra" in marker:
-            continue
-        if version is None:
-            from importlib.metadata import PackageNotFoundError
-            from importlib.metadata import version as version_of
+    # As slow to import as all of assetry, so it is asked only where the answer is shown.
+    from packaging.requirements import InvalidRequirement, Requirement
 
-            try:
-                version = version_of("assetry")
-            except PackageNotFoundError:  # run from source, without being installed
-                return None
-        if not all(_meets(version, clause.strip()) for clause in found[2].split(",") if clause.strip()):
-            return f"it is made for assetry{found[2].strip()}, and this is assetry {version}"
+    for text in requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        ours = requirement.name.lower() == "assetry" and "extra" not in str(requirement.marker or "")
+        version = version or (_own_version() if ours else None)
+        if ours and version and not requirement.specifier.contains(version, prereleases=True):
+            return f"it is made for assetry{requirement.specifier}, and this is assetry {version}"
     return None
 
 
-def _meets(version: str, clause: str) -> bool:
-    """Tell whether a version meets a clause such as ``>=0.1``; a clause of another form is let pass."""
-    found = re.fullmatch(r"(<=|>=|<|>|==|!=|~=)\s*(\d+(?:\.\d+)*)(\.\*)?", clause)
-    ours = _numbers(version)
-    if found is None or not ours:
-        return True
-    sign, bound, star = found[1], _numbers(found[2]), bool(found[3])
-    if sign == "~=":
-        ours = _filled(ours, len(bound))
-        return ours >= bound and ours[: len(bound) - 1] == bound[:-1]
-    if sign in ("==", "!="):
-        width = len(bound) if star else max(len(bound), len(ours))
-        equal = _filled(ours, width)[:width] == _filled(bound, width)
-        return equal == (sign == "==")
-    width = max(len(bound), len(ours))
-    a, b = _filled(ours, width), _filled(bound, width)
-    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[sign]
+def _own_version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
 
-
-def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
-
-
-def _filled(numbers: tuple[int, ...], width: int) -> tuple[int, ...]:
-    return numbers + (0,) * (width - len(numbers))
-
-
-# -- hooks -----------------------------------------------------------------------------------------------------------
+    try:
+        return version("assetry")
+    except PackageNotFoundError:  # run from source, without being installed
+        return None

@@ -20,7 +20,7 @@ import pluggy
 from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError, near_names
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
-from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed
+from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -89,6 +89,20 @@ class Plugins:
             hooks, problems, soon, refuses = (), (loading_problem(error, self._specs),), (), {}
         problems = (*info.problems, *problems)
         self._infos[info.name] = replace(info, hooks=hooks, problems=problems, warnings=soon, refuses=refuses)
+        if problems:
+            self._check_version(info.name)
+
+    def check_versions(self) -> None:
+        """Add a problem for each plugin whose package asks for another assetry than this one."""
+        for name in tuple(self._infos):
+            self._check_version(name)
+
+    def _check_version(self, name: str) -> None:
+        info = self._infos[name]
+        problem = unmet(info.requires) if info.requires else None
+        if problem is not None and problem not in info.problems:
+            # First: it is the likely reason of the others.
+            self._infos[name] = replace(info, problems=(problem, *info.problems))
 
     def _register(self, plugin: Any, name: str) -> tuple[str, ...]:
         """Register a plugin; return what pluggy warns of: hooks and arguments that will be gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from assetry.testing.loading import declared_refusals, load
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest, refusals
 from assetry.testing.watching import Decide, Lines, Recording, Watch, eventually
 from assetry.types.assets import Asset, Integration
+from assetry.types.codec import to_json
 from assetry.types.events import TERMINAL, Log
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
@@ -233,3 +235,38 @@ class Bench:
 def is_end(event: Any) -> bool:
     """Tell whether an event is the end of an asset's turn."""
     return isinstance(event, TERMINAL)
+
+
+def expected(bench: Bench) -> list[tuple[AssetKey, str | None]]:
+    """Return asset and partition of the ends that the main invocation owes."""
+    parts = bench.main.partitions
+    return [
+        (asset.key, part)
+        for asset in bench.main.assets
+        for part in (parts if parts and asset.partitions_def is not None else (None,))
+    ]
+
+
+def told(bench: Bench) -> Iterator[tuple[str, str]]:
+    """Yield every text that an integration gives away, and where it stands."""
+    for asset in bench.assets:
+        yield f"asset {asset.key}", repr(asset) + json.dumps(to_json(asset))
+        yield f"the group of {asset.key}", repr(bench.group(asset)) if asset.executable else ""
+    yield "the command", str(bench.plugins.invocation_command(bench.main))
+    runs = {"": bench.plain, " of a failing run": bench.broken}
+    if "die" not in bench.refused:
+        runs[" of a run that broke"] = bench.dead
+    for which, run in runs.items():
+        for event in run.events:
+            yield f"an event{which}, {type(event).__name__}", repr(event)
+        yield f"the error{which}", chained(run.error)
+        yield f"the log{which}", "\n".join(run.lines)
+
+
+def chained(error: BaseException | None) -> str:
+    """Return the text of an error and of those that it came from."""
+    texts = []
+    while error is not None:
+        texts.append(f"{type(error).__name__}: {error}")
+        error = error.__cause__ or error.__context__
+    return "\n".join(texts)

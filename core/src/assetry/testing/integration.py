@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry.testing.bench import Bench, is_end
+from assetry.testing.bench import Bench, expected, is_end, told
 from assetry.testing.child import ChildError, elsewhere, run_invocation
 from assetry.testing.loading import module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
@@ -24,7 +24,6 @@ from assetry.types.assets import Asset
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Skipped, Started
 from assetry.types.invocations import CheckRef, InvocationGroup
-from assetry.types.keys import AssetKey
 
 #: The most bytes of JSON that the metadata of one event, or of one asset, may have: every reader of a run's log
 #: reads them. Larger things are kept as values, and pointed at.
@@ -429,38 +428,3 @@ def differing(first: list[Asset], second: list[Asset]) -> str:
     """Say where two lists of assets begin to differ."""
     pair = next(((a, b) for a, b in zip(first, second, strict=False) if a != b), None)
     return str(pair[0].key) if pair else f"their number: {len(first)} and {len(second)}"
-
-
-def expected(bench: Bench) -> list[tuple[AssetKey, str | None]]:
-    """Return asset and partition of the ends that the main invocation owes."""
-    parts = bench.main.partitions
-    return [
-        (asset.key, part)
-        for asset in bench.main.assets
-        for part in (parts if parts and asset.partitions_def is not None else (None,))
-    ]
-
-
-def told(bench: Bench) -> Iterator[tuple[str, str]]:
-    """Yield every text that an integration gives away, and where it stands."""
-    for asset in bench.assets:
-        yield f"asset {asset.key}", repr(asset) + json.dumps(to_json(asset))
-        yield f"the group of {asset.key}", repr(bench.group(asset)) if asset.executable else ""
-    yield "the command", str(bench.plugins.invocation_command(bench.main))
-    runs = {"": bench.plain, " of a failing run": bench.broken}
-    if "die" not in bench.refused:
-        runs[" of a run that broke"] = bench.dead
-    for which, run in runs.items():
-        for event in run.events:
-            yield f"an event{which}, {type(event).__name__}", repr(event)
-        yield f"the error{which}", chained(run.error)
-        yield f"the log{which}", "\n".join(run.lines)
-
-
-def chained(error: BaseException | None) -> str:
-    """Return the text of an error and of those that it came from."""
-    texts = []
-    while error is not None:
-        texts.append(f"{type(error).__name__}: {error}")
-        error = error.__cause__ or error.__context__
-    return "\n".join(texts)

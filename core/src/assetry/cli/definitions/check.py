@@ -34,6 +34,7 @@ def _findings(project: Project) -> dict[str, Any]:
     assets = project.graph.assets
     groups = {project.plugins.invocation_group(asset) for asset in assets if asset.executable}
     # Asked last: a plugin may only show that it is broken when it is called.
+    project.plugins.check_versions()
     problems = [
         {"plugin": each.plugin, "message": each.message, "hint": each.hint} for each in project.plugins.problems
     ]

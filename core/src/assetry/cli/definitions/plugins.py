@@ -17,7 +17,9 @@ def list_plugins(session: Session) -> None:
 
     ASSETRY_PLUGINS=name,name limits the installed ones; an empty value disables them all.
     """
-    infos = session.project.plugins.infos
+    plugins = session.project.plugins
+    plugins.check_versions()
+    infos = plugins.infos
     if session.text:
         session.say("\n".join(_text(infos, session)))
     else:
