@@ -380,11 +380,12 @@ def test_a_place_is_opened_once_and_closed(make: Callable[..., ValueRouter]) -> 
     values = make(places=places)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: values.save(python(f"t{n}"), TABLE), range(8)))
-    values.close()
-    values.close()
     warehouse = places.opened["warehouse:"]
+    values.close()
     assert isinstance(warehouse, Warehouse)
     assert warehouse.closed == 1
+    values.load(python("t1"))
+    assert places.opened["warehouse:"] is warehouse
 
 
 def test_values_of_two_processes(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.versions import Versions
-from assetry.types.events import Checked, Event, Failed, Materialized, Observed, Skipped, Started
+from assetry.types.events import Checked, Content, Event, Failed, Materialized, Observed, Skipped, Started
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, Materialization, Outcome
@@ -70,21 +71,8 @@ class Recorder:
         self._versions.note(asset, event.partition, version)
         place = (event.key, event.partition)
         started = self._started.get(place) or self._started.get((event.key, None))
-        self._materializations.append(
-            Materialization(
-                key=event.key,
-                partition=event.partition,
-                at=at,
-                run=self._run,
-                data_version=version,
-                code_version=asset.code_version,
-                code_parts=asset.code_parts,
-                inputs=inputs,
-                columns=event.columns,
-                metadata=event.metadata,
-                seconds=(at - started).total_seconds() if started else None,
-            )
-        )
+        trace = {"code_version": asset.code_version, "code_parts": asset.code_parts, "inputs": inputs}
+        self._record(at, event, version, **trace, seconds=(at - started).total_seconds() if started else None)
         self._attempt(place, at, "materialized")
         self.counts["materialized"] += 1
         return event
@@ -96,15 +84,19 @@ class Recorder:
             return
         self.counts["new_content"] += 1
         self._versions.note(self._graph[event.key], event.partition, str(event.data_version))
+        self._record(at, event, str(event.data_version))
+
+    def _record(self, at: datetime, event: Content, version: str, **trace: Any) -> None:
         self._materializations.append(
             Materialization(
                 key=event.key,
                 partition=event.partition,
                 at=at,
                 run=self._run,
-                data_version=str(event.data_version),
+                data_version=version,
                 columns=event.columns,
                 metadata=event.metadata,
+                **trace,
             )
         )
 

@@ -18,7 +18,7 @@ Level = Literal["debug", "info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Be the base of every event; `key` is the asset it is about, or None."""
+    """The base of every event; `key` is the asset it is about, or None."""
 
     json_names: ClassVar[Mapping[str, str]] = {"key": "asset"}
 
@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Started(Event):
-    """Say that the tool began to make an asset.
+    """The tool began to make an asset.
 
     >>> Started("shop/orders").key
     AssetKey('shop/orders')
@@ -54,7 +54,7 @@ class Started(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """Say how far an asset is: `done` of `total` units (rows, bytes, steps); `total` is None when unknown."""
+    """How far an asset is: `done` of `total` units (rows, bytes, steps); `total` is None when unknown."""
 
     json_tag: ClassVar = ("event", "progress")
     key: AssetKey
@@ -67,7 +67,7 @@ class Progress(Event):
 
 @dataclass(frozen=True, slots=True)
 class Log(Event):
-    """Pass on a line that the tool wrote; `key` when it is about one asset."""
+    """A line that the tool wrote; `key` when it is about one asset."""
 
     json_tag: ClassVar = ("event", "log")
     message: str
@@ -80,7 +80,7 @@ class Log(Event):
 
 @dataclass(frozen=True, slots=True)
 class Handle(Event):
-    """Hand over the token by which an outside job can be found again after a crash, and a page to look at it."""
+    """The token by which an outside job can be found again after a crash, and a page to look at it."""
 
     json_tag: ClassVar = ("event", "handle")
     token: str
@@ -88,59 +88,53 @@ class Handle(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Materialized(Event):
-    """Say that an asset was made. Terminal.
+class Content(Event):
+    """The base of events that tell what an asset, or a partition of it, now holds.
 
-    `data_version` changes exactly when the content does; None when the tool cannot tell (then every
-    materialization counts as new content). `columns` are those it really has.
+    `data_version` changes exactly when the content does; None when the tool cannot tell. `columns` are those it
+    really has.
+    """
+
+    key: AssetKey
+    partition: str | None = None
+    data_version: str | None = None
+    columns: tuple[Column, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            partition: str | None = None,
+            data_version: str | None = None,
+            columns: Iterable[Column] | None = None,
+            metadata: Mapping[str, Any] = ...,
+        ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized(Content):
+    """An asset was made. Terminal.
+
+    Without a `data_version` every materialization counts as new content.
 
     >>> Materialized("shop/orders", metadata={"rows": 3}).metadata["rows"]
     3
     """
 
     json_tag: ClassVar = ("event", "materialized")
-    key: AssetKey
-    partition: str | None = None
-    data_version: str | None = None
-    columns: tuple[Column, ...] | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            key: AssetKey | str,
-            partition: str | None = None,
-            data_version: str | None = None,
-            columns: Iterable[Column] | None = None,
-            metadata: Mapping[str, Any] = ...,
-        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Observed(Event):
-    """Say what was seen of an asset that was not made now: an outside sync, a source's freshness."""
+class Observed(Content):
+    """An asset that was not made now was looked at: a sync that others started, a source's freshness."""
 
     json_tag: ClassVar = ("event", "observed")
-    key: AssetKey
-    partition: str | None = None
-    data_version: str | None = None
-    columns: tuple[Column, ...] | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            key: AssetKey | str,
-            partition: str | None = None,
-            data_version: str | None = None,
-            columns: Iterable[Column] | None = None,
-            metadata: Mapping[str, Any] = ...,
-        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Checked(Event):
-    """Say how a check on an asset came out; `severity` decides whether a failure stops what is downstream."""
+    """How a check on an asset came out; `severity` decides whether a failure stops what is downstream."""
 
     json_tag: ClassVar = ("event", "checked")
     key: AssetKey
@@ -164,7 +158,7 @@ class Checked(Event):
 
 @dataclass(frozen=True, slots=True)
 class Skipped(Event):
-    """Say that an asset, or a partition of it, was not made, and because of what. Terminal.
+    """An asset, or a partition of it, was not made, and because of what. Terminal.
 
     `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not.
     """
@@ -183,7 +177,7 @@ class Skipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """Say that an asset, or a partition of it, could not be made: what happened, and the next step. Terminal."""
+    """An asset, or a partition of it, could not be made: what happened, and the next step. Terminal."""
 
     json_tag: ClassVar = ("event", "failed")
     key: AssetKey
@@ -205,7 +199,7 @@ class Failed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """Say that a run began: how many assets, in how many invocations."""
+    """A run began: how many assets, in how many invocations."""
 
     json_tag: ClassVar = ("event", "run_started")
     assets: int
@@ -214,7 +208,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class InvocationStarted(Event):
-    """Say that an invocation is about to begin: its kind, its group, its command, its assets."""
+    """An invocation is about to begin: its kind, its group, its command, its assets."""
 
     json_tag: ClassVar = ("event", "invocation_started")
     kind: str
@@ -225,7 +219,7 @@ class InvocationStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class InvocationFinished(Event):
-    """Say how an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
+    """How an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
 
     `message` says what broke it, or that it was given up: then its outside job may still be under way, and the token
     of that job is kept for `assetry retry`.
@@ -239,7 +233,7 @@ class InvocationFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
-    """Say how a run ended: ``succeeded``, ``failed``, ``cancelled`` or ``interrupted``, with counts by outcome."""
+    """How a run ended: ``succeeded``, ``failed``, ``cancelled`` or ``interrupted``, with counts by outcome."""
 
     json_tag: ClassVar = ("event", "run_finished")
     state: str

@@ -1,0 +1,34 @@
+"""Modules of several projects in one process: each project gets its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from assetry.python.modules import import_modules
+
+
+@pytest.fixture
+def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Give two folders that both have a module of one name; `sys.modules` and its finders are as before afterwards."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "stock", raising=False)
+    roots = tmp_path / "one", tmp_path / "two"
+    for root in roots:
+        root.mkdir()
+        (root / "stock.py").write_text(f"NAME = {root.name!r}\n")
+    return roots
+
+
+def test_two_roots_with_a_module_of_one_name(roots: tuple[Path, Path]) -> None:
+    names = [import_modules(["stock"], str(root))[0].NAME for root in (*roots, *roots)]
+    assert names == ["one", "two", "one", "two"]
+
+
+def test_a_module_of_an_earlier_root_that_came_back(roots: tuple[Path, Path], tmp_path: Path) -> None:
+    (stale,) = import_modules(["stock"], str(roots[0]))
+    import_modules(["json"], str(tmp_path / "elsewhere"))
+    sys.modules["stock"] = stale  # as fixtures and notebooks do that restore what was imported before
+    assert import_modules(["stock"], str(roots[1]))[0].NAME == "two"
