@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make bench: each sets up all that it needs, on a machine with Python 3.11 or newer.
+# make demo · make test · make lint · make bench: each sets up all that it needs, on a machine with Python 3.11, 3.12 or 3.13.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 MEMBERS := core $(sort $(wildcard integrations/*))
 SOURCES := $(wildcard core/src/* integrations/*/src/* examples/*/src/* docs/*.py)
 export UV_PYTHON_DOWNLOADS := never
+# A certificate authority of one's own is one that the system knows.
+export UV_SYSTEM_CERTS := 1
 # Hundreds of short processes import the same modules: compiled once, they start in a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -24,6 +26,9 @@ help: ## Say what there is to make
 setup: $(VENV)/.ready
 
 .uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "assetry runs on Python 3.11 to 3.13, and $(PYTHON) is not one of them: name another, as in make demo PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make environments: on Debian, apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .uv
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 

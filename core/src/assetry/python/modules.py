@@ -129,8 +129,8 @@ def _make_room(root: str) -> None:
             sys.path.remove(_Finder.root)
     for name, module in list(sys.modules.items()):
         # Also what came back by itself: tests and notebooks restore `sys.modules` as it was under an earlier root.
-        spec = getattr(module, "__spec__", None)
-        if isinstance(getattr(spec, "loader", None), _SourceLoader) and not is_below(spec.origin or "", root):
+        loader = getattr(module, "__loader__", None)
+        if isinstance(loader, _SourceLoader) and not is_below(loader.path, root):
             del sys.modules[name]
     own = list(_own_modules(root))
     if any(getattr(module, "__assetry_stamp__", None) != _stamp(module) for _, module in own):
