@@ -62,7 +62,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # A project loads plugins, and so pluggy; whoever only defines assets should not wait for that.
+    # A project loads plugins, and so pluggy; a module that only defines assets should not wait for that.
     if name in ("Project", "materialize"):
         from assetry.project import project
 

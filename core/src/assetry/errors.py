@@ -31,7 +31,7 @@ from collections.abc import Iterable
 
 
 class AssetryError(Exception):
-    """Say what went wrong, where, what was probably meant and what to do next.
+    """What went wrong, where, what was probably meant, and what to do next.
 
     `message` is one sentence; `where` a place such as ``sales.py:14``; `near` the near misses, best first;
     `hint` the next step. `exit_code` is what the command line ends with.

@@ -283,9 +283,9 @@ def test_a_break_is_laid_on_what_had_started_and_skips_the_rest() -> None:
     assert owed == [
         Failed("a", "tool raised ValueError: no", "Try again.", retryable=True),
         Skipped("c", "a failed", AssetKey("a")),
-        Skipped("d", "the tool invocation broke before its turn"),
+        Skipped("d", "the tool invocation broke before it began"),
     ]
-    because = "d was skipped: the tool invocation broke before its turn"
+    because = "d was skipped: the tool invocation broke before it began"
     assert bench.launch("p").events == (Skipped("p", because, AssetKey("d")),)
 
 

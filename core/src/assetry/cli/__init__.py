@@ -41,7 +41,7 @@ def _leave(code: str | int | None) -> None:
     if code is not None and not isinstance(code, int):
         return  # Python itself prints what it is
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
-        return  # somebody's work is not done: Python waits for it
+        return  # a thread is still at work: Python waits for it
     atexit._run_exitfuncs()
     with suppress(OSError):
         sys.stdout.flush()

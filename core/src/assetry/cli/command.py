@@ -41,7 +41,7 @@ def shared_options(outputs: Sequence[str], selects: bool) -> list[click.Paramete
 
 
 class Verb(click.Command):
-    """Be one command: a function that takes the session and its own options, and returns the exit code."""
+    """One command: a function that takes the session and its own options, and returns the exit code."""
 
     def __init__(
         self, name: str, work: Work, options: Iterable[click.Parameter], outputs: Sequence[str], selects: bool
@@ -72,7 +72,7 @@ class Verb(click.Command):
             code = self.work(session, **own) or 0
         except BrokenPipeError:
             silence()
-            code = 0  # whoever was reading has seen enough
+            code = 0  # the reader has seen enough
         ctx.exit(code)
 
     def _fit(self, session: Session) -> None:

@@ -97,7 +97,7 @@ def print_overview(given: list[str]) -> None:
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
-        os._exit(0)  # nobody reads on; an orderly exit would flush once more, and complain
+        os._exit(0)  # the reader is gone; an orderly exit would flush once more, and complain
     except UnicodeEncodeError:
         stream.buffer.write(text.encode(stream.encoding, "replace") + b"\n")
     sys.exit(0 if given else 2)

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 
 class Program(click.Group):
-    """Be the command line of assetry: commands of its own by the table, and those that plugins add."""
+    """The command line of assetry: its own commands, by the table, and those that plugins add."""
 
     def __init__(self) -> None:
         version = click.Option(
@@ -71,7 +71,7 @@ class Program(click.Group):
         return args[0], command, args[1:]
 
     def invoke(self, ctx: click.Context) -> None:
-        """Call the command; what it returns is its own affair, its exit code travels as `click.exceptions.Exit`."""
+        """Call the command; its exit code travels as `click.exceptions.Exit`, not as what it returns."""
         _session(ctx)
         super().invoke(ctx)
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Track:
-    """Follow one invocation under way."""
+    """One invocation under way, as it is shown."""
 
     label: str
     total: int
@@ -51,7 +51,7 @@ class Track:
 
 @dataclass(slots=True)
 class View:
-    """Hold what is known of a run from its events so far."""
+    """What is known of a run from its events so far."""
 
     total: int = 0
     done: int = 0
@@ -97,7 +97,7 @@ class View:
 
 
 class Progress:
-    """Follow a run in silence; the base of the ways of showing it."""
+    """A run followed without showing anything; the base of the ways of showing it."""
 
     def __init__(self) -> None:
         self.view = View()
@@ -118,7 +118,7 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """Write one line per event to stderr."""
+    """Progress as one line per event on stderr."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class LineProgress(Progress):
 
 
 class JsonProgress(Progress):
-    """Write one JSON object per event to stdout, at once."""
+    """Progress as one JSON object per event on stdout, written at once."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class JsonProgress(Progress):
 
 
 def write_on(stream: IO[Any], line: str, color: bool | None) -> None:
-    """Write a line; when nobody reads any more the run goes on unseen."""
+    """Write a line; when the reader is gone the run goes on unseen."""
     try:
         click.echo(line, file=stream, color=color)
     except BrokenPipeError:
@@ -154,7 +154,7 @@ def write_on(stream: IO[Any], line: str, color: bool | None) -> None:
 
 
 class LiveProgress(Progress):
-    """Draw the invocations under way, below the lines of what has ended; for a terminal."""
+    """Progress on a terminal: the invocations under way, below the lines of what has ended."""
 
     def __init__(self, session: Session, console: Console | None = None) -> None:
         from rich.console import Console

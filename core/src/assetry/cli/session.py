@@ -23,7 +23,7 @@ VERSION = 1
 
 @dataclass(slots=True)
 class Session:
-    """Hold what was asked of every command alike, and the project.
+    """What was asked of a call of the command line, whatever the command, and the project.
 
     A plugin's command receives it as ``click``'s object (`@click.pass_obj`): `project` is the loaded project, `say`
     writes a line of the result, `note` one about it, `emit` a document as the asked format.
@@ -76,7 +76,7 @@ class Session:
         return found.keys
 
     def close(self) -> None:
-        """Let go of the project, and go back to where the call came from."""
+        """Close the project, and go back to the folder that the call came from."""
         if self._project is not None:
             self._project.close()
             self._project = None

@@ -34,7 +34,7 @@ FAULTS = (Exception, SystemExit)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Say what is wrong with a plugin, and the next step."""
+    """What is wrong with a plugin, and the next step."""
 
     plugin: str
     message: str
@@ -42,7 +42,7 @@ class Problem:
 
 
 class Plugins:
-    """Ask plugins. Made by `load_plugins`.
+    """The loaded plugins, each hook as a typed method. Made by `load_plugins`.
 
     >>> Plugins().infos
     ()

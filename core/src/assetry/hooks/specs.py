@@ -8,7 +8,7 @@ Three manners of calling:
   generator.
 * **all**: every plugin is called; one that fails is isolated and recorded, the others go on.
 
-An implementation takes the arguments it needs, by name; arguments added later break nobody.
+An implementation takes the arguments it needs, by name; arguments added later break no plugin.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
     """Look at the assets of `invocation` without running anything; yield `Observed`. Routed.
 
-    For what happened outside: the last sync that somebody else started, the freshness of a source.
+    For what happened outside: the last sync that was started elsewhere, the freshness of a source.
     """
 
 

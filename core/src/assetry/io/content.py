@@ -67,7 +67,7 @@ def content_version(table: pa.Table) -> str:
 
 
 class ContentVersion:
-    """Hash rows batch by batch: what `content_version` returns of the table that they make up.
+    """The hash of rows that come batch by batch: what `content_version` returns of the table that they make up.
 
     >>> import pyarrow
     >>> table = pyarrow.table({"a": [1, 2, 3]})
@@ -101,7 +101,7 @@ class ContentVersion:
 
 
 class _Digest:
-    """Hash a column chunk by chunk: which cells are empty, and the bytes of the others.
+    """The hash of a column that comes chunk by chunk: which cells are empty, and the bytes of the others.
 
     Each of the two is one stream over all chunks, so that it does not matter where a chunk ends; what lies in the
     buffers outside of the chunk, or below an empty cell, is never looked at.

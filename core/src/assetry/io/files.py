@@ -22,7 +22,7 @@ from assetry.types.protocols import Rows, Saved
 
 
 class FileIO:
-    """Keep values as files below a folder: Arrow tables as Parquet, anything else as pickle.
+    """Values as files below a folder: Arrow tables as Parquet, anything else as pickle.
 
     ``shop/orders`` is kept as ``shop/orders.parquet``, its partition ``2024-01-01`` as
     ``shop/orders=partitions/2024-01-01.parquet``. A new value takes the old one's place at once, when it is whole and

@@ -4,7 +4,7 @@ What goes over that road, and what does not:
 
 * A pandas index is dropped unless it has a name; a named one becomes columns. Column names become text.
 * Categories arrive as what they name, an all-empty column as text.
-* To pandas, decimals arrive as numbers (whole ones as integers), dates as `datetime64`. Whoever needs them exactly asks
+* To pandas, decimals arrive as numbers (whole ones as integers), dates as `datetime64`. To have them exactly, ask
   for a `pyarrow.Table`.
 """
 

@@ -13,7 +13,7 @@ from assetry.types.protocols import Saved
 
 
 class MemoryIO:
-    """Keep values in this process, as the objects they are; for tests and notebooks.
+    """Values kept in this process, as the objects they are; for tests and notebooks.
 
     >>> memory = MemoryIO()
     >>> _ = memory.save(Asset(key="answer", kind="python"), [42])

@@ -44,7 +44,7 @@ BUDGET = 4000
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Say how the members of a group may share an invocation; see `assetry.types.invocations.InvocationGroup`.
+    """How the members of a group may share an invocation; see `assetry.types.invocations.InvocationGroup`.
 
     >>> Family(ordered=False).whole
     False
@@ -57,7 +57,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Hold one invocation: the group, None for a node that runs alone, and the nodes in dependency order.
+    """One invocation: the group, None for a node that runs alone, and the nodes in dependency order.
 
     >>> Slot(0, (0, 2)).members
     (0, 2)
@@ -69,7 +69,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Certify that two invocations of a group cannot be one.
+    """The proof that two invocations of a group cannot be one.
 
     `first` and `second` are positions in `Collapse.slots`. `path` leads from a node of the first to a node of the
     second through other invocations: each node is made from the one before it, or shares an invocation with it.
@@ -88,7 +88,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Collapse:
-    """Hold the answer: slots in an order in which they can run, and how good it is.
+    """The answer: slots in an order in which they can run, and how good it is.
 
     `count` is the number of slots of counted groups, `lower_bound` a number that no answer is below. `expansions`
     and `work` tell how many states were opened and how many dependencies were looked at to find it.
@@ -108,7 +108,7 @@ class Collapse:
 
 
 class Deadlock(Exception):  # the planner sequences it as a CycleError
-    """Tell that groups which must run as a whole wait for each other.
+    """Groups that must run as a whole wait for each other.
 
     `edges` are (upstream, downstream) pairs of nodes; the downstream node of each and the upstream node of the next
     are in one invocation, and so are the last and the first.
@@ -164,7 +164,7 @@ def collapse(
 
 
 class _Units(NamedTuple):
-    """Hold the nodes, whole groups contracted to one, in dependency order."""
+    """The nodes in dependency order, those of a group that runs as a whole contracted to one."""
 
     members: list[tuple[int, ...]]
     group: list[int | None]

@@ -15,7 +15,7 @@ from assetry.types.keys import AssetKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """Say how a plan is to be made.
+    """How a plan is to be made.
 
     `because` has the reason of each asset, `default` that of the others. `mode` is ``fewest`` (the least number of
     counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `partitions` are the partitions of those
@@ -35,7 +35,7 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class SkippedAsset:
-    """Say why a selected asset is not made.
+    """A selected asset that is not made, and why.
 
     >>> SkippedAsset(AssetKey("shop/raw"), "nothing in this project makes it").because
     'nothing in this project makes it'
@@ -47,7 +47,7 @@ class SkippedAsset:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Say why a group needs another invocation: `first` and `second` are the ids of the two, `path` the proof.
+    """Why a group needs another invocation: `first` and `second` are the ids of the two, `path` the proof.
 
     Each asset of `path` is made from the one before it or shares an invocation with it.
 
@@ -64,7 +64,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedInvocation:
-    """Hold one invocation of a plan.
+    """One invocation of a plan.
 
     `after` are the ids of the invocations that it waits for directly: they make what it reads, or run the checks
     that gate that. `because` says of each of its assets why it is made. `command` is for people to read.
@@ -88,7 +88,7 @@ class PlannedInvocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Hold what is to run: invocations in an order in which they can run one after the other, gates kept.
+    """What is to run: invocations in an order in which they can run one after the other, gates kept.
 
     `count` is the number of invocations of counted groups; no plan is below `lower_bound`, so the plan is `minimal`
     when both are equal. `splits` says why a group needs more than one. `skipped` are selected assets that nothing

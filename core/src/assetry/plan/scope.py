@@ -15,7 +15,7 @@ from assetry.types.keys import AssetKey
 
 
 class Scope:
-    """Number what takes part in a plan: selected assets, and what their tools cannot leave out.
+    """What takes part in a plan, numbered: selected assets, and what their tools cannot leave out.
 
     `made` are the graph's numbers of the nodes, in order; `known` are the groups by integration, key and whether
     partitions are made. The rest is by node, as `collapse` wants it.

@@ -22,7 +22,7 @@ FREE = -1
 
 
 class Classes:
-    """Hold the classes of units.
+    """The classes of units.
 
     A class is of a counted group, or free: it runs as soon as it can. `bit[c]` marks a counted class; `need[c]`
     are the marks of all that is done before it, closed. `after[c]` are classes that may become possible once `c` is
@@ -148,7 +148,7 @@ def components(classes: Classes) -> list[list[int]]:
 
 
 class _State(NamedTuple):
-    """Hold what is done (marks), and per group what is ready, its marks and assets, and what is left.
+    """What is done (marks), and per group what is ready, its marks and assets, and what is left.
 
     `depth` is the own depth of what is left of each group, `left` the number of its classes that are not done.
     """
@@ -162,7 +162,7 @@ class _State(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """Hold a way to run groups one after the other.
+    """A way to run groups one after the other.
 
     `origin` is the state before the last one, `group`, was run; what it led to is only looked at, in `done`, `depth`
     (the bound on what is left) and `assets` (how many are left), and worked out by `_Field.open` when it is followed.
@@ -191,7 +191,7 @@ class _Way(NamedTuple):
 
 @dataclass(slots=True)
 class Budget:
-    """Count the states that were opened and the dependencies that were looked at, against what is allowed."""
+    """The states that may be opened and the dependencies that may be looked at, and how many were."""
 
     states: int
     looks: int
@@ -205,7 +205,7 @@ class Budget:
 
 
 class _Field:
-    """Run groups on the classes of some of them, as if everything of the others had been done."""
+    """The classes of some groups, on which these are run as if everything of the others had been done."""
 
     def __init__(self, classes: Classes, groups: Iterable[int], budget: Budget) -> None:
         self.classes = classes
@@ -306,7 +306,7 @@ class _Field:
 
 
 class Found(NamedTuple):
-    """Hold the answer for a component: its groups, the sequence of them, and a number that no answer is below."""
+    """The answer for a component: its groups, the sequence of them, and a number that no answer is below."""
 
     component: list[int]
     route: list[int]
@@ -373,7 +373,7 @@ def _width(classes: Classes) -> int:
 
 
 class Merger:
-    """Merge the sequences of all components into one, without a further invocation."""
+    """The merge of the sequences of all components into one, without a further invocation."""
 
     def __init__(self, classes: Classes, found: Sequence[Found], budget: Budget) -> None:
         self.field = _Field(classes, [group for each in found for group in each.component], budget)

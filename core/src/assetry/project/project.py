@@ -146,7 +146,7 @@ class Project:
         return self.values.load(self.graph[self.graph.find(key)], form, partition)
 
     def close(self) -> None:
-        """Let go of files and connections; the project may be used again afterwards."""
+        """Close files and connections; the project may be used again afterwards."""
         with ExitStack() as closing:
             # What cannot be closed must not keep the other open.
             for name in ("store", "values"):
@@ -307,7 +307,7 @@ class Project:
     ) -> RunResult:
         """Look at what happened to a selection outside, without running anything, and record it.
 
-        For example a sync that somebody else started: what is downstream of it becomes stale.
+        For example a sync that was started elsewhere: what is downstream of it becomes stale.
         """
         services = RunServices(self.plugins, self.store, self.values)
         return observe(self.graph, self.select(select, exclude), services, on_event)
@@ -326,7 +326,7 @@ class Project:
         return found
 
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
-        """Return what a run was to make and nobody has made since, in graph order."""
+        """Return what a run was to make and has not been made since, in graph order."""
         return tuple(undone(run, self.graph, self.store.attempts(run.assets)))
 
     def plan_retry(self, run: RunInfo) -> Plan:

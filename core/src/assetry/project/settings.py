@@ -19,7 +19,7 @@ KEYS = ("modules", "store", "io", "executor", "integrations", "name")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Say how a project is set up.
+    """How a project is set up.
 
     `root` is the absolute folder of the project file; `file` is that file, None when there is none. `modules` and
     `integrations` are None when the file does not name any, so that they are looked for.
@@ -56,7 +56,7 @@ def read_settings(folder: Path | str = ".") -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Point at the text that a table came from, so that an error can name the line."""
+    """The text that a table came from, so that an error can name the line."""
 
     file: Path
     text: str = field(repr=False)
@@ -81,7 +81,7 @@ def _table(root: Path) -> tuple[_Source, Mapping[str, Any]] | None:
         text, data = _read(own)
         return _Source(own, text), data
     shared = root / "pyproject.toml"
-    # Most pyproject.toml files are not ours: look before parsing, so that a broken one of somebody else is no matter.
+    # Most pyproject.toml files are not ours: look before parsing, so that a broken one that is not ours stops nothing.
     if shared.is_file() and "tool.assetry" in shared.read_text(encoding="utf-8", errors="replace"):
         text, data = _read(shared)
         table = data.get("tool", {}).get("assetry")

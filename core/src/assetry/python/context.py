@@ -13,7 +13,7 @@ from assetry.types.protocols import RunContext
 
 @dataclass(frozen=True, slots=True)
 class AssetContext:
-    """Tell an asset function of its run; what a parameter named `context` receives.
+    """What an asset function is told of its run; a parameter named `context` receives it.
 
     `keys` are the assets to make now, `partition` the partition of them, or None.
     """

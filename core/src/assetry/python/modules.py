@@ -58,7 +58,7 @@ def find_attribute(module: str, qualname: str, root: str) -> Any:
 
 
 class _Finder:
-    """Find modules below the project's folder first, and load them from source without writing bytecode."""
+    """The finder of modules below the project's folder, first of all and without writing bytecode."""
 
     root: str | None = None
 
@@ -77,7 +77,7 @@ class _Finder:
 
 
 class _SourceLoader(SourceFileLoader):
-    """Compile from source each time: a cached file with the time stamp of the second before would be a lie."""
+    """A loader that compiles from source each time: a cached file can carry the time stamp of an older text."""
 
     def path_stats(self, path: str | bytes) -> Any:  # noqa: ARG002 - the signature of the base
         raise OSError("no bytecode is read or written")

@@ -30,7 +30,7 @@ class RunFacts:
 
 
 class Context:
-    """Be the `RunContext` of one invocation."""
+    """The `RunContext` of one invocation."""
 
     def __init__(self, facts: RunFacts, emit: Callable[[Event], None], resume: str | None = None) -> None:
         self.run_id = facts.run_id
@@ -76,7 +76,7 @@ class Context:
 
 @dataclass(slots=True)
 class InvocationTask:
-    """Be one invocation, ready to run on any thread of this process."""
+    """One invocation, ready to run on any thread of this process."""
 
     invocation: Invocation
     plugins: Plugins

@@ -13,7 +13,7 @@ PATIENCE = 5.0
 
 
 class Listeners:
-    """Pass the events of one run to `assetry_event`; costs nothing when nobody listens."""
+    """The plugins that hear the events of one run; without any it costs nothing."""
 
     def __init__(self, plugins: Plugins, run: RunInfo) -> None:
         self._plugins = plugins

@@ -242,7 +242,7 @@ class _Run:
                 for event in launch.events:
                     self._recorder.note(now, event, id_)
                 if launch.invocation is None:
-                    again = True  # what was skipped may have let others come to their turn
+                    again = True  # what was skipped may have made others ready
                     continue
                 tasks.append((id_, self._prepare(launch.invocation, now)))
         return tasks

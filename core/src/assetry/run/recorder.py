@@ -23,7 +23,7 @@ Place = tuple[AssetKey, str | None]
 
 
 class Recorder:
-    """Collect the records of one run and write them to the store, one transaction at a time."""
+    """The records of one run, collected and written to the store one transaction at a time."""
 
     def __init__(self, run_id: str, graph: AssetGraph, versions: Versions) -> None:
         self._run = run_id

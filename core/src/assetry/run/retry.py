@@ -13,9 +13,9 @@ Attempts = Mapping[tuple[AssetKey, str | None], Attempt]
 
 
 def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> dict[AssetKey, tuple[str, ...]]:
-    """Return what a run was to make and nobody has made since, in graph order; of partitions those that are left.
+    """Return what a run was to make and has not been made since, in graph order; of partitions those that are left.
 
-    `attempts` are the last ones at the assets of the run, by anybody.
+    `attempts` are the last ones at the assets of the run, in whichever run.
 
     >>> from datetime import UTC, datetime
     >>> from assetry.types.assets import Asset

@@ -26,11 +26,11 @@ TOOL_GRACE = 20.0
 
 
 class Interrupted(BaseException):
-    """Interrupt a Python function whose run was cancelled; not an `Exception`, so that user code lets it pass."""
+    """The end of a Python function whose run was cancelled; no `Exception`, so that user code lets it pass."""
 
 
 class ThreadExecutor:
-    """Run tasks on `slots` threads of this process.
+    """Threads of this process, `slots` of them, that run tasks.
 
     >>> executor = ThreadExecutor(2)
     >>> executor.slots
@@ -70,7 +70,7 @@ class ThreadExecutor:
 
 
 class _Job:
-    """Be one task on its thread."""
+    """One task on its thread."""
 
     def __init__(self, task: Task, emit: Emit, busy: set[_Job]) -> None:
         self._task = task
@@ -93,7 +93,7 @@ class _Job:
             except BaseException as error:  # whatever breaks a stream is the run's to judge, never the worker's end
                 end = error
             self._settle()
-        except Interrupted as error:  # it comes once at most, and may have come too late to be of use
+        except Interrupted as error:  # it comes once at most, perhaps when the stream has already ended
             end = end or error
             self._settle()
         self._busy.discard(self)

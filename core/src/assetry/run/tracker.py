@@ -21,18 +21,18 @@ from assetry.types.keys import AssetKey
 
 @dataclass(slots=True)
 class Tracked:
-    """Keep what the tracker knows of one planned invocation."""
+    """What the tracker knows of one planned invocation."""
 
     planned: PlannedInvocation
-    #: Assets outside, and checks on them, that have not come to their end yet.
+    #: Assets outside, and checks on them, that have not ended yet.
     waits: set[AssetKey | CheckRef] = field(default_factory=set)
     #: Members without a terminal event, in dependency order.
     unfinished: dict[AssetKey, Asset] = field(default_factory=dict)
     #: Partitions of unfinished members without a terminal event; members without partitions are not in it.
     parts: dict[AssetKey, dict[str, None]] = field(default_factory=dict)
-    #: What befell partitions of unfinished members.
-    spoilt: dict[AssetKey, Blocker] = field(default_factory=dict)
-    #: What comes along without having been asked for, and has not come to its end.
+    #: What went wrong with partitions of unfinished members.
+    marred: dict[AssetKey, Blocker] = field(default_factory=dict)
+    #: What comes along without having been asked for, and has not ended.
     along: dict[AssetKey, Asset] = field(default_factory=dict)
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
     #: Checks that have passed for some partitions, and may have to say more of others.
@@ -44,7 +44,7 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Say why an asset cannot be built upon: what befell it, and the asset at the root; None when the run broke off."""
+    """Why nothing can be made from an asset: what happened, and the asset at the root; None when the run broke off."""
 
     root: AssetKey | None
     text: str
@@ -52,7 +52,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Say that an invocation can go ahead: what is left of it, and the members that cannot be made."""
+    """An invocation that can go ahead: what is left of it, and the members that cannot be made."""
 
     invocation: Invocation | None
     events: tuple[Event, ...]
@@ -60,7 +60,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Say what broke an invocation off, and the next step; `rest` is said of what had not had its turn."""
+    """What broke an invocation off, and the next step; `rest` is said of what had not begun."""
 
     message: str
     hint: str | None = None
@@ -68,7 +68,7 @@ class Interruption:
 
 
 class Tracker:
-    """Follow the assets of a plan from open to settled."""
+    """The assets of a plan, followed from open to settled."""
 
     def __init__(self, plan: Plan, graph: AssetGraph) -> None:
         self._graph = graph
@@ -104,7 +104,7 @@ class Tracker:
         inputs = {key for asset in (*invocation.assets, *invocation.also) for key in self._inputs(asset)}
         for key in inputs:
             if self._home.get(key) == id_:
-                continue  # in what order a tool makes its own, and what it heeds meanwhile, is its own affair
+                continue  # a tool orders its own members, and heeds their checks, by itself
             # A check that is run by the invocation itself is its tool's to heed.
             gates = (ref for ref in self._gates.get(key, ()) if self._checked_in.get(ref, id_) != id_)
             tracked.waits.update(gates)
@@ -217,7 +217,7 @@ class Tracker:
     def _take_end(self, id_: str, tracked: Tracked, event: Materialized | Failed | Skipped) -> list[Event]:
         key = event.key
         if key in tracked.along:
-            # Who reads it was waiting for that, too.
+            # What reads it was waiting for that, too.
             self._settle(tracked, key, None if isinstance(event, Materialized) else self._blocker_of(event))
             return [event]
         parts = tracked.parts.get(key)
@@ -257,14 +257,14 @@ class Tracker:
             for each in ended:
                 del parts[each]
             if blocker is not None:
-                tracked.spoilt.setdefault(key, blocker)
+                tracked.marred.setdefault(key, blocker)
             if parts:
                 return events
-        self._settle(tracked, key, tracked.spoilt.pop(key, blocker))
+        self._settle(tracked, key, tracked.marred.pop(key, blocker))
         return events
 
     def _settle(self, tracked: Tracked, key: AssetKey, blocker: Blocker | None) -> None:
-        """Note that a member, or what comes along, has come to its end."""
+        """Note that a member, or what comes along, has ended."""
         for open_ in (tracked.unfinished, tracked.along, tracked.parts):
             open_.pop(key, None)
         if blocker is None:
@@ -282,7 +282,7 @@ class Tracker:
         return self._blocker_above(self._graph[event.key]) or Blocker(event.key, f"{event.key} was skipped{why}")
 
     def _void_checks_of(self, key: AssetKey) -> None:
-        """Let go of the checks that can no longer say anything because one of their inputs was not made."""
+        """Drop the checks that can say nothing any more because one of their inputs was not made."""
         for id_, ref in self._readers.pop(key, ()):
             if ref in self._tracked[id_].unchecked:
                 self._void(self._tracked[id_], ref)
@@ -299,7 +299,7 @@ class Tracker:
         self._release(ref)
 
     def _release(self, what: AssetKey | CheckRef) -> None:
-        """Let those go on who wait for something that has come to its end, good or bad."""
+        """Make ready the invocations that only waited for something which has now ended, well or badly."""
         for id_ in self._waiting.pop(what, ()):
             tracked = self._tracked[id_]
             tracked.waits.discard(what)
@@ -339,7 +339,7 @@ class Tracker:
             )
         if begun or not (tracked.started or problem.rest):
             return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
-        return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before its turn")
+        return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before it began")
 
     def _owed_checks(self, tracked: Tracked, problem: Interruption | None) -> Iterator[Event]:
         for ref in tuple(tracked.unchecked):

@@ -20,7 +20,7 @@ from assetry.errors import SelectionError
 
 
 class Reach(NamedTuple):
-    """Say how far beyond its matches a part of a selection goes; a depth of None is all the way.
+    """How far beyond its matches a part of a selection goes; a depth of None is all the way.
 
     `both` is dbt's ``@``: what is downstream, and everything that any of it is made from.
     """
@@ -34,7 +34,7 @@ class Reach(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """Ask for the assets that one method finds by a value; `method` is None when none was written."""
+    """What one method finds by a value; `method` is None when none was written."""
 
     method: str | None
     value: str
@@ -43,7 +43,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Reaching:
-    """Ask for what `inner` finds and its neighbours."""
+    """What `inner` finds, and its neighbours."""
 
     inner: Expression
     reach: Reach
@@ -51,21 +51,21 @@ class Reaching:
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """Ask for what at least one part finds."""
+    """What at least one part finds."""
 
     parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """Ask for what every part finds."""
+    """What every part finds."""
 
     parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """Ask for everything that `inner` does not find."""
+    """Everything that `inner` does not find."""
 
     inner: Expression
 
@@ -74,7 +74,7 @@ Expression = Criterion | Reaching | Either | Both | Without
 
 
 class Selector(NamedTuple):
-    """Hold a selection that was read: its text, and the expressions whose union it is, each with its own text."""
+    """A selection that was read: its text, and the expressions whose union it is, each with its own text."""
 
     text: str
     parts: tuple[tuple[str, Expression], ...]

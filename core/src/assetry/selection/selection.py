@@ -17,7 +17,7 @@ from assetry.types.keys import AssetKey
 
 
 class Unmatched(NamedTuple):
-    """Tell of a part of a selection that matches nothing, what was probably meant, and why when that is known."""
+    """A part of a selection that matches nothing, what was probably meant, and why where that is known."""
 
     text: str
     near: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Unmatched(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """Hold what a selection means: the keys in the graph's order, and the parts that match nothing."""
+    """What a selection means: the keys in the graph's order, and the parts that match nothing."""
 
     keys: tuple[AssetKey, ...]
     unmatched: tuple[Unmatched, ...] = ()
@@ -65,7 +65,7 @@ def selection(
     >>> selection(graph, "orders tag:nightly").unmatched
     (Unmatched(text='tag:nightly', near=(), why=None),)
     """
-    # Everything is read before anything is looked for, so that a slip of the pen is found first.
+    # Everything is read before anything is looked for, so that a mistake in the text is told first.
     wanted, unwanted = _read(selectors), _read(exclude)
     criteria = Criteria(graph, statuses)
     unmatched: list[Unmatched] = []

@@ -23,7 +23,7 @@ _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names
 
 
 def differences(declared: Iterable[Column], real: Sequence[Column]) -> Iterator[str]:
-    """Yield, in words, what the declared columns promise and the real ones do not hold; further ones are no matter.
+    """Yield, in words, what the declared columns promise and the real ones do not hold; further columns are allowed.
 
     >>> list(differences([Column("id", "integer"), Column("name")], [Column("ID", "VARCHAR(10)")]))
     ['column `id` is VARCHAR(10), declared as integer', 'column `name` is declared but not there']

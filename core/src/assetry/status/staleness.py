@@ -38,7 +38,7 @@ _LONGEST = 200
 
 
 class Reason(NamedTuple):
-    """Say why an asset is out of date: `asset` is where it comes from, the asset itself or the root above it.
+    """Why an asset is out of date: `asset` is where it comes from, the asset itself or the root above it.
 
     >>> Reason("code_changed", AssetKey("orders"), "its body changed").text
     'its body changed'
@@ -51,7 +51,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Tell how an asset is: one of ``fresh stale failed never running external``, why, and its last materialization.
+    """How an asset is: one of ``fresh stale failed never running external``, why, and its last materialization.
 
     An asset that nothing here makes is ``external``; its reasons tell what is out of date above it. Of an asset with
     partitions, the time and the run are those of the partition made last.
@@ -105,7 +105,7 @@ _Newest = tuple[tuple[datetime, int], ...]
 
 
 class _Judge:
-    """Judge all assets in one pass in graph order, so that everything above an asset is known when its turn comes."""
+    """The judgement of all assets in one pass in graph order: everything above an asset is judged before it."""
 
     def __init__(
         self,

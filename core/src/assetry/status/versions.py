@@ -13,14 +13,14 @@ from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization
 
-#: Stands in a trace for the version of an input that nobody knew when it was read.
+#: Stands in a trace for the version of an input that was not known when it was read.
 UNKNOWN = ""
 
 Latest = Mapping[tuple[AssetKey, str | None], Materialization]
 
 
 class Versions:
-    """Know the current data version of every asset and partition of a graph; learn what is made meanwhile.
+    """The current data version of every asset and partition of a graph, kept up with what is made.
 
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
     >>> versions = Versions(graph, {})

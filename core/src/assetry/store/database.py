@@ -85,7 +85,7 @@ _TROUBLES = (
 
 
 class Database:
-    """Keep one guarded connection to the SQLite file `path`; None is a database in memory.
+    """One guarded connection to the SQLite file `path`; None is a database in memory.
 
     A file that is not there counts as empty for readers; the first writer makes it. Writers wait `patience` seconds
     for each other. Safe for any number of threads and processes, forks included.
@@ -125,7 +125,7 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
+        """Close the file; the next call opens it again."""
         with self._lock:
             if self._connection is not None and self._process == os.getpid():
                 self._connection.close()
@@ -169,7 +169,7 @@ class Database:
 
     def _check_form(self, db: sqlite3.Connection) -> None:
         """Raise unless the file is new, or ours and not newer than this program."""
-        # In this order: whoever sets the file up meanwhile commits its tables and its mark together.
+        # In this order: a process that sets the file up meanwhile commits its tables and its mark together.
         filled = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
         if filled and db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
             raise StoreError(
@@ -205,7 +205,7 @@ class Database:
             raise
 
     def _use_log(self, db: sqlite3.Connection) -> None:
-        """Switch the file to the write-ahead log; SQLite itself does not wait for its turn to do so."""
+        """Switch the file to the write-ahead log; SQLite itself does not wait for the lock to do so."""
         import sqlite3
 
         deadline = time.monotonic() + self._patience

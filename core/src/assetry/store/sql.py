@@ -226,7 +226,7 @@ class SQLStore:
             )
 
     def close(self) -> None:
-        """Let go of the file; the store may be used again afterwards (``:memory:`` is then empty)."""
+        """Close the file; the store may be used again afterwards (``:memory:`` is then empty)."""
         self._heart.stop()
         self._database.close()
 

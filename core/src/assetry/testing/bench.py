@@ -28,7 +28,7 @@ from assetry.types.keys import AssetKey
 
 
 class Bench:
-    """Hold an integration under test for all checks of a class; what is only looked at is run once.
+    """An integration under test, shared by all checks of a class; what is only looked at is run once.
 
     `folder` is an empty one for the values and records of the bench itself.
     """

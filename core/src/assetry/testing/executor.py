@@ -34,7 +34,7 @@ def invocation() -> Invocation:
 
 @dataclass
 class FileTask:
-    """Be a task that signals by files in `folder`: it tells ``began``, waits for ``go``, and tells ``closed``.
+    """A task that signals by files in `folder`: it tells ``began``, waits for ``go``, and tells ``closed``.
 
     `work` says what it does: ``words`` yields three lines, ``wait`` waits between two lines, ``break`` raises after
     the first, ``deaf`` does not look whether it was stopped.
@@ -78,7 +78,7 @@ class FileTask:
 
 
 class Inbox:
-    """Take what an executor emits."""
+    """What an executor has emitted."""
 
     def __init__(self, patience: float) -> None:
         self._queue: SimpleQueue[Any] = SimpleQueue()
@@ -111,7 +111,7 @@ class Inbox:
 
 
 class ExecutorConformance(PluginConformance):
-    """Inherit this, and fill in `subject`: an `ExecutorUnderTest`, or a method that makes one in an empty folder.
+    """Checks to inherit; fill in `subject`: an `ExecutorUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestThreads(ExecutorConformance):
     ...     subject = ExecutorUnderTest("assetry.run.threads", url="threads:2")

@@ -36,7 +36,7 @@ class ToolDied(Exception):
 
 
 class Step(NamedTuple):
-    """Tell what the tool did: `what` is ``started``, ``made``, ``failed`` or ``skipped``; `message` says why not.
+    """What the tool did: `what` is ``started``, ``made``, ``failed`` or ``skipped``; `message` says why not.
 
     >>> Step("orders", "made", rows=3).rows
     3
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Tell how a job stands: its state, and what it did so far, oldest first.
+    """How a job stands: its state, and what it did so far, oldest first.
 
     >>> Job("running", (Step("orders", "started"),)).state
     'running'
@@ -70,7 +70,7 @@ def last_part(asset: Any) -> str:
 
 
 class FakeTool:
-    """Be a tool under the control of a test.
+    """A tool under the control of a test.
 
     `folder` is where its files stand (a temporary one of its own when None). `name` says what the tool calls an
     asset. `needs` maps a name to those it is made from: it is skipped when one of them failed.

@@ -31,7 +31,7 @@ METADATA_LIMIT = 64 * 1024
 
 
 class IntegrationConformance(PluginConformance):
-    """Inherit this, and fill in `subject`: an `IntegrationUnderTest`, or a method that makes one in an empty folder.
+    """Checks to inherit; fill in `subject`: an `IntegrationUnderTest`, or a method that makes one in an empty folder.
 
     >>> from assetry.plugin import Integration
     >>> from assetry.testing import FakeTool
@@ -79,7 +79,7 @@ class IntegrationConformance(PluginConformance):
         for asset in bench.assets:
             assert asset.integration == bench.integration, (
                 f"{asset.key} has integration={asset.integration!r}: give it the one that was asked for, unchanged, "
-                "or nobody knows who runs it"
+                "or it cannot be known which plugin runs it"
             )
             assert asset.kind, f"{asset.key} has no kind"
 

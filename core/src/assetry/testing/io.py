@@ -29,7 +29,7 @@ TURNS = 30
 
 
 class IOManagerConformance(PluginConformance):
-    """Inherit this, and fill in `subject`: an `IOUnderTest`, or a method that makes one in an empty folder.
+    """Checks to inherit; fill in `subject`: an `IOUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestFiles(IOManagerConformance):
     ...     def subject(self, folder):

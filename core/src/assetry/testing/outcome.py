@@ -23,7 +23,7 @@ ENDS = ("materialized", "failed", "skipped")
 
 @dataclass(frozen=True)
 class Outcome:
-    """Tell what a call of the command line came to: exit code, output, and the events of its run.
+    """What a call of the command line came to: exit code, output, and the events of its run.
 
     Assets are named by their key, or by its last part.
 
@@ -141,7 +141,7 @@ def _means(name: str, key: str) -> bool:
 
 
 class ProjectFolder:
-    """Be a project in a folder: files, and the command line called on it.
+    """A project in a folder: files, and the command line called on it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -18,8 +18,8 @@ from assetry.testing.loading import HEAVY, declared_refusals, load, module_of, o
 from assetry.testing.subjects import PluginUnderTest, refusals
 from assetry.types.assets import Integration
 
-#: A question of a kind that nobody answers.
-FOREIGN = "nobodys-kind"
+#: A kind that no plugin answers for.
+FOREIGN = "no-plugins-kind"
 #: The hooks that every plugin is asked, and only one may answer.
 CLAIMS = ("assetry_load_assets", "assetry_open_io", "assetry_open_store", "assetry_open_executor")
 
@@ -28,7 +28,7 @@ REFUSAL = "assetry_refusal"
 
 
 class Kit:
-    """Hold what the checks of one class share: the folder, and what is made once."""
+    """What the checks of one class share: the folder, and what is made once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ def note_refusals(request: pytest.FixtureRequest, refused: Mapping[str, str]) ->
 
 
 class PluginConformance:
-    """Inherit this, and fill in `subject`: a `PluginUnderTest`, or a method that makes one in an empty folder.
+    """Checks to inherit; fill in `subject`: a `PluginUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestThreads(PluginConformance):
     ...     subject = PluginUnderTest("assetry.run.threads")
@@ -86,7 +86,7 @@ class PluginConformance:
 
     def test_import_the_hook_module_without_errors(self, info: PluginInfo) -> None:
         broken = [each for each in info.problems if not info.hooks]
-        assert not broken, f"{info.label} cannot be loaded, so nobody can use it: {broken[0]}"
+        assert not broken, f"{info.label} cannot be loaded, so it cannot be used: {broken[0]}"
         assert info.hooks, f"{info.label} has no hooks: mark functions named assetry_… with @hookimpl"
 
     def test_spell_hooks_and_arguments_as_the_core_does(self, info: PluginInfo) -> None:
@@ -121,7 +121,7 @@ class PluginConformance:
             asked = questions["integration" if hook == "assetry_load_assets" else "url"]
             answer = function(**dict.fromkeys(inspect.signature(function).parameters, asked))
             assert answer is None, (
-                f"{hook} answers for {FOREIGN!r}, which is not its own: nobody else can answer then; "
+                f"{hook} answers for {FOREIGN!r}, which is not its own: no other plugin can answer then; "
                 "look at the kind or scheme first, and return None when it is another's"
             )
 
@@ -135,7 +135,7 @@ class PluginConformance:
             return
         needs = requirements(module_of(filled.plugin))
         if needs is None:
-            return  # not installed by an entry point, so there is nobody to say it
+            return  # not installed by an entry point, so there is no package to say it
         assert any("<" in each or "~=" in each or "==" in each for each in needs), (
             f"the package's dependencies say {needs or 'nothing'} about assetry: write the versions that it is "
             'tested with, as "assetry>=0.1,<0.2", so that a later one is not blamed on you'

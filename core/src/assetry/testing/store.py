@@ -60,7 +60,7 @@ EVENTS: tuple[Event, ...] = (
 
 
 class StoreConformance(PluginConformance):
-    """Inherit this, and fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
+    """Checks to inherit; fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestSQLite(StoreConformance):
     ...     def subject(self, folder):

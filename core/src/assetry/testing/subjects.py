@@ -38,7 +38,7 @@ EXECUTOR_CAPABILITIES: Mapping[str, str] = {
 
 @runtime_checkable
 class Tool(Protocol):
-    """Control the tool of an integration under test: a `FakeTool`, or a real one with real files.
+    """The control of the tool of an integration under test: a `FakeTool`, or a real one with real files.
 
     For a real tool, "break an asset" may mean to write a model that fails, and "hold" one that waits for a file.
     """
@@ -76,7 +76,7 @@ class Tool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PluginUnderTest:
-    """Fill in a plugin: the module with its hooks, its dotted name, or an object with hooks.
+    """A plugin to be tested: the module with its hooks, its dotted name, or an object with hooks.
 
     `heavy` are modules that the hook module must not import; those that everybody knows (dbt, pandas, httpx …) are
     looked for anyway. `can` says for each capability whether the plugin has it (all, unless refused), and `refuses`
@@ -94,7 +94,7 @@ class PluginUnderTest:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationUnderTest(PluginUnderTest):
-    """Fill in an integration: its plugin, a configured `Integration`, and control of its tool.
+    """An integration to be tested: its plugin, a configured `Integration`, and control of its tool.
 
     The integration must have at least three executable assets, in one group when it can collapse. `another` is a
     second integration of the same kind (the same one by another name, when None). `secrets` are environment
@@ -121,10 +121,10 @@ class IntegrationUnderTest(PluginUnderTest):
 
 @dataclass(frozen=True, slots=True)
 class IOUnderTest(PluginUnderTest):
-    """Fill in an IO manager: its plugin, and a URL of an empty place.
+    """An IO manager to be tested: its plugin, and a URL of an empty place.
 
     `values` are further values it must keep; `unkeepable` is one that it must refuse with an `AssetryError` (a lock,
-    when None, which nobody can keep; for a manager of tables give a table that its types cannot hold). `secrets` are
+    when None, which cannot be kept; for a manager of tables give a table that its types cannot hold). `secrets` are
     what stands in the URL and must turn up nowhere.
 
     >>> IOUnderTest("assetry.io.files", url="memory:", refuses={"durable": "memory ends with the process"}).url
@@ -139,7 +139,7 @@ class IOUnderTest(PluginUnderTest):
 
 @dataclass(frozen=True, slots=True)
 class StoreUnderTest(PluginUnderTest):
-    """Fill in a store: its plugin, and a function that returns the URL of a new, empty one.
+    """A store to be tested: its plugin, and a function that returns the URL of a new, empty one.
 
     >>> StoreUnderTest("assetry.store.sqlite", new_url=lambda: "sqlite::memory:").new_url()
     'sqlite::memory:'
@@ -150,7 +150,7 @@ class StoreUnderTest(PluginUnderTest):
 
 @dataclass(frozen=True, slots=True)
 class ExecutorUnderTest(PluginUnderTest):
-    """Fill in an executor: its plugin, and a URL that opens one with at least two slots.
+    """An executor to be tested: its plugin, and a URL that opens one with at least two slots.
 
     >>> ExecutorUnderTest("assetry.run.threads", url="threads:3").url
     'threads:3'

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Hold what was asked of a fake service; `json` is the body read as JSON, None when there is none.
+    """What was asked of a fake service; `json` is the body read as JSON, None when there is none.
 
     `path` is without the query, which is in `query`; `arguments` are the parts of the path that a route names.
 
@@ -44,7 +44,7 @@ Handler = Callable[[Request], Answer]
 
 
 class Routes:
-    """Answer by method and path: ``"GET /jobs/{id}"`` maps to a function of the request, or to a constant answer.
+    """Answers by method and path: ``"GET /jobs/{id}"`` maps to a function of the request, or to a constant answer.
 
     A list of answers is given one by one, the last one again and again: that is how a job's state moves on. What no
     route answers is a 404 that names the near ones. `requests` are all that came, oldest first.

@@ -36,7 +36,7 @@ def eventually(true: Callable[[], bool], seconds: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Keep what a stream gave, and what its tool had done when it ended.
+    """What a stream gave, and what its tool had done when it ended.
 
     `error` is the exception that broke it, `lines` what it wrote into the run's log and into Python's.
     """
@@ -63,7 +63,7 @@ class Recording:
 
 
 class Watch:
-    """Drain a stream on a thread; `decide` is asked after each event.
+    """A stream drained on a thread; `decide` is asked after each event.
 
     >>> watch = Watch(lambda: iter([1, 2, 3]), lambda event: "close" if event == 2 else "on")
     >>> watch.wait(1), watch.events
@@ -113,7 +113,7 @@ class Watch:
 
 
 class Lines(logging.Handler):
-    """Collect what is logged by Python's own means."""
+    """What is logged by Python's own means."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

@@ -124,7 +124,7 @@ def _record_reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def _tagged(kind: Any) -> Iterator[tuple[Any, Any]]:
-    # Variants may stand in modules that nobody had a reason to import yet.
+    # Variants may stand in modules that were not imported yet.
     for module in vars(kind).get("json_modules", ()):
         import_module(module)
     for each in kind.__subclasses__():

@@ -11,7 +11,7 @@ from assetry.types.keys import AssetKey
 
 @dataclass(frozen=True, slots=True)
 class InvocationGroup:
-    """Say which assets may share one invocation: those whose groups have the same key.
+    """The assets that may share one invocation: those whose groups have the same key.
 
     Everything global to one invocation belongs in `key`: integration, target, vars.
 
@@ -22,7 +22,7 @@ class InvocationGroup:
     * `limit`: how many invocations of this group may run at the same time.
     * `counted`: False for what is called inside assetry's own process (a Python function that makes several
       assets): it is kept together, but it is no tool run and a plan does not count it.
-    * `holds`: what nobody else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
+    * `holds`: what nothing else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
       file that another process has open): whatever reads or writes there waits for the end of the invocation.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
@@ -40,7 +40,7 @@ class InvocationGroup:
 
 @dataclass(frozen=True, slots=True)
 class CheckRef:
-    """Point at one check of one asset.
+    """One check of one asset.
 
     >>> CheckRef(AssetKey("shop/orders"), "not_null_orders_id").check
     'not_null_orders_id'
@@ -52,7 +52,7 @@ class CheckRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """Ask for one outside process or job, or one Python function call.
+    """One outside process or job, or one Python function call, to be carried out.
 
     `assets` are in dependency order. `checks` are the checks to run in the same go, on these assets or on others
     whose last input is made here; a check that is not listed is not to be run. `also` are the assets that come

@@ -9,7 +9,7 @@ from assetry.errors import DefinitionError
 
 
 class AssetKey(str):
-    """Name an asset: one or more parts, written ``a/b/c``.
+    """The name of an asset: one or more parts, written ``a/b/c``.
 
     A key is a string, so it hashes, sorts, prints and serialises as its written form, and equals it.
     It is made from the written form or from the parts.

@@ -11,7 +11,7 @@ from assetry.types.records import Attempt, Materialization
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Show something about an asset: a title, then markdown, rows of a table, and links by their text.
+    """Something to show about an asset: a title, then markdown, rows of a table, and links by their text.
 
     >>> Panel(title="SQL", markdown="select 1").title
     'SQL'

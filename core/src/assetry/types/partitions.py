@@ -29,7 +29,7 @@ SEPARATOR = "|"
 
 @dataclass(frozen=True, slots=True)
 class PartitionsDefinition:
-    """Be the base of partition definitions."""
+    """The base of partition definitions."""
 
     #: Where all kinds of it are defined, for who reads one from JSON.
     json_modules: ClassVar = ("assetry.types.partitions", "assetry.types.time_partitions")
@@ -58,7 +58,7 @@ class PartitionsDefinition:
 
 @dataclass(frozen=True, slots=True)
 class StaticPartitionsDefinition(PartitionsDefinition):
-    """Part an asset by keys that are listed here. Raises `DefinitionError` for a key twice, or none at all.
+    """Partitions by keys that are listed here. Raises `DefinitionError` for a key twice, or none at all.
 
     >>> StaticPartitionsDefinition(["eu", "us"]).keys(datetime(2024, 1, 1))
     ('eu', 'us')
@@ -105,7 +105,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class DynamicPartitionsDefinition(PartitionsDefinition):
-    """Part an asset by keys that are not known beforehand: a partition exists once it was materialized.
+    """Partitions by keys that are not known beforehand: a partition exists once it was materialized.
 
     `name` says what a key is: ``customer``, ``file``.
 
@@ -128,7 +128,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class MultiPartitionsDefinition(PartitionsDefinition):
-    """Part an asset in several dimensions: one partition per combination.
+    """Partitions in several dimensions: one per combination.
 
     A key is the keys of all dimensions, in the order of the dimensions' names, with ``|`` between them.
     Raises `DefinitionError` for fewer than two dimensions, or one that has several itself.

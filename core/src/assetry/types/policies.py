@@ -1,4 +1,4 @@
-"""Policies: what a person wishes of an asset, as values."""
+"""Policies: what is asked of an asset beyond being made, as values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assetry.errors import DefinitionError
 
 @dataclass(frozen=True, slots=True)
 class FreshnessPolicy:
-    """Say how old an asset may grow before it is overdue.
+    """How old an asset may grow before it is overdue.
 
     `max_age` is counted from its last materialization. Raises `DefinitionError` when it is not positive.
 
@@ -30,7 +30,7 @@ class FreshnessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Say how often a failed Python asset is tried again within its run.
+    """How often a failed Python asset is tried again within its run.
 
     `attempts` counts the tries after the first; `delay` is the wait before the first of them, in seconds, and
     `factor` multiplies it for each further one. Raises `DefinitionError` for negative numbers.
@@ -54,7 +54,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AutomationPolicy:
-    """Say when an asset should be brought up to date without being asked.
+    """When an asset should be brought up to date without being asked.
 
     `when` is ``stale`` (as soon as it is out of date), ``overdue`` (when its freshness policy asks for it) or
     ``never``. Raises `DefinitionError` for another word.

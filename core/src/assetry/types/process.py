@@ -8,7 +8,7 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Identify a process beyond its number, which the system gives away again.
+    """The identity of a process, beyond its number, which the system gives to others later.
 
     `host` is the machine, `boot` the start of its kernel, `space` the process namespace (a container's own), `born`
     the start of the process in the system's own words. What cannot be found out is empty.

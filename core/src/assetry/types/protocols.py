@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Tell what an IO manager kept: the content's version, its columns, and facts such as ``rows``."""
+    """What an IO manager kept: the content's version, its columns, and facts such as ``rows``."""
 
     data_version: str | None = None
     columns: tuple[Column, ...] | None = None
@@ -28,7 +28,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Hand over rows as they come, to be saved without ever being in memory together: ``context.save(key, Rows(…))``.
+    """Rows handed over as they come, to be saved without ever being in memory together: ``context.save(key, Rows(…))``.
 
     `open` returns a `pyarrow.RecordBatchReader` over the rows; it may be called again, when a save is tried again,
     and always gives the same ones.
@@ -58,7 +58,7 @@ class Rows:
 
 @runtime_checkable
 class IOManager(Protocol):
-    """Keep the values of assets.
+    """A place that keeps the values of assets.
 
     `form` is ``arrow`` when it keeps tables only, given and returned as `pyarrow.Table`; ``any`` when it keeps any
     Python object too. The core turns what a function returns into that form, and back into what the next asks for.
@@ -80,12 +80,12 @@ class IOManager(Protocol):
         """Keep `value` as the value of `asset`; readers see the old value or the new one, never a part."""
 
     def close(self) -> None:
-        """Let go of files and connections; the manager may be used again afterwards."""
+        """Close files and connections; the manager may be used again afterwards."""
 
 
 @runtime_checkable
 class Store(Protocol):
-    """Keep the records of runs and materializations.
+    """A place that keeps the records of runs and materializations.
 
     Every writing method is durable when it returns, and safe against other processes.
     """
@@ -142,11 +142,11 @@ class Store(Protocol):
         """Return the last job token of each invocation of a run that has no end yet."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 class RunningTask(Protocol):
-    """Follow one task that an executor has started."""
+    """One task that an executor has started."""
 
     def cancel(self) -> None:
         """Ask the task to stop: its stream is closed, which stops the tool."""
@@ -157,7 +157,7 @@ class RunningTask(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Run invocations somewhere: threads here, processes, other machines.
+    """A place where invocations run: threads here, processes, other machines.
 
     `slots` is how many tasks it runs at a time; the core never starts more.
     """
@@ -172,11 +172,11 @@ class Executor(Protocol):
         """
 
     def close(self) -> None:
-        """Stop all tasks and let go of the workers."""
+        """Stop all tasks and end the workers."""
 
 
 class Task(Protocol):
-    """Be one invocation, ready to run: call `stream` where it is to run, and `stop` from any thread."""
+    """One invocation, ready to run: call `stream` where it is to run, and `stop` from any thread."""
 
     invocation: Invocation
 

@@ -17,10 +17,10 @@ Outcome = Literal["running", "materialized", "failed", "check_failed", "skipped"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialization:
-    """Record that an asset, or one partition of it, was made: the verifying trace.
+    """The record that an asset, or one partition of it, was made: what it was made from.
 
-    `inputs` maps each input to the data version that was read, "" when nobody knew it. `at` is UTC. `seconds` is how
-    long it took.
+    `inputs` maps each input to the data version that was read, "" when that was not known. `at` is UTC; `seconds` is
+    how long it took.
     """
 
     key: AssetKey
@@ -38,7 +38,7 @@ class Materialization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """Record how the last try to make an asset, or one partition of it, came out.
+    """How the last try to make an asset, or one partition of it, came out.
 
     `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure.
     """
@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """Describe one run.
+    """One run.
 
     `options` is the JSON of what was asked (selection, full refresh …); `assets` is what the plan was to make.
     `process` and `host` tell who carries it out, so that a killed run is recognised.
@@ -72,7 +72,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
-    """Record one event of a run: when (UTC), in which invocation, and what."""
+    """One event of a run: when (UTC), in which invocation, and what."""
 
     at: datetime
     run: str

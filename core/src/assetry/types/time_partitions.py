@@ -20,7 +20,7 @@ _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class TimeWindowPartitionsDefinition(PartitionsDefinition):
-    """Be the base of partitions by time.
+    """The base of partitions by time.
 
     `start_date` and `end_date` are wall-clock time in `timezone` (a name such as ``Europe/Berlin``), written
     ``2024-01-31`` or given as date or datetime; the end is outside. `fmt` is how a key is written (see `strftime`).
@@ -186,7 +186,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """Part an asset by the hour.
+    """Partitions by the hour.
 
     Of two hours that the clocks show twice, the key of the second carries its offset from UTC.
 
@@ -234,7 +234,7 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """Part an asset by the day; `hour_offset` and `minute_offset` say when a day begins.
+    """Partitions by the day; `hour_offset` and `minute_offset` say when a day begins.
 
     >>> DailyPartitionsDefinition(start_date="2024-01-30").keys(datetime(2024, 2, 2))
     ('2024-01-30', '2024-01-31', '2024-02-01')
@@ -269,7 +269,7 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """Part an asset by the week; `day_offset` is the day it begins: 0 is Sunday (the default), 1 Monday, 6 Saturday.
+    """Partitions by the week; `day_offset` is the day it begins: 0 is Sunday (the default), 1 Monday, 6 Saturday.
 
     >>> WeeklyPartitionsDefinition(start_date="2024-01-01", day_offset=1).keys(datetime(2024, 1, 16))
     ('2024-01-01', '2024-01-08')
@@ -311,7 +311,7 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """Part an asset by the month; `day_offset` is the day of the month it begins, from 1 to 28.
+    """Partitions by the month; `day_offset` is the day of the month it begins, from 1 to 28.
 
     >>> MonthlyPartitionsDefinition(start_date="2023-12-01").keys(datetime(2024, 2, 1))
     ('2023-12-01', '2024-01-01')

@@ -23,7 +23,7 @@ OTHER_COLOURS = ("#57606a", "#9aa4af")
 
 
 class Node(NamedTuple):
-    """Be one asset of a drawing."""
+    """One asset of a drawing."""
 
     key: str
     kind: str
@@ -47,7 +47,7 @@ class Node(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Hold what is drawn: nodes in dependency order, and what each is made from and leads to, by number."""
+    """What is drawn: nodes in dependency order, and what each is made from and leads to, by number."""
 
     nodes: tuple[Node, ...]
     upstream: tuple[tuple[int, ...], ...]
@@ -86,7 +86,7 @@ def stages(drawing: Drawing) -> list[int]:
 
 
 class TreeLine(NamedTuple):
-    """Be one line of a tree: its branches, its node, and whether the node is drawn out here or further below."""
+    """One line of a tree: its branches, its node, and whether the node is drawn out here or further below."""
 
     branches: str
     node: Node

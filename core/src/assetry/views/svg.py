@@ -25,7 +25,7 @@ _MOST_LANES = 20_000
 
 @dataclass(slots=True)
 class _Place:
-    """Be a node, or a lane of an edge, in its column."""
+    """A node, or a lane of an edge, in its column."""
 
     node: int | None
     before: list[_Place] = field(default_factory=list)

@@ -62,7 +62,7 @@ ASSETRY_REFUSES = {"resume": "its process ends with assetry, so there is nothing
 @hookimpl
 def assetry_load_assets(integration):
     if integration.kind != "NAME":
-        return None  # somebody else's
+        return None  # another plugin's
     return [
         Asset(
             key=f"{integration.name}/{table}",

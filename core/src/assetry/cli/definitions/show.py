@@ -24,7 +24,7 @@ _LABEL = 13
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Hold all that is shown of one asset."""
+    """All that is shown of one asset."""
 
     asset: Asset
     consumers: tuple[Asset, ...]

@@ -52,7 +52,7 @@ def _write(session: Session, run_id: str, seen: int) -> int:
 
 
 def is_for_people(event: Event) -> bool:
-    """Tell whether an event is worth a line when nobody asked for more."""
+    """Tell whether an event is worth a line unless more was asked for."""
     return not isinstance(event, Progress) and not (isinstance(event, Log) and event.level == "debug")
 
 

@@ -11,7 +11,7 @@ from assetry.cli.session import Session
 def retry_run(session: Session, run: str | None) -> int:
     """Run what is left of a run: of the last one, or of RUN (its id, or a unique beginning of it).
 
-    What it was to make and nobody has made since is planned anew, in the fewest invocations.
+    What it was to make, and has not been made since, is planned anew, in the fewest invocations.
     """
     project = session.project
     found = project.find_run(run)

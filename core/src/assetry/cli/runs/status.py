@@ -40,7 +40,7 @@ def show_status(session: Session, exit_code: bool) -> int:
 
 @dataclass(slots=True)
 class _Cause:
-    """Hold one cause: the status it leads to, the text, whom it befell, and what is made from those."""
+    """One cause: the status it leads to, the text, the assets it is about, and what is made from these."""
 
     word: str
     text: str
