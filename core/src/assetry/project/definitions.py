@@ -102,10 +102,11 @@ class Definitions:
 
     # -- the graph -----------------------------------------------------------------------------------------------
 
-    def graph(self, values: ValueRouter) -> AssetGraph:
-        """Load all definitions and return their graph; `values` tells which table keeps an asset.
+    def graph(self, values: Callable[[], ValueRouter]) -> AssetGraph:
+        """Load all definitions and return their graph.
 
-        Raises `DefinitionError`, and what the plugins raise for what they cannot read.
+        `values` returns what tells which table keeps an asset; it is called only where that has to be known, because
+        it may have to read a warehouse's profile. Raises `DefinitionError`, and what the plugins raise for what they cannot read.
         """
         assets = self._assets
         with paused_gc():
@@ -115,7 +116,7 @@ class Definitions:
         _check_tables(graph, values)
         return graph
 
-    def _placed(self, assets: Sequence[Asset], values: ValueRouter) -> Iterable[Asset]:
+    def _placed(self, assets: Sequence[Asset], values: Callable[[], ValueRouter]) -> Iterable[Asset]:
         """Give a Python asset its table where that is some integration's source, so that the two become one node.
 
         An asset that a source names by its key, or by `meta`, is kept where the source looks for it instead.
@@ -126,16 +127,16 @@ class Definitions:
         for given in assets:
             asset = given if given.io is None else replace(given, io=absolute(given.io, self._settings.root))
             if asset.kept:
-                yield replace(asset, relation=values.relation(asset))
+                yield replace(asset, relation=values().relation(asset))
                 continue
             relation = None
             if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
-                relation = None if asset.key in named else values.relation(asset)
+                relation = None if asset.key in named else values().relation(asset)
             joins = relation is not None and relation.folded in wanted
             yield replace(asset, relation=relation) if joins else asset
 
 
-def _check_tables(graph: AssetGraph, values: ValueRouter) -> None:
+def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
     """Refuse two Python assets of one table: each would overwrite the other without a word."""
     named: dict[str, list[Asset]] = {}
     for asset in graph.assets:
@@ -143,10 +144,10 @@ def _check_tables(graph: AssetGraph, values: ValueRouter) -> None:
             named.setdefault(asset.key.name.casefold(), []).append(asset)
     tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
     for asset in (each for alike in named.values() if len(alike) > 1 for each in alike):
-        relation = values.relation(asset)
+        relation = values().relation(asset)
         if relation is None:
             continue
-        first = tables.setdefault((values.place(asset), relation.folded), asset)
+        first = tables.setdefault((values().place(asset), relation.folded), asset)
         if first is not asset:
             raise DuplicateKeyError(
                 f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",

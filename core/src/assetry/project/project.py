@@ -110,7 +110,7 @@ class Project:
     @cached_property
     def graph(self) -> AssetGraph:
         """Return the graph of all assets; the definitions are loaded at the first use."""
-        return self._definitions.graph(self.values)
+        return self._definitions.graph(lambda: self.values)
 
     def group_of(self, asset: Asset) -> InvocationGroup | None:
         """Return what an asset may share an invocation with; None when it runs on its own, or nothing here makes it."""
