@@ -302,11 +302,16 @@ class Lossy(Memory):
 
     busy = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = threading.Event()
+
     def append(self, events: Any, materializations: Any = (), attempts: Any = ()) -> None:
         if self.busy:
+            self.lost.set()
             return
         self.busy = True
-        threading.Event().wait(0.001)
+        self.lost.wait(0.05)  # long enough that another comes, and no longer
         super().append(events, materializations, attempts)
         self.busy = False
 

@@ -106,7 +106,8 @@ class Definitions:
         """Load all definitions and return their graph.
 
         `values` returns what tells which table keeps an asset; it is called only where that has to be known, because
-        it may have to read a warehouse's profile. Raises `DefinitionError`, and what the plugins raise for what they cannot read.
+        it may have to read a warehouse's profile. Raises `DefinitionError`, and what plugins raise for what they
+        cannot read.
         """
         assets = self._assets
         with paused_gc():

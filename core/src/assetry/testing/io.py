@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from assetry.errors import AssetryError, ValueStoreError
-from assetry.testing.child import ChildError, elsewhere
+from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
@@ -182,12 +182,15 @@ class IOManagerConformance(PluginConformance):
         if "threads" in refused:
             return
 
+        together = threading.Barrier(8)
+
         def work(number: int) -> Any:
             made = asset(f"thread_{number}")
+            together.wait(LONGEST)  # at the same moment, also on a busy machine
             io.save(made, numbers(number))
             return tried("what a thread saved cannot be loaded", lambda: io.load(made)).to_pydict()["n"]
 
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(work, range(8)))
         assert found == [[number] for number in range(8)], f"eight threads read back {found}"
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from assetry.project.project import Project
+from assetry.testing.child import LONGEST
 
-#: Seconds after which a command line of its own process is taken for hung.
-LONGEST = 300
 ENDS = ("materialized", "failed", "skipped")
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry.testing.child import ChildError, elsewhere
+from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
@@ -181,15 +182,28 @@ class StoreConformance(PluginConformance):
     def test_let_only_one_of_many_threads_claim(self, store: Store) -> None:
         for number in range(8):
             store.begin(run(f"r{number}"))
+        together = threading.Barrier(8)
+
+        def claim(number: int) -> dict[AssetKey, str]:
+            together.wait(LONGEST)
+            return dict(store.claim(f"r{number}", [A]))
+
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda number: dict(store.claim(f"r{number}", [A])), range(8)))
+            answers = list(pool.map(claim, range(8)))
         winners = [number for number, held in enumerate(answers) if not held]
         assert len(winners) == 1, f"{len(winners)} of 8 threads claimed one asset: compare and set in one transaction"
 
     def test_append_from_several_threads(self, store: Store) -> None:
         store.begin(run("r"))
+        together = threading.Barrier(4)
+
+        def append(thread: int) -> None:
+            for turn in range(10):
+                together.wait(LONGEST)  # at the same moment, also on a busy machine
+                store.append([record(Log(str(10 * thread + turn)))])
+
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda number: store.append([record(Log(str(number)))]), range(40)))
+            list(pool.map(append, range(4)))
         found = {each.event.message for each in store.events("r")}  # type: ignore[attr-defined]
         assert found == {str(number) for number in range(40)}, (
             f"of 40 events that four threads appended {len(found)} are there"
