@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from assetry.cli.session import Session, silence
-from assetry.errors import UsageError, near_names
+from assetry.errors import AssetryError, UsageError, near_names
 
 OUTPUTS = ("text", "json", "ndjson")
 EVERY_OUTPUT = (*OUTPUTS, "dot", "svg")
@@ -69,10 +69,16 @@ class Verb(click.Command):
         self._fit(session)
         own = {name: value for name, value in ctx.params.items() if name not in _SHARED}
         try:
-            code = self.work(session, **own) or 0
+            with session.out.guarded():
+                code = self.work(session, **own) or 0
         except BrokenPipeError:
             silence()
             code = 0  # the reader has seen enough
+        if session.out.failure is not None:
+            raise AssetryError(
+                f"The result could not be written: {session.out.failure.strerror}.",
+                hint="What was done is recorded: see `assetry runs`, `assetry status`.",
+            )
         ctx.exit(code)
 
     def _fit(self, session: Session) -> None:

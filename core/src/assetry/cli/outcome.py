@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stdout
 from datetime import datetime
 
 import click
@@ -28,8 +26,7 @@ def carry_out(session: Session, run: Carry) -> int:
     """Run something, show how it goes, tell how it went; return the exit code."""
     gc.freeze()  # the definitions stay to the end: there is nothing in them to look for
     gc.enable()
-    with progress_for(session) as progress, redirect_stdout(sys.stderr):
-        # What an asset's function prints is no result of this command, and would break its JSON.
+    with progress_for(session) as progress:
         result = run(progress.take)
     if session.text:
         session.say("\n".join(_summary(result, progress, session.project.graph)))

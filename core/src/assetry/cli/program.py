@@ -12,6 +12,7 @@ import click
 
 from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
 from assetry.cli.discovery import plugins_with_commands, project_adds_commands
+from assetry.cli.output import note_line, open_standard_streams
 from assetry.cli.overview import COMMANDS, PLUGIN_HELP, overview
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, near_names
@@ -94,6 +95,7 @@ class Program(click.Group):
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         """Run a command line and exit with its code."""
         given = list(sys.argv[1:] if args is None else args)
+        open_standard_streams()
         _tolerate_every_character()
         asked = {**extra, "prog_name": "assetry", "standalone_mode": False}
         sys.exit(_guarded(lambda: super(Program, self).main(given, **asked), given))
@@ -163,13 +165,13 @@ def _extra(message: str) -> list[str]:
 
 def print_error(error: AssetryError, color: bool | None = None) -> None:
     """Write an error to stderr as one block: what, where, the near miss, the next step."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True, color=color)
+    note_line(f"{click.style('error:', fg='red', bold=True)} {error}", color)
 
 
 def _traceback(error: BaseException) -> None:
     import traceback
 
-    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    note_line("".join(traceback.format_exception(error)).rstrip())
 
 
 def _bug(error: Exception, color: bool | None) -> int:

@@ -6,11 +6,10 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Self
-
-import click
+from typing import TYPE_CHECKING, Self
 
 from assetry.cli.lines import event_line
+from assetry.cli.output import note_line
 from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
 from assetry.cli.text import counted, cut, elapsed, listed
@@ -123,13 +122,11 @@ class LineProgress(Progress):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        # What stands there now: while the run lasts, stdout and stderr may be others.
-        self._stream = sys.stderr
 
     def show(self, record: EventRecord) -> None:
         """Write the event's line, unless only debugging has use for it."""
         if self._session.verbose or is_for_people(record.event):
-            write_on(self._stream, event_line(record), self._session.color)
+            note_line(event_line(record), self._session.color)
 
 
 class JsonProgress(Progress):
@@ -138,19 +135,13 @@ class JsonProgress(Progress):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._stream = sys.stdout
 
     def show(self, record: EventRecord) -> None:
-        """Write the event."""
-        write_on(self._stream, json_line(record), False)
-
-
-def write_on(stream: IO[Any], line: str, color: bool | None) -> None:
-    """Write a line; when the reader is gone the run goes on unseen."""
-    try:
-        click.echo(line, file=stream, color=color)
-    except BrokenPipeError:
-        silence()
+        """Write the event; when the reader is gone the run goes on unseen."""
+        try:
+            self._session.out.write(json_line(record), False)
+        except BrokenPipeError:
+            silence()
 
 
 class LiveProgress(Progress):

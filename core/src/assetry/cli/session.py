@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from assetry.cli.output import Output, note_line
 from assetry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Session:
     quiet: bool = False
     verbose: int = 0
     color: bool | None = None
+    out: Output = field(default_factory=Output)
     _project: Project | None = None
     _before: list[str] = field(default_factory=list)
 
@@ -89,7 +90,7 @@ class Session:
     @property
     def width(self) -> int:
         """Return how many characters fit in a line of the result."""
-        return shutil.get_terminal_size().columns
+        return self.out.width
 
     @property
     def text(self) -> bool:
@@ -98,12 +99,12 @@ class Session:
 
     def say(self, text: str = "") -> None:
         """Write to stdout."""
-        click.echo(text, color=self.color)
+        self.out.write(text, self.color)
 
     def note(self, text: str) -> None:
         """Write to stderr, unless asked to be quiet."""
         if not self.quiet:
-            click.echo(text, err=True, color=self.color)
+            note_line(text, self.color)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, unless asked to be quiet."""
@@ -111,15 +112,16 @@ class Session:
 
     def emit(self, document: Mapping[str, Any], rows: str | None = None) -> None:
         """Write a result as JSON; as NDJSON one line for each of `document[rows]`, each with the version."""
-        import json
+        from assetry.views.json import json_text
 
+        unicode = self.out.unicode
         if self.output == "ndjson":
             lines: Sequence[Mapping[str, Any]] = document[rows] if rows else [document]
-            self.say("\n".join(json.dumps({"version": VERSION, **line}, ensure_ascii=False) for line in lines))
+            self.say("\n".join(json_text({"version": VERSION, **line}, unicode=unicode) for line in lines))
             return
         # The indented form is for eyes, and costs ten times as much.
-        indent = 2 if sys.stdout.isatty() else None
-        self.say(json.dumps({"version": VERSION, **document}, ensure_ascii=False, check_circular=False, indent=indent))
+        indent = 2 if self.out.terminal else None
+        self.say(json_text({"version": VERSION, **document}, unicode=unicode, indent=indent))
 
 
 def silence() -> None:

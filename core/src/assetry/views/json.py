@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -154,7 +155,41 @@ def _plain(value: Any) -> Any:
 
 def json_line(record: EventRecord) -> str:
     """Return an event as one line of JSON."""
-    return json.dumps(event_to_json(record), ensure_ascii=False)
+    return json_text(event_to_json(record))
+
+
+def json_text(value: Any, *, unicode: bool = True, indent: int | None = None) -> str:
+    r"""Return JSON that every reader takes: NaN as null, infinities as text, half characters as escapes.
+
+    Without `unicode` everything beyond ASCII is written as escapes, for streams of another encoding.
+
+    >>> print(json_text({"mean": float("nan"), "most": float("inf"), "half": "\ud83d"}))
+    {"mean": null, "most": "Infinity", "half": "\ud83d"}
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False, check_circular=False, indent=indent)
+    except ValueError:
+        value = _finite(value)
+        text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False, indent=indent)
+    return text if _is_text(text) else json.dumps(value, allow_nan=False, indent=indent)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def run_to_json(run: RunInfo) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""Results on stdout are results, whatever user code prints and whatever becomes of the streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from assetry.cli.output import write_line
+from assetry.views.json import json_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOISY = """
+import os, subprocess
+from assetry import asset
+print("imported")
+
+@asset
+def loud() -> int:
+    print("made")
+    os.write(1, b"from below\\n")
+    subprocess.run(["echo", "from a child"], check=True)
+    return 1
+"""
+
+
+def call(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell in which `assetry` is the command line."""
+    line = f'assetry() {{ "{sys.executable}" -m assetry "$@"; }}; {command}'
+    return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    (tmp_path / "assets.py").write_text(NOISY)
+    return tmp_path
+
+
+def test_nothing_that_user_code_prints_gets_between_results(noisy: Path) -> None:
+    done = call(noisy, "assetry materialize --output ndjson")
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert events[0] == "run_started"
+    assert events[-1] == "run_finished"
+    for said in ("imported", "from below", "from a child"):
+        assert said in done.stderr
+    assert json.loads(call(noisy, "assetry list --output json").stdout)["assets"][0]["key"] == "loud"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_nothing_else(noisy: Path, closed: str) -> None:
+    assert call(noisy, f"assetry materialize {closed}; exit $?").returncode == 0
+    # What was opened under the number of a closed stream would have been written into.
+    assert json.loads(call(noisy, "assetry status --output json").stdout)["counts"] == {"fresh": 1}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+@pytest.mark.parametrize("output", ["text", "json", "ndjson"])
+def test_a_full_disk_below_stdout_shows_in_the_exit_code_and_the_run_goes_on(noisy: Path, output: str) -> None:
+    done = call(noisy, f"assetry materialize --output {output} > /dev/full")
+    assert done.returncode == 1
+    assert "The result could not be written: No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(call(noisy, "assetry status --output json").stdout)["counts"] == {"fresh": 1}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+def test_a_full_disk_below_stderr_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "assets.py").write_text("from assetry import asset\n\n@asset\ndef quiet(): return 1\n")
+    assert call(tmp_path, "assetry materialize 2> /dev/full").returncode == 0
+
+
+def test_a_reader_that_leaves_is_no_failure(noisy: Path) -> None:
+    done = call(noisy, "set -o pipefail; assetry materialize --output ndjson | head -n 1")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(values, st.booleans())
+def test_json_is_json_for_every_reader(value: object, unicode: bool) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    text = json_text({"value": value}, unicode=unicode)
+    text.encode("utf-8" if unicode else "ascii")
+    json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_a_stream_cannot_hold_is_written_as_its_escape(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "out"
+    with path.open("w", encoding=encoding) as stream:
+        write_line(stream, "½ ü \udcff")
+    assert path.read_bytes().endswith(b"\\udcff" + os.linesep.encode())
