@@ -14,8 +14,9 @@ from assetry.python.call import UNKNOWN, arguments, call, check_result, failure,
 from assetry.python.context import AssetContext
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import find_attribute, import_modules
+from assetry.python.prints import heard
 from assetry.types.assets import Asset, Check, Integration, Severity
-from assetry.types.events import Checked, Event, Failed, Log, Materialized, Started
+from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Started
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.policies import RetryPolicy
@@ -250,9 +251,10 @@ class _Making:
             yield from self._fail(_sentence(error), error.hint)
             return None
         try:
-            value = call(function, args, kwargs)
+            with heard(self._tell):
+                value = call(function, args, kwargs)
             del args, kwargs  # inputs may be large; what the function did not keep is free before its value is saved
-            for key, each in self._outputs(value):
+            for key, each in self._heard(self._outputs(value)):
                 yield from self._keep(key, each)
         except AssetryError as error:
             yield from self._fail(f"{function.__qualname__}() {_sentence(error)}", error.hint)
@@ -261,6 +263,21 @@ class _Making:
             return error
         yield from self._fail(f"{function.__qualname__}() gave no value for it.", "Return one for each of its assets.")
         return None
+
+    def _tell(self, line: str, level: Level) -> None:
+        self.context.log(line, level, None if self.function.multiple else self.first.key)
+
+    def _heard(self, pairs: Iterator[tuple[AssetKey, Any]]) -> Iterator[tuple[AssetKey, Any]]:
+        """Yield outputs; the body of a generator runs, and prints, between them."""
+        if not self.function.multiple:
+            yield from pairs
+            return
+        while True:
+            with heard(self._tell):
+                pair = next(pairs, None)
+            if pair is None:
+                return
+            yield pair
 
     def _outputs(self, value: Any) -> Iterator[tuple[AssetKey, Any]]:
         if not self.function.multiple:
@@ -370,7 +387,8 @@ def _checked(
     where = {} if loading.partition is None else {"partition": loading.partition}
     try:
         args, kwargs = arguments(function.function, told, value)
-        result = check_result(call(function.function, args, kwargs))
+        with heard(lambda line, level: loading.context.log(line, level, key)):
+            result = check_result(call(function.function, args, kwargs))
     except AssertionError as error:
         return Checked(key, check.name, False, severity, str(error) or failure(error), where)
     except AssetryError as error:

@@ -69,9 +69,9 @@ class Context:
         """Keep the value of an asset."""
         return self._facts.values.save(self._facts.find(key), value, partition)
 
-    def log(self, message: str, level: Level = "info") -> None:
+    def log(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None:
         """Write a line into the run's log at once."""
-        self._emit(Log(message, level))
+        self._emit(Log(message, level, key))
 
 
 @dataclass(slots=True)

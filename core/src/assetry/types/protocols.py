@@ -211,5 +211,5 @@ class RunContext(Protocol):
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset of this invocation where the project keeps it; `Rows` for a stream of rows."""
 
-    def log(self, message: str, level: Level = "info") -> None:
-        """Write a line into the run's log at once."""
+    def log(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None:
+        """Write a line into the run's log at once; `key` when it is about one asset."""
