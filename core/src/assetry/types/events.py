@@ -112,7 +112,6 @@ class Content(Event):
         ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
 class Materialized(Content):
     """An asset was made. Terminal.
 
@@ -122,13 +121,14 @@ class Materialized(Content):
     3
     """
 
+    __slots__ = ()  # no fields of its own, so the base's __init__ is typed for it, too
     json_tag: ClassVar = ("event", "materialized")
 
 
-@dataclass(frozen=True, slots=True)
 class Observed(Content):
     """An asset that was not made now was looked at: a sync that others started, a source's freshness."""
 
+    __slots__ = ()
     json_tag: ClassVar = ("event", "observed")
 
 
