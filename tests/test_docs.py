@@ -13,7 +13,9 @@ from assetry.hooks.inspection import hooks_in
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    {ROOT / "README.md", *ROOT.glob("core/*.md"), *ROOT.glob("integrations/*/README.md"), *ROOT.glob("docs/*.md")}
+    path
+    for pattern in ("README.md", "core/*.md", "toolkit/*.md", "integrations/*/README.md", "docs/*.md")
+    for path in ROOT.glob(pattern)
 )
 BLOCK = re.compile(r"^```python(?P<tags>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 

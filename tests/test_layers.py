@@ -150,6 +150,22 @@ def test_core_never_imports_a_tool_or_a_data_frame_library_at_the_top_of_a_modul
     assert not wrong
 
 
+@pytest.mark.parametrize("src", sources()[1:], ids=lambda src: src.parent.name)
+def test_no_room_is_crowded(src: Path) -> None:
+    long = {
+        module_name(path, src): lines
+        for path in src.rglob("*.py")
+        if (lines := path.read_text().count("\n")) > MOST_LINES
+    }
+    full = {
+        str(folder.relative_to(src)): files
+        for folder in src.rglob("*")
+        if folder.is_dir()
+        and (files := len([each for each in folder.glob("*.py") if each.stem != "__init__"])) > MOST_FILES
+    }
+    assert (long, full) == ({}, {})
+
+
 # -- these tests can fail -----------------------------------------------------------------------------------------
 
 

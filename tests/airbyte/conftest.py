@@ -20,8 +20,8 @@ from assetry.plugin import (
     Skipped,
 )
 from assetry_airbyte import plugin
-from assetry_airbyte.hosted.live_objects import keep
 from assetry_airbyte.testing import FakeAirbyte, FakeClock, FakeConnection
+from assetry_toolkit.live_objects import keep
 
 
 class RunOf:

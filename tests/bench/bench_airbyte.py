@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assetry.plugin import Integration
-from assetry_airbyte.hosted.responses import Connection, Destination, Stream
+from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
+from assetry_airbyte.hosted.connections.snapshot import Snapshot, write_snapshot
 from assetry_airbyte.hosted.settings import Options
-from assetry_airbyte.hosted.snapshot import Snapshot, write_snapshot
 
 from tests.bench.measure import best, child_cpu, python, row
 

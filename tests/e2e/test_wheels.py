@@ -92,8 +92,10 @@ def shop(clean: Clean) -> Path:
 
 
 def test_nothing_comes_from_the_repository(clean: Clean) -> None:
-    homes = "import assetry, assetry_dbt, assetry_duckdb, assetry_sqlfolder as s; print(assetry.__file__, s.__file__)"
-    for home in run([clean.python, "-c", homes], clean.home).split():
+    ours = sorted(path.name for path in ROOT.glob("*/src/*")) + sorted(path.name for path in ROOT.glob("*/*/src/*"))
+    assert {"assetry", "assetry_toolkit", "assetry_dbt", "assetry_sqlfolder"} <= set(ours)
+    homes = "import importlib, sys; [print(importlib.import_module(name).__file__) for name in sys.argv[1:]]"
+    for home in run([clean.python, "-c", homes, *ours], clean.home).split():
         assert Path(home).is_relative_to(clean.venv)
 
 

@@ -28,6 +28,8 @@ from assetry.errors import (
     ValueStoreError,
     near_names,
 )
+from assetry.gc_pause import paused_gc
+from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.project.command import CommandContext
@@ -110,5 +112,5 @@ __all__ += [
     "ValueStoreError",
     "near_names",
 ]
-# JSON both ways.
-__all__ += ["from_json", "to_json"]
+# JSON both ways; secrets where there is no run to ask; making very many values.
+__all__ += ["from_json", "paused_gc", "read_secret", "to_json"]

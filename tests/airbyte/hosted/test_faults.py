@@ -15,8 +15,8 @@ import httpx
 import pytest
 from assetry.plugin import Asset, Failed, Handle, IntegrationError, Log, Materialized, Started
 from assetry_airbyte import plugin
-from assetry_airbyte.hosted.live_objects import keep
 from assetry_airbyte.testing import LOGIN_PAGE, FakeAirbyte, FakeClock, FakeConnection, Fault
+from assetry_toolkit.live_objects import keep
 
 from tests.airbyte.conftest import Outcome, Place, RunOf
 

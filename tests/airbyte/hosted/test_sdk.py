@@ -8,8 +8,8 @@ import pytest
 from airbyte_api import AirbyteAPI, api, models
 from assetry.plugin import DefinitionError
 from assetry_airbyte import build_airbyte_assets
+from assetry_airbyte.hosted.api.service import service_for
 from assetry_airbyte.hosted.sdk import options_of
-from assetry_airbyte.hosted.service import service_for
 from assetry_airbyte.hosted.settings import Options
 from assetry_airbyte.testing import FakeAirbyte
 
@@ -61,7 +61,7 @@ def test_the_official_sdk_sees_the_same_connections_jobs_and_results(place: Plac
 
 
 def _read(given: Any) -> Any:
-    from assetry_airbyte.hosted.responses import read_connection
+    from assetry_airbyte.hosted.api.responses import read_connection
 
     return read_connection(given)
 
@@ -97,7 +97,7 @@ def test_a_secret_that_no_variable_holds_stays_in_this_process(place: Place, mon
 def _with_clock(place: Place, asset: Any) -> Any:
     from dataclasses import replace
 
-    from assetry_airbyte.hosted.live_objects import keep
+    from assetry_toolkit.live_objects import keep
 
     integration = replace(asset.integration, options={**asset.integration.options, "clock": keep(place.clock)})
     return replace(asset, integration=integration)

@@ -89,10 +89,14 @@ def test_python_reads_what_the_connector_loaded(bench: Make) -> None:
 @pytest.mark.parametrize(
     ("options", "message", "near"),
     [
-        ({"comand": "x"}, "unknown option 'comand'", ("command",)),
-        ({"config": 3}, "'config' is not a table", ()),
-        ({"streams": {"orders": {"sync_mode": "incremental_apend"}}}, "unknown sync_mode", ("incremental_append",)),
-        ({"streams": {"orders": {"cursor": "id"}}}, "unknown option 'cursor'", ("cursor_field",)),
+        ({"comand": "x"}, "no option 'comand'", ("command",)),
+        ({"config": 3}, "'config' of integration 'shop' must be a table", ()),
+        (
+            {"streams": {"orders": {"sync_mode": "incremental_apend"}}},
+            "not 'incremental_apend'",
+            ("incremental_append",),
+        ),
+        ({"streams": {"orders": {"cursor": "id"}}}, "no option 'cursor'", ("cursor_field",)),
         ({"streams": ["oders"]}, "no stream 'oders'", ("orders",)),
         (
             {"streams": {"orders": {"sync_mode": "incremental_append_dedup", "cursor_field": "id"}}},

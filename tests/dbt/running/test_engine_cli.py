@@ -113,7 +113,7 @@ def test_how_dbt_ends() -> None:
     broken = LogReader()
     list(broken.read(line("MainEncounteredError", "error", exc="Compilation Error\n  x")))
     assert broken.end(2).error == "Compilation Error\n  x"
-    assert "-9" in (LogReader().end(-9).error or "")
+    assert "SIGKILL" in (LogReader().end(-9).error or "")
 
 
 def test_a_dbt_of_another_kind_tells_the_same_story(happenings: Callable[..., Any], tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assetry.errors import UsageError, near_names
 from assetry.hooks.manager import Plugins
+from assetry.hooks.secrets import read_secret
 from assetry.io.values import ValueRouter
 from assetry.types.assets import Asset
 from assetry.types.events import Event, Level, Log
@@ -52,14 +51,7 @@ class Context:
 
     def secret(self, name: str) -> str:
         """Return the value of the environment variable `name`."""
-        value = os.environ.get(name)
-        if value is None:
-            raise UsageError(
-                f"The secret {name} is not set.",
-                near=near_names(name, os.environ, most=1),
-                hint=f"Set the environment variable {name} before the run.",
-            )
-        return value
+        return read_secret(name)
 
     def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as `form`."""

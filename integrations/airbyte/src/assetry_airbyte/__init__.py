@@ -94,8 +94,9 @@ def build_airbyte_assets(
     >>> [(str(asset.key), asset.relation) for asset in assets]
     [('shop_api/orders', Relation(database=None, schema=None, identifier='orders'))]
     """
-    from assetry_airbyte.hosted.live_objects import keep
-    from assetry_airbyte.hosted.loading import load
+    from assetry_toolkit.live_objects import keep
+
+    from assetry_airbyte.hosted.connections.loading import load
 
     given: dict[str, Any] = {**(_of_sdk(sdk) if sdk is not None else {}), **options}
     if connection_id is not None:

@@ -29,7 +29,7 @@ def _assets(integration: Integration) -> Iterator[Asset]:
 
         yield from load_local(integration)
         return
-    from assetry_airbyte.hosted.loading import load
+    from assetry_airbyte.hosted.connections.loading import load
 
     yield from load(integration)
 
@@ -68,7 +68,7 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
         from assetry_airbyte.local.integration import invoke_local
 
         return invoke_local(invocation, context)
-    from assetry_airbyte.hosted.invoke import invoke
+    from assetry_airbyte.hosted.syncs.invoke import invoke
 
     return invoke(invocation, context)
 
@@ -78,7 +78,7 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     """Look for syncs that others have started."""
     if _is_local(invocation.integration):
         return iter(())
-    from assetry_airbyte.hosted.invoke import observe
+    from assetry_airbyte.hosted.syncs.invoke import observe
 
     return observe(invocation, context)
 
@@ -96,7 +96,7 @@ def assetry_io_url(integration: Integration) -> str | None:
 @hookimpl
 def assetry_add_commands(commands: Any) -> None:
     """Add `assetry airbyte`."""
-    from assetry_airbyte.commands import airbyte_group
+    from assetry_airbyte.cli import airbyte_group
 
     commands.add_command(airbyte_group())
 
@@ -106,6 +106,6 @@ def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the connection of an asset, and how old its definition is."""
     if asset.kind != KIND or asset.integration is None or _is_local(asset.integration):
         return None
-    from assetry_airbyte.hosted.panels import panels
+    from assetry_airbyte.hosted.connections.panels import panels
 
     return panels(asset, context)

@@ -10,8 +10,7 @@ import os
 from typing import Any
 
 from assetry.plugin import DefinitionError
-
-from assetry_airbyte.hosted.live_objects import keep
+from assetry_toolkit.live_objects import keep
 
 
 def options_of(sdk: Any) -> dict[str, Any]:

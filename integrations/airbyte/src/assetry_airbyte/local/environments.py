@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from hashlib import blake2b
 from pathlib import Path
 
 from assetry.plugin import IntegrationError, near_names
+from assetry_toolkit.commands import Command
+from assetry_toolkit.files import locked
 
-from assetry_airbyte.local.options import Source, locked
+from assetry_airbyte.local.options import Source
 
 #: Executables that come with what a connector is made of.
 _FOREIGN = ("source-declarative-manifest",)
@@ -87,9 +88,9 @@ def install(source: Source, folder: Path) -> None:
 
 
 def _run(source: Source, command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = Command(command).finish()
     if done.returncode:
         raise IntegrationError(
-            f"{source.requirement!r} cannot be installed: {done.stderr.strip() or done.stdout.strip()}",
+            f"{source.requirement!r} cannot be installed: {done.err.strip() or done.out.strip()}",
             hint='Correct the requirement; python = "3.11" chooses another Python for it.',
         )

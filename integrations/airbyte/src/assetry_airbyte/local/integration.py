@@ -7,7 +7,6 @@ its command, its script or its configuration has changed. So definitions load of
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -29,26 +28,23 @@ from assetry.plugin import (
     Log,
     Relation,
     RunContext,
-    RunError,
+    read_secret,
     to_json,
 )
+from assetry_toolkit.commands import Command
+from assetry_toolkit.files import Workplace, write_whole
+from assetry_toolkit.secrets import Mask, resolved, secret_names, values_of
 
 from assetry_airbyte.local.catalog import Stream, chosen, configured_catalog
-from assetry_airbyte.local.connector import ConnectorProcess, Workplace, discover, find_command, specification
-from assetry_airbyte.local.options import (
-    Mask,
-    Source,
-    environment_secret,
-    resolved,
-    secret_names,
-    sorted_json,
-    values_of,
-)
+from assetry_airbyte.local.connector import command_of, discover, find_command, specification
+from assetry_airbyte.local.options import Source, sorted_json
 from assetry_airbyte.local.protocol import section
 from assetry_airbyte.local.reading import Load, Reading
 from assetry_airbyte.local.state import Kept, Resumption, StateFile
 
 KIND = "airbyte"
+#: What a connector's specification calls a field that is secret.
+SECRET_MARKS = ("airbyte_secret", "writeOnly")
 
 
 def is_local(integration: Integration) -> bool:
@@ -81,16 +77,13 @@ def known_catalog(source: Source, refresh: bool = False) -> Mapping[str, Any]:
         kept = _read_catalog(path)
         if kept.get("fingerprint") == fingerprint:
             return section(kept, "catalog")
-    config, secrets = resolved(source.config, environment_secret)
+    config, secrets = resolved(source.config, read_secret)
     find_command(source)  # before anything is asked: that there is none is an error of its own
-    private = secret_names(specification(source))
+    private = secret_names(specification(source), SECRET_MARKS)
     catalog = discover(source, config, Mask(secrets | values_of(config, private)))
     written = {"version": 1, "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(), "catalog": catalog}
     written["secrets"] = sorted(private)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_text(json.dumps(written, indent=1), encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(written, indent=1))
     return catalog
 
 
@@ -180,7 +173,7 @@ def local_io_url(integration: Integration) -> str | None:
     """Return where the tables go, when the options say so with `io`; None for the project's place."""
     io = Source.of(integration).io
     if isinstance(io, Mapping):
-        io, _ = resolved(io, environment_secret)
+        io, _ = resolved(io, read_secret)
     if not isinstance(io, str):
         return None
     scheme, colon, path = io.partition(":")
@@ -195,7 +188,7 @@ def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]
     Raises `RunError` when the streams cannot be read from the state that is kept.
     """
     source = Source.of(invocation.integration)
-    command = find_command(source)
+    words = find_command(source)
     config, secrets = resolved(source.config, context.secret)
     private = _read_catalog(source.folder / "catalog.json").get("secrets") or ()
     mask = Mask(secrets | values_of(config, frozenset(private)))
@@ -209,21 +202,18 @@ def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]
         load = Load(
             assets, resumption, states, place.path, context.save, mask, now, full_refresh=invocation.full_refresh
         )
-        given = ["--config", place.write("config.json", config)]
-        given += ["--catalog", place.write("catalog.json", configured_catalog(stream for _, stream in assets))]
+        wanted = configured_catalog(stream for _, stream in assets)
+        given = ["--config", place.write("config.json", json.dumps(config))]
+        given += ["--catalog", place.write("catalog.json", json.dumps(wanted))]
         state = resumption.document()
         if state is not None:
-            given += ["--state", place.write("state.json", state)]
-        yield from _read([*command, "read", *map(str, given)], source, Reading(load), context)
+            given += ["--state", place.write("state.json", json.dumps(state))]
+        yield from _read(command_of(source, [*words, "read", *map(str, given)]), Reading(load), context)
 
 
-def _read(command: list[str], source: Source, reading: Reading, context: RunContext) -> Iterator[Event]:
-    try:
-        process = ConnectorProcess(command, source.root)
-    except OSError as error:
-        raise RunError(f"The connector cannot be started: {error}.", hint="Look at its command.") from error
-    with process:
-        for block in process.blocks(lambda: context.cancelled):
+def _read(command: Command, reading: Reading, context: RunContext) -> Iterator[Event]:
+    with command.start() as running:
+        for block in running.blocks(lambda: context.cancelled):
             yield from reading.take(block)
-        if process.returncode is not None:
-            yield from reading.end(process.returncode, tuple(process.errors))
+        if running.returncode is not None:
+            yield from reading.end(running.returncode, tuple(running.errors))

@@ -27,10 +27,10 @@ from assetry.plugin import (
     Saved,
     Started,
 )
+from assetry_toolkit.commands import Block, ending
+from assetry_toolkit.secrets import Mask
 
 from assetry_airbyte.local.catalog import Stream
-from assetry_airbyte.local.connector import Block
-from assetry_airbyte.local.options import Mask
 from assetry_airbyte.local.protocol import (
     Complaint,
     Garbage,
@@ -54,7 +54,7 @@ _LONGEST_LINE = 2000
 
 
 class Saving(Protocol):
-    """Be what saves the rows of an asset: `RunContext.save`."""
+    """What saves the rows of an asset: `RunContext.save`."""
 
     def __call__(self, key: Any, value: Any) -> Saved:
         """Save the rows."""
@@ -62,7 +62,7 @@ class Saving(Protocol):
 
 @dataclass(slots=True)
 class Target:
-    """Follow one stream from its start to its table."""
+    """One stream, from its start to its table."""
 
     asset: Asset
     stream: Stream
@@ -79,7 +79,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Say what one reading is to do: which streams, from which state, with what kept where."""
+    """What one reading is to do: which streams, from which state, with what kept where."""
 
     assets: Sequence[tuple[Asset, Stream]]
     resumption: Resumption
@@ -92,7 +92,7 @@ class Load:
 
 
 class Reading:
-    """Take the output of a connector, and give the events that follow from it."""
+    """The output of a connector, and the events that follow from it."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -230,8 +230,8 @@ class Reading:
     def _line(self, line: str, level: Any) -> Iterator[Event]:
         self._lines += 1
         if self._lines <= TOLD_LINES and line.strip():
-            cut = line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " …"
-            yield Log(self._mask(cut), level)
+            told = self._mask(line)  # before it is cut, which may go through a secret
+            yield Log(told if len(told) <= _LONGEST_LINE else told[:_LONGEST_LINE] + " …", level)
 
     def _progress(self) -> Iterator[Event]:
         now = time.monotonic()
@@ -274,7 +274,7 @@ class Reading:
             message = f"The connector ended well, but it did not say that {target.stream.id} was complete."
             return Failed(target.asset.key, message, "Its log may tell why; then run `assetry retry`.", retryable=True)
         said_so = ", though it had said that the stream was complete" if target.status == "COMPLETE" else ""
-        message = f"The connector {_ending(returncode)}{said_so}."
+        message = f"The connector {ending(returncode)}{said_so}."
         tail = self._mask("\n".join(errors))
         return Failed(target.asset.key, message, f"It wrote:\n{tail}" if tail else None, retryable=True)
 
@@ -356,14 +356,3 @@ class Reading:
             reported = target.known.state
         state = reported if target.stream.incremental else None
         return StreamState(state, version, widened, how(target.stream))
-
-
-def _ending(returncode: int) -> str:
-    if returncode < 0:
-        import signal
-
-        try:
-            return f"was killed by {signal.Signals(-returncode).name}"
-        except ValueError:
-            return f"was killed by signal {-returncode}"
-    return f"ended with exit code {returncode}"

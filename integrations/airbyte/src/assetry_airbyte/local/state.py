@@ -7,16 +7,15 @@ the very streams that it was kept for.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from assetry.plugin import RunError
+from assetry_toolkit.files import locked, write_whole
 
 from assetry_airbyte.local.catalog import Stream
-from assetry_airbyte.local.options import locked
 from assetry_airbyte.local.protocol import StreamId, section, stream_id
 
 
@@ -88,13 +87,7 @@ class StateFile:
         """Replace what is kept by what `change` makes of it; on the disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_suffix(".lock")):
-            kept = change(self.read())
-            beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            with beside.open("w", encoding="utf-8") as file:
-                json.dump(_written(kept), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
+            write_whole(self.path, json.dumps(_written(change(self.read())), indent=1), durable=True)
 
     def commit(self, id_: StreamId, state: StreamState) -> None:
         """Keep what is known of one stream."""

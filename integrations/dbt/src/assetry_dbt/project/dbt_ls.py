@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import signal
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from assetry.plugin import Asset, AssetKey, IntegrationError
+from assetry_toolkit.commands import Command
 
 from assetry_dbt.project.files import files_of
 from assetry_dbt.project.manifest_stamp import read_stamp, write_stamp
@@ -79,17 +80,11 @@ def _ask(project: DbtProject) -> list[str]:
     args = ("ls", *project.arguments(), *selection_args(project), "--output", "json", "--output-keys", "unique_id")
     # Quiet is a setting of all commands: given first, nothing but the list is printed.
     quiet = ("--quiet", "--no-send-anonymous-usage-stats", "--log-level-file", "none")
-    done = subprocess.run(
-        [*command, *quiet, *args, "--log-path", str(project.target_path)],
-        cwd=project.project_dir,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    words = (*command, *quiet, *args, "--log-path", str(project.target_path))
+    done = Command(words, folder=project.project_dir, ask=signal.SIGINT).finish()
     if done.returncode:
-        raise fault(project, "parse", done.stdout + done.stderr)
-    found = [json.loads(line)["unique_id"] for line in done.stdout.splitlines() if line.startswith("{")]
+        raise fault(project, "parse", done.out + done.err)
+    found = [json.loads(line)["unique_id"] for line in done.out.splitlines() if line.startswith("{")]
     if not found:
         raise IntegrationError(
             f"The options select and exclude leave nothing of dbt project {project.name!r}.",

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 from assetry.plugin import IntegrationError
+from assetry_toolkit.files import write_whole
 
 from assetry_dbt.project.files import Seen, files_digest, files_of
 from assetry_dbt.project.profile import UnknownJinjaError, read_yaml
@@ -95,13 +96,8 @@ def write_stamp(project: DbtProject, seen: Iterable[Seen], **more: Any) -> None:
     if made is None:
         return
     stamp = {"version": 1, "manifest": made, "options": options_digest(project), "files": files_digest(seen), **more}
-    path = project.target_path / STAMP
-    part = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        part.write_text(json.dumps(stamp))
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_whole(project.target_path / STAMP, json.dumps(stamp))
 
 
 def options_digest(project: DbtProject) -> str:

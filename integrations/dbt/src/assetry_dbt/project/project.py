@@ -10,28 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
+from assetry.plugin import Integration, IntegrationError
+from assetry_toolkit.options import COUNT, TABLE, TEXT, TEXTS, Kind, checked_options, one_of
 
 from assetry_dbt.project.jinja import RenderError, render
 from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
 
-#: What a project file may say of a dbt project, and the types that are understood.
-OPTIONS: Mapping[str, tuple[type, ...]] = {
-    "project_dir": (str,),
-    "manifest": (str,),
-    "profiles_dir": (str,),
-    "profile": (str,),
-    "target": (str,),
-    "vars": (dict,),
-    "select": (str, list),
-    "exclude": (str, list),
-    "dbt_executable": (str,),
-    "threads": (int,),
-    "engine": (str,),
+#: What a project file may say of a dbt project.
+OPTIONS: Mapping[str, Kind] = {
+    **dict.fromkeys(("project_dir", "manifest", "profiles_dir", "profile", "target", "dbt_executable"), TEXT),
+    "vars": TABLE,
+    **dict.fromkeys(("select", "exclude"), TEXTS),
+    "threads": COUNT,
+    "engine": one_of("in-process", "subprocess"),
 }
-
-ENGINES = ("in-process", "subprocess")
-
 
 #: What dbt reads in a project; other files beside them change no manifest.
 SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")
@@ -39,7 +31,7 @@ SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DbtProject:
-    """Hold what is known of a dbt project before dbt is asked: all paths absolute, all options resolved.
+    """What is known of a dbt project before dbt is asked: all paths absolute, all options resolved.
 
     `name` is dbt's own; `profile` and `target` are what the options say, None when dbt's own choice counts;
     `manifest` is the manifest to read as it is, None when dbt's own in `target_path` counts; `settings` is
@@ -75,7 +67,7 @@ class DbtProject:
         Raises `IntegrationError` when there is no dbt_project.yml and no `manifest` either, and `DefinitionError` for
         an option that is unknown or of the wrong type.
         """
-        options = checked_options(integration)
+        options = checked_options(integration, OPTIONS)
         root = Path(integration.root).absolute()
         project_dir = _under(root, options.get("project_dir", "."))
         manifest = _under(root, options["manifest"]) if "manifest" in options else None
@@ -96,8 +88,8 @@ class DbtProject:
             profile=options.get("profile"),
             target=options.get("target"),
             vars=options.get("vars", {}),
-            select=_texts(options.get("select")),
-            exclude=_texts(options.get("exclude")),
+            select=options.get("select", ()),
+            exclude=options.get("exclude", ()),
             threads=options.get("threads"),
             dbt_executable=_executable(root, options.get("dbt_executable")),
             engine=options.get("engine"),
@@ -166,37 +158,6 @@ class DbtProject:
             return self.target
 
 
-def checked_options(integration: Integration) -> dict[str, Any]:
-    """Return the options of a dbt integration, once their names and types are known to be right.
-
-    Raises `DefinitionError` with the near names.
-    """
-    options = {name: value for name, value in integration.options.items() if value is not None and name != "kind"}
-    for name, value in options.items():
-        if name not in OPTIONS:
-            raise DefinitionError(
-                f"Integration {integration.name!r} has no option {name!r}.",
-                near=near_names(name, OPTIONS),
-                hint=f"A dbt integration knows: {', '.join(OPTIONS)}.",
-            )
-        if not isinstance(value, OPTIONS[name]) or isinstance(value, bool):
-            wanted = " or ".join(
-                {"str": "text", "dict": "a table", "list": "a list", "int": "a number"}[kind.__name__]
-                for kind in OPTIONS[name]
-            )
-            raise DefinitionError(
-                f"Option {name!r} of integration {integration.name!r} must be {wanted}, not {value!r}."
-            )
-    engine = options.get("engine")
-    if engine is not None and engine not in ENGINES:
-        raise DefinitionError(
-            f"Option 'engine' of integration {integration.name!r} is {engine!r}.",
-            near=near_names(engine, ENGINES),
-            hint=f"It may be {' or '.join(map(repr, ENGINES))}.",
-        )
-    return options
-
-
 def _under(root: Path, path: str) -> Path:
     return Path(os.path.normpath(root / Path(path).expanduser()))
 
@@ -204,10 +165,6 @@ def _under(root: Path, path: str) -> Path:
 def _executable(root: Path, given: str | None) -> str | None:
     """Return the dbt to call; a name without a slash is looked up on PATH by whoever calls it."""
     return str(_under(root, given)) if given and os.sep in given else given
-
-
-def _texts(given: str | list[str] | None) -> tuple[str, ...]:
-    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
 
 
 def _target_path(project_dir: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> Path:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
+
+from assetry_toolkit.commands import Command, ending
 
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.reports import Ended, Message, NodeStarted, Report, read_finished
 
-#: Seconds between two looks at whether the run was cancelled.
-POLL = 0.1
 #: Seconds that dbt has, after an interrupt, to cancel its queries and end by itself.
 GRACE = 8.0
 #: Lines kept of what dbt wrote outside its log: a usage error, a traceback.
@@ -86,7 +82,7 @@ def find_dbt(given: str | None) -> tuple[str, ...] | None:
 
 
 class CliEngine:
-    """Run a dbt command; see `assetry_dbt.running.engine.Engine`."""
+    """A dbt command; see `assetry_dbt.running.engine.Engine`."""
 
     def __init__(self, project: DbtProject, command: Sequence[str]) -> None:
         self._project = project
@@ -95,90 +91,27 @@ class CliEngine:
     def run(self, args: Sequence[str], cancelled: Callable[[], bool]) -> Generator[Report, None, None]:
         """Run ``dbt ARGS`` in the project's folder, yielding its reports as they happen, `Ended` last."""
         log = LogReader()
-        with DbtProcess(self._command_line(args), self._project.project_dir, self._environment()) as process:
-            for line in process.lines(cancelled):
-                yield from log.read(line)
-            if process.returncode is None:
-                return
-        yield log.end(process.returncode)
+        with self._asked(args).start() as running:
+            for line in running.lines(cancelled):
+                yield from log.read(line.data)
+        if running.returncode is not None:
+            yield log.end(running.returncode)
 
-    def _command_line(self, args: Sequence[str]) -> list[str]:
-        return [*self._command, *args, "--log-format", "json", "--log-level", "debug"]
-
-    def _environment(self) -> dict[str, str]:
-        # Without a log file dbt still makes its folder; inside target it is no new one.
-        return {**os.environ, **ENVIRONMENT, "DBT_LOG_PATH": str(self._project.target_path)}
-
-
-class DbtProcess:
-    """Be one dbt process in a group of its own, so that it can be stopped with all that it started."""
-
-    def __init__(self, command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
-        self._reader = threading.Thread(target=self._read, name="dbt-log", daemon=True)
-        self._reader.start()
-        self.returncode: int | None = None
-
-    def __enter__(self) -> DbtProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.returncode is None:
-            stopper = threading.Thread(target=self._stop, name="dbt-stop", daemon=True)
-            stopper.start()
-            # Waited for here, but not done here: an interrupt of this thread must not leave dbt running.
-            stopper.join()
-
-    def lines(self, cancelled: Callable[[], bool]) -> Iterator[bytes]:
-        """Yield the lines of dbt's output as they come; end when it ended (`returncode` is set) or was cancelled."""
-        while not cancelled():
-            try:
-                line = self._lines.get(timeout=POLL)
-            except Empty:
-                continue
-            if line is None:
-                self.returncode = self._process.wait()
-                return
-            yield line
-
-    def _read(self) -> None:
-        stream = self._process.stdout
-        assert stream is not None
-        with stream:
-            for line in stream:
-                self._lines.put(line)
-        self._lines.put(None)
-
-    def _stop(self) -> None:
-        """Interrupt dbt, which cancels its queries; kill the whole group when it does not end in time."""
-        try:
+    def _asked(self, args: Sequence[str]) -> Command:
+        return Command(
+            (*self._command, *args, "--log-format", "json", "--log-level", "debug"),
+            folder=self._project.project_dir,
+            # Without a log file dbt still makes its folder; inside target it is no new one.
+            environment={**ENVIRONMENT, "DBT_LOG_PATH": str(self._project.target_path)},
+            merged=True,
             # An interrupt, never SIGTERM: at that dbt leaves its queries running in the warehouse.
-            self._signal(signal.SIGINT)
-            self._process.wait(timeout=GRACE)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self._signal(signal.SIGKILL)
-            self._process.wait()
-
-    def _signal(self, number: int) -> None:
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
+            ask=signal.SIGINT,
+            grace=GRACE,
+        )
 
 
 class LogReader:
-    """Read the lines of one dbt's output; what is no JSON is passed on as it is, and remembered for an error.
+    """The lines of one dbt's output; what is no JSON is passed on as it is, and remembered for an error.
 
     >>> reader = LogReader()
     >>> list(reader.read(b'{"data": {"node_info": {"unique_id": "model.s.a"}}, "info": {"name": "NodeStart"}}'))
@@ -231,5 +164,5 @@ class LogReader:
         error = self._error
         if error is None and (returncode not in (0, 1) or (returncode == 1 and self._success is None)):
             # A usage error or a crash: dbt said it outside its log.
-            error = "\n".join(self._outside) or f"It ended with exit code {returncode} and no message."
+            error = "\n".join(self._outside) or f"It {ending(returncode)}, without a message."
         return Ended(returncode == 0 and error is None, error, self._invocation_id)

@@ -16,10 +16,12 @@ from typing import Any
 from assetry_dbt.project.files import files_digest, files_of
 from assetry_dbt.project.parse_cache import recall, remember
 from assetry_dbt.project.project import DbtProject
-from assetry_dbt.running.engine_cli import POLL, REPEATED, SPOKEN
+from assetry_dbt.running.engine_cli import REPEATED, SPOKEN
 from assetry_dbt.running.isolation import own_surroundings
 from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted, Report, plain_response
 
+#: Seconds between two looks at whether the run was cancelled.
+POLL = 0.1
 #: Seconds between two attempts at cancelling dbt's queries: one that started meanwhile is met by the next.
 RETRY = 0.25
 #: Seconds after which a cancelled dbt is left alone: a Python model cannot be interrupted. Others wait for its end.

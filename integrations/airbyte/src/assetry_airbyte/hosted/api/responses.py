@@ -1,0 +1,291 @@
+"""Airbyte's answers as values, read tolerantly: what is needed must be there, everything else may be missing or new."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from assetry_toolkit.errors import Unavailable
+
+#: A job in one of these states stays in it. Every other word, a new one too, means that it goes on.
+ENDED = ("succeeded", "failed", "cancelled")
+#: What is said of a job of which only the id is known.
+UNSEEN = "unseen"
+#: A job that has not begun to move data.
+WAITING = ("queued", "pending", UNSEEN)
+#: Jobs that change what is in the tables without being a sync.
+RESETS = ("reset", "clear", "refresh")
+
+
+class Stream(NamedTuple):
+    """One selected stream of a connection, by its name in the source."""
+
+    name: str
+    namespace: str | None = None
+    sync_mode: str = ""
+    cursor: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    object_name: str | None = None
+
+    @property
+    def overwrites(self) -> bool:
+        """Tell whether each sync replaces the table, so that a sync of no rows leaves an empty one."""
+        return self.sync_mode == "full_refresh_overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection as the API shows it; `reason` says what is wrong with one that cannot be synced."""
+
+    id: str
+    name: str
+    status: str = "active"
+    reason: str | None = None
+    workspace: str | None = None
+    source: str | None = None
+    destination: str | None = None
+    namespace_definition: str | None = None
+    namespace_format: str | None = None
+    prefix: str = ""
+    schedule: str | None = None
+    tags: tuple[str, ...] = ()
+    created: int | float | str | None = None
+    streams: tuple[Stream, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether it can be synced."""
+        return self.status in ("", "active")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One destination: its type, and what its configuration says of where tables go; never its secrets."""
+
+    id: str
+    name: str = ""
+    type: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the API shows it; `rows` and `bytes` are what was committed, None when it does not say."""
+
+    id: int | str
+    status: str
+    type: str = "sync"
+    connection: str | None = None
+    started: datetime | None = None
+    updated: datetime | None = None
+    seconds: float | None = None
+    rows: int | None = None
+    bytes: int | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the job has not begun to move data, as far as is known."""
+        return self.status in WAITING
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the job has come to its end."""
+        return self.status in ENDED
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether the job has ended well; what it means for each stream is another question."""
+        return self.status == "succeeded"
+
+    @property
+    def order(self) -> int:
+        """Return a number that is greater for later jobs of a server."""
+        return self.id if isinstance(self.id, int) else -1
+
+    @property
+    def moved_nothing(self) -> bool:
+        """Tell whether it surely moved no rows."""
+        return self.rows == 0 or (self.rows is None and self.bytes == 0)
+
+
+def read_list(body: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a list answer; raise `Unavailable` when it is none.
+
+    >>> read_list({"data": [{"jobId": 1}, None]})
+    [{'jobId': 1}]
+    """
+    found = body.get("data") if isinstance(body, Mapping) else body
+    if not isinstance(found, list):
+        raise Unavailable("Airbyte answered a list with something that is none.")
+    return [each for each in found if isinstance(each, Mapping)]
+
+
+def read_job(body: Any) -> Job:
+    """Return a job; raise `Unavailable` when the answer has no id or no status, which are all that is needed.
+
+    >>> read_job({"jobId": "7", "status": "running", "rowsSynced": None, "surprise": 1}).id
+    7
+    """
+    given = body if isinstance(body, Mapping) else {}
+    id_, status = given.get("jobId", given.get("id")), given.get("status")
+    if isinstance(id_, bool) or not isinstance(id_, (int, str)) or id_ == "" or not isinstance(status, str):
+        raise Unavailable("Airbyte's answer about a job says neither its id nor how it stands.")
+    return Job(
+        id=_whole(id_) if _whole(id_) is not None else id_,  # type: ignore[arg-type]
+        status=status.lower(),
+        type=(_text(given.get("jobType")) or "sync").lower(),
+        connection=_text(given.get("connectionId")),
+        started=moment(given.get("startTime")),
+        updated=moment(given.get("lastUpdatedAt")),
+        seconds=seconds(given.get("duration")),
+        rows=_whole(given.get("rowsSynced")),
+        bytes=_whole(given.get("bytesSynced")),
+    )
+
+
+def read_jobs(body: Any) -> list[Job]:
+    """Return the jobs of a list, those that cannot be read left out, newest first, each once."""
+    jobs: dict[int | str, Job] = {}
+    for each in read_list(body):
+        try:
+            job = read_job(each)
+        except Unavailable:
+            continue
+        jobs.setdefault(job.id, job)
+    return sorted(jobs.values(), key=lambda job: job.order, reverse=True)
+
+
+def read_connection(body: Any) -> Connection:
+    """Return a connection; raise `Unavailable` when the answer has no id."""
+    given = body if isinstance(body, Mapping) else {}
+    id_ = _text(given.get("connectionId"))
+    if not id_:
+        raise Unavailable("Airbyte's answer about a connection does not say which one it is.")
+    configured = given.get("configurations")
+    streams = configured.get("streams") if isinstance(configured, Mapping) else None
+    return Connection(
+        id=id_,
+        name=_text(given.get("name")) or id_,
+        status=(_text(given.get("status")) or "active").lower(),
+        reason=_text(given.get("statusReason")),
+        workspace=_text(given.get("workspaceId")),
+        source=_text(given.get("sourceId")),
+        destination=_text(given.get("destinationId")),
+        namespace_definition=_text(given.get("namespaceDefinition")),
+        namespace_format=_text(given.get("namespaceFormat")),
+        prefix=_text(given.get("prefix")) or "",
+        schedule=_schedule(given.get("schedule")),
+        tags=tuple(_tags(given.get("tags"))),
+        created=given.get("createdAt") if isinstance(given.get("createdAt"), (int, float, str)) else None,
+        streams=tuple(_streams(streams)),
+    )
+
+
+def read_destination(body: Any, id_: str) -> Destination:
+    """Return a destination, whatever of it can be read; its secrets are left out."""
+    given = body if isinstance(body, Mapping) else {}
+    config = given.get("configuration")
+    kept = {name: config[name] for name in PLACES if name in config} if isinstance(config, Mapping) else {}
+    return Destination(id_, _text(given.get("name")) or "", (_text(given.get("destinationType")) or "").lower(), kept)
+
+
+#: What of a destination's configuration says where tables go. Nothing else of it is kept.
+PLACES = (
+    *("database", "schema", "dataset_id", "project_id", "destination_path", "default_schema", "catalog"),
+    *("disable_type_dedupe", "raw_data_schema", "raw_data_dataset", "dataset", "username"),
+)
+
+
+def _streams(given: Any) -> Iterable[Stream]:
+    for each in given if isinstance(given, list) else ():
+        name = _text(each.get("name")) if isinstance(each, Mapping) else None
+        if name:
+            yield Stream(
+                name,
+                _text(each.get("namespace")),
+                _text(each.get("syncMode")) or "",
+                tuple(_path(each.get("cursorField"))),
+                tuple(_path(each.get("primaryKey"))),
+                _text(each.get("destinationObjectName")),
+            )
+
+
+def _path(given: Any) -> Iterable[str]:
+    """Yield the names of a list of fields, each a text or a path.
+
+    >>> list(_path([["id"], ["owner", "name"], "at"]))
+    ['id', 'owner.name', 'at']
+    """
+    for each in given if isinstance(given, list) else ():
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, list):
+            yield ".".join(map(str, each))
+
+
+def _schedule(given: Any) -> str | None:
+    if not isinstance(given, Mapping):
+        return None
+    told = (given.get("cronExpression"), given.get("basicTiming"), given.get("scheduleType"))
+    return next((each for each in told if isinstance(each, str) and each), None)
+
+
+def _tags(given: Any) -> Iterable[str]:
+    for each in given if isinstance(given, list) else ():
+        name = each.get("name") if isinstance(each, Mapping) else each
+        if isinstance(name, str) and name:
+            yield name
+
+
+def _text(value: Any) -> str | None:
+    """Return a text that says something; numbers as text."""
+    if isinstance(value, bool) or value is None or value == "":
+        return None
+    return value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else None
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number that may be written as text or with a point; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return int(float(value)) if not isinstance(value, int) else value
+    except (ValueError, OverflowError):
+        return None
+
+
+def moment(value: Any) -> datetime | None:
+    """Return a point in time from ISO text, with or without a zone (then UTC), or from seconds; None when unreadable.
+
+    >>> moment("2026-03-29T02:30:00"), moment("2026-03-29T04:30:00+02:00"), moment("soon")
+    (datetime.datetime(2026, 3, 29, 2, 30, tzinfo=datetime.timezone.utc),
+     datetime.datetime(2026, 3, 29, 2, 30, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?$")
+
+
+def seconds(value: Any) -> float | None:
+    """Return the seconds of an ISO 8601 duration; None when unreadable.
+
+    >>> seconds("PT1M30S"), seconds("P1DT1H"), seconds(12), seconds("long")
+    (90.0, 90000.0, 12.0, None)
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    found = _DURATION.match(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    days, hours, minutes, rest = (float(part or 0) for part in found.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + rest

@@ -1,0 +1,148 @@
+"""What the internal configuration API knows of single streams; the public one knows of jobs only.
+
+It is of use and never needed: where it does not answer, the job's own result is taken for all of its tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assetry_toolkit.errors import ServiceError, Unavailable
+
+from assetry_airbyte.hosted.api.responses import Job
+from assetry_airbyte.hosted.api.service import Service
+
+#: A stream, by namespace and name in the source: names alone are not unique.
+StreamId = tuple[str | None, str]
+
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """Hold how a stream fared in a job: `state` is ``complete``, ``incomplete`` or what Airbyte says; "" is unknown."""
+
+    state: str = ""
+    cause: str = ""
+    rows: int | None = None
+    bytes: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it surely was not loaded to its end."""
+        return self.state == "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """Hold what is known of the streams of a job, and why it failed."""
+
+    streams: Mapping[StreamId, StreamFacts]
+    failure: str = ""
+
+
+class Streams:
+    """Ask the internal API, as long as it answers."""
+
+    def __init__(self, service: Service, workspace: str | None, wanted: bool = True) -> None:
+        self._service = service
+        self._workspace = workspace
+        #: Whether the API answers here; shared, so that one blocked call per workspace is enough.
+        self._state: dict[str, str] = service.share(("internal", workspace), dict)
+        self._wanted = wanted
+
+    @property
+    def available(self) -> bool:
+        """Tell whether it is worth asking."""
+        return self._wanted and "closed" not in self._state
+
+    def note(self) -> str | None:
+        """Return once, for the first who asks, why there are no results by stream."""
+        if not self._wanted or "closed" not in self._state or "told" in self._state:
+            return None
+        self._state["told"] = ""
+        return (
+            "Airbyte's configuration API does not answer here, so results are known by job, not by table: "
+            f"{self._state['closed']}"
+        )
+
+    def of(self, connection: str, job: Job, *, states: bool = True) -> JobFacts | None:
+        """Return what is known of the streams of a job; None when that is nothing. `states` asks how each ended."""
+        if not self.available:
+            return None
+        try:
+            told = self._service.internal("jobs/get_without_logs", {"id": job.id})
+            listed = self._states(connection, job) if states else ()
+        except Unavailable:
+            return None
+        except ServiceError as error:
+            self._state["closed"] = error.message
+            return None
+        return JobFacts(_merged(told, listed), _failure(told))
+
+    def _states(self, connection: str, job: Job) -> Iterable[Any]:
+        body = {
+            "workspaceId": self._workspace,
+            "connectionId": connection,
+            "jobId": job.id,
+            "pagination": {"pageSize": _MOST, "rowOffset": 0},
+        }
+        found = self._service.internal("stream_statuses/list", body)
+        listed = found.get("streamStatuses") if isinstance(found, Mapping) else None
+        return listed if isinstance(listed, list) else ()
+
+
+def _merged(told: Any, listed: Iterable[Any]) -> dict[StreamId, StreamFacts]:
+    """Return counts and states together; of several attempts the last one counts."""
+    job = told.get("job") if isinstance(told, Mapping) else None
+    stats = job.get("streamAggregatedStats") if isinstance(job, Mapping) else None
+    rows: dict[StreamId, tuple[int | None, int | None]] = {}
+    for each in stats if isinstance(stats, list) else ():
+        id_ = _id(each)
+        if id_ is not None:
+            rows[id_] = (_count(each, "recordsCommitted"), _count(each, "bytesCommitted"))
+    states: dict[StreamId, tuple[int, str, str]] = {}
+    for each in listed:
+        id_ = _id(each)
+        if id_ is not None:
+            attempt = _count(each, "attemptNumber") or 0
+            state = str(each.get("runState") or "").lower()
+            if attempt >= states.get(id_, (-1, "", ""))[0]:
+                states[id_] = (attempt, state, str(each.get("incompleteRunCause") or "").lower())
+    found = {}
+    for id_ in dict.fromkeys((*rows, *states)):
+        _, state, cause = states.get(id_, (0, "", ""))
+        found[id_] = StreamFacts(state, cause, *rows.get(id_, (None, None)))
+    return found
+
+
+def _id(given: Any) -> StreamId | None:
+    if not isinstance(given, Mapping) or not isinstance(given.get("streamName"), str):
+        return None
+    namespace = given.get("streamNamespace")
+    return (namespace if isinstance(namespace, str) and namespace else None, given["streamName"])
+
+
+def _count(given: Mapping[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _failure(told: Any) -> str:
+    """Return what the last failed attempt said of its failure."""
+    attempts = told.get("attempts") if isinstance(told, Mapping) else None
+    for each in reversed(attempts if isinstance(attempts, list) else []):
+        attempt = each.get("attempt") if isinstance(each, Mapping) else None
+        summary = attempt.get("failureSummary") if isinstance(attempt, Mapping) else None
+        failures = summary.get("failures") if isinstance(summary, Mapping) else None
+        for failure in failures if isinstance(failures, list) else ():
+            told_of = (
+                failure.get("externalMessage") or failure.get("internalMessage")
+                if isinstance(failure, Mapping)
+                else None
+            )
+            if isinstance(told_of, str) and told_of:
+                return told_of
+    return ""

@@ -1,0 +1,1 @@
+"""Connections as assets: read, kept as a snapshot, named as their tables are."""

@@ -1,0 +1,1 @@
+"""Syncs: run, followed, and told as events."""

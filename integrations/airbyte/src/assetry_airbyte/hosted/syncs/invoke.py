@@ -1,0 +1,258 @@
+"""Carry out an invocation: one sync of one connection, told as events; and look at what others have synced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assetry.plugin import (
+    Asset,
+    Event,
+    Failed,
+    Invocation,
+    Log,
+    Materialized,
+    Observed,
+    RunContext,
+    Skipped,
+    near_names,
+)
+from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.jobs import JobRun, Token
+
+from assetry_airbyte.hosted.api.responses import Connection, Job, Stream
+from assetry_airbyte.hosted.api.service import Service, service_for
+from assetry_airbyte.hosted.api.streams import JobFacts, StreamFacts, Streams
+from assetry_airbyte.hosted.connections.naming import placed
+from assetry_airbyte.hosted.settings import Options
+from assetry_airbyte.hosted.syncs.data_versions import versions
+from assetry_airbyte.hosted.syncs.sync import Syncs, check_usable
+
+
+def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Sync the connection of `invocation` once, yielding events; raises when what became of the sync is unknown.
+
+    Assets whose stream is no longer part of the connection fail; the others are synced, and what comes along with
+    them is recorded as made.
+    """
+    options = Options.of(invocation.integration)
+    with service_for(options, context.secret) as service:
+        yield from _Turn(invocation, context, options, service).events()
+
+
+def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Yield, for each asset, the last job of its connection that succeeded, a sync or a reset, whoever started it."""
+    options = Options.of(invocation.integration)
+    with service_for(options, context.secret) as service:
+        turn = _Turn(invocation, context, options, service)
+        job = next((each for each in turn.history() if each.status == "succeeded"), None)
+        if job is not None:
+            yield from turn.observed(job)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One call, with all that it needs."""
+
+    invocation: Invocation
+    context: RunContext
+    options: Options
+    service: Service
+
+    @property
+    def _connection_id(self) -> str:
+        return connection_of(self.invocation)
+
+    def history(self) -> list[Job]:
+        return self.service.jobs(self._connection_id, limit=100)
+
+    # -- a sync ------------------------------------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Event]:
+        connection = self._read_connection()
+        found = self._placed(connection)
+        missing = [asset for asset in self.invocation.assets if asset.key not in found]
+        for asset in missing:
+            yield _gone(asset, connection)
+        asked = [asset for asset in self.invocation.assets if asset.key in found]
+        yield from self._unknown_streams(connection)
+        if asked:
+            yield from self._synced(connection, asked, found)
+
+    def _read_connection(self) -> Connection:
+        """Return the connection as it is now; raise `ServiceError` when it cannot be synced."""
+        try:
+            connection = self.service.connection(self._connection_id, lambda: self.context.cancelled)
+        except Refused as error:
+            raise ServiceError(
+                f"Connection {self._connection_id} is gone, or may not be used: {error.message}",
+                status=error.status,
+                hint="Look at it in Airbyte; `assetry airbyte pull` reads the connections anew.",
+            ) from None
+        earlier = Token.read(self.context.resume)
+        if earlier is None or earlier.job is None or earlier.work != connection.id:
+            check_usable(connection)
+        return connection
+
+    def _placed(self, connection: Connection) -> dict[str, Stream]:
+        """Return the stream of each asset, as the connection has it now."""
+        found = {}
+        for asset in (*self.invocation.assets, *self.invocation.also):
+            stream = stream_of(asset, connection)
+            if stream is not None:
+                found[asset.key] = stream
+        return found  # type: ignore[return-value]
+
+    def _unknown_streams(self, connection: Connection) -> Iterable[Event]:
+        """Warn of streams that came to the connection since it was read."""
+        if self.options.destination_tables:
+            return
+        known = [*self.invocation.assets, *self.invocation.also]
+        ours = {(asset.spec.get("namespace"), asset.spec.get("stream")) for asset in known}
+        new = [each.name for each in connection.streams if (each.namespace, each.name) not in ours]
+        if new:
+            yield Log(
+                f"{connection.name!r} has streams that assetry does not know yet: {', '.join(new[:5])}"
+                f"{' …' if len(new) > 5 else ''}. `assetry airbyte pull` adds them.",
+                "warning",
+            )
+
+    def _synced(self, connection: Connection, asked: list[Asset], found: Mapping[str, Stream]) -> Iterator[Event]:
+        syncs = Syncs(self.service, connection, self.options.poll_interval)
+        run = JobRun(syncs, self.context, self.options.jobs, late=bool(self.invocation.inputs))
+        job = yield from run.run(self.context.resume, [asset.key for asset in asked])
+        if job is None:
+            return  # cancelled
+        streams = self._streams_of(connection)
+        facts = streams.of(connection.id, job)
+        note = streams.note()
+        if note is not None:
+            yield Log(note)
+        result = _Result(connection, job, facts, not run.ours, syncs.url)
+        along = self.invocation.also if self.options.on_unselected == "materialize" else ()
+        made = [asset for asset in (*asked, *along) if asset.key in found and result.made(found[asset.key])]
+        told = versions(self.service, streams, connection.id, job, facts, [found[asset.key] for asset in made])
+        ours = {asset.key for asset in asked}
+        for asset in (*asked, *along):
+            stream = found.get(asset.key)
+            if stream is None:
+                continue
+            if result.made(stream):
+                version = told[stream.namespace, stream.name]
+                yield Materialized(
+                    asset.key, data_version=version, metadata=result.metadata(stream, asset.key not in ours)
+                )
+            elif asset.key in ours:
+                yield result.not_made(asset, stream)
+
+    def _streams_of(self, connection: Connection) -> Streams:
+        return Streams(self.service, connection.workspace, self.options.streams)
+
+    # -- an observation ------------------------------------------------------------------------------------------------
+
+    def observed(self, job: Job) -> Iterator[Event]:
+        connection = self.service.connection(self._connection_id)
+        found = self._placed(connection)
+        streams = self._streams_of(connection)
+        facts = streams.of(connection.id, job)
+        page = self.service.address.page(connection.workspace, connection.id)
+        result = _Result(connection, job, facts, False, page)
+        told = versions(self.service, streams, connection.id, job, facts, found.values())
+        for asset in self.invocation.assets:
+            stream = found.get(asset.key)
+            if stream is not None and result.made(stream):
+                yield Observed(
+                    asset.key,
+                    data_version=told[stream.namespace, stream.name],
+                    metadata=result.metadata(stream, along=False),
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What a finished job means for each of its streams."""
+
+    connection: Connection
+    job: Job
+    facts: JobFacts | None
+    joined: bool
+    page: str | None
+
+    def _of(self, stream: Stream) -> StreamFacts:
+        known = self.facts.streams if self.facts is not None else {}
+        return known.get((stream.namespace, stream.name), StreamFacts())
+
+    def made(self, stream: Stream) -> bool:
+        """Tell whether the table was loaded to its end."""
+        facts = self._of(stream)
+        if self.job.status == "succeeded":
+            return not facts.failed
+        return facts.state == "complete"
+
+    def not_made(self, asset: Asset, stream: Stream) -> Event:
+        """Return the event that tells why a table was not made."""
+        job, facts = self.job, self._of(stream)
+        if job.status == "cancelled":
+            return Skipped(
+                asset.key, f"its sync was cancelled in Airbyte (job {job.id}); who did it is not known", root=asset.key
+            )
+        why = self.facts.failure if self.facts is not None else ""
+        what = "did not complete" if facts.failed else "failed"
+        message = f"{stream.name}: the sync {what} (job {job.id} of connection {self.connection.name!r})"
+        message += f": {why}" if why else "."
+        partial = "" if facts.state else " The table may hold a part of the data."
+        see = f"See {self.page}." if self.page else "See the job in Airbyte."
+        return Failed(asset.key, message, hint=f"{see}{partial}", retryable=job.status == "failed")
+
+    def metadata(self, stream: Stream, along: bool) -> dict[str, Any]:
+        """Return what is recorded of a loaded table."""
+        job, facts = self.job, self._of(stream)
+        by_stream = facts.rows is not None
+        told: dict[str, Any] = {
+            "connection": self.connection.name,
+            "job": job.id,
+            "rows": facts.rows,
+            "bytes": facts.bytes,
+            "rows_of_job": None if by_stream else job.rows,
+            "bytes_of_job": None if by_stream else job.bytes,
+            "result_known_by": "stream" if facts.state else "job",
+            "synced_at": job.updated.isoformat() if job.updated else None,
+            "job_seconds": job.seconds,
+            "url": self.page,
+        }
+        if along:
+            told["origin"] = "unselected"
+        if self.joined:
+            told["started_by"] = "somebody else"
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def connection_of(invocation: Invocation) -> str:
+    """Return the id of the connection that an invocation is about."""
+    return str(invocation.assets[0].spec["connection"])
+
+
+def stream_of(asset: Asset, connection: Connection) -> Stream | None:
+    """Return the stream of an asset as the connection has it now; None when it has it no more."""
+    wanted, namespace = asset.spec.get("stream"), asset.spec.get("namespace")
+    for each in connection.streams:
+        if (each.name, each.namespace) == (wanted, namespace):
+            return each
+    if asset.spec.get("unverified"):
+        # Defined by its table's name alone, before the connection could be read.
+        fitting = [each for each in connection.streams if wanted in (each.name, placed(connection, each)[1])]
+        fitting = [each for each in fitting if namespace in (None, each.namespace, placed(connection, each)[0])]
+        return fitting[0] if len(fitting) == 1 else None
+    return None
+
+
+def _gone(asset: Asset, connection: Connection) -> Failed:
+    name = str(asset.spec.get("stream"))
+    near = near_names(name, [each.name for each in connection.streams])
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return Failed(
+        asset.key,
+        f"Stream {name!r} is not in connection {connection.name!r} any more.{meant}",
+        hint="Select it again in Airbyte, or read the connections anew with `assetry airbyte pull`.",
+    )

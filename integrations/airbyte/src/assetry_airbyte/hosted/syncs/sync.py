@@ -1,0 +1,92 @@
+"""The syncs of a connection, as the toolkit's jobs: how Airbyte is asked about them, and what is told of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+from assetry.plugin import Level
+from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.polling import JobId, Look, Poller, Turn, one_by_one
+
+from assetry_airbyte.hosted.api.responses import ENDED, UNSEEN, WAITING, Connection, Job
+from assetry_airbyte.hosted.api.service import Service
+
+
+class Syncs:
+    """The syncs of one connection: an `assetry_toolkit.work.Work`.
+
+    They are followed together with those of the other connections of their workspace, every `poll_interval` seconds.
+    """
+
+    service, noun = "Airbyte", "sync"
+
+    def __init__(self, service: Service, connection: Connection, poll_interval: float | None = None) -> None:
+        self.id = connection.id
+        self.name = repr(connection.name)
+        self.url = service.address.page(connection.workspace, connection.id)
+        self.clock = service.http.clock
+        self._service = service
+        self._workspace = connection.workspace
+        # Where the workspace is unknown there is no list for several connections.
+        place = ("poller", poll_interval, connection.workspace or ("of", connection.id))
+        self._poller: Poller[Job] = service.share(place, lambda: Poller(self._turn, self.clock, poll_interval))
+
+    def jobs(self, called_off: Callable[[], bool]) -> Sequence[Job]:
+        """Return the newest jobs of the connection."""
+        return self._service.jobs(self.id, called_off)
+
+    def start(self) -> Job:
+        """Start a sync."""
+        return self._service.start(self.id)
+
+    def watch(self, id_: JobId, called_off: Callable[[], bool]) -> Generator[Look[Job], None, None]:
+        """Yield how a job stands, again and again."""
+        return self._poller.watch(id_, called_off)
+
+    def cancel(self, id_: JobId) -> None:
+        """Stop a job."""
+        self._service.cancel(id_)
+
+    def unseen(self, id_: JobId) -> Job:
+        """Return a job of which only the id is known."""
+        return Job(id_, UNSEEN)
+
+    def other(self, job: Job) -> str | None:
+        """Return the type of a job that is no sync."""
+        return None if job.type == "sync" else job.type
+
+    def news(self, job: Job) -> tuple[str, Level] | None:
+        """Return what is told of a job."""
+        if job.status == "incomplete":
+            return f"An attempt of job {job.id} has failed; Airbyte tries again.", "warning"
+        if job.status not in (*ENDED, *WAITING, "running"):
+            return f"Job {job.id} is {job.status!r}, a state that is new to us; waiting on.", "warning"
+        return None if job.status == UNSEEN else (f"Job {job.id} is {job.status}.", "info")
+
+    def refused(self, error: Refused, called_off: Callable[[], bool]) -> None:
+        """Raise `ServiceError` when the connection cannot be synced: Airbyte's own answer does not say so."""
+        if error.status in (403, 404, 409):
+            check_usable(self._service.connection(self.id, called_off))
+
+    def _turn(self, wanted: Sequence[JobId]) -> Turn[Job]:
+        """Ask for jobs with one request where the workspace's newest are enough."""
+        if len(wanted) < 2 or self._workspace is None:
+            return one_by_one(wanted, self._service.job)
+        try:
+            listed = {job.id: Look(job) for job in self._service.workspace_jobs(self._workspace)}
+        except Refused:
+            listed = {}  # a role that may see single jobs only
+        except ServiceError as error:
+            return Turn(dict.fromkeys(wanted, Look[Job](None, error)))
+        rest = one_by_one([id_ for id_ in wanted if id_ not in listed], self._service.job)
+        return Turn({**listed, **rest.looks}, 1 + rest.requests)
+
+
+def check_usable(connection: Connection) -> None:
+    """Raise `ServiceError` for a connection that cannot be synced."""
+    if not connection.usable:
+        reason = f": {connection.reason}" if connection.reason else ""
+        raise ServiceError(
+            f"Connection {connection.name!r} is {connection.status}, so it cannot be synced{reason}.",
+            hint="Enable it in Airbyte, then `assetry airbyte pull`.",
+        )

@@ -1,0 +1,160 @@
+"""Definitions without a network: the snapshot, when it is read, and what a pull makes of what is gone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from assetry.plugin import DefinitionError, IntegrationError
+from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
+from assetry_airbyte.hosted.connections.definitions import pull
+from assetry_airbyte.hosted.connections.snapshot import Snapshot, read_snapshot, write_snapshot
+from assetry_airbyte.hosted.settings import Options
+from assetry_airbyte.testing import Fault
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.airbyte.conftest import Place
+
+NAMES = st.text(min_size=1, max_size=8)
+STREAMS = st.builds(
+    Stream,
+    NAMES,
+    st.none() | NAMES,
+    st.sampled_from(["", "incremental_append"]),
+    st.lists(NAMES, max_size=2).map(tuple),
+    st.lists(NAMES, max_size=2).map(tuple),
+    st.none() | NAMES,
+)
+CONNECTIONS = st.builds(
+    Connection,
+    NAMES,
+    NAMES,
+    reason=st.none() | NAMES,
+    prefix=NAMES,
+    tags=st.just(("a", "b")),
+    streams=st.lists(STREAMS).map(tuple),
+)
+
+
+@given(st.lists(CONNECTIONS, max_size=4))
+def test_a_snapshot_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, connections: list[Connection]
+) -> None:
+    from datetime import UTC, datetime
+
+    path = tmp_path_factory.mktemp("snapshot") / "deep" / "s.json"
+    destinations = {"d": Destination("d", "D", "postgres", {"database": "x"})}
+    snapshot = Snapshot(datetime(2026, 1, 2, tzinfo=UTC), {"base_url": "u"}, tuple(connections), destinations)
+    write_snapshot(path, snapshot)
+    assert read_snapshot(path) == snapshot
+    assert [each.name for each in path.parent.iterdir()] == ["s.json"]
+
+
+def test_the_api_is_asked_once_and_never_again(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    first = place.load(connection)
+    asked = len(place.airbyte.seen)
+    connection.streams.append({"name": "orders"})
+    assert [asset.key for asset in place.load(connection)] == [asset.key for asset in first]
+    assert len(place.airbyte.seen) == asked
+
+
+def test_a_pull_reads_anew(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    place.load(connection)
+    connection.streams.append({"name": "orders"})
+    pull(Options.of(place.integration(connection)))
+    assert [str(asset.key) for asset in place.load(connection)] == ["shop/users", "shop/orders"]
+
+
+def test_a_snapshot_of_something_else_is_not_used(place: Place) -> None:
+    one, two = place.airbyte.add_connection("One", ["a"]), place.airbyte.add_connection("Two", ["b"])
+    assert [str(asset.key) for asset in place.load(one)] == ["shop/a"]
+    assert [str(asset.key) for asset in place.load(two)] == ["shop/b"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 99}', "\x00"])
+def test_a_snapshot_that_cannot_be_read_is_made_anew(place: Place, text: str) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    path = Options.of(place.integration(connection)).snapshot_path
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert place.load(connection)
+    assert json.loads(path.read_text())["version"] == 1
+
+
+def test_what_is_gone_stays_marked_and_hides_nobody(place: Place) -> None:
+    workspace = place.airbyte.workspace
+    one = place.airbyte.add_connection("One", ["a"])
+    place.airbyte.add_connection("Two", ["b"])
+    place.load(workspace_id=workspace)
+    one.deleted = True
+    pull(Options.of(place.integration(workspace_id=workspace)))
+    assets = {str(asset.key): asset for asset in place.load(workspace_id=workspace)}
+    assert assets["shop/two/b"].executable
+    assert not assets["shop/one/a"].executable
+    assert "Airbyte does not list it any more" in assets["shop/one/a"].metadata["unusable"]
+
+
+def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    place.load(connection)
+    connection.deleted = True
+    pull(Options.of(place.integration(connection)))
+    (asset,) = place.load(connection)
+    assert not asset.executable
+    assert asset.metadata["unusable"].startswith("deleted: ")
+    assert "Not synced" in asset.description
+
+
+def test_one_broken_connection_does_not_hide_the_others(place: Place) -> None:
+    good = place.airbyte.add_connection("Good", ["a"])
+    bad = place.airbyte.add_connection("Bad", ["b"])
+    listed = place.airbyte.answer("GET", "/connections", {}, None)
+    del listed["data"][1]["configurations"]
+    place.airbyte.fail("GET /connections", Fault(status=200, body=listed))
+    place.airbyte.fail(f"GET /connections/{bad.id}", Fault(status=500), times=10)
+    assets = place.load(workspace_id=place.airbyte.workspace)
+    assert [str(asset.key) for asset in assets] == ["shop/good/a"]
+    path = Options.of(place.integration(workspace_id=good.workspace)).snapshot_path
+    assert "broken" in path.read_text()
+
+
+def test_an_unreadable_destination_costs_only_the_database(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    place.airbyte.fail("GET /destinations/.*", Fault(status=403, body={"title": "forbidden"}))
+    (asset,) = place.load(connection)
+    assert asset.relation == (None, None, "users")
+
+
+def test_an_unknown_connection(place: Place) -> None:
+    with pytest.raises(IntegrationError, match="There is no connection 'nowhere'"):
+        place.load(connection_id="nowhere")
+
+
+def test_a_missing_role_is_named(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    place.airbyte.fail("GET /connections/.*", Fault(status=403, body={"data": {"message": "Forbidden"}}))
+    with pytest.raises(IntegrationError) as caught:
+        place.load(connection)
+    assert "workspace reader" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "airbyte.example.com", "https://x/some/where", "https://x/v2", "https://u:p@x"]
+)
+def test_a_base_url_of_no_valid_form(place: Place, url: str) -> None:
+    with pytest.raises((IntegrationError, DefinitionError)) as caught:
+        place.load(connection_id="c", base_url=url)
+    assert "/api/public/v1" in str(caught.value) or "apart" in str(caught.value)
+
+
+def test_tables_that_are_named_need_no_airbyte_to_be_defined(tmp_path: Path) -> None:
+    from assetry_airbyte import build_airbyte_assets
+
+    assets = build_airbyte_assets("c", ["users", "crm.orders"], base_url="http://127.0.0.1:9", root=str(tmp_path))
+    assert [str(asset.key) for asset in assets] == ["airbyte_c/users", "airbyte_c/crm/orders"]
+    assert [asset.relation for asset in assets] == [(None, None, "users"), (None, "crm", "orders")]
+    assert not (tmp_path / ".assetry").exists()

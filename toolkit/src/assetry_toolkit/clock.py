@@ -1,0 +1,45 @@
+"""Time, as far as it is waited for: monotonic, so that no change of a wall clock can disturb it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+#: Seconds between two looks at whether a wait was called off.
+_SLICE = 0.1
+
+
+class Clock:
+    """The time that passes, and waiting for it; tests put `assetry_toolkit.testing.FakeClock` in its place.
+
+    >>> Clock().sleep(0.0, never)
+    True
+    """
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; only differences mean anything."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float, called_off: Callable[[], bool]) -> bool:
+        """Wait; return False as soon as `called_off` answers True, True when the time is over."""
+        end = self.monotonic() + seconds
+        while not called_off():
+            left = end - self.monotonic()
+            if left <= 0:
+                return True
+            time.sleep(min(left, _SLICE))
+        return False
+
+    def jitter(self, seconds: float) -> float:
+        """Return about as many seconds, so that many clients do not come back at the same moment."""
+        return seconds * random.uniform(0.9, 1.1)
+
+
+def never() -> bool:
+    """Call nothing off.
+
+    >>> never()
+    False
+    """
+    return False

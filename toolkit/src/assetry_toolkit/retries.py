@@ -1,0 +1,93 @@
+"""Asking again: what is worth it, and after which pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from assetry_toolkit.clock import Clock, never
+from assetry_toolkit.errors import ServiceError, Unavailable
+
+#: How often something is tried before it counts as failed, with pauses of 1, 2, 4, 8 … seconds between.
+ATTEMPTS = 6
+#: The longest pause in seconds, and the longest for which a server's wish to be left alone is heeded at a time.
+LONGEST, LONGEST_WISH = 60.0, 300.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often something is tried; when it is not `safe`, again only when certainly nothing was carried out."""
+
+    most: int = ATTEMPTS
+    safe: bool = True
+
+
+def repeated(
+    work: Callable[[], T], clock: Clock, called_off: Callable[[], bool] = never, tries: Tries | None = None
+) -> T:
+    """Return what `work` returns, trying it again after a pause while it raises `Unavailable`.
+
+    Raises the last error after so many tries, or when called off.
+
+    >>> repeated(lambda: "answer", Clock())
+    'answer'
+    """
+    tries = tries or Tries()
+    attempt = 0
+    while True:
+        try:
+            return work()
+        except Unavailable as error:
+            attempt += 1
+            again = attempt < tries.most and (tries.safe or error.executed is False)
+            if not again or not clock.sleep(pause_after(error, attempt - 1, clock), called_off):
+                raise
+
+
+def pause_after(error: ServiceError, attempt: int, clock: Clock) -> float:
+    """Return the seconds to wait after an error, the `attempt`-th in a row, counted from 0.
+
+    What the server wishes (Retry-After) counts, within limits; without a wish the pauses grow.
+    """
+    if error.retry_after is not None:
+        return min(error.retry_after, LONGEST_WISH) + clock.jitter(0.5)
+    first = 2.0 if error.status == 429 else 1.0
+    return clock.jitter(min(first * 2 ** min(attempt, 10), LONGEST))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to be left alone, from seconds or a date; None when it does not say.
+
+    A date is taken against the server's own clock, as its ``Date`` header shows it (RFC 9110, section 10.2.3). Names
+    of headers are in lower case.
+
+    >>> retry_after({"retry-after": "7"}), retry_after({}), retry_after({"retry-after": "soon"})
+    (7.0, None, None)
+    >>> retry_after({"retry-after": "Wed, 01 Jan 2025 00:00:30 GMT", "date": "Wed, 01 Jan 2025 00:00:10 GMT"})
+    20.0
+    """
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        pass
+    else:
+        return max(0.0, seconds) if seconds < float("inf") else None  # NaN and infinity say nothing, either
+    until, now = _date(value), _date(headers.get("date") or "") or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds()) if until is not None else None
+
+
+def _date(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        found = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -1,0 +1,114 @@
+"""Work that a service does by jobs: what an integration says of it, so that `assetry_toolkit.jobs` can do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from assetry.plugin import Level
+
+from assetry_toolkit.clock import Clock
+from assetry_toolkit.errors import Refused
+from assetry_toolkit.options import FLAG, SECONDS, Kind, one_of
+from assetry_toolkit.polling import JobId, Look
+
+#: The options of `JobOptions` as a project file has them, for the table of an integration's own.
+JOB_OPTIONS: Mapping[str, Kind] = {
+    "attach": one_of("accept", "wait_then_start", "refuse"),
+    "on_cancel": one_of("cancel", "leave"),
+    "follow_superseded": FLAG,
+    "poll_timeout": SECONDS,
+    "queue_timeout": SECONDS,
+    "poll_error_budget": SECONDS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """What a user may say about jobs.
+
+    * `attach`: of a job that runs already: ``accept`` joins it, ``wait_then_start`` waits for its end, ``refuse`` is an
+      error. None joins it, unless it began before its inputs were done.
+    * `on_cancel`: a cancelled run cancels the job that it started (``cancel``), or lets it go on (``leave``).
+    * `follow_superseded`: follow the job that took the place of ours; else that is an error.
+    * `poll_timeout`, `queue_timeout`: seconds that a job may run, and wait for its turn; then it is left alone.
+    * `poll_error_budget`: seconds without any good answer after which it is unknown what became of it.
+    """
+
+    attach: str | None = None
+    on_cancel: str = "cancel"
+    follow_superseded: bool = True
+    poll_timeout: float = 24 * 3600.0
+    queue_timeout: float = 24 * 3600.0
+    poll_error_budget: float = 15 * 60.0
+
+
+class Job(Protocol):
+    """A job as it was last seen."""
+
+    @property
+    def id(self) -> JobId:
+        """Return the service's own id."""
+
+    @property
+    def status(self) -> str:
+        """Return the service's own word for how it stands; it is shown."""
+
+    @property
+    def order(self) -> float:
+        """Return a number that is greater for later jobs; a negative one when that is not known."""
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether it has not begun."""
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it has come to its end; a status that is new to us has not."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether it has ended well."""
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Work(Protocol[J]):
+    """What is to be done by one job, and how a service is asked about it; everything raises `ServiceError`.
+
+    `id` says which work it is, for an earlier run's token; `service`, `noun` and `name` are for people ("Mill", "job",
+    "'orders'"), `url` is the page that shows it.
+    """
+
+    id: str
+    service: str
+    noun: str
+    name: str
+    url: str | None
+    clock: Clock
+
+    def jobs(self, called_off: Callable[[], bool]) -> Sequence[J]:
+        """Return the jobs of this work, newest first, asking again while that may help."""
+
+    def start(self) -> J:
+        """Start a job; ask once: what an error has left behind is found out by `JobRun`."""
+
+    def watch(self, id_: JobId, called_off: Callable[[], bool]) -> Generator[Look[J], None, None]:
+        """Yield how a job stands, again and again; see `assetry_toolkit.polling.Poller`."""
+
+    def cancel(self, id_: JobId) -> None:
+        """Stop a job; ask once."""
+
+    def unseen(self, id_: JobId) -> J:
+        """Return a job of which nothing but its id is known."""
+
+    def other(self, job: J) -> str | None:
+        """Return what a job is that is something else than this work, and only in its way ("reset"); None for ours."""
+
+    def news(self, job: J) -> tuple[str, Level] | None:
+        """Return what to tell of how a job stands, and how loud."""
+
+    def refused(self, error: Refused, called_off: Callable[[], bool]) -> None:
+        """Raise a better error for a start that was refused, where there is one."""
