@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from assetry.plugin import Checked, Failed, IntegrationError, Log, Materialized, Skipped, Started
-from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running import engine, engine_cli
-from assetry_dbt.running.engine_cli import CliEngine, LogReader, find_dbt
+from assetry_dbt.running.engine_cli import LogReader, find_dbt
 from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted
 
 #: A dbt 2 in shape: statuses without messages, messages in run_results.json, lines that are no JSON.
@@ -41,17 +39,6 @@ with open("target/run_results.json", "w") as file:
     json.dump({"metadata": {"invocation_id": "run-2"}, "results": results}, file)
 log("CommandCompleted", success=False)
 sys.exit(1)
-"""
-
-#: A dbt that will not end when it is asked to, and has started another process.
-STUBBORN = """\
-import signal, subprocess, sys, time
-signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
-sleeper = "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)"
-child = subprocess.Popen([sys.executable, "-c", sleeper])
-print(child.pid, flush=True)
-while True:
-    time.sleep(0.05)
 """
 
 
@@ -146,31 +133,6 @@ def replaced(asked: Any, bench: Any) -> Any:
 
     loading.load(bench.integration)
     return replace(asked, integration=bench.integration)
-
-
-def test_a_dbt_that_does_not_end_is_killed_with_what_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_cli, "GRACE", 0.3)
-    (tmp_path / "dbt_project.yml").write_text("name: s\nprofile: s\n")
-    project = DbtProject(name="s", project_dir=tmp_path, target_path=tmp_path / "target")
-    reports = CliEngine(project, (script(tmp_path / "dbt", STUBBORN),)).run(("build",), lambda: False)
-    first = next(reports)
-    assert isinstance(first, Message)
-    child = int(first.text)
-    reports.close()
-    deadline = time.monotonic() + 30
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not alive(child)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.parametrize("options", [{"dbt_executable": "/nowhere/bin/dbt"}])

@@ -35,7 +35,7 @@ Story = Generator[Event, None, J]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a `Handle` keeps: the work, the newest job before we asked for one, then the job.
+    """What a `Handle` keeps: the work and the newest job before we asked for one, then the job in its place.
 
     `ours` tells whether we started it: only then may we cancel it.
 
@@ -155,7 +155,6 @@ class JobRun(Generic[J]):
             yield Log(f"Job {job.id} of the earlier run ended as {job.status}; another {self._work.noun} is started.")
             self.job, self.ours = None, False
             return None
-        self.job, self._newest = job, resume.after
         yield Log(f"Job {job.id} of the earlier run is taken up; it is {job.status}.")
         return job
 
@@ -209,7 +208,7 @@ class JobRun(Generic[J]):
 
     def _take(self, job: J, ours: bool) -> Story[J]:
         self.job, self.ours = job, ours
-        yield Handle(Token(self._work.id, job.id, self._newest, ours).text(), self._work.url)
+        yield Handle(Token(self._work.id, job.id, ours=ours).text(), self._work.url)
         return job
 
     # -- when it is unclear what happened ----------------------------------------------------------------------------

@@ -76,18 +76,31 @@ J = TypeVar("J", bound=Job)
 
 
 class Work(Protocol[J]):
-    """What is to be done by one job, and how a service is asked about it; everything raises `ServiceError`.
+    """What is to be done by one job, and how a service is asked about it; everything raises `ServiceError`."""
 
-    `id` says which work it is, for an earlier run's token; `service`, `noun` and `name` are for people ("Mill", "job",
-    "'orders'"), `url` is the page that shows it.
-    """
+    @property
+    def id(self) -> str:
+        """Return which work it is: an earlier run's token is good for the same only."""
 
-    id: str
-    service: str
-    noun: str
-    name: str
-    url: str | None
-    clock: Clock
+    @property
+    def service(self) -> str:
+        """Return what people call the service ("Mill")."""
+
+    @property
+    def noun(self) -> str:
+        """Return what people call one job ("batch")."""
+
+    @property
+    def name(self) -> str:
+        """Return what the jobs are of, as it stands in a sentence ("'orders'")."""
+
+    @property
+    def url(self) -> str | None:
+        """Return the page that shows the jobs."""
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock that is waited by."""
 
     def jobs(self, called_off: Callable[[], bool]) -> Sequence[J]:
         """Return the jobs of this work, newest first, asking again while that may help."""

@@ -66,14 +66,3 @@ def run_together(place: Place, invocations: list) -> list[Outcome]:  # type: ign
 
     with ThreadPoolExecutor(len(invocations)) as pool:
         return list(pool.map(run, invocations))
-
-
-def test_a_job_that_ends_lets_another_one_lead(place: Place) -> None:
-    connections = [place.airbyte.add_connection(f"c{number}", ["t"]) for number in range(4)]
-    for number, each in enumerate(connections):
-        each.seconds = 30.0 * (number + 1)
-    invocations = [place.invocation(place.load(each, name=f"i{n}")) for n, each in enumerate(connections)]
-    outcomes = run_together(place, invocations)
-    assert [outcome.error for outcome in outcomes] == [None] * 4
-    assert all(outcome.made for outcome in outcomes)
-    assert len(place.airbyte.jobs) == 4
