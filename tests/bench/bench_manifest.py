@@ -198,8 +198,9 @@ def measure(what: str, path: Path) -> dict[str, float]:
     """Do one thing with the manifest at `path`; return CPU seconds of it and the peak memory of the process in MB."""
     import msgspec
     from assetry import Integration
+    from assetry.plugin import paused_gc
     from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
-    from assetry_dbt.manifest.manifest import Manifest, paused_gc, read_manifest
+    from assetry_dbt.manifest.manifest import Manifest, read_manifest
 
     if what == "graph":
         from assetry.graph.graph import AssetGraph

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from assetry.plugin import IntegrationError
-from assetry_dbt.manifest.manifest import decode_manifest, paused_gc, read_manifest
+from assetry_dbt.manifest.manifest import decode_manifest, read_manifest
 
 #: Real manifests of schema 1 to 12, where a checkout has them beside it.
 COLLECTED = sorted((Path(__file__).resolve().parents[4] / "shared" / "manifests").glob("*.json"))
@@ -121,13 +120,3 @@ def test_a_truncated_file_is_named_so(parsed: dict[str, Any], share: float) -> N
 def test_something_else_is_no_manifest(content: bytes, words: str) -> None:
     with pytest.raises(IntegrationError, match=words):
         decode_manifest(content)
-
-
-def test_gc_is_left_as_it_was() -> None:
-    assert gc.isenabled()
-    with paused_gc():
-        assert not gc.isenabled()
-        with paused_gc():
-            pass
-        assert not gc.isenabled()
-    assert gc.isenabled()

@@ -31,7 +31,27 @@ class Auth(Protocol):
         """Return what takes its secrets out of errors."""
 
 
-class Given:
+class _Held:
+    """A header that is kept until it is refused, and what is secret in it."""
+
+    def __init__(self, named: str) -> None:
+        self.named = named
+        self._lock = threading.Lock()
+        self._header: str | None = None
+        self._mask = Mask()
+
+    def drop(self, header: str) -> None:
+        """Forget a header that was refused, unless another thread has replaced it already."""
+        with self._lock:
+            if self._header == header:
+                self._header = None
+
+    def mask(self) -> Mask:
+        """Return what takes the secrets out; no lock is taken, since getting a header may fail."""
+        return self._mask
+
+
+class Given(_Held):
     """Credentials that the user was given; `read` returns the header and the secret in it, when they are needed first.
 
     See `bearer` and `basic`.
@@ -40,29 +60,16 @@ class Given:
     renewable = False
 
     def __init__(self, named: str, read: Callable[[], tuple[str, str]]) -> None:
-        self.named = named
+        super().__init__(named)
         self._read = read
-        self._lock = threading.Lock()
-        self._header: str | None = None
-        self._mask = Mask()
 
     def header(self) -> str:
-        """Return the header."""
+        """Return the header; one that was refused is read anew."""
         with self._lock:
             if self._header is None:
                 self._header, secret = self._read()
                 self._mask = Mask(frozenset({secret}))
             return self._header
-
-    def drop(self, header: str) -> None:
-        """Forget a header that was refused, so that it is read anew."""
-        with self._lock:
-            if self._header == header:
-                self._header = None
-
-    def mask(self) -> Mask:
-        """Return what takes the secret out."""
-        return self._mask
 
 
 def bearer(secret: Callable[[], str], *, scheme: str = "Bearer", named: str = "the token") -> Given:
@@ -117,7 +124,7 @@ class Token:
         return max(min(0.8 * seconds, seconds - 60), 0.5 * seconds)
 
 
-class Renewed:
+class Renewed(_Held):
     """Tokens that a service hands out for a while: asked for when one is needed, and replaced before its end.
 
     `secret` is what a token is got for, and `fetch` asks for one with it, by a request that is not signed. All threads
@@ -137,14 +144,11 @@ class Renewed:
         clock: Clock | None = None,
         named: str = "the credentials",
     ) -> None:
-        self.named = named
+        super().__init__(named)
         self._secret = secret
         self._fetch = fetch
         self._clock = clock or Clock()
-        self._lock = threading.Lock()
-        self._header: str | None = None
         self._renew_at = 0.0
-        self._mask = Mask()
 
     def header(self) -> str:
         """Return a header with a token, fetched if there is none that lives."""
@@ -162,13 +166,3 @@ class Renewed:
         self._mask = Mask(frozenset({secret, token.text}))
         self._renew_at = asked + token.lifetime
         return f"Bearer {token.text}"
-
-    def drop(self, header: str) -> None:
-        """Forget a token that was refused, unless another thread has replaced it already."""
-        with self._lock:
-            if self._header == header:
-                self._header = None
-
-    def mask(self) -> Mask:
-        """Return what takes the secret and the token out; no lock is taken, since fetching a token may fail."""
-        return self._mask

@@ -18,10 +18,10 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, Check, Column, DefinitionError, Dep, Integration, Relation
+from assetry.plugin import Asset, AssetKey, Check, Column, DefinitionError, Dep, Integration, Relation, paused_gc
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
-from assetry_dbt.manifest.manifest import Exposure, Manifest, Node, NodeColumn, Source, UnitTest, paused_gc
+from assetry_dbt.manifest.manifest import Exposure, Manifest, Node, NodeColumn, Source, UnitTest
 
 #: Resource types that dbt builds, each an asset.
 BUILT = frozenset({"model", "seed", "snapshot", "function"})

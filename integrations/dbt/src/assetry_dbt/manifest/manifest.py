@@ -6,14 +6,12 @@ nothing. Every field may be missing or null: schema versions 1 to 12 and later d
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from assetry.plugin import IntegrationError
+from assetry.plugin import IntegrationError, paused_gc
 
 _NO_CONFIG = msgspec.Raw(b"{}")
 
@@ -258,18 +256,6 @@ class Manifest(msgspec.Struct, gc=False):
     def project(self) -> str | None:
         """Return the name of the project the manifest was made of, when the manifest says it (schema 10 on)."""
         return self.metadata.project_name if self.metadata else None
-
-
-@contextmanager
-def paused_gc() -> Iterator[None]:
-    """Pause the garbage collector: building a hundred thousand values gives it nothing to find, only work."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def read_manifest(path: Path) -> Manifest:

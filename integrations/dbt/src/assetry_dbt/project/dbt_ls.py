@@ -12,7 +12,7 @@ from assetry.plugin import Asset, AssetKey, IntegrationError
 from assetry_toolkit.commands import Command
 
 from assetry_dbt.project.files import files_of
-from assetry_dbt.project.manifest_stamp import read_stamp, write_stamp
+from assetry_dbt.project.manifest_stamp import manifest_made, read_stamp, write_stamp
 from assetry_dbt.project.project import DbtProject
 
 
@@ -24,7 +24,7 @@ def listed_ids(project: DbtProject) -> frozenset[str]:
     asked = {"select": list(project.select), "exclude": list(project.exclude)}
     stamp = read_stamp(project)
     known = stamp.get("listed")
-    if isinstance(known, Mapping) and known.get("asked") == asked and stamp.get("manifest") == _made(project):
+    if isinstance(known, Mapping) and known.get("asked") == asked and stamp.get("manifest") == manifest_made(project):
         return frozenset(known["ids"])
     ids = frozenset(_ask(project))
     if project.manifest is None:
@@ -92,11 +92,3 @@ def _ask(project: DbtProject) -> list[str]:
             hint=f"Try them in dbt: dbt ls {' '.join(selection_args(project))}",
         )
     return found
-
-
-def _made(project: DbtProject) -> list[int] | None:
-    try:
-        stat = project.manifest_path.stat()
-    except OSError:
-        return None
-    return [stat.st_mtime_ns, stat.st_size]

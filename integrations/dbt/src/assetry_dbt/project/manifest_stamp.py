@@ -72,12 +72,12 @@ def kept_stamp(project: DbtProject) -> Iterator[None]:
     """Keep a true manifest known as true while dbt runs: every `dbt build` writes the manifest anew."""
     seen = files_of(project) if project.manifest is None else []
     was_true = project.manifest is None and outdated(project, seen) is None
-    before = _made(project)
+    before = manifest_made(project)
     try:
         yield
     finally:
         # What changed while dbt ran may or may not be in its manifest: then it is made anew next time.
-        if was_true and _made(project) != before and files_digest(files_of(project)) == files_digest(seen):
+        if was_true and manifest_made(project) != before and files_digest(files_of(project)) == files_digest(seen):
             write_stamp(project, seen)
 
 
@@ -92,7 +92,7 @@ def read_stamp(project: DbtProject) -> dict[str, Any]:
 
 def write_stamp(project: DbtProject, seen: Iterable[Seen], **more: Any) -> None:
     """Note beside the manifest what it was made of. A folder that cannot be written to gets no stamp."""
-    made = _made(project)
+    made = manifest_made(project)
     if made is None:
         return
     stamp = {"version": 1, "manifest": made, "options": options_digest(project), "files": files_digest(seen), **more}
@@ -142,7 +142,8 @@ def _asks_for_packages(project: DbtProject) -> bool:
     return any(read_yaml(file).get("packages") for file in files if file.is_file())
 
 
-def _made(project: DbtProject) -> list[int] | None:
+def manifest_made(project: DbtProject) -> list[int] | None:
+    """Return when the manifest was made, in ns, and its size, as a stamp has them; None when there is none."""
     try:
         stat = project.manifest_path.stat()
     except OSError:
