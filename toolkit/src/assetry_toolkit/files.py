@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-#: Seconds after which a half-written file cannot be anybody's work in progress.
+#: Seconds after which a half-written file cannot be work in progress.
 _ABANDONED = 3600.0
 
 
@@ -30,7 +30,7 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> N
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    # The thread's number keeps two writers of one process apart, the process's number those of two.
+    # Two processes may write at a time, and two threads of one.
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with beside.open("wb") as file:
@@ -117,6 +117,6 @@ class Workplace:
 
         for left in folder.glob("run-*"):
             with contextlib.suppress(OSError), (left / "held").open() as held:
-                # As long as somebody works there, this lock is taken.
+                # As long as a process works there, it holds this lock.
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(left, ignore_errors=True)

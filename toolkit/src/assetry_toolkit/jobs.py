@@ -117,7 +117,7 @@ class JobRun(Generic[J]):
         yield from self._follow(job)
 
     def _stop(self) -> None:
-        """Cancel the job that we started; leave one that is somebody else's."""
+        """Cancel the job that we started; leave one that was joined."""
         job = self.job
         if job is None or job.ended or not self.ours or self._options.on_cancel == "leave":
             return

@@ -106,7 +106,7 @@ def _spellings(secret: str) -> Iterator[str]:
 
     plain = {secret, *(line for each in secret.splitlines() if len(line := each.strip()) >= _LINE)} - {""}
     for text in plain:
-        # Half characters are in nobody's URL; they must not be what makes a mask fail.
+        # Half a character is in no URL, but it must not make a mask fail.
         quoted = {quote(text, safe=safe, errors="replace") for safe in ("", "/")} | {quote_plus(text, errors="replace")}
         quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), each) for each in quoted}
         written = {dumps(text)[1:-1], dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], escape(text)}

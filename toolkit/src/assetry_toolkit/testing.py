@@ -1,4 +1,4 @@
-"""For the tests of integrations: a clock that only moves when somebody waits."""
+"""For the tests of integrations: a clock that only moves while something waits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FakeClock(Clock):
         return not called_off()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass without anybody waiting."""
+        """Let time pass while nothing waits."""
         with self._lock:
             self._now += seconds
 

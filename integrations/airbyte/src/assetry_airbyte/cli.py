@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from assetry.plugin import Integration, UsageError, near_names
+from assetry.plugin import CommandContext, Integration, UsageError, near_names
 
 KIND = "airbyte"
 
@@ -24,13 +24,13 @@ _NAMES = click.Argument(["names"], nargs=-1, metavar="[INTEGRATION]...")
 
 
 @click.pass_obj
-def pull_command(session: Any, names: tuple[str, ...]) -> None:
+def pull_command(context: CommandContext, names: tuple[str, ...]) -> None:
     """Read anew what there is to sync, of all integrations or of those named."""
-    found = [_pulled(integration) for integration in _wanted(session.project.integrations, names)]
-    if session.text:
-        session.say("\n".join(line for each in found for line in _lines(each)))
+    found = [_pulled(integration) for integration in _wanted(context.project.integrations, names)]
+    if context.text:
+        context.say("\n".join(line for each in found for line in _lines(each)))
     else:
-        session.emit({"integrations": found}, rows="integrations")
+        context.emit({"integrations": found}, rows="integrations")
 
 
 def _pulled(integration: Integration) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from assetry_dbt.selecting.index import Index, items_of
 
 @dataclass(slots=True)
 class Loaded:
-    """Keep what one loading of a project brought; the index is built, and the manifest let go, when it is asked for."""
+    """What one loading of a project brought; the index is built, and the manifest let go, when it is asked for."""
 
     project: DbtProject
     assets: list[Asset]
@@ -27,7 +27,7 @@ class Loaded:
 
     @property
     def index(self) -> Index:
-        """Return the index for selections; whoever only lists assets needs none."""
+        """Return the index for selections; listing assets needs none."""
         if self._index is None:
             own = (self.project.select, self.project.exclude)
             items = items_of(self._manifest) if self._manifest is not None else []

@@ -33,7 +33,7 @@ def warehouse_url(profile: Profile, project_dir: Path) -> str | None:
 
 
 def held_by_dbt(integration: Integration) -> tuple[str, ...]:
-    """Return what nobody else can open while dbt runs: the DuckDB file, when dbt runs in a process of its own.
+    """Return what no other process can open while dbt runs: the DuckDB file, when dbt runs in a process of its own.
 
     >>> held_by_dbt(Integration("shop", "dbt", {"project_dir": "/nowhere"}))
     ()
@@ -44,14 +44,14 @@ def held_by_dbt(integration: Integration) -> tuple[str, ...]:
             return ()
         url = warehouse_url(project.read_profile(), project.project_dir)
     except IntegrationError:
-        return ()  # whoever runs it will say what is wrong
+        return ()  # a run of it will say what is wrong
     return (url.partition("?")[0],) if url is not None and url.startswith("duckdb:") else ()
 
 
 def _duckdb(output: Mapping[str, Any], project_dir: Path) -> str | None:
     path = str(output.get("path") or ":memory:")
     attached = output.get("attach") or []
-    # A memory is nobody else's, and a remote DuckDB is reached by other ways than a file.
+    # A memory is of one process, and a remote DuckDB is reached by other ways than a file.
     if path == ":memory:" or output.get("remote") or any(_is_remote(each) for each in (path, *_paths(attached))):
         return None
     # dbt works in the project's folder, so that is where a relative path starts.

@@ -23,7 +23,7 @@ _HALVES = {
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Be a stream as it is to be read: what the connector says of it (`offered`), and how.
+    """A stream as it is to be read: what the connector says of it (`offered`), and how.
 
     >>> Stream(StreamId("users"), {"json_schema": {"properties": {"id": {"type": "integer"}}}}).kinds()
     {'id': 'integer'}

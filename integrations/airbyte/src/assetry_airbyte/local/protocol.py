@@ -28,7 +28,7 @@ _LEVELS: Mapping[str, Level] = {
 
 
 class StreamId(NamedTuple):
-    """Name a stream as the protocol does: by its name, and a namespace that it may lack.
+    """A stream as the protocol names it: by its name, and a namespace that it may lack.
 
     >>> str(StreamId("users", "public")), str(StreamId("users"))
     ('public.users', 'users')
@@ -42,7 +42,7 @@ class StreamId(NamedTuple):
 
 
 class Record(msgspec.Struct, gc=False):
-    """Be one row of a stream."""
+    """One row of a stream."""
 
     stream: str
     data: dict[str, Any]
@@ -50,7 +50,7 @@ class Record(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct):
-    """Be one message: its type, and under the type's name what it says.
+    """One message: its type, and under the type's name what it says.
 
     What is no record is kept as the plain JSON it was; the functions below read it.
     """
@@ -67,7 +67,7 @@ class Message(msgspec.Struct):
 
 
 class Garbage(NamedTuple):
-    """Be a line that is no message."""
+    """A line that is no message."""
 
     text: str
 
@@ -141,7 +141,7 @@ def stream_id(descriptor: Mapping[str, Any]) -> StreamId | None:
 
 
 class Spoken(NamedTuple):
-    """Be a line of a connector's log."""
+    """A line of a connector's log."""
 
     level: Level
     text: str
@@ -162,7 +162,7 @@ def read_log(log: Any) -> Spoken:
 
 
 class Complaint(NamedTuple):
-    """Be a TRACE of type ERROR; `stream` is None when it is about all of them."""
+    """A TRACE of type ERROR; `stream` is None when it is about all of them."""
 
     text: str
     detail: str

@@ -102,7 +102,7 @@ class Reading:
         self._general: list[Complaint] = []
         self._lines = 0
         self._unknown: set[StreamId] = set()
-        #: Where rows go that nobody asked for.
+        #: Where rows go that were not asked for.
         self._nowhere: list[dict[str, Any]] = []
         kept = load.states.read()
         self._targets: dict[StreamId, Target] = {}

@@ -29,7 +29,7 @@ NO_COLUMNS = "_airbyte_data"
 
 
 class Spool:
-    """Take the rows of one stream, and give them back as often as is asked.
+    """The rows of one stream, taken once and given back as often as is asked.
 
     `kinds` are the columns of the schema; a field that it does not know becomes a column, and a value that does not
     fit into its column makes it a wider one. `surprises` tells of both, in words.
@@ -40,7 +40,7 @@ class Spool:
         self._extracted_at = extracted_at
         self.kinds = dict(kinds)
         self.surprises: list[str] = []
-        #: Rows that are not written yet; whoever adds to it calls `flush` before there are too many.
+        #: Rows that are not written yet; the one who adds rows calls `flush` before there are too many.
         self.rows: list[dict[str, Any]] = []
         self._written = 0
         #: The files so far, with the columns that each of them has.

@@ -21,7 +21,7 @@ from assetry_airbyte.local.protocol import StreamId, section, stream_id
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """Keep what is known of one stream's table.
+    """What is known of one stream's table.
 
     `state` is the connector's own; None for a stream that is read whole. `version` is the data version of the table,
     `widened` the columns that hold more than the schema says, `how` the way it was read: a state serves only that.
@@ -40,7 +40,7 @@ def how(stream: Stream) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Hold all that is kept of one connector.
+    """All that is kept of one connector.
 
     >>> Kept().of(StreamId("users")).state is None
     True
@@ -62,7 +62,7 @@ def _name(id_: StreamId) -> str:
 
 
 class StateFile:
-    """Keep the state of one connector in a file; changed as a whole, by one process at a time."""
+    """The file with the state of one connector; changed as a whole, by one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -122,7 +122,7 @@ def _written(kept: Kept) -> dict[str, Any]:
 
 
 class Resumption:
-    """Decide from where each stream is read: which state the connector is given, and which tables go on growing.
+    """From where each stream is read: which state the connector is given, and which tables go on growing.
 
     Raises `RunError` for a shared state that was kept for other streams than those that are to be read now.
     """
@@ -195,7 +195,7 @@ def _told(way: Any) -> str:
 
 @dataclass(slots=True)
 class Heard:
-    """Collect the states that a connector reports while it is read; the last of each stream counts."""
+    """The states that a connector reports while it is read; the last of each stream counts."""
 
     streams: dict[StreamId, Any] = field(default_factory=dict)
     shared: Any = None

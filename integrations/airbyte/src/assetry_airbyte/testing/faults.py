@@ -38,7 +38,7 @@ LOGIN_PAGE = Fault(status=200, body="<!doctype html><title>Log in</title>", head
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Be one request that arrived: `at` is in seconds of the server's clock."""
+    """One request that arrived: `at` is in seconds of the server's clock."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Seen:
 
 
 class Faults:
-    """Keep the faults that are still to happen, by request."""
+    """The faults that are still to happen, by request."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[re.Pattern[str], list[Fault]]] = []

@@ -19,7 +19,7 @@ from assetry_airbyte.testing.world import Refusal, World
 
 
 class FakeAirbyte(World):
-    """Be an Airbyte, from `start_server` to `stop_server`, or as a context.
+    """An Airbyte, from `start_server` to `stop_server`, or as a context.
 
     * `auth`: ``application`` (the client id and secret below), ``token``, ``basic`` or ``none``.
     * `now`: the clock that jobs and tokens live by; hand over the client's own to let no real time pass.

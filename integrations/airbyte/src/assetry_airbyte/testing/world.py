@@ -15,7 +15,7 @@ TERMINAL = ("succeeded", "failed", "cancelled")
 
 
 class Refusal(Exception):
-    """Answer with an error, as application/problem+json."""
+    """An error that is answered, as application/problem+json."""
 
     def __init__(self, status: int, title: str, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class Refusal(Exception):
 
 @dataclass(slots=True)
 class FakeJob:
-    """Be one job; `script` holds the states still to come, one for each look at it."""
+    """One job; `script` holds the states still to come, one for each look at it."""
 
     id: int
     connection: str
@@ -56,7 +56,7 @@ class FakeJob:
 
 @dataclass(slots=True)
 class FakeConnection:
-    """Be one connection; change anything, at any time.
+    """One connection; change anything, at any time.
 
     `script` are the states of its next jobs, one for each look; `seconds` lets them end by the clock instead.
     """
@@ -77,7 +77,7 @@ class FakeConnection:
 
 
 class World:
-    """Keep the state, and answer requests about it as Airbyte does; all methods are safe for threads."""
+    """The state of an Airbyte, and its answers about it; all methods are safe for threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now

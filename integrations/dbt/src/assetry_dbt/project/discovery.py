@@ -10,7 +10,7 @@ from assetry.plugin import Integration
 
 from assetry_dbt.project.profile import read_yaml
 
-#: Folders in which a dbt_project.yml is somebody else's: installed packages and what dbt makes.
+#: Folders in which a dbt_project.yml is not the user's own: installed packages and what dbt makes.
 _NOT_OURS = ("dbt_packages", "dbt_modules", "target", "node_modules", "venv", "env")
 
 

@@ -26,7 +26,7 @@ _FOLDERS = (
 
 
 class Seen(NamedTuple):
-    """Tell of one file or folder: when it was last changed, in ns, and its size (-1 for a folder)."""
+    """One file or folder: when it was last changed, in ns, and its size (-1 for a folder)."""
 
     path: str
     changed: int

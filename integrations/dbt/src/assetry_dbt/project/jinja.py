@@ -131,7 +131,7 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 
 class _Evaluation:
-    """Evaluate one expression; anything outside the subset raises `RenderError`."""
+    """The value of one expression; anything outside the subset raises `RenderError`."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self.variables = variables

@@ -17,7 +17,7 @@ RECORD = "partial_parse.msgpack"
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Be what was true when dbt had read a project: a digest of its files, and time and size of dbt's record of it."""
+    """What was true when dbt had read a project: a digest of its files, and time and size of dbt's record of it."""
 
     files: str
     record: tuple[int, int]

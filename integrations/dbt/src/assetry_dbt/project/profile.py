@@ -23,7 +23,7 @@ class UnknownJinjaError(IntegrationError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Tell one target of a profile: `output` is its rendered settings, secrets included; never show it.
+    """One target of a profile: `output` is its rendered settings, secrets included; never show it.
 
     `file` is the profiles.yml it stands in.
     """

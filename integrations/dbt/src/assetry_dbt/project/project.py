@@ -163,7 +163,7 @@ def _under(root: Path, path: str) -> Path:
 
 
 def _executable(root: Path, given: str | None) -> str | None:
-    """Return the dbt to call; a name without a slash is looked up on PATH by whoever calls it."""
+    """Return the dbt to call; a name without a slash is looked up on PATH by the caller."""
     return str(_under(root, given)) if given and os.sep in given else given
 
 

@@ -17,7 +17,7 @@ from assetry_dbt.running.reports import Ended, Report
 
 
 class Engine(Protocol):
-    """Run one dbt command and report what it says."""
+    """What runs dbt commands and reports what they say."""
 
     def run(self, args: Sequence[str], cancelled: Callable[[], bool]) -> Generator[Report, None, None]:
         """Run ``dbt ARGS`` and yield its reports as they happen, `Ended` last.

@@ -33,7 +33,7 @@ _TURN = threading.Lock()
 
 
 class InProcessEngine:
-    """Run dbt in this process; see `assetry_dbt.running.engine.Engine`."""
+    """dbt in this process; see `assetry_dbt.running.engine.Engine`."""
 
     def __init__(self, project: DbtProject) -> None:
         self._project = project
@@ -60,7 +60,7 @@ _QUIET = ("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-fail-fast"
 
 
 class DbtThread:
-    """Be one dbt invocation on a thread of its own."""
+    """One dbt invocation on a thread of its own."""
 
     def __init__(self, project: DbtProject, args: Sequence[str]) -> None:
         self.reports: SimpleQueue[Report] = SimpleQueue()

@@ -75,7 +75,7 @@ def missing(project: DbtProject, adapter: str | None) -> IntegrationError:
 
 
 class Break(NamedTuple):
-    """Be an invocation that broke: the project, dbt's command, its message, and the part that says why."""
+    """An invocation that broke: the project, dbt's command, its message, and the part that says why."""
 
     project: DbtProject
     command: str

@@ -29,14 +29,14 @@ _BUILT = frozenset({"model", "seed", "snapshot", "function", "test", "unit_test"
 
 
 class AskedCheck(NamedTuple):
-    """Be a check that was asked for, and the asset it stands on."""
+    """A check that was asked for, and the asset it stands on."""
 
     key: AssetKey
     check: Check
 
 
 class Story:
-    """Tell the reports of one dbt invocation as events, and remember what was not told yet.
+    """The reports of one dbt invocation, told as events, and what was not told yet.
 
     Feed every report to `tell` in order; when dbt has ended, `rest` compares what was asked with what was reported.
     `folder` and `target_dir` are the project's folder and target, as people should read them in hints.

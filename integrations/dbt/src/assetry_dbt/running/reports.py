@@ -16,14 +16,14 @@ LEFT_OUT = frozenset({"skipped", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """Say that dbt began a node."""
+    """A node that dbt began."""
 
     unique_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """Say how a node came out.
+    """How a node came out.
 
     `status` is dbt's own word, lower case: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``,
     ``no-op``, ``reused`` … `message` is None when dbt did not give it yet (dbt 2 writes it to run_results.json only).
@@ -60,7 +60,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Say that dbt ended, as the last report.
+    """The end of dbt, as the last report.
 
     `success` is dbt's own verdict. `error` is dbt's message when the invocation itself broke (a parse error, a lost
     connection), and None when only nodes failed. `invocation_id` is dbt's, to tell its run_results.json from an older.

@@ -22,7 +22,7 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
-    """Hold how a stream fared in a job: `state` is ``complete``, ``incomplete`` or what Airbyte says; "" is unknown."""
+    """How a stream fared in a job: `state` is ``complete``, ``incomplete`` or what Airbyte says; "" is unknown."""
 
     state: str = ""
     cause: str = ""
@@ -37,14 +37,14 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """Hold what is known of the streams of a job, and why it failed."""
+    """What is known of the streams of a job, and why it failed."""
 
     streams: Mapping[StreamId, StreamFacts]
     failure: str = ""
 
 
 class Streams:
-    """Ask the internal API, as long as it answers."""
+    """The internal API, as long as it answers."""
 
     def __init__(self, service: Service, workspace: str | None, wanted: bool = True) -> None:
         self._service = service

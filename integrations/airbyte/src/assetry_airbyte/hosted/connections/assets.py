@@ -248,7 +248,7 @@ class _Maker:
 
 @dataclass(slots=True)
 class _Shared:
-    """Hold what is the same for all streams of a connection."""
+    """What is the same for all streams of a connection."""
 
     connection: Connection
     tables: Tables

@@ -22,10 +22,10 @@ FILES = ("s3", "gcs", "azure-blob-storage", "s3-data-lake", "gcs-data-lake", "lo
 
 
 class Rule(NamedTuple):
-    """Say how one destination names things: its database, the schema of a namespace, the table of a name.
+    """How one destination names things: its database, the schema of a namespace, the table of a name.
 
     `schema` is given the namespace, None for the destination's own default. `table` returns None for a table whose
-    name nobody outside can tell; `table_in` makes it for a namespace, where names depend on that.
+    name cannot be told from outside; `table_in` makes it for a namespace, where names depend on that.
     """
 
     database: str | None
@@ -69,7 +69,7 @@ def namespace_of(connection: Connection, source: str | None) -> str | None:
 
 
 class Tables:
-    """Tell which table each stream of a connection is loaded into.
+    """The table that each stream of a connection is loaded into.
 
     `override` replaces what is known of the destination: ``type``, ``database``, ``schema``, ``table`` (with
     ``{name}`` and ``{namespace}`` in it), or ``join = false``.
@@ -266,7 +266,7 @@ def _as_it_is(name: str) -> str:
     return name
 
 
-#: PostgreSQL cuts longer names; the connector puts a hash in, so that nobody outside can tell the name.
+#: PostgreSQL cuts longer names; the connector puts a hash in, so that the name cannot be told from outside.
 _LONGEST_POSTGRES = 63
 
 RULES: Mapping[str, Callable[[Mapping[str, Any]], Rule]] = {

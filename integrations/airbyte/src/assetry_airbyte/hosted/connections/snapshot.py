@@ -28,7 +28,7 @@ _KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Hold what was read: when (UTC), what was asked for, the connections, and their destinations by id."""
+    """What was read: when (UTC), what was asked for, the connections, and their destinations by id."""
 
     at: datetime
     asked: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Data versions of tables: which job last changed what is in them.
 
-Derived from the server's own history of jobs alone, so that everybody finds the same version, on whatever machine and
-whoever started the sync: a sync that moved no rows gives each table the version that it had before, and nothing that
+Derived from the server's own history of jobs alone, so that every machine finds the same version, also of a sync
+that was started elsewhere: a sync that moved no rows gives each table the version that it had before, and nothing that
 is made from it becomes stale.
 """
 
@@ -78,7 +78,7 @@ def _earlier(
                 depth += 1
             found.update({id_: _version(earlier) for id_ in left if _moved(earlier, facts, id_)})
     except ServiceError:
-        # Without the history nobody can say that nothing has changed.
+        # Without the history it cannot be said that nothing has changed.
         return {id_: found.get(id_, _version(job)) for id_ in wanted}
     return {id_: found.get(id_, UNTOUCHED) for id_ in wanted}
 

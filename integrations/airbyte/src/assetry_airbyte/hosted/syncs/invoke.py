@@ -42,7 +42,7 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 
 
 def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
-    """Yield, for each asset, the last job of its connection that succeeded, a sync or a reset, whoever started it."""
+    """Yield, for each asset, the last sync or reset of its connection that succeeded, also one started elsewhere."""
     options = Options.of(invocation.integration)
     with service_for(options, context.secret) as service:
         turn = _Turn(invocation, context, options, service)
