@@ -198,8 +198,10 @@ def test_what_it_says_while_it_ends_does_not_hold_it_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("works", ["sleep 600", "while :; do echo noise; done"], ids=["silent", "noisy"])
 def test_a_child_that_holds_the_output_open_holds_nothing_up(tmp_path: Path, works: str) -> None:
-    with shell(f"({works}) & echo $! > child; echo done", folder=tmp_path).start() as running:
-        assert Line("out", b"done\n") in list(running.lines())
+    with shell(f"({works}) & echo $! > child; echo done; printf last >&2", folder=tmp_path).start() as running:
+        lines = list(running.lines())
+    assert Line("out", b"done\n") in lines
+    assert (Line("err", b"last") in lines, list(running.errors)) == (True, ["last"])
     assert running.returncode == 0
     child = Process.of(int((tmp_path / "child").read_text()))
     assert eventually(lambda: not child.alive(), 30)

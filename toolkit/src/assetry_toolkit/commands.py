@@ -225,7 +225,10 @@ class RunningCommand:
     # -- what it says --------------------------------------------------------------------------------------------
 
     def lines(self, cancelled: Callable[[], bool] = never) -> Iterator[Line]:
-        """Yield each line as it comes, until the program has ended (`returncode` is set then) or was `cancelled`."""
+        """Yield each line as it comes, until the program has ended (`returncode` is set then) or was `cancelled`.
+
+        To be read to the end by one loop: lines that came together are lost with a loop that is left.
+        """
         for block in self.blocks(cancelled):
             if block.stream != "idle":
                 for data in BytesIO(block.data):
@@ -244,6 +247,7 @@ class RunningCommand:
                 yield from self._read(key.data)
             # What it has started may hold its output open, and even write: that is not waited for.
             if self._process.poll() is not None and (not ready or self._left <= 0):
+                yield from self._rest()
                 break
         while not cancelled():
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -258,10 +262,18 @@ class RunningCommand:
         if data is None:
             self._selector.unregister(output.pipe)
             data = output.rest()
+        yield from self._told(output.name, data)
+
+    def _rest(self) -> Iterator[Block]:
+        """Yield the last lines of outputs that others hold open, if they have no end."""
+        for key in list(self._selector.get_map().values()):
+            yield from self._told(key.data.name, key.data.rest())
+
+    def _told(self, name: Literal["out", "err"], data: bytes) -> Iterator[Block]:
         if data:
-            if output.name == "err":
+            if name == "err":
                 self.errors += data.decode("utf-8", "replace").splitlines()
-            yield Block(output.name, data)
+            yield Block(name, data)
 
     # -- its end -------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from assetry.plugin import IntegrationError
 from assetry_toolkit.auth import Auth
 from assetry_toolkit.clock import Clock, never
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
-from assetry_toolkit.retries import ATTEMPTS, Tries, pause_after, repeated, retry_after
+from assetry_toolkit.retries import ATTEMPTS, Tries, repeated, retry_after
 from assetry_toolkit.secrets import Mask
 
 if TYPE_CHECKING:
@@ -130,10 +130,6 @@ class Http:
         """Return the answer's JSON, repeating the request while that is safe and may help; raise `ServiceError`."""
         tries = Tries(attempts or self.attempts, safe=request.only_looks)
         return repeated(lambda: self.once(request), self.clock, called_off, tries)
-
-    def pause(self, error: ServiceError, attempt: int) -> float:
-        """Return the seconds to wait after an error, the `attempt`-th in a row, counted from 0."""
-        return pause_after(error, attempt, self.clock)
 
     def once(self, request: Request) -> Any:
         """Return the answer's JSON, None for an empty one; see `response` for what is raised."""
@@ -269,10 +265,8 @@ class Http:
             if _is_page(response):
                 raise self._not_it("it answers with a web page, perhaps a login page", response.status_code) from None
             # A body that broke off is no reason to believe that this is not the service.
-            raise Unavailable(
-                f"{self.api.name} at {self.api.base} answered {request.method} {request.path} with something that is "
-                "no JSON."
-            ) from None
+            asked = f"{self.api.name} at {self.api.base} answered {request.method} {request.path}"
+            raise Unavailable(self._masked(f"{asked} with something that is no JSON.")) from None
 
     def _not_it(self, why: str, status: int) -> WrongAddress:
         return self._wrong(f"There is no {self.api.name} API at {self.api.base}: {why}.", status)

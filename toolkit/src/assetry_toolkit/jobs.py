@@ -91,11 +91,12 @@ class JobRun(Generic[J]):
         """
         waiting = list(started)
         try:
-            for event in self._story(Token.read(resume)):
-                yield event
-                if waiting and self.job is not None and not self.job.waiting:
-                    yield from map(Started, waiting)
-                    waiting = []
+            with closing(self._story(Token.read(resume))) as story:
+                for event in story:
+                    yield event
+                    if waiting and self.job is not None and not self.job.waiting:
+                        yield from map(Started, waiting)
+                        waiting = []
         except GeneratorExit:
             self._stop()
             raise
