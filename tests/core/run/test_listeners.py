@@ -37,19 +37,18 @@ def listened(*listeners: Listener) -> Plugins:
 
 def test_nobody_listens_and_nothing_is_started() -> None:
     before = threading.active_count()
-    notices = Listeners(listened(), RUN)
-    notices.tell(record("x"))
+    listeners = Listeners(listened(), RUN)
+    listeners.tell([record("x")])
     assert threading.active_count() == before
-    notices.close()
+    listeners.close()
 
 
 def test_everything_is_heard_in_order_on_another_thread_before_close_returns() -> None:
     heard: list[tuple[EventRecord, RunInfo, int]] = []
-    notices = Listeners(listened(Listener(lambda event, run: heard.append((event, run, threading.get_ident())))), RUN)
+    listeners = Listeners(listened(Listener(lambda event, run: heard.append((event, run, threading.get_ident())))), RUN)
     told = [record(str(number)) for number in range(200)]
-    for each in told:
-        notices.tell(each)
-    notices.close()
+    listeners.tell(told)
+    listeners.close()
     assert [event for event, _, _ in heard] == told
     assert {run.id for _, run, _ in heard} == {"r"}
     assert threading.get_ident() not in {thread for _, _, thread in heard}
@@ -62,10 +61,10 @@ def test_one_that_fails_keeps_nobody_from_hearing() -> None:
         raise ValueError("no network")
 
     plugins = listened(Listener(fail), Listener(lambda event, run: heard.append(event)))
-    notices = Listeners(plugins, RUN)
-    notices.tell(record("x"))
-    notices.tell(record("y"))
-    notices.close()
+    listeners = Listeners(plugins, RUN)
+    listeners.tell([record("x")])
+    listeners.tell([record("y")])
+    listeners.close()
     assert heard == [record("x"), record("y")]
     assert ["no network" in problem.message for problem in plugins.problems] == [True], "said once, not per event"
 
@@ -78,10 +77,10 @@ def test_one_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
         entered.set()
         may_go_on.wait(WAIT)
 
-    notices = Listeners(listened(Listener(hang)), RUN)
-    notices.tell(record("x"))
+    listeners = Listeners(listened(Listener(hang)), RUN)
+    listeners.tell([record("x")])
     assert entered.wait(WAIT)
-    closing = threading.Thread(target=notices.close, daemon=True)
+    closing = threading.Thread(target=listeners.close, daemon=True)
     closing.start()
     closing.join(WAIT)
     assert not closing.is_alive()

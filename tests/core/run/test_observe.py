@@ -9,7 +9,7 @@ import pytest
 from assetry import Asset, Integration, Project
 from assetry.hooks.specs import hookimpl
 from assetry.types.events import Event, Log, Materialized, Observed
-from assetry.types.records import EventRecord
+from assetry.types.records import EventRecord, RunInfo
 
 MILL = Integration("mill", "mill")
 
@@ -105,3 +105,18 @@ def test_what_a_tool_says_without_seeing_anything_is_kept(project: Project, mill
     records: list[EventRecord] = []
     project.observe("raw", on_event=records.append)
     assert Log("asked for 1") in [record.event for record in records]
+
+
+def test_an_observation_is_heard_as_a_run_is(mill: Mill) -> None:
+    heard: list[str] = []
+
+    class Listener:
+        @hookimpl
+        def assetry_event(self, event: EventRecord, run: RunInfo) -> None:
+            heard.append(f"{event.event.name} {getattr(event.event, 'key', None) or ''}".strip())
+
+    mill.seen = [Observed("raw", data_version="v1")]
+    raw = Asset(key="raw", kind="mill", integration=MILL)
+    with Project([raw], plugins=[mill, Listener()], store="sqlite::memory:") as project:
+        project.observe()
+    assert heard == ["run_started", "log", "observed raw", "run_finished"]

@@ -1,8 +1,9 @@
-"""Tell plugins of events, off the critical path: on a thread of its own, in order."""
+"""Who hears of events once they are recorded: the caller at once, plugins on a thread of their own, in order."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from assetry.hooks.manager import Plugins
@@ -13,21 +14,29 @@ PATIENCE = 5.0
 
 
 class Listeners:
-    """The plugins that hear the events of one run; without any it costs nothing."""
+    """Those who hear the events of one run or observation: `on_event`, and the plugins that listen.
 
-    def __init__(self, plugins: Plugins, run: RunInfo) -> None:
+    A slow or failing plugin holds nothing up; what `on_event` raises goes on to the run.
+    """
+
+    def __init__(self, plugins: Plugins, run: RunInfo, on_event: Callable[[EventRecord], None] | None = None) -> None:
         self._plugins = plugins
         self._run = run
+        self._on_event = on_event
         self._queue: SimpleQueue[EventRecord | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         if plugins.has_listeners():
-            self._thread = threading.Thread(target=self._work, name="assetry-notices", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="assetry-listeners", daemon=True)
             self._thread.start()
 
-    def tell(self, record: EventRecord) -> None:
-        """Queue one event."""
+    def tell(self, records: Sequence[EventRecord]) -> None:
+        """Tell of events that are durable now."""
         if self._thread is not None:
-            self._queue.put(record)
+            for record in records:
+                self._queue.put(record)
+        if self._on_event is not None:
+            for record in records:
+                self._on_event(record)
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:

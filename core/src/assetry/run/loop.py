@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ from assetry.types.events import (
 )
 from assetry.types.invocations import Invocation
 from assetry.types.protocols import Executor, RunningTask, Store
-from assetry.types.records import EventRecord, RunInfo, RunState
+from assetry.types.records import RunInfo, RunState
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
@@ -144,7 +144,7 @@ class _Run:
         started = time.monotonic()
         store = self._services.store
         _claim(self._info, self._plan, store)
-        self._listeners = Listeners(self._services.plugins, self._info)
+        self._listeners = Listeners(self._services.plugins, self._info, self._request.on_event)
         try:
             store.begin(self._info)
             # Read after the claim: what others made until then is known.
@@ -178,7 +178,7 @@ class _Run:
         if self._interrupts:
             self._cancel()
         tasks = self._launch()
-        self._publish(self._recorder.write(self._services.store))
+        self._listeners.tell(self._recorder.write(self._services.store))
         for id_, task in tasks:
             emit = partial(self._emit, id_)
             try:
@@ -326,16 +326,9 @@ class _Run:
         records = self._recorder.write(self._services.store)
         self._services.store.finish(self._info.id, state, now)
         self._recorded = True
-        self._publish(records)
+        self._listeners.tell(records)
         info = replace(self._info, state=state, finished=now)
         return RunResult(info, dict(self._recorder.counts), dict(self._recorder.outcomes))
-
-    def _publish(self, records: Sequence[EventRecord]) -> None:
-        for record in records:
-            self._listeners.tell(record)
-        if self._request.on_event is not None:
-            for record in records:
-                self._request.on_event(record)
 
 
 def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Interruption:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ from assetry.errors import AssetryError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.run.context import Context, RunFacts
+from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import Versions
@@ -40,27 +42,36 @@ def observe(
     """
     started = time.monotonic()
     info = new_run((), {"observe": True})
-    services.store.begin(info)
-    recorder = Recorder(info.id, graph, Versions(graph, services.store.latest()))
-    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
+    store = services.store
+    store.begin(info)
+    recorder = Recorder(info.id, graph, Versions(graph, store.latest()))
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
+    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
     state: RunState = "succeeded"
-    for invocation in invocations:
-        note = partial(_note, recorder, invocation.id)
-        try:
-            for event in services.plugins.observe(invocation, Context(facts, note)):
-                note(_checked(event, invocation))
-        except Exception as error:  # one integration that cannot be asked says nothing of the others
-            state = "failed"
-            note(Log(_told(error, invocation, services.plugins), "error"))
-        _publish(recorder.write(services.store), on_event)
-    recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
-    records = recorder.write(services.store)
-    finished = _now()
-    services.store.finish(info.id, state, finished)
-    _publish(records, on_event)
+    with closing(Listeners(services.plugins, info, on_event)) as listeners:
+        for invocation in invocations:
+            if not _look(invocation, services.plugins, facts, recorder):
+                state = "failed"
+            listeners.tell(recorder.write(store))
+        recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
+        records = recorder.write(store)
+        finished = _now()
+        store.finish(info.id, state, finished)
+        listeners.tell(records)
     return RunResult(replace(info, state=state, finished=finished), dict(recorder.counts), {})
+
+
+def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: Recorder) -> bool:
+    """Note what an integration sees of its assets; return whether it could be asked."""
+    note = partial(_note, recorder, invocation.id)
+    try:
+        for event in plugins.observe(invocation, Context(facts, note)):
+            note(_checked(event, invocation))
+    except Exception as error:  # one integration that cannot be asked says nothing of the others
+        note(Log(_told(error, invocation, plugins), "error"))
+        return False
+    return True
 
 
 def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
@@ -95,12 +106,6 @@ def _told(error: Exception, invocation: Invocation, plugins: Plugins) -> str:
     if isinstance(error, AssetryError):
         return f"{invocation.integration.name}: {error.message}"
     return f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}"
-
-
-def _publish(records: Iterable[EventRecord], on_event: Callable[[EventRecord], None] | None) -> None:
-    for record in records:
-        if on_event is not None:
-            on_event(record)
 
 
 def _now() -> datetime:
