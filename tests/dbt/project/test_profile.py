@@ -149,6 +149,10 @@ EXPRESSIONS = [
     "{{ var('absent', 'else') }}",
     "{# a remark #}text",
     "{{ 'in' if env_var('A_NAME') in ['anna', 'bert'] else 'out' }}",
+    "{% if env_var('A_FLAG') | as_bool %}a{% endif %}",
+    "{% set stage = 'dev' %}raw_{{ stage }}",
+    "{{ ['a', 'b'] | join('-') }}",
+    "{{ env_var('A_NAME')[:2] }}",
     "{{- env_var('A_NAME') -}}",
 ]
 
@@ -169,7 +173,7 @@ def test_renders_as_dbt_does(text: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["{% if true %}a{% endif %}", "{{ run_query('x') }}", "{{ 1 +", "{{ var('absent') }}", "{{ 'a' | nosuch }}"]
+    "text", ["{% if true %}a", "{{ run_query('x') }}", "{{ 1 +", "{{ var('absent') }}", "{{ 'a' | nosuch }}"]
 )
 def test_what_is_not_understood_is_an_error(text: str) -> None:
     with pytest.raises(RenderError):

@@ -1,20 +1,16 @@
-"""The few Jinja expressions that dbt's own settings files use: `env_var()`, `var()`, literals and conversions.
+"""The Jinja of dbt's settings files: `env_var()`, `var()` and dbt's own filters, as dbt renders them.
 
-dbt renders `profiles.yml` and `dbt_project.yml` with a context in which there is nothing else, so a small reader is
-enough, and knowing the warehouse costs no import of dbt.
+dbt renders `profiles.yml` and `dbt_project.yml` with a context in which there is nothing else, so knowing the warehouse
+costs no import of dbt. The filters are those of dbt 1.11, `dbt/clients/jinja.py`.
 """
 
 from __future__ import annotations
 
 import ast
-import operator
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
-
-EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
 class RenderError(ValueError):
@@ -39,7 +35,7 @@ def render(value: Any, variables: Mapping[str, Any] | None = None) -> Any:
     {'schema': 'raw_dev'}
     """
     if isinstance(value, str):
-        return _render_text(value, variables or {})
+        return _render_text(value, variables or {}) if "{" in value else value
     if isinstance(value, dict):
         return {name: render(item, variables) for name, item in value.items()}
     if isinstance(value, list):
@@ -48,32 +44,42 @@ def render(value: Any, variables: Mapping[str, Any] | None = None) -> Any:
 
 
 def _render_text(text: str, variables: Mapping[str, Any]) -> Any:
-    if "{" not in text:
-        return text
-    text = COMMENT.sub("", text)
-    if "{%" in text:
-        raise RenderError("a `{% … %}` block, which assetry does not read in this file")
-    if "{{" in EXPRESSION.sub("", text):
-        raise RenderError("a `{{` without its `}}`")
-    whole = EXPRESSION.fullmatch(text.strip())
-    if whole and "}}" not in whole[1]:
-        return _evaluate(whole[1], variables)
-    return EXPRESSION.sub(lambda match: str(_evaluate(match[1], variables)), text)
+    import jinja2
 
+    def var(name: str, default: Any = None) -> Any:
+        if name not in variables and default is None:
+            raise RenderError(f"the variable {name!r}, which has no value")
+        return variables.get(name, default)
 
-def _evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
-    source = _concatenation(expression.strip().strip("-").strip())
     try:
-        tree = ast.parse(source, mode="eval").body
-    except SyntaxError:
-        raise RenderError(f"the expression `{expression.strip()}`, which assetry does not understand") from None
-    return _Evaluation(variables).value(tree)
+        return _environment().from_string(text).render(env_var=_env_var, var=var)
+    except RenderError:
+        raise
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise RenderError(f"the text `{text.strip()}`, which cannot be rendered: {error}") from None
 
 
-def _concatenation(expression: str) -> str:
-    """Write Jinja's ``~`` as ``+``, which Python's parser knows; strings are left alone."""
-    parts = re.split(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", expression)
-    return "".join(part if i % 2 else part.replace("~", "+") for i, part in enumerate(parts))
+@cache
+def _environment() -> Any:
+    """Return the environment of Jinja, made at the first text that needs it: importing it takes a moment."""
+    from jinja2 import StrictUndefined
+    from jinja2.nativetypes import NativeEnvironment
+    from jinja2.sandbox import SandboxedEnvironment
+
+    class Environment(SandboxedEnvironment, NativeEnvironment):
+        """Values as they are, without access to what lies behind them."""
+
+        concat = staticmethod(_joined)
+
+    environment = Environment(undefined=StrictUndefined)
+    environment.filters.update(as_text=str, as_bool=_as_bool, as_number=_as_number, as_native=_as_native)
+    return environment
+
+
+def _joined(values: Iterable[Any]) -> Any:
+    """Return one value as it is, and several as text."""
+    listed = list(values)
+    return listed[0] if len(listed) == 1 else "".join(map(str, listed))
 
 
 def _env_var(name: str, default: Any = None) -> str:
@@ -86,10 +92,10 @@ def _env_var(name: str, default: Any = None) -> str:
 
 
 def _as_bool(value: Any) -> bool:
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
     if isinstance(value, bool):
         return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
     raise RenderError(f"the value {value!r}, which is neither true nor false")
 
 
@@ -105,98 +111,3 @@ def _as_native(value: Any) -> Any:
         return ast.literal_eval(value) if isinstance(value, str) else value
     except (ValueError, SyntaxError):
         return value
-
-
-_FILTERS: Mapping[str, Callable[..., Any]] = {
-    "int": int,
-    "float": float,
-    "string": str,
-    "as_text": str,
-    "as_bool": _as_bool,
-    "as_number": _as_number,
-    "as_native": _as_native,
-    "lower": lambda value: str(value).lower(),
-    "upper": lambda value: str(value).upper(),
-    "trim": lambda value: str(value).strip(),
-    "replace": lambda value, old, new: str(value).replace(old, new),
-    "default": lambda value, default="": value if value is not None else default,
-}
-
-_COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.In: lambda item, container: item in container,
-    ast.NotIn: lambda item, container: item not in container,
-}
-
-
-class _Evaluation:
-    """The value of one expression; anything outside the subset raises `RenderError`."""
-
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self.variables = variables
-
-    def value(self, node: ast.expr) -> Any:
-        match node:
-            case ast.Constant():
-                return node.value
-            case ast.List() | ast.Tuple():
-                return [self.value(item) for item in node.elts]
-            case ast.Name(id="true" | "false" | "none" as word):
-                return {"true": True, "false": False, "none": None}[word]
-            case ast.IfExp():
-                return self.value(node.body if self.value(node.test) else node.orelse)
-            case ast.BoolOp():
-                return self.boolean(node)
-            case ast.UnaryOp(op=ast.Not()):
-                return not self.value(node.operand)
-            case ast.Compare(ops=[one]) if type(one) in _COMPARISONS:
-                return _COMPARISONS[type(one)](self.value(node.left), self.value(node.comparators[0]))
-            case ast.BinOp(op=ast.BitOr()):
-                return self.filtered(node)
-            case ast.BinOp(op=ast.Add()):
-                return self.sum(self.value(node.left), self.value(node.right))
-            case ast.Call(func=ast.Name(id="env_var")):
-                return _env_var(*self.arguments(node))
-            case ast.Call(func=ast.Name(id="var")):
-                return self.var(*self.arguments(node))
-            case ast.Call(func=ast.Attribute(value=inner, attr="lower" | "upper" | "strip" as method)):
-                return getattr(str(self.value(inner)), method)()
-        raise RenderError(f"the expression `{ast.unparse(node)}`, which assetry does not understand")
-
-    def arguments(self, node: ast.Call) -> list[Any]:
-        given = [self.value(item) for item in node.args] + [self.value(item.value) for item in node.keywords]
-        if not 1 <= len(given) <= 2:
-            raise RenderError(f"the call `{ast.unparse(node)}`: it takes a name and a default")
-        return given
-
-    def var(self, name: str, default: Any = None) -> Any:
-        if name in self.variables:
-            return self.variables[name]
-        if default is None:
-            raise RenderError(f"the variable {name!r}, which has no value")
-        return default
-
-    def boolean(self, node: ast.BoolOp) -> Any:
-        outcome: Any = None
-        for item in node.values:
-            outcome = self.value(item)
-            if bool(outcome) != isinstance(node.op, ast.And):
-                break
-        return outcome
-
-    def filtered(self, node: ast.BinOp) -> Any:
-        call = node.right
-        name = call.func if isinstance(call, ast.Call) else call
-        if not isinstance(name, ast.Name) or name.id not in _FILTERS:
-            raise RenderError(f"the filter `{ast.unparse(call)}`, which assetry does not know")
-        extra = [self.value(item) for item in call.args] if isinstance(call, ast.Call) else []
-        value = self.value(node.left)
-        try:
-            return _FILTERS[name.id](value, *extra)
-        except (TypeError, ValueError) as error:
-            raise RenderError(f"the filter `{name.id}` on {value!r}: {error}") from None
-
-    @staticmethod
-    def sum(left: Any, right: Any) -> Any:
-        return f"{left}{right}" if isinstance(left, str) or isinstance(right, str) else left + right

@@ -1,6 +1,6 @@
 """The profile of a dbt project: which warehouse it builds in.
 
-Read by a small reader of its own (YAML and the Jinja of `assetry_dbt.project.jinja`), so that a plan, a group key or a
+Read by ourselves (YAML, and the Jinja of `assetry_dbt.project.jinja`), so that a plan, a group key or a
 warehouse URL costs no import of dbt and works for a dbt of another environment.
 """
 
