@@ -42,8 +42,12 @@ def source(key: str, relation: object = None, integration: Integration | None = 
     )
 
 
+def argument(name: str, key: str | None = None) -> Dep:
+    return Dep(AssetKey(key or name), name=name, short=True)
+
+
 def python(key: str, *arguments: str, **rest: object) -> Asset:
-    return Asset(key=key, kind="python", deps=[Dep(AssetKey(each), name=each) for each in arguments], **rest)  # type: ignore[arg-type]
+    return Asset(key=key, kind="python", deps=[argument(each) for each in arguments], **rest)  # type: ignore[arg-type]
 
 
 def names(graph: AssetGraph, indices: Sequence[int] | set[int]) -> list[str]:
@@ -175,7 +179,7 @@ def test_an_argument_finds_the_exact_key_before_a_last_part() -> None:
 def test_an_argument_is_never_the_asset_itself_or_an_exposure() -> None:
     exposure = Asset(key="shop/exposure/orders", kind="dbt", executable=False, resource_type="exposure")
     graph = AssetGraph.of([model("shop/orders"), exposure, python("py/orders", "orders")])
-    assert graph["py/orders"].deps == (Dep(AssetKey("shop/orders"), name="orders"),)
+    assert graph["py/orders"].deps == (argument("orders", "shop/orders"),)
 
 
 def test_an_argument_that_fits_two_assets_lists_them() -> None:
@@ -195,11 +199,13 @@ def test_an_unknown_dependency_says_who_asked_where_and_what_is_near() -> None:
     assert (caught.value.where, caught.value.near) == ("assets.py:3", ("shop/orders",))
 
 
-def test_only_python_may_name_an_upstream_by_its_last_part() -> None:
-    named = Asset(key="p", kind="python", deps=["orders"])
-    assert AssetGraph.of([model("shop/orders"), named])["p"].deps[0].key == "shop/orders"
-    with pytest.raises(UnknownDependencyError):
-        AssetGraph.of([model("shop/orders"), model("q", "orders")])
+@pytest.mark.parametrize("kind", ["python", "dbt", "acme"])
+def test_a_dependency_is_named_by_its_last_part_only_where_it_says_so(kind: str) -> None:
+    short = Asset(key="p", kind=kind, deps=[Dep(AssetKey("orders"), short=True)])
+    assert AssetGraph.of([model("shop/orders"), short])["p"].deps[0].key == "shop/orders"
+    for whole in (Dep(AssetKey("orders")), Dep(AssetKey("orders"), name="orders")):
+        with pytest.raises(UnknownDependencyError):
+            AssetGraph.of([model("shop/orders"), Asset(key="p", kind=kind, deps=[whole])])
 
 
 def test_checks_name_what_they_read_by_key() -> None:

@@ -17,6 +17,7 @@ from assetry.errors import AmbiguousNameError, DefinitionError
 from assetry.python.code import source_text
 from assetry.python.decorators import AssetFunction, CheckResult, asset, asset_check, multi_asset
 from assetry.types.assets import Asset, Column, Dep
+from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 
@@ -70,7 +71,7 @@ def test_a_bare_function_says_it_all() -> None:
 
 
 def test_dependencies_are_parameters_without_defaults_and_not_the_context() -> None:
-    assert logins.asset.deps == (Dep(Asset(key="website_events", kind="x").key, name="website_events"),)
+    assert logins.asset.deps == (Dep(AssetKey("website_events"), name="website_events", short=True),)
 
 
 def test_every_keyword_arrives() -> None:
@@ -95,6 +96,7 @@ def test_every_keyword_arrives() -> None:
     made = n.asset
     assert (made.key, made.description, made.group, made.io) == ("app/n", "d", "g", "memory:")
     assert [dep.key for dep in made.deps] == ["shop/orders", "app/logins"]
+    assert all(dep.short for dep in made.deps)
     assert (made.owners, made.tags) == (("data@example.com",), ("daily", "tier:1"))
     assert made.metadata == {"a": 1, "compute_kind": "pandas"}
     assert made.columns == (Column("id", "int64"), Column("name"))

@@ -69,7 +69,7 @@ class AssetGraph:
         Raises `DuplicateKeyError`, `UnknownDependencyError`, `AmbiguousNameError` or `CycleError`.
 
         >>> made = Asset(key="py/events", kind="python")
-        >>> AssetGraph.of([made, Asset(key="logins", kind="python", deps=["events"])]).upstream
+        >>> AssetGraph.of([made, Asset(key="logins", kind="python", deps=["py/events"])]).upstream
         ((), (0,))
         """
         listed = list(assets)
@@ -266,7 +266,7 @@ class _Names:
         if found is not None:
             return found
         asset = self.assets[asker]
-        candidates = self._short(asker, dep.key) if dep.name is not None or asset.kind == "python" else ()
+        candidates = self._short(asker, dep.key) if dep.short else ()
         if len(candidates) == 1:
             return candidates[0]
         if candidates:

@@ -373,10 +373,13 @@ def _keys(given: Key | AssetFunction[Any, Any]) -> tuple[AssetKey, ...]:
 def _keyed(given: Any) -> list[Dep]:
     """Return written dependencies as `Dep` values; those of a mapping carry the parameter's name."""
     if isinstance(given, Mapping):
-        return [Dep(key, name=name) for name, each in given.items() for key in _keys(each)]
+        return [Dep(key, name=name, short=True) for name, each in given.items() for key in _keys(each)]
     if isinstance(given, (str, Dep, AssetFunction)):
         given = [given]
-    return [dep for each in given for dep in ([each] if isinstance(each, Dep) else map(Dep, _keys(each)))]
+    found: list[Dep] = []
+    for each in given:
+        found += [each._replace(short=True)] if isinstance(each, Dep) else [Dep(key, short=True) for key in _keys(each)]
+    return found
 
 
 def _deps(function: Callable[..., Any], given: Any, where: str) -> tuple[Dep, ...]:
@@ -403,7 +406,7 @@ def _deps(function: Callable[..., Any], given: Any, where: str) -> tuple[Dep, ..
             )
         for dep in fits:
             listed.remove(dep)
-        taken.append(fits[0]._replace(name=name) if fits else Dep(_parameter_key(name), name=name))
+        taken.append(fits[0]._replace(name=name) if fits else Dep(_parameter_key(name), name=name, short=True))
     return tuple(taken + listed)
 
 

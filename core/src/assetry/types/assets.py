@@ -83,8 +83,9 @@ class Dep(NamedTuple):
     """Point at an upstream asset; a plain key does the same.
 
     `partition_mapping` says which upstream partitions a partition needs: ``same`` (the default), ``all`` or ``last``.
-    `name` is set for an upstream that was named by a function's argument: until the graph is built `key` is only
-    that name; the graph finds the asset it means. `metadata` is the user's own.
+    `name` is the argument that takes the upstream's value, where a function does. `short` says that `key` may be just
+    the last part of the upstream's key: when no asset has it as its key, the graph takes the one asset whose key ends
+    in it. `metadata` is the user's own.
 
     >>> Dep(AssetKey("shop/orders")).key
     AssetKey('shop/orders')
@@ -94,6 +95,7 @@ class Dep(NamedTuple):
     partition_mapping: str = "same"
     name: str | None = None
     metadata: Mapping[str, Any] = {}
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class Asset:
     Raises `DefinitionError` when it names itself as a dependency.
 
     >>> Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps
-    (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', name=None, metadata={}),)
+    (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', name=None, metadata={}, short=False),)
     """
 
     key: AssetKey
