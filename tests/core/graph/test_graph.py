@@ -176,9 +176,9 @@ def test_an_argument_finds_the_exact_key_before_a_last_part() -> None:
     assert names(graph, graph.upstream[graph.index("p")]) == ["orders"]
 
 
-def test_an_argument_is_never_the_asset_itself_or_an_exposure() -> None:
-    exposure = Asset(key="shop/exposure/orders", kind="dbt", executable=False, resource_type="exposure")
-    graph = AssetGraph.of([model("shop/orders"), exposure, python("py/orders", "orders")])
+def test_an_argument_is_never_the_asset_itself_or_a_consumer() -> None:
+    dashboard = Asset(key="shop/exposure/orders", kind="dbt", executable=False, consumer=True)
+    graph = AssetGraph.of([model("shop/orders"), dashboard, python("py/orders", "orders")])
     assert graph["py/orders"].deps == (argument("orders", "shop/orders"),)
 
 
@@ -291,6 +291,14 @@ def test_a_source_becomes_what_makes_it() -> None:
     assert joined.tags == ("py", "landing")
     assert graph["shop/stg"].deps[0].key == "events"
     assert graph.definitions(0) == (joined, read)
+
+
+def test_a_consumer_is_no_table_that_something_makes() -> None:
+    made = python("events", relation=("d", "raw", "events"))
+    dashboard = Asset(key="board", kind="bi", executable=False, consumer=True, relation=("d", "raw", "events"))
+    graph = AssetGraph.of([made, dashboard])
+    assert [str(key) for key in graph.keys] == ["events", "board"]
+    assert graph.near_misses() == ()
 
 
 def test_what_the_producer_says_itself_stays() -> None:

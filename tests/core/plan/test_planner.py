@@ -332,12 +332,14 @@ def test_equal_group_keys_of_two_integrations_are_not_mixed() -> None:
 
 
 def test_sources_alone_are_skipped_with_a_reason() -> None:
-    exposure = dbt("report", "raw", executable=False, resource_type="exposure")
-    plan = plan_of(source("raw"), exposure)
+    exposure = dbt("report", "raw", executable=False, consumer=True, resource_type="exposure")
+    board = dbt("board", executable=False, consumer=True, resource_type="dashboard")
+    plan = plan_of(source("raw"), exposure, board)
     assert plan.invocations == ()
     assert [(each.key, each.because) for each in plan.skipped] == [
         ("raw", "nothing in this project makes it"),
         ("report", "an exposure is only read from"),
+        ("board", "a dashboard is only read from"),
     ]
     assert plan_of(source("raw"), dbt("a", "raw")).skipped == ()
 

@@ -363,7 +363,7 @@ class TestOutside:
         assert world.words() == {"a": "stale", "x": "external", "b": "fresh"}
 
     def test_an_exposure_tells_what_is_wrong_above_it(self, chain):
-        chain.assets["dash"] = table("dash", "c", executable=False, resource_type="exposure")
+        chain.assets["dash"] = table("dash", "c", executable=False, consumer=True)
         assert chain.why("dash") == []
         chain.change("a", code_version="2")
         assert chain.words()["dash"] == "external"

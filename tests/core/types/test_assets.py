@@ -36,6 +36,7 @@ FULL = Asset(
     retry_policy=RetryPolicy(3, 1.5, 2.0),
     automation=AutomationPolicy("overdue"),
     executable=False,
+    consumer=True,
     computed_on_read=True,
     resource_type="model",
     fqn=["shop", "marts", "orders"],

@@ -94,6 +94,7 @@ def test_ephemeral_models_are_transparent(assets: dict[str, Asset]) -> None:
 
 def test_exposures_end_the_graph(assets: dict[str, Asset]) -> None:
     exposure = assets["shop/exposure/dashboard"]
+    assert exposure.consumer
     assert not exposure.executable
     assert deps(exposure) == ["shop/m1", "shop/raw/events", "shop/stg_a", "shop/stg_b"]
     assert exposure.owners == ("finance@example.com",)

@@ -277,8 +277,8 @@ class _Names:
         if self.last_parts is None:
             self.last_parts = _last_parts(self.index)
         candidates = [i for i in self.last_parts.get(name, ()) if i != asker]
-        # Nothing is ever made from an exposure, so its name takes no other asset's away.
-        return [i for i in candidates if self.assets[i].resource_type != "exposure"] or candidates
+        # Nothing is ever made from a consumer, so its name takes no other asset's away.
+        return [i for i in candidates if not self.assets[i].consumer] or candidates
 
     def _ambiguous(self, asset: Asset, dep: Dep, candidates: Sequence[int]) -> AssetryError:
         listed = _listed(self.assets[i].key for i in candidates)

@@ -101,12 +101,12 @@ def _unplaced(apart: Asset, near: Iterable[str]) -> UnknownDependencyError:
 
 
 def is_external(asset: Asset) -> bool:
-    """Tell whether nothing in the project makes the asset, and something else may: a source, not an exposure.
+    """Tell whether nothing in the project makes the asset, and something else may: a source, not a dashboard.
 
-    >>> is_external(Asset(key="shop/raw/events", kind="dbt", executable=False, resource_type="source"))
+    >>> is_external(Asset(key="shop/raw/events", kind="dbt", executable=False))
     True
     """
-    return not asset.executable and asset.resource_type != "exposure"
+    return not asset.executable and not asset.consumer
 
 
 def near_misses(assets: Sequence[Asset]) -> tuple[NearMiss, ...]:

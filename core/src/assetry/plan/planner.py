@@ -62,8 +62,10 @@ def make_plan(
 
 def _skipped(graph: AssetGraph, selected: Iterable[int]) -> Iterator[SkippedAsset]:
     for i in sorted(selected):
-        kind = graph.assets[i].resource_type
-        because = "an exposure is only read from" if kind == "exposure" else "nothing in this project makes it"
+        asset, because = graph.assets[i], "nothing in this project makes it"
+        if asset.consumer:
+            word = asset.resource_type
+            because = f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word} is only read from"
         yield SkippedAsset(graph.keys[i], because)
 
 

@@ -130,9 +130,12 @@ class Asset:
     * `source`: where the definition stands, ``models/orders.sql`` or ``assets.py:14``.
     * `code_version`: changes exactly when the logic does; `code_parts` are the hashes it is made of, by what they
       cover (``body``, ``config``, ``macros`` …), so that a change can be named.
-    * `executable`: False when nothing in the project makes it (a source, an exposure).
+    * `executable`: False when nothing in the project makes it.
+    * `consumer`: True when it only reads, such as a dashboard: nothing is made from it, and a name that could mean it
+      or another asset means the other.
     * `computed_on_read`: True for a view: it is as fresh as its inputs.
-    * `resource_type`: the tool's own word (``model``, ``seed``, ``source``, ``exposure``).
+    * `resource_type`: the tool's own word (``model``, ``seed``, ``stream``), for people and for the selection method of
+      that name; nothing is decided by it.
     * `fqn`: the dotted name its tool selects it by, as parts; the key's parts when empty.
     * `version`: which version it is, when a model has several.
     * `aliases`: other keys that mean this asset: the sources that it was found to be.
@@ -170,6 +173,7 @@ class Asset:
     retry_policy: RetryPolicy | None = None
     automation: AutomationPolicy | None = None
     executable: bool = True
+    consumer: bool = False
     computed_on_read: bool = False
     resource_type: str = "asset"
     fqn: tuple[str, ...] = ()
@@ -206,6 +210,7 @@ class Asset:
             retry_policy: RetryPolicy | None = None,
             automation: AutomationPolicy | None = None,
             executable: bool = True,
+            consumer: bool = False,
             computed_on_read: bool = False,
             resource_type: str = "asset",
             fqn: Iterable[str] = (),

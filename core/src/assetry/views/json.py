@@ -228,6 +228,7 @@ def asset_to_json(asset: Asset, group: InvocationGroup | None) -> dict[str, Any]
         "checks": [check.name for check in asset.checks],
         "source": asset.source,
         "executable": asset.executable,
+        "consumer": asset.consumer,
         "aliases": [str(alias) for alias in asset.aliases],
     }
 

@@ -338,6 +338,7 @@ class _Translation:
             },
             source=self.path(exposure.package_name, exposure.original_file_path),
             executable=False,
+            consumer=True,
             resource_type="exposure",
             fqn=tuple(exposure.fqn or ()),
             fallback=exposure.package_name != self.place.project,
