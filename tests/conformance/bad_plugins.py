@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 
 from assetry.plugin import (
     Asset,
+    AssetCheck,
+    AssetKey,
     Check,
     Checked,
     Event,
@@ -210,6 +212,28 @@ class TestGoodService(IntegrationConformance):
     caught: ClassVar[set[str]] = set()
 
 
+class ChecksOthers(GoodService):
+    """Check an asset of another tool as well."""
+
+    owned = True
+
+    def load(self, integration: Integration) -> Iterator[Any]:
+        yield from super().load(integration)
+        owner = integration if self.owned else None
+        yield AssetCheck(AssetKey("elsewhere/orders"), Check(f"{integration.name}_agrees"), owner)
+
+    def steps(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield from super().steps(invocation, context)
+        for ref in invocation.checks:
+            if ref.key == "elsewhere/orders":
+                yield Checked(ref.key, ref.check, True)
+
+
+class TestGoodAtChecksOfOthers(IntegrationConformance):
+    subject = good(ChecksOthers(), refuses={"spawn": "checked above"})
+    caught: ClassVar[set[str]] = set()
+
+
 class Whole(GoodService):
     whole = True
 
@@ -348,6 +372,18 @@ class Ownerless(GoodService):
     def load(self, integration: Integration) -> Iterator[Asset]:
         first = Integration("mill", self.kind, {**integration.options, "own": True})
         yield from super().load(first)
+
+
+class OwnerlessCheck(ChecksOthers):
+    owned = False
+
+
+class TestOwnerlessCheck(IntegrationConformance):
+    subject = bad(OwnerlessCheck())
+    caught: ClassVar[set[str]] = {
+        "test_give_each_asset_its_integration_and_kind",
+        "test_keep_two_integrations_of_one_kind_apart",
+    }
 
 
 class TestOwnerless(IntegrationConformance):

@@ -33,7 +33,7 @@ from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.project.command import CommandContext
-from assetry.types.assets import Asset, Check, Column, Dep, Integration, Relation, Severity
+from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation, Severity
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import (
     Checked,
@@ -63,6 +63,7 @@ __all__ = ["hookimpl"]
 # Definitions.
 __all__ += [
     "Asset",
+    "AssetCheck",
     "AssetKey",
     "AutomationPolicy",
     "Check",

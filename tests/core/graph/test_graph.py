@@ -17,7 +17,7 @@ from assetry.errors import (
     UsageError,
 )
 from assetry.graph.graph import AssetGraph
-from assetry.types.assets import Asset, Check, Column, Dep, Integration
+from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration
 from assetry.types.keys import AssetKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -215,6 +215,61 @@ def test_checks_name_what_they_read_by_key() -> None:
     assert graph["m"].checks[0].also == ("made",)
     with pytest.raises(UnknownDependencyError, match="related"):
         AssetGraph.of([model("m", checks=[check])])
+
+
+QUALITY = Integration("quality", "acme")
+
+
+@pytest.mark.parametrize("key", ["shop/orders", "orders", "shop/raw/orders"])
+def test_a_check_that_is_defined_apart_goes_to_its_asset(key: str) -> None:
+    orders = model("shop/orders", integration=SHOP, aliases=["shop/raw/orders"], checks=[Check("unique_id")])
+    apart = AssetCheck(AssetKey(key), Check("no_gaps", spec={"n": 1}), QUALITY)
+    graph = AssetGraph.of([apart, model("b"), orders])
+    assert [str(key) for key in graph.keys] == ["b", "shop/orders"]
+    assert graph["shop/orders"].checks == (
+        Check("unique_id"),
+        Check("no_gaps", spec={"n": 1}, integration="quality"),
+    )
+    assert dict(graph.integrations) == {"shop": SHOP, "quality": QUALITY}
+
+
+def test_a_check_of_another_tool_gets_another_name_where_its_own_is_taken() -> None:
+    orders = model("orders", integration=SHOP, checks=[Check("no_gaps")])
+    apart = [AssetCheck(AssetKey("orders"), Check(name), QUALITY) for name in ("no_gaps", "fresh")]
+    assert [check.name for check in AssetGraph.of([orders, *apart])["orders"].checks] == [
+        "no_gaps",
+        "quality:no_gaps",
+        "fresh",
+    ]
+
+
+@pytest.mark.parametrize("runner", [None, SHOP])
+def test_a_check_apart_is_the_asset_s_own_where_one_tool_has_both(runner: Integration | None) -> None:
+    orders = model("orders", integration=SHOP)
+    graph = AssetGraph.of([orders, AssetCheck(AssetKey("orders"), Check("no_gaps"), runner)])
+    assert graph["orders"].checks == (Check("no_gaps"),)
+
+
+def test_a_check_apart_goes_to_what_makes_an_asset_before_what_only_knows_of_it() -> None:
+    read = source("py/events", checks=[Check("read")])
+    graph = AssetGraph.of([read, python("py/events"), AssetCheck(AssetKey("events"), Check("ok"), QUALITY)])
+    assert [check.name for check in graph["py/events"].checks] == ["ok", "read"]
+
+
+def test_a_check_apart_means_no_consumer_where_it_could_mean_another() -> None:
+    dashboard = Asset(key="shop/exposure/orders", kind="dbt", executable=False, consumer=True)
+    apart = AssetCheck(AssetKey("orders"), Check("ok"), QUALITY)
+    assert AssetGraph.of([dashboard, model("shop/orders"), apart])["shop/orders"].checks
+    assert AssetGraph.of([dashboard, apart])["shop/exposure/orders"].checks
+
+
+@pytest.mark.parametrize(("key", "near"), [("orders", ("b/orders", "a/orders")), ("odrers", ())])
+def test_a_check_that_fits_no_asset_or_several_is_refused(key: str, near: tuple[str, ...]) -> None:
+    apart = AssetCheck(AssetKey(key), Check("no_gaps", source="checks.py:3"), QUALITY)
+    with pytest.raises(UnknownDependencyError, match=f"The check 'no_gaps' is about '{key}'") as caught:
+        AssetGraph.of([model("a/orders"), model("b/orders"), apart])
+    assert caught.value.where == "checks.py:3"
+    assert set(near) <= set(caught.value.near)
 
 
 def test_two_definitions_of_one_key_name_both_places() -> None:

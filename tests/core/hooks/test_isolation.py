@@ -224,7 +224,10 @@ def lazily_broken(integration: Integration) -> Any:
     [
         (lazily_broken, r"Acme: assetry_load_assets raised RuntimeError: half of it"),
         (lambda integration: sys.exit(4), r"Acme: assetry_load_assets raised SystemExit: 4"),
-        (lambda integration: [{"key": "a"}], r"Acme: assetry_load_assets gave a dict, which is no Asset"),
+        (
+            lambda integration: [{"key": "a"}],
+            r"Acme: assetry_load_assets gave a dict, which is no Asset and no AssetCheck",
+        ),
     ],
 )
 def test_a_broken_load_names_the_plugin(hook: Callable[..., Any], said: str) -> None:

@@ -9,8 +9,9 @@ import pytest
 from assetry.errors import ClaimError, IntegrationError, NoClaimError, PluginError
 from assetry.hooks.manager import Candidate, PluginInfo, Plugins, load_plugins
 from assetry.hooks.specs import hookimpl
-from assetry.types.assets import Asset, Integration
+from assetry.types.assets import Asset, AssetCheck, Check, Integration
 from assetry.types.invocations import InvocationGroup
+from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
 
 ACME = Integration("mill", "acme", {"tables": ["a", "b"]})
@@ -40,6 +41,15 @@ def plugins(*local: Any) -> Plugins:
 
 def test_hook_assetry_load_assets_is_a_claim() -> None:
     assert [asset.key for asset in plugins(Acme()).load_assets(ACME)] == ["a", "b"]
+
+
+def test_hook_assetry_load_assets_may_give_checks_of_other_tools_assets() -> None:
+    class Checking(Acme):
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            return [AssetCheck(AssetKey("shop/orders"), Check("ok"), integration)] if integration == ACME else None
+
+    assert plugins(Checking()).load_assets(ACME) == [AssetCheck(AssetKey("shop/orders"), Check("ok"), ACME)]
 
 
 def test_two_claims_name_both_plugins() -> None:

@@ -138,6 +138,10 @@ def check_checks(
     asked = {ref for ref in wanted if ref.key in selected or reads(graph, ref) & selected & home.keys()}
     assert set(runs) | set(plan.unchecked) == (asked if plan.invocations else set())
     assert not set(runs) & set(plan.unchecked)
+    # Only a check that no plan counts may have an invocation to itself, so that one is never left out.
+    assert all(wanted[ref].counted for ref in plan.unchecked)
+    alone = {planned.id for planned in plan.invocations if not planned.invocation.assets}
+    assert all(id_ not in alone or not wanted[ref].counted for ref, id_ in runs.items())
     above = ancestors(plan)
     consumers: dict[AssetKey, set[str]] = {}
     for key in home:
@@ -184,9 +188,9 @@ def projects(draw: st.DrawFn) -> tuple[list[Asset], list[str]]:
             also = draw(st.sets(st.sampled_from(names), max_size=1)) - {name}
             severity = draw(st.sampled_from(["error", "error", "warn"]))
             runner = draw(st.sampled_from([None, None, "python", "shop"]))
-            checks.append(
-                Check(f"c{n}{number}", severity, also=tuple(AssetKey(each) for each in also), integration=runner)
-            )
+            counted = runner != "python" if draw(st.booleans()) else draw(st.booleans())
+            reads = tuple(AssetKey(each) for each in also)
+            checks.append(Check(f"c{n}{number}", severity, also=reads, integration=runner, counted=counted))
         assets.append(made_by(kind, name, deps, checks))
     return assets, sorted(draw(st.sets(st.sampled_from(names), min_size=1)))
 
@@ -410,7 +414,9 @@ def test_two_gates_that_only_together_close_a_circle_are_not_both_kept() -> None
 
 
 def test_a_gate_holds_up_only_consumers_outside() -> None:
-    plan = plan_of(dbt("a", checks=[Check("looks_right", integration="python")]), dbt("a2", "a"), python("p", "a"))
+    plan = plan_of(
+        dbt("a", checks=[Check("looks_right", integration="python", counted=False)]), dbt("a2", "a"), python("p", "a")
+    )
     assert shown(plan) == ["a a2", "| looks_right", "p"]
     assert gates(plan) == {"a": ["looks_right"]}
     assert plan.invocations[2].after == ("1", "2")
@@ -433,7 +439,7 @@ def test_a_check_without_a_later_invocation_is_reported_and_adds_none() -> None:
 
 
 def test_a_python_check_on_a_model_is_a_step_of_its_own_right_after_it() -> None:
-    plan = plan_of(dbt("a", checks=[Check("looks_right", integration="python")]), python("p", "a"))
+    plan = plan_of(dbt("a", checks=[Check("looks_right", integration="python", counted=False)]), python("p", "a"))
     assert shown(plan) == ["a", "| looks_right", "p"]
     step = plan.invocations[1]
     assert (step.invocation.assets, step.invocation.group, step.invocation.integration) == ((), None, PYTHON)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import Asset, AssetKey, DailyPartitionsDefinition, Integration, Project, asset, materialize
+from assetry import Asset, AssetKey, DailyPartitionsDefinition, Integration, Project, asset, asset_check, materialize
 from assetry.errors import (
     AmbiguousNameError,
     AssetryError,
@@ -27,7 +27,17 @@ from assetry.errors import (
     UsageError,
     ValueStoreError,
 )
-from assetry.plugin import hookimpl
+from assetry.plugin import (
+    AssetCheck,
+    Check,
+    Checked,
+    Event,
+    Invocation,
+    InvocationGroup,
+    Materialized,
+    Started,
+    hookimpl,
+)
 from assetry.project.settings import absolute
 
 ASSETS = """
@@ -96,6 +106,63 @@ def test_functions_assets_and_lists_of_both(tmp_path: Path) -> None:
     raw = Asset(key="raw", kind="x", executable=False)
     project = Project([one, [two, (raw,)]], root=tmp_path)
     assert set(keys(project)) == {"one", "two", "raw"}
+
+
+MILL = Integration("mill", "mill")
+
+
+class Mill:
+    """A plugin that makes one table and checks what others make."""
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Any:
+        if integration.kind != "mill":
+            return None
+        return [
+            Asset(key="mill/a", kind="mill", integration=integration),
+            AssetCheck(AssetKey("one"), Check("agrees"), integration),
+        ]
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+        return InvocationGroup("mill")
+
+    @hookimpl
+    def assetry_invoke(self, invocation: Invocation, context: Any) -> Iterator[Event]:
+        for each in invocation.assets:
+            yield Started(each.key)
+            context.save(each.key, 1)
+            yield Materialized(each.key)
+        for ref in invocation.checks:
+            yield Checked(ref.key, ref.check, False, "warn", "they differ")
+
+
+def test_a_plugin_checks_what_another_makes(tmp_path: Path) -> None:
+    with Project([one], root=tmp_path, integrations=[MILL], plugins=[Mill()]) as project:
+        result = project.materialize()
+    assert result.counts["checks_warned"] == 1
+
+
+def test_a_check_is_given_beside_assets(tmp_path: Path) -> None:
+    given = [one, [AssetCheck(AssetKey("mill/a"), Check("by_hand"))]]
+    with Project(given, root=tmp_path, integrations=[MILL], plugins=[Mill()]) as project:
+        assert [check.name for check in project.graph["mill/a"].checks] == ["by_hand"]
+
+
+def test_a_check_that_is_all_there_is_of_python_is_found_and_called(tmp_path: Path) -> None:
+    # Not to be imported by its name, so it is only there under the integration that it was loaded for.
+    @asset_check(asset="a", name="by_hand")
+    def is_positive(value: int) -> bool:
+        return value > 0
+
+    one_by_mill = Asset(key="one", kind="mill", executable=False)
+    theirs = AssetCheck(AssetKey("mill/a"), Check("by_hand"))
+    with Project([theirs, is_positive, one_by_mill], root=tmp_path, integrations=[MILL], plugins=[Mill()]) as project:
+        result = project.materialize("mill/a")
+        names = [check.name for check in project.graph["mill/a"].checks]
+    assert names == ["by_hand", "python:by_hand"]
+    assert result.ok
+    assert result.counts["checks_passed"] == 1
 
 
 @pytest.mark.parametrize("stray", [42, "orders", {"a": one}, None, lambda: 1])

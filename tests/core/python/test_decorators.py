@@ -264,8 +264,9 @@ def test_checks_name_their_asset_and_further_ones() -> None:
         """Every login is a user's."""
         return CheckResult(True)
 
-    (key, check), *_ = all_known.checks
+    ((key, check, integration),) = all_known.checks
     assert (key, check.name, check.severity, check.also) == ("app/logins", "known", "warn", ("shop/users",))
     assert check.description == "Every login is a user's."
+    assert (check.counted, integration) == (False, None)
     assert isinstance(all_known, AssetFunction)
     assert all_known([], [], None).passed

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 from datetime import timedelta
 
 import pytest
 from assetry.errors import DefinitionError
-from assetry.types.assets import Asset, Check, Column, Dep, Integration, Relation
+from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation
 from assetry.types.codec import from_json, to_json
 from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -59,6 +60,16 @@ def test_every_field_travels_as_json_and_pickled() -> None:
         assert from_json(Asset, to_json(asset)) == asset
         assert pickle.loads(pickle.dumps(asset)) == asset
     assert to_json(plain) == {"key": "a", "kind": "x"}
+
+
+def test_a_check_that_stands_apart_travels_as_json_and_pickled() -> None:
+    check = Check("no_gaps", also=(AssetKey("a"),), spec={"n": 1}, counted=False)
+    for apart in (
+        AssetCheck(AssetKey("shop/orders"), check, Integration("q", "acme", {"x": [1]})),
+        AssetCheck(AssetKey("orders"), Check("ok")),
+    ):
+        assert from_json(AssetCheck, json.loads(json.dumps(to_json(apart)))) == apart
+        assert pickle.loads(pickle.dumps(apart)) == apart
 
 
 def test_written_forms_become_values() -> None:

@@ -17,7 +17,7 @@ from assetry.errors import (
 from assetry.gc_pause import paused_gc
 from assetry.graph.merging import NearMiss, merge_assets, near_misses
 from assetry.graph.order import dependency_order, reversed_edges
-from assetry.types.assets import Asset, Check, Dep
+from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration
 from assetry.types.keys import AssetKey
 
 Edges = tuple[tuple[int, ...], ...]
@@ -28,7 +28,8 @@ class AssetGraph:
 
     Asset number `i` stands at position `i` of `assets` and `keys`; `upstream[i]` and `downstream[i]` are the numbers
     of its direct neighbours. An asset stands after everything it is made from, and else where it was defined.
-    `absorbed` maps an asset to the further definitions that were found to be it (see `assetry.graph.merging`).
+    `absorbed` maps an asset to the further definitions that were found to be it (see `assetry.graph.merging`),
+    `integrations` has those that make its assets and run its checks, by name.
     Make one with `AssetGraph.of`; it never changes.
 
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
@@ -39,13 +40,14 @@ class AssetGraph:
     ((), (0,))
     """
 
-    __slots__ = ("_index", "_names", "absorbed", "assets", "downstream", "keys", "upstream")
+    __slots__ = ("_index", "_names", "absorbed", "assets", "downstream", "integrations", "keys", "upstream")
 
     assets: tuple[Asset, ...]
     keys: tuple[AssetKey, ...]
     upstream: Edges
     downstream: Edges
     absorbed: Mapping[AssetKey, tuple[Asset, ...]]
+    integrations: Mapping[str, Integration]
 
     def __init__(
         self,
@@ -53,18 +55,20 @@ class AssetGraph:
         upstream: Edges,
         downstream: Edges,
         absorbed: Mapping[AssetKey, tuple[Asset, ...]],
+        integrations: Mapping[str, Integration],
     ) -> None:
         self.assets = assets
         self.keys = tuple(asset.key for asset in assets)
         self.upstream = upstream
         self.downstream = downstream
         self.absorbed = absorbed
+        self.integrations = integrations
         self._index = _index_of(assets)
         self._names: dict[str, tuple[int, ...]] | None = None
 
     @classmethod
-    def of(cls, assets: Iterable[Asset]) -> AssetGraph:
-        """Return the graph of `assets`: sources joined to what makes them, names resolved, everything checked.
+    def of(cls, definitions: Iterable[Asset | AssetCheck]) -> AssetGraph:
+        """Return the graph of assets and checks: sources joined to what makes them, names resolved, everything checked.
 
         Raises `DuplicateKeyError`, `UnknownDependencyError`, `AmbiguousNameError` or `CycleError`.
 
@@ -72,14 +76,15 @@ class AssetGraph:
         >>> AssetGraph.of([made, Asset(key="logins", kind="python", deps=["py/events"])]).upstream
         ((), (0,))
         """
-        listed = list(assets)
+        listed = list(definitions)
         with paused_gc():
             merged = merge_assets(listed)
             resolved, upstream = _resolve(merged.assets)
             order = dependency_order(upstream)
             if len(order) < len(resolved):
                 raise _cycle(resolved, upstream, order)
-            return cls(*_arrange(resolved, upstream, order), merged.absorbed)
+            integrations = {each.integration.name: each.integration for each in listed if each.integration}
+            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations)
 
     def __len__(self) -> int:
         return len(self.assets)

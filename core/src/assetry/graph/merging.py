@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from assetry.errors import DuplicateKeyError, UnknownDependencyError, near_names
-from assetry.types.assets import Asset, Check, Relation
+from assetry.types.assets import Asset, AssetCheck, Check, Relation
 from assetry.types.keys import AssetKey
 
 
@@ -33,18 +33,18 @@ class NearMiss(NamedTuple):
     why: str
 
 
-def merge_assets(assets: Iterable[Asset]) -> Merged:
-    """Return the assets with every source joined to what makes it.
+def merge_assets(definitions: Iterable[Asset | AssetCheck]) -> Merged:
+    """Return the assets with every source joined to what makes it, and every check put on its asset.
 
     The producer keeps its key and its place; the source's key becomes an alias of it. Raises `DuplicateKeyError`
-    when two definitions make one key, `UnknownDependencyError` when `joins` names nothing.
+    when two definitions make one key, `UnknownDependencyError` when `joins` or a check names nothing.
 
     >>> made = Asset(key="events", kind="python", relation=("db", "raw", "events"))
     >>> read = Asset(key="shop/raw/events", kind="dbt", executable=False, relation=("db", "raw", "events"))
     >>> [(str(each.key), each.aliases) for each in merge_assets([made, read]).assets]
     [('events', (AssetKey('shop/raw/events'),))]
     """
-    listed = _place_checks(list(assets))
+    listed = _place_checks(list(definitions))
     places: dict[str, int] = {}
     repeated: dict[AssetKey, list[int]] = {}
     for i, asset in enumerate(listed):
@@ -63,14 +63,14 @@ def merge_assets(assets: Iterable[Asset]) -> Merged:
     return nodes.result()
 
 
-def _place_checks(listed: list[Asset]) -> list[Asset]:
-    """Move checks that were defined apart from their asset (resource type ``checks``) to the asset they mean.
+def _place_checks(definitions: list[Asset | AssetCheck]) -> list[Asset]:
+    """Return the assets with the checks that were defined apart from them.
 
-    It is the one with that key or alias, else the one asset whose last key part is that name.
+    Each stands on the asset with its key or alias, else on the one asset whose last key part is that name.
     """
-    assets = [asset for asset in listed if asset.resource_type != "checks"]
-    if len(assets) == len(listed):
-        return listed
+    assets = [each for each in definitions if isinstance(each, Asset)]
+    if len(assets) == len(definitions):
+        return assets
     exact: dict[str, int] = {}
     short: dict[str, dict[AssetKey, int]] = {}
     # What makes an asset counts before what only knows of it.
@@ -79,22 +79,31 @@ def _place_checks(listed: list[Asset]) -> list[Asset]:
         short.setdefault(assets[i].key.name, {}).setdefault(assets[i].key, i)
         for alias in assets[i].aliases:
             exact.setdefault(alias, i)
-    for apart in listed:
-        if apart.resource_type == "checks":
-            fits = short.get(apart.key, {})
-            i = exact.get(apart.key, next(iter(fits.values())) if len(fits) == 1 else -1)
+    for apart in definitions:
+        if isinstance(apart, AssetCheck):
+            named = short.get(apart.key, {})
+            fits = [i for i in named.values() if not assets[i].consumer] or [*named.values()]
+            i = exact.get(apart.key, fits[0] if len(fits) == 1 else -1)
             if i < 0:
-                raise _unplaced(apart, fits or exact)
-            known = {check.name for check in assets[i].checks}
-            assets[i] = replace(assets[i], checks=(*assets[i].checks, *_checks_of(apart, known)))
+                raise _unplaced(apart, named or exact)
+            assets[i] = _checked(assets[i], apart)
     return assets
 
 
-def _unplaced(apart: Asset, near: Iterable[str]) -> UnknownDependencyError:
+def _checked(asset: Asset, apart: AssetCheck) -> Asset:
+    """Return an asset with one more check."""
+    tool = apart.integration.name if apart.integration else None
+    if tool is None or (asset.integration is not None and asset.integration.name == tool):
+        return replace(asset, checks=(*asset.checks, apart.check))
+    taken = {check.name for check in asset.checks}
+    return replace(asset, checks=(*asset.checks, *_foreign([apart.check], tool, taken)))
+
+
+def _unplaced(apart: AssetCheck, near: Iterable[str]) -> UnknownDependencyError:
     return UnknownDependencyError(
-        f"The check {apart.checks[0].name!r} is about {str(apart.key)!r}, which is no asset's key, "
+        f"The check {apart.check.name!r} is about {str(apart.key)!r}, which is no asset's key, "
         "nor the last part of exactly one.",
-        where=apart.source,
+        where=apart.check.source,
         near=near_names(apart.key, near),
         hint="Write the whole key.",
     )
@@ -335,7 +344,8 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
     tags, freshness = dict.fromkeys(asset.tags), asset.freshness_policy
     for each in taken:
         aliases.update(dict.fromkeys((each.key, *each.aliases)))
-        checks += _checks_of(each, {check.name for check in checks})
+        tool = each.integration.name if each.integration else each.kind
+        checks += _foreign(each.checks, tool, {check.name for check in checks})
         relation = _complete(relation, each.relation)
         columns = columns or each.columns
         description = description or each.description
@@ -354,14 +364,14 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
     )
 
 
-def _checks_of(asset: Asset, taken: set[str]) -> list[Check]:
-    tool = asset.integration.name if asset.integration else asset.kind
+def _foreign(checks: Iterable[Check], tool: str, taken: set[str]) -> list[Check]:
+    """Return checks as they stand on an asset of another tool, whose own checks have the names `taken`."""
     return [
         check._replace(
             name=f"{tool}:{check.name}" if check.name in taken else check.name,
             integration=check.integration or tool,
         )
-        for check in asset.checks
+        for check in checks
     ]
 
 

@@ -21,7 +21,7 @@ from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError, 
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
-from assetry.types.assets import Asset, Integration
+from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.panels import Panel, PanelContext
@@ -236,7 +236,7 @@ class Plugins:
             name, _ = self._claim_integration(integration)
         return name
 
-    def _claim_integration(self, integration: Integration) -> tuple[str, Iterable[Asset]]:
+    def _claim_integration(self, integration: Integration) -> tuple[str, Iterable[Asset | AssetCheck]]:
         found = self._claim("assetry_load_assets", {"integration": integration}, f"kind {integration.kind!r}")
         if found is None:
             raise self._no_plugin(integration)
@@ -267,8 +267,11 @@ class Plugins:
         """Return the integrations that plugins recognise in a folder."""
         return self._gathered("assetry_discover", {"root": root}, Integration)
 
-    def load_assets(self, integration: Integration) -> list[Asset]:
-        """Return the assets of an integration; raise the plugin's own error, or `PluginError` naming the plugin."""
+    def load_assets(self, integration: Integration) -> list[Asset | AssetCheck]:
+        """Return the assets of an integration, and its checks on others'.
+
+        Raises the plugin's own error, or `PluginError` naming the plugin.
+        """
         name, assets = self._claim_integration(integration)
         hook = "assetry_load_assets"
         try:
@@ -278,9 +281,9 @@ class Plugins:
         except FAULTS as error:
             self._report(name, f"{hook}: {type(error).__name__}: {error}")
             raise self._attributed(name, hook, error) from error
-        stray = next((each for each in found if not isinstance(each, Asset)), None)
+        stray = next((each for each in found if not isinstance(each, (Asset, AssetCheck))), None)
         if stray is not None:
-            raise self._wrong(name, hook, f"gave a {type(stray).__name__}, which is no Asset")
+            raise self._wrong(name, hook, f"gave a {type(stray).__name__}, which is no Asset and no AssetCheck")
         return found
 
     def invocation_group(self, asset: Asset) -> InvocationGroup | None:

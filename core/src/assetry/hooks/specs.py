@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from assetry.types.assets import Asset, Integration
+    from assetry.types.assets import Asset, AssetCheck, Integration
     from assetry.types.events import Event
     from assetry.types.invocations import Invocation, InvocationGroup
     from assetry.types.panels import Panel, PanelContext
@@ -40,8 +40,10 @@ def assetry_discover(root: str) -> Iterable[Integration] | None:
 
 
 @hookspec
-def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
+def assetry_load_assets(integration: Integration) -> Iterable[Asset | AssetCheck] | None:
     """Return the assets of an integration. Claim, by `integration.kind`.
+
+    With them may come checks on assets of other integrations, each an `AssetCheck` with `integration=integration`.
 
     Return None at once when the kind is not yours. Otherwise return an iterable; a lazy one is welcome, because the
     core also asks only to learn who answers. Do not write this implementation as a generator function: that would

@@ -1,9 +1,9 @@
 """Gates: where checks run in a plan, and who waits for them.
 
 A check runs in an invocation that is there anyway: the first one of its integration in which, or after which,
-everything it reads is done. Only a Python check on what another tool made becomes a step of its own, as Python steps
-are not counted. A check of severity ``error`` gates what it reads: consumers in other invocations wait for it. A gate
-that would make two invocations wait for each other is left out.
+everything it reads is done. Only a check that is not counted (`Check.counted`) becomes a step of its own, on what
+another integration made. A check of severity ``error`` gates what it reads: consumers in other invocations wait for it.
+A gate that would make two invocations wait for each other is left out.
 
 Positions are those of the invocations in the order of the collapse; steps of their own are numbered after them.
 """
@@ -117,7 +117,6 @@ def _placed(
     by_name: dict[str, list[int]] = {}
     for position, integration in enumerate(layout.integrations):
         by_name.setdefault(integration.name, []).append(position)
-    known = {asset.integration.name: asset.integration for asset in layout.graph.assets if asset.integration}
     for i, check in checks:
         asset = layout.graph.assets[i]
         reads = (i, *(layout.graph.index(key) for key in check.also)) if check.also else (i,)
@@ -125,10 +124,10 @@ def _placed(
             continue
         ref = CheckRef(asset.key, check.name)
         last = max((layout.home[j] for j in reads if j in layout.home), default=0)
-        tool = _tool(asset, check, known)
-        if tool.kind == "python":
+        tool = _tool(asset, check, layout.graph.integrations)
+        if not check.counted:
             position = layout.home.get(i, -1)
-            if position < last or layout.integrations[position].kind != "python":
+            if position < last or layout.integrations[position].name != tool.name:
                 position = _own_step(checking, after, last, tool)
         else:
             later = by_name.get(tool.name, [])

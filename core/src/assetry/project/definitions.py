@@ -19,7 +19,7 @@ from assetry.project.settings import Settings, absolute
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import import_modules
 from assetry.python.plugin import PythonPlugin
-from assetry.types.assets import Asset, Integration
+from assetry.types.assets import Asset, AssetCheck, Integration
 
 #: The plugins that assetry itself consists of, by name; each is a module of hook implementations.
 BUILT_IN = {"executors": "assetry.run.threads", "io": "assetry.io.plugin", "store": "assetry.store.sqlite"}
@@ -29,7 +29,7 @@ PYTHON = "python"
 #: The module beside the project file that may hold the project's own hooks.
 LOCAL_PLUGINS = "assetry_plugins"
 
-Definition = Asset | AssetFunction[Any, Any]
+Definition = Asset | AssetCheck | AssetFunction[Any, Any]
 
 
 class Definitions:
@@ -109,11 +109,13 @@ class Definitions:
         it may have to read a warehouse's profile. Raises `DefinitionError`, and what plugins raise for what they
         cannot read.
         """
-        assets = self._assets
+        found = [each for each in self._given if isinstance(each, (Asset, AssetCheck))]
         with paused_gc():
             for integration in self.integrations:
-                assets += self.plugins.load_assets(integration)
-            graph = AssetGraph.of(self._placed(assets, values))
+                found += self.plugins.load_assets(integration)
+            assets = [each for each in found if isinstance(each, Asset)]
+            checks = [each for each in found if isinstance(each, AssetCheck)]
+            graph = AssetGraph.of([*self._placed(assets, values), *checks])
         _check_tables(graph, values)
         return graph
 
@@ -160,7 +162,7 @@ def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
 def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
     """Yield assets and asset functions out of lists of lists of them."""
     for each in definitions:
-        if isinstance(each, (Asset, AssetFunction)):
+        if isinstance(each, (Asset, AssetCheck, AssetFunction)):
             yield each
         elif isinstance(each, Iterable) and not isinstance(each, (str, bytes, Mapping)):
             yield from _flat(each)

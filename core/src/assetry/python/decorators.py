@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Generic, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.python.code import code_version, parameters, place, written_place
-from assetry.types.assets import Asset, Check, Column, Dep, Severity
+from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Severity
 from assetry.types.keys import AssetKey
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -53,13 +53,6 @@ class AssetKeywords(TypedDict, total=False):
     automation: AutomationPolicy | str
     io_manager: str
     retry_policy: RetryPolicy | int
-
-
-class AssetCheck(NamedTuple):
-    """Tie a check to the asset it is about; the key may still be a short name until the graph is built."""
-
-    key: AssetKey
-    check: Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +243,15 @@ def asset_check(
                 where=place(function),
                 hint="The first parameter receives the asset's value, further ones those of also=[…].",
             )
+        named = name or function.__name__
         check = Check(
-            name or function.__name__,
+            named,
             severity,
             keys[1:],
             _docstring(function) if description is None else description,
-            _spec(function),
+            _spec(function) | {"asset": str(keys[0]), "check": named},
             place(function),
+            counted=False,
         )
         return AssetFunction(function, checks=(AssetCheck(keys[0], check),))
 

@@ -15,7 +15,7 @@ from assetry.python.context import AssetContext
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import find_attribute, import_modules
 from assetry.python.prints import heard
-from assetry.types.assets import Asset, Check, Integration, Severity
+from assetry.types.assets import Asset, AssetCheck, Check, Integration, Severity
 from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Started
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
@@ -46,8 +46,8 @@ class PythonPlugin:
         self._lock = threading.Lock()
 
     @hookimpl
-    def assetry_load_assets(self, integration: Integration) -> Iterable[Asset] | None:
-        """Return the assets that the integration's `modules` define, and those of the functions it holds."""
+    def assetry_load_assets(self, integration: Integration) -> Iterable[Asset | AssetCheck] | None:
+        """Return the assets and checks of the integration's `modules`, and those of the functions it holds."""
         return self._load(integration) if integration.kind == KIND else None
 
     @hookimpl
@@ -82,12 +82,12 @@ class PythonPlugin:
             for key, check in checks:
                 if key in making.own and key not in making.made:
                     continue  # it was not made, so there is nothing to look at
-                function = self._find(invocation.integration, check.spec, key, check.name)
+                function = self._find(invocation.integration, check.spec, key)
                 yield _checked(function, key, check, making.loading, making.made)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
-    def _load(self, integration: Integration) -> Iterator[Asset]:
+    def _load(self, integration: Integration) -> Iterator[Asset | AssetCheck]:
         functions: dict[int, Function] = {id(each): each for each in self._functions}
         plain: dict[int, Asset] = {}
         for module in import_modules(list(integration.options.get("modules", ())), integration.root):
@@ -101,15 +101,15 @@ class PythonPlugin:
             for function in functions.values():
                 for asset in function.assets:
                     self._held[_identity(integration, asset.spec, asset.key)] = function
-                for key, check in function.checks:
-                    self._held[_identity(integration, check.spec, key, check.name)] = function
+                for key, check, _ in function.checks:
+                    self._held[_identity(integration, check.spec, key)] = function
         assets = [asset for function in functions.values() for asset in function.assets]
-        assets += plain.values()
-        checks = [check for function in functions.values() for check in function.checks]
-        yield from attach_checks([_owned(asset, integration) for asset in assets], checks, integration)
+        yield from (_owned(asset, integration) for asset in (*assets, *plain.values()))
+        for function in functions.values():
+            yield from (each._replace(integration=integration) for each in function.checks)
 
-    def _find(self, integration: Integration, spec: Mapping[str, Any], key: AssetKey, check: str = "") -> Function:
-        held = self._held.get(_identity(integration, spec, key, check))
+    def _find(self, integration: Integration, spec: Mapping[str, Any], key: AssetKey) -> Function:
+        held = self._held.get(_identity(integration, spec, key))
         if held is None:
             found = find_attribute(spec["module"], spec["qualname"], integration.root)
             if not isinstance(found, AssetFunction):
@@ -117,51 +117,19 @@ class PythonPlugin:
                     f"{spec['qualname']!r} in module {spec['module']!r} is no asset function any more.",
                     hint="Load the project again.",
                 )
-            held = self._held[_identity(integration, spec, key, check)] = found
+            held = self._held[_identity(integration, spec, key)] = found
         return held
 
 
-def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey, check: str = "") -> tuple[str, ...]:
-    return (integration.root, spec["module"], spec["qualname"], key, check)
+def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey) -> tuple[str, ...]:
+    # A check's own key and name as they were written: the graph may have found others for them.
+    return (integration.root, spec["module"], spec["qualname"], spec.get("asset", key), spec.get("check", ""))
 
 
 def _owned(asset: Asset, integration: Integration) -> Asset:
     if asset.integration is not None or asset.kind != KIND:
         return asset
     return replace(asset, integration=integration)
-
-
-def attach_checks(
-    assets: Sequence[Asset], checks: Iterable[tuple[AssetKey, Check]], integration: Integration
-) -> list[Asset]:
-    """Return the assets with the checks on them; a check on an asset that is not among them comes as a definition.
-
-    Such a definition has the checked asset's key and the resource type ``checks``; the graph adds its checks to the
-    asset that it means.
-
-    >>> found = attach_checks([], [(AssetKey("shop/orders"), Check("no_gaps"))], Integration("python", "python"))
-    >>> found[0].resource_type, found[0].checks[0].integration
-    ('checks', 'python')
-    """
-    own = {asset.key: i for i, asset in enumerate(assets) if asset.kind == KIND and asset.executable}
-    all_assets = list(assets)
-    for key, check in checks:
-        i = own.get(key)
-        if i is not None:
-            all_assets[i] = replace(all_assets[i], checks=(*all_assets[i].checks, check))
-            continue
-        all_assets.append(
-            Asset(
-                key=key,
-                kind=KIND,
-                integration=integration,
-                executable=False,
-                resource_type="checks",
-                checks=(check._replace(integration=integration.name),),
-                source=check.source,
-            )
-        )
-    return all_assets
 
 
 def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[AssetKey, Check]]:

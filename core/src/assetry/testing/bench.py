@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from assetry.run.context import Context, RunFacts
 from assetry.testing.loading import declared_refusals, load
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest, refusals
 from assetry.testing.watching import Decide, Lines, Recording, Watch, eventually
-from assetry.types.assets import Asset, Integration
+from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.codec import to_json
 from assetry.types.events import TERMINAL, Log
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -80,23 +80,35 @@ class Bench:
 
         return self.subject.another or replace(self.integration, name=f"{self.integration.name}_again")
 
-    def load(self, integration: Integration | None = None) -> list[Asset]:
-        """Load the assets anew."""
-        assets: list[Asset] = self.plugins.load_assets(integration or self.integration)
-        return assets
+    def load(self, integration: Integration | None = None) -> list[Asset | AssetCheck]:
+        """Load the assets and checks anew."""
+        found: list[Asset | AssetCheck] = self.plugins.load_assets(integration or self.integration)
+        return found
 
     @cached_property
-    def assets(self) -> list[Asset]:
-        """Return the assets of the integration, loaded once."""
+    def definitions(self) -> list[Asset | AssetCheck]:
+        """Return the assets and checks of the integration, loaded once."""
         return self.load()
 
     @cached_property
-    def graph(self) -> AssetGraph:
-        """Return their graph; what they are made from outside of it is added as bare sources."""
+    def assets(self) -> list[Asset]:
+        """Return the assets of the integration."""
+        return assets_in(self.definitions)
+
+    @cached_property
+    def outside(self) -> list[Asset]:
+        """Return what the assets are made from, or what is checked, outside of the integration: as bare sources."""
         known = {asset.key for asset in self.assets} | {alias for asset in self.assets for alias in asset.aliases}
         missing = dict.fromkeys(dep.key for asset in self.assets for dep in asset.deps if dep.name is None)
-        sources = [Asset(key=key, kind="outside", executable=False) for key in missing if key not in known]
-        return AssetGraph.of([*self.assets, *sources])
+        checked = (each.key for each in self.definitions if isinstance(each, AssetCheck))
+        names = {key.name for key in known}
+        missing.update(dict.fromkeys(key for key in checked if key not in names))
+        return [Asset(key=key, kind="outside", executable=False) for key in missing if key not in known]
+
+    @cached_property
+    def graph(self) -> AssetGraph:
+        """Return the graph of the integration."""
+        return AssetGraph.of([*self.definitions, *self.outside])
 
     def group(self, asset: Asset) -> InvocationGroup | None:
         """Ask for the group of an asset."""
@@ -228,8 +240,19 @@ class Bench:
         """Open a project with this integration, as a user's would be, records and values in the bench's folder."""
         urls: Mapping[str, Any] = {"store": "sqlite::memory:", "io": f"parquet:{self.folder / 'project'}"}
         # Without the installed plugins: the one under test may be among them.
-        with Project(integrations=[self.integration], root=self.folder, plugins=self.plugins, **urls) as project:
+        given = {"integrations": [self.integration], "root": self.folder, "plugins": self.plugins, **urls}
+        with Project(self.outside, **given) as project:
             yield project
+
+
+def assets_in(definitions: Iterable[Asset | AssetCheck]) -> list[Asset]:
+    """Return what is an asset among definitions."""
+    return [each for each in definitions if isinstance(each, Asset)]
+
+
+def named(definition: Asset | AssetCheck) -> str:
+    """Return what an asset or check is called in messages."""
+    return str(definition.key) if isinstance(definition, Asset) else f"check {definition.check.name}"
 
 
 def is_end(event: Any) -> bool:
@@ -249,8 +272,9 @@ def expected(bench: Bench) -> list[tuple[AssetKey, str | None]]:
 
 def told(bench: Bench) -> Iterator[tuple[str, str]]:
     """Yield every text that an integration gives away, and where it stands."""
+    for each in bench.definitions:
+        yield f"the definition of {named(each)}", repr(each) + json.dumps(to_json(each))
     for asset in bench.assets:
-        yield f"asset {asset.key}", repr(asset) + json.dumps(to_json(asset))
         yield f"the group of {asset.key}", repr(bench.group(asset)) if asset.executable else ""
     yield "the command", str(bench.plugins.invocation_command(bench.main))
     runs = {"": bench.plain, " of a failing run": bench.broken}

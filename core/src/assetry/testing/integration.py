@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from assetry.testing.bench import Bench, expected, is_end, told
+from assetry.testing.bench import Bench, assets_in, expected, is_end, named, told
 from assetry.testing.child import ChildError, elsewhere, run_invocation
 from assetry.testing.loading import module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest
 from assetry.testing.watching import Recording, Watch, eventually
-from assetry.types.assets import Asset
+from assetry.types.assets import Asset, AssetCheck
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Skipped, Started
 from assetry.types.invocations import CheckRef, InvocationGroup
@@ -61,13 +61,14 @@ class IntegrationConformance(PluginConformance):
 
     def test_give_assets_that_are_plain_data(self, bench: Bench) -> None:
         assert bench.assets, "assetry_load_assets gives no assets for the integration that was filled in"
-        for asset in bench.assets:
-            assert pickled(asset) == asset, f"{asset.key} is another one after pickling: put only plain data into it"
-            told = to_json(asset)
-            assert from_json(Asset, json.loads(json.dumps(told))) == asset, (
-                f"{asset.key} is another one after JSON: spec, metadata and options may hold text, numbers, booleans, "
-                "None, lists and dicts with text as keys"
+        for each in bench.definitions:
+            assert pickled(each) == each, f"{named(each)} is another one after pickling: put only plain data into it"
+            told = to_json(each)
+            assert from_json(type(each), json.loads(json.dumps(told))) == each, (
+                f"{named(each)} is another one after JSON: spec, facets, metadata and options may hold text, numbers, "
+                "booleans, None, lists and dicts with text as keys"
             )
+        for asset in bench.assets:
             size = len(json.dumps(to_json(asset.metadata)))
             assert size <= METADATA_LIMIT, f"{asset.key} has {size} bytes of metadata; {METADATA_LIMIT} are allowed"
 
@@ -76,11 +77,12 @@ class IntegrationConformance(PluginConformance):
         assert not twice, f"two assets have the key {twice[0]}: put the integration's or the folder's name before it"
 
     def test_give_each_asset_its_integration_and_kind(self, bench: Bench) -> None:
-        for asset in bench.assets:
-            assert asset.integration == bench.integration, (
-                f"{asset.key} has integration={asset.integration!r}: give it the one that was asked for, unchanged, "
+        for each in bench.definitions:
+            assert each.integration == bench.integration, (
+                f"{named(each)} has integration={each.integration!r}: give it the one that was asked for, unchanged, "
                 "or it cannot be known which plugin runs it"
             )
+        for asset in bench.assets:
             assert asset.kind, f"{asset.key} has no kind"
 
     def test_load_the_same_twice(self, bench: Bench) -> None:
@@ -93,11 +95,11 @@ class IntegrationConformance(PluginConformance):
     def test_keep_two_integrations_of_one_kind_apart(self, bench: Bench) -> None:
         mine, others = bench.load(), bench.load(bench.another)
         assert mine == bench.load(), "loading another integration changes the first one: keep no state between calls"
-        assert all(asset.integration == bench.another for asset in others), (
+        assert all(each.integration == bench.another for each in others), (
             "the assets of the second integration carry the first one: take it from the argument, not from a global"
         )
-        own = {group.key for group in map(bench.group, mine) if group is not None}
-        shared = own & {group.key for group in map(bench.group, others) if group is not None}
+        own = {group.key for group in map(bench.group, assets_in(mine)) if group is not None}
+        shared = own & {group.key for group in map(bench.group, assets_in(others)) if group is not None}
         assert not shared, f"both integrations have the group {sorted(shared)[0]!r}: put integration.name into its key"
 
     # -- groups ------------------------------------------------------------------------------------------------------
@@ -424,7 +426,7 @@ def repeated(values: Iterable[Any]) -> list[Any]:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def differing(first: list[Asset], second: list[Asset]) -> str:
-    """Say where two lists of assets begin to differ."""
+def differing(first: list[Asset | AssetCheck], second: list[Asset | AssetCheck]) -> str:
+    """Say where two lists of definitions begin to differ."""
     pair = next(((a, b) for a, b in zip(first, second, strict=False) if a != b), None)
-    return str(pair[0].key) if pair else f"their number: {len(first)} and {len(second)}"
+    return named(pair[0]) if pair else f"their number: {len(first)} and {len(second)}"

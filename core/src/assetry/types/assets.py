@@ -57,12 +57,16 @@ class Column(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Describe a test on an asset.
+    """A test on an asset.
 
     `severity` is ``error`` (a failure stops what is downstream) or ``warn``. `also` names the further assets the
     check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
     that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
     `fqn` is the dotted name its tool selects it by, as parts.
+
+    A check runs in an invocation of its integration that is there anyway. `counted` is False for one that is called
+    within assetry's own process, and that no plan counts as a run of a tool: on an asset that its integration does not
+    make, it becomes an invocation of its own, without assets.
 
     >>> Check("not_null_orders_id").severity
     'error'
@@ -77,6 +81,23 @@ class Check(NamedTuple):
     integration: str | None = None
     tags: tuple[str, ...] = ()
     fqn: tuple[str, ...] = ()
+    counted: bool = True
+
+
+class AssetCheck(NamedTuple):
+    """A check with the asset it is on, where the two are defined apart: a Python check of a dbt model.
+
+    `key` is the asset's key or an alias of it, or just the last part of exactly one asset's key. `integration` runs the
+    check; None stands for what makes the asset. The graph puts the check on its asset, and renames it there when
+    another integration's check has the name already.
+
+    >>> AssetCheck(AssetKey("shop/orders"), Check("no_gaps"), Integration("quality", "acme")).check.name
+    'no_gaps'
+    """
+
+    key: AssetKey
+    check: Check
+    integration: Integration | None = None
 
 
 class Dep(NamedTuple):
