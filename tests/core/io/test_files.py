@@ -10,6 +10,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ TABLE = pa.table({"id": [1, 2]})
 
 
 def python(key: str = "shop/orders", **more: Any) -> Asset:
-    return Asset(key=key, kind="python", **more)
+    return Asset(key=key, kind="python", kept=True, **more)
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ from pathlib import Path
 from assetry.types.assets import Asset
 from assetry.errors import ValueStoreError
 from assetry.io.files import FileIO
-files, asset = FileIO(Path(sys.argv[1])), Asset(key="big", kind="python")
+files, asset = FileIO(Path(sys.argv[1])), Asset(key="big", kind="python", kept=True)
 files.save(asset, 1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 for value in (b"x" * 100_000, pa.table({"n": np.random.default_rng(1).integers(0, 2**60, 100_000)})):
@@ -175,7 +176,7 @@ import sys
 from pathlib import Path
 from assetry.types.assets import Asset
 from assetry.io.files import FileIO
-files, asset = FileIO(Path(sys.argv[1])), Asset(key="n", kind="python")
+files, asset = FileIO(Path(sys.argv[1])), Asset(key="n", kind="python", kept=True)
 print("ready", flush=True)
 n = 0
 while True:
@@ -283,7 +284,7 @@ def test_tables_go_to_the_warehouse_and_objects_to_files(make: Callable[..., Val
     assert values.load(python("t"), pa.Table).to_pylist() == [{"id": 1}]
     assert values.load(python("o")) == {"a": 1}
     assert values.relation(python("t")) == ("db", "main", "t")
-    assert values.relation(python("t", relation=("a", "b", "c"))) == ("a", "b", "c")
+    assert values.relation(Asset(key="t", kind="x", relation=("a", "b", "c"))) == ("a", "b", "c")
 
 
 def test_a_place_for_anything_takes_both(make: Callable[..., ValueRouter], tmp_path: Path) -> None:
@@ -321,6 +322,9 @@ def test_what_became_a_table_is_read_as_one_now(make: Callable[..., ValueRouter]
 def test_without_a_record_both_places_are_tried(make: Callable[..., ValueRouter], tmp_path: Path) -> None:
     FileIO(tmp_path).save(python("o"), 5)
     assert make().load(python("o")) == 5
+    assert make().load(replace(python("o"), kind="acme")) == 5
+    with pytest.raises(ValueStoreError):
+        make().load(replace(python("o"), kept=False))  # a tool keeps it, and never in our files
     with pytest.raises(ValueStoreError, match="no value of 'gone' in memory"):
         make().load(python("gone"))
 
@@ -396,7 +400,7 @@ def test_values_of_two_processes(tmp_path: Path) -> None:
         from assetry.io.plugin import assetry_open_io
         from assetry.io.values import ValueRouter
         values = ValueRouter(assetry_open_io, f"parquet:{sys.argv[1]}", files=f"parquet:{sys.argv[1]}")
-        print(values.save(Asset(key="o", kind="python"), {"a": [1, 2.5, None, "x"]}).data_version)
+        print(values.save(Asset(key="o", kind="python", kept=True), {"a": [1, 2.5, None, "x"]}).data_version)
         """
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

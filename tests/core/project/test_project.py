@@ -616,6 +616,51 @@ def test_a_module_that_exits_is_an_error_of_the_definitions(tmp_path: Path) -> N
         _ = project.graph
 
 
+class Keeper:
+    """A plugin whose assets assetry keeps: one says nothing of its table, one a part."""
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Any:
+        if integration.kind != "keeper":
+            return None
+        made = {"kind": "keeper", "integration": integration, "kept": True}
+        return [
+            Asset(key="k/logins", **made),
+            Asset(key="k/orders", relation=(None, "raw", "orders"), **made),
+        ]
+
+
+def test_what_any_tool_lets_assetry_keep_gets_its_table(tmp_path: Path) -> None:
+    where = {"root": tmp_path, "integrations": [Integration("k", "keeper")], "plugins": [Keeper()]}
+    with Project(io="duckdb:shop.duckdb", **where) as project:
+        assert project.graph["k/orders"].relation == ("shop", "raw", "orders")
+        assert project.graph["k/logins"].relation is None  # nothing asks for it yet
+    read = Asset(key="read/orders", kind="x", executable=False, relation=("shop", None, "orders"))
+    with Project([read], io="duckdb:shop.duckdb", **where) as project:
+        assert project.graph["k/orders"].aliases == ("read/orders",)
+
+
+def test_what_any_tool_lets_assetry_keep_is_joined_with_a_source_at_its_table(tmp_path: Path) -> None:
+    read = Asset(key="read/logins", kind="x", executable=False, relation=("shop", "main", "logins"))
+    where = {"root": tmp_path, "integrations": [Integration("k", "keeper")], "plugins": [Keeper()]}
+    with Project([read], io="duckdb:shop.duckdb", **where) as project:
+        assert project.graph["k/logins"].aliases == ("read/logins",)
+        assert project.graph["k/logins"].relation == ("shop", "main", "logins")
+
+
+def test_two_tools_that_let_assetry_keep_one_table_are_refused(tmp_path: Path) -> None:
+    @asset(key="app/logins")
+    def logins() -> int:
+        return 1
+
+    where = {"root": tmp_path, "integrations": [Integration("k", "keeper")], "plugins": [Keeper()]}
+    with (
+        Project([logins], io="duckdb:shop.duckdb", **where) as project,
+        pytest.raises(DuplicateKeyError, match="'k/logins' and 'app/logins' would be kept in one table"),
+    ):
+        _ = project.graph
+
+
 def test_two_assets_of_one_table_are_refused(tmp_path: Path) -> None:
     text = "from assetry import asset\n"
     for key in ("app/logins", "web/logins"):

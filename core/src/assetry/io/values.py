@@ -20,10 +20,9 @@ PROJECT, FILES, NOWHERE = "project", "files", "none"
 class ValueRouter:
     """Keep and find the values of a project's assets; what `RunContext.load` and `.save` use.
 
-    * An asset with an `io` URL of its own is kept there, and an asset of another integration is found where that
-      integration's tables are (`io_url`), else in the project's place.
-    * A table of a Python asset is kept in the project's place, `default`; any other Python object too, unless that
-      place keeps tables only: then it goes to `files`.
+    * An asset with an `io` URL of its own is kept there, any other where its integration's tables are (`io_url`), else
+      in the project's place, `default`.
+    * A value that is no table goes to `files` where that place keeps tables only.
     * Where a value went stands in its metadata under ``io`` (``project``, ``files`` or ``none``), which
       `last_metadata` returns in a later process; without a record both places are tried.
 
@@ -32,9 +31,9 @@ class ValueRouter:
 
     >>> from assetry.io.memory import MemoryIO
     >>> values = ValueRouter(lambda url: MemoryIO(), "memory:")
-    >>> dict(values.save(Asset(key="answer", kind="python"), 42).metadata)
+    >>> dict(values.save(Asset(key="answer", kind="python", kept=True), 42).metadata)
     {'type': 'int', 'io': 'project'}
-    >>> values.load(Asset(key="answer", kind="python"))
+    >>> values.load(Asset(key="answer", kind="python", kept=True))
     42
     """
 
@@ -126,7 +125,7 @@ class ValueRouter:
         if asset.io is not None:
             return asset.io
         integration = asset.integration
-        if integration is None or integration.kind == "python":
+        if integration is None:
             return self.default
         with self._lock:
             if integration not in self._urls:
@@ -144,7 +143,7 @@ class ValueRouter:
             return manager
 
     def _load(self, asset: Asset, partition: str | None) -> Any:
-        if asset.io is not None or asset.kind != "python":
+        if asset.io is not None or not asset.kept:
             return self._manager(self._url(asset)).load(asset, partition)
         first: ValueStoreError | None = None
         for url in self._candidates(asset, partition):

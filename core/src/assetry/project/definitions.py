@@ -18,13 +18,12 @@ from assetry.io.values import ValueRouter
 from assetry.project.settings import Settings, absolute
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import import_modules
+from assetry.python.plugin import KIND as PYTHON
 from assetry.python.plugin import PythonPlugin
 from assetry.types.assets import Asset, AssetCheck, Integration
 
 #: The plugins that assetry itself consists of, by name; each is a module of hook implementations.
 BUILT_IN = {"executors": "assetry.run.threads", "io": "assetry.io.plugin", "store": "assetry.store.sqlite"}
-
-PYTHON = "python"
 
 #: The module beside the project file that may hold the project's own hooks.
 LOCAL_PLUGINS = "assetry_plugins"
@@ -120,30 +119,29 @@ class Definitions:
         return graph
 
     def _placed(self, assets: Sequence[Asset], values: Callable[[], ValueRouter]) -> Iterable[Asset]:
-        """Give a Python asset its table where that is some integration's source, so that the two become one node.
+        """Give the assets that assetry keeps their tables, as far as that has to be known.
 
-        An asset that a source names by its key, or by `meta`, is kept where the source looks for it instead.
+        A stated one is completed. One that is not stated is told where it is some integration's source, so that the
+        two become one node; but an asset that a source names, by its key or by `joins`, is kept where the source looks.
         """
         sources = [asset for asset in assets if asset.relation is not None and not asset.executable]
         wanted = {asset.relation.folded for asset in sources if asset.relation is not None}
         named = {asset.key for asset in sources} | {asset.joins for asset in sources}
         for given in assets:
             asset = given if given.io is None else replace(given, io=absolute(given.io, self._settings.root))
-            if asset.kept:
-                yield replace(asset, relation=values().relation(asset))
-                continue
-            relation = None
-            if wanted and asset.kind == PYTHON and asset.executable and asset.relation is None:
-                relation = None if asset.key in named else values().relation(asset)
-            joins = relation is not None and relation.folded in wanted
-            yield replace(asset, relation=relation) if joins else asset
+            stated = asset.relation is not None
+            if asset.kept and (stated or (wanted and asset.executable and asset.key not in named)):
+                relation = values().relation(asset)
+                if stated or (relation is not None and relation.folded in wanted):
+                    asset = replace(asset, relation=relation)
+            yield asset
 
 
 def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
-    """Refuse two Python assets of one table: each would overwrite the other without a word."""
+    """Refuse two assets that would be kept in one table: each would overwrite the other without a word."""
     named: dict[str, list[Asset]] = {}
     for asset in graph.assets:
-        if asset.kind == PYTHON and asset.executable:
+        if asset.kept and asset.executable:
             named.setdefault(asset.key.name.casefold(), []).append(asset)
     tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
     for asset in (each for alike in named.values() if len(alike) > 1 for each in alike):

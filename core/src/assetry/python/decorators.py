@@ -327,6 +327,7 @@ def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKe
         code_parts=parts,
         partitions_def=keywords.get("partitions_def"),
         io=keywords.get("io_manager"),
+        kept=True,
         **_policies(keywords),
     )
 

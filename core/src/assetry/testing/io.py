@@ -262,13 +262,13 @@ def read(plugin: Any, url: str, made: Asset) -> Any:
 
 
 def asset(name: str, *partitions: str) -> Asset:
-    """Return a Python asset to keep.
+    """Return an asset to keep, as a Python function makes one.
 
     >>> str(asset("orders").key)
     'kit/orders'
     """
     parts = StaticPartitionsDefinition(partitions) if partitions else None
-    return Asset(key=f"kit/{name}", kind="python", partitions_def=parts)
+    return Asset(key=f"kit/{name}", kind="python", partitions_def=parts, kept=True)
 
 
 def table() -> pa.Table:

@@ -164,8 +164,9 @@ class Asset:
     * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
       an installed dbt package, when that project is loaded itself).
     * `io`: URL of the IO manager that keeps its value; None for the project's.
-    * `kept`: True when its integration hands its rows to `RunContext.save`, as Python functions do: the table is in the
-      project's place, or where the integration's `assetry_io_url` says, and that completes its `relation`.
+    * `kept`: True when its integration hands its value to `RunContext.save`, as Python functions do: the table is in
+      the project's place, or where the integration's `assetry_io_url` says, and that completes a `relation` that is
+      stated. Without one the table has the last part of the key as its name.
 
     Raises `DefinitionError` when it names itself as a dependency.
 

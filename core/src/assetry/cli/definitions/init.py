@@ -143,7 +143,7 @@ def _scaffold(session: Session, root: Path, has_assets: bool) -> list[str]:
 def _look(session: Session, root: Path) -> tuple[list[Integration], Asset | None]:
     """Return the projects of known tools in the folder, and a table of theirs that an example can read."""
     with _undefined_project(root) as project:
-        found = [each for each in project.integrations if each.kind != "python"]
+        found = project.plugins.discover(str(root))
         if not found:
             return [], None
         try:
