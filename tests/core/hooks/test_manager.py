@@ -175,6 +175,23 @@ def test_hook_assetry_value_metadata_first_answer_counts() -> None:
     assert plugins(Facts()).value_metadata("x") == {}
 
 
+def test_hook_assetry_selection_hint_first_answer_counts() -> None:
+    class Told:
+        @hookimpl
+        def assetry_selection_hint(self, method: str, value: str) -> str | None:
+            return f"not {value}" if method == "result" else None
+
+    class Broken:
+        @hookimpl
+        def assetry_selection_hint(self, method: str) -> str | None:
+            raise ValueError(method)
+
+    found = plugins(Told(), Broken())
+    assert found.selection_hint("result", "error") == "not error"
+    assert found.selection_hint("tag", "x") is None
+    assert {problem.plugin for problem in found.problems} == {"Broken"}
+
+
 def test_hook_assetry_panels_asks_everyone() -> None:
     class One:
         @hookimpl

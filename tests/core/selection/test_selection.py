@@ -21,15 +21,25 @@ SHOP = Integration("transform", "dbt")
 
 
 def dbt(name: str, *deps: str, folder: str = "staging", kind: str = "model", **rest: Any) -> Asset:
+    read, parts = kind == "source", name.split("/")
+    facets = {
+        "package": "shop",
+        "package:this": True,
+        "source": [parts[:1], parts, ["shop", *parts]] if read else [],
+        "exposure": [],
+        "config": {"enabled": True, "materialized": "view", "meta": {"layer": folder}},
+        "path": [f"models/{folder}/schema.yml"],
+    }
     return Asset(
         key=f"shop/{name}",
         kind="dbt",
         integration=SHOP,
         deps=deps,
-        fqn=("shop", folder, *name.split("/")),
+        fqn=None if read else ("shop", folder, *parts),
         source=f"models/{folder}/{name}.sql",
         resource_type=kind,
-        executable=kind != "source",
+        executable=not read,
+        facets=facets,
         **rest,
     )
 
@@ -49,7 +59,8 @@ GRAPH = AssetGraph.of(
             deps=["shop/orders"],
             source="./assets/sales.py:14",
             partitions_def=DailyPartitionsDefinition("2024-01-01"),
-            metadata={"config": "none"},
+            metadata={"config": {"config": "hidden"}},
+            facets={"config": {"config": ["none", "some"]}, "score": "b", "pii": True},
         ),
         Asset(key="py/orders", kind="python", source="assets.py:3", deps=["forecast"]),
         Asset(key="regional", kind="python", partitions_def=StaticPartitionsDefinition(["eu", "us"])),
@@ -105,6 +116,16 @@ EVERYTHING = {str(key) for key in GRAPH.keys}
         ("partition:*", {"forecast", "regional", "files"}),
         ("partition:none,kind:python", {"py/orders"}),
         ("config.config:none", {"forecast"}),
+        ("score:b", {"forecast"}),
+        ("score:[ab]", {"forecast"}),
+        ("pii:true", {"forecast"}),
+        ("pii:TRUE", {"forecast"}),
+        ("config.meta.layer:marts", {"shop/orders", "shop/island"}),
+        ("package:this,marts", {"shop/orders", "shop/island"}),
+        ("package:s*,marts", {"shop/orders", "shop/island"}),
+        ("source:shop.r*.c?icks", {"events/clicks"}),
+        ("path:models/marts/schema.yml", {"shop/orders", "shop/island"}),
+        ("path:models/*/schema.yml,marts", {"shop/orders", "shop/island"}),
         ("forecast+", {"forecast", "py/orders"}),
         ("1+shop/orders", {"shop/orders", "shop/stg_orders", "shop/stg_clicks"}),
     ],
@@ -172,6 +193,20 @@ def test_checks_lead_to_what_they_read() -> None:
     with pytest.raises(SelectionError) as caught:
         select(graph, "related")
     assert caught.value.near == ("a",)
+    assert "+related" in str(caught.value.hint)
+
+
+def test_facets_of_checks_lead_to_what_they_read() -> None:
+    check = Check(
+        "related", also=(AssetKey("b"),), facets={"test_name": "relationships", "config": {"severity": "warn"}}
+    )
+    graph = AssetGraph.of([Asset(key="a", kind="dbt", checks=[check]), Asset(key="b", kind="dbt"), dbt("c")])
+    assert select(graph, "1+test_name:rel*") == select(graph, "+config.severity:warn") == ("a", "b")
+    with pytest.raises(SelectionError, match="No asset matches 'test_name:rel") as caught:
+        select(graph, "test_name:rel*")
+    assert caught.value.near == ("a",)
+    assert "+test_name:rel*" in str(caught.value.hint)
+    assert select(graph, "shop/c test_name:unique") == ("shop/c",)
 
 
 # States
@@ -203,8 +238,8 @@ def test_states_are_words_and_need_records() -> None:
     with pytest.raises(SelectionError, match="cannot be asked"):
         chosen("state:stale")
     with pytest.raises(SelectionError) as caught:
-        chosen("state:modified+", statuses=dict)
-    assert "state:stale" in str(caught.value)
+        chosen("state:modified+", statuses=dict, hint=lambda method, value: f"Not {method} {value}.")
+    assert caught.value.hint == "Not state modified."
 
 
 # What cannot be read
@@ -240,10 +275,8 @@ def test_states_are_words_and_need_records() -> None:
         ("path:'models", 5),
         ("tga:nightly", 0),
         ("a  tga:nightly+", 3),
-        ("source:a.b.c.d", 0),
-        ("exposure:a.b.c", 0),
+        ("a nothing.at.all:x", 2),
         ("state:x", 0),
-        ("config.nothing:x", 0),
         ("version:3", 0),
         ("test_type:unit", 0),
         ("(" * 55 + "a" + ")", 50),
@@ -271,6 +304,40 @@ def test_an_unknown_method_tells_a_near_one() -> None:
         chosen("tga:nightly")
     assert caught.value.near[0] == "tag:"
     assert "key:tga:nightly" in str(caught.value.hint)
+    with pytest.raises(SelectionError) as caught:
+        chosen("scoer:b")
+    assert caught.value.near[0] == "score:"
+    assert "There are column, config, exposure, " in str(caught.value.hint)
+
+
+def test_a_word_of_another_tool_tells_what_to_write_instead() -> None:
+    with pytest.raises(SelectionError, match="result: finds no assets") as caught:
+        chosen("forecast result:error+", hint=lambda method, value: f"{method} {value}: not here.")
+    assert caught.value.hint == "result error: not here."
+    with pytest.raises(SelectionError, match="Unknown method 'result'"):
+        chosen("result:error", hint=lambda _method, _value: None)
+
+
+def test_a_method_that_an_integration_has_finds_nothing_where_no_asset_answers_it() -> None:
+    # As in dbt, which only warns: what one excludes, or adds, need not be there today.
+    assert chosen("forecast exposure:weekly config.nothing.at.all:x") == {"forecast"}
+    assert chosen("forecast", "exposure:weekly") == {"forecast"}
+
+
+def test_a_facet_of_few_values_lists_them() -> None:
+    for text in ("score:a", "source:a.b.c.d"):
+        with pytest.raises(SelectionError, match=f"No asset matches '{text}'") as caught:
+            chosen(text)
+        listed = "b" if text == "score:a" else "raw, raw.clicks, raw.orders, shop.raw.clicks, shop.raw.orders"
+        assert caught.value.hint == f"There are {listed}."
+
+
+def test_what_an_asset_is_by_a_bare_name_only_where_nothing_else_is() -> None:
+    assert chosen("clicks") == {"events/clicks"}
+    graph = AssetGraph.of([dbt("raw/orders", kind="source"), dbt("orders")])
+    assert select(graph, "orders") == ("shop/orders",)
+    assert select(graph, "*") == ("shop/orders",)
+    assert select(AssetGraph.of([dbt("raw/orders", kind="source")]), "orders") == ("shop/raw/orders",)
 
 
 def test_a_slip_of_the_pen_is_found_before_anything_is_looked_for() -> None:
@@ -291,6 +358,13 @@ def test_a_slip_of_the_pen_is_found_before_anything_is_looked_for() -> None:
         ("nightly", "tag:nightly"),
         ("sales", "group:sales"),
         ("source:raw.odrers", "source:raw.orders"),
+        ("raw", "source:raw"),
+        ("b", "score:b"),
+        ("package:shpo", "package:shop"),
+        ("config.materialised:view", "config.materialized:view"),
+        ("config.meta.lyaer:marts", "config.meta.layer:marts"),
+        ("config.meta.layer:mart", "config.meta.layer:marts"),
+        ("config.enabled:ture", "config.enabled:true"),
         ("kind:pyhton", "kind:python"),
         ("path:models/mart", "path:models/marts"),
         ("resource_type:modle", "resource_type:model"),

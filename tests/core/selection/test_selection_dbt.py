@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.selection.selection import select
-from assetry.types.assets import Asset, Check
-from assetry.types.keys import AssetKey
+from assetry.types.assets import Integration
+from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
+from assetry_dbt.manifest.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ models:
     staging: {+tags: [nightly]}
     marts: {+materialized: table, +group: finance}
 seeds:
-  shop: {+tags: [static]}
+  shop: {+tags: [static], +quote_columns: false, +column_types: {id: varchar}}
 """,
     "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: ':memory:'}}}\n",
     "models/staging/stg_orders.sql": "select 1 as id from {{ source('raw', 'orders') }}",
@@ -38,7 +38,7 @@ seeds:
     "models/staging/_staging.yml": """
 sources:
   - name: raw
-    tags: [landing]
+    config: {tags: [landing], meta: {owner: ingest, pii: true}}
     tables:
       - {name: orders, columns: [{name: id, tags: [pii], data_tests: [not_null]}]}
       - {name: customers}
@@ -55,7 +55,7 @@ models:
           - unique
           - relationships: {arguments: {to: "ref('stg_customers')", field: id}}
   - name: stg_customers
-    columns: [{name: id, data_tests: [not_null: {config: {tags: [strict]}}]}]
+    columns: [{name: id, data_tests: [not_null: {config: {tags: [strict], severity: warn}}]}]
 """,
     "models/marts/orders.sql": "select * from {{ ref('stg_orders') }} join {{ ref('country') }} using (id)",
     "models/marts/customers.sql": "select * from {{ ref('stg_customers') }}, {{ ref('ext', 'ext_mart') }}",
@@ -70,14 +70,44 @@ groups: [{name: finance, owner: {email: finance@example.com}}]
 models:
   - name: orders
     access: public
-    tags: [nightly, core]
+    config:
+      tags: [nightly, core]
+      team: data
+      meta:
+        owner: finance
+        pii: true
+        labels: [gold, 7, true]
+        deep: {er: {x: y}}
+        none:
+        priority: 1
+        cron: 0 * * * *
+        wild: "[a]*"
     data_tests:
       - dbt_less: {arguments: {other: "ref('island')"}}
+  - name: customers
+    config:
+      contract: {enforced: true}
+      meta: {owner: crm, pii: false, labels: [silver, finance], deep: y}
+    columns: [{name: id, data_type: integer}]
   - name: dim
     latest_version: 2
     versions: [{v: 1}, {v: 2}, {v: 3}]
   - name: island
     description: Stands alone, but for a test.
+    config:
+      full_refresh: true
+      persist_docs: {relation: true, columns: false}
+      docs: {show: false, node_color: "#fff"}
+      grants: {select: [reporter, analyst]}
+      alias: finance
+  - name: use_dim
+    access: private
+    config: {materialized: incremental, on_schema_change: fail, unique_key: [id, at], meta: {cron: 0 1 2 3 4}}
+unit_tests:
+  - name: dims_are_used
+    model: use_dim
+    given: [{input: ref('dim'), rows: [{id: 1}]}]
+    expect: {rows: [{id: 1}]}
 """,
     "models/shop/inner.sql": "select * from {{ ref('customers') }}",
     "models/ext/staging.with.dots.sql": "select * from {{ ref('inner') }}",
@@ -104,6 +134,9 @@ exposures:
 select * from {{ ref('orders') }}
 {% endsnapshot %}
 """,
+    "dbt_packages/tools/dbt_project.yml": "name: tools\n",
+    "dbt_packages/tools/models/tool.sql": "select 1 as id",
+    "dbt_packages/tools/models/tools.yml": "models: [{name: tool, data_tests: [dbt_less: {arguments: {other: 1}}]}]",
     "dbt_packages/ext/dbt_project.yml": "name: ext\n",
     "dbt_packages/ext/models/staging/ext_stg.sql": "select * from {{ source('crm', 'leads') }}",
     "dbt_packages/ext/models/marts/ext_mart.sql": "select * from {{ ref('ext_stg') }}",
@@ -148,6 +181,34 @@ SELECTORS = [
     "config.materialized:view", "config.materialized:seed", "config.tags:nightly", "config.group:finance",
     "file:orders.sql", "file:orders", "file:*.csv", "file:stg_*", "file:_staging.yml", "orders.sql", "country.csv",
     "stg_*.sql", "Orders.SQL", "+file:assert_orders.sql",
+    # Of which package, which source, which exposure.
+    "package:this", "package:t*", "package:th*", "package:tools", "package:this,resource_type:model", "+package:tools",
+    "+package:this", "source:web.page*", "source:web.page.views", "source:*.page*", "source:ext.raw.x", "source:*.*.*",
+    "source:[rw]*", "exposure:shop.*", "exposure:w*", "exposure:*.from*", "exposure:shop", "access:private",
+    "access:nothing_at_all", "access:protected,resource_type:model",
+    # Configurations: texts, flags, lists, what is nested, of sources, seeds and snapshots; and what is none of these.
+    "config.meta.owner:finance", "config.meta.owner:crm", "config.meta.owner:ingest", "config.meta.owner:fin*",
+    "config.meta.owner:*", "config.meta.pii:true", "config.meta.pii:TRUE", "config.meta.pii:false",
+    "config.meta.pii:yes", "config.meta.labels:gold", "config.meta.labels:finance", "config.meta.labels:7",
+    "config.meta.labels:true", "config.meta.labels:false", "config.meta.deep.er.x:y", "config.meta.deep:y",
+    "config.meta.deep.er:y", "config.meta.deep.er.x.z:y", "config.meta.nothing.at.all:y", "config.meta.priority:1",
+    "config.meta.none:None", "config.meta.none:null", "config.meta:finance", "config.meta.wild:[a]*",
+    "config.meta.wild:[a]", "config.enabled:true", "config.enabled:false", "config.materialized:incremental",
+    "config.materialized:t*", "config.materialized:Table", "config.contract.enforced:true",
+    "config.contract.enforced:false", "config.contract:true", "config.persist_docs.relation:true",
+    "config.persist_docs.columns:false", "config.docs.show:false", "config.docs.node_color:#fff",
+    "config.grants.select:reporter", "config.grants.select:rep*", "config.full_refresh:true",
+    "config.on_schema_change:fail", "config.unique_key:at", "config.unique_key:id", "config.strategy:check",
+    "config.check_cols:all", "config.quote_columns:false", "config.column_types.id:varchar", "config.access:public",
+    "config.access:private", "config.tags:landing", "config.tags:static", "config.alias:finance", "config.team:data",
+    "config.nothing:at_all", "config:table", "config.tags:night*", "+config.meta.owner:finance,config.meta.pii:true",
+    "1+config.contract.enforced:true+1", "@config.meta.labels:silver",
+    # Tests are no assets, but what they read is.
+    "+test_name:not_null", "+test_name:dbt_less", "1+test_name:uni*", "+test_type:singular", "+test_type:generic",
+    "+test_type:data", "+test_type:schema", "+test_type:unit", "+unit_test:*", "1+unit_test:shop.dims*",
+    "+resource_type:test", "1+resource_type:unit_test", "@test_name:relationships", "test_name:not_null", "unit_test:*",
+    "+config.severity:warn", "+config.severity:WARN", "1+config.severity:Error", "+config.materialized:test",
+    "+config.tags:strict", "+config.enabled:true", "+dims_are_used", "+shop.marts.dims_are_used", "1+shop.staging",
     # Paths.
     "path:models/staging", "path:models/staging/", "path:models/staging/stg_orders.sql", "path:models/staging/*.sql",
     "path:models/*", "path:models/*/*.sql", "path:models/**/*.sql", "path:models/**", "path:**/orders.sql",
@@ -164,6 +225,8 @@ SELECTORS = [
 EXCLUSIONS = [
     ("*", "staging"), ("+orders", "orders"), ("+weekly", "tag:nightly"), ("shop", "orders+ ext"),
     ("tag:nightly", "stg_orders,tag:nightly"), ("@stg_orders", "exposure:* source:*"), ("orders", "nothing_at_all"),
+    (None, "config.meta.owner:finance"), (None, "package:this"), ("package:this", "config.enabled:true"),
+    ("*", "config.meta.nothing:at_all"), (None, "exposure:nothing_at_all"), ("package:*", "source:* exposure:w*"),
     ("orders", "orders"), (None, "tag:nightly"), (None, "marts+"), ("source:raw+", "+orders customers+"),
 ]  # fmt: skip
 
@@ -171,7 +234,7 @@ Ask = Callable[[str | None, str | None], set[str]]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Ask]]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ask]]:
     from dbt.cli.main import dbtRunner
 
     folder = tmp_path_factory.mktemp("shop")
@@ -196,65 +259,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Ask
             found = {json.loads(line)["unique_id"] for line in listed.result or ()}
             return {each for each in found if not each.startswith(("test.", "unit_test."))}
 
-        yield parsed.result, ask
+        yield folder, ask
     finally:
         os.chdir(before)
 
 
 @pytest.fixture(scope="module")
-def graph(project: tuple[Any, Ask]) -> AssetGraph:
-    manifest, _ = project
-    nodes = {**manifest.nodes, **manifest.sources, **manifest.exposures}
-    tests = {each: node for each, node in nodes.items() if node.resource_type == "test"}
-    keys = {each: _key(node) for each, node in nodes.items() if each not in tests}
-    checks: dict[str, list[Check]] = {}
-    for node in tests.values():
-        attached = getattr(node, "attached_node", None) or node.depends_on.nodes[0]
-        home, *others = dict.fromkeys((attached, *node.depends_on.nodes))
-        also = tuple(keys[other] for other in others)
-        check = Check(node.name, also=also, tags=tuple(node.tags), source=node.original_file_path, fqn=tuple(node.fqn))
-        checks.setdefault(home, []).append(check)
-    return AssetGraph.of(_asset(nodes[each], keys, checks.get(each, ())) for each in keys)
-
-
-def _key(node: Any) -> AssetKey:
-    if node.resource_type == "source":
-        return AssetKey((node.package_name, node.source_name, node.name))
-    if node.resource_type == "exposure":
-        return AssetKey((node.package_name, "exposure", node.name))
-    versioned = node.resource_type == "model" and node.version
-    return AssetKey((node.package_name, node.name, f"v{node.version}") if versioned else (node.package_name, node.name))
-
-
-def _asset(node: Any, keys: dict[str, AssetKey], checks: Any) -> Asset:
-    kind = str(node.resource_type)
-    version = getattr(node, "version", None) if kind == "model" else None
-    patch = getattr(node, "patch_path", None)
-    facts = {
-        "unique_id": node.unique_id,
-        "package": node.package_name,
-        "path": node.original_file_path,
-        "patch": patch.split("://")[1] if patch else None,
-        "access": str(node.access) if kind == "model" else None,
-        "materialized": getattr(node.config, "materialized", None),
-        "latest_version": getattr(node, "latest_version", None),
-    }
-    inside = node.package_name == "shop"
-    return Asset(
-        key=keys[node.unique_id],
-        kind="dbt",
-        deps=[keys[each] for each in getattr(node, "depends_on_nodes", ()) if each in keys],
-        tags=node.tags,
-        group=getattr(node.config, "group", None),
-        fqn=node.fqn,
-        version=None if version is None else str(version),
-        metadata={name: value for name, value in facts.items() if value is not None},
-        source=node.original_file_path if inside else f"dbt_packages/{node.package_name}/{node.original_file_path}",
-        fallback=not inside,
-        executable=kind not in ("source", "exposure"),
-        resource_type=kind,
-        checks=checks,
-    )
+def graph(project: tuple[Path, Ask]) -> AssetGraph:
+    manifest = read_manifest(project[0] / "target" / "manifest.json")
+    placement = Placement(Integration("shop", "dbt"), "shop", "dev", "dbt_packages")
+    return AssetGraph.of(assets_of(manifest, placement, code_versions(manifest, {}, {}, None)))
 
 
 def _ours(graph: AssetGraph, selector: str | None, exclude: str | None) -> set[str]:
@@ -265,12 +279,12 @@ def _ours(graph: AssetGraph, selector: str | None, exclude: str | None) -> set[s
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
-def test_a_selector_means_what_dbt_means(project: tuple[Any, Ask], graph: AssetGraph, selector: str) -> None:
+def test_a_selector_means_what_dbt_means(project: tuple[Path, Ask], graph: AssetGraph, selector: str) -> None:
     assert _ours(graph, selector, None) == project[1](selector, None)
 
 
 def test_a_source_is_found_by_its_bare_name_where_dbt_finds_nothing(
-    project: tuple[Any, Ask], graph: AssetGraph
+    project: tuple[Path, Ask], graph: AssetGraph
 ) -> None:
     assert project[1]("page.views", None) == set()
     assert _ours(graph, "page.views", None) == {"source.shop.web.page.views"}
@@ -278,6 +292,6 @@ def test_a_source_is_found_by_its_bare_name_where_dbt_finds_nothing(
 
 @pytest.mark.parametrize(("selector", "exclude"), EXCLUSIONS)
 def test_an_exclusion_means_what_dbt_means(
-    project: tuple[Any, Ask], graph: AssetGraph, selector: str | None, exclude: str
+    project: tuple[Path, Ask], graph: AssetGraph, selector: str | None, exclude: str
 ) -> None:
     assert _ours(graph, selector, exclude) == project[1](selector, exclude)

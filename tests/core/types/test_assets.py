@@ -40,6 +40,7 @@ FULL = Asset(
     consumer=True,
     computed_on_read=True,
     resource_type="model",
+    facets={"package": "shop", "source": [["raw"], ["raw", "orders"]], "config": {"meta": {"pii": True, "n": None}}},
     fqn=["shop", "marts", "orders"],
     version="2",
     aliases=["shop/raw/orders"],
@@ -56,14 +57,14 @@ def test_every_field_travels_as_json_and_pickled() -> None:
         field.name for field in dataclasses.fields(Asset) if getattr(FULL, field.name) == getattr(plain, field.name)
     ]
     assert unset == []
-    for asset in (FULL, plain):
+    for asset in (FULL, plain, dataclasses.replace(FULL, fqn=None)):
         assert from_json(Asset, to_json(asset)) == asset
         assert pickle.loads(pickle.dumps(asset)) == asset
     assert to_json(plain) == {"key": "a", "kind": "x"}
 
 
 def test_a_check_that_stands_apart_travels_as_json_and_pickled() -> None:
-    check = Check("no_gaps", also=(AssetKey("a"),), spec={"n": 1}, counted=False)
+    check = Check("no_gaps", also=(AssetKey("a"),), spec={"n": 1}, counted=False, facets={"test_name": "gaps"})
     for apart in (
         AssetCheck(AssetKey("shop/orders"), check, Integration("q", "acme", {"x": [1]})),
         AssetCheck(AssetKey("orders"), Check("ok")),

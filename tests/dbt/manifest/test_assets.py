@@ -167,7 +167,8 @@ def test_tests_that_read_nothing_have_a_place_of_their_own(assets: dict[str, Ass
 
 def test_checks_carry_what_dbt_calls_them(assets: dict[str, Asset]) -> None:
     check = next(check for check in assets["shop/orders"].checks if check.name == "orders")
-    assert check.spec == {"unique_id": "test.shop.orders", "fqn": ["shop", "orders"], "name": "orders"}
+    assert check.spec == {"unique_id": "test.shop.orders"}
+    assert check.fqn == ("shop", "orders")
     assert check.source == "tests/orders.sql"
 
 

@@ -353,6 +353,12 @@ class Plugins:
             raise self._broken_one(scheme, question) or NoClaimError(f"{question}.", hint=hint)
         return found[1]
 
+    def selection_hint(self, method: str, value: str) -> str | None:
+        """Return what to write instead of a criterion that no method answers; None when no plugin knows it."""
+        for _, answer in self._all("assetry_selection_hint", {"method": method, "value": value}):
+            return str(answer)
+        return None
+
     def value_metadata(self, value: Any) -> Mapping[str, Any]:
         """Return facts about a value; empty when no plugin knows its type."""
         for _, answer in self._all("assetry_value_metadata", {"value": value}):

@@ -133,6 +133,15 @@ def assetry_open_executor(url: str) -> Executor | None:
 
 
 @hookspec(firstresult=True)
+def assetry_selection_hint(method: str, value: str) -> str | None:
+    """Return what to write instead of ``method:value`` in a selection. The first answer counts.
+
+    For words that select in your tool, and find no assets here: asked when no method of that name is known, and for a
+    `state` that is none. The answer is the hint of the error. Pure and fast; None for words that are not yours.
+    """
+
+
+@hookspec(firstresult=True)
 def assetry_value_metadata(value: Any) -> Mapping[str, Any] | None:
     """Return facts about a Python value: ``rows``, ``columns``, ``preview``. The first answer counts.
 

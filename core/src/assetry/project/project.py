@@ -167,7 +167,7 @@ class Project:
 
     def selection(self, select: Selectors = None, exclude: Selectors = None) -> Selection:
         """Do as `select`, and also return the parts of the selection that match nothing, for a warning."""
-        return selection(self.graph, select, exclude or (), self._status_names)
+        return selection(self.graph, select, exclude or (), self._status_names, self.plugins.selection_hint)
 
     def _status_names(self) -> Mapping[AssetKey, str]:
         return {status.key: status.status for status in self._statuses}

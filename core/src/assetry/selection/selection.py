@@ -12,7 +12,7 @@ from typing import NamedTuple
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.selection.grammar import Criterion, Either, Expression, Reach, Reaching, Selector, Without, read_selector
-from assetry.selection.methods import Criteria, Statuses
+from assetry.selection.methods import Criteria, Hint, Statuses
 from assetry.types.keys import AssetKey
 
 
@@ -36,11 +36,13 @@ def select(
     selectors: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = (),
     statuses: Statuses | None = None,
+    hint: Hint | None = None,
 ) -> tuple[AssetKey, ...]:
     """Return the keys that `selectors` means, without those that `exclude` means, in the graph's order.
 
     None, or an empty list, is everything; a list is the union of its members. `statuses` returns the status of each
-    asset; it is asked only when ``state:`` occurs. Raises `SelectionError` when a selection cannot be read (a caret
+    asset; it is asked only when ``state:`` occurs. `hint` is given a method and value that find no assets, and returns
+    what to write instead, or None. Raises `SelectionError` when a selection cannot be read (a caret
     points at the place) or when nothing is left of it (with near names).
 
     >>> from assetry.types.assets import Asset
@@ -49,7 +51,7 @@ def select(
     >>> select(graph, "+orders", exclude="raw")
     (AssetKey('shop/orders'),)
     """
-    return selection(graph, selectors, exclude, statuses).keys
+    return selection(graph, selectors, exclude, statuses, hint).keys
 
 
 def selection(
@@ -57,6 +59,7 @@ def selection(
     selectors: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = (),
     statuses: Statuses | None = None,
+    hint: Hint | None = None,
 ) -> Selection:
     """Do as `select`, and also return the parts that match nothing, for a warning.
 
@@ -67,7 +70,7 @@ def selection(
     """
     # Everything is read before anything is looked for, so that a mistake in the text is told first.
     wanted, unwanted = _read(selectors), _read(exclude)
-    criteria = Criteria(graph, statuses)
+    criteria = Criteria(graph, statuses, hint)
     unmatched: list[Unmatched] = []
     found: set[int] = set() if wanted else set(range(len(graph)))
     for selector in wanted:
@@ -149,7 +152,8 @@ def _unmatched(text: str, expression: Expression, criteria: Criteria, whole: str
     empty = [each for each in _criteria_of(expression) if not criteria.find(each, whole)]
     if not empty:
         return Unmatched(text, (), "Each of its names matches something, but no asset is left of them together.")
-    return Unmatched(text, tuple(dict.fromkeys(name for each in empty[:3] for name in criteria.near(each)))[:3])
+    near = tuple(dict.fromkeys(name for each in empty[:3] for name in criteria.near(each)))[:3]
+    return Unmatched(text, near, next(filter(None, map(criteria.why, empty)), None))
 
 
 def _nothing(wanted: Sequence[Selector], unmatched: Sequence[Unmatched]) -> SelectionError:

@@ -62,7 +62,8 @@ class Check(NamedTuple):
     `severity` is ``error`` (a failure stops what is downstream) or ``warn``. `also` names the further assets the
     check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
     that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
-    `fqn` is the dotted name its tool selects it by, as parts.
+    `fqn` is the dotted name its tool selects it by, as parts; `facets` are as those of an asset. Checks are no assets:
+    by their names, tags, files and facets a selection finds what they read (``+not_null_orders_id``).
 
     A check runs in an invocation of its integration that is there anyway. `counted` is False for one that is called
     within assetry's own process, and that no plan counts as a run of a tool: on an asset that its integration does not
@@ -81,6 +82,7 @@ class Check(NamedTuple):
     integration: str | None = None
     tags: tuple[str, ...] = ()
     fqn: tuple[str, ...] = ()
+    facets: Mapping[str, Any] = {}
     counted: bool = True
 
 
@@ -157,7 +159,20 @@ class Asset:
     * `computed_on_read`: True for a view: it is as fresh as its inputs.
     * `resource_type`: the tool's own word (``model``, ``seed``, ``stream``), for people and for the selection method of
       that name; nothing is decided by it.
-    * `fqn`: the dotted name its tool selects it by, as parts; the key's parts when empty.
+    * `facets`: what a selection may ask for by a method of its own; JSON.
+
+      - ``{"package": "shop"}`` is found by ``package:shop`` and ``package:sh*``, ``{"pii": True}`` by ``pii:true``.
+        Of a list, one member that fits is enough; an empty one says that there is such a method, and nothing for it.
+      - A list in the list is a dotted name, compared part by part: ``{"source": [["raw"], ["raw", "orders"]]}`` is
+        found by ``source:raw`` and ``source:r*.orders``.
+      - ``{"config": {"meta": {"team": "core"}}}`` is found by ``config.meta.team:core``. What a dotted path asks for is
+        compared as a whole, because such values may themselves have stars and brackets.
+      - ``{"package:this": True}`` is found by ``package:this`` alone, and by no pattern.
+      - ``{"path": ["models/schema.yml"]}`` are paths that ``path:`` finds it by besides its `source`.
+
+      Methods that all assets have (``tag``, ``owner`` …) are answered by their own fields.
+    * `fqn`: the dotted name its tool selects it by, as parts; the key's parts when empty. None when its tool never
+      means it by a bare name, as dbt does not mean a source: then one finds it only where nothing else has that name.
     * `version`: which version it is, when a model has several.
     * `aliases`: other keys that mean this asset: the sources that it was found to be.
     * `joins`: key that this asset says it is the table of (`meta: {assetry: {key: …}}` of a dbt source).
@@ -198,7 +213,8 @@ class Asset:
     consumer: bool = False
     computed_on_read: bool = False
     resource_type: str = "asset"
-    fqn: tuple[str, ...] = ()
+    facets: Mapping[str, Any] = field(default_factory=dict)
+    fqn: tuple[str, ...] | None = ()
     version: str | None = None
     aliases: tuple[AssetKey, ...] = ()
     joins: AssetKey | None = None
@@ -235,7 +251,8 @@ class Asset:
             consumer: bool = False,
             computed_on_read: bool = False,
             resource_type: str = "asset",
-            fqn: Iterable[str] = (),
+            facets: Mapping[str, Any] = ...,
+            fqn: Iterable[str] | None = (),
             version: str | None = None,
             aliases: Iterable[AssetKey | str] = (),
             joins: AssetKey | str | None = None,
@@ -255,10 +272,12 @@ class Asset:
             put(self, "deps", tuple(_as_dep(dep) for dep in deps))
         elif type(deps) is not tuple:
             put(self, "deps", ())
-        for name in ("owners", "tags", "columns", "checks", "fqn"):
-            value = getattr(self, name)
-            if type(value) is not tuple:
-                put(self, name, tuple(value))
+        lists = (self.owners, self.tags, self.columns, self.checks)
+        if {*map(type, lists)} != {tuple}:
+            for name, given in zip(("owners", "tags", "columns", "checks"), lists, strict=True):
+                put(self, name, tuple(given))
+        if self.fqn is not None and type(self.fqn) is not tuple:
+            put(self, "fqn", tuple(self.fqn))
         if self.relation is not None and type(self.relation) is not Relation:
             put(self, "relation", Relation(*self.relation))
         if self.aliases or type(self.aliases) is not tuple:

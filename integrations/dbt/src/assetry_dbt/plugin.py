@@ -37,6 +37,14 @@ def _assets(integration: Integration) -> Iterator[Asset]:
 
 
 @hookimpl
+def assetry_selection_hint(method: str, value: str) -> str | None:
+    """Say what to write instead of words that select in dbt and find no assets, such as ``result:error``."""
+    from assetry_dbt.manifest.facets import hint_of
+
+    return hint_of(method, value)
+
+
+@hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put all that one integration builds in one target together: dbt orders it by itself."""
     if asset.integration is None or asset.integration.kind != KIND:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from assetry.plugin import Asset, AssetKey, Check, Column, DefinitionError, Dep, Integration, Relation, paused_gc
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
+from assetry_dbt.manifest.facets import ManifestFacets
 from assetry_dbt.manifest.manifest import Exposure, Manifest, Node, NodeColumn, Source, UnitTest
 
 #: Resource types that dbt builds, each an asset.
@@ -72,6 +73,7 @@ class _Translation:
         self.manifest = manifest
         self.place = placement
         self.codes = codes
+        self.facets = ManifestFacets(manifest, placement.project)
         self.nodes: dict[str, Node] = {
             **{unique_id: node for unique_id, node in (manifest.nodes or {}).items() if is_enabled(node)},
             **(manifest.functions or {}),
@@ -132,7 +134,7 @@ class _Translation:
         """Return the assets among `unique_ids`; in the place of anything else, the assets that lead to it."""
         keys = self.keys
         listed = tuple(unique_ids)
-        if all(unique_id in keys for unique_id in listed):
+        if not [unique_id for unique_id in listed if unique_id not in keys]:
             return listed
         found: dict[str, None] = {}
         for unique_id in listed:
@@ -167,28 +169,18 @@ class _Translation:
         parents = self.upstream(node.upstream)
         home = self.home(node, parents)
         others = tuple([self.keys[parent] for parent in parents if parent != home]) if len(parents) > 1 else ()
-        spec = {"unique_id": node.unique_id, "fqn": node.fqn or [], "name": node.name}
-        check = Check(
-            node.name,
-            "warn" if str(node.config.get("severity") or "").lower() == "warn" else "error",
-            others,
-            node.description or "",
-            spec,
-            self.path(node.package_name, node.original_file_path),
-            None,
-            _texts(node.tags),
-        )
-        self.put(home or f"{node.package_name}/tests", check)
+        severity = "warn" if str(node.config.get("severity") or "").lower() == "warn" else "error"
+        self.put(home or f"{node.package_name}/tests", self.check(node, severity, others, self.facets.test(node)))
 
     def home(self, node: Node, parents: tuple[str, ...]) -> str | None:
         """Return what a test stands on: what it is attached to, else what its arguments name, else its first parent."""
-        attached = node.attached_node
-        if attached not in node.upstream:
+        attached, upstream = node.attached_node, node.upstream
+        if attached not in upstream:
             # dbt attaches by name; where two packages have the name, it may read the other one.
             attached = None
         if attached in self.keys:
             return attached
-        if attached is None and len(node.upstream) > 1 and node.test_metadata:
+        if attached is None and len(upstream) > 1 and node.test_metadata:
             attached = self.tested(node)
             if attached in self.keys:
                 return attached
@@ -209,10 +201,24 @@ class _Translation:
     def add_unit_test(self, unit: UnitTest) -> None:
         model = self.upstream(unit.upstream[:1])
         home = model[0] if model else f"{unit.package_name}/tests"
-        spec = {"unique_id": unit.unique_id, "fqn": unit.fqn or [], "name": unit.name}
         others = tuple(self.keys[parent] for parent in model[1:])
-        source = self.path(unit.package_name, unit.original_file_path)
-        self.put(home, Check(unit.name, "error", others, unit.description or "", spec, source, None, _texts(unit.tags)))
+        self.put(home, self.check(unit, "error", others, self.facets.unit_test(unit)))
+
+    def check(
+        self, test: Node | UnitTest, severity: str, others: tuple[AssetKey, ...], facets: Mapping[str, Any]
+    ) -> Check:
+        return Check(
+            test.name,
+            severity,
+            others,
+            test.description or "",
+            {"unique_id": test.unique_id},
+            self.path(test.package_name, test.original_file_path),
+            None,
+            _texts(test.tags) if test.tags else (),
+            test.fqn or (),
+            facets,
+        )
 
     def put(self, home: str, check: Check) -> None:
         """Add a check to an asset; a name that is taken there gets the tail of the test's unique id."""
@@ -270,7 +276,8 @@ class _Translation:
             code_parts=parts,
             computed_on_read=materialized == "view",
             resource_type=node.resource_type,
-            fqn=tuple(node.fqn or ()),
+            facets=self.facets.node(node),
+            fqn=node.fqn or (),
             version=None if node.version is None else str(node.version),
             fallback=node.package_name != self.place.project,
         )
@@ -309,7 +316,8 @@ class _Translation:
             source=self.path(source.package_name, source.original_file_path),
             executable=False,
             resource_type="source",
-            fqn=tuple(source.fqn or ()),
+            facets=self.facets.source(source),
+            fqn=None,
             joins=None if joins is None else _named_key(joins, source.original_file_path),
             fallback=source.package_name != self.place.project,
         )
@@ -340,7 +348,8 @@ class _Translation:
             executable=False,
             consumer=True,
             resource_type="exposure",
-            fqn=tuple(exposure.fqn or ()),
+            facets=self.facets.exposure(exposure),
+            fqn=exposure.fqn or (),
             fallback=exposure.package_name != self.place.project,
         )
 

@@ -56,8 +56,9 @@ class TestArguments(msgspec.Struct, gc=False):
 
 
 class TestMetadata(msgspec.Struct, gc=False):
-    """The arguments of a generic test; a singular test has none of this."""
+    """The name and the arguments of a generic test; a singular test has none of this."""
 
+    name: Any = None
     kwargs: TestArguments | None = None
 
 
@@ -77,7 +78,7 @@ class Node(msgspec.Struct, gc=False):
     name: str
     resource_type: str
     package_name: str = ""
-    fqn: list[str] | None = None
+    fqn: tuple[str, ...] | None = None
     raw_config: msgspec.Raw = _raw_config()
     config: Mapping[str, Any] = _config()
     database: str | None = None
@@ -126,7 +127,7 @@ class Source(msgspec.Struct, gc=False):
     name: str
     source_name: str = ""
     package_name: str = ""
-    fqn: list[str] | None = None
+    fqn: tuple[str, ...] | None = None
     database: str | None = None
     schema: str | None = None
     identifier: str | None = None
@@ -155,7 +156,7 @@ class Exposure(msgspec.Struct, gc=False):
     unique_id: str
     name: str
     package_name: str = ""
-    fqn: list[str] | None = None
+    fqn: tuple[str, ...] | None = None
     type: str | None = None
     label: str | None = None
     url: str | None = None
@@ -182,7 +183,7 @@ class UnitTest(msgspec.Struct, gc=False):
     name: str
     package_name: str = ""
     model: str | None = None
-    fqn: list[str] | None = None
+    fqn: tuple[str, ...] | None = None
     version: Any = None
     depends_on: DependsOn | None = None
     description: str | None = None

@@ -105,15 +105,15 @@ def items_of(manifest: Manifest) -> list[Item]:
         free = node.config.get("materialized") == "ephemeral" if kind in BUILT else kind != "test"
         versioned = kind == "model" and node.version is not None
         parents = tuple(node.upstream)
-        found.append(Item(node.unique_id, kind, node.package_name, tuple(node.fqn or ()), parents, versioned, free))
+        found.append(Item(node.unique_id, kind, node.package_name, node.fqn or (), parents, versioned, free))
     for unit in (manifest.unit_tests or {}).values():
         if is_enabled(unit):
-            fqn = tuple(unit.fqn or ())
+            fqn = unit.fqn or ()
             found.append(Item(unit.unique_id, "unit_test", unit.package_name, fqn, tuple(unit.upstream)))
     for source in (manifest.sources or {}).values():
-        fqn = tuple(source.fqn or ())
+        fqn = source.fqn or ()
         found.append(Item(source.unique_id, "source", source.package_name, fqn, (), free=True))
     for exposure in (manifest.exposures or {}).values():
-        fqn, parents = tuple(exposure.fqn or ()), tuple(exposure.upstream)
+        fqn, parents = exposure.fqn or (), tuple(exposure.upstream)
         found.append(Item(exposure.unique_id, "exposure", exposure.package_name, fqn, parents, free=True))
     return found
