@@ -69,15 +69,20 @@ def test_near_misses_are_told(shop: Folder) -> None:
             return [
                 make("a/events", relation=("db", "one", "events")),
                 make("b/events", relation=("db", "two", "events")),
-                make("shop/events", executable=False, resource_type="source", relation=(None, None, "events")),
+                make("shop/events", executable=False, relation=(None, None, "events")),
+                make("shop/files", executable=False),
+                make("a/files", deps=["shop/files"]),
+                make("shop/board", executable=False, consumer=True, relation=("db", "one", "board")),
+                make("shop/tests", executable=False),
+                make("shop/left_out", executable=False, fqn=("shop", "left_out"), relation=("db", "one", "left_out")),
             ]
         """,
     )
     shop.write("assetry.toml", 'modules = []\n[integrations.acme]\nkind = "acme"\n')
     data = shop.json("check")
     assert {miss["source"] for miss in data["near_misses"]} == {"shop/events"}
-    assert data["made_elsewhere"] == ["shop/events"]
+    assert data["made_elsewhere"] == ["shop/events", "shop/files"]
     assert data["used_by_none"] == ["shop/events"]
     text = shop.call("check").stdout
     assert "near miss:" in text
-    assert "Made elsewhere: shop/events." in text
+    assert "Made elsewhere: shop/events and shop/files." in text

@@ -56,6 +56,37 @@ def test_panels_of_plugins_are_shown(shop: Folder) -> None:
     assert shop.json("show", "orders")["asset"]["panels"][0]["rows"] == [[1, 2]]
 
 
+FACETS = """
+from assetry.plugin import Asset, hookimpl
+
+@hookimpl
+def assetry_load_assets(integration):
+    if integration.kind != "acme":
+        return None
+    names = [["events"], ["raw", "events"]]
+    facets = {"team": "growth", "table": names, "config": {"pii": True, "ttl": None}, "box": []}
+    return [Asset(key="a/events", kind="acme", integration=integration, facets=facets)]
+
+@hookimpl
+def assetry_selection_hint(method, value):
+    return "Write team:growth." if method == "squad" else None
+"""
+
+
+def test_what_an_asset_can_be_selected_by_is_shown_on_request(shop: Folder) -> None:
+    shop.write("assetry_plugins.py", FACETS)
+    shop.write("assetry.toml", 'modules = []\n[integrations.acme]\nkind = "acme"\n')
+    assert shop.json("show", "events")["asset"]["facets"]["config"] == {"pii": True, "ttl": None}
+    assert "growth" not in shop.call("show", "events").stdout
+    text = shop.call("show", "events", "-v").stdout
+    lines = [" ".join(line.split()) for line in text[text.index("Facets") :].splitlines()]
+    assert lines[1:4] == ["team growth", "table events, raw.events", "config.pii true"]
+    for selection in ("team:gr*", "table:raw.*", "config.pii:true", "resource_type:asset"):
+        assert shop.call("list", "-q", "-s", selection).stdout == "a/events\n"
+    refused = shop.call("list", "-s", "squad:growth", code=2)
+    assert "Write team:growth." in refused.stderr
+
+
 def test_an_unknown_key_exits_2_with_near_names(shop: Folder) -> None:
     result = shop.call("show", "ordres", code=2)
     assert "did you mean 'orders'?" in result.stderr

@@ -121,6 +121,8 @@ EVERYTHING = {str(key) for key in GRAPH.keys}
         ("pii:true", {"forecast"}),
         ("pii:TRUE", {"forecast"}),
         ("config.meta.layer:marts", {"shop/orders", "shop/island"}),
+        ("package:shop", {"events/clicks", "shop/raw/orders", "shop/stg_orders", "shop/stg_clicks", "shop/orders",
+                          "shop/island"}),
         ("package:this,marts", {"shop/orders", "shop/island"}),
         ("package:s*,marts", {"shop/orders", "shop/island"}),
         ("source:shop.r*.c?icks", {"events/clicks"}),

@@ -12,6 +12,8 @@ from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import aligned, counted, listed
 from assetry.errors import DefinitionError
+from assetry.graph.graph import AssetGraph
+from assetry.graph.merging import is_external
 from assetry.project.project import Project
 from assetry.types.assets import Asset
 
@@ -54,8 +56,12 @@ def _findings(project: Project) -> dict[str, Any]:
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
         ],
-        "made_elsewhere": [str(asset.key) for asset in assets if asset.resource_type == "source"],
-        "used_by_none": [str(asset.key) for i, asset in enumerate(assets) if _is_idle_source(project, i)],
+        "made_elsewhere": [str(asset.key) for i, asset in enumerate(assets) if _is_made_elsewhere(project.graph, i)],
+        "used_by_none": [
+            str(asset.key)
+            for i, asset in enumerate(assets)
+            if _is_made_elsewhere(project.graph, i) and not project.graph.downstream[i]
+        ],
     }
 
 
@@ -71,9 +77,13 @@ def _types(assets: Iterable[Asset], integration: str) -> Mapping[str, int]:
     return Counter(each.resource_type for each in assets if each.integration and each.integration.name == integration)
 
 
-def _is_idle_source(project: Project, i: int) -> bool:
-    asset = project.graph.assets[i]
-    return asset.resource_type == "source" and not project.graph.downstream[i]
+def _is_made_elsewhere(graph: AssetGraph, i: int) -> bool:
+    """Tell whether something unknown makes an asset: a table, or what others are made from.
+
+    What its tool selects by a name of its own is the tool's to make, and was only left out here.
+    """
+    asset = graph.assets[i]
+    return is_external(asset) and not asset.fqn and (asset.relation is not None or bool(graph.downstream[i]))
 
 
 def _text(found: Mapping[str, Any]) -> Iterable[str]:

@@ -13,6 +13,7 @@ from assetry.cli.command import verb
 from assetry.cli.definitions.describe import heading, kind_of
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, moment
+from assetry.selection.facets import facet_methods, facet_values
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.panels import Panel, PanelContext
@@ -79,6 +80,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "code_version": asset.code_version,
         "code_parts": dict(asset.code_parts),
         "metadata": data(asset.metadata),
+        "facets": data(asset.facets),
         "status": status["status"],
         "reasons": status["reasons"],
         "last_materialization": None if made is None else data(made),
@@ -149,6 +151,8 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
     if session.verbose:
         yield from _section("Code", [(name, cut(version, 16)) for name, version in asset.code_parts.items()])
         yield from _section("Metadata", [(str(name), str(value)) for name, value in asset.metadata.items()])
+        found = [(name, ", ".join(facet_values(asset.facets, name))) for name in facet_methods(asset.facets)]
+        yield from _section("Facets", found)
 
 
 def _section(title: str, rows: Sequence[Sequence[str]]) -> Iterable[str]:
