@@ -32,3 +32,17 @@ def test_a_module_of_an_earlier_root_that_came_back(roots: tuple[Path, Path], tm
     import_modules(["json"], str(tmp_path / "elsewhere"))
     sys.modules["stock"] = stale  # as fixtures and notebooks do that restore what was imported before
     assert import_modules(["stock"], str(roots[1]))[0].NAME == "two"
+
+
+def test_a_folder_is_not_taken_for_the_module_of_an_earlier_root_that_came_back(
+    roots: tuple[Path, Path], tmp_path: Path
+) -> None:
+    import_modules(["stock"], str(roots[0]))
+    path = list(sys.path)
+    folder = tmp_path / "three" / "stock"
+    folder.mkdir(parents=True)
+    (folder / "orders.py").write_text("NAME = 'three'\n")
+    import_modules(["stock"], str(roots[1]))
+    sys.path[:] = path  # as fixtures and notebooks do
+    found = import_modules(["stock"], str(tmp_path / "three"))
+    assert [getattr(each, "NAME", None) for each in found] == [None, "three"]

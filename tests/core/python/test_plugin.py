@@ -719,9 +719,7 @@ def clean_modules() -> Iterator[None]:
     for name in set(sys.modules) - before:
         if name.startswith("shop_"):
             del sys.modules[name]
-    # What an earlier project had put there, and the imports of this one removed, does not come back.
-    sys.path[:] = [each for each in sys.path if each in path]
-    sys.meta_path[:] = finders
+    sys.path[:], sys.meta_path[:] = path, finders
 
 
 def test_inspect_survives_a_folder_that_takes_the_name_of_an_earlier_module(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from assetry.errors import AssetryError, IntegrationError, near_names
 from assetry.python.code import written_place
@@ -61,6 +61,8 @@ class _Finder:
     """The finder of modules below the project's folder, first of all and without writing bytecode."""
 
     root: str | None = None
+    #: Every root there was: tests and notebooks restore `sys.path` as it was under an earlier one.
+    roots: ClassVar[set[str]] = set()
 
     @classmethod
     def find_spec(
@@ -125,8 +127,6 @@ def _make_room(root: str) -> None:
     if _Finder.root is not None and _Finder.root != root:
         for name, _ in list(_own_modules(_Finder.root)):
             del sys.modules[name]
-        while _Finder.root in sys.path:
-            sys.path.remove(_Finder.root)
     for name, module in list(sys.modules.items()):
         # Also what came back by itself: tests and notebooks restore `sys.modules` as it was under an earlier root.
         loader = getattr(module, "__loader__", None)
@@ -137,6 +137,8 @@ def _make_room(root: str) -> None:
         for name, _ in own:
             del sys.modules[name]
     _Finder.root = root
+    _Finder.roots.add(root)
+    sys.path[:] = [each for each in sys.path if each == root or each not in _Finder.roots]
     if root not in sys.path:
         sys.path.insert(0, root)
     importlib.invalidate_caches()
