@@ -73,6 +73,14 @@ def test_a_part_of_a_name_may_hold_a_dot() -> None:
     assert found == ["web.page*", "*.web.*"]
 
 
+def test_what_is_no_text_is_compared_as_it_is_written_in_a_name_and_else_never() -> None:
+    facets = {"run": [["nightly", 7]], "size": 7, "none": None}
+    assert facet_test("run", "nightly.7")(facets)
+    assert not facet_test("run", "nightly.8")(facets)
+    assert not any(facet_test(name, "*")(facets) for name in ("size", "none", "nothing"))
+    assert [list(facet_values(facets, name)) for name in ("run", "size", "none")] == [["nightly.7"], [], []]
+
+
 def test_a_word_that_stands_whole_is_reached_by_no_pattern() -> None:
     facets = {"package": "shop", "package:this": True, "package:that": False}
     found = [asked for asked in ("this", "th*", "*", "sh*", "that") if facet_test("package", asked)(facets)]

@@ -52,7 +52,7 @@ def _name_test(value: str) -> Callable[[Any], bool]:
         if isinstance(each, str):
             return matches(each)
         if isinstance(each, (list, tuple)):
-            return len(each) == len(parts) and all(part(own) for part, own in zip(parts, each, strict=True))
+            return len(each) == len(parts) and all(part(str(own)) for part, own in zip(parts, each, strict=True))
         return each is flag and flag is not None
 
     return lambda held: any(map(fits, _members(held)))
@@ -75,7 +75,7 @@ def facet_values(facets: Facets, method: str) -> Iterator[str]:
         elif isinstance(each, str):
             yield each
         elif isinstance(each, (list, tuple)) and len(path) == 1:
-            yield ".".join(each)
+            yield ".".join(map(str, each))
 
 
 def facet_methods(facets: Facets) -> Iterator[str]:

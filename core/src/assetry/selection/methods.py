@@ -294,7 +294,7 @@ class Criteria:
         def stands(asset: Asset) -> bool:
             if any(map(matches, folders(path_of(asset.source)))):
                 return True
-            return any(map(matches, asset.facets.get("path", ())))
+            return any(map(matches, facet_values(asset.facets, "path")))
 
         return self._where(stands)
 
