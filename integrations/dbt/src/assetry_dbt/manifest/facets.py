@@ -27,7 +27,8 @@ from assetry_dbt.manifest.manifest import Exposure, Manifest, Node, Source, Unit
 Facets = Mapping[str, Any]
 
 _NOTHING: list[Any] = []
-_NO_CONFIG: dict[str, Any] = {}
+#: Every method, without an answer: an asset that has none is still asked.
+_METHODS: Facets = {"access": _NOTHING, "version": _NOTHING, "source": _NOTHING, "exposure": _NOTHING, "config": {}}
 
 #: Words of dbt's selection that find no assets here, and what to write instead. A last `*` stands for any ending.
 _ELSEWHERE = {
@@ -94,42 +95,25 @@ class ManifestFacets:
         return facets
 
     def _node(self, node: Node) -> Facets:
-        model = node.resource_type == "model"
+        facets = {"package": node.package_name, **_METHODS}
+        if node.resource_type == "model":
+            facets |= {"access": node.access or "protected", "version": _version(node)}
+        if node.resource_type != "function":  # dbt's `config.…` does not look at these
+            facets["config"] = node.config
         patch = node.patch_path.rpartition("://")[2] if node.patch_path else None
-        facets = {
-            "package": node.package_name,
-            "access": (node.access or "protected") if model else _NOTHING,
-            "version": _version(node) if model else _NOTHING,
-            "source": _NOTHING,
-            "exposure": _NOTHING,
-            # dbt's `config.…` does not look at functions.
-            "config": _NO_CONFIG if node.resource_type == "function" else node.config,
-        }
         return self._placed(facets, node.original_file_path, patch)
 
     def source(self, source: Source) -> Facets:
         """Return the facets of a source's table."""
         package, name, table = source.package_name, source.source_name, source.name
-        facets = {
-            "package": package,
-            "access": _NOTHING,
-            "version": _NOTHING,
-            "source": [[name], [name, table], [package, name, table]],
-            "exposure": _NOTHING,
-            "config": source.config,
-        }
+        names = [[name], [name, table], [package, name, table]]
+        facets = {"package": package, **_METHODS, "source": names, "config": source.config}
         return self._placed(facets, source.original_file_path)
 
     def exposure(self, exposure: Exposure) -> Facets:
         """Return the facets of an exposure."""
-        facets = {
-            "package": exposure.package_name,
-            "access": _NOTHING,
-            "version": _NOTHING,
-            "source": _NOTHING,
-            "exposure": [[exposure.name], [exposure.package_name, exposure.name]],
-            "config": _NO_CONFIG,
-        }
+        names = [[exposure.name], [exposure.package_name, exposure.name]]
+        facets = {"package": exposure.package_name, **_METHODS, "exposure": names}
         return self._placed(facets, exposure.original_file_path)
 
     def _placed(self, facets: dict[str, Any], path: str | None, patch: str | None = None) -> Facets:
