@@ -72,8 +72,11 @@ def test_what_an_asset_prints_is_no_result(shop: Folder) -> None:
     text = (shop.root / "shop_assets.py").read_text()
     shop.write("shop_assets.py", text.replace("return sum", 'print("hello from inside")\n    return sum'))
     result = shop.call("materialize", "--output", "ndjson")
-    assert "hello from inside" in result.stderr
-    assert [json.loads(line)["event"] for line in result.stdout.splitlines()][-1] == "run_finished"
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[-1]["event"] == "run_finished"
+    (line,) = [each for each in events if each["event"] == "log"]
+    assert (line["message"], line["asset"]) == ("hello from inside", "shop/total")
+    assert "hello from inside" in shop.call("logs").stdout
 
 
 def test_a_failure_is_repeated_in_full_and_exits_1(failing: Folder) -> None:
