@@ -7,22 +7,8 @@ from typing import Any
 import click
 
 from assetry.cli.text import STATE_COLOURS, clock, counted, duration, listed
-from assetry.types.events import (
-    Checked,
-    Event,
-    Failed,
-    Handle,
-    InvocationFinished,
-    InvocationStarted,
-    Log,
-    Materialized,
-    Observed,
-    Progress,
-    RunFinished,
-    RunStarted,
-    Skipped,
-    Started,
-)
+from assetry.types import events as ev
+from assetry.types.events import Event
 from assetry.types.records import EventRecord
 
 
@@ -34,45 +20,45 @@ def event_line(record: EventRecord) -> str:
 
 def _told(event: Event) -> tuple[str, str | None, str]:
     """Return the word for an event, its colour, and the rest of its line."""
-    if isinstance(event, (Materialized, Observed)):
+    if isinstance(event, (ev.Materialized, ev.Observed)):
         return event.name, "green", f"{event.key}{_partition(event.partition)}{_facts(event.metadata)}"
-    if isinstance(event, Checked):
+    if isinstance(event, ev.Checked):
         return _checked(event)
-    if isinstance(event, Failed):
+    if isinstance(event, ev.Failed):
         return "failed", "red", f"{event.key}{_partition(event.partition)}: {_first(event.message)}"
-    if isinstance(event, Skipped):
+    if isinstance(event, ev.Skipped):
         return "skipped", "yellow", f"{event.key}{_partition(event.partition)}: {_first(event.because)}"
-    if isinstance(event, Started):
+    if isinstance(event, ev.Started):
         return "started", None, f"{event.key}{_partition(event.partition)}"
-    if isinstance(event, Log):
+    if isinstance(event, ev.Log):
         return event.level, "yellow" if event.level in ("warning", "error") else None, _log(event)
     return _told_of_runs(event)
 
 
 def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
-    if isinstance(event, RunStarted):
+    if isinstance(event, ev.RunStarted):
         return "run", None, f"{counted(event.assets, 'asset')} in {counted(event.invocations, 'invocation')}"
-    if isinstance(event, InvocationStarted):
+    if isinstance(event, ev.InvocationStarted):
         what = event.command or f"{event.kind}: {listed(event.assets)}"
         return "invoke", "blue", what
-    if isinstance(event, InvocationFinished):
+    if isinstance(event, ev.InvocationFinished):
         told = f"{event.state} after {duration(event.seconds)}"
         return (
             "returned",
             STATE_COLOURS.get(event.state),
             told + (f": {_first(event.message)}" if event.message else ""),
         )
-    if isinstance(event, RunFinished):
+    if isinstance(event, ev.RunFinished):
         return "run", STATE_COLOURS.get(event.state), f"{event.state} after {duration(event.seconds)}"
-    if isinstance(event, Progress):
+    if isinstance(event, ev.Progress):
         total = "" if event.total is None else f" of {event.total:g}"
         return "progress", None, f"{event.key}: {event.done:g}{total}"
-    if isinstance(event, Handle):
+    if isinstance(event, ev.Handle):
         return "job", None, " ".join(part for part in (event.token, event.url) if part)
     return event.name, None, str(getattr(event, "key", ""))
 
 
-def _checked(event: Checked) -> tuple[str, str | None, str]:
+def _checked(event: ev.Checked) -> tuple[str, str | None, str]:
     told = f"{event.check} of {event.key}" + (
         f": {_first(event.message)}" if event.message and not event.passed else ""
     )
@@ -81,7 +67,7 @@ def _checked(event: Checked) -> tuple[str, str | None, str]:
     return ("failed", "red", f"check {told}") if event.severity == "error" else ("warned", "yellow", f"check {told}")
 
 
-def _log(event: Log) -> str:
+def _log(event: ev.Log) -> str:
     return f"{event.key}: {event.message}" if event.key else event.message
 
 

@@ -24,7 +24,7 @@ Edges = tuple[tuple[int, ...], ...]
 
 
 class AssetGraph:
-    """Hold assets in dependency order, with what each is made from and what is made from it.
+    """Assets in dependency order, with what each is made from and what is made from it.
 
     Asset number `i` stands at position `i` of `assets` and `keys`; `upstream[i]` and `downstream[i]` are the numbers
     of its direct neighbours. An asset stands after everything it is made from, and else where it was defined.
@@ -259,7 +259,7 @@ def _listed(keys: Iterable[str]) -> str:
 
 
 class _Names:
-    """Find the asset that a dependency means."""
+    """The names by which dependencies mean assets."""
 
     def __init__(self, assets: Sequence[Asset]) -> None:
         self.assets = assets

@@ -19,14 +19,14 @@ from assetry.types.keys import AssetKey
 
 
 class Merged(NamedTuple):
-    """Hold the outcome of `merge_assets`: one asset per node, and the definitions each of them took in."""
+    """The outcome of `merge_assets`: one asset per node, and the definitions each of them took in."""
 
     assets: tuple[Asset, ...]
     absorbed: dict[AssetKey, tuple[Asset, ...]]
 
 
 class NearMiss(NamedTuple):
-    """Tell of a source that looks like an asset of the graph but was not joined with it, and why."""
+    """A source that looks like an asset of the graph but was not joined with it, and why."""
 
     source: AssetKey
     candidate: AssetKey
@@ -158,7 +158,7 @@ def _why_apart(source: Asset, candidate: Asset) -> str | None:
 
 
 class _Nodes:
-    """Keep which definitions are one node: a forest over positions, each root the definition that stays."""
+    """Which definitions are one node: a forest over positions, each root the definition that stays."""
 
     def __init__(self, assets: Sequence[Asset]) -> None:
         self.assets = assets
@@ -254,7 +254,7 @@ def _table(asset: Asset) -> str | None:
 
 
 class _Relations:
-    """Find the definitions that have a relation, the best fit only."""
+    """The definitions by their relation, of which the best fit counts."""
 
     def __init__(self, nodes: _Nodes, members: Iterable[int]) -> None:
         self.exact: dict[Relation, list[int]] = {}

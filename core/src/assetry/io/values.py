@@ -18,7 +18,7 @@ PROJECT, FILES, NOWHERE = "project", "files", "none"
 
 
 class ValueRouter:
-    """Keep and find the values of a project's assets; what `RunContext.load` and `.save` use.
+    """The way of a project's values to the places that keep them; what `RunContext.load` and `.save` use.
 
     * An asset with an `io` URL of its own is kept there, any other where its integration's tables are (`io_url`), else
       in the project's place, `default`.

@@ -22,7 +22,7 @@ from assetry.types.invocations import CheckRef
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Hold what the collapse decided, in the graph's own numbers.
+    """What the collapse decided, in the graph's own numbers.
 
     `home` maps what is made to the position of its invocation, `selected` is what was asked for, made or not.
     `integrations` are those of the invocations. `consumers` maps an asset to what is made from it in this plan.
@@ -39,7 +39,7 @@ class Layout:
 
 @dataclass(slots=True)
 class Checking:
-    """Hold where checks run and what follows.
+    """Where checks run, and what follows from that.
 
     `checks` are those of each position, with what each reads; positions from the number of invocations on are steps
     of their own, of the integrations `own`. `gates` maps an asset to the checks that its consumers wait for.
@@ -58,7 +58,7 @@ class Checking:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Hold a check with what it reads and the position it runs at."""
+    """A check with what it reads and the position it runs at."""
 
     ref: CheckRef
     reads: tuple[int, ...]
@@ -175,7 +175,7 @@ def _gate(layout: Layout, checking: Checking, placed: Iterable[_Placed], edges: 
 
 
 class _Above:
-    """Know what is above some positions while edges are added, none of which closes a cycle."""
+    """What is above some positions, while edges are added of which none closes a cycle."""
 
     def __init__(self, edges: set[tuple[int, int]], count: int) -> None:
         self._edges = edges

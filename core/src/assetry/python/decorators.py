@@ -23,7 +23,7 @@ Key = AssetKey | str | Sequence[str]
 
 
 class AssetKeywords(TypedDict, total=False):
-    """List what `@asset` takes.
+    """The keywords of `@asset`.
 
     * `key`: the asset's key; the function's name when not given.
     * `deps`: further upstream assets whose values the function does not take (keys, `Dep`, asset functions); or a
@@ -57,7 +57,7 @@ class AssetKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Say how a check came out; what an `@asset_check` function may return instead of a boolean.
+    """How a check came out; what an `@asset_check` function may return instead of a boolean.
 
     >>> CheckResult(False, "3 orders without a customer", {"orders": 3}).passed
     False
@@ -69,7 +69,7 @@ class CheckResult:
 
 
 class AssetFunction(Generic[P, R]):
-    """Be a function that makes assets or checks one; call it with plain values as the function it was.
+    """A function that makes assets or checks one; call it with plain values as the function it was.
 
     `assets` are what it makes and `checks` what it checks; `function` is the undecorated function. `multiple` tells
     whether it returns several outputs, `can_subset` whether it can make some of them only.

@@ -27,7 +27,7 @@ Function = AssetFunction[..., Any]
 
 
 class PythonPlugin:
-    """Load and call asset functions.
+    """The plugin that loads and calls asset functions.
 
     `functions` are live ones that belong to every Python integration it loads: those of a notebook or a test, which
     cannot be imported by name. All others are found as ``module:qualname``.
@@ -148,7 +148,7 @@ def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[
 
 
 class _Loading:
-    """Load the values that a function of an invocation takes."""
+    """The values that a function of an invocation takes."""
 
     def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
         self.context = context
@@ -174,7 +174,7 @@ class _Loading:
 
 
 class _Making:
-    """Make the assets of one function call, event by event."""
+    """The making of the assets of one function call, event by event."""
 
     def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
         self.loading = _Loading(invocation, context, partition)

@@ -47,7 +47,7 @@ _NOT_OF_CHECKS = frozenset({"key", "state", "partition", "owner", "kind", "integ
 
 
 class Criteria:
-    """Find the assets of one graph that criteria ask for.
+    """The assets of one graph, by what criteria ask for.
 
     `statuses` is called at most once, and only when `state:` occurs. `hint` is asked when a criterion is refused.
 

@@ -23,6 +23,7 @@ from assetry.types.codec import from_json, to_json
 from assetry.types.events import Checked, Handle, InvocationFinished
 from assetry.types.keys import AssetKey
 from assetry.types.process import Process, hostname
+from assetry.types.protocols import Attempts, EventRecords, Materializations
 from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo, RunState
 
 if TYPE_CHECKING:
@@ -60,12 +61,7 @@ class SQLStore:
             )
         self._keep_alive(run.id)
 
-    def append(
-        self,
-        events: Sequence[EventRecord],
-        materializations: Sequence[Materialization] = (),
-        attempts: Sequence[Attempt] = (),
-    ) -> None:
+    def append(self, events: EventRecords, materializations: Materializations = (), attempts: Attempts = ()) -> None:
         """Record events, and what follows from them, in one transaction."""
         event_rows = [rows.event_row(record) for record in events]
         checks = [

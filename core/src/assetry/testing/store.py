@@ -18,23 +18,9 @@ from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
+from assetry.types import events as ev
 from assetry.types.assets import Column
-from assetry.types.events import (
-    Checked,
-    Event,
-    Failed,
-    Handle,
-    InvocationFinished,
-    InvocationStarted,
-    Log,
-    Materialized,
-    Observed,
-    Progress,
-    RunFinished,
-    RunStarted,
-    Skipped,
-    Started,
-)
+from assetry.types.events import Event
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo
@@ -44,19 +30,19 @@ A, B = AssetKey("shop/a"), AssetKey("shop/b")
 
 #: One of each event, with everything it can hold.
 EVENTS: tuple[Event, ...] = (
-    RunStarted(2, 1),
-    InvocationStarted("acme", (A, B), "acme:mill", "acme make a b"),
-    Handle("job-7", "https://example.com/jobs/7"),
-    Started(A, "2024-01-01"),
-    Progress(A, 1.5, 3),
-    Log("a 'line' with ünïcödé\nand another", "warning", A),
-    Observed(A, "2024-01-01", "v0", (Column("id", "integer"),), {"rows": 1}),
-    Materialized(A, "2024-01-01", "v1", (Column("id", "integer", "the key", ("pii",)),), {"rows": 3, "deep": [{}]}),
-    Checked(A, "has_rows", False, "warn", "none", {"seen": 0}),
-    Failed(B, "no column id", "Add it.", True),
-    Skipped(B, "shop/a failed", A),
-    InvocationFinished("failed", 1.25, "acme ended with 70"),
-    RunFinished("failed", 2.5, {"materialized": 1, "failed": 1}),
+    ev.RunStarted(2, 1),
+    ev.InvocationStarted("acme", (A, B), "acme:mill", "acme make a b"),
+    ev.Handle("job-7", "https://example.com/jobs/7"),
+    ev.Started(A, "2024-01-01"),
+    ev.Progress(A, 1.5, 3),
+    ev.Log("a 'line' with ünïcödé\nand another", "warning", A),
+    ev.Observed(A, "2024-01-01", "v0", (Column("id", "integer"),), {"rows": 1}),
+    ev.Materialized(A, "2024-01-01", "v1", (Column("id", "integer", "the key", ("pii",)),), {"rows": 3, "deep": [{}]}),
+    ev.Checked(A, "has_rows", False, "warn", "none", {"seen": 0}),
+    ev.Failed(B, "no column id", "Add it.", True),
+    ev.Skipped(B, "shop/a failed", A),
+    ev.InvocationFinished("failed", 1.25, "acme ended with 70"),
+    ev.RunFinished("failed", 2.5, {"materialized": 1, "failed": 1}),
 )
 
 
@@ -157,15 +143,17 @@ class StoreConformance(PluginConformance):
 
     def test_remember_the_last_outcome_of_each_check(self, store: Store) -> None:
         store.begin(run("r"))
-        store.append([record(Checked(A, "x", False)), record(Checked(A, "y", True)), record(Checked(A, "x", True))])
+        store.append(
+            [record(ev.Checked(A, "x", False)), record(ev.Checked(A, "y", True)), record(ev.Checked(A, "x", True))]
+        )
         found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
         assert found == {(A, "x"): True, (A, "y"): True}, f"the last outcomes are {found}"
         assert dict(store.latest_checks([B])) == {}, "latest_checks(keys) gives other keys as well"
 
     def test_keep_the_tokens_of_jobs_that_have_not_ended(self, store: Store) -> None:
         store.begin(run("r"))
-        store.append([record(Handle("one"), "1"), record(Handle("two"), "2"), record(Handle("newer"), "1")])
-        store.append([record(InvocationFinished("succeeded", 1.0), "2")])
+        store.append([record(ev.Handle("one"), "1"), record(ev.Handle("two"), "2"), record(ev.Handle("newer"), "1")])
+        store.append([record(ev.InvocationFinished("succeeded", 1.0), "2")])
         assert dict(store.handles("r")) == {"1": "newer"}, "give the last token of each invocation that has no end"
 
     # -- who may build what ------------------------------------------------------------------------------------------
@@ -200,7 +188,7 @@ class StoreConformance(PluginConformance):
         def append(thread: int) -> None:
             for turn in range(10):
                 together.wait(LONGEST)  # at the same moment, also on a busy machine
-                store.append([record(Log(str(10 * thread + turn)))])
+                store.append([record(ev.Log(str(10 * thread + turn)))])
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(append, range(4)))
@@ -266,7 +254,7 @@ def hold(plugin: str, url: str) -> None:
     store = load(plugin).open_store(url)
     store.claim("theirs", [A])
     store.begin(run("theirs"))
-    store.append([record(Started(A), run_id="theirs")], [], [tried(A, "running", "theirs", 0)])
+    store.append([record(ev.Started(A), run_id="theirs")], [], [tried(A, "running", "theirs", 0)])
     hold.store = store  # type: ignore[attr-defined]  # or its connection ends with this call
 
 

@@ -20,7 +20,7 @@ Severity = Literal["error", "warn"]
 
 
 class Relation(NamedTuple):
-    """Name a table of a warehouse; a part that is unknown is None.
+    """The name of a table in a warehouse; a part that is unknown is None.
 
     >>> str(Relation("db", "main", "orders"))
     'db.main.orders'
@@ -44,7 +44,7 @@ class Relation(NamedTuple):
 
 
 class Column(NamedTuple):
-    """Describe one column of an asset; `type` is written as the warehouse writes it, or None when unknown.
+    """One column of an asset; `type` is written as the warehouse writes it, or None when unknown.
 
     >>> Column("id", "integer").name
     'id'
@@ -103,7 +103,7 @@ class AssetCheck(NamedTuple):
 
 
 class Dep(NamedTuple):
-    """Point at an upstream asset; a plain key does the same.
+    """A dependency on an upstream asset; a plain key does the same.
 
     `partition_mapping` says which upstream partitions a partition needs: ``same`` (the default), ``all`` or ``last``.
     `name` is the argument that takes the upstream's value, where a function does. `short` says that `key` may be just
@@ -123,7 +123,7 @@ class Dep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """Configure one tool of a project: a dbt project, an Airbyte connection, a Fivetran account.
+    """One configured tool of a project: a dbt project, an Airbyte connection, a Fivetran account.
 
     `options` is JSON; secrets stand in it only by reference (``{"env": "NAME"}``). `root` is the folder that
     relative paths in the options start from.
@@ -143,7 +143,7 @@ class Integration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """Declare a table, model, frame or file that should exist.
+    """A table, model, frame or file that should exist.
 
     `key` and `deps` may be given in their written form. `kind` is what makes the asset (``dbt``, ``python``, …).
 

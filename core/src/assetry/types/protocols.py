@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from assetry.types.process import Process
 
 
+EventRecords = Sequence[EventRecord]
+Materializations = Sequence[Materialization]
+Attempts = Sequence[Attempt]
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What an IO manager kept: the content's version, its columns, and facts such as ``rows``."""
@@ -93,12 +98,7 @@ class Store(Protocol):
     def begin(self, run: RunInfo) -> None:
         """Record that a run starts; its state is ``running``."""
 
-    def append(
-        self,
-        events: Sequence[EventRecord],
-        materializations: Sequence[Materialization] = (),
-        attempts: Sequence[Attempt] = (),
-    ) -> None:
+    def append(self, events: EventRecords, materializations: Materializations = (), attempts: Attempts = ()) -> None:
         """Record events, and what follows from them, in one transaction."""
 
     def finish(self, run_id: str, state: RunState, at: datetime) -> None:

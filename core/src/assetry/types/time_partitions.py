@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, cast
 
 from assetry.errors import DefinitionError, UsageError, near_names
 from assetry.types.partitions import PartitionsDefinition
+
+#: How a moment may be given; the definition holds it as datetime on the wall clock of its zone.
+Moment = date | datetime | str
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -28,8 +31,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     moves the start of each window.
     """
 
-    start_date: datetime
-    end_date: datetime | None = None
+    start_date: Moment
+    end_date: Moment | None = None
     timezone: str = "UTC"
     fmt: str = "%Y-%m-%d"
     end_offset: int = 0
@@ -42,7 +45,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         object.__setattr__(self, "start_date", _wall_clock(self.start_date, zone, "start_date"))
         if self.end_date is not None:
             object.__setattr__(self, "end_date", _wall_clock(self.end_date, zone, "end_date"))
-            if self.end_date <= self.start_date:
+            if self._end <= self._begin:
                 raise DefinitionError("end_date must be later than start_date.", hint="The end is outside.")
         for name, (low, high) in self.limits.items():
             if not low <= getattr(self, name) <= high:
@@ -51,6 +54,14 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
                 )
         if self.fmt != type(self).__dataclass_fields__["fmt"].default:
             self._check_format()
+
+    @property
+    def _begin(self) -> datetime:
+        return cast(datetime, self.start_date)
+
+    @property
+    def _end(self) -> datetime:
+        return cast(datetime, self.end_date)
 
     def _check_format(self) -> None:
         # Numbers far enough apart that a format which leaves out hour, day, month or year repeats itself.
@@ -149,7 +160,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     def _last(self) -> int | None:
         """Return how many windows end by `end_date`."""
-        return None if self.end_date is None else self._number(_localize(self.end_date, self._zone()))
+        return None if self.end_date is None else self._number(_localize(self._end, self._zone()))
 
     def _start(self, number: int) -> datetime:
         return _localize(self._wall(number), self._zone())
@@ -197,22 +208,11 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
     json_tag: ClassVar = ("partitions", "hourly")
     unit: ClassVar[str] = "hour"
     fmt: str = "%Y-%m-%d-%H:%M"
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            start_date: date | datetime | str,
-            end_date: date | datetime | str | None = None,
-            timezone: str = "UTC",
-            fmt: str = ...,
-            end_offset: int = 0,
-            minute_offset: int = 0,
-        ) -> None: ...
 
     # Hours are counted on the world's clock, where each is as long as the other.
     def _first(self) -> datetime:
-        start = self.start_date.replace(minute=self.minute_offset, second=0, microsecond=0)
-        wall = start if start >= self.start_date else start + _HOUR
+        start = self._begin.replace(minute=self.minute_offset, second=0, microsecond=0)
+        wall = start if start >= self._begin else start + _HOUR
         return _localize(wall, self._zone()).astimezone(UTC)
 
     def _start(self, number: int) -> datetime:
@@ -244,21 +244,9 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
     limits: ClassVar[Mapping[str, tuple[int, int]]] = {"minute_offset": (0, 59), "hour_offset": (0, 23)}
     unit: ClassVar[str] = "day"
     hour_offset: int = 0
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            start_date: date | datetime | str,
-            end_date: date | datetime | str | None = None,
-            timezone: str = "UTC",
-            fmt: str = ...,
-            end_offset: int = 0,
-            minute_offset: int = 0,
-            hour_offset: int = 0,
-        ) -> None: ...
 
     def _first(self) -> datetime:
-        return _next(self.start_date, self.hour_offset, self.minute_offset)
+        return _next(self._begin, self.hour_offset, self.minute_offset)
 
     def _wall(self, number: int) -> datetime:
         return _origin(self) + number * _DAY
@@ -284,22 +272,9 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
     unit: ClassVar[str] = "week"
     hour_offset: int = 0
     day_offset: int = 0
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            start_date: date | datetime | str,
-            end_date: date | datetime | str | None = None,
-            timezone: str = "UTC",
-            fmt: str = ...,
-            end_offset: int = 0,
-            minute_offset: int = 0,
-            hour_offset: int = 0,
-            day_offset: int = 0,
-        ) -> None: ...
 
     def _first(self) -> datetime:
-        day = _next(self.start_date, self.hour_offset, self.minute_offset)
+        day = _next(self._begin, self.hour_offset, self.minute_offset)
         return day + (self.day_offset - day.isoweekday()) % 7 * _DAY
 
     def _wall(self, number: int) -> datetime:
@@ -326,25 +301,10 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
     unit: ClassVar[str] = "month"
     hour_offset: int = 0
     day_offset: int = 1
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            start_date: date | datetime | str,
-            end_date: date | datetime | str | None = None,
-            timezone: str = "UTC",
-            fmt: str = ...,
-            end_offset: int = 0,
-            minute_offset: int = 0,
-            hour_offset: int = 0,
-            day_offset: int = 1,
-        ) -> None: ...
 
     def _first(self) -> datetime:
-        month = datetime(
-            self.start_date.year, self.start_date.month, self.day_offset, self.hour_offset, self.minute_offset
-        )
-        return month if month >= self.start_date else _add_months(month, 1)
+        month = datetime(self._begin.year, self._begin.month, self.day_offset, self.hour_offset, self.minute_offset)
+        return month if month >= self._begin else _add_months(month, 1)
 
     def _wall(self, number: int) -> datetime:
         return _add_months(_origin(self), number)
@@ -374,7 +334,7 @@ def _zone(name: str) -> tzinfo:
         ) from None
 
 
-def _wall_clock(value: date | datetime | str, zone: tzinfo, name: str) -> datetime:
+def _wall_clock(value: Moment, zone: tzinfo, name: str) -> datetime:
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

@@ -31,7 +31,7 @@ _NO_CHECKS: tuple[Check, ...] = ()
 
 
 class Placement(NamedTuple):
-    """Tell what is the same for all assets of one project: `target` is in their spec, `packages` where they install."""
+    """What is the same for all assets of one project: `target` is in their spec, `packages` where they install."""
 
     integration: Integration | None = None
     project: str = ""

@@ -56,7 +56,7 @@ def short_hash(data: bytes) -> str:
 
 
 class CodeVersions:
-    """Work out the code parts of the nodes of `manifest`; what nodes share is hashed once.
+    """The code parts of the nodes of `manifest`; what nodes share is hashed once.
 
     `variables` are the vars that options set, `project_vars` those of dbt_project.yml. `root` is the project's
     folder, where a seed too large for dbt to hash is read.

@@ -68,31 +68,41 @@ class Contract(msgspec.Struct, gc=False):
     enforced: bool | None = None
 
 
-class Node(msgspec.Struct, gc=False):
-    """A model, seed, snapshot, test, function, analysis or operation.
+class Described(msgspec.Struct, gc=False, kw_only=True):
+    """What a manifest says of all that dbt can select.
 
     `config` is shared among all that have an equal one: change none.
     """
+
+    fqn: tuple[str, ...] | None = None
+    depends_on: DependsOn | None = None
+    description: str | None = None
+    tags: Any = None
+    meta: Any = None
+    raw_config: msgspec.Raw = _raw_config()
+    config: Mapping[str, Any] = _config()
+    original_file_path: str | None = None
+
+    @property
+    def upstream(self) -> list[str]:
+        """Return the unique ids of what this reads."""
+        return (self.depends_on and self.depends_on.nodes) or []
+
+
+class Node(Described, gc=False):
+    """A model, seed, snapshot, test, function, analysis or operation."""
 
     unique_id: str
     name: str
     resource_type: str
     package_name: str = ""
-    fqn: tuple[str, ...] | None = None
-    raw_config: msgspec.Raw = _raw_config()
-    config: Mapping[str, Any] = _config()
     database: str | None = None
     schema: str | None = None
     alias: str | None = None
-    depends_on: DependsOn | None = None
-    description: str | None = None
     columns: dict[str, NodeColumn] | None = None
-    tags: Any = None
-    meta: Any = None
     checksum: Checksum | None = None
     raw_code: str | None = None
     raw_sql: str | None = None
-    original_file_path: str | None = None
     patch_path: str | None = None
     language: str | None = None
     access: str | None = None
@@ -105,11 +115,6 @@ class Node(msgspec.Struct, gc=False):
     test_metadata: TestMetadata | None = None
 
     @property
-    def upstream(self) -> list[str]:
-        """Return the unique ids of what this node reads."""
-        return (self.depends_on and self.depends_on.nodes) or []
-
-    @property
     def macros(self) -> list[str]:
         """Return the unique ids of the macros this node calls directly."""
         return (self.depends_on and self.depends_on.macros) or []
@@ -120,27 +125,20 @@ class Node(msgspec.Struct, gc=False):
         return self.raw_code or self.raw_sql or ""
 
 
-class Source(msgspec.Struct, gc=False):
+class Source(Described, gc=False):
     """A table that something outside dbt makes; `identifier` is its name in the warehouse."""
 
     unique_id: str
     name: str
     source_name: str = ""
     package_name: str = ""
-    fqn: tuple[str, ...] | None = None
     database: str | None = None
     schema: str | None = None
     identifier: str | None = None
     loader: str | None = None
-    description: str | None = None
     source_description: str | None = None
     columns: dict[str, NodeColumn] | None = None
-    tags: Any = None
-    meta: Any = None
     source_meta: Any = None
-    raw_config: msgspec.Raw = _raw_config()
-    config: Mapping[str, Any] = _config()
-    original_file_path: str | None = None
 
 
 class Owner(msgspec.Struct, gc=False):
@@ -150,52 +148,27 @@ class Owner(msgspec.Struct, gc=False):
     email: Any = None
 
 
-class Exposure(msgspec.Struct, gc=False):
+class Exposure(Described, gc=False):
     """A use of the data outside dbt: a dashboard, a notebook, an application."""
 
     unique_id: str
     name: str
     package_name: str = ""
-    fqn: tuple[str, ...] | None = None
     type: str | None = None
     label: str | None = None
     url: str | None = None
     maturity: str | None = None
     owner: Owner | None = None
-    depends_on: DependsOn | None = None
-    description: str | None = None
-    tags: Any = None
-    meta: Any = None
-    raw_config: msgspec.Raw = _raw_config()
-    config: Mapping[str, Any] = _config()
-    original_file_path: str | None = None
-
-    @property
-    def upstream(self) -> list[str]:
-        """Return the unique ids of what this exposure reads."""
-        return (self.depends_on and self.depends_on.nodes) or []
 
 
-class UnitTest(msgspec.Struct, gc=False):
+class UnitTest(Described, gc=False):
     """A unit test of one model."""
 
     unique_id: str
     name: str
     package_name: str = ""
     model: str | None = None
-    fqn: tuple[str, ...] | None = None
     version: Any = None
-    depends_on: DependsOn | None = None
-    description: str | None = None
-    tags: Any = None
-    raw_config: msgspec.Raw = _raw_config()
-    config: Mapping[str, Any] = _config()
-    original_file_path: str | None = None
-
-    @property
-    def upstream(self) -> list[str]:
-        """Return the unique ids of the model under test, first, and of nothing else."""
-        return (self.depends_on and self.depends_on.nodes) or []
 
 
 class Link(msgspec.Struct, gc=False):

@@ -24,7 +24,7 @@ FREE, NEEDED, ALONG, BARRED, STRAY = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Tell what a selection has to take, by which mode of `--indirect-selection`, among which resource types."""
+    """What a selection has to take, by which mode of `--indirect-selection`, among which resource types."""
 
     index: Index
     wanted: frozenset[str]
@@ -55,7 +55,7 @@ class Wanted:
 
 
 class _Place:
-    """Keep the costs of one branch: when nothing above is selected (`out`), and when something is (`within`)."""
+    """The costs of one branch: when nothing above is selected (`out`), and when something is (`within`)."""
 
     __slots__ = ("bad", "branch", "good", "needed", "out", "own", "stray", "within")
 
@@ -76,7 +76,7 @@ def folder_terms(evaluation: Evaluation, wanted: Wanted) -> Iterator[tuple[tuple
 
 
 class _Cover:
-    """Find the least cover of one wanted set."""
+    """The least cover of one wanted set."""
 
     def __init__(self, evaluation: Evaluation, wanted: Wanted) -> None:
         self.evaluation = evaluation

@@ -19,7 +19,7 @@ _WILDCARD = re.compile(r"[*?\[\]]")
 
 
 class Taken(NamedTuple):
-    """Hold what part of a selection takes: `direct`, and tests that come in only once all their parents do."""
+    """What a part of a selection takes: `direct`, and tests that come in only once all their parents do."""
 
     direct: set[str]
     pending: set[str]
@@ -47,7 +47,7 @@ class Branch:
 
 
 class Names:
-    """Find the items that dbt's `fqn:` method finds.
+    """The items by the names that dbt's `fqn:` method finds them by.
 
     dbt splits names at dots, tries a selector with and without the package, and takes a bare leaf name as well; the
     leaf of a versioned model is its name, and its name and version may be joined by a dot or an underscore.
@@ -118,7 +118,7 @@ def _matching(branch: Branch, pattern: list[str]) -> list[str]:
 
 
 class Evaluation:
-    """Say what selections take in one project."""
+    """What selections take in one project."""
 
     def __init__(self, index: Index) -> None:
         self.index = index

@@ -18,7 +18,7 @@ TESTS = frozenset({"test", "unit_test"})
 
 
 class Item(NamedTuple):
-    """Describe one thing that dbt can select.
+    """One thing that dbt can select.
 
     `fqn` is dbt's, as parts; `parents` are unique ids. `versioned` says that the last part of `fqn` is a version;
     `free` that it builds nothing, so that it may come along: an ephemeral model, an exposure, a source.
@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
 
 class Index:
-    """Look up what dbt can select, what of it was loaded as assets and checks, and who reads whom.
+    """What dbt can select, what of it was loaded as assets and checks, and what reads what.
 
     `built` are the unique ids of executable assets, `tests` those of checks: nothing else may be asked for. What else
     is in `items` may come along freely, unless it is a model or test that was left out when the project was loaded.

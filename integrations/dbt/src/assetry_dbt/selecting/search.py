@@ -30,7 +30,7 @@ MODES = ("eager", "cautious", "empty")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Hold the selection arguments of one dbt command; empty means everything.
+    """The selection arguments of one dbt command; empty means everything.
 
     >>> Selection(select=("fqn:shop.staging.*",), indirect="empty").args()
     ('--select', 'fqn:shop.staging.*', '--indirect-selection', 'empty')
@@ -79,7 +79,7 @@ def compress(index: Index, built: Iterable[str], tests: Iterable[str]) -> Select
 
 
 class _Search:
-    """Look for the shortest exact selection of one set."""
+    """The search for the shortest exact selection of one set."""
 
     def __init__(self, index: Index, wanted: frozenset[str]) -> None:
         self.index = index
