@@ -21,6 +21,7 @@ ORDER = (
 #: Packages that decide and do nothing: they touch no clock, file, thread or process.
 PURE = {"types", "graph", "selection", "plan", "status", "views"}
 DEEDS = {"os", "pathlib", "threading", "subprocess", "time", "sqlite3", "socket", "asyncio", "shutil", "tempfile"}
+ACTS = {"open", "print", "datetime.now", "datetime.utcnow", "date.today", "datetime.today"}
 #: What integrations, and all else that stands on core, may import of it.
 DOORS = {"assetry", "assetry.plugin", "assetry.testing"}
 #: Packages that anything outside core may import besides its own.
@@ -92,12 +93,15 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def impurities(name: str, text: str) -> list[str]:
-    """Return what a module of a pure package imports at its top that does something."""
+    """Return what a module of a pure package does: imports, also inside functions, of what acts; files; the clock."""
     found = []
-    for node in ast.parse(text).body:
+    for node in ast.walk(ast.parse(text)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         found += [f"{name} imports {each}" for each in names if each.split(".")[0] in DEEDS]
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            found += [f"{name} calls {called}()"] if called in ACTS else []
     return found
 
 
@@ -180,7 +184,10 @@ def test_a_lazy_import_is_seen_and_closes_a_cycle() -> None:
     assert cycles({"assetry.a": one, "assetry.b": {"assetry.a"}}) == [["assetry.a", "assetry.b"]]
 
 
-@pytest.mark.parametrize("line", ["import time", "from pathlib import Path", "import os.path"])
+@pytest.mark.parametrize(
+    "line",
+    ["import time", "from pathlib import Path", "def f():\n    import os.path", "open('x')", "datetime.now(UTC)"],
+)
 def test_a_deed_in_a_pure_package_is_seen(line: str) -> None:
     assert len(impurities("assetry.plan.plan", f'"""Doc."""\n\n{line}\n')) == 1
 

@@ -25,7 +25,7 @@ def website_events() -> pd.DataFrame:
 
 @asset(group="scoring")
 def customer_scores(customer_features: pd.DataFrame) -> pd.DataFrame:
-    """How dear each customer is: recent, frequent and valuable, each ranked from 0 to 1."""
+    """How valuable each customer is: recent, frequent and valuable, each ranked from 0 to 1."""
     ranks = pd.DataFrame(
         {
             "recency": pd.to_datetime(customer_features["last_order"]).rank(pct=True),

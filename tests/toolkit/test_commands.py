@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import Process, RunError
+from assetry.plugin import RunError, is_alive, process_of
 from assetry.testing import eventually
 from assetry_toolkit.commands import Command, Finished, Line
 from hypothesis import given, settings
@@ -48,7 +48,7 @@ def shell(script: str, **how: Any) -> Command:
 def gone(folder: Path) -> bool:
     """Tell whether the program and its child are, soon: what is killed takes a moment to be gone."""
     pids = [int(pid) for pid in (folder / "pids").read_text().split()]
-    return len(pids) == 2 and eventually(lambda: not any(Process.of(pid).alive() for pid in pids), 30)
+    return len(pids) == 2 and eventually(lambda: not any(is_alive(process_of(pid)) for pid in pids), 30)
 
 
 # -- what it says ----------------------------------------------------------------------------------------------------
@@ -203,8 +203,8 @@ def test_a_child_that_holds_the_output_open_holds_nothing_up(tmp_path: Path, wor
     assert Line("out", b"done\n") in lines
     assert (Line("err", b"last") in lines, list(running.errors)) == (True, ["last"])
     assert running.returncode == 0
-    child = Process.of(int((tmp_path / "child").read_text()))
-    assert eventually(lambda: not child.alive(), 30)
+    child = process_of(int((tmp_path / "child").read_text()))
+    assert eventually(lambda: not is_alive(child), 30)
 
 
 def test_all_that_it_wrote_before_its_end_is_there_however_slowly_it_is_read(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_one_that_has_closed_its_output_is_waited_for_and_can_be_cancelled(tmp_p
         for _ in running.blocks(off.is_set):
             off.set()
     assert running.returncode is None
-    assert Process.of(running.pid).alive() is False
+    assert is_alive(process_of(running.pid)) is False
 
 
 #: Runs a command of two words, code and how it is asked, and waits for it.

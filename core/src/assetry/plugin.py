@@ -33,6 +33,7 @@ from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.project.command import CommandContext
+from assetry.store.processes import is_alive, process_of
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation, Severity
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import (
@@ -53,9 +54,8 @@ from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
-from assetry.types.process import Process
 from assetry.types.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
-from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo, RunState
+from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, Process, RunInfo, RunState
 from assetry.types.time_partitions import TimeWindowPartitionsDefinition
 
 # Marking a hook's implementation.
@@ -97,6 +97,7 @@ __all__ += [
 __all__ += ["ContentVersion", "IOManager", "Rows", "Saved", "columns_of", "content_version", "nothing_kept"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
+__all__ += ["is_alive", "process_of"]
 # Executors.
 __all__ += ["Executor", "RunningTask", "Task"]
 # The command line and panels.

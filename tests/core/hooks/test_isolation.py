@@ -226,7 +226,7 @@ def lazily_broken(integration: Integration) -> Any:
         (lambda integration: sys.exit(4), r"Acme: assetry_load_assets raised SystemExit: 4"),
         (
             lambda integration: [{"key": "a"}],
-            r"Acme: assetry_load_assets gave a dict, which is no Asset and no AssetCheck",
+            r"Acme: assetry_load_assets returned a dict instead of an Asset or AssetCheck",
         ),
     ],
 )
@@ -240,7 +240,7 @@ def test_a_broken_load_names_the_plugin(hook: Callable[..., Any], said: str) -> 
 def test_a_group_that_is_none_names_the_plugin() -> None:
     plugin = acme(assetry_invocation_group=lambda asset: "acme")
     plugins = load_plugins({}, [plugin], allowed=[])
-    with pytest.raises(PluginError, match="assetry_invocation_group gave a str, which is no InvocationGroup"):
+    with pytest.raises(PluginError, match="assetry_invocation_group returned a str instead of an InvocationGroup"):
         plugins.invocation_group(plugins.load_assets(ACME)[0])
 
 
@@ -297,7 +297,7 @@ def test_a_stream_that_breaks_is_attributed_with_package_and_version(installed: 
     ("invoke", "said"),
     [
         (half_way, "Acme raised RuntimeError: boom"),
-        (lambda invocation: 3, "Acme: assetry_invoke gave a int, which is no iterator of events."),
+        (lambda invocation: 3, "Acme: assetry_invoke returned a int instead of an iterator of events."),
         (lambda invocation: sys.exit(1), "Acme: assetry_invoke raised SystemExit: 1"),
         (lambda invocation: (sys.exit(1) for _ in "x"), "Acme raised SystemExit: 1"),
         (lambda invocation: 1 / 0, "Acme: assetry_invoke raised ZeroDivisionError: division by zero"),
@@ -332,7 +332,7 @@ TOLD = {
     "TestForgetsAnAsset": "service ended without saying what became of mill/c",
     "TestEndsAnAssetTwice": "a second end for mill/c",
     "TestTellsOfForeignAssets": "others/x, which was not asked of it",
-    "TestYieldsNoEvents": "reported a dict, which is no event",
+    "TestYieldsNoEvents": "yielded a dict instead of an event",
     "TestRaisesHalfWay": "Altered raised RuntimeError: boom",
     "TestWrongArgument": "mend WrongArgument",
     "TestImportError": "broken_hooks",

@@ -661,6 +661,25 @@ def test_two_tools_that_let_assetry_keep_one_table_are_refused(tmp_path: Path) -
         _ = project.graph
 
 
+def test_a_python_asset_in_the_table_of_another_tool_is_refused(tmp_path: Path) -> None:
+    class Tool:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            if integration.kind != "tool":
+                return None
+            table = ("shop", "main", "One")
+            return [Asset(key="tool/made", kind="tool", integration=integration, relation=table, source="made.sql")]
+
+        @hookimpl
+        def assetry_io_url(self, integration: Integration) -> str:
+            return f"duckdb:{tmp_path}/shop.duckdb"
+
+    project = Project([one], integrations=[Integration("tool", "tool")], plugins=[Tool()], root=tmp_path)
+    with pytest.raises(DuplicateKeyError, match=r"'tool/made' and 'one' would be kept in one table") as caught:
+        _ = project.graph
+    assert "made.sql" in (caught.value.where or "")
+
+
 def test_two_assets_of_one_table_are_refused(tmp_path: Path) -> None:
     text = "from assetry import asset\n"
     for key in ("app/logins", "web/logins"):

@@ -76,7 +76,7 @@ def test_a_file_above_is_found_within_the_repository(tmp_path: Path) -> None:
     ("text", "where", "part"),
     [
         ('modulos = ["a"]\n', "assetry.toml:1", "'modules'"),
-        ("\nstore = 3\n", "assetry.toml:2", "not a text"),
+        ("\nstore = 3\n", "assetry.toml:2", "not a string"),
         ('modules = "a"\n', "assetry.toml:1", "list of module names"),
         ('[integrations.x]\nproject_dir = "."\n', "assetry.toml:1", "has no kind"),
         ("integrations = 3\n", "assetry.toml:1", "group of tables"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from assetry import asset, asset_check, materialize, multi_asset
-from assetry.python.prints import LONGEST, heard
+from assetry.python.prints import LONGEST, captured, without_echo
 from assetry.types.events import Log
 
 
@@ -53,7 +53,7 @@ def test_prints_and_records_of_loggers_are_lines_of_the_run(tmp_path: Path, monk
     ]
 
 
-def test_checks_and_generators_are_heard(tmp_path: Path) -> None:
+def test_checks_and_generators_are_captured(tmp_path: Path) -> None:
     @multi_asset(assets=["a", "b"])
     def both():  # type: ignore[no-untyped-def]
         print("first")
@@ -80,7 +80,7 @@ def test_a_failing_function_is_heard_up_to_its_failure(tmp_path: Path) -> None:
         raise ValueError("no further")
 
     lines: list[str] = []
-    with pytest.raises(ValueError, match="no further"), heard(lambda line, level: lines.append(line)):
+    with pytest.raises(ValueError, match="no further"), captured(lambda line, level: lines.append(line)):
         broken()
     assert lines == ["so far"]
     assert not materialize([broken], io="memory:", store="sqlite::memory:").ok
@@ -92,13 +92,13 @@ def test_each_thread_is_heard_by_its_own_asset_and_others_by_none(capsys: pytest
 
     def work(number: int) -> list[str]:
         lines: list[str] = []
-        with heard(lambda line, level: lines.append(line)):
+        with captured(lambda line, level: lines.append(line)):
             together.wait(60)
             print(f"thread {number}")
             together.wait(60)
         return lines
 
-    with ThreadPoolExecutor(4) as pool:
+    with without_echo(), ThreadPoolExecutor(4) as pool:
         found = [pool.submit(work, number) for number in range(4)]
         together.wait(60)
         print("outside")
@@ -110,7 +110,7 @@ def test_each_thread_is_heard_by_its_own_asset_and_others_by_none(capsys: pytest
 
 def test_a_thread_of_the_function_is_heard_with_its_context() -> None:
     lines: list[str] = []
-    with heard(lambda line, level: lines.append(line)):
+    with captured(lambda line, level: lines.append(line)):
         context = contextvars.copy_context()
         thread = threading.Thread(target=lambda: context.run(print, "beside"))
         thread.start()
@@ -122,7 +122,7 @@ def test_loggers_that_are_configured_keep_their_level_and_handlers(caplog: pytes
     lines: list[str] = []
     root, level = logging.getLogger(), logging.getLogger().level
     handlers = list(root.handlers)
-    with heard(lambda line, _: lines.append(line)):
+    with captured(lambda line, _: lines.append(line)):
         logging.getLogger("shop").info("too fine")
         logging.getLogger("shop").warning("worth a line")
     assert lines == ["worth a line"]
@@ -132,7 +132,20 @@ def test_loggers_that_are_configured_keep_their_level_and_handlers(caplog: pytes
 
 def test_a_line_without_end_is_cut_and_a_picture_drawn_over_counts_once() -> None:
     lines: list[str] = []
-    with heard(lambda line, level: lines.append(line)):
+    with captured(lambda line, level: lines.append(line)):
         print("x" * (LONGEST + 1))
         print("10 %\r50 %\r100 %")
     assert lines == ["x" * LONGEST + "… (10,001 characters)", "100 %"]
+
+
+def test_a_session_of_python_sees_what_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    @asset
+    def orders() -> int:
+        print("in sight")
+        return 3
+
+    assert logs(orders, root=tmp_path) == [("orders", "info", "in sight")]
+    assert capsys.readouterr().out == "in sight\n"
+    with without_echo():
+        logs(orders, root=tmp_path)
+    assert capsys.readouterr().out == ""

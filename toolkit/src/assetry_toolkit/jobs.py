@@ -332,7 +332,7 @@ class _CalledOff(Exception):
 
 
 class _Patience:
-    """When a job is given up on, which never fails or cancels it."""
+    """The time limits after which a job is no longer watched; the job itself is left alone."""
 
     def __init__(self, options: JobOptions, now: Callable[[], float]) -> None:
         self._options = options

@@ -12,6 +12,7 @@ from assetry.cli.progress import Progress, progress_for
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, counted, duration, listed
 from assetry.graph.graph import AssetGraph
+from assetry.python.prints import without_echo
 from assetry.run.result import RunResult
 from assetry.types.events import Checked, Failed, Skipped
 from assetry.types.records import EventRecord
@@ -26,7 +27,7 @@ def carry_out(session: Session, run: Carry) -> int:
     """Run something, show how it goes, tell how it went; return the exit code."""
     gc.freeze()  # the definitions stay to the end: there is nothing in them to look for
     gc.enable()
-    with progress_for(session) as progress:
+    with progress_for(session) as progress, without_echo():
         result = run(progress.take)
     if session.text:
         session.say("\n".join(_summary(result, progress, session.project.graph)))

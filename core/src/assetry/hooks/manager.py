@@ -223,7 +223,7 @@ class Plugins:
                 continue
             stray = next((item for item in each if not isinstance(item, kind)), None)
             if stray is not None:
-                self._report(name, f"{hook}: gave a {type(stray).__name__}, which is no {kind.__name__}")
+                self._report(name, f"{hook}: returned a {type(stray).__name__} instead of a {kind.__name__}")
             found += [item for item in each if isinstance(item, kind)]
         return found
 
@@ -283,7 +283,7 @@ class Plugins:
             raise self._attributed(name, hook, error) from error
         stray = next((each for each in found if not isinstance(each, (Asset, AssetCheck))), None)
         if stray is not None:
-            raise self._wrong(name, hook, f"gave a {type(stray).__name__}, which is no Asset and no AssetCheck")
+            raise self._wrong(name, hook, f"returned a {type(stray).__name__} instead of an Asset or AssetCheck")
         return found
 
     def invocation_group(self, asset: Asset) -> InvocationGroup | None:
@@ -294,7 +294,7 @@ class Plugins:
         group = self._routed(asset.integration, hook, {"asset": asset})
         if group is not None and not isinstance(group, InvocationGroup):
             name = self.claimant(asset.integration)
-            raise self._wrong(name, hook, f"gave a {type(group).__name__}, which is no InvocationGroup")
+            raise self._wrong(name, hook, f"returned a {type(group).__name__} instead of an InvocationGroup")
         return group
 
     def invocation_command(self, invocation: Invocation) -> str | None:
@@ -315,7 +315,9 @@ class Plugins:
             )
         if not isinstance(stream, Iterable):
             name = self.claimant(invocation.integration)
-            raise self._wrong(name, "assetry_invoke", f"gave a {type(stream).__name__}, which is no iterator of events")
+            raise self._wrong(
+                name, "assetry_invoke", f"returned a {type(stream).__name__} instead of an iterator of events"
+            )
         return iter(stream)
 
     def observe(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""Where values are kept: files, memory, and the choice between them and the warehouse."""
+"""Values as files below a folder."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ FREE = -1
 
 
 class Classes:
-    """The classes of units.
+    """Units contracted to classes: those that need the same things first.
 
     A class is of a counted group, or free: it runs as soon as it can. `bit[c]` marks a counted class; `need[c]`
     are the marks of all that is done before it, closed. `after[c]` are classes that may become possible once `c` is
@@ -191,7 +191,7 @@ class _Way(NamedTuple):
 
 @dataclass(slots=True)
 class Budget:
-    """The states that may be opened and the dependencies that may be looked at, and how many were."""
+    """How many states may be opened and dependencies looked at, and how many were."""
 
     states: int
     looks: int
@@ -205,7 +205,7 @@ class Budget:
 
 
 class _Field:
-    """The classes of some groups, on which these are run as if everything of the others had been done."""
+    """The classes of some groups, with those of the others taken as done."""
 
     def __init__(self, classes: Classes, groups: Iterable[int], budget: Budget) -> None:
         self.classes = classes

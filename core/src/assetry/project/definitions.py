@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +139,15 @@ class Definitions:
 
 
 def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
-    """Refuse two assets that would be kept in one table: each would overwrite the other without a word."""
+    """Refuse an asset that would be kept in another one's table: each would overwrite the other without a word."""
     named: dict[str, list[Asset]] = {}
     for asset in graph.assets:
-        if asset.kept and asset.executable:
-            named.setdefault(asset.key.name.casefold(), []).append(asset)
+        if asset.executable and (asset.kept or asset.relation is not None):
+            table = asset.relation.identifier if asset.relation is not None else asset.key.name
+            named.setdefault(table.casefold(), []).append(asset)
     tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
-    for asset in (each for alike in named.values() if len(alike) > 1 for each in alike):
+    alike = (assets for assets in named.values() if len(assets) > 1 and any(asset.kept for asset in assets))
+    for asset in chain.from_iterable(alike):
         relation = values().relation(asset)
         if relation is None:
             continue
@@ -153,7 +156,7 @@ def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
             raise DuplicateKeyError(
                 f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",
                 where=f"{first.source} and {asset.source}",
-                hint="Give one another last key part, or an io_manager with another schema.",
+                hint="Give one another name (the last part of its key), or an io_manager with another schema.",
             )
 
 

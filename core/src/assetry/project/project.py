@@ -265,7 +265,7 @@ class Project:
         raise_on_error: bool = False,
         **keywords: Unpack[PlanKeywords],
     ) -> RunResult:
-        """Bring a selection up to date and return how it went; see `plan` for the keywords.
+        """Run a selection, with ``stale=True`` only what is out of date of it, and return how it went; see `plan`.
 
         A failed asset or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event`
         is called with each record once it is durable. Raises `ConflictError` when another run is building one of the

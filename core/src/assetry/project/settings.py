@@ -123,7 +123,7 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
 def _text(source: _Source, table: Mapping[str, Any], key: str) -> str | None:
     value = table.get(key)
     if value is not None and not isinstance(value, str):
-        raise source.error(f"{key!r} is not a text.", key, hint=f'For example {key} = "…".')
+        raise source.error(f"{key!r} is not a string.", key, hint=f'For example {key} = "…".')
     return value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,7 +15,6 @@ from assetry.python.call import UNKNOWN, arguments, call, check_result, failure,
 from assetry.python.context import AssetContext
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import find_attribute, import_modules
-from assetry.python.prints import heard
 from assetry.types.assets import Asset, AssetCheck, Check, Integration, Severity
 from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Started
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
@@ -219,7 +219,7 @@ class _Making:
             yield from self._fail(_sentence(error), error.hint)
             return None
         try:
-            with heard(self._tell):
+            with _capture(self._tell):
                 value = call(function, args, kwargs)
             del args, kwargs  # inputs may be large; what the function did not keep is free before its value is saved
             for key, each in self._heard(self._outputs(value)):
@@ -241,7 +241,7 @@ class _Making:
             yield from pairs
             return
         while True:
-            with heard(self._tell):
+            with _capture(self._tell):
                 pair = next(pairs, None)
             if pair is None:
                 return
@@ -289,6 +289,13 @@ class _Making:
 
     def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Failed:
         return Failed(key, message, hint, partition=self.partition)
+
+
+def _capture(tell: Callable[[str, Level], None]) -> AbstractContextManager[None]:
+    """Hand what user code prints and logs to `tell`; `logging` is loaded for it only once something runs."""
+    from assetry.python.prints import captured
+
+    return captured(tell)
 
 
 def _type_problem(function: Function, value: Any) -> str | None:
@@ -355,7 +362,7 @@ def _checked(
     where = {} if loading.partition is None else {"partition": loading.partition}
     try:
         args, kwargs = arguments(function.function, told, value)
-        with heard(lambda line, level: loading.context.log(line, level, key)):
+        with _capture(lambda line, level: loading.context.log(line, level, key)):
             result = check_result(call(function.function, args, kwargs))
     except AssertionError as error:
         return Checked(key, check.name, False, severity, str(error) or failure(error), where)

@@ -1,7 +1,8 @@
 """What a user's function prints and logs, as lines of its run's log.
 
 While functions are called, `sys.stdout`, `sys.stderr` and the root logger hand on what comes from their threads; all
-else goes where it went before. A thread that a function starts itself is not one of theirs, unless it takes the
+else goes where it went before. In a session of Python it is shown there as well; the command line, which shows the
+log, turns that off (`without_echo`). A thread that a function starts itself is not one of theirs, unless it takes the
 context along (`contextvars.copy_context`).
 """
 
@@ -30,17 +31,17 @@ _rest: ContextVar[dict[int, str]] = ContextVar("assetry_rest")
 
 
 @contextmanager
-def heard(tell: Tell) -> Iterator[None]:
+def captured(tell: Tell) -> Iterator[None]:
     """Hand what the code inside prints and logs to `tell`, line by line.
 
     >>> lines = []
-    >>> with heard(lambda line, level: lines.append((line, level))):
+    >>> with without_echo(), captured(lambda line, level: lines.append((line, level))):
     ...     print("one\\ntwo")
     ...     logging.getLogger("shop").warning("three")
     >>> lines
     [('one', 'info'), ('two', 'info'), ('three', 'warning')]
     """
-    _ears.open()
+    _capture.open()
     tokens = _tell.set(tell), _rest.set({})
     try:
         yield
@@ -49,10 +50,10 @@ def heard(tell: Tell) -> Iterator[None]:
             _line(tell, line)
         _rest.reset(tokens[1])
         _tell.reset(tokens[0])
-        _ears.close()
+        _capture.close()
 
 
-class _Ears:
+class _Capture:
     """The routers and the handler that are in place while a function is called."""
 
     def __init__(self) -> None:
@@ -61,6 +62,8 @@ class _Ears:
         self._streams: dict[str, _Router] = {}
         self._handler: _Handler | None = None
         self._level = 0
+        #: Whether what is printed is also shown where it would have been without us.
+        self.echo = True
 
     def open(self) -> None:
         """Put them in place, unless they are."""
@@ -111,9 +114,10 @@ class _Router(io.TextIOBase):
 
     def write(self, text: str) -> int:
         tell = _tell.get()
+        if tell is None or _capture.echo:
+            self.before.write(text)
         if tell is None:
-            written: int = self.before.write(text)
-            return written
+            return len(text)
         rest = _rest.get()
         *lines, rest[id(self)] = (rest.get(id(self), "") + text).split("\n")
         for line in lines:
@@ -124,7 +128,7 @@ class _Router(io.TextIOBase):
         return True
 
     def flush(self) -> None:
-        if _tell.get() is None:
+        if _tell.get() is None or _capture.echo:
             self.before.flush()
 
     def isatty(self) -> bool:
@@ -144,7 +148,7 @@ class _Router(io.TextIOBase):
 
 
 class _Handler(logging.Handler):
-    """The root logger's ear: records of functions become lines, others take the way they took before."""
+    """A handler of the root logger: records of functions become lines, others go where they went before."""
 
     def __init__(self, alone: bool) -> None:
         super().__init__()
@@ -153,14 +157,21 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         tell = _tell.get()
         if tell is None:
-            if self._alone and logging.lastResort is not None and record.levelno >= logging.lastResort.level:
-                logging.lastResort.handle(record)
+            self._pass_on(record)
             return
+        if _capture.echo:
+            self._pass_on(record)
         try:
             for line in self.format(record).splitlines():
                 _line(tell, line, _level(record.levelno))
         except Exception:
             self.handleError(record)
+
+    def _pass_on(self, record: logging.LogRecord) -> None:
+        if self._alone and logging.lastResort is not None and record.levelno >= logging.lastResort.level:
+            token = _tell.set(None)  # it writes to stderr, where it would be heard a second time
+            logging.lastResort.handle(record)
+            _tell.reset(token)
 
 
 def _level(number: int) -> Level:
@@ -171,4 +182,14 @@ def _level(number: int) -> Level:
     return "info" if number >= logging.INFO else "debug"
 
 
-_ears = _Ears()
+_capture = _Capture()
+
+
+@contextmanager
+def without_echo() -> Iterator[None]:
+    """Show what functions print only in the log of their run, while this lasts."""
+    before, _capture.echo = _capture.echo, False
+    try:
+        yield
+    finally:
+        _capture.echo = before

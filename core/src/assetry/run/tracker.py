@@ -397,6 +397,6 @@ def no_event(reported: object) -> Log:
     """Return what the log says of something that a tool reported and that is no event.
 
     >>> no_event(None).message
-    'The tool reported a NoneType, which is no event; ignored.'
+    'The tool yielded a NoneType instead of an event; ignored.'
     """
-    return Log(f"The tool reported a {type(reported).__name__}, which is no event; ignored.", "warning")
+    return Log(f"The tool yielded a {type(reported).__name__} instead of an event; ignored.", "warning")

@@ -19,12 +19,12 @@ from assetry.gc_pause import paused_gc
 from assetry.store import encoding as rows
 from assetry.store.database import Database
 from assetry.store.heartbeat import Heartbeat
+from assetry.store.processes import hostname, is_alive, process_of
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import Checked, Handle, InvocationFinished
 from assetry.types.keys import AssetKey
-from assetry.types.process import Process, hostname
 from assetry.types.protocols import Attempts, EventRecords, Materializations
-from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo, RunState
+from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -247,7 +247,7 @@ class SQLStore:
     def _gone(self, running: Sequence[Sequence[Any]]) -> list[str]:
         gone = []
         for run_id, owner, seen in running:
-            alive = from_json(Process, json.loads(owner)).alive()
+            alive = is_alive(from_json(Process, json.loads(owner)))
             if alive is None:
                 alive = datetime.fromisoformat(seen) + self._silence > _now()
             if not alive:
@@ -293,7 +293,7 @@ def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str)
 def _owner(run: RunInfo) -> Process:
     """Return who carries out `run`: this process, another one here, or one on a machine that cannot be seen."""
     if run.process in (0, os.getpid()) or run.host in ("", hostname()):
-        return Process.of(run.process or os.getpid())
+        return process_of(run.process or os.getpid())
     return Process(run.process, run.host)
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from assetry.types.assets import Asset, Column, Relation
 from assetry.types.events import Event, Level
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo, RunState
-
-if TYPE_CHECKING:
-    from assetry.types.process import Process
-
+from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState
 
 EventRecords = Sequence[EventRecord]
 Materializations = Sequence[Materialization]

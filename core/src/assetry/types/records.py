@@ -70,6 +70,25 @@ class RunInfo:
     host: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The identity of a process, beyond its pid, which the system uses again.
+
+    `host` is the machine, `boot` the start of its kernel, `space` the process namespace (a container's own), `born`
+    the start of the process in the system's own words. What cannot be found out is empty. `assetry.plugin.process_of`
+    tells that of a running one, `is_alive` whether it still runs.
+
+    >>> Process(7, "shop-1").boot
+    ''
+    """
+
+    pid: int
+    host: str
+    boot: str = ""
+    space: str = ""
+    born: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
     """One event of a run: when (UTC), in which invocation, and what."""

@@ -11,6 +11,7 @@ import click
 from assetry.cli.command import run_argument, verb
 from assetry.cli.session import Session
 from assetry.errors import RunError
+from assetry.store.processes import is_alive
 from assetry.types.records import RunInfo
 
 #: Seconds to wait for the end of the run: what tools have to stop, and a little more.
@@ -39,7 +40,7 @@ def cancel_run(session: Session, run: str, wait: bool) -> None:
 def _signal(session: Session, run: RunInfo) -> None:
     """Ask the process of a run to stop, as Ctrl-C would; never another one that was given its number since."""
     owner = session.project.store.owner(run.id)
-    if owner is None or not owner.alive():
+    if owner is None or not is_alive(owner):
         raise RunError(
             f"Run {run.id} is carried out by process {run.process} on {run.host or 'another machine'}, "
             "which cannot be reached from here.",

@@ -1,4 +1,4 @@
-"""``assetry materialize``: bring assets up to date, as a stream."""
+"""``assetry materialize``: run a selection, and show each result as it comes."""
 
 from __future__ import annotations
 

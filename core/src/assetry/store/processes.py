@@ -1,58 +1,45 @@
-"""Processes: tell whether the one that began something is still there, even when its number was given to another."""
+"""Processes: whether the one that began a run is still there, even when its pid was given to another."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from functools import cache
+from pathlib import Path
+
+from assetry.types.records import Process
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
-    """The identity of a process, beyond its number, which the system gives to others later.
+def process_of(pid: int) -> Process:
+    """Return the identity of process `pid` of this machine.
 
-    `host` is the machine, `boot` the start of its kernel, `space` the process namespace (a container's own), `born`
-    the start of the process in the system's own words. What cannot be found out is empty.
-
-    >>> import os
-    >>> Process.of(os.getpid()) == Process.of(os.getpid())
+    >>> process_of(os.getpid()) == process_of(os.getpid())
     True
     """
+    return Process(pid, *_here(), born=_born(pid) or "")
 
-    pid: int
-    host: str
-    boot: str = ""
-    space: str = ""
-    born: str = ""
 
-    @staticmethod
-    def of(pid: int) -> Process:
-        """Return the identity of process `pid` of this machine."""
-        return Process(pid, *_here(), born=_born(pid) or "")
+def is_alive(process: Process) -> bool | None:
+    """Tell whether a process still runs; None when that cannot be seen from here.
 
-    def alive(self) -> bool | None:
-        """Tell whether the process still runs; None when that cannot be seen from here.
-
-        >>> import os
-        >>> Process.of(os.getpid()).alive()
-        True
-        """
-        host, boot, space = _here()
-        if self.host != host:
-            return None
-        if self.boot != boot:
-            return False
-        if self.space != space:
-            return None
-        born = _born(self.pid)
-        if born is None:
-            return False
-        return True if born and born == self.born else (None if not born or not self.born else False)
+    >>> is_alive(process_of(os.getpid()))
+    True
+    """
+    host, boot, space = _here()
+    if process.host != host:
+        return None
+    if process.boot != boot:
+        return False
+    if process.space != space:
+        return None
+    born = _born(process.pid)
+    if born is None:
+        return False
+    return True if born and born == process.born else (None if not born or not process.born else False)
 
 
 @cache
 def hostname() -> str:
     """Return the name of this machine, as its users know it."""
-    import os
 
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
@@ -60,11 +47,10 @@ def hostname() -> str:
 @cache
 def _here() -> tuple[str, str, str]:
     """Return host, boot and process namespace; machines of one name are told apart where they have an id."""
-    import os
 
     machine = _text("/etc/machine-id").strip()
     try:
-        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - values load no pathlib
+        space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         space = ""
     return f"{hostname()}/{machine}", _text("/proc/sys/kernel/random/boot_id").strip(), space
@@ -76,7 +62,6 @@ def _born(pid: int) -> str | None:
         # The command, in parentheses, may hold anything; the state is the first field after it, the start the 20th.
         fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
         return None if not fields or fields[0] in "ZXx" else fields[19]
-    import os
 
     if os.name != "posix":
         return ""
@@ -90,7 +75,6 @@ def _born(pid: int) -> str | None:
 
 
 def _born_by_ps(pid: int) -> str | None:
-    import os
     import subprocess
 
     try:
@@ -109,7 +93,6 @@ def _born_by_ps(pid: int) -> str | None:
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return file.read()
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

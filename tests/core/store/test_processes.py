@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from assetry.types.process import Process, _born, _born_by_ps
+from assetry.store.processes import _born, _born_by_ps, is_alive, process_of
 
 
 @pytest.fixture
@@ -17,34 +17,34 @@ def child():
 
 
 def test_a_running_process_is_alive_for_others(child):
-    assert Process.of(child.pid).alive() is True
+    assert is_alive(process_of(child.pid)) is True
 
 
 def test_a_killed_process_is_gone_even_before_its_parent_has_asked(child):
-    seen = Process.of(child.pid)
+    seen = process_of(child.pid)
     child.kill()
     # Wait for the end without reaping: what is left is a zombie, as in a container without an init.
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert seen.alive() is False
+    assert is_alive(seen) is False
     child.wait()
-    assert seen.alive() is False
+    assert is_alive(seen) is False
 
 
 def test_a_number_given_to_another_process_does_not_revive_the_first(child):
-    assert replace(Process.of(child.pid), born="1").alive() is False
+    assert is_alive(replace(process_of(child.pid), born="1")) is False
 
 
 def test_a_restart_of_the_machine_ends_every_process():
-    assert replace(Process.of(os.getpid()), boot="an earlier one").alive() is False
+    assert is_alive(replace(process_of(os.getpid()), boot="an earlier one")) is False
 
 
 @pytest.mark.parametrize("elsewhere", [{"host": "other.example.com/1"}, {"space": "pid:[1]"}])
 def test_what_cannot_be_seen_is_not_judged(elsewhere):
-    assert replace(Process.of(os.getpid()), **elsewhere).alive() is None
+    assert is_alive(replace(process_of(os.getpid()), **elsewhere)) is None
 
 
 def test_without_a_start_time_nobody_guesses(child):
-    assert replace(Process.of(child.pid), born="").alive() is None
+    assert is_alive(replace(process_of(child.pid), born="")) is None
 
 
 def test_systems_without_proc_ask_ps(child):
