@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from assetry.errors import AmbiguousNameError, DefinitionError
 from assetry.python.code import source_text
-from assetry.python.decorators import AssetFunction, CheckResult, asset, asset_check, multi_asset
+from assetry.python.decorators import AssetFunction, AssetKeywords, CheckResult, asset, asset_check, multi_asset
 from assetry.types.assets import Asset, Column, Dep
 from assetry.types.keys import AssetKey
+from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 
@@ -144,8 +145,69 @@ WRONG: list[tuple[Callable[[], Any], type[DefinitionError], str]] = [
     (lambda: multi_asset(assets=[{"key": "a", "tgas": []}]), DefinitionError, "did you mean 'tags'"),  # type: ignore[typeddict-unknown-key]
     (lambda: asset_check(asset="a", severity="fatal"), DefinitionError, "neither 'error' nor 'warn'"),  # type: ignore[arg-type]
     (lambda: asset_check(asset="a")(bad_two), DefinitionError, "takes 0 values, but is about 1"),
-    (lambda: asset(freshness_policy=timedelta(0))(bad_two), DefinitionError, "must be positive"),
+    (lambda: asset(freshness_policy=timedelta(0))(bad_two), DefinitionError, "takes a positive timedelta"),
+    (lambda: asset(automation="stael")(bad_two), DefinitionError, "did you mean 'stale'"),
+    (lambda: asset(key="a//b")(bad_two), DefinitionError, "is not an asset key"),
+    (lambda: asset(deps=[bad_two])(bad_two), DefinitionError, "function 'bad_two' is no asset"),  # type: ignore[list-item]
+    (lambda: asset(deps=bad_two)(bad_two), DefinitionError, "function 'bad_two' is no asset"),  # type: ignore[call-overload]
+    (lambda: asset_check(asset=bad_two), DefinitionError, "function 'bad_two' is no asset"),  # type: ignore[arg-type]
+    (
+        lambda: asset(deps=[Dep(AssetKey("up"), "lsat")])(bad_two),
+        DefinitionError,
+        "partition_mapping 'lsat', which does not exist.\n.*\n  did you mean 'last'",
+    ),
 ]
+
+#: Values that a keyword does not take, and what the error says of each.
+STRANGE: list[tuple[str, Any, str]] = [
+    ("key", 5, "a text or its parts, not 5 (int)"),
+    ("key", ("a", 1), "not 1 (int)"),
+    ("description", ["x"], "not list"),
+    ("group", 5, "a text, not 5 (int)"),
+    ("owners", 5, "texts, not 5 (int)"),
+    ("owners", ["a", None], "not NoneType"),
+    ("tags", [1], "texts, not 1 (int)"),
+    ("tags", {"tier": 1}, "not 1 (int)"),
+    ("metadata", ["x"], "not list"),
+    ("metadata", {1: "x"}, "not 1 (int)"),
+    ("schema", {"id": int}, "as the warehouse writes it, not the type int"),
+    ("schema", ["id", 3], "not 3 (int)"),
+    ("schema", [Column("id", int)], "not the type int"),  # type: ignore[arg-type]
+    ("schema", "id", "not 'id' (str)"),
+    ("compute_kind", 1, "not 1 (int)"),
+    ("code_version", 1.5, "not 1.5 (float)"),
+    ("partitions_def", "daily", "partitions, not 'daily' (str)"),
+    ("partitions_def", StaticPartitionsDefinition, "not the type StaticPartitionsDefinition"),
+    ("freshness_policy", 5, "a timedelta or a FreshnessPolicy, not 5 (int)"),
+    ("automation", 5, "not 5 (int)"),
+    ("io_manager", 5, "the URL of a place, not 5 (int)"),
+    ("retry_policy", True, "not True (bool)"),
+    ("retry_policy", "3", "not '3' (str)"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), STRANGE)
+def test_a_value_of_a_wrong_type_is_named_with_its_keyword_and_place(name: str, value: Any, message: str) -> None:
+    for decorated in (
+        lambda: asset(**{name: value}),
+        lambda: multi_asset(assets=[{"key": "a", name: value}]),  # type: ignore[misc]
+    ):
+        with pytest.raises(DefinitionError) as caught:
+            decorated()
+        assert caught.value.message.startswith(f"{name}=… of @")
+        assert message in caught.value.message
+        assert caught.value.hint is not None
+        assert f"{name}=" in caught.value.hint
+        assert "test_decorators.py:" in (caught.value.where or "")
+
+
+def test_a_keyword_that_is_none_was_not_given() -> None:
+    nothing = dict.fromkeys(AssetKeywords.__annotations__)
+    assert asset(**nothing)(bad_two).asset == asset(bad_two).asset  # type: ignore[call-overload]
+
+
+def test_an_upstream_asset_may_be_given_itself() -> None:
+    assert asset(deps=[Asset(key="up", kind="python")])(bad_two).asset.deps[0].key == "up"  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(("wrong", "kind", "message"), WRONG)
@@ -157,8 +219,7 @@ def test_mistakes_are_told_with_their_place(
     import re
 
     assert re.search(message, str(caught.value))
-    if "must be positive" not in message:
-        assert "test_decorators.py:" in (caught.value.where or "")
+    assert "test_decorators.py:" in (caught.value.where or "")
 
 
 def test_a_generator_function_makes_no_single_asset() -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from assetry.errors import IntegrationError, UnknownDependencyError, ValueStoreError
+from assetry.errors import DefinitionError, IntegrationError, UnknownDependencyError, ValueStoreError
 from assetry.graph.graph import AssetGraph
 from assetry.io.plugin import assetry_open_io
 from assetry.io.values import ValueRouter
@@ -681,9 +681,74 @@ def test_a_module_that_fails_is_told_by_its_line(tmp_path: Path, source: str, me
     assert (caught.value.where or "").endswith(f"shop_assets.py:{line}")
 
 
-def test_a_definition_s_own_error_comes_through(tmp_path: Path) -> None:
-    from assetry.errors import DefinitionError
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("raise SystemExit('gone')", "SystemExit: gone"),
+        ("class Stop(BaseException): ...\nraise Stop('not today')", "Stop: not today"),
+        ("class Stop(BaseException):\n  def __str__(self): 1 / 0\nraise Stop", "cannot be imported: Stop."),
+    ],
+)
+def test_a_module_that_ends_in_any_exception_is_told_as_one(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(IntegrationError) as caught:
+        load(write(tmp_path, shop_assets=source))
+    assert message in caught.value.message
+    assert f"shop_assets.py:{len(source.splitlines())}" in (caught.value.where or "")
 
+
+def test_ctrl_c_while_a_module_is_imported_stops_the_program(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        load(write(tmp_path, shop_assets="raise KeyboardInterrupt"))
+
+
+FACTORY = """
+from assetry.python.decorators import asset
+def make(name):
+    @asset(key=name)
+    def made():
+        return name
+    return made
+"""
+
+USE = "from assetry.python.decorators import asset, asset_check\n"
+LOST = [
+    (ONE + "@asset(key='two')\ndef one():\n    return 2", 3, "'one' would be lost: two functions are called one()"),
+    (ONE + "del one", 3, "'one' would be lost: its module does not hold one() any more"),
+    (ONE + "one = 1", 3, "one is something else at the end of its module"),
+    (
+        "import functools\n" + USE + "hide = lambda f: functools.wraps(f)(lambda: f())\n@hide\n@asset\ndef one(): ...",
+        4,
+        "another decorator hides it",
+    ),
+    (FACTORY + "make('a')", 4, "'a' would be lost: it is made in make(), and no module holds it"),
+    (FACTORY.replace("return made", "return None") + "for name in 'ab': make(name)", 4, "'a' would be lost"),
+    ("from shop_more import make\nmake('a')", 4, "'a' would be lost: it is made in make()"),
+    (USE + "class Jobs:\n    @asset\n    def one(): ...", 3, "'one' would be lost: it stands in class Jobs"),
+    (USE + "class Jobs:\n    @asset\n    def one(self): ...", 3, "Jobs.one() is a method"),
+    (USE + "@asset_check(asset='a')\ndef good(a): ...\ndel good", 2, "'check good' would be lost"),
+]
+
+
+@pytest.mark.parametrize(("source", "line", "message"), LOST)
+def test_what_is_decorated_and_stands_in_no_module_is_told(
+    tmp_path: Path, source: str, line: int, message: str
+) -> None:
+    integration = write(tmp_path, shop_assets=source, shop_more=FACTORY)
+    for _ in range(2):  # the second time the module is imported already
+        with pytest.raises(DefinitionError) as caught:
+            load(integration)
+        assert message in caught.value.message
+        assert (caught.value.where or "").endswith(f".py:{line}")
+        assert caught.value.hint
+
+
+def test_what_stands_anywhere_in_a_module_is_loaded(tmp_path: Path) -> None:
+    source = "from shop_more import make\nheld = {'x': [make('a'), (make('b'),)]}\nheld['itself'] = held"
+    integration = write(tmp_path, shop_assets=source, shop_more=FACTORY + "other = make('other')")
+    assert {str(each.key) for each in load(integration)} == {"a", "b"}
+
+
+def test_a_definition_s_own_error_comes_through(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="no keyword 'grp'"):
         load(write(tmp_path, shop_assets=ONE.replace("@asset", "@asset(grp=1)")))
 

@@ -154,6 +154,13 @@ def test_a_failed_check_skips_what_is_downstream_and_names_the_check() -> None:
     assert bench.launch("p").events == (Skipped("p", "check ok of a failed", AssetKey("a")),)
 
 
+def test_a_failed_check_of_a_severity_that_does_not_exist_stops_what_is_downstream() -> None:
+    bench = Bench(tool("a", checks=[Check("ok")]), python("p", "a"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"), Checked("a", "ok", False, "fatal"))  # type: ignore[arg-type]
+    assert bench.launch("p").events == (Skipped("p", "check ok of a failed", AssetKey("a")),)
+
+
 def test_a_check_that_only_warns_stops_nobody() -> None:
     bench = Bench(tool("a", checks=[Check("ok", severity="warn")]), python("p", "a"))
     bench.launch("a")

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from assetry.errors import DefinitionError
@@ -61,6 +62,21 @@ def test_every_field_travels_as_json_and_pickled() -> None:
         assert from_json(Asset, to_json(asset)) == asset
         assert pickle.loads(pickle.dumps(asset)) == asset
     assert to_json(plain) == {"key": "a", "kind": "x"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"deps": [Dep(AssetKey("up"), "lsat")]}, "Dependency 'up' of asset 'a' has the partition_mapping 'lsat'"),
+        ({"checks": [Check("c", "fatal")]}, "Check 'c' of asset 'a' has the severity 'fatal'"),
+        ({"checks": [Check("c", None)]}, "Check 'c' of asset 'a' has the severity None"),  # type: ignore[arg-type]
+    ],
+)
+def test_words_of_no_meaning_are_refused_with_asset_and_place(parts: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        Asset(key="a", kind="x", source="assets.py:3", **parts)
+    assert caught.value.message.startswith(message)
+    assert caught.value.where == "assets.py:3"
 
 
 def test_a_check_that_stands_apart_travels_as_json_and_pickled() -> None:

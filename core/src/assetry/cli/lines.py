@@ -64,7 +64,7 @@ def _checked(event: ev.Checked) -> tuple[str, str | None, str]:
     )
     if event.passed:
         return "passed", "green", told
-    return ("failed", "red", f"check {told}") if event.severity == "error" else ("warned", "yellow", f"check {told}")
+    return ("failed", "red", f"check {told}") if event.stops else ("warned", "yellow", f"check {told}")
 
 
 def _log(event: ev.Log) -> str:

@@ -63,7 +63,7 @@ def _failure(failure: Failed, graph: AssetGraph) -> Iterable[str]:
 
 
 def _check(check: Checked, graph: AssetGraph) -> Iterable[str]:
-    word, colour = ("failed", "red") if check.severity == "error" else ("warned", "yellow")
+    word, colour = ("failed", "red") if check.stops else ("warned", "yellow")
     yield f"{click.style(f'check {word}', fg=colour, bold=True)}  {check.check} of {check.key}"
     if check.message:
         yield from _indented(check.message)

@@ -12,7 +12,9 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, ov
 
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.python.code import code_version, parameters, place, written_place
-from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Severity
+from assetry.python.keywords import checked_keywords, placed
+from assetry.python.lost import note_made
+from assetry.types.assets import SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
 from assetry.types.keys import AssetKey
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -97,6 +99,7 @@ class AssetFunction(Generic[P, R]):
         self.checks = checks
         self.multiple = multiple
         self.can_subset = can_subset
+        note_made(self)
 
     @property
     def asset(self) -> Asset:
@@ -145,7 +148,7 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
     >>> [str(dep.key) for dep in forecast.asset.deps]
     ['daily_usage_stats', 'shop/orders']
     """
-    _check_keywords("asset", keywords, AssetKeywords.__annotations__, function)
+    given = checked_keywords("asset", keywords, AssetKeywords.__annotations__, _caller())
 
     def decorate(function: Callable[..., Any]) -> AssetFunction[..., Any]:
         _check_function("asset", function)
@@ -155,7 +158,7 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
                 where=place(function),
                 hint="Return the whole value; to make several assets one after the other, use @multi_asset.",
             )
-        return AssetFunction(function, (_asset(function, _spec(function), cast(AssetKeywords, keywords)),))
+        return AssetFunction(function, (_asset(function, _spec(function), cast(AssetKeywords, given)),))
 
     return decorate if function is None else decorate(function)
 
@@ -168,9 +171,9 @@ def multi_asset(
     `assets` are keys, or dicts with the keywords of `@asset` (then `key` is needed); `keywords` hold for all of them.
     The function returns a dict from key (or last key part) to value, a tuple in the order of `assets`, or yields
     ``(key, value)`` pairs, each of which is kept at once. With `can_subset` it may be run for some of them:
-    ``context.assets`` says which.
+    ``context.keys`` says which.
 
-    Raises `DefinitionError` for an unknown keyword, no assets, or one without a key.
+    Raises `DefinitionError` for an unknown keyword or a value of a wrong type, no assets, or one without a key.
 
     >>> @multi_asset(assets=["train", {"key": "test", "tags": ["small"]}])
     ... def split(orders):
@@ -178,15 +181,16 @@ def multi_asset(
     >>> [str(each.key) for each in split.assets]
     ['train', 'test']
     """
-    _check_keywords("multi_asset", keywords, AssetKeywords.__annotations__, None)
-    outputs = [each if isinstance(each, Mapping) else AssetKeywords(key=each) for each in assets]
     caller = _caller()
+    shared = checked_keywords("multi_asset", keywords, AssetKeywords.__annotations__, caller)
+    listed = [assets] if isinstance(assets, str) else assets
+    written = [each if isinstance(each, Mapping) else {"key": each} for each in listed]
+    outputs = [checked_keywords("multi_asset", each, AssetKeywords.__annotations__, caller) for each in written]
     if not outputs or "key" in keywords:
         raise DefinitionError(
             "@multi_asset needs assets=[…], a key for each output.", where=caller, hint='assets=["train", "test"]'
         )
     for output in outputs:
-        _check_keywords("multi_asset", output, AssetKeywords.__annotations__, None)
         if "key" not in output:
             raise DefinitionError(f"An output of @multi_asset has no key: {dict(output)!r}.", where=caller)
 
@@ -194,9 +198,9 @@ def multi_asset(
         _check_function("multi_asset", function)
         made = []
         for output in outputs:
-            both = cast(AssetKeywords, {**keywords, **output})
-            if "deps" in output and "deps" in keywords:
-                both["deps"] = [*_keyed(keywords["deps"]), *_keyed(output["deps"])]
+            both = cast(AssetKeywords, {**shared, **output})
+            if "deps" in output and "deps" in shared:
+                both["deps"] = [*_keyed(shared["deps"]), *_keyed(output["deps"])]
             spec = _spec(function) | {"output": str(AssetKey(both["key"])), "can_subset": can_subset}
             if "<locals>" in function.__qualname__:
                 # A factory makes many functions of one name; what they make tells them apart.
@@ -230,9 +234,16 @@ def asset_check(
     >>> has_orders.checks[0].check.severity
     'warn'
     """
-    if severity not in ("error", "warn"):
-        raise DefinitionError(f"severity={severity!r}: neither 'error' nor 'warn'.", where=_caller())
-    keys = tuple(key for each in (asset, *also) for key in _keys(each))
+    caller = _caller()
+    named = {"severity": severity, "name": name, "description": description}
+    checked_keywords("asset_check", named, named, caller)
+    if severity not in SEVERITIES:
+        raise DefinitionError(
+            f"severity={severity!r}: neither 'error' nor 'warn'.", where=caller, near=near_names(severity, SEVERITIES)
+        )
+    with placed(caller):
+        others = (also,) if isinstance(also, (str, AssetFunction)) else also
+        keys = tuple(key for each in (asset, *others) for key in _keys(each))
 
     def decorate(function: Callable[P, R]) -> AssetFunction[P, R]:
         _check_function("asset_check", function)
@@ -266,19 +277,6 @@ def _caller() -> str:
     return written_place(frame.f_code.co_filename, frame.f_lineno)
 
 
-def _check_keywords(
-    decorator: str, given: Mapping[str, Any], known: Iterable[str], function: Callable[..., Any] | None
-) -> None:
-    for name in given:
-        if name not in known:
-            raise DefinitionError(
-                f"@{decorator} has no keyword {name!r}.",
-                where=place(function) if function else _caller(),
-                near=near_names(name, known),
-                hint=f"It takes {', '.join(known)}.",
-            )
-
-
 def _check_function(decorator: str, function: Any) -> None:
     if isinstance(function, AssetFunction):
         raise DefinitionError(
@@ -289,6 +287,13 @@ def _check_function(decorator: str, function: Any) -> None:
             f"@{decorator} is for functions, not for {type(function).__name__}: {function!r}.",
             where=_caller(),
             hint=f"Keywords are written by name: @{decorator}(key=…).",
+        )
+    inner = function.__qualname__.rpartition("<locals>.")[2]
+    if "." in inner and next(iter(inspect.signature(function).parameters), None) in ("self", "cls"):
+        raise DefinitionError(
+            f"@{decorator} is for functions, and {inner}() is a method.",
+            where=place(function),
+            hint="Move it to the top of its module, without self.",
         )
     if inspect.isasyncgenfunction(function):
         raise DefinitionError(
@@ -304,6 +309,11 @@ def _spec(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords) -> Asset:
     where = place(function)
+    with placed(where):
+        return _made(function, spec, keywords, where)
+
+
+def _made(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords, where: str) -> Asset:
     columns = _columns(keywords.get("schema", ()))
     deps = _deps(function, keywords.get("deps", ()), where)
     spec["args"] = {dep.name: str(dep.key) for dep in deps if dep.name is not None}
@@ -362,15 +372,26 @@ def _columns(schema: Iterable[Column | str] | Mapping[str, str | None]) -> tuple
     return tuple(each if isinstance(each, Column) else Column(each) for each in schema)
 
 
-def _keys(given: Key | AssetFunction[Any, Any]) -> tuple[AssetKey, ...]:
-    return tuple(each.key for each in given.assets) if isinstance(given, AssetFunction) else (AssetKey(given),)
+def _keys(given: Any) -> tuple[AssetKey, ...]:
+    """Return the keys that something written in the place of one means."""
+    if isinstance(given, AssetFunction):
+        return tuple(each.key for each in given.assets)
+    if isinstance(given, Asset):
+        return (given.key,)
+    parts = (given,) if isinstance(given, str) else given
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise DefinitionError(
+            f"{type(given).__name__} {getattr(given, '__name__', given)!r} is no asset, and no key of one.",
+            hint="Name it by its key, such as 'shop/orders', or by a function decorated with @asset.",
+        )
+    return (AssetKey(given),)
 
 
 def _keyed(given: Any) -> list[Dep]:
     """Return written dependencies as `Dep` values; those of a mapping carry the parameter's name."""
     if isinstance(given, Mapping):
         return [Dep(key, name=name, short=True) for name, each in given.items() for key in _keys(each)]
-    if isinstance(given, (str, Dep, AssetFunction)):
+    if isinstance(given, (str, Dep, AssetFunction, Asset)) or not isinstance(given, Iterable):
         given = [given]
     found: list[Dep] = []
     for each in given:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from assetry.errors import AssetryError, IntegrationError, near_names
 from assetry.python.code import written_place
+from assetry.python.lost import noting_made
 
 #: Modules are imported one project at a time: two roots may have modules of one name.
 _lock = threading.RLock()
@@ -97,7 +98,8 @@ def is_below(path: str, root: str) -> bool:
     return not any(folder in ("site-packages", "dist-packages") or folder.startswith(".") for folder in folders)
 
 
-def _own_modules(root: str) -> Iterator[tuple[str, ModuleType]]:
+def own_modules(root: str) -> Iterator[tuple[str, ModuleType]]:
+    """Yield the imported modules of the folder `root`, by name."""
     for name, module in list(sys.modules.items()):
         spec: ModuleSpec | None = getattr(module, "__spec__", None)
         if spec is None:
@@ -125,14 +127,14 @@ def _make_room(root: str) -> None:
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
     if _Finder.root is not None and _Finder.root != root:
-        for name, _ in list(_own_modules(_Finder.root)):
+        for name, _ in list(own_modules(_Finder.root)):
             del sys.modules[name]
     for name, module in list(sys.modules.items()):
         # Also what came back by itself: tests and notebooks restore `sys.modules` as it was under an earlier root.
         loader = getattr(module, "__loader__", None)
         if isinstance(loader, _SourceLoader) and not is_below(loader.path, root):
             del sys.modules[name]
-    own = list(_own_modules(root))
+    own = list(own_modules(root))
     if any(getattr(module, "__assetry_stamp__", None) != _stamp(module) for _, module in own):
         for name, _ in own:
             del sys.modules[name]
@@ -146,13 +148,14 @@ def _make_room(root: str) -> None:
 
 def _import(name: str, root: str) -> ModuleType:
     try:
-        module = importlib.import_module(name)
-    except AssetryError:
+        with noting_made():
+            module = importlib.import_module(name)
+    except (AssetryError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # user code may end in anything
         raise _import_error(name, root, error) from error
     finally:
-        for _, own in _own_modules(root):
+        for _, own in own_modules(root):
             if getattr(own, "__file__", "") is None:
                 # `inspect` trips over it where an earlier project had a module of this name with a file.
                 del own.__file__
@@ -196,8 +199,18 @@ def _import_error(name: str, root: str, error: BaseException) -> IntegrationErro
     if missing is not None:
         hint = f"Install what provides {missing!r} into the environment of assetry, or correct the import."
     return IntegrationError(
-        f"Module {name!r} cannot be imported: {type(error).__name__}: {error}.", where=_where(error, root), hint=hint
+        f"Module {name!r} cannot be imported: {type(error).__name__}{_said(error)}.",
+        where=_where(error, root),
+        hint=hint,
     )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # its text is user code, too
+        return ""
+    return f": {text}" if text else ""
 
 
 def _where(error: BaseException, root: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +15,8 @@ from assetry.io.frames import columns_missing, frame_name
 from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
 from assetry.python.context import AssetContext
 from assetry.python.decorators import AssetFunction
-from assetry.python.modules import find_attribute, import_modules
+from assetry.python.lost import held_in, refuse_lost
+from assetry.python.modules import find_attribute, import_modules, own_modules
 from assetry.types.assets import Asset, AssetCheck, Check, Integration, Severity
 from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Started
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
@@ -90,13 +92,12 @@ class PythonPlugin:
     def _load(self, integration: Integration) -> Iterator[Asset | AssetCheck]:
         functions: dict[int, Function] = {id(each): each for each in self._functions}
         plain: dict[int, Asset] = {}
-        for module in import_modules(list(integration.options.get("modules", ())), integration.root):
-            for value in list(vars(module).values()):
-                for each in value if isinstance(value, (list, tuple)) else (value,):
-                    if isinstance(each, AssetFunction):
-                        functions.setdefault(id(each), each)
-                    elif isinstance(each, Asset):
-                        plain.setdefault(id(each), each)
+        modules = import_modules(list(integration.options.get("modules", ())), integration.root)
+        for module in modules:
+            for each in held_in(module, (AssetFunction, Asset)):
+                found: dict[int, Any] = functions if isinstance(each, AssetFunction) else plain
+                found.setdefault(id(each), each)
+        refuse_lost(modules, (each for _, each in own_modules(os.path.realpath(integration.root))), AssetFunction)
         with self._lock:
             for function in functions.values():
                 for asset in function.assets:

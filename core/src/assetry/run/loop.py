@@ -210,7 +210,7 @@ class _Run:
             self._note(at, no_event(event), id_)
 
     def _note(self, at: datetime, event: Event, id_: str) -> None:
-        if isinstance(event, Failed) or (isinstance(event, Checked) and not event.passed and event.severity == "error"):
+        if isinstance(event, Failed) or (isinstance(event, Checked) and event.stops):
             self._failed_in.add(id_)
         self._recorder.note(at, event, id_)
 

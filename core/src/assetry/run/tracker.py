@@ -228,13 +228,12 @@ class Tracker:
 
     def _take_check(self, tracked: Tracked, event: Checked) -> list[Event]:
         ref = CheckRef(event.key, event.check)
-        failed = not event.passed and event.severity == "error"
         parts = tracked.planned.invocation.partitions
-        if not failed and event.metadata.get("partition") in parts[:-1]:
+        if not event.stops and event.metadata.get("partition") in parts[:-1]:
             tracked.passing.add(ref)
             return [event]
         tracked.unchecked.pop(ref, None)
-        self._decide(ref, Blocker(event.key, f"check {event.check} of {event.key} failed") if failed else None)
+        self._decide(ref, Blocker(event.key, f"check {event.check} of {event.key} failed") if event.stops else None)
         return [event]
 
     def _finish(

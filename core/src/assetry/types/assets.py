@@ -10,13 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from assetry.errors import DefinitionError
+from assetry.errors import DefinitionError, near_names
 from assetry.types.keys import AssetKey
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 #: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.
 Severity = Literal["error", "warn"]
+SEVERITIES = ("error", "warn")
+
+#: Which partitions of what is upstream a partition may need; see `Dep`.
+MAPPINGS = ("same", "all", "last")
 
 
 class Relation(NamedTuple):
@@ -183,7 +187,8 @@ class Asset:
       the project's place, or where the integration's `assetry_io_url` says, and that completes a `relation` that is
       stated. Without one the table has the last part of the key as its name.
 
-    Raises `DefinitionError` when it names itself as a dependency.
+    Raises `DefinitionError` when it names itself as a dependency, for a `partition_mapping` that does not exist, and
+    for a check whose severity does not.
 
     >>> Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps
     (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', name=None, metadata={}, short=False),)
@@ -291,9 +296,23 @@ class Asset:
                     where=self.source,
                     hint="Remove the dependency; to read its own last value, load it inside the function.",
                 )
+            if dep.partition_mapping not in MAPPINGS:
+                what = f"Dependency {str(dep.key)!r} of asset {str(self.key)!r} has the partition_mapping"
+                raise _unknown_word(what, dep.partition_mapping, MAPPINGS, self.source)
+        for check in self.checks:
+            if check.severity not in SEVERITIES:
+                what = f"Check {check.name!r} of asset {str(self.key)!r} has the severity"
+                raise _unknown_word(what, check.severity, SEVERITIES, check.source or self.source)
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def _unknown_word(what: str, word: Any, known: tuple[str, ...], where: str | None) -> DefinitionError:
+    near = near_names(word, known) if isinstance(word, str) else ()
+    return DefinitionError(
+        f"{what} {word!r}, which does not exist.", where=where, near=near, hint=f"There are {', '.join(known)}."
+    )
 
 
 def _as_dep(dep: Any) -> Dep:

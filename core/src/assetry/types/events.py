@@ -134,7 +134,13 @@ class Observed(Content):
 
 @dataclass(frozen=True, slots=True)
 class Checked(Event):
-    """How a check on an asset came out; `severity` decides whether a failure stops what is downstream."""
+    """How a check on an asset came out; `severity` decides whether a failure stops what is downstream.
+
+    Only ``warn`` lets it go on: a severity that does not exist counts as ``error``.
+
+    >>> Checked("shop/orders", "no_gaps", False).stops, Checked("shop/orders", "no_gaps", False, "warn").stops
+    (True, False)
+    """
 
     json_tag: ClassVar = ("event", "checked")
     key: AssetKey
@@ -154,6 +160,11 @@ class Checked(Event):
             message: str | None = None,
             metadata: Mapping[str, Any] = ...,
         ) -> None: ...
+
+    @property
+    def stops(self) -> bool:
+        """Tell whether this stops what is downstream."""
+        return not self.passed and self.severity != "warn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from assetry.errors import DefinitionError
+from assetry.errors import DefinitionError, near_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class FreshnessPolicy:
     max_age: timedelta
 
     def __post_init__(self) -> None:
-        if self.max_age <= timedelta(0):
+        if not isinstance(self.max_age, timedelta) or self.max_age <= timedelta(0):
             raise DefinitionError(
-                "FreshnessPolicy(max_age=…) must be positive.", hint="For example timedelta(hours=6)."
+                "FreshnessPolicy(max_age=…) takes a positive timedelta.", hint="For example timedelta(hours=6)."
             )
 
 
@@ -68,4 +68,8 @@ class AutomationPolicy:
 
     def __post_init__(self) -> None:
         if self.when not in self.words:
-            raise DefinitionError(f"AutomationPolicy({self.when!r}): unknown word.", near=self.words)
+            raise DefinitionError(
+                f"automation={self.when!r}: unknown word.",
+                near=near_names(str(self.when), self.words),
+                hint=f"There are {', '.join(self.words)}.",
+            )

@@ -1,0 +1,127 @@
+"""What the keywords of the decorators take, and what is said of a value that is none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from assetry.errors import DefinitionError, near_names
+from assetry.types.assets import Column
+from assetry.types.partitions import PartitionsDefinition
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+
+
+class _Rule(NamedTuple):
+    """What a keyword takes, in words and by example, and the parts of a value that are none of it."""
+
+    takes: str
+    example: str
+    strange: Callable[[Any], Iterable[Any]]
+
+
+def _texts(given: Any) -> Iterator[Any]:
+    """Yield what is no text: of one text, a list of them, or a mapping from text to text."""
+    if isinstance(given, str):
+        return
+    if isinstance(given, Mapping):
+        yield from (name for name in given if not isinstance(name, str))
+        yield from (each for each in given.values() if not (each is None or isinstance(each, str)))
+    elif isinstance(given, Iterable):
+        yield from (each for each in given if not isinstance(each, str))
+    else:
+        yield given
+
+
+def _columns(given: Any) -> Iterator[Any]:
+    """Yield what is no column: of names, `Column` values, or a mapping from name to type."""
+    if isinstance(given, Mapping):
+        yield from _texts(given)
+    elif isinstance(given, str) or not isinstance(given, Iterable):
+        yield given
+    else:
+        for each in given:
+            if isinstance(each, Column):
+                yield from (part for part in each[:2] if not (part is None or isinstance(part, str)))
+            elif not isinstance(each, str):
+                yield each
+
+
+def _names(given: Any) -> Iterator[Any]:
+    """Yield the names of a mapping that are no texts; or what is no mapping."""
+    yield from (name for name in given if not isinstance(name, str)) if isinstance(given, Mapping) else (given,)
+
+
+def _other_than(*kinds: type[Any]) -> Callable[[Any], Iterable[Any]]:
+    """Return what yields a value that is of none of `kinds`; True and False are no numbers."""
+    return lambda given: () if isinstance(given, kinds) and type(given) is not bool else (given,)
+
+
+_TEXT = _other_than(str)
+
+_RULES: Mapping[str, _Rule] = {
+    "key": _Rule("a text or its parts", "'shop/orders'", _texts),
+    "description": _Rule("a text", "'One row per order.'", _TEXT),
+    "group": _Rule("a text", "'finance'", _TEXT),
+    "owners": _Rule("texts", "['data@example.com']", _texts),
+    "tags": _Rule("texts", "['daily']", _texts),
+    "metadata": _Rule("a mapping from text to values", "{'dashboard': 'https://…'}", _names),
+    "schema": _Rule(
+        "names of columns, or a mapping from name to type as the warehouse writes it", "{'id': 'bigint'}", _columns
+    ),
+    "compute_kind": _Rule("a text", "'pandas'", _TEXT),
+    "code_version": _Rule("a text", "'2'", _other_than(str, int)),
+    "partitions_def": _Rule("partitions", "DailyPartitionsDefinition('2026-01-01')", _other_than(PartitionsDefinition)),
+    "freshness_policy": _Rule(
+        "a timedelta or a FreshnessPolicy", "timedelta(hours=6)", _other_than(FreshnessPolicy, timedelta)
+    ),
+    "automation": _Rule("a word or an AutomationPolicy", "'stale'", _other_than(AutomationPolicy, str)),
+    "io_manager": _Rule("the URL of a place", "'parquet:data'", _TEXT),
+    "retry_policy": _Rule("a number of tries or a RetryPolicy", "3", _other_than(RetryPolicy, int)),
+    "severity": _Rule("a text", "'warn'", _TEXT),
+    "name": _Rule("a text", "'has_orders'", _TEXT),
+}
+
+
+def checked_keywords(decorator: str, given: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
+    """Return the keywords that were given to a decorator; one that is None was not given.
+
+    Raises `DefinitionError` for a keyword that does not exist, and for a value of another type than it takes.
+
+    >>> checked_keywords("asset", {"group": "finance", "tags": None}, ("group", "tags"), "sales.py:3")
+    {'group': 'finance'}
+    """
+    known = tuple(known)
+    for name, value in given.items():
+        if name not in known:
+            raise DefinitionError(
+                f"@{decorator} has no keyword {name!r}.",
+                where=where,
+                near=near_names(name, known),
+                hint=f"It takes {', '.join(known)}.",
+            )
+        rule = _RULES.get(name)
+        for strange in rule.strange(value) if rule and value is not None else ():
+            told = f"{name}=… of @{decorator} takes {rule.takes}, not {_shown(strange)}." if rule else ""
+            raise DefinitionError(told, where=where, hint=f"For example {name}={rule.example}." if rule else None)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _shown(value: Any) -> str:
+    """Return a value as an error names it: by its type, and itself where that is short and can hold no secret."""
+    if isinstance(value, type):
+        return f"the type {value.__name__}"
+    kind = type(value).__name__
+    return f"{value!r} ({kind})" if isinstance(value, (int, float)) or (kind == "str" and len(value) < 40) else kind
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Add the place of a definition to an error that values raise without knowing it."""
+    try:
+        yield
+    except DefinitionError as error:
+        if error.where is None:
+            raise type(error)(error.message, where=where, near=error.near, hint=error.hint) from None
+        raise
