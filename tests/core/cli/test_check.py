@@ -16,6 +16,15 @@ def test_counts_per_integration(shop: Folder) -> None:
     assert data["near_misses"] == []
 
 
+def test_places_that_nothing_opens_exit_3_with_the_line_that_names_them(shop: Folder) -> None:
+    shop.write("assetry.toml", 'modules = ["shop_assets"]\nstore = "sqlte:x.db"\n')
+    result = shop.call("check", code=3)
+    assert "no such place: No plugin keeps records at 'sqlte' URLs." in result.stdout
+    assert "assetry.toml:2" in result.stdout
+    (told,) = shop.json("check", code=3)["places"]
+    assert told["near"] == ["sqlite"]
+
+
 def test_definitions_that_do_not_load_exit_3(shop: Folder) -> None:
     shop.write("shop_assets.py", "from assetry import asset\n\n@asset\ndef a(nowhere): ...\n")
     result = shop.call("check", code=3)

@@ -133,7 +133,10 @@ def test_what_needs_a_broken_plugin_names_it(installed: Callable[..., None]) -> 
         plugins.open_io("acme:x")
     with pytest.raises(NoClaimError) as caught:
         plugins.load_assets(Integration("x", "other"))
-    assert caught.value.hint == "Try: pip install assetry-other, or mend assetry-acme 0.2: see `assetry plugins`"
+    assert caught.value.hint == (
+        "assetry itself knows python; `assetry plugins` lists what is installed beside it, "
+        "or mend assetry-acme 0.2: see `assetry plugins`"
+    )
 
 
 def test_a_broken_local_plugin_is_a_problem_too(project: Any) -> None:

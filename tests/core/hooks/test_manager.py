@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from assetry.errors import ClaimError, IntegrationError, NoClaimError, PluginError
 from assetry.hooks.manager import Candidate, PluginInfo, Plugins, load_plugins
+from assetry.hooks.packages import _ANSWERED
 from assetry.hooks.specs import hookimpl
 from assetry.types.assets import Asset, AssetCheck, Check, Integration
 from assetry.types.invocations import InvocationGroup
@@ -62,9 +64,34 @@ def test_two_claims_name_both_plugins() -> None:
         plugins(Acme(), Greedy()).load_assets(ACME)
 
 
-def test_no_claim_says_what_to_install() -> None:
-    with pytest.raises(NoClaimError, match="pip install assetry-acme"):
-        plugins().load_assets(ACME)
+@pytest.mark.parametrize(
+    ("ask", "near", "hint"),
+    [
+        (lambda: plugins().load_assets(Integration("t", "dbt")), (), "Try: pip install assetry-dbt"),
+        (lambda: plugins().load_assets(Integration("t", "dtb")), ("dbt",), "knows python"),
+        (lambda: plugins().open_io("duckdb:x"), (), "Try: pip install assetry-duckdb"),
+        (lambda: plugins().open_io("postgres://x"), ("postgresql",), "Try: pip install assetry-postgres"),
+        (lambda: plugins().open_io("parqet:x"), ("parquet",), "knows parquet, memory"),
+        (lambda: plugins().open_store("sqlit:x"), ("sqlite",), "knows sqlite"),
+        (lambda: plugins().open_executor("thread:3"), ("threads",), "knows threads, inline"),
+        (lambda: plugins().open_io("tape:x"), (), "`assetry plugins` lists"),
+    ],
+)
+def test_no_claim_says_what_was_meant_and_names_only_packages_that_exist(
+    ask: Any, near: tuple[str, ...], hint: str
+) -> None:
+    with pytest.raises(NoClaimError) as caught:
+        ask()
+    assert caught.value.near == near
+    assert hint in (caught.value.hint or "")
+
+
+def test_the_packages_that_hints_name_are_those_of_this_workspace() -> None:
+    import tomllib
+
+    members = Path(__file__).parents[3].glob("integrations/*/pyproject.toml")
+    names = {tomllib.loads(file.read_text())["project"]["name"] for file in members}
+    assert {package for known in _ANSWERED.values() for package in known.values()} - {""} == names
 
 
 def test_routed_hooks_reach_only_the_claimant() -> None:

@@ -86,7 +86,7 @@ def test_a_wrong_file_names_line_and_next_step(tmp_path: Path, text: str, where:
     write(tmp_path, "assetry.toml", text)
     with pytest.raises(ProjectFileError) as caught:
         read_settings(tmp_path)
-    assert caught.value.where == where
+    assert caught.value.where == f"{tmp_path}/{where}"
     assert part in str(caught.value)
 
 

@@ -17,10 +17,11 @@ from typing import Any
 
 import pluggy
 
-from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError, near_names
+from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
+from assetry.hooks.packages import near_words, package_hint
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -244,12 +245,18 @@ class Plugins:
         return found
 
     def _no_plugin(self, integration: Integration) -> NoClaimError:
+        hook = "assetry_load_assets"
         question = f"No plugin loads {integration.kind!r} integrations"
         return self._broken_one(integration.kind, question) or NoClaimError(
             f"{question} ({integration.name!r}).",
-            near=near_names(integration.kind, self._infos),
-            hint=f"Try: pip install assetry-{integration.kind}" + self._others_broken(),
+            near=near_words(hook, integration.kind, self._implementing(hook)),
+            hint=package_hint(hook, integration.kind) + self._others_broken(),
         )
+
+    def _implementing(self, hook: str) -> list[str]:
+        """Return the names of the installed plugins with a hook: they are often those of their kinds and schemes."""
+        own = ("built in", "project")
+        return [info.name for info in self._infos.values() if hook in info.hooks and info.source not in own]
 
     def _broken_one(self, word: str, question: str) -> NoClaimError | None:
         """Return the error that says that the plugin for a kind or scheme is there, but broken."""
@@ -351,8 +358,9 @@ class Plugins:
         if found is None:
             # Never the whole URL: it may carry a password.
             question = f"No plugin {purpose} at {scheme!r} URLs"
-            hint = f"Try: pip install assetry-{scheme}" + self._others_broken()
-            raise self._broken_one(scheme, question) or NoClaimError(f"{question}.", hint=hint)
+            hint = package_hint(hook, scheme) + self._others_broken()
+            near = near_words(hook, scheme, self._implementing(hook))
+            raise self._broken_one(scheme, question) or NoClaimError(f"{question}.", near=near, hint=hint)
         return found[1]
 
     def selection_hint(self, method: str, value: str) -> str | None:

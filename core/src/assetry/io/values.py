@@ -64,6 +64,10 @@ class ValueRouter:
             return asset.relation
         return self._manager(self._url(asset)).relation(asset)
 
+    def check(self, asset: Asset) -> None:
+        """Raise when no plugin opens the place that keeps an asset's value; nothing is connected to."""
+        self._manager(self._url(asset))
+
     def place(self, asset: Asset) -> str:
         """Return where the tables of an asset are kept, as a URL without a query and so without a secret of its own."""
         return self._url(asset).partition("?")[0]

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
-from assetry.errors import UsageError
+from assetry.errors import AssetryError, UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
@@ -22,6 +22,7 @@ from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, local_plugins
+from assetry.project.places import place_problems, value_problem
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.run.loop import execute
 from assetry.run.observe import observe
@@ -136,6 +137,10 @@ class Project:
             last_metadata=self._last_metadata,
             describe=self.plugins.value_metadata,
         )
+
+    def place_problems(self) -> tuple[AssetryError, ...]:
+        """Return what is wrong with the places that the project names: a store, an executor, places of values."""
+        return tuple(place_problems(self.settings, self.plugins, self.values, self.graph.assets))
 
     def _last_metadata(self, key: AssetKey, partition: str | None) -> Mapping[str, Any]:
         made = self.store.latest([key]).get((key, partition))
@@ -284,10 +289,18 @@ class Project:
         resume: Mapping[str, str] | None = None,
         on_event: OnEvent | None = None,
     ) -> RunResult:
-        """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry."""
+        """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry.
+
+        Raises `NoClaimError`, before anything is run, when no plugin opens the place of a value that it makes.
+        """
         if not plan.invocations:
             info = new_run((), options or {})
             return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, self.load_value)
+        for planned in plan.invocations:
+            for asset in planned.invocation.assets:
+                problem = value_problem(self.values, asset) if asset.kept else None
+                if problem is not None:
+                    raise problem
         parts = dict.fromkeys(each for planned in plan.invocations for each in planned.invocation.partitions)
         request = RunRequest({"partition": list(parts), **(options or {})}, resume or {}, on_event)
         store, values = self.store, self.values

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.errors import ProjectFileError, near_names
+from assetry.python.code import written_place
 from assetry.types.assets import Integration
 
 DEFAULT_STORE = "sqlite:.assetry/state.db"
@@ -33,6 +34,12 @@ class Settings:
     io: str | None = None
     executor: str = DEFAULT_EXECUTOR
     integrations: tuple[Integration, ...] | None = None
+
+    def where(self, word: str) -> str | None:
+        """Return the line of the project file that sets `word`, as ``file:line``; None when none does."""
+        if self.file is None:
+            return None
+        return _line_of(self.file, self.file.read_text(encoding="utf-8", errors="replace"), word)
 
 
 def read_settings(folder: Path | str = ".") -> Settings:
@@ -63,9 +70,13 @@ class _Source:
     prefix: str = ""
 
     def error(self, message: str, word: str, near: tuple[str, ...] = (), hint: str | None = None) -> ProjectFileError:
-        lines = self.text.splitlines()
-        number = next((n for n, line in enumerate(lines, 1) if _names(line, word)), 1)
-        return ProjectFileError(message, where=f"{self.file.name}:{number}", near=near, hint=hint)
+        where = _line_of(self.file, self.text, word) or written_place(str(self.file), 1)
+        return ProjectFileError(message, where=where, near=near, hint=hint)
+
+
+def _line_of(file: Path, text: str, word: str) -> str | None:
+    number = next((n for n, line in enumerate(text.splitlines(), 1) if _names(line, word)), None)
+    return None if number is None else written_place(str(file), number)
 
 
 def _names(line: str, word: str) -> bool:

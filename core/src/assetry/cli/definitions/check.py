@@ -11,7 +11,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import aligned, counted, listed
-from assetry.errors import DefinitionError
+from assetry.errors import AssetryError, DefinitionError
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
 from assetry.project.project import Project
@@ -21,7 +21,7 @@ from assetry.types.assets import Asset
 def check_definitions(session: Session) -> int:
     """Load and validate all definitions; nothing is run.
 
-    Exit code 3 when they cannot be loaded, or when a plugin is broken.
+    Exit code 3 when they cannot be loaded, when a plugin is broken, or when nothing opens a place that is named.
     """
     project = session.project
     found = _findings(project)
@@ -37,11 +37,15 @@ def _findings(project: Project) -> dict[str, Any]:
     groups = {project.plugins.invocation_group(asset) for asset in assets if asset.executable}
     # Asked last: a plugin may only show that it is broken when it is called.
     project.plugins.check_versions()
+    places = [
+        {"message": each.message, "where": each.where, "near": list(each.near), "hint": each.hint}
+        for each in project.place_problems()
+    ]
     problems = [
         {"plugin": each.plugin, "message": each.message, "hint": each.hint} for each in project.plugins.problems
     ]
     return {
-        "ok": not problems,
+        "ok": not problems and not places,
         "root": str(project.root),
         "file": project.settings.file.name if project.settings.file else None,
         "assets": len(assets),
@@ -52,6 +56,7 @@ def _findings(project: Project) -> dict[str, Any]:
             for each in _integrations(project)
         ],
         "problems": problems,
+        "places": places,
         "near_misses": [
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
@@ -100,6 +105,8 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
     for problem in found["problems"]:
         yield f"{click.style('broken:', fg='red')} {problem['plugin']}: {problem['message']}"
         yield f"  {problem['hint']}"
+    for place in found["places"]:
+        yield f"{click.style('no such place:', fg='red')} {AssetryError(**place)}"
     for miss in found["near_misses"]:
         yield f"{click.style('near miss:', fg='yellow')} {miss['source']} was not taken for {miss['candidate']}:"
         yield f"  {miss['why']}"
