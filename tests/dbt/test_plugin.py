@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry.cli import main
 from assetry.plugin import Asset, CheckRef, Integration, IntegrationError, Invocation
 from assetry_dbt import load_assets_from_dbt_project, plugin
 
@@ -169,3 +170,22 @@ def test_a_selection_that_leaves_nothing(nasty_project: Path, tmp_path: Path) ->
     shutil.copytree(nasty_project, copy, symlinks=True)
     with pytest.raises(IntegrationError, match="leave nothing"):
         load(transform(copy, select="nosuchmodel"))
+
+
+def test_a_test_of_a_package_that_is_not_installed_is_named_with_the_next_step(
+    nasty_project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((nasty_project / "target" / "manifest.json").read_bytes())
+    test = next(each for each in manifest["nodes"].values() if "test_metadata" in each)
+    test["depends_on"]["macros"].append(None)
+    test["test_metadata"]["namespace"] = "dbt_utils"
+    for source in manifest["sources"].values():
+        source.update(config={}, meta={})
+    (tmp_path / "m.json").write_text(json.dumps(manifest))
+    (tmp_path / "assetry.toml").write_text('[integrations.m]\nkind = "dbt"\nmanifest = "m.json"\n')
+    with pytest.raises(SystemExit):
+        main(["-C", str(tmp_path), "list"])
+    said = capsys.readouterr()
+    assert "shop/orders" in said.out
+    assert f"warning: dbt project 'm': the test {test['name']} is of the package 'dbt_utils'" in said.err
+    assert "dbt deps --project-dir" in said.err

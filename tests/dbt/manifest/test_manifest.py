@@ -109,7 +109,7 @@ def test_a_truncated_file_is_named_so(parsed: dict[str, Any], share: float) -> N
     [
         (b"[1, 2]", "not a dbt manifest"),
         (b'{"a": 1}', "not a dbt manifest"),
-        (b'{"nodes": {"x": {"name": 1}}}', r"nodes"),
+        (b'{"nodes": {"x": {"name": 1}}}', "x has no unique_id"),
         (b"\x80\x81", "not whole"),
         (
             b'{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json"}}',

@@ -56,8 +56,10 @@ class Session:
     def project(self) -> Project:
         """Return the project of the folder, found and set up, its definitions not loaded yet."""
         if self._project is None:
+            from assetry.cli.doubts import tell_doubts
             from assetry.project.project import Project
 
+            tell_doubts(self.warn)
             self._project = Project.load(".")
             for problem in self._project.plugins.problems:
                 self.warn(f"plugin {problem.plugin}: {problem.message}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 
 from assetry.plugin import Asset, Integration, IntegrationError
@@ -14,6 +15,8 @@ from assetry_dbt.project.files import files_of
 from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.selecting.index import Index, items_of
+
+_log = logging.getLogger("assetry.dbt")
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ def load(integration: Integration) -> Loaded:
     project = DbtProject.of(integration)
     ensure_manifest(project)
     manifest = _manifest(project)
+    _tell_missing(manifest, project)
     codes = code_versions(manifest, project.vars, project.settings.get("vars"), project.project_dir)
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     if project.select or project.exclude:
@@ -66,6 +70,23 @@ def _manifest(project: DbtProject) -> Manifest:
             raise
         make_manifest(project, files_of(project))
         return read_manifest(project.manifest_path)
+
+
+def _tell_missing(manifest: Manifest, project: DbtProject) -> None:
+    """Warn of tests that will fail because the macro they call is of a package that is not installed."""
+    missing: dict[str, list[str]] = {}
+    for node in (manifest.nodes or {}).values():
+        if node.resource_type == "test" and node.depends_on and None in (node.depends_on.macros or ()):
+            package = (node.test_metadata and node.test_metadata.namespace) or ""
+            missing.setdefault(package, []).append(node.name)
+    for package, tests in missing.items():
+        named = f"the package {package!r}, which is" if package else "a package that is"
+        more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
+        _log.warning(
+            "dbt project %r: the test %s%s is of %s not installed, and will fail. Is it in packages.yml? Then run: "
+            "dbt deps --project-dir %s",
+            *(project.name, tests[0], more, named, project.project_dir),
+        )
 
 
 def loaded(integration: Integration) -> Loaded:

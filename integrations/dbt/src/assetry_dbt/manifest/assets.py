@@ -256,7 +256,8 @@ class _Translation:
             metadata["access"] = node.access
         if node.patch_path:
             metadata["patch"] = node.patch_path.rpartition("://")[2]
-        group = node.group or config.get("group")
+        named = node.group or config.get("group")
+        group = named if isinstance(named, str) else None
         return Asset(
             key=self.keys[unique_id],
             kind="dbt",

@@ -168,7 +168,7 @@ class CodeVersions:
             if macro is None or unique_id in seen:
                 continue
             seen.add(unique_id)
-            waiting += (macro.depends_on and macro.depends_on.macros) or []
+            waiting += macro.depends_on.known_macros if macro.depends_on else []
             # Built-in macros are walked through, because they may call one that the project overrides.
             if macro.package_name not in self._built_in:
                 text = texts[unique_id] = macro.macro_sql or ""

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from assetry.plugin import IntegrationError, paused_gc
 
+from assetry_dbt.manifest.tolerance import NotUnderstoodError, fitted
+
 _NO_CONFIG = msgspec.Raw(b"{}")
 
 
@@ -26,10 +28,15 @@ def _config() -> Any:
 
 
 class DependsOn(msgspec.Struct, gc=False):
-    """What a node refers to: unique ids of nodes and of macros."""
+    """What a node refers to: unique ids of nodes and of macros; None among these is one that dbt did not find."""
 
     nodes: list[str] | None = None
-    macros: list[str] | None = None
+    macros: list[str | None] | None = None
+
+    @property
+    def known_macros(self) -> list[str]:
+        """Return the unique ids of the macros that dbt found."""
+        return [each for each in self.macros or () if each]
 
 
 class NodeColumn(msgspec.Struct, gc=False):
@@ -56,9 +63,10 @@ class TestArguments(msgspec.Struct, gc=False):
 
 
 class TestMetadata(msgspec.Struct, gc=False):
-    """The name and the arguments of a generic test; a singular test has none of this."""
+    """The name, package and arguments of a generic test; a singular test has none of this."""
 
     name: Any = None
+    namespace: str | None = None
     kwargs: TestArguments | None = None
 
 
@@ -117,7 +125,7 @@ class Node(Described, gc=False):
     @property
     def macros(self) -> list[str]:
         """Return the unique ids of the macros this node calls directly."""
-        return (self.depends_on and self.depends_on.macros) or []
+        return self.depends_on.known_macros if self.depends_on else []
 
     @property
     def code(self) -> str:
@@ -258,9 +266,9 @@ def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
     """
     try:
         with paused_gc():
-            manifest = msgspec.json.decode(data, type=Manifest)
+            manifest = _decoded(data)
             _read_configs(manifest)
-    except msgspec.ValidationError as error:
+    except NotUnderstoodError as error:
         raise IntegrationError(
             f"This is not a dbt manifest that can be understood: {error}.",
             where=where,
@@ -283,6 +291,17 @@ def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
     return manifest
 
 
+def _decoded(data: bytes) -> Manifest:
+    """Return the manifest as it is written, and where something in it is of an odd type, as it can be understood."""
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.ValidationError:
+        mended = fitted(msgspec.json.decode(data), Manifest)
+    if not isinstance(mended, dict):
+        raise NotUnderstoodError("it is no table of sections")
+    return msgspec.json.decode(msgspec.json.encode(mended), type=Manifest)
+
+
 def _read_configs(manifest: Manifest) -> None:
     """Give every item its `config`. Most are equal to another's, so few are really decoded."""
     decoder = msgspec.json.Decoder()
@@ -292,7 +311,8 @@ def _read_configs(manifest: Manifest) -> None:
             raw = bytes(item.raw_config)
             config = known.get(raw)
             if config is None:
-                config = known[raw] = decoder.decode(raw) or {}
+                found = decoder.decode(raw)
+                config = known[raw] = found if isinstance(found, dict) else {}
             item.config = config
             # A piece of the file keeps the whole of it in memory.
             item.raw_config = _NO_CONFIG
