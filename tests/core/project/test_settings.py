@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from assetry import Project
 from assetry.errors import ProjectFileError
 from assetry.project.settings import DEFAULT_EXECUTOR, DEFAULT_STORE, read_settings
 
@@ -96,3 +97,17 @@ def test_broken_toml_and_a_missing_folder(tmp_path: Path) -> None:
         read_settings(tmp_path)
     with pytest.raises(ProjectFileError, match="no folder"):
         read_settings(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["what?", "#50%20now", "a b", "100%"])
+def test_records_and_files_of_a_folder_with_signs_in_its_name_are_in_it(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    (root / "assetry.toml").write_text('io = "parquet:my data"\nstore = "sqlite:my store/state.db"\n')
+    (root / "assets.py").write_text("from assetry import asset\n\n\n@asset\ndef a():\n    return {'id': [1]}\n")
+    with Project.load(root) as project:
+        project.materialize()
+    with Project.load(root) as project:
+        assert [each.status for each in project.status()] == ["fresh"]
+    assert {"my data", "my store"} < {each.name for each in root.iterdir()}
+    assert [each.name for each in tmp_path.iterdir()] == [name]

@@ -118,6 +118,7 @@ def assetry_io_url(integration: Integration) -> str | None:
 def assetry_open_io(url: str) -> IOManager | None:
     """Return the IO manager for `url`. Claim, by the URL's scheme.
 
+    Signs that mean something in a URL are percent-encoded in its path: the folder of a project may have any.
     Return None for a scheme that is not yours. Do not connect yet: connect at the first load or save.
     """
 

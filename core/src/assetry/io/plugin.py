@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from assetry.hooks.specs import hookimpl
 from assetry.io.files import FileIO
@@ -18,7 +19,7 @@ def assetry_open_io(url: str) -> IOManager | None:
     """Open ``parquet:DIR`` (tables as Parquet, anything else as pickle) or ``memory:``."""
     scheme, _, rest = url.partition(":")
     if scheme == "parquet":
-        return FileIO(Path(rest.removeprefix("//") or "."))
+        return FileIO(Path(unquote(rest.removeprefix("//")) or "."))
     return MemoryIO() if scheme == "memory" else None
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from posixpath import normpath
 from typing import Any
+from urllib.parse import unquote
 
 from assetry.errors import ValueStoreError
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
@@ -15,6 +17,17 @@ from assetry.types.protocols import IOManager, Rows, Saved
 
 #: Where a value was kept, as a materialization's metadata says it under ``io``.
 PROJECT, FILES, NOWHERE = "project", "files", "none"
+
+
+def place_of(url: str) -> str:
+    """Return the place that a URL means, to be compared: without a query and so without a secret, and decoded.
+
+    >>> place_of("duckdb:/srv/my%20shop/../shop.duckdb?schema=raw")
+    'duckdb:/srv/shop.duckdb'
+    """
+    scheme, colon, rest = url.partition("?")[0].partition(":")
+    path = unquote(rest)
+    return f"{scheme}{colon}{normpath(path) if path.startswith('/') and not path.startswith('//') else path}"
 
 
 class ValueRouter:
@@ -69,8 +82,8 @@ class ValueRouter:
         self._manager(self._url(asset))
 
     def place(self, asset: Asset) -> str:
-        """Return where the tables of an asset are kept, as a URL without a query and so without a secret of its own."""
-        return self._url(asset).partition("?")[0]
+        """Return where the tables of an asset are kept, as `place_of` tells it."""
+        return place_of(self._url(asset))
 
     def load(self, asset: Asset, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as `form`: a table type, another class, or None for the default.

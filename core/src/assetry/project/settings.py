@@ -157,14 +157,20 @@ def _integration(root: Path, source: _Source, name: str, table: Mapping[str, Any
 #: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
 _ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
 
+#: What ends the path of a URL or means another character there, as it is written in one.
+_SIGNS = str.maketrans({"%": "%25", "?": "%3F", "#": "%23"})
+
 
 def absolute(url: str, root: Path) -> str:
     """Return a URL whose path, when it is a relative one of a local file, starts from `root`.
 
     >>> absolute("sqlite:.assetry/state.db", Path("/shop")), absolute("duckdb:md:shop", Path("/shop"))
     ('sqlite:/shop/.assetry/state.db', 'duckdb:md:shop')
+    >>> absolute("duckdb:shop.duckdb?schema=raw", Path("/what?"))
+    'duckdb:/what%3F/shop.duckdb?schema=raw'
     """
     scheme, colon, rest = url.partition(":")
     if not colon or not rest or rest.startswith(("/", ":")) or _ELSEWHERE.match(rest):
         return url
-    return f"{scheme}:{root / rest}"
+    folder = root.as_posix().rstrip("/").translate(_SIGNS)
+    return f"{scheme}:{folder}/{rest.removeprefix('./')}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Reversible, Sequence
 from itertools import takewhile
 
 from assetry.errors import AssetryError
-from assetry.io.values import ValueRouter
+from assetry.io.values import ValueRouter, place_of
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.types.assets import Asset
 from assetry.types.invocations import Invocation
@@ -80,4 +80,4 @@ class Slots:
 
 
 def _holds(invocation: Invocation) -> frozenset[str]:
-    return frozenset(invocation.group.holds) if invocation.group is not None else frozenset()
+    return frozenset(map(place_of, invocation.group.holds)) if invocation.group is not None else frozenset()

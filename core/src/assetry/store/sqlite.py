@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 from assetry.errors import UsageError
 from assetry.hooks.specs import hookimpl
@@ -31,7 +32,7 @@ def assetry_open_store(url: str) -> Store | None:
         return None
     if not path or path.startswith("//"):
         raise UsageError(f"{url!r} names no file.", hint="Write the path after the colon: sqlite:.assetry/state.db")
-    return SQLiteStore(path)
+    return SQLiteStore(unquote(path))
 
 
 class SQLiteStore(SQLStore):

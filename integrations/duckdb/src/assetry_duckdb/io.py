@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 from assetry.plugin import Asset, Column, Relation, Rows, Saved, ValueStoreError, content_version, nothing_kept
 
+from assetry_duckdb.aside import writable
 from assetry_duckdb.rows import write_rows
 from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns, table_kind
 
@@ -167,20 +168,20 @@ class DuckDBIO:
 
     @contextmanager
     def _connection(self, relation: Relation) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._connect()
-        try:
-            alias = relation.database or ""
-            if alias in self.address.attached:
-                path = self.address.attached[alias].replace("'", "''")
-                connection.execute(f"ATTACH IF NOT EXISTS '{path}' AS {sql_name(alias)}")
-            yield connection
-        finally:
-            connection.close()
+        with writable(self.address.path) as path:
+            connection = self._connect(path)
+            try:
+                alias = relation.database or ""
+                if alias in self.address.attached:
+                    attached = self.address.attached[alias].replace("'", "''")
+                    connection.execute(f"ATTACH IF NOT EXISTS '{attached}' AS {sql_name(alias)}")
+                yield connection
+            finally:
+                connection.close()
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
+    def _connect(self, path: str) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        path = self.address.path
         if path == _MEMORY:
             with self._lock:
                 self._memory = self._memory or duckdb.connect(_MEMORY, config=dict(self.address.config))

@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from assetry.plugin import (
     Asset,
@@ -178,7 +179,7 @@ def local_io_url(integration: Integration) -> str | None:
         return None
     scheme, colon, path = io.partition(":")
     if colon and scheme in ("duckdb", "parquet") and not path.startswith(("/", ":", "md:")):
-        return f"{scheme}:{Path(integration.root).resolve() / path}"
+        return f"{scheme}:{quote(str(Path(integration.root).resolve()))}/{path}"
     return io
 
 
