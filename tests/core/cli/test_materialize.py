@@ -154,3 +154,36 @@ def test_a_reader_that_leaves_does_not_stop_the_run(waiting: Folder) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert waiting.json("status")["counts"] == {"fresh": 3}
+
+
+BREAKING = """
+from assetry.plugin import Asset, Integration, Materialized, RunError, hookimpl
+
+MILL = Integration("mill", "mill")
+
+
+@hookimpl
+def assetry_load_assets(integration):
+    return [Asset(key="flour", kind="mill", integration=integration)] if integration.kind == "mill" else None
+
+
+@hookimpl
+def assetry_invoke(invocation, context):
+    for asset in invocation.assets:
+        yield Materialized(asset.key)
+    raise RunError("The mill cannot hand the flour over.", hint="Open its door.")
+"""
+
+
+def test_a_tool_that_failed_beside_its_assets_is_told_first_and_exits_1(folder: Folder) -> None:
+    folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
+    folder.write("assetry_plugins.py", BREAKING)
+    result = folder.call("materialize", code=1)
+    first = "failed  mill flour\n    The mill cannot hand the flour over.\n    Open its door.\n"
+    assert result.stdout.startswith(first)
+    assert "1 asset: 1 made" in result.stdout
+    assert "retry" not in result.stderr, "there is nothing to be made again"
+    assert folder.json("materialize", code=1)["problems"] == ["The mill cannot hand the flour over."]
+    again = folder.call("retry")
+    assert again.stdout.startswith("Nothing is left of run ")
+    assert "It failed all the same: The mill cannot hand the flour over." in again.stderr

@@ -14,7 +14,7 @@ from typing import Any
 import assetry
 import pytest
 from assetry import Asset, AssetKey, DailyPartitionsDefinition, Integration, Project, asset
-from assetry.errors import ConflictError, RunError, StoreError, UsageError
+from assetry.errors import ConflictError, RunError, RunFailedError, StoreError, UsageError
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.result import RunResult
 from assetry.run.threads import ThreadExecutor
@@ -257,6 +257,23 @@ def test_a_stream_that_raises_half_way_keeps_what_was_finished(project: Any) -> 
     assert ended.message == failed.message
 
 
+def test_a_tool_that_breaks_after_all_was_made_fails_the_run_and_is_told_first(project: Any) -> None:
+    def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield from all_made(invocation, context)
+        raise RunError("The grants could not be set.", hint="Ask for the right.")
+
+    found = project(ground("a"), function("p", "a"), plugins=[Mill(script)])
+    result = found.materialize()
+    assert outcomes(result) == {"a": "materialized", "p": "materialized"}
+    assert (result.run.state, result.problems) == ("failed", ("The grants could not be set.",))
+    ended = next(each for each in events_of(found, result, InvocationFinished) if each.state == "failed")
+    assert (ended.message, ended.hint) == ("The grants could not be set.", "Ask for the right.")
+    with pytest.raises(RunFailedError, match=r"failed\.\n  The grants could not be set\."):
+        result.checked()
+    assert found.problems_of(result.run) == result.problems
+    assert not found.undone(result.run)
+
+
 def test_an_error_of_ours_keeps_its_words_and_its_hint(project: Any) -> None:
     def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         raise UsageError("There is no profile.", hint="Write one.")
@@ -282,7 +299,7 @@ def test_what_is_no_event_is_a_word_in_the_log_and_not_the_end(project: Any, str
 def test_forgotten_doubled_and_foreign_reports(project: Any) -> None:
     def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         yield Materialized("a")
-        yield Failed("a", "on second thought")
+        yield Skipped("a", "on second thought")
         yield Materialized("p")
         yield Materialized("nowhere")
 

@@ -13,7 +13,18 @@ from assetry.run.recorder import Recorder
 from assetry.status.versions import Versions
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset
-from assetry.types.events import Checked, Event, Failed, Log, Materialized, Observed, RunStarted, Skipped, Started
+from assetry.types.events import (
+    Checked,
+    Event,
+    Failed,
+    InvocationFinished,
+    Log,
+    Materialized,
+    Observed,
+    RunStarted,
+    Skipped,
+    Started,
+)
 from assetry.types.keys import AssetKey
 from assetry.types.records import RunInfo
 
@@ -119,6 +130,20 @@ def test_a_warning_fails_nothing(book: Book) -> None:
     assert outcome(recorder, "a") == "materialized"
     assert not recorder.failed
     assert recorder.counts == {"materialized": 1, "checks_warned": 1, "checks_passed": 1}
+
+
+def test_what_was_taken_back_has_failed(book: Book) -> None:
+    recorder, _ = book
+    note(recorder, Materialized("a"), Failed("a", "not all of it"))
+    assert outcome(recorder, "a") == "failed"
+    assert +recorder.counts == {"failed": 1}
+
+
+@pytest.mark.parametrize(("state", "fails"), [("failed", True), ("cancelled", False)])
+def test_a_broken_invocation_fails_the_run_though_all_was_made(book: Book, state: str, fails: bool) -> None:
+    recorder, _ = book
+    note(recorder, Materialized("a"), InvocationFinished(state, 1.0, "a hook failed"))
+    assert (recorder.failed, recorder.problems) == (fails, ["a hook failed"] if fails else [])
 
 
 class TestPartitions:

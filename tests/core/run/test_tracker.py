@@ -16,7 +16,6 @@ from assetry.plan.planner import make_plan
 from assetry.run.tracker import Interruption, Launch, Tracker
 from assetry.types.assets import Asset, Check, Integration
 from assetry.types.events import (
-    TERMINAL,
     Checked,
     Event,
     Failed,
@@ -241,7 +240,7 @@ def test_a_second_end_a_foreign_key_and_an_unknown_one_become_words_in_the_log()
     bench.launch("a")
     assert bench.take("a", Started("a"), Started("a")) == [Started("a")]
     assert bench.take("a", Materialized("a")) == [Materialized("a")]
-    for event, key in ((Failed("a", "no"), "a"), (Materialized("p"), "p"), (Started("p"), "p")):
+    for event, key in ((Materialized("a"), "a"), (Materialized("p"), "p"), (Started("p"), "p")):
         (said,) = bench.take("a", event)
         assert isinstance(said, Log)
         assert (said.level, said.key) == ("warning", key)
@@ -250,6 +249,26 @@ def test_a_second_end_a_foreign_key_and_an_unknown_one_become_words_in_the_log()
     assert said.key is None
     assert bench.take("a", Started("a")) == [], "what has ended is not begun again"
     assert bench.can_start("p"), "what a foreign tool says of it makes nothing"
+
+
+def test_a_failure_after_the_end_takes_back_what_was_made_and_stops_what_has_not_begun() -> None:
+    bench = Bench(tool("a", checks=[Check("ok")]), tool("b"), python("p", "a"), python("q", "a", "b"))
+    bench.launch("a")
+    bench.take("a", Materialized("a"), Checked("a", "ok", True))
+    assert bench.launch("p").invocation is not None, "it has begun before anybody could know"
+    assert bench.take("a", Failed("a", "after all")) == [Failed("a", "after all")]
+    (again,) = bench.take("a", Failed("a", "once more"))
+    assert isinstance(again, Log)
+    bench.take("a", Materialized("b"))
+    assert bench.launch("q") == Launch(None, (Skipped("q", "a failed", AssetKey("a")),))
+
+
+def test_what_is_taken_back_of_partitions_is_taken_back_of_each() -> None:
+    days = ("2026-01-01", "2026-01-02")
+    bench = Bench(python("a", partitions_def=DAYS), partitions=days)
+    bench.launch("a")
+    bench.take("a", Materialized("a"))
+    assert bench.take("a", Failed("a", "no")) == [Failed("a", "no", partition=day) for day in days]
 
 
 def test_what_a_tool_says_besides_is_passed_on() -> None:
@@ -601,7 +620,15 @@ def places_of(plan: Plan, graph: AssetGraph) -> Mapping[tuple[AssetKey, str | No
 
 
 def ends_of(events: Sequence[Event]) -> Counter[tuple[AssetKey, str | None]]:
-    return Counter((event.key, event.partition) for event in events if isinstance(event, TERMINAL))  # type: ignore[attr-defined]
+    """Count the ends of each place; what was made and then taken back has one."""
+    made: set[tuple[AssetKey, str | None]] = set()
+    ends: Counter[tuple[AssetKey, str | None]] = Counter()
+    for event in events:
+        if isinstance(event, (Materialized, Failed, Skipped)):
+            place = (event.key, event.partition)
+            ends[place] += not (isinstance(event, Failed) and place in made)
+            made = made | {place} if isinstance(event, Materialized) else made - {place}
+    return ends
 
 
 def planned(graph: AssetGraph, random: Random) -> Plan | None:

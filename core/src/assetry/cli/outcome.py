@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 
-from assetry.cli.progress import Progress, progress_for
+from assetry.cli.progress import Problem, Progress, progress_for
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, counted, duration, listed
 from assetry.graph.graph import AssetGraph
@@ -32,14 +32,23 @@ def carry_out(session: Session, run: Carry) -> int:
     if session.text:
         session.say("\n".join(_summary(result, progress, session.project.graph)))
         if result.run.state != "succeeded":
-            session.note(f"`assetry retry` runs what is left; `assetry logs {result.run.id}` shows all that happened.")
+            session.note(_next(result))
     elif session.output == "json":
-        session.emit(result_to_json(result.run, result.counts, result.outcomes.values(), progress.view.checks))
+        attempts, checks = result.outcomes.values(), progress.view.checks
+        session.emit(result_to_json(result.run, result.counts, attempts, checks, result.problems))
     return CODES[result.run.state]
+
+
+def _next(result: RunResult) -> str:
+    logs = f"`assetry logs {result.run.id}` shows all that happened."
+    left = any(each.outcome != "materialized" for each in result.outcomes.values())
+    return f"`assetry retry` runs what is left; {logs}" if left else logs
 
 
 def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterable[str]:
     view = progress.view
+    for problem in view.problems:
+        yield from _problem(problem)
     for failure in view.failures:
         yield from _failure(failure, graph)
     for check in view.checks:
@@ -47,6 +56,14 @@ def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterab
             yield from _check(check, graph)
     yield from _skipped(view.skipped)
     yield _totals(result)
+
+
+def _problem(problem: Problem) -> Iterable[str]:
+    yield f"{click.style('failed', fg='red', bold=True)}  {problem.label}"
+    yield from _indented(problem.message)
+    if problem.hint:
+        yield from _indented(problem.hint)
+    yield ""
 
 
 def _failure(failure: Failed, graph: AssetGraph) -> Iterable[str]:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from assetry.cli.lines import event_line
 from assetry.cli.output import note_line
@@ -48,12 +48,21 @@ class Track:
     active: dict[str, str] = field(default_factory=dict)
 
 
+class Problem(NamedTuple):
+    """What broke an invocation, and the next step."""
+
+    label: str
+    message: str
+    hint: str | None
+
+
 @dataclass(slots=True)
 class View:
     """What is known of a run from its events so far."""
 
     total: int = 0
     done: int = 0
+    problems: list[Problem] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     checks: list[Checked] = field(default_factory=list)
@@ -70,12 +79,18 @@ class View:
             label = event.kind if len(event.assets) > 1 else f"{event.kind} {listed(event.assets)}"
             self.tracks[record.invocation] = Track(label, len(event.assets), time.monotonic())
         elif isinstance(event, InvocationFinished):
-            self.tracks.pop(record.invocation, None)
+            self._take_end(self.tracks.pop(record.invocation, None), event)
         elif isinstance(event, Checked):
             self.passed += event.passed
             self.checks.append(event)
         else:
             self._take_of_asset(record.invocation, event)
+
+    def _take_end(self, track: Track | None, event: InvocationFinished) -> None:
+        # Assets that had begun have failed with the same words.
+        told = any(each.message == event.message for each in self.failures)
+        if event.state == "failed" and event.message and not told:
+            self.problems.append(Problem(track.label if track else "a tool", event.message, event.hint))
 
     def _take_of_asset(self, invocation: str | None, event: Event) -> None:
         track = self.tracks.get(invocation)
@@ -196,6 +211,7 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
         yield f"  … and {counted(len(tracks) - _MOST_TRACKS, 'invocation')} more"
     bad = [each for each in view.checks if not each.passed]
     parts = [f"{view.done}/{counted(view.total, 'asset')}"]
+    parts += [f"{counted(len(view.problems), 'invocation')} broken"] if view.problems else []
     parts += [f"{len(view.failures)} failed"] if view.failures else []
     parts += [f"{len(view.skipped)} skipped"] if view.skipped else []
     parts += [f"{counted(view.passed, 'check')} passed"] if view.passed else []

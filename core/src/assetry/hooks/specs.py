@@ -83,7 +83,9 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
     2. Events are yielded when they happen, not at the end: what is downstream of an asset starts at its event.
     3. Exactly one terminal event (`Materialized`, `Failed` or `Skipped`) per asset of `invocation.assets`, and a
        `Checked` per check of `invocation.checks` that was run.
-    4. An asset's failure is an event; raising means that the invocation itself broke.
+    4. An asset's failure is an event; raising means that the invocation itself broke, and fails the run even where
+       every asset was made: that a hook or a step of the tool that belongs to no asset has failed is raised too.
+       A `Failed` after a `Materialized` takes that back, for a tool whose last word is another one than its first.
     5. Closing the generator stops the tool. `context.cancelled` becomes true a moment before.
     6. `Handle(token)` as soon as an outside job exists: after a crash the core calls again with
        `context.resume = token`, and the plugin re-attaches instead of starting a second job.

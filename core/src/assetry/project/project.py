@@ -31,6 +31,7 @@ from assetry.run.retry import jobs_of, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Status, stale_keys, statuses
 from assetry.types.assets import Asset, Integration
+from assetry.types.events import InvocationFinished
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
@@ -295,7 +296,7 @@ class Project:
         """
         if not plan.invocations:
             info = new_run((), options or {})
-            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, self.load_value)
+            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, load=self.load_value)
         for planned in plan.invocations:
             for asset in planned.invocation.assets:
                 problem = value_problem(self.values, asset) if asset.kept else None
@@ -341,6 +342,14 @@ class Project:
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
         return tuple(undone(run, self.graph, self.store.attempts(run.assets)))
+
+    def problems_of(self, run: RunInfo) -> tuple[str, ...]:
+        """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
+        return tuple(
+            record.event.message
+            for record in self.store.events(run.id)
+            if isinstance(record.event, InvocationFinished) and record.event.state == "failed" and record.event.message
+        )
 
     def plan_retry(self, run: RunInfo) -> Plan:
         """Return the plan of what is left of a run, collapsed anew."""

@@ -224,8 +224,10 @@ class _Run:
             self._note(at, event, id_)
         failed = error is not None or id_ in self._failed_in
         state = "cancelled" if self._break is not None else "failed" if failed else "succeeded"
-        message = problem.message if problem is not None and (error is not None or given_up) else None
-        self._recorder.note(at, InvocationFinished(state, round(time.monotonic() - started, 3), message), id_)
+        broken = problem if error is not None or given_up else None
+        told = (broken.message, broken.hint) if broken is not None else ()
+        seconds = round(time.monotonic() - started, 3)
+        self._recorder.note(at, InvocationFinished(state, seconds, *told), id_)
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -328,7 +330,8 @@ class _Run:
         self._recorded = True
         self._listeners.tell(records)
         info = replace(self._info, state=state, finished=now)
-        return RunResult(info, dict(self._recorder.counts), dict(self._recorder.outcomes))
+        recorder = self._recorder
+        return RunResult(info, dict(recorder.counts), dict(recorder.outcomes), tuple(recorder.problems))
 
 
 def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Interruption:

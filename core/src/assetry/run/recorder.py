@@ -13,7 +13,17 @@ from typing import Any
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.versions import Versions
-from assetry.types.events import Checked, Content, Event, Failed, Materialized, Observed, Skipped, Started
+from assetry.types.events import (
+    Checked,
+    Content,
+    Event,
+    Failed,
+    InvocationFinished,
+    Materialized,
+    Observed,
+    Skipped,
+    Started,
+)
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, Materialization, Outcome
@@ -36,11 +46,13 @@ class Recorder:
         self._serial = 0
         self.outcomes: dict[Place, Attempt] = {}
         self.counts: Counter[str] = Counter()
+        #: What broke invocations.
+        self.problems: list[str] = []
 
     @property
     def failed(self) -> bool:
-        """Tell whether an asset, or a check of severity error, has failed."""
-        return bool(self.counts["failed"] or self.counts["checks_failed"])
+        """Tell whether an asset, a check of severity error or an invocation has failed."""
+        return bool(self.counts["failed"] or self.counts["checks_failed"] or self.problems)
 
     def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
         """Take one event."""
@@ -52,12 +64,13 @@ class Recorder:
             self._started[event.key, event.partition] = at
             self._attempt((event.key, event.partition), at, "running")
         elif isinstance(event, Failed):
-            self._attempt((event.key, event.partition), at, "failed", event.message)
-            self.counts["failed"] += 1
+            self._note_failed(at, event)
         elif isinstance(event, Skipped):
             self._note_skipped(at, event)
         elif isinstance(event, Checked):
             self._note_checked(at, event)
+        elif isinstance(event, InvocationFinished) and event.state == "failed" and event.message:
+            self.problems.append(event.message)
         self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
 
     def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:
@@ -99,6 +112,14 @@ class Recorder:
                 **trace,
             )
         )
+
+    def _note_failed(self, at: datetime, event: Failed) -> None:
+        place = (event.key, event.partition)
+        before = self.outcomes.get(place)
+        if before is not None and before.outcome == "materialized":
+            self.counts["materialized"] -= 1  # the tool took it back
+        self._attempt(place, at, "failed", event.message)
+        self.counts["failed"] += 1
 
     def _note_skipped(self, at: datetime, event: Skipped) -> None:
         self.counts["skipped"] += 1

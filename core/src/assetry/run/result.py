@@ -49,18 +49,19 @@ class RunRequest:
 class RunResult:
     """How a run ended.
 
-    `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. `load` reads the
-    value of an asset, by key, form and partition; a run of a project has it.
+    `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. `problems` say
+    what broke invocations. `load` reads the value of an asset, by key, form and partition; a run of a project has it.
     """
 
     run: RunInfo
     counts: Mapping[str, int]
     outcomes: Mapping[tuple[AssetKey, str | None], Attempt]
+    problems: tuple[str, ...] = ()
     load: Callable[[str, Any, str | None], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
-        """Tell whether everything was made and every check of severity error passed."""
+        """Tell whether all was made, every check of severity error passed, and no tool reported another failure."""
         return self.run.state == "succeeded"
 
     def keys(self, outcome: str) -> tuple[AssetKey, ...]:
@@ -80,13 +81,16 @@ class RunResult:
         """Return the result itself; raise `RunFailedError` unless everything was made and every check passed."""
         if self.ok:
             return self
+        problems = [
+            each for each in self.problems if not any(each == tried.message for tried in self.outcomes.values())
+        ]
         failed = [each for each in self.outcomes.values() if each.outcome in ("failed", "check_failed")]
         told = [
             f"{each.key}{f' [{each.partition}]' if each.partition else ''}: {each.message}" for each in failed[:_TOLD]
         ]
         more = [f"… and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
         raise RunFailedError(
-            "\n".join([f"Run {self.run.id} {self.run.state}.", *(f"  {line}" for line in (*told, *more))]),
+            "\n".join([f"Run {self.run.id} {self.run.state}.", *(f"  {line}" for line in (*problems, *told, *more))]),
             hint=f"`assetry logs {self.run.id}` shows all that happened; `assetry retry` runs what is left.",
         )
 

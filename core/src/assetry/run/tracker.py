@@ -221,10 +221,21 @@ class Tracker:
             self._settle(tracked, key, None if isinstance(event, Materialized) else self._blocker_of(event))
             return [event]
         parts = tracked.parts.get(key)
+        if isinstance(event, Failed) and key in self._made and self._home[key] == id_:
+            return self._take_back(tracked, event)
         if key not in tracked.unfinished or (parts and event.partition is not None and event.partition not in parts):
             again = self._home.get(key) == id_ and key not in tracked.unfinished
             return [Log(_stray(event, again), "warning", key)]
         return self._finish(tracked, event)
+
+    def _take_back(self, tracked: Tracked, event: Failed) -> list[Event]:
+        """Take a failure of what was reported as made: what has not begun is not made from it."""
+        self._made.discard(event.key)
+        self._blockers.setdefault(event.key, self._blocker_of(event))
+        self._void_checks_of(event.key)
+        parted = self._graph[event.key].partitions_def is not None and event.partition is None
+        parts = tracked.planned.invocation.partitions if parted else ()
+        return [replace(event, partition=each) for each in parts or (event.partition,)]
 
     def _take_check(self, tracked: Tracked, event: Checked) -> list[Event]:
         ref = CheckRef(event.key, event.check)

@@ -232,14 +232,16 @@ class InvocationStarted(Event):
 class InvocationFinished(Event):
     """How an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
 
-    `message` says what broke it, or that it was given up: then its outside job may still be under way, and the token
-    of that job is kept for `assetry retry`.
+    `message` says what broke it, and `hint` the next step; or that it was given up: then its outside job may still be
+    under way, and the token of that job is kept for `assetry retry`. A run with a broken invocation has failed,
+    whatever became of the assets.
     """
 
     json_tag: ClassVar = ("event", "invocation_finished")
     state: str
     seconds: float
     message: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,11 +248,15 @@ def data(value: Any) -> Any:
 
 
 def result_to_json(
-    run: RunInfo, counts: Mapping[str, int], attempts: Iterable[Attempt], checks: Iterable[Checked]
+    run: RunInfo,
+    counts: Mapping[str, int],
+    attempts: Iterable[Attempt],
+    checks: Iterable[Checked],
+    problems: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return how a run went, as ``assetry materialize --output json`` has it.
 
-    `attempts` are the last ones at its assets, `checks` how its checks came out.
+    `attempts` are the last ones at its assets, `checks` how its checks came out, `problems` what broke invocations.
     """
     return {
         "run": run.id,
@@ -278,9 +282,10 @@ def result_to_json(
             }
             for each in checks
         ],
+        "problems": list(problems),
     }
 
 
 def nothing_to_json() -> dict[str, Any]:
     """Return, in the same shape, that there was nothing to run."""
-    return {"run": None, "state": "succeeded", "counts": {}, "assets": [], "checks": []}
+    return {"run": None, "state": "succeeded", "counts": {}, "assets": [], "checks": [], "problems": []}

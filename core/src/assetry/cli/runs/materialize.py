@@ -16,7 +16,8 @@ def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
     """Run everything, or what is selected, in the fewest invocations of its tools.
 
     An asset starts as soon as its own inputs are made and their checks have passed; what fails stops only what is
-    made from it. Exit code 1 when an asset or a check failed, 130 when the run was cancelled (Ctrl-C).
+    made from it. Exit code 1 when an asset, a check or something else of a tool failed, 130 when the run was cancelled
+    (Ctrl-C).
     """
     keys = session.chosen()
     project = session.project

@@ -17,6 +17,11 @@ def retry_run(session: Session, run: str | None) -> int:
     found = project.find_run(run)
     if found.state != "running" and not project.undone(found):
         say_nothing(session, f"Nothing is left of run {found.id}: all that it was to make is made.")
+        problem = next(iter(project.problems_of(found)), None)
+        if problem is not None:
+            session.note(
+                f"It failed all the same: {problem}\nTo have that done as well, run `assetry materialize` again."
+            )
         return 0
     return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event))
 
