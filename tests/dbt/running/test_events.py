@@ -16,11 +16,12 @@ from assetry.plugin import (
     Invocation,
     Log,
     Materialized,
+    Progress,
     Skipped,
     Started,
 )
-from assetry_dbt.running.events import Story, made_metadata
-from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted, Report
+from assetry_dbt.running.events import Story, Trouble, made_metadata
+from assetry_dbt.running.reports import BatchFinished, Ended, Message, NodeFinished, NodeStarted, Raised, Report
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -169,10 +170,21 @@ def test_checks(status: str, configured: str, passed: bool, severity: str) -> No
         story, NodeFinished(uid("a"), "success"), NodeFinished("test.shop.t", status, "", failures=2, seconds=0.5)
     )
     facts = {"status": status, "failures": 2, "seconds": 0.5, "file": "models/schema.yml"}
-    assert events[1:] == [Checked("shop/a", "t", passed, severity, None, facts)]  # type: ignore[arg-type]
+    place = None if passed else "See models/schema.yml."
+    assert events[1:] == [Checked("shop/a", "t", passed, severity, place, facts)]  # type: ignore[arg-type]
 
 
-def test_a_skipped_check_says_nothing() -> None:
+def test_a_check_that_dbt_skips_though_all_is_made_did_not_pass() -> None:
+    story = Story(asking(model("a", checks=[check("t"), check("soft", "warn")])))
+    reports = (NodeFinished("test.shop.t", "skipped"), NodeFinished("test.shop.soft", "cancelled"))
+    events = told(story, NodeFinished(uid("a"), "success"), *reports)
+    assert [(event.passed, event.severity, event.message) for event in events if isinstance(event, Checked)] == [
+        (False, "error", "dbt skipped it."),
+        (False, "warn", "dbt cancelled it."),
+    ]
+
+
+def test_a_skipped_check_of_what_failed_says_nothing() -> None:
     story = Story(asking(model("a", checks=[check("t")])))
     events = told(story, NodeFinished(uid("a"), "error", "boom"), NodeFinished("test.shop.t", "skipped"))
     assert [type(event) for event in events] == [Failed]
@@ -181,12 +193,13 @@ def test_a_skipped_check_says_nothing() -> None:
 def test_what_was_asked_and_not_reported() -> None:
     asked = asking(model("a", checks=[check("t")]), model("b", checks=[check("below_b")]))
     events = told(Story(asked), NodeFinished(uid("a"), "success"))
-    made, failed, log = events
+    made, failed, unrun = events
     assert isinstance(made, Materialized)
     assert isinstance(failed, Failed)
     assert "dbt did not run shop/b" in failed.message
     # Only the check of what was made is missed: that of `b` could not run.
-    assert log == Log("dbt did not run check 't' of shop/a.", "warning", "shop/a")
+    assert isinstance(unrun, Checked)
+    assert (unrun.key, unrun.check, unrun.passed, unrun.severity) == ("shop/a", "t", False, "error")
 
 
 def test_run_results_tell_what_the_stream_did_not() -> None:
@@ -214,14 +227,118 @@ def test_what_nobody_asked_for_is_said_once_each() -> None:
     assert events[1:] == [Log("dbt ran model.shop.z, which was not asked for.", "warning")]
 
 
-def test_a_failed_hook_is_told_when_nothing_else_explains_the_end() -> None:
+HOOK = "operation.shop.shop-on-run-end-0"
+
+
+def test_a_failed_hook_is_told_at_once_and_explained_by_run_results() -> None:
+    story = Story(asking(model("a")))
+    live = [*story.tell(NodeFinished(uid("a"), "success")), *story.tell(NodeFinished(HOOK, "error"))]
+    assert live[1:] == [Log("hook shop.on-run-end.0 failed in dbt.", "error")]
+    list(story.tell(Ended(False, None, "id")))
+    assert story.needs_results
+    message = "shop.on-run-end.0 failed, error:\n Catalog Error: no such table"
+    assert told(story, results=[NodeFinished(HOOK, "error", message)]) == []
+    assert story.trouble() == Trouble(
+        "hook shop.on-run-end.0 failed: Catalog Error: no such table",
+        "See on-run-end in dbt_project.yml of shop; "
+        "what dbt made of it is in target/compiled/shop/dbt_project.yml/hooks/shop-on-run-end-0.sql.",
+    )
+
+
+def test_a_failed_hook_that_only_run_results_knows_is_told() -> None:
     story = Story(asking(model("a")))
     list(story.tell(NodeFinished(uid("a"), "success")))
     list(story.tell(Ended(False, None, "id")))
-    assert story.needs_results
-    (log,) = told(story, results=[NodeFinished("operation.shop.on-run-end-0", "error", "no such table")])
+    (log,) = told(story, results=[NodeFinished(HOOK, "error", "no such table")])
     assert isinstance(log, Log)
     assert (log.level, "no such table" in log.message) == ("error", True)
+    assert "no such table" in str(story.trouble())
+
+
+def test_a_failed_hook_without_run_results_has_the_last_words_of_dbts_log() -> None:
+    story = Story(asking(model("a")))
+    told(story, NodeFinished(uid("a"), "success"), NodeFinished(HOOK, "error"), Raised(HOOK, "no right"))
+    assert story.trouble() is not None
+    assert "no right" in str(story.trouble())
+
+
+def test_what_is_skipped_because_of_a_hook_names_it() -> None:
+    story = Story(asking(model("a")))
+    events = told(
+        story,
+        NodeFinished("operation.shop.shop-on-run-start-0", "error", "no"),
+        Ended(False, None, "id"),
+        results=[NodeFinished(uid("a"), "skipped")],
+    )
+    assert events[1:] == [Skipped("shop/a", "hook shop.on-run-start.0 failed in dbt")]
+
+
+def test_a_failed_end_that_no_node_explains_has_dbts_own_words() -> None:
+    story = Story(asking(model("a")))
+    told(story, NodeFinished(uid("a"), "success"), Message("no disk", "error"), Ended(False, None, "id"))
+    assert story.trouble() == Trouble("dbt ended with a failure that no asset and no test explains: no disk")
+
+
+@pytest.mark.parametrize(
+    "finished", [NodeFinished(uid("a"), "error", "boom"), NodeFinished("test.shop.t", "fail", "Got 1")]
+)
+def test_a_failed_end_that_an_asset_or_a_check_explains_is_no_trouble_beside(finished: NodeFinished) -> None:
+    story = Story(asking(model("a", checks=[check("t")])))
+    told(story, finished, NodeFinished(uid("a"), "success"), Ended(False, None, "id"))
+    assert story.trouble() is None
+
+
+def test_run_results_have_the_last_word_on_what_failed() -> None:
+    story = Story(asking(model("a", checks=[check("t")]), model("b")))
+    reports = (
+        NodeFinished(uid("a"), "success"),
+        NodeFinished("test.shop.t", "pass"),
+        NodeFinished(uid("b"), "success"),
+    )
+    results = [
+        NodeFinished(uid("a"), "error", "lost at the end"),
+        NodeFinished("test.shop.t", "fail", "Got 1"),
+        NodeFinished(uid("b"), "success"),
+    ]
+    late = told(story, *reports, Ended(False, None, "id"), results=results)[3:]
+    assert [(event.name, getattr(event, "message", "")) for event in late] == [
+        ("failed", "lost at the end"),
+        ("checked", "Got 1\nSee models/schema.yml."),
+    ]
+
+
+BATCHES = (
+    *(NodeStarted(uid("a")), NodeStarted(uid("a")), BatchFinished(uid("a"), "ok", "batch 1 of a", 3)),
+    *(NodeFinished(uid("a"), "success"), NodeStarted(uid("a")), NodeStarted(uid("a"))),  # two at a time
+    *(Raised(uid("a"), "division by zero"), BatchFinished(uid("a"), "error", "batch 3 of a", 3)),
+    *(NodeFinished(uid("a"), "error", "ERROR"), BatchFinished(uid("a"), "ok", "batch 2 of a", 3)),
+    NodeFinished(uid("a"), "success"),
+)
+
+
+def test_a_batch_is_progress_and_a_part_of_a_model_is_not_the_model() -> None:
+    story = Story(asking(model("a"), model("b", "a")))
+    live = [event for report in BATCHES for event in story.tell(report)]
+    key = "shop/a"
+    assert live == [
+        Started(key),
+        Progress(key, 1, 3),
+        Progress(key, 2, 3),
+        Log("batch 3 of a failed.", "error", key),
+        Progress(key, 3, 3),
+    ]
+    reports = (NodeFinished(uid("a"), "partial success", "PARTIAL SUCCESS (2/3)"), NodeFinished(uid("b"), "skipped"))
+    failed, skipped = told(story, *reports)
+    assert isinstance(failed, Failed)
+    assert failed.message == "PARTIAL SUCCESS (2/3): batch 3 of a failed.\ndivision by zero"
+    assert skipped == Skipped("shop/b", "shop/a failed")
+
+
+def test_a_model_whose_end_is_not_heard_is_not_made_by_its_batches() -> None:
+    story = Story(asking(model("a")))
+    (failed,) = [event for event in told(story, *BATCHES) if isinstance(event, TERMINAL)]
+    assert isinstance(failed, Failed)
+    assert "dbt did not run shop/a" in failed.message
 
 
 def test_messages_are_passed_on_with_their_level_and_asset() -> None:
@@ -267,5 +384,16 @@ def test_each_asset_ends_exactly_once_whatever_dbt_says(
     started = [NodeStarted(each.unique_id) for each in finished]
     written = [NodeFinished(uid(f"m{number}"), status, "late") for number, status in results.items()]
     events = told(Story(asking(*assets)), *started, *finished, results=written)
-    assert sorted(event.key for event in events if isinstance(event, TERMINAL)) == [f"shop/{name}" for name in names]
+    taken_back = [
+        event.key
+        for number, event in enumerate(events)
+        if isinstance(event, Failed)
+        and any(isinstance(each, Materialized) and each.key == event.key for each in events[:number])
+    ]
+    ends = [event.key for event in events if isinstance(event, TERMINAL)]
+    assert sorted(ends) == sorted([*(f"shop/{name}" for name in names), *taken_back])
+    assert len(set(taken_back)) == len(taken_back)
+    broken = {f"shop/m{number}" for number, status in results.items() if status == "error"}
+    assert set(taken_back) <= broken
+    assert not broken & ({event.key for event in events if isinstance(event, Materialized)} - set(taken_back))
     assert {event.key for event in events if isinstance(event, Started)} <= {f"shop/{name}" for name in names}

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
-from assetry.plugin import Checked, Event, Failed, IntegrationError, Log, Materialized, RunError, Skipped, Started
+from assetry.plugin import (
+    Checked,
+    Event,
+    Failed,
+    IntegrationError,
+    Log,
+    Materialized,
+    Progress,
+    RunError,
+    Skipped,
+    Started,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +111,10 @@ def test_checks_pass_fail_and_warn(story: list[Event]) -> None:
     assert (passed.passed, passed.severity, passed.message) == (True, "error", None)
     failed = only(story, Checked, "c", "c_id_is_one")
     assert (failed.passed, failed.severity, failed.metadata["failures"]) == (False, "error", 1)
-    assert failed.message == "Got 1 result, configured to fail if != 0"
+    assert failed.message == (
+        "Got 1 result, configured to fail if != 0\n"
+        "See models/schema.yml; its query is in target/compiled/happenings/models/schema.yml/c_id_is_one.sql."
+    )
     assert failed.metadata["file"] == "models/schema.yml"
     warned = only(story, Checked, "b", "b_v_known")
     assert (warned.passed, warned.severity) == (False, "warn")
@@ -111,6 +125,13 @@ def test_unit_tests_come_before_their_model(story: list[Event]) -> None:
     unit = only(story, Checked, "a", "a_keeps_v")
     assert unit.passed
     assert story.index(unit) < story.index(only(story, Materialized, "a"))
+
+
+def test_a_failed_test_names_the_query_that_dbt_made(happenings: Callable[..., Any]) -> None:
+    bench = happenings()
+    failed = only(bench.run("raw", "c"), Checked, "c", "c_id_is_one")
+    path = failed.message.rpartition(" is in ")[2].removesuffix(".")
+    assert "select" in (bench.folder / path).read_text()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -162,3 +183,43 @@ def test_a_locked_file_names_who_holds_it(
     assert "warehouse.duckdb is in use by another process" in str(caught.value)
     if engine == "in-process":
         assert bench.run("raw", checks=False)[-1].key == key("raw")
+
+
+#: Batches of which the second fails, a model below them, and a hook that fails at the end.
+TROUBLES: Mapping[str, str] = {
+    "dbt_project.yml": """\
+name: troubles
+profile: troubles
+on-run-end: ["select 1", "select * from no_such_schema.grants"]
+models: {+materialized: table}
+""",
+    "profiles.yml": "troubles: {target: dev, outputs: {dev: {type: duckdb, path: w.duckdb, threads: 2}}}\n",
+    "models/days.sql": """\
+{{ config(event_time='day') }}
+select date_trunc('day', timezone('UTC', now())) - interval (i) day as day, i from range(3) t(i)
+""",
+    "models/batched.sql": """\
+{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='day', batch_size='day',
+          begin=(run_started_at - modules.datetime.timedelta(days=2)).strftime('%Y-%m-%d'), concurrent_batches=true) }}
+select day, cast(case when i = 1 then 'boom' else '1' end as integer) as v from {{ ref('days') }}
+""",
+    "models/below.sql": "select count(*) as n from {{ ref('batched') }}\n",
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_made_in_part_and_a_failed_hook_are_failures(workbench: Callable[..., Any], engine: str) -> None:
+    bench, events = workbench(TROUBLES, engine), []
+    with pytest.raises(RunError) as caught:
+        events.extend(bench.stream())
+    told = {event.key.name: event for event in events if isinstance(event, (Materialized, Failed, Skipped))}
+    assert isinstance(told["days"], Materialized)
+    assert isinstance(told["batched"], Failed)
+    assert told["batched"].message.startswith("PARTIAL SUCCESS (2/3): batch ")
+    assert "Could not convert string 'boom'" in told["batched"].message
+    assert isinstance(told["below"], Skipped)
+    assert [(event.done, event.total) for event in events if isinstance(event, Progress)] == [(1, 3), (2, 3), (3, 3)]
+    assert "hook troubles.on-run-end.1 failed: Catalog Error: Table with name" in str(caught.value)
+    compiled = "target/compiled/troubles/dbt_project.yml/hooks/troubles-on-run-end-1.sql"
+    assert compiled in str(caught.value)
+    assert "no_such_schema" in (bench.folder / compiled).read_text()

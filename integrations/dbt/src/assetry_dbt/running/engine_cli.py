@@ -15,7 +15,7 @@ from typing import Any
 from assetry_toolkit.commands import Command, ending
 
 from assetry_dbt.project.project import DbtProject
-from assetry_dbt.running.reports import Ended, Message, NodeStarted, Report, read_finished
+from assetry_dbt.running.reports import TOLD, Ended, Message, NodeStarted, Report, read_finished, read_told
 
 #: Seconds that dbt has, after an interrupt, to cancel its queries and end by itself.
 GRACE = 8.0
@@ -35,15 +35,13 @@ ENVIRONMENT: Mapping[str, str] = {
 
 # Most lines are SQL of no interest here; they are dropped before they are decoded.
 _OF_INTEREST = re.compile(
-    rb'"(?:NodeStart|NodeFinished|MainEncounteredError|CommandCompleted|PrintEvent|JinjaLogInfo)"'
+    rb'"(?:NodeStart|NodeFinished|MainEncounteredError|CommandCompleted|PrintEvent|JinjaLogInfo'
+    rb'|LogHookEndLine|LogBatchResult|CatchableExceptionOnRun|GenericExceptionOnRun|InternalErrorOnRun)"'
     rb'|"level": ?"(?:warn|warning|error)"'
 )
 #: Lines that repeat what the outcome of a node says.
 REPEATED = frozenset(
     {
-        "CatchableExceptionOnRun",
-        "GenericExceptionOnRun",
-        "InternalErrorOnRun",
         "LogModelResult",
         "LogTestResult",
         "LogSeedResult",
@@ -52,7 +50,6 @@ REPEATED = frozenset(
         "LogNodeResult",
         "LogSkipBecauseError",
         "SkippingDetails",
-        "RunResultError",
         "RunResultErrorNoMessage",
         "RunResultFailure",
         "RunResultWarning",
@@ -156,6 +153,10 @@ class LogReader:
             self._error = str(data.get("exc") or info.get("msg") or "")
         elif name == "CommandCompleted":
             self._success = bool(data.get("success"))
+        elif name in TOLD:
+            told = read_told(name, data)
+            if told is not None:
+                yield told
         elif name in SPOKEN or (level in ("warn", "warning", "error") and name not in REPEATED):
             yield Message(str(info.get("msg") or ""), level, node.get("unique_id") or None)
 

@@ -18,7 +18,16 @@ from assetry_dbt.project.parse_cache import recall, remember
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.engine_cli import REPEATED, SPOKEN
 from assetry_dbt.running.isolation import own_surroundings
-from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted, Report, plain_response
+from assetry_dbt.running.reports import (
+    TOLD,
+    Ended,
+    Message,
+    NodeFinished,
+    NodeStarted,
+    Report,
+    plain_response,
+    read_told,
+)
 
 #: Seconds between two looks at whether the run was cancelled.
 POLL = 0.1
@@ -190,6 +199,10 @@ class Hearing:
             if self.manifest is not None:
                 # It was read in an earlier invocation, but is written as this one's.
                 self.manifest.metadata.invocation_id = info.invocation_id
+        elif name in TOLD:
+            told = read_told(name, _as_dict(message.data))
+            if told is not None:
+                self._put(told)
         elif name in SPOKEN or (info.level in _LOUD and name not in REPEATED and name != "MainEncounteredError"):
             self._put(Message(info.msg, info.level, _unique_id(message.data)))
 
@@ -208,7 +221,15 @@ def _finished(data: Any) -> NodeFinished:
         response=plain_response(_plain(result.adapter_response)),
         materialized=node.materialized or None,
         relation=node.node_relation.relation_name or None,
+        path=node.node_path or None,
     )
+
+
+def _as_dict(message: Any) -> Mapping[str, Any]:
+    """Return what is set in a protobuf message, and in those within it, by the names of its fields."""
+    return {
+        field.name: _as_dict(value) if hasattr(value, "ListFields") else value for field, value in message.ListFields()
+    }
 
 
 def _plain(struct: Any) -> Mapping[str, Any]:

@@ -17,11 +17,24 @@ from assetry.plugin import (
     Invocation,
     Log,
     Materialized,
+    Progress,
     Skipped,
     Started,
 )
 
-from assetry_dbt.running.reports import BROKEN, LEFT_OUT, MADE, Ended, Message, NodeFinished, NodeStarted, Report
+from assetry_dbt.running.batches import Batches
+from assetry_dbt.running.reports import (
+    BROKEN,
+    LEFT_OUT,
+    MADE,
+    BatchFinished,
+    Ended,
+    Message,
+    NodeFinished,
+    NodeStarted,
+    Raised,
+    Report,
+)
 
 _LEVELS: Mapping[str, Any] = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning"}
 #: What should not run unless it is asked for; exposures and hooks come along freely.
@@ -35,11 +48,19 @@ class AskedCheck(NamedTuple):
     check: Check
 
 
+class Trouble(NamedTuple):
+    """What failed in dbt and is no asset's and no check's failure, and where to look."""
+
+    text: str
+    hint: str | None = None
+
+
 class Story:
     """The reports of one dbt invocation, told as events, and what was not told yet.
 
-    Feed every report to `tell` in order; when dbt has ended, `rest` compares what was asked with what was reported.
-    `folder` and `target_dir` are the project's folder and target, as people should read them in hints.
+    Feed every report to `tell` in order; when dbt has ended, `rest` compares what was asked with what was reported, and
+    `trouble` says what else failed. `folder` and `target_dir` are the project's folder and target, as people should
+    read them in hints.
 
     >>> from assetry.plugin import Integration
     >>> shop = Integration("shop", "dbt")
@@ -64,63 +85,96 @@ class Story:
         self._by_key = {asset.key: asset for asset in self._assets.values()}
         self._checks = asked_checks(invocation, test_of)
         self._folders = (folder, target_dir)
-        self._done: set[str] = set()
+        self._batches = Batches()
+        #: How each node came out, by the last that was heard of it.
+        self._heard: dict[str, NodeFinished] = {}
         self._withheld: dict[str, NodeFinished] = {}
         self._failed: set[AssetKey] = set()
         self._failed_checks: dict[AssetKey, str] = {}
-        self._strangers: list[str] = []
-        self._trouble = False
+        self._strangers: dict[str, NodeFinished] = {}
+        self._errors: list[str] = []
+        self._explained = False
         self.ended: Ended | None = None
 
     def tell(self, report: Report) -> Iterator[Event]:
         """Yield the events that `report` means."""
         if isinstance(report, NodeStarted):
-            asset = self._assets.get(report.unique_id)
-            # dbt also "starts" what it is about to skip.
-            if asset is not None and self._cause(asset) is None:
-                yield Started(asset.key)
+            yield from self._start(report.unique_id)
         elif isinstance(report, NodeFinished):
-            yield from self._finish(report)
+            # The end of a batch is not the end of its model.
+            if self._batches.end(report.unique_id):
+                yield from self._finish(report)
+        elif isinstance(report, BatchFinished):
+            yield from self._batch(report)
+        elif isinstance(report, Raised):
+            self._batches.raised(report.unique_id, report.text)
         elif isinstance(report, Message):
             asset = self._assets.get(report.unique_id) if report.unique_id else None
-            yield Log(report.text, _LEVELS.get(report.level, "error"), asset.key if asset else None)
+            level = _LEVELS.get(report.level, "error")
+            if level == "error":
+                self._errors.append(report.text)
+            yield Log(report.text, level, asset.key if asset else None)
         else:
             self.ended = report
 
     @property
     def needs_results(self) -> bool:
-        """Tell whether run_results.json has to be asked before `rest`."""
-        silent = self._done < (self._assets.keys() | self._checks.keys())
-        success = self.ended is not None and self.ended.success
-        return silent or bool(self._withheld) or not (success or self._trouble)
+        """Tell whether run_results.json has to be asked before `rest`: it has the last word on what failed."""
+        silent = not self._heard.keys() >= (self._assets.keys() | self._checks.keys())
+        return silent or bool(self._withheld) or self.ended is None or not self.ended.success
 
     def known(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
-        """Yield what `results`, the run_results.json by unique id, says of nodes that were not told yet."""
+        """Yield what `results`, the run_results.json by unique id, says that was not told, or was told otherwise."""
         for unique_id, finished in tuple(self._withheld.items()):
             yield from self._fail(unique_id, results.get(unique_id) or finished)
-        for unique_id in (*self._checks, *self._assets):
-            if unique_id not in self._done and unique_id in results:
-                yield from self._finish(results[unique_id], last=True)
+        for unique_id, finished in results.items():
+            before = self._heard.get(unique_id)
+            if unique_id in self._strangers and finished.message:
+                self._strangers[unique_id] = finished
+            elif before is None or (finished.status in BROKEN and before.status in (*MADE, "pass")):
+                yield from self._finish(finished, last=True)
 
     def rest(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
         """Yield what is left to be said once dbt has ended by itself: what it did, and did not do."""
         yield from self.known(results)
         for unique_id, asset in self._assets.items():
-            if unique_id not in self._done:
+            if unique_id not in self._heard:
                 yield self._not_run(asset)
         for unique_id, asked in self._checks.items():
-            if unique_id not in self._done and not self._lost(asked):
-                yield Log(f"dbt did not run check {asked.check.name!r} of {asked.key}.", "warning", asked.key)
-        if self.ended is not None and not self.ended.success and not self._trouble:
-            yield from self._unexplained(results)
+            if unique_id not in self._heard:
+                yield from self._unrun(asked, "dbt did not run it, and does not say why")
+
+    def trouble(self) -> Trouble | None:
+        """Return what made dbt fail and no event of an asset or a check tells; to be asked after `rest`."""
+        if self._strangers:
+            reasons = {each.unique_id: self._because(each) or each.status for each in self._strangers.values()}
+            told = [f"{named(unique_id)} failed: {because}" for unique_id, because in reasons.items()]
+            return Trouble("\n".join(told), hook_hint(next(iter(self._strangers)), self._folders[1]))
+        if self.ended is None or self.ended.success or self._explained:
+            return None
+        said = "\n".join(dict.fromkeys(self._errors))
+        return Trouble(f"dbt ended with a failure that no asset and no test explains{': ' if said else '.'}{said}")
+
+    def _start(self, unique_id: str) -> Iterator[Event]:
+        asset = self._assets.get(unique_id)
+        # dbt also "starts" what it is about to skip.
+        if self._batches.start(unique_id) and asset is not None and self._cause(asset) is None:
+            yield Started(asset.key)
+
+    def _batch(self, batch: BatchFinished) -> Iterator[Event]:
+        done, asset = self._batches.take(batch), self._assets.get(batch.unique_id)
+        if asset is not None:
+            yield Progress(asset.key, done, batch.total)
+            if batch.status == "error":
+                yield Log(f"{batch.description} failed.", "error", asset.key)
 
     def _finish(self, finished: NodeFinished, last: bool = False) -> Iterator[Event]:
         unique_id = finished.unique_id
-        self._trouble = self._trouble or finished.status in BROKEN
-        if unique_id in self._done or unique_id in self._withheld:
+        before = self._heard.get(unique_id)
+        if before is not None and not last:
             return
+        self._heard[unique_id] = finished
         if unique_id in self._checks:
-            self._done.add(unique_id)
             yield from self._check(self._checks[unique_id], finished)
         elif unique_id not in self._assets:
             yield from self._stranger(finished)
@@ -129,10 +183,8 @@ class Story:
             self._failed.add(self._assets[unique_id].key)
             self._withheld[unique_id] = finished
         elif finished.status in MADE:
-            self._done.add(unique_id)
             yield from self._made(self._assets[unique_id], finished)
         elif finished.status in LEFT_OUT:
-            self._done.add(unique_id)
             asset = self._assets[unique_id]
             because = "dbt cancelled it" if finished.status == "cancelled" else self._cause(asset)
             yield Skipped(asset.key, because or finished.message or "dbt skipped it")
@@ -146,37 +198,60 @@ class Story:
 
     def _fail(self, unique_id: str, finished: NodeFinished) -> Iterator[Event]:
         asset = self._assets[unique_id]
-        self._done.add(unique_id)
         self._failed.add(asset.key)
+        self._explained = True
         self._withheld.pop(unique_id, None)
-        message = finished.message or f"dbt reported {finished.status!r} without a message."
+        message = self._batches.message(finished) or f"dbt reported {finished.status!r} without a message."
         yield Failed(asset.key, _plain(message) or "", failure_hint(asset, *self._folders))
 
     def _check(self, asked: AskedCheck, finished: NodeFinished) -> Iterator[Event]:
-        if finished.status in LEFT_OUT:
-            return
         check = asked.check
+        if finished.status in LEFT_OUT:
+            yield from self._unrun(asked, finished.message or f"dbt {finished.status} it")
+            return
         passed = finished.status in ("pass", "success", "no-op", "reused")
         if finished.status in BROKEN:
+            self._explained = True
             for key in (asked.key, *check.also):
                 self._failed_checks.setdefault(key, f"check {check.name} of {asked.key} failed")
+        message = _plain(self._batches.message(finished))
+        place = None if passed else check_hint(check, finished, *self._folders)
         yield Checked(
             asked.key,
             check.name,
             passed,
             _severity(check, finished.status),
-            _plain(finished.message),
+            "\n".join(filter(None, (message, place))) or None,
             check_metadata(check, finished),
         )
 
+    def _unrun(self, asked: AskedCheck, because: str) -> Iterator[Event]:
+        """Say that a check was not run, unless it could not be: what it reads was not made."""
+        if not self._lost(asked):
+            cause = f": {self._cause_of_strangers()}" if self._strangers else ""
+            severity: Any = "warn" if asked.check.severity == "warn" else "error"
+            self._explained = self._explained or severity == "error"
+            yield Checked(asked.key, asked.check.name, False, severity, f"{because}{cause}.", {"status": "not run"})
+
     def _stranger(self, finished: NodeFinished) -> Iterator[Event]:
         """Tell of a node that was not asked for; what leaves no table of its own is dbt's business."""
+        unique_id = finished.unique_id
         if finished.status in BROKEN:
-            self._strangers.append(finished.unique_id)
-            text = f"{finished.unique_id} failed in dbt: {finished.message or finished.status}"
-            yield Log(text.strip(), "error")
+            self._strangers[unique_id] = finished
+            because = self._because(finished)
+            yield Log(f"{named(unique_id)} failed in dbt{f': {because}' if because else '.'}", "error")
         elif finished.status not in LEFT_OUT and finished.resource_type in _BUILT and not _is_ephemeral(finished):
-            yield Log(f"dbt ran {finished.unique_id}, which was not asked for.", "warning")
+            yield Log(f"dbt ran {unique_id}, which was not asked for.", "warning")
+
+    def _because(self, finished: NodeFinished) -> str | None:
+        """Return why a node failed, if that is known; of a hook without its name, with which dbt begins."""
+        message = _plain(self._batches.message(finished))
+        if message and finished.resource_type == "operation":
+            return message.partition(" failed, error:")[2].strip() or message
+        return message
+
+    def _cause_of_strangers(self) -> str:
+        return f"{named(next(iter(self._strangers)))} failed in dbt"
 
     def _cause(self, asset: Asset) -> str | None:
         """Name what made dbt skip `asset`: the nearest asset above it that failed, or whose check did."""
@@ -196,31 +271,27 @@ class Story:
                     queue.append(self._by_key[dep.key])
                 elif dep.key in self._failed_checks:
                     return self._failed_checks[dep.key]
-        return f"{self._strangers[0]} failed in dbt" if self._strangers else None
+        return self._cause_of_strangers() if self._strangers else None
 
     def _lost(self, asked: AskedCheck) -> bool:
         """Tell whether an asset that a check reads was not made, so that dbt could not run the check."""
-        return any(key in self._failed or self._cause_known(key) for key in (asked.key, *asked.check.also))
+        return any(key in self._failed or not self._is_made(key) for key in (asked.key, *asked.check.also))
 
-    def _cause_known(self, key: AssetKey) -> bool:
+    def _is_made(self, key: AssetKey) -> bool:
+        """Tell whether an asset was made, or is none that this invocation makes."""
         asset = self._by_key.get(key)
-        return asset is not None and self._cause(asset) is not None
+        heard = None if asset is None else self._heard.get(str(asset.spec["unique_id"]))
+        return asset is None or (heard is not None and heard.status in MADE)
 
     def _not_run(self, asset: Asset) -> Failed:
         self._failed.add(asset.key)
+        self._explained = True
         name = asset.spec["unique_id"]
         return Failed(
             asset.key,
             f"dbt did not run {asset.key}: {name} is missing in what dbt reported.",
             "Perhaps the project changed since it was read: load it again, and see that the model is enabled.",
         )
-
-    def _unexplained(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
-        broken = [finished for finished in results.values() if finished.status in BROKEN]
-        for finished in broken:
-            yield Log(f"{finished.unique_id} failed in dbt: {finished.message or finished.status}", "error")
-        if not broken:
-            yield Log("dbt ended with a failure that no node explains.", "error")
 
 
 def asked_checks(
@@ -258,6 +329,55 @@ def made_metadata(finished: NodeFinished) -> dict[str, Any]:
     if finished.response and dict(finished.response) != {"_message": "OK"}:
         found["response"] = dict(finished.response)
     return found
+
+
+def named(unique_id: str) -> str:
+    """Return a node's name for people; of a hook the one that dbt's own messages use.
+
+    >>> named("operation.shop.shop-on-run-end-1"), named("model.shop.orders")
+    ('hook shop.on-run-end.1', 'model.shop.orders')
+    """
+    kind, _, name = unique_id.partition(".")
+    if kind != "operation":
+        return unique_id
+    package, _, hook = name.partition(".")
+    when, _, number = hook.removeprefix(f"{package}-").rpartition("-")
+    return f"hook {package}.{when}.{number}" if when else f"hook {name}"
+
+
+def hook_hint(unique_id: str, target_dir: str) -> str | None:
+    """Return where a hook stands, and the SQL that dbt made of it; None for what is no hook.
+
+    >>> hook_hint("operation.s.s-on-run-end-1", "target").partition("; ")[2]
+    'what dbt made of it is in target/compiled/s/dbt_project.yml/hooks/s-on-run-end-1.sql.'
+    """
+    kind, _, name = unique_id.partition(".")
+    package, _, hook = name.partition(".")
+    if kind != "operation":
+        return None
+    when = hook.removeprefix(f"{package}-").rpartition("-")[0]
+    compiled = f"{target_dir}/compiled/{package}/dbt_project.yml/hooks/{hook}.sql"
+    return f"See {when} in dbt_project.yml of {package}; what dbt made of it is in {compiled}."
+
+
+def check_hint(check: Check, finished: NodeFinished, folder: str, target_dir: str) -> str | None:
+    """Return where to look when a test failed: its file, and the query that dbt made of it.
+
+    >>> check = Check("unique_id", source="models/schema.yml")
+    >>> check_hint(check, NodeFinished("test.shop.unique_id.1", "fail", path="unique_id.sql"), "", "target")
+    'See models/schema.yml; its query is in target/compiled/shop/models/schema.yml/unique_id.sql.'
+    """
+    if not check.source:
+        return None
+    file = "/".join(part for part in (folder, check.source) if part)
+    if not finished.path or finished.resource_type != "test":
+        return f"See {file}."
+    package = finished.unique_id.split(".")[1]
+    original = check.source.partition(f"/{package}/")[2] or check.source
+    # dbt keeps the query of a test that has a file of its own under that name, others beside each other.
+    own = original.rpartition("/")[2] == finished.path.rpartition("/")[2]
+    compiled = original if own else f"{original}/{finished.path}"
+    return f"See {file}; its query is in {target_dir}/compiled/{package}/{compiled}."
 
 
 def check_metadata(check: Check, finished: NodeFinished) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from assetry.plugin import Event, Invocation, RunContext
+from assetry.plugin import Event, Invocation, RunContext, RunError
 
 from assetry_dbt.loading import loaded
 from assetry_dbt.project.project import DbtProject
@@ -23,7 +23,8 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Run `invocation` as one `dbt build`, yielding events as dbt reports them.
 
     Closing the iterator stops dbt, and so does `context.cancelled`; what had not finished then gets no event. Raises
-    `IntegrationError` or `RunError` when dbt itself broke, after the events of what it had done.
+    `IntegrationError` or `RunError` when dbt itself broke, or failed in what is no asset's and no check's failure (a
+    hook), after the events of what it had done.
     """
     project = DbtProject.of(invocation.integration)
     index = loaded(invocation.integration).index
@@ -42,6 +43,10 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         yield from story.known(results)
         raise fault(project, "build", ended.error)
     yield from story.rest(results)
+    trouble = story.trouble()
+    if trouble is not None:
+        text = f"dbt build of {project.name!r} failed: {trouble.text}"
+        raise RunError(text, where=str(project.project_dir), hint=trouble.hint)
 
 
 def build_arguments(

@@ -28,7 +28,7 @@ class NodeFinished:
     `status` is dbt's own word, lower case: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``,
     ``no-op``, ``reused`` … `message` is None when dbt did not give it yet (dbt 2 writes it to run_results.json only).
     `failures` counts the rows that a test found; `response` is what the warehouse answered; `seconds` is dbt's
-    execution time.
+    execution time; `path` is the file dbt names the node by, in which it compiles a generic test.
 
     >>> NodeFinished("model.shop.orders", "success").resource_type
     'model'
@@ -42,11 +42,33 @@ class NodeFinished:
     response: Mapping[str, Any] = field(default_factory=dict)
     materialized: str | None = None
     relation: str | None = None
+    path: str | None = None
 
     @property
     def resource_type(self) -> str:
         """Return dbt's word for the kind of node: the first part of its unique id."""
         return self.unique_id.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinished:
+    """How one batch of a microbatch model came out: `status` is ``ok``, ``error`` or ``skipped``.
+
+    dbt also reports it as a `NodeFinished` of the model, between the model's own beginning and end.
+    """
+
+    unique_id: str
+    status: str
+    description: str = ""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What broke a node, in words that its outcome may lack."""
+
+    unique_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,36 @@ class Ended:
     invocation_id: str | None = None
 
 
-Report = NodeStarted | NodeFinished | Message | Ended
+Report = NodeStarted | NodeFinished | BatchFinished | Raised | Message | Ended
+
+#: dbt's messages about what went wrong with a node, by the field with the words.
+_RAISED: Mapping[str, str] = {
+    "CatchableExceptionOnRun": "exc",
+    "GenericExceptionOnRun": "exc",
+    "InternalErrorOnRun": "exc",
+    "RunResultError": "msg",
+}
+#: dbt's messages that `read_told` reads.
+TOLD = frozenset({"LogHookEndLine", "LogBatchResult", *_RAISED})
+
+
+def read_told(name: str, data: Mapping[str, Any]) -> Report | None:
+    """Return what one of the messages `TOLD` says of a hook, a batch, or what broke a node; None when it names none.
+
+    >>> data = {"node_info": {"unique_id": "operation.s.s-on-run-end-0"}, "status": "error"}
+    >>> read_told("LogHookEndLine", data).status
+    'error'
+    """
+    node = data.get("node_info") or {}
+    unique_id, status = str(node.get("unique_id") or ""), str(data.get("status") or "")
+    if not unique_id:
+        return None
+    if name == "LogHookEndLine":
+        return read_finished(node, {"status": status, "execution_time": data.get("execution_time")})
+    if name == "LogBatchResult":
+        total = data.get("total_batches")
+        return BatchFinished(unique_id, status.lower(), str(data.get("description") or ""), total and int(total))
+    return Raised(unique_id, str(data.get(_RAISED[name]) or "").strip())
 
 
 def read_finished(node: Mapping[str, Any], result: Mapping[str, Any]) -> NodeFinished:
@@ -90,6 +141,7 @@ def read_finished(node: Mapping[str, Any], result: Mapping[str, Any]) -> NodeFin
         response=plain_response(result.get("adapter_response") or {}),
         materialized=node.get("materialized") or None,
         relation=relation.get("relation_name") or None,
+        path=node.get("node_path") or None,
     )
 
 
