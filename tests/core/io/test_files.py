@@ -434,3 +434,60 @@ def test_rows_are_not_added_to_nothing_nor_to_what_cannot_be_read(tmp_path: Path
     (tmp_path / "orders.parquet").write_text("no Parquet")
     with pytest.raises(ValueStoreError, match="cannot be read"):
         values.save(orders, _rows({"id": [1]}, "append"))
+
+
+# -- partitions and wholes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["files", "memory"])
+def test_a_whole_takes_the_place_of_partitions_and_they_its(place: str, tmp_path: Path) -> None:
+    io = FileIO(tmp_path) if place == "files" else MemoryIO()
+    one, two, whole = (pa.table({"n": [n]}) for n in (1, 2, 9))
+    io.save(python(), one, "1")
+    io.save(python(), two, "2")
+    io.save(python(), whole)
+    assert io.load(python()).to_pylist() == [{"n": 9}]
+    with pytest.raises(NothingKeptError):
+        io.load(python(), "2")
+    io.save(python(), one, "1")
+    assert io.load(python()).to_pylist() == [{"n": 1}]
+    assert names(tmp_path) == (["shop/orders=partitions/1.parquet"] if place == "files" else [])
+
+
+def test_of_a_whole_and_partitions_that_a_killed_save_left_the_newer_counts(files: FileIO) -> None:
+    files.save(python(), pa.table({"n": [9]}))
+    old = files.folder / "shop" / "orders.parquet"
+    kept = old.read_bytes()
+    files.save(python(), pa.table({"n": [1]}), "1")
+    old.write_bytes(kept)
+    os.utime(old, ns=(0, 0))
+    assert files.load(python()).to_pylist() == [{"n": 1}]
+    os.utime(old)
+    assert files.load(python()).to_pylist() == [{"n": 9}]
+
+
+@pytest.mark.parametrize("place", ["files", "memory"])
+def test_partitions_of_different_types_come_together_or_are_refused(place: str, tmp_path: Path) -> None:
+    io = FileIO(tmp_path) if place == "files" else MemoryIO()
+    io.save(python(), pd.DataFrame({"s": [], "v": []}), "1")
+    io.save(python(), pd.DataFrame({"s": ["a"], "v": [1]}), "2")
+    io.save(python(), pd.DataFrame({"s": ["b"], "v": [1.5]}), "3")
+    assert io.load(python()).to_pylist() == [{"s": "a", "v": 1.0}, {"s": "b", "v": 1.5}]
+    assert io.load(python(), "2").to_pylist() == [{"s": "a", "v": 1}]
+    io.save(python(), pd.DataFrame({"s": [3], "v": [1.5]}), "3")
+    with pytest.raises(ValueStoreError, match="column 's' is string in partition '2' and int64 in partition '3'"):
+        io.load(python())
+
+
+def test_what_parquet_cannot_hold_is_named(files: FileIO) -> None:
+    table = pa.table({"fine": [1], "odd": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
+    with pytest.raises(ValueStoreError, match=r"column 'odd' is month_day_nano_interval .* in Parquet files"):
+        files.save(python(), table)
+    assert names(files.folder) == []
+
+
+def test_memory_keeps_the_rows_of_a_stream(tmp_path: Path) -> None:
+    memory = MemoryIO()
+    memory.save(python(), TABLE.to_reader())
+    assert memory.load(python()).equals(TABLE)
+    assert memory.load(python()).equals(TABLE)

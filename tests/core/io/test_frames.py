@@ -134,7 +134,7 @@ def test_pandas_types_keep_their_meaning() -> None:
     assert back["zoned"][0] == frame["zoned"][0]
     assert back["plain"][0] == datetime(2024, 1, 1)
     assert back["days"][0] == datetime(2024, 1, 1)
-    assert back["exact"][0] == 1.5
+    assert back["exact"][0] == Decimal("1.50")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_another_type_is_refused_with_the_choices() -> None:
     assert "pandas.DataFrame" in (caught.value.hint or "")
 
 
-def test_sums_of_a_warehouse_are_numbers_in_pandas() -> None:
+def test_whole_sums_of_a_warehouse_are_whole_numbers_in_pandas_and_decimals_are_exact() -> None:
     table = pa.table(
         {
             "sum": pa.array([3, None], pa.decimal128(38, 0)),
@@ -190,8 +190,10 @@ def test_sums_of_a_warehouse_are_numbers_in_pandas() -> None:
     )
     frame = from_arrow(table, pd.DataFrame)
     assert frame["whole"].dtype == "int64"
+    assert frame["sum"].dtype == "Int64"
     assert frame["sum"][0] == 3
-    assert [str(frame[name].dtype) for name in ("sum", "huge", "paid")] == ["float64"] * 3
+    assert frame["huge"].tolist() == [Decimal(10**30), Decimal(1)]
+    assert frame["paid"].tolist() == [Decimal("1.50"), None]
     assert from_arrow(table, pa.Table).column("paid").to_pylist()[0] == Decimal("1.50")
 
 

@@ -275,7 +275,7 @@ def test_what_fits_the_promise_is_kept(annotation: Any, value: Any) -> None:
 def test_a_promised_column_that_is_missing_fails_before_the_old_value_is_gone() -> None:
     names = ["id", "name"]
 
-    @asset(schema={"id": "int64", "name": "string"})
+    @asset(schema={"id": "string", "name": "string"})
     def people() -> pd.DataFrame:
         return pd.DataFrame({name: ["x"] for name in names})
 
@@ -285,6 +285,22 @@ def test_a_promised_column_that_is_missing_fails_before_the_old_value_is_gone() 
     told = failed(bench.make("people"))
     assert "promises 'name' (did you mean 'nmae'?)" in told.message
     assert list(bench.context.load("people").columns) == ["id", "name"]
+
+
+def test_a_promised_column_of_another_type_fails_before_the_old_value_is_gone() -> None:
+    values: list[Any] = [1]
+
+    @asset(schema={"id": "bigint", "at": "timestamp"})
+    def people() -> pd.DataFrame:
+        return pd.DataFrame({"id": values, "at": [None for _ in values]})
+
+    bench = Bench(people)
+    (*_, made) = bench.make("people")
+    assert [column.type for column in made.columns] == ["int64", "timestamp[us]"]  # without a value: the promised type
+    values[0] = "x"
+    told = failed(bench.make("people"))
+    assert "asset 'people': column `id` is string, declared as bigint" in told.message
+    assert list(bench.context.load("people")["id"]) == [1]
 
 
 def test_a_value_that_cannot_be_kept_is_that_asset_s_failure() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import NothingKeptError
-from assetry.io.frames import is_frame
 from assetry.types.assets import Asset, Column
 
 if TYPE_CHECKING:
@@ -188,15 +187,6 @@ class _Digest:
 
 def _is_text(has: Any, kind: Any) -> bool:
     return any(check(kind) for check in (has.is_string, has.is_large_string, has.is_binary, has.is_large_binary))
-
-
-def all_partitions(values: dict[str, Any]) -> Any:
-    """Return the values of all partitions as one: tables one below the other, anything else by partition."""
-    if not all(is_frame(value) for value in values.values()):
-        return values
-    import pyarrow as pa
-
-    return pa.concat_tables(values.values(), promote_options="permissive")
 
 
 def bytes_version(data: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import pickle
 import threading
@@ -13,9 +14,11 @@ from typing import Any, BinaryIO, Literal
 from urllib.parse import quote, unquote
 
 from assetry.errors import ValueStoreError
-from assetry.io.content import all_partitions, bytes_version, columns_of, content_version, nothing_kept
-from assetry.io.frames import is_frame, to_arrow
-from assetry.io.merge import save_whole
+from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
+from assetry.io.declared import table_of
+from assetry.io.frames import is_frame
+from assetry.io.merge import all_partitions, save_whole
+from assetry.io.places import advice, unkept
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Rows, Saved
@@ -26,7 +29,8 @@ class FileIO:
 
     ``shop/orders`` is kept as ``shop/orders.parquet``, its partition ``2024-01-01`` as
     ``shop/orders=partitions/2024-01-01.parquet``. A new value takes the old one's place at once, when it is whole and
-    on the disk. Read without a partition, a partitioned table is all of its partitions one below the other.
+    on the disk. Read without a partition, a partitioned table is all of its partitions one below the other. A whole
+    value takes the place of all partitions, and a partition that of a whole value.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -49,20 +53,19 @@ class FileIO:
     def load(self, asset: Asset, partition: str | None = None) -> Any:
         """Return the value; raise `ValueStoreError` when there is none or it cannot be read."""
         path = self._existing(asset.key, partition)
+        parts = self._partitions(asset.key) if partition is None else []
+        if parts and (path is None or path.stat().st_mtime_ns < max(each.stat().st_mtime_ns for each in parts)):
+            return all_partitions(asset, {unquote(each.stem): _read(each, asset.key) for each in parts})
         if path is not None:
             return _read(path, asset.key)
-        if partition is None:
-            parts = self._partitions(asset.key)
-            if parts:
-                return all_partitions({unquote(path.stem): _read(path, asset.key) for path in parts})
         raise nothing_kept(asset, partition, f"in {self.folder}")
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep a value; the old one stays until the new one is whole. Raises `ValueStoreError`, keeping the old one."""
         base = self._base(asset.key, partition)
         if is_frame(value):
-            table = to_arrow(value, f"asset {str(asset.key)!r}")
-            _replace(_with(base, ".parquet"), asset.key, lambda file: _write_parquet(table, file))
+            table = table_of(asset, value)
+            _replace(_with(base, ".parquet"), asset.key, lambda file: _write_parquet(table, file, asset))
             stale = _with(base, ".pkl")
             saved = Saved(content_version(table), columns_of(table), {"rows": table.num_rows})
         else:
@@ -70,8 +73,7 @@ class FileIO:
             _replace(_with(base, ".pkl"), asset.key, lambda file: file.write(data))
             stale = _with(base, ".parquet")
             saved = Saved(bytes_version(data), None, {"type": type(value).__qualname__, "bytes": len(data)})
-        with contextlib.suppress(FileNotFoundError):
-            stale.unlink()
+        self._forget(stale, *(self._partitions(asset.key) if partition is None else self._whole(asset.key)))
         return saved
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
@@ -91,8 +93,7 @@ class FileIO:
                     count += batch.num_rows
 
         _replace(_with(base, ".parquet"), asset.key, write)
-        with contextlib.suppress(FileNotFoundError):
-            _with(base, ".pkl").unlink()
+        self._forget(_with(base, ".pkl"), *self._partitions(asset.key))
         return Saved(None, columns_of(reader.schema.empty_table()), {"rows": count, "changed": count})
 
     def close(self) -> None:
@@ -111,6 +112,16 @@ class FileIO:
         found = [path for path in (_with(base, ".parquet"), _with(base, ".pkl")) if path.exists()]
         # Both are there only when a save was killed between the new value and the removal of the old one.
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def _whole(self, key: AssetKey) -> list[Path]:
+        base = self._base(key, None)
+        return [_with(base, ".parquet"), _with(base, ".pkl")]
+
+    def _forget(self, *paths: Path) -> None:
+        """Remove what another value has taken the place of."""
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
 
     def _partitions(self, key: AssetKey) -> list[Path]:
         folder = self._base(key, "x").parent
@@ -143,10 +154,19 @@ def _read(path: Path, key: AssetKey) -> Any:
         ) from error
 
 
-def _write_parquet(table: Any, file: BinaryIO) -> None:
+def _write_parquet(table: Any, file: BinaryIO, asset: Asset) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(table, file)
+    try:
+        pq.write_table(table, file)
+    except pa.ArrowException:
+        for field in table.schema:
+            try:
+                pq.write_table(table.select([field.name]).slice(0, 0), io.BytesIO())
+            except pa.ArrowException as error:
+                raise unkept(asset, field.name, field.type, "Parquet files", str(error), advice(field)) from None
+        raise
 
 
 def _pickled(value: Any, key: AssetKey) -> bytes:
@@ -173,7 +193,7 @@ def _replace(path: Path, key: AssetKey, write: Callable[[BinaryIO], Any]) -> Non
     except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink()
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, ValueStoreError):
             raise _cannot_write(error, path, key) from error
         raise
 

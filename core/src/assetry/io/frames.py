@@ -1,11 +1,8 @@
 """DataFrames: any of them to Arrow, and Arrow to the one that is asked for. Arrow is the road in between.
 
-What goes over that road, and what does not:
-
-* A pandas index is dropped unless it has a name; a named one becomes columns. Column names become text.
-* Categories arrive as what they name, an all-empty column as text.
-* To pandas, decimals arrive as numbers (whole ones as integers), dates as `datetime64`. To have them exactly, ask
-  for a `pyarrow.Table`.
+A value comes over that road as it is or is refused, by the name of its column. Types may be others: categories arrive
+as what they name, an all-empty column as text (`plain_type`); what pandas makes of Arrow's stands in `pandas_frames`.
+`docs/types.md` has them all.
 """
 
 from __future__ import annotations
@@ -13,10 +10,11 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ValueStoreError
+from assetry.io.pandas_frames import arrow_to_pandas, check_names, pandas_to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,9 +95,9 @@ def to_arrow(value: Any, name: str = "the value") -> pa.Table:
     pa = _arrow(name)
     kind = frame_name(value)
     if kind == "pandas.DataFrame":
-        table = _from_pandas(pa, value, name)
-    elif kind == "polars.LazyFrame":
-        table = value.collect().to_arrow()
+        table = pandas_to_arrow(value, name)
+    elif kind in ("polars.LazyFrame", "polars.DataFrame"):
+        table = _polars_to_arrow(pa, value.collect() if kind == "polars.LazyFrame" else value, name)
     elif kind == "pyarrow.Table":
         table = value
     elif kind == "pyarrow.RecordBatch":
@@ -110,7 +108,7 @@ def to_arrow(value: Any, name: str = "the value") -> pa.Table:
         table = pa.table(value)
     else:
         raise ValueStoreError(f"{name}: {type(value).__name__} is no table.", hint=f"Tables are {_choices()}.")
-    return _tidy(pa, table, name)
+    return _plain(pa, table, name)
 
 
 def _arrow(name: str) -> Any:
@@ -121,73 +119,115 @@ def _arrow(name: str) -> Any:
     return pyarrow
 
 
-def _from_pandas(pa: Any, frame: Any, name: str) -> Any:
-    if frame.columns.nlevels > 1:
-        raise ValueStoreError(
-            f"{name}: its columns have {frame.columns.nlevels} levels.",
-            hint="Flatten them: frame.columns = ['_'.join(map(str, each)) for each in frame.columns].",
-        )
-    named = [level for level, each in enumerate(frame.index.names) if each is not None]
-    if named:
-        try:
-            frame = frame.reset_index(level=named)
-        except ValueError as error:  # a column of that name is there already
-            raise ValueStoreError(
-                f"{name}: its index cannot become columns: {error}.",
-                hint="Drop the index (frame.reset_index(drop=True)), or rename it.",
-            ) from None
-    _check_names(list(map(str, frame.columns)), name)
-    if not all(isinstance(column, str) for column in frame.columns):
-        frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
-    try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        raise _bad_column(pa, frame, name) from None
-
-
-def _bad_column(pa: Any, frame: Any, name: str) -> ValueStoreError:
-    for column in frame.columns:
-        try:
-            pa.Array.from_pandas(frame[column])
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            kinds = sorted({type(each).__name__ for each in frame[column].dropna().head(10_000)})
-            mixed = f" mixes {' and '.join(kinds)}" if len(kinds) > 1 else f" ({error})"
-            return ValueStoreError(
-                f"{name}: column {column!r} cannot be kept: it{mixed}."
-                if len(kinds) > 1
-                else f"{name}: column {column!r} cannot be kept{mixed}.",
-                hint=f"Give it one type, for example frame[{column!r}].astype(str).",
-            )
-    return ValueStoreError(f"{name} cannot be turned into an Arrow table.", hint="Return a pyarrow.Table.")
-
-
-def _check_names(names: Sequence[str], name: str) -> None:
-    twice = sorted({each for each in names if names.count(each) > 1}) if len(set(names)) < len(names) else ()
-    if twice:
-        raise ValueStoreError(
-            f"{name} has two columns of one name: {', '.join(map(repr, twice))}.", hint="Rename one of them."
-        )
-
-
-def _tidy(pa: Any, table: Any, name: str) -> Any:
-    """Return the table with types that every place of values knows: categories and views as plain, nothing as text."""
-    _check_names(table.column_names, name)
-    fields = [field.with_type(_plain(pa, field.type)) for field in table.schema]
-    if all(new.type == old.type for new, old in zip(fields, table.schema, strict=True)):
+def _plain(pa: Any, table: Any, name: str) -> Any:
+    """Return the table with types that every place of values knows, each value as it was; see `plain_type`."""
+    check_names(table.column_names, name)
+    fields = [field.with_type(plain_type(field.type)) for field in table.schema]
+    if all(new.type.equals(old.type) for new, old in zip(fields, table.schema, strict=True)):
         return table
-    return table.cast(pa.schema(fields, table.schema.metadata))
+    columns = []
+    for column, field in zip(table.columns, fields, strict=True):
+        try:
+            columns.append(_plain_column(pa, column, field.type))
+        except pa.ArrowException as error:
+            raise ValueStoreError(
+                f"{name}: column {field.name!r} is {column.type} and cannot be kept: {error}.",
+                hint="Give it a type that is less special, such as text.",
+            ) from None
+    # Of a field's metadata only what explains an extension type is still true.
+    return pa.table(columns, schema=pa.schema([field.remove_metadata() for field in fields], table.schema.metadata))
 
 
-def _plain(pa: Any, kind: Any) -> Any:
-    if pa.types.is_dictionary(kind):
-        return _plain(pa, kind.value_type)
-    if pa.types.is_null(kind):
-        return pa.string()
-    if pa.types.is_large_string(kind) or kind == pa.string_view():
-        return pa.large_string()
-    if kind == pa.binary_view():
-        return pa.large_binary()
-    return kind
+def _plain_column(pa: Any, column: Any, kind: Any) -> Any:
+    if column.type.equals(kind):
+        return column
+    if pa.types.is_dictionary(column.type):
+        values = [each.dictionary.cast(kind) if not each.dictionary.type.equals(kind) else each.dictionary
+                  for each in column.chunks]  # fmt: skip
+        return pa.chunked_array(
+            [each.take(chunk.indices) for each, chunk in zip(values, column.chunks, strict=True)], kind
+        )
+    if pa.types.is_run_end_encoded(column.type):
+        return pa.chunked_array([pa.compute.run_end_decode(each).cast(kind) for each in column.chunks], kind)
+    if isinstance(column.type, pa.BaseExtensionType):
+        return pa.chunked_array([each.storage.cast(kind) for each in column.chunks], kind)
+    return column.cast(kind)
+
+
+def plain_type(kind: Any) -> Any:
+    """Return the type, one that every place knows, under which the values of a type are handed on.
+
+    Categories become what they name, views and runs the plain form, nothing text, `date64` days, and decimals without
+    a fraction do not count in hundreds.
+
+    >>> import pyarrow as pa
+    >>> plain_type(pa.dictionary(pa.int8(), pa.string())), plain_type(pa.list_(pa.null()))
+    (DataType(string), ListType(list<item: string>))
+    """
+    import pyarrow as pa
+
+    is_ = pa.types
+    if is_.is_dictionary(kind) or is_.is_run_end_encoded(kind):
+        return plain_type(kind.value_type)
+    for names, plain in _PLAIN:
+        if any(hasattr(is_, each) and getattr(is_, each)(kind) for each in names):
+            return plain(pa)
+    if is_.is_decimal(kind) and kind.scale < 0:
+        digits = kind.precision - kind.scale
+        return pa.decimal128(digits, 0) if digits <= 38 else pa.decimal256(digits, 0)
+    if is_.is_list(kind):
+        return _same_or(kind, pa.list_(plain_type(kind.value_type)))
+    if is_.is_large_list(kind) or any(
+        hasattr(is_, each) and getattr(is_, each)(kind) for each in ("is_list_view", "is_large_list_view")
+    ):
+        return _same_or(kind, pa.large_list(plain_type(kind.value_type)))
+    if is_.is_fixed_size_list(kind):
+        return _same_or(kind, pa.list_(plain_type(kind.value_type), kind.list_size))
+    if is_.is_struct(kind):
+        return _same_or(kind, pa.struct([(field.name, plain_type(field.type)) for field in kind]))
+    if is_.is_map(kind):
+        return _same_or(kind, pa.map_(plain_type(kind.key_type), plain_type(kind.item_type)))
+    known = {"arrow.bool8": pa.bool_, "arrow.json": pa.string}.get(getattr(kind, "extension_name", ""))
+    return kind if known is None else known()
+
+
+_PLAIN: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
+    (("is_null",), lambda pa: pa.string()),
+    (("is_date64",), lambda pa: pa.date32()),
+    (("is_string_view",), lambda pa: pa.large_string()),
+    (("is_binary_view",), lambda pa: pa.large_binary()),
+)
+
+
+def _same_or(kind: Any, plain: Any) -> Any:
+    # The names of a list's inside differ from library to library, and say nothing.
+    return kind if kind.equals(plain) else plain
+
+
+def _polars_to_arrow(pa: Any, frame: Any, name: str) -> Any:
+    """Return a polars frame as Arrow in the types that other libraries read."""
+    import polars
+
+    for column, kind in frame.schema.items():
+        if "Object" in str(kind):  # polars hands on the addresses of the objects
+            raise ValueStoreError(
+                f"{name}: column {column!r} is a polars {kind} and cannot be kept: its values are Python objects.",
+                hint=f"Give it one type: frame.with_columns(pl.col({column!r}).map_elements(str, pl.String)).",
+            )
+    level = getattr(polars, "CompatLevel", None)
+    options = {} if level is None else {"compat_level": level.oldest()}
+    try:
+        return frame.to_arrow(**options)
+    except (pa.ArrowException, polars.exceptions.PolarsError) as error:
+        for column, kind in frame.schema.items():
+            try:
+                frame.select(column).to_arrow(**options)
+            except (pa.ArrowException, polars.exceptions.PolarsError):
+                raise ValueStoreError(
+                    f"{name}: column {column!r} is a polars {kind} and cannot be kept: Arrow has no such type.",
+                    hint=f"Cast it, for example frame.with_columns(pl.col({column!r}).cast(pl.String)).",
+                ) from None
+        raise ValueStoreError(f"{name} cannot be turned into an Arrow table: {error}.") from None
 
 
 def from_arrow(table: pa.Table, form: Any = None, name: str = "the value") -> Any:
@@ -209,15 +249,44 @@ def from_arrow(table: pa.Table, form: Any = None, name: str = "the value") -> An
         return whole[0] if whole else _arrow(name).RecordBatch.from_pylist([], schema=table.schema)
     try:
         if wanted == "pandas.DataFrame":
-            return _to_pandas(table)
-        import polars
+            return arrow_to_pandas(table, name)
+        frame = _arrow_to_polars(table, name)
     except ImportError:
         library = wanted.partition(".")[0]
         raise ValueStoreError(
             f"{name} is asked for as {wanted}, and {library} is not installed.", hint=f"Try: pip install {library}"
         ) from None
-    frame = polars.from_arrow(table)
     return frame.lazy() if wanted == "polars.LazyFrame" else frame
+
+
+def _arrow_to_polars(table: Any, name: str) -> Any:
+    import polars
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        kind, column = field.type, table.column(i)
+        try:
+            if pa.types.is_decimal256(kind):
+                table = table.set_column(i, field.name, column.cast(pa.decimal128(38, kind.scale)))
+            elif getattr(kind, "extension_name", "") == "arrow.uuid":
+                texts = [None if each is None else str(each) for each in column.to_pylist()]
+                table = table.set_column(i, field.name, pa.array(texts, pa.string()))
+            elif not _in_polars(pa, kind):
+                raise pa.ArrowInvalid("it has no such type")
+        except pa.ArrowException as error:
+            raise ValueStoreError(
+                f"{name}: column {field.name!r} is {kind}, which polars does not hold: {error}.",
+                hint="Ask for it as pyarrow.Table.",
+            ) from None
+    return polars.from_arrow(table)
+
+
+def _in_polars(pa: Any, kind: Any) -> bool:
+    """Tell whether polars has a type; it panics at one that it lacks."""
+    is_ = pa.types
+    if is_.is_interval(kind) or is_.is_union(kind) or is_.is_decimal256(kind) or isinstance(kind, pa.BaseExtensionType):
+        return False
+    return all(_in_polars(pa, kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _wanted(form: Any, name: str) -> str:
@@ -243,29 +312,6 @@ def _wanted(form: Any, name: str) -> str:
 def _choices() -> str:
     *most, last = FORMS.values()
     return f"{', '.join(most)} or {last}"
-
-
-def _to_pandas(table: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    fields = []
-    for i, field in enumerate(table.schema):
-        if pa.types.is_decimal(field.type):
-            whole = field.type.scale <= 0 and _fits_int64(pa, pc, table.column(i))
-            fields.append(field.with_type(pa.int64() if whole else pa.float64()))
-        else:
-            fields.append(field)
-    schema = pa.schema(fields, table.schema.metadata)
-    return (table if schema == table.schema else table.cast(schema)).to_pandas(date_as_object=False)
-
-
-def _fits_int64(pa: Any, pc: Any, column: Any) -> bool:
-    try:
-        pc.cast(column, pa.int64())
-    except pa.ArrowException:
-        return False
-    return True
 
 
 def columns_missing(value: Any, names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pickle
 from typing import Any, Literal
 
-from assetry.io.content import all_partitions, bytes_version, columns_of, content_version, nothing_kept
-from assetry.io.frames import is_frame, to_arrow
+from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
+from assetry.io.declared import table_of
+from assetry.io.frames import is_frame
+from assetry.io.merge import all_partitions
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Saved
 
 
 class MemoryIO:
-    """Values kept in this process, as the objects they are; for tests and notebooks.
+    """Values kept in this process: tables as Arrow, anything else as the object it is; for tests and notebooks.
 
     >>> memory = MemoryIO()
     >>> _ = memory.save(Asset(key="answer", kind="python"), [42])
@@ -31,24 +33,33 @@ class MemoryIO:
         return None
 
     def load(self, asset: Asset, partition: str | None = None) -> Any:
-        """Return the very object that was kept; raise `ValueStoreError` when there is none."""
+        """Return what was kept; raise `ValueStoreError` when there is none."""
         kept = self._values.get(asset.key, {})
         if partition in kept:
             return kept[partition]
         if partition is None and kept:
-            return all_partitions({str(name): kept[name] for name in sorted(kept, key=str)})
+            return all_partitions(asset, {str(name): kept[name] for name in sorted(kept, key=str)})
         raise nothing_kept(asset, partition, "in memory")
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
-        """Keep the object itself."""
-        self._values.setdefault(asset.key, {})[partition] = value
-        if not is_frame(value):
+        """Keep a table as Arrow, all else as it is; a whole takes the place of partitions, and they that of a whole."""
+        if is_frame(value):
+            # Streams and lazy frames give their rows once, or other ones later.
+            value = table_of(asset, value)
+            saved = Saved(content_version(value), columns_of(value), {"rows": value.num_rows})
+        else:
             try:
-                return Saved(bytes_version(pickle.dumps(value, protocol=5)), None, {"type": type(value).__qualname__})
+                version = bytes_version(pickle.dumps(value, protocol=5))
             except Exception:  # what cannot be pickled can still be kept here; it only counts as new each time
-                return Saved(None, None, {"type": type(value).__qualname__})
-        table = to_arrow(value, f"asset {str(asset.key)!r}")
-        return Saved(content_version(table), columns_of(table), {"rows": table.num_rows})
+                version = None
+            saved = Saved(version, None, {"type": type(value).__qualname__})
+        kept = self._values.get(asset.key, {})
+        others: dict[str | None, Any] = (
+            {} if partition is None else {name: each for name, each in kept.items() if name is not None}
+        )
+        others[partition] = value
+        self._values[asset.key] = others
+        return saved
 
     def close(self) -> None:
         """Do nothing: the values stay for as long as the process."""

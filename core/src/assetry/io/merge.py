@@ -1,15 +1,36 @@
-"""Tables put together out of rows, for IO managers that keep whole tables only."""
+"""Tables put together: out of rows, for IO managers that keep whole tables only, and out of partitions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import NothingKeptError
+from assetry.io.frames import is_frame, to_arrow
+from assetry.io.places import no_common_type
+from assetry.io.widening import one_below_the_other
 from assetry.types.assets import Asset
 from assetry.types.protocols import IOManager, Rows, Saved
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def all_partitions(asset: Asset, values: dict[str, Any]) -> Any:
+    """Return the values of all partitions as one: tables one below the other, anything else by partition.
+
+    Raises `ValueStoreError` when a column has types in two partitions that have nothing in common.
+    """
+    if not all(is_frame(value) for value in values.values()):
+        return values
+    name = f"asset {str(asset.key)!r}"
+    return _united(asset, {f"partition {part!r}": to_arrow(value, name) for part, value in values.items()})
+
+
+def _united(asset: Asset, tables: dict[str, pa.Table]) -> pa.Table:
+    return one_below_the_other(
+        tables.items(),
+        lambda column, one, other, old, new: no_common_type(asset, column, old, new, one, other),
+    )
 
 
 def save_whole(manager: IOManager, asset: Asset, rows: Rows) -> Saved:
@@ -18,7 +39,7 @@ def save_whole(manager: IOManager, asset: Asset, rows: Rows) -> Saved:
     Raises `ValueStoreError` when what is there cannot be read: it is never taken for nothing.
     """
     there = None if rows.mode == "replace" else _there(manager, asset, rows)
-    table, changed = joined(there, rows.open().read_all(), rows)
+    table, changed = joined(there, rows.open().read_all(), rows, asset)
     saved = manager.save(asset, table)
     return Saved(None, saved.columns, {**saved.metadata, "rows": table.num_rows, "changed": changed})
 
@@ -33,31 +54,29 @@ def _there(manager: IOManager, asset: Asset, rows: Rows) -> pa.Table | None:
     return table
 
 
-def joined(there: pa.Table | None, table: pa.Table, rows: Rows) -> tuple[pa.Table, int]:
+def joined(there: pa.Table | None, table: pa.Table, rows: Rows, asset: Asset) -> tuple[pa.Table, int]:
     """Return what is there with the new rows in it, and how many of them were not there before in just that form.
 
     >>> import pyarrow
     >>> old, new = pyarrow.table({"id": [1, 2], "n": [5, 5]}), pyarrow.table({"id": [2, 3], "n": [6, 6]})
-    >>> joined(old, new, Rows(lambda: None, "merge", keys=("id",)))[0].to_pydict()
+    >>> joined(old, new, Rows(lambda: None, "merge", keys=("id",)), Asset(key="orders", kind="x"))[0].to_pydict()
     {'id': [1, 2, 3], 'n': [5, 6, 6]}
     """
     import pyarrow as pa
 
     if rows.mode == "append" or not rows.keys:
-        return table if there is None else _below(there, table), table.num_rows
+        return table if there is None else _below(there, table, asset), table.num_rows
     table = table.take(pa.array(_best(table, rows), pa.int64()))
     if there is None:
         return table, table.num_rows
-    whole, before = _below(there, table), there.num_rows
+    whole, before = _below(there, table, asset), there.num_rows
     news, gone = _news(whole, rows, before)
     stays = [i for i in range(before) if i not in gone]
     return whole.take(pa.array(stays + news, pa.int64())), len(news)
 
 
-def _below(there: pa.Table, table: pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.concat_tables([there, table], promote_options="permissive")
+def _below(there: pa.Table, table: pa.Table, asset: Asset) -> pa.Table:
+    return _united(asset, {"what is there": there, "the rows that come": table})
 
 
 def _best(table: pa.Table, rows: Rows) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from assetry.errors import ValueStoreError
+from assetry.io.declared import table_of
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.merge import save_whole
 from assetry.types.assets import Asset, Integration, Relation
@@ -115,7 +116,7 @@ class ValueRouter:
         manager = self._manager(url)
         if is_frame(value):
             if manager.form == "arrow":
-                value = to_arrow(value, f"asset {str(asset.key)!r}")
+                value = table_of(asset, value)
         elif manager.form == "arrow":
             if asset.io is not None:
                 raise ValueStoreError(
