@@ -1,7 +1,7 @@
 """Two good plugins, and one for each way to be bad: what the kit must let pass, and what it must catch.
 
-A check without a plugin that fails it is no check; so these are kept for ever. Each bad plugin is a good one with one
-fault, and its test class says in `caught` which checks find that, no more and no fewer. The classes are run by
+A check without a plugin that fails it is not a check; so these are kept for ever. Each bad plugin is a good one with
+one fault, and its test class says in `caught` which checks find that, no more and no fewer. The classes are run by
 test_kit.py and not collected by themselves.
 """
 

@@ -20,7 +20,7 @@ SCRIPTS = {
     "customers": "SELECT 1 AS id",
     "sizes": "SELECT count(*) AS size FROM orders",
 }
-#: A table of one row, as soon as somebody writes it: until then, whoever selects from it waits.
+#: A table of one row, as soon as it is written: until then, a query of it waits.
 PIPE = "read_csv('{}', header = false, auto_detect = false, columns = {{'go': 'INT'}})"
 
 
@@ -44,7 +44,7 @@ class Scripts:
         self._write(asset.key.name, "SELECT nonsense")
 
     def hold(self, asset: Asset) -> None:
-        """Let the script read from a pipe that nobody has written to yet."""
+        """Let the script read from a pipe that has not been written to yet."""
         self.pipe.unlink(missing_ok=True)
         os.mkfifo(self.pipe)
         self._write(asset.key.name, f"SELECT * FROM ({asset.spec['query']}), {PIPE.format(self.pipe)}")
@@ -52,7 +52,7 @@ class Scripts:
     @property
     def holding(self) -> bool:
         if self.writer is None:
-            with suppress(OSError):  # nobody reads yet
+            with suppress(OSError):  # nothing reads yet
                 self.writer = os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK)
         return self.writer is not None
 

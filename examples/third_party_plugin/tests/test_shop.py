@@ -53,7 +53,7 @@ def test_only_what_changed_makes_stale(shop: ProjectFolder) -> None:
     shop.materialize().assert_ok()
     file = shop.root / "sql" / "raw_orders.sql"
     file.write_text(f"-- description: As it came in.\n{file.read_text()}")
-    assert statuses(shop) == {"fresh": 6}, "a comment is no logic"
+    assert statuses(shop) == {"fresh": 6}, "a comment changes no logic"
     file.write_text(f"{file.read_text()} WHERE true")
     assert statuses(shop) == {"stale": 5, "fresh": 1}
     shop.materialize("-s", "raw_orders").assert_ok()
@@ -62,13 +62,13 @@ def test_only_what_changed_makes_stale(shop: ProjectFolder) -> None:
 
 def test_a_script_that_cannot_be_found_says_where_it_was_looked_for(shop: ProjectFolder) -> None:
     shop.write("assetry.toml", '[integrations.shop]\nkind = "sqlfolder"\nfolder = "nowhere"\n')
-    shop.run("list").assert_code(3).assert_said("nowhere, which is no folder", 'folder = "…"')
+    shop.run("list").assert_code(3).assert_said("nowhere, which is not a folder", 'folder = "…"')
     shop.write("assetry.toml", '[integrations.shop]\nkind = "sqlfolder"\nfodler = "sql"\n')
     shop.run("list").assert_code(3).assert_said("did you mean 'folder'")
 
 
 def test_a_runner_that_breaks_says_its_last_words(shop: ProjectFolder) -> None:
-    (shop.root / "shop.duckdb").write_text("This is no database.")
+    (shop.root / "shop.duckdb").write_text("This is not a database.")
     outcome = shop.materialize("-s", "raw_orders").assert_code(1)
     outcome.assert_failed("raw_orders", "The SQL runner ended in the middle: .*not a valid DuckDB")
 
@@ -91,7 +91,7 @@ def test_a_killed_run_is_taken_up_again_where_its_process_is(shop: ProjectFolder
     os.kill(process, 0)  # raises when it has gone with assetry
     pipe.write_text("1\n")
     (shop.root / "written").write_text("1\n")
-    (shop.root / "written").replace(pipe)  # whoever comes now does not wait
+    (shop.root / "written").replace(pipe)  # a reader that comes now does not wait
     outcome = shop.retry().assert_ok().assert_materialized("order_sizes", "revenue_by_country", "best_country")
     tokens = {event["token"].split()[0] for event in outcome.events if event["event"] == "handle"}
     assert tokens == {str(process)}, "no second process was started"

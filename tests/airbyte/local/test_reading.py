@@ -268,7 +268,7 @@ def test_values_that_break_the_schema_widen_the_column_and_are_not_lost(bench: M
     assert made.rows("SELECT id, n, t.at, more FROM t WHERE t.at = 'soon'") == [("many", 0.5, "soon", "[1]")]
     assert made.rows("SELECT count(*), sum(n), min(id), min(t.at) FROM t") == [(5001, 12497500.5, "0", "2026-01-31")]
     warnings = made.logs("warning")
-    assert "'id' is no integer in every row; the table has it as text" in warnings
+    assert "'id' is not of type integer in every row; the table has it as text" in warnings
     assert "'more' is not in its schema" in warnings
     # The definition follows what was found, so that the table is not stale for ever; and so does the next sync.
     with made.project() as project:

@@ -204,7 +204,7 @@ def test_a_plugin_for_another_assetry_that_cannot_be_loaded_names_that_first(ins
         ("assetry-dbt<1", "1.0", True),
         ("Assetry<1", "1.0", False),
         ("assetry>=0.1rc1", "0.0.1", False),
-        ("this is no requirement", "1.0", True),
+        ("this is not a requirement", "1.0", True),
     ],
 )
 def test_requirements_are_read_as_installers_read_them(requirement: str, version: str, met: bool) -> None:

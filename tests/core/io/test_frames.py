@@ -148,7 +148,7 @@ def test_pandas_types_keep_their_meaning() -> None:
         (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), r"its columns have 2 levels"),
         (pd.DataFrame({"a": [1]}, index=pd.Index([1], name="a")), r"its index cannot become columns"),
         (pa.table([[1], [2]], names=["a", "a"]), r"two columns of one name: 'a'"),
-        ({"a": [1]}, "dict is no table"),
+        ({"a": [1]}, "dict is not a table"),
     ],
 )
 def test_what_arrow_cannot_hold_is_named(frame: Any, message: str) -> None:

@@ -403,7 +403,7 @@ def test_a_failure_in_the_middle_leaves_what_was_made() -> None:
     ("value", "problem"),
     [
         ({"train": 1}, "gave no value"),
-        ({"train": 1, "tset": 2}, "returned 'tset', which is none of its assets"),
+        ({"train": 1, "tset": 2}, "returned 'tset', which is not one of its assets"),
         ((1,), "returned 1 values for 2 assets"),
         (7, "returned int"),
         (None, "returned None"),

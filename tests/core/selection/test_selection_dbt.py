@@ -203,7 +203,7 @@ SELECTORS = [
     "config.access:private", "config.tags:landing", "config.tags:static", "config.alias:finance", "config.team:data",
     "config.nothing:at_all", "config:table", "config.tags:night*", "+config.meta.owner:finance,config.meta.pii:true",
     "1+config.contract.enforced:true+1", "@config.meta.labels:silver",
-    # Tests are no assets, but what they read is.
+    # Tests are not assets, but what they read is.
     "+test_name:not_null", "+test_name:dbt_less", "1+test_name:uni*", "+test_type:singular", "+test_type:generic",
     "+test_type:data", "+test_type:schema", "+test_type:unit", "+unit_test:*", "1+unit_test:shop.dims*",
     "+resource_type:test", "1+resource_type:unit_test", "@test_name:relationships", "test_name:not_null", "unit_test:*",

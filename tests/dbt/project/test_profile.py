@@ -57,7 +57,7 @@ def test_the_output_is_rendered(profiles: Path, monkeypatch: pytest.MonkeyPatch)
     assert found.output["host"] == "db.example.com"
     assert found.output["port"] == 5432
     assert found.output["user"] == "user_me"
-    assert found.output["password"] == "{{ not jinja"  # as dbt: a password that is no Jinja is a password
+    assert found.output["password"] == "{{ not jinja"  # as dbt: a password that is not Jinja is a password
 
 
 def test_the_password_is_not_in_the_text(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from assetry_dbt.running import engine, engine_cli
 from assetry_dbt.running.engine_cli import LogReader, find_dbt
 from assetry_dbt.running.reports import Ended, Message, NodeFinished, NodeStarted
 
-#: A dbt 2 in shape: statuses without messages, messages in run_results.json, lines that are no JSON.
+#: A dbt 2 in shape: statuses without messages, messages in run_results.json, lines that are not JSON.
 SECOND = """\
 import json, os, sys
 def log(name, level="debug", **data):

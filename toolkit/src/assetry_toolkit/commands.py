@@ -84,7 +84,7 @@ class Line(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the line as text, without its end; what is no UTF-8 is replaced."""
+        """Return the line as text, without its end; what is not UTF-8 is replaced."""
         return self.data.decode("utf-8", "replace").rstrip("\r\n")
 
 

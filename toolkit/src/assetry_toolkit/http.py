@@ -264,9 +264,9 @@ class Http:
         except ValueError:
             if _is_page(response):
                 raise self._not_it("it answers with a web page, perhaps a login page", response.status_code) from None
-            # A body that broke off is no reason to believe that this is not the service.
+            # A body that broke off is not a reason to believe that this is not the service.
             asked = f"{self.api.name} at {self.api.base} answered {request.method} {request.path}"
-            raise Unavailable(self._masked(f"{asked} with something that is no JSON.")) from None
+            raise Unavailable(self._masked(f"{asked} with something that is not JSON.")) from None
 
     def _not_it(self, why: str, status: int) -> WrongAddress:
         return self._wrong(f"There is no {self.api.name} API at {self.api.base}: {why}.", status)

@@ -26,7 +26,7 @@ def open_standard_streams() -> None:
 class Output:
     """The stdout of a call, for results alone.
 
-    A reader that has gone away is no failure: writing raises `BrokenPipeError`, and the command ends. When results
+    A reader that has gone away is not a failure: writing raises `BrokenPipeError`, and the command ends. When results
     cannot be written for another reason, the rest of the call goes on, and `failure` holds that reason.
     """
 
@@ -58,7 +58,7 @@ class Output:
     def guarded(self) -> Iterator[None]:
         """Send to stderr what others write to stdout: user code, libraries, processes that an asset's function starts.
 
-        What they print is no result of the command, and would break its JSON.
+        What they print is not a result of the command, and would break its JSON.
         """
         if self.stream is not sys.__stdout__:  # a test or a notebook reads along
             with redirect_stdout(sys.stderr):

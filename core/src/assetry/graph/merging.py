@@ -101,7 +101,7 @@ def _checked(asset: Asset, apart: AssetCheck) -> Asset:
 
 def _unplaced(apart: AssetCheck, near: Iterable[str]) -> UnknownDependencyError:
     return UnknownDependencyError(
-        f"The check {apart.check.name!r} is about {str(apart.key)!r}, which is no asset's key, "
+        f"The check {apart.check.name!r} is about {str(apart.key)!r}, which is not an asset's key, "
         "nor the last part of exactly one.",
         where=apart.check.source,
         near=near_names(apart.key, near),

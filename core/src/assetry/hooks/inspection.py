@@ -30,7 +30,7 @@ def hooks_in(specs: Any) -> tuple[str, ...]:
 
 
 def hooks_of(plugin: Any, known: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the hooks a plugin implements, and what looks like a hook but is none."""
+    """Return the hooks a plugin implements, and what looks like a hook but is not one."""
     hooks: list[str] = []
     problems: list[str] = []
     for name in dir(plugin):

@@ -140,7 +140,7 @@ def assetry_selection_hint(method: str, value: str) -> str | None:
     """Return what to write instead of ``method:value`` in a selection. The first answer counts.
 
     For words that select in your tool, and find no assets here: asked when no method of that name is known, and for a
-    `state` that is none. The answer is the hint of the error. Pure and fast; None for words that are not yours.
+    `state` that does not exist. The answer is the hint of the error. Pure and fast; None for words that are not yours.
     """
 
 

@@ -46,7 +46,7 @@ class FileIO:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - files are no tables of a warehouse
+    def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - files are not tables of a warehouse
         """Return None: files are in no warehouse."""
         return None
 

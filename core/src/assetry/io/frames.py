@@ -59,7 +59,7 @@ def frame_type(form: Any) -> str | None:
 
 
 def frame_name(value: Any) -> str | None:
-    """Return which kind of table a value is; None when it is no table.
+    """Return which kind of table a value is; None when it is not a table.
 
     Anything that offers the Arrow stream interface and is not a single column is one.
 
@@ -107,7 +107,7 @@ def to_arrow(value: Any, name: str = "the value") -> pa.Table:
     elif kind is not None:
         table = pa.table(value)
     else:
-        raise ValueStoreError(f"{name}: {type(value).__name__} is no table.", hint=f"Tables are {_choices()}.")
+        raise ValueStoreError(f"{name}: {type(value).__name__} is not a table.", hint=f"Tables are {_choices()}.")
     return _plain(pa, table, name)
 
 
@@ -233,7 +233,7 @@ def _polars_to_arrow(pa: Any, frame: Any, name: str) -> Any:
 def from_arrow(table: pa.Table, form: Any = None, name: str = "the value") -> Any:
     """Return an Arrow table as the type that is asked for; None is pandas when it is installed, else Arrow.
 
-    Raises `ValueStoreError` for a type that is no table, and for one whose library is not installed.
+    Raises `ValueStoreError` for a type that is not a table, and for one whose library is not installed.
 
     >>> import pyarrow
     >>> from_arrow(pyarrow.table({"a": [1]}), "pd.DataFrame").shape

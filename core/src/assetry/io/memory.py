@@ -28,7 +28,7 @@ class MemoryIO:
     def __init__(self) -> None:
         self._values: dict[AssetKey, dict[str | None, Any]] = {}
 
-    def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - memory is no warehouse
+    def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - memory is not a warehouse
         """Return None: nothing is in a warehouse."""
         return None
 

@@ -36,7 +36,7 @@ class ValueRouter:
 
     * An asset with an `io` URL of its own is kept there, any other where its integration's tables are (`io_url`), else
       in the project's place, `default`.
-    * A value that is no table goes to `files` where that place keeps tables only.
+    * A value that is not a table goes to `files` where that place keeps tables only.
     * Where a value went stands in its metadata under ``io`` (``project``, ``files`` or ``none``), which
       `last_metadata` returns in a later process; without a record both places are tried.
 

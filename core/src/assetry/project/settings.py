@@ -154,7 +154,7 @@ def _integration(root: Path, source: _Source, name: str, table: Mapping[str, Any
     return Integration(name, kind, options, str(root))
 
 
-#: A place that is no path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
+#: A place that is not a path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.
 _ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]+:")
 
 #: What ends the path of a URL or means another character there, as it is written in one.

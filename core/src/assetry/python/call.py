@@ -162,7 +162,7 @@ def _output_key(name: Any, keys: Sequence[AssetKey]) -> AssetKey:
     fits = [key for key in keys if key == name] or [key for key in keys if key.name == name]
     if len(fits) == 1:
         return fits[0]
-    what = "which is the end of several keys" if fits else "which is none of its assets"
+    what = "which is the end of several keys" if fits else "which is not one of its assets"
     raise OutputError(f"returned {name!r}, {what}", near=near_names(str(name), keys), hint="Use the whole key.")
 
 

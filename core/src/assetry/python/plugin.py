@@ -115,7 +115,7 @@ class PythonPlugin:
             found = find_attribute(spec["module"], spec["qualname"], integration.root)
             if not isinstance(found, AssetFunction):
                 raise IntegrationError(
-                    f"{spec['qualname']!r} in module {spec['module']!r} is no asset function any more.",
+                    f"{spec['qualname']!r} in module {spec['module']!r} is not an asset function any more.",
                     hint="Load the project again.",
                 )
             held = self._held[_identity(integration, spec, key)] = found

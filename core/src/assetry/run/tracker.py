@@ -404,7 +404,7 @@ def _stray(event: Event, again: bool) -> str:
 
 
 def no_event(reported: object) -> Log:
-    """Return what the log says of something that a tool reported and that is no event.
+    """Return what the log says of something that a tool reported and that is not an event.
 
     >>> no_event(None).message
     'The tool yielded a NoneType instead of an event; ignored.'

@@ -96,7 +96,7 @@ class Criteria:
     def checked(self, criterion: Criterion) -> set[int]:
         """Return the numbers of the assets that are read by checks which `criterion` asks for.
 
-        Checks are no assets, so no selection finds them; but ``+a_check`` means all that the check needs.
+        Checks are not assets, so no selection finds them; but ``+a_check`` means all that the check needs.
         """
         found: set[int] = set()
         for i, check in self._checks(criterion):
@@ -258,7 +258,7 @@ class Criteria:
     def _by_state(self, value: str) -> set[int]:
         if value not in STATES:
             raise _WrongValueError(
-                f"{value!r} is no state.",
+                f"{value!r} is not a state.",
                 near=near_names(value, STATES),
                 hint=self._hint("state", value) or f"There are {', '.join(STATES)}.",
             )

@@ -1,7 +1,7 @@
 """Rows: records as the columns of an SQL table, and back.
 
 Written by hand and not by `assetry.types.codec`, because a run writes four of them for each asset and a status reads
-two for each asset of the graph. What is written here is never refused: metadata that is no JSON is kept as text.
+two for each asset of the graph. What is written here is never refused: metadata that is not JSON is kept as text.
 """
 
 from __future__ import annotations

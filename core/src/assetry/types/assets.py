@@ -66,7 +66,7 @@ class Check(NamedTuple):
     `severity` is ``error`` (a failure stops what is downstream) or ``warn``. `also` names the further assets the
     check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
     that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
-    `fqn` is the dotted name its tool selects it by, as parts; `facets` are as those of an asset. Checks are no assets:
+    `fqn` is the dotted name its tool selects it by, as parts; `facets` are as those of an asset. Checks are not assets:
     by their names, tags, files and facets a selection finds what they read (``+not_null_orders_id``).
 
     A check runs in an invocation of its integration that is there anyway. `counted` is False for one that is called

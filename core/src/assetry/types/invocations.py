@@ -21,7 +21,7 @@ class InvocationGroup:
     * `partitions`: ``one`` partition per invocation, or a ``range`` of neighbours.
     * `limit`: how many invocations of this group may run at the same time.
     * `counted`: False for what is called inside assetry's own process (a Python function that makes several
-      assets): it is kept together, but it is no tool run and a plan does not count it.
+      assets): it is kept together, but it is not a tool run and a plan does not count it.
     * `holds`: what nothing else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
       file that another process has open): whatever reads or writes there waits for the end of the invocation.
 

@@ -47,7 +47,7 @@ class PartitionsDefinition:
         return len(self.keys(now, known))
 
     def validate(self, key: str, now: datetime | None = None) -> None:
-        """Raise `UsageError`, with near names, when `key` is no partition; with `now`, when it is none yet."""
+        """Raise `UsageError`, with near names, when `key` is not a partition; with `now`, when it is yet to come."""
         raise NotImplementedError
 
     def window(self, key: str) -> tuple[datetime, datetime] | None:
@@ -185,17 +185,19 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         parts = key.split(SEPARATOR)
         if len(parts) != len(self.partitions_defs):
             shape = SEPARATOR.join(f"<{name}>" for name in self.partitions_defs)
-            raise UsageError(f"{key!r} is no partition of {len(self.partitions_defs)} parts.", hint=f"Write {shape}.")
+            raise UsageError(
+                f"{key!r} is not a partition of {len(self.partitions_defs)} parts.", hint=f"Write {shape}."
+            )
         return dict(zip(self.partitions_defs, parts, strict=True))
 
     def validate(self, key: str, now: datetime | None = None) -> None:
-        """Raise `UsageError` when a part of `key` is no partition of its dimension."""
+        """Raise `UsageError` when a part of `key` is not a partition of its dimension."""
         for name, part in self.parts(key).items():
             try:
                 self.partitions_defs[name].validate(part, now)
             except UsageError as error:
                 raise UsageError(
-                    f"{key!r} is no partition: its part {name!r}: {error.message}",
+                    f"{key!r} is not a partition: its part {name!r}: {error.message}",
                     near=self._reordered(key) or self._corrected(key, name, error.near),
                     hint=error.hint,
                 ) from None

@@ -1,7 +1,7 @@
 """Partitions by time: one per hour, day, week or month.
 
 Windows follow the wall clock of their time zone, so that a day is 23 or 25 hours long when the clocks change; there
-is no gap and no overlap between them.
+is neither a gap nor an overlap between them.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return self._key(number) if number >= 0 and (last is None or number < last) else None
 
     def keys_between(self, first: str, last: str) -> tuple[str, ...]:
-        """Return the keys from `first` to `last`, both included; raise `UsageError` when one is no partition.
+        """Return the keys from `first` to `last`, both included; raise `UsageError` when one is not a partition.
 
         >>> DailyPartitionsDefinition("2024-01-01").keys_between("2024-01-30", "2024-02-01")
         ('2024-01-30', '2024-01-31', '2024-02-01')
@@ -100,7 +100,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return tuple(self._key(number) for number in range(self._checked(first), self._checked(last) + 1))
 
     def window(self, key: str) -> tuple[datetime, datetime]:
-        """Return start and end of a partition's window, with time zone; raise `UsageError` when it is none.
+        """Return start and end of a partition's window, with time zone; raise `UsageError` when it has none.
 
         >>> [str(each) for each in DailyPartitionsDefinition("2024-01-01").window("2024-01-05")]
         ['2024-01-05 00:00:00+00:00', '2024-01-06 00:00:00+00:00']
@@ -121,7 +121,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         number, last = self._find(key), self._last()
         if number is None:
             raise UsageError(
-                f"{key!r} is no {self.unit} of the partitions from {self._key(0)!r}.",
+                f"{key!r} is not one of the partitions, each a {self.unit}, from {self._key(0)!r}.",
                 near=self._near(key),
                 hint=f"A key looks like {self._key(0)!r}.",
             )
@@ -339,7 +339,7 @@ def _wall_clock(value: Moment, zone: tzinfo, name: str) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise DefinitionError(f"{name}={value!r} is no date.", hint="Write it as 2024-01-31.") from None
+            raise DefinitionError(f"{name}={value!r} is not a date.", hint="Write it as 2024-01-31.") from None
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     return value.astimezone(zone).replace(tzinfo=None) if value.tzinfo else value

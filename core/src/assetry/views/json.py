@@ -234,7 +234,7 @@ def asset_to_json(asset: Asset, group: InvocationGroup | None) -> dict[str, Any]
 
 
 def data(value: Any) -> Any:
-    """Return a value as JSON data; what is none is written as text.
+    """Return a value as JSON data; what JSON does not have is written as text.
 
     >>> data({"rows": 3, "odd": object}), data(1.5)
     ({'rows': 3, 'odd': "<class 'object'>"}, 1.5)

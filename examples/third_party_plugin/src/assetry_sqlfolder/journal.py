@@ -1,4 +1,4 @@
-"""A process whose output goes into a file, its journal: whoever has the file can follow it, stop it, find it again.
+"""A process whose output goes into a file, its journal: from the file it can be followed, stopped, found again.
 
 The process holds a lock on its journal for as long as it lives. So "is it still running?" has a sure answer, also
 for a program that did not start it, and a process number that was given out anew is never mistaken for it.

@@ -54,7 +54,7 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
     folder = _path(integration, "folder")
     if not folder.is_dir():
         raise IntegrationError(
-            f"Integration {integration.name!r} looks for SQL scripts in {folder}, which is no folder.",
+            f"Integration {integration.name!r} looks for SQL scripts in {folder}, which is not a folder.",
             hint=f'Make it, or name another one: folder = "…" under [integrations.{integration.name}].',
         )
     scripts = read_scripts(folder)
@@ -83,7 +83,7 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the whole folder together: one process makes any part of it, in order."""
     if asset.integration is None:
         return None
-    # While the runner has the file open, nobody else can read it: what reads tables there is started afterwards.
+    # While the runner has the file open, nothing else can read it: what reads tables there is started afterwards.
     return InvocationGroup(f"{KIND}:{asset.integration.name}", ordered=True, holds=(_url(asset.integration),))
 
 

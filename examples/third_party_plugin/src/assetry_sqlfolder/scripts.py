@@ -25,7 +25,7 @@ class Script:
 
     @property
     def version(self) -> str:
-        """Return what changes exactly when the logic does: comments and checks are none of it."""
+        """Return what changes exactly when the logic does: comments and checks are not part of it."""
         return hashlib.sha256(" ".join(self.query.split()).encode()).hexdigest()[:16]
 
 

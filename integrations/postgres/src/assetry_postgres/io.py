@@ -271,5 +271,5 @@ def _replace_partition(
 def _staged_name(name: str) -> str:
     from secrets import token_hex
 
-    # The random part keeps two runs apart; nobody sees the name before the transaction ends.
+    # The random part keeps two runs apart; the name is not seen before the transaction ends.
     return f"assetry_{token_hex(4)}_" + name.encode()[: LONGEST_NAME - 17].decode(errors="ignore")

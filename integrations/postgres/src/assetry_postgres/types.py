@@ -91,7 +91,7 @@ def to_postgres(table: pa.Table, name: str) -> pa.Table:
 
 
 def _is_deep(pa: Any, kind: Any) -> bool:
-    """Tell whether it is a list of what is no plain value."""
+    """Tell whether it is a list of what is not a plain value."""
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
         return False
     return bool(pa.types.is_nested(kind.value_type))

@@ -120,7 +120,7 @@ def test_tables_are_found_by_any_of_their_names(place: Place) -> None:
 @pytest.mark.parametrize(
     ("tables", "message", "near"),
     [
-        (["usres"], "'usres' is no table of connection 'Shop'", "users"),
+        (["usres"], "'usres' is not a table of connection 'Shop'", "users"),
         (["users"], "'users' fits several streams", "public.users"),
         (["orders", "raw_orders"], "names one table twice", ""),
     ],

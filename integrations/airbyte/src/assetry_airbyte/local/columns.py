@@ -191,7 +191,7 @@ def _text(pa: Any, values: Sequence[Any]) -> Any:
 
 
 def _written(value: Any) -> str:
-    # Half of a surrogate pair is no character, and no table holds it.
+    # Half of a surrogate pair is not a character, and no table holds it.
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else _json(value).decode()
 
 

@@ -22,7 +22,7 @@ from assetry_airbyte.local.protocol import Garbage, Message, read_complaint, rea
 
 #: Seconds that a connector has, after it was asked to end, before it is killed.
 GRACE = 5.0
-#: Bytes of one line: beyond that it is no message of any connector.
+#: Bytes of one line: beyond that it is not a message of any connector.
 LONGEST_LINE = 1 << 28
 
 

@@ -1,4 +1,4 @@
-"""The messages of the Airbyte protocol, read tolerantly: one JSON object in a line, and lines that are none.
+"""The messages of the Airbyte protocol, read tolerantly: one JSON object in a line, and lines that are not.
 
 Records are nearly all of what a connector says, so they are decoded a block of lines at a time; whatever is unusual
 in a block (no JSON, a lone surrogate, NaN, a field of another type) makes only that block go line by line.
@@ -52,7 +52,7 @@ class Record(msgspec.Struct, gc=False):
 class Message(msgspec.Struct):
     """One message: its type, and under the type's name what it says.
 
-    What is no record is kept as the plain JSON it was; the functions below read it.
+    What is not a record is kept as the plain JSON it was; the functions below read it.
     """
 
     type: str
@@ -67,13 +67,13 @@ class Message(msgspec.Struct):
 
 
 class Garbage(NamedTuple):
-    """A line that is no message."""
+    """A line that is not a message."""
 
     text: str
 
     @property
     def record(self) -> None:
-        """Return None, as of any message that is no record."""
+        """Return None, as of any message that is not a record."""
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +100,7 @@ def _read_line(line: bytes) -> Message | Garbage:
         pass
     text = line.decode("utf-8", "replace").rstrip()
     try:
-        # Python's own reader takes what others write though it is no JSON: NaN, and half of a surrogate pair.
+        # Python's own reader takes what others write though it is not JSON: NaN, and half of a surrogate pair.
         found = json.loads(text)
     except (ValueError, RecursionError):
         return Garbage(text)

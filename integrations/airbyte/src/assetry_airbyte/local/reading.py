@@ -48,7 +48,7 @@ from assetry_airbyte.local.state import Heard, Resumption, StateFile, StreamStat
 
 #: Seconds between two events about the progress of a stream.
 TICK = 0.5
-#: Lines that are no message, and kept whole; of those after that only the number is told.
+#: Lines that are not messages, and kept whole; of those after that only the number is told.
 TOLD_LINES = 200
 _LONGEST_LINE = 2000
 

@@ -87,7 +87,7 @@ class Spool:
         found = array(kind, values)
         while found is None:
             kind, narrow = wider(kind, values), kind
-            self.surprises.append(f"{name!r} is no {narrow} in every row; the table has it as {kind}")
+            self.surprises.append(f"{name!r} is not of type {narrow} in every row; the table has it as {kind}")
             self.kinds[name] = kind
             found = array(kind, values)
         return found

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Misbehave once.
+    """One misbehaviour of the fake server.
 
     * `status` and `body` (JSON, or text) are answered instead of the truth, with `headers`; without a status the
       request is carried out and its answer is changed only by `patch`, which is merged into the JSON.

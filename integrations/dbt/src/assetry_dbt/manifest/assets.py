@@ -5,8 +5,8 @@ a model, ``<package>/<source>/<table>`` for sources, ``<package>/exposure/<name>
 where a source took that name). `meta: {assetry: {key: …}}` of a model names its key; of a source, the asset that
 makes it.
 
-Ephemeral models are no assets: who reads one depends on what it reads, and so does a test of one. A test that reads
-nothing stands on the external asset ``<package>/tests``: it is always ready to run, and stops nobody.
+Ephemeral models are not assets: who reads one depends on what it reads, and so does a test of one. A test that reads
+nothing stands on the external asset ``<package>/tests``: it is always ready to run, and stops nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Placement(NamedTuple):
 def assets_of(manifest: Manifest, placement: Placement, codes: CodeVersions) -> list[Asset]:
     """Return the assets of `manifest`: what dbt builds, then sources, exposures, and tests that read nothing.
 
-    Raises `DefinitionError` when a `meta` names a key that is none.
+    Raises `DefinitionError` when a `meta` names a key that is not one.
     """
     with paused_gc():
         return _Translation(manifest, placement, codes).assets()
@@ -389,7 +389,7 @@ def _named_key(named: Any, where: str | None) -> AssetKey:
         return AssetKey(named if isinstance(named, str) else tuple(named))
     except (DefinitionError, TypeError):
         raise DefinitionError(
-            f"`meta: {{assetry: {{key: …}}}}` names {named!r}, which is no asset key.",
+            f"`meta: {{assetry: {{key: …}}}}` names {named!r}, which is not an asset key.",
             where=where,
             hint="A key is one or more names joined by '/', for example shop/orders.",
         ) from None

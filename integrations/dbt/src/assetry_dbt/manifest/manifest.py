@@ -243,7 +243,7 @@ class Manifest(msgspec.Struct, gc=False):
 def read_manifest(path: Path) -> Manifest:
     """Return the manifest at `path`.
 
-    Raises `IntegrationError` when the file is missing, cannot be read, is cut off, or is no dbt manifest.
+    Raises `IntegrationError` when the file is missing, cannot be read, is cut off, or is not a dbt manifest.
     """
     try:
         data = path.read_bytes()
@@ -259,7 +259,7 @@ def read_manifest(path: Path) -> Manifest:
 def decode_manifest(data: bytes, where: str = "manifest.json") -> Manifest:
     """Return the manifest that `data`, JSON, describes; `where` is named in errors.
 
-    Raises `IntegrationError` when it is not JSON, is cut off, or is no dbt manifest.
+    Raises `IntegrationError` when it is not JSON, is cut off, or is not a dbt manifest.
 
     >>> decode_manifest(b'{"metadata": {"dbt_version": "1.11.0"}, "nodes": {}}').metadata.dbt_version
     '1.11.0'

@@ -134,7 +134,7 @@ def choose_target(
 
 
 def _render(value: Any, file: Path, variables: Mapping[str, Any] | None) -> Any:
-    """Render `value`; a password that is no Jinja stays as it is, as it does in dbt."""
+    """Render `value`; a password that is not Jinja stays as it is, as it does in dbt."""
     if isinstance(value, dict):
         return {name: _render_entry(name, item, file, variables) for name, item in value.items()}
     return _render_entry("", value, file, variables)

@@ -98,7 +98,7 @@ class CliEngine:
         return Command(
             (*self._command, *args, "--log-format", "json", "--log-level", "debug"),
             folder=self._project.project_dir,
-            # Without a log file dbt still makes its folder; inside target it is no new one.
+            # Without a log file dbt still makes its folder; inside target it is not a new one.
             environment={**ENVIRONMENT, "DBT_LOG_PATH": str(self._project.target_path)},
             merged=True,
             # An interrupt, never SIGTERM: at that dbt leaves its queries running in the warehouse.
@@ -108,7 +108,7 @@ class CliEngine:
 
 
 class LogReader:
-    """The lines of one dbt's output; what is no JSON is passed on as it is, and remembered for an error.
+    """The lines of one dbt's output; what is not JSON is passed on as it is, and remembered for an error.
 
     >>> reader = LogReader()
     >>> list(reader.read(b'{"data": {"node_info": {"unique_id": "model.s.a"}}, "info": {"name": "NodeStart"}}'))

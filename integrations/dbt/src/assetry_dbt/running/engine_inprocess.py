@@ -60,7 +60,7 @@ class InProcessEngine:
                     return
 
     def _quiet(self) -> tuple[str, ...]:
-        # dbt makes the folder of its log even when it writes none; inside target it is no new one.
+        # dbt makes the folder of its log even when it writes none; inside target it is not a new one.
         path = ("--log-path", str(self._project.target_path))
         return ("--log-level", "none", "--log-level-file", "none", *path, *_QUIET)
 
@@ -169,7 +169,7 @@ class DbtThread:
 
 
 class Hearing:
-    """Turn dbt's event messages into reports; called by dbt on the thread where the event happens.
+    """What turns dbt's event messages into reports; called by dbt on the thread where the event happens.
 
     Reads as little as possible of the few messages that matter, and lets no exception out, which would be dbt's.
     `manifest` is the one that was handed to dbt, if any.

@@ -73,7 +73,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Pass on what dbt said apart from outcomes; `level` is debug, info, warning or error."""
+    """What dbt said apart from outcomes; `level` is debug, info, warning or error."""
 
     text: str
     level: str = "info"

@@ -37,7 +37,7 @@ def lineage_terms(evaluation: Evaluation, wanted: Wanted) -> Iterator[tuple[tupl
 
 
 class _Lineage:
-    """Walk the lineage of what dbt builds, through ephemeral models as well."""
+    """The lineage of what dbt builds, through ephemeral models as well."""
 
     def __init__(self, evaluation: Evaluation, wanted: Wanted) -> None:
         self.evaluation = evaluation
@@ -104,7 +104,7 @@ class _Lineage:
                 for each in still:
                     del left[each]
         names = [exact_name(self.evaluation, each) for each in left]
-        # An intersection has no "everything below it"; then this manner of saying it is none.
+        # An intersection has no "everything below it"; then it cannot be said in this manner.
         return None if any("," in name for name in names) else (*found, *(f"{name}+" for name in names))
 
     def sources(self, roots: list[str]) -> list[tuple[str, list[str]]]:

@@ -112,14 +112,14 @@ class Job:
 
 
 def read_list(body: Any) -> list[Mapping[str, Any]]:
-    """Return the objects of a list answer; raise `Unavailable` when it is none.
+    """Return the objects of a list answer; raise `Unavailable` when it is not one.
 
     >>> read_list({"data": [{"jobId": 1}, None]})
     [{'jobId': 1}]
     """
     found = body.get("data") if isinstance(body, Mapping) else body
     if not isinstance(found, list):
-        raise Unavailable("Airbyte answered a list with something that is none.")
+        raise Unavailable("Airbyte answered with something else than the list that was asked for.")
     return [each for each in found if isinstance(each, Mapping)]
 
 

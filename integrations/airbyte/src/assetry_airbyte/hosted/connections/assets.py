@@ -162,7 +162,7 @@ class _Maker:
             return connections[0], Stream(wanted.rpartition(".")[2], wanted.rpartition(".")[0] or None)
         known = [name for _, names in named for name in names[:1]]
         raise DefinitionError(
-            f"destination_tables: {wanted!r} is no table of "
+            f"destination_tables: {wanted!r} is not a table of "
             + (f"connection {connections[0].name!r}." if len(connections) == 1 else "any of these connections."),
             where=f"integration {self.options.name!r}",
             near=near_names(wanted, [name for _, names in named for name in names]),

@@ -52,7 +52,7 @@ class Syncs:
         return Job(id_, UNSEEN)
 
     def other(self, job: Job) -> str | None:
-        """Return the type of a job that is no sync."""
+        """Return the type of a job that is not a sync."""
         return None if job.type == "sync" else job.type
 
     def news(self, job: Job) -> tuple[str, Level] | None:
