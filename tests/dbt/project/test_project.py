@@ -36,6 +36,22 @@ def test_folders_are_absolute_and_start_at_the_root(root: Path) -> None:
     assert found.manifest_path == root / "transform" / "out" / "manifest.json"
 
 
+@pytest.mark.parametrize(
+    ("selectors", "has"),
+    [
+        (None, False),
+        ("", False),
+        ("selectors: [{name: most, definition: a}]", False),
+        ("selectors: [{name: some, definition: a}, {name: most, default: true, definition: a}]", True),
+        ("selectors: [{name: most, default: \"{{ target.name == 'dev' }}\", definition: a}]", True),
+    ],
+)
+def test_a_default_selector_is_seen(root: Path, selectors: str | None, has: bool) -> None:
+    if selectors is not None:
+        (root / "transform" / "selectors.yml").write_text(selectors)
+    assert project(root).has_default_selector() is has
+
+
 def test_the_target_path_may_come_from_the_environment(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_OUT", "elsewhere")
     assert project(root).target_path == root / "transform" / "elsewhere"

@@ -142,6 +142,15 @@ def test_everything_needs_no_arguments(index: Index) -> None:
     assert compress(index, index.built, index.tests).args() == ()
 
 
+def test_where_dbt_has_a_default_selector_it_is_always_told_what_to_take(index: Index, ls: Ls) -> None:
+    narrowed = Index(index.items.values(), [], None, narrowed=True)
+    everything = compress(narrowed, index.built, index.tests)
+    assert everything.args() == ("--select", "fqn:*")
+    assert named(index, ls(everything)) == index.built | index.tests
+    models = {each for each in index.built if index.items[each].resource_type == "model"}
+    assert compress(narrowed, models, ()).args() == ("--select", "fqn:*", "--resource-type", "model")
+
+
 def test_what_is_behind_a_source_is_one_word(index: Index) -> None:
     built = {"model.shop.stg_c", "model.shop.ver.v1", "model.shop.ver.v2"}
     built |= {"model.shop.m1", "model.shop.m2", "model.shop.m.dotted"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from assetry.plugin import Asset, Integration, IntegrationError
 
 from assetry_dbt.manifest.assets import Placement, assets_of, code_versions, project_name
+from assetry_dbt.manifest.left_out import left_out_tests
 from assetry_dbt.manifest.manifest import Manifest, read_manifest
 from assetry_dbt.project.dbt_ls import listed_ids, only_listed
 from assetry_dbt.project.files import files_of
@@ -17,6 +18,9 @@ from assetry_dbt.project.project import DbtProject
 from assetry_dbt.selecting.index import Index, items_of
 
 _log = logging.getLogger("assetry.dbt")
+
+#: How many tests that dbt leaves out are named.
+_TOLD = 5
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ class Loaded:
         if self._index is None:
             own = (self.project.select, self.project.exclude)
             items = items_of(self._manifest) if self._manifest is not None else []
-            self._index = Index(items, self.assets, own if any(own) else None)
+            self._index = Index(items, self.assets, own if any(own) else None, self.project.has_default_selector())
             self._manifest = None
         return self._index
 
@@ -53,6 +57,7 @@ def load(integration: Integration) -> Loaded:
     ensure_manifest(project)
     manifest = _manifest(project)
     _tell_missing(manifest, project)
+    _tell_left_out(manifest, project)
     codes = code_versions(manifest, project.vars, project.settings.get("vars"), project.project_dir)
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     if project.select or project.exclude:
@@ -87,6 +92,15 @@ def _tell_missing(manifest: Manifest, project: DbtProject) -> None:
             "dbt deps --project-dir %s",
             *(project.name, tests[0], more, named, project.project_dir),
         )
+
+
+def _tell_left_out(manifest: Manifest, project: DbtProject) -> None:
+    """Warn of tests that dbt leaves out, so that nothing is tested."""
+    found = left_out_tests(manifest, project.manifest_path)
+    for each in found[:_TOLD]:
+        _log.warning("dbt project %r: a test is left out by dbt: %s", project.name, each)
+    if len(found) > _TOLD:
+        _log.warning("dbt project %r: so are %d more; `dbt parse` names them.", project.name, len(found) - _TOLD)
 
 
 def loaded(integration: Integration) -> Loaded:

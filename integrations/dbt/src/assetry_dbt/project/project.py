@@ -102,6 +102,12 @@ class DbtProject:
         """Return where the manifest is, or will be once dbt has parsed the project."""
         return self.manifest or self.target_path / "manifest.json"
 
+    def has_default_selector(self) -> bool:
+        """Tell whether selectors.yml has a selector that dbt takes where a command names none; in doubt it has."""
+        file = self.project_dir / "selectors.yml"
+        found = read_yaml(file).get("selectors") if file.is_file() else None
+        return any(isinstance(each, dict) and each.get("default") for each in found or ())
+
     def arguments(self) -> tuple[str, ...]:
         """Return the arguments that every dbt command on this project takes, after the command's name.
 

@@ -38,7 +38,8 @@ class Index:
 
     `built` are the unique ids of executable assets, `tests` those of checks: nothing else may be asked for. What else
     is in `items` may come along freely, unless it is a model or test that was left out when the project was loaded.
-    `own_selection` are the options `select` and `exclude` that the project was loaded with, if any.
+    `own_selection` are the options `select` and `exclude` that the project was loaded with, if any; `narrowed` says
+    that dbt takes a default selector where neither is given.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class Index:
         items: Iterable[Item],
         assets: Iterable[Asset],
         own_selection: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
+        narrowed: bool = False,
     ) -> None:
         self.items: dict[str, Item] = {item.unique_id: item for item in items}
         self.own_selection = own_selection
+        self.narrowed = narrowed
         self.evaluation: Any = None
         self.built: set[str] = set()
         self.tests: set[str] = set()

@@ -24,6 +24,9 @@ FEW = 12
 #: In a project of more items than this, the first manner of selecting that is exact will do.
 LARGE = 2000
 
+#: What takes everything, also where dbt has a default selector for commands without any.
+EVERYTHING = "fqn:*"
+
 #: `--indirect-selection`, in the order in which they are tried: how tests come along with what they test.
 MODES = ("eager", "cautious", "empty")
 
@@ -74,8 +77,10 @@ def compress(index: Index, built: Iterable[str], tests: Iterable[str]) -> Select
     """
     wanted = frozenset(built) | frozenset(tests)
     search = _Search(index, wanted)
-    best = search.best()
-    return best if best is not None else search.spelled_out()
+    best = search.best() or search.spelled_out()
+    if index.narrowed and not best.select and not best.exclude:
+        best = replace(best, select=(EVERYTHING,))
+    return best
 
 
 class _Search:
