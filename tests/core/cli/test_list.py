@@ -77,6 +77,12 @@ def test_a_part_that_matches_nothing_is_told_on_stderr(shop: Folder) -> None:
     assert "'ordres' matches nothing; did you mean 'orders'?" in shop.call("list", "-s", "orders ordres").stderr
 
 
+def test_an_exclusion_that_matches_nothing_warns_and_names_it(shop: Folder) -> None:
+    result = shop.call("list", "--exclude", "reprot", "total")
+    assert "shop/total" not in result.stdout
+    assert "warning: --exclude 'reprot' matches nothing; did you mean 'report'?" in result.stderr
+
+
 def test_a_selection_of_nothing_exits_2_with_near_names(shop: Folder) -> None:
     result = shop.call("list", "-s", "ordres", code=2)
     assert result.stdout == ""

@@ -342,6 +342,17 @@ def test_a_place_for_values_that_no_plugin_knows_is_told_before_anything_is_run(
         assert project.store.runs() == []
 
 
+def test_a_selection_that_was_looked_for_is_taken_as_it_is(tmp_path: Path) -> None:
+    also = asset(key="also")(lambda: 1)
+    with Project([one, also], root=tmp_path) as project:
+        found = project.selection(None, "also")
+        assert project.selection(found) is found
+        assert [each.key for each in project.status(found)] == ["one"]
+        assert project.materialize(project.selection(None), "also").run.options["select"] == ["one", "also"]
+        assert [key for key, _ in project.store.latest()] == ["one"]
+        assert project.select(found, "also") == ("one",)
+
+
 def test_every_place_that_is_named_is_looked_at(tmp_path: Path) -> None:
     far = asset(key="far", io_manager="tape:x")(lambda: 1)
     also = asset(key="also", io_manager="tape:y")(lambda: 1)

@@ -398,6 +398,36 @@ def test_a_part_that_matches_nothing_is_handed_back_for_a_warning() -> None:
     assert selection(GRAPH, "forecast,regional files").unmatched[0].why
 
 
+def test_what_is_inlined_is_found_and_gone_through_and_never_selected() -> None:
+    graph = AssetGraph.of(
+        [
+            Asset(key="first", kind="x"),
+            Asset(key="shop/middle", kind="x", inlined=True, reads=["first"], tags=["t"]),
+            Asset(key="last", kind="x", deps=["first"], reads=["shop/middle"], tags=["t"]),
+        ]
+    )
+
+    def found(text: str | None, exclude: str = "key:nothing") -> list[str]:
+        return [str(key) for key in selection(graph, text, exclude).keys]
+
+    assert found(None) == ["first", "last"]
+    assert found("middle+") == found("first+2,tag:t") == found("tag:t") == ["last"]
+    assert found("first+1") == found("+middle") == ["first"]
+    assert found("@middle") == ["first", "last"]
+    assert found(None, "middle+") == ["first"]
+    with pytest.raises(SelectionError, match="Nothing that is selected is an asset") as caught:
+        selection(graph, "middle")
+    assert "shop/middle is no table, but part of what reads it: middle+ means that." in (caught.value.hint or "")
+    (told,) = selection(graph, "middle last").unmatched
+    assert (told.text, told.excluded) == ("middle", False)
+    assert "middle+" in (told.why or "")
+
+
+def test_an_exclusion_that_matches_nothing_is_handed_back_for_a_warning() -> None:
+    found = selection(GRAPH, "kind:python", ["forecst", "files"])
+    assert [(each.text, each.near[0], each.excluded) for each in found.unmatched] == [("forecst", "forecast", True)]
+
+
 # Properties
 
 

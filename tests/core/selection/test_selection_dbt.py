@@ -124,6 +124,38 @@ exposures:
     owner: {email: data@example.com}
     depends_on: ["source('raw', 'orders')"]
 """,
+    "more_models/between/eph_first.sql": """
+{{ config(materialized='ephemeral', tags=['between'], group='finance') }}
+select * from {{ ref('stg_orders') }} join {{ source('raw', 'customers') }} using (id)
+""",
+    "more_models/between/eph_second.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('eph_first') }}",
+    "more_models/between/after.sql": "select * from {{ ref('eph_second') }} join {{ ref('orders') }} using (id)",
+    "more_models/between/both_ways.sql": "select * from {{ ref('eph_first') }} join {{ ref('stg_orders') }} using (id)",
+    "more_models/between/after_both.sql": "select * from {{ ref('both_ways') }}",
+    "more_models/between/loner.sql": "{{ config(materialized='ephemeral') }} select 1 as id",
+    "more_models/between/between.yml": """
+models:
+  - name: eph_first
+    columns: [{name: id, data_tests: [not_null]}]
+  - name: days
+    time_spine: {standard_granularity_column: day}
+    columns: [{name: day, granularity: day}]
+semantic_models:
+  - name: sem_after
+    model: ref('after')
+    defaults: {agg_time_dimension: at}
+    entities: [{name: id, type: primary}]
+    dimensions: [{name: at, type: time, type_params: {time_granularity: day}}]
+    measures: [{name: total, agg: sum, expr: id}]
+metrics:
+  - {name: revenue, label: Revenue, type: simple, type_params: {measure: total}, config: {tags: [money]}}
+  - {name: twice, label: Twice, type: derived, type_params: {expr: revenue * 2, metrics: [{name: revenue}]}}
+saved_queries:
+  - {name: weekly_revenue, query_params: {metrics: [revenue]}}
+exposures:
+  - {name: figures, type: dashboard, owner: {email: data@example.com}, depends_on: ["metric('twice')"]}
+""",
+    "more_models/between/days.sql": "{{ config(materialized='table') }} select current_date as day",
     "more_models/staging/second_staging.sql": "select * from {{ ref('orders_deep') }}",
     "macros/dbt_less.sql": "{% test dbt_less(model, other) %} select 1 from {{ model }}, {{ other }} {% endtest %}",
     "tests/assert_orders.sql": "{{ config(tags=['strict']) }} select 1 from {{ ref('orders') }} where false",
@@ -209,6 +241,18 @@ SELECTORS = [
     "+resource_type:test", "1+resource_type:unit_test", "@test_name:relationships", "test_name:not_null", "unit_test:*",
     "+config.severity:warn", "+config.severity:WARN", "1+config.severity:Error", "+config.materialized:test",
     "+config.tags:strict", "+config.enabled:true", "+dims_are_used", "+shop.marts.dims_are_used", "1+shop.staging",
+    # Through what is no asset: ephemeral models, semantic models, metrics, saved queries.
+    "eph_first+", "+eph_first", "@eph_first",  "2+eph_second", "eph_first+1",
+    "eph_second+1",  "stg_orders+1", "stg_orders+2",  "2+after", "3+after",
+    "1+both_ways", "between",  "tag:between+",  "path:more_models/between", "loner",
+    "loner+",  "@loner", "eph_*+",  "source:raw.customers+2", "group:finance+1",
+    "config.materialized:ephemeral", "config.materialized:ephemeral+1",
+    "eph_first,tag:between",  "eph_first+,eph_second+", "1+not_null_eph_first_id",
+    "metric:revenue", "+metric:revenue", "2+metric:revenue",  "metric:*+",
+     "metric:revenue+2", "semantic_model:sem_after+", "1+semantic_model:*",
+    "2+saved_query:weekly_revenue",  "4+exposure:figures",  "revenue",
+    "+revenue",  "+resource_type:metric", "+resource_type:semantic_model", "+tag:money",
+     "after+2",  "@metric:revenue", "@figures",
     # Paths.
     "path:models/staging", "path:models/staging/", "path:models/staging/stg_orders.sql", "path:models/staging/*.sql",
     "path:models/*", "path:models/*/*.sql", "path:models/**/*.sql", "path:models/**", "path:**/orders.sql",
@@ -227,8 +271,15 @@ EXCLUSIONS = [
     ("tag:nightly", "stg_orders,tag:nightly"), ("@stg_orders", "exposure:* source:*"), ("orders", "nothing_at_all"),
     (None, "config.meta.owner:finance"), (None, "package:this"), ("package:this", "config.enabled:true"),
     ("*", "config.meta.nothing:at_all"), (None, "exposure:nothing_at_all"), ("package:*", "source:* exposure:w*"),
-    ("orders", "orders"), (None, "tag:nightly"), (None, "marts+"), ("source:raw+", "+orders customers+"),
+    ("orders", "orders"), (None, "tag:nightly"), (None, "eph_first"), (None, "eph_first+"), ("between", "1+eph_second"),
+    ("stg_orders+", "eph_first+1"), (None, "marts+"), ("source:raw+", "+orders customers+"),
 ]  # fmt: skip
+
+#: What dbt selects, and no asset is made of.
+NO_ASSETS = (
+    *("test.", "unit_test.", "metric.", "semantic_model.", "saved_query."),
+    *("model.shop.eph_first", "model.shop.eph_second", "model.shop.loner"),
+)
 
 Ask = Callable[[str | None, str | None], set[str]]
 
@@ -257,7 +308,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, As
             listed = runner.invoke(arguments)
             assert listed.success, listed.exception
             found = {json.loads(line)["unique_id"] for line in listed.result or ()}
-            return {each for each in found if not each.startswith(("test.", "unit_test."))}
+            return {each for each in found if not each.startswith(NO_ASSETS)}
 
         yield folder, ask
     finally:

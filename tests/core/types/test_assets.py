@@ -27,7 +27,15 @@ FULL = Asset(
     metadata={"rows": 3},
     columns=[Column("id", "integer", "The number.", ("pii",))],
     checks=[
-        Check("not_null_id", "warn", (AssetKey("x"),), spec={"n": 1}, tags=("strict",), fqn=("shop", "not_null_id"))
+        Check(
+            "not_null_id",
+            "warn",
+            (AssetKey("x"),),
+            spec={"n": 1},
+            tags=("strict",),
+            fqn=("shop", "not_null_id"),
+            reads=(AssetKey("m"),),
+        )
     ],
     relation=("db", None, "orders"),
     source="models/orders.sql",
@@ -47,6 +55,8 @@ FULL = Asset(
     aliases=["shop/raw/orders"],
     joins="other/orders",
     fallback=True,
+    inlined=True,
+    reads=["shop/middle"],
     io="memory:",
     kept=True,
 )

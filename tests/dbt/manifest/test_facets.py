@@ -15,6 +15,7 @@ from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
 from assetry_dbt.manifest.facets import ManifestFacets, hint_of
 from assetry_dbt.manifest.manifest import (
     Exposure,
+    Link,
     Manifest,
     Node,
     Source,
@@ -25,7 +26,10 @@ from assetry_dbt.manifest.manifest import (
 from dbt.graph.selector_methods import (
     ConfigSelectorMethod,
     ExposureSelectorMethod,
+    MetricSelectorMethod,
     PackageSelectorMethod,
+    SavedQuerySelectorMethod,
+    SemanticModelSelectorMethod,
     SourceSelectorMethod,
     TestNameSelectorMethod,
     UnitTestSelectorMethod,
@@ -86,6 +90,22 @@ def test_an_exposure_is_found_as_in_dbt(package: str, name: str, value: str) -> 
     assert finds(facets_of().exposure(exposure), "exposure", value) == found_by_dbt(
         ExposureSelectorMethod, exposure, value, "exposures"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "section"),
+    [
+        ("metric", MetricSelectorMethod, "metrics"),
+        ("semantic_model", SemanticModelSelectorMethod, "semantic_models"),
+        ("saved_query", SavedQuerySelectorMethod, "saved_queries"),
+    ],
+)
+@given(NAMES, NAMES, PATTERNS.filter(lambda value: value.count(".") < 2) | NAMES)
+def test_metrics_and_their_like_are_found_as_in_dbt(
+    kind: str, method: Any, section: str, package: str, name: str, value: str
+) -> None:
+    link = Link(f"{kind}.x", name=name, package_name=package)
+    assert finds(facets_of().link(link), kind, value) == found_by_dbt(method, link, value, section)
 
 
 @pytest.mark.parametrize(
@@ -257,9 +277,7 @@ def test_checks_are_known_by_name_kind_and_package(assets: dict[str, Asset]) -> 
 # -- words that find nothing here ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "written", ["result:error", "source_status:fresher", "metric:revenue", "saved_query:x", "semantic_model:x"]
-)
+@pytest.mark.parametrize("written", ["result:error", "source_status:fresher"])
 def test_words_that_find_no_assets_say_what_to_write(written: str) -> None:
     assert hint_of(*written.split(":"))
     assert plugin.assetry_selection_hint(*written.split(":")) == hint_of(*written.split(":"))

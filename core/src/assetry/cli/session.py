@@ -16,7 +16,7 @@ from assetry.errors import UsageError
 
 if TYPE_CHECKING:
     from assetry.project.project import Project
-    from assetry.types.keys import AssetKey
+    from assetry.selection.selection import Selection
 
 VERSION = 1
 
@@ -70,13 +70,14 @@ class Session:
         """Return the selections, None when everything is meant."""
         return self.select or None
 
-    def chosen(self) -> tuple[AssetKey, ...]:
-        """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
+    def chosen(self) -> Selection:
+        """Return what is selected, in the graph's order; warn of parts of the selection that match nothing."""
         found = self.project.selection(self.selectors, self.exclude)
         for part in found.unmatched:
             near = f"; did you mean {' or '.join(repr(str(name)) for name in part.near)}?" if part.near else "."
-            self.warn(f"{part.text!r} matches nothing{near}")
-        return found.keys
+            option = "--exclude " if part.excluded else ""
+            self.warn(f"{option}{part.text!r} matches nothing{near}{f' {part.why}' if part.why else ''}")
+        return found
 
     def close(self) -> None:
         """Close the project, and go back to the folder that the call came from."""

@@ -29,7 +29,8 @@ class AssetGraph:
     Asset number `i` stands at position `i` of `assets` and `keys`; `upstream[i]` and `downstream[i]` are the numbers
     of its direct neighbours. An asset stands after everything it is made from, and else where it was defined.
     `absorbed` maps an asset to the further definitions that were found to be it (see `assetry.graph.merging`),
-    `integrations` has those that make its assets and run its checks, by name.
+    `integrations` has those that make its assets and run its checks, by name. `inlined` are definitions that are part
+    of what reads them, and no assets of the graph; `assetry.graph.lineage` puts them in between.
     Make one with `AssetGraph.of`; it never changes.
 
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
@@ -40,7 +41,7 @@ class AssetGraph:
     ((), (0,))
     """
 
-    __slots__ = ("_index", "_names", "absorbed", "assets", "downstream", "integrations", "keys", "upstream")
+    __slots__ = ("_index", "_names", "absorbed", "assets", "downstream", "inlined", "integrations", "keys", "upstream")
 
     assets: tuple[Asset, ...]
     keys: tuple[AssetKey, ...]
@@ -48,6 +49,7 @@ class AssetGraph:
     downstream: Edges
     absorbed: Mapping[AssetKey, tuple[Asset, ...]]
     integrations: Mapping[str, Integration]
+    inlined: tuple[Asset, ...]
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class AssetGraph:
         downstream: Edges,
         absorbed: Mapping[AssetKey, tuple[Asset, ...]],
         integrations: Mapping[str, Integration],
+        inlined: tuple[Asset, ...] = (),
     ) -> None:
         self.assets = assets
         self.keys = tuple(asset.key for asset in assets)
@@ -63,6 +66,7 @@ class AssetGraph:
         self.downstream = downstream
         self.absorbed = absorbed
         self.integrations = integrations
+        self.inlined = inlined
         self._index = _index_of(assets)
         self._names: dict[str, tuple[int, ...]] | None = None
 
@@ -76,7 +80,9 @@ class AssetGraph:
         >>> AssetGraph.of([made, Asset(key="logins", kind="python", deps=["py/events"])]).upstream
         ((), (0,))
         """
-        listed = list(definitions)
+        given = list(definitions)
+        inlined = tuple(each for each in given if isinstance(each, Asset) and each.inlined)
+        listed = [each for each in given if not (isinstance(each, Asset) and each.inlined)] if inlined else given
         with paused_gc():
             merged = merge_assets(listed)
             resolved, upstream = _resolve(merged.assets)
@@ -84,7 +90,7 @@ class AssetGraph:
             if len(order) < len(resolved):
                 raise _cycle(resolved, upstream, order)
             integrations = {each.integration.name: each.integration for each in listed if each.integration}
-            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations)
+            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations, inlined)
 
     def __len__(self) -> int:
         return len(self.assets)

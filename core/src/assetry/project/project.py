@@ -37,7 +37,8 @@ from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import EventRecord, RunInfo
 
-Selectors = str | Sequence[str] | None
+Texts = str | Sequence[str] | None
+Selectors = Texts | Selection
 OnEvent = Callable[[EventRecord], None]
 
 
@@ -167,12 +168,18 @@ class Project:
 
     # -- questions -----------------------------------------------------------------------------------------------
 
-    def select(self, select: Selectors = None, exclude: Selectors = None) -> tuple[AssetKey, ...]:
+    def select(self, select: Selectors = None, exclude: Texts = None) -> tuple[AssetKey, ...]:
         """Return the keys that a selection means; raise `SelectionError` when it is wrong or matches nothing."""
         return self.selection(select, exclude).keys
 
-    def selection(self, select: Selectors = None, exclude: Selectors = None) -> Selection:
-        """Do as `select`, and also return the parts of the selection that match nothing, for a warning."""
+    def selection(self, select: Selectors = None, exclude: Texts = None) -> Selection:
+        """Do as `select`, and also return the parts of the selection that match nothing, for a warning.
+
+        What it returns may be given in the place of `select` to all that takes one, and is not looked for again.
+        """
+        if isinstance(select, Selection):
+            gone = set(self.select(exclude)) if exclude else ()
+            return select._replace(keys=tuple(key for key in select.keys if key not in gone)) if gone else select
         return selection(self.graph, select, exclude or (), self._status_names, self.plugins.selection_hint)
 
     def _status_names(self) -> Mapping[AssetKey, str]:
@@ -183,7 +190,7 @@ class Project:
         latest, attempts, held = self.store.latest(), self.store.attempts(), self.store.claims()
         return statuses(self.graph, latest, attempts, running=held, now=datetime.now(UTC))
 
-    def status(self, select: Selectors = None, exclude: Selectors = None) -> tuple[Status, ...]:
+    def status(self, select: Selectors = None, exclude: Texts = None) -> tuple[Status, ...]:
         """Return how each selected asset is, and why."""
         chosen = set(self.select(select, exclude))
         return tuple(status for status in self._statuses if status.key in chosen)
@@ -196,7 +203,7 @@ class Project:
     # -- plan and run --------------------------------------------------------------------------------------------
 
     @with_plan_keywords
-    def plan(self, select: Selectors = None, exclude: Selectors = None, **keywords: Unpack[PlanKeywords]) -> Plan:
+    def plan(self, select: Selectors = None, exclude: Texts = None, **keywords: Unpack[PlanKeywords]) -> Plan:
         """Return what would run for a selection, and why, without running anything.
 
         ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds incremental models anew,
@@ -205,7 +212,7 @@ class Project:
         """
         return self._plan(select, exclude, Ask.of(keywords))
 
-    def _plan(self, select: Selectors, exclude: Selectors, ask: Ask) -> Plan:
+    def _plan(self, select: Selectors, exclude: Texts, ask: Ask) -> Plan:
         keys = self.select(select, exclude)
         if ask.partitions and all(self.graph[key].partitions_def is None for key in keys):
             raise UsageError(
@@ -265,7 +272,7 @@ class Project:
     def materialize(
         self,
         select: Selectors = None,
-        exclude: Selectors = None,
+        exclude: Texts = None,
         *,
         on_event: OnEvent | None = None,
         raise_on_error: bool = False,
@@ -278,7 +285,8 @@ class Project:
         assets.
         """
         ask = Ask.of(keywords)
-        options = {"select": select, "exclude": exclude, **ask.options()}
+        asked = list(select.keys) if isinstance(select, Selection) else select
+        options = {"select": asked, "exclude": exclude, **ask.options()}
         result = self.run(self._plan(select, exclude, ask), options=options, on_event=on_event)
         return result.checked() if raise_on_error else result
 
@@ -315,7 +323,7 @@ class Project:
     def observe(
         self,
         select: Selectors = None,
-        exclude: Selectors = None,
+        exclude: Texts = None,
         *,
         on_event: OnEvent | None = None,
     ) -> RunResult:
@@ -373,7 +381,7 @@ class Project:
 def materialize(
     assets: Iterable[Any],
     select: Selectors = None,
-    exclude: Selectors = None,
+    exclude: Texts = None,
     *,
     io: str | None = None,
     store: str | None = None,

@@ -100,8 +100,11 @@ class Criteria:
         """
         found: set[int] = set()
         for i, check in self._checks(criterion):
-            found.add(i)
-            found.update(self.graph.index(key) for key in check.also)
+            if check.reads:
+                found.update(self.graph.index(key) for key in check.reads if key in self.graph)
+            else:
+                found.add(i)
+                found.update(self.graph.index(key) for key in check.also)
         return found
 
     def _checks(self, criterion: Criterion) -> list[tuple[int, Check]]:

@@ -5,23 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
+from assetry.graph.lineage import lineage
 from assetry.selection.grammar import Criterion, Either, Expression, Reach, Reaching, Selector, Without, read_selector
 from assetry.selection.methods import Criteria, Hint, Statuses
 from assetry.types.keys import AssetKey
 
 
 class Unmatched(NamedTuple):
-    """A part of a selection that matches nothing, what was probably meant, and why where that is known."""
+    """A part of a selection that matches nothing, what was probably meant, and why where that is known.
+
+    `excluded` tells that it was to be left out.
+    """
 
     text: str
     near: tuple[str, ...] = ()
     why: str | None = None
+    excluded: bool = False
 
 
 class Selection(NamedTuple):
@@ -66,32 +71,61 @@ def selection(
     >>> from assetry.types.assets import Asset
     >>> graph = AssetGraph.of([Asset(key="shop/orders", kind="dbt")])
     >>> selection(graph, "orders tag:nightly").unmatched
-    (Unmatched(text='tag:nightly', near=(), why=None),)
+    (Unmatched(text='tag:nightly', near=(), why=None, excluded=False),)
     """
     # Everything is read before anything is looked for, so that a mistake in the text is told first.
     wanted, unwanted = _read(selectors), _read(exclude)
-    criteria = Criteria(graph, statuses, hint)
-    unmatched: list[Unmatched] = []
-    found: set[int] = set() if wanted else set(range(len(graph)))
-    for selector in wanted:
-        for text, expression in selector.parts:
-            part = _find(expression, criteria, selector.text)
-            if not part:
-                explain = len(unmatched) < _EXPLAINED
-                unmatched.append(_unmatched(text, expression, criteria, selector.text) if explain else Unmatched(text))
-            found |= part
+    looking = _Looking(Criteria(lineage(graph), statuses, hint), len(graph))
+    found = looking.union(wanted, excluded=False) if wanted else set(range(len(graph)))
     if wanted and not found:
-        raise _nothing(wanted, unmatched)
-    left = found
-    for selector in unwanted:
-        for _, expression in selector.parts:
-            left = left - _find(expression, criteria, selector.text)
-    if found and not left:
+        raise _nothing(wanted, looking.unmatched)
+    assets = {i for i in found if i < len(graph)}
+    if not assets and found:
+        raise _only_inlined([looking.graph.keys[i] for i in sorted(found)])
+    left = assets - looking.union(unwanted, excluded=True)
+    if assets and not left:
         raise SelectionError(
             "Nothing is left of the selection: all that it means is excluded.",
-            hint=f"It means {len(found)} asset{'s' if len(found) > 1 else ''} before the exclusion.",
+            hint=f"It means {len(assets)} asset{'s' if len(assets) > 1 else ''} before the exclusion.",
         )
-    return Selection(tuple([graph.keys[i] for i in sorted(left)]), tuple(unmatched))
+    return Selection(tuple([graph.keys[i] for i in sorted(left)]), tuple(looking.unmatched))
+
+
+class _Looking:
+    """A look for what selectors mean; assets are the numbers below `size`, `unmatched` the parts that mean none."""
+
+    def __init__(self, criteria: Criteria, size: int) -> None:
+        self.criteria = criteria
+        self.graph = criteria.graph
+        self.size = size
+        self.unmatched: list[Unmatched] = []
+
+    def union(self, selectors: Sequence[Selector], excluded: bool) -> set[int]:
+        found: set[int] = set()
+        for selector in selectors:
+            for text, expression in selector.parts:
+                part = _find(expression, self.criteria, selector.text)
+                if not part:
+                    self.unmatched.append(self._explained(text, expression, selector.text)._replace(excluded=excluded))
+                elif not excluded and min(part) >= self.size:
+                    self.unmatched.append(Unmatched(text, (), _inlined_why(self.graph.keys[i] for i in sorted(part))))
+                found |= part
+        return found
+
+    def _explained(self, text: str, expression: Expression, whole: str) -> Unmatched:
+        if len(self.unmatched) >= _EXPLAINED:
+            return Unmatched(text)
+        return _unmatched(text, expression, self.criteria, whole)
+
+
+def _inlined_why(keys: Iterable[AssetKey]) -> str:
+    key, *more = keys
+    what = f"{key} is" if not more else f"{key} and {len(more)} more are"
+    return f"{what} no table, but part of what reads it: {key.name}+ means that."
+
+
+def _only_inlined(keys: Sequence[AssetKey]) -> SelectionError:
+    return SelectionError("Nothing that is selected is an asset.", hint=_inlined_why(keys))
 
 
 def _read(selectors: str | Sequence[str] | None) -> list[Selector]:

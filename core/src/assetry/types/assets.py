@@ -67,7 +67,8 @@ class Check(NamedTuple):
     check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
     that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
     `fqn` is the dotted name its tool selects it by, as parts; `facets` are as those of an asset. Checks are not assets:
-    by their names, tags, files and facets a selection finds what they read (``+not_null_orders_id``).
+    by their names, tags, files and facets a selection finds what they read (``+not_null_orders_id``). `reads` is what
+    its tool says it reads, where inlined definitions are among it; see `Asset`.
 
     A check runs in an invocation of its integration that is there anyway. `counted` is False for one that is called
     within assetry's own process, and that no plan counts as a run of a tool: on an asset that its integration does not
@@ -88,6 +89,7 @@ class Check(NamedTuple):
     fqn: tuple[str, ...] = ()
     facets: Mapping[str, Any] = {}
     counted: bool = True
+    reads: tuple[AssetKey, ...] = ()
 
 
 class AssetCheck(NamedTuple):
@@ -182,6 +184,10 @@ class Asset:
     * `joins`: key that this asset says it is the table of (`meta: {assetry: {key: …}}` of a dbt source).
     * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
       an installed dbt package, when that project is loaded itself).
+    * `inlined`: True for a definition that becomes part of what reads it, such as an ephemeral model of dbt: no asset
+      of the graph, but selections find it and go through it. What reads it has what it is made from itself in `deps`.
+    * `reads`: what its tool says it is made from, where that is other than `deps` because inlined definitions are
+      among it; of an inlined definition, all that it is made from.
     * `io`: URL of the IO manager that keeps its value; None for the project's.
     * `kept`: True when its integration hands its value to `RunContext.save`, as Python functions do: the table is in
       the project's place, or where the integration's `assetry_io_url` says, and that completes a `relation` that is
@@ -224,6 +230,8 @@ class Asset:
     aliases: tuple[AssetKey, ...] = ()
     joins: AssetKey | None = None
     fallback: bool = False
+    inlined: bool = False
+    reads: tuple[AssetKey, ...] = ()
     io: str | None = None
     kept: bool = False
 
@@ -262,6 +270,8 @@ class Asset:
             aliases: Iterable[AssetKey | str] = (),
             joins: AssetKey | str | None = None,
             fallback: bool = False,
+            inlined: bool = False,
+            reads: Iterable[AssetKey | str] = (),
             io: str | None = None,
             kept: bool = False,
         ) -> None: ...
@@ -287,6 +297,8 @@ class Asset:
             put(self, "relation", Relation(*self.relation))
         if self.aliases or type(self.aliases) is not tuple:
             put(self, "aliases", tuple(AssetKey(alias) for alias in self.aliases))
+        if self.reads or type(self.reads) is not tuple:
+            put(self, "reads", tuple(AssetKey(key) for key in self.reads))
         if self.joins is not None:
             put(self, "joins", AssetKey(self.joins))
         for dep in self.deps:

@@ -19,11 +19,11 @@ def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
     made from it. Exit code 1 when an asset, a check or something else of a tool failed, 130 when the run was cancelled
     (Ctrl-C).
     """
-    keys = session.chosen()
+    chosen = session.chosen()
     project = session.project
-    plan = project.plan(session.selectors, session.exclude, **ask)
+    plan = project.plan(chosen, **ask)
     if not plan.invocations:
-        say_nothing(session, nothing(plan, len(keys)))
+        say_nothing(session, nothing(plan, len(chosen.keys)))
         return 0
     options = {"select": list(session.select), "exclude": list(session.exclude), **Ask.of(ask).options()}
     return carry_out(session, lambda on_event: project.run(plan, options=options, on_event=on_event))

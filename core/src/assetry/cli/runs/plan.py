@@ -40,11 +40,11 @@ def show_plan(session: Session, exit_code: bool, **ask: Unpack[PlanKeywords]) ->
     Every invocation of a tool is counted, and the last line tells whether a plan with fewer exists. Python functions
     are listed but not counted: they run in assetry's own process.
     """
-    keys = session.chosen()
+    chosen = session.chosen()
     project = session.project
-    plan = project.commands(project.plan(session.selectors, session.exclude, **ask))
+    plan = project.commands(project.plan(chosen, **ask))
     if session.text:
-        session.say("\n".join(plan_lines(plan, session, len(keys))))
+        session.say("\n".join(plan_lines(plan, session, len(chosen.keys))))
     else:
         session.emit(plan_to_json(plan), rows="invocations")
     return TO_RUN if exit_code and plan.invocations else 0

@@ -26,8 +26,7 @@ def show_status(session: Session, exit_code: bool) -> int:
     What is out of date is grouped by its cause: an asset whose code changed stands once, and below it what is made
     from it. -v names every asset.
     """
-    session.chosen()
-    found = session.project.status(session.selectors, session.exclude)
+    found = session.project.status(session.chosen())
     stale = stale_keys(found)
     if session.text:
         session.say("\n".join(status_lines(found, None if session.verbose else _MOST)))

@@ -5,24 +5,26 @@ a model, ``<package>/<source>/<table>`` for sources, ``<package>/exposure/<name>
 where a source took that name). `meta: {assetry: {key: …}}` of a model names its key; of a source, the asset that
 makes it.
 
-Ephemeral models are not assets: who reads one depends on what it reads, and so does a test of one. A test that reads
-nothing stands on the external asset ``<package>/tests``: it is always ready to run, and stops nothing.
+Ephemeral models are not assets: who reads one depends on what it reads, and so does a test of one; nor are metrics,
+semantic models and saved queries. Selections find them and go through them all the same (`Asset.inlined`). A test that
+reads nothing stands on the external asset ``<package>/tests``: it is always ready to run, and stops nothing.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import md5
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, Check, Column, DefinitionError, Dep, Integration, Relation, paused_gc
+from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, paused_gc
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
 from assetry_dbt.manifest.facets import ManifestFacets
-from assetry_dbt.manifest.manifest import Exposure, Manifest, Node, NodeColumn, Source, UnitTest
+from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
+from assetry_dbt.manifest.written import assetry_meta, columns_of, key_of, named_key, named_owners, people, texts
 
 #: Resource types that dbt builds, each an asset.
 BUILT = frozenset({"model", "seed", "snapshot", "function"})
@@ -84,10 +86,11 @@ class _Translation:
         self.links = {**(manifest.metrics or {}), **(manifest.semantic_models or {}), **(manifest.saved_queries or {})}
         self.keys: dict[str, AssetKey] = {}
         self.deps: dict[str, Dep] = {}
+        self.inlined: dict[str, AssetKey] = {}
         self.resolved: dict[str, tuple[str, ...]] = {}
         self.checks: dict[str, dict[str, Check]] = {}
         self.owners: dict[tuple[str, str], tuple[str, ...]] = {
-            (group.package_name, group.name): _people(group.owner) for group in (manifest.groups or {}).values()
+            (group.package_name, group.name): people(group.owner) for group in (manifest.groups or {}).values()
         }
 
     def assets(self) -> list[Asset]:
@@ -95,7 +98,11 @@ class _Translation:
         for node in built:
             self.name(node.unique_id, self.node_key(node))
         for source in self.sources.values():
-            self.name(source.unique_id, _key((source.package_name, source.source_name, source.name)))
+            self.name(source.unique_id, key_of((source.package_name, source.source_name, source.name)))
+        ephemeral = [node for node in self.nodes.values() if node.resource_type in BUILT and self.is_ephemeral(node)]
+        self.inlined = {node.unique_id: self.node_key(node) for node in ephemeral}
+        for link in self.links.values():
+            self.inlined[link.unique_id] = key_of((link.package_name, link.resource_type, link.name or link.unique_id))
         for node in self.nodes.values():
             if node.resource_type == "test":
                 self.add_test(node)
@@ -103,6 +110,8 @@ class _Translation:
             if is_enabled(unit):
                 self.add_unit_test(unit)
         found = [self.built(node) for node in built]
+        found += [self.ephemeral(node) for node in ephemeral]
+        found += [self.step(link, self.facets.link(link)) for link in self.links.values()]
         found += [self.source(source) for source in self.sources.values()]
         taken = set(self.keys.values())
         found += [
@@ -121,14 +130,14 @@ class _Translation:
         return node.config.get("materialized") == "ephemeral"
 
     def node_key(self, node: Node) -> AssetKey:
-        named = _assetry_meta(node.config, node.meta)
+        named = assetry_meta(node.config, node.meta)
         if named is not None:
-            return _named_key(named, node.original_file_path)
+            return named_key(named, node.original_file_path)
         if node.version is not None:
-            return _key((node.package_name, node.name, f"v{node.version}"))
+            return key_of((node.package_name, node.name, f"v{node.version}"))
         if node.resource_type == "function" and f"model.{node.package_name}.{node.name}" in self.nodes:
-            return _key((node.package_name, "function", node.name))
-        return _key((node.package_name, node.name))
+            return key_of((node.package_name, "function", node.name))
+        return key_of((node.package_name, node.name))
 
     def upstream(self, unique_ids: Iterable[str]) -> tuple[str, ...]:
         """Return the assets among `unique_ids`; in the place of anything else, the assets that lead to it."""
@@ -143,6 +152,12 @@ class _Translation:
             else:
                 found.update(dict.fromkeys(self.through(unique_id)))
         return tuple(found)
+
+    def reads(self, unique_ids: Sequence[str]) -> tuple[AssetKey, ...]:
+        """Return what dbt says something is made from where what is no asset is among it; else nothing."""
+        if not self.inlined or self.inlined.keys().isdisjoint(unique_ids):
+            return ()
+        return tuple([self.inlined.get(each) or self.keys[each] for each in unique_ids if self.is_known(each)])
 
     def through(self, start: str) -> tuple[str, ...]:
         """Return the assets that lead to `start`, which is none itself: an ephemeral model, a metric …"""
@@ -215,9 +230,10 @@ class _Translation:
             {"unique_id": test.unique_id},
             self.path(test.package_name, test.original_file_path),
             None,
-            _texts(test.tags) if test.tags else (),
+            texts(test.tags) if test.tags else (),
             test.fqn or (),
             facets,
+            reads=self.reads(test.upstream),
         )
 
     def put(self, home: str, check: Check) -> None:
@@ -267,9 +283,9 @@ class _Translation:
             description=node.description or "",
             group=group,
             owners=self.owners_of(node, config, group),
-            tags=_texts(node.tags),
+            tags=texts(node.tags),
             metadata=metadata,
-            columns=_columns(node.columns),
+            columns=columns_of(node.columns),
             checks=self.checks_of(unique_id),
             relation=self.relation(node),
             source=self.path(node.package_name, node.original_file_path),
@@ -281,7 +297,39 @@ class _Translation:
             fqn=node.fqn or (),
             version=None if node.version is None else str(node.version),
             fallback=node.package_name != self.place.project,
+            reads=self.reads(node.upstream),
         )
+
+    def ephemeral(self, node: Node) -> Asset:
+        """Return what selections find of an ephemeral model."""
+        return self.step(
+            node,
+            self.facets.node(node),
+            group=node.group or node.config.get("group"),
+            columns=columns_of(node.columns),
+            version=None if node.version is None else str(node.version),
+        )
+
+    def step(self, item: Node | Link, facets: Mapping[str, Any], **more: Any) -> Asset:
+        """Return what selections find of something that is no asset, and what it is made from."""
+        return Asset(
+            key=self.inlined[item.unique_id],
+            kind="dbt",
+            integration=self.place.integration,
+            tags=texts(item.tags),
+            source=self.path(item.package_name, item.original_file_path),
+            spec={"unique_id": item.unique_id, "target": self.place.target},
+            executable=False,
+            resource_type=item.resource_type,
+            facets=facets,
+            fqn=item.fqn or (),
+            inlined=True,
+            reads=tuple([self.inlined.get(each) or self.keys[each] for each in item.upstream if self.is_known(each)]),
+            **more,
+        )
+
+    def is_known(self, unique_id: str) -> bool:
+        return unique_id in self.keys or unique_id in self.inlined
 
     def relation(self, node: Node) -> Relation | None:
         if node.resource_type == "function":
@@ -289,13 +337,13 @@ class _Translation:
         return Relation(node.database, node.schema, node.alias or node.name)
 
     def owners_of(self, node: Node, config: Mapping[str, Any], group: str | None) -> tuple[str, ...]:
-        named = _named_owners(config.get("meta"), node.meta)
+        named = named_owners(config.get("meta"), node.meta)
         answering = self.owners.get((node.package_name, group), ()) if group else ()
         return tuple(dict.fromkeys(named + answering)) if named else answering
 
     def source(self, source: Source) -> Asset:
         config = source.config
-        joins = _assetry_meta(config, source.meta)
+        joins = assetry_meta(config, source.meta)
         metadata = {
             "unique_id": source.unique_id,
             "package": source.package_name,
@@ -308,10 +356,10 @@ class _Translation:
             integration=self.place.integration,
             spec={"unique_id": source.unique_id, "target": self.place.target},
             description=source.description or source.source_description or "",
-            owners=_named_owners(config.get("meta"), source.meta, source.source_meta),
-            tags=_texts(source.tags),
+            owners=named_owners(config.get("meta"), source.meta, source.source_meta),
+            tags=texts(source.tags),
             metadata=metadata,
-            columns=_columns(source.columns),
+            columns=columns_of(source.columns),
             checks=self.checks_of(source.unique_id),
             relation=Relation(source.database, source.schema, source.identifier or source.name),
             source=self.path(source.package_name, source.original_file_path),
@@ -319,17 +367,17 @@ class _Translation:
             resource_type="source",
             facets=self.facets.source(source),
             fqn=None,
-            joins=None if joins is None else _named_key(joins, source.original_file_path),
+            joins=None if joins is None else named_key(joins, source.original_file_path),
             fallback=source.package_name != self.place.project,
         )
 
     def exposure(self, exposure: Exposure, taken: set[AssetKey]) -> Asset:
         config = exposure.config
-        key = _key((exposure.package_name, "exposure", exposure.name))
+        key = key_of((exposure.package_name, "exposure", exposure.name))
         if key in taken:
-            key = _key((exposure.package_name, "exposures", exposure.name))
+            key = key_of((exposure.package_name, "exposures", exposure.name))
         facts = {"type": exposure.type, "label": exposure.label, "url": exposure.url, "maturity": exposure.maturity}
-        owners = _people(exposure.owner) + _named_owners(config.get("meta"), exposure.meta)
+        owners = people(exposure.owner) + named_owners(config.get("meta"), exposure.meta)
         return Asset(
             key=key,
             kind="dbt",
@@ -338,7 +386,7 @@ class _Translation:
             spec={"unique_id": exposure.unique_id, "target": self.place.target},
             description=exposure.description or "",
             owners=tuple(dict.fromkeys(owners)),
-            tags=_texts(exposure.tags),
+            tags=texts(exposure.tags),
             metadata={
                 "unique_id": exposure.unique_id,
                 "package": exposure.package_name,
@@ -352,6 +400,7 @@ class _Translation:
             facets=self.facets.exposure(exposure),
             fqn=exposure.fqn or (),
             fallback=exposure.package_name != self.place.project,
+            reads=self.reads(exposure.upstream),
         )
 
     def loose_tests(self, home: str) -> Asset:
@@ -374,73 +423,6 @@ class _Translation:
         if path is None or package == self.place.project:
             return path and path.replace("\\", "/")
         return f"{self.place.packages}/{package}/{path}".replace("\\", "/")
-
-
-def _key(parts: tuple[str, ...]) -> AssetKey:
-    try:
-        return AssetKey("/".join(parts)) if not any("/" in part for part in parts) else AssetKey(parts)
-    except DefinitionError:
-        # A source's table may be called anything; a key may not. What cannot be written becomes an underscore.
-        return AssetKey(tuple(re.sub(r"[^\w.\-]+", "_", part).strip() or "_" for part in parts))
-
-
-def _named_key(named: Any, where: str | None) -> AssetKey:
-    try:
-        return AssetKey(named if isinstance(named, str) else tuple(named))
-    except (DefinitionError, TypeError):
-        raise DefinitionError(
-            f"`meta: {{assetry: {{key: …}}}}` names {named!r}, which is not an asset key.",
-            where=where,
-            hint="A key is one or more names joined by '/', for example shop/orders.",
-        ) from None
-
-
-def _assetry_meta(config: Mapping[str, Any], meta: Any) -> Any:
-    """Return the key that a `meta` names under `assetry`, or None; config's `meta` counts before the outer one."""
-    for place in (config.get("meta"), meta):
-        if place and isinstance(place, dict):
-            own = place.get("assetry")
-            if isinstance(own, dict) and own.get("key"):
-                return own["key"]
-    return None
-
-
-def _columns(columns: Mapping[str, NodeColumn] | None) -> tuple[Column, ...]:
-    if not columns:
-        return ()
-    # A list, not a generator: this loop runs once per column of the whole warehouse.
-    return tuple(
-        [
-            Column(each.name, each.data_type, each.description or "", _texts(each.tags) if each.tags else ())
-            for each in columns.values()
-        ]
-    )
-
-
-def _texts(given: Any) -> tuple[str, ...]:
-    """Return what yml gave as one text or a list of them."""
-    if not given:
-        return ()
-    if isinstance(given, str):
-        return (given,)
-    return tuple(dict.fromkeys(map(str, given))) if isinstance(given, list) else (str(given),)
-
-
-def _people(owner: Any) -> tuple[str, ...]:
-    """Return the addresses of an owner, or the name where there is no address."""
-    return _texts(owner.email) or _texts(owner.name) if owner else ()
-
-
-def _named_owners(*metas: Any) -> tuple[str, ...]:
-    """Return the `owner` (or `owners`) that a `meta` names."""
-    for meta in metas:
-        if meta and isinstance(meta, dict):
-            named = meta.get("owner") or meta.get("owners")
-            if isinstance(named, dict):
-                named = named.get("email") or named.get("name")
-            if named:
-                return _texts(named)
-    return ()
 
 
 def code_versions(manifest: Manifest, variables: Mapping[str, Any], declared: Any, root: Path | None) -> CodeVersions:

@@ -8,6 +8,7 @@ what they find in dbt 1.11 (`dbt/graph/selector_methods.py`).
 | `version` | models | `latest`, `old`, `prerelease`; `none` for a model without versions |
 | `source` | sources | `source`, `source.table` or `package.source.table`, each part by wildcards |
 | `exposure` | exposures | `exposure` or `package.exposure` |
+| `metric`, `semantic_model`, `saved_query` | those | as exposures; no assets: `+metric:revenue` is what it needs |
 | `config.…` | nodes and sources | any configuration as a whole: a text, a member of a list, `true` or `false` |
 | `path` | all | the yml file that describes it; of an installed package, what stands where the project has a file too |
 | `test_name`, `test_type`, `unit_test`, `resource_type` | tests | what they read: `+test_name:unique` |
@@ -22,21 +23,21 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from assetry_dbt.manifest.manifest import Exposure, Manifest, Node, Source, UnitTest
+from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
 
 Facets = Mapping[str, Any]
 
 _NOTHING: list[Any] = []
 #: Every method, without an answer: an asset that has none is still asked.
-_METHODS: Facets = {"access": _NOTHING, "version": _NOTHING, "source": _NOTHING, "exposure": _NOTHING, "config": {}}
+_METHODS: Facets = {
+    **dict.fromkeys(("access", "version", "source", "exposure", "metric", "semantic_model", "saved_query"), _NOTHING),
+    "config": {},
+}
 
 #: Words of dbt's selection that find no assets here, and what to write instead. A last `*` stands for any ending.
 _ELSEWHERE = {
     "result:*": "Write state:failed for what failed last.",
     "source_status:*": "Write state:stale+ for what is out of date and all below it.",
-    "metric:*": "Select the models it is made from.",
-    "semantic_model:*": "Select the models it is made from.",
-    "saved_query:*": "Select the models it is made from.",
     **dict.fromkeys(
         ("state:modified*", "state:unmodified*", "state:new*", "state:old*"),
         "dbt compares manifests here; assetry knows what was run: write state:stale.",
@@ -112,9 +113,17 @@ class ManifestFacets:
 
     def exposure(self, exposure: Exposure) -> Facets:
         """Return the facets of an exposure."""
-        names = [[exposure.name], [exposure.package_name, exposure.name]]
-        facets = {"package": exposure.package_name, **_METHODS, "exposure": names}
-        return self._placed(facets, exposure.original_file_path)
+        return self._named("exposure", exposure)
+
+    def link(self, link: Link) -> Facets:
+        """Return the facets of a metric, semantic model or saved query."""
+        return self._named(link.resource_type, link)
+
+    def _named(self, method: str, item: Exposure | Link) -> Facets:
+        """Return the facets of what a method finds by its name, or by package and name."""
+        names = [[item.name], [item.package_name, item.name]]
+        facets = {"package": item.package_name, **_METHODS, method: names}
+        return self._placed(facets, item.original_file_path)
 
     def _placed(self, facets: dict[str, Any], path: str | None, patch: str | None = None) -> Facets:
         """Add whether the package is the root project, and the paths that dbt finds a node by besides its own file.

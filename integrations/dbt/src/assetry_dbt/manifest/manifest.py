@@ -179,16 +179,17 @@ class UnitTest(Described, gc=False):
     version: Any = None
 
 
-class Link(msgspec.Struct, gc=False):
+class Link(Described, gc=False):
     """A metric, semantic model or saved query: no asset, but what an exposure reads may lead through one."""
 
     unique_id: str
-    depends_on: DependsOn | None = None
+    name: str = ""
+    package_name: str = ""
 
     @property
-    def upstream(self) -> list[str]:
-        """Return the unique ids of what this leads to."""
-        return (self.depends_on and self.depends_on.nodes) or []
+    def resource_type(self) -> str:
+        """Return ``metric``, ``semantic_model`` or ``saved_query``."""
+        return self.unique_id.partition(".")[0]
 
 
 class Macro(msgspec.Struct, gc=False):

@@ -1,0 +1,81 @@
+"""What is written in yml in several ways: keys, columns, owners, one text or a list of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from assetry.plugin import AssetKey, Column, DefinitionError
+
+from assetry_dbt.manifest.manifest import NodeColumn
+
+
+def key_of(parts: tuple[str, ...]) -> AssetKey:
+    """Return the key with these parts; what a key may not hold becomes an underscore."""
+    try:
+        return AssetKey("/".join(parts)) if not any("/" in part for part in parts) else AssetKey(parts)
+    except DefinitionError:
+        # A source's table may be called anything.
+        return AssetKey(tuple(re.sub(r"[^\w.\-]+", "_", part).strip() or "_" for part in parts))
+
+
+def named_key(named: Any, where: str | None) -> AssetKey:
+    """Return the key that a `meta` names; raise `DefinitionError` when it is not one."""
+    try:
+        return AssetKey(named if isinstance(named, str) else tuple(named))
+    except (DefinitionError, TypeError):
+        raise DefinitionError(
+            f"`meta: {{assetry: {{key: …}}}}` names {named!r}, which is not an asset key.",
+            where=where,
+            hint="A key is one or more names joined by '/', for example shop/orders.",
+        ) from None
+
+
+def assetry_meta(config: Mapping[str, Any], meta: Any) -> Any:
+    """Return the key that a `meta` names under `assetry`, or None; config's `meta` counts before the outer one."""
+    for place in (config.get("meta"), meta):
+        if place and isinstance(place, dict):
+            own = place.get("assetry")
+            if isinstance(own, dict) and own.get("key"):
+                return own["key"]
+    return None
+
+
+def columns_of(columns: Mapping[str, NodeColumn] | None) -> tuple[Column, ...]:
+    """Return the columns that yml describes."""
+    if not columns:
+        return ()
+    # A list, not a generator: this loop runs once per column of the whole warehouse.
+    return tuple(
+        [
+            Column(each.name, each.data_type, each.description or "", texts(each.tags) if each.tags else ())
+            for each in columns.values()
+        ]
+    )
+
+
+def texts(given: Any) -> tuple[str, ...]:
+    """Return what yml gave as one text or a list of them."""
+    if not given:
+        return ()
+    if isinstance(given, str):
+        return (given,)
+    return tuple(dict.fromkeys(map(str, given))) if isinstance(given, list) else (str(given),)
+
+
+def people(owner: Any) -> tuple[str, ...]:
+    """Return the addresses of an owner, or the name where there is no address."""
+    return texts(owner.email) or texts(owner.name) if owner else ()
+
+
+def named_owners(*metas: Any) -> tuple[str, ...]:
+    """Return the `owner` (or `owners`) that a `meta` names."""
+    for meta in metas:
+        if meta and isinstance(meta, dict):
+            named = meta.get("owner") or meta.get("owners")
+            if isinstance(named, dict):
+                named = named.get("email") or named.get("name")
+            if named:
+                return texts(named)
+    return ()
