@@ -106,9 +106,23 @@ def test_rows_that_break_off_leave_the_old_ones(io: DuckDBIO) -> None:
 
 def test_values_that_do_not_fit_the_column_are_refused_whole(io: DuckDBIO) -> None:
     io.save_rows(ORDERS, rows({"id": [1]}))
-    with pytest.raises(ValueStoreError, match="Could not convert"):
-        io.save_rows(ORDERS, rows({"id": ["2", "many"]}, "append"))
+    for mode in ("append", "merge"):
+        with pytest.raises(
+            ValueStoreError, match=r"column 'id' is int64 in its table .* and string in the rows that come"
+        ):
+            io.save_rows(ORDERS, rows({"id": ["2", "many"]}, mode, keys=("id",)))
     assert there(io) == [{"id": 1}]
+
+
+def test_rows_widen_the_table_where_that_changes_nothing(io: DuckDBIO) -> None:
+    io.save_rows(ORDERS, rows({"id": [1], "n": pa.array([1], pa.int32())}))
+    io.save_rows(ORDERS, rows({"id": [2], "n": [0.5]}, "append"))
+    io.save_rows(ORDERS, rows({"id": [1], "n": [7]}, "merge", keys=("id",)))
+    assert there(io) == [{"id": 1, "n": 7.0}, {"id": 2, "n": 0.5}]
+    for mode in ("append", "merge"):
+        with pytest.raises(ValueStoreError, match=r"column 'n' is (float64|floating point)"):
+            io.save_rows(ORDERS, rows({"id": [3], "n": [2**53 + 1]}, mode, keys=("id",)))
+    assert len(there(io)) == 2
 
 
 def test_a_view_gives_way(io: DuckDBIO, tmp_path: Path) -> None:

@@ -68,3 +68,10 @@ def test_a_value_that_the_kept_type_would_change_is_refused_and_any_other_kept()
     assert rows.schema.field("at").type == pa.timestamp("us")
     with pytest.raises(ValueStoreError, match="'at'"):
         SHELF.fit_rows(fine.to_reader(), ASSET).read_all()
+
+
+def test_intervals_of_nanoseconds_are_refused() -> None:
+    fine, rough = (pa.table({"x": pa.array([(1, 2, n), None], pa.month_day_nano_interval())}) for n in (1, 1000))
+    assert SHELF.fit(rough, ASSET) is rough
+    with pytest.raises(ValueStoreError, match=r"'x' is month_day_nano_interval and cannot .* nanoseconds"):
+        SHELF.fit(fine, ASSET)

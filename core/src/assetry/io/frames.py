@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ValueStoreError
 from assetry.io.pandas_frames import arrow_to_pandas, check_names, pandas_to_arrow
+from assetry.io.widening import with_leaves
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,41 +168,24 @@ def plain_type(kind: Any) -> Any:
     import pyarrow as pa
 
     is_ = pa.types
-    if is_.is_dictionary(kind) or is_.is_run_end_encoded(kind):
-        return plain_type(kind.value_type)
-    for names, plain in _PLAIN:
-        if any(hasattr(is_, each) and getattr(is_, each)(kind) for each in names):
-            return plain(pa)
-    if is_.is_decimal(kind) and kind.scale < 0:
-        digits = kind.precision - kind.scale
-        return pa.decimal128(digits, 0) if digits <= 38 else pa.decimal256(digits, 0)
-    if is_.is_list(kind):
-        return _same_or(kind, pa.list_(plain_type(kind.value_type)))
-    if is_.is_large_list(kind) or any(
-        hasattr(is_, each) and getattr(is_, each)(kind) for each in ("is_list_view", "is_large_list_view")
-    ):
-        return _same_or(kind, pa.large_list(plain_type(kind.value_type)))
-    if is_.is_fixed_size_list(kind):
-        return _same_or(kind, pa.list_(plain_type(kind.value_type), kind.list_size))
-    if is_.is_struct(kind):
-        return _same_or(kind, pa.struct([(field.name, plain_type(field.type)) for field in kind]))
-    if is_.is_map(kind):
-        return _same_or(kind, pa.map_(plain_type(kind.key_type), plain_type(kind.item_type)))
-    known = {"arrow.bool8": pa.bool_, "arrow.json": pa.string}.get(getattr(kind, "extension_name", ""))
-    return kind if known is None else known()
 
+    def plain(kind: Any) -> Any:
+        if is_.is_dictionary(kind) or is_.is_run_end_encoded(kind):
+            return plain_type(kind.value_type)
+        if is_.is_decimal(kind) and kind.scale < 0:
+            digits = kind.precision - kind.scale
+            return pa.decimal128(digits, 0) if digits <= 38 else pa.decimal256(digits, 0)
+        known = {
+            "null": pa.string,
+            "date64[ms]": pa.date32,
+            "string_view": pa.large_string,
+            "binary_view": pa.large_binary,
+            "arrow.bool8": pa.bool_,
+            "arrow.json": pa.string,
+        }.get(getattr(kind, "extension_name", str(kind)))
+        return kind if known is None else known()
 
-_PLAIN: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
-    (("is_null",), lambda pa: pa.string()),
-    (("is_date64",), lambda pa: pa.date32()),
-    (("is_string_view",), lambda pa: pa.large_string()),
-    (("is_binary_view",), lambda pa: pa.large_binary()),
-)
-
-
-def _same_or(kind: Any, plain: Any) -> Any:
-    # The names of a list's inside differ from library to library, and say nothing.
-    return kind if kind.equals(plain) else plain
+    return with_leaves(kind, plain)
 
 
 def _polars_to_arrow(pa: Any, frame: Any, name: str) -> Any:

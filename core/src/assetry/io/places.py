@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ValueStoreError
 from assetry.io.content import type_name
-from assetry.io.widening import cast_column
+from assetry.io.widening import Widening, cast_column, widening
 from assetry.types.assets import Asset
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class TablePlace:
     def fit(self, table: pa.Table, asset: Asset) -> pa.Table:
         """Return a table with the types of the place; raise `ValueStoreError` that names a column it cannot keep."""
         schema = self.schema(table.schema, asset)
+        self._check_intervals(table, asset)
         if schema.equals(table.schema):
             return table
         import pyarrow as pa
@@ -77,7 +78,7 @@ class TablePlace:
         """Return the columns as the place has them; raise `ValueStoreError` that names one it cannot have."""
         import pyarrow as pa
 
-        self._check_names(schema.names, asset)
+        self.check_names(schema.names, asset)
         fields = []
         for field in schema:
             kind = self.kept_as(field.type)
@@ -85,6 +86,20 @@ class TablePlace:
                 raise unkept(asset, field.name, field.type, self.name, "it has no such type", advice(field))
             fields.append(pa.field(field.name, kind))
         return pa.schema(fields)
+
+    def grown(
+        self, asset: Asset, there: pa.Schema, coming: pa.Schema, free: Collection[str] = (), empty: Collection[str] = ()
+    ) -> Widening:
+        """Return what the columns of a table become when an asset's rows join it.
+
+        `free` are columns of the table without a value, `empty` those of the rows. Raises `ValueStoreError` that names
+        a column for which no type keeps the values of both.
+        """
+        return widening(there, coming, lambda *what: self.no_common_type(asset, *what), free, empty)
+
+    def no_common_type(self, asset: Asset, column: str, old: pa.DataType, new: pa.DataType) -> ValueStoreError:
+        """Return the error that rows cannot join a table, for a column is `old` there and `new` in them."""
+        return no_common_type(asset, column, old, new, f"its table in {self.name}", "the rows that come")
 
     def _cast(self, column: Any, field: pa.Field, asset: Asset) -> Any:
         import pyarrow as pa
@@ -99,7 +114,8 @@ class TablePlace:
             why = f"it is kept there as {type_name(field.type)}, which would change it ({error})"
             raise unkept(asset, field.name, column.type, self.name, why, advice(field.with_type(column.type))) from None
 
-    def _check_names(self, names: list[str], asset: Asset) -> None:
+    def check_names(self, names: Sequence[str], asset: Asset) -> None:
+        """Raise `ValueStoreError` that names a column whose name the place does not keep as it is."""
         what = f"asset {str(asset.key)!r}"
         if not names:
             raise ValueStoreError(
@@ -110,8 +126,7 @@ class TablePlace:
         seen: dict[str, str] = {}
         for name in names:
             why = self._wrong(name)
-            # As databases do it: only the letters of ASCII have a case to them.
-            folded = "".join(each.lower() if each.isascii() else each for each in name) if self.folds_case else name
+            folded = self.folded(name)
             if why is None and folded in seen:
                 why = f"does not differ enough from {seen[folded]!r}: to {self.name} upper and lower case are the same"
             if why is not None:
@@ -122,6 +137,21 @@ class TablePlace:
                 )
             seen[folded] = name
 
+    def _check_intervals(self, table: pa.Table, asset: Asset) -> None:
+        """Refuse intervals of months, days and nanoseconds that are finer than those of databases: microseconds."""
+        import pyarrow as pa
+
+        for field, column in zip(table.schema, table.columns, strict=True):
+            if pa.types.is_interval(field.type) and any(
+                each and each.nanoseconds % 1000 for each in column.to_pylist()
+            ):
+                raise unkept(asset, field.name, field.type, self.name, "it has nanoseconds", advice(field))
+
+    def folded(self, name: str) -> str:
+        """Return what the place tells names apart by."""
+        # As databases do it: only the letters of ASCII have a case to them.
+        return "".join(each.lower() if each.isascii() else each for each in name) if self.folds_case else name
+
     def _wrong(self, name: str) -> str | None:
         if not name:
             return "is empty"
@@ -129,7 +159,7 @@ class TablePlace:
             return "has a NUL in it"
         if self.longest_name is not None and len(name.encode()) > self.longest_name:
             return f"has {len(name.encode())} bytes, and only {self.longest_name} are kept"
-        return f"is one that {self.name} keeps for itself" if name in self.reserved else None
+        return f"is one that {self.name} keeps for itself" if self.folded(name) in self.reserved else None
 
 
 def unkept(asset: Asset, column: str, kind: Any, place: str, why: str, hint: str) -> ValueStoreError:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: The greatest whole number up to which 64-bit floating point has every one.
-EXACT_IN_FLOAT64 = 2**53
 _UNITS = ("s", "ms", "us", "ns")
 #: How many decimal digits whole numbers of so many bits have.
 _DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
@@ -25,12 +23,17 @@ _DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 class Widening:
     """What a table's columns are when other rows have joined it.
 
-    `added` are columns that it lacks, `widened` those that get another type; all by name.
+    `added` are columns that it lacks, `widened` those that get another type; all by name. `look_there` are columns of
+    the table, `look_coming` those of the rows, that the type keeps only while no value is beyond `exact`, the greatest
+    whole number up to which 64-bit floating point has every one.
     """
 
+    exact: ClassVar[int] = 2**53
     columns: dict[str, pa.DataType]
     added: dict[str, pa.DataType]
     widened: dict[str, pa.DataType]
+    look_there: frozenset[str] = frozenset()
+    look_coming: frozenset[str] = frozenset()
 
 
 def widening(
@@ -52,6 +55,8 @@ def widening(
     columns = {field.name: field.type for field in there}
     added: dict[str, pa.DataType] = {}
     widened: dict[str, pa.DataType] = {}
+    look_there: set[str] = set()
+    look_coming: set[str] = set()
     for field in coming:
         if field.name not in columns:
             columns[field.name] = added[field.name] = field.type
@@ -64,11 +69,15 @@ def widening(
             raise refuse(field.name, old, field.type)
         if not alike(old, new):
             columns[field.name] = widened[field.name] = new
-    return Widening(columns, added, widened)
+        if looks_needed(old, new):
+            look_there.add(field.name)
+        if looks_needed(field.type, new):
+            look_coming.add(field.name)
+    return Widening(columns, added, widened, frozenset(look_there), frozenset(look_coming))
 
 
 def looks_needed(old: Any, new: Any) -> bool:
-    """Tell whether a type keeps the values of another only within `EXACT_IN_FLOAT64`.
+    """Tell whether a type keeps the values of another only within `Widening.exact`.
 
     >>> import pyarrow as pa
     >>> looks_needed(pa.int64(), pa.float64()), looks_needed(pa.int32(), pa.float64())
@@ -77,6 +86,37 @@ def looks_needed(old: Any, new: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_integer(old) and old.bit_width == 64 and pa.types.is_floating(new))
+
+
+def with_leaves(kind: Any, leaf: Callable[[Any], Any]) -> Any:
+    """Return a type with what is inside of lists, structs and maps replaced; None where `leaf` has nothing for it.
+
+    >>> import pyarrow as pa
+    >>> with_leaves(pa.list_(pa.int8()), lambda kind: pa.int64())
+    ListType(list<item: int64>)
+    """
+    import pyarrow as pa
+
+    is_ = pa.types
+    if not is_.is_nested(kind) or is_.is_union(kind) or not kind.num_fields:
+        return leaf(kind)
+    inner = [with_leaves(kind.field(i).type, leaf) for i in range(kind.num_fields)]
+    if None in inner:
+        return None
+    if is_.is_struct(kind):
+        new = pa.struct([(field.name, each) for field, each in zip(kind, inner, strict=True)])
+    elif is_.is_map(kind):
+        new = pa.map_(with_leaves(kind.key_type, leaf), with_leaves(kind.item_type, leaf))
+    elif is_.is_fixed_size_list(kind):
+        new = pa.list_(inner[0], kind.list_size)
+    elif is_.is_list(kind):
+        new = pa.list_(inner[0])
+    elif is_.is_large_list(kind) or "list_view" in str(kind):
+        new = pa.large_list(inner[0])
+    else:
+        return leaf(kind)
+    # The names of a list's inside differ from library to library, and say nothing.
+    return kind if kind.equals(new) else new
 
 
 def empty_columns(table: pa.Table) -> set[str]:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from assetry.plugin import Asset, Column, Relation, Rows, Saved, ValueStoreError, content_version, nothing_kept
+from assetry.plugin import Asset, Relation, Rows, Saved, ValueStoreError, content_version, nothing_kept
 
 from assetry_duckdb.aside import writable
 from assetry_duckdb.rows import write_rows
-from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns, table_kind
+from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns
+from assetry_duckdb.tables import VALUE, has_partitions, write
+from assetry_duckdb.types import PARTITION, check_nanoseconds, read, to_duckdb
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Column that tells the partitions of a partitioned asset apart; added when kept, left out when read.
-PARTITION = "_partition"
 #: Seconds to wait for a file that another process has locked, and for a table that another thread is writing.
 PATIENCE = 5.0
 _MEMORY = ":memory:"
@@ -106,12 +106,11 @@ class DuckDBIO:
             raise nothing_kept(asset, partition, place)
         with self._connection(relation) as connection:
             try:
-                table = connection.sql(f"SELECT * FROM {sql_table(relation)}").to_arrow_table()
+                return _read(connection, relation, asset, partition)
             except duckdb.CatalogException as error:
                 raise nothing_kept(asset, partition, place) from error
             except duckdb.Error as error:
                 raise ValueStoreError(f"{relation} cannot be read: {error}") from error
-        return _partition_of(table, asset, partition)
 
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
         """Replace the table, or the rows of one partition; readers see the old rows or the new ones.
@@ -119,22 +118,18 @@ class DuckDBIO:
         Raises `ValueStoreError`, and leaves what was there, when DuckDB refuses.
         """
         relation = self.relation(asset)
-        if not value.column_names:
-            raise ValueStoreError(
-                f"Asset {str(asset.key)!r} has no columns, and a table needs one.",
-                where=asset.source,
-                hint="Return a table that has its columns even when it has no rows.",
-            )
+        table = to_duckdb(value, asset, partition)
         with self._writing(asset, relation) as connection:
-            connection.register("assetry_value", _without_nanoseconds(value))
-            columns = _patiently(lambda: _write(connection, relation, partition))
+            connection.register(VALUE, table)
+            check_nanoseconds(asset, table.schema, table_columns(connection, VALUE))
+            columns = _patiently(lambda: write(connection, relation, asset, partition))
         return Saved(content_version(value), columns, {"rows": value.num_rows, "relation": str(relation)})
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
         """Save rows as they come, in one transaction; see `assetry.plugin.Rows`."""
         relation = self.relation(asset)
         with self._writing(asset, relation) as connection:
-            columns, facts = _patiently(lambda: write_rows(connection, relation, rows))
+            columns, facts = _patiently(lambda: write_rows(connection, relation, asset, rows))
         return Saved(None, columns, {**facts, "relation": str(relation)})
 
     def close(self) -> None:
@@ -161,7 +156,7 @@ class DuckDBIO:
                 yield connection
             except duckdb.Error as error:
                 raise ValueStoreError(
-                    f"{relation} cannot be written: {error}",
+                    f"asset {str(asset.key)!r}: {relation} cannot be written: {error}",
                     where=asset.source,
                     hint="What was there before is still there; correct the cause, then run `assetry retry`.",
                 ) from error
@@ -221,65 +216,19 @@ class DuckDBIO:
         )
 
 
-def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, partition: str | None) -> tuple[Column, ...]:
-    """Write the registered value in one transaction; return the columns that the table has then."""
-    table = sql_table(relation)
+def _read(connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, partition: str | None) -> pa.Table:
+    """Return a table, or one partition of it, as it is at one moment."""
+    table, where = sql_table(relation), None
     connection.execute("BEGIN")
     try:
-        existing = table_kind(connection, relation)
-        if existing is None:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_table(relation[:2])}")
-        elif existing == "VIEW":
-            connection.execute(f"DROP VIEW {table}")
-        columns = table_columns(connection, table) if existing == "BASE TABLE" else ()
-        if partition is None:
-            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM assetry_value")
-        elif PARTITION not in [column.name for column in columns]:
-            connection.execute(
-                f"CREATE OR REPLACE TABLE {table} AS SELECT *, {sql_text(partition)} AS {PARTITION} FROM assetry_value"
-            )
-        else:
-            _replace_partition(connection, table, {column.name for column in columns}, partition)
         columns = table_columns(connection, table)
-        connection.execute("COMMIT")
-    except BaseException:
+        if asset.kind == "python" and has_partitions(connection, relation, columns):
+            columns = tuple(column for column in columns if column.name != PARTITION)
+            # Without rows it may be that the partition is empty, or that it was never made; the run's records know.
+            where = None if partition is None else f"{PARTITION} = {sql_text(partition)}"
+        return read(connection, table, columns, where)
+    finally:
         connection.execute("ROLLBACK")
-        raise
-    return tuple(column for column in columns if partition is None or column.name != PARTITION)
-
-
-def _replace_partition(connection: duckdb.DuckDBPyConnection, table: str, known: set[str], partition: str) -> None:
-    folded = {name.casefold() for name in known}
-    for name, kind, *_ in connection.execute("DESCRIBE assetry_value").fetchall():
-        if name.casefold() not in folded:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {sql_name(name)} {kind}")
-    connection.execute(f"DELETE FROM {table} WHERE {PARTITION} = {sql_text(partition)}")
-    connection.execute(f"INSERT INTO {table} BY NAME SELECT *, {sql_text(partition)} AS {PARTITION} FROM assetry_value")
-
-
-def _partition_of(table: pa.Table, asset: Asset, partition: str | None) -> pa.Table:
-    if PARTITION not in table.column_names or asset.kind != "python":
-        return table
-    if partition is not None:
-        import pyarrow.compute as pc
-
-        # Without rows it may be that the partition is empty, or that it was never made; the run's records know.
-        table = table.filter(pc.equal(table.column(PARTITION), partition))
-    return table.drop_columns([PARTITION])
-
-
-def _without_nanoseconds(table: pa.Table) -> pa.Table:
-    """Return the table with times in microseconds where nothing is lost: DuckDB's functions are made for those."""
-    import pyarrow as pa
-
-    for i, each in enumerate(table.schema):
-        if pa.types.is_timestamp(each.type) and each.type.unit == "ns":
-            try:
-                column = table.column(i).cast(pa.timestamp("us", each.type.tz))
-            except pa.ArrowInvalid:
-                continue
-            table = table.set_column(i, each.name, column)
-    return table
 
 
 def _patiently(write: Callable[[], T]) -> T:

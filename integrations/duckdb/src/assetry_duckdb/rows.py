@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assetry.plugin import Column, NothingKeptError, Relation, Rows
+from assetry.plugin import Asset, Column, NothingKeptError, Relation, Rows
 
 from assetry_duckdb.sql import sql_name, sql_table, table_columns, table_kind
+from assetry_duckdb.tables import grow
+from assetry_duckdb.types import TABLES, check_nanoseconds
 
 if TYPE_CHECKING:
     import duckdb
@@ -16,15 +18,18 @@ _COMING, _SHAPE = "assetry_rows", "assetry_shape"
 _STAGED = "temp.main.assetry_staged"
 
 
-def write_rows(connection: duckdb.DuckDBPyConnection, relation: Relation, rows: Rows) -> tuple[Any, dict[str, int]]:
+def write_rows(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, rows: Rows
+) -> tuple[Any, dict[str, int]]:
     """Write rows in one transaction; return the table's columns, and its ``rows`` and how many ``changed``."""
     table = sql_table(relation)
-    reader = rows.open()
+    reader = TABLES.fit_rows(rows.open(), asset)
     connection.register(_COMING, reader)
     connection.register(_SHAPE, reader.schema.empty_table())
+    check_nanoseconds(asset, reader.schema, table_columns(connection, _SHAPE))
     connection.execute("BEGIN")
     try:
-        changed = _write(connection, relation, rows)
+        changed = _write(connection, relation, asset, rows)
         columns = table_columns(connection, table)
         counted = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
         connection.execute("DROP TABLE IF EXISTS " + _STAGED)
@@ -38,7 +43,7 @@ def write_rows(connection: duckdb.DuckDBPyConnection, relation: Relation, rows: 
     return columns, {"rows": int(counted[0][0]), "changed": changed}
 
 
-def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, rows: Rows) -> int:
+def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, rows: Rows) -> int:
     """Bring the table to its new form; return how many rows went in that were not there in just that form."""
     table = sql_table(relation)
     kind = table_kind(connection, relation)
@@ -53,9 +58,9 @@ def _write(connection: duckdb.DuckDBPyConnection, relation: Relation, rows: Rows
         return _count(connection, f"CREATE OR REPLACE TABLE {table} AS {query}")
     if rows.mode == "merge":
         connection.execute(f"CREATE OR REPLACE TEMP TABLE assetry_staged AS {_best_of(rows)}")
-        return _merge(connection, table, rows)
-    _add_columns(connection, table, _SHAPE)
-    return _count(connection, f"INSERT INTO {table} BY NAME SELECT * FROM {_COMING}")
+        return _merge(connection, table, asset, rows)
+    chosen = grow(connection, table, _COMING, asset, shape=_SHAPE)
+    return _count(connection, f"INSERT INTO {table} BY NAME SELECT {chosen} FROM {_COMING}")
 
 
 def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
@@ -72,9 +77,9 @@ def _best_of(rows: Rows) -> str:
     )
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:
+def _merge(connection: duckdb.DuckDBPyConnection, table: str, asset: Asset, rows: Rows) -> int:
     """Let what is staged take the place of what has the same keys, but for what is no news; return how much it was."""
-    _add_columns(connection, table, _STAGED)
+    chosen = grow(connection, table, _STAGED, asset)
     staged = {column.name.casefold() for column in table_columns(connection, _STAGED)}
     columns = table_columns(connection, table)
     same_keys = _same([column for column in columns if column.name in rows.keys])
@@ -88,7 +93,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int
     present = _same([each for each in columns if each.name.casefold() in staged])
     connection.execute(f"DELETE FROM {_STAGED} AS s USING {table} AS t WHERE {' AND '.join([present, *missing])}")
     connection.execute(f"DELETE FROM {table} AS t USING {_STAGED} AS s WHERE {same_keys}")
-    return _count(connection, f"INSERT INTO {table} BY NAME SELECT * FROM {_STAGED}")
+    return _count(connection, f"INSERT INTO {table} BY NAME SELECT {chosen} FROM {_STAGED}")
 
 
 def _same(columns: list[Column]) -> str:
@@ -96,10 +101,3 @@ def _same(columns: list[Column]) -> str:
     return " AND ".join(
         f"CAST(s.{sql_name(each.name)} AS {each.type}) IS NOT DISTINCT FROM t.{sql_name(each.name)}" for each in columns
     )
-
-
-def _add_columns(connection: duckdb.DuckDBPyConnection, table: str, coming: str) -> None:
-    known = {column.name.casefold() for column in table_columns(connection, table)}
-    for column in table_columns(connection, coming):
-        if column.name.casefold() not in known:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {sql_name(column.name)} {column.type}")

@@ -1,0 +1,161 @@
+"""A table put in the place of what is there, and one partition of it; columns that become wider for what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from assetry.plugin import Asset, Column, Relation, Widening, plain_type
+
+from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns, table_kind
+from assetry_duckdb.types import PARTITION, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+#: Under which name a value waits to be written.
+VALUE = "assetry_value"
+#: What is said of a column that is called as that of partitions, and is one of the asset's own.
+_OWN = "assetry: a column of the asset's own, not that of partitions"
+
+
+def has_partitions(connection: duckdb.DuckDBPyConnection, relation: Relation, columns: tuple[Column, ...]) -> bool:
+    """Tell whether a table is one of partitions, and not one whose asset has a column of that name."""
+    if PARTITION not in [column.name for column in columns]:
+        return False
+    found = connection.execute(
+        "SELECT comment FROM duckdb_columns() WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) "
+        "AND lower(table_name) = lower(?) AND column_name = ?",
+        [*relation, PARTITION],
+    ).fetchall()
+    return (_OWN,) not in found
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, partition: str | None
+) -> tuple[Column, ...]:
+    """Write the registered value in one transaction; return the columns that the table has then."""
+    table = sql_table(relation)
+    connection.execute("BEGIN")
+    try:
+        existing = table_kind(connection, relation)
+        if existing is None:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_table(relation[:2])}")
+        elif existing == "VIEW":
+            connection.execute(f"DROP VIEW {table}")
+        columns = table_columns(connection, table) if existing == "BASE TABLE" else ()
+        if partition is None:
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {VALUE}")
+        elif not has_partitions(connection, relation, columns):
+            connection.execute(
+                f"CREATE OR REPLACE TABLE {table} AS SELECT *, {sql_text(partition)} AS {PARTITION} FROM {VALUE}"
+            )
+        else:
+            _replace_partition(connection, table, asset, partition)
+        columns = table_columns(connection, table)
+        if partition is None and PARTITION in [column.name for column in columns]:
+            connection.execute(f"COMMENT ON COLUMN {table}.{PARTITION} IS {sql_text(_OWN)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return tuple(column for column in columns if partition is None or column.name != PARTITION)
+
+
+def _replace_partition(connection: duckdb.DuckDBPyConnection, table: str, asset: Asset, partition: str) -> None:
+    connection.execute(f"DELETE FROM {table} WHERE {PARTITION} = {sql_text(partition)}")
+    there, coming = (table_columns(connection, each) for each in (table, VALUE))
+    # As a table without partitions would: two names that are one to DuckDB are no name for both.
+    known = {column.name for column in there}
+    names = [*known, *(column.name for column in coming if column.name not in known)]
+    TABLES.check_names(names, asset)
+    chosen = grow(connection, table, VALUE, asset)
+    connection.execute(
+        f"INSERT INTO {table} BY NAME SELECT {chosen}, {sql_text(partition)} AS {PARTITION} FROM {VALUE}"
+    )
+
+
+def grow(
+    connection: duckdb.DuckDBPyConnection, table: str, coming: str, asset: Asset, *, shape: str | None = None
+) -> str:
+    """Make room in a table for the rows of `coming`, and return the columns to select from there, as SQL.
+
+    The table gets the columns that it lacks, and the types that keep the values of both. `shape` has the columns of
+    rows that can be read once only, so that nothing is known of their values. Raises `ValueStoreError` that names a
+    column.
+    """
+    there = {column.name.casefold(): column for column in table_columns(connection, table)}
+    new = table_columns(connection, shape or coming)
+    # Of the same type in DuckDB's own words: nothing to be done, whatever Arrow calls it.
+    differing = {
+        column.name: there[column.name.casefold()].name
+        for column in new
+        if column.name.casefold() in there and there[column.name.casefold()].type != column.type
+    }
+    missing = [column for column in new if column.name.casefold() not in there]
+    for column in missing:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {sql_name(column.name)} {column.type}")
+    if not differing:
+        return ", ".join(sql_name(column.name) for column in new)
+    own = {name: name for name in differing}
+    old, come = _schema(connection, table, differing), _schema(connection, shape or coming, own)
+    free = _without_values(connection, table, differing)
+    empty = set() if shape else _without_values(connection, coming, own)
+    grown = TABLES.grown(asset, old, come, free, empty)
+    for name in differing:
+        there_too_great = name in grown.look_there - free and _exceeds(connection, table, differing[name])
+        if there_too_great or (not shape and name in grown.look_coming and _exceeds(connection, coming, name)):
+            raise TABLES.no_common_type(asset, name, old.field(name).type, come.field(name).type)
+    for name, written in _written(connection, grown.widened).items():
+        using = f" USING CAST(NULL AS {written})" if name in free else ""
+        connection.execute(f"ALTER TABLE {table} ALTER COLUMN {sql_name(differing[name])} TYPE {written}{using}")
+    return ", ".join(_selected(column, grown, empty) for column in new)
+
+
+def _selected(column: Column, grown: Widening, empty: set[str]) -> str:
+    """Return a column to be inserted as SQL, which fails at a whole number that floating point does not have."""
+    name = sql_name(column.name)
+    if column.name in empty:
+        return f"NULL AS {name}"
+    if column.name not in grown.look_coming:
+        return name
+    said = sql_text(f"column {column.name!r} is floating point there, which does not have the whole number ")
+    return (
+        f"CASE WHEN {name} BETWEEN -{grown.exact} AND {grown.exact} OR {name} IS NULL THEN {name} "
+        f"ELSE error({said} || {name}) END AS {name}"
+    )
+
+
+def _without_values(connection: duckdb.DuckDBPyConnection, table: str, names: Mapping[str, str]) -> set[str]:
+    counts = ", ".join(f"count({sql_name(name)})" for name in names.values())
+    found = connection.execute(f"SELECT {counts} FROM {table}").fetchall()[0]
+    return {name for name, count in zip(names, found, strict=True) if not count}
+
+
+def _exceeds(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> bool:
+    exact, column = Widening.exact, sql_name(name)
+    return bool(
+        connection.execute(f"SELECT 1 FROM {table} WHERE {column} NOT BETWEEN -{exact} AND {exact} LIMIT 1").fetchall()
+    )
+
+
+def _schema(connection: duckdb.DuckDBPyConnection, table: str, names: Mapping[str, str]) -> pa.Schema:
+    """Return the Arrow types of columns of a table, under the names by which they are mapped."""
+    import pyarrow as pa
+
+    found = connection.sql(f"SELECT {', '.join(map(sql_name, names.values()))} FROM {table} LIMIT 0").to_arrow_table()
+    return pa.schema([(name, plain_type(field.type)) for name, field in zip(names, found.schema, strict=True)])
+
+
+def _written(connection: duckdb.DuckDBPyConnection, kinds: Mapping[str, pa.DataType]) -> dict[str, str]:
+    """Return how DuckDB writes Arrow types."""
+    import pyarrow as pa
+
+    if not kinds:
+        return {}
+    connection.register("assetry_kinds", pa.schema(list(kinds.items())).empty_table())
+    try:
+        return {column.name: str(column.type) for column in table_columns(connection, "assetry_kinds")}
+    finally:
+        connection.unregister("assetry_kinds")
