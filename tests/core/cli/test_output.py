@@ -57,6 +57,32 @@ def test_a_closed_stream_changes_nothing_else(noisy: Path, closed: str) -> None:
     assert json.loads(call(noisy, "assetry status --output json").stdout)["counts"] == {"fresh": 1}
 
 
+def on_a_terminal(folder: Path, *arguments: str) -> str:
+    """Return what a person sees of a call on a terminal, control characters included."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "assetry", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        seen = b""
+        try:
+            while got := os.read(ours, 4096):
+                seen += got
+        except OSError:  # the terminal has been left
+            pass
+    os.close(ours)
+    return seen.decode()
+
+
+def test_a_terminal_shows_what_is_being_read_until_there_is_more_to_show(tmp_path: Path) -> None:
+    (tmp_path / "assets.py").write_text("from assetry import asset\n\n@asset\ndef one() -> int:\n    return 1\n")
+    seen = on_a_terminal(tmp_path, "list", "-q")
+    assert "Reading" not in seen
+    seen = on_a_terminal(tmp_path, "list")
+    assert seen.index("Reading python …") < seen.index("\r\x1b[2K") < seen.index("python: 1 asset")
+    assert "Reading" not in call(tmp_path, "assetry list").stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
 @pytest.mark.parametrize("output", ["text", "json", "ndjson"])
 def test_a_full_disk_below_stdout_shows_in_the_exit_code_and_the_run_goes_on(noisy: Path, output: str) -> None:

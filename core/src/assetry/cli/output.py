@@ -93,8 +93,35 @@ class Output:
             self.failure = self.failure or error
 
 
+#: Whether a note stands on the terminal that the next line takes away.
+_passing = False
+
+
+def passing_note(text: str, color: bool | None = None) -> None:
+    """Write to stderr, where that is a terminal, what stands there until the next line is written."""
+    global _passing  # noqa: PLW0603 - there is one terminal
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return
+    end_passing_note()
+    with suppress(OSError, UnicodeEncodeError, ValueError):
+        click.echo(click.style(text, dim=True), file=sys.stderr, nl=False, color=color)
+        sys.stderr.flush()
+        _passing = True
+
+
+def end_passing_note() -> None:
+    """Take the passing note away."""
+    global _passing  # noqa: PLW0603
+    if _passing:
+        _passing = False
+        with suppress(OSError, ValueError):
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+
 def write_line(stream: TextIO, text: str, color: bool | None = None) -> None:
     """Write a line, each character that the stream cannot hold as its escape."""
+    end_passing_note()
     try:
         click.echo(text, file=stream, color=color)
     except UnicodeEncodeError:

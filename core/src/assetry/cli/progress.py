@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from assetry.cli.lines import event_line
-from assetry.cli.output import note_line
+from assetry.cli.output import end_passing_note, note_line
 from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
 from assetry.cli.text import counted, cut, elapsed, listed
@@ -174,6 +174,7 @@ class LiveProgress(Progress):
         )
 
     def __enter__(self) -> Self:
+        end_passing_note()
         self._live.start()
         return self
 

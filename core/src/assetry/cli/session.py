@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assetry.cli.output import Output, note_line
+from assetry.cli.output import Output, end_passing_note, note_line, passing_note
 from assetry.errors import UsageError
 
 if TYPE_CHECKING:
     from assetry.project.project import Project
     from assetry.selection.selection import Selection
+    from assetry.types.assets import Integration
+    from assetry.types.keys import AssetKey
 
 VERSION = 1
 
@@ -60,18 +62,28 @@ class Session:
             from assetry.project.project import Project
 
             tell_doubts(self.warn)
-            self._project = Project.load(".")
+            self._project = Project.load(".", on_load=self._loading)
             for problem in self._project.plugins.problems:
                 self.warn(f"plugin {problem.plugin}: {problem.message}")
         return self._project
+
+    def _loading(self, integration: Integration) -> None:
+        """Say on a terminal what is being read; for dbt that takes seconds."""
+        if not self.quiet:
+            kind = f" ({integration.kind})" if integration.kind != integration.name else ""
+            passing_note(f"Reading {integration.name}{kind} …", self.color)
 
     @property
     def selectors(self) -> tuple[str, ...] | None:
         """Return the selections, None when everything is meant."""
         return self.select or None
 
-    def chosen(self) -> Selection:
-        """Return what is selected, in the graph's order; warn of parts of the selection that match nothing."""
+    def chosen(self) -> tuple[AssetKey, ...]:
+        """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
+        return self.selection().keys
+
+    def selection(self) -> Selection:
+        """Return what is selected, to be handed on; warn of parts of the selection that match nothing."""
         found = self.project.selection(self.selectors, self.exclude)
         for part in found.unmatched:
             near = f"; did you mean {' or '.join(repr(str(name)) for name in part.near)}?" if part.near else "."
@@ -81,6 +93,7 @@ class Session:
 
     def close(self) -> None:
         """Close the project, and go back to the folder that the call came from."""
+        end_passing_note()
         if self._project is not None:
             self._project.close()
             self._project = None

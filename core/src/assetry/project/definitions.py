@@ -29,14 +29,16 @@ BUILT_IN = {"executors": "assetry.run.threads", "io": "assetry.io.plugin", "stor
 #: The module beside the project file that may hold the project's own hooks.
 LOCAL_PLUGINS = "assetry_plugins"
 
+#: What is called with each integration before it is loaded.
+OnLoad = Callable[[Integration], None]
 Definition = Asset | AssetCheck | AssetFunction[Any, Any]
 
 
 class Definitions:
     """What a project consists of: assets given by hand, integrations, and the plugins that load these.
 
-    `plugins` are those of the project, beside the installed ones; or all there are, loaded already. Nothing is loaded
-    before it is needed.
+    `plugins` are those of the project, beside the installed ones; or all there are, loaded already. `on_load` is called
+    with each integration before it is loaded. Nothing is loaded before it is needed.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class Definitions:
         given: Iterable[Any] = (),
         integrations: Sequence[Integration] = (),
         plugins: Sequence[Any] | Plugins = (),
+        on_load: OnLoad | None = None,
     ) -> None:
         self._settings = settings
+        self._on_load = on_load or (lambda _: None)
         self._given = tuple(_flat(given))
         self._integrations = tuple(integrations)
         self._local = plugins if isinstance(plugins, Plugins) else tuple(plugins)
@@ -112,6 +116,7 @@ class Definitions:
         found = [each for each in self._given if isinstance(each, (Asset, AssetCheck))]
         with paused_gc():
             for integration in self.integrations:
+                self._on_load(integration)
                 found += self.plugins.load_assets(integration)
             assets = [each for each in found if isinstance(each, Asset)]
             checks = [each for each in found if isinstance(each, AssetCheck)]

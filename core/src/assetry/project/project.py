@@ -21,7 +21,7 @@ from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
-from assetry.project.definitions import Definitions, local_plugins
+from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.run.loop import execute
@@ -49,7 +49,7 @@ class Project:
     ``load_assets_from_dbt_project()`` returns. `integrations` are loaded through their plugins. `plugins` are local
     ones, modules or objects (or a loaded `Plugins`, in the place of all installed ones). `root` is the project's
     folder, that relative paths start from. `store`, `io` and `executor` are URLs and go before what `settings`, those
-    of a project file, say.
+    of a project file, say. `on_load` is called with each integration before it is loaded.
 
     Nothing is loaded before it is needed: definitions at the first use of `graph`, which raises `DefinitionError`.
 
@@ -77,21 +77,24 @@ class Project:
         io: str | None = None,
         executor: str | None = None,
         settings: Settings | Path | str | None = None,
+        on_load: OnLoad | None = None,
     ) -> None:
         # Before there was `root`, a folder was given as `settings`.
         base = settings if isinstance(settings, Settings) else Settings(Path(settings or root).resolve())
         self.settings = replace(base, store=store or base.store, io=io or base.io, executor=executor or base.executor)
-        self._definitions = Definitions(self.settings, assets, integrations, plugins)
+        self._definitions = Definitions(self.settings, assets, integrations, plugins, on_load)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] = ".", *, plugins: Sequence[Any] = ()) -> Project:
+    def load(
+        cls, path: str | os.PathLike[str] = ".", *, plugins: Sequence[Any] = (), on_load: OnLoad | None = None
+    ) -> Project:
         """Find the project in a folder (or above it) and return it.
 
         With a project file, what it names; without one, the integrations that plugins recognise in the folder, and
         ``assets.py`` or ``assets/``. Raises `ProjectFileError`.
         """
         settings = read_settings(Path(path))
-        return cls(settings=settings, plugins=[*plugins, *local_plugins(settings.root)])
+        return cls(settings=settings, plugins=[*plugins, *local_plugins(settings.root)], on_load=on_load)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 

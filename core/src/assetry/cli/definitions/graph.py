@@ -21,7 +21,7 @@ def draw_graph(session: Session) -> None:
     As text, what is made from an asset stands below it. An asset with several inputs stands below the last of them;
     "⋯" marks where it was mentioned before. --output svg gives a picture: assetry graph --output svg > graph.svg
     """
-    drawing = drawing_of(session.project.graph, session.chosen().keys)
+    drawing = drawing_of(session.project.graph, session.chosen())
     if session.output == "dot":
         session.say(dot(drawing))
     elif session.output == "svg":

@@ -24,7 +24,7 @@ def list_assets(session: Session) -> None:
     -q lists bare keys, -v adds what each is made from.
     """
     project = session.project
-    assets = [project.graph[key] for key in session.chosen().keys]
+    assets = [project.graph[key] for key in session.chosen()]
     if not session.text:
         session.emit({"assets": [asset_to_json(asset, project.group_of(asset)) for asset in assets]}, rows="assets")
     elif session.quiet:

@@ -19,7 +19,7 @@ def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
     made from it. Exit code 1 when an asset, a check or something else of a tool failed, 130 when the run was cancelled
     (Ctrl-C).
     """
-    chosen = session.chosen()
+    chosen = session.selection()
     project = session.project
     plan = project.plan(chosen, **ask)
     if not plan.invocations:

@@ -17,7 +17,7 @@ def observe_assets(session: Session) -> int:
     """
     project = session.project
     with progress_for(session) as progress:
-        result = project.observe(session.chosen(), on_event=progress.take)
+        result = project.observe(session.selection(), on_event=progress.take)
     if session.text:
         seen, new = result.counts.get("observed", 0), result.counts.get("new_content", 0)
         session.say(f"{counted(seen, 'asset')} observed, {new} with new content")

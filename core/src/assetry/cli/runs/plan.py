@@ -40,7 +40,7 @@ def show_plan(session: Session, exit_code: bool, **ask: Unpack[PlanKeywords]) ->
     Every invocation of a tool is counted, and the last line tells whether a plan with fewer exists. Python functions
     are listed but not counted: they run in assetry's own process.
     """
-    chosen = session.chosen()
+    chosen = session.selection()
     project = session.project
     plan = project.commands(project.plan(chosen, **ask))
     if session.text:

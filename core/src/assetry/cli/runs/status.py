@@ -26,7 +26,7 @@ def show_status(session: Session, exit_code: bool) -> int:
     What is out of date is grouped by its cause: an asset whose code changed stands once, and below it what is made
     from it. -v names every asset.
     """
-    found = session.project.status(session.chosen())
+    found = session.project.status(session.selection())
     stale = stale_keys(found)
     if session.text:
         session.say("\n".join(status_lines(found, None if session.verbose else _MOST)))
