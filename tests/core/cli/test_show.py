@@ -16,6 +16,64 @@ def test_text_tells_all_of_an_asset(shop: Folder) -> None:
     assert "last made" in text
 
 
+KINDS = """
+from datetime import timedelta
+from assetry import CheckResult, Column, asset, asset_check
+
+@asset(metadata={"dashboard": "https://example.com/1"}, freshness_policy=timedelta(hours=6), retry_policy=2,
+       automation="overdue", schema=[Column("id", "bigint", "The number.")])
+def orders():
+    import pandas
+    return pandas.DataFrame({"id": [1], "found": ["x"]})
+
+@asset_check(asset=orders)
+def good(x) -> bool:
+    return True
+
+@asset_check(asset=orders, severity="warn")
+def few(x) -> CheckResult:
+    return CheckResult(False, "too few", {"rows": 1})
+
+@asset_check(asset=orders)
+def bad(x) -> CheckResult:
+    return CheckResult(False, "all wrong")
+"""
+
+
+def test_outcomes_of_checks_policies_metadata_and_columns_that_are_not_declared(shop: Folder) -> None:
+    shop.write("shop_assets.py", KINDS)
+    assert shop.call("show", "orders").stdout.count("not run yet") == 3
+    assert shop.json("show", "orders")["asset"]["checks"][0]["last"] is None
+    shop.call("materialize", "-q", code=1)
+    lines = [" ".join(line.split()) for line in shop.call("show", "orders").stdout.splitlines()]
+    for line in (
+        "good error passed just now",
+        "few warn warned just now: too few",
+        "bad error failed just now: all wrong",
+        "freshness at most 6:00:00 old",
+        "retries up to 2",
+        "automation overdue",
+        "dashboard https://example.com/1",
+        "id bigint The number.",
+    ):
+        assert line in lines
+    assert any(line.startswith("found ") and line.endswith(" not declared") for line in lines)
+    last = {each["name"]: each["last"] for each in shop.json("show", "orders")["asset"]["checks"]}
+    assert (last["good"]["passed"], last["few"]["passed"], last["few"]["metadata"]) == (True, False, {"rows": 1})
+
+
+def test_a_selection_of_one_asset_names_it(shop: Folder) -> None:
+    assert shop.json("show", "key:shop/total")["asset"]["key"] == "shop/total"
+    refused = shop.call("show", "kind:python", code=2)
+    assert "'kind:python' means 3 assets, orders, shop/total and report." in refused.stderr
+
+
+def test_a_label_stands_apart_from_its_value(shop: Folder) -> None:
+    shop.write("assetry_plugins.py", FACETS.replace("facets=facets", "aliases=['raw/events']"))
+    shop.write("assetry.toml", 'modules = []\n[integrations.acme]\nkind = "acme"\n')
+    assert "  also known as  raw/events\n" in shop.call("show", "events").stdout
+
+
 def test_code_parts_are_shown_on_request(shop: Folder) -> None:
     assert "Code\n" not in shop.call("show", "total").stdout
     assert "Code\n" in shop.call("show", "total", "-v").stdout

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from assetry.cli.runs.status import status_lines
 from assetry.status.staleness import Reason, Status
 from assetry.types.keys import AssetKey
+from click import unstyle
 
 if TYPE_CHECKING:
     from conftest import Folder
@@ -47,6 +48,54 @@ def test_a_failure_is_told_with_what_it_stopped(failing: Folder) -> None:
     assert "failed  shop/total: the last attempt failed: " in text
     assert "no sum today" in text
     assert "1 fresh, 1 failed, 1 never made" in text
+
+
+def test_checks_that_warned_are_told(shop: Folder) -> None:
+    shop.write("shop_assets.py", WARNING)
+    shop.call("materialize", "-q")
+    assert "  warned  a: check few: too few" in shop.call("status").stdout.splitlines()
+    assert shop.json("status")["assets"][0]["warnings"] == [{"check": "few", "message": "too few"}]
+    assert "warned" not in shop.call("status", "-s", "b").stdout
+    shop.write("shop_assets.py", WARNING.replace("False", "True"))
+    shop.call("materialize", "-q")
+    assert "warned" not in shop.call("status").stdout
+
+
+WARNING = """
+from assetry import CheckResult, asset, asset_check
+
+@asset
+def a():
+    return 1
+
+@asset
+def b():
+    return 2
+
+@asset_check(asset=a, severity="warn")
+def few(x) -> CheckResult:
+    return CheckResult(False, "too few")
+"""
+
+
+def test_an_asset_stands_in_one_line_with_all_that_is_its_own() -> None:
+    key = AssetKey("a")
+    own = (
+        Reason("last_failed", key, "the last attempt failed: no\nmore"),
+        Reason("code_changed", key, "its body changed"),
+    )
+    above = Reason("upstream_changed", AssetKey("raw"), "`raw` was made anew")
+    told = [unstyle(line) for line in status_lines([Status(key, "failed", (*own, above))])]
+    assert told[1:] == ["  failed  a: the last attempt failed: no; its body changed"]
+
+
+def test_what_is_below_a_cause_is_told_by_its_own_status() -> None:
+    root, key = AssetKey("a"), AssetKey("b")
+    changed = Status(root, "stale", (Reason("code_changed", root, "its body changed"),))
+    for word, line in (("stale", "          and so is b"), ("never", "          below it, never made: b")):
+        below = Status(key, word, (Reason("upstream_changed", root, "`a` changed"),))  # type: ignore[arg-type]
+        told = [unstyle(each) for each in status_lines([changed, below])]
+        assert told[1:] == ["   stale  a: its body changed", line]
 
 
 def test_selection_and_ndjson(shop: Folder) -> None:

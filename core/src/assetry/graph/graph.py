@@ -138,6 +138,12 @@ class AssetGraph:
             raise AmbiguousNameError(
                 f"{name!r} means {_listed(self.keys[i] for i in candidates)}.", hint="Write the whole key."
             )
+        part = next((each.key for each in self.inlined if name in (each.key, each.key.name)), None)
+        if part is not None:
+            raise UsageError(
+                f"{str(part)!r} is not an asset: it becomes part of what reads it.",
+                hint=f"See `assetry list -s {part.name}+` for what does.",
+            )
         raise _unknown(name, self._index)
 
     def named(self, name: str) -> tuple[int, ...]:

@@ -203,6 +203,11 @@ class Project:
         wanted = self.graph[key].key
         return next(status for status in self._statuses if status.key == wanted)
 
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
+        """Return how the checks of assets last came out, by asset and name; only of checks that are still defined."""
+        defined = {(asset.key, check.name) for asset in self.graph.assets for check in asset.checks}
+        return {place: told for place, told in self.store.latest_checks(keys).items() if place in defined}
+
     # -- plan and run --------------------------------------------------------------------------------------------
 
     @with_plan_keywords

@@ -68,14 +68,17 @@ def _check_to_json(ref: CheckRef) -> dict[str, str]:
     return {"key": str(ref.key), "check": ref.check}
 
 
-def status_to_json(statuses: Sequence[Status]) -> dict[str, Any]:
-    """Return what ``assetry status --output json`` prints.
+def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -> dict[str, Any]:
+    """Return what ``assetry status --output json`` prints; `warned` are checks that did not pass and stop nothing.
 
     >>> from assetry.types.keys import AssetKey
     >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
     {'fresh': 1}
     """
     words = [each.status for each in statuses]
+    warnings: dict[str, list[dict[str, Any]]] = {}
+    for check in warned:
+        warnings.setdefault(check.key, []).append({"check": check.check, "message": check.message})
     return {
         "version": 1,
         "counts": {word: words.count(word) for word in STATUS_NAMES if word in words},
@@ -88,6 +91,7 @@ def status_to_json(statuses: Sequence[Status]) -> dict[str, Any]:
                 ],
                 "last_materialized": each.last_materialized and each.last_materialized.astimezone(UTC).isoformat(),
                 "run": each.run,
+                "warnings": warnings.get(each.key, []),
             }
             for each in statuses
         ],

@@ -12,15 +12,17 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.definitions.describe import heading, kind_of
 from assetry.cli.session import Session
-from assetry.cli.text import ago, aligned, counted, cut, duration, moment
+from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment
+from assetry.errors import UsageError
+from assetry.project.project import Project
 from assetry.selection.facets import facet_methods, facet_values
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
+from assetry.types.events import Checked
+from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt, EventRecord, Materialization
 from assetry.views.json import asset_to_json, data, status_to_json
-
-_LABEL = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class Facts:
     tried: Attempt | None
     partitions: int
     panels: tuple[Panel, ...]
+    checks: Mapping[str, EventRecord]
 
 
 def show_asset(session: Session, key: str) -> None:
     """Show one asset in full: what it is, what it is made from, how it is and why.
 
-    KEY may be the last part of the key, when only one asset has it.
+    KEY may be the last part of the key, when only one asset has it, or a selection that means one asset.
     """
     facts = _facts(session, key)
     if session.text:
@@ -50,7 +53,7 @@ def show_asset(session: Session, key: str) -> None:
 
 def _facts(session: Session, key: str) -> Facts:
     project = session.project
-    asset = project.graph[project.graph.find(key)]
+    asset = project.graph[_key(project, key)]
     made = list(project.store.latest([asset.key]).values())
     tried = list(project.store.attempts([asset.key]).values())
     last_made = max(made, key=lambda each: each.at, default=None)
@@ -64,7 +67,20 @@ def _facts(session: Session, key: str) -> Facts:
         tried=last_tried,
         partitions=len(made),
         panels=tuple(project.plugins.panels(asset, context)),
+        checks={name: told for (_, name), told in project.latest_checks([asset.key]).items()},
     )
+
+
+def _key(project: Project, text: str) -> AssetKey:
+    """Return the one asset that a key, its last part or a selection means."""
+    if ":" not in text or text in project.graph:
+        return project.graph.find(text)
+    found = project.select(text)
+    if len(found) > 1:
+        raise UsageError(
+            f"{text!r} means {len(found)} assets, {listed(found)}.", hint="Name one: `assetry list -s` shows them all."
+        )
+    return found[0]
 
 
 def _json(facts: Facts, session: Session) -> dict[str, Any]:
@@ -73,7 +89,13 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
     return {
         **asset_to_json(asset, session.project.group_of(asset)),
         "checks": [
-            {"name": each.name, "severity": each.severity, "description": each.description, "source": each.source}
+            {
+                "name": each.name,
+                "severity": each.severity,
+                "description": each.description,
+                "source": each.source,
+                "last": _last(facts.checks.get(each.name)),
+            }
             for each in asset.checks
         ],
         "consumers": [str(each.key) for each in facts.consumers],
@@ -96,16 +118,18 @@ def _text(facts: Facts, session: Session) -> Iterable[str]:
         yield ""
         yield from (f"  {line}".rstrip() for line in asset.description.strip().splitlines())
     yield ""
-    for label, value in _properties(facts, session):
-        yield _property(label, value)
+    properties = list(_properties(facts, session))
+    width = max(len(label) for label, _ in properties) + 2
+    for label, value in properties:
+        yield _property(label, value, width)
     yield from _parts(facts, session)
     for panel in facts.panels:
         yield from _panel(panel)
 
 
-def _property(label: str, value: str) -> str:
+def _property(label: str, value: str, width: int) -> str:
     first, *more = value.splitlines() or [""]
-    return "\n".join([f"  {label:<{_LABEL}}{first}", *(f"  {'':<{_LABEL}}{line}" for line in more)])
+    return "\n".join([f"  {label:<{width}}{first}", *(f"  {'':<{width}}{line}" for line in more)])
 
 
 def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
@@ -120,13 +144,67 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
         "tags": ", ".join(asset.tags),
         "also known as": ", ".join(asset.aliases),
         "runs in": listed["invocation_group"],
-        "partitions": f"{facts.partitions} made" if asset.partitions_def else None,
+        "partitions": f"{_partitions(asset)}{facts.partitions} made" if asset.partitions_def else None,
+        **_policies(asset),
     }
     yield from ((label, value) for label, value in optional.items() if value)
     reasons = "".join(f"\n- {reason.text}" for reason in status.reasons)
     yield "status", status.status + reasons
     if facts.made is not None:
         yield "last made", _made(facts.made, session.verbose > 0)
+
+
+def _partitions(asset: Asset) -> str:
+    tag: tuple[str, str] | None = getattr(asset.partitions_def, "json_tag", None)
+    return f"{tag[1]}, " if tag else ""
+
+
+def _policies(asset: Asset) -> Mapping[str, str | None]:
+    fresh, retry, automation = asset.freshness_policy, asset.retry_policy, asset.automation
+    return {
+        "freshness": f"at most {fresh.max_age} old" if fresh else None,
+        "retries": f"up to {retry.attempts}" if retry else None,
+        "automation": automation.when if automation else None,
+        "kept in": asset.io.partition(":")[0] if asset.io else None,
+    }
+
+
+def _last(told: EventRecord | None) -> dict[str, Any] | None:
+    """Return how a check last came out, as JSON."""
+    if told is None or not isinstance(told.event, Checked):
+        return None
+    event = told.event
+    return {
+        "passed": event.passed,
+        "message": event.message,
+        "at": told.at.astimezone(UTC).isoformat(),
+        "run": told.run,
+        "metadata": data(event.metadata),
+    }
+
+
+def _outcome(told: EventRecord | None) -> str:
+    """Return how a check last came out, as words."""
+    if told is None or not isinstance(told.event, Checked):
+        return "not run yet"
+    event = told.event
+    when = ago(told.at, datetime.now(UTC))
+    if event.passed:
+        return f"passed {when}"
+    message = f": {cut(event.message, 80)}" if event.message else ""
+    return f"{'failed' if event.stops else 'warned'} {when}{message}"
+
+
+def _columns(facts: Facts) -> Iterable[Sequence[str]]:
+    """Yield the columns that are declared, then those that only the table has."""
+    seen = facts.made.columns if facts.made is not None and facts.made.columns else ()
+    types = {each.name: each.type for each in seen}
+    declared = {each.name for each in facts.asset.columns}
+    for each in facts.asset.columns:
+        yield each.name, each.type or types.get(each.name) or "", cut(each.description, 60)
+    for each in seen:
+        if each.name not in declared:
+            yield each.name, each.type or "", "not declared" if declared else ""
 
 
 def _made(made: Materialization, everything: bool) -> str:
@@ -144,13 +222,17 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
     inputs = [graph[dep.key] for dep in asset.deps]
     yield from _section("Made from", [(each.key, kind_of(each), each.source or "") for each in inputs])
     yield from _section("Used by", [(each.key, kind_of(each), each.source or "") for each in facts.consumers])
-    checks = [(each.name, each.severity, cut(each.description, 60)) for each in asset.checks]
+    checks = [
+        (each.name, each.severity, _outcome(facts.checks.get(each.name)), cut(each.description, 60))
+        for each in asset.checks
+    ]
     yield from _section("Checks", checks)
-    columns = [(each.name, each.type or "", cut(each.description, 60)) for each in asset.columns]
-    yield from _section("Columns", columns)
+    yield from _section("Columns", list(_columns(facts)))
+    room = None if session.verbose else 100
+    metadata = [(str(name), cut(str(value), room) if room else str(value)) for name, value in asset.metadata.items()]
+    yield from _section("Metadata", metadata)
     if session.verbose:
         yield from _section("Code", [(name, cut(version, 16)) for name, version in asset.code_parts.items()])
-        yield from _section("Metadata", [(str(name), str(value)) for name, value in asset.metadata.items()])
         found = [(name, ", ".join(facet_values(asset.facets, name))) for name in facet_methods(asset.facets)]
         yield from _section("Facets", found)
 

@@ -9,8 +9,9 @@ import click
 
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import counted, listed
-from assetry.status.staleness import STATUS_NAMES, Reason, Status, stale_keys
+from assetry.cli.text import counted, cut, listed
+from assetry.status.staleness import STATUS_NAMES, Status, stale_keys
+from assetry.types.events import Checked
 from assetry.views.json import status_to_json
 
 #: Exit code of --exit-code when something is out of date.
@@ -24,27 +25,49 @@ def show_status(session: Session, exit_code: bool) -> int:
     """Tell what is fresh, stale, failed or was never made, and why.
 
     What is out of date is grouped by its cause: an asset whose code changed stands once, and below it what is made
-    from it. -v names every asset.
+    from it. Checks that warned are told as well. -v names every asset.
     """
     found = session.project.status(session.selection())
+    warned = _warnings(session, found)
     stale = stale_keys(found)
     if session.text:
-        session.say("\n".join(status_lines(found, None if session.verbose else _MOST)))
+        most = None if session.verbose else _MOST
+        session.say("\n".join([*status_lines(found, most), *_warning_lines(warned)]))
         if stale:
             session.note("`assetry materialize --stale` brings it up to date; `assetry plan --stale` shows how.")
     else:
-        session.emit(status_to_json(found), rows="assets")
+        session.emit(status_to_json(found, warned), rows="assets")
     return STALE if exit_code and stale else 0
+
+
+def _warnings(session: Session, found: Iterable[Status]) -> list[Checked]:
+    """Return the checks that did not pass last time and stop nothing."""
+    keys = [each.key for each in found]
+    events = session.project.latest_checks(keys).values()
+    return [
+        each.event
+        for each in events
+        if isinstance(each.event, Checked) and not each.event.passed and not each.event.stops
+    ]
+
+
+def _warning_lines(warned: Iterable[Checked]) -> Iterable[str]:
+    for each in warned:
+        yield f"{click.style('  warned', fg='yellow')}  {each.key}: check {each.check}{_said(each.message)}"
+
+
+def _said(message: str | None) -> str:
+    return f": {cut(message, 200)}" if message else ""
 
 
 @dataclass(slots=True)
 class _Cause:
-    """One cause: the status it leads to, the text, the assets it is about, and what is made from these."""
+    """One cause: its text, the assets it is about with their status, and what is made from these, by status."""
 
     word: str
     text: str
     assets: list[str] = field(default_factory=list)
-    below: list[str] = field(default_factory=list)
+    below: dict[str, list[str]] = field(default_factory=dict)
 
 
 def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[str]:
@@ -69,41 +92,42 @@ def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[
 
 
 def _causes(found: Iterable[Status]) -> list[_Cause]:
+    """Return the causes, an asset in one of its own or below those of others."""
     causes: dict[tuple[str, ...], _Cause] = {}
     roots: dict[str, _Cause] = {}
     wanted = [each for each in found if each.status in ("stale", "failed", "never")]
     for status in wanted:
-        for reason in status.reasons:
-            if reason.code != "upstream_changed":
-                cause = causes.setdefault(_of_its_own(status, reason), _Cause(status.status, reason.text))
-                if status.key not in cause.assets:
-                    cause.assets.append(status.key)
-                roots.setdefault(status.key, cause)
+        own = [reason for reason in status.reasons if reason.code != "upstream_changed"]
+        if own:
+            text = "; ".join(dict.fromkeys(cut(reason.text, 300) for reason in own))
+            # What has consequences below stands alone.
+            alone = "" if all(reason.code == "never_materialized" for reason in own) else str(status.key)
+            cause = causes.setdefault((status.status, text, alone), _Cause(status.status, text))
+            cause.assets.append(status.key)
+            roots[status.key] = cause
     for status in wanted:
+        if status.key in roots:
+            continue
         for reason in status.reasons:
-            if reason.code != "upstream_changed":
-                continue
             root = roots.get(reason.asset)
             if root is None:
                 root = causes.setdefault(("above", reason.asset), _Cause(status.status, reason.text))
-            root.below.append(status.key)
+            root.below.setdefault(status.status, []).append(status.key)
     return sorted(causes.values(), key=lambda cause: STATUS_NAMES.index(cause.word))
 
 
-def _of_its_own(status: Status, reason: Reason) -> tuple[str, ...]:
-    """Return what a reason in the asset itself is grouped by; what has consequences below stands alone."""
-    alone = "" if reason.code == "never_materialized" else str(status.key)
-    return (status.status, reason.code, reason.text, alone)
-
-
 def _told(cause: _Cause, most: int | None) -> Iterable[str]:
-    below = [key for key in dict.fromkeys(cause.below) if key not in cause.assets]
-    if cause.assets:
-        yield f"{_word(cause.word)}  {listed(cause.assets, most)}: {cause.text}"
-        if below:
-            yield f"{'':<10}and so {'is' if len(below) == 1 else 'are'} {listed(below, most)}"
-    else:
-        yield f"{_word(cause.word)}  {listed(below, most)}: {cause.text}"
+    below = {word: list(dict.fromkeys(keys)) for word, keys in cause.below.items()}
+    if not cause.assets:
+        for word, keys in below.items():
+            yield f"{_word(word)}  {listed(keys, most)}: {cause.text}"
+        return
+    yield f"{_word(cause.word)}  {listed(cause.assets, most)}: {cause.text}"
+    for word, keys in below.items():
+        if word == cause.word:
+            yield f"{'':<10}and so {'is' if len(keys) == 1 else 'are'} {listed(keys, most)}"
+        else:
+            yield f"{'':<10}below it, {_SAID.get(word, word)}: {listed(keys, most)}"
 
 
 def _word(word: str) -> str:
