@@ -323,3 +323,30 @@ def test_kill_in_mid_run_leaves_the_truth(tmp_path: Path) -> None:
     assert made == ["p", "shop/b"]
     status = answer(folder, "status")
     assert status["counts"] == {"fresh": 3}
+
+
+def test_sample_data_that_a_project_reads_as_a_source_comes_first(load: Callable[..., Project]) -> None:
+    sources = """
+sources:
+  - name: shop
+    schema: raw
+    tables:
+      - name: items
+        columns: [{name: id, data_tests: [unique, not_null]}]
+seeds: [{name: items, columns: [{name: id, data_tests: [unique]}]}]
+"""
+    files = dbt_project("p", {"stg": "select id from {{ source('shop', 'items') }}"}, sources) | {
+        "models/total.sql": "select count(*) as n from {{ ref('stg') }}",
+        "seeds/items.csv": "id\n1\n2\n",
+        "macros/schema.sql": "{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}",
+        "assets.py": PYTHON.replace("(a:", "(items:").replace("return a.", "return items."),
+    }
+    files["dbt_project.yml"] += "seeds: {+schema: raw}\n"
+    project = load(files)
+    plan = project.plan()
+    assert dbt_invocations(plan) == [["p/items"], ["p/stg", "p/total"]]
+    assert plan.minimal
+    result = project.materialize()
+    assert (result.run.state, result.counts["checks_passed"]) == ("succeeded", 3)
+    assert {each.status for each in project.status()} == {"fresh"}
+    assert project.plan(stale=True).count == 0

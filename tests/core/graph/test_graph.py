@@ -5,6 +5,7 @@ import pickle
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -412,7 +413,45 @@ def test_near_misses_say_why() -> None:
     assert "last part" in found["x/u", "u"]
 
 
-def test_a_source_of_a_tools_own_table_is_left_to_the_tool() -> None:
+def test_a_source_over_a_table_of_its_own_tool_is_that_table_and_the_tool_does_not_know_the_order() -> None:
+    seed = model("shop/events", relation=("d", "raw", "events"), integration=SHOP)
+    read = source("shop/raw/events", ("D", "RAW", "events"), checks=[Check("unique_id"), Check("fresh")])
+    seed = replace(seed, checks=(Check("unique_id"),))
+    below = model("shop/stg", "shop/raw/events", integration=SHOP, checks=[Check("both", also=(read.key,))])
+    both = model("shop/both", "shop/raw/events", "shop/events", integration=SHOP)
+    graph = AssetGraph.of(
+        [read, seed, below, both, python("p", "shop/raw/events"), model("other/m", "shop/raw/events")]
+    )
+    assert graph["shop/raw/events"].key == "shop/events"
+    stg = graph.index("shop/stg")
+    # What also refers to the table as such is in order, and other tools have invocations of their own.
+    assert graph.apart == {(graph.index("shop/events"), stg)}
+    assert [(check.name, check.apart) for check in graph["shop/events"].checks] == [
+        ("unique_id", ()),
+        ("events:unique_id", (seed.key,)),
+        ("fresh", (seed.key,)),
+    ]
+    assert graph.assets[stg].checks[0].apart == (seed.key,)
+    assert graph.near_misses() == ()
+
+
+def test_a_source_that_says_it_is_a_table_of_its_own_tool_is_set_apart_too() -> None:
+    made = model("shop/events", integration=SHOP)
+    graph = AssetGraph.of([made, source("shop/raw/e", joins="shop/events"), model("m", "shop/raw/e", integration=SHOP)])
+    assert graph.apart == {(0, 1)}
+
+
+def test_what_is_made_out_of_its_own_table_does_not_become_its_own_source() -> None:
+    table = ("d", "raw", "events")
+    chain = [model("shop/a", "shop/raw/events", integration=SHOP), python("a2", "a")]
+    made = model("shop/events", "a2", relation=table, integration=SHOP)
+    graph = AssetGraph.of([*chain, made, source("shop/raw/events", table)])
+    assert len(graph) == 4
+    assert graph.apart == frozenset()
+    assert "shop/events is made from it" in graph.near_misses()[0].why
+
+
+def test_a_model_that_reads_its_own_table_as_a_source_is_two_nodes() -> None:
     own = model("shop/orders", "shop/raw/orders", relation=("d", "s", "orders"), integration=SHOP)
     graph = AssetGraph.of([own, source("shop/raw/orders", ("d", "s", "orders"))])
     assert len(graph) == 2

@@ -6,11 +6,13 @@ import random
 from collections.abc import Iterator, Sequence
 
 import pytest
-from assetry.plan.collapse import Collapse, Deadlock, Family, Proof, collapse
+from assetry.plan.collapse import Collapse, Deadlock, Family, Mode, Proof, collapse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Graph = tuple[list[tuple[int, ...]], list[int | None], list[Family]]
+Apart = frozenset[tuple[int, int]]
+NONE: Apart = frozenset()
 
 
 # -- brute force ---------------------------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ def acyclic(edges: set[tuple[int, int]], count: int) -> bool:
     return len(ready) == count
 
 
-def valid(place: Sequence[int], graph: Graph) -> bool:
+def valid(place: Sequence[int], graph: Graph, apart: Apart = NONE) -> bool:
     upstream, groups, families = graph
     edges = set()
     for node, parents in enumerate(upstream):
@@ -66,12 +68,14 @@ def valid(place: Sequence[int], graph: Graph) -> bool:
             group = groups[node]
             if place[each] != place[node]:
                 edges.add((place[each], place[node]))
-            elif group is not None and not families[group].ordered and not families[group].whole:
+            elif group is None or families[group].whole:
+                continue
+            elif not families[group].ordered or (each, node) in apart:
                 return False
     return acyclic(edges, max(place, default=-1) + 1)
 
 
-def least(graph: Graph) -> int | None:
+def least(graph: Graph, apart: Apart = NONE) -> int | None:
     """Return the least number of counted blocks over all valid partitions, None when there is none."""
     _, groups, families = graph
     best = None
@@ -79,7 +83,7 @@ def least(graph: Graph) -> int | None:
         counted = {
             block for block, group in zip(place, groups, strict=True) if group is not None and families[group].counted
         }
-        if (best is None or len(counted) < best) and valid(place, graph):
+        if (best is None or len(counted) < best) and valid(place, graph, apart):
             best = len(counted)
     return best
 
@@ -112,7 +116,7 @@ def random_graph(count: int, kinds: int, python: float, seed: int, parents: int 
     return upstream, groups, [Family()] * kinds
 
 
-def check(found: Collapse, graph: Graph) -> None:
+def check(found: Collapse, graph: Graph, apart: Apart = NONE) -> None:
     """Assert all that must hold of any answer."""
     upstream, groups, families = graph
     place = {node: position for position, slot in enumerate(found.slots) for node in slot.members}
@@ -125,6 +129,7 @@ def check(found: Collapse, graph: Graph) -> None:
         for each in parents:
             group = groups[node]
             together = group is not None and (families[group].ordered or families[group].whole)
+            together = together and ((each, node) not in apart or families[group or 0].whole)
             # The slots stand in an order in which they can run, so there is no cycle among them.
             assert place[each] < place[node] or (together and place[each] == place[node])
     for group, family in enumerate(families):
@@ -136,10 +141,10 @@ def check(found: Collapse, graph: Graph) -> None:
     assert found.minimal == (found.lower_bound == found.count)
     assert len(found.splits) == len(counted) - len({slot.group for slot in counted})
     for split in found.splits:
-        check_split(split, found, graph, place)
+        check_split(split, found, graph, place, apart)
 
 
-def check_split(split: Proof, found: Collapse, graph: Graph, place: dict[int, int]) -> None:
+def check_split(split: Proof, found: Collapse, graph: Graph, place: dict[int, int], apart: Apart = NONE) -> None:
     upstream, _, families = graph
     assert found.slots[split.first].group == found.slots[split.second].group == split.group
     if not found.minimal:
@@ -149,7 +154,7 @@ def check_split(split: Proof, found: Collapse, graph: Graph, place: dict[int, in
     for upper, lower in zip(split.path, split.path[1:], strict=False):
         assert upper in upstream[lower] or place[upper] == place[lower]
     # A real certificate: it leaves the group, or steps over a dependency that may not be inside an invocation.
-    if families[split.group].ordered:
+    if families[split.group].ordered and split.path not in apart:
         assert split.first < place[split.path[1]] < split.second
     else:
         assert len(split.path) > 2 or split.path[0] in upstream[split.path[1]]
@@ -178,6 +183,28 @@ def test_fewest_is_the_least_for_whole_unordered_and_uncounted_groups(graph: Gra
     found = collapse(*graph)
     check(found, graph)
     assert found.count == optimum == found.lower_bound
+
+
+@st.composite
+def graphs_with_pairs_apart(draw: st.DrawFn, families: st.SearchStrategy[Family] = FAMILIES) -> tuple[Graph, Apart]:
+    graph = draw(graphs(families, most=7))
+    pairs = [(each, node) for node, parents in enumerate(graph[0]) for each in parents]
+    return graph, frozenset(draw(st.sets(st.sampled_from(pairs)))) if pairs else NONE
+
+
+@settings(max_examples=300, deadline=None)
+@given(graphs_with_pairs_apart(), st.sampled_from(["fewest", "earliest"]))
+def test_pairs_that_are_apart_share_no_invocation_and_the_count_is_still_the_least(
+    given: tuple[Graph, Apart], mode: Mode
+) -> None:
+    graph, apart = given
+    optimum = least(graph, apart)
+    if optimum is None:
+        return
+    found = collapse(*graph, mode=mode, apart=apart)
+    check(found, graph, apart)
+    assert found.lower_bound == optimum
+    assert mode == "earliest" or found.count == optimum
 
 
 def check_deadlock(error: Deadlock, graph: Graph) -> None:
@@ -323,6 +350,13 @@ def test_unordered_members_that_depend_on_each_other_are_parted() -> None:
     found = collapse([(), (0,), (1,), ()], [0, 0, 0, 0], [Family(ordered=False)])
     assert [slot.members for slot in found.slots] == [(0, 3), (1,), (2,)]
     assert [split.path for split in found.splits] == [(0, 1), (1, 2)]
+
+
+def test_what_a_tool_does_not_know_to_order_is_parted() -> None:
+    found = collapse([(), (0,), (1,), ()], [0, 0, 0, 0], [Family()], apart={(0, 1)})
+    assert [slot.members for slot in found.slots] == [(0, 3), (1, 2)]
+    assert found.minimal
+    assert found.splits == (Proof(0, 0, 1, (0, 1)),)
 
 
 def test_uncounted_groups_are_kept_together_and_cost_nothing() -> None:

@@ -514,3 +514,60 @@ def test_json_has_the_shape_of_the_contract() -> None:
         "unchecked": [],
     }
     assert {type(key) for key in data["invocations"][0]["because"]} == {str}
+
+
+# -- what a tool does not know to order --------------------------------------------------------------------------
+
+
+def seeded(*more: Asset) -> list[Asset]:
+    """Return a seed that its own project reads as a source, and what is above and below it."""
+    table = ("d", "raw", "events")
+    return [
+        dbt("events", relation=table, checks=[Check("seed_ok")]),
+        source("raw/events", relation=table, checks=[Check("source_ok")]),
+        dbt("stg", "raw/events"),
+        dbt("mart", "stg", checks=[Check("related", also=(AssetKey("raw/events"),))]),
+        *more,
+    ]
+
+
+def test_a_seed_that_is_read_as_a_source_comes_in_an_invocation_before_with_the_reason() -> None:
+    plan = plan_of(*seeded(dbt("alone")))
+    assert shown(plan) == ["events alone | seed_ok", "stg mart | source_ok related"]
+    assert (plan.count, plan.lower_bound) == (2, 2)
+    assert plan.splits[0].because == (
+        "`stg` reads `events` as a source, so that dbt:shop@dev does not know that it comes after it"
+    )
+    # The tests of the source run beside what reads it, and there the tool heeds them.
+    assert plan.gates[AssetKey("events")] == (CheckRef(AssetKey("events"), "seed_ok"),)
+
+
+def test_python_between_is_no_further_invocation() -> None:
+    plan = plan_of(*seeded(python("p", "raw/events"), dbt("last", "p", "stg")))
+    assert shown(plan) == ["events | seed_ok", "p", "stg mart last | source_ok related"]
+    assert plan.minimal
+
+
+def test_a_seed_alone_leaves_the_tests_of_the_source_and_says_so() -> None:
+    plan = plan_of(*seeded(), select=["events"])
+    assert shown(plan) == ["events | seed_ok"]
+    assert {ref.check for ref in plan.unchecked} == {"source_ok", "related"}
+
+
+def test_what_the_tool_knows_by_another_way_needs_no_invocation_of_its_own() -> None:
+    plan = plan_of(
+        *seeded(dbt("known", "events"), dbt("both", "raw/events", "known")), select=["events", "known", "both"]
+    )
+    assert shown(plan) == ["events known both | seed_ok"]
+
+
+def test_a_source_that_is_read_through_a_view_outside_the_plan_is_set_apart() -> None:
+    table = ("d", "raw", "events")
+    assets = [
+        dbt("events", relation=table),
+        source("raw/events", relation=table),
+        dbt("view", "raw/events", computed_on_read=True),
+        dbt("mart", "view"),
+    ]
+    assert shown(plan_of(*assets, select=["events", "mart"])) == ["events", "mart"]
+    assert shown(plan_of(*assets, select=["events", "view", "mart"])) == ["events", "view mart"]

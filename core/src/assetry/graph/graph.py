@@ -15,7 +15,7 @@ from assetry.errors import (
     near_names,
 )
 from assetry.gc_pause import paused_gc
-from assetry.graph.merging import NearMiss, merge_assets, near_misses
+from assetry.graph.merging import Merged, NearMiss, merge_assets, near_misses
 from assetry.graph.order import dependency_order, reversed_edges
 from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration
 from assetry.types.keys import AssetKey
@@ -30,7 +30,9 @@ class AssetGraph:
     of its direct neighbours. An asset stands after everything it is made from, and else where it was defined.
     `absorbed` maps an asset to the further definitions that were found to be it (see `assetry.graph.merging`),
     `integrations` has those that make its assets and run its checks, by name. `inlined` are definitions that are part
-    of what reads them, and no assets of the graph; `assetry.graph.lineage` puts them in between.
+    of what reads them, and no assets of the graph; `assetry.graph.lineage` puts them in between. `apart` are the
+    dependencies (upstream, downstream) of which one tool makes both ends without knowing: the lower reads the upper as
+    a source.
     Make one with `AssetGraph.of`; it never changes.
 
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
@@ -41,7 +43,10 @@ class AssetGraph:
     ((), (0,))
     """
 
-    __slots__ = ("_index", "_names", "absorbed", "assets", "downstream", "inlined", "integrations", "keys", "upstream")
+    __slots__ = (
+        *("_index", "_names", "absorbed", "apart", "assets", "downstream", "inlined"),
+        *("integrations", "keys", "upstream"),
+    )
 
     assets: tuple[Asset, ...]
     keys: tuple[AssetKey, ...]
@@ -50,6 +55,7 @@ class AssetGraph:
     absorbed: Mapping[AssetKey, tuple[Asset, ...]]
     integrations: Mapping[str, Integration]
     inlined: tuple[Asset, ...]
+    apart: frozenset[tuple[int, int]]
 
     def __init__(
         self,
@@ -59,7 +65,9 @@ class AssetGraph:
         absorbed: Mapping[AssetKey, tuple[Asset, ...]],
         integrations: Mapping[str, Integration],
         inlined: tuple[Asset, ...] = (),
+        apart: frozenset[tuple[int, int]] = frozenset(),
     ) -> None:
+        self.apart = apart
         self.assets = assets
         self.keys = tuple(asset.key for asset in assets)
         self.upstream = upstream
@@ -85,12 +93,14 @@ class AssetGraph:
         listed = [each for each in given if not (isinstance(each, Asset) and each.inlined)] if inlined else given
         with paused_gc():
             merged = merge_assets(listed)
-            resolved, upstream = _resolve(merged.assets)
+            resolved, upstream, apart = _resolve(merged)
             order = dependency_order(upstream)
             if len(order) < len(resolved):
                 raise _cycle(resolved, upstream, order)
             integrations = {each.integration.name: each.integration for each in listed if each.integration}
-            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations, inlined)
+            place = {old: new for new, old in enumerate(order)} if apart else {}
+            pairs = frozenset((place[upper], place[lower]) for upper, lower in apart)
+            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations, inlined, pairs)
 
     def __len__(self) -> int:
         return len(self.assets)
@@ -317,9 +327,9 @@ class _Names:
             hint="Correct the name, or load the integration that defines it.",
         )
 
-    def check(self, asset: Asset, check: Check) -> Check:
+    def check(self, asset: Asset, check: Check, merged: Merged) -> Check:
         """Return the check with the assets it reads named by their own keys."""
-        also = []
+        also, apart = [], list(check.apart)
         for key in check.also:
             i = self.index.get(key)
             if i is None:
@@ -330,11 +340,17 @@ class _Names:
                     hint="Correct the name, or load the integration that defines it.",
                 )
             also.append(self.assets[i].key)
-        return check._replace(also=tuple(also)) if tuple(also) != check.also else check
+            if check.integration is None and merged.own_source(asset.integration, key, self.assets[i]):
+                apart.append(self.assets[i].key)
+        return check._replace(also=tuple(also), apart=tuple(apart)) if tuple(also) != check.also else check
 
 
-def _resolve(assets: Sequence[Asset]) -> tuple[list[Asset], list[tuple[int, ...]]]:
-    """Return the assets with dependencies named by key, and for each the numbers of what it is made from."""
+def _resolve(merged: Merged) -> tuple[list[Asset], list[tuple[int, ...]], list[tuple[int, int]]]:
+    """Return the assets with dependencies named by key, and for each the numbers of what it is made from.
+
+    The third are the dependencies of `AssetGraph.apart`.
+    """
+    assets, apart = merged.assets, list[tuple[int, int]]()
     names = _Names(assets)
     get = names.index.get
     aliased = len(names.index) > len(assets)
@@ -349,13 +365,22 @@ def _resolve(assets: Sequence[Asset]) -> tuple[list[Asset], list[tuple[int, ...]
             deps = tuple([_meaning(dep, assets[j].key) for j, dep in zip(found, asset.deps, strict=True)])
             if deps != asset.deps:
                 changes["deps"] = deps
+                apart += [(j, i) for j in _unknown_to_its_tool(asset, found, merged)]
         if asset.checks:
-            checks = tuple([names.check(asset, check) if check.also else check for check in asset.checks])
+            checks = tuple([names.check(asset, check, merged) if check.also else check for check in asset.checks])
             if checks != asset.checks:
                 changes["checks"] = checks
         resolved.append(replace(asset, **changes) if changes else asset)  # type: ignore[arg-type]
         upstream.append(tuple(dict.fromkeys(found)))
-    return resolved, upstream
+    return resolved, upstream, apart
+
+
+def _unknown_to_its_tool(asset: Asset, found: Sequence[int], merged: Merged) -> set[int]:
+    """Return those of `found`, the numbers of its dependencies, that its own tool makes and it reads as sources."""
+    as_source, as_such = set[int](), set[int]()
+    for j, dep in zip(found, asset.deps, strict=True):
+        (as_source if merged.own_source(asset.integration, dep.key, merged.assets[j]) else as_such).add(j)
+    return as_source - as_such
 
 
 def _meaning(dep: Dep, key: AssetKey) -> Dep:

@@ -5,6 +5,9 @@ Pure: assets in, assets out. `AssetGraph.of` calls it before it resolves names.
 Two definitions are one node when they have the same key, when one says so (`Asset.joins`), or when they have the same
 relation: the very same, else the same but for case, else one that fits where a part is unknown. Nothing is ever
 guessed: where two candidates fit equally well, none is taken and `near_misses` tells.
+
+A source may be a table of its own tool: sample data that a dbt project loads, and reads as a source. The tool does not
+know the order of the two then (`AssetGraph.apart`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from assetry.errors import DuplicateKeyError, UnknownDependencyError, near_names
-from assetry.types.assets import Asset, AssetCheck, Check, Relation
+from assetry.types.assets import Asset, AssetCheck, Check, Integration, Relation
 from assetry.types.keys import AssetKey
 
 
@@ -23,6 +26,12 @@ class Merged(NamedTuple):
 
     assets: tuple[Asset, ...]
     absorbed: dict[AssetKey, tuple[Asset, ...]]
+
+    def own_source(self, tool: Integration | None, name: AssetKey, made: Asset) -> bool:
+        """Tell whether `name` is a source of a tool, and `made`, which it was found to be, is made by the same tool."""
+        if tool is None or made.integration != tool or name == made.key:
+            return False
+        return any(name == each.key and tool == each.integration for each in self.absorbed.get(made.key, ()))
 
 
 class NearMiss(NamedTuple):
@@ -58,7 +67,7 @@ def merge_assets(definitions: Iterable[Asset | AssetCheck]) -> Merged:
     _follow_joins(nodes, places)
     externals = [i for i in nodes.kept() if is_external(listed[i]) and listed[i].relation is not None]
     _merge_same(nodes, externals)
-    _join_producers(nodes, externals)
+    _join_producers(nodes, externals, _Lineage(nodes))
     _merge_alike(nodes, externals)
     return nodes.result()
 
@@ -150,7 +159,7 @@ def _why_apart(source: Asset, candidate: Asset) -> str | None:
         return "they share the last part of their keys only; a relation, or `meta: {assetry: {key: …}}`, would tell"
     if _fits(mine, other):
         if _same_tool(source, candidate):
-            return f"both are {mine} of one integration: a reference instead of a source would let it keep the order"
+            return f"both are {mine} of one integration, and {candidate.key} is made from it: it was there before"
         return f"several assets fit {mine}; `meta: {{assetry: {{key: …}}}}` of the source would tell which"
     if _fits(mine._replace(database=None), other):
         return f"their databases differ: {mine} and {other}"
@@ -300,7 +309,34 @@ def _merge_same(nodes: _Nodes, externals: list[int]) -> None:
             nodes.link(i, first.setdefault(relation, i))
 
 
-def _join_producers(nodes: _Nodes, externals: list[int]) -> None:
+class _Lineage:
+    """What the nodes are made from, looked at only where a tool's own source may be one of its tables."""
+
+    def __init__(self, nodes: _Nodes) -> None:
+        self.nodes = nodes
+        self.known: dict[str, list[int]] = {}
+
+    def above(self, start: int, goal: int) -> bool:
+        """Tell whether the node of definition `goal` is among what that of `start` is made from, or is the same."""
+        assets, root = self.nodes.assets, self.nodes.root
+        if not self.known:
+            for i in self.nodes.kept():
+                for name in (assets[i].key, assets[i].key.name, *assets[i].aliases):
+                    self.known.setdefault(name, []).append(i)
+        members: dict[int, list[int]] = {}
+        for i in self.nodes.kept() if assets[start].deps else ():
+            members.setdefault(root(i), []).append(i)
+        seen, waiting = {root(start)}, [root(start)]
+        while waiting:
+            for dep in (dep for i in members.get(waiting.pop(), ()) for dep in assets[i].deps):
+                # A short name may mean any of those; one too many only leaves the two apart, which is told.
+                fresh = {root(i) for i in self.known.get(dep.key, ())} - seen
+                seen |= fresh
+                waiting += fresh
+        return root(goal) in seen
+
+
+def _join_producers(nodes: _Nodes, externals: list[int], lineage: _Lineage) -> None:
     tables = {_table(nodes.assets[i]) for i in externals}
     makers = [i for i in nodes.kept() if nodes.assets[i].executable and _table(nodes.assets[i]) in tables]
     relations = _Relations(nodes, makers)
@@ -309,8 +345,8 @@ def _join_producers(nodes: _Nodes, externals: list[int]) -> None:
         source, root = nodes.assets[i], nodes.root(i)
         if nodes.assets[root].executable or source.relation is None:
             continue
-        # A tool orders its own tables by its own references; it cannot be made to keep an order it does not know.
-        fitting = [j for j in relations.best(source.relation) if not _same_tool(source, nodes.assets[j])]
+        best = relations.best(source.relation)
+        fitting = [j for j in best if not _same_tool(source, nodes.assets[j])] or best
         if len(fitting) == 1:
             wanted.setdefault(fitting[0], {})[root] = None
     for producer, sources in wanted.items():
@@ -318,7 +354,9 @@ def _join_producers(nodes: _Nodes, externals: list[int]) -> None:
         # A producer that leaves parts open fits many tables; two of them would be a guess.
         if len(sources) == 1 or (relation is not None and None not in relation):
             for root in sources:
-                nodes.link(root, producer)
+                # What makes a table out of the table itself does not make what it read: that was there before.
+                if not (_same_tool(nodes.assets[root], nodes.assets[producer]) and lineage.above(producer, root)):
+                    nodes.link(root, producer)
 
 
 def _merge_alike(nodes: _Nodes, externals: list[int]) -> None:
@@ -344,8 +382,11 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
     tags, freshness = dict.fromkeys(asset.tags), asset.freshness_policy
     for each in taken:
         aliases.update(dict.fromkeys((each.key, *each.aliases)))
-        tool = each.integration.name if each.integration else each.kind
-        checks += _foreign(each.checks, tool, {check.name for check in checks})
+        taken_names = {check.name for check in checks}
+        if _same_tool(asset, each):
+            checks += _set_apart(each.checks, each.key, asset.key, taken_names)
+        else:
+            checks += _foreign(each.checks, each.integration.name if each.integration else each.kind, taken_names)
         relation = _complete(relation, each.relation)
         columns = columns or each.columns
         description = description or each.description
@@ -362,6 +403,16 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
         tags=tuple(tags),
         freshness_policy=freshness,
     )
+
+
+def _set_apart(checks: Iterable[Check], source: AssetKey, made: AssetKey, taken: set[str]) -> list[Check]:
+    """Return checks of a tool's source as they stand on the table of that tool that it was found to be."""
+    return [
+        check._replace(
+            name=f"{source.name}:{check.name}" if check.name in taken else check.name, apart=(*check.apart, made)
+        )
+        for check in checks
+    ]
 
 
 def _foreign(checks: Iterable[Check], tool: str, taken: set[str]) -> list[Check]:

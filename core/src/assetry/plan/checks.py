@@ -3,7 +3,8 @@
 A check runs in an invocation that is there anyway: the first one of its integration in which, or after which,
 everything it reads is done. Only a check that is not counted (`Check.counted`) becomes a step of its own, on what
 another integration made. A check of severity ``error`` gates what it reads: consumers in other invocations wait for it.
-A gate that would make two invocations wait for each other is left out.
+A gate that would make two invocations wait for each other is left out. A check that is set apart
+(`Check.apart`) runs in an invocation after that of what it reads.
 
 Positions are those of the invocations in the order of the collapse; steps of their own are numbered after them.
 """
@@ -100,7 +101,7 @@ def _place_own(layout: Layout, checking: Checking) -> list[tuple[int, Check]]:
             continue
         home = layout.home.get(i) if i in layout.selected else None
         for check in asset.checks:
-            if home is None or check.also or check.integration is not None:
+            if home is None or check.also or check.integration is not None or check.apart:
                 others.append((i, check))
                 continue
             ref = CheckRef(asset.key, check.name)
@@ -131,7 +132,8 @@ def _placed(
                 position = _own_step(checking, after, last, tool)
         else:
             later = by_name.get(tool.name, [])
-            place = bisect_left(later, last)
+            apart = max((layout.home.get(layout.graph.index(key), -1) + 1 for key in check.apart), default=0)
+            place = bisect_left(later, max(last, apart))
             if place == len(later):
                 checking.left_out.append(ref)
                 continue

@@ -12,6 +12,9 @@ sequence. So the answer is the shortest sequence after which everything is done.
 contracted to one class; what a class needs is an integer, one bit per class, closed under "needs". What remains is
 small unless tools are interleaved again and again.
 
+**Apart.** A tool orders what it makes in one invocation by the dependencies that it knows. Where it does not know one,
+the two are set apart: the lower needs the upper to be done, as if a step of another tool stood between them.
+
 **Components.** A group that waits for others, none of which waits for it in turn, needs exactly as many invocations as
 a path leaves and re-enters it: its *own depth*. Only groups that wait for each other (a strongly connected component)
 have to be searched. That is NP-hard (shortest common supersequence): A* over the sets of finished classes, where the
@@ -28,8 +31,9 @@ Everything is iterative, and every search is bounded in expansions and in work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -125,6 +129,7 @@ def collapse(
     families: Sequence[Family],
     mode: Mode = "fewest",
     budget: int = BUDGET,
+    apart: Collection[tuple[int, int]] = frozenset(),
 ) -> Collapse:
     """Return the invocations that carry out a graph.
 
@@ -138,14 +143,16 @@ def collapse(
     and takes more invocations.
 
     Groups that are not counted are kept together as far as that costs no counted invocation. `budget` is the number
-    of states that the search may open. Raises `Deadlock` when a group that must run as a whole waits for itself.
+    of states that the search may open. `apart` are the dependencies, (upstream, downstream), that no invocation has
+    both ends of, but for a group that must run as a whole. Raises `Deadlock` when such a group waits for itself.
 
     >>> collapse([(), (0,), (1,), ()], [0, None, 0, 0], [Family()]).slots
     (Slot(group=0, members=(0, 3)), Slot(group=None, members=(1,)), Slot(group=0, members=(2,)))
     """
-    units = _contract(upstream, groups, families)
+    units = _contract(upstream, groups, families, apart)
     counted = [FREE if group is None or not families[group].counted else group for group in units.group]
-    classes = Classes(units.upstream, counted, list(map(len, units.members)), [each.ordered for each in families])
+    ordered = [each.ordered for each in families]
+    classes = Classes(units.upstream, counted, list(map(len, units.members)), ordered, units.apart)
     allowed = Budget(0, 0)
     if mode == "earliest":
         slots, bound = _by_depth(units, families), sum(map(len, classes.levels))
@@ -164,20 +171,37 @@ def collapse(
 
 
 class _Units(NamedTuple):
-    """The nodes in dependency order, those of a group that runs as a whole contracted to one."""
+    """The nodes in dependency order, those of a group that runs as a whole contracted to one.
+
+    `apart` are the dependencies within one group that no invocation has both ends of.
+    """
 
     members: list[tuple[int, ...]]
     group: list[int | None]
     upstream: list[tuple[int, ...]]
+    apart: frozenset[tuple[int, int]]
+
+    def orders(self, upper: int, lower: int, families: Sequence[Family]) -> bool:
+        """Tell whether one invocation can make both units, the first before the second."""
+        group = self.group[lower]
+        together = group is not None and group == self.group[upper] and families[group].ordered
+        return together and (upper, lower) not in self.apart
 
 
-def _contract(upstream: Sequence[Sequence[int]], groups: Sequence[int | None], families: Sequence[Family]) -> _Units:
+def _contract(
+    upstream: Sequence[Sequence[int]],
+    groups: Sequence[int | None],
+    families: Sequence[Family],
+    apart: Collection[tuple[int, int]],
+) -> _Units:
+    kept_apart = [pair for pair in apart if groups[pair[0]] == groups[pair[1]]]
     whole: dict[int, list[int]] = {}
     for node, group in enumerate(groups):
         if group is not None and families[group].whole:
             whole.setdefault(group, []).append(node)
     if all(len(each) == 1 for each in whole.values()):
-        return _Units([(node,) for node in range(len(groups))], list(groups), [tuple(each) for each in upstream])
+        singles: list[tuple[int, ...]] = [(node,) for node in range(len(groups))]
+        return _Units(singles, list(groups), [tuple(each) for each in upstream], frozenset(kept_apart))
     first = list(range(len(groups)))
     for nodes in whole.values():
         for node in nodes:
@@ -195,7 +219,9 @@ def _contract(upstream: Sequence[Sequence[int]], groups: Sequence[int | None], f
     place = {unit: position for position, unit in enumerate(order)}
     kept = [heads[unit] for unit in order]
     members = [tuple(whole[group]) if (group := groups[node]) in whole else (node,) for node in kept]
-    return _Units(members, [groups[n] for n in kept], [tuple(place[p] for p in joined[unit]) for unit in order])
+    at = [place[number[node]] for node in first]
+    pairs = frozenset((at[upper], at[lower]) for upper, lower in kept_apart if at[upper] != at[lower])
+    return _Units(members, [groups[n] for n in kept], [tuple(place[p] for p in joined[unit]) for unit in order], pairs)
 
 
 def _cycle(upstream: Sequence[Sequence[int]], first: Sequence[int], stuck: set[int]) -> list[tuple[int, int]]:
@@ -303,8 +329,8 @@ def _ready(
     for unit in left:
         group = units.group[unit]
         parents = waiting.intersection(units.upstream[unit])
-        if group is not None and families[group].ordered:
-            parents.difference_update(together.get(group, ()))
+        if group is not None:
+            parents.difference_update(p for p in together.get(group, ()) if units.orders(p, unit, families))
         if parents:
             rest.append(unit)
         elif group is None:
@@ -321,8 +347,7 @@ def _by_depth(units: _Units, families: Sequence[Family]) -> list[Slot]:
     slots: dict[tuple[int, int], list[int]] = {}
     for unit, parents in enumerate(units.upstream):
         own = units.group[unit]
-        together = own is not None and families[own].ordered
-        mine = max((depth[p] + (not together or units.group[p] != own) for p in parents), default=0)
+        mine = max((depth[p] + (not units.orders(p, unit, families)) for p in parents), default=0)
         depth.append(mine)
         slots.setdefault((mine, -1 - unit if own is None else own), []).append(unit)
     order = sorted(slots, key=lambda each: (each[0], each[1] >= 0, abs(each[1])))
@@ -351,8 +376,8 @@ def _splits(
             downstream[each].append(unit)
     for group, positions in turns.items():
         for first, second in pairwise(positions):
-            aside = families[group].ordered
-            path = _path(slots, place, downstream, (first, second), aside) or _blocker(units, slots, place, second)
+            passing = partial(units.orders, families=families)
+            path = _path(slots, place, downstream, (first, second), passing) or _blocker(units, slots, place, second)
             yield Proof(group, first, second, _nodes(units, upstream, path))
 
 
@@ -361,12 +386,12 @@ def _path(
     place: Sequence[int],
     downstream: Sequence[Sequence[int]],
     ends: tuple[int, int],
-    aside_only: bool,
+    passing: Callable[[int, int], bool],
 ) -> list[int]:
     """Return a way from one slot to another through the slots between; empty when there is none.
 
-    With `aside_only` a single step does not count: a tool that orders its members could make both in one go. Steps to
-    a unit of the same slot are taken only where dependencies alone do not lead on.
+    A single step does not count where one invocation can make both, in order (`passing`). Steps to a unit of the same
+    slot are taken only where dependencies alone do not lead on.
     """
     first, second = ends
     before: dict[int, int] = dict.fromkeys(slots[first].members, -1)
@@ -377,7 +402,7 @@ def _path(
             for each in downstream[unit]:
                 if each in before or not first < place[each] <= second:
                     continue
-                if aside_only and (place[unit], place[each]) == ends:
+                if (place[unit], place[each]) == ends and passing(unit, each):
                     continue
                 before[each] = unit
                 if place[each] == second:

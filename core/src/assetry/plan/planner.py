@@ -43,7 +43,7 @@ def make_plan(
     if not scope.made:
         return Plan(skipped=tuple(_skipped(graph, scope.selected)))
     try:
-        found = collapse(scope.upstream, scope.groups, scope.families, request.mode, request.budget)
+        found = collapse(scope.upstream, scope.groups, scope.families, request.mode, request.budget, scope.apart)
     except Deadlock as deadlock:
         raise cycle_error(scope, deadlock) from None
     checking = place_checks(scope.layout(found))

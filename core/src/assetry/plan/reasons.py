@@ -44,6 +44,9 @@ def _because(scope: Scope, found: Collapse, proof: Proof) -> str:
         if found.minimal or len(path) < 2:
             return f"{waiting}, and the invocation before it does not"
         return f"{waiting}, and the invocation before it does not; it is not proven that one would not do"
+    if len(path) == 2 and path in scope.apart:
+        last, first = _name(scope, path[1]), _name(scope, path[0])
+        return f"{last} reads {first} as a source, so that {group} does not know that it comes after it"
     if len(path) == 2:
         last, first = _name(scope, path[1]), _name(scope, path[0])
         return f"{last} is made from {first}, and {group} makes such assets one after the other"

@@ -40,7 +40,9 @@ class Scope:
         self.groups = [family[i] for i in self.made]
         self.families = [Family(each.ordered, each.whole, each.counted) for each in self.tools]
         self.through: dict[AssetKey, tuple[AssetKey, ...]] = {}
+        self.apart: set[tuple[int, int]] = set()
         self.upstream = self._upstream()
+        self._drop_known()
 
     def _family(self, i: int, groups: Mapping[AssetKey, InvocationGroup | None]) -> int | None:
         """Return the number of an asset's group."""
@@ -77,9 +79,10 @@ class Scope:
         return dragged
 
     def _upstream(self) -> list[tuple[int, ...]]:
-        """Return the nodes that each node waits for, and note those it reads through views."""
+        """Return the nodes that each node waits for; note those it reads through views, and those set apart from it."""
         node, graph = self.node, self.graph
         passed: dict[int, frozenset[int]] = {}
+        unknown: dict[int, frozenset[int]] = {}
         upstream: list[tuple[int, ...]] = []
         for i, parents in enumerate(graph.upstream):
             mine = i in node
@@ -88,6 +91,11 @@ class Scope:
             direct = [node[j] for j in parents if j in node]
             views = [passed[j] for j in parents if j in passed]
             behind = views[0].union(*views[1:]).difference(direct) if views else frozenset()
+            if graph.apart and (direct or behind):
+                apart = self._apart(i, passed, unknown)
+                if not mine:
+                    unknown[i] = apart
+                self.apart.update((each, node[i]) for each in apart if mine)
             if not mine:
                 if direct or behind:
                     passed[i] = behind.union(direct) if direct else behind
@@ -97,6 +105,32 @@ class Scope:
                 direct += sorted(behind)
             upstream.append(tuple(direct))
         return upstream
+
+    def _apart(
+        self, i: int, passed: Mapping[int, frozenset[int]], unknown: Mapping[int, frozenset[int]]
+    ) -> frozenset[int]:
+        """Return the nodes above asset `i`, through views too, of which its tool does not know that they are."""
+        node, graph = self.node, self.graph
+        known, others = set[int](), set[int]()
+        for j in graph.upstream[i]:
+            everything = passed.get(j, frozenset()) | ({node[j]} if j in node else set())
+            hidden = everything if (j, i) in graph.apart else unknown.get(j, frozenset())
+            others |= hidden
+            known |= everything - hidden
+        return frozenset(others - known)
+
+    def _drop_known(self) -> None:
+        """Forget what is set apart though dependencies that the tools do know keep the same order."""
+        firm: list[list[int]] = [[] for _ in self.made] if self.apart else []
+        for lower, parents in enumerate(self.upstream if self.apart else ()):
+            firm[lower] = [upper for upper in parents if (upper, lower) not in self.apart]
+        for lower in {lower for _, lower in self.apart}:
+            seen, waiting = {lower}, [lower]
+            while waiting:
+                fresh = set(firm[waiting.pop()]) - seen
+                seen |= fresh
+                waiting += fresh
+            self.apart -= {(upper, lower) for upper in seen}
 
     def integration(self, node: int) -> Integration:
         """Return the integration that makes a node."""

@@ -5,7 +5,7 @@ The workings behind `assetry.plan.collapse`; its docstring explains the method.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -17,6 +17,7 @@ BEAM = 16
 BEAM_WORK = 100_000
 
 FREE = -1
+_NONE: frozenset[int] = frozenset()
 
 # -- classes: what is always taken together ------------------------------------------------------------------------
 
@@ -32,7 +33,7 @@ class Classes:
 
     `upstream[i]` are the units below `i` that unit `i` is made from; `groups[i]` is its counted group, or `FREE`;
     `weights[i]` the number of its assets. `ordered[g]` tells whether one invocation of group `g` may take units that
-    are made from each other.
+    are made from each other; `apart` are the pairs of units of one group of which it may not.
 
     >>> Classes([(), (0,), (1,), ()], [0, FREE, 0, 0], [1, 1, 1, 1], [True]).of
     [0, 1, 2, 0]
@@ -44,6 +45,7 @@ class Classes:
         groups: Sequence[int],
         weights: Sequence[int],
         ordered: Sequence[bool],
+        apart: Collection[tuple[int, int]] = frozenset(),
     ) -> None:
         self.of: list[int] = []
         self.group: list[int] = []
@@ -61,24 +63,25 @@ class Classes:
             parents = {self.of[parent] for parent in upstream[unit]}
             # What runs along with its parent needs what the parent needs, but not the parent itself.
             beside = group if group != FREE and ordered[group] else None
-            mine = self._class(group, parents, beside)
+            firm = {self.of[parent] for parent in upstream[unit] if (parent, unit) in apart} if apart else _NONE
+            mine = self._class(group, parents, beside, firm)
             self.of.append(mine)
             self.weight[mine] += weights[unit]
             for each in parents:
                 if each != mine:
-                    edges[each, mine] = self.group[each] in (FREE, beside)
+                    edges[each, mine] = self.group[each] in (FREE, beside) and not self.need[mine] & self.bit[each]
         for (upper, lower), along in edges.items():
             (self.along if along else self.after)[upper].append(lower)
         self.levels = _levels(self.group, self.need, self.bit, len(ordered))
 
-    def _class(self, group: int, parents: Iterable[int], beside: int | None) -> int:
-        """Return the class of a unit below the classes `parents`."""
+    def _class(self, group: int, parents: Iterable[int], beside: int | None, firm: Collection[int]) -> int:
+        """Return the class of a unit below the classes `parents`, of which those in `firm` have to be done first."""
         need = above = 0
         for each in parents:
             need |= self.need[each]
             above |= self._above[each]
             upper = self.group[each]
-            if upper not in (FREE, beside):
+            if upper not in (FREE, beside) or (each in firm and upper != FREE):
                 need |= self.bit[each]
                 above |= 1 << upper
         mine = self._known.setdefault((group, need), len(self.group))

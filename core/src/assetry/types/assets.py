@@ -72,7 +72,8 @@ class Check(NamedTuple):
 
     A check runs in an invocation of its integration that is there anyway. `counted` is False for one that is called
     within assetry's own process, and that no plan counts as a run of a tool: on an asset that its integration does not
-    make, it becomes an invocation of its own, without assets.
+    make, it becomes an invocation of its own, without assets. `apart` are those of what it reads that its tool makes
+    without knowing that the check reads them: it runs in a later invocation.
 
     >>> Check("not_null_orders_id").severity
     'error'
@@ -90,6 +91,7 @@ class Check(NamedTuple):
     facets: Mapping[str, Any] = {}
     counted: bool = True
     reads: tuple[AssetKey, ...] = ()
+    apart: tuple[AssetKey, ...] = ()
 
 
 class AssetCheck(NamedTuple):
