@@ -479,6 +479,30 @@ class TestPartitions:
         world.change("d", partitions_def=None)
         assert world.words()["d"] != "never"
 
+    def test_partitions_that_a_whole_took_the_place_of_are_gone(self, world):
+        world.change("d", kept=True)
+        world.change("d", partitions_def=None)
+        world.make("d")
+        assert world.words()["d"] == "fresh"
+        world.change("d", partitions_def=StaticPartitionsDefinition(["1", "2"]))
+        gone = "partition 1 and 1 more went when it was made as a whole, and not made since"
+        assert world.why("d") == [("never_materialized", "d", gone)]
+        assert world.words()["d"] == "never"
+        world.make("d", partition="1")
+        gone = "partition 2 went when it was made as a whole, and not made since"
+        assert world.why("d") == [("never_materialized", "d", gone)]
+        assert world.words()["d"] == "stale"
+        world.make("d", partition="2")
+        assert world.words()["d"] == "fresh"
+        world.change("d", partitions_def=None)
+        assert world.why("d") == [
+            ("never_materialized", "d", "what it was as a whole went when partitions of it were made")
+        ]
+
+    def test_partitions_that_a_tool_keeps_do_not_go_with_the_whole(self, world):
+        world.make("d")
+        assert world.words()["d"] == "fresh"
+
     def test_records_from_before_it_had_partitions_say_nothing(self, world):
         world.change("all", partitions_def=StaticPartitionsDefinition(["1", "2"]))
         world.make("all", partition="1")

@@ -163,7 +163,7 @@ class _Judge:
             return "running"
         if own and own[0].code == "last_failed":
             return "failed"
-        if own and own[0].code == "never_materialized":
+        if own and own[0].code == "never_materialized" and self._last[-1] is None:
             return "never"
         return "stale" if reasons else "fresh"
 
@@ -223,11 +223,28 @@ class _Judge:
             return records
         partitioned = asset.partitions_def is not None
         # Records from before the asset had partitions, or from when it had them, say nothing of it now.
-        return [each for each in records if (each.partition is not None) is partitioned] or records
+        chosen = [each for each in records if (each.partition is not None) is partitioned] or records
+        gone = self._overwritten(asset)
+        return [each for each in chosen if each not in gone] if gone else chosen
+
+    def _overwritten(self, asset: Asset) -> _Records:
+        """Return the records of partitions that a later whole took the place of, or of a whole that partitions did.
+
+        So it is where assetry keeps the value; a tool may keep its partitions when it makes the whole.
+        """
+        records = self._made.get(asset.key, [])
+        partitioned = asset.partitions_def is not None
+        others = [each.at for each in records if (each.partition is not None) is not partitioned]
+        if not asset.kept or not others:
+            return []
+        return [each for each in records if (each.partition is not None) is partitioned and each.at < max(others)]
 
     def _own(self, i: int, asset: Asset, records: _Records) -> tuple[list[Reason], list[int]]:
         """Return the reasons in the asset itself, worst first, and the inputs that have new content."""
         reasons = self._failures(asset, records)
+        gone = self._overwritten(asset)
+        if gone:
+            reasons.append(Reason("never_materialized", asset.key, _gone(gone)))
         if not records:
             return reasons or [Reason("never_materialized", asset.key, self._never(asset))], []
         found: dict[tuple[Code, AssetKey, str], int] = {}
@@ -377,6 +394,15 @@ def _changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     if not names or not before:
         return "its code changed"
     return f"its {_listed(names)} changed"
+
+
+def _gone(records: _Records) -> str:
+    """Say what was overwritten by a value that had partitions, or that had none."""
+    names = [each.partition for each in records if each.partition is not None]
+    if not names:
+        return "what it was as a whole went when partitions of it were made"
+    many = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"partition {min(names)}{many} went when it was made as a whole, and not made since"
 
 
 def _share(count: int, total: int) -> str:
