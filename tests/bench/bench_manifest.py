@@ -200,7 +200,8 @@ def measure(what: str, path: Path) -> dict[str, float]:
     import msgspec
     from assetry import Integration
     from assetry.plugin import paused_gc
-    from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
+    from assetry_dbt.manifest.assets import Placement, assets_of
+    from assetry_dbt.manifest.code import CodeVersions
     from assetry_dbt.manifest.manifest import Manifest, read_manifest
 
     if what == "graph":
@@ -214,7 +215,7 @@ def measure(what: str, path: Path) -> dict[str, float]:
                 msgspec.json.decode(path.read_bytes(), type=Manifest)
         else:
             manifest = read_manifest(path)
-            codes = code_versions(manifest, {}, {}, None)
+            codes = CodeVersions(manifest)
             assets = assets_of(manifest, Placement(Integration("shop", "dbt"), "shop", "dev"), codes)
             del manifest, codes
             if what == "graph":

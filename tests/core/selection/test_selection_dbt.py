@@ -12,7 +12,8 @@ from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.selection.selection import select
 from assetry.types.assets import Integration
-from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
+from assetry_dbt.manifest.assets import Placement, assets_of
+from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
@@ -319,7 +320,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, As
 def graph(project: tuple[Path, Ask]) -> AssetGraph:
     manifest = read_manifest(project[0] / "target" / "manifest.json")
     placement = Placement(Integration("shop", "dbt"), "shop", "dev", "dbt_packages")
-    return AssetGraph.of(assets_of(manifest, placement, code_versions(manifest, {}, {}, None)))
+    return AssetGraph.of(assets_of(manifest, placement, CodeVersions(manifest)))
 
 
 def _ours(graph: AssetGraph, selector: str | None, exclude: str | None) -> set[str]:

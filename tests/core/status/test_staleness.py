@@ -141,7 +141,10 @@ class TestWords:
         world = World.of(table("a", code_parts={"body": "1", "config": "1", "macros": "1"}))
         world.make_all()
         world.change("a", code_version="2", code_parts={"body": "2", "config": "1", "vars": "1"})
-        assert world.why("a") == [("code_changed", "a", "its body, vars and macros changed")]
+        # A body that no longer calls a macro, and asks for a var instead, is what was changed.
+        assert world.why("a") == [("code_changed", "a", "its body changed")]
+        world.change("a", code_version="3", code_parts={"body": "1", "config": "1", "vars": "1"})
+        assert world.why("a") == [("code_changed", "a", "its vars and macros changed")]
 
     def test_an_unknown_code_version_is_no_change(self, chain):
         chain.change("a", code_version=None)

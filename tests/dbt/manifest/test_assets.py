@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
-from assetry_dbt.manifest.assets import Placement, assets_of, code_versions, project_name
+from assetry_dbt.manifest.assets import Placement, assets_of, project_name
+from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.manifest import Manifest, decode_manifest, read_manifest
 
 COLLECTED = sorted((Path(__file__).resolve().parents[4] / "shared" / "manifests").glob("*.json"))
@@ -18,7 +19,7 @@ INTEGRATION = Integration("transform", "dbt", {})
 
 def translated(manifest: Manifest, project: str = "shop") -> dict[str, Asset]:
     placement = Placement(INTEGRATION, project, "dev")
-    found = assets_of(manifest, placement, code_versions(manifest, {}, {}, None))
+    found = assets_of(manifest, placement, CodeVersions(manifest))
     by_key = {str(asset.key): asset for asset in found}
     assert len(by_key) == len(found)
     return by_key

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry_dbt.manifest.assets import code_versions
-from assetry_dbt.manifest.code import code_version
+from assetry_dbt.manifest.code import CodeVersions, Surroundings, code_version
 from assetry_dbt.manifest.manifest import decode_manifest
 
 Plain = dict[str, Any]
@@ -20,13 +19,18 @@ Parts = Mapping[str, str]
 @pytest.fixture(scope="module")
 def plain(nasty_project: Path) -> Plain:
     found: Plain = json.loads((nasty_project / "target" / "manifest.json").read_bytes())
-    return found
+    for macro in found["macros"].values():
+        if macro["package_name"].startswith("dbt"):
+            macro["macro_sql"] = ""  # is not looked at, and is most of the file
+    return {name: found[name] for name in ("metadata", "nodes", "sources", "macros")}
 
 
-def parts(plain: Plain, unique_id: str, variables: Plain | None = None, declared: Plain | None = None) -> Parts:
+def parts(
+    plain: Plain, unique_id: str, variables: Plain | None = None, declared: Plain | None = None, **around: Any
+) -> Parts:
     manifest = decode_manifest(json.dumps(plain).encode())
     assert manifest.nodes is not None
-    codes = code_versions(manifest, variables or {}, declared or {}, None)
+    codes = CodeVersions(manifest, Surroundings(variables or {}, declared or {}, **around))
     return codes.parts(manifest.nodes[unique_id])
 
 
@@ -60,16 +64,16 @@ B = "model.shop.stg_b"
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (set_node(B, raw_code="select 2"), {"body"}),
+        (set_node(B, raw_code="select 2, {{ cents('id') }} from {{ ref('country') }}"), {"body"}),
         (set_node(B, alias="other"), {"relation"}),
         (set_node(B, schema="other"), {"relation"}),
-        (set_config(B, materialized="table"), {"config"}),
+        (set_config(B, materialized="table"), {"config", "relations read"}),
         (set_config(B, unique_key="id"), {"config"}),
         (set_config(B, **{"post-hook": [{"sql": "analyze", "transaction": True, "index": None}]}), {"config"}),
         (set_config(B, partition_by={"field": "at"}), {"config"}),
         (set_config(B, on_schema_change="fail"), {"config"}),
-        (set_macro("macro.shop.cents", macro_sql="{% macro cents(c) %}1{% endmacro %}"), {"macros"}),
-        (set_macro("macro.shop.hundred", macro_sql="{% macro hundred() %}99{% endmacro %}"), {"macros"}),
+        (set_macro("macro.shop.cents", macro_sql="{% macro cents(c) %}{{ hundred() }}{% endmacro %}"), {"macro cents"}),
+        (set_macro("macro.shop.hundred", macro_sql="{% macro hundred() %}99{% endmacro %}"), {"macro hundred"}),
     ],
 )
 def test_what_changes_the_result(plain: Plain, change: Callable[[Plain], object], expected: set[str]) -> None:
@@ -87,10 +91,23 @@ def test_what_changes_the_result(plain: Plain, change: Callable[[Plain], object]
         ),
         set_config(B, a_setting_of_tomorrow=None, another={}, a_third=False, lookback=1, on_schema_change="ignore"),
         set_macro("macro.dbt.run_query", macro_sql="changed by an upgrade"),
+        set_macro("macro.shop.hundred", macro_sql="{% macro hundred() %}{# a #}100{% endmacro %}"),
+        set_node(B, depends_on={"nodes": ["seed.shop.country"], "macros": ["macro.shop.cents", "macro.shop.shout"]}),
         lambda plain: plain["nodes"].pop("model.shop.stg_c"),
         lambda plain: plain["metadata"].update(dbt_version="9.9", generated_at="later"),
     ],
-    ids=["words", "columns", "notes", "passive config", "config that says nothing", "dbt", "others", "metadata"],
+    ids=[
+        "words",
+        "columns",
+        "notes",
+        "passive config",
+        "config that says nothing",
+        "dbt",
+        "layout",
+        "run",
+        "others",
+        "metadata",
+    ],
 )
 def test_what_does_not_change_the_result(plain: Plain, change: Callable[[Plain], object]) -> None:
     assert after(plain, B, change) == set()
@@ -98,7 +115,9 @@ def test_what_does_not_change_the_result(plain: Plain, change: Callable[[Plain],
 
 def test_ephemeral_models_count_for_who_reads_them(plain: Plain) -> None:
     for inner in ("model.shop.e1", "model.shop.e2", "model.shop.loner"):
-        assert after(plain, "model.shop.uses", set_node(inner, raw_code="select 3")) == {"ephemeral"}
+        assert after(plain, "model.shop.uses", set_node(inner, raw_code="select 3")) == {
+            f"ephemeral {inner.rpartition('.')[2]}"
+        }
         assert after(plain, "model.shop.uses", set_node(inner, description="Other.")) == set()
     assert after(plain, "model.shop.uses", set_node("model.shop.stg_a", raw_code="select 3")) == set()
     assert after(plain, "model.shop.m2", set_node("model.shop.e1", raw_code="select 3")) == set()
@@ -114,17 +133,19 @@ def test_a_contract_counts_when_it_is_enforced(plain: Plain) -> None:
 def test_vars_count_where_they_are_used(plain: Plain) -> None:
     declared = {"cutoff": 10, "other": 1}
     before = parts(plain, "model.shop.stg_a", {}, declared)
-    assert differing(before, parts(plain, "model.shop.stg_a", {"cutoff": 11}, declared)) == {"vars"}
-    assert differing(before, parts(plain, "model.shop.stg_a", {}, {**declared, "cutoff": 12})) == {"vars"}
-    assert differing(before, parts(plain, "model.shop.stg_a", {}, {**declared, "shop": {"cutoff": 12}})) == {"vars"}
+    assert differing(before, parts(plain, "model.shop.stg_a", {"cutoff": 11}, declared)) == {"var cutoff"}
+    assert differing(before, parts(plain, "model.shop.stg_a", {}, {**declared, "cutoff": 12})) == {"var cutoff"}
+    assert differing(before, parts(plain, "model.shop.stg_a", {}, {**declared, "shop": {"cutoff": 12}})) == {
+        "var cutoff"
+    }
     assert differing(before, parts(plain, "model.shop.stg_a", {"other": 2}, declared)) == set()
-    assert "vars" not in parts(plain, B, {"cutoff": 11}, declared)
+    assert not [name for name in parts(plain, B, {"cutoff": 11}, declared) if name.startswith("var")]
 
 
 def test_vars_of_macros_count(plain: Plain) -> None:
     other = copy.deepcopy(plain)
     set_macro("macro.shop.hundred", macro_sql="{% macro hundred() %}{{ var('rate') }}{% endmacro %}")(other)
-    assert differing(parts(other, B, {"rate": 1}), parts(other, B, {"rate": 2})) == {"vars"}
+    assert differing(parts(other, B, {"rate": 1}), parts(other, B, {"rate": 2})) == {"var rate"}
 
 
 def test_macros_that_call_each_other_end(plain: Plain) -> None:
@@ -136,9 +157,9 @@ def test_macros_that_call_each_other_end(plain: Plain) -> None:
 
 def test_an_override_reached_through_dbt_counts(plain: Plain) -> None:
     other = copy.deepcopy(plain)
-    other["nodes"][B]["depends_on"]["macros"] = ["macro.dbt.run_query"]
+    other["nodes"][B]["raw_code"] = "select {{ run_query('select 1') }}"
     other["macros"]["macro.dbt.run_query"]["depends_on"] = {"macros": ["macro.shop.hundred"]}
-    assert after(other, B, set_macro("macro.shop.hundred", macro_sql="changed")) == {"macros"}
+    assert after(other, B, set_macro("macro.shop.hundred", macro_sql="changed")) == {"macro hundred"}
 
 
 def test_a_materialization_of_the_project_counts(plain: Plain) -> None:
@@ -150,7 +171,9 @@ def test_a_materialization_of_the_project_counts(plain: Plain) -> None:
     }
     other = copy.deepcopy(plain)
     other["macros"][own["unique_id"]] = own
-    assert after(other, B, set_macro("macro.shop.materialization_view_default", macro_sql="two")) == {"macros"}
+    assert after(other, B, set_macro("macro.shop.materialization_view_default", macro_sql="two")) == {
+        "macro materialization_view_default"
+    }
     assert after(other, "model.shop.m1", set_macro("macro.shop.materialization_view_default", macro_sql="two")) == set()
 
 
@@ -170,10 +193,123 @@ def test_a_seed_too_large_for_dbt_is_read(plain: Plain, tmp_path: Path) -> None:
     bodies = set()
     for text in ("id\n1\n", "id\n2\n"):
         file.write_text(text)
-        bodies.add(code_versions(manifest, {}, {}, tmp_path).parts(manifest.nodes["seed.shop.country"])["body"])
+        codes = CodeVersions(manifest, Surroundings(root=tmp_path))
+        bodies.add(codes.parts(manifest.nodes["seed.shop.country"])["body"])
     assert len(bodies) == 2
 
 
 def test_snapshots_have_a_body_and_a_config(plain: Plain) -> None:
     snapshot = "snapshot.shop.snap"
     assert after(plain, snapshot, set_config(snapshot, strategy="timestamp")) == {"config"}
+
+
+def test_what_code_asks_for_counts_by_its_value(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    code = "select {{ env_var ('RATE', 1) }}, {{ target.schema }}, {{ config.get('meta')['limit'] }}, {{ model.tags }}"
+    set_node(B, raw_code=code, tags=["a"])(other)
+    set_config(B, meta={"limit": 1})(other)
+    before = parts(other, B, environment={"RATE": "1", "OTHER": "1"}, target={"schema": "a"})
+    same = parts(other, B, environment={"RATE": "1"}, target={"schema": "a"})
+    assert differing(before, same) == set()
+    assert differing(before, parts(other, B, environment={"RATE": "2"}, target={"schema": "a"})) == {"env_var RATE"}
+    assert differing(before, parts(other, B, environment={"RATE": "1"}, target={"schema": "b"})) == {"target"}
+    assert after(other, B, set_config(B, meta={"limit": 2})) == {"meta"}
+    assert after(other, B, set_node(B, tags=["b"])) == {"tags"}
+    assert after(other, B, set_node(B, description="Other words.")) == set()
+
+
+def test_a_computed_name_may_mean_any(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    set_node(B, raw_code="select {{ var('a' ~ 'b') }}, {{ env_var('RATE_' ~ target.name) }}, {{ config.get(x) }}")(
+        other
+    )
+    before = parts(other, B, {"a": 1}, environment={"RATE_DEV": "1", "HOME": "/"})
+    assert differing(before, parts(other, B, {"a": 2}, environment={"RATE_DEV": "1"})) == {"vars"}
+    assert differing(before, parts(other, B, {"a": 1}, environment={"RATE_DEV": "2"})) == {"env_var RATE_DEV"}
+    assert after(other, B, set_node(B, description="Other words.")) == {"properties"}
+
+
+def test_vars_are_found_where_dbt_finds_them(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    model = "model.pkg.orders"
+    set_node(model, raw_code="select {{ var('v') }}")(other)
+
+    def value(options: Plain, root: Plain, package: Plain) -> str | None:
+        return parts(other, model, options, root, package_vars=lambda _: package).get("var v")
+
+    assert value({}, {}, {}) is None
+    own = value({}, {}, {"v": 1})
+    assert own is not None
+    # The package's own, its own by name, the root's, the root's for the package, the options: the later counts.
+    listed: list[tuple[Plain, Plain, Plain]] = [
+        ({}, {}, {"v": 2, "pkg": {"v": 1}}),
+        ({}, {"v": 1}, {"v": 2, "pkg": {"v": 2}}),
+        ({}, {"v": 2, "pkg": {"v": 1}}, {"v": 2}),
+        ({"v": 1}, {"v": 2, "pkg": {"v": 2}}, {}),
+    ]
+    assert [value(*each) for each in listed] == [own] * 4
+    # What the root sets for itself is not for its packages.
+    assert value({}, {"shop": {"v": 2}}, {"v": 1}) == own
+
+
+def test_where_a_source_lies_counts_for_who_reads_it(plain: Plain) -> None:
+    def move(plain: Plain) -> None:
+        plain["sources"]["source.shop.raw.events"]["identifier"] = "elsewhere"
+
+    assert after(plain, "model.shop.stg_a", move) == {"relation of raw.events"}
+    assert after(plain, "model.shop.stg_c", move) == set()
+
+
+def test_a_view_names_what_it_reads(plain: Plain) -> None:
+    assert after(plain, B, set_node("seed.shop.country", alias="other")) == {"relations read"}
+    other = copy.deepcopy(plain)
+    set_config(B, materialized="table")(other)
+    assert after(other, B, set_node("seed.shop.country", alias="other")) == set()
+
+
+def test_what_is_said_of_all_nodes_counts_where_the_graph_is_read(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    set_node(B, raw_code="{% if execute %}select {{ graph.nodes.values() | list | length }}{% endif %}")(other)
+    assert after(other, B, set_node("model.shop.stg_c", description="Other words.")) == {"graph"}
+    ran = set_node("model.shop.stg_c", depends_on={**plain["nodes"]["model.shop.stg_c"]["depends_on"], "macros": ["x"]})
+    assert after(other, B, ran) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "select {{ adapter.dispatch('hundred', 'shop')() }}",
+        "{% if execute %}select {{ shop . hundred() }}{% endif %}",
+        "{% set f = hundred %}select {{ f() }}",
+        "select {{ context['hundred']() }}",
+        "-- {{ hundred() }}",
+        "select '{{ hundred() }}'",
+    ],
+)
+def test_a_macro_is_found_however_it_is_called(plain: Plain, code: str) -> None:
+    other = copy.deepcopy(plain)
+    set_node(B, raw_code=code, depends_on={"nodes": [], "macros": []})(other)
+    other["macros"]["macro.shop.default__hundred"] = {
+        **other["macros"]["macro.shop.hundred"],
+        "unique_id": "macro.shop.default__hundred",
+        "name": "default__hundred",
+    }
+    name = "default__hundred" if "dispatch" in code else "hundred"
+    assert after(other, B, set_macro(f"macro.shop.{name}", macro_sql="changed")) == {f"macro {name}"}
+
+
+def test_a_hook_counts_with_what_it_calls(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    set_node(B, raw_code="select 1")(other)
+    set_config(B, **{"post-hook": [{"sql": "{{ hundred() }} {{ var('w', 1) }}"}]})(other)
+    assert after(other, B, set_macro("macro.shop.hundred", macro_sql="changed")) == {"macro hundred"}
+    assert differing(parts(other, B, {"w": 1}), parts(other, B, {"w": 2})) == {"var w"}
+
+
+def test_a_macro_of_dbts_that_the_project_puts_another_for_counts(plain: Plain) -> None:
+    own = {"package_name": "shop", "macro_sql": "one", "depends_on": {"macros": []}}
+    for name in ("duckdb__create_view_as", "create_view_as"):
+        other = copy.deepcopy(plain)
+        other["macros"][f"macro.shop.{name}"] = {**own, "unique_id": f"macro.shop.{name}"}
+        assert after(other, B, set_macro(f"macro.shop.{name}", macro_sql="two")) == {f"macro {name}"}, name
+        assert after(other, "seed.shop.country", set_macro(f"macro.shop.{name}", macro_sql="two")) == set()

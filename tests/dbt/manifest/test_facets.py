@@ -11,7 +11,8 @@ import pytest
 from assetry.plugin import Asset, Integration
 from assetry.selection.facets import facet_test
 from assetry_dbt import plugin
-from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
+from assetry_dbt.manifest.assets import Placement, assets_of
+from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.facets import ManifestFacets, hint_of
 from assetry_dbt.manifest.manifest import (
     Exposure,
@@ -246,7 +247,7 @@ def test_paths_are_those_of_the_project_s_own_files() -> None:
 def assets(nasty_project: Path) -> dict[str, Asset]:
     manifest = read_manifest(nasty_project / "target" / "manifest.json")
     placement = Placement(Integration("shop", "dbt"), "shop", "dev")
-    found = assets_of(manifest, placement, code_versions(manifest, {}, {}, None))
+    found = assets_of(manifest, placement, CodeVersions(manifest))
     return {str(asset.key): asset for asset in found}
 
 

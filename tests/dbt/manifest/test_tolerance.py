@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, IntegrationError
-from assetry_dbt.manifest.assets import Placement, assets_of, code_versions
+from assetry_dbt.manifest.assets import Placement, assets_of
+from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.manifest import decode_manifest
 from assetry_dbt.selecting.index import items_of
 
@@ -32,7 +33,7 @@ def load(manifest: dict[str, Any]) -> list[Asset]:
     read = decode_manifest(json.dumps(manifest).encode())
     place = Placement(Integration("shop", "dbt"), "shop", "dev")
     assert items_of(read)
-    return assets_of(read, place, code_versions(read, {}, {}, None))
+    return assets_of(read, place, CodeVersions(read))
 
 
 def shape(assets: list[Asset]) -> dict[AssetKey, tuple[set[AssetKey], int]]:

@@ -101,6 +101,28 @@ def test_where_the_profile_builds_counts(folder: Path, monkeypatch: pytest.Monke
     assert why(folder) == "options or profile changed"
 
 
+def test_the_environment_that_files_read_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = folder / "models/orders.sql"
+    model.write_text("{{ config(alias=env_var ('NAME_OF_IT', 'a')) }} select 1 as id")
+    os.utime(model, (1_700_000_000, 1_700_000_000))
+    assert why(folder) == "it may have been made with other environment variables"
+    stamp(folder)
+    assert why(folder) is None
+    monkeypatch.setenv("NAME_OF_IT", "b")
+    assert why(folder) == "environment variables changed"
+    monkeypatch.setenv("ANOTHER", "b")
+    monkeypatch.delenv("NAME_OF_IT")
+    assert why(folder) is None
+    monkeypatch.setenv("NAME_OF_IT", "hunter2")
+    stamp(folder)
+    assert "hunter2" not in (folder / "target" / "assetry.json").read_text()
+
+
+def test_a_manifest_that_the_user_made_is_searched_once(folder: Path) -> None:
+    ensure_manifest(project(folder))
+    assert read_stamp(project(folder))["env_vars"] == []
+
+
 def test_a_build_keeps_a_true_manifest_true(folder: Path) -> None:
     stamp(folder, target="prod")
     with kept_stamp(project(folder, target="prod")):

@@ -391,6 +391,8 @@ def _after(message: str | None) -> str:
 
 def _changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     names = [name for name in dict.fromkeys((*now, *before)) if now.get(name) != before.get(name)]
+    # What came or went with a change of another part is not what somebody changed.
+    names = [name for name in names if name in now and name in before] or names
     if not names or not before:
         return "its code changed"
     return f"its {_listed(names)} changed"

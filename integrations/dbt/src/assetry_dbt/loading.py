@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from assetry.plugin import Asset, Integration, IntegrationError
 
-from assetry_dbt.manifest.assets import Placement, assets_of, code_versions, project_name
+from assetry_dbt.manifest.assets import Placement, assets_of, project_name
+from assetry_dbt.manifest.code import CodeVersions, Surroundings
 from assetry_dbt.manifest.left_out import left_out_tests
 from assetry_dbt.manifest.manifest import Manifest, read_manifest
 from assetry_dbt.project.dbt_ls import listed_ids, only_listed
 from assetry_dbt.project.files import files_of
 from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
+from assetry_dbt.project.profile import read_yaml
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.selecting.index import Index, items_of
 
@@ -58,7 +63,7 @@ def load(integration: Integration) -> Loaded:
     manifest = _manifest(project)
     _tell_missing(manifest, project)
     _tell_left_out(manifest, project)
-    codes = code_versions(manifest, project.vars, project.settings.get("vars"), project.project_dir)
+    codes = CodeVersions(manifest, _surroundings(project))
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
@@ -109,8 +114,29 @@ def loaded(integration: Integration) -> Loaded:
 
 
 def _placement(manifest: Manifest, integration: Integration, project: DbtProject) -> Placement:
-    packages = str(project.settings.get("packages-install-path") or "dbt_packages")
-    return Placement(integration, project_name(manifest, project.name), project.target_name(), packages)
+    name = project_name(manifest, project.name)
+    return Placement(integration, name, project.target_name(), project.packages_path)
+
+
+def _surroundings(project: DbtProject) -> Surroundings:
+    """Return what the project's code can ask for besides itself."""
+
+    def package_vars(package: str) -> Mapping[str, Any]:
+        file = project.project_dir / project.packages_path / package / "dbt_project.yml"
+        return _mapping(read_yaml(file).get("vars")) if file.is_file() else {}
+
+    return Surroundings(
+        variables=project.vars,
+        project_vars=_mapping(project.settings.get("vars")),
+        package_vars=package_vars,
+        environment=os.environ,
+        target=project.target_facts(),
+        root=project.project_dir,
+    )
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    return given if isinstance(given, dict) else {}
 
 
 def _identity(integration: Integration) -> str:

@@ -16,7 +16,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import md5
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, paused_gc
@@ -423,8 +422,3 @@ class _Translation:
         if path is None or package == self.place.project:
             return path and path.replace("\\", "/")
         return f"{self.place.packages}/{package}/{path}".replace("\\", "/")
-
-
-def code_versions(manifest: Manifest, variables: Mapping[str, Any], declared: Any, root: Path | None) -> CodeVersions:
-    """Return the code versions of `manifest`; `declared` is `vars:` of dbt_project.yml."""
-    return CodeVersions(manifest, variables, declared if isinstance(declared, dict) else {}, root)

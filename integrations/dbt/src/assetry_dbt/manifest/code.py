@@ -2,29 +2,37 @@
 
 | part | covers |
 |---|---|
-| `body` | the model's code as written; a seed's or snapshot's content |
+| `body` | the model's code, without comments and layout; a seed's or snapshot's content |
 | `config` | the configuration, without what only describes (`PASSIVE_CONFIG`) and without values that say nothing |
+| `meta`, `description`, … | what only describes, where code or macros read it; `properties` where they read all of it |
 | `relation` | the table's name in the warehouse |
-| `macros` | the text of every macro the code can reach, but for those dbt and its adapters bring along |
-| `ephemeral` | all of the above for the ephemeral models that are compiled into it |
-| `vars` | the values of the vars that code and macros ask for, where the project or the options set them |
+| `relation of S.T` | the same of a source that is read |
+| `relations read` | the same of all that a view reads: its SQL names them for as long as it is there |
+| `macro M` | the text of a macro of the project that the code can reach |
+| `macros of P` | the same of a package, but for what dbt and its adapters bring along |
+| `ephemeral E` | all of the above for an ephemeral model that is compiled into it |
+| `var V`, `env_var E` | the values that code and macros ask for; `vars` where a name is computed |
+| `target` | the name and the places of the target, where code or macros ask for it |
+| `graph` | what the project says of all its nodes, where code or macros look at that |
 | `contract` | columns, types and constraints of an enforced contract |
 
-Descriptions, tags, owners, tests and comments in yml files are in none of them, and neither is dbt's own version: an
-upgrade of dbt does not rebuild a warehouse.
+Descriptions, tags, owners, tests and comments in yml files are in none of them unless the code reads them, and neither
+is dbt's own version: an upgrade of dbt does not rebuild a warehouse.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from assetry_dbt.manifest.macros import Macros, name_of
 from assetry_dbt.manifest.manifest import Manifest, Node
+from assetry_dbt.manifest.text import COMPUTED, Mention, Reader, Text, python_text
 
 #: Configuration that describes, guards or names, and leaves the content of the table as it is.
 PASSIVE_CONFIG = frozenset(
@@ -40,91 +48,111 @@ PASSIVE_CONFIG = frozenset(
 #: ValueRouter that newer dbt versions write where older ones wrote nothing.
 DEFAULT_CONFIG: Mapping[str, Any] = {"lookback": 1, "on_schema_change": "ignore", "delimiter": ","}
 
-#: Macros of these packages come with dbt itself.
-_BUILT_IN = frozenset({"dbt", "dbt_postgres", "dbt_spark"})
+#: What a node says of itself beside its configuration.
+_PROPERTIES = ("description", "meta", "tags", "columns", "group", "access", "constraints")
+#: Configuration and properties that other parts cover.
+_COVERED = frozenset({"alias", "schema", "database", "enabled", "contract", "full_refresh", "name", "unique_id"})
+#: What dbt makes in such a way that it stands by itself afterwards.
+_TABLES = frozenset({"table", "incremental", "seed", "snapshot"})
+#: How the names of environment variables begin that only profiles and packages may read.
+_SECRET = "DBT_ENV_SECRET"
+#: The most macros of the project that are parts by themselves.
+_MOST_MACROS = 32
 
-_VAR = re.compile(r"""\bvar\(\s*(['"])(.+?)\1""")
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a project's code can ask for besides itself.
+
+    `variables` are the vars that options set, `project_vars` those of dbt_project.yml, and `package_vars` gives those
+    of an installed package's. `environment` are environment variables; `target` is the name of the target and where it
+    builds. `root` is the project's folder, where a seed too large for dbt to hash is read.
+    """
+
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    project_vars: Mapping[str, Any] = field(default_factory=dict)
+    package_vars: Callable[[str], Mapping[str, Any]] = lambda _: {}
+    environment: Mapping[str, str] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    root: Path | None = None
 
 
-def short_hash(data: bytes) -> str:
+def short_hash(data: bytes | str) -> str:
     """Return sixteen hexadecimal digits that stand for `data`.
 
-    >>> short_hash(b"select 1")
+    >>> short_hash("select 1")
     'f75f3a553799629e'
     """
-    return blake2b(data, digest_size=8).hexdigest()
+    return blake2b(data.encode() if isinstance(data, str) else data, digest_size=8).hexdigest()
 
 
 class CodeVersions:
-    """The code parts of the nodes of `manifest`; what nodes share is hashed once.
+    """The code parts of the nodes of `manifest`; what nodes share is read and hashed once."""
 
-    `variables` are the vars that options set, `project_vars` those of dbt_project.yml. `root` is the project's
-    folder, where a seed too large for dbt to hash is read.
-    """
-
-    def __init__(
-        self,
-        manifest: Manifest,
-        variables: Mapping[str, Any] | None = None,
-        project_vars: Mapping[str, Any] | None = None,
-        root: Path | None = None,
-    ) -> None:
+    def __init__(self, manifest: Manifest, around: Surroundings = Surroundings()) -> None:
+        self.manifest = manifest
         self.nodes = manifest.nodes or {}
-        self.macros = manifest.macros or {}
-        self.adapter = (manifest.metadata and manifest.metadata.adapter_type) or "default"
-        self.project = manifest.project
-        self.root = root
-        self.variables = variables or {}
-        self.project_vars = project_vars or {}
-        self._built_in = _BUILT_IN | {f"dbt_{self.adapter}"}
-        self._configs: dict[int, str] = {}
-        self._closures: dict[tuple[str, ...], tuple[str, frozenset[str]]] = {}
-        self._ephemeral: dict[str, frozenset[str]] = {}
-        self._materializations: dict[str, tuple[str, ...]] = {}
+        self.around = around
+        self._inner = {name for name, node in self.nodes.items() if node.config.get("materialized") == "ephemeral"}
+        adapter = (manifest.metadata and manifest.metadata.adapter_type) or "default"
+        self.project = manifest.project or ""
+        self._reader = Reader(adapter)
+        self._macros = Macros(manifest.macros or {}, self._reader, adapter, self.project)
+        self._configs: dict[int, tuple[str, frozenset[Mention], frozenset[str]]] = {}
+        self._macro_parts: dict[tuple[frozenset[str], frozenset[str]], dict[str, str]] = {}
+        self._package_vars: dict[str, list[Mapping[str, Any]]] = {}
+        self._graph: str | None = None
 
     def parts(self, node: Node) -> dict[str, str]:
         """Return the hashes that make up the code version of `node`, by what they cover."""
-        macros, var_names = self._closure(node)
-        relation = "\0".join((node.database or "", node.schema or "", node.alias or node.name))
-        parts = {
-            "body": self._body(node),
-            "config": self._config(node.config),
-            "relation": short_hash(relation.encode()),
-        }
-        if macros:
-            parts["macros"] = macros
-        values = self._var_values(node, var_names)
-        if values:
-            parts["vars"] = short_hash(values)
+        text = self._text(node)
+        config, in_hooks, by_config = self._config(node.config)
+        asked = text.mentions | in_hooks if in_hooks else text.mentions
+        package = node.package_name
+        called = self._macros.called(asked, package) | by_config
+        reached = self._macros.reached(called)
+        relation = _relation(node.database, node.schema, node.alias or node.name)
+        parts = {"body": self._body(node, text), "config": config, "relation": short_hash(relation)}
+        if reached.macros:
+            quoted = text.quoted | reached.quoted
+            parts |= self._of_macros(called, self._macros.called(quoted, package) if quoted else frozenset())
+        self._add_values(parts, node, asked | reached.mentions if reached.mentions else asked, reached.macros)
         if node.contract and node.contract.enforced:
             parts["contract"] = _contract(node)
         ephemeral = self.ephemeral_ancestors(node)
-        if ephemeral:
-            parts["ephemeral"] = self._combined(ephemeral)
+        for unique_id in ephemeral:
+            inner = self.parts(self.nodes[unique_id])
+            told = "".join(inner[name] for name in inner if name != "relation" and not name.startswith("ephemeral "))
+            parts[f"ephemeral {self.nodes[unique_id].name}"] = short_hash(unique_id + told)
+        self._add_relations(parts, node, ephemeral)
         return parts
 
     def ephemeral_ancestors(self, node: Node) -> frozenset[str]:
         """Return the unique ids of the ephemeral models that are compiled into `node`."""
+        inner = self._inner
+        waiting = [unique_id for unique_id in node.upstream if unique_id in inner] if inner else []
         found: set[str] = set()
-        waiting = list(node.upstream)
         while waiting:
             unique_id = waiting.pop()
-            if unique_id in found:
-                continue
-            parent = self.nodes.get(unique_id)
-            if parent is not None and parent.config.get("materialized") == "ephemeral":
+            if unique_id not in found:
                 found.add(unique_id)
-                waiting += parent.upstream
+                waiting += [each for each in self.nodes[unique_id].upstream if each in inner]
         return frozenset(found)
 
-    def _combined(self, unique_ids: Iterable[str]) -> str:
-        hashes = []
-        for unique_id in sorted(unique_ids):
-            parts = self.parts(self.nodes[unique_id])
-            hashes.append(unique_id + "".join(parts[name] for name in parts if name not in ("ephemeral", "relation")))
-        return short_hash("\n".join(hashes).encode())
+    def _text(self, node: Node) -> Text:
+        return python_text(node.code) if node.language == "python" else self._reader.model(node.code)
 
-    def _config(self, config: Mapping[str, Any]) -> str:
+    def _body(self, node: Node, text: Text) -> str:
+        checksum = node.checksum
+        if node.code:
+            return short_hash(text.plain)
+        if checksum and checksum.name == "path" and self.around.root and node.original_file_path:
+            # dbt hashes the name of a seed over 1 MiB; what counts is what is in it.
+            return _file_hash(self.around.root / node.original_file_path) or checksum.checksum or ""
+        return ((checksum and checksum.checksum) or "")[:16]
+
+    def _config(self, config: Mapping[str, Any]) -> tuple[str, frozenset[Mention], frozenset[str]]:
+        """Return the hash of a configuration, what the Jinja in it asks for, and the macros that dbt calls for it."""
         # Equal configurations of a manifest are one object.
         known = self._configs.get(id(config))
         if known is None:
@@ -133,79 +161,116 @@ class CodeVersions:
                 for name, value in config.items()
                 if name not in PASSIVE_CONFIG and not _says_nothing(name, value)
             }
-            known = self._configs[id(config)] = short_hash(msgspec.json.encode(active, order="sorted"))
-        return known
-
-    def _body(self, node: Node) -> str:
-        checksum = node.checksum
-        code = node.code
-        if code:
-            return short_hash(code.encode())
-        if checksum and checksum.name == "path" and self.root and node.original_file_path:
-            # dbt hashes the name of a seed over 1 MiB; what counts is what is in it.
-            return _file_hash(self.root / node.original_file_path) or checksum.checksum or ""
-        return ((checksum and checksum.checksum) or "")[:16]
-
-    def _closure(self, node: Node) -> tuple[str, frozenset[str]]:
-        """Return the hash of the macros `node` reaches, and the vars asked for by it and by them."""
-        direct = tuple(node.macros) + self._own_materialization(node.config.get("materialized"))
-        known = self._closures.get(direct)
-        if known is None:
-            known = self._closures[direct] = self._walk_macros(direct)
-        code = node.code
-        if "var(" in code:
-            return known[0], known[1].union(match[2] for match in _VAR.finditer(code))
-        return known
-
-    def _walk_macros(self, direct: Iterable[str]) -> tuple[str, frozenset[str]]:
-        seen: set[str] = set()
-        waiting = list(direct)
-        texts: dict[str, str] = {}
-        names: set[str] = set()
-        while waiting:
-            unique_id = waiting.pop()
-            macro = self.macros.get(unique_id)
-            if macro is None or unique_id in seen:
-                continue
-            seen.add(unique_id)
-            waiting += macro.depends_on.known_macros if macro.depends_on else []
-            # Built-in macros are walked through, because they may call one that the project overrides.
-            if macro.package_name not in self._built_in:
-                text = texts[unique_id] = macro.macro_sql or ""
-                names.update(match[2] for match in _VAR.finditer(text))
-        if not texts:
-            return "", frozenset(names)
-        listed = "\0".join(f"{unique_id}\0{texts[unique_id].strip()}" for unique_id in sorted(texts))
-        return short_hash(listed.encode()), frozenset(names)
-
-    def _own_materialization(self, materialized: Any) -> tuple[str, ...]:
-        """Return the materialization macro for `materialized` when the project or a package of it brings its own."""
-        if not isinstance(materialized, str):
-            return ()
-        known = self._materializations.get(materialized)
-        if known is None:
-            wanted = {f"materialization_{materialized}_{adapter}" for adapter in (self.adapter, "default")}
-            known = self._materializations[materialized] = tuple(
-                sorted(
-                    unique_id
-                    for unique_id, macro in self.macros.items()
-                    if unique_id.rsplit(".", 1)[-1] in wanted and macro.package_name not in self._built_in
-                )
+            written = msgspec.json.encode(active, order="sorted")
+            asked = frozenset(
+                mention
+                for text in (_texts(active) if b"{{" in written or b"{%" in written else ())
+                for mention in self._reader.mentions(text)
             )
+            known = self._configs[id(config)] = short_hash(written), asked, self._macros.of_config(config)
         return known
 
-    def _var_values(self, node: Node, names: frozenset[str]) -> bytes:
-        if not names:
-            return b""
-        scoped = self.project_vars.get(node.package_name)
-        own = self.project_vars.get(self.project) if self.project else None
-        values = {}
-        for name in sorted(names):
-            for place in (self.variables, own, scoped, self.project_vars):
-                if isinstance(place, Mapping) and name in place:
-                    values[name] = place[name]
-                    break
-        return msgspec.json.encode(values, enc_hook=str, order="sorted") if values else b""
+    def _of_macros(self, called: frozenset[str], in_quotes: frozenset[str]) -> dict[str, str]:
+        """Return the parts of the macros that are reached; `in_quotes` are called where all of a text counts."""
+        known = self._macro_parts.get((called, in_quotes))
+        if known is None:
+            macros = self._macros
+            exact = macros.reached(in_quotes).macros if in_quotes else frozenset()
+            groups: dict[str, list[str]] = {}
+            for unique_id in sorted(macros.reached(called).macros):
+                package = macros.package(unique_id)
+                name = f"macro {name_of(unique_id)}" if package == self.project else f"macros of {package}"
+                text = macros.in_quotes(unique_id) if unique_id in exact else macros.text(unique_id).plain
+                groups.setdefault(name, []).append(f"{unique_id}\0{text}")
+            own = [name for name in groups if name.startswith("macro ")]
+            if len(own) > _MOST_MACROS:
+                groups["macros"] = [text for name in own for text in groups.pop(name)]
+            known = {name: short_hash("\0".join(texts)) for name, texts in groups.items()}
+            self._macro_parts[called, in_quotes] = known
+        return known
+
+    def _add_values(self, parts: dict[str, str], node: Node, asked: frozenset[Mention], macros: frozenset[str]) -> None:
+        """Add what code and macros ask for besides tables and macros."""
+        read: dict[str, Any] = {}
+        for kind, name in asked:
+            if kind == "var":
+                found = self._vars(node, name)
+                if found:
+                    parts["vars" if name == COMPUTED else f"var {name}"] = _value_hash(found)
+            elif kind == "env_var":
+                for each in self._env_vars(name, node, asked, macros):
+                    parts[f"env_var {each}"] = short_hash(self.around.environment[each])
+            elif kind in ("config", "model"):
+                read |= _described(node, name)
+            elif kind == "name" and name.startswith(("target", "graph")):
+                if name.partition(".")[0] == "target":
+                    parts["target"] = _value_hash(self.around.target)
+                elif name.partition(".")[0] == "graph":
+                    parts["graph"] = self._graph_hash()
+        if len(read) > len(_PROPERTIES):
+            parts["properties"] = _value_hash(read)
+        elif read:
+            parts.update({name: _value_hash(value) for name, value in read.items()})
+
+    def _vars(self, node: Node, name: str) -> Mapping[str, Any]:
+        """Return the value of a var for a node, by its name; of all of them where the name is computed."""
+        package = node.package_name
+        places = self._package_vars.get(package)
+        if places is None:
+            own = self.around.project_vars
+            others = self.around.package_vars(package) if package != self.project else {}
+            # As in dbt, the last that sets it counts.
+            listed = (others, others.get(package), own, own.get(package), self.around.variables)
+            places = self._package_vars[package] = [each for each in listed if isinstance(each, Mapping)]
+        if name == COMPUTED:
+            return {key: value for place in places for key, value in place.items()}
+        return next(({name: place[name]} for place in reversed(places) if name in place), {})
+
+    def _env_vars(self, name: str, node: Node, asked: frozenset[Mention], macros: frozenset[str]) -> Iterable[str]:
+        """Return the environment variables that `name` means; dbt lets no SQL read those that it calls secret."""
+        if name != COMPUTED:
+            return [name] if name in self.around.environment and not name.startswith(_SECRET) else []
+        texts = [node.code, *(self._macros.text(each).plain for each in macros)]
+        beside = tuple(text for kind, text in asked if kind == "literal" and len(text) > 2)
+        return [
+            each
+            for each in self.around.environment
+            if not each.startswith(_SECRET)
+            and (any(each in text for text in texts) or each.startswith(beside) or each.endswith(beside))
+        ]
+
+    def _add_relations(self, parts: dict[str, str], node: Node, ephemeral: Iterable[str]) -> None:
+        """Add the names, in the warehouse, of the tables that are read."""
+        read = {*node.upstream, *(each for inner in ephemeral for each in self.nodes[inner].upstream)}
+        stays = str(node.config.get("materialized") or node.resource_type) in _TABLES
+        named: list[str] = []
+        for unique_id in read:
+            if unique_id.startswith("source."):
+                source = (self.manifest.sources or {}).get(unique_id)
+                if source is not None:
+                    place = _relation(source.database, source.schema, source.identifier or source.name)
+                    parts[f"relation of {source.source_name}.{source.name}"] = short_hash(place)
+            elif not stays and unique_id in self.nodes:
+                above = self.nodes[unique_id]
+                named.append(_relation(above.database, above.schema, above.alias or above.name))
+        if named:
+            parts["relations read"] = short_hash("\n".join(sorted(named)))
+
+    def _graph_hash(self) -> str:
+        """Return the hash of what a manifest says of all nodes, whichever command wrote it."""
+        if self._graph is None:
+            manifest = self.manifest
+            told = [
+                [
+                    unique_id, item.fqn, item.upstream, item.description, item.tags, item.meta, item.config,
+                    item.original_file_path, getattr(item, "code", None), getattr(item, "columns", None),
+                    getattr(item, "database", None), getattr(item, "schema", None), getattr(item, "alias", None),
+                ]
+                for items in (manifest.nodes, manifest.sources, manifest.exposures, manifest.functions)
+                for unique_id, item in sorted((items or {}).items())
+            ]  # fmt: skip
+            self._graph = _value_hash(told)
+        return self._graph
 
 
 def code_version(parts: Mapping[str, str]) -> str:
@@ -228,9 +293,39 @@ def _says_nothing(name: str, value: Any) -> bool:
     )
 
 
+def _described(node: Node, name: str) -> dict[str, Any]:
+    """Return what a node says under a name that other parts leave out; all of it where the name is computed."""
+    if name == COMPUTED:
+        config = {key: node.config[key] for key in PASSIVE_CONFIG - _COVERED if key in node.config}
+        return {key: getattr(node, key) for key in _PROPERTIES} | {"configuration": config}
+    if name in _COVERED or not (name in PASSIVE_CONFIG or name in _PROPERTIES):
+        return {}
+    return {name: [node.config.get(name), getattr(node, name, None) if name in _PROPERTIES else None]}
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """Yield the texts in a value of a configuration."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _relation(*names: str | None) -> str:
+    return "\0".join([name or "" for name in names])
+
+
+def _value_hash(value: Any) -> str:
+    return short_hash(msgspec.json.encode(value, enc_hook=str, order="sorted"))
+
+
 def _contract(node: Node) -> str:
     columns = [[column.name, column.data_type, column.constraints or []] for column in (node.columns or {}).values()]
-    return short_hash(msgspec.json.encode([columns, node.constraints or []], order="sorted"))
+    return _value_hash([columns, node.constraints or []])
 
 
 def _file_hash(path: Path) -> str | None:

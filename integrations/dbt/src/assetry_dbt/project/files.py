@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +24,10 @@ _FOLDERS = (
     (("function-paths",), "functions"),
     (("docs-paths",), None),
 )
+
+
+#: Files in which Jinja is read.
+_JINJA = (".sql", ".yml", ".yaml")
 
 
 class Seen(NamedTuple):
@@ -59,8 +64,7 @@ def folders_of(project: DbtProject) -> list[Path]:
         given = next((project.settings[name] for name in settings if project.settings.get(name)), None)
         listed = given if isinstance(given, list) else [given or default]
         names.update(dict.fromkeys(str(name) for name in listed if name))
-    packages = str(project.settings.get("packages-install-path") or "dbt_packages")
-    names[packages] = None
+    names[project.packages_path] = None
     return [Path(os.path.normpath(project.project_dir / name)) for name in names]
 
 
@@ -89,6 +93,27 @@ def _walk(start: Path, skipped: set[str], walked: set[str]) -> Iterator[Seen]:
                 yield Seen(entry.path, stat.st_mtime_ns, stat.st_size)
             elif entry.is_dir() and entry.name not in ("__pycache__", "node_modules"):
                 waiting.append(entry.path)
+
+
+_ENV_VAR = re.compile(rb"""\benv_var\s*\(\s*(?:['"](\w+)['"])?""")
+
+
+def env_vars_of(seen: Iterable[Seen]) -> list[str]:
+    """Return the environment variables that the project's files among `seen` name, without those of its profile.
+
+    A name that is computed is told as "": what it means cannot be known from the files.
+    """
+    found: set[str] = set()
+    for each in seen:
+        if each.size < 0 or not each.path.endswith(_JINJA) or each.path.endswith("profiles.yml"):
+            continue
+        try:
+            data = Path(each.path).read_bytes()
+        except OSError:
+            continue
+        if b"env_var" in data:
+            found.update(name.decode() for name in _ENV_VAR.findall(data))
+    return sorted(found)
 
 
 def files_digest(seen: Iterable[Seen]) -> str:

@@ -1,9 +1,9 @@
 """Whether a project's manifest still tells the truth, and making it anew when it does not.
 
 A manifest that assetry had made is accompanied by a stamp, ``assetry.json`` in dbt's target folder: what the files
-were and which options held. It is true as long as both are the same. One that the user's own dbt made has no stamp:
-it is true when it is younger than every file and folder dbt reads, and no option asks for another target than dbt's
-own choice.
+were, which options held, and the environment variables that the files name. It is true as long as all are the same. One
+that the user's own dbt made has no stamp: it is true when it is younger than every file and folder dbt reads, no option
+asks for another target than dbt's own choice, and no file reads the environment, which may have been another one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from assetry.plugin import IntegrationError
 from assetry_toolkit.files import write_whole
 
-from assetry_dbt.project.files import Seen, files_digest, files_of
+from assetry_dbt.project.files import Seen, env_vars_of, files_digest, files_of
 from assetry_dbt.project.profile import UnknownJinjaError, read_yaml
 from assetry_dbt.project.project import DbtProject
 
@@ -35,6 +35,8 @@ def ensure_manifest(project: DbtProject) -> None:
     seen = files_of(project)
     if outdated(project, seen) is not None:
         make_manifest(project, seen)
+    elif read_stamp(project).get("manifest") != manifest_made(project):
+        write_stamp(project, seen)  # so that its files need not be searched again
 
 
 def make_manifest(project: DbtProject, seen: Iterable[Seen]) -> None:
@@ -60,11 +62,15 @@ def outdated(project: DbtProject, seen: Iterable[Seen]) -> str | None:
     if stamp.get("manifest") == [made.st_mtime_ns, made.st_size]:
         if stamp.get("options") != options_digest(project):
             return "options or profile changed"
+        if stamp.get("environment") != environment_digest(stamp.get("env_vars")):
+            return "environment variables changed"
         return None if stamp.get("files") == files_digest(seen) else "files changed"
     if project.profile or project.target or project.vars:
         return "it was made without the options of this integration"
     later = next((each.path for each in seen if each.changed >= made.st_mtime_ns), None)
-    return f"{os.path.relpath(later, project.project_dir)} is newer" if later else None
+    if later is not None:
+        return f"{os.path.relpath(later, project.project_dir)} is newer"
+    return "it may have been made with other environment variables" if env_vars_of(seen) else None
 
 
 @contextmanager
@@ -95,7 +101,18 @@ def write_stamp(project: DbtProject, seen: Iterable[Seen], **more: Any) -> None:
     made = manifest_made(project)
     if made is None:
         return
-    stamp = {"version": 1, "manifest": made, "options": options_digest(project), "files": files_digest(seen), **more}
+    listed = list(seen)
+    files, before = files_digest(listed), read_stamp(project)
+    named = before.get("env_vars") if before.get("files") == files else env_vars_of(listed)
+    stamp = {
+        "version": 1,
+        "manifest": made,
+        "options": options_digest(project),
+        "files": files,
+        "env_vars": named,
+        "environment": environment_digest(named),
+        **more,
+    }
     with suppress(OSError):
         write_whole(project.target_path / STAMP, json.dumps(stamp))
 
@@ -105,24 +122,25 @@ def options_digest(project: DbtProject) -> str:
 
     No secret is in it: only the settings that name databases, schemas and files.
     """
-    places: dict[str, Any] = {}
-    try:
-        profile = project.read_profile()
-        names = ("type", "database", "dbname", "schema", "path", "project", "dataset", "catalog")
-        places = {name: profile.output.get(name) for name in names} | {
-            "profile": profile.name,
-            "target": profile.target,
-        }
-    except IntegrationError:
-        pass  # dbt will say what is wrong with it, should it be needed
-    asked = [project.profile, project.target, project.vars, places]
+    asked = [project.profile, project.target, project.vars, project.target_facts()]
     return blake2b(json.dumps(asked, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+
+
+def environment_digest(names: Any) -> str:
+    """Return a hash of the values of environment variables, but for those that dbt calls secret.
+
+    >>> environment_digest(["SURELY_NOT_SET"]) == environment_digest([])
+    True
+    """
+    public = [name for name in names or () if not name.startswith("DBT_ENV_SECRET")]
+    values = {name: os.environ[name] for name in public if name in os.environ}
+    return blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def check_packages(project: DbtProject) -> None:
     """Raise `IntegrationError` when the project names packages and none is installed: dbt's own message is long."""
     named = any((project.project_dir / name).is_file() for name in ("packages.yml", "dependencies.yml"))
-    packages = project.project_dir / str(project.settings.get("packages-install-path") or "dbt_packages")
+    packages = project.project_dir / project.packages_path
     if named and not packages.is_dir() and _asks_for_packages(project):
         raise IntegrationError(
             f"The packages of dbt project {project.name!r} are not installed.",

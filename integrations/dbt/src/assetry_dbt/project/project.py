@@ -29,6 +29,10 @@ OPTIONS: Mapping[str, Kind] = {
 SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")
 
 
+#: Settings of a target that say where it builds.
+_PLACES = ("type", "database", "dbname", "schema", "path", "project", "dataset", "catalog")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DbtProject:
     """What is known of a dbt project before dbt is asked: all paths absolute, all options resolved.
@@ -155,6 +159,22 @@ class DbtProject:
             where = str(self.project_dir / "dbt_project.yml")
             raise UnknownJinjaError(f"The profile's name holds {error}.", where=where) from None
         return read_profile(self.profiles_dir, name, self.target, self.vars)
+
+    @property
+    def packages_path(self) -> str:
+        """Return the folder, inside the project's, that packages are installed in."""
+        return str(self.settings.get("packages-install-path") or "dbt_packages")
+
+    def target_facts(self) -> Mapping[str, Any]:
+        """Return what the target is called and where it builds; no secret. Empty when the profile cannot be read."""
+        try:
+            profile = self.read_profile()
+        except IntegrationError:
+            return {}
+        return {name: profile.output.get(name) for name in _PLACES} | {
+            "profile": profile.name,
+            "target": profile.target,
+        }
 
     def target_name(self) -> str | None:
         """Return the name of the target dbt will use; None when the profile cannot be read."""
