@@ -54,7 +54,7 @@ class AssetryError(Exception):
         hint: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)  # an exception is given as often as its text
         self.where = where
         self.near = tuple(near)
         self.hint = hint
@@ -71,6 +71,19 @@ class AssetryError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.message, self.where, self.near, self.hint))
+
+
+def error_words(error: BaseException) -> str:
+    """Return the type and the text of an exception, also of one whose text raises an exception itself.
+
+    >>> error_words(ValueError("no such table"))
+    'ValueError: no such table'
+    """
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:
+        return f"{name} (its text cannot be shown)"
 
 
 def _rebuild(

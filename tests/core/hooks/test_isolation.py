@@ -19,7 +19,7 @@ from assetry.project.project import Project
 from assetry.run.result import RunResult
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Failed, InvocationFinished, Log, Materialized, Started
-from assetry.types.invocations import InvocationGroup
+from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.panels import PanelContext
 from assetry.types.records import EventRecord
 
@@ -229,7 +229,7 @@ def lazily_broken(integration: Integration) -> Any:
         (lambda integration: sys.exit(4), r"Acme: assetry_load_assets raised SystemExit: 4"),
         (
             lambda integration: [{"key": "a"}],
-            r"Acme: assetry_load_assets returned a dict instead of an Asset or AssetCheck",
+            r"Acme: assetry_load_assets returned a dict instead of an Asset or an AssetCheck",
         ),
     ],
 )
@@ -238,6 +238,30 @@ def test_a_broken_load_names_the_plugin(hook: Callable[..., Any], said: str) -> 
     with pytest.raises(PluginError, match=said):
         plugins.load_assets(ACME)
     assert plugins.problems
+
+
+def test_a_wrong_field_of_an_asset_names_plugin_and_field() -> None:
+    assets = lambda integration: [Asset(key="mill/a", kind="acme", integration="mill")]  # type: ignore[arg-type]  # noqa: E731
+    plugins = load_plugins({}, [acme(assetry_load_assets=assets)], allowed=[])
+    said = "returned the Asset 'mill/a', and its integration is a str instead of an Integration"
+    with pytest.raises(PluginError, match=f"Acme: assetry_load_assets {said}"):
+        plugins.load_assets(ACME)
+
+
+@pytest.mark.parametrize(
+    ("hook", "ask"),
+    [
+        ("assetry_io_url", lambda plugins: plugins.io_url(ACME)),
+        (
+            "assetry_invocation_command",
+            lambda plugins: plugins.invocation_command(Invocation(id="1", group=None, integration=ACME, assets=())),
+        ),
+    ],
+)
+def test_a_wrong_answer_names_plugin_and_hook(hook: str, ask: Callable[[Plugins], Any]) -> None:
+    plugins = load_plugins({}, [acme(**{hook: lambda: 3})], allowed=[])
+    with pytest.raises(PluginError, match=f"Acme: {hook} returned an int instead of a str"):
+        ask(plugins)
 
 
 def test_a_group_that_is_none_names_the_plugin() -> None:
@@ -296,9 +320,23 @@ def test_a_stream_that_breaks_is_attributed_with_package_and_version(installed: 
     assert {str(key) for key in result.keys("failed")} == {"mill/b"}
 
 
+class Silent(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def silent(invocation: Any) -> Any:
+    raise Silent
+
+
 @pytest.mark.parametrize(
     ("invoke", "said"),
     [
+        (silent, "Acme: assetry_invoke raised Silent (its text cannot be shown)"),
+        (
+            lambda invocation: iter([Materialized("mill/a", columns=[("id", "int")])]),  # type: ignore[list-item]
+            "Acme reported Materialized, and its columns[0] is a tuple instead of a Column.",
+        ),
         (half_way, "Acme raised RuntimeError: boom"),
         (lambda invocation: 3, "Acme: assetry_invoke returned a int instead of an iterator of events."),
         (lambda invocation: sys.exit(1), "Acme: assetry_invoke raised SystemExit: 1"),

@@ -15,7 +15,7 @@ from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 from assetry.cli.output import note_line, open_standard_streams
 from assetry.cli.overview import COMMANDS, PLUGIN_HELP, overview
 from assetry.cli.session import Session, silence
-from assetry.errors import AssetryError, UsageError, near_names
+from assetry.errors import AssetryError, UsageError, error_words, near_names
 
 INTERRUPTED = 130
 
@@ -176,7 +176,7 @@ def _traceback(error: BaseException) -> None:
 
 def _bug(error: Exception, color: bool | None) -> int:
     _traceback(error)
-    said = f"This is a bug in assetry: {type(error).__name__}: {error}"
+    said = f"This is a bug in assetry: {error_words(error)}"
     print_error(AssetryError(said, hint="Please report it, with the lines above and the command you gave."), color)
     return 1
 

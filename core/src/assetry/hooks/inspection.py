@@ -10,7 +10,7 @@ from typing import Any
 
 import pluggy
 
-from assetry.errors import AssetryError, near_names
+from assetry.errors import AssetryError, error_words, near_names
 
 PREFIX = "assetry_"
 
@@ -66,7 +66,7 @@ def loading_problem(error: BaseException, specs: Any) -> str:
     if isinstance(error, AssetryError):
         return error.message + (f" ({error.where})" if error.where else "")
     where = place_of(error)
-    return f"{type(error).__name__}: {error}" + (f" ({where})" if where else "")
+    return error_words(error) + (f" ({where})" if where else "")
 
 
 def _validation_problem(error: pluggy.PluginValidationError, specs: Any) -> str:

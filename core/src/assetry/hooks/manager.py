@@ -17,8 +17,9 @@ from typing import Any
 
 import pluggy
 
-from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError
+from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError, error_words
 from assetry.hooks import specs as hookspecs
+from assetry.hooks.answers import fault, first_fault
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
 from assetry.hooks.packages import near_words, package_hint
@@ -155,7 +156,7 @@ class Plugins:
                 raise
             except FAULTS as error:
                 failures.append((impl.plugin_name, error))
-                self._report(impl.plugin_name, f"{hook}: {type(error).__name__}: {error}")
+                self._report(impl.plugin_name, f"{hook}: {error_words(error)}")
                 continue
             if answer is not None:
                 answers.append((impl.plugin_name, answer))
@@ -172,7 +173,7 @@ class Plugins:
 
     def _attributed(self, name: str, hook: str, error: BaseException) -> PluginError:
         return PluginError(
-            f"{self._infos[name].label}: {hook} raised {type(error).__name__}: {error}",
+            f"{self._infos[name].label}: {hook} raised {error_words(error)}",
             where=place_of(error),
             hint="This is a fault of the plugin; report it to its authors.",
         )
@@ -199,8 +200,16 @@ class Plugins:
         except AssetryError:
             raise
         except FAULTS as error:
-            self._report(name, f"{hook}: {type(error).__name__}: {error}")
+            self._report(name, f"{hook}: {error_words(error)}")
             raise self._attributed(name, hook, error) from error
+
+    def _asked(self, integration: Integration, hook: str, arguments: Mapping[str, Any], kind: type[Any]) -> Any:
+        """Call the one plugin that claimed the integration's kind; its answer is of `kind`, or None."""
+        answer = self._routed(integration, hook, arguments)
+        wrong = None if answer is None else fault(answer, kind)
+        if wrong is not None:
+            raise self._wrong(self.claimant(integration), hook, wrong)
+        return answer
 
     def _all(self, hook: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """Call every plugin; one that fails is recorded and passed over."""
@@ -208,7 +217,7 @@ class Plugins:
             try:
                 answer = self._call(impl, hook, arguments)
             except FAULTS as error:
-                self._report(impl.plugin_name, f"{hook}: {type(error).__name__}: {error}")
+                self._report(impl.plugin_name, f"{hook}: {error_words(error)}")
                 continue
             if answer is not None:
                 yield impl.plugin_name, answer
@@ -220,12 +229,12 @@ class Plugins:
             try:
                 each = list(answer)
             except FAULTS as error:
-                self._report(name, f"{hook}: {type(error).__name__}: {error}")
+                self._report(name, f"{hook}: {error_words(error)}")
                 continue
-            stray = next((item for item in each if not isinstance(item, kind)), None)
-            if stray is not None:
-                self._report(name, f"{hook}: returned a {type(stray).__name__} instead of a {kind.__name__}")
-            found += [item for item in each if isinstance(item, kind)]
+            wrong = first_fault(each, kind)
+            if wrong is not None:
+                self._report(name, f"{hook}: {wrong}")
+            found += [item for item in each if fault(item, kind) is None]
         return found
 
     # -- the hooks, typed ----------------------------------------------------------------------------------------
@@ -286,28 +295,26 @@ class Plugins:
         except AssetryError:
             raise
         except FAULTS as error:
-            self._report(name, f"{hook}: {type(error).__name__}: {error}")
+            self._report(name, f"{hook}: {error_words(error)}")
             raise self._attributed(name, hook, error) from error
-        stray = next((each for each in found if not isinstance(each, (Asset, AssetCheck))), None)
-        if stray is not None:
-            raise self._wrong(name, hook, f"returned a {type(stray).__name__} instead of an Asset or AssetCheck")
+        wrong = first_fault(found, Asset, AssetCheck)
+        if wrong is not None:
+            raise self._wrong(name, hook, wrong)
         return found
 
     def invocation_group(self, asset: Asset) -> InvocationGroup | None:
         """Return the group of an asset; None for an asset that runs on its own."""
         if asset.integration is None:
             return None
-        hook = "assetry_invocation_group"
-        group = self._routed(asset.integration, hook, {"asset": asset})
-        if group is not None and not isinstance(group, InvocationGroup):
-            name = self.claimant(asset.integration)
-            raise self._wrong(name, hook, f"returned a {type(group).__name__} instead of an InvocationGroup")
+        group: InvocationGroup | None = self._asked(
+            asset.integration, "assetry_invocation_group", {"asset": asset}, InvocationGroup
+        )
         return group
 
     def invocation_command(self, invocation: Invocation) -> str | None:
         """Return the command of an invocation, for people to read."""
-        command: str | None = self._routed(
-            invocation.integration, "assetry_invocation_command", {"invocation": invocation}
+        command: str | None = self._asked(
+            invocation.integration, "assetry_invocation_command", {"invocation": invocation}, str
         )
         return command
 
@@ -334,7 +341,7 @@ class Plugins:
 
     def io_url(self, integration: Integration) -> str | None:
         """Return the URL by which an integration's tables can be read and written, None when they cannot."""
-        url: str | None = self._routed(integration, "assetry_io_url", {"integration": integration})
+        url: str | None = self._asked(integration, "assetry_io_url", {"integration": integration}, str)
         return url
 
     def open_io(self, url: str) -> IOManager:
@@ -371,9 +378,10 @@ class Plugins:
 
     def value_metadata(self, value: Any) -> Mapping[str, Any]:
         """Return facts about a value; empty when no plugin knows its type."""
-        for _, answer in self._all("assetry_value_metadata", {"value": value}):
-            facts: Mapping[str, Any] = answer
-            return facts
+        for name, answer in self._all("assetry_value_metadata", {"value": value}):
+            if isinstance(answer, Mapping):
+                return answer
+            self._report(name, f"assetry_value_metadata: {fault(answer, Mapping)}")
         return {}
 
     def event(self, event: EventRecord, run: RunInfo) -> None:

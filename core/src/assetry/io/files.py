@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import quote, unquote
 
-from assetry.errors import ValueStoreError
+from assetry.errors import ValueStoreError, error_words
 from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
 from assetry.io.declared import table_of
 from assetry.io.frames import is_frame
@@ -148,7 +148,7 @@ def _read(path: Path, key: AssetKey) -> Any:
             return pickle.load(file)
     except Exception as error:  # unpickling runs code of the user's, which may raise anything
         raise ValueStoreError(
-            f"The value of {str(key)!r} cannot be read: {type(error).__name__}: {error}.",
+            f"The value of {str(key)!r} cannot be read: {error_words(error)}.",
             where=str(path),
             hint="Materialize it again.",
         ) from error

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, cast
 
-from assetry.errors import AssetryError, IntegrationError, near_names
+from assetry.errors import AssetryError, IntegrationError, error_words, near_names
 from assetry.hooks.specs import hookimpl
 from assetry.io.frames import columns_missing, frame_name
 from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
@@ -204,7 +204,7 @@ class _Making:
                 yield from self._fail(*_told(error))
                 return
             wait = policy.wait(attempt)
-            message = f"{type(error).__name__}: {error}; try {attempt} of {policy.attempts} in {wait:g} s"
+            message = f"{error_words(error)}; try {attempt} of {policy.attempts} in {wait:g} s"
             yield Log(message, "warning", next(iter(self.pending)))
             if not _wait(wait, self.context):
                 yield from self._fail(f"{failure(error)}\n  the run was stopped before the next try")

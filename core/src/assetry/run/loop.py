@@ -18,11 +18,12 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from assetry.errors import AssetryError, ConflictError, RunError
+from assetry.errors import AssetryError, ConflictError, RunError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
 from assetry.run.context import Context, InvocationTask, RunFacts
+from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
@@ -202,7 +203,8 @@ class _Run:
         elif id_ not in self._launched:
             pass  # the last words of a task that was given up
         elif isinstance(event, Event):
-            for each in self._tracker.take(id_, event):
+            label = self._services.plugins.label(self._launched[id_][0].integration)
+            for each in self._tracker.take(id_, taken(event, label)):
                 self._note(at, each, id_)
         elif event is None or isinstance(event, BaseException):
             self._end(at, id_, event)
@@ -337,7 +339,7 @@ class _Run:
 def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Interruption:
     if isinstance(error, AssetryError):
         return Interruption(error.message, error.hint)
-    return Interruption(f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}")
+    return Interruption(f"{plugins.label(invocation.integration)} raised {error_words(error)}")
 
 
 def _now() -> datetime:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
-from assetry.errors import AssetryError
+from assetry.errors import AssetryError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.run.context import Context, RunFacts
+from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
@@ -64,7 +64,11 @@ def observe(
 
 def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: Recorder) -> bool:
     """Note what an integration sees of its assets; return whether it could be asked."""
-    note = partial(_note, recorder, invocation.id)
+    label = plugins.label(invocation.integration)
+
+    def note(event: Event) -> None:
+        recorder.note(_now(), taken(event, label), invocation.id)
+
     try:
         for event in plugins.observe(invocation, Context(facts, note)):
             note(_checked(event, invocation))
@@ -88,10 +92,6 @@ def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
     ]
 
 
-def _note(recorder: Recorder, invocation: str, event: Event) -> None:
-    recorder.note(_now(), event, invocation)
-
-
 def _checked(event: Event, invocation: Invocation) -> Event:
     """Return an event if an observation may yield it, else a line that says why it is left out."""
     if isinstance(event, Log):
@@ -105,7 +105,7 @@ def _checked(event: Event, invocation: Invocation) -> Event:
 def _told(error: Exception, invocation: Invocation, plugins: Plugins) -> str:
     if isinstance(error, AssetryError):
         return f"{invocation.integration.name}: {error.message}"
-    return f"{plugins.label(invocation.integration)} raised {type(error).__name__}: {error}"
+    return f"{plugins.label(invocation.integration)} raised {error_words(error)}"
 
 
 def _now() -> datetime:

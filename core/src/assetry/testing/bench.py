@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assetry.errors import UsageError
+from assetry.errors import UsageError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
@@ -291,6 +291,6 @@ def chained(error: BaseException | None) -> str:
     """Return the text of an error and of those that it came from."""
     texts = []
     while error is not None:
-        texts.append(f"{type(error).__name__}: {error}")
+        texts.append(error_words(error))
         error = error.__cause__ or error.__context__
     return "\n".join(texts)

@@ -14,6 +14,7 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
+from assetry.errors import error_words
 from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
 from assetry.testing.loading import load
@@ -112,7 +113,7 @@ def main(name: str) -> None:
         work, arguments = pickle.loads(asked["body"])
         answer = (False, work(*arguments))
     except BaseException as error:
-        answer = (True, f"{type(error).__name__}: {error}")
+        answer = (True, error_words(error))
     beside = file.with_suffix(".part")
     beside.write_bytes(pickle.dumps(answer))
     beside.replace(file.with_suffix(".out"))

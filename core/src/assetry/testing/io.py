@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from assetry.errors import AssetryError, ValueStoreError
+from assetry.errors import AssetryError, ValueStoreError, error_words
 from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
@@ -248,7 +248,7 @@ def tried(what: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except Exception as error:
-        raise AssertionError(f"{what} ({type(error).__name__}: {error})") from error
+        raise AssertionError(f"{what} ({error_words(error)})") from error
 
 
 def nothing_there(io: IOManager, made: Asset) -> ValueStoreError:

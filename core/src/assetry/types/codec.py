@@ -51,6 +51,40 @@ def to_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON data: {value!r}")
 
 
+#: How deep data may be nested that somebody made; beyond that it most likely refers to itself.
+_DEEPEST = 100
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return any value as JSON data of its own: names and what JSON does not have become text.
+
+    Raises `ValueError` when it refers to itself or is nested too deep, and what its own text raises.
+
+    >>> plain({1: (2, object), "nested": {"at": datetime(2026, 1, 31)}})
+    {'1': [2, "<class 'object'>"], 'nested': {'at': '2026-01-31T00:00:00'}}
+    """
+    if value is None or type(value) in _PLAIN:
+        return value
+    if depth > _DEEPEST:
+        raise ValueError(f"it refers to itself, or is nested more than {_DEEPEST} deep")
+    if isinstance(value, Mapping):
+        return {str(name): plain(item, depth + 1) for name, item in value.items()}
+    if type(value) in (list, tuple, set, frozenset):
+        return [plain(item, depth + 1) for item in value]
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "backslashreplace")
+    number = getattr(value, "item", None)
+    if callable(number) and getattr(value, "ndim", None) == 0:
+        return plain(number(), depth + 1)
+    try:
+        return to_json(value)
+    except TypeError:
+        return str(value)
+
+
+_PLAIN = frozenset((str, int, float, bool))
+
+
 def _dataclass_to_json(value: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     tag = getattr(type(value), "json_tag", None)
