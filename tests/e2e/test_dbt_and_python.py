@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from assetry import Project
+from assetry.errors import DuplicateKeyError
 from assetry.plan.plan import Plan
 from assetry.types.events import InvocationFinished, Materialized, Skipped, Started
 from assetry.types.records import EventRecord
@@ -350,3 +353,52 @@ seeds: [{name: items, columns: [{name: id, data_tests: [unique]}]}]
     assert (result.run.state, result.counts["checks_passed"]) == ("succeeded", 3)
     assert {each.status for each in project.status()} == {"fresh"}
     assert project.plan(stale=True).count == 0
+
+
+def tables(file: Path) -> set[tuple[str, str]]:
+    with duckdb.connect(str(file)) as base:
+        return set(base.execute("select table_schema, table_name from information_schema.tables").fetchall())
+
+
+def test_two_projects_that_install_one_package_build_it_each_for_itself(
+    load: Callable[..., Project], tmp_path: Path
+) -> None:
+    files: dict[str, str] = {}
+    for name in ("a", "b"):
+        own = dbt_project(name, {f"{name}_mart": "select * from {{ ref('log') }}"})
+        own["dbt_project.yml"] += "  pk: {+materialized: table}\n"
+        own["profiles.yml"] = own["profiles.yml"].replace("path: 'shop.duckdb'", f"path: ../w.duckdb, schema: {name}")
+        own["dbt_packages/pk/dbt_project.yml"] = "name: pk\n"
+        own["dbt_packages/pk/models/log.sql"] = "select 1 as id\n"
+        own["dbt_packages/pk/models/pk.yml"] = "models: [{name: log, columns: [{name: id, data_tests: [unique]}]}]\n"
+        files |= below(name, own)
+    project = load(files)
+    result = project.materialize()
+    assert (result.run.state, result.counts["checks_passed"]) == ("succeeded", 2)
+    made = {"pk/log", "a/a_mart", "b/pk/log", "b/b_mart"}
+    assert {str(each.key): each.status for each in project.status()} == dict.fromkeys(made, "fresh")
+    there = tables(tmp_path / "project" / "w.duckdb")
+    assert there == {("a", "log"), ("b", "log"), ("a", "a_mart"), ("b", "b_mart")}
+    assert project.plan(stale=True).count == 0
+
+
+def test_one_project_for_two_tenants_is_refused_with_an_option_that_parts_them(
+    load: Callable[..., Project], tmp_path: Path
+) -> None:
+    tenants = {"m": "select '{{ target.name }}' as tenant", "n": "select * from {{ ref('m') }}"}
+    own = below("p", dbt_project("s", tenants, "models: [{name: m, columns: [{name: tenant, data_tests: [unique]}]}]"))
+    outputs = ", ".join(f"{name}: {{type: duckdb, path: ../w.duckdb, schema: {name}}}" for name in ("eu", "us"))
+    own["p/profiles.yml"] = f"s: {{target: eu, outputs: {{{outputs}}}}}\n"
+    table = '[integrations.{0}]\nkind = "dbt"\nproject_dir = "p"\ntarget = "{0}"\n'
+    both = [table.format(name) for name in ("eu", "us")]
+    with pytest.raises(DuplicateKeyError) as caught:
+        load({**own, "assetry.toml": "".join(both)}).graph  # noqa: B018
+    option = re.findall(r"key_prefix = \"us\"", str(caught.value))
+    project = load({**own, "assetry.toml": f"{both[0]}{both[1]}{option[0]}\n"})
+    result = project.materialize()
+    assert (result.run.state, result.counts["checks_passed"]) == ("succeeded", 2)
+    assert {str(each.key) for each in project.status()} == {"s/m", "s/n", "us/s/m", "us/s/n"}
+    assert tables(tmp_path / "project" / "w.duckdb") == {(who, name) for who in ("eu", "us") for name in ("m", "n")}
+    assert project.plan(stale=True).count == 0
+    # Each has a manifest of its own, so that none is read anew because of the other.
+    assert (tmp_path / "project/p/target/us/manifest.json").exists()

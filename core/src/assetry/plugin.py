@@ -29,6 +29,7 @@ from assetry.errors import (
     near_names,
 )
 from assetry.gc_pause import paused_gc
+from assetry.graph.renaming import rename_assets
 from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
@@ -120,4 +121,4 @@ __all__ += [
     "near_names",
 ]
 # JSON both ways; secrets where there is no run to ask; making very many values.
-__all__ += ["from_json", "paused_gc", "read_secret", "to_json"]
+__all__ += ["from_json", "paused_gc", "read_secret", "rename_assets", "to_json"]

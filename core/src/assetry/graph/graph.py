@@ -17,6 +17,7 @@ from assetry.errors import (
 from assetry.gc_pause import paused_gc
 from assetry.graph.merging import Merged, NearMiss, merge_assets, near_misses
 from assetry.graph.order import dependency_order, reversed_edges
+from assetry.graph.renaming import tell_copies_apart
 from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration
 from assetry.types.keys import AssetKey
 
@@ -88,7 +89,7 @@ class AssetGraph:
         >>> AssetGraph.of([made, Asset(key="logins", kind="python", deps=["py/events"])]).upstream
         ((), (0,))
         """
-        given = list(definitions)
+        given = tell_copies_apart(list(definitions))
         inlined = tuple(each for each in given if isinstance(each, Asset) and each.inlined)
         listed = [each for each in given if not (isinstance(each, Asset) and each.inlined)] if inlined else given
         with paused_gc():

@@ -157,11 +157,11 @@ def _why_apart(source: Asset, candidate: Asset) -> str | None:
         if candidate.kind == source.kind:
             return None
         return "they share the last part of their keys only; a relation, or `meta: {assetry: {key: …}}`, would tell"
-    if _fits(mine, other):
+    if mine.fits(other):
         if _same_tool(source, candidate):
             return f"both are {mine} of one integration, and {candidate.key} is made from it: it was there before"
         return f"several assets fit {mine}; `meta: {{assetry: {{key: …}}}}` of the source would tell which"
-    if _fits(mine._replace(database=None), other):
+    if mine._replace(database=None).fits(other):
         return f"their databases differ: {mine} and {other}"
     return None
 
@@ -223,7 +223,18 @@ def _duplicate(first: Asset, second: Asset) -> DuplicateKeyError:
     return DuplicateKeyError(
         f"Two definitions claim the key {str(first.key)!r}: {_place(first)} and {_place(second)}.",
         where=second.source,
-        hint="Give one of them another key.",
+        hint=_apart_by(first, second),
+    )
+
+
+def _apart_by(first: Asset, second: Asset) -> str:
+    """Return how two definitions of one key can be told apart."""
+    tool = second.integration
+    if tool is None or tool == first.integration:
+        return "Give one of them another key."
+    return (
+        "Give one of them another key. Where both are one project, for two targets or tenants, the option `key_prefix` "
+        f'puts a name before all keys of an integration: key_prefix = "{tool.name}" in [integrations.{tool.name}].'
     )
 
 
@@ -285,16 +296,9 @@ class _Relations:
     def best(self, relation: Relation) -> list[int]:
         table = relation.identifier.casefold()
         if None in relation:
-            return [i for other, i in self.table.get(table, ()) if _fits(relation, other)]
+            return [i for other, i in self.table.get(table, ()) if relation.fits(other)]
         sure = self.exact.get(relation) or self.folded.get(relation.folded)
-        return sure or [i for other, i in self.partial.get(table, ()) if _fits(relation, other)]
-
-
-def _fits(one: Relation, other: Relation) -> bool:
-    return all(
-        mine is None or theirs is None or mine.casefold() == theirs.casefold()
-        for mine, theirs in zip(one, other, strict=True)
-    )
+        return sure or [i for other, i in self.partial.get(table, ()) if relation.fits(other)]
 
 
 def _same_tool(one: Asset, other: Asset) -> bool:

@@ -46,6 +46,17 @@ class Relation(NamedTuple):
         """
         return tuple(None if part is None else part.casefold() for part in self)
 
+    def fits(self, other: Relation) -> bool:
+        """Tell whether both may be one table: their parts are the same but for case, or unknown.
+
+        >>> Relation(None, "main", "orders").fits(Relation("db", "Main", "orders"))
+        True
+        """
+        return all(
+            mine is None or theirs is None or mine.casefold() == theirs.casefold()
+            for mine, theirs in zip(self, other, strict=True)
+        )
+
 
 class Column(NamedTuple):
     """One column of an asset; `type` is written as the warehouse writes it, or None when unknown.
@@ -185,7 +196,8 @@ class Asset:
     * `aliases`: other keys that mean this asset: the sources that it was found to be.
     * `joins`: key that this asset says it is the table of (`meta: {assetry: {key: …}}` of a dbt source).
     * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
-      an installed dbt package, when that project is loaded itself).
+      an installed dbt package, when that project is loaded itself). Where it is another table, it gets a key of its own
+      instead, which begins with its integration's name.
     * `inlined`: True for a definition that becomes part of what reads it, such as an ephemeral model of dbt: no asset
       of the graph, but selections find it and go through it. What reads it has what it is made from itself in `deps`.
     * `reads`: what its tool says it is made from, where that is other than `deps` because inlined definitions are

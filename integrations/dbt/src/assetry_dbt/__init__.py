@@ -20,6 +20,7 @@ class DbtOptions(TypedDict, total=False):
     * `manifest`: a manifest.json to read as it is; no dbt is run to load it.
     * `profiles_dir`, `profile`, `target`, `vars`, `threads`: as for dbt itself.
     * `select`, `exclude`: load only part of the project; dbt's own selection syntax.
+    * `key_prefix`: a name that stands before all keys, for one project in several integrations.
     * `dbt_executable`: a dbt to call, of another environment for example.
     * `engine`: ``in-process`` or ``subprocess``; by default in-process where a dbt 1.x can be imported.
     """
@@ -31,6 +32,7 @@ class DbtOptions(TypedDict, total=False):
     vars: dict[str, Any]
     select: str | list[str]
     exclude: str | list[str]
+    key_prefix: str
     dbt_executable: str
     threads: int
     engine: str

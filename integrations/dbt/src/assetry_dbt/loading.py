@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assetry.plugin import Asset, Integration, IntegrationError
+from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, IntegrationError, rename_assets
 
 from assetry_dbt.manifest.assets import Placement, assets_of, project_name
 from assetry_dbt.manifest.code import CodeVersions, Surroundings
@@ -65,10 +65,22 @@ def load(integration: Integration) -> Loaded:
     _tell_left_out(manifest, project)
     codes = CodeVersions(manifest, _surroundings(project))
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
+    if project.key_prefix:
+        assets = rename_assets(assets, {each.key: _prefixed(project.key_prefix, each.key) for each in assets})
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
     found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest)
     return found
+
+
+def _prefixed(prefix: str, key: AssetKey) -> AssetKey:
+    try:
+        return AssetKey((*AssetKey(prefix).parts, *key.parts))
+    except DefinitionError:
+        raise DefinitionError(
+            f"The option key_prefix is {prefix!r}, which cannot stand before a key.",
+            hint="It is one or more names joined by '/', for example eu.",
+        ) from None
 
 
 def _manifest(project: DbtProject) -> Manifest:

@@ -17,7 +17,7 @@ _NOT_OURS = ("dbt_packages", "dbt_modules", "target", "node_modules", "venv", "e
 def discover(root: Path) -> list[Integration]:
     """Return an integration for the dbt project in `root`, else for each one that lies one level below.
 
-    Each is named after the dbt project; of two with one name the second is named after its folder.
+    Each is named after the dbt project; of two with one name the second, and its keys, are named after its folder.
 
     >>> discover(Path("/nowhere"))
     []
@@ -25,9 +25,10 @@ def discover(root: Path) -> list[Integration]:
     found: dict[str, Integration] = {}
     for folder in _folders(root):
         name = str(read_yaml(folder / "dbt_project.yml").get("name") or folder.name)
+        options = {"project_dir": os.path.relpath(folder, root)}
         if name in found:
-            name = folder.name
-        found[name] = Integration(name, "dbt", {"project_dir": os.path.relpath(folder, root)}, str(root))
+            name = options["key_prefix"] = folder.name
+        found[name] = Integration(name, "dbt", options, str(root))
     return list(found.values())
 
 

@@ -18,7 +18,8 @@ from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profile
 
 #: What a project file may say of a dbt project.
 OPTIONS: Mapping[str, Kind] = {
-    **dict.fromkeys(("project_dir", "manifest", "profiles_dir", "profile", "target", "dbt_executable"), TEXT),
+    **dict.fromkeys(("project_dir", "manifest", "profiles_dir", "profile", "target"), TEXT),
+    **dict.fromkeys(("dbt_executable", "key_prefix"), TEXT),
     "vars": TABLE,
     **dict.fromkeys(("select", "exclude"), TEXTS),
     "threads": COUNT,
@@ -39,7 +40,8 @@ class DbtProject:
 
     `name` is dbt's own; `profile` and `target` are what the options say, None when dbt's own choice counts;
     `manifest` is the manifest to read as it is, None when dbt's own in `target_path` counts; `settings` is
-    dbt_project.yml. `profiles_dir` is None when there is no profiles.yml.
+    dbt_project.yml. `profiles_dir` is None when there is no profiles.yml. `key_prefix` stands before the keys of all
+    assets; another integration may use the project too, so what dbt makes is kept in a folder of that name in target.
 
     >>> DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target")).manifest_path.as_posix()
     '/shop/target/manifest.json'
@@ -59,6 +61,7 @@ class DbtProject:
     dbt_executable: str | None = None
     engine: str | None = None
     manifest: Path | None = None
+    key_prefix: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __hash__(self) -> int:
@@ -86,7 +89,7 @@ class DbtProject:
         return cls(
             name=str(settings.get("name") or integration.name),
             project_dir=project_dir,
-            target_path=_target_path(project_dir, settings, options.get("vars", {})),
+            target_path=_target_path(project_dir, settings, options) / options.get("key_prefix", ""),
             root=root,
             profiles_dir=find_profiles_dir(options.get("profiles_dir"), project_dir, root),
             profile=options.get("profile"),
@@ -98,6 +101,7 @@ class DbtProject:
             dbt_executable=_executable(root, options.get("dbt_executable")),
             engine=options.get("engine"),
             manifest=manifest,
+            key_prefix=options.get("key_prefix"),
             settings=settings,
         )
 
@@ -126,6 +130,8 @@ class DbtProject:
                 given += [flag, value]
         if self.vars:
             given += ["--vars", json.dumps(self.vars)]
+        if self.key_prefix:
+            given += ["--target-path", str(self.target_path)]
         return tuple(given)
 
     def command(self, selection: Iterable[str] = (), full_refresh: bool = False) -> str:
@@ -141,6 +147,8 @@ class DbtProject:
                 given += [flag, value]
         if self.vars:
             given += ["--vars", json.dumps(self.vars)]
+        if self.key_prefix:
+            given += ["--target-path", os.path.relpath(self.target_path, self.project_dir)]
         given += selection
         return shlex.join(given + (["--full-refresh"] if full_refresh else []))
 
@@ -193,10 +201,10 @@ def _executable(root: Path, given: str | None) -> str | None:
     return str(_under(root, given)) if given and os.sep in given else given
 
 
-def _target_path(project_dir: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> Path:
+def _target_path(project_dir: Path, settings: Mapping[str, Any], options: Mapping[str, Any]) -> Path:
     named = os.environ.get("DBT_TARGET_PATH") or settings.get("target-path") or "target"
     try:
-        return Path(os.path.normpath(project_dir / str(render(named, variables))))
+        return Path(os.path.normpath(project_dir / str(render(named, options.get("vars", {})))))
     except RenderError as error:
         where = str(project_dir / "dbt_project.yml")
         raise IntegrationError(f"target-path holds {error}.", where=where) from None
