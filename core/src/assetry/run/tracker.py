@@ -255,6 +255,8 @@ class Tracker:
         Return the events to record.
         """
         key = event.key
+        if isinstance(event, Failed):
+            self._blockers.pop(key, None)  # nearer than that a check of it failed before
         if not isinstance(event, Materialized):
             blocker = blocker or self._blocker_of(event)
             if isinstance(event, Skipped) and blocker.root != key:
