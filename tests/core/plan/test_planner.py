@@ -385,6 +385,30 @@ def test_a_check_on_two_models_runs_in_the_later_invocation_and_gates_what_it_ca
     plan = plan_of(dbt("a", checks=[both]), python("p", "a"), dbt("b", "p"), python("q", "b"))
     assert shown(plan) == ["a", "p", "b | relationships", "q"]
     assert gates(plan) == {"b": ["relationships"]}
+    assert plan.notes == (
+        "Check relationships of `a` does not hold back `p`: when `p` is made from `a`, not all that it reads is there",
+    )
+
+
+def test_a_check_on_two_models_cannot_hold_back_what_is_made_with_the_first_in_one_go() -> None:
+    both = Check("relationships", also=(AssetKey("b"),))
+    plan = plan_of(dbt("a", checks=[both]), dbt("a2", "a"), python("p", "a"), dbt("b", "p"))
+    assert shown(plan) == ["a a2", "p", "b | relationships"]
+    (note,) = plan.notes
+    assert note.startswith("Check relationships of `a` does not hold back `a2` and `p`: ")
+
+
+def test_a_check_that_reads_what_was_never_made_is_not_run_and_says_so() -> None:
+    both = Check("relationships", also=(AssetKey("b"),))
+    assets = [dbt("a", checks=[both, Check("unique_a")]), dbt("b"), source("raw")]
+    never = PlanRequest(never=frozenset(map(AssetKey, "ab")))
+    graph = AssetGraph.of(assets)
+    part = make_plan(graph, [AssetKey("a")], groups_of(graph), never)
+    assert shown(part) == ["a | unique_a"]
+    assert part.notes == ("Check relationships of `a` is not run: `b` was never made",)
+    whole = make_plan(graph, graph.keys, groups_of(graph), never)
+    assert shown(whole) == ["a b | unique_a relationships"]
+    assert whole.notes == ()
 
 
 def test_a_check_on_two_models_gates_the_earlier_one_where_nothing_waits_in_a_circle() -> None:
@@ -394,6 +418,7 @@ def test_a_check_on_two_models_gates_the_earlier_one_where_nothing_waits_in_a_ci
     )
     assert shown(plan)[-1] == "q"
     assert gates(plan) == {"a": ["relationships"], "b": ["relationships"]}
+    assert plan.notes == ()
     assert plan.invocations[-1].after == ("2", "4")
 
 
@@ -512,6 +537,7 @@ def test_json_has_the_shape_of_the_contract() -> None:
         "skipped": [],
         "splits": [],
         "unchecked": [],
+        "notes": [],
     }
     assert {type(key) for key in data["invocations"][0]["because"]} == {str}
 

@@ -12,7 +12,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.run.recorder import Recorder
 from assetry.status.versions import Versions
 from assetry.store.sqlite import SQLiteStore
-from assetry.types.assets import Asset
+from assetry.types.assets import Asset, Check
 from assetry.types.events import (
     Checked,
     Event,
@@ -34,7 +34,7 @@ GRAPH = AssetGraph.of(
         Asset(key="raw", kind="x", executable=False),
         Asset(key="a", kind="x", deps=["raw"], code_version="c1", code_parts={"sql": "1"}),
         Asset(key="v", kind="x", deps=["a"], computed_on_read=True, code_version="view"),
-        Asset(key="b", kind="x", deps=["v", "a"]),
+        Asset(key="b", kind="x", deps=["v", "a"], checks=[Check("both", also=(AssetKey("a"), AssetKey("raw")))]),
     ]
 )
 Book = tuple[Recorder, SQLiteStore]
@@ -122,6 +122,17 @@ def test_a_failed_check_is_not_washed_away_by_its_asset(book: Book, first: bool)
     assert outcome(recorder, "a") == "check_failed"
     assert recorder.outcomes[AssetKey("a"), None].message == "check ok failed: 2 rows"
     assert recorder.failed
+
+
+def test_a_failed_check_stands_on_every_asset_that_is_made_here_and_it_reads(book: Book) -> None:
+    recorder, store = book
+    note(recorder, Materialized("a"), Materialized("b"), Checked("b", "both", False, message="2 rows"))
+    assert outcome(recorder, "a") == outcome(recorder, "b") == "check_failed"
+    recorder.write(store)
+    attempt = store.attempts()[AssetKey("a"), None]
+    assert (attempt.message, attempt.because) == ("check both of b failed: 2 rows", "b")
+    assert (AssetKey("raw"), None) not in store.attempts()
+    assert recorder.counts["checks_failed"] == 1
 
 
 def test_a_warning_fails_nothing(book: Book) -> None:

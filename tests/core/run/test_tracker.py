@@ -679,7 +679,7 @@ def test_only_what_is_below_a_fault_is_skipped_and_it_names_the_root(graph: Asse
     simulation.run()
     skipped = [event for event in simulation.events if isinstance(event, Skipped)]
     own = {event.key for event in skipped if event.root is None}
-    # A check that a tool runs before its asset, as dbt does unit tests, may fail, too, and the tool leave the asset out.
+    # A check that a tool runs before its asset, as dbt does unit tests, may fail, and the tool leave the asset out.
     words = {event.key: event.because for event in skipped if event.root is None}
     assert all(text in ("the tool left it out", *_failed_checks(graph, key)) for key, text in words.items())
     own |= {event.key for event in simulation.events if isinstance(event, Failed)}

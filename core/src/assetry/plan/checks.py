@@ -3,8 +3,9 @@
 A check runs in an invocation that is there anyway: the first one of its integration in which, or after which,
 everything it reads is done. Only a check that is not counted (`Check.counted`) becomes a step of its own, on what
 another integration made. A check of severity ``error`` gates what it reads: consumers in other invocations wait for it.
-A gate that would make two invocations wait for each other is left out. A check that is set apart
-(`Check.apart`) runs in an invocation after that of what it reads.
+A gate that would make two invocations wait for each other is left out, and the plan says so. A check that reads what is
+not made here, and never was, is not run. A check that is set apart (`Check.apart`) runs in an invocation after that of
+what it reads.
 
 Positions are those of the invocations in the order of the collapse; steps of their own are numbered after them.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
 from assetry.graph.order import dependency_order
@@ -25,7 +27,8 @@ from assetry.types.invocations import CheckRef
 class Layout:
     """What the collapse decided, in the graph's own numbers.
 
-    `home` maps what is made to the position of its invocation, `selected` is what was asked for, made or not.
+    `home` maps what is made to the position of its invocation, `selected` is what was asked for, made or not; `never`
+    is what was never made, and is not made in this plan.
     `integrations` are those of the invocations. `consumers` maps an asset to what is made from it in this plan.
     `edges` are the pairs of positions of which the second waits for the first.
     """
@@ -36,6 +39,22 @@ class Layout:
     integrations: Sequence[Integration]
     consumers: Mapping[int, Sequence[int]]
     edges: frozenset[tuple[int, int]]
+    never: frozenset[int] = frozenset()
+
+
+class Ungated(NamedTuple):
+    """A check that does not hold back what is made from an asset it reads, because that is made before it can run."""
+
+    ref: CheckRef
+    asset: int
+    consumers: tuple[int, ...]
+
+
+class Premature(NamedTuple):
+    """A check that is not run, and what it reads that was never made."""
+
+    ref: CheckRef
+    missing: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -45,7 +64,8 @@ class Checking:
     `checks` are those of each position, with what each reads; positions from the number of invocations on are steps
     of their own, of the integrations `own`. `gates` maps an asset to the checks that its consumers wait for.
     `order` is an order of all positions in which they can run, gates kept; `before` what each waits for directly.
-    `left_out` are the checks that no invocation of their integration comes late enough for.
+    `left_out` are the checks that no invocation of their integration comes late enough for, `premature` those that read
+    what is not there yet, `ungated` those that come too late for some consumers.
     """
 
     checks: list[list[CheckRef]]
@@ -53,6 +73,8 @@ class Checking:
     own: list[Integration] = field(default_factory=list)
     gates: dict[int, list[CheckRef]] = field(default_factory=dict)
     left_out: list[CheckRef] = field(default_factory=list)
+    premature: list[Premature] = field(default_factory=list)
+    ungated: list[Ungated] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
     before: list[list[int]] = field(default_factory=list)
 
@@ -124,6 +146,10 @@ def _placed(
         if i not in layout.selected and not any(j in layout.home and j in layout.selected for j in reads):
             continue
         ref = CheckRef(asset.key, check.name)
+        missing = tuple(j for j in reads if j in layout.never)
+        if missing:
+            checking.premature.append(Premature(ref, missing))
+            continue
         last = max((layout.home[j] for j in reads if j in layout.home), default=0)
         tool = _tool(asset, check, layout.graph.integrations)
         if not check.counted:
@@ -169,11 +195,18 @@ def _gate(layout: Layout, checking: Checking, placed: Iterable[_Placed], edges: 
                 continue
             if i not in layout.home and i not in layout.selected:
                 continue
-            waiting = {layout.home[j] for j in layout.consumers.get(i, ())} - {each.position, layout.home.get(i, -1)}
-            if waiting and not waiting & above.of(each.position):
+            home, consumers = layout.home.get(i, -1), layout.consumers.get(i, ())
+            waiting = {layout.home[j] for j in consumers} - {each.position, home}
+            circular = waiting & above.of(each.position)
+            if waiting and not circular:
                 checking.gates.setdefault(i, []).append(each.ref)
                 for position in waiting:
                     above.add(each.position, position)
+            # A tool that makes an asset and goes on at once cannot wait for what only another one lets run.
+            early = (waiting if circular else set()) | ({home} if len(each.reads) > 1 else set())
+            lost = tuple(j for j in consumers if layout.home[j] in early)
+            if lost:
+                checking.ungated.append(Ungated(each.ref, i, lost))
 
 
 class _Above:

@@ -19,7 +19,8 @@ class PlanRequest:
 
     `because` has the reason of each asset, `default` that of the others. `mode` is ``fewest`` (the least number of
     counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `partitions` are the partitions of those
-    assets that have some. `budget` is how many states a search may open; few graphs need any.
+    assets that have some. `never` are the assets that were never made: what reads them besides what this plan makes
+    cannot be checked yet. `budget` is how many states a search may open; few graphs need any.
 
     >>> PlanRequest(mode="earliest").default
     'selected'
@@ -30,6 +31,7 @@ class PlanRequest:
     mode: Mode = "fewest"
     full_refresh: bool = False
     partitions: tuple[str, ...] = ()
+    never: frozenset[AssetKey] = frozenset()
     budget: int = BUDGET
 
 
@@ -96,9 +98,9 @@ class Plan:
 
     `gates` maps an asset to the checks of severity ``error`` that stand between it and its consumers: an asset that
     is made from it by another invocation waits for them, unless that invocation runs them itself. Checks do not wait
-    for each other. `through` maps an asset to
-    the planned assets that it reads through views which are not part of the plan: it waits for them as for its own
-    inputs. `unchecked` are checks that would need an invocation of their own, and are not run.
+    for each other. `through` maps an asset to the planned assets that it reads through views which are not part of the
+    plan: it waits for them as for its own inputs. `unchecked` are checks that would need an invocation of their own,
+    and are not run. `notes` are sentences about what else the plan does not do, and why.
 
     >>> Plan().count
     0
@@ -113,15 +115,4 @@ class Plan:
     gates: Mapping[AssetKey, tuple[CheckRef, ...]] = field(default_factory=dict)
     through: Mapping[AssetKey, tuple[AssetKey, ...]] = field(default_factory=dict)
     unchecked: tuple[CheckRef, ...] = ()
-
-
-# -- scope: what takes part ----------------------------------------------------------------------------------------
-
-
-# -- invocations ---------------------------------------------------------------------------------------------------
-
-
-# -- words: why it takes more than one invocation, or cannot be done -----------------------------------------------
-
-
-# -- JSON ----------------------------------------------------------------------------------------------------------
+    notes: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.plan.checks import Checking, place_checks
 from assetry.plan.collapse import Collapse, Deadlock, collapse
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset
-from assetry.plan.reasons import cycle_error, partition_splits, split_of
+from assetry.plan.reasons import check_notes, cycle_error, partition_splits, split_of
 from assetry.plan.scope import Scope
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
@@ -57,6 +57,7 @@ def make_plan(
         gates={graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()},
         through=scope.through,
         unchecked=tuple(checking.left_out),
+        notes=tuple(check_notes(graph, checking)),
     )
 
 

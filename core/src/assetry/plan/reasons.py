@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from assetry.errors import CycleError
+from assetry.graph.graph import AssetGraph
+from assetry.plan.checks import Checking
 from assetry.plan.collapse import Collapse, Deadlock, Proof
 from assetry.plan.plan import Split
 from assetry.plan.scope import Scope
@@ -34,6 +36,19 @@ def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> I
             because = f"{_name(scope, nodes[0])} is made for partitions, and {_name(scope, nodes[1])} has none"
             one, two = sorted((first[family], first[other]))
             yield Split(key, because, ids[one], ids[two])
+
+
+def check_notes(graph: AssetGraph, checking: Checking) -> Iterator[str]:
+    """Yield why checks are not run, or hold back less than one might expect."""
+    for premature in checking.premature:
+        missing = [f"`{graph.keys[i]}`" for i in premature.missing]
+        was = "was" if len(missing) == 1 else "were"
+        yield f"Check {premature.ref.check} of `{premature.ref.key}` is not run: {_listed(missing)} {was} never made"
+    for ungated in checking.ungated:
+        early, read = _listed([f"`{graph.keys[j]}`" for j in ungated.consumers]), graph.keys[ungated.asset]
+        is_made = "is" if len(ungated.consumers) == 1 else "are"
+        text = f"Check {ungated.ref.check} of `{ungated.ref.key}` does not hold back {early}"
+        yield f"{text}: when {early} {is_made} made from `{read}`, not all that it reads is there"
 
 
 def _because(scope: Scope, found: Collapse, proof: Proof) -> str:

@@ -31,6 +31,7 @@ class Scope:
         self.graph = graph
         self.selected = frozenset(graph.index(key) for key in selected)
         self._partitions = request.partitions
+        self._never = request.never
         self.known: dict[tuple[str, str, bool], int] = {}
         self.tools: list[InvocationGroup] = []
         family = {i: self._family(i, groups) for i in self.selected if graph.assets[i].executable}
@@ -159,4 +160,5 @@ class Scope:
             [self.integration(slot.members[0]) for slot in found.slots],
             consumers,
             frozenset(edges),
+            frozenset(i for i, key in enumerate(self.graph.keys) if key in self._never and i not in self.node),
         )

@@ -258,6 +258,9 @@ class Project:
                 mode=request.collapse,
                 full_refresh=request.full_refresh,
                 partitions=self._partitions(keys, request),
+                never=frozenset(
+                    each.key for each in known if each.last_materialized is None and self.graph[each.key].executable
+                ),
             ),
         )
 

@@ -7,6 +7,7 @@ of the inputs it was made from.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -136,8 +137,18 @@ class Recorder:
             self.counts["checks_warned"] += 1
         else:
             self.counts["checks_failed"] += 1
-            text = f"check {event.check} failed" + (f": {event.message}" if event.message else "")
-            self._attempt((event.key, None), at, "check_failed", text)
+            because = f": {event.message}" if event.message else ""
+            self._attempt((event.key, None), at, "check_failed", f"check {event.check} failed{because}")
+            text = f"check {event.check} of {event.key} failed{because}"
+            for key in self._also(event):
+                self._attempt((key, None), at, "check_failed", text, event.key)
+
+    def _also(self, event: Checked) -> Iterator[AssetKey]:
+        """Yield the other assets that a check is of, where something here makes them."""
+        asset = self._graph[event.key]
+        for check in asset.checks:
+            if check.name == event.check:
+                yield from (key for key in check.also if self._graph[key].executable and key != event.key)
 
     def _attempt(
         self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, because: AssetKey | None = None

@@ -42,6 +42,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             for each in plan.splits
         ],
         "unchecked": [_check_to_json(ref) for ref in plan.unchecked],
+        "notes": list(plan.notes),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from assetry.cli.command import verb
 from assetry.cli.outcome import carry_out
-from assetry.cli.runs.plan import ASK_OPTIONS, nothing
+from assetry.cli.runs.plan import ASK_OPTIONS, notes, nothing
 from assetry.cli.session import Session
 from assetry.project.ask import Ask, PlanKeywords
 from assetry.views.json import nothing_to_json
@@ -25,6 +25,8 @@ def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
     if not plan.invocations:
         say_nothing(session, nothing(plan, len(chosen.keys)))
         return 0
+    for note in notes(plan):
+        session.note(note)
     options = {"select": list(session.select), "exclude": list(session.exclude), **Ask.of(ask).options()}
     return carry_out(session, lambda on_event: project.run(plan, options=options, on_event=on_event))
 

@@ -65,7 +65,16 @@ def plan_lines(plan: Plan, session: Session, selected: int) -> Iterable[str]:
     if plan.unchecked:
         names = [f"{ref.check} of {ref.key}" for ref in plan.unchecked]
         yield f"Not checked, because it would take an invocation of its own: {listed(names, most)}."
+    yield from notes(plan, most)
     yield proof(plan)
+
+
+def notes(plan: Plan, most: int | None = _MOST) -> Iterable[str]:
+    """Yield what else a plan does not do, and why; beyond `most` sentences only their number."""
+    shown = plan.notes if most is None or len(plan.notes) <= most + 1 else plan.notes[:most]
+    yield from (f"{note}." for note in shown)
+    if len(shown) < len(plan.notes):
+        yield f"{len(plan.notes) - len(shown):,} more such notes: `assetry plan -v`."
 
 
 def nothing(plan: Plan, selected: int) -> str:
