@@ -96,7 +96,7 @@ def test_replacing_changes_columns_and_takes_a_view_s_place(io: DuckDBIO, file: 
 def test_a_refused_table_leaves_the_old_one(io: DuckDBIO) -> None:
     io.save(python(), pa.table({"id": [1]}))
     too_wide = pa.array([1], pa.decimal256(60, 2))
-    with pytest.raises(ValueStoreError, match=r"column 'id' is decimal256\(60, 2\) and cannot be kept in DuckDB"):
+    with pytest.raises(ValueStoreError, match=r"column 'id' is a decimal256\(60, 2\) and cannot be kept in DuckDB"):
         io.save(python(), pa.table({"id": too_wide}))
     with pytest.raises(ValueStoreError, match="cannot be written"):
         io.save(python(), pa.table({"id": pa.array([[("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int64()))}))
@@ -226,7 +226,7 @@ def test_durations_of_any_length_come_back_and_intervals_with_months_stay(io: Du
     rows(file, "CREATE TABLE raw.made AS SELECT INTERVAL '1 day' AS day, INTERVAL '1 month' AS month")
     assert io.load(python("made")).to_pylist()[0]["day"] == timedelta(days=1)
     assert str(io.load(python("made")).schema.field("month").type) == "month_day_nano_interval"
-    with pytest.raises(ValueStoreError, match=r"column 'x' is duration.ns. and cannot be kept in DuckDB"):
+    with pytest.raises(ValueStoreError, match=r"column 'x' is a duration.ns. and cannot be kept in DuckDB"):
         io.save(python(), pa.table({"x": pa.array([1], pa.int64()).cast(pa.duration("ns"))}))
 
 

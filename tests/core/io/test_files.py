@@ -481,7 +481,7 @@ def test_partitions_of_different_types_come_together_or_are_refused(place: str, 
 
 def test_what_parquet_cannot_hold_is_named(files: FileIO) -> None:
     table = pa.table({"fine": [1], "odd": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
-    with pytest.raises(ValueStoreError, match=r"column 'odd' is month_day_nano_interval .* in Parquet files"):
+    with pytest.raises(ValueStoreError, match=r"column 'odd' is a month_day_nano_interval .* in Parquet files"):
         files.save(python(), table)
     assert names(files.folder) == []
 

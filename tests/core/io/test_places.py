@@ -49,7 +49,7 @@ def test_other_names_are_kept() -> None:
 
 def test_a_type_that_the_place_lacks_is_named() -> None:
     with pytest.raises(
-        ValueStoreError, match="column 'deep' is struct<a: int64> and cannot be kept in the shelf"
+        ValueStoreError, match="column 'deep' is a struct<a: int64> and cannot be kept in the shelf"
     ) as caught:
         SHELF.fit(pa.table({"deep": [{"a": 1}]}), ASSET)
     assert "json.dumps" in (caught.value.hint or "")
@@ -58,7 +58,7 @@ def test_a_type_that_the_place_lacks_is_named() -> None:
 def test_a_value_that_the_kept_type_would_change_is_refused_and_any_other_kept() -> None:
     fine = pa.table({"at": pa.array([1001], pa.timestamp("ns"))})
     with pytest.raises(
-        ValueStoreError, match=r"'at' is timestamp.ns. and cannot be kept .* as timestamp.us."
+        ValueStoreError, match=r"'at' is a timestamp.ns. and cannot be kept .* as timestamp.us."
     ) as caught:
         SHELF.fit(fine, ASSET)
     assert "round('us')" in (caught.value.hint or "")
@@ -73,5 +73,5 @@ def test_a_value_that_the_kept_type_would_change_is_refused_and_any_other_kept()
 def test_intervals_of_nanoseconds_are_refused() -> None:
     fine, rough = (pa.table({"x": pa.array([(1, 2, n), None], pa.month_day_nano_interval())}) for n in (1, 1000))
     assert SHELF.fit(rough, ASSET) is rough
-    with pytest.raises(ValueStoreError, match=r"'x' is month_day_nano_interval and cannot .* nanoseconds"):
+    with pytest.raises(ValueStoreError, match=r"'x' is a month_day_nano_interval and cannot .* nanoseconds"):
         SHELF.fit(fine, ASSET)

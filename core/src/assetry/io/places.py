@@ -164,8 +164,10 @@ class TablePlace:
 
 def unkept(asset: Asset, column: str, kind: Any, place: str, why: str, hint: str) -> ValueStoreError:
     """Return the error that a column of an asset cannot be kept somewhere."""
+    name = type_name(kind)
+    article = "an" if name[0] in "aeio" else "a"
     return ValueStoreError(
-        f"asset {str(asset.key)!r}: column {column!r} is {type_name(kind)} and cannot be kept in {place}: {why}.",
+        f"asset {str(asset.key)!r}: column {column!r} is {article} {name} and cannot be kept in {place}: {why}.",
         where=asset.source,
         hint=hint,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,20 +17,18 @@ from assetry.plugin import (
     ValueStoreError,
     content_version,
     nothing_kept,
+    unkept,
 )
 
 from assetry_postgres.address import Address
-from assetry_postgres.rows import add_rows, keep_best, reader_of
-from assetry_postgres.sql import Attribute, sql_name, sql_table, sql_text, table_columns, table_kind
-from assetry_postgres.types import from_postgres, read_expression, to_postgres
+from assetry_postgres.rows import add_rows, keep_best
+from assetry_postgres.sql import LONGEST_NAME, sql_name, sql_table, sql_text, table_columns, table_kind
+from assetry_postgres.tables import has_partitions, mark_own, put, replace_partition, stage
+from assetry_postgres.types import PARTITION, TABLES, read, to_postgres
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Column that tells the partitions of a partitioned asset apart; added when kept, left out when read.
-PARTITION = "_partition"
-#: What PostgreSQL cuts longer names to, in bytes.
-LONGEST_NAME = 63
 _READING = "Look whether the user of the URL may read it."
 _WRITING = "What was there before is still there; correct the cause, then run `assetry retry`."
 
@@ -70,13 +68,11 @@ class PostgresIO:
             attributes = table_columns(cursor, relation)
             if not attributes:
                 raise nothing_kept(asset, partition, f"in PostgreSQL {self.address.name} ({relation})")
-            partitioned = asset.kind == "python" and any(each.name == PARTITION for each in attributes)
-            chosen = [each for each in attributes if not (partitioned and each.name == PARTITION)]
-            expressions = ", ".join(read_expression(sql_name(each.name), each.type) for each in chosen)
-            where = f" WHERE {PARTITION} = {sql_text(partition)}" if partitioned and partition is not None else ""
-            cursor.execute(f"SELECT {expressions} FROM {sql_table(relation)}{where}")
-            table = cursor.fetch_arrow_table()
-        return from_postgres(table, [(each.type, each.modifier) for each in chosen])
+            where = ""
+            if asset.kind == "python" and has_partitions(cursor, relation, attributes):
+                attributes = [each for each in attributes if each.name != PARTITION]
+                where = "" if partition is None else f" WHERE {PARTITION} = {sql_text(partition)}"
+            return read(cursor, sql_table(relation), attributes, where, f"asset {str(asset.key)!r}")
 
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
         """Replace the table, or the rows of one partition, in one transaction.
@@ -84,18 +80,17 @@ class PostgresIO:
         Raises `ValueStoreError`, and leaves what was there, when PostgreSQL refuses.
         """
         relation = self._writable(asset)
-        table = to_postgres(value, f"asset {str(asset.key)!r}")
-        if partition is not None:
-            import pyarrow as pa
-
-            table = table.append_column(PARTITION, pa.array([partition] * table.num_rows, pa.string()))
-        with self._cursor(f"{relation} cannot be written", _WRITING, asset.source) as cursor:
+        table = to_postgres(value, asset, partition)
+        with self._writing(asset, relation, table) as cursor:
             _create_schema(cursor, relation.schema or "")
             existing = table_columns(cursor, relation)
-            if partition is not None and any(each.name == PARTITION for each in existing):
-                _replace_partition(cursor, relation, existing, table, partition)
+            staged, _ = stage(cursor, relation, table)
+            if partition is not None and has_partitions(cursor, relation, existing):
+                replace_partition(cursor, relation, staged, asset, partition)
             else:
-                _replace(cursor, relation, existing, table)
+                put(cursor, relation, existing, staged)
+            if partition is None and PARTITION in table.column_names:
+                mark_own(cursor, relation)
             attributes = table_columns(cursor, relation)
         columns = [Column(each.name, each.written) for each in attributes if each.name in value.column_names]
         facts = {"rows": value.num_rows, "relation": str(relation)}
@@ -104,21 +99,20 @@ class PostgresIO:
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
         """Save rows as they come, in one transaction; see `assetry.plugin.Rows`."""
         relation = self._writable(asset)
-        coming = reader_of(rows, f"asset {str(asset.key)!r}")
-        staged = relation._replace(identifier=_staged_name(relation.identifier))
-        with self._cursor(f"{relation} cannot be written", _WRITING, asset.source) as cursor:
+        coming = TABLES.fit_rows(rows.open(), asset)
+        with self._writing(asset, relation) as cursor:
             _create_schema(cursor, relation.schema or "")
             existing = table_columns(cursor, relation)
             grows = rows.mode != "replace" and bool(existing) and table_kind(cursor, relation) in "rp"
             if rows.mode != "replace" and rows.existing and not grows:
                 raise NothingKeptError(f"The table {relation} is no longer there.", where=asset.source)
-            changed = cursor.adbc_ingest(staged.identifier, coming, mode="create", db_schema_name=staged.schema)
+            staged, changed = stage(cursor, relation, coming)
             if rows.keys and rows.mode != "append":
                 changed = keep_best(cursor, staged, rows)
             if grows:
-                changed = add_rows(cursor, relation, staged, rows)
+                changed = add_rows(cursor, relation, staged, asset, rows)
             else:
-                _put(cursor, relation, existing, staged)
+                put(cursor, relation, existing, staged)
             written = table_columns(cursor, relation)
         facts = {"changed": changed, "relation": str(relation), **({} if grows else {"rows": changed})}
         return Saved(None, tuple(Column(each.name, each.written) for each in written), facts)
@@ -145,6 +139,21 @@ class PostgresIO:
                 hint="Give the asset an io_manager URL of that database.",
             )
         return relation
+
+    @contextmanager
+    def _writing(self, asset: Asset, relation: Relation, table: pa.Table | None = None) -> Iterator[Any]:
+        """Give a cursor to write with; of text that has a NUL in it, say in which column of `table` it is."""
+        try:
+            with self._cursor(
+                f"asset {str(asset.key)!r}: {relation} cannot be written", _WRITING, asset.source
+            ) as cursor:
+                yield cursor
+        except ValueStoreError as error:
+            column = _column_with_nul(table) if table is not None and "0x00" in error.message else None
+            if column is None:
+                raise
+            why, hint = "its text has a NUL (0x00)", f"Take it out: frame[{column!r}].str.replace('\\0', '')."
+            raise unkept(asset, column, "string", TABLES.name, why, hint) from None
 
     @contextmanager
     def _cursor(self, doing: str, hint: str, where: str | None = None) -> Iterator[Any]:
@@ -186,90 +195,13 @@ def _create_schema(cursor: Any, schema: str) -> None:
         cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_name(schema)}")
 
 
-def _replace(cursor: Any, relation: Relation, existing: Sequence[Attribute], table: pa.Table) -> None:
-    """Put a new table in the place of what is there."""
-    staged = relation._replace(identifier=_staged_name(relation.identifier))
-    cursor.adbc_ingest(staged.identifier, table, mode="create", db_schema_name=staged.schema)
-    _put(cursor, relation, existing, staged)
+def _column_with_nul(table: pa.Table) -> str | None:
+    import pyarrow.compute as pc
 
-
-def _put(cursor: Any, relation: Relation, existing: Sequence[Attribute], staged: Relation) -> None:
-    """Put a staged table in the place of what is there."""
-    if existing:
-        kind = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE"}.get(table_kind(cursor, relation), "TABLE")
-        if kind == "TABLE":
-            _copy_grants(cursor, relation, staged)
-        dependents = _dependents(cursor, relation)
-        if dependents:
-            _exchange_rows(cursor, relation, staged, existing, dependents, kind)
-            return
-        cursor.execute(f"DROP {kind} {sql_table(relation)}")
-    cursor.execute(f"ALTER TABLE {sql_table(staged)} RENAME TO {sql_name(relation.identifier)}")
-
-
-def _exchange_rows(
-    cursor: Any, relation: Relation, staged: Relation, existing: Sequence[Attribute], views: Sequence[str], kind: str
-) -> None:
-    new = table_columns(cursor, staged)
-    if kind != "TABLE" or {each[:3:2] for each in new} != {each[:3:2] for each in existing}:
-        raise ValueStoreError(
-            f"{relation} cannot be replaced: {', '.join(views)} stands on it, and its columns have changed "
-            f"from ({_listed(existing)}) to ({_listed(new)}).",
-            hint="Drop what stands on it, run `assetry retry`, and make that again.",
-        )
-    names = ", ".join(sql_name(each.name) for each in new)
-    # Not TRUNCATE: who reads with an older snapshot would see an empty table.
-    cursor.execute(f"DELETE FROM {sql_table(relation)}")
-    cursor.execute(f"INSERT INTO {sql_table(relation)} ({names}) SELECT {names} FROM {sql_table(staged)}")
-    cursor.execute(f"DROP TABLE {sql_table(staged)}")
-
-
-def _listed(attributes: Sequence[Attribute]) -> str:
-    return ", ".join(f"{each.name} {each.written}" for each in attributes)
-
-
-def _dependents(cursor: Any, relation: Relation) -> list[str]:
-    """Return the views that stand directly on a table."""
-    cursor.execute(
-        "SELECT DISTINCT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid "
-        "JOIN pg_class v ON v.oid = r.ev_class WHERE d.classid = 'pg_rewrite'::regclass "
-        "AND d.refobjid = to_regclass($1) AND v.oid <> d.refobjid ORDER BY 1",
-        (sql_table(relation),),
-    )
-    return [str(name) for (name,) in cursor.fetchall()]
-
-
-def _copy_grants(cursor: Any, old: Relation, new: Relation) -> None:
-    cursor.execute(
-        "SELECT a.privilege_type::text, "
-        "CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, "
-        "a.is_grantable FROM pg_class c, aclexplode(c.relacl) a "
-        "WHERE c.oid = to_regclass($1) AND a.grantee <> c.relowner",
-        (sql_table(old),),
-    )
-    for privilege, role, grantable in cursor.fetchall():
-        option = " WITH GRANT OPTION" if grantable else ""
-        cursor.execute(f"GRANT {privilege} ON {sql_table(new)} TO {role}{option}")
-
-
-def _replace_partition(
-    cursor: Any, relation: Relation, existing: Sequence[Attribute], table: pa.Table, partition: str
-) -> None:
-    staged = relation._replace(identifier=_staged_name(relation.identifier))
-    cursor.adbc_ingest(staged.identifier, table, mode="create", db_schema_name=staged.schema)
-    known = {each.name for each in existing}
-    new = table_columns(cursor, staged)
-    for each in new:
-        if each.name not in known:
-            cursor.execute(f"ALTER TABLE {sql_table(relation)} ADD COLUMN {sql_name(each.name)} {each.written}")
-    names = ", ".join(sql_name(each.name) for each in new)
-    cursor.execute(f"DELETE FROM {sql_table(relation)} WHERE {PARTITION} = {sql_text(partition)}")
-    cursor.execute(f"INSERT INTO {sql_table(relation)} ({names}) SELECT {names} FROM {sql_table(staged)}")
-    cursor.execute(f"DROP TABLE {sql_table(staged)}")
-
-
-def _staged_name(name: str) -> str:
-    from secrets import token_hex
-
-    # The random part keeps two runs apart; the name is not seen before the transaction ends.
-    return f"assetry_{token_hex(4)}_" + name.encode()[: LONGEST_NAME - 17].decode(errors="ignore")
+    for field, column in zip(table.schema, table.columns, strict=True):
+        name = str(field.name)
+        if "string" in str(column.type):
+            text = pc.list_flatten(column) if "list" in str(column.type) else column
+            if pc.any(pc.match_substring(text, "\0")).as_py():
+                return name
+    return None

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 
 from assetry.plugin import Relation
 
+#: What PostgreSQL cuts longer names to, in bytes.
+LONGEST_NAME = 63
+
 
 class Attribute(NamedTuple):
-    """Describe a column of a table: its type's name, its type as SQL writes it, and the type's modifier."""
+    """A column of a table: its type's name, its type as SQL writes it, and the type's modifier."""
 
     name: str
     type: str

@@ -3,95 +3,216 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assetry.plugin import ValueStoreError
+from assetry.plugin import Asset, TablePlace, ValueStoreError, plain_type, with_leaves
+
+from assetry_postgres.sql import LONGEST_NAME, Attribute, sql_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Column that tells the partitions of a partitioned asset apart; added when kept, left out when read.
+PARTITION = "_partition"
+#: Columns that every table of PostgreSQL has.
+_SYSTEM = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 #: Types that the driver gives as their Arrow counterpart; of `numeric` it gives the digits as text.
 _PLAIN = frozenset(
     {"bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "name", "bytea"}
     | {"date", "time", "timestamp", "timestamptz", "interval"}
 )
 #: Types that are read as another one.
-_READ_AS = {"_numeric": "float8[]", "money": "numeric::float8"}
+_READ_AS = {"_numeric": "text[]", "money": "numeric"}
+#: How many decimal digits 64-bit floating point keeps of every number.
+_DIGITS = 15
 
 
-def read_expression(name: str, kind: str) -> str:
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def kept_as(kind: Any) -> Any:
+    """Return the Arrow type as which PostgreSQL keeps an Arrow type; None when it has none.
+
+    >>> import pyarrow as pa
+    >>> kept_as(pa.uint32()), kept_as(pa.uint64()), kept_as(pa.list_(pa.uint64()))
+    (DataType(int64), Decimal128Type(decimal128(20, 0)), ListType(list<item: int64>))
+    >>> kept_as(pa.struct([("a", pa.int64())])) is None
+    True
+    """
+    import pyarrow as pa
+
+    kind = plain_type(kind)
+    if not pa.types.is_nested(kind):
+        return _kept_as(kind)
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return None
+    inner = kind.value_type
+    if pa.types.is_nested(inner) or pa.types.is_duration(inner):
+        return None
+    # Arrays of numbers without an upper limit are for no driver to read.
+    return with_leaves(kind, lambda leaf: pa.int64() if pa.types.is_uint64(leaf) else _kept_as(leaf))
+
+
+def _kept_as(kind: Any) -> Any:
+    import pyarrow as pa
+
+    is_ = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind if kind.extension_name == "arrow.uuid" else None
+    if is_.is_decimal(kind):
+        return kind if is_.is_decimal256(kind) else pa.decimal128(kind.precision, kind.scale)
+    if is_.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    if is_.is_time(kind):
+        return pa.time64("us")
+    if is_.is_duration(kind):
+        return pa.duration("us")
+    if is_.is_fixed_size_binary(kind):
+        return pa.binary()
+    wider = {"int8": pa.int16, "uint8": pa.int16, "uint16": pa.int32, "uint32": pa.int64, "halffloat": pa.float32}
+    if str(kind) in wider:
+        return wider[str(kind)]()
+    return pa.decimal128(20, 0) if is_.is_uint64(kind) else kind
+
+
+#: What a table of PostgreSQL can keep, and one that has partitions in it.
+TABLES = TablePlace("PostgreSQL", kept_as, longest_name=LONGEST_NAME, reserved=_SYSTEM)
+PARTITIONS = replace(TABLES, reserved=_SYSTEM | {PARTITION})
+
+
+def to_postgres(table: pa.Table, asset: Asset, partition: str | None) -> pa.Table:
+    """Return the table with types that PostgreSQL has; raise `ValueStoreError` that names a column it cannot keep."""
+    import pyarrow as pa
+
+    if partition is None:
+        return TABLES.fit(table, asset).replace_schema_metadata(None)
+    fitting = PARTITIONS.fit(table, asset).replace_schema_metadata(None)
+    return fitting.append_column(PARTITION, pa.array([partition] * table.num_rows, pa.string()))
+
+
+def sql_type(kind: Any) -> str:
+    """Return how PostgreSQL writes an Arrow type that `kept_as` gives.
+
+    >>> import pyarrow as pa
+    >>> sql_type(pa.decimal128(10, 2)), sql_type(pa.list_(pa.int64())), sql_type(pa.timestamp("us", "UTC"))
+    ('numeric(10,2)', 'bigint[]', 'timestamp with time zone')
+    """
+    import pyarrow as pa
+
+    is_ = pa.types
+    if is_.is_decimal(kind):
+        return f"numeric({kind.precision},{kind.scale})" if 0 <= kind.scale <= kind.precision else "numeric"
+    if is_.is_timestamp(kind):
+        return f"timestamp {'without' if kind.tz is None else 'with'} time zone"
+    if is_.is_nested(kind):
+        inner = sql_type(kind.value_type)
+        return f"{'numeric' if inner.startswith('numeric') else inner}[]"
+    known = {
+        "bool": "boolean", "int16": "smallint", "int32": "integer", "int64": "bigint", "float": "real",
+        "double": "double precision", "binary": "bytea", "large_binary": "bytea", "date32[day]": "date",
+        "time64[us]": "time without time zone", "duration[us]": "interval", "month_day_nano_interval": "interval",
+        "arrow.uuid": "uuid",
+    }  # fmt: skip
+    return known.get(getattr(kind, "extension_name", str(kind)), "text")
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_expression(name: str, kind: str, *, span: bool = False) -> str:
     """Return the SQL that reads a column so that the driver gives it as a plain Arrow type: unknown ones as text.
+
+    `span`: an interval is read as its length in microseconds.
 
     >>> read_expression('"id"', "uuid"), read_expression('"n"', "int8")
     ('"id"::text AS "id"', '"n"')
     """
+    if span:
+        return f"(extract(epoch FROM {name}) * 1000000)::int8 AS {name}"
     if kind in _PLAIN or (kind.startswith("_") and kind[1:] in _PLAIN - {"numeric"}):
         return name
     return f"{name}::{_READ_AS.get(kind, 'text')} AS {name}"
 
 
-def from_postgres(table: pa.Table, types: Sequence[tuple[str, int]]) -> pa.Table:
-    """Return what the driver gave with numbers as numbers; `types` are PostgreSQL's type and modifier per column.
+def read(cursor: Any, table: str, attributes: Sequence[Attribute], rest: str = "", name: str = "") -> pa.Table:
+    """Return columns of a table, given its quoted name, as Arrow; `name` is the asset's, for errors.
 
-    ``numeric(p, s)`` becomes that decimal. Plain ``numeric`` becomes the decimal that holds all digits of all values,
-    else (NaN, infinity, more than 38 digits) 64-bit floating point.
+    Numbers are numbers, and intervals durations, but for those with months, which have no length.
+    """
+    spans = [each.name for each in attributes if each.type == "interval"]
+    if spans:
+        dated = ", ".join(
+            f"bool_or(extract(year FROM {each}) <> 0 OR extract(month FROM {each}) <> 0)"
+            for each in map(sql_name, spans)
+        )
+        cursor.execute(f"SELECT {dated} FROM {table}")
+        spans = [each for each, months in zip(spans, cursor.fetchall()[0], strict=True) if not months]
+    expressions = ", ".join(
+        read_expression(sql_name(each.name), each.type, span=each.name in spans) for each in attributes
+    )
+    cursor.execute(f"SELECT {expressions} FROM {table}{rest}")
+    return from_postgres(cursor.fetch_arrow_table(), attributes, spans, name)
+
+
+def from_postgres(
+    table: pa.Table, attributes: Sequence[Attribute], spans: Sequence[str] = (), name: str = ""
+) -> pa.Table:
+    """Return what the driver gave with numbers as numbers, and with durations.
+
+    ``numeric(p, s)`` becomes that decimal, plain ``numeric`` the decimal that holds all digits of all values. Where
+    there are NaN or infinity, it is 64-bit floating point, if that has all digits. Raises `ValueStoreError` otherwise.
     """
     import pyarrow as pa
 
-    arrays, fields = [], []
-    for field, column, (kind, modifier) in zip(table.schema, table.columns, types, strict=True):
-        if kind == "numeric":
-            column = _numbers(pa, column, modifier)  # noqa: PLW2901
+    arrays = []
+    for column, each in zip(table.columns, attributes, strict=True):
+        if each.name in spans:
+            column = column.cast(pa.duration("us"))  # noqa: PLW2901
+        elif each.type in ("numeric", "money"):
+            digits = pa.chunked_array([getattr(chunk, "storage", chunk) for chunk in column.chunks], pa.string())
+            column = _numbers(pa, digits, each, name)  # noqa: PLW2901
+        elif each.type == "_numeric":
+            column = _number_lists(pa, column, each, name)  # noqa: PLW2901
         arrays.append(column)
-        fields.append(pa.field(field.name, column.type))
-    return pa.table(arrays, schema=pa.schema(fields))
+    return pa.table(arrays, names=[each.name for each in attributes])
 
 
-def _numbers(pa: Any, column: Any, modifier: int) -> Any:
+def _numbers(pa: Any, digits: Any, attribute: Attribute, name: str) -> Any:
     import pyarrow.compute as pc
 
-    digits = pa.chunked_array([getattr(chunk, "storage", chunk) for chunk in column.chunks], pa.string())
-    if modifier >= 4:
-        precision, scale = (modifier - 4) >> 16, (modifier - 4) & 0x7FF
+    if attribute.type == "numeric" and attribute.modifier >= 4:
+        precision, scale = (attribute.modifier - 4) >> 16, ((attribute.modifier - 4) & 0x7FF ^ 1024) - 1024
+        precision, scale = max(precision, precision - scale, scale), max(scale, 0)
     else:
-        point = pc.find_substring(digits, ".")
-        after = pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(pc.utf8_length(digits), point), 1))
-        precision, scale = 38, pc.max(after).as_py() or 0
-    try:
-        kind = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
-        return digits.cast(kind)
-    except (pa.ArrowException, ValueError):
+        # All digits are counted first: Arrow does not notice that a number is too great for a decimal.
+        after = pc.utf8_length(pc.replace_substring_regex(digits, r"^[^.]*\.?", ""))
+        before = pc.utf8_length(pc.replace_substring_regex(digits, r"^-|\..*", ""))
+        scale = pc.max(after).as_py() or 0
+        precision = max(38, (pc.max(before).as_py() or 0) + scale)
+    if precision <= 76:
+        try:
+            return digits.cast(pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale))
+        except pa.ArrowException:  # NaN, infinity
+            pass
+    bare = pc.replace_substring_regex(digits, r"^[-+0.]*|[^0-9]", "")
+    if (pc.max(pc.utf8_length(bare)).as_py() or 0) <= _DIGITS:
         return digits.cast(pa.float64())
+    raise ValueStoreError(
+        f"{name}: column {attribute.name!r} is {attribute.written} with NaN, infinity or more digits than Arrow has.",
+        hint=f"Read it from a view that casts it, for example to text: {sql_name(attribute.name)}::text.",
+    )
 
 
-def to_postgres(table: pa.Table, name: str) -> pa.Table:
-    """Return the table with types that PostgreSQL has; raise `ValueStoreError` that names a column it cannot keep.
-
-    Nanoseconds are cut to microseconds; unsigned 64-bit numbers become 64-bit ones or, beyond their range, numeric.
-    """
-    import pyarrow as pa
-
-    for i, field in enumerate(table.schema):
-        kind, column = field.type, table.column(i)
-        if pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_union(kind) or _is_deep(pa, kind):
-            raise ValueStoreError(
-                f"{name}: column {field.name!r} is a {kind}, which PostgreSQL tables do not hold.",
-                hint=f"Keep it as JSON text: frame[{field.name!r}] = frame[{field.name!r}].map(json.dumps).",
-            )
-        if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-        elif pa.types.is_uint64(kind):
-            try:
-                column = column.cast(pa.int64())
-            except pa.ArrowInvalid:
-                column = column.cast(pa.decimal128(20, 0))
-        if column is not table.column(i):
-            table = table.set_column(i, field.name, column)
-    return table.replace_schema_metadata(None)
-
-
-def _is_deep(pa: Any, kind: Any) -> bool:
-    """Tell whether it is a list of what is not a plain value."""
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
-        return False
-    return bool(pa.types.is_nested(kind.value_type))
+def _number_lists(pa: Any, column: Any, attribute: Attribute, name: str) -> Any:
+    plain = column.combine_chunks()
+    plain = plain if isinstance(plain, pa.Array) else pa.concat_arrays(plain.chunks)
+    full = pa.chunked_array([plain.flatten()])
+    numbers = _numbers(pa, full, attribute, name).combine_chunks()
+    numbers = numbers if isinstance(numbers, pa.Array) else pa.concat_arrays(numbers.chunks)
+    sizes = pa.compute.list_value_length(plain).fill_null(0).to_pylist()
+    ends = [0]
+    for size in sizes:
+        ends.append(ends[-1] + size)
+    offsets = pa.array(ends, pa.int32())
+    return pa.ListArray.from_arrays(offsets, numbers, mask=plain.is_null())
