@@ -46,6 +46,7 @@ def test_lines_that_are_no_messages_go_to_the_log(bench: Make) -> None:
         "not text",
     ):
         assert line in logs
+    assert "1 records cannot be read and are left out" in made.logs("warning")
     assert made.rows("SELECT * FROM orders") == [(1,)]
 
 
@@ -66,6 +67,7 @@ def test_what_others_write_as_json_is_read_too(bench: Make) -> None:
     made = bench([stream("t", {"n": {"type": "number"}, "s": {"type": "string"}})], body)
     assert made.run().ok
     assert made.rows("SELECT isnan(n), s FROM t") == [(True, "?"), (False, "x")]
+    assert "t: 's' has half of a character, which no table holds; it is kept as '?'" in made.logs("warning")
     assert "rows of 3.t, which was not asked for" in made.logs("warning")
 
 
@@ -168,11 +170,20 @@ def test_an_exit_code_against_its_words_fails(bench: Make) -> None:
 
 def test_a_good_end_without_a_complete_stream_fails(bench: Make) -> None:
     made = bench(
-        TWO, "def read():\n    status('orders', 'STARTED')\n    record('orders', id=1)\n    record('users', id=1)"
+        TWO, "def read():\n    status('orders', 'STARTED')\n    record('orders', id=1)\n    status('users', 'COMPLETE')"
     )
     assert not made.run().ok
     assert outcome(made) == {"shop/orders": "failed", "shop/users": "materialized"}
     assert "did not say that orders was complete" in made.of("failed")[0].message
+
+
+def test_a_stream_that_nothing_is_said_of_keeps_its_rows(bench: Make) -> None:
+    made = bench(TWO)
+    assert made.run().ok
+    made.write("def read():\n    status('orders', 'STARTED')\n    status('orders', 'COMPLETE')")
+    assert not made.run().ok
+    assert outcome(made) == {"shop/orders": "materialized", "shop/users": "failed"}
+    assert made.rows("SELECT * FROM users") == [(1,)]
 
 
 def test_rows_after_the_end_of_a_stream_are_left_out_and_told(bench: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,23 @@ def test_options_that_are_wrong(bench: Make, options: dict[str, Any], message: s
     with pytest.raises(DefinitionError, match=message) as caught:
         load_local(made.integration)
     assert set(near) <= set(caught.value.near)
+
+
+@pytest.mark.parametrize("names", [("users", "Users"), ("u" * 70, "u" * 64)])
+def test_streams_whose_tables_are_one_are_refused(bench: Make, names: tuple[str, str]) -> None:
+    made = bench([stream(name) for name in names])
+    with pytest.raises(DefinitionError, match="would go into one table") as caught:
+        load_local(made.integration)
+    assert "an integration of its own" in str(caught.value.hint)
+    assert [len(list(load_local(each.integration))) for each in _apart(made, names)] == [1, 1]
+
+
+def _apart(made: Bench, names: tuple[str, str]) -> list[Bench]:
+    """Do as the hint says."""
+    return [
+        replace(made, options={"streams": [names[0]]}),
+        replace(made, options={"streams": [names[1]], "prefix": "x"}),
+    ]
 
 
 def test_namespaces_tell_streams_of_one_name_apart(bench: Make) -> None:

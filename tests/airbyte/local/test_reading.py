@@ -268,7 +268,7 @@ def test_values_that_break_the_schema_widen_the_column_and_are_not_lost(bench: M
     assert made.rows("SELECT id, n, t.at, more FROM t WHERE t.at = 'soon'") == [("many", 0.5, "soon", "[1]")]
     assert made.rows("SELECT count(*), sum(n), min(id), min(t.at) FROM t") == [(5001, 12497500.5, "0", "2026-01-31")]
     warnings = made.logs("warning")
-    assert "'id' is not of type integer in every row; the table has it as text" in warnings
+    assert "'id' has values that integer cannot hold as they are; the table has it as text" in warnings
     assert "'more' is not in its schema" in warnings
     # The definition follows what was found, so that the table is not stale for ever; and so does the next sync.
     with made.project() as project:
@@ -277,6 +277,141 @@ def test_values_that_break_the_schema_widen_the_column_and_are_not_lost(bench: M
     made.write("def read(): record('t', id=1, n=1, at='2026-01-31')")
     assert made.run().ok
     assert made.rows("SELECT * FROM t") == [("1", 1.0, "2026-01-31", None)]
+
+
+def test_digits_and_zones_that_a_type_does_not_hold_are_kept(bench: Make) -> None:
+    properties = {
+        "n": {"type": "number"},
+        "t": {"type": "string", "format": "date-time", "airbyte_type": "timestamp_without_timezone"},
+    }
+    body = """
+        def read():
+            print('{"type": "RECORD", "record": {"stream": "t", "data": {"n": 12345678901234567891.5, '
+                  '"t": "2026-01-01T00:00:00.123456789"}}}')
+            record("t", n=1.5, t="2026-01-01T00:00:00+02:00")
+    """
+    made = bench([stream("t", properties)], body)
+    assert made.run().ok
+    assert made.rows("SELECT n, t FROM t ORDER BY n") == [
+        ("1.5", "2026-01-01T00:00:00+02:00"),
+        ("12345678901234567891.5", "2026-01-01T00:00:00.123456789"),
+    ]
+    assert "t: 't' has values that timestamp cannot hold as they are; the table has it as text" in made.logs("warning")
+
+
+def test_a_state_keeps_its_digits(bench: Make) -> None:
+    body = """
+        def read():
+            record("orders", id=1, at=1)
+            print('{"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_descriptor": {"name": "orders"}, '
+                  '"stream_state": {"at": 1767225600.12345678901234}}}}')
+            with open("given", "a") as file:
+                file.write(open(options["--state"]).read() if kept else "")
+    """
+    made = bench([stream("orders", AT, **KEYED)], body)
+    for _ in range(2):
+        assert made.run().ok
+    assert '"at":1767225600.12345678901234' in (made.root / "given").read_text()
+
+
+def test_fields_that_differ_by_case_have_columns_of_their_own_that_stay(bench: Make) -> None:
+    mode = {"t": {"sync_mode": "incremental_append_dedup", "cursor_field": "at", "primary_key": "Id"}}
+    body = "def read():\n    record('t', **config['row'])\n    state('t', at=1)"
+    made = bench([stream("t", {"Id": {"type": "integer"}, "at": {"type": "integer"}})], body, streams=mode)
+    for row in ({"Id": 1, "id": 7, "at": 1}, {"id": 8, "Id": 1, "ID": 5, "at": 2}):
+        made.options["config"] = {"row": row}
+        assert made.run().ok, made.of("failed")
+    made.streams = [stream("t", {name: {"type": "integer"} for name in ("ID", "id", "Id", "at")})]
+    made.write(body)
+    made.options["config"] = {"row": {"ID": 6, "id": 9, "Id": 2, "at": 3}}
+    assert made.run().ok, made.of("failed")
+    names = made.state()['[null, "t"]']["names"]
+    assert names["Id"] == "Id"
+    assert made.rows(f'SELECT "Id", {names["id"]}, {names["ID"]} FROM t ORDER BY 1') == [(1, 8, 5), (2, 9, 6)]
+    with made.project() as project:
+        told = {column.name: column.description for column in project.graph["shop/t"].columns}
+        assert {str(each.status) for each in project.status()} == {"fresh"}
+    assert told[names["id"]] == "The source's 'id'."
+
+
+@pytest.mark.parametrize("row", ["at=1", "id=None, at=1", "Id=1, at=1"])
+def test_rows_without_a_primary_key_are_never_merged(bench: Make, row: str) -> None:
+    body = f"def read():\n    record('orders', id=1, at=1)\n    record('orders', {row})\n    record('orders', {row})"
+    made = bench([stream("orders", AT, **KEYED)], body)
+    assert not made.run().ok
+    [failed] = made.of("failed")
+    assert failed.message == (
+        "2 rows of orders came without a value of the primary key (id), by which rows are merged."
+    )
+    assert not (made.root / "shop.duckdb").exists()
+    # As the hint says.
+    made.options["streams"] = {"orders": {"sync_mode": "incremental_append"}}
+    assert made.run().ok
+    assert made.rows("SELECT count(*) FROM orders") == [(3,)]
+
+
+def test_a_part_of_a_primary_key_may_be_missing_and_is_told(bench: Make) -> None:
+    mode = {"orders": {"sync_mode": "incremental_append_dedup", "cursor_field": "at", "primary_key": ["id", "at"]}}
+    body = "def read():\n    record('orders', id=1)\n    record('orders', id=2)\n    record('orders', id=2, at=1)"
+    made = bench([stream("orders", AT)], body, streams=mode)
+    assert made.run().ok
+    assert "orders: 2 rows lack a part of their primary key (id, at)" in made.logs("warning")
+    assert len(made.rows("SELECT * FROM orders")) == 3
+
+
+COUNTED = """
+    def counted(stream, count):
+        about = {"stream_descriptor": {"name": stream}, "stream_state": {"at": 1}}
+        say("STATE", state={"type": "STREAM", "stream": about, "sourceStats": {"recordCount": count}})
+
+    def read():
+        for name in chosen:
+            record(name, id=1, at=1)
+            record(name, id=2, at=2)
+            counted(name, 2.0)
+            record(name, id=3, at=3)
+            counted(name, config["count"])
+            status(name, "COMPLETE")
+"""
+
+
+def test_fewer_records_than_the_connector_counted_fail_the_stream(bench: Make) -> None:
+    made = bench([stream("orders", AT, **KEYED), stream("users", AT)], COUNTED, config={"count": 4.0})
+    assert not made.run().ok
+    said = [each.message for each in made.of("failed")]
+    assert said == [
+        f"{name}: the connector counted 6 records, and 3 came. Nothing of it was loaded."
+        for name in ("orders", "users")
+    ]
+    assert not (made.root / ".assetry/airbyte/shop/state.json").exists()
+    made.options["record_count"] = "warn"
+    assert made.run().ok
+    assert "orders: the connector counted 6 records, and 3 came." in made.logs("warning")
+
+
+def test_records_counted_right_or_too_few_are_loaded(bench: Make) -> None:
+    made = bench([stream("orders", AT, **KEYED)], COUNTED, config={"count": 1})
+    assert made.run().ok
+    assert not made.logs("warning")
+    made.options["config"] = {"count": 0}
+    assert made.run().ok
+    assert "orders: the connector counted 2 records, and 3 came." in made.logs("warning")
+
+
+def test_a_state_of_all_streams_counts_the_records_of_all(bench: Make) -> None:
+    body = """
+        def read():
+            for name in chosen:
+                record(name, id=1, at=1)
+            shared = {"type": "GLOBAL", "global": {"shared_state": {}}}
+            say("STATE", state={**shared, "sourceStats": {"recordCount": config["n"]}})
+    """
+    made = bench([stream("orders", AT, **KEYED), stream("users", AT, **KEYED)], body, config={"n": 2})
+    assert made.run().ok
+    assert not made.logs("warning")
+    made.options["config"] = {"n": 3}
+    assert not made.run().ok
+    assert "the connector counted 3 records, and 2 came" in made.of("failed")[0].message
 
 
 def test_a_new_column_joins_a_table_that_grows(bench: Make) -> None:

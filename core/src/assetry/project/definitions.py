@@ -160,7 +160,7 @@ def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
         if first is not asset:
             raise DuplicateKeyError(
                 f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",
-                where=f"{first.source} and {asset.source}",
+                where=" and ".join(dict.fromkeys(each.source for each in (first, asset) if each.source)) or None,
                 hint="Give one another name (the last part of its key), or an io_manager with another schema.",
             )
 

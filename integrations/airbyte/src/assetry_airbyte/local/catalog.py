@@ -8,6 +8,7 @@ from typing import Any
 
 from assetry.plugin import Column, DefinitionError, near_names
 
+from assetry_airbyte.local.column_names import named
 from assetry_airbyte.local.columns import WRITTEN, kind_of
 from assetry_airbyte.local.options import Source, StreamChoice
 from assetry_airbyte.local.protocol import StreamId, section
@@ -45,19 +46,24 @@ class Stream:
         """Tell whether the table has one row for each primary key."""
         return self.sync_mode == "incremental_append_dedup"
 
+    def merged_by(self) -> tuple[str, ...]:
+        """Return the fields whose values tell rows apart, where rows are merged; none where they are not."""
+        return tuple(path[0] for path in self.keys) if self.deduplicated else ()
+
     def kinds(self) -> dict[str, str]:
-        """Return the kind of each column of the stream's schema."""
+        """Return the kind of each field of the stream's schema."""
         properties = section(self.offered, "json_schema", "properties")
         return {str(name): kind_of(schema) for name, schema in properties.items()}
 
-    def columns(self, widened: Mapping[str, str] | None = None) -> tuple[Column, ...]:
-        """Return the columns for people: their types, and what the schema says of them."""
+    def columns(self, widened: Mapping[str, str] | None = None, names: Mapping[str, str] | None = None) -> list[Column]:
+        """Return the columns for people: their types, and what the schema says of them; some `names` are known."""
         properties = section(self.offered, "json_schema", "properties")
         kinds = {**self.kinds(), **(widened or {})}
-        return tuple(
-            Column(name, WRITTEN[kind], str(section(properties.get(name)).get("description") or ""))
-            for name, kind in kinds.items()
-        )
+        columns = named(kinds, names)
+        return [
+            Column(columns[field], WRITTEN[kind], _described(field, columns[field], properties.get(field)))
+            for field, kind in kinds.items()
+        ]
 
     def configured(self) -> dict[str, Any]:
         """Return the stream's part of a configured catalog."""
@@ -89,6 +95,11 @@ class Stream:
         offered = spec["offered"]
         keys = tuple(tuple(path) for path in spec["keys"])
         return cls(_id(offered), offered, spec["sync_mode"], tuple(spec["cursor"]), keys)
+
+
+def _described(field: str, column: str, schema: Any) -> str:
+    said = str(section(schema).get("description") or "")
+    return said if field == column else f"The source's {field!r}. {said}".rstrip()
 
 
 def _id(offered: Mapping[str, Any]) -> StreamId:

@@ -114,7 +114,7 @@ class _Talk:
         self.garbage: deque[str] = deque(maxlen=KEPT_LINES)
 
     def take(self, block: Block) -> None:
-        for message in read_messages(block.data) if block.stream == "out" else ():
+        for message in read_messages(block.data, digits=False) if block.stream == "out" else ():
             if isinstance(message, Garbage):
                 self.garbage.append(message.text[:500])
             else:

@@ -37,7 +37,9 @@ from assetry_toolkit.files import Workplace, write_whole
 from assetry_toolkit.secrets import Mask, resolved, secret_names, values_of
 
 from assetry_airbyte.local.catalog import Stream, chosen, configured_catalog
+from assetry_airbyte.local.column_names import cut
 from assetry_airbyte.local.connector import command_of, discover, find_command, specification
+from assetry_airbyte.local.json_text import written
 from assetry_airbyte.local.options import Source, sorted_json
 from assetry_airbyte.local.protocol import section
 from assetry_airbyte.local.reading import Load, Reading
@@ -74,17 +76,16 @@ def known_catalog(source: Source, refresh: bool = False) -> Mapping[str, Any]:
     """Return what the connector offers, as it is kept; asked anew when that is of another command or configuration."""
     path = source.folder / "catalog.json"
     fingerprint = source.fingerprint()
-    if not refresh:
-        kept = _read_catalog(path)
-        if kept.get("fingerprint") == fingerprint:
-            return section(kept, "catalog")
+    known = {} if refresh else _read_catalog(path)
+    if known.get("fingerprint") == fingerprint:
+        return section(known, "catalog")
     config, secrets = resolved(source.config, read_secret)
     find_command(source)  # before anything is asked: that there is none is an error of its own
     private = secret_names(specification(source), SECRET_MARKS)
     catalog = discover(source, config, Mask(secrets | values_of(config, private)))
-    written = {"version": 1, "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(), "catalog": catalog}
-    written["secrets"] = sorted(private)
-    write_whole(path, json.dumps(written, indent=1))
+    kept = {"version": 1, "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(), "catalog": catalog}
+    kept["secrets"] = sorted(private)
+    write_whole(path, json.dumps(kept, indent=1))
     return catalog
 
 
@@ -110,6 +111,7 @@ def _kept(source: Source) -> Kept:
 
 def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept) -> Asset:
     namespace, table = stream.id.namespace, source.prefix + stream.id.name
+    known = kept.of(stream.id)
     parts = {
         "connector": _digest([source.requirement, source.command, sorted_json(source.config)]),
         "stream": _digest([stream.sync_mode, stream.cursor, stream.keys]),
@@ -122,7 +124,7 @@ def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept)
         deps=[Dep(AssetKey(key)) for key in source.deps],
         spec=stream.spec(),
         description=str(stream.offered.get("description") or ""),
-        columns=stream.columns(kept.of(stream.id).widened),
+        columns=stream.columns(known.widened, known.names),
         relation=Relation(None, source.schema or namespace, table),
         code_version=_digest(sorted(parts.items())),
         code_parts=parts,
@@ -141,14 +143,22 @@ def _digest(value: Any) -> str:
 
 
 def _refuse_one_table(source: Source, assets: Iterable[Asset]) -> None:
-    tables: dict[Relation | None, Asset] = {}
+    """Raise `DefinitionError` for streams of which one would overwrite the other: in most places case is all one."""
+    tables: dict[tuple[str | None, ...], Asset] = {}
     for asset in assets:
-        other = tables.setdefault(asset.relation, asset)
+        relation = asset.relation or Relation(None, None, asset.key.name)
+        folded = (relation.schema and relation.schema.casefold(), cut(relation.identifier).casefold())
+        other = tables.setdefault(folded, asset)
         if other is not asset:
             raise DefinitionError(
-                f"Two streams of connector {source.name!r} would go into one table, {asset.relation}: "
+                f"Two streams of connector {source.name!r} would go into one table, {relation}: "
                 f"{other.key} and {asset.key}.",
-                hint="Leave `schema` out, so that each goes into the schema of its namespace; or choose one of them.",
+                where=f"integration {source.name!r}",
+                hint=(
+                    "Name those to have (streams = […]) without one of them, and read that one with an integration of "
+                    "its own that has another `schema` or `prefix`. Streams of two namespaces are kept apart where "
+                    "`schema` is left out."
+                ),
             )
 
 
@@ -201,14 +211,16 @@ def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]
     now = datetime.now(UTC) if source.extracted_at else None
     with Workplace(source.folder) as place:
         load = Load(
-            assets, resumption, states, place.path, context.save, mask, now, full_refresh=invocation.full_refresh
+            *(assets, resumption, states, place.path, context.save, mask, now),
+            full_refresh=invocation.full_refresh,
+            counted=source.record_count == "fail",
         )
         wanted = configured_catalog(stream for _, stream in assets)
         given = ["--config", place.write("config.json", json.dumps(config))]
         given += ["--catalog", place.write("catalog.json", json.dumps(wanted))]
         state = resumption.document()
         if state is not None:
-            given += ["--state", place.write("state.json", json.dumps(state))]
+            given += ["--state", place.write("state.json", written(state).decode())]
         yield from _read(command_of(source, [*words, "read", *map(str, given)]), Reading(load), context)
 
 

@@ -27,6 +27,7 @@ KINDS = {
     "io": REFERENCE,
     "deps": TEXTS,
     "extracted_at": FLAG,
+    "record_count": one_of("fail", "warn"),
 }
 STREAM_KINDS = {"sync_mode": one_of(*SYNC_MODES), "cursor_field": TEXTS, "primary_key": TEXTS}
 #: What is part of a fingerprint with its content: a script, and not an interpreter.
@@ -61,6 +62,7 @@ class Source:
     io: str | Mapping[str, str] | None = None
     deps: tuple[str, ...] = ()
     extracted_at: bool = False
+    record_count: str = "fail"
 
     def __hash__(self) -> int:
         return hash((self.name, self.root))

@@ -6,12 +6,13 @@ in a block (no JSON, a lone surrogate, NaN, a field of another type) makes only 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+
+from assetry_airbyte.local.json_text import has_long_numbers, number, read, without_special, written
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -67,41 +68,42 @@ class Message(msgspec.Struct):
 
 
 class Garbage(NamedTuple):
-    """A line that is not a message."""
+    """A line that is not a message; `lost` is a record in it that cannot be read."""
 
     text: str
+    lost: bool = False
 
     @property
     def record(self) -> None:
         """Return None, as of any message that is not a record."""
 
 
-@lru_cache(maxsize=1)
-def _decoder() -> msgspec.json.Decoder[Message]:
-    return msgspec.json.Decoder(Message)
+@lru_cache(maxsize=2)
+def _decoder(exact: bool) -> msgspec.json.Decoder[Message]:
+    return msgspec.json.Decoder(Message, float_hook=number if exact else None)
 
 
-def read_messages(block: bytes) -> Sequence[Message | Garbage]:
-    """Return the messages of a block of whole lines.
+def read_messages(block: bytes, *, digits: bool = True) -> Sequence[Message | Garbage]:
+    """Return the messages of a block of whole lines; `digits` keeps numbers that floating point does not hold.
 
     >>> [type(each).__name__ for each in read_messages(b'{"type": "LOG", "log": {}}\\nTraceback: no JSON\\n\\n')]
     ['Message', 'Garbage']
     """
+    decoder = _decoder(digits and has_long_numbers(block))
     try:
-        return _decoder().decode_lines(block)
+        return decoder.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return [_read_line(line) for line in block.split(b"\n") if line.strip()]
+        return [_read_line(line, decoder, digits) for line in block.split(b"\n") if line.strip()]
 
 
-def _read_line(line: bytes) -> Message | Garbage:
+def _read_line(line: bytes, decoder: msgspec.json.Decoder[Message], digits: bool) -> Message | Garbage:
     try:
-        return _decoder().decode(line)
+        return decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     text = line.decode("utf-8", "replace").rstrip()
     try:
-        # Python's own reader takes what others write though it is not JSON: NaN, and half of a surrogate pair.
-        found = json.loads(text)
+        found = read(text, digits=digits)
     except (ValueError, RecursionError):
         return Garbage(text)
     if not isinstance(found, dict) or not isinstance(found.get("type"), str):
@@ -109,10 +111,14 @@ def _read_line(line: bytes) -> Message | Garbage:
     record = found.get("record")
     if found["type"] == "RECORD":
         if not (isinstance(record, dict) and isinstance(record.get("data"), dict) and record.get("stream")):
-            return Garbage(text)
+            return Garbage(text, lost=True)
         namespace = record.get("namespace")
         name = None if namespace is None else str(namespace)
-        return Message("RECORD", Record(str(record["stream"]), record["data"], name))
+        data = {
+            field: without_special(value) if isinstance(value, (dict, list)) else value
+            for field, value in record["data"].items()
+        }
+        return Message("RECORD", Record(str(record["stream"]), data, name))
     known = {name: found.get(name) for name in Message.__struct_fields__ if name not in ("type", "record")}
     return Message(found["type"], **known)
 
@@ -130,7 +136,7 @@ def section(value: Any, *path: str) -> Mapping[str, Any]:
 
 def text(value: Any) -> str:
     """Return a JSON value as text; what is missing is empty."""
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return "" if value is None else value if isinstance(value, str) else written(value).decode()
 
 
 def stream_id(descriptor: Mapping[str, Any]) -> StreamId | None:
@@ -184,9 +190,3 @@ def read_complaint(trace: Any) -> Complaint:
         str(error.get("failure_type") or "system_error"),
         stream_id(section(error, "stream_descriptor")),
     )
-
-
-def lines_of(blocks: Iterator[bytes]) -> Iterator[Message | Garbage]:
-    """Yield the messages of blocks of whole lines."""
-    for block in blocks:
-        yield from read_messages(block)

@@ -31,6 +31,7 @@ from assetry_toolkit.commands import Block, ending
 from assetry_toolkit.secrets import Mask
 
 from assetry_airbyte.local.catalog import Stream
+from assetry_airbyte.local.counts import Count
 from assetry_airbyte.local.protocol import (
     Complaint,
     Garbage,
@@ -43,7 +44,7 @@ from assetry_airbyte.local.protocol import (
     stream_id,
     text,
 )
-from assetry_airbyte.local.spool import BATCH, Spool
+from assetry_airbyte.local.spool import BATCH, Form, Spool
 from assetry_airbyte.local.state import Heard, Resumption, StateFile, StreamState, how
 
 #: Seconds between two events about the progress of a stream.
@@ -75,11 +76,15 @@ class Target:
     total: float | None = None
     told: float = 0.0
     complaints: list[Complaint] = field(default_factory=list)
+    count: Count = field(default_factory=Count)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one reading is to do: which streams, from which state, with what kept where."""
+    """What one reading is to do: which streams, from which state, with what kept where.
+
+    `counted` fails a stream of which fewer records came than the connector counted; else that is a warning.
+    """
 
     assets: Sequence[tuple[Asset, Stream]]
     resumption: Resumption
@@ -89,6 +94,7 @@ class Load:
     mask: Mask
     extracted_at: datetime | None = None
     full_refresh: bool = False
+    counted: bool = True
 
 
 class Reading:
@@ -100,16 +106,23 @@ class Reading:
         self._mask = load.mask
         self._heard = Heard()
         self._general: list[Complaint] = []
-        self._lines = 0
+        #: Lines that are not messages, and how many of them are records that cannot be read.
+        self._lines = self._lost = 0
         self._unknown: set[StreamId] = set()
-        #: Where rows go that were not asked for.
+        #: Where rows go that were not asked for, and how many went there.
         self._nowhere: list[dict[str, Any]] = []
+        self._left_out = 0
+        #: The records of all streams together, for states that are of all of them.
+        self._count = Count()
+        #: Whether the connector says of its streams when they are complete; old ones do not.
+        self._speaks = False
         kept = load.states.read()
         self._targets: dict[StreamId, Target] = {}
         for number, (asset, stream) in enumerate(load.assets):
             known = kept.of(stream.id)
             widened = {} if load.full_refresh else known.widened
-            spool = Spool(load.folder / str(number), {**stream.kinds(), **widened}, load.extracted_at)
+            form = Form({**stream.kinds(), **widened}, stream.merged_by(), known.names, load.extracted_at)
+            spool = Spool(load.folder / str(number), form)
             continues = load.resumption.continues(stream.id)
             self._targets[stream.id] = Target(asset, stream, spool, known, continues)
 
@@ -138,6 +151,7 @@ class Reading:
                 name = (record.stream, record.namespace)
                 add = yield from self._place(StreamId(*name))
             add(record.data)
+        self._left_out += len(self._nowhere)
         self._nowhere.clear()
         for target in self._targets.values():
             if len(target.spool.rows) >= BATCH:
@@ -175,9 +189,10 @@ class Reading:
 
     def _other(self, message: Message | Garbage) -> Iterator[Event]:
         if isinstance(message, Garbage):
+            self._lost += message.lost
             yield from self._line(message.text, "info")
         elif message.type == "STATE":
-            self._heard.take(message.state)
+            yield from self._heard_of(message.state)
         elif message.type == "TRACE":
             yield from self._trace(message.trace)
         elif message.type == "LOG":
@@ -192,6 +207,19 @@ class Reading:
             )
         elif message.type not in ("SPEC", "CATALOG", "CONNECTION_STATUS"):
             yield Log(f"The connector sent a message of unknown type {self._mask(message.type)}; ignored.", "debug")
+
+    def _heard_of(self, state: Any) -> Iterator[Event]:
+        self._heard.take(state)
+        id_ = stream_id(section(state, "stream", "stream_descriptor"))
+        if id_ is None:
+            rows = sum(each.spool.count for each in self._targets.values())
+            self._count.take(state, rows + self._left_out + len(self._nowhere))
+            return
+        target = self._find(id_)
+        if target is not None:
+            target.count.take(state, target.spool.count)
+            if target.ended and target.count.lacking > 0:
+                yield Log(f"{id_}: {target.count} before it was said to be complete.", "warning", target.asset.key)
 
     def _trace(self, trace: Any) -> Iterator[Event]:
         kind = section(trace).get("type")
@@ -219,6 +247,7 @@ class Reading:
             target.total = rows
 
     def _status(self, target: Target, status: str) -> Iterator[Event]:
+        self._speaks = True
         if not target.started:
             yield from self._start(target)
         if target.ended or target.status in ("COMPLETE", "INCOMPLETE"):
@@ -258,14 +287,19 @@ class Reading:
             if not target.started:
                 yield from self._start(target)
             yield from self._finish(target)
+        if self._lost:
+            yield Log(f"{self._lost} records cannot be read and are left out: they lack a stream or data.", "warning")
+        if self._count.lacking:
+            yield Log(f"Of all streams together {self._count}.", "warning")
         if returncode == 0:
             self._keep_last_states()
 
     def _failure(self, target: Target, returncode: int, errors: Sequence[str]) -> Failed | None:
         """Return why a stream did not come out well; None when it did."""
         complaints = [*target.complaints, *self._general]
-        if returncode == 0 and not complaints and target.status in ("COMPLETE", ""):
-            return None  # old connectors say nothing of their streams: then the exit code speaks for them
+        if returncode == 0 and not complaints and (target.status == "COMPLETE" or not self._speaks):
+            # Where nothing is said of streams, the exit code speaks for them.
+            return self._miscounted(target, self._count) if self._count.lacking > 0 and self._load.counted else None
         if complaints:
             said = complaints[0]
             message = self._mask(said.text)
@@ -277,6 +311,14 @@ class Reading:
         message = f"The connector {ending(returncode)}{said_so}."
         tail = self._mask("\n".join(errors))
         return Failed(target.asset.key, message, f"It wrote:\n{tail}" if tail else None, retryable=True)
+
+    def _miscounted(self, target: Target, count: Count) -> Failed:
+        message = f"{target.stream.id}: {count}. Nothing of it was loaded."
+        hint = (
+            "Run `assetry retry`: it is read again from where the last sync ended. If the connector is known to count "
+            'wrongly, record_count = "warn" in its options takes what comes.'
+        )
+        return Failed(target.asset.key, message, hint, retryable=True)
 
     def _advice(self, complaint: Complaint) -> str:
         if complaint.kind == "config_error":
@@ -302,6 +344,17 @@ class Reading:
         spool.finish()
         for surprise in spool.surprises:
             yield Log(f"{target.stream.id}: {surprise}.", "warning", target.asset.key)
+        refused = self._refusal(target)
+        if refused is not None:
+            target.status = "FAILED"
+            spool.discard()
+            yield refused
+            return
+        if target.count.lacking:
+            yield Log(f"{target.stream.id}: {target.count}.", "warning", target.asset.key)
+        if spool.partly_keyed:
+            told = f"{target.stream.id}: {spool.partly_keyed} rows lack a part of their primary key ({_listed(target)})"
+            yield Log(f"{told}; the rest of it tells them apart.", "warning", target.asset.key)
         yield Progress(target.asset.key, spool.count, spool.count)
         try:
             saved = self._load.save(target.asset.key, self._rows(target))
@@ -311,7 +364,10 @@ class Reading:
             yield Failed(target.asset.key, message, "Run `assetry retry`: it is read anew from its beginning.", True)
             return
         except AssetryError as error:
-            yield Failed(target.asset.key, self._mask(error.message), error.hint)
+            hint = error.hint
+            if target.continues and spool.widened():
+                hint = f"{hint or ''} `assetry materialize -s {target.asset.key} --full-refresh` reads it anew.".strip()
+            yield Failed(target.asset.key, self._mask(error.message), hint)
             return
         finally:
             if target.status != "LOADED":
@@ -323,12 +379,28 @@ class Reading:
         facts = {**saved.metadata, "records": spool.count, "sync_mode": target.stream.sync_mode}
         yield Materialized(target.asset.key, data_version=version, columns=saved.columns, metadata=facts)
 
+    def _refusal(self, target: Target) -> Failed | None:
+        """Return why rows that came are not loaded; None when they are."""
+        if target.count.lacking > 0 and self._load.counted:
+            return self._miscounted(target, target.count)
+        lacking = target.spool.keyless
+        if not lacking:
+            return None
+        message = (
+            f"{lacking} {'row' if lacking == 1 else 'rows'} of {target.stream.id} came without a value of the primary "
+            f"key ({_listed(target)}), by which rows are merged."
+        )
+        hint = (
+            'Name columns that every row has (primary_key), or choose sync_mode = "incremental_append", which merges '
+            "nothing. Nothing of it was loaded."
+        )
+        return Failed(target.asset.key, message, hint)
+
     def _rows(self, target: Target) -> Rows:
-        stream = target.stream
-        keys = tuple(path[0] for path in stream.keys) if stream.deduplicated else ()
-        newest = stream.cursor[0] if keys and len(stream.cursor) == 1 else None
-        if newest is not None and newest not in target.spool.kinds:
-            newest = None
+        stream, spool = target.stream, target.spool
+        keys = tuple(spool.names[key] for key in stream.merged_by() if key in spool.names)
+        cursor = stream.cursor[0] if keys and len(stream.cursor) == 1 else None
+        newest = spool.names[cursor] if cursor in spool.kinds else None
         if stream.sync_mode == "full_refresh_append" and not self._load.full_refresh:
             return Rows(target.spool.open, "append")
         if not target.continues:
@@ -355,4 +427,8 @@ class Reading:
         if reported is None and target.continues:
             reported = target.known.state
         state = reported if target.stream.incremental else None
-        return StreamState(state, version, widened, how(target.stream))
+        return StreamState(state, version, widened, how(target.stream), target.spool.names)
+
+
+def _listed(target: Target) -> str:
+    return ", ".join(target.stream.merged_by())

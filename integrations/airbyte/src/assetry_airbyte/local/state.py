@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from assetry.plugin import RunError
 from assetry_toolkit.files import locked, write_whole
 
 from assetry_airbyte.local.catalog import Stream
+from assetry_airbyte.local.json_text import read, written
 from assetry_airbyte.local.protocol import StreamId, section, stream_id
 
 
@@ -24,13 +26,15 @@ class StreamState:
     """What is known of one stream's table.
 
     `state` is the connector's own; None for a stream that is read whole. `version` is the data version of the table,
-    `widened` the columns that hold more than the schema says, `how` the way it was read: a state serves only that.
+    `widened` the fields that hold more than the schema says, `how` the way it was read: a state serves only that.
+    `names` are the columns of the fields.
     """
 
     state: Any = None
     version: str | None = None
     widened: Mapping[str, str] = field(default_factory=dict)
     how: Any = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def how(stream: Stream) -> list[Any]:
@@ -70,7 +74,7 @@ class StateFile:
     def read(self) -> Kept:
         """Return what is kept; raise `RunError` when the file cannot be understood: it is never taken for nothing."""
         try:
-            found = json.loads(self.path.read_bytes())
+            found = read(self.path.read_bytes())
             streams = {name: _stream_state(each) for name, each in found["streams"].items()}
             shared = section(found, "shared")
             return Kept(streams, tuple(shared.get("messages", ())), tuple(shared.get("streams", ())))
@@ -87,7 +91,8 @@ class StateFile:
         """Replace what is kept by what `change` makes of it; on the disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_suffix(".lock")):
-            write_whole(self.path, json.dumps(_written(change(self.read())), indent=1), durable=True)
+            content = written(_document(change(self.read())))
+            write_whole(self.path, msgspec.json.format(content, indent=1), durable=True)
 
     def commit(self, id_: StreamId, state: StreamState) -> None:
         """Keep what is known of one stream."""
@@ -102,7 +107,7 @@ class StateFile:
         """Forget how far a stream was read, so that it is read anew; a shared state goes with it."""
 
         def without(kept: Kept) -> Kept:
-            streams = {name: each for name, each in kept.streams.items() if name != _name(id_)}
+            streams = {**kept.streams, _name(id_): StreamState(names=kept.of(id_).names)}
             shared = _name(id_) in kept.shared_by
             return Kept(streams, () if shared else kept.shared, () if shared else kept.shared_by)
 
@@ -110,12 +115,19 @@ class StateFile:
 
 
 def _stream_state(found: Mapping[str, Any]) -> StreamState:
-    return StreamState(found.get("state"), found.get("version"), dict(found.get("widened") or {}), found.get("how"))
+    widened, names = dict(found.get("widened") or {}), dict(found.get("names") or {})
+    return StreamState(found.get("state"), found.get("version"), widened, found.get("how"), names)
 
 
-def _written(kept: Kept) -> dict[str, Any]:
+def _document(kept: Kept) -> dict[str, Any]:
     streams = {
-        name: {"state": each.state, "version": each.version, "widened": dict(each.widened), "how": each.how}
+        name: {
+            "state": each.state,
+            "version": each.version,
+            "widened": dict(each.widened),
+            "how": each.how,
+            "names": dict(each.names),
+        }
         for name, each in kept.streams.items()
     }
     return {"version": 1, "streams": streams, "shared": {"streams": kept.shared_by, "messages": kept.shared}}
