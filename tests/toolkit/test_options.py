@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from assetry_toolkit.options import (
     COUNT,
     FLAG,
     OBJECT,
+    POSITIVE,
     REFERENCE,
     SECONDS,
     SECRET,
@@ -125,3 +127,17 @@ def test_any_value_is_taken_or_told_and_no_text_of_it_is_shown(name: str, value:
         told = str(error)
     assert PRIVATE not in told
     assert name in told or set(found) == ({name} if value is not None else set())
+
+
+def test_dates_of_a_project_file_are_the_text_that_json_has_for_them() -> None:
+    given = {"start": date(2024, 1, 2), "more": [{"at": datetime(2024, 1, 2, 3, 4, tzinfo=UTC)}, time(5, 6)]}
+    found = read(vars=given)["vars"]
+    assert found == {"start": "2024-01-02", "more": [{"at": "2024-01-02T03:04:00+00:00"}, "05:06:00"]}
+
+
+def test_a_count_of_none_is_no_count() -> None:
+    kinds = {"threads": POSITIVE}
+    assert checked({"threads": 1}, kinds, "it") == {"threads": 1}
+    for wrong_one in (0, -1, True, "2", 1.0):
+        with pytest.raises(DefinitionError, match="whole number above 0"):
+            checked({"threads": wrong_one}, kinds, "it")

@@ -716,3 +716,25 @@ def test_two_assets_of_one_table_are_refused(tmp_path: Path) -> None:
     (tmp_path / "assetry.toml").write_text('io = "duckdb:shop.duckdb"\n')
     with Project.load(tmp_path) as project, pytest.raises(DuplicateKeyError, match=r"one table, shop\.main\.logins"):
         _ = project.graph
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('kind = "python"\nmodules = 5', "Option 'modules' of integration 'shop' must be a list of module names"),
+        ('kind = "python"\nmodules = [5]', "must be a list of module names"),
+        ('kind = "python"\nmodule = ["x"]', "Integration 'shop' has no option 'module'"),
+        ('kind = "dbt"\ntarget = 5', "Option 'target' of integration 'shop' must be text"),
+        ('kind = "dbt"\nthreads = 0', "must be a whole number above 0, not 0"),
+        ('kind = "airbyte"\nconnection_id = 5', "Option 'connection_id' of integration 'shop' must be text"),
+        ('kind = "nothing"', "No plugin loads 'nothing' integrations"),
+    ],
+)
+def test_a_wrong_option_of_any_integration_is_told_with_its_line(
+    write: Callable[..., Path], table: str, words: str
+) -> None:
+    root = write("assetry.toml", f"name = 'x'\n\n[integrations.shop]\n{table}\n")
+    with pytest.raises(AssetryError) as caught, Project.load(root) as project:
+        project.graph  # noqa: B018
+    assert words in str(caught.value)
+    assert str(caught.value.where).endswith("assetry.toml:3")

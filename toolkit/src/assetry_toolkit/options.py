@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, time
 from typing import Any
 
 from assetry.plugin import DefinitionError, Integration, near_names
@@ -57,6 +58,14 @@ def _are_texts(value: Any) -> bool:
     return _is_text(value) or (isinstance(value, (list, tuple)) and all(map(_is_text, value)))
 
 
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(each) for each in value]
+    return value.isoformat() if isinstance(value, (date, time)) else value
+
+
 def _tuple(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
@@ -71,8 +80,10 @@ FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 COUNT = Kind("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
 #: A number of seconds, not negative.
 SECONDS = Kind("a number of seconds", lambda value: _is_number(value) and value >= 0, float)
-#: A table: a mapping of names to anything.
-TABLE = Kind("a table", lambda value: isinstance(value, Mapping), dict)
+#: A whole number above zero.
+POSITIVE = Kind("a whole number above 0", lambda value: COUNT.fits(value) and value > 0)
+#: A table: a mapping of names to anything; in JSON a date, which a project file may have, is the text of it.
+TABLE = Kind("a table", lambda value: isinstance(value, Mapping), lambda value: {**_json(value)})
 #: A reference to a secret, never the secret itself.
 SECRET = Kind("a reference to a secret", is_reference, secret=True)
 #: Text, or a reference to it.

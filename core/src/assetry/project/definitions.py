@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from assetry.errors import DefinitionError, DuplicateKeyError
+from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.installed import Candidate, PluginInfo
@@ -117,12 +117,21 @@ class Definitions:
         with paused_gc():
             for integration in self.integrations:
                 self._on_load(integration)
-                found += self.plugins.load_assets(integration)
+                found += self._loaded(integration)
             assets = [each for each in found if isinstance(each, Asset)]
             checks = [each for each in found if isinstance(each, AssetCheck)]
             graph = AssetGraph.of([*self._placed(assets, values), *checks])
         _check_tables(graph, values)
         return graph
+
+    def _loaded(self, integration: Integration) -> list[Asset | AssetCheck]:
+        """Return the assets of an integration; what is wrong with its options is told with their place."""
+        try:
+            return self.plugins.load_assets(integration)
+        except (DefinitionError, NoClaimError) as error:
+            if error.where is None and integration in (self._settings.integrations or ()):
+                error.where = self._settings.where(integration.name)
+            raise
 
     def _placed(self, assets: Sequence[Asset], values: Callable[[], ValueRouter]) -> Iterable[Asset]:
         """Give the assets that assetry keeps their tables, as far as that has to be known.

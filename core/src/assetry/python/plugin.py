@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, cast
 
-from assetry.errors import AssetryError, IntegrationError, error_words, near_names
+from assetry.errors import AssetryError, DefinitionError, IntegrationError, error_words, near_names
 from assetry.hooks.specs import hookimpl
 from assetry.io.frames import columns_missing, frame_name
 from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
@@ -92,7 +92,7 @@ class PythonPlugin:
     def _load(self, integration: Integration) -> Iterator[Asset | AssetCheck]:
         functions: dict[int, Function] = {id(each): each for each in self._functions}
         plain: dict[int, Asset] = {}
-        modules = import_modules(list(integration.options.get("modules", ())), integration.root)
+        modules = import_modules(_modules_of(integration), integration.root)
         for module in modules:
             for each in held_in(module, (AssetFunction, Asset)):
                 found: dict[int, Any] = functions if isinstance(each, AssetFunction) else plain
@@ -120,6 +120,24 @@ class PythonPlugin:
                 )
             held = self._held[_identity(integration, spec, key)] = found
         return held
+
+
+def _modules_of(integration: Integration) -> list[str]:
+    """Return the modules that the options name. Raises `DefinitionError` for what is no list of names, or no option."""
+    unknown = next((name for name in integration.options if name != "modules"), None)
+    if unknown is not None:
+        raise DefinitionError(
+            f"Integration {integration.name!r} has no option {unknown!r}.",
+            near=near_names(unknown, ["modules"]),
+            hint='A python integration has one: modules = ["shop_assets"].',
+        )
+    named = integration.options.get("modules", ())
+    if not isinstance(named, (list, tuple)) or not all(isinstance(each, str) for each in named):
+        raise DefinitionError(
+            f"Option 'modules' of integration {integration.name!r} must be a list of module names.",
+            hint='For example modules = ["shop_assets"].',
+        )
+    return list(named)
 
 
 def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.plugin import Integration, IntegrationError
-from assetry_toolkit.options import COUNT, TABLE, TEXT, TEXTS, Kind, checked_options, one_of
+from assetry_toolkit.options import POSITIVE, TABLE, TEXT, TEXTS, Kind, checked_options, one_of
 
 from assetry_dbt.project.jinja import RenderError, render
 from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
@@ -22,7 +22,7 @@ OPTIONS: Mapping[str, Kind] = {
     **dict.fromkeys(("dbt_executable", "key_prefix"), TEXT),
     "vars": TABLE,
     **dict.fromkeys(("select", "exclude"), TEXTS),
-    "threads": COUNT,
+    "threads": POSITIVE,
     "engine": one_of("in-process", "subprocess"),
 }
 
