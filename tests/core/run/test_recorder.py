@@ -10,7 +10,6 @@ import pytest
 from assetry.errors import StoreError
 from assetry.graph.graph import AssetGraph
 from assetry.run.recorder import Recorder
-from assetry.status.versions import Versions
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Check
 from assetry.types.events import (
@@ -44,7 +43,7 @@ Book = tuple[Recorder, SQLiteStore]
 def book() -> Iterator[Book]:
     store = SQLiteStore(":memory:")
     store.begin(RunInfo(id="r", state="running", started=START))
-    yield Recorder("r", GRAPH, Versions(GRAPH, store.latest())), store
+    yield Recorder("r", GRAPH, store.latest()), store
     store.close()
 
 

@@ -525,6 +525,8 @@ def test_json_is_as_the_contract_says(chain):
         "reasons": [],
         "last_materialized": None,
         "run": None,
+        "warnings": [],
+        "note": None,
     }
     assert data["assets"][-1] == {
         "key": "c",
@@ -532,6 +534,8 @@ def test_json_is_as_the_contract_says(chain):
         "reasons": [{"code": "code_changed", "asset": "c", "text": "its code changed"}],
         "last_materialized": "2026-01-02T03:03:00+00:00",
         "run": "r1",
+        "warnings": [],
+        "note": None,
     }
     assert all(type(asset["key"]) is str for asset in data["assets"])
 

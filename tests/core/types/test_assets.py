@@ -59,6 +59,8 @@ FULL = Asset(
     reads=["shop/middle"],
     io="memory:",
     kept=True,
+    incremental=True,
+    refreshable=False,
 )
 
 

@@ -109,6 +109,27 @@ def test_an_exposure_gives_way_to_a_source(plain: dict[str, Any]) -> None:
     assert taken["shop/exposures/dashboard"].resource_type == "exposure"
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"materialized": "table"}, (False, True)),
+        ({"materialized": "incremental"}, (True, True)),
+        ({"materialized": "incremental", "full_refresh": False}, (True, False)),
+        ({"materialized": "incremental", "full_refresh": True}, (False, True)),
+    ],
+)
+def test_what_keeps_its_rows_is_incremental(
+    plain: dict[str, Any], config: dict[str, Any], expected: tuple[bool, bool]
+) -> None:
+    before = plain["nodes"]["model.shop.m2"]["config"]
+    found = changed(plain, "nodes", "model.shop.m2", config={**before, **config})["shop/m2"]
+    assert (found.incremental, found.refreshable) == expected
+
+
+def test_a_snapshot_keeps_its_rows_whatever_is_asked(assets: dict[str, Asset]) -> None:
+    assert (assets["shop/snap"].incremental, assets["shop/snap"].refreshable) == (True, False)
+
+
 def test_views_are_computed_on_read(assets: dict[str, Asset]) -> None:
     assert assets["shop/stg_a"].computed_on_read
     assert not assets["shop/m1"].computed_on_read

@@ -20,7 +20,8 @@ class PlanRequest:
     `because` has the reason of each asset, `default` that of the others. `mode` is ``fewest`` (the least number of
     counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `partitions` are the partitions of those
     assets that have some. `never` are the assets that were never made: what reads them besides what this plan makes
-    cannot be checked yet. `budget` is how many states a search may open; few graphs need any.
+    cannot be checked yet. `notes` are sentences that the plan is to have. `budget` is how many states a search may
+    open; few graphs need any.
 
     >>> PlanRequest(mode="earliest").default
     'selected'
@@ -32,6 +33,7 @@ class PlanRequest:
     full_refresh: bool = False
     partitions: tuple[str, ...] = ()
     never: frozenset[AssetKey] = frozenset()
+    notes: tuple[str, ...] = ()
     budget: int = BUDGET
 
 

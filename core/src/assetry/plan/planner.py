@@ -57,7 +57,7 @@ def make_plan(
         gates={graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()},
         through=scope.through,
         unchecked=tuple(checking.left_out),
-        notes=tuple(check_notes(graph, checking)),
+        notes=(*request.notes, *check_notes(graph, checking)),
     )
 
 

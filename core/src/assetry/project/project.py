@@ -30,6 +30,7 @@ from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import jobs_of, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Status, stale_keys, statuses
+from assetry.status.why import because, kept_rows
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import InvocationFinished
 from assetry.types.invocations import InvocationGroup
@@ -241,11 +242,7 @@ class Project:
             stale = set(stale_keys(known))
             keys = [key for key in keys if key in stale]
         wanted = set(keys)
-        because = {
-            status.key: status.reasons[0].text if status.reasons else "selected; it is up to date"
-            for status in known
-            if status.key in wanted
-        }
+        made = [status for status in known if status.key in wanted]
         groups: dict[AssetKey, InvocationGroup | None] = {
             asset.key: self.group_of(asset) for asset in self.graph.assets
         }
@@ -254,10 +251,11 @@ class Project:
             keys,
             groups,
             PlanRequest(
-                because=because,
+                because={status.key: because(status, self.graph[status.key]) for status in made},
                 mode=request.collapse,
                 full_refresh=request.full_refresh,
                 partitions=self._partitions(keys, request),
+                notes=tuple(kept_rows(self.graph, made, request.full_refresh)),
                 never=frozenset(
                     each.key for each in known if each.last_materialized is None and self.graph[each.key].executable
                 ),

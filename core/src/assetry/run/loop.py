@@ -29,7 +29,6 @@ from assetry.run.recorder import Recorder
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.slots import Slots
 from assetry.run.tracker import Interruption, Tracker, no_event
-from assetry.status.versions import Versions
 from assetry.types.events import (
     Checked,
     Event,
@@ -149,7 +148,8 @@ class _Run:
         try:
             store.begin(self._info)
             # Read after the claim: what others made until then is known.
-            self._recorder = Recorder(self._info.id, self._graph, Versions(self._graph, store.latest()))
+            refreshed = any(each.invocation.full_refresh for each in self._plan.invocations)
+            self._recorder = Recorder(self._info.id, self._graph, store.latest(), refreshed)
             self._recorder.note(_now(), RunStarted(len(self._info.assets), len(self._plan.invocations)))
             self._turn()
             while not self._over():

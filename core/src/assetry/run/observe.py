@@ -20,7 +20,6 @@ from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
-from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -44,7 +43,7 @@ def observe(
     info = new_run((), {"observe": True})
     store = services.store
     store.begin(info)
-    recorder = Recorder(info.id, graph, Versions(graph, store.latest()))
+    recorder = Recorder(info.id, graph, store.latest())
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)

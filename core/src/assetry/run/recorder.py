@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from assetry.graph.graph import AssetGraph
-from assetry.status.versions import Versions
+from assetry.status.old_rows import OLDER_ROWS, older_rows
+from assetry.status.versions import Latest, Versions
 from assetry.types.events import (
     Checked,
     Content,
@@ -36,10 +37,13 @@ Place = tuple[AssetKey, str | None]
 class Recorder:
     """The records of one run, collected and written to the store one transaction at a time."""
 
-    def __init__(self, run_id: str, graph: AssetGraph, versions: Versions) -> None:
+    def __init__(self, run_id: str, graph: AssetGraph, latest: Latest, refreshed: bool = False) -> None:
+        """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full."""
         self._run = run_id
         self._graph = graph
-        self._versions = versions
+        self._latest = latest
+        self._refreshed = refreshed
+        self._versions = Versions(graph, latest)
         self._started: dict[Place, datetime] = {}
         self._events: list[EventRecord] = []
         self._materializations: list[Materialization] = []
@@ -84,6 +88,9 @@ class Recorder:
         version = str(event.data_version)
         self._versions.note(asset, event.partition, version)
         place = (event.key, event.partition)
+        older = older_rows(asset, self._latest.get(place), self._refreshed)
+        if older is not None:
+            event = replace(event, metadata={**event.metadata, OLDER_ROWS: older})
         started = self._started.get(place) or self._started.get((event.key, None))
         trace = {"code_version": asset.code_version, "code_parts": asset.code_parts, "inputs": inputs}
         self._record(at, event, version, **trace, seconds=(at - started).total_seconds() if started else None)

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.status.columns import differences
+from assetry.status.old_rows import note, warning
 from assetry.status.versions import UNKNOWN, Latest, Versions
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -54,7 +55,8 @@ class Status:
     """How an asset is: one of ``fresh stale failed never running external``, why, and its last materialization.
 
     An asset that nothing here makes is ``external``; its reasons tell what is out of date above it. Of an asset with
-    partitions, the time and the run are those of the partition made last.
+    partitions, the time and the run are those of the partition made last. `note` is to be known of it whatever its
+    status: that it has rows of an older logic.
 
     >>> Status(AssetKey("orders"), "fresh").reasons
     ()
@@ -65,6 +67,7 @@ class Status:
     reasons: tuple[Reason, ...] = ()
     last_materialized: datetime | None = None
     run: str | None = None
+    note: str | None = None
 
 
 def statuses(
@@ -154,7 +157,8 @@ class _Judge:
         self._pass_on(i, asset, own, roots)
         reasons = tuple(own) if never or (asset.computed_on_read and asset.executable) else (*own, *self._say(i, roots))
         word = self._word(asset, own, reasons)
-        return Status(asset.key, word, reasons, last.at if last else None, last.run if last else None)
+        at, run = (last.at, last.run) if last else (None, None)
+        return Status(asset.key, word, reasons, at, run, note(asset, last))
 
     def _word(self, asset: Asset, own: Sequence[Reason], reasons: Sequence[Reason]) -> StatusName:
         if not asset.executable:
@@ -289,7 +293,8 @@ class _Judge:
         """Yield how what the asset was made from differs from what it would be made from now; add to `news`."""
         code = made.code_version
         if code != asset.code_version and code is not None and asset.code_version is not None:
-            yield "code_changed", asset.key, _changed_parts(made.code_parts, asset.code_parts)
+            changed, kept = _changed_parts(made.code_parts, asset.code_parts), warning(asset)
+            yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
         if made.columns is not None and asset.columns:
             for difference in differences(asset.columns, made.columns):
                 yield "columns_differ", asset.key, difference

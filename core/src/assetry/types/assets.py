@@ -176,6 +176,8 @@ class Asset:
     * `consumer`: True when it only reads, such as a dashboard: nothing is made from it, and a name that could mean it
       or another asset means the other.
     * `computed_on_read`: True for a view: it is as fresh as its inputs.
+    * `incremental`: True when a run adds to what is there, so that rows made before keep the logic of then until a full
+      refresh makes all anew. `refreshable` is False when even that leaves them.
     * `resource_type`: the tool's own word (``model``, ``seed``, ``stream``), for people and for the selection method of
       that name; nothing is decided by it.
     * `facets`: what a selection may ask for by a method of its own; JSON.
@@ -248,6 +250,8 @@ class Asset:
     reads: tuple[AssetKey, ...] = ()
     io: str | None = None
     kept: bool = False
+    incremental: bool = False
+    refreshable: bool = True
 
     if TYPE_CHECKING:
 
@@ -288,6 +292,8 @@ class Asset:
             reads: Iterable[AssetKey | str] = (),
             io: str | None = None,
             kept: bool = False,
+            incremental: bool = False,
+            refreshable: bool = True,
         ) -> None: ...
 
     def __post_init__(self) -> None:

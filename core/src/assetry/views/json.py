@@ -93,6 +93,7 @@ def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -
                 "last_materialized": each.last_materialized and each.last_materialized.astimezone(UTC).isoformat(),
                 "run": each.run,
                 "warnings": warnings.get(each.key, []),
+                "note": each.note,
             }
             for each in statuses
         ],

@@ -32,7 +32,7 @@ def show_status(session: Session, exit_code: bool) -> int:
     stale = stale_keys(found)
     if session.text:
         most = None if session.verbose else _MOST
-        session.say("\n".join([*status_lines(found, most), *_warning_lines(warned)]))
+        session.say("\n".join([*status_lines(found, most), *_note_lines(found, most), *_warning_lines(warned)]))
         if stale:
             session.note("`assetry materialize --stale` brings it up to date; `assetry plan --stale` shows how.")
     else:
@@ -54,6 +54,15 @@ def _warnings(session: Session, found: Iterable[Status]) -> list[Checked]:
 def _warning_lines(warned: Iterable[Checked]) -> Iterable[str]:
     for each in warned:
         yield f"{click.style('  warned', fg='yellow')}  {each.key}: check {each.check}{_said(each.message)}"
+
+
+def _note_lines(found: Iterable[Status], most: int | None) -> Iterable[str]:
+    noted: dict[str, list[str]] = {}
+    for each in found:
+        if each.note is not None:
+            noted.setdefault(each.note, []).append(each.key)
+    for text, keys in noted.items():
+        yield f"{click.style('    note', fg='yellow')}  {listed(keys, most)}: {text}"
 
 
 def _said(message: str | None) -> str:

@@ -291,6 +291,9 @@ class _Translation:
             code_version=code_version(parts),
             code_parts=parts,
             computed_on_read=materialized == "view",
+            incremental=materialized == "snapshot"
+            or (materialized == "incremental" and not config.get("full_refresh")),
+            refreshable=materialized != "snapshot" and config.get("full_refresh") is not False,
             resource_type=node.resource_type,
             facets=self.facets.node(node),
             fqn=node.fqn or (),

@@ -1,0 +1,33 @@
+"""What a plan says of an asset because of its status: why it is made, and what making it leaves as it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from assetry.graph.graph import AssetGraph
+from assetry.status.old_rows import warning
+from assetry.status.staleness import Status
+from assetry.types.assets import Asset
+
+
+def because(status: Status, asset: Asset) -> str:
+    """Return why an asset is made.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> because(Status(AssetKey("a"), "fresh"), Asset(key="a", kind="x"))
+    'selected; it is up to date'
+    """
+    if not status.reasons:
+        return "selected; it is up to date"
+    # What is not reached by it is one of the plan's notes.
+    return status.reasons[0].text.removesuffix(f"; {warning(asset)}")
+
+
+def kept_rows(graph: AssetGraph, statuses: Iterable[Status], refreshed: bool) -> Iterator[str]:
+    """Yield a sentence for each incremental asset whose code changed, unless it is `refreshed`, made in full."""
+    for status in statuses:
+        asset = graph[status.key]
+        if not asset.incremental or (refreshed and asset.refreshable):
+            continue
+        if any(reason.code == "code_changed" and reason.asset == status.key for reason in status.reasons):
+            yield f"The code of `{status.key}`, which is incremental, changed; {warning(asset)}"
