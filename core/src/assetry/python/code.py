@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 from assetry.errors import DefinitionError
+from assetry.python.reach import Reach, bare_text, function_at, own_path
 from assetry.types.assets import Column
 
 #: The parameter that receives the `assetry.python.context.AssetContext` instead of a value.
 CONTEXT = "context"
+
+#: How many functions, classes and constants are named by themselves; of more, their modules are.
+_MOST_NAMED = 32
 
 
 def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -57,37 +60,103 @@ def code_version(
 ) -> tuple[str, dict[str, str]]:
     """Return the code version of an asset function and the parts it is made of; `given` replaces them.
 
-    >>> code_version(place)[0] == code_version(place)[1]["body"]
-    True
+    >>> version, parts = code_version(place)
+    >>> sorted(parts)
+    ['body']
     """
     if given is not None:
         return str(given), {"code_version": str(given)}
-    parts = {"body": _body_digest(function.__code__)}
+    parts = _reached_parts(function)
     if columns:
         parts["schema"] = _digest(repr([column[:2] for column in columns]))
-    settings = _settings(function)
-    if settings:
-        parts["settings"] = _digest(repr(settings))
     return _digest(repr(parts)) if len(parts) > 1 else parts["body"], parts
 
 
-@functools.lru_cache(4096)
-def _body_digest(code: CodeType) -> str:
-    """Return the hash of a function's text; once for all the functions that a factory makes of one code."""
-    return _digest(source_text(code))
+def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the hashes of a function's body, of the values it was made with, and of what it reaches in the project."""
+    reach = Reach()
+    texts: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    written = inspect.unwrap(function)
+    for each in _wrapped(function):
+        there = function_at(each.__code__, each.__module__)
+        label = "body" if each is written else f"function {each.__code__.co_name}"
+        if there is None:
+            texts.setdefault(label, source_text(each.__code__))
+            continue
+        module, node, around = there
+        texts.setdefault(label, bare_text(module, node))
+        reach.follow(module, node)
+        for value in _cells(each).values():
+            if inspect.isclass(value):
+                reach.add(value.__module__, value.__qualname__)
+        known, all_known = _settings(each)
+        settings.update(known)
+        if not all_known and around is not None:
+            # A value that cannot be written down is told by the code that makes it.
+            texts[f"function {getattr(around, 'name', '<lambda>')}"] = bare_text(module, around)
+            reach.follow(module, around)
+    whole = {item.module.name for item in reach.found.values() if item.kind == "module"}
+    items = [item for item in reach.found.values() if item.kind == "module" or item.module.name not in whole]
+    for item in items:
+        label = item.label(function.__module__) if len(items) <= _MOST_NAMED else f"module {item.module.name}"
+        texts[label] = "\n".join((texts.get(label, ""), item.text))
+    # In the order of names, because another order of calls is a change of the body alone.
+    parts = {label: _digest(texts[label]) for label in sorted(texts, key=lambda each: (each != "body", each))}
+    if settings:
+        parts["settings"] = _digest(repr(sorted(settings.items())))
+    return parts
 
 
-def _settings(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the plain values that a function takes from the function around it: the settings of a factory."""
-    settings = {}
+def _wrapped(function: Callable[..., Any]) -> list[Any]:
+    """Return a function and those that it wraps: what decorators put around it calls it through a variable."""
+    found: list[Any] = [function]
+    for each in found:
+        for other in (getattr(each, "__wrapped__", None), *_cells(each).values()):
+            # A method of a cache, for example, wraps a function as well.
+            inner = inspect.unwrap(other, stop=inspect.isfunction) if callable(other) else None
+            if inspect.isfunction(inner) and own_path(inner.__code__.co_filename) and inner not in found:
+                found.append(inner)
+    return found
+
+
+def _cells(function: Any) -> dict[str, Any]:
+    """Return the values that a function takes from the function around it."""
+    found = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
-            value = cell.cell_contents
+            found[name] = cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-        if isinstance(value, (str, int, float, bool, type(None))):
-            settings[name] = value
-    return settings
+    return found
+
+
+def _settings(function: Any) -> tuple[dict[str, str], bool]:
+    """Return the plain values that a function was made with, as text, and whether there are no others."""
+    given = _cells(function)
+    if "<locals>" in function.__qualname__:
+        defaults = function.__defaults__ or ()
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        given |= dict(zip(names[len(names) - len(defaults) :], defaults, strict=True)) | (function.__kwdefaults__ or {})
+    texts = {name: _written(value) for name, value in given.items()}
+    settings = {name: text for name, text in texts.items() if text is not None}
+    return settings, all(settings.get(name) is not None or callable(value) for name, value in given.items())
+
+
+def _written(value: Any) -> str | None:
+    """Return one way to write a plain value; None for any other."""
+    if isinstance(value, (str, bytes, int, float, complex, bool, type(None))):
+        return repr(value)
+    if isinstance(value, dict):
+        inner = [(_written(name), _written(each)) for name, each in value.items()]
+        return None if any(None in each for each in inner) else f"{{{', '.join(f'{a}: {b}' for a, b in inner)}}}"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        listed = [_written(each) for each in value]
+        texts = [each for each in listed if each is not None]
+        if isinstance(value, (set, frozenset)):
+            texts.sort()
+        return f"{type(value).__name__}({', '.join(texts)})" if len(texts) == len(listed) else None
+    return None
 
 
 def _digest(text: str) -> str:
@@ -97,10 +166,7 @@ def _digest(text: str) -> str:
 
 
 def source_text(code: CodeType) -> str:
-    """Return what a function does as text: its source without its name, decorators, docstring,
-    comments and layout.
-
-    Where there is no source (a REPL), the compiled code stands in for it.
+    """Return what a function does as text, where its module cannot be read: its own source, or its compiled code.
 
     >>> source_text(place.__code__).splitlines()[0]
     'def _(function: Callable[..., Any]) -> str:'
@@ -114,11 +180,7 @@ def source_text(code: CodeType) -> str:
         return _code_text(code)
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return _code_text(code)
-    tree.name, tree.decorator_list = "_", []
-    if ast.get_docstring(tree, clean=False) is not None:
-        tree.body = tree.body[1:] or [ast.Pass()]
-    # Unparsed rather than dumped: the dump changes with each version of Python, the text hardly ever does.
-    return ast.unparse(tree)
+    return bare_text(None, tree)
 
 
 def _code_text(code: CodeType) -> str:

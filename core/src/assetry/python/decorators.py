@@ -136,9 +136,10 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
     and one named `context` receives the `AssetContext`. Annotations say which type a table arrives as. What the
     function returns is the asset's value; a function that returns None keeps its data itself. `async def` works.
 
-    The code version is a hash of the function's own source without comments, docstring, decorators and layout, and of
-    the plain values it takes from a function around it. Code that it calls is not looked at: give `code_version` where
-    that matters.
+    The code version is made of the function's source, of the functions, classes, constants and modules of the project
+    that it reaches, in whichever file, and of the plain values it takes from a function around it; the part that
+    changed is named. Comments, docstrings, layout and what is installed do not count. Give `code_version` where the
+    result depends on more.
 
     Raises `DefinitionError` for an unknown keyword and for a function that takes ``*args`` or ``**kwargs``.
 
