@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from assetry.cli.command import spread
-from assetry.cli.overview import COMMANDS, OPTIONS, overview
+from assetry.cli.overview import COMMANDS, OPTIONS, OTHER_WORDS, overview
 from assetry.cli.program import Program
 from click.testing import CliRunner
 
@@ -28,6 +28,24 @@ def modules_after(arguments: list[str], folder: Path) -> set[str]:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        (["build", "-s", "+orders tag:x"], "here it is `assetry materialize -s '+orders tag:x'`"),
+        (["run"], "here it is `assetry materialize`"),
+        (["test", "-s", "orders"], "here it is `assetry materialize -s orders`.\n  Checks run with the assets"),
+        (["ls", "--select", "x"], "here it is `assetry list --select x`"),
+    ],
+)
+def test_words_of_other_tools_are_answered_with_ours(shop: Folder, words: list[str], ours: str) -> None:
+    assert ours in shop.call(*words, code=2).stderr
+
+
+def test_no_word_of_another_tool_is_a_command_of_ours() -> None:
+    assert not set(OTHER_WORDS) & set(COMMANDS)
+    assert set(OTHER_WORDS.values()) <= set(COMMANDS)
 
 
 def test_help_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:

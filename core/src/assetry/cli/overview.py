@@ -38,6 +38,22 @@ COMMANDS: Mapping[str, Entry] = {
     "plugins": Entry("definitions", "Surroundings", "", "List what is loaded, from where, and what is broken."),
 }
 
+#: What other tools call a command, and what it is called here.
+OTHER_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("build", "run", "seed", "snapshot", "make", "execute", "sync", "refresh"), "materialize"),
+    **dict.fromkeys(("test", "tests"), "materialize"),
+    **dict.fromkeys(("ls", "assets"), "list"),
+    **dict.fromkeys(("describe", "info", "get"), "show"),
+    **dict.fromkeys(("dag", "lineage"), "graph"),
+    **dict.fromkeys(("parse", "validate", "lint", "debug"), "check"),
+    **dict.fromkeys(("compile", "preview"), "plan"),
+    **dict.fromkeys(("freshness", "source"), "observe"),
+    **dict.fromkeys(("history",), "runs"),
+    **dict.fromkeys(("log", "events"), "logs"),
+    **dict.fromkeys(("stop", "kill"), "cancel"),
+    **dict.fromkeys(("new", "scaffold"), "init"),
+}
+
 #: The options that every command takes, before or after its name.
 OPTIONS: Mapping[str, str] = {
     "-C DIR": "Work in DIR.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,7 +14,7 @@ import click
 from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
 from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 from assetry.cli.output import note_line, open_standard_streams
-from assetry.cli.overview import COMMANDS, PLUGIN_HELP, overview
+from assetry.cli.overview import COMMANDS, OTHER_WORDS, PLUGIN_HELP, overview
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, error_words, near_names
 
@@ -65,10 +66,7 @@ class Program(click.Group):
         """Find the command that the arguments name; say what was probably meant when there is none."""
         command = self.get_command(ctx, args[0])
         if command is None:
-            known = self.list_commands(ctx)
-            raise UsageError(
-                f"There is no command {args[0]!r}.", near=near_names(args[0], known), hint="See `assetry --help`."
-            )
+            raise _no_command(args, self.list_commands(ctx))
         return args[0], command, args[1:]
 
     def invoke(self, ctx: click.Context) -> None:
@@ -99,6 +97,19 @@ class Program(click.Group):
         _tolerate_every_character()
         asked = {**extra, "prog_name": "assetry", "standalone_mode": False}
         sys.exit(_guarded(lambda: super(Program, self).main(given, **asked), given))
+
+
+def _no_command(args: Sequence[str], known: Sequence[str]) -> UsageError:
+    """Return the error for a word that is no command; words of other tools are answered with ours."""
+    word = args[0]
+    ours = OTHER_WORDS.get(word)
+    if ours is None:
+        return UsageError(f"There is no command {word!r}.", near=near_names(word, known), hint="See `assetry --help`.")
+    written = shlex.join(["assetry", ours, *args[1:]])
+    does = COMMANDS[ours].does if ours != "materialize" else "It makes what is selected, and runs the checks on it."
+    if word.startswith("test"):
+        does = "Checks run with the assets they are on; `assetry show KEY` tells how each came out."
+    return UsageError(f"There is no command {word!r}; here it is `{written}`.", hint=does)
 
 
 def _session(ctx: click.Context) -> Session:
