@@ -25,7 +25,8 @@ from assetry.types.partitions import (
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 if TYPE_CHECKING:
-    from assetry.project.project import Project, materialize
+    from assetry.project.materialize import materialize
+    from assetry.project.project import Project
     from assetry.python.context import AssetContext
     from assetry.types.time_partitions import (
         DailyPartitionsDefinition,
@@ -63,10 +64,14 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # A project loads plugins, and so pluggy; a module that only defines assets should not wait for that.
-    if name in ("Project", "materialize"):
-        from assetry.project import project
+    if name == "Project":
+        from assetry.project.project import Project
 
-        return getattr(project, name)
+        return Project
+    if name == "materialize":
+        from assetry.project.materialize import materialize
+
+        return materialize
     # A function's context needs no annotation, and most functions need no context.
     if name == "AssetContext":
         from assetry.python.context import AssetContext

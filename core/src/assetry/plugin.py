@@ -55,6 +55,7 @@ from assetry.types.events import (
 )
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.options import CommandOption
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -107,7 +108,7 @@ __all__ += ["is_alive", "process_of"]
 # Executors.
 __all__ += ["Executor", "RunningTask", "Task"]
 # The command line and panels.
-__all__ += ["CommandContext", "Panel", "PanelContext"]
+__all__ += ["CommandContext", "CommandOption", "Panel", "PanelContext"]
 # Errors.
 __all__ += [
     "AssetryError",

@@ -13,6 +13,7 @@ from assetry.errors import ClaimError, NoClaimError
 from assetry.plugin import (
     Asset,
     AssetKey,
+    CommandOption,
     Event,
     EventRecord,
     Integration,
@@ -23,6 +24,7 @@ from assetry.plugin import (
     RunInfo,
     Saved,
     Started,
+    UsageError,
     ValueStoreError,
     hookimpl,
 )
@@ -88,8 +90,19 @@ class Mill:
         return None if asset.key.name == "raw" else InvocationGroup(f"mill:{asset.integration.name}")
 
     @hookimpl
+    def assetry_command_options(self) -> list[CommandOption]:
+        def read(given: Any, said: Any) -> str:
+            if given == "none":
+                raise UsageError("--grain-size none: there is always one.")
+            return f"{said or 'as said'}, then {given}"
+
+        return [CommandOption(kind="mill", name="grain_size", help="How coarse.", short="-g", read=read)]
+
+    @hookimpl
     def assetry_invocation_command(self, invocation: Invocation) -> str:
-        return f"mill make {' '.join(each.key.name for each in invocation.assets)}"
+        grain = invocation.integration.options.get("grain_size")
+        given = f" --grain-size {grain!r}" if grain else ""
+        return f"mill make {' '.join(each.key.name for each in invocation.assets)}{given}"
 
     @hookimpl
     def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -147,6 +160,34 @@ def test_hook_assetry_invocation_group_says_what_runs_together(project: Project,
 def test_hook_assetry_invocation_command_is_shown_in_the_plan(project: Project) -> None:
     commands = [planned.command for planned in project.commands(project.plan()).invocations]
     assert commands[:2] == ["mill make raw", "mill make orders report"]
+
+
+def test_hook_assetry_command_options_stand_in_for_those_of_the_project_file(project: Project, mill: Mill) -> None:
+    plan = project.commands(project.plan("north/raw", grain_size="fine"))
+    assert plan.invocations[0].command == "mill make raw --grain-size 'as said, then fine'"
+    assert project.commands(project.plan("north/raw")).invocations[0].command == "mill make raw"
+    result = project.materialize("north/raw", grain_size="fine")
+    assert mill.invocations[-1].integration.options == {"grain_size": "as said, then fine"}
+    assert result.run.options["integration_options"] == {"grain_size": "fine"}
+    with pytest.raises(UsageError, match="There is no keyword 'grain_siz'") as caught:
+        project.plan(grain_siz="fine")
+    assert caught.value.near == ("grain_size",)
+    with pytest.raises(UsageError, match="there is always one"):
+        project.plan(grain_size="none")
+
+
+def test_options_of_integrations_that_reach_nothing_are_refused(mill: Mill, tmp_path: Path) -> None:
+    given = Asset(key="raw", kind="mill", integration=Integration("south", "mill"), source="assets.py:3")
+    with (
+        Project([given], plugins=[mill], store="notebook:a", root=tmp_path) as code,
+        pytest.raises(UsageError, match="--grain-size is given, and the project has no integration of kind mill"),
+    ):
+        code.plan(grain_size="fine")
+    with (
+        Project([given], integrations=[Integration("north", "mill")], plugins=[mill], root=tmp_path) as both,
+        pytest.raises(UsageError, match="--grain-size does not reach 'south'"),
+    ):
+        both.plan(grain_size="fine")
 
 
 def test_hook_assetry_invoke_is_given_the_invocation_and_the_run(project: Project, mill: Mill) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, near_names
+
+if TYPE_CHECKING:
+    from assetry.types.options import CommandOption
 
 OUTPUTS = ("text", "json", "ndjson")
 EVERY_OUTPUT = (*OUTPUTS, "dot", "svg")
@@ -44,7 +48,14 @@ class Verb(click.Command):
     """One command: a function that takes the session and its own options, and returns the exit code."""
 
     def __init__(
-        self, name: str, work: Work, options: Iterable[click.Parameter], outputs: Sequence[str], selects: bool
+        self,
+        name: str,
+        work: Work,
+        options: Iterable[click.Parameter],
+        *,
+        outputs: Sequence[str],
+        selects: bool,
+        loads: bool,
     ):
         super().__init__(
             name,
@@ -55,19 +66,42 @@ class Verb(click.Command):
         self.work = work
         self.outputs = outputs
         self.selects = selects
+        self.loads = loads
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; ``--select a b`` takes both, as dbt does."""
+        """Read the arguments; ``--select a b`` takes both, as dbt does.
+
+        Plugins are asked for their options only where one is given that is not ours.
+        """
         if self.selects:
             args = spread(args)
+        if self.loads and any(_name(arg) not in self._own_names() for arg in args if arg.startswith("-")):
+            ctx.meta[_FURTHER] = _options_of_integrations(_folder(args), self._own_names())
         return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options and arguments, those of integrations among them where they were asked for."""
+        return [*super().get_params(ctx), *ctx.meta.get(_FURTHER, ())]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those of integrations among them."""
+        if self.loads:
+            with suppress(AssetryError):  # a project that cannot be read must not take --help along
+                ctx.meta.setdefault(_FURTHER, _options_of_integrations(None, self._own_names()))
+        super().format_options(ctx, formatter)
+
+    def _own_names(self) -> set[str]:
+        return {"-h", "--help", "-", "--", *(name for each in self.params for name in each.opts)}
 
     def invoke(self, ctx: click.Context) -> None:
         """Call the function with the session; exit with the code that it returns."""
         session: Session = ctx.obj or Session()
         refine(session, ctx.params)
         self._fit(session)
-        own = {name: value for name, value in ctx.params.items() if name not in _SHARED}
+        further = {name: value for name, value in ctx.params.items() if name.startswith(_PREFIX)}
+        given = {name.removeprefix(_PREFIX): value for name, value in further.items() if value is not None}
+        session.options.update(given)
+        own = {name: value for name, value in ctx.params.items() if name not in _SHARED and name not in further}
         try:
             with session.out.guarded():
                 code = self.work(session, **own) or 0
@@ -91,6 +125,42 @@ class Verb(click.Command):
             )
         if (session.select or session.exclude) and not self.selects:
             raise UsageError(f"`assetry {self.name}` takes no selection.", hint=f"See `assetry {self.name} --help`.")
+
+
+#: Under this name a call keeps the options of integrations.
+_FURTHER = "assetry.options_of_integrations"
+#: What their parameters are called, before their own name.
+_PREFIX = "of_integrations_"
+
+
+def _options_of_integrations(folder: str | None, taken: Collection[str]) -> list[click.Option]:
+    """Return the options that plugins name, without those whose names are taken; one option for all of one name."""
+    from assetry.project.project import Project
+
+    found: dict[str, list[CommandOption]] = {}
+    for option in Project.load(folder or ".").plugins.command_options():
+        if option.flag not in taken:
+            found.setdefault(option.flag, []).append(option)
+    made = []
+    for flag, options in found.items():
+        first = options[0]
+        short = [first.short] if first.short and first.short not in taken else []
+        told = f"{first.help} ({', '.join(each.kind for each in options)})"
+        made.append(click.Option([f"{_PREFIX}{first.name}", *short, flag], metavar=first.metavar, help=told))
+    return made
+
+
+def _name(arg: str) -> str:
+    """Return the option that an argument names: ``--target`` of ``--target=prod``, ``-t`` of ``-tprod``."""
+    return arg.partition("=")[0] if arg.startswith("--") else arg[:2]
+
+
+def _folder(args: Sequence[str]) -> str | None:
+    """Return the folder that -C names among the arguments of a command, which are not read yet."""
+    for arg, value in zip(args, [*args[1:], ""], strict=True):
+        if arg.startswith("-C"):
+            return arg[2:] or value
+    return None
 
 
 _SHARED = frozenset(("directory", "select", "exclude", "output", "quiet", "verbose", "no_color"))
@@ -133,9 +203,13 @@ def verb(
     *options: click.Parameter,
     outputs: Sequence[str] = OUTPUTS,
     selects: bool = False,
+    loads: bool = False,
 ) -> Callable[[Work], Verb]:
-    """Make a function a command: ``command = verb("list", selects=True)(list_assets)``."""
-    return lambda work: Verb(name, work, options, outputs, selects)
+    """Make a function a command: ``command = verb("list", selects=True)(list_assets)``.
+
+    One that `selects`, or `loads` the definitions otherwise, takes the options of integrations.
+    """
+    return lambda work: Verb(name, work, options, outputs=outputs, selects=selects, loads=loads or selects)
 
 
 def run_argument(required: bool = False) -> click.Argument:

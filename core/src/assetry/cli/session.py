@@ -27,6 +27,8 @@ VERSION = 1
 class Session:
     """What was asked of a call of the command line, whatever the command, and the project.
 
+    `options` are those of integrations, such as ``--target``.
+
     A plugin's command receives it as ``click``'s object (`@click.pass_obj`): `project` is the loaded project, `say`
     writes a line of the result, `note` one about it, `emit` a document as the asked format.
     """
@@ -37,6 +39,7 @@ class Session:
     quiet: bool = False
     verbose: int = 0
     color: bool | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     out: Output = field(default_factory=Output)
     _project: Project | None = None
     _before: list[str] = field(default_factory=list)
@@ -62,7 +65,7 @@ class Session:
             from assetry.project.project import Project
 
             tell_doubts(self.warn)
-            self._project = Project.load(".", on_load=self._loading)
+            self._project = Project.load(".", on_load=self._loading, options=self.options)
             for problem in self._project.plugins.problems:
                 self.warn(f"plugin {problem.plugin}: {problem.message}")
         return self._project

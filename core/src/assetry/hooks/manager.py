@@ -26,6 +26,7 @@ from assetry.hooks.packages import near_words, package_hint
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.options import CommandOption
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, RunContext, Store
 from assetry.types.records import EventRecord, RunInfo
@@ -397,6 +398,10 @@ class Plugins:
         """Let every plugin add its commands to the command line."""
         for _ in self._all("assetry_add_commands", {"commands": commands}):
             pass
+
+    def command_options(self) -> list[CommandOption]:
+        """Return the options of integrations that commands take."""
+        return self._gathered("assetry_command_options", {}, CommandOption)
 
     def panels(self, asset: Asset, context: PanelContext) -> list[Panel]:
         """Return the panels of all plugins about an asset."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assetry.types.assets import Asset, AssetCheck, Integration
     from assetry.types.events import Event
     from assetry.types.invocations import Invocation, InvocationGroup
+    from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
     from assetry.types.protocols import Executor, IOManager, RunContext, Store
     from assetry.types.records import EventRecord, RunInfo
@@ -165,6 +166,17 @@ def assetry_add_commands(commands: Any) -> None:
     """Add commands to the command line: `commands` is the `click.Group` of `assetry`. All.
 
     Add one group named as your entry point: ``assetry --help`` shows that name without loading you.
+    """
+
+
+@hookspec
+def assetry_command_options() -> Iterable[CommandOption] | None:
+    """Return the options of your integrations that commands take, such as ``--target``. All.
+
+    What is given on the command line, or to `Project.plan` and `Project.materialize`, goes for that call in the place
+    of the option of that name of every integration of your kind, as if the project file said it. So it is part of what
+    your other hooks are given, and is kept with the run for `assetry retry`. Put what is global to an invocation into
+    its group and its command, as with any other option.
     """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict, TypeVar
 
@@ -21,12 +21,17 @@ class PlanKeywords(TypedDict, total=False):
     * `full_refresh`: build incremental models anew.
     * `partition`: the key of one partition, or a list of them.
     * `collapse`: ``fewest`` invocations, or ``earliest``: more of them, for an earlier start.
+    * `target`, `vars`, `threads`: for this call, in the place of the options of that name of the integrations that take
+      them; so for all options that plugins name (`assetry_command_options`).
     """
 
     stale: bool
     full_refresh: bool
     partition: str | Sequence[str]
     collapse: Mode
+    target: str
+    vars: Mapping[str, Any]
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +54,27 @@ class Ask:
             raise UsageError(f"collapse={self.collapse!r}: unknown.", near=("fewest", "earliest"))
 
     @classmethod
-    def of(cls, keywords: Mapping[str, Any]) -> Ask:
-        """Return what keywords ask for; raise `UsageError`, with near names, for one that does not exist.
+    def of(
+        cls, keywords: Mapping[str, Any], options: Callable[[], Iterable[str]] = tuple
+    ) -> tuple[Ask, dict[str, Any]]:
+        """Return what keywords ask for, and those that are options of integrations: `options` returns their names.
 
-        >>> Ask.of({"stale": True}).stale
+        Raises `UsageError`, with near names, for a keyword that does not exist.
+
+        >>> Ask.of({"stale": True})[0].stale
         True
         """
         known = [field.name for field in fields(cls)]
-        for name in keywords:
-            if name not in known:
+        others = {name: value for name, value in keywords.items() if name not in known}
+        allowed = dict.fromkeys(options()) if others else {}
+        for name in others:
+            if name not in allowed:
                 raise UsageError(
                     f"There is no keyword {name!r}.",
-                    near=near_names(name, known),
-                    hint=f"There are {', '.join(known)}.",
+                    near=near_names(name, [*known, *allowed]),
+                    hint=f"There are {', '.join([*known, *allowed])}.",
                 )
-        return cls(**keywords)
+        return cls(**{name: value for name, value in keywords.items() if name in known}), others
 
     @property
     def partitions(self) -> tuple[str, ...]:

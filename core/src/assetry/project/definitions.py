@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError
@@ -16,6 +17,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.hooks.installed import Candidate, PluginInfo
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
+from assetry.project.options import refuse_untouched, with_given
 from assetry.project.settings import Settings, absolute
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import import_modules
@@ -38,7 +40,8 @@ class Definitions:
     """What a project consists of: assets given by hand, integrations, and the plugins that load these.
 
     `plugins` are those of the project, beside the installed ones; or all there are, loaded already. `on_load` is called
-    with each integration before it is loaded. Nothing is loaded before it is needed.
+    with each integration before it is loaded. `options` are those of integrations that were given for this call.
+    Nothing is loaded before it is needed.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class Definitions:
         integrations: Sequence[Integration] = (),
         plugins: Sequence[Any] | Plugins = (),
         on_load: OnLoad | None = None,
+        options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
+        self._options = options
         self._on_load = on_load or (lambda _: None)
         self._given = tuple(_flat(given))
         self._integrations = tuple(integrations)
@@ -85,7 +90,17 @@ class Definitions:
         named = self._settings.integrations
         if named is None and self._settings.file is None and not self._named:
             named = tuple(self.plugins.discover(str(self._settings.root)))
-        return (*(named or ()), *self._integrations, *self._python())
+        found = (*(named or ()), *self._integrations, *self._python())
+        return with_given(found, self._options, self.plugins.command_options()) if self._options else found
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Return the options of integrations that were given for this call."""
+        return self._options
+
+    def with_options(self, options: Mapping[str, Any]) -> Definitions:
+        """Return these definitions with options of integrations for one call; the plugins are loaded already."""
+        return Definitions(self._settings, self._given, self._integrations, self.plugins, self._on_load, options)
 
     def _python(self) -> Iterable[Integration]:
         modules = self._settings.modules
@@ -119,6 +134,7 @@ class Definitions:
                 self._on_load(integration)
                 found += self._loaded(integration)
             assets = [each for each in found if isinstance(each, Asset)]
+            refuse_untouched(assets, self.integrations, self._options, self.plugins.command_options)
             checks = [each for each in found if isinstance(each, AssetCheck)]
             graph = AssetGraph.of([*self._placed(assets, values), *checks])
         _check_tables(graph, values)

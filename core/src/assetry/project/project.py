@@ -5,6 +5,7 @@ This is the front door: it loads the definitions and hands them on, one way, to 
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -37,9 +38,12 @@ from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import EventRecord, RunInfo
+from assetry.views.json import data
 
 Texts = str | Sequence[str] | None
 Selectors = Texts | Selection
+#: Under this name a run keeps the options of integrations that it was given.
+INTEGRATION_OPTIONS = "integration_options"
 OnEvent = Callable[[EventRecord], None]
 
 
@@ -84,18 +88,29 @@ class Project:
         base = settings if isinstance(settings, Settings) else Settings(Path(settings or root).resolve())
         self.settings = replace(base, store=store or base.store, io=io or base.io, executor=executor or base.executor)
         self._definitions = Definitions(self.settings, assets, integrations, plugins, on_load)
+        self._variants: list[Project] = []
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str] = ".", *, plugins: Sequence[Any] = (), on_load: OnLoad | None = None
+        cls,
+        path: str | os.PathLike[str] = ".",
+        *,
+        plugins: Sequence[Any] = (),
+        on_load: OnLoad | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> Project:
         """Find the project in a folder (or above it) and return it.
 
         With a project file, what it names; without one, the integrations that plugins recognise in the folder, and
-        ``assets.py`` or ``assets/``. Raises `ProjectFileError`.
+        ``assets.py`` or ``assets/``. `on_load` is called with each integration before it is loaded; `options` are those
+        of integrations, as `with_options` takes them. Raises `ProjectFileError`.
         """
         settings = read_settings(Path(path))
-        return cls(settings=settings, plugins=[*plugins, *local_plugins(settings.root)], on_load=on_load)
+        local = [*plugins, *local_plugins(settings.root)]
+        project = cls(settings=settings, plugins=local, on_load=on_load)
+        if options:
+            project._definitions = project._definitions.with_options(options)
+        return project
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
@@ -122,6 +137,26 @@ class Project:
     def group_of(self, asset: Asset) -> InvocationGroup | None:
         """Return what an asset may share an invocation with; None when it runs on its own, or nothing here makes it."""
         return self.plugins.invocation_group(asset) if asset.executable else None
+
+    def with_options(self, options: Mapping[str, Any]) -> Project:
+        """Return the project with options of integrations as given, such as dbt's ``target``, whatever its file says.
+
+        It shares this one's store, and is closed with it. Raises `UsageError` for an option that no integration has.
+        """
+        if not options or options == self.options:
+            return self
+        variant = copy.copy(self)
+        variant.__dict__ = {name: value for name, value in self.__dict__.items() if name not in ("graph", "values")}
+        variant.__dict__["store"] = self.store
+        variant._definitions = self._definitions.with_options({**self.options, **options})
+        variant._variants = []
+        self._variants.append(variant)
+        return variant
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Return the options of integrations that were given for this project, in the place of what its file says."""
+        return self._definitions.options
 
     # -- where things are kept -----------------------------------------------------------------------------------
 
@@ -163,6 +198,8 @@ class Project:
             for name in ("store", "values"):
                 if name in self.__dict__:
                     closing.callback(self.__dict__[name].close)
+            for variant in self._variants:
+                closing.callback(variant.close)
 
     def __enter__(self) -> Project:
         return self
@@ -217,9 +254,16 @@ class Project:
 
         ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds incremental models anew,
         ``partition="2026-01-31"`` names one partition (or a list), and ``collapse="earliest"`` trades invocations for
-        an earlier start. Raises `SelectionError`, and `UsageError` for a keyword that does not exist.
+        an earlier start; ``target="prod"`` and the like are options of integrations. Raises `SelectionError`, and
+        `UsageError` for a keyword that does not exist.
         """
-        return self._plan(select, exclude, Ask.of(keywords))
+        project, ask = self._asked(keywords)
+        return project._plan(select, exclude, ask)
+
+    def _asked(self, keywords: Mapping[str, Any]) -> tuple[Project, Ask]:
+        """Return the project that keywords mean, and what they ask of it."""
+        ask, options = Ask.of(keywords, lambda: (each.name for each in self.plugins.command_options()))
+        return self.with_options(options), ask
 
     def _plan(self, select: Selectors, exclude: Texts, ask: Ask) -> Plan:
         keys = self.select(select, exclude)
@@ -293,10 +337,10 @@ class Project:
         is called with each record once it is durable. Raises `ConflictError` when another run is building one of the
         assets.
         """
-        ask = Ask.of(keywords)
+        project, ask = self._asked(keywords)
         asked = list(select.keys) if isinstance(select, Selection) else select
         options = {"select": asked, "exclude": exclude, **ask.options()}
-        result = self.run(self._plan(select, exclude, ask), options=options, on_event=on_event)
+        result = project.run(project._plan(select, exclude, ask), options=options, on_event=on_event)
         return result.checked() if raise_on_error else result
 
     def run(
@@ -320,7 +364,8 @@ class Project:
                 if problem is not None:
                     raise problem
         parts = dict.fromkeys(each for planned in plan.invocations for each in planned.invocation.partitions)
-        request = RunRequest({"partition": list(parts), **(options or {})}, resume or {}, on_event)
+        given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
+        request = RunRequest({"partition": list(parts), **(options or {}), **given}, resume or {}, on_event)
         store, values = self.store, self.values
         executor = self.plugins.open_executor(self.settings.executor)
         try:
@@ -369,7 +414,10 @@ class Project:
         )
 
     def plan_retry(self, run: RunInfo) -> Plan:
-        """Return the plan of what is left of a run, collapsed anew."""
+        """Return the plan of what is left of a run, collapsed anew, with the options of integrations that it had."""
+        variant = self._variant_of(run)
+        if variant is not self:
+            return variant.plan_retry(run)
         left = undone(run, self.graph, self.store.attempts(run.assets))
         parts = dict.fromkeys(part for each in left.values() for part in each)
         return self._plan_of(
@@ -383,32 +431,7 @@ class Project:
             raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
         options = {**run.options, "retry_of": run.id}
         jobs = jobs_of(self.store.handles(run.id), self.store.events(run.id))
-        return self.run(self.plan_retry(run), options=options, resume=jobs, on_event=on_event)
+        return self._variant_of(run).run(self.plan_retry(run), options=options, resume=jobs, on_event=on_event)
 
-
-@with_plan_keywords
-def materialize(
-    assets: Iterable[Any],
-    select: Selectors = None,
-    exclude: Texts = None,
-    *,
-    io: str | None = None,
-    store: str | None = None,
-    raise_on_error: bool = False,
-    project: Mapping[str, Any] | None = None,
-    **keywords: Unpack[PlanKeywords],
-) -> RunResult:
-    """Materialize assets without a project file, and return how it went; values come out of the result.
-
-    `io` and `store` are URLs of where values and records are kept, `project` further keywords of `Project`; the others
-    are those of `Project.materialize`.
-
-    >>> from assetry import asset
-    >>> @asset
-    ... def one() -> int:
-    ...     return 1
-    >>> materialize([one], store="sqlite::memory:", io="memory:").value("one")
-    1
-    """
-    with Project(assets, **{"io": io, "store": store, **(project or {})}) as made:
-        return made.materialize(select, exclude, raise_on_error=raise_on_error, **keywords)
+    def _variant_of(self, run: RunInfo) -> Project:
+        return self.with_options(run.options.get(INTEGRATION_OPTIONS) or {})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
 
 if TYPE_CHECKING:
-    from assetry.plugin import Event, RunContext
+    from assetry.plugin import CommandOption, Event, RunContext
 
 KIND = "dbt"
 
@@ -34,6 +34,14 @@ def _assets(integration: Integration) -> Iterator[Asset]:
     from assetry_dbt.loading import load
 
     yield from load(integration).assets
+
+
+@hookimpl
+def assetry_command_options() -> Iterable[CommandOption]:
+    """Take on the command line what dbt's commands take: ``--target``, ``--vars``, ``--threads`` …"""
+    from assetry_dbt.project.given import OPTIONS
+
+    return OPTIONS
 
 
 @hookimpl

@@ -121,4 +121,4 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
     yield f"{good}: {', '.join(parts)} in {counted(len(found['integrations']), 'integration')}"
 
 
-command = verb("check")(check_definitions)
+command = verb("check", loads=True)(check_definitions)

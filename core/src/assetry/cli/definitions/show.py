@@ -255,4 +255,4 @@ def _panel(panel: Panel) -> Iterable[str]:
     yield from aligned(links.items(), indent="    ")
 
 
-command = verb("show", click.Argument(["key"], metavar="KEY"))(show_asset)
+command = verb("show", click.Argument(["key"], metavar="KEY"), loads=True)(show_asset)

@@ -27,7 +27,7 @@ def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
         return 0
     for note in notes(plan):
         session.note(note)
-    options = {"select": list(session.select), "exclude": list(session.exclude), **Ask.of(ask).options()}
+    options = {"select": list(session.select), "exclude": list(session.exclude), **Ask.of(ask)[0].options()}
     return carry_out(session, lambda on_event: project.run(plan, options=options, on_event=on_event))
 
 

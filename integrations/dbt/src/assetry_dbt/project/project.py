@@ -149,6 +149,8 @@ class DbtProject:
             given += ["--vars", json.dumps(self.vars)]
         if self.key_prefix:
             given += ["--target-path", os.path.relpath(self.target_path, self.project_dir)]
+        if self.threads:
+            given += ["--threads", str(self.threads)]
         given += selection
         return shlex.join(given + (["--full-refresh"] if full_refresh else []))
 
