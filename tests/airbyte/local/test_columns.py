@@ -15,6 +15,7 @@ import pytest
 from assetry_airbyte.local import spool
 from assetry_airbyte.local.column_names import named
 from assetry_airbyte.local.columns import JSON, TEXT, WRITTEN, array, kind_of
+from assetry_airbyte.local.json_text import number as json_number
 from assetry_airbyte.local.json_text import read, written
 from assetry_airbyte.local.protocol import read_messages
 from assetry_airbyte.local.spool import Form, Spool
@@ -195,12 +196,21 @@ def test_every_digit_of_a_number_comes_through(number: Decimal, nested: bool) ->
     [message] = read_messages(line)
     assert message.record is not None
     value = message.record.data["n"][0] if nested else message.record.data["n"]
-    if isinstance(value, float):
-        digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
-        assert Context(prec=max(digits, 1)).create_decimal_from_float(value) == number
-    else:
-        assert value == number
     assert Decimal(written(value).decode()) == number
+    found = array("number", [value])
+    if found is not None:
+        # As precise as the number was written, and for no other number.
+        [kept] = found.to_pylist()
+        exponent = int(number.normalize(Context(prec=500)).as_tuple().exponent)
+        assert abs(Decimal(kept) - number) <= Decimal((0, (5,), exponent - 1))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(16, 60))
+def test_floating_point_stays_that_however_it_is_printed(number: float, digits: int) -> None:
+    for printed in (repr(number), f"{number:.{digits}e}"):
+        found = array("number", [json_number(printed)])
+        assert found is not None
+        assert found.to_pylist() == [number]
 
 
 def test_names_of_columns_stay_whatever_comes_later(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from assetry_airbyte.local.json_text import written
+from assetry_airbyte.local.json_text import floating, written
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,8 +108,8 @@ def kind_of_value(value: Any) -> str:
     >>> kind_of_value(True), kind_of_value(1), kind_of_value({"a": 1})
     ('boolean', 'integer', 'json')
     """
-    # bool before int, which it is one of; a decimal is a number that no other kind holds.
-    for type_, kind in ((bool, BOOLEAN), (int, INTEGER), (float, NUMBER), (str, TEXT), (Decimal, TEXT)):
+    # bool before int, which it is one of.
+    for type_, kind in ((bool, BOOLEAN), (int, INTEGER), (float, NUMBER), (Decimal, NUMBER), (str, TEXT)):
         if isinstance(value, type_):
             return kind
     return JSON
@@ -191,6 +191,8 @@ def array(kind: str, values: Sequence[Any], remark: Callable[[str], object] = le
             return _text(pa, values, remark)
         if kind in (DATE, TIME, TIMESTAMP, TIMESTAMPTZ):
             return _time(pa, kind, pa.array(values, pa.string()), values, remark)
+        if kind == NUMBER and any(type(value) is Decimal for value in values):
+            values = [_floating(value) if type(value) is Decimal else value for value in values]
         # Arrow's own judgement first: told the type, it would cut 2.5 to an integer. It refuses what is mixed.
         found = pa.array(values)
         if pa.types.is_boolean(found.type) != (kind == BOOLEAN) and not pa.types.is_null(found.type):
@@ -203,6 +205,13 @@ def array(kind: str, values: Sequence[Any], remark: Callable[[str], object] = le
 def _is_numeric(pa: Any, type_: Any) -> bool:
     has = pa.types
     return bool(has.is_integer(type_) or has.is_floating(type_) or has.is_boolean(type_) or has.is_null(type_))
+
+
+def _floating(exact: Decimal) -> float:
+    found = floating(exact)
+    if found is None:
+        raise ValueError(exact)
+    return found
 
 
 def _text(pa: Any, values: Sequence[Any], remark: Callable[[str], object]) -> Any:

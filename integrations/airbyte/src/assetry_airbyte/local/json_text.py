@@ -29,7 +29,7 @@ def has_long_numbers(block: bytes) -> bool:
 
 
 def number(text: str) -> float | Decimal:
-    """Return a number with a fraction or an exponent, as a decimal where floating point would lose digits of it.
+    """Return a number with a fraction or an exponent, as a decimal where floating point would be printed otherwise.
 
     >>> number("19.90"), number("0.30000000000000004"), number("12345678901234567891.5"), number("1e400")
     (19.9, 0.30000000000000004, Decimal('12345678901234567891.5'), Decimal('1E+400'))
@@ -38,10 +38,19 @@ def number(text: str) -> float | Decimal:
     if len(text) < len(_LONG) and "e" not in text and "E" not in text:
         return found
     exact = Decimal(text)
+    return found if Decimal(repr(found)) == exact else exact
+
+
+def floating(exact: Decimal) -> float | None:
+    """Return a decimal as the floating point from which it was printed with that many digits; None for any other.
+
+    >>> floating(Decimal("0.10000000000000001")), floating(Decimal("12345678901234567891.5"))
+    (0.1, None)
+    """
+    found = float(exact)
     digits = "".join(map(str, exact.as_tuple().digits)).strip("0")
-    # Read back with as many digits as were written: what was printed from floating point, however long, comes out.
-    same = Context(prec=max(len(digits), 1)).create_decimal_from_float(found) == exact
-    return found if same else exact
+    printed = Context(prec=max(len(digits), 1)).create_decimal_from_float(found)
+    return found if exact in (printed, Decimal(repr(found))) else None
 
 
 def read(text: str | bytes, *, digits: bool = True) -> Any:
