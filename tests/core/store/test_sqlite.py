@@ -1,5 +1,7 @@
+import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -632,3 +634,40 @@ def test_the_trace_is_compact(path):
     (trace,) = sqlite3.connect(path).execute("SELECT trace FROM materializations").fetchone()
     assert trace == '{"inputs":{"b":"1"}}'
     assert json.loads(trace) == {"inputs": {"b": "1"}}
+
+
+class TestRemoved:
+    """The file, or its folder, is removed while the store has it open."""
+
+    def test_a_run_whose_records_are_gone_cannot_go_on(self, path):
+        store = SQLiteStore(path)
+        store.begin(info())
+        shutil.rmtree(path.parent)
+        with pytest.raises(StoreError, match=r"The records of run r1 are gone: .*state.db was removed or replaced"):
+            store.append([record(Started("a"))])
+        with pytest.raises(StoreError, match="The records of run r1 are gone"):
+            store.finish("r1", "succeeded", START)
+        store.close()
+
+    def test_so_it_is_when_another_has_made_a_new_file(self, path):
+        store = SQLiteStore(path)
+        store.begin(info())
+        shutil.rmtree(path.parent)
+        with contextlib.closing(SQLiteStore(path)) as other:
+            other.begin(info("r2"))
+            with pytest.raises(StoreError, match="The records of run r1 are gone"):
+                store.append([record(Started("a"))])
+            assert [run.id for run in other.runs()] == ["r2"]
+            assert [run.id for run in store.runs()] == ["r2"]
+        store.close()
+
+    def test_a_new_run_begins_a_new_history(self, path):
+        store = SQLiteStore(path)
+        store.append([], [made("a")])
+        shutil.rmtree(path.parent)
+        assert store.latest() == {}
+        store.begin(info("r2"))
+        store.append([record(Started("a"), "r2")])
+        store.finish("r2", "succeeded", START)
+        assert [run.state for run in store.runs()] == ["succeeded"]
+        store.close()

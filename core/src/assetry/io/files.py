@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import os
 import pickle
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -18,6 +16,7 @@ from assetry.io.content import bytes_version, columns_of, content_version, nothi
 from assetry.io.declared import table_of
 from assetry.io.frames import is_frame
 from assetry.io.merge import all_partitions, save_whole
+from assetry.io.parts import replace, sweep
 from assetry.io.places import advice, unkept
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
@@ -45,6 +44,7 @@ class FileIO:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._swept: set[Path] = set()
 
     def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - files are not tables of a warehouse
         """Return None: files are in no warehouse."""
@@ -63,6 +63,7 @@ class FileIO:
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep a value; the old one stays until the new one is whole. Raises `ValueStoreError`, keeping the old one."""
         base = self._base(asset.key, partition)
+        self._sweep(base.parent)
         if is_frame(value):
             table = table_of(asset, value)
             _replace(_with(base, ".parquet"), asset.key, lambda file: _write_parquet(table, file, asset))
@@ -81,6 +82,7 @@ class FileIO:
         if rows.mode != "replace" or rows.keys:
             return save_whole(self, asset, rows)
         base, reader = self._base(asset.key, None), rows.open()
+        self._sweep(base.parent)
         count = 0
 
         def write(file: BinaryIO) -> None:
@@ -116,6 +118,12 @@ class FileIO:
     def _whole(self, key: AssetKey) -> list[Path]:
         base = self._base(key, None)
         return [_with(base, ".parquet"), _with(base, ".pkl")]
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove, before the first save into a folder, what killed saves have left there."""
+        if folder not in self._swept:
+            self._swept.add(folder)
+            sweep(folder)
 
     def _forget(self, *paths: Path) -> None:
         """Remove what another value has taken the place of."""
@@ -180,40 +188,12 @@ def _pickled(value: Any, key: AssetKey) -> bytes:
 
 
 def _replace(path: Path, key: AssetKey, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file beside its place and move it there when it is whole and on the disk."""
-    # The thread's number keeps two writers of one process apart, the process's number those of two.
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with _opened(beside) as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)  # noqa: PTH105 - the one that says that it replaces
-        _sync_folder(path.parent)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        if isinstance(error, Exception) and not isinstance(error, ValueStoreError):
-            raise _cannot_write(error, path, key) from error
+        replace(path, write)
+    except ValueStoreError:
         raise
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("wb")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    except Exception as error:
+        raise _cannot_write(error, path, key) from error
 
 
 def _cannot_write(error: Exception, path: Path, key: AssetKey) -> ValueStoreError:

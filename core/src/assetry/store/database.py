@@ -87,7 +87,8 @@ _TROUBLES = (
 class Database:
     """One guarded connection to the SQLite file `path`; None is a database in memory.
 
-    A file that is not there counts as empty for readers; the first writer makes it. Writers wait `patience` seconds
+    A file that is not there counts as empty for readers; the first writer makes it. One that was removed or replaced
+    meanwhile is opened anew. Writers wait `patience` seconds
     for each other. Safe for any number of threads and processes, forks included.
 
     Raises `StoreVersionError` for a file of a newer assetry, `StoreError` for one that cannot be read or written.
@@ -102,6 +103,8 @@ class Database:
         self._patience = patience
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        #: Which file is open: it may be removed, and another one made in its place, while it is.
+        self._identity: tuple[int, int] | None = None
         self._process = 0
         #: Connections of the process that this one was forked from: to be neither used nor closed here.
         self._inherited: list[sqlite3.Connection] = []
@@ -141,11 +144,23 @@ class Database:
                 if self._connection is not None and self._process != os.getpid():
                     self._inherited.append(self._connection)
                     self._connection = None
+                if self._connection is not None and self._identity != self._identity_now():
+                    self._connection.close()
+                    self._connection = None
                 if self._connection is None and (make or self.path is None or self.path.exists()):
                     self._connection, self._process = self._open(), os.getpid()
+                    self._identity = self._identity_now()
                 yield self._connection
             except sqlite3.Error as error:
                 raise self._explained(error) from error
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        """Return what tells the file at `path` from any other; None when there is none."""
+        try:
+            found = None if self.path is None else self.path.stat()
+        except FileNotFoundError:
+            return None
+        return None if found is None else (found.st_dev, found.st_ino)
 
     def _open(self) -> sqlite3.Connection:
         import sqlite3

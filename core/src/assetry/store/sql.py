@@ -45,6 +45,8 @@ class SQLStore:
         self._database = database
         self._silence = silence
         self._heart = Heartbeat(self.heartbeat)
+        #: The runs of this process that have not ended.
+        self._begun: set[str] = set()
 
     # -- runs ------------------------------------------------------------------------------------------------------
 
@@ -59,6 +61,7 @@ class SQLStore:
                 " owner=excluded.owner, seen=excluded.seen",
                 (run.id, "running", *rows.run_row(run)[2:], _json(owner), rows.time_text(_now())),
             )
+        self._begun.add(run.id)
         self._keep_alive(run.id)
 
     def append(self, events: EventRecords, materializations: Materializations = (), attempts: Attempts = ()) -> None:
@@ -72,6 +75,7 @@ class SQLStore:
         made = [rows.materialization_row(each) for each in materializations]
         tried = [rows.attempt_row(each) for each in attempts]
         with self._database.write() as db:
+            self._check_there(db, {record.run for record in events})
             db.executemany("INSERT INTO events (run, at, invocation, body) VALUES (?,?,?,?)", event_rows)
             _append_handles(db, events)
             if checks:
@@ -90,7 +94,19 @@ class SQLStore:
         """Record how a run ended, and release its claims; what it still was making counts as failed."""
         self._heart.end(run_id)
         with self._database.write() as db:
+            self._check_there(db, {run_id})
+            self._begun.discard(run_id)
             _end(db, run_id, state, rows.time_text(at), f"{state}: the run ended before it was made")
+
+    def _check_there(self, db: sqlite3.Connection, runs: Iterable[str]) -> None:
+        """Refuse records of a run that has begun and is not there: with the file went what it recorded before."""
+        for run_id in self._begun.intersection(runs):
+            if db.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is None:
+                place = self._database.path or "the store"
+                raise StoreError(
+                    f"The records of run {run_id} are gone: {place} was removed or replaced while the run went on.",
+                    hint="What it made is there, but not recorded: run it again.",
+                )
 
     def runs(self, limit: int | None = None) -> list[RunInfo]:
         """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""

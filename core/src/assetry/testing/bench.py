@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assetry.errors import UsageError, error_words
+from assetry.errors import PluginError, UsageError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
@@ -276,7 +276,8 @@ def told(bench: Bench) -> Iterator[tuple[str, str]]:
         yield f"the definition of {named(each)}", repr(each) + json.dumps(to_json(each))
     for asset in bench.assets:
         yield f"the group of {asset.key}", repr(bench.group(asset)) if asset.executable else ""
-    yield "the command", str(bench.plugins.invocation_command(bench.main))
+    with suppress(PluginError):  # that it is not text is another check's to say
+        yield "the command", str(bench.plugins.invocation_command(bench.main))
     runs = {"": bench.plain, " of a failing run": bench.broken}
     if "die" not in bench.refused:
         runs[" of a run that broke"] = bench.dead

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from assetry.errors import PluginError
 from assetry.testing.bench import Bench, assets_in, expected, is_end, named, told
 from assetry.testing.child import ChildError, elsewhere, run_invocation
 from assetry.testing.loading import module_of
@@ -122,8 +123,11 @@ class IntegrationConformance(PluginConformance):
         )
 
     def test_show_a_command_that_people_can_read(self, bench: Bench) -> None:
-        command = bench.plugins.invocation_command(bench.main)
-        assert command is None or (isinstance(command, str) and command.strip()), f"the command is {command!r}"
+        try:
+            command = bench.plugins.invocation_command(bench.main)
+        except PluginError as error:
+            raise AssertionError(f"{error.message} Return it as one line, as it would be typed") from error
+        assert command is None or command.strip(), f"the command is {command!r}: return None when there is none"
 
     # -- the stream, when all goes well ------------------------------------------------------------------------------
 
