@@ -713,15 +713,36 @@ class TestCancel:
         assert found.undone(result.run) == ("b", "p", "q")
         assert not found.store.claims()
 
-    def test_what_had_begun_counts_as_failed(self, project: Any) -> None:
+    def test_what_had_begun_is_cancelled_and_not_failed(self, project: Any) -> None:
         def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
             yield Started("a")
             until(lambda: context.cancelled)
 
         found = project(ground("a"), plugins=[Mill(script)])
         result = found.materialize(on_event=interrupt_on(Started))
-        assert outcomes(result) == {"a": "failed"}
-        assert result.outcomes[AssetKey("a"), None].message == "The run was cancelled before it was finished."
+        assert outcomes(result) == {"a": "cancelled"}
+        assert result.outcomes[AssetKey("a"), None].message == "the run was cancelled while it was being made"
+        assert result.counts == {"cancelled": 1}
+        (status,) = found.status()
+        text = f"never materialized; cancelled in run {result.run.id}: the run was cancelled while it was being made"
+        assert (status.status, status.reasons[0].text) == ("never", text)
+        assert found.undone(result.run) == ("a",)
+
+    def test_what_was_made_before_and_is_cancelled_is_not_fresh(self, project: Any) -> None:
+        def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Started("a")
+            if len(mill.invocations) == 1:
+                yield Materialized("a")
+            else:
+                until(lambda: context.cancelled)
+
+        mill = Mill(script)
+        found = project(ground("a"), plugins=[mill])
+        assert found.materialize().ok
+        result = found.materialize(on_event=interrupt_on(Started))
+        (status,) = found.status()
+        text = f"its last attempt was cancelled, in run {result.run.id}"
+        assert (status.status, status.reasons[0].text) == ("stale", text)
 
     def test_a_python_function_is_interrupted(self, project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("assetry.run.threads.GRACE", 0.05)
@@ -733,7 +754,18 @@ class TestCancel:
         found = project(function("p", body=forever))
         result = found.materialize(on_event=interrupt_on(Started))
         assert result.run.state == "cancelled"
-        assert outcomes(result) == {"p": "failed"}
+        assert outcomes(result) == {"p": "cancelled"}
+
+    def test_a_python_function_that_stops_by_itself_when_it_is_asked_to_has_not_failed(self, project: Any) -> None:
+        def patient(context: assetry.AssetContext) -> None:
+            until(lambda: context.cancelled)
+            raise TimeoutError("asked to stop")
+
+        found = project(assetry.asset(key="p")(patient))
+        result = found.materialize(on_event=interrupt_on(Started))
+        assert outcomes(result) == {"p": "cancelled"}
+        message = result.outcomes[AssetKey("p"), None].message
+        assert message == "the run was cancelled; it ended with TimeoutError: asked to stop"
 
     def test_a_tool_that_is_stopping_is_not_interrupted(self, project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("assetry.run.threads.GRACE", 0.01)
@@ -763,7 +795,7 @@ class TestCancel:
         result = found.materialize(on_event=interrupt_on(Started, times=2))
         assert not mill.closed.is_set()
         assert result.run.state == "cancelled"
-        assert outcomes(result) == {"a": "failed", "b": "skipped", "p": "skipped"}
+        assert outcomes(result) == {"a": "cancelled", "b": "skipped", "p": "skipped"}
         assert dict(found.store.handles(result.run.id)) == {"1": "job-7"}, "who knows whether that job has ended"
         may_end.set()
 
@@ -912,7 +944,7 @@ class TestPartitions:
         found = project(slow, function("p", "slow"))
         result = found.materialize(partition=["2026-01-01", "2026-01-02"], on_event=interrupt_on(Started))
         assert result.run.state == "cancelled"
-        assert {attempt.outcome for attempt in result.outcomes.values()} <= {"failed", "skipped", "materialized"}
+        assert {attempt.outcome for attempt in result.outcomes.values()} <= {"cancelled", "skipped", "materialized"}
         assert {part for key, part in result.outcomes if key == "slow"} == {"2026-01-01", "2026-01-02"}
 
 

@@ -253,7 +253,7 @@ def test_a_signal_stops_the_tools_records_the_truth_and_exits_with_130(place: Pl
     assert place.last_run()["state"] == "cancelled"
     words = place.words()
     assert {key for key, word in words.items() if word == "fresh"} == {"one", "ground"}
-    assert (words["two"], words["three"], words["sifted"]) == ("failed", "never", "failed")
+    assert (words["two"], words["three"], words["sifted"]) == ("never", "never", "never")
     assert not place.files()
     place.let("two", "three", "other", "tool")
     assert {each["key"] for each in place.ask("retry")["assets"]} == {"two", "three", "other", "sifted"}
@@ -286,7 +286,7 @@ def test_twice_ends_at_once_though_a_function_hangs(place: Place) -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert place.last_run()["state"] == "cancelled"
-    assert place.words() == {"hangs": "failed"}
+    assert place.words() == {"hangs": "never"}
 
 
 # -- side by side --------------------------------------------------------------------------------------------------

@@ -346,7 +346,7 @@ def test_abandon_ends_what_has_not_begun_and_leaves_what_runs() -> None:
     assert bench.tracker.abandon("stopped") == [Skipped("p", "stopped"), Skipped("q", "stopped")]
     assert not bench.tracker.done
     owed = bench.end("a", Interruption("The run was cancelled.", rest="stopped"))
-    assert owed == [Failed("a", "The run was cancelled.", retryable=True), Skipped("b", "stopped")]
+    assert owed == [Skipped("a", "stopped while it was being made", cancelled=True), Skipped("b", "stopped")]
     assert bench.tracker.done
     assert bench.ready() == []
 

@@ -27,7 +27,11 @@ def _told(event: Event) -> tuple[str, str | None, str]:
     if isinstance(event, ev.Failed):
         return "failed", "red", f"{event.key}{_partition(event.partition)}: {_first(event.message)}"
     if isinstance(event, ev.Skipped):
-        return "skipped", "yellow", f"{event.key}{_partition(event.partition)}: {_first(event.because)}"
+        return (
+            "cancelled" if event.cancelled else "skipped",
+            "yellow",
+            f"{event.key}{_partition(event.partition)}: {_first(event.because)}",
+        )
     if isinstance(event, ev.Started):
         return "started", None, f"{event.key}{_partition(event.partition)}"
     if isinstance(event, ev.Log):

@@ -92,11 +92,11 @@ def _check(check: Checked, graph: AssetGraph) -> Iterable[str]:
 
 
 def _skipped(skipped: Iterable[Skipped]) -> Iterable[str]:
-    by_cause: dict[str, list[str]] = {}
+    by_cause: dict[tuple[str, str], list[str]] = {}
     for each in skipped:
-        by_cause.setdefault(each.because, []).append(each.key)
-    for because, keys in by_cause.items():
-        yield f"{click.style('skipped', fg='yellow')}  {listed(keys, 5)}: {because}"
+        by_cause.setdefault(("cancelled" if each.cancelled else "skipped", each.because), []).append(each.key)
+    for (word, because), keys in by_cause.items():
+        yield f"{click.style(word, fg='yellow')}  {listed(keys, 5)}: {because}"
     if by_cause:
         yield ""
 
@@ -117,5 +117,10 @@ def _totals(result: RunResult) -> str:
     return f"{state} after {took}; {'; '.join(told)}"
 
 
-_ASSETS: Mapping[str, str] = {"materialized": "made", "failed": "failed", "skipped": "skipped"}
+_ASSETS: Mapping[str, str] = {
+    "materialized": "made",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "skipped": "skipped",
+}
 _CHECKS: Mapping[str, str] = {"checks_passed": "passed", "checks_failed": "failed", "checks_warned": "warned"}

@@ -18,7 +18,7 @@ from assetry.python.decorators import AssetFunction
 from assetry.python.lost import held_in, refuse_lost
 from assetry.python.modules import find_attribute, import_modules, own_modules
 from assetry.types.assets import Asset, AssetCheck, Check, Integration, Severity
-from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Started
+from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Skipped, Started
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.policies import RetryPolicy
@@ -218,7 +218,10 @@ class _Making:
             if error is None:
                 return
             attempt += 1
-            if attempt > policy.attempts or self.context.cancelled:
+            if self.context.cancelled:
+                yield from self._stop(f"the run was cancelled; it ended with {error_words(error)}")
+                return
+            if attempt > policy.attempts:
                 yield from self._fail(*_told(error))
                 return
             wait = policy.wait(attempt)
@@ -305,6 +308,11 @@ class _Making:
         for key in list(self.pending):
             del self.pending[key]
             yield self._failed(key, message, hint)
+
+    def _stop(self, because: str) -> Iterator[Event]:
+        for key in list(self.pending):
+            del self.pending[key]
+            yield Skipped(key, because, partition=self.partition, cancelled=True)
 
     def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Failed:
         return Failed(key, message, hint, partition=self.partition)

@@ -130,12 +130,13 @@ class Recorder:
         self.counts["failed"] += 1
 
     def _note_skipped(self, at: datetime, event: Skipped) -> None:
-        self.counts["skipped"] += 1
+        outcome: Outcome = "cancelled" if event.cancelled else "skipped"
+        self.counts[outcome] += 1
         place = (event.key, event.partition)
         before = self.outcomes.get(place)
         if before is not None and before.outcome == "check_failed":
             return  # its own check stopped it: that is the failure, and the skip only its consequence
-        self._attempt(place, at, "skipped", event.because, event.root)
+        self._attempt(place, at, outcome, event.because, event.root)
 
     def _note_checked(self, at: datetime, event: Checked) -> None:
         if event.passed:

@@ -65,7 +65,7 @@ class RunResult:
         return self.run.state == "succeeded"
 
     def keys(self, outcome: str) -> tuple[AssetKey, ...]:
-        """Return the assets with an outcome: ``materialized``, ``failed``, ``check_failed``, ``skipped``."""
+        """Return the assets with an outcome: ``materialized``, ``failed``, ``check_failed``, ``cancelled`` …"""
         return tuple(dict.fromkeys(key for (key, _), each in self.outcomes.items() if each.outcome == outcome))
 
     def value(self, key: str, form: Any = None, partition: str | None = None) -> Any:

@@ -349,6 +349,8 @@ class Tracker:
                 f"{kind} ended without saying what became of {asset.key}.",
                 hint="Look at the log of the run; this may be a fault of the integration.",
             )
+        if begun and problem.rest:
+            return Skipped(asset.key, f"{problem.rest} while it was being made", cancelled=True)
         if begun or not (tracked.started or problem.rest):
             return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
         return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before it began")

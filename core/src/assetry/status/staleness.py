@@ -25,6 +25,7 @@ StatusName = Literal["fresh", "stale", "failed", "never", "running", "external"]
 Code = Literal[
     "never_materialized",
     "last_failed",
+    "last_cancelled",
     "code_changed",
     "columns_differ",
     "deps_changed",
@@ -36,6 +37,8 @@ STATUS_NAMES: tuple[StatusName, ...] = ("fresh", "stale", "failed", "never", "ru
 #: How many roots an asset names; an asset below more of them says so.
 MOST_ROOTS = 8
 _LONGEST = 200
+#: The outcomes of an attempt that made nothing and is no failure.
+_LEFT = ("skipped", "cancelled")
 
 
 class Reason(NamedTuple):
@@ -262,30 +265,32 @@ class _Judge:
         return (reasons + overdue if overdue else reasons), list(news)
 
     def _never(self, asset: Asset) -> str:
-        skipped = next((each for each in self._tried.get(asset.key, ()) if each.outcome == "skipped"), None)
+        skipped = next((each for each in self._tried.get(asset.key, ()) if each.outcome in _LEFT), None)
         if skipped is None:
             return "never materialized"
         because = f": `{skipped.because}` stood in the way" if skipped.because else _after(skipped.message)
-        return f"never materialized; skipped in run {skipped.run}{because}"
+        return f"never materialized; {skipped.outcome} in run {skipped.run}{because}"
 
     def _failures(self, asset: Asset, records: _Records) -> list[Reason]:
         tried = self._tried.get(asset.key)
         if tried is None:
             return []
         made = {each.partition: each for each in records}
-        failed = []
+        failed: list[Attempt] = []
+        cancelled: list[Attempt] = []
         for each in tried:
-            if each.outcome not in ("failed", "check_failed"):
+            if each.outcome not in ("failed", "check_failed", "cancelled"):
                 continue
             before = made.get(each.partition) or (_last(records) if each.partition is None else None)
             # A check may report before its asset does; within one run the attempt has the last word.
             if before is None or each.run == before.run or each.at >= before.at:
-                failed.append(each)
-        if not failed:
-            return []
-        last = max(failed, key=lambda each: each.at)
-        more = f" (and {len(failed) - 1} more partitions)" if len(failed) > 1 else ""
-        return [Reason("last_failed", asset.key, _failure(last) + more)]
+                (cancelled if each.outcome == "cancelled" else failed).append(each)
+        if failed:
+            return [Reason("last_failed", asset.key, _failure(_newest(failed)) + _more(failed))]
+        if cancelled and records:
+            text = f"its last attempt was cancelled, in run {_newest(cancelled).run}{_more(cancelled)}"
+            return [Reason("last_cancelled", asset.key, text)]
+        return []
 
     def _differences(
         self, i: int, asset: Asset, made: Materialization, news: dict[int, None]
@@ -367,6 +372,14 @@ class _Judge:
 
 def _last(records: _Records) -> Materialization | None:
     return records[0] if len(records) == 1 else max(records, key=lambda each: each.at, default=None)
+
+
+def _newest(tried: Sequence[Attempt]) -> Attempt:
+    return max(tried, key=lambda each: each.at)
+
+
+def _more(tried: Sequence[Attempt]) -> str:
+    return f" (and {len(tried) - 1} more partitions)" if len(tried) > 1 else ""
 
 
 def _saying(reason: Reason) -> str:

@@ -171,7 +171,8 @@ class Checked(Event):
 class Skipped(Event):
     """An asset, or a partition of it, was not made, and because of what. Terminal.
 
-    `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not.
+    `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not. `cancelled` says
+    that it had begun when the run was stopped: that is no failure of its own, but what is there may be a part.
     """
 
     json_tag: ClassVar = ("event", "skipped")
@@ -179,10 +180,16 @@ class Skipped(Event):
     because: str
     root: AssetKey | None = None
     partition: str | None = None
+    cancelled: bool = False
     if TYPE_CHECKING:
 
         def __init__(
-            self, key: AssetKey | str, because: str, root: AssetKey | None = None, partition: str | None = None
+            self,
+            key: AssetKey | str,
+            because: str,
+            root: AssetKey | None = None,
+            partition: str | None = None,
+            cancelled: bool = False,
         ) -> None: ...
 
 

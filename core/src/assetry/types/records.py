@@ -12,7 +12,7 @@ from assetry.types.events import Event
 from assetry.types.keys import AssetKey
 
 RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
-Outcome = Literal["running", "materialized", "failed", "check_failed", "skipped"]
+Outcome = Literal["running", "materialized", "failed", "check_failed", "cancelled", "skipped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
