@@ -18,6 +18,13 @@ def test_text_draws_every_dependency_once(shop: Folder) -> None:
     assert "3 assets, 3 dependencies" in result.stderr
 
 
+def test_the_sign_for_a_second_mention_is_explained_where_it_stands(shop: Folder) -> None:
+    result = shop.call("graph")
+    assert "⋯" in result.stdout
+    assert "⋯ stands below another of its inputs as well" in result.stderr
+    assert "⋯" not in shop.call("graph", "-s", "orders").stderr
+
+
 def test_json_has_assets_and_edges(shop: Folder) -> None:
     data = shop.json("graph")
     assert [asset["stage"] for asset in data["assets"]] == [0, 1, 2]

@@ -16,6 +16,14 @@ def test_events_of_the_last_run(shop: Folder) -> None:
     assert "materialized  shop/total" in shop.call("logs").stdout
 
 
+def test_a_failure_is_told_whole_with_its_next_step(failing: Folder) -> None:
+    failing.call("materialize", "-q", code=1)
+    lines = failing.call("logs").stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if "failed        shop/total: ValueError" in line)
+    assert any("no sum today" in line for line in lines[at : at + 6])
+    assert "          Correct the function, then run `assetry retry`." in lines[at : at + 6]
+
+
 def test_a_run_by_the_beginning_of_its_id(shop: Folder) -> None:
     first = shop.json("materialize", "-s", "orders")["run"]
     shop.call("materialize", "-q")

@@ -342,6 +342,41 @@ def test_a_place_for_values_that_no_plugin_knows_is_told_before_anything_is_run(
         assert project.store.runs() == []
 
 
+def test_plans_and_results_are_a_line_in_a_notebook(tmp_path: Path) -> None:
+    with Project([one], root=tmp_path) as project:
+        assert repr(project.plan()) == "<Plan: 1 assets, 1 invocations, 0 of tools (minimal)>"
+        result = project.materialize()
+        assert repr(result) == f"<RunResult {result.run.id} succeeded: 1 materialized>"
+
+
+def test_the_value_of_what_failed_is_not_that_of_an_earlier_run(tmp_path: Path) -> None:
+    @asset(key="shop/half")
+    def half() -> float:
+        return 1 / 0
+
+    @asset
+    def below(half: float) -> float:
+        return half
+
+    result = materialize([half, below], project={"root": tmp_path})
+    with pytest.raises(RunFailedError, match=r"shop/half failed: ZeroDivisionError(.|\n)*`Project.load_value`"):
+        result.value("half")
+    with pytest.raises(RunFailedError, match="below was skipped: shop/half failed"):
+        result.value("below")
+
+
+def test_one_asset_needs_no_list_and_a_plain_function_is_told_as_one(tmp_path: Path) -> None:
+    assert materialize(one, project={"root": tmp_path}).value("one") == 1  # type: ignore[arg-type]
+
+    def plain() -> None: ...
+
+    for given in (plain, [plain]):
+        with pytest.raises(DefinitionError, match=r"plain\(\) is not an asset") as caught:
+            materialize(given, project={"root": tmp_path})  # type: ignore[arg-type]
+        assert caught.value.hint == "Decorate it with @asset."
+        assert "test_project.py:" in (caught.value.where or "")
+
+
 def test_a_selection_that_was_looked_for_is_taken_as_it_is(tmp_path: Path) -> None:
     also = asset(key="also")(lambda: 1)
     with Project([one, also], root=tmp_path) as project:

@@ -60,8 +60,8 @@ class Context:
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
         return self.values.save(self.graph[key], value, partition)
 
-    def log(self, message: str, level: Any = "info") -> None:
-        self.lines.append(message)
+    def log(self, message: str, level: Any = "info", key: Any = None) -> None:
+        self.lines.append(f"{key}: {message}")
 
 
 class Bench:
@@ -184,7 +184,7 @@ def test_asynchronous_functions_positional_parameters_and_the_context() -> None:
     bench.make("events")
     bench.make("look")
     assert bench.context.load("look") == 5
-    assert bench.context.lines == ["look of run"]
+    assert bench.context.lines == ["look: look of run"]
 
 
 def test_a_function_that_returns_nothing_keeps_nothing() -> None:

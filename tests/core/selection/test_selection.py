@@ -382,6 +382,13 @@ def test_what_matches_nothing_tells_what_is_near(text: str, near: str) -> None:
     assert text in caught.value.message
 
 
+def test_an_asset_is_near_once_whatever_its_names() -> None:
+    graph = AssetGraph.of([Asset(key="shop/orders", kind="x", aliases=["raw/orders"], fqn=("shop", "orders"))])
+    with pytest.raises(SelectionError) as caught:
+        select(graph, "shop/ordres")
+    assert caught.value.near == ("shop/orders",)
+
+
 def test_parts_that_share_nothing_say_so() -> None:
     with pytest.raises(SelectionError) as caught:
         chosen("forecast,regional")

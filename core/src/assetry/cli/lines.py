@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -16,6 +17,23 @@ def event_line(record: EventRecord) -> str:
     """Return an event as one line for people: when, what, which asset, and the facts worth a line."""
     word, colour, text = _told(record.event)
     return f"{click.style(clock(record.at), dim=True)}  {click.style(f'{word:<12}', fg=colour)}  {text}".rstrip()
+
+
+def further_lines(event: Event) -> Iterable[str]:
+    """Yield what an event says beyond its line: the rest of a long message, the next step."""
+    first, text = True, ""
+    if isinstance(event, (ev.Failed, ev.InvocationFinished)) or (isinstance(event, ev.Checked) and not event.passed):
+        text = event.message or ""
+    elif isinstance(event, ev.Skipped):
+        text = event.because
+    for line in text.splitlines():
+        if line.strip():
+            if not first:
+                yield f"{'':<10}{line.rstrip()}"
+            first = False
+    hint = getattr(event, "hint", None)
+    if hint:
+        yield from (f"{'':<10}{line.rstrip()}" for line in str(hint).splitlines())
 
 
 def _told(event: Event) -> tuple[str, str | None, str]:
@@ -86,4 +104,4 @@ def _partition(partition: str | None) -> str:
 
 def _facts(metadata: Any) -> str:
     rows = metadata.get("rows")
-    return f"  ({rows:,} rows)" if isinstance(rows, int) and not isinstance(rows, bool) else ""
+    return f"  ({counted(rows, 'row')})" if isinstance(rows, int) and not isinstance(rows, bool) else ""

@@ -90,7 +90,7 @@ class PlannedInvocation:
         return self.invocation.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Plan:
     """What is to run: invocations in an order in which they can run one after the other, gates kept.
 
@@ -118,3 +118,8 @@ class Plan:
     through: Mapping[AssetKey, tuple[AssetKey, ...]] = field(default_factory=dict)
     unchecked: tuple[CheckRef, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        assets = sum(len(each.invocation.assets) for each in self.invocations)
+        bound = "minimal" if self.minimal else f"at least {self.lower_bound}"
+        return f"<Plan: {assets} assets, {len(self.invocations)} invocations, {self.count} of tools ({bound})>"

@@ -19,6 +19,7 @@ from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
 from assetry.project.options import refuse_untouched, with_given
 from assetry.project.settings import Settings, absolute
+from assetry.python.code import place
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import import_modules
 from assetry.python.plugin import KIND as PYTHON
@@ -56,7 +57,7 @@ class Definitions:
         self._settings = settings
         self._options = options
         self._on_load = on_load or (lambda _: None)
-        self._given = tuple(_flat(given))
+        self._given = tuple(_flat((given,)))
         self._integrations = tuple(integrations)
         self._local = plugins if isinstance(plugins, Plugins) else tuple(plugins)
 
@@ -198,9 +199,13 @@ def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
         elif isinstance(each, Iterable) and not isinstance(each, (str, bytes, Mapping)):
             yield from _flat(each)
         else:
+            plain = callable(each) and hasattr(each, "__name__")
             raise DefinitionError(
-                f"{each!r} is not an asset.",
-                hint="Pass Asset values, functions decorated with @asset, or lists of them.",
+                f"{each.__name__}() is not an asset." if plain else f"{each!r} is not an asset.",
+                where=place(each) if plain and hasattr(each, "__code__") else None,
+                hint="Decorate it with @asset."
+                if plain
+                else "Pass Asset values, functions decorated with @asset, or lists of them.",
             )
 
 

@@ -51,5 +51,5 @@ class AssetContext:
         return self.run.load(key, form, partition)
 
     def log(self, message: str, level: Level = "info") -> None:
-        """Write a line into the run's log at once."""
-        self.run.log(message, level)
+        """Write a line into the run's log at once; of several assets it names none."""
+        self.run.log(message, level, self.key if len(self.keys) == 1 else None)

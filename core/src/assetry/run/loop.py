@@ -77,7 +77,7 @@ def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
         more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
         raise ConflictError(
             f"Run {run_id} is building {key}{more}.",
-            hint=f"Wait for it (`assetry logs {run_id}`), or stop it with `assetry cancel {run_id}`.",
+            hint=f"Wait for it (`assetry logs -f {run_id}` ends with it), or stop it with `assetry cancel {run_id}`.",
         )
 
 

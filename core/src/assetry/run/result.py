@@ -45,7 +45,7 @@ class RunRequest:
     listen: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunResult:
     """How a run ended.
 
@@ -59,6 +59,10 @@ class RunResult:
     problems: tuple[str, ...] = ()
     load: Callable[[str, Any, str | None], Any] | None = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in self.counts.items() if count)
+        return f"<RunResult {self.run.id} {self.run.state}: {told or 'nothing to do'}>"
+
     @property
     def ok(self) -> bool:
         """Tell whether all was made, every check of severity error passed, and no tool reported another failure."""
@@ -71,11 +75,26 @@ class RunResult:
     def value(self, key: str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as it is kept now, as `form` (a type; None for the default).
 
-        `key` may be the last part of the key. Raises `ValueStoreError` when there is no value.
+        `key` may be the last part of the key. Raises `ValueStoreError` when there is no value, and `RunFailedError`
+        when this run was to make it and could not: what may be there is of an earlier run.
         """
         if self.load is None:
             raise UsageError("This result belongs to no project.", hint="Load the value with `Project.load_value`.")
+        tried = self._attempt(key, partition)
+        if tried is not None and tried.outcome in ("failed", "skipped"):
+            part = f" [{tried.partition}]" if tried.partition else ""
+            raise RunFailedError(
+                f"{tried.key}{part} {'failed' if tried.outcome == 'failed' else 'was skipped'}: {tried.message}",
+                hint="`Project.load_value` reads what an earlier run has made of it.",
+            )
         return self.load(key, form, partition)
+
+    def _attempt(self, key: str, partition: str | None) -> Attempt | None:
+        """Return how this run's try at an asset ended; of its last part only where one asset of the run has it."""
+        fits = [each for each in self.outcomes.values() if key in (each.key, each.key.name)]
+        exact = [each for each in fits if each.key == key] or fits
+        named = [each for each in exact if partition is None or each.partition == partition]
+        return named[0] if len({each.key for each in named}) == 1 and named else None
 
     def checked(self) -> RunResult:
         """Return the result itself; raise `RunFailedError` unless everything was made and every check passed."""

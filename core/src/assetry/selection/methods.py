@@ -135,7 +135,7 @@ class Criteria:
         if method is None or method in ("key", "fqn"):
             found = [f"{name}:{value}" for name in ("tag", "group", "kind", "owner") if self._by_text(name, value)]
             found += [f"{name}:{value}" for name in self._facet_names() if self._by_facet(name, value)]
-            return tuple(found) or near_names(value, self._names())
+            return tuple(found) or self._near_assets(value)
         known: Iterable[str] = ()
         if method in _TEXTS:
             known = (each for asset in self.graph.assets for each in _TEXTS[method](asset))
@@ -325,12 +325,16 @@ class Criteria:
         fits = _once_each(facet_test(str(method), value))
         return lambda check: fits(check.facets)
 
-    def _names(self) -> Iterator[str]:
-        for asset in self.graph.assets:
-            yield asset.key
-            yield from asset.aliases
-            if asset.fqn:
-                yield ".".join(asset.fqn)
+    def _near_assets(self, value: str) -> tuple[str, ...]:
+        """Return the names of assets that are nearest to `value`, one for each asset."""
+        owners: dict[str, int] = {}
+        for i, asset in enumerate(self.graph.assets):
+            for name in (asset.key, *asset.aliases, *((".".join(asset.fqn),) if asset.fqn else ())):
+                owners.setdefault(name, i)
+        found: dict[int, str] = {}
+        for name in near_names(value, owners, most=9):
+            found.setdefault(owners[name], name)
+        return tuple(found.values())[:3]
 
     def _unknown_method(self, method: str, criterion: Criterion, text: str) -> SelectionError:
         hint = self._hint(method, criterion.value)

@@ -9,7 +9,7 @@ import click
 from assetry.cli.command import EVERY_OUTPUT, verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted
-from assetry.views.drawing import KIND_COLOURS, Drawing, dot, drawing_of, tree
+from assetry.views.drawing import KIND_COLOURS, TreeLine, dot, drawing_of, tree
 from assetry.views.json import graph_to_json
 
 _TERMINAL_COLOURS = dict(zip(KIND_COLOURS, ("yellow", "blue", "magenta", "cyan", "bright_magenta"), strict=True))
@@ -29,15 +29,17 @@ def draw_graph(session: Session) -> None:
 
         session.say(svg(drawing, f"Assets of {session.project.settings.name or session.project.root.name}"))
     elif session.text:
-        session.say("\n".join(_lines(drawing)))
+        lines = tree(drawing)
+        session.say("\n".join(_lines(lines)))
         edges = sum(map(len, drawing.upstream))
-        session.note(f"{counted(len(drawing.nodes), 'asset')}, {counted(edges, 'dependency')}")
+        legend = "; ⋯ stands below another of its inputs as well" if any(line.later for line in lines) else ""
+        session.note(f"{counted(len(drawing.nodes), 'asset')}, {counted(edges, 'dependency')}{legend}")
     else:
         session.emit(graph_to_json(drawing), rows="assets")
 
 
-def _lines(drawing: Drawing) -> Iterable[str]:
-    for line in tree(drawing):
+def _lines(lines: Iterable[TreeLine]) -> Iterable[str]:
+    for line in lines:
         branches = click.style(line.branches, dim=True) if line.branches else ""
         if line.later:
             yield f"{branches}{click.style(f'{line.node.key} ⋯', dim=True)}"

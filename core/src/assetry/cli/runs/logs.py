@@ -7,7 +7,7 @@ import time
 import click
 
 from assetry.cli.command import run_argument, verb
-from assetry.cli.lines import event_line
+from assetry.cli.lines import event_line, further_lines
 from assetry.cli.session import Session
 from assetry.types.events import Event, Log, Progress
 from assetry.types.records import RunInfo
@@ -47,7 +47,7 @@ def _write(session: Session, run_id: str, seen: int) -> int:
         if session.output == "ndjson":
             session.say(json_line(record))
         elif session.verbose or is_for_people(record.event):
-            session.say(event_line(record))
+            session.say("\n".join((event_line(record), *further_lines(record.event))))
     return seen
 
 
