@@ -135,10 +135,13 @@ _PREFIX = "of_integrations_"
 
 def _options_of_integrations(folder: str | None, taken: Collection[str]) -> list[click.Option]:
     """Return the options that plugins name, without those whose names are taken; one option for all of one name."""
-    from assetry.project.project import Project
+    from assetry.hooks.manager import load_plugins
+    from assetry.project.definitions import local_plugins
+    from assetry.project.settings import read_settings
 
     found: dict[str, list[CommandOption]] = {}
-    for option in Project.load(folder or ".").plugins.command_options():
+    plugins = load_plugins({}, local_plugins(read_settings(folder or ".").root))
+    for option in plugins.command_options():
         if option.flag not in taken:
             found.setdefault(option.flag, []).append(option)
     made = []

@@ -35,8 +35,9 @@ hookimpl = pluggy.HookimplMarker("assetry")
 def assetry_discover(root: str) -> Iterable[Integration] | None:
     """Return the integrations that can be recognised in a folder that has no project file. All.
 
-    Called once, with the absolute path of the folder; look at it and one level below, run nothing. Return None or
-    nothing when the folder holds none of yours.
+    Called with the absolute path of the folder; look at it and one level below, run nothing. Return None or nothing
+    when the folder holds none of yours. From a folder that holds none, those above are asked about: what is found
+    there counts when an option of it names a folder that this one lies in (``project_dir = "."``).
     """
 
 

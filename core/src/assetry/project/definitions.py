@@ -106,7 +106,7 @@ class Definitions:
     def _python(self) -> Iterable[Integration]:
         modules = self._settings.modules
         if modules is None and not self._named:
-            modules = _default_modules(self._settings.root)
+            modules = default_modules(self._settings.root)
         names = list(modules or ())
         if names or self._functions:
             yield Integration(PYTHON, PYTHON, {"modules": names}, str(self._settings.root))
@@ -209,7 +209,7 @@ def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
             )
 
 
-def _default_modules(root: Path) -> tuple[str, ...]:
+def default_modules(root: Path) -> tuple[str, ...]:
     """Return the module that is looked for when none is named: ``assets.py``, or a folder ``assets`` with Python."""
     found = (root / "assets.py").is_file() or any((root / "assets").glob("*.py"))
     return ("assets",) if found else ()

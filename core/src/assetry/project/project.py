@@ -17,13 +17,14 @@ from typing import Any, Unpack
 
 from assetry.errors import AssetryError, UsageError
 from assetry.graph.graph import AssetGraph
-from assetry.hooks.manager import Plugins
+from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
+from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.run.loop import execute
 from assetry.run.observe import observe
@@ -102,10 +103,12 @@ class Project:
         """Find the project in a folder (or above it) and return it.
 
         With a project file, what it names; without one, the integrations that plugins recognise in the folder, and
-        ``assets.py`` or ``assets/``. `on_load` is called with each integration before it is loaded; `options` are those
-        of integrations, as `with_options` takes them. Raises `ProjectFileError`.
+        ``assets.py`` or ``assets/``, also from a folder below. `on_load` is called with each integration before it is
+        loaded; `options` are those of integrations, as `with_options` takes them. Raises `ProjectFileError`.
         """
         settings = read_settings(Path(path))
+        if settings.file is None:
+            settings = replace(settings, root=project_root(settings.root, load_plugins({}).discover))
         local = [*plugins, *local_plugins(settings.root)]
         project = cls(settings=settings, plugins=local, on_load=on_load)
         if options:
