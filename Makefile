@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
 export UV
 
-.PHONY: help setup demo test lint fix docs bench lock clean
+.PHONY: help setup demo test lint fix docs types bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -62,6 +62,9 @@ fix: setup ## Format, and mend what can be mended by itself
 
 docs: setup ## Write anew what the documentation says of the code
 	$(BIN)/cog -r --verbosity=1 docs/*.md
+
+types: setup ## Write anew the tables of docs/types.md, by trying every cell of them
+	ASSETRY_WRITE_TYPES=1 $(BIN)/python -m pytest -q tests/e2e/test_types.py
 
 bench: setup ## Measure, and print CPU seconds and ratios
 	$(BIN)/python -m tests.bench

@@ -491,3 +491,24 @@ def test_memory_keeps_the_rows_of_a_stream(tmp_path: Path) -> None:
     memory.save(python(), TABLE.to_reader())
     assert memory.load(python()).equals(TABLE)
     assert memory.load(python()).equals(TABLE)
+
+
+@pytest.mark.parametrize("place", ["files", "memory"])
+def test_categories_stay_and_those_of_partitions_come_together(place: str, tmp_path: Path) -> None:
+    io = FileIO(tmp_path) if place == "files" else MemoryIO()
+    one, other = (pd.DataFrame({"c": pd.Categorical([name])}) for name in ("a", "b"))
+    text = io.save(python("text"), pd.DataFrame({"c": ["a"]}))
+    saved = io.save(python(), one, "1")
+    assert (saved.data_version, saved.columns) == (text.data_version, text.columns)
+    values = ValueRouter(lambda _: io, "place:")
+    assert values.load(python(), pd.DataFrame, "1")["c"].dtype == "category"
+    io.save(python(), other, "2")
+    io.save(python(), pd.DataFrame({"c": ["x"] * 2}), "3")
+    assert values.load(python())["c"].tolist() == ["a", "b", "x", "x"]
+
+
+@pytest.mark.parametrize("names", [["a", "A"], [""], ["a\0b"], ["x" * 300]])
+def test_files_keep_any_name_of_a_column(files: FileIO, names: list[str]) -> None:
+    table = pa.table([[1]] * len(names), names=names)
+    files.save(python(), table)
+    assert files.load(python()).equals(table)

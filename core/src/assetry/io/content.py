@@ -27,13 +27,13 @@ def nothing_kept(asset: Asset, partition: str | None, place: str) -> NothingKept
 
 
 def type_name(kind: Any) -> str:
-    """Return an Arrow type in plain words: ``string``, ``int64``, ``timestamp[us, tz=UTC]``.
+    """Return an Arrow type in plain words: ``string``, ``int64``, ``timestamp[us, tz=UTC]``; for categories, theirs.
 
     >>> import pyarrow
     >>> type_name(pyarrow.large_string()), type_name(pyarrow.float64())
     ('string', 'float64')
     """
-    text = str(kind)
+    text = str(getattr(kind, "value_type", kind)) if str(kind).startswith("dictionary<") else str(kind)
     plain = {"double": "float64", "float": "float32", "halffloat": "float16", "large_string": "string",
              "string_view": "string", "large_binary": "binary", "binary_view": "binary"}  # fmt: skip
     return plain.get(text, text)
@@ -116,7 +116,10 @@ class _Digest:
         self.empty, self.sizes, self.bytes = (hashlib.blake2b(digest_size=16) for _ in range(3))
         self.children: list[_Digest] = []
         has = pa.types
-        if has.is_struct(kind):
+        if has.is_dictionary(kind):
+            self.children = [_Digest(kind.value_type)]
+            self.feed = self._categories
+        elif has.is_struct(kind):
             self.children = [_Digest(kind.field(i).type) for i in range(kind.num_fields)]
             self.feed = self._struct
         elif has.is_list(kind) or has.is_large_list(kind) or has.is_fixed_size_list(kind):
@@ -132,6 +135,8 @@ class _Digest:
             self.feed = self._any
 
     def digest(self) -> bytes:
+        if self.feed == self._categories:
+            return self.children[0].digest()  # what they name, and nothing else
         parts = [self.empty.digest(), self.sizes.digest(), self.bytes.digest()]
         return b"".join(parts + [child.digest() for child in self.children])
 
@@ -150,6 +155,9 @@ class _Digest:
         buffer = array.buffers()[1]
         if buffer is not None and len(array):
             into.update(memoryview(buffer)[array.offset * width : (array.offset + len(array)) * width])
+
+    def _categories(self, array: Any) -> None:
+        self.children[0].update(array.dictionary.take(array.indices))
 
     def _fixed(self, array: Any) -> None:
         self._take(self.bytes, array.drop_null() if array.null_count else array)

@@ -65,7 +65,7 @@ class FileIO:
         base = self._base(asset.key, partition)
         self._sweep(base.parent)
         if is_frame(value):
-            table = table_of(asset, value)
+            table = table_of(asset, value, categories=True)
             _replace(_with(base, ".parquet"), asset.key, lambda file: _write_parquet(table, file, asset))
             stale = _with(base, ".pkl")
             saved = Saved(content_version(table), columns_of(table), {"rows": table.num_rows})

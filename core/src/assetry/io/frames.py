@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ValueStoreError
 from assetry.io.pandas_frames import arrow_to_pandas, check_names, pandas_to_arrow
-from assetry.io.widening import with_leaves
+from assetry.io.widening import cast_column, with_leaves
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,10 +84,11 @@ def is_frame(value: Any) -> bool:
     return frame_name(value) is not None
 
 
-def to_arrow(value: Any, name: str = "the value") -> pa.Table:
+def to_arrow(value: Any, name: str = "the value", *, categories: bool = False) -> pa.Table:
     """Return a table of any kind as `pyarrow.Table`; `name` is the asset's, for errors.
 
-    Raises `ValueStoreError`, naming the column, for what Arrow cannot hold.
+    `categories`: those of a column stay; otherwise they are what they name, as everything reads it. Raises
+    `ValueStoreError`, naming the column, for what Arrow cannot hold.
 
     >>> import pyarrow
     >>> to_arrow(pyarrow.table({"a": [None, None]})).schema.field("a").type
@@ -109,7 +110,7 @@ def to_arrow(value: Any, name: str = "the value") -> pa.Table:
         table = pa.table(value)
     else:
         raise ValueStoreError(f"{name}: {type(value).__name__} is not a table.", hint=f"Tables are {_choices()}.")
-    return _plain(pa, table, name)
+    return _plain(pa, table, name, categories)
 
 
 def _arrow(name: str) -> Any:
@@ -120,10 +121,10 @@ def _arrow(name: str) -> Any:
     return pyarrow
 
 
-def _plain(pa: Any, table: Any, name: str) -> Any:
+def _plain(pa: Any, table: Any, name: str, categories: bool) -> Any:
     """Return the table with types that every place of values knows, each value as it was; see `plain_type`."""
     check_names(table.column_names, name)
-    fields = [field.with_type(plain_type(field.type)) for field in table.schema]
+    fields = [_plain_field(pa, field, categories) for field in table.schema]
     if all(new.type.equals(old.type) for new, old in zip(fields, table.schema, strict=True)):
         return table
     columns = []
@@ -135,24 +136,36 @@ def _plain(pa: Any, table: Any, name: str) -> Any:
                 f"{name}: column {field.name!r} is {column.type} and cannot be kept: {error}.",
                 hint="Give it a type that is less special, such as text.",
             ) from None
-    # Of a field's metadata only what explains an extension type is still true.
-    return pa.table(columns, schema=pa.schema([field.remove_metadata() for field in fields], table.schema.metadata))
+    return pa.table(columns, schema=pa.schema(fields, table.schema.metadata))
+
+
+def _plain_field(pa: Any, field: Any, categories: bool) -> Any:
+    kind = plain_type(field.type)
+    if categories and pa.types.is_dictionary(field.type) and not _is_special(pa, kind):
+        # What polars says of an enum stands in the field's metadata.
+        return field.with_type(pa.dictionary(field.type.index_type, kind, field.type.ordered))
+    return field if kind.equals(field.type) else field.with_type(kind).remove_metadata()
+
+
+def _is_special(pa: Any, kind: Any) -> bool:
+    return bool(pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType))
 
 
 def _plain_column(pa: Any, column: Any, kind: Any) -> Any:
     if column.type.equals(kind):
         return column
-    if pa.types.is_dictionary(column.type):
-        values = [each.dictionary.cast(kind) if not each.dictionary.type.equals(kind) else each.dictionary
-                  for each in column.chunks]  # fmt: skip
-        return pa.chunked_array(
-            [each.take(chunk.indices) for each, chunk in zip(values, column.chunks, strict=True)], kind
-        )
+    if pa.types.is_dictionary(kind):
+        named = [(each.indices, each.dictionary.cast(kind.value_type)) for each in column.chunks]
+        chunks = [pa.DictionaryArray.from_arrays(*each, ordered=kind.ordered) for each in named]
+        return pa.chunked_array(chunks, kind)
+    if "list_view" in str(column.type):
+        # Arrow's own cast leaves an offset behind that others stumble over.
+        return pa.chunked_array([pa.array(each.to_pylist(), kind) for each in column.chunks], kind)
     if pa.types.is_run_end_encoded(column.type):
         return pa.chunked_array([pa.compute.run_end_decode(each).cast(kind) for each in column.chunks], kind)
     if isinstance(column.type, pa.BaseExtensionType):
         return pa.chunked_array([each.storage.cast(kind) for each in column.chunks], kind)
-    return column.cast(kind)
+    return cast_column(column, kind)
 
 
 def plain_type(kind: Any) -> Any:

@@ -45,7 +45,7 @@ class MemoryIO:
         """Keep a table as Arrow, all else as it is; a whole takes the place of partitions, and they that of a whole."""
         if is_frame(value):
             # Streams and lazy frames give their rows once, or other ones later.
-            value = table_of(asset, value)
+            value = table_of(asset, value, categories=True)
             saved = Saved(content_version(value), columns_of(value), {"rows": value.num_rows})
         else:
             try:

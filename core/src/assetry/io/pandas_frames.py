@@ -181,13 +181,14 @@ def arrow_to_pandas(table: pa.Table, name: str) -> Any:
     import pandas
     import pyarrow as pa
 
+    arrows = _arrow_dtypes(table)
     apart = {}
     try:
         for i, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
-            special = _special(pandas, pa, field, column)
+            special = _special(pandas, pa, field, column, field.name in arrows)
             if special is not None:
                 apart[i] = special
-        plain = table.drop_columns([table.column_names[i] for i in apart]) if apart else table
+        plain = _without(table, [table.column_names[i] for i in apart]) if apart else table
         # Whole numbers with missing ones, inside of lists and the like, stay whole numbers.
         frame = plain.to_pandas(date_as_object=False, integer_object_nulls=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError, NotImplementedError):
@@ -197,9 +198,29 @@ def arrow_to_pandas(table: pa.Table, name: str) -> Any:
     return frame
 
 
-def _special(pandas: Any, pa: Any, field: Any, column: Any) -> Any:
+def _without(table: Any, names: Sequence[str]) -> Any:
+    """Return a table without columns, and without what is said of their dtypes, which pandas would look at all."""
+    import json
+
+    said = table.schema.pandas_metadata
+    if said is not None:
+        said["columns"] = [each for each in said["columns"] if each["field_name"] not in names]
+        table = table.replace_schema_metadata({**table.schema.metadata, b"pandas": json.dumps(said).encode()})
+    return table.drop_columns(names)
+
+
+def _arrow_dtypes(table: Any) -> set[str]:
+    """Return the columns that had one of Arrow's types in pandas, too."""
+    said = (table.schema.pandas_metadata or {}).get("columns", ())
+    return {str(each["field_name"]) for each in said if str(each["numpy_type"]).endswith("[pyarrow]")
+            and not str(each["numpy_type"]).startswith("string")}  # fmt: skip
+
+
+def _special(pandas: Any, pa: Any, field: Any, column: Any, arrow: bool) -> Any:
     """Return the values of a column that pandas would otherwise change, as it keeps them; None for all others."""
     kind = field.type
+    if arrow:
+        return pandas.ArrowDtype(kind).__from_arrow__(column)
     if pa.types.is_decimal(kind) and kind.scale <= 0:
         for whole in (pa.int64(), pa.uint64()):
             try:

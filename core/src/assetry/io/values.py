@@ -94,7 +94,7 @@ class ValueRouter:
         value = self._load(asset, partition)
         name = f"asset {str(asset.key)!r}"
         if is_frame(value):
-            return from_arrow(to_arrow(value, name), form, name)
+            return from_arrow(to_arrow(value, name, categories=True), form, name)
         wanted = frame_type(form)
         if wanted is not None:
             raise ValueStoreError(

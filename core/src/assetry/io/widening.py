@@ -129,6 +129,16 @@ def is_empty(column: Any) -> bool:
     return bool(column.null_count == len(column))
 
 
+def without_categories(table: pa.Table) -> pa.Table:
+    """Return a table with categories as what they name."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(i, field.name, cast_column(table.column(i), field.type.value_type))
+    return table
+
+
 def cast_column(column: Any, kind: Any) -> Any:
     """Return a column as another type, without a value changed; raises `pyarrow.ArrowException` where one would be."""
     import pyarrow as pa
@@ -137,6 +147,10 @@ def cast_column(column: Any, kind: Any) -> Any:
         return column
     if is_empty(column):
         return pa.chunked_array([pa.nulls(len(column), kind)], kind)
+    if pa.types.is_dictionary(column.type):
+        # One category after the other, not one cell: also for categories that Arrow does not cast by itself.
+        chunks = [(each.dictionary.cast(kind), each.indices) for each in column.chunks]
+        return pa.chunked_array([values.take(indices) for values, indices in chunks], kind)
     return column.cast(kind)
 
 
@@ -153,6 +167,7 @@ def one_below_the_other(
     named = list(tables)
     if all(table.schema.equals(named[0][1].schema) for _, table in named):
         return pa.concat_tables(table for _, table in named)
+    named = [(name, without_categories(table)) for name, table in named]
     kinds: dict[str, pa.DataType] = {}
     givers: dict[str, str] = {}  # the table that gave a column its type; none while there was no value
     for name, table in named:

