@@ -189,3 +189,22 @@ def test_a_test_of_a_package_that_is_not_installed_is_named_with_the_next_step(
     assert "shop/orders" in said.out
     assert f"warning: dbt project 'm': the test {test['name']} is of the package 'dbt_utils'" in said.err
     assert "dbt deps --project-dir" in said.err
+
+
+def test_a_manifest_alone_is_listed_and_planned_and_told_once_that_it_cannot_be_run(
+    nasty_project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((nasty_project / "target" / "manifest.json").read_bytes())
+    manifest["sources"] = {}
+    seeds = {name: each for name, each in manifest["nodes"].items() if each["resource_type"] == "seed"}
+    manifest["nodes"] = seeds
+    manifest["unit_tests"] = manifest["exposures"] = {}
+    (tmp_path / "m.json").write_text(json.dumps(manifest))
+    (tmp_path / "assetry.toml").write_text('[integrations.m]\nkind = "dbt"\nmanifest = "m.json"\n')
+    for words, code, told in (("list", 0, 0), ("graph", 0, 0), ("plan", 0, 0), ("materialize", 1, 1)):
+        with pytest.raises(SystemExit) as ended:
+            main(["-C", str(tmp_path), words])
+        said = capsys.readouterr()
+        assert (ended.value.code or 0) == code
+        assert said.out.count("has a manifest and no dbt project: nothing of it can be run") == told, said.out
+    assert "Point its option project_dir" in said.out

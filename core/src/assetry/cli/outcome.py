@@ -49,8 +49,7 @@ def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterab
     view = progress.view
     for problem in view.problems:
         yield from _problem(problem)
-    for failure in view.failures:
-        yield from _failure(failure, graph)
+    yield from _failures(view.failures, graph)
     for check in view.checks:
         if not check.passed:
             yield from _check(check, graph)
@@ -66,17 +65,22 @@ def _problem(problem: Problem) -> Iterable[str]:
     yield ""
 
 
-def _failure(failure: Failed, graph: AssetGraph) -> Iterable[str]:
-    partition = f" [{failure.partition}]" if failure.partition else ""
-    yield f"{click.style('failed', fg='red', bold=True)}  {failure.key}{partition}"
-    yield from _indented(failure.message)
-    source = graph[failure.key].source if failure.key in graph else None
-    # A message often says the place already, and more exactly.
-    if source and source.partition(":")[0] not in failure.message:
-        yield f"    at {source}"
-    if failure.hint:
-        yield from _indented(failure.hint)
-    yield ""
+def _failures(failures: Iterable[Failed], graph: AssetGraph) -> Iterable[str]:
+    """Yield each failure once, with all assets that have it: what breaks a whole invocation is the same for each."""
+    alike: dict[tuple[str, str | None], list[Failed]] = {}
+    for failure in failures:
+        alike.setdefault((failure.message, failure.hint), []).append(failure)
+    for (message, hint), same in alike.items():
+        names = [f"{each.key} [{each.partition}]" if each.partition else each.key for each in same]
+        yield f"{click.style('failed', fg='red', bold=True)}  {listed(names, 5)}"
+        yield from _indented(message)
+        source = graph[same[0].key].source if len(same) == 1 and same[0].key in graph else None
+        # A message often says the place already, and more exactly.
+        if source and source.partition(":")[0] not in message:
+            yield f"    at {source}"
+        if hint:
+            yield from _indented(hint)
+        yield ""
 
 
 def _check(check: Checked, graph: AssetGraph) -> Iterable[str]:

@@ -6,17 +6,18 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, IntegrationError, rename_assets
 
 from assetry_dbt.manifest.assets import Placement, assets_of, project_name
-from assetry_dbt.manifest.code import CodeVersions, Surroundings
+from assetry_dbt.manifest.code import CodeVersions, Surroundings, code_version, short_hash
 from assetry_dbt.manifest.left_out import left_out_tests
 from assetry_dbt.manifest.manifest import Manifest, read_manifest
 from assetry_dbt.project.dbt_ls import listed_ids, only_listed
 from assetry_dbt.project.files import files_of
+from assetry_dbt.project.flags import BuildFlags
 from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
 from assetry_dbt.project.profile import read_yaml
 from assetry_dbt.project.project import DbtProject
@@ -65,12 +66,26 @@ def load(integration: Integration) -> Loaded:
     _tell_left_out(manifest, project)
     codes = CodeVersions(manifest, _surroundings(project))
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
+    flags = BuildFlags.read()
+    if flags.content or flags.window:
+        assets = [_flagged(asset, flags) for asset in assets]
     if project.key_prefix:
         assets = rename_assets(assets, {each.key: _prefixed(project.key_prefix, each.key) for each in assets})
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
     found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest)
     return found
+
+
+def _flagged(asset: Asset, flags: BuildFlags) -> Asset:
+    """Return an asset as the flags of the environment make it: built empty, a table is not the real one."""
+    config = asset.facets.get("config") or {}
+    mine = flags.of(asset.resource_type, config.get("incremental_strategy") == "microbatch")
+    if not asset.executable or not mine:
+        return asset
+    parts = {**asset.code_parts, "flags": short_hash(json.dumps(mine, sort_keys=True))}
+    metadata = {**asset.metadata, "flags": mine}
+    return replace(asset, code_parts=parts, code_version=code_version(parts), metadata=metadata)
 
 
 def _prefixed(prefix: str, key: AssetKey) -> AssetKey:

@@ -100,4 +100,4 @@ def assetry_io_url(integration: Integration) -> str | None:
     from assetry_dbt.warehouse import warehouse_url
 
     project = DbtProject.of(integration)
-    return warehouse_url(project.read_profile(), project.project_dir)
+    return warehouse_url(project.read_profile(), project.project_dir) if project.is_there else None

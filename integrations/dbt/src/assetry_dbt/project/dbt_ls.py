@@ -12,6 +12,7 @@ from assetry.plugin import Asset, AssetKey, IntegrationError
 from assetry_toolkit.commands import Command
 
 from assetry_dbt.project.files import files_of
+from assetry_dbt.project.flags import widening
 from assetry_dbt.project.manifest_stamp import manifest_made, read_stamp, write_stamp
 from assetry_dbt.project.project import DbtProject
 
@@ -77,7 +78,16 @@ def _ask(project: DbtProject) -> list[str]:
     from assetry_dbt.running.errors import fault
 
     command = find_dbt(project.dbt_executable) or (sys.executable, "-m", "dbt.cli.main")
-    args = ("ls", *project.arguments(), *selection_args(project), "--output", "json", "--output-keys", "unique_id")
+    args = (
+        "ls",
+        *project.arguments(),
+        *selection_args(project),
+        "--output",
+        "json",
+        "--output-keys",
+        "unique_id",
+        *widening(),
+    )
     # Quiet is a setting of all commands: given first, nothing but the list is printed.
     quiet = ("--quiet", "--no-send-anonymous-usage-stats", "--log-level-file", "none")
     words = (*command, *quiet, *args, "--log-path", str(project.target_path))

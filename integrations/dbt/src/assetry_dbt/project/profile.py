@@ -14,6 +14,7 @@ from typing import Any
 
 from assetry.plugin import IntegrationError, near_names
 
+from assetry_dbt.project.flags import from_environment
 from assetry_dbt.project.jinja import MissingEnvironmentError, RenderError, render
 
 
@@ -51,7 +52,7 @@ def find_profiles_dir(given: str | Path | None, project_dir: Path, root: Path) -
     dbt's order: what was given, DBT_PROFILES_DIR, the folder one stands in, ``~/.dbt``. The folder one stands in is
     taken to be the project's, then `root`, so that the answer does not depend on where a command was typed.
     """
-    named = given or os.environ.get("DBT_PROFILES_DIR")
+    named = given or from_environment("PROFILES_DIR")
     if named:
         return Path(os.path.normpath(root / Path(named).expanduser()))
     for folder in (project_dir, root, Path.home() / ".dbt"):
@@ -129,7 +130,7 @@ def choose_target(
     profile: Mapping[str, Any], target: str | None, file: Path, variables: Mapping[str, Any] | None = None
 ) -> str:
     """Return the target's name: the one given, DBT_TARGET, the profile's own, or ``default``, as dbt chooses."""
-    given = target or os.environ.get("DBT_TARGET")
+    given = target or from_environment("TARGET")
     return given or str(_render(profile.get("target") or "default", file, variables))
 
 

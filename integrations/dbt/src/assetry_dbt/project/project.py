@@ -13,6 +13,7 @@ from typing import Any
 from assetry.plugin import Integration, IntegrationError
 from assetry_toolkit.options import POSITIVE, TABLE, TEXT, TEXTS, Kind, checked_options, one_of
 
+from assetry_dbt.project.flags import BuildFlags, from_environment
 from assetry_dbt.project.jinja import RenderError, render
 from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
 
@@ -110,6 +111,11 @@ class DbtProject:
         """Return where the manifest is, or will be once dbt has parsed the project."""
         return self.manifest or self.target_path / "manifest.json"
 
+    @property
+    def is_there(self) -> bool:
+        """Tell whether there is a project, and not only the manifest of one: then nothing of it can be run."""
+        return (self.project_dir / "dbt_project.yml").is_file()
+
     def has_default_selector(self) -> bool:
         """Tell whether selectors.yml has a selector that dbt takes where a command names none; in doubt it has."""
         file = self.project_dir / "selectors.yml"
@@ -137,6 +143,8 @@ class DbtProject:
     def command(self, selection: Iterable[str] = (), full_refresh: bool = False) -> str:
         """Return the `dbt build` with these selection arguments, as one would type it in the project's folder.
 
+        Flags that the environment sets are among them.
+
         >>> shop = DbtProject(name="s", project_dir=Path("/s"), target_path=Path("/s/target"), target="prod")
         >>> shop.command(("--select", "fqn:s.staging.*"))
         "dbt build --target prod --select 'fqn:s.staging.*'"
@@ -151,12 +159,13 @@ class DbtProject:
             given += ["--target-path", os.path.relpath(self.target_path, self.project_dir)]
         if self.threads:
             given += ["--threads", str(self.threads)]
-        given += selection
-        return shlex.join(given + (["--full-refresh"] if full_refresh else []))
+        flags = BuildFlags.read()
+        given += [*selection, *flags.args()]
+        return shlex.join(given + (["--full-refresh"] if full_refresh and not flags.full_refresh else []))
 
     def read_profile(self) -> Profile:
         """Return the profile and target that dbt will use. Raises `IntegrationError` when there is none."""
-        name = self.profile or os.environ.get("DBT_PROFILE") or self.settings.get("profile")
+        name = self.profile or from_environment("PROFILE") or self.settings.get("profile")
         if not name:
             raise IntegrationError(
                 "dbt_project.yml names no profile.",
@@ -204,7 +213,7 @@ def _executable(root: Path, given: str | None) -> str | None:
 
 
 def _target_path(project_dir: Path, settings: Mapping[str, Any], options: Mapping[str, Any]) -> Path:
-    named = os.environ.get("DBT_TARGET_PATH") or settings.get("target-path") or "target"
+    named = from_environment("TARGET_PATH") or settings.get("target-path") or "target"
     try:
         return Path(os.path.normpath(project_dir / str(render(named, options.get("vars", {})))))
     except RenderError as error:

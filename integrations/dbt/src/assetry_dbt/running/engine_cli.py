@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -30,6 +31,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "DBT_LOG_CACHE_EVENTS": "false",
     "DBT_USE_COLORS": "false",
     "DBT_FAIL_FAST": "false",
+    "DBT_WRITE_JSON": "true",
     "PYTHONUNBUFFERED": "1",
 }
 
@@ -99,12 +101,20 @@ class CliEngine:
             (*self._command, *args, "--log-format", "json", "--log-level", "debug"),
             folder=self._project.project_dir,
             # Without a log file dbt still makes its folder; inside target it is not a new one.
-            environment={**ENVIRONMENT, "DBT_LOG_PATH": str(self._project.target_path)},
+            environment=_environment(self._project),
             merged=True,
             # An interrupt, never SIGTERM: at that dbt leaves its queries running in the warehouse.
             ask=signal.SIGINT,
             grace=GRACE,
         )
+
+
+def _environment(project: DbtProject) -> dict[str, str]:
+    # Without a log file dbt still makes its folder; inside target it is not a new one.
+    given = {**ENVIRONMENT, "DBT_LOG_PATH": str(project.target_path)}
+    # dbt 1.11 reads the longer name first, where somebody set it.
+    longer = {name.replace("DBT_", "DBT_ENGINE_", 1): value for name, value in given.items() if name[:4] == "DBT_"}
+    return {**given, **{name: value for name, value in longer.items() if name in os.environ}}
 
 
 class LogReader:

@@ -65,7 +65,13 @@ class InProcessEngine:
         return ("--log-level", "none", "--log-level-file", "none", *path, *_QUIET)
 
 
-_QUIET = ("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-fail-fast", "--no-log-cache-events")
+_QUIET = (
+    "--no-use-colors",
+    "--no-send-anonymous-usage-stats",
+    "--no-fail-fast",
+    "--no-log-cache-events",
+    "--write-json",
+)
 
 
 class DbtThread:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from assetry.plugin import Event, Invocation, RunContext, RunError
+from assetry.plugin import AssetKey, Event, IntegrationError, Invocation, Materialized, RunContext, RunError
 
 from assetry_dbt.loading import loaded
+from assetry_dbt.project.flags import widening
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.engine import choose
 from assetry_dbt.running.errors import fault
@@ -27,22 +29,29 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     hook), after the events of what it had done.
     """
     project = DbtProject.of(invocation.integration)
+    if not project.is_there:
+        raise IntegrationError(
+            f"Integration {invocation.integration.name!r} has a manifest and no dbt project: nothing of it can be run.",
+            where=str(project.project_dir),
+            hint="Point its option project_dir at the folder of the dbt project.",
+        )
     index = loaded(invocation.integration).index
     selection = selection_for(index, invocation)
     args = build_arguments(project, selection, invocation.full_refresh, context.options.get("threads"))
     nearby = (*invocation.assets, *invocation.inputs, *invocation.also)
+    flagged = {asset.key: asset.metadata["flags"] for asset in invocation.assets if "flags" in asset.metadata}
     story = Story(invocation, *_shown(project), partial(_test_of, index, nearby))
     with closing(choose(project).run(args, lambda: context.cancelled)) as reports:
         for report in reports:
-            yield from story.tell(report)
+            yield from (_flagged(event, flagged) for event in story.tell(report))
     ended = story.ended
     if ended is None:
         return
     results = read_run_results(project.target_path, ended.invocation_id) if story.needs_results else {}
     if ended.error is not None:
-        yield from story.known(results)
+        yield from (_flagged(event, flagged) for event in story.known(results))
         raise fault(project, "build", ended.error)
-    yield from story.rest(results)
+    yield from (_flagged(event, flagged) for event in story.rest(results))
     trouble = story.trouble()
     if trouble is not None:
         text = f"dbt build of {project.name!r} failed: {trouble.text}"
@@ -56,16 +65,26 @@ def build_arguments(
 
     >>> from pathlib import Path
     >>> shop = DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target"))
-    >>> build_arguments(shop, Selection(select=("fqn:shop.orders",)), full_refresh=True)
-    ('build', '--project-dir', '/shop', '--select', 'fqn:shop.orders', '--full-refresh')
+    >>> build_arguments(shop, Selection(select=("fqn:shop.orders",), indirect="empty"), full_refresh=True)[3:]
+    ('--select', 'fqn:shop.orders', '--indirect-selection', 'empty', '--full-refresh')
     """
     given = ["build", *project.arguments(), *selection.args()]
+    if selection.indirect is None:
+        given += ["--indirect-selection", "eager"]
+    given += widening(selection.resource_types)
     if full_refresh:
         given.append("--full-refresh")
     count = threads or project.threads
     if count:
         given += ["--threads", str(count)]
     return tuple(given)
+
+
+def _flagged(event: Event, flags: Mapping[AssetKey, Any]) -> Event:
+    """Return an event that says by which flags of the environment a table was made."""
+    if isinstance(event, Materialized) and event.key in flags:
+        return replace(event, metadata={**event.metadata, "flags": flags[event.key]})
+    return event
 
 
 def _test_of(index: Any, nearby: Any, reference: Any) -> str | None:

@@ -1,0 +1,80 @@
+"""What dbt takes from its environment: flags that change what a build makes, and such that would narrow it.
+
+dbt 1.11 reads ``DBT_ENGINE_EMPTY`` before ``DBT_EMPTY``, and so for each; `flags:` of dbt_project.yml has none of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+#: Flags without a value, and with one, that change what is in a table.
+_SWITCHES = ("EMPTY", "DEFER", "FAVOR_STATE")
+_VALUES = ("SAMPLE", "STATE", "DEFER_STATE")
+#: The window of models that dbt makes batch by batch.
+_WINDOW = ("EVENT_TIME_START", "EVENT_TIME_END")
+#: These mean nothing but beside `DEFER`.
+_OF_DEFER = frozenset({"FAVOR_STATE", "STATE", "DEFER_STATE"})
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+
+
+def from_environment(name: str) -> str | None:
+    """Return what the environment says of a setting of dbt; an empty text says nothing."""
+    return os.environ.get(f"DBT_ENGINE_{name}") or os.environ.get(f"DBT_{name}") or None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFlags:
+    """The flags that the environment sets and that change what a build makes; a switch has an empty text.
+
+    >>> BuildFlags({"EMPTY": "", "SAMPLE": "3 days"}, {}).args()
+    ('--empty', '--sample', '3 days')
+    """
+
+    content: Mapping[str, str]
+    window: Mapping[str, str]
+    full_refresh: bool = False
+
+    @classmethod
+    def read(cls) -> BuildFlags:
+        """Return the flags that the environment of this process sets."""
+        content = {name: "" for name in _SWITCHES if _is_set(name)}
+        content |= {name: value for name in _VALUES if (value := from_environment(name))}
+        if "DEFER" not in content:
+            content = {name: value for name, value in content.items() if name not in _OF_DEFER}
+        window = {name: value for name in _WINDOW if (value := from_environment(name))}
+        return cls(content, window, _is_set("FULL_REFRESH"))
+
+    def args(self) -> tuple[str, ...]:
+        """Return the flags as one would type them."""
+        given: list[str] = ["--full-refresh"] if self.full_refresh else []
+        for name, value in {**self.content, **self.window}.items():
+            given += [f"--{name.lower().replace('_', '-')}", *([value] if value else [])]
+        return tuple(given)
+
+    def of(self, resource_type: str, microbatch: bool) -> dict[str, str]:
+        """Return the flags that change what is in a table: one that is built so is not the real one.
+
+        >>> BuildFlags({"EMPTY": ""}, {"EVENT_TIME_START": "2024-01-01"}).of("model", False)
+        {'empty': 'true'}
+        """
+        found = (
+            {**self.content, **(self.window if microbatch else {})} if resource_type in ("model", "snapshot") else {}
+        )
+        return {name.lower(): value or "true" for name, value in found.items()}
+
+
+def widening(resource_types: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return arguments that undo what the environment leaves out of every selection; `resource_types` are its own.
+
+    A selection says what is to be built, all of it: a type that is left out besides would be a model that is not made.
+    """
+    every = ("--resource-type", "all") if from_environment("RESOURCE_TYPES") and not resource_types else ()
+    # Nothing is ever built of these; what the command line says takes the place of what the environment says.
+    none = ("--exclude-resource-type", "analysis") if from_environment("EXCLUDE_RESOURCE_TYPES") else ()
+    return (*every, *none)
+
+
+def _is_set(name: str) -> bool:
+    return (from_environment(name) or "").strip().lower() in _YES
