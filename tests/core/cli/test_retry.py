@@ -16,6 +16,15 @@ def test_it_runs_what_is_left(failing: Folder) -> None:
     assert failing.call("retry").stdout.startswith("Nothing is left of run ")
 
 
+def test_what_was_mended_above_what_is_left_is_named(failing: Folder) -> None:
+    failing.call("materialize", "-q", code=1)
+    assert "changed since" not in failing.call("retry", code=1).stderr
+    text = (failing.root / "shop_assets.py").read_text()
+    failing.write("shop_assets.py", text.replace("return [3, 1, 2]", "return [3, 1, 4]"))
+    told = failing.call("retry", code=1).stderr
+    assert "orders changed since and is not made again by a retry: `assetry materialize --stale` makes that" in told
+
+
 def test_a_run_may_be_named_by_its_beginning(failing: Folder) -> None:
     failing.call("materialize", "-q", code=1)
     run = failing.json("runs")["runs"][0]["run"]

@@ -32,7 +32,7 @@ from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import jobs_of, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Status, stale_keys, statuses
-from assetry.status.why import because, kept_rows
+from assetry.status.why import because, changed_above, kept_rows
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import InvocationFinished
 from assetry.types.invocations import InvocationGroup
@@ -407,6 +407,10 @@ class Project:
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
         return tuple(undone(run, self.graph, self.store.attempts(run.assets)))
+
+    def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
+        """Return what some assets are made from, near or far, and whose code changed since it was made."""
+        return tuple(changed_above(self.graph, self._statuses, keys))
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
         """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""

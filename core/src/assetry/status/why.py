@@ -8,6 +8,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.status.old_rows import warning
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
 
 
 def because(status: Status, asset: Asset) -> str:
@@ -29,5 +30,16 @@ def kept_rows(graph: AssetGraph, statuses: Iterable[Status], refreshed: bool) ->
         asset = graph[status.key]
         if not asset.incremental or (refreshed and asset.refreshable):
             continue
-        if any(reason.code == "code_changed" and reason.asset == status.key for reason in status.reasons):
+        if _has_changed(status):
             yield f"The code of `{status.key}`, which is incremental, changed; {warning(asset)}"
+
+
+def changed_above(graph: AssetGraph, statuses: Iterable[Status], keys: Iterable[AssetKey]) -> Iterator[AssetKey]:
+    """Yield what some assets are made from, near or far, and whose code changed since it was made."""
+    wanted = set(keys)
+    above = {graph.keys[i] for i in graph.ancestors([graph.index(key) for key in wanted])}
+    yield from (each.key for each in statuses if each.key in above and each.key not in wanted and _has_changed(each))
+
+
+def _has_changed(status: Status) -> bool:
+    return any(reason.code == "code_changed" and reason.asset == status.key for reason in status.reasons)

@@ -6,6 +6,7 @@ from assetry.cli.command import run_argument, verb
 from assetry.cli.outcome import carry_out
 from assetry.cli.runs.materialize import say_nothing
 from assetry.cli.session import Session
+from assetry.cli.text import listed
 
 
 def retry_run(session: Session, run: str | None) -> int:
@@ -23,6 +24,13 @@ def retry_run(session: Session, run: str | None) -> int:
                 f"It failed all the same: {problem}\nTo have that done as well, run `assetry materialize` again."
             )
         return 0
+    changed = project.changed_above(project.undone(found))
+    if changed:
+        # It was made in the run, so it is not left of it; but a mistake may have been mended there.
+        session.note(
+            f"{listed(changed)} changed since and {'is' if len(changed) == 1 else 'are'} not made again by a retry: "
+            "`assetry materialize --stale` makes that, and what is below."
+        )
     return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event))
 
 
