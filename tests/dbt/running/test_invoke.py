@@ -223,3 +223,18 @@ def test_what_is_made_in_part_and_a_failed_hook_are_failures(workbench: Callable
     compiled = "target/compiled/troubles/dbt_project.yml/hooks/troubles-on-run-end-1.sql"
     assert compiled in str(caught.value)
     assert "no_such_schema" in (bench.folder / compiled).read_text()
+
+
+def test_a_failed_batch_is_not_forgotten_when_only_newer_ones_are_made(workbench: Callable[..., Any]) -> None:
+    files = {**TROUBLES, "dbt_project.yml": "name: troubles\nprofile: troubles\nmodels: {+materialized: table}\n"}
+    bench = workbench(files)
+    assert any(isinstance(event, Failed) for event in bench.run("days", "batched"))
+    model = bench.folder / "models" / "batched.sql"
+    model.write_text(model.read_text().replace("'boom'", "'2'").replace("config(", "config(lookback=0, "))
+    (failed,) = [event for event in bench.run("batched") if isinstance(event, (Failed, Materialized))]
+    assert isinstance(failed, Failed)
+    assert "failed in an earlier run and was not made since" in failed.message
+    command = failed.message.partition("`dbt ")[2].partition("`")[0].split()
+    by_hand = bench.engine().run((command[0], *bench.project.arguments(), *command[1:]), lambda: False)
+    assert list(by_hand)[-1].success
+    assert any(isinstance(event, Materialized) for event in bench.run("batched")), "another dbt has made it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from assetry.plugin import (
@@ -60,7 +60,7 @@ class Story:
 
     Feed every report to `tell` in order; when dbt has ended, `rest` compares what was asked with what was reported, and
     `trouble` says what else failed. `folder` and `target_dir` are the project's folder and target, as people should
-    read them in hints.
+    read them in hints. Of `doubted` nodes only run_results.json is believed that they were made.
 
     >>> from assetry.plugin import Integration
     >>> shop = Integration("shop", "dbt")
@@ -76,6 +76,7 @@ class Story:
         folder: str = "",
         target_dir: str = "target",
         test_of: Callable[[CheckRef], str | None] | None = None,
+        doubted: Collection[str] = (),
     ) -> None:
         self._assets = {
             str(asset.spec["unique_id"]): asset
@@ -85,6 +86,7 @@ class Story:
         self._by_key = {asset.key: asset for asset in self._assets.values()}
         self._checks = asked_checks(invocation, test_of)
         self._folders = (folder, target_dir)
+        self._doubted = doubted
         self._batches = Batches()
         #: How each node came out, by the last that was heard of it.
         self._heard: dict[str, NodeFinished] = {}
@@ -126,7 +128,8 @@ class Story:
     def known(self, results: Mapping[str, NodeFinished]) -> Iterator[Event]:
         """Yield what `results`, the run_results.json by unique id, says that was not told, or was told otherwise."""
         for unique_id, finished in tuple(self._withheld.items()):
-            yield from self._fail(unique_id, results.get(unique_id) or finished)
+            del self._withheld[unique_id]
+            yield from self._finish(results.get(unique_id) or finished, last=True)
         for unique_id, finished in results.items():
             before = self._heard.get(unique_id)
             if unique_id in self._strangers and finished.message:
@@ -182,6 +185,8 @@ class Story:
             # dbt 2 gives its message in run_results.json only; that asset's failure waits for it.
             self._failed.add(self._assets[unique_id].key)
             self._withheld[unique_id] = finished
+        elif unique_id in self._doubted and not last:
+            self._withheld[unique_id] = finished
         elif finished.status in MADE:
             yield from self._made(self._assets[unique_id], finished)
         elif finished.status in LEFT_OUT:
@@ -200,7 +205,6 @@ class Story:
         asset = self._assets[unique_id]
         self._failed.add(asset.key)
         self._explained = True
-        self._withheld.pop(unique_id, None)
         message = self._batches.message(finished) or f"dbt reported {finished.status!r} without a message."
         yield Failed(asset.key, _plain(message) or "", failure_hint(asset, *self._folders))
 

@@ -18,6 +18,7 @@ from assetry_dbt.running.engine import choose
 from assetry_dbt.running.errors import fault
 from assetry_dbt.running.events import Story
 from assetry_dbt.running.reports import read_run_results
+from assetry_dbt.running.unmade_batches import latest, read_unmade, write_unmade
 from assetry_dbt.selecting.search import Selection, selection_for
 
 
@@ -40,7 +41,8 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     args = build_arguments(project, selection, invocation.full_refresh, context.options.get("threads"))
     nearby = (*invocation.assets, *invocation.inputs, *invocation.also)
     flagged = {asset.key: asset.metadata["flags"] for asset in invocation.assets if "flags" in asset.metadata}
-    story = Story(invocation, *_shown(project), partial(_test_of, index, nearby))
+    unmade = read_unmade(project.target_path)
+    story = Story(invocation, *_shown(project), partial(_test_of, index, nearby), unmade.batches)
     with closing(choose(project).run(args, lambda: context.cancelled)) as reports:
         for report in reports:
             yield from (_flagged(event, flagged) for event in story.tell(report))
@@ -48,6 +50,10 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     if ended is None:
         return
     results = read_run_results(project.target_path, ended.invocation_id) if story.needs_results else {}
+    if results:
+        unmade = latest(unmade, project.target_path, invocation.full_refresh)
+        write_unmade(project.target_path, unmade)
+        results |= unmade.outcomes(each for each, made in results.items() if made.status == "success")
     if ended.error is not None:
         yield from (_flagged(event, flagged) for event in story.known(results))
         raise fault(project, "build", ended.error)
