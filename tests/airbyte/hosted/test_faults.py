@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from assetry.plugin import Asset, Failed, Handle, IntegrationError, Started
+from assetry.plugin import Asset, Failed, Handle, IntegrationError, Materialized, Started
 from assetry_airbyte import plugin
 from assetry_airbyte.testing import LOGIN_PAGE, FakeAirbyte, FakeClock, FakeConnection, Fault
 from assetry_toolkit.live_objects import keep
@@ -166,7 +166,8 @@ def test_row_10_a_job_that_was_cancelled_elsewhere_has_not_failed(place: Place) 
 
 def test_row_12_states_that_are_new_are_waited_for(place: Place) -> None:
     connection = shop(place, statusReason="x")
-    connection.script = ["running", "defragmenting", "defragmenting", "succeeded"]
+    connection.script = ["running", "running", "running", "succeeded"]
+    place.airbyte.fail("GET /jobs/1", Fault(patch={"status": "defragmenting"}), times=2)
     outcome = sync(place, connection)
     assert outcome.made
     assert outcome.said.count("defragmenting") == 1
@@ -174,12 +175,13 @@ def test_row_12_states_that_are_new_are_waited_for(place: Place) -> None:
 
 
 def test_row_12_other_unknown_words_are_kept_as_text(place: Place) -> None:
-    connection = shop(place, schedule={"scheduleType": "lunar"})
-    connection.streams[0]["syncMode"] = "quantum_append"
+    connection = shop(place)
+    odd = {"streams": [{"name": "users", "syncMode": "quantum_append"}]}
+    new = Fault(patch={"schedule": {"scheduleType": "lunar"}, "configurations": odd})
+    place.airbyte.fail("GET /connections/.*", new, Fault(patch={"status": "hibernating"}))
     asset = place.load(connection)[0]
     assert asset.metadata["sync_mode"] == "quantum_append"
     assert asset.metadata["schedule"] == "lunar"
-    connection.fields["status"] = "hibernating"
     (again, _) = place.load(connection, name="again")
     assert not again.executable
     assert again.metadata["unusable"] == "hibernating"
@@ -200,6 +202,21 @@ def test_row_13_missing_null_new_and_oddly_typed_fields_are_no_matter(place: Pla
     outcome = place.run(invocation)
     assert outcome.error is None
     assert outcome.made == {"shop/users", "shop/orders"}
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_a_job_that_succeeded_without_a_count_is_warned_about(place: Place, internal: bool) -> None:
+    place.airbyte.internal = internal
+    connection = shop(place)
+    invocation = place.invocation(place.load(connection))
+    silent = Fault(patch={"rowsSynced": ..., "bytesSynced": ...})
+    place.airbyte.fail("(GET|POST) /jobs(/1)?", *[Fault()] * 2, *[silent] * 4)
+    outcome = place.run(invocation)
+    assert outcome.made == {"shop/users", "shop/orders"}
+    [job] = {event.metadata["job"] for event in outcome.of(Materialized)}
+    # By stream it is known all the same.
+    assert ("tells neither rows nor bytes" in outcome.said) is not internal
+    assert {event.data_version for event in outcome.of(Materialized)} == {f"job:{job}"}
 
 
 def test_row_13_an_answer_without_a_status_is_no_answer(place: Place) -> None:
@@ -349,7 +366,7 @@ def test_row_21_a_login_page_is_told_apart(place: Place, fault: Fault) -> None:
 
 def test_row_22_pages_are_counted_by_us_and_repeats_left_out(place: Place) -> None:
     for number in range(230):
-        place.airbyte.add_connection(f"c{number}", ["t"], destination="d")
+        place.airbyte.add_connection(f"c{number}", [f"t{number}"], destination="d")
     first = place.airbyte.answer("GET", "/connections", {"limit": "100", "offset": "50"}, None)
     place.airbyte.fail("GET /connections", Fault(), Fault(status=200, body=first))  # the pages shifted meanwhile
     assets = place.load(workspace_id=place.airbyte.workspace)
@@ -431,7 +448,7 @@ def test_row_25_each_destination_is_read_once_and_four_requests_at_a_time(place:
 
     destinations = [place.airbyte.add_destination("postgres", database=f"db{n}") for n in range(12)]
     for number in range(150):
-        place.airbyte.add_connection(f"c{number}", ["t"], destination=destinations[number % 12])
+        place.airbyte.add_connection(f"c{number}", [f"t{number}"], destination=destinations[number % 12])
     place.airbyte.fail("GET /destinations/.*", Fault(delay=0.05), times=12)
     place.load(workspace_id=place.airbyte.workspace, http_client=keep(Counting()))
     asked = [each.path for each in place.airbyte.requests("GET /destinations")]

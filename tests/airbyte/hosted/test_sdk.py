@@ -12,6 +12,7 @@ from assetry_airbyte.hosted.api.service import service_for
 from assetry_airbyte.hosted.sdk import options_of
 from assetry_airbyte.hosted.settings import Options
 from assetry_airbyte.testing import FakeAirbyte
+from assetry_airbyte.testing.destinations import CONFIGURATIONS
 
 from tests.airbyte.conftest import Place, RunOf
 
@@ -50,6 +51,8 @@ def test_the_official_sdk_sees_the_same_connections_jobs_and_results(place: Plac
             streams = [(each.name, each.namespace) for each in other.configurations.streams or ()]
             assert [(each.name, each.namespace) for each in mine.streams] == streams
             assert service.connection(id_) == mine
+            alone = sdk.connections.get_connection(request=api.GetConnectionRequest(connection_id=id_))
+            assert alone.connection_response == other
         (mine_job,) = service.jobs(connection.id)
         single = sdk.jobs.get_job(request=api.GetJobRequest(job_id=1)).job_response
         (their_job,) = sdk.jobs.list_jobs(request=api.ListJobsRequest(connection_id=connection.id)).jobs_response.data  # type: ignore[union-attr]
@@ -58,6 +61,20 @@ def test_the_official_sdk_sees_the_same_connections_jobs_and_results(place: Plac
         assert made.job_response.job_id == single.job_id == their_job.job_id == mine_job.id == 1
         assert single.status.value == their_job.status.value == mine_job.status == "succeeded"
         assert single.rows_synced == their_job.rows_synced == mine_job.rows == 7
+
+
+def test_the_official_sdk_sees_the_same_destinations(place: Place) -> None:
+    sdk = application(place.airbyte)
+    with service_for(Options.of(place.integration()), RunOf().secret) as service:
+        for kind in CONFIGURATIONS:
+            id_ = place.airbyte.add_destination(kind)
+            theirs = sdk.destinations.get_destination(request=api.GetDestinationRequest(destination_id=id_))
+            mine, other = service.destination(id_), theirs.destination_response
+            assert other is not None
+            assert (mine.id, mine.name, mine.type) == (other.destination_id, other.name, other.destination_type)
+            shown = other.configuration.model_dump(by_alias=True)
+            # The SDK fills in what the API did not say, so it may know more.
+            assert mine.config.items() <= shown.items()
 
 
 def _read(given: Any) -> Any:

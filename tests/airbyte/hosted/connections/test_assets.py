@@ -83,7 +83,9 @@ def test_what_a_connection_says_is_metadata(place: Place) -> None:
 
 
 def test_mappers_and_whatever_else_is_new_are_no_matter(place: Place) -> None:
-    stream = {"name": "users", "mappers": [{"type": "hashing", "mapperConfiguration": {}}], "novel": 1}
+    renamed = {"originalFieldName": "mail", "newFieldName": "email"}
+    mapper = {"type": "field-renaming", "mapperConfiguration": renamed}
+    stream = {"name": "users", "mappers": [mapper], "novel": 1}
     connection = place.airbyte.add_connection("Shop", [stream], tags=[], quota={"x": 1})
     assert keys(place.load(connection)) == ["shop/users"]
 
@@ -92,6 +94,46 @@ def test_assets_are_plain_data(place: Place) -> None:
     for asset in place.load(place.airbyte.add_connection("Shop", STREAMS)):
         assert pickle.loads(pickle.dumps(asset)) == asset
         assert from_json(Asset, json.loads(json.dumps(to_json(asset)))) == asset
+
+
+@pytest.mark.parametrize(("kind", "names"), [("snowflake", ("users", "Users")), ("redshift", ("my users", "my_Users")),
+                                             ("duckdb", ("users", "Users")), ("bigquery", ("a.b", "a-b"))])  # fmt: skip
+def test_streams_whose_tables_are_one_are_refused(place: Place, kind: str, names: tuple[str, str]) -> None:
+    destination = place.airbyte.add_destination(kind)
+    connection = place.airbyte.add_connection("Shop", names, destination=destination)
+    with pytest.raises(DefinitionError, match="Two streams are loaded into one table") as caught:
+        place.load(connection)
+    assert f"{names[0]!r} and {names[1]!r} of connection 'Shop'" in caught.value.message
+    # As the hint says.
+    assert len(place.load(connection, destination_tables=[names[0]])) == 1
+    assert len(place.load(connection, destinations={destination: {"join": False}}, name="other")) == 2
+
+
+def test_names_that_differ_by_case_are_two_tables_where_the_destination_has_two(place: Place) -> None:
+    destination = place.airbyte.add_destination("bigquery")
+    assert len(place.load(place.airbyte.add_connection("Shop", ["users", "Users"], destination=destination))) == 2
+
+
+def test_connections_that_load_one_table_are_refused_unless_one_is_off(place: Place) -> None:
+    destination = place.airbyte.add_destination("snowflake")
+    for name in ("Old", "New"):
+        connection = place.airbyte.add_connection(name, ["users"], destination=destination)
+    with pytest.raises(DefinitionError, match="'users' of connection 'Old' and 'users' of connection 'New'"):
+        place.load(workspace_id=place.airbyte.workspace)
+    assert len(place.load(workspace_id=place.airbyte.workspace, names=["New"])) == 1
+    connection.fields["status"] = "inactive"
+    assert len(place.load(workspace_id=place.airbyte.workspace, name="again")) == 2
+
+
+def test_connections_that_only_add_to_one_table_may(place: Place) -> None:
+    destination = place.airbyte.add_destination("snowflake")
+    adding = {"name": "users", "syncMode": "incremental_append"}
+    for name in ("North", "South"):
+        place.airbyte.add_connection(name, [adding], destination=destination)
+    assert len({asset.relation for asset in place.load(workspace_id=place.airbyte.workspace)}) == 1
+    place.airbyte.add_connection("Whole", ["users"], destination=destination)
+    with pytest.raises(DefinitionError, match="'North' and 'users' of connection 'Whole'"):
+        place.load(workspace_id=place.airbyte.workspace, name="again")
 
 
 # -- tables by name --------------------------------------------------------------------------------------------------

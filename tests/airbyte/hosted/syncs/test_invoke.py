@@ -17,7 +17,7 @@ import pytest
 from assetry import Project, asset
 from assetry.plugin import Asset, AssetKey, Invocation, Observed, Relation
 from assetry_airbyte import plugin
-from assetry_airbyte.testing import FakeAirbyte, FakeConnection
+from assetry_airbyte.testing import FakeAirbyte, FakeConnection, Fault
 
 from tests.airbyte.conftest import Place, RunOf
 
@@ -66,7 +66,8 @@ def test_near_misses_are_told(place: Place) -> None:
 
 def test_the_ways_to_join_by_hand(place: Place) -> None:
     connection = lake(place)
-    place.airbyte.destinations[connection.destination] = {"kind": "customised", "config": {}}
+    custom = Fault(patch={"destinationType": "customised", "configuration": {}})
+    place.airbyte.fail("GET /destinations/.*", custom, times=10)
     by_option = place.load(connection, destinations={"customised": {"database": "lake", "schema": "raw"}})
     assert by_option[0].relation == ("lake", "raw", "users")
     from assetry_airbyte.hosted.connections.loading import load

@@ -20,7 +20,8 @@ def is_poll(method: str, path: str) -> bool:
 def test_five_connections_of_200_streams_are_five_posts_and_at_most_a_request_a_second(place: Place) -> None:
     destination = place.airbyte.add_destination("postgres", database="d")
     for number in range(5):
-        place.airbyte.add_connection(f"c{number}", STREAMS, destination=destination).seconds = 600.0
+        prefix = f"c{number}_"
+        place.airbyte.add_connection(f"c{number}", STREAMS, destination=destination, prefix=prefix).seconds = 600.0
     assets = place.load(workspace_id=place.airbyte.workspace)
     with Project(assets, root=place.root, executor="threads:5") as project:
         assert project.plan().count == 5

@@ -129,6 +129,10 @@ class FakeAirbyte(World):
         return kind == "Bearer" and self._tokens.get(value, -1.0) > self.now()
 
 
+#: A header by which a proxy in between tells a fault that a test asked for.
+_MARK = {"X-Fault": "yes"}
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -160,12 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and (fault.drop or fault.status is not None):
             if fault.carried_out:
                 self._truth(seen, base)
-            self._drop() if fault.drop else self._send(fault.status or 200, fault.body, fault.headers)
+            self._drop() if fault.drop else self._send(fault.status or 200, fault.body, {**_MARK, **fault.headers})
             return
         status, told = self._truth(seen, base)
-        if fault is not None and fault.patch is not None and isinstance(told, dict):
-            told = {name: value for name, value in {**told, **fault.patch}.items() if value is not ...}
-        self._send(status, told, {})
+        patched = fault is not None and fault.patch is not None and isinstance(told, dict)
+        if fault is not None and patched:
+            told = {name: value for name, value in {**told, **(fault.patch or {})}.items() if value is not ...}
+        self._send(status, told, _MARK if patched else {})
 
     do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - the names that http.server looks for
 

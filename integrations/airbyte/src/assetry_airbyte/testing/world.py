@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from assetry_airbyte.testing.destinations import configuration
+
 TERMINAL = ("succeeded", "failed", "cancelled")
 
 
@@ -96,7 +98,7 @@ class World:
     # -- setting it up -----------------------------------------------------------------------------------------------
 
     def add_destination(self, kind: str = "postgres", **config: Any) -> str:
-        """Add a destination and return its id."""
+        """Add a destination and return its id; what its kind needs beyond `config` is filled in."""
         with self.lock:
             id_ = self._id()
             self.destinations[id_] = {"kind": kind, "config": config}
@@ -206,7 +208,7 @@ class World:
             }
             for each in of.fields.get("tags", ())
         ]
-        return {
+        told = {
             "connectionId": of.id,
             "name": of.name,
             "sourceId": of.source,
@@ -217,13 +219,14 @@ class World:
             "dataResidency": "us",
             "nonBreakingSchemaUpdatesBehavior": "ignore",
             "namespaceDefinition": "source",
-            "namespaceFormat": None,
-            "prefix": None,
             "createdAt": 1700000000,
             **of.fields,
             "tags": tags,
-            "configurations": {"streams": [{"syncMode": "full_refresh_overwrite", **each} for each in of.streams]},
+            "configurations": {
+                "streams": [_given({"syncMode": "full_refresh_overwrite", **each}) for each in of.streams]
+            },
         }
+        return _given(told)
 
     def _destination(self, id_: str) -> Any:
         found = self.destinations.get(id_)
@@ -236,7 +239,7 @@ class World:
             "definitionId": str(uuid.uuid5(uuid.NAMESPACE_DNS, found["kind"])),
             "workspaceId": self.workspace,
             "createdAt": 1700000000,
-            "configuration": {**found["config"], "password": "******"},
+            "configuration": configuration(found["kind"], found["config"]),
         }
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
@@ -362,6 +365,11 @@ class World:
                 for namespace, name in self._namespaces(job)
             ]
         }
+
+
+def _given(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without what there is none of, as Airbyte answers."""
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _page(found: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:

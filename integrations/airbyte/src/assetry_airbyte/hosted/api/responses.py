@@ -31,6 +31,11 @@ class Stream(NamedTuple):
     object_name: str | None = None
 
     @property
+    def adds(self) -> bool:
+        """Tell whether a sync only adds rows, so that several connections may fill one table."""
+        return self.sync_mode in ("full_refresh_append", "incremental_append")
+
+    @property
     def overwrites(self) -> bool:
         """Tell whether each sync replaces the table, so that a sync of no rows leaves an empty one."""
         return self.sync_mode == "full_refresh_overwrite"

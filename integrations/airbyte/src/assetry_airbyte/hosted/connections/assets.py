@@ -109,6 +109,8 @@ class _Maker:
     options: Options
     snapshot: Snapshot
     relation: RelationOf | None
+    #: What is loaded into each table of each destination: connection and stream.
+    _taken: dict[tuple[str, tuple[str | None, ...]], tuple[Connection, Stream]] = field(default_factory=dict)
 
     def streams(self, connection: Connection, part: str | None) -> Iterable[Asset]:
         """Yield an asset for each stream of a connection."""
@@ -212,6 +214,12 @@ class _Maker:
 
     def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
         connection = shared.connection
+        relation = shared.tables.of(stream) if self.relation is None else self._relation(stream, shared)
+        if relation is not None and connection.usable and connection.destination is not None:
+            place = relation.folded if shared.tables.folds_case else tuple(relation)
+            first = self._taken.setdefault((connection.destination, place), (connection, stream))
+            if first[1] is not stream and not (first[0] is not connection and first[1].adds and stream.adds):
+                raise self._one_table(relation, first, (connection, stream))
         return Asset(
             key=key,
             kind=KIND,
@@ -222,9 +230,27 @@ class _Maker:
             group=connection.name,
             tags=connection.tags,
             metadata=shared.metadata_of(stream),
-            relation=shared.tables.of(stream) if self.relation is None else self._relation(stream, shared),
+            relation=relation,
             executable=connection.usable,
             resource_type="stream",
+        )
+
+    def _one_table(
+        self, relation: Relation, one: tuple[Connection, Stream], other: tuple[Connection, Stream]
+    ) -> DefinitionError:
+        (first, stream), (second, its) = one, other
+        told = f"{_told(stream)} and {_told(its)} of connection {first.name!r}"
+        if second is not first:
+            told = f"{_told(stream)} of connection {first.name!r} and {_told(its)} of connection {second.name!r}"
+        return DefinitionError(
+            f"Two streams are loaded into one table, {relation}: {told}.",
+            where=f"integration {self.options.name!r}",
+            hint=(
+                "Give one of them another namespace or prefix in Airbyte, or disable it, then `assetry airbyte pull`; "
+                "or define one of them only (destination_tables, names). Where these are two tables, say which, or "
+                "that it is not known (join = false): "
+                f'[integrations.{self.options.name}.destinations."{first.destination}"].'
+            ),
         )
 
     def _relation(self, stream: Stream, shared: _Shared) -> Relation | None:
@@ -244,6 +270,10 @@ class _Maker:
             return None
         names = (connection.destination, destination and destination.name, destination and destination.type, "*")
         return next((given[name] for name in names if name and name in given), None)
+
+
+def _told(stream: Stream) -> str:
+    return repr(f"{stream.namespace}.{stream.name}" if stream.namespace else stream.name)
 
 
 @dataclass(slots=True)

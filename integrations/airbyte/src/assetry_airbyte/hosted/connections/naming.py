@@ -20,6 +20,9 @@ from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 #: Destinations whose results are files and no tables: nothing is joined to them.
 FILES = ("s3", "gcs", "azure-blob-storage", "s3-data-lake", "gcs-data-lake", "local-json", "csv", "sftp-json")
 
+#: Destinations to which names are the same whose letters differ by case only.
+FOLDING = ("duckdb", "motherduck", "databricks", "mssql")
+
 
 class Rule(NamedTuple):
     """How one destination names things: its database, the schema of a namespace, the table of a name.
@@ -91,6 +94,8 @@ class Tables:
         self._rule: Rule | None = None if kind in FILES else RULES.get(kind, _other)(config)
         if self._override.get("join") is False:
             self._rule = None
+        #: Whether upper and lower case are the same there; where it is not known they are not.
+        self.folds_case = kind in FOLDING
         #: By the source's namespace, of which a connection has few: namespace, schema, and how tables are named in it.
         self._places: dict[str | None, tuple[str | None, str | None, Callable[[str], str | None]]] = {}
 

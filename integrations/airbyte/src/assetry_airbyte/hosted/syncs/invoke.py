@@ -132,6 +132,12 @@ class _Turn:
         result = _Result(connection, job, facts, not run.ours, syncs.url)
         along = self.invocation.also if self.options.on_unselected == "materialize" else ()
         made = [asset for asset in (*asked, *along) if asset.key in found and result.made(found[asset.key])]
+        if made and result.silent:
+            yield Log(
+                f"Job {job.id} of {connection.name!r} succeeded, and Airbyte tells neither rows nor bytes of it: what "
+                "it moved is not known, so its tables count as changed. Look at it in Airbyte.",
+                "warning",
+            )
         told = versions(self.service, streams, connection.id, job, facts, [found[asset.key] for asset in made])
         ours = {asset.key for asset in asked}
         for asset in (*asked, *along):
@@ -182,6 +188,12 @@ class _Result:
     def _of(self, stream: Stream) -> StreamFacts:
         known = self.facts.streams if self.facts is not None else {}
         return known.get((stream.namespace, stream.name), StreamFacts())
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether nothing is known of how much a job moved that succeeded."""
+        counted = self.facts is not None and any(each.rows is not None for each in self.facts.streams.values())
+        return self.job.succeeded and self.job.rows is None and self.job.bytes is None and not counted
 
     def made(self, stream: Stream) -> bool:
         """Tell whether the table was loaded to its end."""
