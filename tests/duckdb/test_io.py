@@ -354,3 +354,9 @@ def test_the_database_is_called_as_duckdb_calls_it(tmp_path: Path) -> None:
 def test_claims_its_scheme_only() -> None:
     assert assetry_open_io("postgresql://x") is None
     assert isinstance(assetry_open_io("duckdb:x"), DuckDBIO)
+
+
+def test_partitions_that_come_at_once_are_all_kept(io: DuckDBIO) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: io.save(python(), pa.table({"n": [n], f"c{n % 2}": ["x"]}), str(n)), range(6)))
+    assert sorted(io.load(python())["n"].to_pylist()) == list(range(6))

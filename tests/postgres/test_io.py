@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -200,8 +201,6 @@ def test_an_asset_of_another_database_is_refused(io: PostgresIO) -> None:
 
 
 def test_threads_may_write_the_first_tables_of_a_schema_at_once(io: PostgresIO) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: io.save(python(f"t{n}"), pa.table({"n": [n]})), range(8)))
     assert [io.load(python(f"t{n}")).to_pylist() for n in range(8)] == [[{"n": n}] for n in range(8)]
@@ -345,3 +344,9 @@ def test_a_partition_that_needs_a_wider_type_below_a_view_is_refused(io: Postgre
     with pytest.raises(ValueStoreError, match=r"'id' of .* is bigint and cannot become double.*raw\.seen stands on it"):
         io.save(python(), pa.table({"id": [0.5]}), "3")
     assert sorted(run(database, "SELECT id FROM raw.seen")) == [(1,), (2,)]
+
+
+def test_partitions_that_come_at_once_are_all_kept(io: PostgresIO) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: io.save(python(), pa.table({"n": [n], f"c{n % 2}": ["x"]}), str(n)), range(6)))
+    assert sorted(io.load(python())["n"].to_pylist()) == list(range(6))

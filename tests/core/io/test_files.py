@@ -512,3 +512,11 @@ def test_files_keep_any_name_of_a_column(files: FileIO, names: list[str]) -> Non
     table = pa.table([[1]] * len(names), names=names)
     files.save(python(), table)
     assert files.load(python()).equals(table)
+
+
+@pytest.mark.parametrize("place", ["files", "memory"])
+def test_partitions_that_come_at_once_are_all_kept(place: str, tmp_path: Path) -> None:
+    io = FileIO(tmp_path) if place == "files" else MemoryIO()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: io.save(python(), pa.table({"n": [n]}), str(n)), range(64)))
+    assert sorted(io.load(python())["n"].to_pylist()) == list(range(64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from typing import Any, Literal
 
 from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
@@ -27,6 +28,7 @@ class MemoryIO:
 
     def __init__(self) -> None:
         self._values: dict[AssetKey, dict[str | None, Any]] = {}
+        self._lock = threading.Lock()
 
     def relation(self, asset: Asset) -> Relation | None:  # noqa: ARG002 - memory is not a warehouse
         """Return None: nothing is in a warehouse."""
@@ -53,12 +55,13 @@ class MemoryIO:
             except Exception:  # what cannot be pickled can still be kept here; it only counts as new each time
                 version = None
             saved = Saved(version, None, {"type": type(value).__qualname__})
-        kept = self._values.get(asset.key, {})
-        others: dict[str | None, Any] = (
-            {} if partition is None else {name: each for name, each in kept.items() if name is not None}
-        )
-        others[partition] = value
-        self._values[asset.key] = others
+        with self._lock:
+            kept = self._values.get(asset.key, {})
+            others: dict[str | None, Any] = {}
+            if partition is not None:
+                others = {name: each for name, each in kept.items() if name is not None}
+            others[partition] = value
+            self._values[asset.key] = others
         return saved
 
     def close(self) -> None:

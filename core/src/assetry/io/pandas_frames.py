@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ValueStoreError
@@ -59,7 +60,7 @@ def pandas_to_arrow(frame: Any, name: str) -> pa.Table:
         # Text is text: only what Arrow has made something else of may have been changed by that.
         text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         if frame.dtypes.iloc[i].name == "object" and not text:
-            why = changed(frame.iloc[:, i].array)
+            why = changed(frame.iloc[:, i].to_numpy().tolist())
             if why is not None:
                 raise _unkept(name, field.name, why)
     return table
@@ -98,7 +99,7 @@ def _bad_column(pa: Any, frame: Any, name: str) -> ValueStoreError:
 # -- what Arrow changes when it reads Python values -------------------------------------------------------------------
 
 
-def changed(values: Iterable[Any]) -> str | None:
+def changed(values: Sequence[Any]) -> str | None:
     """Return, in words, what Arrow would change of Python values in one column; None when nothing.
 
     >>> import datetime
@@ -107,8 +108,8 @@ def changed(values: Iterable[Any]) -> str | None:
     >>> changed([{"a": 1}, {"b": 2}])
     'has dicts of different keys'
     """
-    values = values if isinstance(values, list) else list(values)
-    classes = {each for each in set(map(type, values)) if each.__name__ not in _MISSING}
+    types = set(map(type, values))
+    classes = {each for each in types if each.__name__ not in _MISSING}
     kinds = {each: _kind(each) for each in classes}
     if (
         float in classes
@@ -121,8 +122,10 @@ def changed(values: Iterable[Any]) -> str | None:
         return f"mixes {' and '.join(sorted(each.__name__ for each in kinds))}"
     if not found:
         return None
-    there = [each for each in values if type(each) in kinds]
-    return _CHANGES.get(found.pop(), lambda _: None)(there)
+    look = _CHANGES.get(found.pop())
+    if look is None:
+        return None
+    return look(values if len(kinds) == len(types) else [each for each in values if type(each) in kinds])
 
 
 def _kind(cls: type) -> str:
@@ -137,10 +140,10 @@ def _changed_times(values: Sequence[Any]) -> str | None:
 
 def _finer(values: Sequence[Any]) -> str | None:
     # Only pandas' own values have nanoseconds, and Arrow reads them as those of Python.
-    fine = any(getattr(each, "nanosecond", 0) or getattr(each, "nanoseconds", 0) for each in values)
-    return (
-        "has nanoseconds in Python objects (pandas.to_datetime or to_timedelta make a column of them)" if fine else None
-    )
+    own = {each for each in set(map(type, values)) if each.__name__ in ("Timestamp", "Timedelta")}
+    if own and any(getattr(each, "nanosecond", 0) or getattr(each, "nanoseconds", 0) for each in values):
+        return "has nanoseconds in Python objects (pandas.to_datetime or to_timedelta make a column of them)"
+    return None
 
 
 def _changed_hours(values: Sequence[Any]) -> str | None:
@@ -148,10 +151,10 @@ def _changed_hours(values: Sequence[Any]) -> str | None:
 
 
 def _changed_dicts(values: Sequence[Any]) -> str | None:
-    if len({frozenset(each) for each in values}) > 1:
+    if len(set(map(frozenset, set(map(tuple, values))))) > 1:
         return "has dicts of different keys"
     for key in values[0]:
-        why = changed([each[key] for each in values])
+        why = changed(list(map(operator.itemgetter(key), values)))
         if why is not None:
             return f"{why} under {key!r}"
     return None

@@ -36,7 +36,7 @@ _opening = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class DuckDBAddress:
-    """Say which DuckDB file, and how it is opened.
+    """A DuckDB file, and how it is opened.
 
     `config` must be what every other connection of this process gives, dbt's among them: DuckDB refuses a second
     connection to an open file with another configuration. `attached` maps further databases to their files.
@@ -68,7 +68,7 @@ class DuckDBAddress:
 
 
 class DuckDBIO:
-    """Keep tables in a DuckDB file.
+    """The tables of a DuckDB file.
 
     An asset's table is its `relation`; without one, the last part of its key in the URL's schema (``main``). A table
     is replaced in one transaction. The partitions of an asset are rows of one table, told apart by the column

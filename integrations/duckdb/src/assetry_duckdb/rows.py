@@ -78,7 +78,7 @@ def _best_of(rows: Rows) -> str:
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: str, asset: Asset, rows: Rows) -> int:
-    """Let what is staged take the place of what has the same keys, but for what is no news; return how much it was."""
+    """Put staged rows in the place of those with the same keys, unless these are newer or equal; return how many."""
     chosen = grow(connection, table, _STAGED, asset)
     staged = {column.name.casefold() for column in table_columns(connection, _STAGED)}
     columns = table_columns(connection, table)

@@ -10,7 +10,7 @@ from assetry.plugin import ValueStoreError
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Say which database, and which schema tables go to that have no place of their own.
+    """A PostgreSQL database, and the schema for tables that have none of their own.
 
     `uri` is what libpq connects to, password included, and is not part of the text of an address.
 

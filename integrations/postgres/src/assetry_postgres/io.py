@@ -34,12 +34,12 @@ _WRITING = "What was there before is still there; correct the cause, then run `a
 
 
 class PostgresIO:
-    """Keep tables in a PostgreSQL database.
+    """The tables of a PostgreSQL database.
 
     An asset's table is its `relation`; without one, the last part of its key in the URL's schema (``public``). A
     table is written under another name and takes the old one's place, with its grants, in one transaction. Where
-    views stand on the old one, it stays and its rows are exchanged instead, provided that the columns are the same.
-    The partitions of an asset are rows of one table, told apart by the column ``_partition``.
+    views stand on the old one, it stays and its rows are exchanged instead, provided that the columns which views read
+    are the same. The partitions of an asset are rows of one table, told apart by the column ``_partition``.
 
     >>> io = PostgresIO.from_url("postgresql://bob@localhost/shop?schema=raw")
     >>> str(io.relation(Asset(key="app/events", kind="python")))
@@ -147,6 +147,9 @@ class PostgresIO:
             with self._cursor(
                 f"asset {str(asset.key)!r}: {relation} cannot be written", _WRITING, asset.source
             ) as cursor:
+                # Two partitions may come at once, and none of the two may take the other for nothing.
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtext($1))", (f"assetry {relation}",))
+                cursor.fetchall()
                 yield cursor
         except ValueStoreError as error:
             column = _column_with_nul(table) if table is not None and "0x00" in error.message else None

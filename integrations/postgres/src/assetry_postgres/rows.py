@@ -37,7 +37,7 @@ def add_rows(cursor: Any, relation: Relation, staged: Relation, asset: Asset, ro
 
 
 def _clear(cursor: Any, relation: Relation, staged: Relation, rows: Rows, columns: Sequence[Attribute]) -> None:
-    """Take what is no news out of the staged rows, then what has their keys out of the table."""
+    """Delete staged rows of which the table has newer or equal ones, then those of the table with the same keys."""
     coming = {each.name: each for each in table_columns(cursor, staged)}
     same_keys = " AND ".join(
         _same_key(cursor, staged, coming[each.name], each) for each in columns if each.name in rows.keys
