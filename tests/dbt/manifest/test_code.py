@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -121,6 +124,30 @@ def test_ephemeral_models_count_for_who_reads_them(plain: Plain) -> None:
         assert after(plain, "model.shop.uses", set_node(inner, description="Other.")) == set()
     assert after(plain, "model.shop.uses", set_node("model.shop.stg_a", raw_code="select 3")) == set()
     assert after(plain, "model.shop.m2", set_node("model.shop.e1", raw_code="select 3")) == set()
+
+
+def test_versions_are_the_same_in_every_process(plain: Plain, tmp_path: Path) -> None:
+    inner = plain["nodes"]["model.shop.e1"]
+    code = "{{ var('cutoff') }} {{ var('own') }} {{ env_var('HOME') }} {{ cents('id') }} " + inner["raw_code"]
+    changed = {**plain, "nodes": {**plain["nodes"], "model.shop.e1": {**inner, "raw_code": code}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(changed))
+    script = """
+import sys
+from pathlib import Path
+from assetry_dbt.manifest.code import CodeVersions, Surroundings, code_version
+from assetry_dbt.manifest.manifest import read_manifest
+manifest = read_manifest(Path(sys.argv[1]))
+codes = CodeVersions(manifest, Surroundings({}, {"cutoff": 1, "own": 2}, environment={"HOME": "/h"}))
+print([code_version(codes.parts(node)) for node in manifest.nodes.values()])
+"""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "manifest.json")],
+            check=True, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+    assert len(told) == 1
 
 
 def test_a_contract_counts_when_it_is_enforced(plain: Plain) -> None:

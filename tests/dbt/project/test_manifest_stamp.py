@@ -204,3 +204,13 @@ def test_a_manifest_that_dbt_was_killed_over_is_made_anew(folder: Path) -> None:
     manifest.write_bytes(manifest.read_bytes()[:-1000])
     os.utime(manifest, ns=(made.st_atime_ns, made.st_mtime_ns))
     assert [asset.key for asset in load(integration).assets] == whole
+
+
+def test_what_dbt_makes_is_not_read_through_a_package_that_is_a_link_to_the_project_around(folder: Path) -> None:
+    # As `packages: [{local: ..}]` of a package's own tests: dbt deps makes a link.
+    (folder / "dbt_packages" / "around").symlink_to(folder.parent)
+    read = {each.path for each in files_of(project(folder))}
+    assert any(path.endswith("around") for path in read)
+    (folder / "target" / "compiled").mkdir()
+    (folder / "target" / "compiled" / "orders.sql").write_text("select 1 as id")
+    assert {each.path for each in files_of(project(folder))} == read

@@ -122,7 +122,9 @@ class CodeVersions:
         ephemeral = self.ephemeral_ancestors(node)
         for unique_id in ephemeral:
             inner = self.parts(self.nodes[unique_id])
-            told = "".join(inner[name] for name in inner if name != "relation" and not name.startswith("ephemeral "))
+            # In an order of their own: the parts come in one that another process may not have.
+            names = sorted(name for name in inner if name != "relation" and not name.startswith("ephemeral "))
+            told = "".join(f"{name}={inner[name]}" for name in names)
             parts[f"ephemeral {self.nodes[unique_id].name}"] = short_hash(unique_id + told)
         self._add_relations(parts, node, ephemeral)
         return parts

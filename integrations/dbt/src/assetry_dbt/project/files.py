@@ -50,7 +50,9 @@ def files_of(project: DbtProject) -> list[Seen]:
         except OSError:
             continue
         found.append(Seen(str(path), stat.st_mtime_ns, stat.st_size))
-    skipped = {str(project.target_path), str(project.project_dir / str(project.settings.get("log-path") or "logs"))}
+    logs = project.project_dir / str(project.settings.get("log-path") or "logs")
+    # By their real paths: a package may be a link to a folder that the project itself is in.
+    skipped = {os.path.realpath(folder) for folder in (project.target_path, logs)}
     walked: set[str] = set()
     for folder in folders_of(project):
         found += _walk(folder, skipped, walked)
@@ -75,7 +77,7 @@ def _walk(start: Path, skipped: set[str], walked: set[str]) -> Iterator[Seen]:
         folder = waiting.pop()
         try:
             real = os.path.realpath(folder)
-            if real in walked:
+            if real in walked or real in skipped:
                 continue
             walked.add(real)
             yield Seen(folder, Path(folder).stat().st_mtime_ns, -1)
@@ -83,7 +85,7 @@ def _walk(start: Path, skipped: set[str], walked: set[str]) -> Iterator[Seen]:
         except OSError:
             continue
         for entry in entries:
-            if entry.name.startswith(".") or entry.path in skipped:
+            if entry.name.startswith("."):
                 continue
             if entry.name.endswith(SUFFIXES):
                 try:
