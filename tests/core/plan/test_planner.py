@@ -12,6 +12,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.plan.collapse import Mode
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest
 from assetry.plan.planner import make_plan
+from assetry.plan.reasons import near_notes
 from assetry.run.tracker import Tracker
 from assetry.types.assets import Asset, Check, Integration
 from assetry.types.events import Checked, Materialized
@@ -597,3 +598,22 @@ def test_a_source_that_is_read_through_a_view_outside_the_plan_is_set_apart() ->
     ]
     assert shown(plan_of(*assets, select=["events", "mart"])) == ["events", "mart"]
     assert shown(plan_of(*assets, select=["events", "view", "mart"])) == ["events", "view mart"]
+
+
+def test_a_source_that_is_not_taken_for_a_kept_asset_is_told_to_those_whom_it_concerns() -> None:
+    graph = AssetGraph.of(
+        [
+            Asset(key="events", kind="python", kept=True),
+            Asset(key="shop/raw/events", kind="dbt", executable=False, relation=("db", "raw", "events")),
+            Asset(key="shop/m", kind="dbt", deps=["shop/raw/events"]),
+            Asset(key="other", kind="dbt"),
+        ]
+    )
+    for keys, told in ((["events"], 1), (["shop/m"], 1), (["other"], 0)):
+        notes = list(near_notes(graph, [AssetKey(key) for key in keys]))
+        assert len(notes) == told
+    (note,) = near_notes(graph, [AssetKey("events")])
+    assert note == (
+        "shop/raw/events is not taken for events: events is not kept there, in db.raw.events; "
+        "its io_manager, or the project's io, says where it is"
+    )

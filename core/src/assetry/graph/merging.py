@@ -156,6 +156,10 @@ def _why_apart(source: Asset, candidate: Asset) -> str | None:
     if mine is None or other is None:
         if candidate.kind == source.kind:
             return None
+        if candidate.kept and mine is not None:
+            return (
+                f"{candidate.key} is not kept there, in {mine}; its io_manager, or the project's io, says where it is"
+            )
         return "they share the last part of their keys only; a relation, or `meta: {assetry: {key: …}}`, would tell"
     if mine.fits(other):
         if _same_tool(source, candidate):

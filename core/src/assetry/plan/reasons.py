@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from assetry.errors import CycleError
@@ -11,6 +11,7 @@ from assetry.plan.checks import Checking
 from assetry.plan.collapse import Collapse, Deadlock, Proof
 from assetry.plan.plan import Split
 from assetry.plan.scope import Scope
+from assetry.types.keys import AssetKey
 
 #: How many steps of a path are named in a reason.
 _NAMED = 3
@@ -36,6 +37,20 @@ def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> I
             because = f"{_name(scope, nodes[0])} is made for partitions, and {_name(scope, nodes[1])} has none"
             one, two = sorted((first[family], first[other]))
             yield Split(key, because, ids[one], ids[two])
+
+
+def near_notes(graph: AssetGraph, keys: Collection[AssetKey]) -> Iterator[str]:
+    """Yield what is not joined with an asset that assetry keeps, and reads an older table therefore, of these keys.
+
+    >>> read = Asset(key="shop/raw/events", kind="dbt", executable=False, relation=("dev", "raw", "events"))
+    >>> graph = AssetGraph.of([Asset(key="events", kind="python", kept=True), read])
+    >>> [*near_notes(graph, ["events"])][0].partition(":")[0]
+    'shop/raw/events is not taken for events'
+    """
+    for miss in graph.near_misses():
+        read_by = graph.downstream_of(miss.source)
+        if graph[miss.candidate].kept and (miss.candidate in keys or any(key in keys for key in read_by)):
+            yield f"{miss.source} is not taken for {miss.candidate}: {miss.why}"
 
 
 def check_notes(graph: AssetGraph, checking: Checking) -> Iterator[str]:

@@ -21,6 +21,7 @@ from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
+from assetry.plan.reasons import near_notes
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
@@ -302,7 +303,7 @@ class Project:
                 mode=request.collapse,
                 full_refresh=request.full_refresh,
                 partitions=self._partitions(keys, request),
-                notes=tuple(kept_rows(self.graph, made, request.full_refresh)),
+                notes=(*kept_rows(self.graph, made, request.full_refresh), *near_notes(self.graph, wanted)),
                 never=frozenset(
                     each.key for each in known if each.last_materialized is None and self.graph[each.key].executable
                 ),
