@@ -365,6 +365,17 @@ def test_the_value_of_what_failed_is_not_that_of_an_earlier_run(tmp_path: Path) 
         result.value("below")
 
 
+def test_the_next_step_is_one_that_works(tmp_path: Path) -> None:
+    @asset
+    def half() -> float:
+        return 1 / 0
+
+    for store, hint in ((None, "`assetry retry`"), ("sqlite::memory:", "`outcomes` of the result")):
+        with pytest.raises(RunFailedError) as caught:
+            materialize(half, store=store, raise_on_error=True, project={"root": tmp_path})  # type: ignore[arg-type]
+        assert hint in (caught.value.hint or "")
+
+
 def test_one_asset_needs_no_list_and_a_plain_function_is_told_as_one(tmp_path: Path) -> None:
     assert materialize(one, project={"root": tmp_path}).value("one") == 1  # type: ignore[arg-type]
 

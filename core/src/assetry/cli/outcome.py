@@ -31,7 +31,7 @@ def carry_out(session: Session, run: Carry) -> int:
         result = run(progress.take)
     if session.text:
         session.say("\n".join(_summary(result, progress, session.project.graph)))
-        if result.run.state != "succeeded":
+        if result.run.state != "succeeded" and result.recorded:
             session.note(_next(result))
     elif session.output == "json":
         attempts, checks = result.outcomes.values(), progress.view.checks

@@ -374,7 +374,7 @@ class Project:
         executor = self.plugins.open_executor(self.settings.executor)
         try:
             result = execute(plan, self.graph, RunServices(self.plugins, store, values), executor, request)
-            return replace(result, load=self.load_value)
+            return replace(result, load=self.load_value, recorded=self.settings.keeps_records)
         finally:
             executor.close()
 

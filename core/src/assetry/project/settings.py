@@ -35,6 +35,11 @@ class Settings:
     executor: str = DEFAULT_EXECUTOR
     integrations: tuple[Integration, ...] | None = None
 
+    @property
+    def keeps_records(self) -> bool:
+        """Tell whether records outlive this process, so that other commands find them."""
+        return not self.store.endswith(":memory:")
+
     def where(self, word: str) -> str | None:
         """Return the line of the project file that sets `word`, as ``file:line``; None when none does."""
         if self.file is None:

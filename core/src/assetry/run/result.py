@@ -51,6 +51,7 @@ class RunResult:
 
     `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. `problems` say
     what broke invocations. `load` reads the value of an asset, by key, form and partition; a run of a project has it.
+    `recorded` tells whether its records outlive the process.
     """
 
     run: RunInfo
@@ -58,6 +59,7 @@ class RunResult:
     outcomes: Mapping[tuple[AssetKey, str | None], Attempt]
     problems: tuple[str, ...] = ()
     load: Callable[[str, Any, str | None], Any] | None = field(default=None, repr=False, compare=False)
+    recorded: bool = field(default=True, repr=False, compare=False)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in self.counts.items() if count)
@@ -110,7 +112,9 @@ class RunResult:
         more = [f"… and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
         raise RunFailedError(
             "\n".join([f"Run {self.run.id} {self.run.state}.", *(f"  {line}" for line in (*problems, *told, *more))]),
-            hint=f"`assetry logs {self.run.id}` shows all that happened; `assetry retry` runs what is left.",
+            hint=f"`assetry logs {self.run.id}` shows all that happened; `assetry retry` runs what is left."
+            if self.recorded
+            else "Its records end with this process; `outcomes` of the result has every asset's.",
         )
 
 
