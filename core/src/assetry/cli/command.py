@@ -105,6 +105,9 @@ class Verb(click.Command):
         try:
             with session.out.guarded():
                 code = self.work(session, **own) or 0
+        except AssetryError as error:
+            session.locate(error)
+            raise
         except BrokenPipeError:
             silence()
             code = 0  # the reader has seen enough

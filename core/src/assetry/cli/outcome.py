@@ -11,7 +11,6 @@ import click
 from assetry.cli.progress import Problem, Progress, progress_for
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, counted, duration, listed
-from assetry.graph.graph import AssetGraph
 from assetry.python.prints import without_echo
 from assetry.run.result import RunResult
 from assetry.types.events import Checked, Failed, Skipped
@@ -30,7 +29,7 @@ def carry_out(session: Session, run: Carry) -> int:
     with progress_for(session) as progress, without_echo():
         result = run(progress.take)
     if session.text:
-        session.say("\n".join(_summary(result, progress, session.project.graph)))
+        session.say("\n".join(_summary(result, progress, session)))
         if result.run.state != "succeeded" and result.recorded:
             session.note(_next(result))
     elif session.output == "json":
@@ -45,28 +44,29 @@ def _next(result: RunResult) -> str:
     return f"`assetry retry` runs what is left; {logs}" if left else logs
 
 
-def _summary(result: RunResult, progress: Progress, graph: AssetGraph) -> Iterable[str]:
+def _summary(result: RunResult, progress: Progress, session: Session) -> Iterable[str]:
     view = progress.view
     for problem in view.problems:
-        yield from _problem(problem)
-    yield from _failures(view.failures, graph)
+        yield from _problem(problem, session)
+    yield from _failures(view.failures, session)
     for check in view.checks:
         if not check.passed:
-            yield from _check(check, graph)
+            yield from _check(check, session)
     yield from _skipped(view.skipped)
     yield _totals(result)
 
 
-def _problem(problem: Problem) -> Iterable[str]:
+def _problem(problem: Problem, session: Session) -> Iterable[str]:
     yield f"{click.style('failed', fg='red', bold=True)}  {problem.label}"
     yield from _indented(problem.message)
     if problem.hint:
-        yield from _indented(problem.hint)
+        yield from _indented(session.standing.hint(problem.hint))
     yield ""
 
 
-def _failures(failures: Iterable[Failed], graph: AssetGraph) -> Iterable[str]:
+def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
     """Yield each failure once, with all assets that have it: what breaks a whole invocation is the same for each."""
+    graph = session.project.graph
     alike: dict[tuple[str, str | None], list[Failed]] = {}
     for failure in failures:
         alike.setdefault((failure.message, failure.hint), []).append(failure)
@@ -77,13 +77,14 @@ def _failures(failures: Iterable[Failed], graph: AssetGraph) -> Iterable[str]:
         source = graph[same[0].key].source if len(same) == 1 and same[0].key in graph else None
         # A message often says the place already, and more exactly.
         if source and source.partition(":")[0] not in message:
-            yield f"    at {source}"
+            yield f"    at {session.place(source, graph[same[0].key])}"
         if hint:
-            yield from _indented(hint)
+            yield from _indented(session.standing.hint(hint))
         yield ""
 
 
-def _check(check: Checked, graph: AssetGraph) -> Iterable[str]:
+def _check(check: Checked, session: Session) -> Iterable[str]:
+    graph = session.project.graph
     word, colour = ("failed", "red") if check.stops else ("warned", "yellow")
     yield f"{click.style(f'check {word}', fg=colour, bold=True)}  {check.check} of {check.key}"
     if check.message:
@@ -91,7 +92,7 @@ def _check(check: Checked, graph: AssetGraph) -> Iterable[str]:
     known = graph[check.key].checks if check.key in graph else ()
     source = next((each.source for each in known if each.name == check.check and each.source), None)
     if source and source not in (check.message or ""):
-        yield f"    at {source}"
+        yield f"    at {session.place(source, graph[check.key])}"
     yield ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assetry.cli.output import Output, end_passing_note, note_line, passing_note
-from assetry.errors import UsageError
+from assetry.cli.standing import Standing
+from assetry.errors import AssetryError, UsageError
 
 if TYPE_CHECKING:
     from assetry.project.project import Project
     from assetry.selection.selection import Selection
-    from assetry.types.assets import Integration
+    from assetry.types.assets import Asset, Integration
     from assetry.types.keys import AssetKey
 
 VERSION = 1
@@ -40,6 +41,7 @@ class Session:
     verbose: int = 0
     color: bool | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    standing: Standing = field(default_factory=lambda: Standing(os.getcwd()))  # noqa: PTH109 - a text is all it takes
     out: Output = field(default_factory=Output)
     _project: Project | None = None
     _before: list[str] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Session:
                 f"Cannot work in {folder!r}: {error.strerror}.", hint="Give a project's folder with -C DIR."
             ) from None
         self._before.append(before)
+        self.standing.enter(folder)
 
     @property
     def project(self) -> Project:
@@ -123,7 +126,20 @@ class Session:
     def note(self, text: str) -> None:
         """Write to stderr, unless asked to be quiet."""
         if not self.quiet:
-            note_line(text, self.color)
+            note_line(self.standing.hint(text), self.color)
+
+    def place(self, where: str | None, asset: Asset | None = None) -> str | None:
+        """Return a place so that it leads there from where the person stands; of an asset, where its files may be."""
+        return self.standing.place(where, () if asset is None or asset.integration is None else (asset.integration,))
+
+    def locate(self, error: AssetryError) -> None:
+        """Give an error its place and its next step as they are from where the person stands."""
+        known: Iterable[Integration] = ()
+        if self._project is not None:
+            with suppress(AssetryError):
+                known = self._project.integrations
+        error.where = self.standing.place(error.where, known)
+        error.hint = None if error.hint is None else self.standing.hint(error.hint)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, unless asked to be quiet."""

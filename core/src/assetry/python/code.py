@@ -55,6 +55,20 @@ def written_place(path: str, line: int) -> str:
     return f"{path[len(here) :] if path.startswith(here) else path}:{line}"
 
 
+def root_place(written: str | None, root: str) -> str | None:
+    """Return a place as it is written from a project's folder, when it is below that.
+
+    >>> root_place("/shop/assets/sales.py:3", "/shop"), root_place("/elsewhere/sales.py:3", "/shop")
+    ('assets/sales.py:3', '/elsewhere/sales.py:3')
+    """
+    import os
+
+    if not written:
+        return written
+    path, below = os.path.abspath(written), os.path.join(root, "")  # noqa: PTH100, PTH118 - as above
+    return path[len(below) :] if path.startswith(below) else written
+
+
 def code_version(
     function: Callable[..., Any], columns: tuple[Column, ...] = (), given: str | None = None
 ) -> tuple[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from assetry.errors import AssetryError, DefinitionError, IntegrationError, erro
 from assetry.hooks.specs import hookimpl
 from assetry.io.frames import columns_missing, frame_name
 from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
+from assetry.python.code import root_place
 from assetry.python.context import AssetContext
 from assetry.python.decorators import AssetFunction
 from assetry.python.lost import held_in, refuse_lost
@@ -107,7 +108,9 @@ class PythonPlugin:
         assets = [asset for function in functions.values() for asset in function.assets]
         yield from (_owned(asset, integration) for asset in (*assets, *plain.values()))
         for function in functions.values():
-            yield from (each._replace(integration=integration) for each in function.checks)
+            for each in function.checks:
+                source = root_place(each.check.source, integration.root)
+                yield each._replace(integration=integration, check=each.check._replace(source=source))
 
     def _find(self, integration: Integration, spec: Mapping[str, Any], key: AssetKey) -> Function:
         held = self._held.get(_identity(integration, spec, key))
@@ -148,7 +151,7 @@ def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey) 
 def _owned(asset: Asset, integration: Integration) -> Asset:
     if asset.integration is not None or asset.kind != KIND:
         return asset
-    return replace(asset, integration=integration)
+    return replace(asset, integration=integration, source=root_place(asset.source, integration.root))
 
 
 def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[AssetKey, Check]]:

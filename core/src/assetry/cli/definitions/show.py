@@ -137,7 +137,7 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
     listed = asset_to_json(asset, session.project.group_of(asset))
     yield "kind", f"{kind_of(asset)}, from {heading(asset)}"
     optional = {
-        "source": asset.source,
+        "source": session.place(asset.source, asset),
         "table": str(asset.relation) if asset.relation else None,
         "group": asset.group,
         "owners": ", ".join(asset.owners),
@@ -219,9 +219,9 @@ def _made(made: Materialization, everything: bool) -> str:
 
 def _parts(facts: Facts, session: Session) -> Iterable[str]:
     asset, graph = facts.asset, session.project.graph
-    inputs = [graph[dep.key] for dep in asset.deps]
-    yield from _section("Made from", [(each.key, kind_of(each), each.source or "") for each in inputs])
-    yield from _section("Used by", [(each.key, kind_of(each), each.source or "") for each in facts.consumers])
+    for title, others in (("Made from", [graph[dep.key] for dep in asset.deps]), ("Used by", facts.consumers)):
+        rows = [(each.key, kind_of(each), session.place(each.source, each) or "") for each in others]
+        yield from _section(title, rows)
     checks = [
         (each.name, each.severity, _outcome(facts.checks.get(each.name)), cut(each.description, 60))
         for each in asset.checks
