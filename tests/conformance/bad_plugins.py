@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from assetry.plugin import (
     Asset,
     AssetCheck,
@@ -408,6 +409,18 @@ class Forgetful(GoodService):
 class TestForgetful(IntegrationConformance):
     subject = bad(Forgetful())
     caught: ClassVar[set[str]] = {"test_load_the_same_twice", "test_keep_two_integrations_of_one_kind_apart"}
+
+
+class TestLoadsSlowly(IntegrationConformance):
+    """Any load is slow where the limit is nothing; it is a warning, which only this class takes for a failure."""
+
+    pytestmark = pytest.mark.filterwarnings("error:.*loading takes.*")
+    subject = bad(GoodService())
+    caught: ClassVar[set[str]] = {"test_load_quickly"}
+
+    @pytest.fixture(autouse=True)
+    def _no_time_at_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("assetry.testing.integration.SLOW_LOAD", 0.0)
 
 
 class OneGroup(GoodService):

@@ -103,6 +103,7 @@ class TestHostedAirbyte(IntegrationConformance):
             another=integration("shop_2", tool.other),
             tool=tool,
             secrets={"AIRBYTE_KIT_SECRET": SECRET},
+            patience=60.0,
             refuses={
                 "stream": "Airbyte tells of tables when the job of the whole connection has ended",
                 "subset": "Airbyte syncs a connection as a whole",

@@ -121,5 +121,6 @@ class TestLocalConnector(IntegrationConformance):
             integration=Integration("shop", "airbyte", options, str(tool.folder)),
             tool=tool,
             secrets={"CONNECTOR_KEY": SECRET},
+            patience=60.0,
             refuses={"resume": "a connector ends with the process that started it"},
         )

@@ -142,6 +142,7 @@ def dbt(folder: Path, engine: str, **refuses: str) -> IntegrationUnderTest:
         integration=Integration("transform", "dbt", options, str(tool.folder)),
         tool=tool,
         secrets={"DBT_ENV_SECRET_KIT": SECRET},
+        patience=60.0,
         refuses={"resume": "dbt ends with the process that started it", **refuses},
     )
 

@@ -113,7 +113,7 @@ def test_every_failure_says_what_to_do(outcome: Outcome) -> None:
         if NEED_ASSETS in CLASSES[name].caught:
             continue
         for check, message in failed.items():
-            assert message.startswith("AssertionError: "), f"{name}.{check}: {message}"
+            assert message.startswith(("AssertionError: ", "UserWarning: ")), f"{name}.{check}: {message}"
             assert len(message.splitlines()[0]) > 40, f"{name}.{check}: {message}"
 
 

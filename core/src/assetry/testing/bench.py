@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from assetry.errors import PluginError, UsageError, error_words
 from assetry.graph.graph import AssetGraph
@@ -26,11 +27,41 @@ from assetry.types.events import TERMINAL, Log
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 
+#: Seconds of a load beyond which the kit warns.
+SLOW_LOAD = 1.0
+#: Seconds that a stream has to end when its check is over.
+_CLEANING = 5.0
+#: The shortest secret that is looked for: shorter ones stand in texts by chance.
+_SHORTEST = 6
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """A property that is found once; when finding it fails, it fails the same way each time, and at once."""
+
+    def __init__(self, find: Callable[[Any], T]) -> None:
+        self._find = find
+        self.__doc__ = find.__doc__
+
+    def __get__(self, owner: Any, _: Any = None) -> T:
+        found = owner.__dict__.setdefault("_once", {})
+        if self._find not in found:
+            try:
+                found[self._find] = (self._find(owner), None)
+            except Exception as error:
+                found[self._find] = (None, error)
+        value, failure = found[self._find]
+        if failure is not None:
+            raise failure
+        return cast(T, value)
+
 
 class Bench:
     """An integration under test, shared by all checks of a class; what is only looked at is run once.
 
-    `folder` is an empty one for the values and records of the bench itself.
+    `folder` is an empty one for the values and records of the bench itself. `secrets` are those that the subject names
+    and those that its options refer to.
     """
 
     def __init__(self, subject: IntegrationUnderTest, folder: Path) -> None:
@@ -42,14 +73,26 @@ class Bench:
         self._contexts: list[Context] = []
         self._watches: list[Watch] = []
         self._before: dict[str, str | None] = {}
+        self._deadline: float | None = None
+        referred = {name: os.environ.get(name) or f"kit-secret-{name}" for name in secret_names(subject.integration)}
+        self.secrets = {**referred, **subject.secrets}
 
     # -- around the checks -------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Set the secrets, and make the tool as good as new."""
-        self._before = {name: os.environ.get(name) for name in self.subject.secrets}
-        os.environ.update(self.subject.secrets)
+        self._before = {name: os.environ.get(name) for name in self.secrets}
+        os.environ.update(self.secrets)
+        self._deadline = None
         self.tool.reset()
+
+    @property
+    def left(self) -> float:
+        """Return the seconds that a check may still wait: all its waits together have the subject's patience."""
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self.subject.patience
+        return max(self._deadline - now, 0.5)
 
     def clean(self) -> None:
         """Let everything end that still waits."""
@@ -57,7 +100,7 @@ class Bench:
         for context in self._contexts:
             context.stop()
         for watch in self._watches:
-            watch.wait(self.subject.patience)
+            watch.wait(min(self.subject.patience, _CLEANING))
             if watch.dropped is not None:
                 with suppress(Exception):
                     watch.dropped.close()  # type: ignore[attr-defined]
@@ -68,7 +111,7 @@ class Bench:
 
     # -- definitions -------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @Once
     def plugins(self) -> Any:
         """Return the plugin, loaded as the core does it."""
         return load(self.subject.plugin, self.subject.beside)
@@ -80,17 +123,30 @@ class Bench:
 
         return self.subject.another or replace(self.integration, name=f"{self.integration.name}_again")
 
+    @property
+    def exposed(self) -> Iterator[tuple[str, str]]:
+        """Yield name and value of the secrets that can be looked for."""
+        yield from ((name, value) for name, value in self.secrets.items() if len(value) >= _SHORTEST)
+
     def load(self, integration: Integration | None = None) -> list[Asset | AssetCheck]:
         """Load the assets and checks anew."""
         found: list[Asset | AssetCheck] = self.plugins.load_assets(integration or self.integration)
         return found
 
-    @cached_property
+    @Once
     def definitions(self) -> list[Asset | AssetCheck]:
         """Return the assets and checks of the integration, loaded once."""
         return self.load()
 
-    @cached_property
+    @Once
+    def load_seconds(self) -> float:
+        """Return how long a load takes that is not the first one."""
+        self.definitions  # noqa: B018 - the first may read what the next ones know
+        before = time.perf_counter()
+        self.load()
+        return time.perf_counter() - before
+
+    @Once
     def assets(self) -> list[Asset]:
         """Return the assets of the integration."""
         return assets_in(self.definitions)
@@ -105,7 +161,7 @@ class Bench:
         missing.update(dict.fromkeys(key for key in checked if key not in names))
         return [Asset(key=key, kind="outside", executable=False) for key in missing if key not in known]
 
-    @cached_property
+    @Once
     def graph(self) -> AssetGraph:
         """Return the graph of the integration."""
         return AssetGraph.of([*self.definitions, *self.outside])
@@ -122,7 +178,7 @@ class Bench:
         request = PlanRequest(partitions=self.subject.partitions)
         return make_plan(self.graph, [each.key for each in assets] if keys is None else keys, groups, request)
 
-    @cached_property
+    @Once
     def main(self) -> Invocation:
         """Return the invocation of the whole plan that makes the most assets."""
         planned = self.plan().invocations
@@ -156,7 +212,7 @@ class Bench:
         graph = self.graph
         return {graph.keys[i] for i in graph.descendants([graph.index(asset.key)])} - {asset.key}
 
-    @cached_property
+    @Once
     def to_break(self) -> Asset:
         """Return the asset to break: something else of the invocation should not be made from it."""
         assets = self.main.assets
@@ -204,7 +260,7 @@ class Bench:
         context, lines = self.context()
         with Lines() as logged:
             watch = self.watch(invocation, context)
-            ended = watch.wait(max(self.subject.patience * 10, 60))
+            ended = watch.wait(self.subject.patience * 2)
         assert ended, "the stream does not end: return from assetry_invoke when the tool has ended"
         eventually(lambda: self.tool.running == 0, min(self.subject.patience, 2))
         made = frozenset(asset.key for asset in self.graph.assets if asset.executable and self.tool.made(asset))
@@ -212,19 +268,19 @@ class Bench:
             tuple(watch.events), watch.error, (*lines, *logged.texts), self.tool.launches, self.tool.running, made
         )
 
-    @cached_property
+    @Once
     def plain(self) -> Recording:
         """Return the main invocation, run without any trouble."""
         return self._undisturbed(lambda: self.record(self.main))
 
-    @cached_property
+    @Once
     def broken(self) -> Recording:
         """Return the main invocation, run while one asset fails."""
         self.plain  # noqa: B018 - what the others are made from is there
         self.tool.break_asset(self.to_break)
         return self._undisturbed(lambda: self.record(self.main))
 
-    @cached_property
+    @Once
     def dead(self) -> Recording:
         """Return the main invocation, run while the tool dies before its last asset."""
         self.tool.die_at(self.last)
@@ -295,3 +351,23 @@ def chained(error: BaseException | None) -> str:
         texts.append(error_words(error))
         error = error.__cause__ or error.__context__
     return "\n".join(texts)
+
+
+def secret_names(integration: Integration) -> set[str]:
+    """Return the environment variables that the options of an integration refer to.
+
+    >>> sorted(secret_names(Integration("mill", "acme", {"password": {"env": "MILL_PASSWORD"}, "url": "http://mill"})))
+    ['MILL_PASSWORD']
+    """
+    names: set[str] = set()
+    open_: list[Any] = [integration.options]
+    while open_:
+        value = open_.pop()
+        if isinstance(value, Mapping):
+            name = value.get("env") if len(value) == 1 else None
+            if isinstance(name, str):
+                names.add(name)
+            open_ += value.values()
+        elif isinstance(value, (list, tuple)):
+            open_ += value
+    return names

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from assetry.errors import PluginError
-from assetry.testing.bench import Bench, assets_in, expected, is_end, named, told
+from assetry.testing.bench import SLOW_LOAD, Bench, assets_in, expected, is_end, named, told
 from assetry.testing.child import ChildError, elsewhere, run_invocation
 from assetry.testing.loading import module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
@@ -92,6 +93,16 @@ class IntegrationConformance(PluginConformance):
             "loading twice gives different assets: leave out times, random names and the order of sets; "
             f"the first difference is at {differing(first, second)}"
         )
+
+    def test_load_quickly(self, bench: Bench) -> None:
+        seconds = bench.load_seconds
+        if seconds > SLOW_LOAD:
+            # A busy machine is slow, too: how long it takes is told, and fails nothing.
+            warnings.warn(
+                f"{bench.integration.name}: loading takes {seconds:.1f} seconds, and every command of assetry loads: "
+                "keep what was read, and read again only what has changed",
+                stacklevel=1,
+            )
 
     def test_keep_two_integrations_of_one_kind_apart(self, bench: Bench) -> None:
         mine, others = bench.load(), bench.load(bench.another)
@@ -211,9 +222,10 @@ class IntegrationConformance(PluginConformance):
         bench.tool.hold(bench.last)
         context, _ = bench.context()
         watch = bench.watch(bench.main, context)
-        patience = bench.subject.patience
-        assert eventually(lambda: bench.tool.holding or watch.ended, patience), "the tool never came to its last asset"
-        seen = eventually(lambda: watch.ended or any(map(is_end, watch.events)), patience)
+        assert eventually(lambda: bench.tool.holding or watch.ended, bench.left), (
+            "the tool never came to its last asset"
+        )
+        seen = eventually(lambda: watch.ended or any(map(is_end, watch.events)), bench.left)
         early = seen and not watch.ended
         bench.tool.release()
         assert watch.error is None, f"assetry_invoke raised {type(watch.error).__name__}: {watch.error}"
@@ -221,7 +233,7 @@ class IntegrationConformance(PluginConformance):
             "the tool is in the middle of its work, and no asset has been told of: yield each event when the tool "
             "reports it, or nothing downstream can start before everything has ended"
         )
-        assert watch.wait(patience), "the stream does not end after the tool went on"
+        assert watch.wait(bench.left), "the stream does not end after the tool went on"
 
     # -- a part of it ------------------------------------------------------------------------------------------------
 
@@ -310,8 +322,7 @@ class IntegrationConformance(PluginConformance):
         early = "stream" in bench.refused or "collapse" in bench.refused
         context, _ = bench.context()
         watch = bench.watch(bench.main, context, lambda event: "close" if early or is_end(event) else "on")
-        patience = bench.subject.patience
-        eventually(lambda: watch.ended, patience)
+        eventually(lambda: watch.ended, bench.left)
         self._check_stopped(bench, watch, "the stream was closed")
 
     def test_stop_when_the_run_is_cancelled(self, bench: Bench) -> None:
@@ -320,7 +331,7 @@ class IntegrationConformance(PluginConformance):
         bench.tool.hold(bench.last)
         context, _ = bench.context()
         watch = bench.watch(bench.main, context)
-        came = eventually(lambda: bench.tool.holding or watch.ended, bench.subject.patience)
+        came = eventually(lambda: bench.tool.holding or watch.ended, bench.left)
         assert came, "the tool never came to its last asset"
         context.stop()
         self._check_stopped(bench, watch, "context.cancelled became true")
@@ -328,8 +339,8 @@ class IntegrationConformance(PluginConformance):
         assert bench.last.key not in made, f"{bench.last.key} is said to be made, though the tool was stopped before it"
 
     def _check_stopped(self, bench: Bench, watch: Watch, when: str) -> None:
-        ended = watch.wait(bench.subject.patience)
-        stopped = eventually(lambda: bench.tool.running == 0, bench.subject.patience)
+        ended = watch.wait(bench.left)
+        stopped = eventually(lambda: bench.tool.running == 0, bench.left)
         assert stopped, (
             f"{when}, and the tool is still at work: stop its process or cancel its job in a finally of the generator"
         )
@@ -345,7 +356,7 @@ class IntegrationConformance(PluginConformance):
         bench.tool.hold(bench.last)
         first, _ = bench.context()
         killed = bench.watch(bench.main, first, lambda event: "drop" if isinstance(event, Handle) else "on")
-        eventually(lambda: killed.ended, bench.subject.patience)
+        eventually(lambda: killed.ended, bench.left)
         assert killed.dropped is not None, (
             "no Handle was yielded while the job runs: yield it as soon as there is a job"
         )
@@ -353,7 +364,7 @@ class IntegrationConformance(PluginConformance):
         second, _ = bench.context(resume=killed.events[-1].token)
         watch = bench.watch(bench.main, second)
         bench.tool.release()
-        assert watch.wait(bench.subject.patience), "the stream that came back to a job does not end"
+        assert watch.wait(bench.left), "the stream that came back to a job does not end"
         assert watch.error is None, f"coming back to a job raised {type(watch.error).__name__}: {watch.error}"
         launches = bench.tool.launches
         assert launches == 1, (
@@ -367,7 +378,7 @@ class IntegrationConformance(PluginConformance):
 
     def test_let_no_secret_out(self, bench: Bench) -> None:
         for place, text in told(bench):
-            for name, value in bench.subject.secrets.items():
+            for name, value in bench.exposed:
                 assert value not in text, f"the value of {name} stands in {place}: keep the name, never the value"
 
     def test_run_in_another_process(self, bench: Bench) -> None:

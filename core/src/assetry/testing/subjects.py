@@ -97,17 +97,18 @@ class IntegrationUnderTest(PluginUnderTest):
     """An integration to be tested: its plugin, a configured `Integration`, and control of its tool.
 
     The integration must have at least three executable assets, in one group when it can collapse. `another` is a
-    second integration of the same kind (the same one by another name, when None). `secrets` are environment
-    variables to be set, whose values must turn up nowhere. `partitions` are asked for where assets have some.
-    `beside` are further plugins that this one needs. `patience` is how many seconds the kit waits for what must
-    happen, before it says that it did not.
+    second integration of the same kind (the same one by another name, when None). `secrets` are environment variables
+    to be set, whose values must turn up nowhere; so must those of variables that the options refer to. `partitions`
+    are asked for where assets have some. `beside` are further plugins that this one needs. `patience` is how many
+    seconds a check waits for what must happen, all its waits together, before it says that it did not; a real tool
+    that needs longer for a run is given more.
 
     >>> from assetry.testing import FakeTool
     >>> subject = IntegrationUnderTest(
     ...     "assetry_acme.plugin", integration=Integration("mill", "acme"), tool=FakeTool(),
     ...     refuses={"resume": "its jobs have no ids"})
     >>> subject.patience
-    30.0
+    15.0
     """
 
     integration: Integration = field(kw_only=True)
@@ -116,7 +117,7 @@ class IntegrationUnderTest(PluginUnderTest):
     secrets: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     partitions: tuple[str, ...] = field(default=(), kw_only=True)
     beside: Sequence[Any] = field(default=(), kw_only=True)
-    patience: float = field(default=30.0, kw_only=True)
+    patience: float = field(default=15.0, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
