@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from assetry.errors import ValueStoreError
 from assetry.io.plugin import assetry_open_io
 from assetry.io.values import ValueRouter
+from assetry.types.assets import Asset
 from assetry_duckdb.plugin import assetry_open_io as open_duckdb
 from assetry_postgres.plugin import assetry_open_io as open_postgres
 
-from tests.e2e.types.judge import PAGE, PLACES, ChangedError, cells, outcome, table, written
+from tests.e2e.types.judge import FORMS, PAGE, PLACES, ChangedError, cells, kind, outcome, table, written
 from tests.e2e.types.subjects import SUBJECTS
 
 pytestmark = pytest.mark.slow
@@ -61,6 +63,29 @@ def test_every_type_comes_back_or_is_refused_and_the_page_says_which(
     if os.environ.get("ASSETRY_WRITE_TYPES"):
         PAGE.write_text(new)
     assert PAGE.read_text() == new, "docs/types.md says otherwise: look at what has changed, then run `make types`"
+
+
+@pytest.mark.parametrize("library", SUBJECTS)
+def test_what_one_library_gives_another_gets_as_it_is_or_not_at_all(library: str) -> None:
+    values = ValueRouter(assetry_open_io, "memory:")
+    asset = Asset(key="types/given", kind="python", kept=True)
+    for dtype, make in SUBJECTS[library].items():
+        try:
+            values.save(asset, make())
+        except ValueStoreError:
+            continue
+        for other, form in FORMS.items():
+            try:
+                back = values.load(asset, form)
+            except ValueStoreError as error:
+                helpful = "column 'x'" in error.message and error.hint
+                back = None
+            if back is None:
+                assert helpful, f"{library} {dtype} as {other}"
+                continue
+            # Arrow keeps pandas' own types, and shows them only as what they are made of.
+            if not kind(back).startswith("extension<pandas."):
+                assert cells(back) == cells(make()), f"{library} {dtype} as {other}"
 
 
 # -- it would notice ---------------------------------------------------------------------------------------------

@@ -78,11 +78,14 @@ def _counts(column: Any) -> Iterable[Any]:
     factor = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[column.type.unit]
     name = "moment" if getattr(column.type, "tz", None) else re.split(r"[\[\d]", str(column.type))[0]
     whole = column.cast(pa.int32()).cast(pa.int64()) if pa.types.is_time32(column.type) else column.cast(pa.int64())
-    return (None if each is None else (name, each * factor) for each in whole.to_pylist())
+    zone = (None,) if name == "time" else ()
+    return (None if each is None else (name, each * factor, *zone) for each in whole.to_pylist())
 
 
 def plain(value: Any) -> Any:
     """Return one value in a form in which equal ones are equal; the kinds that stay apart are named."""
+    if isinstance(value, list) and value and all(isinstance(each, tuple) and len(each) == 2 for each in value):
+        return {key: plain(each) for key, each in value}  # a map, as pandas shows it
     if isinstance(value, (list, tuple, np.ndarray)) and not hasattr(value, "months"):
         return [plain(each) for each in value]
     if isinstance(value, Mapping):
@@ -91,7 +94,7 @@ def plain(value: Any) -> Any:
         return None
     if isinstance(value, (bool, np.bool_)):
         return ("bool", bool(value))
-    if isinstance(value, (int, float, Decimal, np.integer, np.floating)):
+    if isinstance(value, (int, float, Decimal, np.integer, np.floating)) and not isinstance(value, np.timedelta64):
         if math.isnan(value):
             return None  # to pandas a missing number; the others are looked at in their own library
         return Fraction(
@@ -109,7 +112,10 @@ def plain(value: Any) -> Any:
         return bytes(value)
     if hasattr(value, "months"):
         return (value.months, value.days, getattr(value, "nanoseconds", 0))
-    return ("time", value) if isinstance(value, time) else value
+    if isinstance(value, time):
+        seconds = (value.hour * 60 + value.minute) * 60 + value.second
+        return ("time", seconds * 10**9 + value.microsecond * 1000, value.tzinfo)
+    return value
 
 
 def _nanoseconds(at: pd.Timestamp) -> int:

@@ -270,12 +270,22 @@ def _arrow_to_polars(table: Any, name: str) -> Any:
                 table = table.set_column(i, field.name, pa.array(texts, pa.string()))
             elif not _in_polars(pa, kind):
                 raise pa.ArrowInvalid("it has no such type")
+            elif not (named := with_leaves(kind, _zone_with_a_name)).equals(kind):
+                table = table.set_column(i, field.name, column.cast(named))
         except pa.ArrowException as error:
             raise ValueStoreError(
                 f"{name}: column {field.name!r} is {kind}, which polars does not hold: {error}.",
                 hint="Ask for it as pyarrow.Table.",
             ) from None
     return polars.from_arrow(table)
+
+
+def _zone_with_a_name(kind: Any) -> Any:
+    """Return a type of moments with a zone that polars knows: not one that is an offset."""
+    import pyarrow as pa
+
+    offset = pa.types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-"))
+    return pa.timestamp(kind.unit, "UTC") if offset else kind
 
 
 def _in_polars(pa: Any, kind: Any) -> bool:
