@@ -53,7 +53,21 @@ import subprocess
 import threading
 import time
 
-from assetry.plugin import Asset, Failed, InvocationGroup, Materialized, RunError, Skipped, Started, hookimpl
+from assetry.plugin import (
+    Asset,
+    Failed,
+    IntegrationError,
+    InvocationGroup,
+    Materialized,
+    RunError,
+    Skipped,
+    Started,
+    hookimpl,
+    near_names,
+)
+
+# The options of an integration in the project file.
+OPTIONS = {"command": list, "tables": dict}
 
 # What it cannot do, and why: shown by `assetry plugins`, and not asked for by the conformance kit.
 ASSETRY_REFUSES = {"resume": "its process ends with assetry, so there is nothing to come back to"}
@@ -71,7 +85,7 @@ def assetry_load_assets(integration):
             deps=[f"{integration.name}/{each}" for each in needs],
             spec={"table": table},
         )
-        for table, needs in integration.options["tables"].items()
+        for table, needs in _options(integration)["tables"].items()
     ]
 
 
@@ -87,16 +101,41 @@ def assetry_invocation_command(invocation):
 
 @hookimpl
 def assetry_invoke(invocation, context):
-    with subprocess.Popen(_command(invocation), stdout=subprocess.PIPE, text=True) as process:
-        threading.Thread(target=_stop_when_cancelled, args=(process, context), daemon=True).start()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(_command(invocation), stdout=pipe, stderr=pipe, text=True) as process:
+        watching = [
+            threading.Thread(target=watch, args=(process, context), daemon=True)
+            for watch in (_stop_when_cancelled, _log_errors)
+        ]
+        for thread in watching:
+            thread.start()
         try:
             for line in process.stdout:
                 yield _event(json.loads(line), invocation.integration)
             process.wait()
+            for thread in watching:
+                thread.join()
         finally:
             process.terminate()
     if process.returncode not in (0, 1) and not context.cancelled:
-        raise RunError(f"NAME ended with {process.returncode}.", hint="Look at its log, then run `assetry retry`.")
+        raise RunError(f"NAME ended with {process.returncode}.", hint="See `assetry logs`, then run `assetry retry`.")
+
+
+def _options(integration):
+    given = integration.options
+    for name in (*given, *OPTIONS):
+        if name not in OPTIONS:
+            raise IntegrationError(
+                f"Integration {integration.name!r} has no option {name!r}.",
+                near=near_names(name, OPTIONS),
+                hint=f"Its options are {', '.join(OPTIONS)}.",
+            )
+        if not isinstance(given.get(name), OPTIONS[name]):
+            raise IntegrationError(
+                f"Integration {integration.name!r} needs the option {name!r}, a {OPTIONS[name].__name__}.",
+                hint="Its README shows each of them.",
+            )
+    return given
 
 
 def _command(invocation):
@@ -108,6 +147,11 @@ def _stop_when_cancelled(process, context):
         if context.cancelled:
             process.terminate()
         time.sleep(0.05)
+
+
+def _log_errors(process, context):
+    for line in process.stderr:
+        context.log(line.rstrip())
 
 
 def _event(step, integration):
