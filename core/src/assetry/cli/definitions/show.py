@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,7 +79,8 @@ def _key(project: Project, text: str) -> AssetKey:
     found = project.select(text)
     if len(found) > 1:
         raise UsageError(
-            f"{text!r} means {len(found)} assets, {listed(found)}.", hint="Name one: `assetry list -s` shows them all."
+            f"{text!r} means {len(found)} assets, {listed(found)}.",
+            hint=f"Name one: `assetry list -s {shlex.quote(text)}` shows them all.",
         )
     return found[0]
 
