@@ -99,7 +99,12 @@ class TablePlace:
 
     def no_common_type(self, asset: Asset, column: str, old: pa.DataType, new: pa.DataType) -> ValueStoreError:
         """Return the error that rows cannot join a table, for a column is `old` there and `new` in them."""
-        return no_common_type(asset, column, old, new, f"its table in {self.name}", "the rows that come")
+        error = no_common_type(asset, column, old, new, f"its table in {self.name}", "the rows that come")
+        error.hint = (
+            f"Give it the type that it has there; if it is to be {type_name(new)} from now on, drop the table and make "
+            "all that was in it anew."
+        )
+        return error
 
     def _cast(self, column: Any, field: pa.Field, asset: Asset) -> Any:
         import pyarrow as pa
@@ -181,7 +186,7 @@ def no_common_type(
         f"asset {str(asset.key)!r}: column {column!r} is {type_name(old)} in {there} and {type_name(new)} in {coming}, "
         "and no type keeps all values of both.",
         where=asset.source,
-        hint=f"Give it one type in all of them; if it is to be {type_name(new)} from now on, make all of them anew.",
+        hint=f"Give it one type in both; if it is to be {type_name(new)} from now on, make the others anew.",
     )
 
 
