@@ -252,6 +252,7 @@ def test_a_wrong_field_of_an_asset_names_plugin_and_field() -> None:
     ("hook", "ask"),
     [
         ("assetry_io_url", lambda plugins: plugins.io_url(ACME)),
+        ("assetry_named_selections", lambda plugins: plugins.named_selections(ACME)),
         (
             "assetry_invocation_command",
             lambda plugins: plugins.invocation_command(Invocation(id="1", group=None, integration=ACME, assets=())),
@@ -260,7 +261,7 @@ def test_a_wrong_field_of_an_asset_names_plugin_and_field() -> None:
 )
 def test_a_wrong_answer_names_plugin_and_hook(hook: str, ask: Callable[[Plugins], Any]) -> None:
     plugins = load_plugins({}, [acme(**{hook: lambda: 3})], allowed=[])
-    with pytest.raises(PluginError, match=f"Acme: {hook} returned an int instead of a str"):
+    with pytest.raises(PluginError, match=f"Acme: {hook} returned an int instead of a (str|Mapping)"):
         ask(plugins)
 
 

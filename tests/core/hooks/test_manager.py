@@ -219,6 +219,21 @@ def test_hook_assetry_selection_hint_first_answer_counts() -> None:
     assert {problem.plugin for problem in found.problems} == {"Broken"}
 
 
+def test_hook_assetry_named_selections_is_routed_by_kind() -> None:
+    class Acme:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            return [] if integration.kind == "acme" else None
+
+        @hookimpl
+        def assetry_named_selections(self, integration: Integration) -> Any:
+            return {"nightly": "tag:nightly"} if integration.name == "shop" else None
+
+    found = plugins(Acme())
+    assert found.named_selections(Integration("shop", "acme")) == {"nightly": "tag:nightly"}
+    assert found.named_selections(Integration("other", "acme")) == {}
+
+
 def test_hook_assetry_panels_asks_everyone() -> None:
     class One:
         @hookimpl

@@ -40,6 +40,7 @@ def shared_options(outputs: Sequence[str], selects: bool) -> list[click.Paramete
                 help="Choose assets, as in dbt: +orders, tag:daily, state:stale. Several are a union.",
             ),
             click.Option(["--exclude"], multiple=True, metavar="SELECTION", help="Leave assets out."),
+            click.Option(["--selector"], multiple=True, metavar="NAME", help="Choose what a selector of a tool means."),
         ]
     return options
 
@@ -169,12 +170,13 @@ def _folder(args: Sequence[str]) -> str | None:
     return None
 
 
-_SHARED = frozenset(("directory", "select", "exclude", "output", "quiet", "verbose", "no_color"))
+_SHARED = frozenset(("directory", "select", "exclude", "selector", "output", "quiet", "verbose", "no_color"))
 
 
 def refine(session: Session, given: dict[str, Any]) -> None:
     """Take over what was given before or after a command's name."""
     session.select += tuple(given.get("select") or ())
+    session.select += tuple(f'selector:"{name}"' for name in given.get("selector") or ())
     session.exclude += tuple(given.get("exclude") or ())
     session.output = given.get("output") or session.output
     session.quiet = bool(given.get("quiet")) or session.quiet

@@ -345,6 +345,10 @@ class Plugins:
         url: str | None = self._asked(integration, "assetry_io_url", {"integration": integration}, str)
         return url
 
+    def named_selections(self, integration: Integration) -> Mapping[str, str]:
+        """Return the selections that an integration gives names to, by name."""
+        return self._asked(integration, "assetry_named_selections", {"integration": integration}, Mapping) or {}
+
     def open_io(self, url: str) -> IOManager:
         """Return the IO manager for a URL."""
         manager: IOManager = self._open("assetry_open_io", url, "keeps values")

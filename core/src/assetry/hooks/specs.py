@@ -146,6 +146,15 @@ def assetry_selection_hint(method: str, value: str) -> str | None:
     """
 
 
+@hookspec
+def assetry_named_selections(integration: Integration) -> Mapping[str, str] | None:
+    """Return the selections that an integration's own files give names to: by name, the text of each. Routed.
+
+    ``selector:NAME`` means it. A text is read as one that a person types; an empty one stands for a selection that
+    cannot be written so. Called after the integration was loaded, and only when such a name occurs.
+    """
+
+
 @hookspec(firstresult=True)
 def assetry_value_metadata(value: Any) -> Mapping[str, Any] | None:
     """Return facts about a Python value: ``rows``, ``columns``, ``preview``. The first answer counts.

@@ -120,6 +120,15 @@ class Definitions:
                 return url
         return None
 
+    def named_selections(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the selections that integrations give names to; several may have one of a name."""
+        found: dict[str, tuple[str, ...]] = {}
+        known = {asset.integration: None for asset in self._assets if asset.integration}
+        for integration in dict.fromkeys((*self.integrations, *known)):
+            for name, text in self.plugins.named_selections(integration).items():
+                found[name] = (*found.get(name, ()), text)
+        return found
+
     # -- the graph -----------------------------------------------------------------------------------------------
 
     def graph(self, values: Callable[[], ValueRouter]) -> AssetGraph:

@@ -225,7 +225,8 @@ class Project:
         if isinstance(select, Selection):
             gone = set(self.select(exclude)) if exclude else ()
             return select._replace(keys=tuple(key for key in select.keys if key not in gone)) if gone else select
-        return selection(self.graph, select, exclude or (), self._status_names, self.plugins.selection_hint)
+        asked = (self._status_names, self.plugins.selection_hint, self._definitions.named_selections)
+        return selection(self.graph, select, exclude or (), *asked)
 
     def _status_names(self) -> Mapping[AssetKey, str]:
         return {status.key: status.status for status in self._statuses}

@@ -70,7 +70,15 @@ class Without:
     inner: Expression
 
 
-Expression = Criterion | Reaching | Either | Both | Without
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a selection with a name of its own finds; `text` is what it says."""
+
+    text: str
+    inner: Expression
+
+
+Expression = Criterion | Reaching | Either | Both | Without | Named
 
 
 class Selector(NamedTuple):

@@ -12,8 +12,19 @@ from typing import NamedTuple
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.graph.lineage import lineage
-from assetry.selection.grammar import Criterion, Either, Expression, Reach, Reaching, Selector, Without, read_selector
+from assetry.selection.grammar import (
+    Criterion,
+    Either,
+    Expression,
+    Named,
+    Reach,
+    Reaching,
+    Selector,
+    Without,
+    read_selector,
+)
 from assetry.selection.methods import Criteria, Hint, Statuses
+from assetry.selection.named import NamedTexts, Names
 from assetry.types.keys import AssetKey
 
 
@@ -42,13 +53,15 @@ def select(
     exclude: str | Sequence[str] | None = (),
     statuses: Statuses | None = None,
     hint: Hint | None = None,
+    named: NamedTexts | None = None,
 ) -> tuple[AssetKey, ...]:
     """Return the keys that `selectors` means, without those that `exclude` means, in the graph's order.
 
     None, or an empty list, is everything; a list is the union of its members. `statuses` returns the status of each
     asset; it is asked only when ``state:`` occurs. `hint` is given a method and value that find no assets, and returns
-    what to write instead, or None. Raises `SelectionError` when a selection cannot be read (a caret
-    points at the place) or when nothing is left of it (with near names).
+    what to write instead, or None. `named` returns the selections that have names, for ``selector:NAME``. Raises
+    `SelectionError` when a selection cannot be read (a caret points at the place) or when nothing is left of it (with
+    near names).
 
     >>> from assetry.types.assets import Asset
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
@@ -56,7 +69,7 @@ def select(
     >>> select(graph, "+orders", exclude="raw")
     (AssetKey('shop/orders'),)
     """
-    return selection(graph, selectors, exclude, statuses, hint).keys
+    return selection(graph, selectors, exclude, statuses, hint, named).keys
 
 
 def selection(
@@ -65,6 +78,7 @@ def selection(
     exclude: str | Sequence[str] | None = (),
     statuses: Statuses | None = None,
     hint: Hint | None = None,
+    named: NamedTexts | None = None,
 ) -> Selection:
     """Do as `select`, and also return the parts that match nothing, for a warning.
 
@@ -74,7 +88,8 @@ def selection(
     (Unmatched(text='tag:nightly', near=(), why=None, excluded=False),)
     """
     # Everything is read before anything is looked for, so that a mistake in the text is told first.
-    wanted, unwanted = _read(selectors), _read(exclude)
+    names = Names(named)
+    wanted, unwanted = (names.put_in(_read(each)) for each in (selectors, exclude))
     looking = _Looking(Criteria(lineage(graph), statuses, hint), len(graph))
     found = looking.union(wanted, excluded=False) if wanted else set(range(len(graph)))
     if wanted and not found:
@@ -138,6 +153,8 @@ def _find(expression: Expression, criteria: Criteria, text: str) -> set[int]:
         return criteria.find(expression, text)
     if isinstance(expression, Reaching):
         return _reach(expression, criteria, text)
+    if isinstance(expression, Named):
+        return _find(expression.inner, criteria, expression.text)
     if isinstance(expression, Without):
         return set(range(len(criteria.graph))) - _find(expression.inner, criteria, text)
     found = [_find(part, criteria, text) for part in expression.parts]
@@ -168,14 +185,17 @@ def _upwards(reach: Reach) -> bool:
     return reach.both or reach.parents
 
 
-def _criteria_of(expression: Expression) -> Iterator[Criterion]:
+def _criteria_of(expression: Expression, text: str) -> Iterator[tuple[Criterion, str]]:
+    """Yield the criteria of an expression, each with the text that it stands in."""
     if isinstance(expression, Criterion):
-        yield expression
+        yield expression, text
+    elif isinstance(expression, Named):
+        yield from _criteria_of(expression.inner, expression.text)
     elif isinstance(expression, (Reaching, Without)):
-        yield from _criteria_of(expression.inner)
+        yield from _criteria_of(expression.inner, text)
     else:
         for part in expression.parts:
-            yield from _criteria_of(part)
+            yield from _criteria_of(part, text)
 
 
 #: For how many parts that match nothing near names are looked up: that reads all names there are.
@@ -183,7 +203,7 @@ _EXPLAINED = 5
 
 
 def _unmatched(text: str, expression: Expression, criteria: Criteria, whole: str) -> Unmatched:
-    empty = [each for each in _criteria_of(expression) if not criteria.find(each, whole)]
+    empty = [each for each, written in _criteria_of(expression, whole) if not criteria.find(each, written)]
     if not empty:
         return Unmatched(text, (), "Each of its names matches something, but no asset is left of them together.")
     near = tuple(dict.fromkeys(name for each in empty[:3] for name in criteria.near(each)))[:3]

@@ -35,6 +35,7 @@ class Loaded:
 
     project: DbtProject
     assets: list[Asset]
+    selectors: Any
     _manifest: Manifest | None
     _index: Index | None = None
 
@@ -73,7 +74,7 @@ def load(integration: Integration) -> Loaded:
         assets = rename_assets(assets, {each.key: _prefixed(project.key_prefix, each.key) for each in assets})
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
-    found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest)
+    found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest.selectors, manifest)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,17 @@ def assetry_selection_hint(method: str, value: str) -> str | None:
     from assetry_dbt.manifest.facets import hint_of
 
     return hint_of(method, value)
+
+
+@hookimpl
+def assetry_named_selections(integration: Integration) -> Mapping[str, str] | None:
+    """Return what selectors.yml has: ``selector:nightly`` is what ``dbt ls --selector nightly`` lists."""
+    if integration.kind != KIND:
+        return None
+    from assetry_dbt.loading import loaded
+    from assetry_dbt.selecting.named import named_selections
+
+    return named_selections(loaded(integration).selectors, integration.name)
 
 
 @hookimpl

@@ -234,6 +234,7 @@ class Manifest(msgspec.Struct, gc=False):
     functions: dict[str, Node] | None = None
     macros: dict[str, Macro] | None = None
     groups: dict[str, Group] | None = None
+    selectors: Any = None
 
     @property
     def project(self) -> str | None:
