@@ -184,7 +184,7 @@ def multi_asset(
     """
     caller = _caller()
     shared = checked_keywords("multi_asset", keywords, AssetKeywords.__annotations__, caller)
-    listed = [assets] if isinstance(assets, str) else assets
+    listed = assets if isinstance(assets, Iterable) and not isinstance(assets, str) else [assets]
     written = [each if isinstance(each, Mapping) else {"key": each} for each in listed]
     outputs = [checked_keywords("multi_asset", each, AssetKeywords.__annotations__, caller) for each in written]
     if not outputs or "key" in keywords:
@@ -243,7 +243,7 @@ def asset_check(
             f"severity={severity!r}: neither 'error' nor 'warn'.", where=caller, near=near_names(severity, SEVERITIES)
         )
     with placed(caller):
-        others = (also,) if isinstance(also, (str, AssetFunction)) else also
+        others = also if isinstance(also, Iterable) and not isinstance(also, str) else (also,)
         keys = tuple(key for each in (asset, *others) for key in _keys(each))
 
     def decorate(function: Callable[P, R]) -> AssetFunction[P, R]:

@@ -26,7 +26,7 @@ def check_definitions(session: Session) -> int:
     project = session.project
     found = _findings(project)
     if session.text:
-        session.say("\n".join(_text(found)))
+        session.say("\n".join(_text({**found, "places": [_located(each, session) for each in found["places"]]})))
     else:
         session.emit(found)
     return 0 if found["ok"] else DefinitionError.exit_code
@@ -68,6 +68,10 @@ def _findings(project: Project) -> dict[str, Any]:
             if _is_made_elsewhere(project.graph, i) and not project.graph.downstream[i]
         ],
     }
+
+
+def _located(place: Mapping[str, Any], session: Session) -> Mapping[str, Any]:
+    return {**place, "where": session.place(place["where"])}
 
 
 def _integrations(project: Project) -> Iterable[Any]:
