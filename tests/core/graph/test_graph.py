@@ -542,3 +542,12 @@ def test_every_error_has_a_next_step() -> None:
             AssetGraph.of(assets)
         assert caught.value.hint
         assert caught.value.exit_code == 3
+
+
+def test_a_name_of_what_is_inlined_says_so() -> None:
+    part = Asset(key="shop/middle", kind="x", inlined=True)
+    graph = AssetGraph.of([Asset(key="first", kind="x"), part])
+    for name in ("middle", "shop/middle"):
+        with pytest.raises(UsageError, match="becomes part of what reads it") as caught:
+            graph.find(name)
+        assert "middle+" in (caught.value.hint or "")

@@ -148,11 +148,11 @@ WRONG: list[tuple[Callable[[], Any], type[DefinitionError], str]] = [
     (lambda: asset(freshness_policy=timedelta(0))(bad_two), DefinitionError, "takes a positive timedelta"),
     (lambda: asset(automation="stael")(bad_two), DefinitionError, "did you mean 'stale'"),
     (lambda: asset(key="a//b")(bad_two), DefinitionError, "is not an asset key"),
-    (lambda: asset(deps=[bad_two])(bad_two), DefinitionError, "function 'bad_two' is no asset"),  # type: ignore[list-item]
-    (lambda: asset(deps=bad_two)(bad_two), DefinitionError, "function 'bad_two' is no asset"),  # type: ignore[call-overload]
-    (lambda: asset_check(asset="a", also=5), DefinitionError, "int 5 is no asset"),  # type: ignore[arg-type]
+    (lambda: asset(deps=[bad_two])(bad_two), DefinitionError, "function 'bad_two' is neither an asset"),  # type: ignore[list-item]
+    (lambda: asset(deps=bad_two)(bad_two), DefinitionError, "function 'bad_two' is neither an asset"),  # type: ignore[call-overload]
+    (lambda: asset_check(asset="a", also=5), DefinitionError, "int 5 is neither an asset"),  # type: ignore[arg-type]
     (lambda: multi_asset(assets=5), DefinitionError, r"not 5 \(int\)"),  # type: ignore[arg-type]
-    (lambda: asset_check(asset=bad_two), DefinitionError, "function 'bad_two' is no asset"),  # type: ignore[arg-type]
+    (lambda: asset_check(asset=bad_two), DefinitionError, "function 'bad_two' is neither an asset"),  # type: ignore[arg-type]
     (
         lambda: asset(deps=[Dep(AssetKey("up"), "lsat")])(bad_two),
         DefinitionError,

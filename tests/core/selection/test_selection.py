@@ -424,7 +424,7 @@ def test_what_is_inlined_is_found_and_gone_through_and_never_selected() -> None:
     assert found(None, "middle+") == ["first"]
     with pytest.raises(SelectionError, match="Nothing that is selected is an asset") as caught:
         selection(graph, "middle")
-    assert "shop/middle is no table, but part of what reads it: middle+ means that." in (caught.value.hint or "")
+    assert "shop/middle is not a table, but part of what reads it: middle+ means that." in (caught.value.hint or "")
     (told,) = selection(graph, "middle last").unmatched
     assert (told.text, told.excluded) == ("middle", False)
     assert "middle+" in (told.why or "")

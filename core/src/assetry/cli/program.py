@@ -100,7 +100,7 @@ class Program(click.Group):
 
 
 def _no_command(args: Sequence[str], known: Sequence[str]) -> UsageError:
-    """Return the error for a word that is no command; words of other tools are answered with ours."""
+    """Return the error for a word that is not a command; words of other tools are answered with ours."""
     word = args[0]
     ours = OTHER_WORDS.get(word)
     if ours is None:

@@ -382,7 +382,7 @@ def _keys(given: Any) -> tuple[AssetKey, ...]:
     parts = (given,) if isinstance(given, str) else given
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise DefinitionError(
-            f"{type(given).__name__} {getattr(given, '__name__', given)!r} is no asset, and no key of one.",
+            f"{type(given).__name__} {getattr(given, '__name__', given)!r} is neither an asset nor the key of one.",
             hint="Name it by its key, such as 'shop/orders', or by a function decorated with @asset.",
         )
     return (AssetKey(given),)

@@ -1,4 +1,4 @@
-"""What the keywords of the decorators take, and what is said of a value that is none of it."""
+"""What the keywords of the decorators take, and what is said of a value that it does not take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolic
 
 
 class _Rule(NamedTuple):
-    """What a keyword takes, in words and by example, and the parts of a value that are none of it."""
+    """What a keyword takes, in words and by example, and the parts of a value that do not fit."""
 
     takes: str
     example: str
@@ -22,7 +22,7 @@ class _Rule(NamedTuple):
 
 
 def _texts(given: Any) -> Iterator[Any]:
-    """Yield what is no text: of one text, a list of them, or a mapping from text to text."""
+    """Yield what is not a text: of one text, a list of them, or a mapping from text to text."""
     if isinstance(given, str):
         return
     if isinstance(given, Mapping):
@@ -35,7 +35,7 @@ def _texts(given: Any) -> Iterator[Any]:
 
 
 def _columns(given: Any) -> Iterator[Any]:
-    """Yield what is no column: of names, `Column` values, or a mapping from name to type."""
+    """Yield what is not a column: of names, `Column` values, or a mapping from name to type."""
     if isinstance(given, Mapping):
         yield from _texts(given)
     elif isinstance(given, str) or not isinstance(given, Iterable):
@@ -49,12 +49,12 @@ def _columns(given: Any) -> Iterator[Any]:
 
 
 def _names(given: Any) -> Iterator[Any]:
-    """Yield the names of a mapping that are no texts; or what is no mapping."""
+    """Yield the names of a mapping that are not texts; or what is not a mapping."""
     yield from (name for name in given if not isinstance(name, str)) if isinstance(given, Mapping) else (given,)
 
 
 def _other_than(*kinds: type[Any]) -> Callable[[Any], Iterable[Any]]:
-    """Return what yields a value that is of none of `kinds`; True and False are no numbers."""
+    """Return what yields a value that is of none of `kinds`; True and False do not count as numbers."""
     return lambda given: () if isinstance(given, kinds) and type(given) is not bool else (given,)
 
 

@@ -136,7 +136,7 @@ class _Looking:
 def _inlined_why(keys: Iterable[AssetKey]) -> str:
     key, *more = keys
     what = f"{key} is" if not more else f"{key} and {len(more)} more are"
-    return f"{what} no table, but part of what reads it: {key.name}+ means that."
+    return f"{what} not a table, but part of what reads it: {key.name}+ means that."
 
 
 def _only_inlined(keys: Sequence[AssetKey]) -> SelectionError:
