@@ -13,7 +13,7 @@ from typing import Any
 
 import assetry
 import pytest
-from assetry import Asset, AssetKey, DailyPartitionsDefinition, Integration, Project, asset
+from assetry import Asset, AssetKey, Check, DailyPartitionsDefinition, Integration, Project, asset
 from assetry.errors import ConflictError, RunError, RunFailedError, StoreError, UsageError
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.result import RunResult
@@ -726,6 +726,21 @@ class TestCancel:
         (status,) = found.status()
         text = f"never materialized; cancelled in run {result.run.id}: the run was cancelled while it was being made"
         assert (status.status, status.reasons[0].text) == ("never", text)
+        assert found.undone(result.run) == ("a",)
+
+    def test_a_check_that_was_not_run_any_more_has_not_failed_and_its_asset_is_not_fresh(self, project: Any) -> None:
+        def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Materialized("a")
+            until(lambda: context.cancelled)
+
+        found = project(ground("a", checks=[Check("unique")]), plugins=[Mill(script)])
+        result = found.materialize(on_event=interrupt_on(Materialized))
+        (checked,) = events_of(found, result, Checked)
+        assert (checked.passed, checked.outcome) == (False, "cancelled")
+        assert outcomes(result) == {"a": "cancelled"}
+        assert result.counts == {"materialized": 1, "checks_cancelled": 1}
+        (status,) = found.status()
+        assert (status.status, status.reasons[0].code) == ("stale", "last_cancelled")
         assert found.undone(result.run) == ("a",)
 
     def test_what_was_made_before_and_is_cancelled_is_not_fresh(self, project: Any) -> None:

@@ -86,7 +86,7 @@ def _checked(event: ev.Checked) -> tuple[str, str | None, str]:
     )
     if event.passed:
         return "passed", "green", told
-    return ("failed", "red", f"check {told}") if event.stops else ("warned", "yellow", f"check {told}")
+    return event.outcome, "red" if event.outcome == "failed" else "yellow", f"check {told}"
 
 
 def _log(event: ev.Log) -> str:

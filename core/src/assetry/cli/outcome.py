@@ -85,8 +85,8 @@ def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
 
 def _check(check: Checked, session: Session) -> Iterable[str]:
     graph = session.project.graph
-    word, colour = ("failed", "red") if check.stops else ("warned", "yellow")
-    yield f"{click.style(f'check {word}', fg=colour, bold=True)}  {check.check} of {check.key}"
+    colour = "red" if check.outcome == "failed" else "yellow"
+    yield f"{click.style(f'check {check.outcome}', fg=colour, bold=True)}  {check.check} of {check.key}"
     if check.message:
         yield from _indented(check.message)
     known = graph[check.key].checks if check.key in graph else ()
@@ -128,4 +128,4 @@ _ASSETS: Mapping[str, str] = {
     "cancelled": "cancelled",
     "skipped": "skipped",
 }
-_CHECKS: Mapping[str, str] = {"checks_passed": "passed", "checks_failed": "failed", "checks_warned": "warned"}
+_CHECKS: Mapping[str, str] = {f"checks_{word}": word for word in ("passed", "failed", "warned", "cancelled")}

@@ -139,17 +139,13 @@ class Recorder:
         self._attempt(place, at, outcome, event.because, event.root)
 
     def _note_checked(self, at: datetime, event: Checked) -> None:
-        if event.passed:
-            self.counts["checks_passed"] += 1
-        elif event.severity == "warn":
-            self.counts["checks_warned"] += 1
-        else:
-            self.counts["checks_failed"] += 1
-            because = f": {event.message}" if event.message else ""
-            self._attempt((event.key, None), at, "check_failed", f"check {event.check} failed{because}")
-            text = f"check {event.check} of {event.key} failed{because}"
+        self.counts[f"checks_{event.outcome}"] += 1
+        if event.stops:
+            outcome: Outcome = "cancelled" if event.cancelled else "check_failed"
+            because = f" {event.outcome}" + (f": {event.message}" if event.message else "")
+            self._attempt((event.key, None), at, outcome, f"check {event.check}{because}")
             for key in self._also(event):
-                self._attempt((key, None), at, "check_failed", text, event.key)
+                self._attempt((key, None), at, outcome, f"check {event.check} of {event.key}{because}", event.key)
 
     def _also(self, event: Checked) -> Iterator[AssetKey]:
         """Yield the other assets that a check is of, where something here makes them."""
@@ -162,7 +158,8 @@ class Recorder:
         self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, because: AssetKey | None = None
     ) -> None:
         before = self.outcomes.get(place)
-        if outcome in ("materialized", "running") and before is not None and before.outcome == "check_failed":
+        lesser = outcome in ("materialized", "running", "cancelled")
+        if lesser and before is not None and before.outcome == "check_failed":
             return  # a check may report before its asset; a failure is not washed away by what follows
         key, partition = place
         attempt = Attempt(

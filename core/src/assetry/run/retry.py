@@ -41,7 +41,7 @@ def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None
     # One from before the run: the run was killed before it came to the asset.
     if last is None or last.outcome != "materialized" or last.at < run.started:
         return False
-    if whole is None or whole.outcome != "check_failed":
+    if whole is None or whole.outcome not in ("check_failed", "cancelled"):
         return True
     # A check is of the asset as a whole, and speaks of what was made in its run or before it.
     return whole.run != last.run and whole.at < last.at

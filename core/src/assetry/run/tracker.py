@@ -365,7 +365,8 @@ class Tracker:
             message = problem.message if problem else "The tool ended without reporting this check."
             blocker = Blocker(ref.key, f"check {ref.check} of {ref.key} was not run") if severity == "error" else None
             self._decide(ref, blocker)
-            yield Checked(ref.key, ref.check, False, severity, message)
+            cancelled = problem is not None and problem.rest is not None
+            yield Checked(ref.key, ref.check, False, severity, message, cancelled=cancelled)
 
     def abandon(self, because: str) -> list[Event]:
         """End everything that has not started, as when the run is cancelled; return the events that follow."""

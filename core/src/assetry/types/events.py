@@ -136,7 +136,8 @@ class Observed(Content):
 class Checked(Event):
     """How a check on an asset came out; `severity` decides whether a failure stops what is downstream.
 
-    Only ``warn`` lets it go on: a severity that does not exist counts as ``error``.
+    Only ``warn`` lets it go on: a severity that does not exist counts as ``error``. `cancelled` says that it was not
+    run, because the run was stopped before.
 
     >>> Checked("shop/orders", "no_gaps", False).stops, Checked("shop/orders", "no_gaps", False, "warn").stops
     (True, False)
@@ -149,6 +150,7 @@ class Checked(Event):
     severity: Severity = "error"
     message: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    cancelled: bool = False
     if TYPE_CHECKING:
 
         def __init__(
@@ -159,12 +161,20 @@ class Checked(Event):
             severity: Severity = "error",
             message: str | None = None,
             metadata: Mapping[str, Any] = ...,
+            cancelled: bool = False,
         ) -> None: ...
 
     @property
     def stops(self) -> bool:
         """Tell whether this stops what is downstream."""
         return not self.passed and self.severity != "warn"
+
+    @property
+    def outcome(self) -> Literal["passed", "failed", "warned", "cancelled"]:
+        """Return how it came out, in one word."""
+        if self.passed or self.cancelled:
+            return "passed" if self.passed else "cancelled"
+        return "failed" if self.stops else "warned"
 
 
 @dataclass(frozen=True, slots=True)

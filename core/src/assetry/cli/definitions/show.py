@@ -191,10 +191,8 @@ def _outcome(told: EventRecord | None) -> str:
         return "not run yet"
     event = told.event
     when = ago(told.at, datetime.now(UTC))
-    if event.passed:
-        return f"passed {when}"
-    message = f": {cut(event.message, 80)}" if event.message else ""
-    return f"{'failed' if event.stops else 'warned'} {when}{message}"
+    message = f": {cut(event.message, 80)}" if event.message and not event.passed else ""
+    return f"{event.outcome} {when}{message}"
 
 
 def _columns(facts: Facts) -> Iterable[Sequence[str]]:
