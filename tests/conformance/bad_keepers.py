@@ -142,10 +142,23 @@ class Flat(MemoryIO):
     def load(self, asset: Asset, partition: str | None = None) -> Any:
         return super().load(self._flat(asset), partition)
 
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
+        return super().exists([(self._flat(asset), partition) for asset, partition in places])
+
 
 class TestMixesAssetsUp(IOManagerConformance):
     subject = io(lambda: Flat(), refuses={"threads": "checked elsewhere"})
     caught: ClassVar[set[str]] = {"test_keep_assets_apart"}
+
+
+class Optimistic(MemoryIO):
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
+        return [True] * len(places)
+
+
+class TestSaysThatAllIsThere(IOManagerConformance):
+    subject = io(lambda: Optimistic())
+    caught: ClassVar[set[str]] = {"test_tell_what_is_there"}
 
 
 class Bare(MemoryIO):

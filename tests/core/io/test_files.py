@@ -45,6 +45,23 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+# -- what is there ----
+
+
+def test_each_folder_is_listed_once(files: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [python(f"shop/a{number}") for number in range(3)] + [python("top")]
+    for each in kept:
+        files.save(each, 1)
+    files.save(python("parts"), TABLE, "a/b")
+    listed: list[str] = []
+    look = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(str(path)) or look(path))
+    places = [*((each, None) for each in kept), (python("shop/a9"), None), (python("nowhere/x"), None)]
+    parts = [(python("parts"), "a/b"), (python("parts"), None), (python("parts"), "c"), (python("top"), "c")]
+    assert files.exists([*places, *parts]) == [True] * 4 + [False] * 2 + [True, True, False, False]
+    assert len(listed) == len(set(listed)) == 5
+
+
 # -- files -------------------------------------------------------------------------------------------------------
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import Asset, Integration, Project
+from assetry import Asset, Integration, Project, asset
+from assetry.errors import ValueStoreError
 from assetry.hooks.specs import hookimpl
 from assetry.types.events import Event, Log, Materialized, Observed
-from assetry.types.records import EventRecord, RunInfo
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, EventRecord, RunInfo
 
 MILL = Integration("mill", "mill")
 
@@ -120,3 +125,145 @@ def test_an_observation_is_heard_as_a_run_is(mill: Mill) -> None:
     with Project([raw], plugins=[mill, Listener()], store="sqlite::memory:") as project:
         project.observe()
     assert heard == ["run_started", "log", "observed raw", "run_finished"]
+
+
+class Keeper:
+    """A place of tables that can be looked for; `there` says which are, `asked` how many were asked for at once."""
+
+    form = "any"
+
+    def __init__(self) -> None:
+        self.there: dict[str, bool | None] = {}
+        self.asked: list[int] = []
+        self.broken = False
+
+    @hookimpl
+    def assetry_open_io(self, url: str) -> Any:
+        return self if url == "keeper:" else None
+
+    def relation(self, asset: Asset) -> Any:
+        return asset.relation
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        raise NotImplementedError
+
+    save = load
+
+    def close(self) -> None:
+        pass
+
+    def exists(self, places: Any) -> list[bool | None]:
+        self.asked.append(len(places))
+        if self.broken:
+            raise ValueStoreError("The warehouse cannot be reached.")
+        return [self.there.get(str(asset.key), True) for asset, _ in places]
+
+
+class MillWithTables(Mill):
+    """The same tool, in a warehouse."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        super().__init__()
+        self.keeper = keeper
+
+    @hookimpl
+    def assetry_io_url(self, integration: Integration) -> str | None:
+        return "keeper:" if integration.kind == "mill" else None
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    return Keeper()
+
+
+@pytest.fixture
+def tables(keeper: Keeper) -> Iterator[Project]:
+    def table(key: str, **more: Any) -> Asset:
+        return Asset(key=key, kind="mill", integration=MILL, relation=(None, None, key), **more)
+
+    assets = [
+        table("source", executable=False),
+        table("raw", deps=["source"]),
+        table("below", deps=["raw"]),
+        table("odd", lasting=False),
+        Asset(key="board", kind="mill", integration=MILL, executable=False, consumer=True, deps=["below"]),
+    ]
+    with Project(assets, plugins=[MillWithTables(keeper), keeper], store="sqlite::memory:") as made:
+        yield made
+
+
+def test_a_table_that_is_gone_is_seen_told_once_and_made_again(tables: Project, keeper: Keeper) -> None:
+    assert tables.materialize().ok
+    keeper.there = {"raw": False, "odd": False}
+    events: list[EventRecord] = []
+    look = tables.observe(on_event=events.append)
+    assert dict(look.counts) == {"observed": 3, "gone": 1}
+    assert [str(each.event.key) for each in events if isinstance(each.event, Observed) and each.event.gone] == ["raw"]
+    assert keeper.asked == [3]
+    assert {key: word for key, word in words(tables).items() if word != "external"} == {
+        "raw": "stale", "below": "stale", "odd": "fresh"
+    }  # fmt: skip
+    again: list[EventRecord] = []
+    assert tables.observe(on_event=again.append).counts["gone"] == 1
+    assert not [each for each in again if isinstance(each.event, Observed)]
+    assert tables.materialize(stale=True).counts["materialized"] == 2
+    keeper.there = {}
+    tables.observe()
+    assert not tables.plan(stale=True).invocations
+
+
+def test_a_table_that_is_back_is_as_it_was(tables: Project, keeper: Keeper) -> None:
+    assert tables.materialize().ok
+    for there, word in ((False, "stale"), (None, "stale"), (True, "fresh")):
+        keeper.there = {"raw": there}
+        tables.observe()
+        assert words(tables)["raw"] == word
+
+
+def test_a_look_undoes_no_failure(tables: Project, keeper: Keeper) -> None:
+    assert tables.materialize().ok
+    tables.store.append([], (), [Attempt(key=AssetKey("raw"), run="r", at=datetime.now(UTC), outcome="failed")])
+    for there in (False, True):
+        keeper.there = {"raw": there}
+        tables.observe()
+        assert words(tables)["raw"] == "failed"
+
+
+def test_a_source_is_looked_for_as_well(tables: Project, keeper: Keeper) -> None:
+    def note() -> str:
+        return str(tables.status_of("source").note)
+
+    assert "not observed" in note()
+    tables.observe("source")
+    assert "nothing tells when its data changes" in note()
+    keeper.there = {"source": False}
+    assert tables.observe().counts["gone"] == 1
+    assert "was not there" in note()
+
+
+def test_a_place_that_cannot_be_asked_is_told(tables: Project, keeper: Keeper) -> None:
+    assert tables.materialize().ok
+    keeper.broken = True
+    events: list[EventRecord] = []
+    assert tables.observe(on_event=events.append).run.state == "failed"
+    assert "cannot be reached" in "".join(each.event.message for each in events if isinstance(each.event, Log))
+    assert words(tables)["raw"] == "fresh"
+
+
+def test_values_in_files_are_looked_for_whenever_it_matters(tmp_path: Path) -> None:
+    @asset
+    def one() -> int:
+        return 1
+
+    @asset
+    def nothing() -> None:
+        return None
+
+    with Project([one, nothing], root=tmp_path) as project:
+        assert project.materialize().ok
+        assert words(project) == {"one": "fresh", "nothing": "fresh"}
+        shutil.rmtree(tmp_path / ".assetry" / "data")
+        assert words(project) == {"one": "stale", "nothing": "fresh"}
+        assert project.status_of("one").reasons[0].text == "its value is gone"
+        assert project.materialize(stale=True).keys("materialized") == ("one",)
+        assert not project.plan(stale=True).invocations

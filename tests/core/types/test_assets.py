@@ -59,6 +59,7 @@ FULL = Asset(
     reads=["shop/middle"],
     io="memory:",
     kept=True,
+    lasting=False,
     incremental=True,
     refreshable=False,
 )

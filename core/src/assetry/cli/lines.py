@@ -38,6 +38,8 @@ def further_lines(event: Event) -> Iterable[str]:
 
 def _told(event: Event) -> tuple[str, str | None, str]:
     """Return the word for an event, its colour, and the rest of its line."""
+    if isinstance(event, ev.Observed) and event.gone:
+        return "gone", "yellow", f"{event.key}{_partition(event.partition)}"
     if isinstance(event, (ev.Materialized, ev.Observed)):
         return event.name, "green", f"{event.key}{_partition(event.partition)}{_facts(event.metadata)}"
     if isinstance(event, ev.Checked):

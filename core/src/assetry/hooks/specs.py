@@ -105,7 +105,9 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
     """Look at the assets of `invocation` without running anything; yield `Observed`. Routed.
 
-    For what happened outside: the last sync that was started elsewhere, the freshness of a source.
+    For what happened outside: the last sync that was started elsewhere, the data of a source, a table that is gone.
+    Among the assets are those that nothing here makes, but for consumers. Whether what is kept in a place with
+    `IOManager.exists` is there, the core asks itself.
     """
 
 

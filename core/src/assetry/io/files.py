@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import quote, unquote
@@ -21,6 +22,9 @@ from assetry.io.places import advice, unkept
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Rows, Saved
+
+#: How the names of a table's file, and of any other value's, end.
+_SUFFIXES = (".parquet", ".pkl")
 
 
 class FileIO:
@@ -41,6 +45,8 @@ class FileIO:
     """
 
     form: Literal["arrow", "any"] = "any"
+    #: Looking what is there costs next to nothing, so that it is done whenever it matters.
+    at_hand = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -98,15 +104,32 @@ class FileIO:
         self._forget(_with(base, ".pkl"), *self._partitions(asset.key))
         return Saved(None, columns_of(reader.schema.empty_table()), {"rows": count, "changed": count})
 
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
+        """Return for each asset, or partition of it, whether its file is there; each folder is listed once."""
+        listed: dict[tuple[str, ...], set[str]] = {}
+
+        def there(folders: tuple[str, ...]) -> set[str]:
+            if folders not in listed:
+                try:
+                    listed[folders] = {each.name for each in os.scandir(self.folder.joinpath(*folders))}
+                except (FileNotFoundError, NotADirectoryError):
+                    listed[folders] = set()
+            return listed[folders]
+
+        found = []
+        for asset, partition in places:
+            folders, name = _place(asset.key, partition)
+            one = any(f"{name}{suffix}" in there(folders) for suffix in _SUFFIXES)
+            if not one and partition is None and f"{name}=partitions" in there(folders):
+                one = any(each.endswith(_SUFFIXES) for each in there((*folders, f"{name}=partitions")))
+            found.append(one)
+        return found
+
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
     def _base(self, key: AssetKey, partition: str | None) -> Path:
-        *folders, name = (_quoted(part) for part in key.parts)
-        if partition is not None:
-            # No quoted part has a '=', so this folder is never that of a key.
-            folders.append(f"{name}=partitions")
-            name = _quoted(partition)
+        folders, name = _place(key, partition)
         return self.folder.joinpath(*folders, name)
 
     def _existing(self, key: AssetKey, partition: str | None) -> Path | None:
@@ -134,6 +157,15 @@ class FileIO:
     def _partitions(self, key: AssetKey) -> list[Path]:
         folder = self._base(key, "x").parent
         return sorted(path for path in folder.glob("*") if path.suffix in (".parquet", ".pkl"))
+
+
+def _place(key: AssetKey, partition: str | None) -> tuple[tuple[str, ...], str]:
+    """Return the folders in which a value is kept, and its file's name without the ending."""
+    *folders, name = (_quoted(part) for part in key.parts)
+    if partition is None:
+        return tuple(folders), name
+    # No quoted part has a '=', so this folder is never that of a key.
+    return (*folders, f"{name}=partitions"), _quoted(partition)
 
 
 def _quoted(part: str) -> str:

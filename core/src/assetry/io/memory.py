@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
@@ -63,6 +64,11 @@ class MemoryIO:
             others[partition] = value
             self._values[asset.key] = others
         return saved
+
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
+        """Return for each asset, or partition of it, whether it was kept by this process."""
+        kept = [(self._values.get(asset.key, {}), partition) for asset, partition in places]
+        return [partition in values or (partition is None and bool(values)) for values, partition in kept]
 
     def close(self) -> None:
         """Do nothing: the values stay for as long as the process."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import Any
 from urllib.parse import unquote
 
-from assetry.errors import ValueStoreError
+from assetry.errors import AssetryError, ValueStoreError
 from assetry.io.declared import table_of
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.merge import save_whole
@@ -18,6 +18,9 @@ from assetry.types.protocols import IOManager, Rows, Saved
 
 #: Where a value was kept, as a materialization's metadata says it under ``io``.
 PROJECT, FILES, NOWHERE = "project", "files", "none"
+
+#: An asset, and the partition of it; None for all of it.
+Place = tuple[AssetKey, str | None]
 
 
 def place_of(url: str) -> str:
@@ -130,6 +133,46 @@ class ValueRouter:
             self._places[asset.key, partition] = place
         return Saved(saved.data_version, saved.columns, {**facts, **saved.metadata, "io": place})
 
+    def exists(
+        self, records: Iterable[tuple[Asset, str | None, Mapping[str, Any]]], *, at_hand: bool = False
+    ) -> tuple[dict[Place, bool], list[AssetryError]]:
+        """Return what is there of assets and partitions that were made, and what kept places from being asked.
+
+        Each comes with the metadata of its record. Each place is asked once; what it cannot tell is left out, and so is
+        all that is kept where nothing can be asked. With `at_hand` only places that answer at once are: files.
+        """
+        asked: dict[str, list[tuple[Asset, str | None]]] = {}
+        for asset, partition, metadata in records:
+            url = self._kept_at(asset, metadata)
+            if url is not None:
+                asked.setdefault(url, []).append((asset, partition))
+        found: dict[Place, bool] = {}
+        problems: list[AssetryError] = []
+        for url, places in asked.items():
+            try:
+                manager = self._manager(url)
+                ask = getattr(manager, "exists", None)
+                if ask is None or (at_hand and not getattr(manager, "at_hand", False)):
+                    continue
+                for (asset, partition), there in zip(places, ask(places), strict=True):
+                    if there is not None:
+                        found[asset.key, partition] = bool(there)
+            except AssetryError as error:
+                problems.append(error)
+        return found, problems
+
+    def _kept_at(self, asset: Asset, metadata: Mapping[str, Any]) -> str | None:
+        """Return where an asset that was made can be looked for; None when that is not known, or it need not be there.
+
+        What is only named as a table is in the place that its integration names, and nowhere else.
+        """
+        if asset.kept:
+            place = metadata.get("io")
+            return self.files if place == FILES else self._url(asset) if place == PROJECT else None
+        if asset.relation is None or not asset.lasting:
+            return None
+        return asset.io or (self._tables_of(asset.integration) if asset.integration else None)
+
     def close(self) -> None:
         """Let every IO manager that was opened go of files and connections; each opens them again when it is used."""
         with self._lock:
@@ -142,13 +185,13 @@ class ValueRouter:
         """Return where the tables of an asset are."""
         if asset.io is not None:
             return asset.io
-        integration = asset.integration
-        if integration is None:
-            return self.default
+        return (self._tables_of(asset.integration) if asset.integration else None) or self.default
+
+    def _tables_of(self, integration: Integration) -> str | None:
         with self._lock:
             if integration not in self._urls:
                 self._urls[integration] = self._io_url(integration)
-            return self._urls[integration] or self.default
+            return self._urls[integration]
 
     def _manager(self, url: str) -> IOManager:
         with self._lock:

@@ -32,6 +32,7 @@ from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import jobs_of, undone
 from assetry.selection.selection import Selection, selection
+from assetry.status.looked import kept_values
 from assetry.status.staleness import Status, stale_keys, statuses
 from assetry.status.why import because, changed_above, kept_rows
 from assetry.types.assets import Asset, Integration
@@ -234,7 +235,9 @@ class Project:
     @property
     def _statuses(self) -> tuple[Status, ...]:
         latest, attempts, held = self.store.latest(), self.store.attempts(), self.store.claims()
-        return statuses(self.graph, latest, attempts, running=held, now=datetime.now(UTC))
+        kept = kept_values(self.graph, latest)
+        seen = self.values.exists(kept, at_hand=True)[0] if kept else {}
+        return statuses(self.graph, latest, attempts, running=held, now=datetime.now(UTC), seen=seen)
 
     def status(self, select: Selectors = None, exclude: Texts = None) -> tuple[Status, ...]:
         """Return how each selected asset is, and why."""

@@ -1,7 +1,8 @@
-"""Look at what happened outside, and record it: syncs that others started, sources that grew older.
+"""Look at what happened outside, and record it: syncs that others started, sources with new rows, tables that are gone.
 
 Nothing is run. What is seen is recorded like a materialization, with a version, so that whatever is downstream can
-tell whether its inputs have changed. What is seen again unchanged is not recorded again.
+tell whether its inputs have changed. What is seen again unchanged is not recorded again. Whether what was made is still
+there is asked of the places that keep it, of each once.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from datetime import UTC, datetime
 from assetry.errors import AssetryError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
+from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
+from assetry.status.versions import Latest
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -35,15 +38,16 @@ def observe(
 ) -> RunResult:
     """Ask the integrations of `keys` what became of these assets outside, and record what is new.
 
-    The record is a run with the option ``observe``; its counts say how many assets were ``observed``, and how many
-    of them have ``new_content``. An integration that fails is told in the run's log, and the others go on; the run's
-    state is then ``failed``.
+    The record is a run with the option ``observe``; its counts say how many assets were ``observed``, how many of them
+    have ``new_content``, and how many are ``gone``. An integration or a place that fails is told in the run's log, and
+    the others go on; the run's state is then ``failed``.
     """
     started = time.monotonic()
     info = new_run((), {"observe": True})
     store = services.store
     store.begin(info)
-    recorder = Recorder(info.id, graph, store.latest())
+    latest = store.latest()
+    recorder = Recorder(info.id, graph, latest, before=store.attempts())
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
@@ -53,6 +57,10 @@ def observe(
             if not _look(invocation, services.plugins, facts, recorder):
                 state = "failed"
             listeners.tell(recorder.write(store))
+        asked = [asset for each in invocations for asset in each.assets]
+        if not _look_for(asked, latest, services.values, recorder):
+            state = "failed"
+        listeners.tell(recorder.write(store))
         recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
         records = recorder.write(store)
         finished = _now()
@@ -66,7 +74,11 @@ def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: R
     label = plugins.label(invocation.integration)
 
     def note(event: Event) -> None:
-        recorder.note(_now(), taken(event, label), invocation.id)
+        event = taken(event, label)
+        if isinstance(event, Observed):
+            recorder.look(_now(), event, invocation.id)
+        else:
+            recorder.note(_now(), event, invocation.id)
 
     try:
         for event in plugins.observe(invocation, Context(facts, note)):
@@ -77,11 +89,26 @@ def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: R
     return True
 
 
+def _look_for(assets: Sequence[Asset], latest: Latest, values: ValueRouter, recorder: Recorder) -> bool:
+    """Note what is not there any more, or is there again; return whether every place could be asked."""
+    wanted = {asset.key: asset for asset in assets}
+    records = [(wanted[key], part, made.metadata) for (key, part), made in latest.items() if key in wanted]
+    records += [(asset, None, {}) for asset in assets if not asset.executable and (asset.key, None) not in latest]
+    found, problems = values.exists(records)
+    for (key, partition), there in found.items():
+        relation = wanted[key].relation
+        facts = {"relation": str(relation)} if relation is not None and not there else {}
+        recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there))
+    for problem in problems:
+        recorder.note(_now(), Log(problem.message, "error"))
+    return not problems
+
+
 def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
     """Return one invocation for the assets of each group; assets without a group are asked after together."""
     members: dict[tuple[str, str | None], tuple[Integration, InvocationGroup | None, list[Asset]]] = {}
     for asset in assets:
-        if asset.integration is not None and asset.executable:
+        if asset.integration is not None and not asset.consumer:
             group = plugins.invocation_group(asset)
             place = (asset.integration.name, group.key if group else None)
             members.setdefault(place, (asset.integration, group, []))[2].append(asset)

@@ -7,7 +7,7 @@ of the inputs it was made from.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -37,8 +37,21 @@ Place = tuple[AssetKey, str | None]
 class Recorder:
     """The records of one run, collected and written to the store one transaction at a time."""
 
-    def __init__(self, run_id: str, graph: AssetGraph, latest: Latest, refreshed: bool = False) -> None:
-        """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full."""
+    def __init__(
+        self,
+        run_id: str,
+        graph: AssetGraph,
+        latest: Latest,
+        refreshed: bool = False,
+        before: Mapping[Place, Attempt] | None = None,
+    ) -> None:
+        """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
+
+        `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
+        """
+        self._before = before or {}
+        self._gone = {place for place, tried in self._before.items() if tried.outcome == "gone"}
+        self._looked: set[AssetKey] = set()
         self._run = run_id
         self._graph = graph
         self._latest = latest
@@ -100,12 +113,52 @@ class Recorder:
 
     def _note_observed(self, at: datetime, event: Observed) -> None:
         """Record an outside change like a materialization: what is downstream compares versions, not events."""
-        self.counts["observed"] += 1
+        self.looked_at(event.key)
+        self._note_presence(at, event)
         if event.data_version in (None, self._versions.of(event.key, event.partition)):
             return
         self.counts["new_content"] += 1
         self._versions.note(self._graph[event.key], event.partition, str(event.data_version))
         self._record(at, event, str(event.data_version))
+
+    def _note_presence(self, at: datetime, event: Observed) -> None:
+        """Record that something is not there, or is there again."""
+        place = (event.key, event.partition)
+        if event.gone and self._graph[event.key].executable and place not in self._latest:
+            return  # it was never made
+        if event.gone:
+            self.counts["gone"] += 1
+            if place not in self._gone:
+                relation = event.metadata.get("relation")
+                self._saw(place, at, "gone", None if relation is None else str(relation))
+        elif not self._graph[event.key].executable:
+            self._saw(place, at, "there")
+        elif place in self._gone:
+            self._saw(place, at, "materialized")
+
+    def _saw(self, place: Place, at: datetime, outcome: Outcome, message: str | None = None) -> None:
+        """Record how something is that nobody tried to make: it is no outcome of this run."""
+        before = self._before.get(place)
+        if before is not None and before.outcome not in ("materialized", "gone", "there"):
+            return
+        key, partition = place
+        self._attempts[place] = Attempt(
+            key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message
+        )
+
+    def look(self, at: datetime, event: Observed, invocation: str | None = None) -> None:
+        """Take what was seen of a place; it is an event only when it says more than that all is as it was."""
+        place = (event.key, event.partition)
+        if event.data_version is None and event.gone == (place in self._gone):
+            self.looked_at(event.key)
+            self._note_presence(at, event)
+        else:
+            self.note(at, event, invocation)
+
+    def looked_at(self, key: AssetKey) -> None:
+        """Count an asset that was looked at, once, whatever was seen."""
+        self._looked.add(key)
+        self.counts["observed"] = len(self._looked)
 
     def _record(self, at: datetime, event: Content, version: str, **trace: Any) -> None:
         self._materializations.append(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.status.columns import differences
+from assetry.status.looked import Seen, gone_text, overdue_text, source_note
 from assetry.status.old_rows import note, warning
 from assetry.status.versions import UNKNOWN, Latest, Versions
 from assetry.types.assets import Asset
@@ -26,6 +27,7 @@ Code = Literal[
     "never_materialized",
     "last_failed",
     "last_cancelled",
+    "gone",
     "code_changed",
     "columns_differ",
     "deps_changed",
@@ -59,7 +61,7 @@ class Status:
 
     An asset that nothing here makes is ``external``; its reasons tell what is out of date above it. Of an asset with
     partitions, the time and the run are those of the partition made last. `note` is to be known of it whatever its
-    status: that it has rows of an older logic.
+    status: that it has rows of an older logic, or that nobody looked at it.
 
     >>> Status(AssetKey("orders"), "fresh").reasons
     ()
@@ -80,19 +82,20 @@ def statuses(
     *,
     running: Mapping[AssetKey, str] | Iterable[AssetKey] = (),
     now: datetime,
+    seen: Seen | None = None,
 ) -> tuple[Status, ...]:
     """Return how every asset of `graph` is, in graph order.
 
     `latest` and `attempts` are the last materialization and the last attempt by (key, partition). `running` are the
     assets that living runs are to make; when it maps them to the id of their run, those that this run is through
-    with are judged as they now are.
+    with are judged as they now are. `seen` is what was looked at just now, each with whether it is there.
 
     >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
     >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
     'never materialized'
     """
     with paused_gc():
-        return _Judge(graph, latest, attempts, running, now).judge_all()
+        return _Judge(graph, latest, attempts, running, now, seen or {}).judge_all()
 
 
 def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
@@ -120,8 +123,10 @@ class _Judge:
         attempts: Mapping[tuple[AssetKey, str | None], Attempt],
         running: Mapping[AssetKey, str] | Iterable[AssetKey],
         now: datetime,
+        seen: Seen,
     ) -> None:
         self._graph = graph
+        self._seen = seen
         self._now = now
         self._versions = Versions(graph, latest)
         living = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
@@ -154,14 +159,19 @@ class _Judge:
         last = _last(records)
         self._last.append(last)
         self._shown.append(self._show(i, asset, last))
-        own, news = self._own(i, asset, records) if asset.executable else ([], [])
+        own, news = self._own(i, asset, records) if asset.executable else (self._overdue(asset, records), [])
         roots = self._named(i, (*self._above(i), *((j, True) for j in news)))
         never = asset.executable and not records
         self._pass_on(i, asset, own, roots)
         reasons = tuple(own) if never or (asset.computed_on_read and asset.executable) else (*own, *self._say(i, roots))
         word = self._word(asset, own, reasons)
         at, run = (last.at, last.run) if last else (None, None)
-        return Status(asset.key, word, reasons, at, run, note(asset, last))
+        told = note(asset, last) if asset.executable else self._note(asset, records, own)
+        return Status(asset.key, word, reasons, at, run, told)
+
+    def _note(self, asset: Asset, records: _Records, own: Sequence[Reason]) -> str | None:
+        overdue = own[0].text if own else None
+        return source_note(asset, records, self._tried.get(asset.key, ()), overdue)
 
     def _word(self, asset: Asset, own: Sequence[Reason], reasons: Sequence[Reason]) -> StatusName:
         if not asset.executable:
@@ -254,6 +264,9 @@ class _Judge:
             reasons.append(Reason("never_materialized", asset.key, _gone(gone)))
         if not records:
             return reasons or [Reason("never_materialized", asset.key, self._never(asset))], []
+        text = gone_text(asset, records, self._tried.get(asset.key, ()), self._seen)
+        if text is not None:
+            reasons.append(Reason("gone", asset.key, text))
         found: dict[tuple[Code, AssetKey, str], int] = {}
         news: dict[int, None] = {}
         for made in records:
@@ -261,8 +274,11 @@ class _Judge:
                 found[reason] = found.get(reason, 0) + 1
         for (code, key, text), count in found.items():
             reasons.append(Reason(code, key, text + _share(count, len(records))))
-        overdue = self._overdue(asset, records)
-        return (reasons + overdue if overdue else reasons), list(news)
+        return reasons + self._overdue(asset, records), list(news)
+
+    def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
+        text = overdue_text(asset, records, self._now)
+        return [Reason("overdue", asset.key, text)] if text else []
 
     def _never(self, asset: Asset) -> str:
         skipped = next((each for each in self._tried.get(asset.key, ()) if each.outcome in _LEFT), None)
@@ -359,16 +375,6 @@ class _Judge:
         views = {each for _, shown in above for each in shown}.union(itself)
         return tuple(sorted(tables, reverse=True)[: MOST_ROOTS + 1]), tuple(sorted(views, reverse=True)[:MOST_ROOTS])
 
-    def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
-        policy = asset.freshness_policy
-        if policy is None or asset.computed_on_read:
-            return []
-        due = max(each.at for each in records) + policy.max_age
-        if due >= self._now:
-            return []
-        text = f"overdue since {_time(due)}: it may be {_duration(policy.max_age)} old at most"
-        return [Reason("overdue", asset.key, text)]
-
 
 def _last(records: _Records) -> Materialization | None:
     return records[0] if len(records) == 1 else max(records, key=lambda each: each.at, default=None)
@@ -436,11 +442,3 @@ def _listed(names: Sequence[str]) -> str:
 
 def _time(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _duration(age: timedelta) -> str:
-    for seconds, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        count = age.total_seconds() / seconds
-        if count >= 1 and count == int(count):
-            return f"{int(count)} {unit}{'' if count == 1 else 's'}"
-    return f"{age.total_seconds():g} seconds"

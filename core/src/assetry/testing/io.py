@@ -134,6 +134,24 @@ class IOManagerConformance(PluginConformance):
         for secret in filled.secrets:
             assert not any(secret in text for text in texts), "a secret of the URL stands in an error or a repr"
 
+    def test_tell_what_is_there(self, io: IOManager, refused: Mapping[str, str]) -> None:
+        ask = getattr(io, "exists", None)
+        if ask is None:
+            return
+        made, parts = asset("is_there"), asset("is_there_in_part", "a")
+        io.save(made, numbers(1))
+        if "partitions" not in refused:
+            io.save(parts, numbers(1), "a")
+        never = [(asset(f"never_{number}"), None) for number in range(3)]
+        found = list(ask([(made, None), *never, (made, None)]))
+        assert len(found) == 5, f"exists was asked for 5 places and gives {len(found)} answers: one for each, in order"
+        assert found[0] is found[4] is not False, "exists says that what was saved is not there"
+        assert not any(found[1:4]), "exists says that what was never saved is there"
+        if "partitions" not in refused:
+            found = list(ask([(parts, "a"), (parts, None)]))
+            assert False not in found, "exists says that a partition that was saved, or its asset, is not there"
+        assert list(ask([])) == [], "exists gives answers when it is asked for nothing"
+
     # -- whole or not at all -----------------------------------------------------------------------------------------
 
     def test_keep_the_old_value_when_a_save_fails(

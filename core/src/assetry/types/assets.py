@@ -208,6 +208,7 @@ class Asset:
     * `kept`: True when its integration hands its value to `RunContext.save`, as Python functions do: the table is in
       the project's place, or where the integration's `assetry_io_url` says, and that completes a `relation` that is
       stated. Without one the table has the last part of the key as its name.
+    * `lasting`: False when a `relation` need not be there after it was made, so that nothing is wrong when it is not.
 
     Raises `DefinitionError` when it names itself as a dependency, for a `partition_mapping` that does not exist, and
     for a check whose severity does not.
@@ -250,6 +251,7 @@ class Asset:
     reads: tuple[AssetKey, ...] = ()
     io: str | None = None
     kept: bool = False
+    lasting: bool = True
     incremental: bool = False
     refreshable: bool = True
 
@@ -292,6 +294,7 @@ class Asset:
             reads: Iterable[AssetKey | str] = (),
             io: str | None = None,
             kept: bool = False,
+            lasting: bool = True,
             incremental: bool = False,
             refreshable: bool = True,
         ) -> None: ...

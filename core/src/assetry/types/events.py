@@ -125,11 +125,30 @@ class Materialized(Content):
     json_tag: ClassVar = ("event", "materialized")
 
 
+@dataclass(frozen=True, slots=True)
 class Observed(Content):
-    """An asset that was not made now was looked at: a sync that others started, a source's freshness."""
+    """An asset that was not made now was looked at: a sync that others started, a source's freshness.
 
-    __slots__ = ()
+    `gone` tells that its table, or its value, is not there. ``metadata["data_time"]``, in ISO 8601, is the time that
+    the data reaches: from it a source's freshness policy counts.
+
+    >>> Observed("raw/orders", data_version="2026-01-31T00:00:00Z").gone
+    False
+    """
+
     json_tag: ClassVar = ("event", "observed")
+    gone: bool = False
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            partition: str | None = None,
+            data_version: str | None = None,
+            columns: Iterable[Column] | None = None,
+            metadata: Mapping[str, Any] = ...,
+            gone: bool = False,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

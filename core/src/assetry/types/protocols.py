@@ -67,6 +67,10 @@ class IOManager(Protocol):
 
     A manager may also have ``save_rows(asset, rows: Rows) -> Saved``, which saves rows at flat memory and in one go:
     readers see the table as it was or with all of the rows. For one that has none the core puts the table together.
+
+    And it may have ``exists(places: Sequence[tuple[Asset, str | None]]) -> Sequence[bool | None]``: for each asset, and
+    partition of it or None for all, whether its value is there, None where that cannot be told. So tables that are gone
+    are seen by ``assetry observe``. It is asked for many at once: look once for each folder or schema.
     """
 
     form: Literal["arrow", "any"]

@@ -12,7 +12,7 @@ from assetry.types.events import Event
 from assetry.types.keys import AssetKey
 
 RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
-Outcome = Literal["running", "materialized", "failed", "check_failed", "cancelled", "skipped"]
+Outcome = Literal["running", "materialized", "failed", "check_failed", "cancelled", "skipped", "gone", "there"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,9 @@ class Materialization:
 class Attempt:
     """How the last try to make an asset, or one partition of it, came out.
 
-    `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure.
+    `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure. ``gone`` is no
+    try: somebody looked, and what had been made is not there; `message` is then where it was. ``there`` is a table of
+    others that was looked at.
     """
 
     key: AssetKey

@@ -103,6 +103,17 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 
 
 @hookimpl
+def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Run one `dbt source freshness` for the sources that have `freshness:`."""
+    from assetry_dbt.project.manifest_stamp import kept_stamp
+    from assetry_dbt.project.project import DbtProject
+    from assetry_dbt.running.observe import observe
+
+    with kept_stamp(DbtProject.of(invocation.integration)):
+        yield from observe(invocation, context)
+
+
+@hookimpl
 def assetry_io_url(integration: Integration) -> str | None:
     """Return the URL of the warehouse that the profile names, or None when it is of a kind without IO."""
     if integration.kind != KIND:

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from assetry.plugin import Asset, Relation, Rows, Saved, ValueStoreError, conten
 
 from assetry_duckdb.aside import writable
 from assetry_duckdb.rows import write_rows
-from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns
+from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns, tables
 from assetry_duckdb.tables import VALUE, has_partitions, write
 from assetry_duckdb.types import PARTITION, check_nanoseconds, read, to_duckdb
 
@@ -132,6 +132,30 @@ class DuckDBIO:
             columns, facts = _patiently(lambda: write_rows(connection, relation, asset, rows))
         return Saved(None, columns, {**facts, "relation": str(relation)})
 
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
+        """Return for each asset whether its table is there; None where it is in a database that is not attached here.
+
+        Asked once for each database. A partition is there when its table is: it may have no rows.
+        """
+        relations = [self.relation(asset) for asset, _ in places]
+        there: dict[str, set[tuple[str, str]] | None] = {}
+        for relation in relations:
+            name = (relation.database or "").lower()
+            if name not in there:
+                there[name] = self._tables(relation)
+        return [_is_there(there[(each.database or "").lower()], each) for each in relations]
+
+    def _tables(self, relation: Relation) -> set[tuple[str, str]] | None:
+        """Return all tables and views of the database of `relation`; None when it cannot be reached from here."""
+        attached = self.address.attached.get(relation.database or "")
+        if attached is None and (relation.database or "").lower() != self.address.database.lower():
+            return None
+        # Neither is made by looking at it.
+        if not self._exists() or (attached is not None and ":" not in attached and not Path(attached).exists()):
+            return set()
+        with self._connection(relation) as connection:
+            return tables(connection, relation.database or "")
+
     def close(self) -> None:
         """Forget a database in memory; a file is never left open."""
         with self._lock:
@@ -214,6 +238,10 @@ class DuckDBIO:
             hint=f"Give every connection the same ones (here: {ours}); "
             "for dbt they stand under `config_options` in its profile, here after `?` in the URL.",
         )
+
+
+def _is_there(tables: set[tuple[str, str]] | None, relation: Relation) -> bool | None:
+    return None if tables is None else ((relation.schema or "").lower(), relation.identifier.lower()) in tables
 
 
 def _read(connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, partition: str | None) -> pa.Table:

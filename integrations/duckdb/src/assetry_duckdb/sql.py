@@ -47,6 +47,15 @@ def table_kind(connection: duckdb.DuckDBPyConnection, relation: Relation) -> str
     return str(found[0][0]) if found else None
 
 
+def tables(connection: duckdb.DuckDBPyConnection, database: str) -> set[tuple[str, str]]:
+    """Return schema and name, in small letters, of each table and view of a database."""
+    found = connection.execute(
+        "SELECT lower(table_schema), lower(table_name) FROM information_schema.tables WHERE lower(table_catalog) = ?",
+        [database.lower()],
+    )
+    return {(str(schema), str(name)) for schema, name in found.fetchall()}
+
+
 def table_columns(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Column, ...]:
     """Return the columns of a table or view, given its quoted name."""
     return tuple(Column(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall())

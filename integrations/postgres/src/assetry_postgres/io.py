@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,7 @@ from assetry.plugin import (
 
 from assetry_postgres.address import Address
 from assetry_postgres.rows import add_rows, keep_best
-from assetry_postgres.sql import LONGEST_NAME, sql_name, sql_table, sql_text, table_columns, table_kind
+from assetry_postgres.sql import LONGEST_NAME, sql_name, sql_table, sql_text, table_columns, table_kind, tables
 from assetry_postgres.tables import has_partitions, mark_own, put, replace_partition, stage
 from assetry_postgres.types import PARTITION, TABLES, read, to_postgres
 
@@ -116,6 +116,24 @@ class PostgresIO:
             written = table_columns(cursor, relation)
         facts = {"changed": changed, "relation": str(relation), **({} if grows else {"rows": changed})}
         return Saved(None, tuple(Column(each.name, each.written) for each in written), facts)
+
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
+        """Return for each asset whether its table is there; None where it is in another database. Asked in one query.
+
+        A partition is there when its table is: it may have no rows.
+        """
+        relations = [self.relation(asset) for asset, _ in places]
+        own = self.address.database.casefold()
+        here = [(each.database or own).casefold() == own for each in relations]
+        schemas = {each.schema or "" for each, mine in zip(relations, here, strict=True) if mine}
+        if not schemas:
+            return [None] * len(places)
+        with self._cursor("the tables there are cannot be listed", _READING) as cursor:
+            there = tables(cursor, schemas)
+        return [
+            (each.schema, each.identifier) in there if mine else None
+            for each, mine in zip(relations, here, strict=True)
+        ]
 
     def close(self) -> None:
         """Do nothing: no connection stays open."""

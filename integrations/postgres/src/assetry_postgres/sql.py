@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from assetry.plugin import Relation
@@ -56,6 +57,15 @@ def table_columns(cursor: Any, relation: Relation) -> list[Attribute]:
         (relation.schema, relation.identifier),
     )
     return [Attribute(*row) for row in cursor.fetchall()]
+
+
+def tables(cursor: Any, schemas: Iterable[str]) -> set[tuple[str, str]]:
+    """Return schema and name of each table and view in some schemas."""
+    cursor.execute(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        f"WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname IN ({', '.join(map(sql_text, sorted(schemas)))})"
+    )
+    return {(str(schema), str(name)) for schema, name in cursor.fetchall()}
 
 
 def table_kind(cursor: Any, relation: Relation) -> str:

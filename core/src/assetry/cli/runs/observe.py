@@ -11,16 +11,21 @@ from assetry.views.json import result_to_json
 
 
 def observe_assets(session: Session) -> int:
-    """Ask the tools what became of their assets: syncs that others started, for example. Nothing is run.
+    """Ask the tools what became of their assets: syncs that others started, new rows in sources, tables that are gone.
 
-    What has new content makes stale what is downstream of it. Exit code 1 when a tool could not be asked.
+    Nothing is run. What has new content makes stale what is downstream of it; what is gone is out of date itself. Exit
+    code 1 when a tool, or a place that keeps tables, could not be asked.
     """
     project = session.project
     with progress_for(session) as progress:
         result = project.observe(session.selection(), on_event=progress.take)
     if session.text:
-        seen, new = result.counts.get("observed", 0), result.counts.get("new_content", 0)
-        session.say(f"{counted(seen, 'asset')} observed, {new} with new content")
+        counts = result.counts
+        gone = f", {counts['gone']} gone" if counts.get("gone") else ""
+        told = (
+            f"{counted(counts.get('observed', 0), 'asset')} observed, {counts.get('new_content', 0)} with new content"
+        )
+        session.say(told + gone)
     elif session.output == "json":
         session.emit(result_to_json(result.run, result.counts, result.outcomes.values(), progress.view.checks))
     return CODES[result.run.state]

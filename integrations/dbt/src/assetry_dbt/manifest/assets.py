@@ -22,6 +22,7 @@ from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, p
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
 from assetry_dbt.manifest.facets import ManifestFacets
+from assetry_dbt.manifest.freshness import LASTING, freshness_policy
 from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
 from assetry_dbt.manifest.written import assetry_meta, columns_of, key_of, named_key, named_owners, people, texts
 
@@ -300,6 +301,7 @@ class _Translation:
             version=None if node.version is None else str(node.version),
             fallback=node.package_name != self.place.project,
             reads=self.reads(node.upstream),
+            lasting=str(materialized) in LASTING,
         )
 
     def ephemeral(self, node: Node) -> Asset:
@@ -366,6 +368,7 @@ class _Translation:
             relation=Relation(source.database, source.schema, source.identifier or source.name),
             source=self.path(source.package_name, source.original_file_path),
             executable=False,
+            freshness_policy=freshness_policy(source.freshness),
             resource_type="source",
             facets=self.facets.source(source),
             fqn=None,

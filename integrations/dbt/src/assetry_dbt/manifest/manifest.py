@@ -145,6 +145,7 @@ class Source(Described, gc=False):
     identifier: str | None = None
     loader: str | None = None
     source_description: str | None = None
+    freshness: Any = None
     columns: dict[str, NodeColumn] | None = None
     source_meta: Any = None
 

@@ -1,0 +1,105 @@
+"""What was seen of assets by looking: values that are gone, and sources of which nothing is known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from assetry.graph.graph import AssetGraph
+from assetry.status.versions import Latest
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, Materialization
+
+#: What was looked at just now: assets, and partitions of them, each with whether it is there.
+Seen = Mapping[tuple[AssetKey, str | None], bool]
+
+
+def kept_values(graph: AssetGraph, latest: Latest) -> list[tuple[Asset, str | None, Mapping[str, Any]]]:
+    """Return the assets and partitions whose values assetry keeps, each with the metadata of its record."""
+    return [
+        (graph[key], partition, made.metadata)
+        for (key, partition), made in latest.items()
+        if "io" in made.metadata and key in graph and graph[key].kept
+    ]
+
+
+def gone_text(asset: Asset, records: Sequence[Materialization], tried: Iterable[Attempt], seen: Seen) -> str | None:
+    """Return that what was made of an asset is not there any more, as was seen since then; None when it was not."""
+    told = {each.partition: each for each in tried if each.outcome == "gone"}
+    missing = [each for each in records if _is_gone(asset, each, told, seen)]
+    if not missing:
+        return None
+    where = next((each.message for each in told.values() if each.message), None)
+    what = f"its table {where}" if where else "its table" if asset.relation and not asset.kept else "its value"
+    some = f" (in {len(missing)} of {len(records)} partitions)" if len(missing) < len(records) else ""
+    return f"{what} is gone{some}"
+
+
+def _is_gone(asset: Asset, made: Materialization, told: Mapping[str | None, Attempt], seen: Seen) -> bool:
+    now = seen.get((asset.key, made.partition))
+    if now is not None:
+        return not now
+    before = told.get(made.partition)
+    return before is not None and before.at >= made.at
+
+
+def data_time(made: Materialization) -> datetime:
+    """Return the time that the data of a record reaches: what the tool said, else when it was made or seen.
+
+    >>> made = Materialization(key=AssetKey("a"), at=datetime(2026, 1, 2, tzinfo=UTC), run="r", data_version="1",
+    ...     metadata={"data_time": "2026-01-01T00:00:00Z"})
+    >>> data_time(made).day
+    1
+    """
+    told = made.metadata.get("data_time")
+    try:
+        found = datetime.fromisoformat(str(told).replace("Z", "+00:00")) if told else made.at
+    except ValueError:
+        return made.at
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def overdue_text(asset: Asset, records: Collection[Materialization], now: datetime) -> str | None:
+    """Return since when an asset is older than its freshness policy allows; None while it is not."""
+    policy = asset.freshness_policy
+    if policy is None or asset.computed_on_read or not records:
+        return None
+    reached = (each.at for each in records) if asset.executable else map(data_time, records)
+    due = max(reached) + policy.max_age
+    if due >= now:
+        return None
+    return f"overdue since {_time(due)}: it may be {_duration(policy.max_age)} old at most"
+
+
+def source_note(
+    asset: Asset, records: Sequence[Materialization], tried: Sequence[Attempt], overdue: str | None = None
+) -> str | None:
+    """Return what is not known, or not right, of a table that nothing here makes; None when all is known and right.
+
+    >>> source_note(Asset(key="raw", kind="x", executable=False, relation=(None, None, "raw")), (), ())
+    'not observed: what reads it counts as fresh though it may have changed (`assetry observe`)'
+    """
+    if asset.executable or asset.consumer or asset.relation is None:
+        return None
+    last = max(tried, key=lambda each: each.at, default=None)
+    if last is not None and last.outcome == "gone":
+        return f"its table {last.message or asset.relation} was not there at {_time(last.at)}"
+    if records:
+        return overdue
+    if last is not None:
+        return "there, but nothing tells when its data changes, so what reads it counts as fresh"
+    return "not observed: what reads it counts as fresh though it may have changed (`assetry observe`)"
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _duration(age: timedelta) -> str:
+    for seconds, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        count = age.total_seconds() / seconds
+        if count >= 1 and count == int(count):
+            return f"{int(count)} {unit}{'' if count == 1 else 's'}"
+    return f"{age.total_seconds():g} seconds"
