@@ -245,6 +245,12 @@ def test_what_code_asks_for_counts_by_its_value(plain: Plain) -> None:
     assert after(other, B, set_node(B, description="Other words.")) == set()
 
 
+def test_the_same_name_in_another_warehouse_is_another_table(plain: Plain) -> None:
+    here = parts(plain, B, warehouse={"type": "duckdb", "path": "dev.duckdb"})
+    assert differing(here, parts(plain, B, warehouse={"path": "dev.duckdb", "type": "duckdb"})) == set()
+    assert differing(here, parts(plain, B, warehouse={"type": "duckdb", "path": "prod.duckdb"})) == {"warehouse"}
+
+
 def test_a_computed_name_may_mean_any(plain: Plain) -> None:
     other = copy.deepcopy(plain)
     set_node(B, raw_code="select {{ var('a' ~ 'b') }}, {{ env_var('RATE_' ~ target.name) }}, {{ config.get(x) }}")(

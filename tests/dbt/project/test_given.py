@@ -28,6 +28,17 @@ def test_options_go_before_those_of_the_project_file_and_show_in_the_command(tmp
     assert "--target" in project.arguments()
 
 
+def test_another_target_is_another_warehouse_and_no_secret_tells_which(tmp_path: Path) -> None:
+    (tmp_path / "profiles.yml").write_text(
+        "shop: {target: dev, outputs: {dev: {type: postgres, host: a, port: 1, user: u, password: p},"
+        " prod: {type: postgres, host: b, port: 1, user: u, password: p}}}"
+    )
+    dev = given(tmp_path, profile="shop", target="dev").warehouse_facts()
+    assert dev == {"type": "postgres", "host": "a", "port": 1}
+    assert given(tmp_path, profile="shop", target="prod").warehouse_facts() == {**dev, "host": "b"}
+    assert given(tmp_path, profile="shop", target="none").warehouse_facts() == {}
+
+
 def test_variables_may_be_given_as_a_mapping(tmp_path: Path) -> None:
     assert given(tmp_path, vars={"days": 7}).vars == {"country": "be", "days": 7}
 

@@ -159,6 +159,7 @@ def _surroundings(project: DbtProject) -> Surroundings:
         package_vars=package_vars,
         environment=os.environ,
         target=project.target_facts(),
+        warehouse=project.warehouse_facts(),
         root=project.project_dir,
     )
 

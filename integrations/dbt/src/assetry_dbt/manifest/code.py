@@ -6,6 +6,7 @@
 | `config` | the configuration, without what only describes (`PASSIVE_CONFIG`) and without values that say nothing |
 | `meta`, `description`, … | what only describes, where code or macros read it; `properties` where they read all of it |
 | `relation` | the table's name in the warehouse |
+| `warehouse` | where the target builds: the same name in another warehouse is another table |
 | `relation of S.T` | the same of a source that is read |
 | `relations read` | the same of all that a view reads: its SQL names them for as long as it is there |
 | `macro M` | the text of a macro of the project that the code can reach |
@@ -66,7 +67,8 @@ class Surroundings:
 
     `variables` are the vars that options set, `project_vars` those of dbt_project.yml, and `package_vars` gives those
     of an installed package's. `environment` are environment variables; `target` is the name of the target and where it
-    builds. `root` is the project's folder, where a seed too large for dbt to hash is read.
+    builds. `warehouse` is what tells that warehouse from others; empty when that is not known. `root` is the project's
+    folder, where a seed too large for dbt to hash is read.
     """
 
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Surroundings:
     package_vars: Callable[[str], Mapping[str, Any]] = lambda _: {}
     environment: Mapping[str, str] = field(default_factory=dict)
     target: Mapping[str, Any] = field(default_factory=dict)
+    warehouse: Mapping[str, Any] = field(default_factory=dict)
     root: Path | None = None
 
 
@@ -102,6 +105,7 @@ class CodeVersions:
         self._macro_parts: dict[tuple[frozenset[str], frozenset[str]], dict[str, str]] = {}
         self._package_vars: dict[str, list[Mapping[str, Any]]] = {}
         self._graph: str | None = None
+        self._warehouse = _value_hash(around.warehouse) if around.warehouse else None
 
     def parts(self, node: Node) -> dict[str, str]:
         """Return the hashes that make up the code version of `node`, by what they cover."""
@@ -113,6 +117,8 @@ class CodeVersions:
         reached = self._macros.reached(called)
         relation = _relation(node.database, node.schema, node.alias or node.name)
         parts = {"body": self._body(node, text), "config": config, "relation": short_hash(relation)}
+        if self._warehouse is not None:
+            parts["warehouse"] = self._warehouse
         if reached.macros:
             quoted = text.quoted | reached.quoted
             parts |= self._of_macros(called, self._macros.called(quoted, package) if quoted else frozenset())
@@ -123,7 +129,9 @@ class CodeVersions:
         for unique_id in ephemeral:
             inner = self.parts(self.nodes[unique_id])
             # In an order of their own: the parts come in one that another process may not have.
-            names = sorted(name for name in inner if name != "relation" and not name.startswith("ephemeral "))
+            names = sorted(
+                name for name in inner if name not in ("relation", "warehouse") and not name.startswith("ephemeral ")
+            )
             told = "".join(f"{name}={inner[name]}" for name in names)
             parts[f"ephemeral {self.nodes[unique_id].name}"] = short_hash(unique_id + told)
         self._add_relations(parts, node, ephemeral)

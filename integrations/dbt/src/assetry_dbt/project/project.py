@@ -33,6 +33,8 @@ SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")
 
 #: Settings of a target that say where it builds.
 _PLACES = ("type", "database", "dbname", "schema", "path", "project", "dataset", "catalog")
+#: The settings of a target that tell one warehouse from another; database and schema are in each table's name.
+_WAREHOUSE = ("type", "path", "host", "server", "port", "account", "project", "http_path", "endpoint", "region_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +196,14 @@ class DbtProject:
             "profile": profile.name,
             "target": profile.target,
         }
+
+    def warehouse_facts(self) -> Mapping[str, Any]:
+        """Return what tells the warehouse from others, without a secret; empty when the profile cannot be read."""
+        try:
+            output = self.read_profile().output
+        except IntegrationError:
+            return {}
+        return {name: output[name] for name in _WAREHOUSE if output.get(name) is not None}
 
     def target_name(self) -> str | None:
         """Return the name of the target dbt will use; None when the profile cannot be read."""
