@@ -59,6 +59,7 @@ OPTIONS: Mapping[str, str] = {
     "-C DIR": "Work in DIR.",
     "-s, --select SELECTION": "Choose assets as in dbt: +orders, tag:daily.",
     "--exclude SELECTION": "Leave assets out.",
+    "--selector NAME": "Choose what a selector of a tool means.",
     "--output FORMAT": "text, json or ndjson; graph: text, json, dot or svg.",
     "-q, --quiet": "Say less.",
     "-v, --verbose": "Say more; show tracebacks.",
