@@ -33,7 +33,7 @@ CELLS = {
     pa.list_(pa.int64()): [[2**40]],
 }
 columns = st.sampled_from(list(CELLS)).flatmap(
-    lambda kind: st.lists(st.none() | st.sampled_from(CELLS[kind]), max_size=2).map(lambda cells: pa.array(cells, kind))
+    lambda kind: st.lists(st.none() | st.sampled_from(CELLS[kind]), max_size=3).map(lambda cells: pa.array(cells, kind))
 )
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -239,7 +240,7 @@ def test_urls(tmp_path: Path) -> None:
 # -- memory ------------------------------------------------------------------------------------------------------
 
 
-def test_memory_keeps_the_very_object() -> None:
+def test_memory_keeps_the_very_object_where_it_cannot_be_copied() -> None:
     memory, value = MemoryIO(), lambda: None
     saved = memory.save(python(), value)
     assert memory.load(python()) is value
@@ -537,3 +538,19 @@ def test_partitions_that_come_at_once_are_all_kept(place: str, tmp_path: Path) -
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: io.save(python(), pa.table({"n": [n]}), str(n)), range(64)))
     assert sorted(io.load(python())["n"].to_pylist()) == list(range(64))
+
+
+def test_what_is_done_to_a_value_changes_none_that_memory_keeps() -> None:
+    values = ValueRouter(assetry_open_io, "memory:")
+    model: dict[str, list[int]] = {"a": [1]}
+    values.save(python("model"), model)
+    for each in (model, values.load(python("model"))):
+        each["a"].append(2)
+    assert values.load(python("model")) == {"a": [1]}
+
+    cells = np.array([1.5])
+    values.save(python(), pd.DataFrame({"a": cells}, copy=False))
+    cells[0] = 9.5
+    given = values.load(python())
+    given.loc[0, "a"] = 9.5
+    assert values.load(python())["a"].tolist() == [1.5]

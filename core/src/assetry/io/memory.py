@@ -17,7 +17,10 @@ from assetry.types.protocols import Saved
 
 
 class MemoryIO:
-    """Values kept in this process: tables as Arrow, anything else as the object it is; for tests and notebooks.
+    """Values kept in this process, for tests and notebooks: tables as Arrow, anything else as copies.
+
+    So a function may change a value that it made or was given, and no other function sees it. What cannot be pickled
+    is kept and given as the object that it is.
 
     >>> memory = MemoryIO()
     >>> _ = memory.save(Asset(key="answer", kind="python"), [42])
@@ -39,23 +42,22 @@ class MemoryIO:
         """Return what was kept; raise `ValueStoreError` when there is none."""
         kept = self._values.get(asset.key, {})
         if partition in kept:
-            return kept[partition]
+            return _copy(kept[partition])
         if partition is None and kept:
-            return all_partitions(asset, {str(name): kept[name] for name in sorted(kept, key=str)})
+            return all_partitions(asset, {str(name): _copy(kept[name]) for name in sorted(kept, key=str)})
         raise nothing_kept(asset, partition, "in memory")
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
-        """Keep a table as Arrow, all else as it is; a whole takes the place of partitions, and they that of a whole."""
+        """Keep a value; a whole takes the place of all partitions, and a partition that of a whole."""
         if is_frame(value):
-            # Streams and lazy frames give their rows once, or other ones later.
-            value = table_of(asset, value, categories=True)
+            # Streams and lazy frames give their rows once, or other ones later; and Arrow shares its cells with pandas.
+            value = table_of(asset, value.copy() if hasattr(value, "iloc") else value, categories=True)
             saved = Saved(content_version(value), columns_of(value), {"rows": value.num_rows})
         else:
-            try:
-                version = bytes_version(pickle.dumps(value, protocol=5))
-            except Exception:  # what cannot be pickled can still be kept here; it only counts as new each time
-                version = None
+            data = _pickled(value)
+            version = None if data is None else bytes_version(data)
             saved = Saved(version, None, {"type": type(value).__qualname__})
+            value = value if data is None else pickle.loads(data)
         with self._lock:
             kept = self._values.get(asset.key, {})
             others: dict[str | None, Any] = {}
@@ -72,3 +74,17 @@ class MemoryIO:
 
     def close(self) -> None:
         """Do nothing: the values stay for as long as the process."""
+
+
+def _copy(value: Any) -> Any:
+    data = None if is_frame(value) else _pickled(value)
+    return value if data is None else pickle.loads(data)
+
+
+def _pickled(value: Any) -> bytes | None:
+    try:
+        data = pickle.dumps(value, protocol=5)
+        pickle.loads(data)
+    except Exception:  # it can still be kept here, and counts as new each time
+        return None
+    return data
