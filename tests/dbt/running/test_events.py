@@ -273,6 +273,12 @@ def test_what_is_skipped_because_of_a_hook_names_it() -> None:
     assert events[1:] == [Skipped("shop/a", "hook shop.on-run-start.0 failed in dbt")]
 
 
+def test_what_is_made_after_a_failed_hook_is_begun_as_well() -> None:
+    hook = NodeFinished("operation.shop.shop-on-run-start-0", "error", "no")
+    events = told(Story(asking(model("a"))), hook, NodeStarted(uid("a")), NodeFinished(uid("a"), "success"))
+    assert [event.name for event in events] == ["log", "started", "materialized"]
+
+
 def test_a_failed_end_that_no_node_explains_has_dbts_own_words() -> None:
     story = Story(asking(model("a")))
     told(story, NodeFinished(uid("a"), "success"), Message("no disk", "error"), Ended(False, None, "id"))

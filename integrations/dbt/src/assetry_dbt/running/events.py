@@ -160,8 +160,11 @@ class Story:
 
     def _start(self, unique_id: str) -> Iterator[Event]:
         asset = self._assets.get(unique_id)
-        # dbt also "starts" what it is about to skip.
-        if self._batches.start(unique_id) and asset is not None and self._cause(asset) is None:
+        if not self._batches.start(unique_id) or asset is None:
+            return
+        # dbt also "starts" what it is about to skip. After a failed hook it skips all, or, as is usual, nothing.
+        strangers = any(each.resource_type != "operation" for each in self._strangers.values())
+        if self._failed_above(asset) is None and not strangers:
             yield Started(asset.key)
 
     def _batch(self, batch: BatchFinished) -> Iterator[Event]:
@@ -258,7 +261,11 @@ class Story:
         return f"{named(next(iter(self._strangers)))} failed in dbt"
 
     def _cause(self, asset: Asset) -> str | None:
-        """Name what made dbt skip `asset`: the nearest asset above it that failed, or whose check did."""
+        """Name what made dbt skip `asset`: what failed above it, else what failed without having been asked for."""
+        return self._failed_above(asset) or (self._cause_of_strangers() if self._strangers else None)
+
+    def _failed_above(self, asset: Asset) -> str | None:
+        """Name the nearest asset above `asset` that failed, or whose check did."""
         seen = {asset.key}
         queue = deque([asset])
         while queue:
@@ -275,7 +282,7 @@ class Story:
                     queue.append(self._by_key[dep.key])
                 elif dep.key in self._failed_checks:
                     return self._failed_checks[dep.key]
-        return self._cause_of_strangers() if self._strangers else None
+        return None
 
     def _lost(self, asked: AskedCheck) -> bool:
         """Tell whether an asset that a check reads was not made, so that dbt could not run the check."""
