@@ -8,7 +8,7 @@ import pytest
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.selection.selection import select, selection
-from assetry.types.assets import Asset
+from assetry.types.assets import Asset, Check
 
 GRAPH = AssetGraph.of(
     [
@@ -68,6 +68,20 @@ def test_a_name_can_be_left_out() -> None:
 def test_what_is_wrong_is_said(text: str, words: str) -> None:
     with pytest.raises(SelectionError, match=words):
         found(text)
+
+
+def test_what_is_there_only_for_its_checks_is_found_by_them() -> None:
+    loose = Check("no_gaps", source="tests/gaps.sql", fqn=("shop", "daily", "no_gaps"), facets={"package": "shop"})
+    graph = AssetGraph.of(
+        [
+            Asset(key="shop/tests", kind="x", executable=False, checks=[loose]),
+            Asset(key="shop/raw", kind="x", executable=False, relation=(None, "raw", "raw"), checks=[loose]),
+            Asset(key="shop/a", kind="x", checks=[loose]),
+        ]
+    )
+    for text in ("no_gaps", "shop.daily", "package:shop", "path:tests", "+no_gaps"):
+        assert "shop/tests" in select(graph, text)
+    assert select(graph, "path:tests") == ("shop/tests",)
 
 
 def test_names_are_asked_for_only_when_one_occurs() -> None:

@@ -1,13 +1,14 @@
-"""Selectors of selectors.yml mean here what `dbt ls --selector` lists."""
+"""Selections, and the selectors of selectors.yml, mean here what `dbt ls` lists."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from assetry import Project
 from assetry_dbt.selecting.named import named_selections
 
+from tests.bench.selectors import SELECTIONS, Subject
 from tests.dbt.conftest import run_dbt, write_files
 
 FILES = {
@@ -18,7 +19,14 @@ FILES = {
     "models/stg/stg_b.sql": "select id from {{ ref('raw') }}",
     "models/mart/m.sql": "select id from {{ ref('stg_a') }}",
     "models/mart/n.sql": "select m.id from {{ ref('m') }} m, {{ ref('stg_b') }} b",
-    "models/mart/mart.yml": "models: [{name: m, columns: [{name: id, data_tests: [unique]}]}]",
+    "models/mart/mart.yml": """
+        models: [{name: m, columns: [{name: id, data_tests: [unique]}]}]
+        sources: [{name: web, tables: [{name: events, columns: [{name: id, data_tests: [not_null]}]}]}]
+        exposures: [{name: board, type: dashboard, owner: {name: d, email: d@example.com}, depends_on: ["ref('n')"]}]
+    """,
+    "models/stg/stg_e.sql": "{{ config(materialized='ephemeral') }} select id from {{ source('web', 'events') }}",
+    "models/mart/o.sql": "select id from {{ ref('stg_e') }}",
+    "tests/loose.sql": "select 1 where false",
     "selectors.yml": """
         selectors:
           - {name: tagged, definition: "tag:nightly"}
@@ -49,21 +57,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def listed_by_dbt(folder: Path, name: str) -> set[str]:
-    from dbt.cli.main import dbtRunner
-
-    where = ("--project-dir", str(folder), "--profiles-dir", str(folder), "--log-path", str(folder / "target"))
-    kinds = ("--resource-type", "model", "--resource-type", "seed", "--output", "name")
-    outcome = dbtRunner().invoke(["--quiet", "ls", *where, "--selector", name, *kinds])
-    return set(outcome.result)
+@pytest.fixture(scope="module")
+def subject(folder: Path) -> Iterator[Subject]:
+    found = Subject.of(folder)
+    with found.project:
+        yield found
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_selector_is_what_dbt_lists(folder: Path, name: str) -> None:
-    with Project.load(folder) as project:
-        ours = {key.name for key in project.select(f"selector:{name}")}
-    assert ours == listed_by_dbt(folder, name)
+def test_a_selector_is_what_dbt_lists(subject: Subject, name: str) -> None:
+    ours = set(subject.project.select(f"selector:{name}"))
+    assert ours == subject.listed("--selector", name)
     assert ours
+
+
+def test_sixty_selections_are_what_dbt_lists_or_are_refused_where_it_lists_nothing(subject: Subject) -> None:
+    cells = {selection: subject.compared(selection) for selection in SELECTIONS}
+    assert {selection: cell for selection, cell in cells.items() if cell.startswith("WRONG")} == {}
+    assert sum(cell.startswith("=") for cell in cells.values()) >= 40
 
 
 def test_what_cannot_be_written_is_named_without_a_text() -> None:

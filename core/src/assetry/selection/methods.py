@@ -8,9 +8,11 @@ the values of assets alone, without a file being looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from assetry.errors import SelectionError, UsageError, near_names
 from assetry.graph.graph import AssetGraph
+from assetry.graph.merging import is_external
 from assetry.selection.facets import Facets, facet_methods, facet_test, facet_values
 from assetry.selection.grammar import Criterion, fault
 from assetry.selection.patterns import file_names, folders, has_wildcard, matcher, path_matcher, path_of
@@ -78,6 +80,24 @@ class Criteria:
 
         Raises `SelectionError` for an unknown method, or a value that the method cannot take.
         """
+        found = self._of_assets(criterion, text)
+        matches = self._check_test(criterion) if self._carriers else None
+        if matches is None:
+            return found
+        return found.union(i for i in self._carriers if any(map(matches, self.graph.assets[i].checks)))
+
+    @cached_property
+    def _carriers(self) -> tuple[int, ...]:
+        """Return the numbers of the assets that are there only for their checks: found by these, nothing else is."""
+        graph = self.graph
+        return tuple(
+            i
+            for i, asset in enumerate(graph.assets)
+            if asset.checks and is_external(asset) and asset.relation is None
+            if not (graph.upstream[i] or graph.downstream[i] or asset.columns)
+        )
+
+    def _of_assets(self, criterion: Criterion, text: str) -> set[int]:
         method, value = criterion.method, criterion.value
         if method is None:
             return self._bare(value)
