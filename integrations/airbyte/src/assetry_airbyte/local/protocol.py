@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from assetry.plugin import paused_gc
 
 from assetry_airbyte.local.json_text import has_long_numbers, number, read, without_special, written
 
@@ -91,7 +92,8 @@ def read_messages(block: bytes, *, digits: bool = True) -> Sequence[Message | Ga
     """
     decoder = _decoder(digits and has_long_numbers(block))
     try:
-        return decoder.decode_lines(block)
+        with paused_gc():
+            return decoder.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return [_read_line(line, decoder, digits) for line in block.split(b"\n") if line.strip()]
 
