@@ -299,6 +299,22 @@ def test_digits_and_zones_that_a_type_does_not_hold_are_kept(bench: Make) -> Non
     assert "t: 't' has values that timestamp cannot hold as they are; the table has it as text" in made.logs("warning")
 
 
+def test_a_table_that_grows_never_holds_what_its_type_would_change(bench: Make) -> None:
+    mode = {"orders": {"sync_mode": "incremental_append", "cursor_field": "at"}}
+    body = "def read():\n    record('orders', id=config['id'], at=1)\n    state('orders', at=1)"
+    made = bench([stream("orders", AT)], body, streams=mode, config={"id": 1})
+    assert made.run().ok
+    made.options["config"] = {"id": 2.5}
+    assert made.run().ok
+    made.options["config"] = {"id": "three"}
+    assert not made.run().ok
+    [failed] = made.of("failed")
+    assert "assetry materialize -s shop/orders --full-refresh" in failed.hint
+    assert made.rows("SELECT id FROM orders ORDER BY 1") == [(1.0,), (2.5,)]
+    assert made.run(full_refresh=True).ok
+    assert made.rows("SELECT id FROM orders") == [("three",)]
+
+
 def test_a_state_keeps_its_digits(bench: Make) -> None:
     body = """
         def read():
