@@ -46,7 +46,7 @@ PASSIVE_CONFIG = frozenset(
     }
 )  # fmt: skip
 
-#: ValueRouter that newer dbt versions write where older ones wrote nothing.
+#: Values that newer dbt versions write where older ones wrote nothing.
 DEFAULT_CONFIG: Mapping[str, Any] = {"lookback": 1, "on_schema_change": "ignore", "delimiter": ","}
 
 #: What a node says of itself beside its configuration.
