@@ -8,7 +8,6 @@ from types import CodeType
 from typing import Any
 
 from assetry.errors import DefinitionError
-from assetry.python.reach import Reach, bare_text, function_at, own_path
 from assetry.types.assets import Column
 
 #: The parameter that receives the `assetry.python.context.AssetContext` instead of a value.
@@ -88,6 +87,9 @@ def code_version(
 
 def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
     """Return the hashes of a function's body, of the values it was made with, and of what it reaches in the project."""
+    # Only once something is decorated: reading sources takes longer to import than all the rest.
+    from assetry.python.reach import Reach, bare_text, function_at
+
     reach = Reach()
     texts: dict[str, str] = {}
     settings: dict[str, Any] = {}
@@ -124,6 +126,8 @@ def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
 
 def _wrapped(function: Callable[..., Any]) -> list[Any]:
     """Return a function and those that it wraps: what decorators put around it calls it through a variable."""
+    from assetry.python.reach import own_path
+
     found: list[Any] = [function]
     for each in found:
         for other in (getattr(each, "__wrapped__", None), *_cells(each).values()):
@@ -187,6 +191,8 @@ def source_text(code: CodeType) -> str:
     """
     import ast
     import textwrap
+
+    from assetry.python.reach import bare_text
 
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]

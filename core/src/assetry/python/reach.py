@@ -14,12 +14,11 @@ import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
-from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
 _PYTHON = os.path.join(os.path.dirname(os.__file__), "")  # noqa: PTH118, PTH120 - compared with each module's path
-_ASSETRY = os.path.join(Path(__file__).parent.parent, "")  # noqa: PTH118
+_ASSETRY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")  # noqa: PTH118, PTH120
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 #: A name with what is taken from it: ``helper.rate`` is ``("helper", "rate")``.
