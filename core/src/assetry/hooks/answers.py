@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assetry.types.assets import AssetCheck
-from assetry.types.fields import described, misfit
+from assetry.types.fields import described, outer_misfit
 
 
 def fault(answer: Any, *kinds: type[Any]) -> str | None:
@@ -21,7 +21,7 @@ def fault(answer: Any, *kinds: type[Any]) -> str | None:
         return f"returned {described(type(answer))} instead of {' or '.join(described(kind) for kind in kinds)}"
     if isinstance(answer, (str, Mapping, Iterable)) and not hasattr(answer, "_fields"):
         return None
-    wrong = misfit(answer)
+    wrong = outer_misfit(answer)
     return None if wrong is None else f"returned {_named(answer)}, and its {wrong}"
 
 

@@ -25,6 +25,7 @@ from assetry.testing.watching import Recording, Watch, eventually
 from assetry.types.assets import Asset, AssetCheck
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Skipped, Started
+from assetry.types.fields import misfit
 from assetry.types.invocations import CheckRef, InvocationGroup
 
 #: The most bytes of JSON that the metadata of one event, or of one asset, may have: every reader of a run's log
@@ -64,6 +65,8 @@ class IntegrationConformance(PluginConformance):
     def test_give_assets_that_are_plain_data(self, bench: Bench) -> None:
         assert bench.assets, "assetry_load_assets gives no assets for the integration that was filled in"
         for each in bench.definitions:
+            wrong = misfit(each)
+            assert wrong is None, f"{named(each)} has a value of a wrong type: its {wrong}"
             assert pickled(each) == each, f"{named(each)} is another one after pickling: put only plain data into it"
             told = to_json(each)
             assert from_json(type(each), json.loads(json.dumps(told))) == each, (
