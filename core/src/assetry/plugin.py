@@ -34,7 +34,7 @@ from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.io.frames import plain_type
-from assetry.io.places import TablePlace, unkept
+from assetry.io.places import TablePlace, advice, unkept
 from assetry.io.widening import Widening, with_leaves
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
@@ -101,7 +101,7 @@ __all__ += [
 # Values, and the places that keep them.
 __all__ += ["ContentVersion", "IOManager", "Rows", "Saved", "columns_of", "content_version", "nothing_kept"]
 # What places of tables keep, and how their columns widen.
-__all__ += ["TablePlace", "Widening", "plain_type", "unkept", "with_leaves"]
+__all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
 __all__ += ["is_alive", "process_of"]

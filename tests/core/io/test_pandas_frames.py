@@ -38,6 +38,7 @@ def column(*values: Any) -> pd.DataFrame:
         (column(pd.Timedelta(1)), "has nanoseconds in Python objects"),
         (column(np.array([1]), np.array([True])), "column 'x' cannot be kept"),
         (column(1j), "column 'x' cannot be kept"),
+        (pd.DataFrame({"x": pd.Categorical([DAY, NOON], [DAY, NOON])}), "mixes date and datetime"),
         (column("\ud800"), "column 'x' cannot be kept"),
         (pd.DataFrame({"x": pd.arrays.SparseArray([0, 1])}), r"is Sparse\[int64, 0\]"),
     ],

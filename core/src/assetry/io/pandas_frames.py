@@ -59,8 +59,10 @@ def pandas_to_arrow(frame: Any, name: str) -> pa.Table:
     for i, field in enumerate(table.schema):
         # Text is text: only what Arrow has made something else of may have been changed by that.
         text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        if frame.dtypes.iloc[i].name == "object" and not text:
-            why = changed(frame.iloc[:, i].to_numpy().tolist())
+        dtype = frame.dtypes.iloc[i]
+        values = frame.iloc[:, i] if dtype.name == "object" else getattr(dtype, "categories", None)
+        if values is not None and values.dtype.name == "object" and not text:
+            why = changed(values.to_numpy().tolist())
             if why is not None:
                 raise _unkept(name, field.name, why)
     return table

@@ -202,4 +202,6 @@ def advice(field: pa.Field) -> str:
     for predicates, text in _ADVICE:
         if any(getattr(pa.types, each)(field.type) for each in predicates):
             return text.format(field.name)
+    if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+        return f"Take out what it does not take, for example frame[{field.name!r}].str.replace('\\0', '')."
     return f"Keep it as text: frame[{field.name!r}] = frame[{field.name!r}].astype(str)."

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from assetry.plugin import Asset, Relation, Rows, Saved, ValueStoreError, content_version, nothing_kept
+from assetry.plugin import (
+    Asset,
+    Relation,
+    Rows,
+    Saved,
+    ValueStoreError,
+    advice,
+    content_version,
+    nothing_kept,
+    unkept,
+)
 
 from assetry_duckdb.aside import writable
 from assetry_duckdb.rows import write_rows
@@ -117,12 +127,18 @@ class DuckDBIO:
 
         Raises `ValueStoreError`, and leaves what was there, when DuckDB refuses.
         """
+        import duckdb
+
         relation = self.relation(asset)
         table = to_duckdb(value, asset, partition)
         with self._writing(asset, relation) as connection:
             connection.register(VALUE, table)
             check_nanoseconds(asset, table.schema, table_columns(connection, VALUE))
-            columns = _patiently(lambda: write(connection, relation, asset, partition))
+            try:
+                columns = _patiently(lambda: write(connection, relation, asset, partition))
+            except duckdb.Error:
+                _blame(connection, asset, table)
+                raise
         return Saved(content_version(value), columns, {"rows": value.num_rows, "relation": str(relation)})
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
@@ -257,6 +273,22 @@ def _read(connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asse
         return read(connection, table, columns, where)
     finally:
         connection.execute("ROLLBACK")
+
+
+def _blame(connection: duckdb.DuckDBPyConnection, asset: Asset, table: pa.Table) -> None:
+    """Raise an error that names the column whose values DuckDB does not take, when it is one column."""
+    import duckdb
+
+    for each in table.schema:
+        trial = f"CREATE OR REPLACE TEMP TABLE assetry_column AS SELECT {sql_name(each.name)} FROM {VALUE}"
+        try:
+            connection.execute(f"{trial} LIMIT 0")
+        except duckdb.Error:
+            return  # that has nothing to do with values
+        try:
+            connection.execute(trial)
+        except duckdb.Error as reason:
+            raise unkept(asset, each.name, each.type, "DuckDB", str(reason), advice(each)) from None
 
 
 def _patiently(write: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from assetry.plugin import (
     Rows,
     Saved,
     ValueStoreError,
+    advice,
     content_version,
     nothing_kept,
     unkept,
@@ -24,7 +25,7 @@ from assetry_postgres.address import Address
 from assetry_postgres.rows import add_rows, keep_best
 from assetry_postgres.sql import LONGEST_NAME, sql_name, sql_table, sql_text, table_columns, table_kind, tables
 from assetry_postgres.tables import has_partitions, mark_own, put, replace_partition, stage
-from assetry_postgres.types import PARTITION, TABLES, read, to_postgres
+from assetry_postgres.types import PARTITION, TABLES, read, sql_type, to_postgres
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,7 +161,7 @@ class PostgresIO:
 
     @contextmanager
     def _writing(self, asset: Asset, relation: Relation, table: pa.Table | None = None) -> Iterator[Any]:
-        """Give a cursor to write with; of text that has a NUL in it, say in which column of `table` it is."""
+        """Give a cursor to write `table` with; when PostgreSQL does not take it, say which column is why."""
         try:
             with self._cursor(
                 f"asset {str(asset.key)!r}: {relation} cannot be written", _WRITING, asset.source
@@ -170,11 +171,28 @@ class PostgresIO:
                 cursor.fetchall()
                 yield cursor
         except ValueStoreError as error:
-            column = _column_with_nul(table) if table is not None and "0x00" in error.message else None
-            if column is None:
-                raise
-            why, hint = "its text has a NUL (0x00)", f"Take it out: frame[{column!r}].str.replace('\\0', '')."
-            raise unkept(asset, column, "string", TABLES.name, why, hint) from None
+            self._blame(asset, table, error)
+            raise
+
+    def _blame(self, asset: Asset, table: pa.Table | None, error: ValueStoreError) -> None:
+        """Raise the error again, with the column whose values PostgreSQL does not take, when it is one column."""
+        if table is None or "column '" in error.message or self._refusal(table.slice(0, 0)) is not None:
+            return  # that has nothing to do with values
+        for field in table.schema:
+            why = self._refusal(table.select([field.name]))
+            if why is not None:
+                raise unkept(asset, field.name, field.type, TABLES.name, why.rstrip("."), advice(field)) from None
+
+    def _refusal(self, table: pa.Table) -> str | None:
+        """Return why PostgreSQL does not take a table's values, tried in a table that is gone at once."""
+        try:
+            with self._cursor("?", _WRITING) as cursor:
+                columns = ", ".join(f"{sql_name(field.name)} {sql_type(field.type)}" for field in table.schema)
+                cursor.execute(f"CREATE TEMP TABLE assetry_column ({columns}) ON COMMIT DROP")
+                cursor.adbc_ingest("assetry_column", table, mode="append", temporary=True)
+        except ValueStoreError as error:
+            return error.message.removeprefix("?: ")
+        return None
 
     @contextmanager
     def _cursor(self, doing: str, hint: str, where: str | None = None) -> Iterator[Any]:
@@ -214,15 +232,3 @@ def _create_schema(cursor: Any, schema: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('assetry schema'))")
         cursor.fetchall()
         cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_name(schema)}")
-
-
-def _column_with_nul(table: pa.Table) -> str | None:
-    import pyarrow.compute as pc
-
-    for field, column in zip(table.schema, table.columns, strict=True):
-        name = str(field.name)
-        if "string" in str(column.type):
-            text = pc.list_flatten(column) if "list" in str(column.type) else column
-            if pc.any(pc.match_substring(text, "\0")).as_py():
-                return name
-    return None
