@@ -27,11 +27,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from assetry_dbt.manifest.macros import Macros, name_of
+from assetry_dbt.manifest.macros import Macros, is_asked_for, name_of
 from assetry_dbt.manifest.manifest import Manifest, Node
 from assetry_dbt.manifest.text import COMPUTED, Mention, Reader, Text, python_text
 
@@ -89,6 +89,24 @@ def short_hash(data: bytes | str) -> str:
     return blake2b(data.encode() if isinstance(data, str) else data, digest_size=8).hexdigest()
 
 
+class _Asked(NamedTuple):
+    """What a node asks for: in its code, in quotes there, in hooks, by its configuration; and the package it is of."""
+
+    mentions: frozenset[Mention]
+    quoted: frozenset[Mention]
+    in_hooks: frozenset[Mention]
+    by_config: frozenset[str]
+    package: str
+
+
+class _Reached(NamedTuple):
+    """What is reached by that: the parts of macros, what all of these ask for besides macros, and the macros."""
+
+    parts: Mapping[str, str]
+    values: frozenset[Mention]
+    macros: frozenset[str]
+
+
 class CodeVersions:
     """The code parts of the nodes of `manifest`; what nodes share is read and hashed once."""
 
@@ -103,6 +121,7 @@ class CodeVersions:
         self._macros = Macros(manifest.macros or {}, self._reader, adapter, self.project)
         self._configs: dict[int, tuple[str, frozenset[Mention], frozenset[str]]] = {}
         self._macro_parts: dict[tuple[frozenset[str], frozenset[str]], dict[str, str]] = {}
+        self._reached: dict[_Asked, _Reached] = {}
         self._package_vars: dict[str, list[Mapping[str, Any]]] = {}
         self._graph: str | None = None
         self._warehouse = _value_hash(around.warehouse) if around.warehouse else None
@@ -111,18 +130,17 @@ class CodeVersions:
         """Return the hashes that make up the code version of `node`, by what they cover."""
         text = self._text(node)
         config, in_hooks, by_config = self._config(node.config)
-        asked = text.mentions | in_hooks if in_hooks else text.mentions
-        package = node.package_name
-        called = self._macros.called(asked, package) | by_config
-        reached = self._macros.reached(called)
         relation = _relation(node.database, node.schema, node.alias or node.name)
         parts = {"body": self._body(node, text), "config": config, "relation": short_hash(relation)}
         if self._warehouse is not None:
             parts["warehouse"] = self._warehouse
-        if reached.macros:
-            quoted = text.quoted | reached.quoted
-            parts |= self._of_macros(called, self._macros.called(quoted, package) if quoted else frozenset())
-        self._add_values(parts, node, asked | reached.mentions if reached.mentions else asked, reached.macros)
+        asked = _Asked(text.mentions, text.quoted, in_hooks, by_config, node.package_name)
+        known = self._reached.get(asked)
+        if known is None:
+            known = self._reached[asked] = self._reach(asked)
+        parts |= known.parts
+        if known.values:
+            self._add_values(parts, node, known)
         if node.contract and node.contract.enforced:
             parts["contract"] = _contract(node)
         ephemeral = self.ephemeral_ancestors(node)
@@ -199,24 +217,32 @@ class CodeVersions:
             self._macro_parts[called, in_quotes] = known
         return known
 
-    def _add_values(self, parts: dict[str, str], node: Node, asked: frozenset[Mention], macros: frozenset[str]) -> None:
+    def _reach(self, asked: _Asked) -> _Reached:
+        """Return what the code of a node reaches; the same for all that ask for the same."""
+        mentions = asked.mentions | asked.in_hooks
+        called = self._macros.called(mentions, asked.package) | asked.by_config
+        reached = self._macros.reached(called)
+        quoted = self._macros.called(asked.quoted | reached.quoted, asked.package)
+        values = frozenset(filter(is_asked_for, mentions)) | reached.mentions
+        return _Reached(self._of_macros(called, quoted) if reached.macros else {}, values, reached.macros)
+
+    def _add_values(self, parts: dict[str, str], node: Node, reached: _Reached) -> None:
         """Add what code and macros ask for besides tables and macros."""
         read: dict[str, Any] = {}
-        for kind, name in asked:
+        for kind, name in reached.values:
             if kind == "var":
                 found = self._vars(node, name)
                 if found:
                     parts["vars" if name == COMPUTED else f"var {name}"] = _value_hash(found)
             elif kind == "env_var":
-                for each in self._env_vars(name, node, asked, macros):
+                for each in self._env_vars(name, node, reached):
                     parts[f"env_var {each}"] = short_hash(self.around.environment[each])
             elif kind in ("config", "model"):
                 read |= _described(node, name)
-            elif kind == "name" and name.startswith(("target", "graph")):
-                if name.partition(".")[0] == "target":
-                    parts["target"] = _value_hash(self.around.target)
-                elif name.partition(".")[0] == "graph":
-                    parts["graph"] = self._graph_hash()
+            elif kind == "name" and name.partition(".")[0] == "target":
+                parts["target"] = _value_hash(self.around.target)
+            elif kind == "name" and name.partition(".")[0] == "graph":
+                parts["graph"] = self._graph_hash()
         if len(read) > len(_PROPERTIES):
             parts["properties"] = _value_hash(read)
         elif read:
@@ -236,12 +262,12 @@ class CodeVersions:
             return {key: value for place in places for key, value in place.items()}
         return next(({name: place[name]} for place in reversed(places) if name in place), {})
 
-    def _env_vars(self, name: str, node: Node, asked: frozenset[Mention], macros: frozenset[str]) -> Iterable[str]:
+    def _env_vars(self, name: str, node: Node, reached: _Reached) -> Iterable[str]:
         """Return the environment variables that `name` means; dbt lets no SQL read those that it calls secret."""
         if name != COMPUTED:
             return [name] if name in self.around.environment and not name.startswith(_SECRET) else []
-        texts = [node.code, *(self._macros.text(each).plain for each in macros)]
-        beside = tuple(text for kind, text in asked if kind == "literal" and len(text) > 2)
+        texts = [node.code, *(self._macros.text(each).plain for each in reached.macros)]
+        beside = tuple(text for kind, text in reached.values if kind == "literal" and len(text) > 2)
         return [
             each
             for each in self.around.environment

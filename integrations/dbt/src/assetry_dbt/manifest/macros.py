@@ -103,7 +103,7 @@ class Macros:
                 continue
             found.add(unique_id)
             text = self.text(unique_id)
-            mentions.update(filter(_is_asked_for, text.mentions))
+            mentions.update(filter(is_asked_for, text.mentions))
             quoted |= text.quoted
             waiting += self.called(text.mentions, macro.package_name)
         return Reached(frozenset(found), frozenset(mentions), frozenset(quoted))
@@ -136,7 +136,8 @@ class Macros:
         return frozenset(unique_id for unique_id in self._macros if self.package(unique_id) in {package, self._project})
 
 
-def _is_asked_for(mention: Mention) -> bool:
+def is_asked_for(mention: Mention) -> bool:
+    """Tell whether what is mentioned is a value, rather than a macro."""
     kind, name = mention
     return name.startswith(("target", "graph")) if kind == "name" else kind != "dispatch"
 

@@ -9,7 +9,7 @@ the depth of lines are left out. A call of ``config()`` is left out, because the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -125,23 +125,32 @@ class Reader:
     def _read(self, text: str, *, layout: bool) -> Text:
         # Plain SQL, a piece that is none, and the name of its quotes when it has one; and so on.
         parts: list[str] = _pieces(self._adapter, not layout).split(text)
-        pieces = parts[1::3]
         known = self._tags
-        found = [known.get(piece) or self._piece(piece) for piece in pieces]
-        parts[1::3] = [each.stands for each in found]
-        parts[2::3] = [""] * len(found)
+        found = [known.get(piece) or self._piece(piece) for piece in parts[1::3]]
+        kept: Iterable[str] = ()
+        mentions = quoted = _NOTHING
+        if found:
+            stands, kept, asked, asked_in_quotes = zip(*found, strict=True)
+            parts[1::3] = stands
+            parts[2::3] = [""] * len(found)
+            mentions, quoted = self._joined(asked), self._joined(asked_in_quotes)
         between = "".join(parts)
-        kept = [each.plain for each in found if each.stands == _KEPT]
         if self._adapter in _MINUS or _is_doubtful(text, between):
-            kept, between = [], self.in_quotes(text)
+            kept, between = (), self.in_quotes(text)
         elif layout:
             between = _LINES.sub("\n", between).strip()
         else:
             between = _words(between)
-        # Most tags ask for what others ask for as well: equal sets are one object, and joined once.
-        mentions = _NOTHING.union(*{each.mentions for each in found})
-        quoted = _NOTHING.union(*{each.quoted for each in found})
-        return Text("\0".join((between, *kept)), mentions, quoted)
+        # What is left out is empty, and what is kept never.
+        return Text("\0".join((between, *filter(None, kept))), mentions, quoted)
+
+    def _joined(self, sets: Iterable[frozenset[Mention]]) -> frozenset[Mention]:
+        """Return the union of sets. Most texts ask for what others ask for as well: equal ones are one object."""
+        different = {*sets}
+        if len(different) == 1:
+            return different.pop()
+        joined = _NOTHING.union(*different)
+        return self._mentions.setdefault(joined, joined)
 
     def _piece(self, piece: str) -> _Piece:
         """Return what is to be known of a piece that is no plain SQL."""
