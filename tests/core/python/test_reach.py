@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -206,6 +209,26 @@ def test_words_and_layout_are_no_change(
 ) -> None:
     name = file.removesuffix(".py").replace("/", "__")
     assert parts(tmp_path / "project", **{name: edited(file, old, new)}) == before
+
+
+def test_another_process_says_the_same(tmp_path: Path) -> None:
+    many = "\n".join(f"def f{n}():\n    return {n}\n" for n in range(40))
+    calls = " + ".join(f"many.f{n}()" for n in range(40))
+    (tmp_path / "many.py").write_text(many)
+    (tmp_path / "a.py").write_text(f"import many\nfrom assetry import asset\n\n@asset\ndef a():\n    return {calls}\n")
+    code = "import a; print(a.a.asset.code_version)"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1
 
 
 def test_where_the_project_lies_is_no_change(tmp_path: Path, before: dict[str, Mapping[str, str]]) -> None:

@@ -113,7 +113,9 @@ def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
             texts[f"function {getattr(around, 'name', '<lambda>')}"] = bare_text(module, around)
             reach.follow(module, around)
     whole = {item.module.name for item in reach.found.values() if item.kind == "module"}
-    items = [item for item in reach.found.values() if item.kind == "module" or item.module.name not in whole]
+    # In an order of their own: they are found in one that another process may not have.
+    found = [reach.found[place] for place in sorted(reach.found)]
+    items = [item for item in found if item.kind == "module" or item.module.name not in whole]
     for item in items:
         label = item.label(function.__module__) if len(items) <= _MOST_NAMED else f"module {item.module.name}"
         texts[label] = "\n".join((texts.get(label, ""), item.text))
