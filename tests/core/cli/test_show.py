@@ -171,7 +171,7 @@ def test_two_assets_of_one_short_name_are_listed(shop: Folder) -> None:
         def two(): ...
         """,
     )
-    result = shop.call("show", "x", code=3)
+    result = shop.call("show", "x", code=2)
     assert "a/x" in result.stderr
     assert "b/x" in result.stderr
 

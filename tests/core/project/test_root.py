@@ -1,4 +1,4 @@
-"""From a folder of a project, the project is found; from elsewhere, nobody else's is."""
+"""From a folder of a project, that project is found; from a folder beside it, only within one repository."""
 
 from __future__ import annotations
 

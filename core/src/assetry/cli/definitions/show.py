@@ -14,7 +14,7 @@ from assetry.cli.command import verb
 from assetry.cli.definitions.describe import heading, kind_of
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment
-from assetry.errors import UsageError
+from assetry.errors import AmbiguousNameError, UsageError
 from assetry.project.project import Project
 from assetry.selection.facets import facet_methods, facet_values
 from assetry.status.staleness import Status
@@ -74,8 +74,12 @@ def _facts(session: Session, key: str) -> Facts:
 
 def _key(project: Project, text: str) -> AssetKey:
     """Return the one asset that a key, its last part or a selection means."""
-    if ":" not in text or text in project.graph:
-        return project.graph.find(text)
+    graph = project.graph
+    if ":" not in text or text in graph:
+        try:
+            return graph.find(text)
+        except AmbiguousNameError as error:  # here the question is wrong, and no definition
+            raise UsageError(error.message, hint=error.hint) from None
     found = project.select(text)
     if len(found) > 1:
         raise UsageError(
