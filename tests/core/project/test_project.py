@@ -752,6 +752,39 @@ def test_a_python_asset_in_the_table_of_another_tool_is_refused(tmp_path: Path) 
     assert "made.sql" in (caught.value.where or "")
 
 
+@pytest.mark.parametrize(
+    ("files", "schemas", "refused"), [("aa", "xX", True), ("ab", "xx", False), ("aa", "xy", False)]
+)
+def test_two_integrations_that_make_one_table_are_refused(
+    tmp_path: Path, files: str, schemas: str, refused: bool
+) -> None:
+    class Tool:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            if integration.kind != "tool":
+                return None
+            table = ("shop", integration.options["schema"], "orders")
+            return [Asset(key=f"{integration.name}/orders", kind="tool", integration=integration, relation=table)]
+
+        @hookimpl
+        def assetry_io_url(self, integration: Integration) -> str:
+            return f"duckdb:{tmp_path}/{integration.options['file']}.duckdb"
+
+    tools = [
+        Integration(name, "tool", {"file": file, "schema": schema})
+        for name, file, schema in zip(("eu", "us"), files, schemas, strict=True)
+    ]
+    with Project(integrations=tools, plugins=[Tool()], root=tmp_path) as project:
+        if not refused:
+            assert len(project.graph) == 2
+            return
+        with pytest.raises(
+            DuplicateKeyError, match=r"'eu/orders' and 'us/orders' would be kept in one table"
+        ) as caught:
+            _ = project.graph
+        assert "another schema or target" in (caught.value.hint or "")
+
+
 def test_two_assets_of_one_table_are_refused(tmp_path: Path) -> None:
     text = "from assetry import asset\n"
     for key in ("app/logins", "web/logins"):

@@ -186,18 +186,25 @@ def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
             table = asset.relation.identifier if asset.relation is not None else asset.key.name
             named.setdefault(table.casefold(), []).append(asset)
     tables: dict[tuple[str, tuple[str | None, ...]], Asset] = {}
-    alike = (assets for assets in named.values() if len(assets) > 1 and any(asset.kept for asset in assets))
+    # The tables of one tool are its own to tell apart.
+    alike = (assets for assets in named.values() if len(assets) > 1 and any(_clash(assets[0], each) for each in assets))
     for asset in chain.from_iterable(alike):
         relation = values().relation(asset)
         if relation is None:
             continue
         first = tables.setdefault((values().place(asset), relation.folded), asset)
-        if first is not asset:
+        if first is not asset and _clash(first, asset):
             raise DuplicateKeyError(
                 f"Assets {str(first.key)!r} and {str(asset.key)!r} would be kept in one table, {relation}.",
                 where=" and ".join(dict.fromkeys(each.source for each in (first, asset) if each.source)) or None,
-                hint="Give one another name (the last part of its key), or an io_manager with another schema.",
+                hint="Give one another name (the last part of its key), or an io_manager with another schema."
+                if first.kept or asset.kept
+                else "Let one of their integrations build somewhere else, in another schema or target.",
             )
+
+
+def _clash(one: Asset, other: Asset) -> bool:
+    return one.kept or other.kept or one.integration != other.integration
 
 
 def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
