@@ -36,7 +36,7 @@ def prepare(folder: str) -> None:
             schedule="0 0 * * *",
             tags=("daily",),
             streams=tuple(
-                Stream(f"table_{each}", "public", "incremental_deduped_history", ("updated_at",), ("id",))
+                Stream(f"table_{each}", f"team_{number}", "incremental_deduped_history", ("updated_at",), ("id",))
                 for each in range(STREAMS)
             ),
         )

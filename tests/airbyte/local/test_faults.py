@@ -46,7 +46,7 @@ def test_lines_that_are_no_messages_go_to_the_log(bench: Make) -> None:
         "not text",
     ):
         assert line in logs
-    assert "1 records cannot be read and are left out" in made.logs("warning")
+    assert "left out because they have no stream or no data: 1." in made.logs("warning")
     assert made.rows("SELECT * FROM orders") == [(1,)]
 
 

@@ -78,3 +78,15 @@ def test_every_sync_mode_and_a_table_that_is_gone(bench: Make, server: str) -> N
     assert not made.run("shop/merged").ok
     assert made.run("shop/merged").ok
     assert len(rows(server, "SELECT * FROM raw.merged")) == 3
+
+
+def test_the_columns_are_called_as_in_every_other_warehouse(bench: Make, server: str) -> None:
+    fields = ["Id", "id", "n" * 70, "n" * 71, "ctid", ""]
+    body = f"def read():\n    record('odd', **dict(zip({fields}, range(6))))\n    record('odd', Id=9)"
+    made = bench([stream("odd", {name: {"type": "integer"} for name in fields})], body, schema="raw")
+    made.io = server
+    for _ in range(2):
+        assert made.run().ok, made.of("failed")
+    names = made.state()['[null, "odd"]']["names"]
+    columns = ", ".join(f'"{names[field]}"' for field in fields)
+    assert rows(server, f'SELECT {columns} FROM raw.odd ORDER BY "Id"') == [(0, 1, 2, 3, 4, 5), (9, *[None] * 5)]

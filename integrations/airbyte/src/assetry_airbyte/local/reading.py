@@ -288,7 +288,7 @@ class Reading:
                 yield from self._start(target)
             yield from self._finish(target)
         if self._lost:
-            yield Log(f"{self._lost} records cannot be read and are left out: they lack a stream or data.", "warning")
+            yield Log(f"Records that are left out because they have no stream or no data: {self._lost}.", "warning")
         if self._count.lacking:
             yield Log(f"Of all streams together {self._count}.", "warning")
         if returncode == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import repeat
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Dep, Integration, Relation, near_names
@@ -110,21 +111,24 @@ class _Maker:
     snapshot: Snapshot
     relation: RelationOf | None
     #: What is loaded into each table of each destination: connection and stream.
-    _taken: dict[tuple[str, tuple[str | None, ...]], tuple[Connection, Stream]] = field(default_factory=dict)
+    _taken: dict[str, dict[Any, tuple[Connection, Stream]]] = field(default_factory=dict)
 
     def streams(self, connection: Connection, part: str | None) -> Iterable[Asset]:
-        """Yield an asset for each stream of a connection."""
+        """Return an asset for each stream of a connection."""
         base = "/".join(key_part(each) for each in (self.integration.name, part) if each)
         places: dict[str | None, str] = {}
         shared = self._shared(connection)
         prefix = shared.tables.prefix
+        found = []
         for stream in connection.streams:
             namespace = stream.namespace
             if namespace not in places:
                 places[namespace] = f"{base}/{key_part(namespace)}" if namespace else base
             # Not through AssetKey(…), which would look at each of the parts again.
             key = str.__new__(AssetKey, f"{places[namespace]}/{key_part(prefix + stream.name)}")
-            yield self._asset(key, stream, shared)
+            found.append(self._asset(key, stream, shared))
+        self._take_tables(shared, connection.streams, found)
+        return found
 
     def tables(self, connections: Sequence[Connection]) -> list[Asset]:
         """Return an asset for each table that the options name, keyed by the name as it was written."""
@@ -140,7 +144,9 @@ class _Maker:
                     hint="Leave one of them out.",
                 )
             key = AssetKey([key_part(self.integration.name), *map(key_part, wanted.split("."))])
-            found.append(self._asset(key, stream, self._shared(connection)))
+            shared = self._shared(connection)
+            found.append(self._asset(key, stream, shared))
+            self._take_tables(shared, [stream], found[-1:])
         return found
 
     def _stream_of(self, wanted: str, connections: Sequence[Connection]) -> tuple[Connection, Stream]:
@@ -214,12 +220,6 @@ class _Maker:
 
     def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
         connection = shared.connection
-        relation = shared.tables.of(stream) if self.relation is None else self._relation(stream, shared)
-        if relation is not None and connection.usable and connection.destination is not None:
-            place = relation.folded if shared.tables.folds_case else tuple(relation)
-            first = self._taken.setdefault((connection.destination, place), (connection, stream))
-            if first[1] is not stream and not (first[0] is not connection and first[1].adds and stream.adds):
-                raise self._one_table(relation, first, (connection, stream))
         return Asset(
             key=key,
             kind=KIND,
@@ -230,10 +230,29 @@ class _Maker:
             group=connection.name,
             tags=connection.tags,
             metadata=shared.metadata_of(stream),
-            relation=relation,
+            relation=shared.tables.of(stream) if self.relation is None else self._relation(stream, shared),
             executable=connection.usable,
             resource_type="stream",
         )
+
+    def _take_tables(self, shared: _Shared, streams: Sequence[Stream], assets: Sequence[Asset]) -> None:
+        """Note what is loaded into which table; raise `DefinitionError` where one stream would overwrite another."""
+        connection = shared.connection
+        if not connection.usable or connection.destination is None:
+            return
+        taken = self._taken.setdefault(connection.destination, {})
+        places: list[Any] = [asset.relation for asset in assets]
+        if shared.tables.folds_case:
+            places = [place and place.folded for place in places]
+        # Nearly always all of them are new; there may be very many.
+        if taken.keys().isdisjoint(places) and len({None, *places}) == len(places) + 1:
+            taken.update(zip(places, zip(repeat(connection), streams, strict=False), strict=True))
+            return
+        for place, stream, asset in zip(places, streams, assets, strict=True):
+            if asset.relation is not None:
+                first = taken.setdefault(place, (connection, stream))
+                if first[1] is not stream and not (first[0] is not connection and first[1].adds and stream.adds):
+                    raise self._one_table(asset.relation, first, (connection, stream))
 
     def _one_table(
         self, relation: Relation, one: tuple[Connection, Stream], other: tuple[Connection, Stream]
