@@ -364,3 +364,16 @@ def test_partitions_that_come_at_once_are_all_kept(io: DuckDBIO) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda n: io.save(python(), pa.table({"n": [n], f"c{n % 2}": ["x"]}), str(n)), range(6)))
     assert sorted(io.load(python())["n"].to_pylist()) == list(range(6))
+
+
+def test_a_look_makes_no_file_and_asks_each_database_once(tmp_path: Path) -> None:
+    io = DuckDBIO.from_url(f"duckdb:{tmp_path}/shop.duckdb?attach.other={tmp_path}/other.duckdb")
+    here, there = Asset(key="here", kind="python"), Asset(key="t", kind="dbt", relation=("other", "main", "T"))
+    far = Asset(key="f", kind="dbt", relation=("elsewhere", "main", "f"))
+    places = [(here, None), (there, None), (far, None)]
+    assert io.exists(places) == [False, False, None]
+    assert not list(tmp_path.iterdir())
+    io.save(here, pa.table({"n": [1]}))
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as other:
+        other.execute("create view t as select 1")
+    assert io.exists([*places, (here, "a")]) == [True, True, None, True]

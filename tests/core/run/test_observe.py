@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from assetry import Asset, Integration, Project, asset
-from assetry.errors import ValueStoreError
+from assetry.errors import IntegrationError, ValueStoreError
 from assetry.hooks.specs import hookimpl
 from assetry.types.events import Event, Log, Materialized, Observed
 from assetry.types.keys import AssetKey
@@ -218,6 +218,22 @@ def test_a_table_that_is_back_is_as_it_was(tables: Project, keeper: Keeper) -> N
         keeper.there = {"raw": there}
         tables.observe()
         assert words(tables)["raw"] == word
+
+
+def test_an_integration_whose_place_is_not_known_stops_no_other(
+    tables: Project, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tables.materialize().ok
+
+    def unreadable(integration: Integration) -> str:
+        raise IntegrationError(f"The profile of {integration.name} cannot be read.")
+
+    tables.values.close()
+    monkeypatch.setattr(tables.values, "_io_url", unreadable)
+    events: list[EventRecord] = []
+    assert tables.observe(on_event=events.append).run.state == "failed"
+    logs = [each.event.message for each in events if isinstance(each.event, Log)]
+    assert logs.count("The profile of mill cannot be read.") == 1
 
 
 def test_a_look_undoes_no_failure(tables: Project, keeper: Keeper) -> None:

@@ -142,12 +142,20 @@ class ValueRouter:
         all that is kept where nothing can be asked. With `at_hand` only places that answer at once are: files.
         """
         asked: dict[str, list[tuple[Asset, str | None]]] = {}
-        for asset, partition, metadata in records:
-            url = self._kept_at(asset, metadata)
-            if url is not None:
-                asked.setdefault(url, []).append((asset, partition))
         found: dict[Place, bool] = {}
         problems: list[AssetryError] = []
+        unknown: set[Integration | None] = set()
+        for asset, partition, metadata in records:
+            if asset.integration in unknown:
+                continue
+            try:
+                url = self._kept_at(asset, metadata)
+            except AssetryError as error:  # a profile that cannot be read, for example
+                unknown.add(asset.integration)
+                problems.append(error)
+                continue
+            if url is not None:
+                asked.setdefault(url, []).append((asset, partition))
         for url, places in asked.items():
             try:
                 manager = self._manager(url)

@@ -162,7 +162,8 @@ def test_syncs_that_others_started_are_observed(place: Place) -> None:
     connection = lake(place)
     assets = place.load(connection)
     invocation: Invocation = place.invocation(assets)
-    assert list(plugin.assetry_observe(invocation, RunOf())) == []  # type: ignore[arg-type]
+    nothing: list[Any] = list(plugin.assetry_observe(invocation, RunOf()))  # type: ignore[arg-type]
+    assert [(each.name, each.data_version) for each in nothing] == [("observed", None)] * 2, "looked at all the same"
     place.airbyte.finish(place.airbyte.start(connection))
     place.airbyte.finish(place.airbyte.start(connection), "failed", {})
     seen: list[Any] = list(plugin.assetry_observe(invocation, RunOf()))  # type: ignore[arg-type]

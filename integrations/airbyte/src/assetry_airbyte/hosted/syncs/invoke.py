@@ -42,13 +42,18 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 
 
 def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
-    """Yield, for each asset, the last sync or reset of its connection that succeeded, also one started elsewhere."""
+    """Yield, for each asset, the last sync or reset of its connection that succeeded, also one started elsewhere.
+
+    Where there was none for an asset, it was looked at all the same.
+    """
     options = Options.of(invocation.integration)
     with service_for(options, context.secret) as service:
         turn = _Turn(invocation, context, options, service)
         job = next((each for each in turn.history() if each.status == "succeeded"), None)
-        if job is not None:
-            yield from turn.observed(job)
+        seen = list(turn.observed(job)) if job is not None else []
+        yield from seen
+        told = {event.key for event in seen}
+        yield from (Observed(asset.key) for asset in invocation.assets if asset.key not in told)
 
 
 @dataclass(slots=True)
@@ -157,7 +162,7 @@ class _Turn:
 
     # -- an observation ------------------------------------------------------------------------------------------------
 
-    def observed(self, job: Job) -> Iterator[Event]:
+    def observed(self, job: Job) -> Iterator[Observed]:
         connection = self.service.connection(self._connection_id)
         found = self._placed(connection)
         streams = self._streams_of(connection)
