@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from assetry_dbt.selecting.named import named_selections
 
-from tests.bench.selectors import SELECTIONS, Subject
+from tests.bench.dbt_ls import SELECTIONS, Subject
 from tests.dbt.conftest import run_dbt, write_files
 
 FILES = {

@@ -29,7 +29,7 @@ class Merged(NamedTuple):
 
     def own_source(self, tool: Integration | None, name: AssetKey, made: Asset) -> bool:
         """Tell whether `name` is a source of a tool, and `made`, which it was found to be, is made by the same tool."""
-        if tool is None or made.integration != tool or name == made.key:
+        if name == made.key or tool is None or made.integration != tool:
             return False
         return any(name == each.key and tool == each.integration for each in self.absorbed.get(made.key, ()))
 

@@ -1,4 +1,4 @@
-"""Selections beside `dbt ls`: ``python -m tests.bench.selectors FOLDER…`` prints a table for NOTES.md.
+"""Selections beside `dbt ls`: ``python -m tests.bench.dbt_ls FOLDER…`` prints a table for NOTES.md.
 
 Each folder is a dbt project that dbt can parse, with its profile. For each of sixty selections, made of names that the
 project has, the assets that assetry selects are compared with those among what dbt lists: equal, or refused with a
