@@ -14,6 +14,7 @@ def fault(answer: Any, *kinds: type[Any]) -> str | None:
 
     >>> fault(["a"], str), fault("a", str)
     ('returned a list instead of a str', None)
+    >>> from assetry.types.assets import Asset
     >>> fault(Asset(key="shop/orders", kind="acme", integration="shop"), Asset)
     "returned the Asset 'shop/orders', and its integration is a str instead of an Integration"
     """

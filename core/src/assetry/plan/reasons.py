@@ -42,6 +42,7 @@ def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> I
 def near_notes(graph: AssetGraph, keys: Collection[AssetKey]) -> Iterator[str]:
     """Yield what is not joined with an asset that assetry keeps, and reads an older table therefore, of these keys.
 
+    >>> from assetry.types.assets import Asset
     >>> read = Asset(key="shop/raw/events", kind="dbt", executable=False, relation=("dev", "raw", "events"))
     >>> graph = AssetGraph.of([Asset(key="events", kind="python", kept=True), read])
     >>> [*near_notes(graph, ["events"])][0].partition(":")[0]

@@ -21,9 +21,9 @@ def named(fields: Iterable[str], known: Mapping[str, str] | None = None) -> dict
     """Return the column of each field: those that are `known` as they are, then every other one's.
 
     >>> named(["id", "ID", "note"])
-    {'id': 'id', 'ID': 'ID_ef6bf1ca', 'note': 'note'}
+    {'id': 'id', 'ID': 'ID_1cc5b56e', 'note': 'note'}
     >>> named(["ID", "id"], known={"id": "id"})
-    {'id': 'id', 'ID': 'ID_ef6bf1ca'}
+    {'id': 'id', 'ID': 'ID_1cc5b56e'}
     """
     names = dict(known or {})
     taken = {name.casefold() for name in names.values()}
