@@ -250,3 +250,12 @@ def test_many_are_told_by_their_modules(tmp_path: Path) -> None:
     now = parts(tmp_path / "project", assets=text, many=many.replace("return 7\n", "return 8\n"))["all_of_them"]
     assert set(was) == {"body", "module many"}
     assert {part for part in was if was[part] != now[part]} == {"module many"}
+
+
+def test_what_nobody_can_write_out_is_told_by_its_compiled_code(tmp_path: Path) -> None:
+    terms = " + ".join(["x"] * 1500)
+    text = f"from assetry import asset\n\n@asset\ndef long():\n    x = 1\n    return {terms}\n"
+    was = parts(tmp_path / "project", assets=text)["long"]
+    now = parts(tmp_path / "project", assets=text.replace("x = 1", "x = 2"))["long"]
+    assert set(was) == set(now) == {"body"}
+    assert was != now

@@ -79,7 +79,10 @@ def code_version(
     """
     if given is not None:
         return str(given), {"code_version": str(given)}
-    parts = _reached_parts(function)
+    try:
+        parts = _reached_parts(function)
+    except RecursionError:  # an expression of a thousand terms, which also Python's own reader cannot write out
+        parts = {"body": _digest(_code_text(function.__code__))}
     if columns:
         parts["schema"] = _digest(repr([column[:2] for column in columns]))
     return _digest(repr(parts)) if len(parts) > 1 else parts["body"], parts
@@ -95,7 +98,7 @@ def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
     settings: dict[str, Any] = {}
     written = inspect.unwrap(function)
     for each in _wrapped(function):
-        there = function_at(each.__code__, each.__module__)
+        there = function_at(each.__code__, each.__module__ or "")
         label = "body" if each is written else f"function {each.__code__.co_name}"
         if there is None:
             texts.setdefault(label, source_text(each.__code__))

@@ -30,15 +30,15 @@ class Text(NamedTuple):
     quoted: frozenset[Mention] = frozenset()
 
 
-_SINGLE = r"'(?:[^'\\]|\\.)*+'"
-_DOUBLE = r'"(?:[^"\\]|\\.)*+"'
+_SINGLE = r"'(?:[^'\\]++|\\.)*+'"
+_DOUBLE = r'"(?:[^"\\]++|\\.)*+"'
 _LITERAL = f"{_SINGLE}|{_DOUBLE}"
 
 
 def _braces(depth: int) -> str:
     """Return the pattern of what stands in an expression, with pairs of braces as deep as `depth`."""
     nested = rf"|\{{{_braces(depth - 1)}\}}" if depth else ""
-    return rf"(?:[^'\"{{}}]|{_SINGLE}|{_DOUBLE}{nested})*+"
+    return rf"(?:[^'\"{{}}]++|{_SINGLE}|{_DOUBLE}{nested})*+"
 
 
 _REMARK = r"\{\#.*?\#\}"
@@ -47,7 +47,7 @@ _TAG = "|".join(
         _REMARK,
         r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}",
         rf"\{{\{{{_braces(3)}\}}\}}",
-        rf"\{{%(?:[^'\"%]|{_SINGLE}|{_DOUBLE}|%(?!\}}))*+%\}}",
+        rf"\{{%(?:[^'\"%]++|{_SINGLE}|{_DOUBLE}|%(?!\}}))*+%\}}",
     )
 )
 _CAPTURED = r"\{%-?\s*(?:set\s+\w+\s*-?%\}|(?:call|filter|macro)\b).*\{%-?\s*end(?:set|call|filter|macro)\s*-?%\}"
@@ -189,11 +189,11 @@ def _pieces(adapter: str, captured: bool) -> re.Pattern[str]:
         *([_CAPTURED] if captured else ()),
         _TAG,
         *((r"#[^\n]*", r"'''.*?'''", r'""".*?"""') if adapter == "bigquery" else ()),
-        rf"--(?:{_TAG}|[^\n])*+",
-        rf"/\*(?:{_TAG}|(?!\*/).)*+\*/",
-        rf"'(?:[^'{{]|''|{_TAG}|\{{)*+'",
-        rf'"(?:[^"{{]|""|{_TAG}|\{{)*+"',
-        rf"`(?:[^`{{]|{_TAG}|\{{)*+`",
+        rf"--(?:[^\n{{]++|{_TAG}|\{{)*+",
+        rf"/\*(?:[^*{{]++|\*(?!/)|{_TAG}|\{{)*+\*/",
+        rf"'(?:[^'{{]++|''|{_TAG}|\{{)*+'",
+        rf'"(?:[^"{{]++|""|{_TAG}|\{{)*+"',
+        rf"`(?:[^`{{]++|{_TAG}|\{{)*+`",
         r"\$(?P<tag>\w*)\$.*?\$(?P=tag)\$",
     ]
     return re.compile(f"({'|'.join(kinds)})", re.DOTALL)
