@@ -211,11 +211,10 @@ class Reading:
     def _heard_of(self, state: Any) -> Iterator[Event]:
         self._heard.take(state)
         id_ = stream_id(section(state, "stream", "stream_descriptor"))
-        if id_ is None:
+        if id_ is None and section(state).get("type") == "GLOBAL":
             rows = sum(each.spool.count for each in self._targets.values())
             self._count.take(state, rows + self._left_out + len(self._nowhere))
-            return
-        target = self._find(id_)
+        target = self._find(id_) if id_ else None
         if target is not None:
             target.count.take(state, target.spool.count)
             if target.ended and target.count.lacking > 0:
