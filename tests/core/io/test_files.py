@@ -63,6 +63,16 @@ def test_each_folder_is_listed_once(files: FileIO, monkeypatch: pytest.MonkeyPat
     assert len(listed) == len(set(listed)) == 5
 
 
+def test_a_folder_that_cannot_be_listed_tells_nothing(files: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.save(python(), TABLE)
+
+    def refuse(_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert files.exists([(python(), None)]) == [None]
+
+
 # -- files -------------------------------------------------------------------------------------------------------
 
 

@@ -104,25 +104,29 @@ class FileIO:
         self._forget(_with(base, ".pkl"), *self._partitions(asset.key))
         return Saved(None, columns_of(reader.schema.empty_table()), {"rows": count, "changed": count})
 
-    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
-        """Return for each asset, or partition of it, whether its file is there; each folder is listed once."""
-        listed: dict[tuple[str, ...], set[str]] = {}
+    def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
+        """Return for each asset, or partition of it, whether its file is there; None where its folder cannot be listed.
 
-        def there(folders: tuple[str, ...]) -> set[str]:
+        Each folder is listed once.
+        """
+        listed: dict[tuple[str, ...], set[str] | None] = {}
+
+        def names(folders: tuple[str, ...]) -> set[str] | None:
             if folders not in listed:
-                try:
-                    listed[folders] = {each.name for each in os.scandir(self.folder.joinpath(*folders))}
-                except (FileNotFoundError, NotADirectoryError):
-                    listed[folders] = set()
+                listed[folders] = _names(self.folder.joinpath(*folders))
             return listed[folders]
 
-        found = []
+        found: list[bool | None] = []
         for asset, partition in places:
             folders, name = _place(asset.key, partition)
-            one = any(f"{name}{suffix}" in there(folders) for suffix in _SUFFIXES)
-            if not one and partition is None and f"{name}=partitions" in there(folders):
-                one = any(each.endswith(_SUFFIXES) for each in there((*folders, f"{name}=partitions")))
-            found.append(one)
+            there = names(folders)
+            if there is None or any(f"{name}{suffix}" in there for suffix in _SUFFIXES):
+                found.append(None if there is None else True)
+            elif partition is None and f"{name}=partitions" in there:
+                parts = names((*folders, f"{name}=partitions"))
+                found.append(None if parts is None else any(each.endswith(_SUFFIXES) for each in parts))
+            else:
+                found.append(False)
         return found
 
     def close(self) -> None:
@@ -157,6 +161,16 @@ class FileIO:
     def _partitions(self, key: AssetKey) -> list[Path]:
         folder = self._base(key, "x").parent
         return sorted(path for path in folder.glob("*") if path.suffix in (".parquet", ".pkl"))
+
+
+def _names(folder: Path) -> set[str] | None:
+    """Return what is in a folder, nothing when it is not there; None when that cannot be told."""
+    try:
+        return {each.name for each in os.scandir(folder)}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError:
+        return None
 
 
 def _place(key: AssetKey, partition: str | None) -> tuple[tuple[str, ...], str]:
