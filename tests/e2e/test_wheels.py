@@ -196,7 +196,7 @@ def written(clean: Clean) -> Path:
     invoke = re.search(r"^@hookimpl\ndef assetry_invoke\b.*?(?=^def )", start, re.MULTILINE | re.DOTALL)
     assert refuses is not None
     assert invoke is not None
-    text = start.replace(refuses[0], "").replace(invoke[0], "") + jobs
+    text = start.replace(refuses[0], "").replace(invoke[0], "").replace('"command": list', '"folder": str') + jobs
     command = text[text.index("@hookimpl\ndef assetry_invocation_command") : text.index("def _event")]
     (folder / "src" / "assetry_mill" / "plugin.py").write_text(text.replace(command, ""))
     test = folder / "tests" / "test_conformance.py"

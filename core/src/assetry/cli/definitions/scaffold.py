@@ -121,23 +121,6 @@ def assetry_invoke(invocation, context):
         raise RunError(f"NAME ended with {process.returncode}.", hint="See `assetry logs`, then run `assetry retry`.")
 
 
-def _options(integration):
-    given = integration.options
-    for name in (*given, *OPTIONS):
-        if name not in OPTIONS:
-            raise IntegrationError(
-                f"Integration {integration.name!r} has no option {name!r}.",
-                near=near_names(name, OPTIONS),
-                hint=f"Its options are {', '.join(OPTIONS)}.",
-            )
-        if not isinstance(given.get(name), OPTIONS[name]):
-            raise IntegrationError(
-                f"Integration {integration.name!r} needs the option {name!r}, a {OPTIONS[name].__name__}.",
-                hint="Its README shows each of them.",
-            )
-    return given
-
-
 def _command(invocation):
     return [*invocation.integration.options["command"], *(asset.spec["table"] for asset in invocation.assets)]
 
@@ -163,6 +146,23 @@ def _event(step, integration):
     if step["what"] == "skipped":
         return Skipped(key, step["message"])
     return Failed(key, step["message"], hint=f"Correct {step['name']}, then run `assetry retry`.")
+
+
+def _options(integration):
+    given = integration.options
+    for name in (*given, *OPTIONS):
+        if name not in OPTIONS:
+            raise IntegrationError(
+                f"Integration {integration.name!r} has no option {name!r}.",
+                near=near_names(name, OPTIONS),
+                hint=f"Its options are {', '.join(OPTIONS)}.",
+            )
+        if not isinstance(given.get(name), OPTIONS[name]):
+            raise IntegrationError(
+                f"Integration {integration.name!r} needs the option {name!r}, a {OPTIONS[name].__name__}.",
+                hint="Its README shows each of them.",
+            )
+    return given
 '''
 
 _TEST = '''\
