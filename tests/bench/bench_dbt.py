@@ -52,7 +52,7 @@ def build_here(folder: str, engine: str) -> None:
     from assetry_dbt.loading import load
     from assetry_dbt.running.invoke import invoke
 
-    context: Any = SimpleNamespace(run_id="bench", options={}, deadline=None, resume=None, cancelled=False)
+    context: Any = SimpleNamespace(run_id="bench", options={}, resume=None, cancelled=False)
     integration = Integration("bench", "dbt", {"engine": engine}, folder)
     assets = tuple(asset for asset in load(integration).assets if asset.executable)
     checks = tuple(CheckRef(asset.key, check.name) for asset in assets for check in asset.checks)

@@ -51,7 +51,7 @@ def content(whole: pa.Table) -> list[Any]:
     return sorted((sorted(row.items()) for row in rows), key=repr)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=st.lists(st.tuples(tables(), st.sampled_from("123")), min_size=1, max_size=4))
 def test_the_whole_is_the_same_and_what_has_no_common_type_is_refused(steps: list[Any]) -> None:
     ours = DuckDBIO.from_url("duckdb::memory:")

@@ -32,7 +32,7 @@ def content(io: IOManager) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in io.load(ORDERS).to_pylist()), key=repr)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(st.tuples(batches, modes, st.booleans(), st.booleans()), min_size=1, max_size=4))
 def test_the_same_rows_are_there_and_as_many_have_changed(steps: list[Any]) -> None:
     ours, reference = DuckDBIO.from_url("duckdb::memory:"), MemoryIO()

@@ -77,7 +77,7 @@ def test_the_last_lines_of_its_error_are_kept() -> None:
     assert (running.returncode, list(running.errors)) == (3, [str(each) for each in range(31, 51)])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", b"\r\n", b"x" * 70_000]), max_size=6).map(b"".join))
 def test_every_byte_comes_through_and_is_cut_at_the_ends_of_lines(
     tmp_path_factory: pytest.TempPathFactory, written: bytes

@@ -79,7 +79,7 @@ def _as_moment(text: str) -> Any:
     return text
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     declared=st.dictionaries(st.sampled_from("abc"), kinds),
     rows=st.lists(st.dictionaries(st.sampled_from("abcd"), values), max_size=12),

@@ -12,7 +12,7 @@ from assetry.errors import ValueStoreError
 from assetry.io.merge import all_partitions
 from assetry.io.widening import alike, cast_column, common_type, looks_needed, one_below_the_other, widening
 from assetry.types.assets import Asset
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 WHOLE = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
@@ -44,7 +44,6 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("family", [NUMBERS, TIMES])
-@settings(deadline=None)
 @given(data=st.data())
 def test_the_common_type_keeps_each_value_of_both(family: list[Any], data: st.DataObject) -> None:
     one, other = data.draw(st.sampled_from(family)), data.draw(st.sampled_from(family))

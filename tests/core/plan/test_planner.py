@@ -196,7 +196,7 @@ def projects(draw: st.DrawFn) -> tuple[list[Asset], list[str]]:
     return assets, sorted(draw(st.sets(st.sampled_from(names), min_size=1)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(projects(), st.sampled_from(["fewest", "earliest"]))
 def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset], list[str]], mode: str) -> None:
     assets, select = project
@@ -204,7 +204,7 @@ def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset]
     assert json.loads(json.dumps(plan_to_json(plan)))["count"] == plan.count
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(projects(), st.sampled_from(["fewest", "earliest"]))
 def test_no_plan_comes_to_a_standstill(project: tuple[list[Asset], list[str]], mode: Mode) -> None:
     assets, select = project

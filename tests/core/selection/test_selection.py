@@ -14,7 +14,7 @@ from assetry.types.assets import Asset, Check, Column, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.partitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
 from assetry.types.time_partitions import DailyPartitionsDefinition
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 SHOP = Integration("transform", "dbt")
@@ -490,7 +490,6 @@ def _digits(depth: int | None) -> str:
     return "" if depth is None else str(depth)
 
 
-@settings(deadline=None)
 @given(EXPRESSIONS, st.data())
 def test_what_is_written_is_read_back(expression: Expression, data: st.DataObject) -> None:
     parts = read_selector(written(expression, data.draw)).parts
@@ -535,7 +534,6 @@ def _steps(start: set[int], depth: int | None, edges: list[tuple[int, int]]) -> 
     return found
 
 
-@settings(deadline=None)
 @given(
     st.recursive(st.builds(Criterion, st.just("key"), st.sampled_from(sorted(EVERYTHING))), _wrapped, max_leaves=8),
     st.data(),
@@ -549,7 +547,6 @@ def test_sets_agree_with_a_naive_reading(expression: Expression, data: st.DataOb
     assert found == expected
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["models", "a", "b.sql", "x1"]), min_size=1, max_size=4),
     st.lists(

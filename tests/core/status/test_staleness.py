@@ -636,7 +636,7 @@ def play(world, naive, step, number):
     naive.graph = world.graph
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(graphs(), steps)
 def test_any_history_is_judged_as_the_naive_model_does(assets, history):
     world = World.of(*assets)
@@ -654,7 +654,7 @@ def test_any_history_is_judged_as_the_naive_model_does(assets, history):
         assert len({(reason.code, reason.asset) for reason in each.reasons}) == len(each.reasons)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(graphs(), steps)
 def test_making_what_is_stale_makes_all_fresh(assets, history):
     world = World.of(*assets)
@@ -665,7 +665,6 @@ def test_making_what_is_stale_makes_all_fresh(assets, history):
     assert set(world.words().values()) <= {"fresh", "external"}
 
 
-@settings(deadline=None)
 @given(graphs(), st.integers(0, 8))
 def test_one_code_change_dirties_exactly_what_is_below(assets, number):
     world = World.of(*assets)
@@ -683,7 +682,6 @@ def test_one_code_change_dirties_exactly_what_is_below(assets, number):
     assert {reason.asset for key in stale for reason in found[key].reasons} == {changed.key}
 
 
-@settings(deadline=None)
 @given(graphs(), st.integers(0, 8))
 def test_the_same_content_dirties_nothing(assets, number):
     world = World.of(*assets)
@@ -694,7 +692,6 @@ def test_the_same_content_dirties_nothing(assets, number):
     assert set(world.words().values()) <= {"fresh", "external"}
 
 
-@settings(deadline=None)
 @given(graphs(), st.text(max_size=3))
 def test_metadata_dirties_nothing(assets, text):
     world = World.of(*assets)

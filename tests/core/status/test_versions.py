@@ -6,7 +6,7 @@ from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
 from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.records import Materialization
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 PARTS = StaticPartitionsDefinition(["1", "2"])
@@ -103,7 +103,6 @@ def graphs(draw):
     return AssetGraph.of(assets)
 
 
-@settings(deadline=None)
 @given(
     graphs(),
     st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["1", "2"]), st.integers(0, 3), st.integers(0, 7))),

@@ -8,7 +8,7 @@ from assetry.types import events
 from assetry.types.assets import Column
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -41,13 +41,11 @@ every_event = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.builds(EventRecord, at=times, run=text, event=every_event, invocation=maybe))
 def test_every_event_comes_back(record):
     assert rows.event_record(rows.event_row(record)) == record
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Materialization,
@@ -68,7 +66,6 @@ def test_every_materialization_comes_back(made):
     assert rows.materialization(rows.materialization_row(made)) == made
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Attempt,
@@ -85,7 +82,6 @@ def test_every_attempt_comes_back(tried):
     assert rows.attempt(rows.attempt_row(tried)) == tried
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         RunInfo,

@@ -24,7 +24,7 @@ from assetry.types.time_partitions import (
     TimeWindowPartitionsDefinition,
     WeeklyPartitionsDefinition,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Beirut", "Australia/Lord_Howe", "America/Sao_Paulo"]
@@ -51,7 +51,6 @@ def windows(draw: st.DrawFn) -> TimeWindowPartitionsDefinition:
     return result
 
 
-@settings(deadline=None)
 @given(windows(), st.integers(0, 24 * 60))
 def test_windows_leave_no_gap_and_name_themselves(definition: TimeWindowPartitionsDefinition, hours: int) -> None:
     start = definition.start_date.replace(tzinfo=ZoneInfo(definition.timezone)).astimezone(UTC)
@@ -70,7 +69,6 @@ def test_windows_leave_no_gap_and_name_themselves(definition: TimeWindowPartitio
         assert bounds[-1][1].astimezone(UTC) <= now
 
 
-@settings(deadline=None)
 @given(windows())
 def test_windows_travel_as_json_and_pickled(definition: TimeWindowPartitionsDefinition) -> None:
     assert from_json(PartitionsDefinition, to_json(definition)) == definition

@@ -7,7 +7,7 @@ from assetry import Asset
 from assetry.graph.graph import AssetGraph
 from assetry.views.drawing import KIND_COLOURS, OTHER_COLOURS, drawing_of
 from assetry.views.svg import svg
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 SPACE = "{http://www.w3.org/2000/svg}"
@@ -38,7 +38,6 @@ def boxes(picture: str) -> dict[str, tuple[float, float, float, float]]:
     return found
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_boxes_do_not_overlap_and_stand_within_the_picture(graph: AssetGraph) -> None:
     picture = svg(drawing_of(graph))
@@ -53,7 +52,6 @@ def test_boxes_do_not_overlap_and_stand_within_the_picture(graph: AssetGraph) ->
             assert right <= other[0] or other[2] <= left or bottom <= other[1] + 0.2 or other[3] <= top + 0.2
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_data_flows_from_left_to_right(graph: AssetGraph) -> None:
     drawing = drawing_of(graph)

@@ -72,7 +72,7 @@ def test_the_project_is_nasty(index: Index) -> None:
     assert len({fqn for fqn, _ in fqns}) < len(fqns) - 1  # two tests of one name in one folder as well
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_dbt_takes_exactly_what_is_wanted(index: Index, ls: Ls, data: st.DataObject) -> None:
     built = data.draw(st.sets(st.sampled_from(sorted(index.built))))
@@ -90,7 +90,7 @@ def test_dbt_takes_exactly_what_is_wanted(index: Index, ls: Ls, data: st.DataObj
     assert named(index, ls(selection)) == built | tests, selection
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_lineages_are_exact(index: Index, ls: Ls, data: st.DataObject) -> None:
     start = data.draw(
