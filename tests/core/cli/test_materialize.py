@@ -184,6 +184,6 @@ def test_a_tool_that_failed_beside_its_assets_is_told_first_and_exits_1(folder: 
     assert "1 asset: 1 made" in result.stdout
     assert "retry" not in result.stderr, "there is nothing to be made again"
     assert folder.json("materialize", code=1)["problems"] == ["The mill cannot hand the flour over."]
-    again = folder.call("retry")
+    again = folder.call("retry", code=1)
     assert again.stdout.startswith("Nothing is left of run ")
     assert "It failed all the same: The mill cannot hand the flour over." in again.stderr

@@ -35,3 +35,54 @@ def test_a_run_may_be_named_by_its_beginning(failing: Folder) -> None:
 def test_without_a_run_it_says_so(shop: Folder) -> None:
     assert "There is no run yet." in shop.call("retry", code=2).stderr
     assert "There is no run 'abc'." in shop.call("retry", "abc", code=2).stderr
+
+
+SOURCE = """
+from pathlib import Path
+from assetry.plugin import Asset, Check, Checked, InvocationGroup, Materialized, Skipped, hookimpl
+
+
+@hookimpl
+def assetry_load_assets(integration):
+    if integration.kind != "mill":
+        return None
+    return [
+        Asset(key="raw", kind="mill", integration=integration, executable=False, checks=[Check("unique")]),
+        Asset(key="orders", kind="mill", integration=integration, deps=["raw"]),
+    ]
+
+
+@hookimpl
+def assetry_invocation_group(asset):
+    return InvocationGroup("mill")
+
+
+@hookimpl
+def assetry_invoke(invocation):
+    good = Path("good").exists()
+    for check in invocation.checks:
+        yield Checked(check.key, check.check, good, message="two rows of one id")
+    for asset in invocation.assets:
+        asked = bool(invocation.checks)
+        yield Materialized(asset.key) if good or not asked else Skipped(asset.key, "check unique of raw failed")
+"""
+
+
+def test_a_failed_check_of_what_is_made_elsewhere_is_told_and_run_again(folder: Folder) -> None:
+    folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
+    folder.write("assetry_plugins.py", SOURCE)
+    folder.call("materialize", code=1)
+    assert "failed  raw: check unique: two rows of one id" in folder.call("status").stdout
+    folder.call("retry", code=1)
+    folder.call("materialize", "--stale", code=1)
+    folder.write("good", "")
+    assert {asset["outcome"] for asset in folder.json("retry")["assets"]} == {"materialized"}
+    assert "failed" not in folder.call("status").stdout
+
+
+def test_what_is_no_longer_defined_is_not_said_to_be_made(folder: Folder) -> None:
+    folder.write("assets.py", "from assetry import asset\n@asset\ndef one():\n    return 1 / 0\n")
+    folder.call("materialize", code=1)
+    folder.write("assets.py", "from assetry import asset\n@asset\ndef other():\n    return 1\n")
+    result = folder.call("retry", code=2)
+    assert "did not make one, and no definition here has that key now." in result.stderr

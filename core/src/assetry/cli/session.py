@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -83,6 +85,18 @@ class Session:
     def selectors(self) -> tuple[str, ...] | None:
         """Return the selections, None when everything is meant."""
         return self.select or None
+
+    def again(self, command: str) -> str:
+        """Return a command with the selection and the options of this call, as it can be typed.
+
+        >>> Session(select=("orders",), options={"target": "prod"}).again("assetry plan")
+        '`assetry plan -s orders --target prod`'
+        """
+        words = [word for text in self.select for word in ("-s", text)]
+        words += [word for text in self.exclude for word in ("--exclude", text)]
+        for name, value in self.options.items():
+            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
+        return f"`{' '.join((command, *map(shlex.quote, words)))}`"
 
     def chosen(self) -> tuple[AssetKey, ...]:
         """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""

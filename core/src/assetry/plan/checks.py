@@ -21,6 +21,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.graph.order import dependency_order
 from assetry.types.assets import Asset, Check, Integration
 from assetry.types.invocations import CheckRef
+from assetry.types.keys import AssetKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,20 @@ class _Placed:
     reads: tuple[int, ...]
     position: int
     error: bool
+
+
+def with_sources(graph: AssetGraph, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
+    """Return assets and, of what they read, all that has checks and is made elsewhere: it is checked before it is read.
+
+    >>> raw = Asset(key="raw", kind="source", executable=False, checks=[Check("unique_id")])
+    >>> with_sources(AssetGraph.of([raw, Asset(key="orders", kind="dbt", deps=["raw"])]), [AssetKey("orders")])
+    (AssetKey('raw'), AssetKey('orders'))
+    """
+    found = dict.fromkeys(keys)
+    for key in tuple(found):
+        above = (graph[each] for each in graph.upstream_of(key))
+        found.update({asset.key: None for asset in above if asset.checks and not asset.executable})
+    return tuple(sorted(found, key=graph.index))
 
 
 def place_checks(layout: Layout) -> Checking:

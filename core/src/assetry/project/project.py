@@ -19,6 +19,7 @@ from assetry.errors import AssetryError, UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
+from assetry.plan.checks import with_sources
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
@@ -292,7 +293,7 @@ class Project:
         known = self._statuses
         if request.stale:
             stale = set(stale_keys(known))
-            keys = [key for key in keys if key in stale]
+            keys = with_sources(self.graph, (key for key in keys if key in stale))
         wanted = set(keys)
         made = [status for status in known if status.key in wanted]
         groups: dict[AssetKey, InvocationGroup | None] = {
@@ -433,7 +434,8 @@ class Project:
         left = undone(run, self.graph, self.store.attempts(run.assets))
         parts = dict.fromkeys(part for each in left.values() for part in each)
         return self._plan_of(
-            tuple(left), Ask(full_refresh=bool(run.options.get("full_refresh")), partition=tuple(parts))
+            with_sources(self.graph, left),
+            Ask(full_refresh=bool(run.options.get("full_refresh")), partition=tuple(parts)),
         )
 
     def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:

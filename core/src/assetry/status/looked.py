@@ -45,6 +45,21 @@ def _is_gone(asset: Asset, made: Materialization, told: Mapping[str | None, Atte
     return before is not None and before.at >= made.at
 
 
+def was_there(asset: Asset, seen: Materialization | None, at: datetime) -> bool:
+    """Tell whether all that was seen of an asset, which nothing here makes, was there already at a time.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> seen = Materialization(key=AssetKey("raw"), at=datetime(2026, 1, 2, tzinfo=UTC), run="r", data_version="1",
+    ...     metadata={"data_time": "2026-01-01T00:00:00Z"})
+    >>> raw = Asset(key="raw", kind="x", executable=False)
+    >>> [was_there(raw, seen, datetime(2026, 1, day, 12, tzinfo=UTC)) for day in (1, 2)]
+    [True, True]
+    >>> was_there(raw, seen, datetime(2025, 12, 31, tzinfo=UTC))
+    False
+    """
+    return seen is not None and not asset.executable and "data_time" in seen.metadata and data_time(seen) <= at
+
+
 def data_time(made: Materialization) -> datetime:
     """Return the time that the data of a record reaches: what the tool said, else when it was made or seen.
 

@@ -28,6 +28,8 @@ def older_rows(asset: Asset, before: Materialization | None, refreshed: bool) ->
     if not asset.incremental or before is None or (refreshed and asset.refreshable):
         return None
     kept = before.metadata.get(OLDER_ROWS)
+    if before.code_parts.get("relation") != asset.code_parts.get("relation"):
+        return None  # they are in another table
     changed = None not in (before.code_version, asset.code_version) and before.code_version != asset.code_version
     return before.at.astimezone(UTC).isoformat() if changed else kept and str(kept)
 

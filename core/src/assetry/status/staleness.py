@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.status.columns import differences
-from assetry.status.looked import Seen, gone_text, overdue_text, source_note
+from assetry.status.looked import Seen, gone_text, overdue_text, source_note, was_there
 from assetry.status.old_rows import note, warning
 from assetry.status.versions import UNKNOWN, Latest, Versions
 from assetry.types.assets import Asset
@@ -61,7 +61,7 @@ class Status:
 
     An asset that nothing here makes is ``external``; its reasons tell what is out of date above it. Of an asset with
     partitions, the time and the run are those of the partition made last. `note` is to be known of it whatever its
-    status: that it has rows of an older logic, or that nobody looked at it.
+    status: that it has rows of an older logic, or that it was not looked at.
 
     >>> Status(AssetKey("orders"), "fresh").reasons
     ()
@@ -328,6 +328,8 @@ class _Judge:
             j = self._graph.index(key)
             before = self._recorded(made, j)
             read += before is not None
+            if before == UNKNOWN and was_there(self._graph.assets[j], self._last[j], made.at):
+                continue
             if before is None and self._has_trace(made):
                 if version != UNKNOWN:
                     yield "deps_changed", key, f"it now reads `{key}`"

@@ -171,7 +171,7 @@ class Asset:
     * `relation`: the table that holds the asset, if one does.
     * `source`: where the definition stands, ``models/orders.sql`` or ``assets.py:14``.
     * `code_version`: changes exactly when the logic does; `code_parts` are the hashes it is made of, by what they
-      cover (``body``, ``config``, ``macros`` …), so that a change can be named.
+      cover (``body``, ``config``, ``macros`` …), so that a change can be named; ``relation`` covers which table it is.
     * `executable`: False when nothing in the project makes it.
     * `consumer`: True when it only reads, such as a dashboard: nothing is made from it, and a name that could mean it
       or another asset means the other.

@@ -7,6 +7,9 @@ from assetry.cli.outcome import carry_out
 from assetry.cli.runs.materialize import say_nothing
 from assetry.cli.session import Session
 from assetry.cli.text import listed
+from assetry.errors import UsageError
+from assetry.project.project import Project
+from assetry.types.records import RunInfo
 
 
 def retry_run(session: Session, run: str | None) -> int:
@@ -16,6 +19,8 @@ def retry_run(session: Session, run: str | None) -> int:
     """
     project = session.project
     found = project.find_run(run)
+    if found.state != "running":
+        _refuse_undefined(project, found)
     if found.state != "running" and not project.undone(found):
         say_nothing(session, f"Nothing is left of run {found.id}: all that it was to make is made.")
         problem = next(iter(project.problems_of(found)), None)
@@ -23,7 +28,7 @@ def retry_run(session: Session, run: str | None) -> int:
             session.note(
                 f"It failed all the same: {problem}\nTo have that done as well, run `assetry materialize` again."
             )
-        return 0
+        return 0 if problem is None else 1
     changed = project.changed_above(project.undone(found))
     if changed:
         # It was made in the run, so it is not left of it; but a mistake may have been mended there.
@@ -32,6 +37,19 @@ def retry_run(session: Session, run: str | None) -> int:
             "`assetry materialize --stale` makes that, and what is below."
         )
     return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event))
+
+
+def _refuse_undefined(project: Project, run: RunInfo) -> None:
+    """Raise `UsageError` when the run was to make what it did not, and what the project no longer defines."""
+    last = project.store.run_attempts(run.id)
+    made = {key for (key, _), each in last.items() if each.outcome == "materialized"}
+    gone = [key for key in run.assets if key not in project.graph and key not in made]
+    if gone:
+        raise UsageError(
+            f"Run {run.id} did not make {listed(gone)}, and no definition here has "
+            f"{'that key' if len(gone) == 1 else 'those keys'} now.",
+            hint="Where they have other names now, `assetry materialize --stale` makes them; else put them back.",
+        )
 
 
 command = verb("retry", run_argument())(retry_run)

@@ -25,7 +25,8 @@ def show_status(session: Session, exit_code: bool) -> int:
     """Tell what is fresh, stale, failed or was never made, and why.
 
     What is out of date is grouped by its cause: an asset whose code changed stands once, and below it what is made
-    from it. Checks that warned are told as well. -v names every asset.
+    from it. Checks that warned are told as well, and those that failed on what
+    is made elsewhere. -v names every asset.
     """
     found = session.project.status(session.selection())
     warned = _warnings(session, found)
@@ -34,26 +35,31 @@ def show_status(session: Session, exit_code: bool) -> int:
         most = None if session.verbose else _MOST
         session.say("\n".join([*status_lines(found, most), *_note_lines(found, most), *_warning_lines(warned)]))
         if stale:
-            session.note("`assetry materialize --stale` brings it up to date; `assetry plan --stale` shows how.")
+            brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
+            session.note(f"{brings} brings it up to date; {shows} shows how.")
     else:
         session.emit(status_to_json(found, warned), rows="assets")
     return STALE if exit_code and stale else 0
 
 
-def _warnings(session: Session, found: Iterable[Status]) -> list[Checked]:
-    """Return the checks that did not pass last time and stop nothing."""
+def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:
+    """Return the checks that did not pass last time and that no status tells: they warn, or are on what is external."""
     keys = [each.key for each in found]
+    external = {each.key for each in found if each.status == "external"}
     events = session.project.latest_checks(keys).values()
     return [
         each.event
         for each in events
-        if isinstance(each.event, Checked) and not each.event.passed and not each.event.stops
+        if isinstance(each.event, Checked)
+        and not each.event.passed
+        and (not each.event.stops or each.event.key in external)
     ]
 
 
 def _warning_lines(warned: Iterable[Checked]) -> Iterable[str]:
     for each in warned:
-        yield f"{click.style('  warned', fg='yellow')}  {each.key}: check {each.check}{_said(each.message)}"
+        word = _word("failed") if each.stops else click.style("  warned", fg="yellow")
+        yield f"{word}  {each.key}: check {each.check}{_said(each.message)}"
 
 
 def _note_lines(found: Iterable[Status], most: int | None) -> Iterable[str]:

@@ -202,7 +202,9 @@ class Story:
     def _made(self, asset: Asset, finished: NodeFinished) -> Iterator[Event]:
         if finished.status == "warn":
             yield Log(finished.message or "dbt made it with a warning.", "warning", asset.key)
-        yield Materialized(asset.key, metadata=made_metadata(finished))
+        # The same file makes the same table; of a model that holds only as long as what it reads is the same.
+        version = asset.code_version if finished.resource_type == "seed" else None
+        yield Materialized(asset.key, data_version=version, metadata=made_metadata(finished))
 
     def _fail(self, unique_id: str, finished: NodeFinished) -> Iterator[Event]:
         asset = self._assets[unique_id]
