@@ -31,13 +31,12 @@ from assetry.project.settings import Settings, absolute, read_settings
 from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
-from assetry.run.retry import jobs_of, undone
+from assetry.run.retry import breaks, jobs_of, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.looked import kept_values
 from assetry.status.staleness import Status, stale_keys, statuses
 from assetry.status.why import because, changed_above, kept_rows
 from assetry.types.assets import Asset, Integration
-from assetry.types.events import InvocationFinished
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
@@ -420,11 +419,7 @@ class Project:
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
         """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
-        return tuple(
-            record.event.message
-            for record in self.store.events(run.id)
-            if isinstance(record.event, InvocationFinished) and record.event.state == "failed" and record.event.message
-        )
+        return tuple(breaks(self.store.events(run.id)))
 
     def plan_retry(self, run: RunInfo) -> Plan:
         """Return the plan of what is left of a run, collapsed anew, with the options of integrations that it had."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from assetry.graph.graph import AssetGraph
-from assetry.types.events import InvocationStarted
+from assetry.types.events import InvocationFinished, InvocationStarted
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, EventRecord, RunInfo
 
@@ -45,6 +45,18 @@ def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None
         return True
     # A check is of the asset as a whole, and speaks of what was made in its run or before it.
     return whole.run != last.run and whole.at < last.at
+
+
+def breaks(events: Iterable[EventRecord]) -> Iterator[str]:
+    """Yield what broke invocations of a run, of which `events` are.
+
+    >>> list(breaks([]))
+    []
+    """
+    for record in events:
+        event = record.event
+        if isinstance(event, InvocationFinished) and event.state == "failed" and event.message:
+            yield event.message
 
 
 def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[str, str]:
