@@ -817,3 +817,9 @@ def test_a_wrong_option_of_any_integration_is_told_with_its_line(
         project.graph  # noqa: B018
     assert words in str(caught.value)
     assert str(caught.value.where).endswith("assetry.toml:3")
+
+
+def test_a_part_of_a_selection_that_matches_nothing_is_noted_in_the_plan(tmp_path: Path) -> None:
+    with Project([one, two], root=tmp_path, store="sqlite::memory:", io="memory:") as project:
+        assert project.plan("two", exclude="twoo").notes == ("'twoo' matches nothing",)
+        assert project.plan("two").notes == ()

@@ -274,13 +274,16 @@ class Project:
         return self.with_options(options), ask
 
     def _plan(self, select: Selectors, exclude: Texts, ask: Ask) -> Plan:
-        keys = self.select(select, exclude)
+        found = self.selection(select, exclude)
+        keys = found.keys
         if ask.partitions and all(self.graph[key].partitions_def is None for key in keys):
             raise UsageError(
                 "A partition is asked for, but nothing that is selected has partitions.",
                 hint="Leave --partition out, or select other assets.",
             )
-        return self._plan_of(keys, ask)
+        # A selection that is handed over was looked at by the one who did it.
+        told = () if isinstance(select, Selection) else found.unmatched
+        return self._plan_of(keys, ask, tuple(f"{part.text!r} matches nothing" for part in told))
 
     def commands(self, plan: Plan) -> Plan:
         """Return a plan with the command of each invocation filled in, for people to read."""
@@ -288,7 +291,7 @@ class Project:
         told = tuple(replace(planned, command=ask(planned.invocation)) for planned in plan.invocations)
         return replace(plan, invocations=told)
 
-    def _plan_of(self, keys: Sequence[AssetKey], request: Ask) -> Plan:
+    def _plan_of(self, keys: Sequence[AssetKey], request: Ask, notes: tuple[str, ...] = ()) -> Plan:
         known = self._statuses
         if request.stale:
             stale = set(stale_keys(known))
@@ -307,7 +310,7 @@ class Project:
                 mode=request.collapse,
                 full_refresh=request.full_refresh,
                 partitions=self._partitions(keys, request),
-                notes=(*kept_rows(self.graph, made, request.full_refresh), *near_notes(self.graph, wanted)),
+                notes=(*notes, *kept_rows(self.graph, made, request.full_refresh), *near_notes(self.graph, wanted)),
                 never=frozenset(
                     each.key for each in known if each.last_materialized is None and self.graph[each.key].executable
                 ),
