@@ -103,6 +103,28 @@ def test_times_in_lists_keep_their_zone_in_pandas() -> None:
     assert frame["x"].tolist() == [[at], None]
 
 
+@pytest.mark.parametrize(
+    ("kind", "at"), [(pa.timestamp("ns"), pd.Timestamp(5)), (pa.duration("ns"), pd.Timedelta(5))], ids=str
+)
+def test_nanoseconds_in_structs_and_maps_stay_times_in_pandas(kind: pa.DataType, at: Any) -> None:
+    one = pa.array([5], pa.int64()).cast(kind)
+    struct = pa.StructArray.from_arrays([one], ["at"])
+    for array, value in [
+        (struct, {"at": at}),
+        (pa.ListArray.from_arrays([0, 1], struct), [{"at": at}]),
+        (pa.MapArray.from_arrays([0, 1], ["a"], one), [("a", at)]),
+    ]:
+        back = from_arrow(pa.table({"x": array}), "pandas.DataFrame")["x"].tolist()
+        assert back == [value]
+        assert "Time" in repr(back)  # a count of nanoseconds is no time
+
+
+@pytest.mark.parametrize("value", [np.datetime64(5, "ns"), np.timedelta64(5, "ns")], ids=repr)
+def test_nanoseconds_of_numpy_in_dicts_stay_times_in_pandas(value: Any) -> None:
+    back = from_arrow(to_arrow(column({"at": value}, {"at": None}), "asset 'a'"), "pandas.DataFrame")["x"].tolist()
+    assert back == [{"at": pd.Timestamp(5) if isinstance(value, np.datetime64) else pd.Timedelta(5)}, {"at": None}]
+
+
 def test_a_frame_may_be_changed_without_changing_what_it_was_made_from() -> None:
     table = to_arrow(pd.DataFrame({"n": [1.5, 2.5]}))
     frame = from_arrow(table, pd.DataFrame)

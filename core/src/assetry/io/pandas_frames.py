@@ -239,16 +239,21 @@ def _special(pandas: Any, pa: Any, field: Any, column: Any, arrow: bool) -> Any:
     if pa.types.is_integer(kind) and column.null_count:
         dtype = getattr(pandas, str(kind).replace("int", "Int").replace("uI", "UI") + "Dtype")()
         return dtype.__from_arrow__(column)
-    if pa.types.is_nested(kind) and _has_zone(pa, kind):
-        values = pandas.Series(column.to_pylist(), dtype=object)  # an array of times has no zone
+    if pa.types.is_nested(kind) and _loses_times(pa, kind):
+        values = pandas.Series(column.to_pylist(), dtype=object)
         return values.array
     return None
 
 
-def _has_zone(pa: Any, kind: Any) -> bool:
-    if pa.types.is_timestamp(kind):
-        return kind.tz is not None
-    return any(_has_zone(pa, kind.field(i).type) for i in range(kind.num_fields))
+def _loses_times(pa: Any, kind: Any, *, in_dict: bool = False) -> bool:
+    """Tell whether pandas would change times in a type: arrays have no zone, and dicts give nanoseconds as counts."""
+    is_ = pa.types
+    if is_.is_timestamp(kind) and kind.tz is not None:
+        return True
+    if is_.is_timestamp(kind) or is_.is_duration(kind):
+        return in_dict and kind.unit == "ns"
+    # The inside of a map is a struct of its key and its item.
+    return any(_loses_times(pa, kind.field(i).type, in_dict=is_.is_struct(kind)) for i in range(kind.num_fields))
 
 
 def _unreadable(pa: Any, table: Any, name: str) -> ValueStoreError:
