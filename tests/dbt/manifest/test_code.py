@@ -315,6 +315,9 @@ def test_what_is_said_of_all_nodes_counts_where_the_graph_is_read(plain: Plain) 
         "{% if execute %}select {{ shop . hundred() }}{% endif %}",
         "{% set f = hundred %}select {{ f() }}",
         "select {{ context['hundred']() }}",
+        "select {{ shop['hundred']() }}",
+        "{% set ns = shop %}select {{ ns.hundred() }}",
+        "select {{ shop.get('hundred')() }}",
         "-- {{ hundred() }}",
         "select '{{ hundred() }}'",
     ],
@@ -346,3 +349,105 @@ def test_a_macro_of_dbts_that_the_project_puts_another_for_counts(plain: Plain) 
         other["macros"][f"macro.shop.{name}"] = {**own, "unique_id": f"macro.shop.{name}"}
         assert after(other, B, set_macro(f"macro.shop.{name}", macro_sql="two")) == {f"macro {name}"}, name
         assert after(other, "seed.shop.country", set_macro(f"macro.shop.{name}", macro_sql="two")) == set()
+
+
+def test_the_file_that_a_source_stands_for_counts(plain: Plain) -> None:
+    def at(place: str, **said: Any) -> Callable[[Plain], object]:
+        def change(plain: Plain) -> None:
+            source = plain["sources"]["source.shop.raw.events"]
+            if place == "config":
+                source["config"] = {**source["config"], **said}
+            elif place == "config.meta":
+                source["config"] = {**source["config"], "meta": {**source["config"]["meta"], **said}}
+            else:
+                source[place] = {**(source.get(place) or {}), **said}
+
+        return change
+
+    for place in ("config", "meta", "config.meta", "source_meta"):
+        other = copy.deepcopy(plain)
+        at(place, external_location="a.csv")(other)
+        assert after(plain, "model.shop.stg_a", at(place, external_location="a.csv")) == {"relation of raw.events"}
+        assert after(other, "model.shop.stg_a", at(place, external_location="b.csv")) == {"relation of raw.events"}
+        assert after(other, "model.shop.stg_c", at(place, external_location="b.csv")) == set()
+    assert after(plain, "model.shop.stg_a", at("config.meta", owner="b@example.com")) == set()
+    assert after(plain, "model.shop.stg_a", at("config", tags=["a"], loaded_at_field="at")) == set()
+
+
+def test_the_order_in_which_packages_are_searched_counts_where_it_chooses(plain: Plain) -> None:
+    order = [{"macro_namespace": "pkg", "search_order": ["shop", "pkg"]}]
+    other = copy.deepcopy(plain)
+    set_node(B, raw_code="select {{ adapter.dispatch('rate', 'pkg')() }}")(other)
+    own = {"macro_sql": "{% macro default__rate() %}1{% endmacro %}", "depends_on": {"macros": []}}
+    other["macros"]["macro.shop.default__rate"] = {
+        **own,
+        "package_name": "shop",
+        "unique_id": "macro.shop.default__rate",
+    }
+    assert differing(parts(other, B), parts(other, B, dispatch=order)) == set()
+    other["macros"]["macro.pkg.default__rate"] = {**own, "package_name": "pkg", "unique_id": "macro.pkg.default__rate"}
+    assert differing(parts(other, B), parts(other, B, dispatch=order)) == {"dispatch"}
+    turned = [{"macro_namespace": "pkg", "search_order": ["pkg", "shop"]}]
+    assert differing(parts(other, B, dispatch=order), parts(other, B, dispatch=turned)) == {"dispatch"}
+    assert "dispatch" not in parts(other, "model.shop.stg_a", dispatch=order)
+
+
+def test_fields_of_the_target_count_where_they_are_read(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    set_node(B, raw_code="select {{ target.threads }}")(other)
+    two, three = {"threads": 2, "settings": {"a": 1}}, {"threads": 3, "settings": {"a": 2}}
+    assert differing(parts(other, B, fields=two), parts(other, B, fields=three)) == {"target threads"}
+    assert differing(parts(plain, B, fields=two), parts(plain, B, fields=three)) == set()
+    set_node(B, raw_code="{% set t = target %}select {{ t['threads'] }}")(other)
+    assert differing(parts(other, B, fields=two), parts(other, B, fields=three)) == {"target fields"}
+
+
+def test_where_an_attached_database_lies_counts_where_it_is_named(plain: Plain) -> None:
+    one, two = ({"attach": [{"path": f"{name}.duckdb", "alias": "old"}]} for name in ("one", "two"))
+    assert differing(parts(plain, B, fields=one), parts(plain, B, fields=two)) == set()
+    other = copy.deepcopy(plain)
+    other["sources"]["source.shop.raw.events"]["database"] = "old"
+    set_node(B, raw_code="select * from OLD.main.t")(other)
+    for model in (B, "model.shop.stg_a"):
+        assert differing(parts(other, model, fields=one), parts(other, model, fields=two)) == {"attached old"}
+
+
+def test_event_times_count_for_models_made_batch_by_batch(plain: Plain) -> None:
+    other = copy.deepcopy(plain)
+    assert after(other, B, set_config(B, event_time="at")) == set()
+    set_config(B, incremental_strategy="microbatch", event_time="at")(other)
+    assert after(other, B, set_config(B, event_time="made_at")) == {"event times"}
+    assert after(other, B, set_config("seed.shop.country", event_time="at")) == {"event times"}
+    assert after(other, B, set_config("model.shop.stg_c", event_time="at")) == set()
+
+
+def test_modules_of_the_project_count_for_models_in_python(plain: Plain, tmp_path: Path) -> None:
+    for name in ("rates/__init__.py", "rates/eu.py", "base.py", "other.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("A = 1\n")
+    (tmp_path / "rates" / "eu.py").write_text("from . import us\nimport base\n")
+    other = copy.deepcopy(plain)
+    code = "import json\nfrom rates import eu\n\ndef model(dbt, session):\n    return eu.f()\n"
+    set_node(B, language="python", raw_code=code)(other)
+    before = parts(other, B, modules=(tmp_path,))
+    assert {name for name in before if name.startswith("module")} == {"module rates", "module rates.eu", "module base"}
+    (tmp_path / "base.py").write_text("A = 2\n")
+    (tmp_path / "other.py").write_text("A = 2\n")
+    assert differing(before, parts(other, B, modules=(tmp_path,))) == {"module base"}
+    (tmp_path / "base.py").write_text("# one\nA = 1\n")
+    assert differing(before, parts(other, B, modules=(tmp_path,))) == set()
+
+
+def test_a_large_seed_of_a_package_is_read_where_that_is_installed(plain: Plain, tmp_path: Path) -> None:
+    other = copy.deepcopy(plain)
+    large = {"checksum": {"name": "path", "checksum": "seeds/country.csv"}, "package_name": "pkg"}
+    set_node("seed.shop.country", **large)(other)
+    for folder in ("seeds", "installed/pkg/seeds"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "country.csv").write_text("id\n1\n")
+    place = {"root": tmp_path, "packages": "installed"}
+    before = parts(other, "seed.shop.country", **place)
+    (tmp_path / "seeds" / "country.csv").write_text("id\n2\n")
+    assert differing(before, parts(other, "seed.shop.country", **place)) == set()
+    (tmp_path / "installed/pkg/seeds" / "country.csv").write_text("id\n2\n")
+    assert differing(before, parts(other, "seed.shop.country", **place)) == {"body"}

@@ -136,3 +136,17 @@ def test_a_broken_project_file_is_named(root: Path) -> None:
     (root / "transform" / "dbt_project.yml").write_text("name: [\n")
     with pytest.raises(IntegrationError, match=r"dbt_project.yml is not valid YAML"):
         project(root)
+
+
+def test_fields_of_the_target_hold_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("{name: shop, profile: shop}")
+    (tmp_path / "profiles.yml").write_text(
+        "shop: {outputs: {default: {type: duckdb, path: a.duckdb, password: hunter2, motherduck_token: hunter2,"
+        " attach: [{path: 'postgres:host=h password=hunter2', alias: pg}, {path: 'postgres://u:hunter2@h/d'}],"
+        " secrets: [{type: s3, secret: hunter2}], settings: {TimeZone: UTC, s3_secret_access_key: hunter2}}}}"
+    )
+    project = DbtProject.of(Integration("shop", "dbt", {"project_dir": str(tmp_path), "threads": 7}))
+    fields = project.target_fields()
+    assert "hunter2" not in str(fields)
+    assert (fields["threads"], fields["settings"]) == (7, {"TimeZone": "UTC"})
+    assert project.module_folders({"module_paths": ["lib"]})[:2] == (tmp_path, tmp_path / "lib")

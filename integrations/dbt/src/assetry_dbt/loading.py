@@ -153,6 +153,7 @@ def _surroundings(project: DbtProject) -> Surroundings:
         file = project.project_dir / project.packages_path / package / "dbt_project.yml"
         return _mapping(read_yaml(file).get("vars")) if file.is_file() else {}
 
+    fields = project.target_fields()
     return Surroundings(
         variables=project.vars,
         project_vars=_mapping(project.settings.get("vars")),
@@ -160,7 +161,11 @@ def _surroundings(project: DbtProject) -> Surroundings:
         environment=os.environ,
         target=project.target_facts(),
         warehouse=project.warehouse_facts(),
+        fields=fields,
+        dispatch=project.settings.get("dispatch"),
         root=project.project_dir,
+        packages=project.packages_path,
+        modules=project.module_folders(fields),
     )
 
 

@@ -7,13 +7,17 @@
 | `meta`, `description`, … | what only describes, where code or macros read it; `properties` where they read all of it |
 | `relation` | the table's name in the warehouse |
 | `warehouse` | where the target builds: the same name in another warehouse is another table |
-| `relation of S.T` | the same of a source that is read |
+| `relation of S.T` | the same of a source that is read, with its configuration: a file that it stands for |
 | `relations read` | the same of all that a view reads: its SQL names them for as long as it is there |
 | `macro M` | the text of a macro of the project that the code can reach |
 | `macros of P` | the same of a package, but for what dbt and its adapters bring along |
 | `ephemeral E` | all of the above for an ephemeral model that is compiled into it |
 | `var V`, `env_var E` | the values that code and macros ask for; `vars` where a name is computed |
-| `target` | the name and the places of the target, where code or macros ask for it |
+| `target` | the name and the places of the target, where code or macros ask for it; `target F` another field |
+| `attached A` | where a database lies that the profile attaches, where a relation or code names it |
+| `dispatch` | the order in which packages are searched for macros, where more than one has what is called |
+| `event times` | the columns by which a microbatch model and what it reads are cut into batches |
+| `module M` | the text of a module beside the project that a Python model imports |
 | `graph` | what the project says of all its nodes, where code or macros look at that |
 | `contract` | columns, types and constraints of an enforced contract |
 
@@ -23,7 +27,7 @@ is dbt's own version: an upgrade of dbt does not rebuild a warehouse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -33,6 +37,8 @@ import msgspec
 
 from assetry_dbt.manifest.macros import Macros, is_asked_for, name_of
 from assetry_dbt.manifest.manifest import Manifest, Node
+from assetry_dbt.manifest.modules import imported_modules
+from assetry_dbt.manifest.places import attached, source_place
 from assetry_dbt.manifest.text import COMPUTED, Mention, Reader, Text, python_text
 
 #: Configuration that describes, guards or names, and leaves the content of the table as it is.
@@ -67,8 +73,10 @@ class Surroundings:
 
     `variables` are the vars that options set, `project_vars` those of dbt_project.yml, and `package_vars` gives those
     of an installed package's. `environment` are environment variables; `target` is the name of the target and where it
-    builds. `warehouse` is what tells that warehouse from others; empty when that is not known. `root` is the project's
-    folder, where a seed too large for dbt to hash is read.
+    builds. `warehouse` is what tells that warehouse from others; empty when that is not known. `fields` are all
+    settings of the target but secrets. `dispatch` is what dbt_project.yml says of that. `root` is the project's
+    folder, where a seed too large for dbt to hash is read, and `packages` the one in it that packages are installed in;
+    `modules` are the folders in which modules of the project are found.
     """
 
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -77,7 +85,11 @@ class Surroundings:
     environment: Mapping[str, str] = field(default_factory=dict)
     target: Mapping[str, Any] = field(default_factory=dict)
     warehouse: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    dispatch: Any = None
     root: Path | None = None
+    packages: str = "dbt_packages"
+    modules: Sequence[Path] = ()
 
 
 def short_hash(data: bytes | str) -> str:
@@ -125,6 +137,7 @@ class CodeVersions:
         self._package_vars: dict[str, list[Mapping[str, Any]]] = {}
         self._graph: str | None = None
         self._warehouse = _value_hash(around.warehouse) if around.warehouse else None
+        self._attached = attached(around.fields)
 
     def parts(self, node: Node) -> dict[str, str]:
         """Return the hashes that make up the code version of `node`, by what they cover."""
@@ -153,6 +166,11 @@ class CodeVersions:
             told = "".join(f"{name}={inner[name]}" for name in names)
             parts[f"ephemeral {self.nodes[unique_id].name}"] = short_hash(unique_id + told)
         self._add_relations(parts, node, ephemeral)
+        if self._attached:
+            self._add_attached(parts, node, known.macros)
+        if node.language == "python" and self.around.modules:
+            found = imported_modules(node.code, tuple(self.around.modules))
+            parts |= {f"module {name}": short_hash(plain) for name, plain in found.items()}
         return parts
 
     def ephemeral_ancestors(self, node: Node) -> frozenset[str]:
@@ -176,7 +194,9 @@ class CodeVersions:
             return short_hash(text.plain)
         if checksum and checksum.name == "path" and self.around.root and node.original_file_path:
             # dbt hashes the name of a seed over 1 MiB; what counts is what is in it.
-            return _file_hash(self.around.root / node.original_file_path) or checksum.checksum or ""
+            package = node.package_name
+            folder = Path() if package in (self.project, "") else Path(self.around.packages, package)
+            return _file_hash(self.around.root / folder / node.original_file_path) or checksum.checksum or ""
         return ((checksum and checksum.checksum) or "")[:16]
 
     def _config(self, config: Mapping[str, Any]) -> tuple[str, frozenset[Mention], frozenset[str]]:
@@ -214,6 +234,8 @@ class CodeVersions:
             if len(own) > _MOST_MACROS:
                 groups["macros"] = [text for name in own for text in groups.pop(name)]
             known = {name: short_hash("\0".join(texts)) for name, texts in groups.items()}
+            if self.around.dispatch and macros.are_chosen(macros.reached(called).macros):
+                known["dispatch"] = _value_hash(self.around.dispatch)
             self._macro_parts[called, in_quotes] = known
         return known
 
@@ -241,6 +263,11 @@ class CodeVersions:
                 read |= _described(node, name)
             elif kind == "name" and name.partition(".")[0] == "target":
                 parts["target"] = _value_hash(self.around.target)
+                asked, fields = name.partition(".")[2], self.around.fields
+                if asked in ("", COMPUTED) and fields:
+                    parts["target fields"] = _value_hash(fields)
+                elif asked in fields and asked not in self.around.target:
+                    parts[f"target {asked}"] = _value_hash(fields[asked])
             elif kind == "name" and name.partition(".")[0] == "graph":
                 parts["graph"] = self._graph_hash()
         if len(read) > len(_PROPERTIES):
@@ -278,6 +305,8 @@ class CodeVersions:
     def _add_relations(self, parts: dict[str, str], node: Node, ephemeral: Iterable[str]) -> None:
         """Add the names, in the warehouse, of the tables that are read."""
         read = {*node.upstream, *(each for inner in ephemeral for each in self.nodes[inner].upstream)}
+        if node.config.get("incremental_strategy") == "microbatch":
+            self._add_event_times(parts, node, read)
         stays = str(node.config.get("materialized") or node.resource_type) in _TABLES
         named: list[str] = []
         for unique_id in read:
@@ -285,12 +314,27 @@ class CodeVersions:
                 source = (self.manifest.sources or {}).get(unique_id)
                 if source is not None:
                     place = _relation(source.database, source.schema, source.identifier or source.name)
-                    parts[f"relation of {source.source_name}.{source.name}"] = short_hash(place)
+                    parts[f"relation of {source.source_name}.{source.name}"] = short_hash(place + source_place(source))
             elif not stays and unique_id in self.nodes:
                 above = self.nodes[unique_id]
                 named.append(_relation(above.database, above.schema, above.alias or above.name))
         if named:
             parts["relations read"] = short_hash("\n".join(sorted(named)))
+
+    def _add_event_times(self, parts: dict[str, str], node: Node, read: Iterable[str]) -> None:
+        above = {each: self.nodes.get(each) or (self.manifest.sources or {}).get(each) for each in read}
+        times = {each: item.config.get("event_time") for each, item in above.items() if item is not None}
+        parts["event times"] = _value_hash([node.config.get("event_time"), times])
+
+    def _add_attached(self, parts: dict[str, str], node: Node, macros: Iterable[str]) -> None:
+        """Add the attached databases that are named: by a relation, or anywhere in the code that is reached."""
+        above = [self.nodes.get(each) or (self.manifest.sources or {}).get(each) for each in node.upstream]
+        texts = [node.code, *(self._macros.text(each).plain for each in macros)]
+        texts += [item.database or "" for item in (node, *above) if item is not None]
+        told = "\0".join(texts).casefold()
+        for name, place in self._attached.items():
+            if name.casefold() in told:
+                parts[f"attached {name}"] = _value_hash(place)
 
     def _graph_hash(self) -> str:
         """Return the hash of what a manifest says of all nodes, whichever command wrote it."""

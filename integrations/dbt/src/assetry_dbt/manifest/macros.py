@@ -32,8 +32,8 @@ class Macros:
         self._macros = macros
         self._reader = reader
         self._project = project
+        self._packages = packages = {macro.package_name for macro in macros.values()}
         self.built_in = _BUILT_IN | {f"dbt_{adapter}"}
-        packages = {macro.package_name for macro in macros.values()}
         self._prefixes = ["default", adapter, *(name for name in ("postgres", "spark") if f"dbt_{name}" in packages)]
         self._by_name: dict[str, list[str]] = {}
         for unique_id in macros:
@@ -125,9 +125,23 @@ class Macros:
             return [f"macro.{first}.{rest[0]}"]
         if first == "context":
             return self._all(package)
+        if first in self._packages:
+            # By another name, or by a subscript: which macro of the package is meant is not written there.
+            return [each for each in self._macros if self.package(each) == first] + self._own(first, package)
         there = self._by_name.get(first, ())
-        own = [each for each in there if self.package(each) in (package, self._project)]
-        return own or [each for each in there if self.package(each) in self.built_in]
+        return self._own(first, package) or [each for each in there if self.package(each) in self.built_in]
+
+    def _own(self, name: str, package: str) -> list[str]:
+        there = self._by_name.get(name, ())
+        return [each for each in there if self.package(each) in (package, self._project)]
+
+    def are_chosen(self, reached: Iterable[str]) -> bool:
+        """Tell whether several packages have what a dispatch is for, so that an order of search chooses."""
+        for unique_id in reached:
+            prefix, between, name = name_of(unique_id).partition("__")
+            if between and prefix in self._prefixes and len({*map(self.package, self._dispatched(name))}) > 1:
+                return True
+        return False
 
     def _dispatched(self, name: str) -> frozenset[str]:
         return frozenset(each for prefix in self._prefixes for each in self._by_name.get(f"{prefix}__{name}", ()))

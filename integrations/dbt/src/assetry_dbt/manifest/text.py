@@ -79,6 +79,11 @@ _BEFORE_NO_NAME = frozenset({".", "|", "macro"})
 #: Adapters of databases in which two dashes may be two signs of minus.
 _MINUS = frozenset({"mysql", "mysql5", "mariadb", "singlestore", "tidb", "doris", "starrocks"})
 
+#: What gives a value by a name, what these are looked up in, and how that argument is called where it is named.
+_VALUES: tuple[Kind, Kind] = ("var", "env_var")
+_NAMESPACES = frozenset({"builtins", "context"})
+_FIRST = frozenset({"var", "var_name", "name", "macro_name"})
+
 _NOTHING: frozenset[Mention] = frozenset()
 
 #: Stands in SQL where a piece was that is kept as it is.
@@ -238,9 +243,27 @@ def _mentions(tokens: Sequence[str]) -> Iterator[Mention]:
         rest = tokens[number + 1 : number + 30]
         if rest[:1] == ["="] and rest[1:2] != ["="]:
             continue  # the name of an argument, or of what is set
-        head, *path = token.removeprefix("builtins.").split(".")
-        if head in ("var", "env_var") and path in ([], ["has_var"]):
-            yield from _asked("var" if head == "var" else "env_var", rest, tokens)
+        head, *path = token.split(".")
+        if head in _NAMESPACES and path in ([], ["get"]):
+            namespace, path = head, []
+            head, rest = _looked_up(rest)
+            if namespace == "context" and head not in _VALUES:
+                head = "context"
+            elif head == COMPUTED:
+                yield from ((kind, COMPUTED) for kind in _VALUES)
+                yield from _literals(tokens)
+                continue
+        elif head == "builtins":
+            head, *path = path
+        if head in _VALUES and path in ([], ["has_var"], ["get"]):
+            kind: Kind = "var" if head == "var" else "env_var"
+            if tokens[number - 1] == "=" and rest[:1] != ["("]:
+                yield kind, COMPUTED  # it gets another name
+                yield from _literals(tokens)
+            else:
+                yield from _asked(kind, rest, tokens)
+        elif head == "target":
+            yield "name", f"target.{_property([each for each in path if each != 'get'], _subscripted(path, rest))}"
         elif head == "adapter" and path == ["dispatch"]:
             yield from _asked("dispatch", rest, tokens)
         elif head == "config":
@@ -248,21 +271,43 @@ def _mentions(tokens: Sequence[str]) -> Iterator[Mention]:
         elif head == "model":
             yield "model", _property(path, rest)
         else:
-            yield "name", token
+            yield "name", ".".join((head, *path))
 
 
 def _asked(kind: Kind, rest: Sequence[str], tokens: Sequence[str]) -> Iterator[Mention]:
     """Yield what a call asks for, whose brackets begin `rest`; what is not called may be a variable of that name."""
     if rest[:1] != ["("]:
         return
-    given = rest[3:] if rest[2:3] == ["="] else rest[1:]
+    given = rest[1:]
+    if rest[2:3] == ["="]:
+        # By name, in any order: the default may come first.
+        named = (at for at in range(1, len(rest) - 2) if rest[at] in _FIRST and rest[at + 1] == "=")
+        given = rest[next(named, len(rest)) + 2 :]
     if given and given[0][0] in "'\"" and given[1:2] in ([","], [")"]):
         yield kind, given[0][1:-1]
         return
     yield kind, COMPUTED
+    yield from _literals(tokens)
+
+
+def _literals(tokens: Iterable[str]) -> Iterator[Mention]:
     for token in tokens:
         if token[0] in "'\"":
             yield "literal", token[1:-1]
+
+
+def _looked_up(rest: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the name that ``['name']`` or ``.get('name')`` looks up, and what stands behind it."""
+    if rest[:1] in (["["], ["("]) and rest[1:2] and rest[1][0] in "'\"" and rest[2:3] in (["]"], [")"]):
+        return rest[1][1:-1], rest[3:]
+    return COMPUTED, rest
+
+
+def _subscripted(path: Sequence[str], rest: Sequence[str]) -> Sequence[str]:
+    """Return ``.get('name')`` as ``['name']``."""
+    if path[-1:] == ["get"] and rest[:1] == ["("] and len(rest) > 1:
+        return ["[", rest[1], "]"]
+    return rest
 
 
 def _of_config(path: Sequence[str], rest: Sequence[str]) -> Iterator[Mention]:

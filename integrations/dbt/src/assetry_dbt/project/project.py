@@ -13,6 +13,7 @@ from typing import Any
 from assetry.plugin import Integration, IntegrationError
 from assetry_toolkit.options import POSITIVE, TABLE, TEXT, TEXTS, Kind, checked_options, one_of
 
+from assetry_dbt.manifest.places import public
 from assetry_dbt.project.flags import BuildFlags, from_environment
 from assetry_dbt.project.jinja import RenderError, render
 from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
@@ -204,6 +205,19 @@ class DbtProject:
         except IntegrationError:
             return {}
         return {name: output[name] for name in _WAREHOUSE if output.get(name) is not None}
+
+    def target_fields(self) -> Mapping[str, Any]:
+        """Return all settings of the target but secrets, as `target.…` gives them; empty when there is no profile."""
+        try:
+            output = self.read_profile().output
+        except IntegrationError:
+            return {}
+        return public(output) | {"threads": self.threads or output.get("threads", 1)}
+
+    def module_folders(self, fields: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Return the folders in which a Python model finds modules of the project."""
+        named = [*(fields.get("module_paths") or ()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        return (self.project_dir, *(_under(self.project_dir, str(each)) for each in named))
 
     def target_name(self) -> str | None:
         """Return the name of the target dbt will use; None when the profile cannot be read."""
