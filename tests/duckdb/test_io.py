@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -176,6 +177,27 @@ def test_a_partition_that_no_type_unites_with_the_others_is_refused(io: DuckDBIO
         io.save(python(), pa.table({"x": other}), "2")
     assert caught.value.hint
     assert io.load(python()).to_pylist() == pa.table({"x": one}).to_pylist()
+
+
+U = uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["one", "list"])
+@pytest.mark.parametrize("text", ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "none"])
+def test_text_never_becomes_a_uuid_nor_a_uuid_text(io: DuckDBIO, text: str, nested: bool) -> None:
+    uuids, texts = pa.array([U.bytes], pa.uuid()), pa.array([text])
+    if nested:
+        uuids, texts = (pa.ListArray.from_arrays([0, 1], each) for each in (uuids, texts))
+    for name, one, other in (("a", uuids, texts), ("b", texts, uuids)):
+        io.save(python(name), pa.table({"x": one}), "1")
+        before = io.load(python(name)).to_pylist()
+        with pytest.raises(ValueStoreError, match=r"column 'x' is .*uuid.* no type keeps all"):
+            io.save(python(name), pa.table({"x": other}), "2")
+        assert io.load(python(name)).to_pylist() == before
+        io.save(python(name), pa.table({"x": pa.nulls(1, one.type)}), "1")
+        io.save(python(name), pa.table({"x": other}), "2")  # nothing there has a value: the type is free
+        back = io.load(python(name), "2")["x"].to_pylist()
+        assert back == (texts.to_pylist() if other is texts else [[str(U)] if nested else str(U)])
 
 
 def test_a_partition_made_again_with_another_type_is_free_where_it_is_the_only_one(io: DuckDBIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -269,6 +270,33 @@ def test_a_partition_that_no_type_unites_with_the_others_is_refused(io: Postgres
         io.save(python(), pa.table({"x": other}), "2")
     assert caught.value.hint
     assert io.load(python()).to_pylist() == pa.table({"x": one}).to_pylist()
+
+
+U = uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["one", "list"])
+@pytest.mark.parametrize("text", ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "none"])
+def test_text_never_becomes_a_uuid_nor_a_uuid_text(io: PostgresIO, text: str, nested: bool) -> None:
+    uuids, texts = pa.array([U.bytes], pa.uuid()), pa.array([text])
+    if nested:
+        uuids, texts = (pa.ListArray.from_arrays([0, 1], each) for each in (uuids, texts))
+    for name, one, other in (("a", uuids, texts), ("b", texts, uuids)):
+        io.save(python(name), pa.table({"x": one}), "1")
+        before = io.load(python(name)).to_pylist()
+        with pytest.raises(ValueStoreError, match=r"column 'x' is .*uuid.* no type keeps all"):
+            io.save(python(name), pa.table({"x": other}), "2")
+        assert io.load(python(name)).to_pylist() == before
+        io.save(python(name), pa.table({"x": pa.nulls(1, one.type)}), "1")
+        io.save(python(name), pa.table({"x": other}), "2")  # nothing there has a value: the type is free
+        back = io.load(python(name), "2")["x"].to_pylist()
+        assert back == (texts.to_pylist() if other is texts else [[str(U)] if nested else str(U)])
+
+
+def test_lists_of_uuids_come_back_as_lists_of_text(io: PostgresIO) -> None:
+    several = pa.ListArray.from_arrays([0, 2, 2, 3], pa.array([U.bytes, None, U.bytes], pa.uuid()))
+    io.save(python(), pa.table({"x": several}))
+    assert io.load(python()).to_pylist() == [{"x": [str(U), None]}, {"x": []}, {"x": [str(U)]}]
 
 
 def test_a_column_called_as_that_of_partitions_is_kept_or_refused(io: PostgresIO) -> None:

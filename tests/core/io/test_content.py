@@ -98,6 +98,11 @@ def test_what_lies_below_an_empty_cell_does_not_count() -> None:
     assert content_version(pa.table({"a": one})) == content_version(pa.table({"a": two}))
 
 
+def test_lists_of_uuids_have_a_version_also_without_any_value() -> None:
+    one = pa.ListArray.from_arrays([0, 1], pa.array([b"0" * 16], pa.uuid()))
+    assert content_version(pa.table({"a": one})) != content_version(pa.table({"a": pa.nulls(1, one.type)}))
+
+
 def test_the_version_is_the_same_in_another_process() -> None:
     code = (
         "import pyarrow as pa; from assetry.io.content import content_version; "

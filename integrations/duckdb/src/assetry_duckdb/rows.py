@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from assetry.plugin import Asset, Column, NothingKeptError, Relation, Rows
 
 from assetry_duckdb.sql import sql_name, sql_table, table_columns, table_kind
-from assetry_duckdb.tables import grow
+from assetry_duckdb.tables import grow, without_rows
 from assetry_duckdb.types import TABLES, check_nanoseconds
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def write_rows(
     table = sql_table(relation)
     reader = TABLES.fit_rows(rows.open(), asset)
     connection.register(_COMING, reader)
-    connection.register(_SHAPE, reader.schema.empty_table())
+    connection.register(_SHAPE, without_rows(reader.schema))
     check_nanoseconds(asset, reader.schema, table_columns(connection, _SHAPE))
     connection.execute("BEGIN")
     try:

@@ -145,7 +145,27 @@ def _schema(connection: duckdb.DuckDBPyConnection, table: str, names: Mapping[st
     import pyarrow as pa
 
     found = connection.sql(f"SELECT {', '.join(map(sql_name, names.values()))} FROM {table} LIMIT 0").to_arrow_table()
-    return pa.schema([(name, plain_type(field.type)) for name, field in zip(names, found.schema, strict=True)])
+    uuids = {
+        each.name: _with_uuids(each.type) for each in table_columns(connection, table) if "UUID" in (each.type or "")
+    }
+    kinds = [uuids.get(own, plain_type(field.type)) for own, field in zip(names.values(), found.schema, strict=True)]
+    return pa.schema(list(zip(names, kinds, strict=True)))
+
+
+def _with_uuids(written: str | None) -> pa.DataType:
+    """Return the Arrow type of a column with UUIDs, which DuckDB otherwise gives as text: made of text, they change."""
+    import duckdb
+
+    # The setting is one of the whole database, and others read this one.
+    with duckdb.connect(config={"arrow_lossless_conversion": True}) as other:
+        return other.sql(f"SELECT CAST(NULL AS {written}) AS x").to_arrow_table().schema.field("x").type
+
+
+def without_rows(schema: pa.Schema) -> pa.Table:
+    """Return a table of a schema; Arrow's own `empty_table` does not know lists of UUIDs."""
+    import pyarrow as pa
+
+    return pa.table([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def _written(connection: duckdb.DuckDBPyConnection, kinds: Mapping[str, pa.DataType]) -> dict[str, str]:
@@ -154,7 +174,7 @@ def _written(connection: duckdb.DuckDBPyConnection, kinds: Mapping[str, pa.DataT
 
     if not kinds:
         return {}
-    connection.register("assetry_kinds", pa.schema(list(kinds.items())).empty_table())
+    connection.register("assetry_kinds", without_rows(pa.schema(list(kinds.items()))))
     try:
         return {column.name: str(column.type) for column in table_columns(connection, "assetry_kinds")}
     finally:

@@ -184,9 +184,7 @@ def grow(cursor: Any, relation: Relation, staged: Relation, asset: Asset) -> Non
     old = [there[each.name] for each in new]
     names = [each.name for each in new]
     free, empty = _without_values(cursor, relation, names), _without_values(cursor, staged, names)
-    was, comes = (
-        read(cursor, sql_table(at), columns, " LIMIT 0").schema for at, columns in ((relation, old), (staged, new))
-    )
+    was, comes = _schema(cursor, relation, old), _schema(cursor, staged, new)
     grown = TABLES.grown(asset, was, comes, free, empty)
     for name in names:
         if (name in grown.look_there - free and _exceeds(cursor, relation, name)) or (
@@ -207,6 +205,16 @@ def grow(cursor: Any, relation: Relation, staged: Relation, asset: Asset) -> Non
         type_ = written[name] if kind == comes.field(name).type else sql_type(kind)
         using = f"NULL::{type_}" if name in free else f"{sql_name(name)}::{type_}"
         cursor.execute(f"ALTER TABLE {table} ALTER COLUMN {sql_name(name)} TYPE {type_} USING {using}")
+
+
+def _schema(cursor: Any, relation: Relation, columns: Sequence[Attribute]) -> pa.Schema:
+    """Return columns as Arrow types, UUIDs as such though they are read as text: made of text, they change."""
+    import pyarrow as pa
+
+    read_as = read(cursor, sql_table(relation), columns, " LIMIT 0").schema
+    uuid = getattr(pa, "uuid", lambda: pa.binary(16))()  # older versions of Arrow have no such type
+    uuids = {"uuid": uuid, "_uuid": pa.list_(uuid)}
+    return pa.schema([(each.name, uuids.get(each.type, read_as.field(each.name).type)) for each in columns])
 
 
 def _takes(there: Attribute, coming: Attribute) -> bool:

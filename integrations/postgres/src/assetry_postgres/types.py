@@ -23,7 +23,7 @@ _PLAIN = frozenset(
     | {"date", "time", "timestamp", "timestamptz", "interval"}
 )
 #: Types that are read as another one.
-_READ_AS = {"_numeric": "text[]", "money": "numeric"}
+_READ_AS = {"_numeric": "text[]", "_uuid": "text[]", "money": "numeric"}
 #: How many decimal digits 64-bit floating point keeps of every number.
 _DIGITS = 15
 
