@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetry.errors import DefinitionError
 from assetry.types.assets import Column
@@ -92,55 +93,80 @@ def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
     """Return the hashes of a function's body, of the values it was made with, and of what it reaches in the project."""
     # Only once something is decorated: reading sources takes longer to import than all the rest.
     from assetry.python.reach import Reach, bare_text, function_at
+    from assetry.python.sources import own_path
 
     reach = Reach()
     texts: dict[str, str] = {}
-    settings: dict[str, Any] = {}
+    settings: list[tuple[str, str, str]] = []
     written = inspect.unwrap(function)
-    for each in _wrapped(function):
-        there = function_at(each.__code__, each.__module__ or "")
+    functions: list[Any] = [function]
+    for each in functions:
         label = "body" if each is written else f"function {each.__code__.co_name}"
-        if there is None:
-            texts.setdefault(label, source_text(each.__code__))
-            continue
-        module, node, around = there
-        texts.setdefault(label, bare_text(module, node))
-        reach.follow(module, node)
-        for value in _cells(each).values():
-            if inspect.isclass(value):
-                reach.add(value.__module__, value.__qualname__)
-        known, all_known = _settings(each)
-        settings.update(known)
-        if not all_known and around is not None:
+        there = function_at(each.__code__, each.__module__ or "")
+        _append(texts, label, source_text(each.__code__) if there is None else bare_text(there[0], there[1]))
+        if there is not None:
+            reach.follow(there[0], there[1])
+        given = _given(each, there[0].root if there is not None else "")
+        settings += [(each.__code__.co_name, *pair) for pair in given.texts.items()]
+        for kind in given.classes:
+            reach.add(kind.__module__, kind.__qualname__)
+        if not given.all_told and there is not None:
             # A value that cannot be written down is told by the code that makes it.
-            texts[f"function {getattr(around, 'name', '<lambda>')}"] = bare_text(module, around)
-            reach.follow(module, around)
+            module, _, around = there
+            if around is not None:
+                _append(texts, f"function {getattr(around, 'name', '<lambda>')}", bare_text(module, around))
+                reach.follow(module, around)
+            for name in _makers():
+                reach.whole(name)
+        for other in (getattr(each, "__wrapped__", None), *given.functions):
+            if inspect.isfunction(other) and own_path(other.__code__.co_filename) and other not in functions:
+                functions.append(other)
     whole = {item.module.name for item in reach.found.values() if item.kind == "module"}
     # In an order of their own: they are found in one that another process may not have.
     found = [reach.found[place] for place in sorted(reach.found)]
     items = [item for item in found if item.kind == "module" or item.module.name not in whole]
     for item in items:
         label = item.label(function.__module__) if len(items) <= _MOST_NAMED else f"module {item.module.name}"
-        texts[label] = "\n".join((texts.get(label, ""), item.text))
+        _append(texts, label, item.text)
     # In the order of names, because another order of calls is a change of the body alone.
     parts = {label: _digest(texts[label]) for label in sorted(texts, key=lambda each: (each != "body", each))}
     if settings:
-        parts["settings"] = _digest(repr(sorted(settings.items())))
+        parts["settings"] = _digest(repr(sorted(settings)))
     return parts
 
 
-def _wrapped(function: Callable[..., Any]) -> list[Any]:
-    """Return a function and those that it wraps: what decorators put around it calls it through a variable."""
-    from assetry.python.reach import own_path
+def _append(texts: dict[str, str], label: str, text: str) -> None:
+    texts[label] = f"{texts[label]}\n{text}" if label in texts else text
 
-    found: list[Any] = [function]
-    for each in found:
-        for other in (getattr(each, "__wrapped__", None), *_cells(each).values()):
-            # A method of a cache, for example, wraps a function as well.
-            inner = inspect.unwrap(other, stop=inspect.isfunction) if callable(other) else None
-            if inspect.isfunction(inner) and own_path(inner.__code__.co_filename) and inner not in found:
-                found.append(inner)
-    return found
+
+class _Given(NamedTuple):
+    """What a function was made with: values as text, functions and classes; and whether that is all."""
+
+    texts: dict[str, str]
+    functions: list[Any]
+    classes: list[type]
+    all_told: bool
+
+
+def _given(function: Any, root: str) -> _Given:
+    """Return what a function takes from the function around it, and its defaults when it was made inside one."""
+    from assetry.python.sources import own_path
+    from assetry.python.written import UntoldError, Writer
+
+    writer, texts, all_told = Writer(root), {}, True
+    for name, value in (_cells(function) | _defaults(function)).items():
+        # A method of a cache, for example, wraps a function as well.
+        inner = inspect.unwrap(value, stop=inspect.isfunction) if callable(value) else None
+        if inspect.isfunction(inner):
+            writer.functions.append(inner)
+            if own_path(inner.__code__.co_filename):
+                continue  # its own text says more than its name
+        try:
+            texts[name] = writer.text(value)
+        except UntoldError:
+            all_told = False
+            writer.classes.append(type(value))
+    return _Given(texts, writer.functions, writer.classes, all_told)
 
 
 def _cells(function: Any) -> dict[str, Any]:
@@ -154,32 +180,27 @@ def _cells(function: Any) -> dict[str, Any]:
     return found
 
 
-def _settings(function: Any) -> tuple[dict[str, str], bool]:
-    """Return the plain values that a function was made with, as text, and whether there are no others."""
-    given = _cells(function)
-    if "<locals>" in function.__qualname__:
-        defaults = function.__defaults__ or ()
-        names = function.__code__.co_varnames[: function.__code__.co_argcount]
-        given |= dict(zip(names[len(names) - len(defaults) :], defaults, strict=True)) | (function.__kwdefaults__ or {})
-    texts = {name: _written(value) for name, value in given.items()}
-    settings = {name: text for name, text in texts.items() if text is not None}
-    return settings, all(settings.get(name) is not None or callable(value) for name, value in given.items())
+def _defaults(function: Any) -> dict[str, Any]:
+    if "<locals>" not in function.__qualname__:
+        return {}  # its source says them
+    defaults = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return dict(zip(names[len(names) - len(defaults) :], defaults, strict=True)) | (function.__kwdefaults__ or {})
 
 
-def _written(value: Any) -> str | None:
-    """Return one way to write a plain value; None for any other."""
-    if isinstance(value, (str, bytes, int, float, complex, bool, type(None))):
-        return repr(value)
-    if isinstance(value, dict):
-        inner = [(_written(name), _written(each)) for name, each in value.items()]
-        return None if any(None in each for each in inner) else f"{{{', '.join(f'{a}: {b}' for a, b in inner)}}}"
-    if isinstance(value, (list, tuple, set, frozenset)):
-        listed = [_written(each) for each in value]
-        texts = [each for each in listed if each is not None]
-        if isinstance(value, (set, frozenset)):
-            texts.sort()
-        return f"{type(value).__name__}({', '.join(texts)})" if len(texts) == len(listed) else None
-    return None
+def _makers() -> list[str]:
+    """Return the modules whose code is just making a function: the factory's, up to the one that is being imported."""
+    from assetry.python.sources import own_path
+
+    names: list[str] = []
+    frame = sys._getframe(1).f_back
+    while frame is not None:
+        if own_path(frame.f_code.co_filename):
+            names.append(frame.f_globals.get("__name__", ""))
+            if frame.f_code.co_name == "<module>":
+                break
+        frame = frame.f_back
+    return names
 
 
 def _digest(text: str) -> str:

@@ -8,21 +8,12 @@ from __future__ import annotations
 
 import ast
 import copy
-import functools
-import os
 import sys
-import tokenize
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.machinery import PathFinder
 from types import CodeType
 from typing import NamedTuple
 
-_PYTHON = os.path.join(os.path.dirname(os.__file__), "")  # noqa: PTH118, PTH120 - compared with each module's path
-_ASSETRY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")  # noqa: PTH118, PTH120
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-#: A name with what is taken from it: ``helper.rate`` is ``("helper", "rate")``.
-Chain = tuple[str, ...]
+from assetry.python.sources import FUNCTIONS, Chain, Module, absolute, imported, module_at, module_named, roots, spec_of
 
 
 class Found(NamedTuple):
@@ -39,137 +30,6 @@ class Found(NamedTuple):
         if self.kind == "module":
             return f"module {self.module.name}"
         return f"{self.kind} {self.name if self.module.name == home else f'{self.module.name}.{self.name}'}"
-
-
-class Module:
-    """The source of one module: the statements that bind each name at its top, and where its functions stand."""
-
-    def __init__(self, name: str, path: str, tree: ast.Module) -> None:
-        self.name = name
-        self.path = path
-        self.tree = tree
-        self.bindings: dict[str, list[ast.stmt]] = {}
-        #: By the line at which the code of a function begins; and the function around it, if there is one.
-        self.functions: dict[int, tuple[ast.AST, ast.AST | None]] = {}
-        self._bind(tree.body)
-        self._place(tree, None)
-
-    @property
-    def package(self) -> str:
-        """Return the package that relative imports start from."""
-        whole = os.path.basename(self.path) == "__init__.py"  # noqa: PTH119 - a text is asked, no file
-        return self.name if whole else self.name.rpartition(".")[0]
-
-    def _bind(self, statements: Iterable[ast.stmt]) -> None:
-        for statement in statements:
-            if isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
-                for field in ("body", "orelse", "finalbody"):
-                    self._bind(getattr(statement, field, ()))
-                for handler in getattr(statement, "handlers", ()):
-                    self._bind(handler.body)
-                for name in _stored(statement):
-                    self.bindings.setdefault(name, []).append(statement)
-            else:
-                for name in _bound(statement):
-                    self.bindings.setdefault(name, []).append(statement)
-
-    def _place(self, tree: ast.AST, around: ast.AST | None) -> None:
-        waiting = [(child, around) for child in ast.iter_child_nodes(tree)]
-        while waiting:
-            node, outer = waiting.pop()
-            if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
-                decorators = getattr(node, "decorator_list", ())
-                self.functions[min(each.lineno for each in (*decorators, node))] = (node, outer)
-                outer = node
-            waiting += [(child, outer) for child in ast.iter_child_nodes(node)]
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    """Yield the names that one simple statement, a function or a class binds or changes."""
-    if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
-        yield statement.name
-    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-        for alias in statement.names:
-            yield alias.asname or (alias.name if isinstance(statement, ast.ImportFrom) else alias.name.split(".")[0])
-    elif isinstance(statement, ast.Expr):
-        # ``RATES.update(…)`` changes what RATES is.
-        if isinstance(statement.value, ast.Call) and isinstance(statement.value.func, ast.Attribute):
-            yield from _roots([statement.value.func])
-    else:
-        yield from _stored(statement)
-
-
-def _stored(statement: ast.stmt) -> Iterator[str]:
-    """Yield the names that the targets of a statement name, ``RATES`` for ``RATES["a"] = 1``."""
-    if isinstance(statement, ast.Assign):
-        yield from _roots(statement.targets)
-    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For)):
-        yield from _roots([statement.target])
-    elif isinstance(statement, ast.With):
-        yield from _roots([each.optional_vars for each in statement.items if each.optional_vars])
-
-
-def _roots(targets: Iterable[ast.expr]) -> Iterator[str]:
-    waiting = list(targets)
-    while waiting:
-        target = waiting.pop()
-        if isinstance(target, ast.Name):
-            yield target.id
-        elif isinstance(target, (ast.Attribute, ast.Subscript, ast.Starred)):
-            waiting.append(target.value)
-        elif isinstance(target, (ast.Tuple, ast.List)):
-            waiting += target.elts
-
-
-def own_path(path: str | None) -> bool:
-    """Tell whether a file is a source of somebody's project: not installed, not Python's and not assetry's.
-
-    >>> own_path("/shop/assets.py"), own_path("/shop/.venv/lib/site-packages/pandas/__init__.py"), own_path(os.__file__)
-    (True, False, False)
-    """
-    if path is None or not path.endswith(".py"):
-        return False
-    installed = ("site-packages", "dist-packages")
-    return not path.startswith((_PYTHON, _ASSETRY)) and not any(f"{os.sep}{each}{os.sep}" in path for each in installed)
-
-
-@functools.lru_cache(1024)
-def _read(name: str, path: str, state: tuple[int, int]) -> Module | None:  # noqa: ARG001 - a changed file is read again
-    try:
-        with tokenize.open(path) as file:
-            return Module(name, path, ast.parse(file.read()))
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def module_at(name: str, path: str | None) -> Module | None:
-    """Return the module of a file of the project; None for another file, and for one that cannot be read."""
-    if path is None or not own_path(path):
-        return None
-    try:
-        facts = os.stat(path)  # noqa: PTH116 - runs for each function and each module that is reached
-    except OSError:
-        return None
-    return _read(name, path, (facts.st_mtime_ns, facts.st_size))
-
-
-def module_named(name: str) -> Module | None:
-    """Return a module of the project by its dotted name, without importing it; None for one of others."""
-    loaded = sys.modules.get(name)
-    spec = getattr(loaded, "__spec__", None) if loaded is not None else _spec(name)
-    return module_at(name, getattr(spec, "origin", None) or getattr(loaded, "__file__", None))
-
-
-def _spec(name: str) -> object:
-    """Find a module that was not imported; of installed packages only the outermost folder is looked at."""
-    parent, _, _ = name.rpartition(".")
-    if not parent:
-        return PathFinder.find_spec(name)
-    above = sys.modules.get(parent)
-    folders = getattr(above, "__path__", None) or getattr(_spec(parent), "submodule_search_locations", None)
-    if not folders or any("-packages" in folder or folder.startswith(_PYTHON) for folder in folders):
-        return None
-    return PathFinder.find_spec(name, list(folders))
 
 
 class Reach:
@@ -189,6 +49,10 @@ class Reach:
         there = module_named(module)
         if there is not None:
             self._add_all([(there, tuple(name.split(".")))])
+
+    def whole(self, name: str) -> None:
+        """Add a module as a whole, and all that it refers to."""
+        self._add_all([(module, ("", name))] if (module := module_named(name)) is not None else ())
 
     def _add_all(self, chains: Iterable[tuple[Module, Chain]]) -> None:
         waiting = list(chains)
@@ -223,14 +87,14 @@ class _References:
             if chain is not None:
                 self._add(chain, scope)
                 return
-        if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+        if isinstance(node, (*FUNCTIONS, ast.Lambda)):
             self.function(node, scope)
             for decorator in getattr(node, "decorator_list", ()):
                 if not _is_assetrys(decorator, self.module):
                     self.visit(decorator, scope)
             return
         if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            scope = {**scope, **dict.fromkeys(_roots([each.target for each in node.generators]))}
+            scope = {**scope, **dict.fromkeys(roots([each.target for each in node.generators]))}
         skipped = node.annotation if isinstance(node, ast.AnnAssign) else None
         for child in ast.iter_child_nodes(node):
             if child is not skipped:
@@ -238,7 +102,7 @@ class _References:
 
     def function(self, node: ast.AST, scope: _Scope) -> None:
         """Visit a function's defaults and body, in which its own names hide others."""
-        assert isinstance(node, (*_FUNCTIONS, ast.Lambda))
+        assert isinstance(node, (*FUNCTIONS, ast.Lambda))
         arguments = node.args
         for default in (*arguments.defaults, *arguments.kw_defaults):
             if default is not None:
@@ -254,9 +118,9 @@ class _References:
         if chain[0] not in scope:
             self.found.add(chain)
             return
-        imported = scope[chain[0]]
-        if imported is not None:
-            self.found.add(("", *imported, *chain[1:]))
+        meant = scope[chain[0]]
+        if meant is not None:
+            self.found.add(("", *meant, *chain[1:]))
 
 
 def _chain(node: ast.AST) -> Chain | None:
@@ -280,33 +144,14 @@ def _own_names(body: Iterable[ast.AST], module: Module) -> dict[str, Chain | Non
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names[node.id] = None
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names.update(_imported(node, module))
-        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            names.update(imported(node, module))
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             names[node.name] = None
             continue
         elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             continue
         waiting += ast.iter_child_nodes(node)
     return {name: meant for name, meant in names.items() if name not in shared}
-
-
-def _imported(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[tuple[str, Chain]]:
-    """Yield the names that an import binds, each with the module and the name it means."""
-    for alias in node.names:
-        if isinstance(node, ast.ImportFrom):
-            yield alias.asname or alias.name, (_absolute(node, module), alias.name)
-        elif alias.asname:
-            yield alias.asname, (alias.name,)
-        else:
-            yield alias.name.split(".")[0], (alias.name.split(".")[0],)
-
-
-def _absolute(node: ast.ImportFrom, module: Module) -> str:
-    if not node.level:
-        return node.module or ""
-    package = module.package.split(".")
-    base = ".".join(package[: len(package) - node.level + 1])
-    return f"{base}.{node.module}" if node.module else base
 
 
 def _resolved(module: Module, chain: Chain) -> Iterator[Found]:
@@ -329,7 +174,7 @@ def _bound_to(module: Module, name: str, rest: Chain, seen: set[tuple[str, str]]
     own: list[ast.stmt] = []
     for statement in statements:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            meant = dict(_imported(statement, module))[name]
+            meant = dict(imported(statement, module))[name]
             yield from _in_module(meant[0], (*meant[1:], *rest), seen)
         else:
             own.append(statement)
@@ -360,7 +205,7 @@ def _in_module(name: str, rest: Chain, seen: set[tuple[str, str]]) -> Iterator[F
 def _is_own_folder(name: str) -> bool:
     """Tell whether a name is a folder of the project without an ``__init__.py``."""
     loaded = sys.modules.get(name)
-    spec = getattr(loaded, "__spec__", None) if loaded is not None else _spec(name)
+    spec = getattr(loaded, "__spec__", None) if loaded is not None else spec_of(name)
     folders = list(getattr(spec, "submodule_search_locations", None) or ())
     return bool(folders) and getattr(spec, "origin", None) is None and "-packages" not in folders[0]
 
@@ -368,14 +213,14 @@ def _is_own_folder(name: str) -> bool:
 def _stars(module: Module) -> Iterator[Module]:
     for statement in module.bindings.get("*", ()):
         if isinstance(statement, ast.ImportFrom):
-            star = module_named(_absolute(statement, module))
+            star = module_named(absolute(statement, module))
             if star is not None:
                 yield star
 
 
 def _found(module: Module, name: str, statements: list[ast.stmt]) -> Found:
     kind = "constant"
-    if any(isinstance(each, _FUNCTIONS) for each in statements):
+    if any(isinstance(each, FUNCTIONS) for each in statements):
         kind = "function"
     elif any(isinstance(each, ast.ClassDef) for each in statements):
         kind = "class"
@@ -388,7 +233,7 @@ def _text(module: Module, statements: Iterable[ast.stmt]) -> str:
 
 def _bare(statement: ast.AST, module: Module | None) -> ast.AST:
     """Return a statement without docstrings, and without the decorators of assetry, which only describe."""
-    if not isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
+    if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
         return statement
     bare = copy.copy(statement)
     bare.decorator_list = [each for each in statement.decorator_list if not _is_assetrys(each, module)]
@@ -406,7 +251,7 @@ def _is_assetrys(decorator: ast.expr, module: Module | None) -> bool:
         meant[0].partition(".")[0] == "assetry"
         for each in module.bindings.get(chain[0], ())
         if isinstance(each, (ast.Import, ast.ImportFrom))
-        for name, meant in _imported(each, module)
+        for name, meant in imported(each, module)
         if name == chain[0]
     )
 
@@ -425,7 +270,7 @@ def function_at(code: CodeType, name: str) -> tuple[Module, ast.AST, ast.AST | N
 def bare_text(module: Module | None, node: ast.AST) -> str:
     """Return a function's text without its name, decorators, docstring, comments and layout."""
     bare = _bare(node, module)
-    if isinstance(bare, _FUNCTIONS):
+    if isinstance(bare, FUNCTIONS):
         bare.name, bare.decorator_list = "_", []
     # Unparsed rather than dumped: the dump changes with each version of Python, the text hardly ever does.
     return ast.unparse(bare)
