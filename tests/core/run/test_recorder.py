@@ -67,6 +67,17 @@ def test_a_materialization_has_the_versions_that_were_read(book: Book) -> None:
     assert made.run == "r"
 
 
+def test_what_was_made_from_other_code_than_planned_says_so(book: Book) -> None:
+    recorder, store = book
+    other = {"sql": "2"}
+    note(recorder, Materialized("a", code_version="c2", code_parts=other), Materialized("v", code_version="other"))
+    records = recorder.write(store)
+    assert records[0].event == Materialized("a", None, "r.1", code_version="c2", code_parts=other)
+    made = store.latest()
+    assert (made[AssetKey("a"), None].code_version, made[AssetKey("a"), None].code_parts) == ("c2", other)
+    assert made[AssetKey("v"), None].code_version == "other"
+
+
 def test_a_view_hands_on_what_it_reads(book: Book) -> None:
     recorder, store = book
     note(recorder, Materialized("a", data_version="1"), Materialized("v", data_version="x"), Materialized("b"))

@@ -76,6 +76,23 @@ def test_an_older_file_put_back_is_noticed(folder: Path) -> None:
     assert why(folder) == "files changed"
 
 
+def test_an_older_file_copied_over_one_is_noticed(folder: Path) -> None:
+    assert why(folder) is None
+    older = folder / "older.sql"
+    older.write_text("select 2 as id")
+    os.utime(older, (1_600_000_000, 1_600_000_000))
+    shutil.copy2(older, folder / "models/orders.sql")
+    assert why(folder) == "models/orders.sql is newer"
+
+
+def test_what_changed_while_the_users_dbt_ran_is_noticed(folder: Path) -> None:
+    manifest = folder / "target/manifest.json"
+    plain = json.loads(manifest.read_bytes())
+    plain["metadata"]["invocation_started_at"] = "2023-11-14T22:13:15Z"  # five seconds before the files' times
+    manifest.write_text(json.dumps(plain))
+    assert why(folder) is not None
+
+
 @pytest.mark.parametrize("name", ["target/run_results.json", "models/notes.txt", "shop.duckdb", "models/.hidden.sql"])
 def test_other_files_change_nothing_once_stamped(folder: Path, name: str) -> None:
     stamp(folder)
@@ -105,6 +122,7 @@ def test_the_environment_that_files_read_counts(folder: Path, monkeypatch: pytes
     model = folder / "models/orders.sql"
     model.write_text("{{ config(alias=env_var ('NAME_OF_IT', 'a')) }} select 1 as id")
     os.utime(model, (1_700_000_000, 1_700_000_000))
+    os.utime(folder / "target" / "manifest.json", (1_700_000_060, 1_700_000_060))
     assert why(folder) == "it may have been made with other environment variables"
     stamp(folder)
     assert why(folder) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -238,3 +239,24 @@ def test_a_failed_batch_is_not_forgotten_when_only_newer_ones_are_made(workbench
     by_hand = bench.engine().run((command[0], *bench.project.arguments(), *command[1:]), lambda: False)
     assert list(by_hand)[-1].success
     assert any(isinstance(event, Materialized) for event in bench.run("batched")), "another dbt has made it"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_changed_after_the_plan_is_recorded_as_it_was_built(happenings: Callable[..., Any], engine: str) -> None:
+    bench = happenings(engine)
+    invocation = bench.invocation("raw", "a", checks=False)
+    model = bench.folder / "models" / "a.sql"
+    before = model.stat()
+    model.write_text("select id, v + 7 as v from {{ ref('raw') }}\n")
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    events = bench.run_invocation(invocation)
+    made = {event.key.name: event for event in events if isinstance(event, Materialized)}
+    assert made["raw"].code_version is None
+    now = {asset.key.name: asset for asset in bench.assets()}
+    assert made["a"].code_version == now["a"].code_version
+    assert made["a"].code_parts == now["a"].code_parts
+    logs = [event.message for event in events if isinstance(event, Log)]
+    (warning,) = [message for message in logs if "after the run was planned" in message]
+    assert warning.endswith("recorded so: happenings/a.")
+    again = bench.run_invocation(bench.invocation("raw", "a", checks=False))
+    assert [event.code_version for event in again if isinstance(event, Materialized)] == [None, None]

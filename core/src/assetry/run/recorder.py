@@ -94,6 +94,8 @@ class Recorder:
     def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:
         """Record what was made, from what; return the event with the version that the core gave it."""
         asset = self._graph[event.key]
+        if event.code_version is not None:
+            asset = replace(asset, code_version=event.code_version, code_parts=event.code_parts)
         inputs = self._versions.inputs(asset, event.partition)
         if event.data_version is None:
             self._serial += 1

@@ -112,17 +112,33 @@ class Content(Event):
         ) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
 class Materialized(Content):
     """An asset was made. Terminal.
 
-    Without a `data_version` every materialization counts as new content.
+    Without a `data_version` every materialization counts as new content. `code_version` and `code_parts` are those of
+    the code that it was really made from, where a tool finds that this is not what was planned: files that were
+    changed meanwhile. None means that of the asset.
 
     >>> Materialized("shop/orders", metadata={"rows": 3}).metadata["rows"]
     3
     """
 
-    __slots__ = ()  # no fields of its own, so the base's __init__ is typed for it, too
     json_tag: ClassVar = ("event", "materialized")
+    code_version: str | None = None
+    code_parts: Mapping[str, str] = field(default_factory=dict)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: AssetKey | str,
+            partition: str | None = None,
+            data_version: str | None = None,
+            columns: Iterable[Column] | None = None,
+            metadata: Mapping[str, Any] = ...,
+            code_version: str | None = None,
+            code_parts: Mapping[str, str] = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from assetry_dbt.manifest.code import CodeVersions, Surroundings, code_version, 
 from assetry_dbt.manifest.left_out import left_out_tests
 from assetry_dbt.manifest.manifest import Manifest, read_manifest
 from assetry_dbt.project.dbt_ls import listed_ids, only_listed
-from assetry_dbt.project.files import files_of
+from assetry_dbt.project.files import files_digest, files_of
 from assetry_dbt.project.flags import BuildFlags
 from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
 from assetry_dbt.project.profile import read_yaml
@@ -31,11 +31,15 @@ _TOLD = 5
 
 @dataclass(slots=True)
 class Loaded:
-    """What one loading of a project brought; the index is built, and the manifest let go, when it is asked for."""
+    """What one loading of a project brought; the index is built, and the manifest let go, when it is asked for.
+
+    `files` is a digest of the files that it was read from; empty where that was a given manifest.
+    """
 
     project: DbtProject
     assets: list[Asset]
     selectors: Any
+    files: str
     _manifest: Manifest | None
     _index: Index | None = None
 
@@ -61,10 +65,28 @@ def load(integration: Integration) -> Loaded:
     Raises `IntegrationError` when the manifest, the project or its profile cannot be read, or when dbt cannot parse it.
     """
     project = DbtProject.of(integration)
-    ensure_manifest(project)
+    seen = ensure_manifest(project)
     manifest = _manifest(project)
     _tell_missing(manifest, project)
     _tell_left_out(manifest, project)
+    assets = _assets(manifest, integration, project)
+    if project.select or project.exclude:
+        assets = only_listed(assets, listed_ids(project))
+    files = files_digest(seen, exact=True) if seen else ""
+    found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest.selectors, files, manifest)
+    return found
+
+
+def read_again(integration: Integration) -> list[Asset]:
+    """Return the assets that the manifest now says, as dbt has just written it: nothing is parsed for them.
+
+    Raises `IntegrationError` when there is none that can be read.
+    """
+    project = DbtProject.of(integration)
+    return _assets(read_manifest(project.manifest_path), integration, project)
+
+
+def _assets(manifest: Manifest, integration: Integration, project: DbtProject) -> list[Asset]:
     codes = CodeVersions(manifest, _surroundings(project))
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     flags = BuildFlags.read()
@@ -72,10 +94,7 @@ def load(integration: Integration) -> Loaded:
         assets = [_flagged(asset, flags) for asset in assets]
     if project.key_prefix:
         assets = rename_assets(assets, {each.key: _prefixed(project.key_prefix, each.key) for each in assets})
-    if project.select or project.exclude:
-        assets = only_listed(assets, listed_ids(project))
-    found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest.selectors, manifest)
-    return found
+    return assets
 
 
 def _flagged(asset: Asset, flags: BuildFlags) -> Asset:

@@ -31,11 +31,15 @@ _JINJA = (".sql", ".yml", ".yaml")
 
 
 class Seen(NamedTuple):
-    """One file or folder: when it was last changed, in ns, and its size (-1 for a folder)."""
+    """One file or folder: when it was last changed, in ns, and its size (-1 for a folder).
+
+    `touched` is when the system noted any change of it: unlike `changed`, copying a file does not take it along.
+    """
 
     path: str
     changed: int
     size: int
+    touched: int
 
 
 def files_of(project: DbtProject) -> list[Seen]:
@@ -49,7 +53,7 @@ def files_of(project: DbtProject) -> list[Seen]:
             stat = path.stat()
         except OSError:
             continue
-        found.append(Seen(str(path), stat.st_mtime_ns, stat.st_size))
+        found.append(Seen(str(path), stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns))
     logs = project.project_dir / str(project.settings.get("log-path") or "logs")
     # By their real paths: a package may be a link to a folder that the project itself is in.
     skipped = {os.path.realpath(folder) for folder in (project.target_path, logs)}
@@ -80,7 +84,8 @@ def _walk(start: Path, skipped: set[str], walked: set[str]) -> Iterator[Seen]:
             if real in walked or real in skipped:
                 continue
             walked.add(real)
-            yield Seen(folder, Path(folder).stat().st_mtime_ns, -1)
+            stat = Path(folder).stat()
+            yield Seen(folder, stat.st_mtime_ns, -1, stat.st_ctime_ns)
             entries = list(os.scandir(folder))
         except OSError:
             continue
@@ -92,7 +97,7 @@ def _walk(start: Path, skipped: set[str], walked: set[str]) -> Iterator[Seen]:
                     stat = entry.stat()
                 except OSError:
                     continue
-                yield Seen(entry.path, stat.st_mtime_ns, stat.st_size)
+                yield Seen(entry.path, stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns)
             elif entry.is_dir() and entry.name not in ("__pycache__", "node_modules"):
                 waiting.append(entry.path)
 
@@ -118,9 +123,9 @@ def env_vars_of(seen: Iterable[Seen]) -> list[str]:
     return sorted(found)
 
 
-def files_digest(seen: Iterable[Seen]) -> str:
-    """Return a hash of the files among `seen`: their paths, times and sizes."""
+def files_digest(seen: Iterable[Seen], exact: bool = False) -> str:
+    """Return a hash of the files among `seen`: their paths, times and sizes; `exact`: also when they were touched."""
     digest = blake2b(digest_size=16)
     for each in sorted(each for each in seen if each.size >= 0):
-        digest.update(f"{each.path}\0{each.changed}\0{each.size}\n".encode())
+        digest.update(f"{each.path}\0{each.changed}\0{each.size}\0{each.touched if exact else ''}\n".encode())
     return digest.hexdigest()

@@ -2,17 +2,21 @@
 
 A manifest that assetry had made is accompanied by a stamp, ``assetry.json`` in dbt's target folder: what the files
 were, which options held, and the environment variables that the files name. It is true as long as all are the same. One
-that the user's own dbt made has no stamp: it is true when it is younger than every file and folder dbt reads, no option
-asks for another target than dbt's own choice, and no file reads the environment, which may have been another one.
+that the user's own dbt made has no stamp: it is true when that dbt began after the last change of every file and folder
+that dbt reads (an older file that was copied over one is a change), no option asks for another target than dbt's own
+choice, and no file reads the environment, which may have been another one.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from assetry.plugin import IntegrationError
@@ -23,20 +27,24 @@ from assetry_dbt.project.profile import UnknownJinjaError, read_yaml
 from assetry_dbt.project.project import DbtProject
 
 STAMP = "assetry.json"
+#: In the metadata, with which a manifest begins; dbt before 1.10 tells only when it had read the project.
+_BEGAN = re.compile(rb'"(?:invocation_started_at|generated_at)": ?"([^"]+)"(?!.*"invocation_started_at")', re.DOTALL)
 
 
-def ensure_manifest(project: DbtProject) -> None:
+def ensure_manifest(project: DbtProject) -> list[Seen]:
     """Make dbt parse `project` when its manifest is missing or no longer true; a given `manifest` is never touched.
 
-    Raises `IntegrationError` with dbt's own message when dbt cannot parse the project.
+    Return what the project's files were before; nothing for a given manifest. Raises `IntegrationError` with dbt's own
+    message when dbt cannot parse the project.
     """
     if project.manifest is not None:
-        return
+        return []
     seen = files_of(project)
     if outdated(project, seen) is not None:
         make_manifest(project, seen)
     elif read_stamp(project).get("manifest") != manifest_made(project):
         write_stamp(project, seen)  # so that its files need not be searched again
+    return seen
 
 
 def make_manifest(project: DbtProject, seen: Iterable[Seen]) -> None:
@@ -67,10 +75,21 @@ def outdated(project: DbtProject, seen: Iterable[Seen]) -> str | None:
         return None if stamp.get("files") == files_digest(seen) else "files changed"
     if project.profile or project.target or project.vars:
         return "it was made without the options of this integration"
-    later = next((each.path for each in seen if each.changed >= made.st_mtime_ns), None)
+    began = min(made.st_mtime_ns, _began(project.manifest_path) or made.st_mtime_ns)
+    later = next((each.path for each in seen if each.changed >= began or each.touched > made.st_ctime_ns), None)
     if later is not None:
         return f"{os.path.relpath(later, project.project_dir)} is newer"
     return "it may have been made with other environment variables" if env_vars_of(seen) else None
+
+
+def _began(manifest: Path) -> int | None:
+    """Return when the dbt began that wrote a manifest, in ns: what changed later it may not have read."""
+    try:
+        with manifest.open("rb") as file:
+            found = _BEGAN.search(file.read(4096))
+        return int(datetime.fromisoformat(found[1].decode()).timestamp() * 1e9) if found else None
+    except (OSError, ValueError):
+        return None
 
 
 @contextmanager

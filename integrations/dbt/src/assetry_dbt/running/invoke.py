@@ -14,10 +14,11 @@ from assetry.plugin import AssetKey, Event, IntegrationError, Invocation, Materi
 from assetry_dbt.loading import loaded
 from assetry_dbt.project.flags import widening
 from assetry_dbt.project.project import DbtProject
+from assetry_dbt.running.built_code import BuiltCode
 from assetry_dbt.running.engine import choose
 from assetry_dbt.running.errors import fault
 from assetry_dbt.running.events import Story
-from assetry_dbt.running.reports import read_run_results
+from assetry_dbt.running.reports import NodeFinished, NodeStarted, read_run_results
 from assetry_dbt.running.unmade_batches import latest, read_unmade, write_unmade
 from assetry_dbt.selecting.search import Selection, selection_for
 
@@ -36,16 +37,23 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
             where=str(project.project_dir),
             hint="Point its option project_dir at the folder of the dbt project.",
         )
-    index = loaded(invocation.integration).index
+    known = loaded(invocation.integration)
+    index, built = known.index, BuiltCode(project, invocation, known.files)
     selection = selection_for(index, invocation)
     args = build_arguments(project, selection, invocation.full_refresh, context.options.get("threads"))
     nearby = (*invocation.assets, *invocation.inputs, *invocation.also)
     flagged = {asset.key: asset.metadata["flags"] for asset in invocation.assets if "flags" in asset.metadata}
     unmade = read_unmade(project.target_path)
     story = Story(invocation, *_shown(project), partial(_test_of, index, nearby), unmade.batches)
+
+    def told(event: Event) -> Event:
+        return built.told(_flagged(event, flagged))
+
     with closing(choose(project).run(args, lambda: context.cancelled)) as reports:
         for report in reports:
-            yield from (_flagged(event, flagged) for event in story.tell(report))
+            if isinstance(report, (NodeStarted, NodeFinished)):
+                yield from built.look()
+            yield from map(told, story.tell(report))
     ended = story.ended
     if ended is None:
         return
@@ -55,9 +63,9 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         write_unmade(project.target_path, unmade)
         results |= unmade.outcomes(each for each, made in results.items() if made.status == "success")
     if ended.error is not None:
-        yield from (_flagged(event, flagged) for event in story.known(results))
+        yield from map(told, story.known(results))
         raise fault(project, "build", ended.error)
-    yield from (_flagged(event, flagged) for event in story.rest(results))
+    yield from map(told, story.rest(results))
     trouble = story.trouble()
     if trouble is not None:
         text = f"dbt build of {project.name!r} failed: {trouble.text}"
