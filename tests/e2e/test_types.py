@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from assetry.errors import ValueStoreError
@@ -85,7 +87,10 @@ def test_what_one_library_gives_another_gets_as_it_is_or_not_at_all(library: str
                 continue
             # Arrow keeps pandas' own types, and shows them only as what they are made of.
             if not kind(back).startswith("extension<pandas."):
-                assert cells(back) == cells(make()), f"{library} {dtype} as {other}"
+                missing = "pandas" in (library, other)
+                assert cells(back, nan_is_missing=missing) == cells(make(), nan_is_missing=missing), (
+                    f"{library} {dtype} as {other}"
+                )
 
 
 # -- it would notice ---------------------------------------------------------------------------------------------
@@ -108,6 +113,25 @@ def test_a_value_that_has_changed_is_seen(one: list[Any], other: list[Any]) -> N
     first, second = (pd.DataFrame({"x": pd.Series(each, dtype="object")}) for each in (one, other))
     assert cells(first) != cells(second)
     assert cells(first) == cells(first.copy())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(float("nan"), None), (-0.0, 0.0), ([float("nan")], [None]), ([-0.0], [0.0])]
+)
+def test_nan_and_minus_zero_are_values_of_their_own(one: Any, other: Any) -> None:
+    kind = pa.list_(pa.float64()) if isinstance(one, list) else pa.float64()
+    first, second = (pa.table({"x": pa.array([each], kind)}) for each in (one, other))
+    assert cells(first) != cells(second)
+    assert cells(first) == cells(first)
+    assert cells(pl.from_arrow(first)) != cells(pl.from_arrow(second))
+    if -0.0 in (one, one[0] if isinstance(one, list) else one):
+        assert cells(first.to_pandas()) != cells(second.to_pandas())
+
+
+def test_decimal_nan_and_sets_are_not_what_they_would_become() -> None:
+    for one, other in ((Decimal("NaN"), None), ({1}, [1])):
+        first, second = (pd.DataFrame({"x": pd.Series([each], dtype="object")}) for each in (one, other))
+        assert cells(first) != cells(second)
 
 
 def test_a_place_that_changes_values_is_seen(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -37,6 +38,14 @@ def column(*values: Any) -> pd.DataFrame:
         (column(pd.Timestamp(1)), "has nanoseconds in Python objects"),
         (column(pd.Timedelta(1)), "has nanoseconds in Python objects"),
         (column(np.array([1]), np.array([True])), "column 'x' cannot be kept"),
+        (column({1}, None, {2}), "has sets, which would come back as lists"),
+        (column([{1}], [{2}]), "has sets, .* in its lists"),
+        (column({"a": 1}.values()), "has sets, which would come back as lists"),
+        (column(namedtuple("Point", "x y")(1, 2)), "has named tuples"),
+        (column(Decimal("NaN"), Decimal("1.1")), r"has Decimal\('NaN'\)"),
+        (column(Decimal("sNaN")), r"has Decimal\('NaN'\)"),
+        (column(1, Decimal("NaN")), r"has Decimal\('NaN'\)"),
+        (column({"a": Decimal("NaN")}), r"has Decimal\('NaN'\).* under 'a'"),
         (column(1j), "column 'x' cannot be kept"),
         (pd.DataFrame({"x": pd.Categorical([DAY, NOON], [DAY, NOON])}), "mixes date and datetime"),
         (column("\ud800"), "column 'x' cannot be kept"),

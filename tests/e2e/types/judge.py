@@ -23,6 +23,8 @@ from assetry.types.assets import Asset
 from tests.e2e.types.subjects import SUBJECTS
 
 PAGE = Path(__file__).parents[3] / "docs" / "types.md"
+#: How the numbers are shown that no fraction is.
+NAN, MINUS_ZERO = ("number", "NaN"), ("number", "-0.0")
 FORMS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "Arrow": pa.Table}
 PLACES = ("Parquet", "DuckDB", "PostgreSQL", "memory")
 
@@ -58,8 +60,24 @@ def kind(frame: Any) -> str:
     return dtype.replace("time_unit=", "").replace("time_zone=", "").replace(", None)", ")").replace("'", "")
 
 
-def cells(frame: Any) -> list[Any]:
-    """Return the values of the column in a form in which equal ones are equal, whatever their types."""
+def cells(frame: Any, *, nan_is_missing: bool = False) -> list[Any]:
+    """Return the values of the column in a form in which equal ones are equal, whatever their types.
+
+    To pandas, and where it was asked before, NaN is a missing value; to the other libraries it is one of its own.
+    """
+    found = _cells(frame)
+    return _without_nan(found) if nan_is_missing or isinstance(frame, pd.DataFrame) else found
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    return None if value == NAN else value
+
+
+def _cells(frame: Any) -> list[Any]:
     if isinstance(frame, pa.Table):
         column = frame["x"]
         if pa.types.is_timestamp(column.type) or pa.types.is_duration(column.type) or pa.types.is_time(column.type):
@@ -86,6 +104,8 @@ def plain(value: Any) -> Any:
     """Return one value in a form in which equal ones are equal; the kinds that stay apart are named."""
     if isinstance(value, list) and value and all(isinstance(each, tuple) and len(each) == 2 for each in value):
         return {key: plain(each) for key, each in value}  # a map, as pandas shows it
+    if isinstance(value, (set, frozenset)):
+        return ("set", sorted(map(repr, value)))
     if isinstance(value, (list, tuple, np.ndarray)) and not hasattr(value, "months"):
         return [plain(each) for each in value]
     if isinstance(value, Mapping):
@@ -95,8 +115,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, (bool, np.bool_)):
         return ("bool", bool(value))
     if isinstance(value, (int, float, Decimal, np.integer, np.floating)) and not isinstance(value, np.timedelta64):
+        if isinstance(value, Decimal) and value.is_nan():
+            return ("Decimal", "NaN")  # that is no missing value, to pandas neither
         if math.isnan(value):
-            return None  # to pandas a missing number; the others are looked at in their own library
+            return NAN
+        if value == 0 and isinstance(value, (float, np.floating)) and math.copysign(1, value) < 0:
+            return MINUS_ZERO
         return Fraction(
             value if isinstance(value, (int, Decimal)) else value.item() if hasattr(value, "item") else value
         )

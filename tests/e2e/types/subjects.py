@@ -41,8 +41,9 @@ def pandas_subjects() -> Subjects:
         found[name] = pandas_frame([low, high], name)
         nullable = name.replace("int", "Int").replace("uI", "UI")
         found[nullable] = pandas_frame([low, None, high], nullable)
-    for name, values in {"float16": [0.5, None, -2.0], "float32": [0.1, None, 3e38], "float64": [0.1, None, -1e308],
-                         "Float32": [0.1, None, 3e38], "Float64": [0.1, None, -1e308]}.items():  # fmt: skip
+    for name, values in {"float16": [0.5, None, -2.0], "float32": [0.1, None, 3e38],
+                         "float64": [0.1, None, -1e308, -0.0],
+                         "Float32": [0.1, None, 3e38], "Float64": [0.1, None, -1e308, -0.0]}.items():  # fmt: skip
         found[name] = pandas_frame(values, name)
     found["complex128"] = pandas_frame([1j])
     for name in ("str", "string", "string[pyarrow]"):
@@ -92,6 +93,12 @@ OBJECTS: dict[str, list[Any]] = {
     "list of text": [["a", None], None],
     "list of datetime with a zone": [[AT.replace(tzinfo=UTC)], None],
     "dict": [{"a": 2**53 + 1, "b": "x"}, None, {"a": None, "b": None}],
+    "set of int": [{1}, None],
+    "tuple of int": [(1, 2), None],
+    "Decimal with NaN": [Decimal("1.5"), Decimal("NaN")],
+    "list of UUID": [[UUID, None], None],
+    "dict of datetime64[ns]": [{"a": np.datetime64(5000, "ns")}, {"a": None}],
+    "dict of timedelta64[ns]": [{"a": np.timedelta64(5000, "ns")}, {"a": None}],
     "dict of different keys": [{"a": 1}, {"b": 2}],
     "text and bytes": ["a", b"b"],
     "text and int": ["a", 1],
@@ -120,8 +127,8 @@ def polars_subjects() -> Subjects:
     add([2**100, None], pl.Int128)
     add([2**100, None], pl.UInt128)
     add([0.5, None], pl.Float16)
-    add([0.1, None, float("nan")], pl.Float32)
-    add([0.1, None, float("nan"), -1e308], pl.Float64)
+    add([0.1, None, float("nan"), -0.0, 0.0], pl.Float32)
+    add([0.1, None, float("nan"), -1e308, -0.0, 0.0], pl.Float64)
     add(EXACT, pl.Decimal(38, 2))
     add(["", None, "ünïcödé"], pl.String)
     add([b"a\0", None, b""], pl.Binary)
@@ -146,6 +153,8 @@ def polars_subjects() -> Subjects:
     add([[timedelta(1)], None], pl.List(pl.Duration("us")))
     add([[1, 2], None], pl.Array(pl.Int8, 2))
     add([{"a": 2**53 + 1, "b": "x"}, {"a": None, "b": None}], pl.Struct({"a": pl.Int64, "b": pl.String}))
+    add([{"a": AT}, {"a": None}], pl.Struct({"a": pl.Datetime("ns")}))
+    add([[{"a": SPAN}], None], pl.List(pl.Struct({"a": pl.Duration("ns")})))
     add([object()], pl.Object)
     add([None, None], pl.Null)
     return found
@@ -174,6 +183,8 @@ def arrow_subjects() -> Subjects:
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.duration("ns"), pa.time64("ns")):
         found[f"{kind} with nanoseconds"] = pa.array([1, None], pa.int64()).cast(kind)
     found["duration[us] of 100 000 years"] = pa.array([2**61 + 1, None], pa.int64()).cast(pa.duration("us"))
+    uuids = pa.array([UUID.bytes, None, UUID.bytes], pa.uuid())
+    found["list<item: extension<arrow.uuid>>"] = pa.ListArray.from_arrays([0, 2, 3], uuids)
     text = pa.array(["a", None, "b"])
     found["dictionary of string"] = text.dictionary_encode()
     found["dictionary of string_view"] = pa.DictionaryArray.from_arrays(
@@ -205,8 +216,9 @@ def _typed() -> list[tuple[Any, list[Any]]]:
         (pa.bool_(), [True, None, False]),
         *whole,
         (pa.float16(), [0.5, None]),
-        (pa.float32(), [0.1, None, float("nan")]),
-        (pa.float64(), [0.1, None, float("nan")]),
+        (pa.float32(), [0.1, None, float("nan"), -0.0, 0.0]),
+        (pa.float64(), [0.1, None, float("nan"), -0.0, 0.0]),
+        (pa.list_(pa.float64()), [[0.1, None, float("nan"), -0.0], None]),
         (pa.decimal32(5, 1), [Decimal("1.5"), None]),
         (pa.decimal64(15, 1), [Decimal("1.5"), None]),
         (pa.decimal128(38, 2), EXACT),
@@ -240,6 +252,7 @@ def _typed() -> list[tuple[Any, list[Any]]]:
         (pa.struct([("a", pa.int64()), ("b", pa.string())]), [{"a": 2**53 + 1, "b": None}, None]),
         (pa.struct([]), [{}]),
         (pa.map_(pa.string(), pa.int64()), [[("a", 1)], None]),
+        (pa.map_(pa.string(), pa.timestamp("ns")), [[("a", pd.Timestamp(5000))], None]),
         (pa.uuid(), [UUID.bytes, None]),
         (pa.json_(pa.string()), ['{"a": 1}', None]),
         (pa.bool8(), [1, None]),

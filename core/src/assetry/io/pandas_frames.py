@@ -25,6 +25,7 @@ _KINDS = {
     **dict.fromkeys(("list", "tuple", "ndarray"), "list"),
     **dict.fromkeys(("timedelta", "timedelta64"), "timedelta"),
     **dict.fromkeys(("bytes", "bytearray"), "bytes"),
+    **dict.fromkeys(("set", "dict_values"), "set"),
     **{each: each for each in ("str", "date", "datetime", "time", "dict", "datetime64")},
 }
 #: Values that are missing ones, by class.
@@ -162,7 +163,21 @@ def _changed_dicts(values: Sequence[Any]) -> str | None:
     return None
 
 
+def _changed_numbers(values: Sequence[Any]) -> str | None:
+    if any(each.__name__ == "Decimal" for each in set(map(type, values))) and any(
+        each.is_nan() for each in values if type(each).__name__ == "Decimal"
+    ):
+        return "has Decimal('NaN'), which would come back as None (give None for a missing value)"
+    return None
+
+
+def _changed_sets(_: Sequence[Any]) -> str:
+    return "has sets, which would come back as lists (make them lists: map(sorted), map(list))"
+
+
 def _changed_lists(values: Sequence[Any]) -> str | None:
+    if any(hasattr(each, "_fields") for each in set(map(type, values))):
+        return "has named tuples, which would come back without their names (make them dicts: each._asdict())"
     if all(getattr(getattr(each, "dtype", None), "kind", "O") != "O" for each in values):
         return None if len({each.dtype.kind for each in values} - set("iuf")) <= 1 else "has lists of different types"
     why = changed(list(itertools.chain.from_iterable(values)))
@@ -170,6 +185,8 @@ def _changed_lists(values: Sequence[Any]) -> str | None:
 
 
 _CHANGES = {
+    "number": _changed_numbers,
+    "set": _changed_sets,
     "datetime": _changed_times,
     "timedelta": _finer,
     "time": _changed_hours,
