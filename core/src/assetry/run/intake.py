@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from assetry.errors import error_words
-from assetry.types.codec import plain
+from assetry.types.codec import is_unicode, plain
 from assetry.types.events import Checked, Event, Failed, Log, Materialized, Skipped
 from assetry.types.fields import misfit
 
@@ -62,7 +62,7 @@ def _half_a_character(event: Event) -> str | None:
     """Return which name in `event` is not Unicode, so that it could not be found again; other texts are escaped."""
     for name in ("token", "partition", "check"):
         text = getattr(event, name, None)
-        if text and not text.isascii() and not _is_unicode(text):
+        if text and not text.isascii() and not is_unicode(text):
             return f"{name} has half a character, which is not Unicode"
     return None
 
@@ -74,20 +74,12 @@ def _shown(value: Any) -> str:
         return f"{type(value).__name__} (it cannot be shown)"
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _instead(event: Event, said: str) -> Event:
     """Return what is told in place of an event that cannot be taken."""
     key = getattr(event, "key", None)
     partition = getattr(event, "partition", None)
     if isinstance(event, (Materialized, Failed, Skipped)) and key is not None:
         return Failed(key, said, _BLAME, partition=partition if isinstance(partition, str) else None)
-    if isinstance(event, Checked) and isinstance(event.check, str) and _is_unicode(event.check):
+    if isinstance(event, Checked) and isinstance(event.check, str) and is_unicode(event.check):
         return Checked(event.key, event.check, False, "error", f"{said} {_BLAME}")
     return Log(f"{said} {_BLAME}", "error", key)

@@ -85,6 +85,19 @@ def plain(value: Any, depth: int = 0) -> Any:
 _PLAIN = frozenset((str, int, float, bool))
 
 
+def is_unicode(text: str) -> bool:
+    r"""Tell whether `text` is whole characters; what was decoded leniently may have halves.
+
+    >>> is_unicode("é"), is_unicode("caf\udce9")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _dataclass_to_json(value: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     tag = getattr(type(value), "json_tag", None)

@@ -11,7 +11,7 @@ from typing import Any
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.status.staleness import STATUS_NAMES, Status
 from assetry.types.assets import Asset
-from assetry.types.codec import to_json
+from assetry.types.codec import is_unicode, to_json
 from assetry.types.events import Checked, Event
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.records import Attempt, EventRecord, RunInfo
@@ -177,7 +177,7 @@ def json_text(value: Any, *, unicode: bool = True, indent: int | None = None) ->
     except ValueError:
         value = _finite(value)
         text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False, indent=indent)
-    return text if _is_text(text) else json.dumps(value, allow_nan=False, indent=indent)
+    return text if is_unicode(text) else json.dumps(value, allow_nan=False, indent=indent)
 
 
 def _finite(value: Any) -> Any:
@@ -188,14 +188,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def run_to_json(run: RunInfo) -> dict[str, Any]:

@@ -134,14 +134,19 @@ class DbtProject:
         given: list[str] = ["--project-dir", str(self.project_dir)]
         if self.profiles_dir:
             given += ["--profiles-dir", str(self.profiles_dir)]
+        return (*given, *self._choices(str(self.target_path)))
+
+    def _choices(self, target_path: str) -> list[str]:
+        """Return what makes of a project what is built: profile, target, vars, and where its files go."""
+        given: list[str] = []
         for flag, value in (("--profile", self.profile), ("--target", self.target)):
             if value:
                 given += [flag, value]
         if self.vars:
             given += ["--vars", json.dumps(self.vars)]
         if self.key_prefix:
-            given += ["--target-path", str(self.target_path)]
-        return tuple(given)
+            given += ["--target-path", target_path]
+        return given
 
     def command(self, selection: Iterable[str] = (), full_refresh: bool = False) -> str:
         """Return the `dbt build` with these selection arguments, as one would type it in the project's folder.
@@ -152,14 +157,8 @@ class DbtProject:
         >>> shop.command(("--select", "fqn:s.staging.*"))
         "dbt build --target prod --select 'fqn:s.staging.*'"
         """
-        given = [self.dbt_executable or "dbt", "build"]
-        for flag, value in (("--profile", self.profile), ("--target", self.target)):
-            if value:
-                given += [flag, value]
-        if self.vars:
-            given += ["--vars", json.dumps(self.vars)]
-        if self.key_prefix:
-            given += ["--target-path", os.path.relpath(self.target_path, self.project_dir)]
+        choices = self._choices(os.path.relpath(self.target_path, self.project_dir))
+        given = [self.dbt_executable or "dbt", "build", *choices]
         if self.threads:
             given += ["--threads", str(self.threads)]
         flags = BuildFlags.read()
