@@ -95,7 +95,7 @@ def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
     from assetry.python.reach import Reach, bare_text, function_at
     from assetry.python.sources import own_path
 
-    reach = Reach()
+    reach = Reach(function.__module__)
     texts: dict[str, str] = {}
     settings: list[tuple[str, str, str]] = []
     written = inspect.unwrap(function)

@@ -139,8 +139,10 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
     The code version is made of the function's source, of the functions, classes, constants and modules of the project
     that it reaches, in whichever file, and of the values it takes from a function around it: objects by what they are
     made of, tables by their content, and what cannot be written out, such as an open connection, by the modules that
-    make it. The part that changed is named. Comments, docstrings, layout and what is installed do not count. Give
-    `code_version` where the result depends on more.
+    make it. A constant counts with the value it has when the asset is defined, also when that is read from a file or
+    from `os.environ`; not when it is a secret by its name, or comes from the clock or from chance. The part that
+    changed is named. Comments, docstrings, layout and what is installed do not count. Give `code_version` where the
+    result depends on more.
 
     Raises `DefinitionError` for an unknown keyword and for a function that takes ``*args`` or ``**kwargs``.
 

@@ -1,7 +1,8 @@
 """What a function reaches in the project: functions, classes, constants and modules, followed through its source.
 
-The source is read, not the objects: what is imported only when a function runs is found as well, and two looks at the
-same files say the same. Code that is installed, Python's own and assetry's are not followed.
+The source is read: what is imported only when a function runs is found as well, and two looks at the same files say the
+same. Where a constant's text does not say its value, as of one that is read from a file, the value itself is asked.
+Code that is installed, Python's own and assetry's are not followed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import NamedTuple
 
-from assetry.python.sources import FUNCTIONS, Chain, Module, absolute, imported, module_at, module_named, roots, spec_of
+from assetry.python.held import Held, held
+from assetry.python.sources import (
+    FUNCTIONS,
+    Chain,
+    Module,
+    absolute,
+    imported,
+    imported_with,
+    module_at,
+    module_named,
+    roots,
+    spec_of,
+)
 
 
 class Found(NamedTuple):
@@ -33,10 +46,12 @@ class Found(NamedTuple):
 
 
 class Reach:
-    """Everything that is reached from functions of the project, each item read once."""
+    """Everything that is reached from functions of the module `home`, each item read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: str = "") -> None:
+        self.home = home
         self.found: dict[tuple[str, str], Found] = {}
+        self._near: set[str] | None = None
 
     def follow(self, module: Module, function: ast.AST) -> None:
         """Add what a function of `module` refers to, and all that this refers to in turn; not its decorators."""
@@ -60,11 +75,32 @@ class Reach:
             where, chain = waiting.pop()
             for item in _resolved(where, chain):
                 if (item.module.name, item.name) not in self.found:
-                    self.found[item.module.name, item.name] = item
+                    held = self._held(item)
+                    self.found[item.module.name, item.name] = item._replace(text="\n".join((item.text, *held.texts)))
                     visitor = _References(item.module)
                     for statement in item.statements:
                         visitor.visit(statement, {})
                     waiting += [(item.module, each) for each in visitor.found]
+                    waiting += [
+                        (module, tuple(each.__qualname__.split(".")))
+                        for each in (*held.functions, *held.classes)
+                        if (module := module_named(each.__module__)) is not None
+                    ]
+
+    def _held(self, item: Found) -> Held:
+        """Return what a constant or a class holds now, where its text does not say it."""
+        loaded = sys.modules.get(item.module.name)
+        if item.kind not in ("constant", "class") or loaded is None:
+            return Held()
+        if self._near is None:
+            home = module_named(self.home)
+            self._near = {self.home} if home is None else {self.home, *imported_with(home)}
+        # Of a module that is only imported when a function runs, it depends on the others whether it is there yet.
+        return (
+            held(item.statements, item.name, vars(loaded), item.module.root)
+            if item.module.name in self._near
+            else Held()
+        )
 
 
 #: What a name means inside a function: None for its own, else the module and the name that it imports.

@@ -50,7 +50,9 @@ class Module:
 
     def _bind(self, statements: Iterable[ast.stmt]) -> None:
         for statement in statements:
-            if isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
+            if isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While, ast.Match)):
+                for case in getattr(statement, "cases", ()):
+                    self._bind(case.body)
                 for field in ("body", "orelse", "finalbody"):
                     self._bind(getattr(statement, field, ()))
                 for handler in getattr(statement, "handlers", ()):
@@ -89,8 +91,11 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 
 def _stored(statement: ast.stmt) -> Iterator[str]:
     """Yield the names that the targets of a statement name, ``RATES`` for ``RATES["a"] = 1``."""
-    if isinstance(statement, ast.Assign):
+    if isinstance(statement, (ast.Assign, ast.Delete)):
         yield from roots(statement.targets)
+    elif isinstance(statement, ast.Match):
+        captures = (each for case in statement.cases for each in ast.walk(case.pattern))
+        yield from (each.name for each in captures if isinstance(each, (ast.MatchAs, ast.MatchStar)) and each.name)
     elif isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For)):
         yield from roots([statement.target])
     elif isinstance(statement, ast.With):
@@ -179,3 +184,29 @@ def absolute(node: ast.ImportFrom, module: Module) -> str:
     package = module.package.split(".")
     base = ".".join(package[: len(package) - node.level + 1])
     return f"{base}.{node.module}" if node.module else base
+
+
+def imported_with(module: Module) -> set[str]:
+    """Return the modules of the project that are imported with a module: those that its top imports, and so on."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        where = waiting.pop()
+        for statements in where.bindings.values():
+            for name in (each for statement in statements for each in _modules(statement, where)):
+                if name not in found and (there := module_named(name)) is not None:
+                    found.add(name)
+                    waiting.append(there)
+    return found
+
+
+def _modules(statement: ast.stmt, module: Module) -> Iterator[str]:
+    """Yield the names under which a statement may import modules, with the packages that these are in."""
+    names: list[str] = []
+    if isinstance(statement, ast.Import):
+        names = [alias.name for alias in statement.names]
+    elif isinstance(statement, ast.ImportFrom):
+        names = [f"{absolute(statement, module)}.{alias.name}" for alias in statement.names]
+    for name in names:
+        parts = name.split(".")
+        yield from (".".join(parts[: end + 1]) for end in range(len(parts)))

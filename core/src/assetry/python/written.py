@@ -20,6 +20,8 @@ from assetry.io.frames import frame_name, to_arrow
 #: Modules whose values say all about themselves as text.
 _PLAIN = {"datetime", "decimal", "fractions", "uuid", "zoneinfo", "ipaddress"}
 
+_BASES: tuple[Any, ...] = (dict, list, tuple, set, frozenset, str, bytes, int, float)
+
 
 class UntoldError(Exception):
     """A value cannot be written out."""
@@ -126,9 +128,12 @@ class Writer:
         inner = inspect.unwrap(value) if hasattr(value, "__wrapped__") else None
         if inspect.isfunction(inner):
             self.functions.append(inner)
-        if dataclasses.is_dataclass(value):
-            fields = {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
+        fields = _fields(value)
+        if fields is not None:
             return f"{self._class(type(value))}({self.text(fields)})"
+        base = next((each for each in _BASES if isinstance(value, each)), None) if self.plain else None
+        if base is not None:
+            return f"{self._class(type(value))}({self.text(base(value))})"
         if self.plain:
             return f"a {type(value).__qualname__}"
         return self._object(value)
@@ -160,6 +165,21 @@ class Writer:
         except ValueError:  # on another drive
             return text
         return text if os.path.dirname(shared) == shared else os.path.relpath(text, self.root)  # noqa: PTH120
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    """Return what a value of a class that lists its fields holds."""
+    kind = type(value)
+    if isinstance(value, types.SimpleNamespace):
+        return dict(vars(value))
+    names: Iterable[str] = getattr(kind, "_fields", ()) if isinstance(value, tuple) else ()
+    if dataclasses.is_dataclass(value):
+        names = [each.name for each in dataclasses.fields(value)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [each.name for each in kind.__attrs_attrs__]
+    elif hasattr(kind, "__pydantic_fields__"):
+        names = list(kind.__pydantic_fields__)
+    return {name: getattr(value, name, None) for name in names} if names else None
 
 
 def _digest(data: bytes) -> str:
