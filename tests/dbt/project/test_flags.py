@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from assetry_dbt.project.flags import BuildFlags, from_environment, widening
+from assetry_dbt.project.flags import BuildFlags, from_environment, warnings_fail, widening
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +61,28 @@ def test_the_longer_name_counts_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert from_environment("TARGET") == "dev"
     monkeypatch.setenv("DBT_ENGINE_TARGET", "prod")
     assert from_environment("TARGET") == "prod"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "expected"),
+    [
+        ({}, {}, False),
+        ({"warn_error": True}, {}, True),
+        ({"warn_error": True}, {"DBT_WARN_ERROR": "0"}, False),
+        ({}, {"DBT_WARN_ERROR": "true"}, True),
+        ({"warn_error_options": {"error": "all"}}, {}, True),
+        ({"warn_error_options": {"include": ["LogTestResult"]}}, {}, True),
+        ({"warn_error_options": {"error": ["NoNodesForSelectionCriteria"]}}, {}, False),
+        ({"warn_error_options": {"error": "all", "silence": ["LogTestResult"]}}, {}, False),
+        ({}, {"DBT_WARN_ERROR_OPTIONS": "{error: '*'}"}, True),
+        ({"warn_error_options": {"error": "all"}}, {"DBT_WARN_ERROR_OPTIONS": "{error: []}"}, False),
+    ],
+)
+def test_a_warning_may_be_a_failure(
+    flags: dict[str, object], environment: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DBT_WARN_ERROR", "DBT_WARN_ERROR_OPTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert warnings_fail({"flags": flags}) is expected

@@ -260,3 +260,24 @@ def test_what_changed_after_the_plan_is_recorded_as_it_was_built(happenings: Cal
     assert warning.endswith("recorded so: happenings/a.")
     again = bench.run_invocation(bench.invocation("raw", "a", checks=False))
     assert [event.code_version for event in again if isinstance(event, Materialized)] == [None, None]
+
+
+def test_a_missing_environment_variable_is_named_with_the_file_that_reads_it(happenings: Callable[..., Any]) -> None:
+    bench = happenings()
+    model = bench.folder / "models" / "c.sql"
+    model.write_text("-- c\nselect '{{ env_var(\"REPORT_OWNR\") }}' as owner\n")
+    with pytest.raises(IntegrationError) as caught:
+        bench.parse()
+    assert f"{model}:2" in str(caught.value)
+    assert "Set REPORT_OWNR, or give it a default" in str(caught.value)
+
+
+def test_a_test_that_warns_gates_where_dbt_fails_it(happenings: Callable[..., Any]) -> None:
+    bench = happenings()
+    with (bench.folder / "dbt_project.yml").open("a") as file:
+        file.write("flags: {warn_error_options: {error: [LogTestResult]}}\n")
+    events = bench.run("raw", "a", "b")
+    (failed,) = [event for event in events if isinstance(event, Checked) and not event.passed]
+    (b,) = [asset for asset in bench.assets() if asset.key.name == "b"]
+    assert (failed.check, failed.severity) == ("b_v_known", "error")
+    assert {check.name: check.severity for check in b.checks}["b_v_known"] == "error"

@@ -17,7 +17,7 @@ from assetry_dbt.manifest.left_out import left_out_tests
 from assetry_dbt.manifest.manifest import Manifest, read_manifest
 from assetry_dbt.project.dbt_ls import listed_ids, only_listed
 from assetry_dbt.project.files import files_digest, files_of
-from assetry_dbt.project.flags import BuildFlags
+from assetry_dbt.project.flags import BuildFlags, warnings_fail
 from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
 from assetry_dbt.project.profile import read_yaml
 from assetry_dbt.project.project import DbtProject
@@ -162,7 +162,7 @@ def loaded(integration: Integration) -> Loaded:
 
 def _placement(manifest: Manifest, integration: Integration, project: DbtProject) -> Placement:
     name = project_name(manifest, project.name)
-    return Placement(integration, name, project.target_name(), project.packages_path)
+    return Placement(integration, name, project.target_name(), project.packages_path, warnings_fail(project.settings))
 
 
 def _surroundings(project: DbtProject) -> Surroundings:

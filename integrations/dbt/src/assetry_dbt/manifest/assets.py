@@ -33,12 +33,16 @@ _NO_CHECKS: tuple[Check, ...] = ()
 
 
 class Placement(NamedTuple):
-    """What is the same for all assets of one project: `target` is in their spec, `packages` where they install."""
+    """What is the same for all assets of one project: `target` is in their spec, `packages` where they install.
+
+    `warnings_fail` tells that dbt fails a test that would only warn.
+    """
 
     integration: Integration | None = None
     project: str = ""
     target: str | None = None
     packages: str = "dbt_packages"
+    warnings_fail: bool = False
 
 
 def assets_of(manifest: Manifest, placement: Placement, codes: CodeVersions) -> list[Asset]:
@@ -184,7 +188,8 @@ class _Translation:
         parents = self.upstream(node.upstream)
         home = self.home(node, parents)
         others = tuple([self.keys[parent] for parent in parents if parent != home]) if len(parents) > 1 else ()
-        severity = "warn" if str(node.config.get("severity") or "").lower() == "warn" else "error"
+        warns = str(node.config.get("severity") or "").lower() == "warn" and not self.place.warnings_fail
+        severity = "warn" if warns else "error"
         self.put(home or f"{node.package_name}/tests", self.check(node, severity, others, self.facets.test(node)))
 
     def home(self, node: Node, parents: tuple[str, ...]) -> str | None:

@@ -123,6 +123,23 @@ def env_vars_of(seen: Iterable[Seen]) -> list[str]:
     return sorted(found)
 
 
+def place_of_env_var(project: DbtProject, name: str) -> str | None:
+    """Return ``file:line`` of the first place in the project that reads an environment variable."""
+    named = re.compile(rb"""\benv_var\s*\([^)]*['"]""" + re.escape(name.encode()) + rb"""['"]""")
+    for each in files_of(project):
+        if each.size < 0 or not each.path.endswith(_JINJA):
+            continue
+        try:
+            data = Path(each.path).read_bytes()
+        except OSError:
+            continue
+        found = named.search(data)
+        if found:
+            line = data[: found.start()].count(b"\n") + 1
+            return f"{each.path}:{line}"
+    return None
+
+
 def files_digest(seen: Iterable[Seen], exact: bool = False) -> str:
     """Return a hash of the files among `seen`: their paths, times and sizes; `exact`: also when they were touched."""
     digest = blake2b(digest_size=16)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 #: Flags without a value, and with one, that change what is in a table.
 _SWITCHES = ("EMPTY", "DEFER", "FAVOR_STATE")
@@ -16,6 +17,8 @@ _VALUES = ("SAMPLE", "STATE", "DEFER_STATE")
 _WINDOW = ("EVENT_TIME_START", "EVENT_TIME_END")
 #: These mean nothing but beside `DEFER`.
 _OF_DEFER = frozenset({"FAVOR_STATE", "STATE", "DEFER_STATE"})
+#: dbt's name for the warning of a test.
+_TEST_RESULT = "LogTestResult"
 _YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
@@ -74,6 +77,34 @@ def widening(resource_types: Sequence[str] = ()) -> tuple[str, ...]:
     # Nothing is ever built of these; what the command line says takes the place of what the environment says.
     none = ("--exclude-resource-type", "analysis") if from_environment("EXCLUDE_RESOURCE_TYPES") else ()
     return (*every, *none)
+
+
+def warnings_fail(settings: Mapping[str, Any]) -> bool:
+    """Tell whether dbt fails a test that only warns; `settings` are dbt_project.yml, the environment goes before them.
+
+    >>> warnings_fail({"flags": {"warn_error": True}}), warnings_fail({})
+    (True, False)
+    >>> warnings_fail({"flags": {"warn_error_options": {"error": "all", "warn": ["LogTestResult"]}}})
+    False
+    """
+    given = settings.get("flags")
+    flags = given if isinstance(given, Mapping) else {}
+    if _is_set("WARN_ERROR") if from_environment("WARN_ERROR") else flags.get("warn_error") is True:
+        return True
+    options: Any = flags.get("warn_error_options")
+    written = from_environment("WARN_ERROR_OPTIONS")
+    if written:
+        import yaml
+
+        try:
+            options = yaml.safe_load(written)
+        except yaml.YAMLError:
+            return False  # dbt itself refuses it
+    if not isinstance(options, Mapping):
+        return False
+    errors = options.get("error", options.get("include")) or ()
+    spared = [*(options.get("warn", options.get("exclude")) or ()), *(options.get("silence") or ())]
+    return (errors in ("all", "*") or _TEST_RESULT in errors) and _TEST_RESULT not in spared
 
 
 def _is_set(name: str) -> bool:

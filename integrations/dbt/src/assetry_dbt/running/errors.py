@@ -1,12 +1,16 @@
-"""What broke dbt, as an error for people: dbt's own message once, who is to blame, and the next step. Pure."""
+"""What broke dbt, as an error for people: dbt's own message once, who is to blame, and the next step.
+
+Pure, but for the search of the project's files where dbt does not say which one it means.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from assetry.plugin import AssetryError, IntegrationError, RunError
+from assetry.plugin import AssetryError, IntegrationError, RunError, near_names
 
 if TYPE_CHECKING:
     from assetry_dbt.project.project import DbtProject
@@ -16,6 +20,7 @@ _LOCKED = re.compile(
 )
 _CONFIGURED = re.compile(r"Can't open a connection to same database file with a different configuration")
 _ADAPTER = re.compile(r"(?:Could not find adapter type |No module named 'dbt\.adapters\.)(?P<adapter>\w+)")
+_ENV_VAR = re.compile(r"Env var required but not provided: '(?P<name>\w+)'")
 _DEPS = re.compile(r"[Rr]un [\"'`]?dbt deps")
 _PROFILE = re.compile(r"profiles?\.yml|Could not find profile|does not have a target named|Credentials in profile")
 _VERSION = re.compile(r"require-dbt-version|requires? one of")
@@ -114,6 +119,18 @@ def _adapter(broke: Break) -> AssetryError:
     )
 
 
+def _env_var(broke: Break) -> AssetryError:
+    from assetry_dbt.project.files import place_of_env_var
+
+    name = broke.found["name"]
+    return IntegrationError(
+        f"dbt project {broke.project.name!r} needs the environment variable {name}, which is not set.",
+        where=place_of_env_var(broke.project, name) or broke.where,
+        near=near_names(name, os.environ),
+        hint=f"Set {name}, or give it a default: env_var('{name}', '…').",
+    )
+
+
 def _says(kind: type[AssetryError], hint: str) -> Callable[[Break], AssetryError]:
     def make(broke: Break) -> AssetryError:
         message = f"dbt {broke.command} of {broke.project.name!r} broke: {broke.text}"
@@ -126,6 +143,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[Break], AssetryError]], ...] = (
     (_LOCKED, _locked),
     (_CONFIGURED, _configured),
     (_ADAPTER, _adapter),
+    (_ENV_VAR, _env_var),
     (_DEPS, _says(IntegrationError, "Install the project's packages: dbt deps --project-dir {dir}")),
     (_PROFILE, _says(IntegrationError, "Look at the profile: profiles.yml, and the options profile and target.")),
     (_VERSION, _says(IntegrationError, "Install a dbt that the project's require-dbt-version allows.")),
