@@ -312,7 +312,7 @@ def test_a_value_that_cannot_be_kept_is_that_asset_s_failure() -> None:
     assert "column 'odd' cannot be kept: it mixes int and str" in told.message
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit])
 def test_what_stops_a_program_is_not_swallowed(kind: type[BaseException]) -> None:
     @asset
     def stop() -> None:
@@ -320,6 +320,16 @@ def test_what_stops_a_program_is_not_swallowed(kind: type[BaseException]) -> Non
 
     with pytest.raises(kind):
         Bench(stop).make("stop")
+
+
+def test_a_function_that_ends_the_program_is_that_asset_s_failure() -> None:
+    @asset
+    def leaves() -> int:
+        raise SystemExit(0)
+
+    told = failed(Bench(leaves).make("leaves"))
+    assert told.message.startswith("SystemExit: 0")
+    assert " in leaves" in told.message
 
 
 # -- retries -----------------------------------------------------------------------------------------------------
@@ -465,16 +475,16 @@ def checks_of(made: list[Event]) -> list[tuple[bool, str | None]]:
     return [(each.passed, each.message) for each in made if isinstance(each, Checked)]
 
 
-def outcome(give: Callable[[Any], Any]) -> tuple[bool, str | None]:
+def outcome(give: Callable[[Any], Any], promise: Any = Any) -> tuple[bool, str | None]:
     @asset
     def one() -> list[int]:
         return [1]
 
-    @asset_check(asset=one)
     def checked(value: Any) -> Any:
         return give(value)
 
-    made = Bench(one, checked).make("one")
+    checked.__annotations__["return"] = promise
+    made = Bench(one, asset_check(asset=one)(checked)).make("one")
     assert [type(each) for each in made] == [Started, Materialized, Checked]
     return checks_of(made)[0]
 
@@ -509,6 +519,22 @@ def test_a_check_that_breaks_or_says_nothing_has_failed() -> None:
     assert not passed
     assert (message or "").startswith("KeyError: 'gone'")
     assert outcome(lambda value: "yes") == (False, "returned str")
+
+
+@pytest.mark.parametrize("promise", [bool, "bool", CheckResult, None, type(None), bool | None, Any])
+def test_a_check_that_forgets_to_return_what_it_promises_has_failed(promise: Any) -> None:
+    passed, message = outcome(lambda value: None, promise)
+    assert passed == (promise not in (bool, "bool", CheckResult))
+    assert passed or "returned None, so nothing was checked: expected" in (message or "")
+
+
+def test_a_check_that_ends_the_program_has_failed() -> None:
+    def leaves(value: list[int]) -> bool:
+        raise SystemExit(0)
+
+    passed, message = outcome(leaves)
+    assert not passed
+    assert (message or "").startswith("SystemExit: 0")
 
 
 def test_a_check_sees_the_type_it_asks_for() -> None:

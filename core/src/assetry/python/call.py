@@ -201,14 +201,21 @@ def _is_library(path: str) -> bool:
     return path.startswith((*_LIBRARIES, "<frozen")) or "site-packages" in path or "dist-packages" in path
 
 
-def check_result(value: Any) -> CheckResult:
+def check_result(value: Any, annotation: Any = UNKNOWN) -> CheckResult:
     """Return what a check function's value says; raise `OutputError` when it says nothing.
+
+    `annotation` is what the function promises to return: where that is a value, None is a forgotten ``return``.
 
     >>> check_result(True), check_result(None).passed
     (CheckResult(passed=True, message=None, metadata={}), True)
     """
     if isinstance(value, CheckResult):
         return value
+    if value is None and (problem := wrong_type(None, annotation)) is not None:
+        raise OutputError(
+            f"returned None, so nothing was checked: {problem}",
+            hint="Return the value; or annotate `-> None` where a check that raises nothing has passed.",
+        )
     if value is None or value is True:
         return CheckResult(True)
     if value is False or type(value).__name__ in ("bool_", "bool", "BooleanScalar"):

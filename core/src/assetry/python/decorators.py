@@ -227,8 +227,8 @@ def asset_check(
 
     The first parameter, whatever its name, receives the asset's value; further ones those of `also`, in that order;
     one named `context` the `AssetContext`. The function returns a boolean or a `CheckResult`, or asserts: an
-    AssertionError is a failure with its message, and None a pass. With severity ``error`` a failure stops what is
-    downstream. The asset may be of any integration.
+    AssertionError is a failure with its message, and None a pass unless another value is annotated. With
+    severity ``error`` a failure stops what is downstream. The asset may be of any integration.
 
     Raises `DefinitionError` for another severity and for parameters that do not fit.
 

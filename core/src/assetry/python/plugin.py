@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from assetry.errors import AssetryError, DefinitionError, IntegrationError, error_words, near_names
+from assetry.hooks.manager import FAULTS
 from assetry.hooks.specs import hookimpl
 from assetry.io.frames import columns_missing, frame_name
 from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
@@ -234,7 +235,7 @@ class _Making:
                 yield from self._fail(f"{failure(error)}\n  the run was stopped before the next try")
                 return
 
-    def _attempt(self) -> Generator[Event, None, Exception | None]:
+    def _attempt(self) -> Generator[Event, None, Exception | SystemExit | None]:
         """Call the function once; return the exception of the user's code when there was one."""
         function = self.function.function
         try:
@@ -252,7 +253,7 @@ class _Making:
         except AssetryError as error:
             yield from self._fail(f"{function.__qualname__}() {_sentence(error)}", error.hint)
             return None
-        except Exception as error:
+        except FAULTS as error:
             return error
         yield from self._fail(f"{function.__qualname__}() gave no value for it.", "Return one for each of its assets.")
         return None
@@ -355,7 +356,7 @@ def _listed(missing: Sequence[str], there: Sequence[str]) -> str:
     return ", ".join(told)
 
 
-def _told(error: Exception) -> tuple[str, str | None]:
+def _told(error: BaseException) -> tuple[str, str | None]:
     return failure(error), "Correct the function, then run `assetry retry`."
 
 
@@ -393,13 +394,14 @@ def _checked(
     try:
         args, kwargs = arguments(function.function, told, value)
         with _capture(lambda line, level: loading.context.log(line, level, key)):
-            result = check_result(call(function.function, args, kwargs))
+            said = call(function.function, args, kwargs)
+        result = check_result(said, type_hints(function.function).get("return", UNKNOWN))
     except AssertionError as error:
         return Checked(key, check.name, False, severity, str(error) or failure(error), where)
     except AssetryError as error:
         where |= {"hint": error.hint} if error.hint else {}
         return Checked(key, check.name, False, severity, _sentence(error), where)
-    except Exception as error:
+    except FAULTS as error:
         return Checked(key, check.name, False, severity, failure(error), where)
     return Checked(key, check.name, result.passed, severity, result.message, {**where, **result.metadata})
 
