@@ -8,6 +8,7 @@ import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,9 @@ def test_a_later_partition_widens_the_table_or_is_cast_to_it(io: DuckDBIO) -> No
         (pa.array([datetime(2024, 1, 1)]), pa.array([datetime(2024, 1, 1, tzinfo=UTC)])),
         (pa.array([[1]]), pa.array([[0.5]])),
         (pa.array([{"a": 1}]), pa.array([{"b": 1}])),
+        (pa.array([Decimal("0.5")], pa.decimal128(38, 37)), pa.array([100])),
+        (pa.array([datetime(9999, 1, 1)]), pa.array([1], pa.timestamp("ns"))),
+        (pa.array([1], pa.timestamp("ns")), pa.array([datetime(9999, 1, 1)])),
     ],
     ids=str,
 )

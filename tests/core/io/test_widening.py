@@ -127,5 +127,11 @@ def test_partitions_that_have_no_common_type_are_named() -> None:
         all_partitions(Asset(key="shop/n", kind="python"), parts)
     assert caught.value.hint
     big = {"1": pa.table({"n": [2**53 + 1]}), "2": pa.table({"n": [0.5]})}
-    with pytest.raises(ValueStoreError, match="column 'n' is int64 in partition '1' and float64 in partition"):
+    with pytest.raises(ValueStoreError, match="column 'n' is int64 in partition '1' and float64 in partition '2'"):
         all_partitions(Asset(key="n", kind="python"), big)
+    late = {"1": pa.table({"n": [0.5]}), "2": pa.table({"n": [1]}), "3": pa.table({"n": [2**53 + 1]})}
+    with pytest.raises(ValueStoreError, match="column 'n' is int64 in partition '3' and float64 in partition '1'"):
+        all_partitions(Asset(key="n", kind="python"), late)
+    third = {"1": pa.table({"n": [1]}), "2": pa.table({"n": [2**53 + 1]}), "3": pa.table({"n": [0.5]})}
+    with pytest.raises(ValueStoreError, match="column 'n' is int64 in partition '2' and float64 in partition '3'"):
+        all_partitions(Asset(key="n", kind="python"), third)

@@ -170,6 +170,7 @@ def one_below_the_other(
     named = [(name, without_categories(table)) for name, table in named]
     kinds: dict[str, pa.DataType] = {}
     givers: dict[str, str] = {}  # the table that gave a column its type; none while there was no value
+    wideners: dict[str, str] = {}  # the last one for which a column has become wider
     for name, table in named:
         empty = empty_columns(table)
         free = kinds.keys() - givers.keys()
@@ -180,6 +181,8 @@ def one_below_the_other(
         grown = widening(pa.schema(list(kinds.items())), table.schema, no, free, empty)
         kinds = grown.columns
         givers.update({each: name for each in table.column_names if each not in empty and each not in givers})
+        wideners.update(dict.fromkeys(grown.widened, name))
+    by_name = dict(named)
     whole = []
     for name, table in named:
         columns = []
@@ -190,7 +193,9 @@ def one_below_the_other(
             try:
                 columns.append(cast_column(table.column(each), kind))
             except pa.ArrowException:
-                raise refuse(each, name, givers[each], table.column(each).type, kind) from None
+                other = givers[each] if wideners.get(each, name) == name else wideners[each]
+                types = (by_name[at].column(each).type for at in (name, other))
+                raise refuse(each, name, other, *types) from None
         whole.append(pa.table(columns, names=list(kinds)))
     return pa.concat_tables(whole)
 

@@ -85,6 +85,8 @@ def grow(
     rows that can be read once only, so that nothing is known of their values. Raises `ValueStoreError` that names a
     column.
     """
+    import duckdb
+
     there = {column.name.casefold(): column for column in table_columns(connection, table)}
     new = table_columns(connection, shape or coming)
     # Of the same type in DuckDB's own words: nothing to be done, whatever Arrow calls it.
@@ -105,11 +107,21 @@ def grow(
     grown = TABLES.grown(asset, old, come, free, empty)
     for name in differing:
         there_too_great = name in grown.look_there - free and _exceeds(connection, table, differing[name])
-        if there_too_great or (not shape and name in grown.look_coming and _exceeds(connection, coming, name)):
+        coming_too_great = not shape and name in grown.look_coming and _exceeds(connection, coming, name)
+        kind = grown.widened.get(name)
+        if there_too_great or coming_too_great or (kind is not None and TABLES.kept_as(kind) is None):
             raise TABLES.no_common_type(asset, name, old.field(name).type, come.field(name).type)
-    for name, written in _written(connection, grown.widened).items():
-        using = f" USING CAST(NULL AS {written})" if name in free else ""
-        connection.execute(f"ALTER TABLE {table} ALTER COLUMN {sql_name(differing[name])} TYPE {written}{using}")
+    written = _written(connection, grown.widened)
+    for name, kept in differing.items():
+        type_ = written.get(name, there[kept.casefold()].type)
+        try:
+            if name in grown.widened:
+                using = f" USING CAST(NULL AS {type_})" if name in free else ""
+                connection.execute(f"ALTER TABLE {table} ALTER COLUMN {sql_name(kept)} TYPE {type_}{using}")
+            if not shape and name not in empty:
+                connection.execute(f"SELECT count(CAST({sql_name(name)} AS {type_})) FROM {coming}").fetchall()
+        except duckdb.ConversionException:  # a year that nanoseconds do not reach
+            raise TABLES.no_common_type(asset, name, old.field(name).type, come.field(name).type) from None
     return ", ".join(_selected(column, grown, empty) for column in new)
 
 
