@@ -97,6 +97,7 @@ def test_a_macro_may_end_up_in_quotes() -> None:
         ("{{ shop['f']() }}", {("name", "shop")}),
         ("{{ target.threads }}", {("name", "target.threads")}),
         ("{{ target['threads'] }}{{ target.get('port') }}", {("name", "target.threads"), ("name", "target.port")}),
+        ("{{ invocation_args_dict['vars'].get('z') }}", {("var", COMPUTED)}),
         ("{{ target }}", {("name", "target.*")}),
         ("{{ f(cents=1) == g }}", {("name", "f"), ("name", "g")}),
         ("{{ 'f()' }}", set()),

@@ -262,6 +262,8 @@ def _mentions(tokens: Sequence[str]) -> Iterator[Mention]:
                 yield from _literals(tokens)
             else:
                 yield from _asked(kind, rest, tokens)
+        elif head == "invocation_args_dict":
+            yield "var", COMPUTED  # those of the command line are in it
         elif head == "target":
             yield "name", f"target.{_property([each for each in path if each != 'get'], _subscripted(path, rest))}"
         elif head == "adapter" and path == ["dispatch"]:
