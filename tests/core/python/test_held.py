@@ -14,9 +14,10 @@ from assetry.python.modules import import_modules
 
 FILES = {
     "shop.py": """
-        import json, os
+        import functools, importlib, json, os
         from pathlib import Path
         from assetry import asset
+        from lib.kinds import Order, RATE, TABLE, area
         from lib import handlers, settings
         from lib.limits import BOX, KEYS, LIMIT
         import lib.change
@@ -67,6 +68,26 @@ FILES = {
         def by_registry(): return handlers.REGISTRY["double"](2)
 
         @asset
+        def by_dispatch(): return area(2)
+
+        @asset
+        def by_query(frame): return frame.query("price > @RATE and rate > 0")
+
+        @asset
+        def by_sql(): return f"select * from TABLE where {1}"
+
+        @asset
+        def by_name(): return importlib.import_module("lib.dynamic").value()
+
+        @asset
+        def by_annotation(): return Order.parse({})
+
+        @asset
+        def by_nothing(frame):
+            '''RATE and TABLE.'''
+            return frame["by_sql"], "settings"
+
+        @asset
         def by_clock(): return settings.NOW, settings.RUN, settings.EVERYTHING
 
         @asset
@@ -105,6 +126,37 @@ FILES = {
         """,
     "lib/limits.py": "BOX = {'x': 1}\nKEYS = {'a': 1, 'b': 2}\nif True:\n    del KEYS['a']\nLIMIT = 3\n",
     "lib/change.py": "from lib import limits\nfrom lib.limits import BOX\nBOX['x'] = 5\nlimits.LIMIT = 4\n",
+    "lib/dynamic.py": "def value():\n    return 1\n",
+    "lib/kinds.py": """
+        import functools
+        from typing import Annotated
+
+        RATE = 7
+        TABLE = [8]
+
+        @functools.singledispatch
+        def area(x):
+            raise TypeError
+
+        @area.register
+        def _(x: int):
+            return x * 9
+
+        @functools.cache
+        def unrelated():
+            return functools
+
+        def norm(v):
+            return v * 10
+
+        Price = Annotated[int, norm]
+
+        class Line:
+            price: "Price"
+
+        class Order:
+            lines: list[Line]
+        """,
     "lib/handlers.py": """
         REGISTRY = {}
 
@@ -164,6 +216,13 @@ def before(tmp_path: Path) -> dict[str, Any]:
         ("lib/change.py", "= 4", "= 5", {"by_set_elsewhere": {"constant lib.limits.LIMIT"}}),
         ("lib/limits.py", "KEYS['a']", "KEYS['b']", {"by_deleted": {"constant lib.limits.KEYS"}}),
         ("shop.py", "SEP = 2", "SEP = 3", {"by_match": {"constant SEP"}}),
+        ("lib/kinds.py", "= 7", "= 6", {"by_query": {"constant lib.kinds.RATE"}}),
+        ("lib/kinds.py", "[8]", "[6]", {"by_sql": {"constant lib.kinds.TABLE"}}),
+        ("lib/kinds.py", "x * 9", "x * 6", {"by_dispatch": {"function lib.kinds.area"}}),
+        ("lib/kinds.py", "return functools", "return 6", {}),
+        ("lib/kinds.py", "v * 10", "v * 6", {"by_annotation": {"function lib.kinds.norm"}}),
+        ("lib/dynamic.py", "return 1", "return 2", {"by_name": {"module lib.dynamic"}}),
+        ("shop.py", "return SQL", "return SQL + ''", {"by_text": {"body"}}),
         ("lib/handlers.py", "x * factor()", "-x * factor()", {"by_registry": {"function lib.handlers.double"}}),
         ("lib/handlers.py", "return 2", "return 3", {"by_registry": {"function lib.handlers.factor"}}),
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
@@ -107,6 +108,18 @@ class Reach:
 _Scope = Mapping[str, Chain | None]
 
 
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _makes_assets(item: Found) -> bool:
+    return any(
+        _is_assetrys(decorator, item.module)
+        for statement in item.statements
+        if isinstance(statement, FUNCTIONS)
+        for decorator in statement.decorator_list
+    )
+
+
 class _References:
     """A walk through code that finds the names of outside, but for those in annotations.
 
@@ -131,10 +144,33 @@ class _References:
             return
         if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             scope = {**scope, **dict.fromkeys(roots([each.target for each in node.generators]))}
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return  # a docstring
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            self._words(node.value, scope)
+        if isinstance(node, ast.Call):
+            self._import_by_name(node)
         skipped = node.annotation if isinstance(node, ast.AnnAssign) else None
         for child in ast.iter_child_nodes(node):
             if child is not skipped:
                 self.visit(child, scope)
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.AnnAssign):
+                    self.visit(each.annotation, scope)  # dataclasses and models do what these say
+
+    def _words(self, text: str, scope: _Scope) -> None:
+        """Add what a text names of the module's top, as SQL names a frame; but for modules and assets."""
+        for word in set(_WORD.findall(text)) & self.module.bindings.keys() - scope.keys():
+            items = list(_resolved(self.module, (word,)))
+            if not any(item.kind == "module" or _makes_assets(item) for item in items):
+                self.found.add((word,))
+
+    def _import_by_name(self, call: ast.Call) -> None:
+        name = getattr(call.func, "attr", getattr(call.func, "id", None))
+        first = call.args[0] if call.args else None
+        if name in ("import_module", "__import__") and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            self.found.add(("", first.value))
 
     def function(self, node: ast.AST, scope: _Scope) -> None:
         """Visit a function's defaults and body, in which its own names hide others."""
@@ -208,12 +244,17 @@ def _bound_to(module: Module, name: str, rest: Chain, seen: set[tuple[str, str]]
             yield from _bound_to(star, name, rest, seen)
         return
     own: list[ast.stmt] = []
+    foreign = False
     for statement in statements:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             meant = dict(imported(statement, module))[name]
-            yield from _in_module(meant[0], (*meant[1:], *rest), seen)
+            there = list(_in_module(meant[0], (*meant[1:], *rest), seen))
+            foreign = foreign or not there or module_named(".".join(meant)) is not None
+            yield from there
         else:
             own.append(statement)
+    if foreign:  # what decorators of a module, or of an installed package, make is not in that
+        own = [each for each in own if getattr(each, "name", name) == name]
     if own:
         yield _found(module, name, own)
 
@@ -256,9 +297,10 @@ def _stars(module: Module) -> Iterator[Module]:
 
 def _found(module: Module, name: str, statements: list[ast.stmt]) -> Found:
     kind = "constant"
-    if any(isinstance(each, FUNCTIONS) for each in statements):
+    named = [each for each in statements if getattr(each, "name", None) == name]
+    if any(isinstance(each, FUNCTIONS) for each in named):
         kind = "function"
-    elif any(isinstance(each, ast.ClassDef) for each in statements):
+    elif any(isinstance(each, ast.ClassDef) for each in named):
         kind = "class"
     return Found(kind, module, name, _text(module, statements), tuple(statements))
 

@@ -78,6 +78,9 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
     """Yield the names that one simple statement, a function or a class binds or changes."""
     if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
         yield statement.name
+        # ``@area.register`` changes what ``area`` is.
+        called = (each.func if isinstance(each, ast.Call) else each for each in statement.decorator_list)
+        yield from roots(each for each in called if isinstance(each, ast.Attribute))
     elif isinstance(statement, (ast.Import, ast.ImportFrom)):
         for alias in statement.names:
             yield alias.asname or (alias.name if isinstance(statement, ast.ImportFrom) else alias.name.split(".")[0])
