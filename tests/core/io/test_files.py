@@ -564,3 +564,9 @@ def test_what_is_done_to_a_value_changes_none_that_memory_keeps() -> None:
     given = values.load(python())
     given.loc[0, "a"] = 9.5
     assert values.load(python())["a"].tolist() == [1.5]
+
+
+def test_rows_with_lists_of_uuids_are_kept(files: FileIO) -> None:
+    table = pa.table({"x": pa.ListArray.from_arrays([0, 1], pa.array([b"0" * 16], pa.uuid()))})
+    saved = files.save_rows(Asset(key="ids", kind="python"), Rows(table.to_reader, "replace"))
+    assert [each.type for each in saved.columns or ()] == ["list<item: extension<arrow.uuid>>"]

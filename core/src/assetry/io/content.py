@@ -39,8 +39,8 @@ def type_name(kind: Any) -> str:
     return plain.get(text, text)
 
 
-def columns_of(table: pa.Table) -> tuple[Column, ...]:
-    """Return the columns of an Arrow table.
+def columns_of(table: pa.Table | pa.RecordBatchReader) -> tuple[Column, ...]:
+    """Return the columns of an Arrow table, or of rows that come as a stream.
 
     >>> import pyarrow
     >>> columns_of(pyarrow.table({"id": [1]}))

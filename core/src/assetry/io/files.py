@@ -102,7 +102,7 @@ class FileIO:
 
         _replace(_with(base, ".parquet"), asset.key, write)
         self._forget(_with(base, ".pkl"), *self._partitions(asset.key))
-        return Saved(None, columns_of(reader.schema.empty_table()), {"rows": count, "changed": count})
+        return Saved(None, columns_of(reader), {"rows": count, "changed": count})
 
     def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
         """Return for each asset, or partition of it, whether its file is there; None where its folder cannot be listed.
