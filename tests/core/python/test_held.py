@@ -17,7 +17,7 @@ FILES = {
         import functools, importlib, json, os
         from pathlib import Path
         from assetry import asset
-        from lib.kinds import Order, RATE, TABLE, area
+        from lib.kinds import Order, RATE, TABLE, area, norm
         from lib import handlers, settings
         from lib.limits import BOX, KEYS, LIMIT
         import lib.change
@@ -69,6 +69,9 @@ FILES = {
 
         @asset
         def by_dispatch(): return area(2)
+
+        @asset
+        def by_docstring(): return norm.__doc__
 
         @asset
         def by_query(frame): return frame.query("price > @RATE and rate > 0")
@@ -147,6 +150,7 @@ FILES = {
             return functools
 
         def norm(v):
+            '''Ten times.'''
             return v * 10
 
         Price = Annotated[int, norm]
@@ -220,7 +224,11 @@ def before(tmp_path: Path) -> dict[str, Any]:
         ("lib/kinds.py", "[8]", "[6]", {"by_sql": {"constant lib.kinds.TABLE"}}),
         ("lib/kinds.py", "x * 9", "x * 6", {"by_dispatch": {"function lib.kinds.area"}}),
         ("lib/kinds.py", "return functools", "return 6", {}),
-        ("lib/kinds.py", "v * 10", "v * 6", {"by_annotation": {"function lib.kinds.norm"}}),
+        ("lib/kinds.py", "v * 10", "v * 6", {
+            "by_annotation": {"function lib.kinds.norm"},
+            "by_docstring": {"function lib.kinds.norm", "text lib.kinds.norm.__doc__"},
+        }),
+        ("lib/kinds.py", "Ten", "Six", {"by_docstring": {"text lib.kinds.norm.__doc__"}}),
         ("lib/dynamic.py", "return 1", "return 2", {"by_name": {"module lib.dynamic"}}),
         ("shop.py", "return SQL", "return SQL + ''", {"by_text": {"body"}}),
         ("lib/handlers.py", "x * factor()", "-x * factor()", {"by_registry": {"function lib.handlers.double"}}),

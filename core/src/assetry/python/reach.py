@@ -75,6 +75,10 @@ class Reach:
         while waiting:
             where, chain = waiting.pop()
             for item in _resolved(where, chain):
+                if "__doc__" in chain and item.kind in ("function", "class"):
+                    words = "\n".join(ast.unparse(each) for each in item.statements)
+                    name = f"{item.name}.__doc__"
+                    self.found[item.module.name, name] = Found("text", item.module, name, words, ())
                 if (item.module.name, item.name) not in self.found:
                     held = self._held(item)
                     self.found[item.module.name, item.name] = item._replace(text="\n".join((item.text, *held.texts)))
