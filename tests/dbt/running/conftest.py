@@ -164,6 +164,15 @@ def in_order(assets: list[Asset]) -> list[Asset]:
     return placed
 
 
+def _copy(project: Path, folder: Path) -> Path:
+    """Copy a project that was parsed: its manifest last, which is believed only when nothing came after it."""
+    shutil.copytree(project, folder)
+    manifest = folder / "target" / "manifest.json"
+    shutil.copy2(manifest, manifest.with_suffix(".new"))
+    manifest.with_suffix(".new").replace(manifest)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def parsed_happenings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the project, parsed; never build in it, copy it."""
@@ -178,7 +187,7 @@ def shared_happenings(parsed_happenings: Path, tmp_path_factory: pytest.TempPath
 
     def make(engine_name: str | None = "in-process", **options: Any) -> Workbench:
         folder = tmp_path_factory.mktemp("shared") / "happenings"
-        shutil.copytree(parsed_happenings, folder)
+        _copy(parsed_happenings, folder)
         return Workbench(folder, engine_name, **options)
 
     return make
@@ -190,7 +199,7 @@ def happenings(parsed_happenings: Path, tmp_path: Path) -> Callable[..., Workben
 
     def make(engine_name: str | None = "in-process", **options: Any) -> Workbench:
         folder = tmp_path / f"happenings{len(list(tmp_path.iterdir()))}"
-        shutil.copytree(parsed_happenings, folder)
+        _copy(parsed_happenings, folder)
         return Workbench(folder, engine_name, **options)
 
     return make
@@ -208,7 +217,7 @@ def endless(parsed_endless: Path, tmp_path: Path) -> Callable[[str], Workbench]:
     """Return a maker of workbenches on copies of a project with a model that never ends."""
 
     def make(engine_name: str) -> Workbench:
-        return Workbench(shutil.copytree(parsed_endless, tmp_path / "long"), engine_name)
+        return Workbench(_copy(parsed_endless, tmp_path / "long"), engine_name)
 
     return make
 
