@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
-from assetry.selection.selection import select, selection
+from assetry.selection.selection import selection
 from assetry.types.assets import Asset, Check
+from assetry.types.keys import AssetKey
+
+
+def select(*given: Any, **named: Any) -> tuple[AssetKey, ...]:
+    return selection(*given, **named).keys
+
 
 GRAPH = AssetGraph.of(
     [

@@ -9,13 +9,18 @@ from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.selection.grammar import Both, Criterion, Either, Expression, Reach, Reaching, Without, read_selector
 from assetry.selection.patterns import path_matcher
-from assetry.selection.selection import select, selection
+from assetry.selection.selection import selection
 from assetry.types.assets import Asset, Check, Column, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.partitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
 from assetry.types.time_partitions import DailyPartitionsDefinition
 from hypothesis import given
 from hypothesis import strategies as st
+
+
+def select(*given: Any, **named: Any) -> tuple[AssetKey, ...]:
+    return selection(*given, **named).keys
+
 
 SHOP = Integration("transform", "dbt")
 

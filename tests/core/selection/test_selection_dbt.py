@@ -6,15 +6,22 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
-from assetry.selection.selection import select
+from assetry.selection.selection import selection
 from assetry.types.assets import Integration
+from assetry.types.keys import AssetKey
 from assetry_dbt.manifest.assets import Placement, assets_of
 from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.manifest import read_manifest
+
+
+def select(*given: Any, **named: Any) -> tuple[AssetKey, ...]:
+    return selection(*given, **named).keys
+
 
 pytestmark = pytest.mark.slow
 

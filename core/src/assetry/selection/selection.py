@@ -47,15 +47,15 @@ class Selection(NamedTuple):
     unmatched: tuple[Unmatched, ...] = ()
 
 
-def select(
+def selection(
     graph: AssetGraph,
     selectors: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = (),
     statuses: Statuses | None = None,
     hint: Hint | None = None,
     named: NamedTexts | None = None,
-) -> tuple[AssetKey, ...]:
-    """Return the keys that `selectors` means, without those that `exclude` means, in the graph's order.
+) -> Selection:
+    """Return what `selectors` means without what `exclude` means, and the parts that match nothing, for a warning.
 
     None, or an empty list, is everything; a list is the union of its members. `statuses` returns the status of each
     asset; it is asked only when ``state:`` occurs. `hint` is given a method and value that find no assets, and returns
@@ -66,24 +66,8 @@ def select(
     >>> from assetry.types.assets import Asset
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
     >>> graph = AssetGraph.of([Asset(key="shop/raw", kind="dbt"), orders])
-    >>> select(graph, "+orders", exclude="raw")
+    >>> selection(graph, "+orders", exclude="raw").keys
     (AssetKey('shop/orders'),)
-    """
-    return selection(graph, selectors, exclude, statuses, hint, named).keys
-
-
-def selection(
-    graph: AssetGraph,
-    selectors: str | Sequence[str] | None = None,
-    exclude: str | Sequence[str] | None = (),
-    statuses: Statuses | None = None,
-    hint: Hint | None = None,
-    named: NamedTexts | None = None,
-) -> Selection:
-    """Do as `select`, and also return the parts that match nothing, for a warning.
-
-    >>> from assetry.types.assets import Asset
-    >>> graph = AssetGraph.of([Asset(key="shop/orders", kind="dbt")])
     >>> selection(graph, "orders tag:nightly").unmatched
     (Unmatched(text='tag:nightly', near=(), why=None, excluded=False),)
     """

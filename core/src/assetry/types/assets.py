@@ -46,6 +46,14 @@ class Relation(NamedTuple):
         """
         return tuple(None if part is None else part.casefold() for part in self)
 
+    def within(self, database: str | None, schema: str | None) -> Relation:
+        """Return the relation with the database and schema where its own are unknown.
+
+        >>> str(Relation(None, None, "orders").within("db", "main"))
+        'db.main.orders'
+        """
+        return Relation(self.database or database, self.schema or schema, self.identifier)
+
     def fits(self, other: Relation) -> bool:
         """Tell whether both may be one table: their parts are the same but for case, or unknown.
 

@@ -103,8 +103,8 @@ class DuckDBIO:
 
     def relation(self, asset: Asset) -> Relation:
         """Return the table that holds an asset, or would."""
-        given = asset.relation or Relation(None, None, asset.key.name)
-        return Relation(given.database or self.address.database, given.schema or self.address.schema, given.identifier)
+        named = asset.relation or Relation(None, None, asset.key.name)
+        return named.within(self.address.database, self.address.schema)
 
     def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
         """Return the table as Arrow; raise `ValueStoreError` when there is none, or the file cannot be opened."""
