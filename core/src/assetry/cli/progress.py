@@ -88,9 +88,9 @@ class View:
 
     def _take_end(self, track: Track | None, event: InvocationFinished) -> None:
         # Assets that had begun have failed with the same words.
-        told = any(each.message == event.message for each in self.failures)
-        if event.state == "failed" and event.message and not told:
-            self.problems.append(Problem(track.label if track else "a tool", event.message, event.hint))
+        told = any(each.message == event.broken for each in self.failures)
+        if event.broken is not None and not told:
+            self.problems.append(Problem(track.label if track else "a tool", event.broken, event.hint))
 
     def _take_of_asset(self, invocation: str | None, event: Event) -> None:
         track = self.tracks.get(invocation)

@@ -87,8 +87,8 @@ class Recorder:
             self._note_skipped(at, event)
         elif isinstance(event, Checked):
             self._note_checked(at, event)
-        elif isinstance(event, InvocationFinished) and event.state == "failed" and event.message:
-            self.problems.append(event.message)
+        elif isinstance(event, InvocationFinished) and event.broken is not None:
+            self.problems.append(event.broken)
         self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
 
     def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:

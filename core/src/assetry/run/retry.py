@@ -55,8 +55,8 @@ def breaks(events: Iterable[EventRecord]) -> Iterator[str]:
     """
     for record in events:
         event = record.event
-        if isinstance(event, InvocationFinished) and event.state == "failed" and event.message:
-            yield event.message
+        if isinstance(event, InvocationFinished) and event.broken is not None:
+            yield event.broken
 
 
 def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[str, str]:

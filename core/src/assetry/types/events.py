@@ -295,6 +295,15 @@ class InvocationFinished(Event):
     message: str | None = None
     hint: str | None = None
 
+    @property
+    def broken(self) -> str | None:
+        """Return what broke the invocation; None where nothing did, or where it was cancelled.
+
+        >>> InvocationFinished("failed", 1.5, "acme ended with 70").broken, InvocationFinished("failed", 1.5).broken
+        ('acme ended with 70', None)
+        """
+        return (self.message or None) if self.state == "failed" else None
+
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
