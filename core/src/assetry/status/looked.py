@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assetry.graph.graph import AssetGraph
+from assetry.status.times import time_text
 from assetry.status.versions import Latest
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -85,7 +86,7 @@ def overdue_text(asset: Asset, records: Collection[Materialization], now: dateti
     due = max(reached) + policy.max_age
     if due >= now:
         return None
-    return f"overdue since {_time(due)}: it may be {_duration(policy.max_age)} old at most"
+    return f"overdue since {time_text(due)}: it may be {_duration(policy.max_age)} old at most"
 
 
 def source_note(
@@ -100,16 +101,12 @@ def source_note(
         return None
     last = max(tried, key=lambda each: each.at, default=None)
     if last is not None and last.outcome == "gone":
-        return f"its table {last.message or asset.relation} was not there at {_time(last.at)}"
+        return f"its table {last.message or asset.relation} was not there at {time_text(last.at)}"
     if records:
         return overdue
     if last is not None:
         return "there, but nothing tells when its data changes, so what reads it counts as fresh"
     return "not observed: what reads it counts as fresh though it may have changed (`assetry observe`)"
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _duration(age: timedelta) -> str:

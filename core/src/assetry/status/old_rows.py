@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from assetry.status.times import time_text
 from assetry.types.assets import Asset
 from assetry.types.records import Materialization
 
@@ -39,8 +40,7 @@ def note(asset: Asset, made: Materialization | None) -> str | None:
     since = made.metadata.get(OLDER_ROWS) if made is not None and asset.incremental else None
     if since is None:
         return None
-    at = datetime.fromisoformat(str(since)).astimezone(UTC)
-    return f"rows made up to {at:%Y-%m-%d %H:%M:%S} UTC have an older logic{_until(asset)}"
+    return f"rows made up to {time_text(datetime.fromisoformat(str(since)))} have an older logic{_until(asset)}"
 
 
 def _until(asset: Asset) -> str:

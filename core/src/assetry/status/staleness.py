@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from assetry.gc_pause import paused_gc
@@ -17,6 +17,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.status.columns import differences
 from assetry.status.looked import Seen, gone_text, overdue_text, source_note, was_there
 from assetry.status.old_rows import note, warning
+from assetry.status.times import time_text
 from assetry.status.versions import UNKNOWN, Latest, Versions
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -90,6 +91,7 @@ def statuses(
     assets that living runs are to make; when it maps them to the id of their run, those that this run is through
     with are judged as they now are. `seen` is what was looked at just now, each with whether it is there.
 
+    >>> from datetime import UTC
     >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
     >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
     'never materialized'
@@ -230,7 +232,8 @@ class _Judge:
     def _new_content(self, j: int) -> str:
         asset, last = self._graph.assets[j], self._last[j]
         assert last is not None, "new content without a record of it"
-        return f"`{asset.key}` {'was made anew' if asset.executable else 'changed outside; seen'} at {_time(last.at)}"
+        what = "was made anew" if asset.executable else "changed outside; seen"
+        return f"`{asset.key}` {what} at {time_text(last.at)}"
 
     # -- the asset itself ------------------------------------------------------------------------------------------
 
@@ -440,7 +443,3 @@ def _share(count: int, total: int) -> str:
 def _listed(names: Sequence[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
