@@ -157,11 +157,13 @@ class _Judge:
         return tuple(self._judge(i, asset) for i, asset in enumerate(self._graph.assets))
 
     def _judge(self, i: int, asset: Asset) -> Status:
-        records = self._records(asset)
+        records, overwritten = self._records(asset)
         last = _last(records)
         self._last.append(last)
         self._shown.append(self._show(i, asset, last))
-        own, news = self._own(i, asset, records) if asset.executable else (self._overdue(asset, records), [])
+        own, news = (
+            self._own(i, asset, records, overwritten) if asset.executable else (self._overdue(asset, records), [])
+        )
         roots = self._named(i, (*self._above(i), *((j, True) for j in news)))
         never = asset.executable and not records
         self._pass_on(i, asset, own, roots)
@@ -237,34 +239,28 @@ class _Judge:
 
     # -- the asset itself ------------------------------------------------------------------------------------------
 
-    def _records(self, asset: Asset) -> _Records:
-        records = self._made.get(asset.key, [])
-        if len(records) < 2:
-            return records
-        partitioned = asset.partitions_def is not None
-        # Records from before the asset had partitions, or from when it had them, say nothing of it now.
-        chosen = [each for each in records if (each.partition is not None) is partitioned] or records
-        gone = self._overwritten(asset)
-        return [each for each in chosen if each not in gone] if gone else chosen
+    def _records(self, asset: Asset) -> tuple[_Records, _Records]:
+        """Return the records that speak of an asset, and those of what was overwritten since.
 
-    def _overwritten(self, asset: Asset) -> _Records:
-        """Return the records of partitions that a later whole took the place of, or of a whole that partitions did.
-
-        So it is where assetry keeps the value; a tool may keep its partitions when it makes the whole.
+        A later whole takes the place of partitions, and partitions that of a whole, where assetry keeps the value; a
+        tool may keep its partitions when it makes the whole.
         """
         records = self._made.get(asset.key, [])
+        if len(records) < 2:
+            return records, []
         partitioned = asset.partitions_def is not None
-        others = [each.at for each in records if (each.partition is not None) is not partitioned]
-        if not asset.kept or not others:
-            return []
-        return [each for each in records if (each.partition is not None) is partitioned and each.at < max(others)]
+        # Records from before the asset had partitions, or from when it had them, say nothing of it now.
+        chosen = [each for each in records if (each.partition is not None) is partitioned]
+        if not chosen or len(chosen) == len(records) or not asset.kept:
+            return chosen or records, []
+        since = max(each.at for each in records if (each.partition is not None) is not partitioned)
+        return [each for each in chosen if each.at >= since], [each for each in chosen if each.at < since]
 
-    def _own(self, i: int, asset: Asset, records: _Records) -> tuple[list[Reason], list[int]]:
+    def _own(self, i: int, asset: Asset, records: _Records, overwritten: _Records) -> tuple[list[Reason], list[int]]:
         """Return the reasons in the asset itself, worst first, and the inputs that have new content."""
         reasons = self._failures(asset, records)
-        gone = self._overwritten(asset)
-        if gone:
-            reasons.append(Reason("never_materialized", asset.key, _gone(gone)))
+        if overwritten:
+            reasons.append(Reason("never_materialized", asset.key, _gone(overwritten)))
         if not records:
             return reasons or [Reason("never_materialized", asset.key, self._never(asset))], []
         text = gone_text(asset, records, self._tried.get(asset.key, ()), self._seen)
