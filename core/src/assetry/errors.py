@@ -73,6 +73,10 @@ class AssetryError(Exception):
         return (_rebuild, (type(self), self.message, self.where, self.near, self.hint))
 
 
+#: The next step where a plugin does what it must not.
+PLUGIN_FAULT = "This is a fault of the plugin; report it to its authors."
+
+
 def error_words(error: BaseException) -> str:
     """Return the type and the text of an exception, also of one whose text raises an exception itself.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from assetry.errors import AssetryError, ClaimError, NoClaimError, PluginError, error_words
+from assetry.errors import PLUGIN_FAULT, AssetryError, ClaimError, NoClaimError, PluginError, error_words
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.answers import fault, first_fault
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
@@ -176,7 +176,7 @@ class Plugins:
         return PluginError(
             f"{self._infos[name].label}: {hook} raised {error_words(error)}",
             where=place_of(error),
-            hint="This is a fault of the plugin; report it to its authors.",
+            hint=PLUGIN_FAULT,
         )
 
     def _wrong(self, name: str, hook: str, message: str) -> PluginError:
@@ -184,7 +184,7 @@ class Plugins:
         self._report(name, f"{hook}: {message}")
         return PluginError(
             f"{self._infos[name].label}: {hook} {message}.",
-            hint="This is a fault of the plugin; report it to its authors.",
+            hint=PLUGIN_FAULT,
         )
 
     def _routed(self, integration: Integration, hook: str, arguments: Mapping[str, Any]) -> Any:

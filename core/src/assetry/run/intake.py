@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from assetry.errors import error_words
+from assetry.errors import PLUGIN_FAULT, error_words
 from assetry.types.codec import is_unicode, plain
 from assetry.types.events import Checked, Event, Failed, Log, Materialized, Skipped
 from assetry.types.fields import misfit
 
 _LEVELS = ("debug", "info", "warning", "error")
-_BLAME = "This is a fault of the plugin; report it to its authors."
 #: The texts that a tool may give as anything that has words, such as an exception.
 _WORDS = ("message", "because", "hint")
 
@@ -79,7 +78,7 @@ def _instead(event: Event, said: str) -> Event:
     key = getattr(event, "key", None)
     partition = getattr(event, "partition", None)
     if isinstance(event, (Materialized, Failed, Skipped)) and key is not None:
-        return Failed(key, said, _BLAME, partition=partition if isinstance(partition, str) else None)
+        return Failed(key, said, PLUGIN_FAULT, partition=partition if isinstance(partition, str) else None)
     if isinstance(event, Checked) and isinstance(event.check, str) and is_unicode(event.check):
-        return Checked(event.key, event.check, False, "error", f"{said} {_BLAME}")
-    return Log(f"{said} {_BLAME}", "error", key)
+        return Checked(event.key, event.check, False, "error", f"{said} {PLUGIN_FAULT}")
+    return Log(f"{said} {PLUGIN_FAULT}", "error", key)
