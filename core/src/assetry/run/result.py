@@ -102,9 +102,8 @@ class RunResult:
         """Return the result itself; raise `RunFailedError` unless everything was made and every check passed."""
         if self.ok:
             return self
-        problems = [
-            each for each in self.problems if not any(each == tried.message for tried in self.outcomes.values())
-        ]
+        said = {each.message for each in self.outcomes.values()}
+        problems = [each for each in self.problems if each not in said]
         failed = [each for each in self.outcomes.values() if each.outcome in ("failed", "check_failed")]
         told = [
             f"{each.key}{f' [{each.partition}]' if each.partition else ''}: {each.message}" for each in failed[:_TOLD]

@@ -21,7 +21,8 @@ def retry_run(session: Session, run: str | None) -> int:
     found = project.find_run(run)
     if found.state != "running":
         _refuse_undefined(project, found)
-    if found.state != "running" and not project.undone(found):
+    left = project.undone(found)
+    if found.state != "running" and not left:
         say_nothing(session, f"Nothing is left of run {found.id}: all that it was to make is made.")
         problem = next(iter(project.problems_of(found)), None)
         if problem is not None:
@@ -29,7 +30,7 @@ def retry_run(session: Session, run: str | None) -> int:
                 f"It failed all the same: {problem}\nTo have that done as well, run `assetry materialize` again."
             )
         return 0 if problem is None else 1
-    changed = project.changed_above(project.undone(found))
+    changed = project.changed_above(left)
     if changed:
         # It was made in the run, so it is not left of it; but a mistake may have been mended there.
         session.note(
