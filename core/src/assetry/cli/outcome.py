@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 
-from assetry.cli.progress import Problem, Progress, progress_for
+from assetry.cli.progress import Progress, progress_for
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, counted, duration, listed
 from assetry.python.prints import without_echo
@@ -47,7 +47,7 @@ def _next(result: RunResult) -> str:
 def _summary(result: RunResult, progress: Progress, session: Session) -> Iterable[str]:
     view = progress.view
     for problem in view.problems:
-        yield from _problem(problem, session)
+        yield from _failed(problem.label, problem.message, None, problem.hint, session)
     yield from _failures(view.failures, session)
     for check in view.checks:
         if not check.passed:
@@ -56,11 +56,13 @@ def _summary(result: RunResult, progress: Progress, session: Session) -> Iterabl
     yield _totals(result)
 
 
-def _problem(problem: Problem, session: Session) -> Iterable[str]:
-    yield f"{click.style('failed', fg='red', bold=True)}  {problem.label}"
-    yield from _indented(problem.message)
-    if problem.hint:
-        yield from _indented(session.standing.hint(problem.hint))
+def _failed(what: str, message: str, place: str | None, hint: str | None, session: Session) -> Iterable[str]:
+    yield f"{click.style('failed', fg='red', bold=True)}  {what}"
+    yield from _indented(message)
+    if place:
+        yield f"    at {place}"
+    if hint:
+        yield from _indented(session.standing.hint(hint))
     yield ""
 
 
@@ -72,15 +74,11 @@ def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
         alike.setdefault((failure.message, failure.hint), []).append(failure)
     for (message, hint), same in alike.items():
         names = [f"{each.key} [{each.partition}]" if each.partition else each.key for each in same]
-        yield f"{click.style('failed', fg='red', bold=True)}  {listed(names, 5)}"
-        yield from _indented(message)
         source = graph[same[0].key].source if len(same) == 1 and same[0].key in graph else None
         # A message often says the place already, and more exactly.
-        if source and source.partition(":")[0] not in message:
-            yield f"    at {session.place(source, graph[same[0].key])}"
-        if hint:
-            yield from _indented(session.standing.hint(hint))
-        yield ""
+        told = source is None or source.partition(":")[0] in message
+        place = None if told else session.place(source, graph[same[0].key])
+        yield from _failed(listed(names, 5), message, place, hint, session)
 
 
 def _check(check: Checked, session: Session) -> Iterable[str]:
