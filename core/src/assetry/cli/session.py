@@ -16,6 +16,7 @@ import click
 from assetry.cli.output import Output, end_passing_note, note_line, passing_note
 from assetry.cli.standing import Standing
 from assetry.errors import AssetryError, UsageError
+from assetry.types.options import flag_of
 
 if TYPE_CHECKING:
     from assetry.project.project import Project
@@ -95,7 +96,7 @@ class Session:
         words = [word for text in self.select for word in ("-s", text)]
         words += [word for text in self.exclude for word in ("--exclude", text)]
         for name, value in self.options.items():
-            words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
+            words += [flag_of(name), value if isinstance(value, str) else json.dumps(value)]
         return f"`{' '.join((command, *map(shlex.quote, words)))}`"
 
     def chosen(self) -> tuple[AssetKey, ...]:

@@ -30,4 +30,13 @@ class CommandOption:
     @property
     def flag(self) -> str:
         """Return how the option is written on the command line."""
-        return f"--{self.name.replace('_', '-')}"
+        return flag_of(self.name)
+
+
+def flag_of(name: str) -> str:
+    """Return how an option of this name is written on the command line.
+
+    >>> flag_of("profiles_dir")
+    '--profiles-dir'
+    """
+    return f"--{name.replace('_', '-')}"

@@ -9,6 +9,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, ago, aligned, cut, duration
+from assetry.types.options import flag_of
 from assetry.types.records import RunInfo
 from assetry.views.json import run_to_json
 
@@ -43,7 +44,7 @@ def asked(run: RunInfo) -> str:
     for name, flag in (("select", "-s"), ("exclude", "--exclude"), ("partition", "--partition")):
         value = options.get(name) or ()
         words += [f"{flag} {each}" for each in ([value] if isinstance(value, str) else value)]
-    words += [f"--{name.replace('_', '-')}" for name in ("stale", "full_refresh") if options.get(name)]
+    words += [flag_of(name) for name in ("stale", "full_refresh") if options.get(name)]
     return " ".join(words) or "everything"
 
 
