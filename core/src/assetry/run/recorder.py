@@ -115,7 +115,7 @@ class Recorder:
 
     def _note_observed(self, at: datetime, event: Observed) -> None:
         """Record an outside change like a materialization: what is downstream compares versions, not events."""
-        self.looked_at(event.key)
+        self._count_look(event.key)
         self._note_presence(at, event)
         if event.data_version in (None, self._versions.of(event.key, event.partition)):
             return
@@ -152,12 +152,12 @@ class Recorder:
         """Take what was seen of a place; it is an event only when it says more than that all is as it was."""
         place = (event.key, event.partition)
         if event.data_version is None and event.gone == (place in self._gone):
-            self.looked_at(event.key)
+            self._count_look(event.key)
             self._note_presence(at, event)
         else:
             self.note(at, event, invocation)
 
-    def looked_at(self, key: AssetKey) -> None:
+    def _count_look(self, key: AssetKey) -> None:
         """Count an asset that was looked at, once, whatever was seen."""
         self._looked.add(key)
         self.counts["observed"] = len(self._looked)

@@ -40,14 +40,12 @@ def is_alive(process: Process) -> bool | None:
 @cache
 def hostname() -> str:
     """Return the name of this machine, as its users know it."""
-
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
 @cache
 def _here() -> tuple[str, str, str]:
     """Return host, boot and process namespace; machines of one name are told apart where they have an id."""
-
     machine = _text("/etc/machine-id").strip()
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
@@ -62,7 +60,6 @@ def _born(pid: int) -> str | None:
         # The command, in parentheses, may hold anything; the state is the first field after it, the start the 20th.
         fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
         return None if not fields or fields[0] in "ZXx" else fields[19]
-
     if os.name != "posix":
         return ""
     try:
