@@ -161,6 +161,10 @@ class _Translation:
         """Return what dbt says something is made from where what is no asset is among it; else nothing."""
         if not self.inlined or self.inlined.keys().isdisjoint(unique_ids):
             return ()
+        return self.steps_of(unique_ids)
+
+    def steps_of(self, unique_ids: Iterable[str]) -> tuple[AssetKey, ...]:
+        """Return the keys of assets, and of what is none, by unique ids; what is not known is left out."""
         return tuple([self.inlined.get(each) or self.keys[each] for each in unique_ids if self.is_known(each)])
 
     def through(self, start: str) -> tuple[str, ...]:
@@ -333,7 +337,7 @@ class _Translation:
             facets=facets,
             fqn=item.fqn or (),
             inlined=True,
-            reads=tuple([self.inlined.get(each) or self.keys[each] for each in item.upstream if self.is_known(each)]),
+            reads=self.steps_of(item.upstream),
             **more,
         )
 

@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from assetry_dbt.manifest.macros import Macros, is_asked_for, name_of
-from assetry_dbt.manifest.manifest import Manifest, Node
+from assetry_dbt.manifest.manifest import Manifest, Node, Source
 from assetry_dbt.manifest.modules import imported_modules
 from assetry_dbt.manifest.places import attached, source_place
 from assetry_dbt.manifest.text import COMPUTED, Mention, Reader, Text, python_text
@@ -321,14 +321,17 @@ class CodeVersions:
         if named:
             parts["relations read"] = short_hash("\n".join(sorted(named)))
 
+    def _item(self, unique_id: str) -> Node | Source | None:
+        return self.nodes.get(unique_id) or (self.manifest.sources or {}).get(unique_id)
+
     def _add_event_times(self, parts: dict[str, str], node: Node, read: Iterable[str]) -> None:
-        above = {each: self.nodes.get(each) or (self.manifest.sources or {}).get(each) for each in read}
+        above = {each: self._item(each) for each in read}
         times = {each: item.config.get("event_time") for each, item in above.items() if item is not None}
         parts["event times"] = _value_hash([node.config.get("event_time"), times])
 
     def _add_attached(self, parts: dict[str, str], node: Node, macros: Iterable[str]) -> None:
         """Add the attached databases that are named: by a relation, or anywhere in the code that is reached."""
-        above = [self.nodes.get(each) or (self.manifest.sources or {}).get(each) for each in node.upstream]
+        above = [self._item(each) for each in node.upstream]
         texts = [node.code, *(self._macros.text(each).plain for each in macros)]
         texts += [item.database or "" for item in (node, *above) if item is not None]
         told = "\0".join(texts).casefold()

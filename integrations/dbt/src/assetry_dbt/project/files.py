@@ -111,13 +111,7 @@ def env_vars_of(seen: Iterable[Seen]) -> list[str]:
     A name that is computed is told as "": what it means cannot be known from the files.
     """
     found: set[str] = set()
-    for each in seen:
-        if each.size < 0 or not each.path.endswith(_JINJA) or each.path.endswith("profiles.yml"):
-            continue
-        try:
-            data = Path(each.path).read_bytes()
-        except OSError:
-            continue
+    for _, data in _with_jinja(each for each in seen if not each.path.endswith("profiles.yml")):
         if b"env_var" in data:
             found.update(name.decode() for name in _ENV_VAR.findall(data))
     return sorted(found)
@@ -126,18 +120,24 @@ def env_vars_of(seen: Iterable[Seen]) -> list[str]:
 def place_of_env_var(project: DbtProject, name: str) -> str | None:
     """Return ``file:line`` of the first place in the project that reads an environment variable."""
     named = re.compile(rb"""\benv_var\s*\([^)]*['"]""" + re.escape(name.encode()) + rb"""['"]""")
-    for each in files_of(project):
+    for path, data in _with_jinja(files_of(project)):
+        found = named.search(data)
+        if found:
+            line = data[: found.start()].count(b"\n") + 1
+            return f"{path}:{line}"
+    return None
+
+
+def _with_jinja(seen: Iterable[Seen]) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the content of each file in which Jinja is read."""
+    for each in seen:
         if each.size < 0 or not each.path.endswith(_JINJA):
             continue
         try:
             data = Path(each.path).read_bytes()
         except OSError:
             continue
-        found = named.search(data)
-        if found:
-            line = data[: found.start()].count(b"\n") + 1
-            return f"{each.path}:{line}"
-    return None
+        yield each.path, data
 
 
 def files_digest(seen: Iterable[Seen], exact: bool = False) -> str:

@@ -188,9 +188,8 @@ class DbtProject:
 
     def target_facts(self) -> Mapping[str, Any]:
         """Return what the target is called and where it builds; no secret. Empty when the profile cannot be read."""
-        try:
-            profile = self.read_profile()
-        except IntegrationError:
+        profile = self._readable_profile()
+        if profile is None:
             return {}
         return {name: profile.output.get(name) for name in _PLACES} | {
             "profile": profile.name,
@@ -199,19 +198,16 @@ class DbtProject:
 
     def warehouse_facts(self) -> Mapping[str, Any]:
         """Return what tells the warehouse from others, without a secret; empty when the profile cannot be read."""
-        try:
-            output = self.read_profile().output
-        except IntegrationError:
-            return {}
+        profile = self._readable_profile()
+        output = {} if profile is None else profile.output
         return {name: output[name] for name in _WAREHOUSE if output.get(name) is not None}
 
     def target_fields(self) -> Mapping[str, Any]:
         """Return all settings of the target but secrets, as `target.…` gives them; empty when there is no profile."""
-        try:
-            output = self.read_profile().output
-        except IntegrationError:
+        profile = self._readable_profile()
+        if profile is None:
             return {}
-        return public(output) | {"threads": self.threads or output.get("threads", 1)}
+        return public(profile.output) | {"threads": self.threads or profile.output.get("threads", 1)}
 
     def module_folders(self, fields: Mapping[str, Any]) -> tuple[Path, ...]:
         """Return the folders in which a Python model finds modules of the project."""
@@ -220,10 +216,14 @@ class DbtProject:
 
     def target_name(self) -> str | None:
         """Return the name of the target dbt will use; None when the profile cannot be read."""
+        profile = self._readable_profile()
+        return self.target if profile is None else profile.target
+
+    def _readable_profile(self) -> Profile | None:
         try:
-            return self.read_profile().target
+            return self.read_profile()
         except IntegrationError:
-            return self.target
+            return None  # dbt will say what is wrong with it, should it be needed
 
 
 def _under(root: Path, path: str) -> Path:

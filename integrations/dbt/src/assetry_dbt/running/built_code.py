@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from assetry.plugin import Asset, AssetKey, AssetryError, Event, Invocation, Log, Materialized
@@ -61,10 +62,8 @@ class BuiltCode:
     def _differing(self) -> Mapping[AssetKey, Asset]:
         found: Mapping[AssetKey, Asset] = {}
         if manifest_made(self._project) != self._before:
-            try:
+            with suppress(AssetryError):  # what cannot be read is not known
                 found = {asset.key: asset for asset in read_again(self._integration)}
-            except AssetryError:
-                found = {}
         built = {key: found.get(key) or _unknown(asset) for key, asset in self._planned.items()}
         return {key: asset for key, asset in built.items() if asset.code_version != self._planned[key].code_version}
 

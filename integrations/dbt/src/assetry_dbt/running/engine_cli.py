@@ -100,7 +100,6 @@ class CliEngine:
         return Command(
             (*self._command, *args, "--log-format", "json", "--log-level", "debug"),
             folder=self._project.project_dir,
-            # Without a log file dbt still makes its folder; inside target it is not a new one.
             environment=_environment(self._project),
             merged=True,
             # An interrupt, never SIGTERM: at that dbt leaves its queries running in the warehouse.
