@@ -80,7 +80,7 @@ class FileIO:
             _replace(_with(base, ".pkl"), asset.key, lambda file: file.write(data))
             stale = _with(base, ".parquet")
             saved = Saved(bytes_version(data), None, {"type": type(value).__qualname__, "bytes": len(data)})
-        self._forget(stale, *(self._partitions(asset.key) if partition is None else self._whole(asset.key)))
+        self._forget(stale, *(self._partitions(asset.key) if partition is None else self._files(asset.key, None)))
         return saved
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
@@ -137,14 +137,13 @@ class FileIO:
         return self.folder.joinpath(*folders, name)
 
     def _existing(self, key: AssetKey, partition: str | None) -> Path | None:
-        base = self._base(key, partition)
-        found = [path for path in (_with(base, ".parquet"), _with(base, ".pkl")) if path.exists()]
+        found = [path for path in self._files(key, partition) if path.exists()]
         # Both are there only when a save was killed between the new value and the removal of the old one.
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
-    def _whole(self, key: AssetKey) -> list[Path]:
-        base = self._base(key, None)
-        return [_with(base, ".parquet"), _with(base, ".pkl")]
+    def _files(self, key: AssetKey, partition: str | None) -> list[Path]:
+        base = self._base(key, partition)
+        return [_with(base, suffix) for suffix in _SUFFIXES]
 
     def _sweep(self, folder: Path) -> None:
         """Remove, before the first save into a folder, what killed saves have left there."""
@@ -160,7 +159,7 @@ class FileIO:
 
     def _partitions(self, key: AssetKey) -> list[Path]:
         folder = self._base(key, "x").parent
-        return sorted(path for path in folder.glob("*") if path.suffix in (".parquet", ".pkl"))
+        return sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES)
 
 
 def _names(folder: Path) -> set[str] | None:
