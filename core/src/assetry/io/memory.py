@@ -54,10 +54,10 @@ class MemoryIO:
             value = table_of(asset, value.copy() if hasattr(value, "iloc") else value, categories=True)
             saved = Saved(content_version(value), columns_of(value), {"rows": value.num_rows})
         else:
-            data = _pickled(value)
-            version = None if data is None else bytes_version(data)
+            pickled = _pickled(value)
+            version = None if pickled is None else bytes_version(pickled[0])
             saved = Saved(version, None, {"type": type(value).__qualname__})
-            value = value if data is None else pickle.loads(data)
+            value = value if pickled is None else pickled[1]
         with self._lock:
             kept = self._values.get(asset.key, {})
             others: dict[str | None, Any] = {}
@@ -77,14 +77,14 @@ class MemoryIO:
 
 
 def _copy(value: Any) -> Any:
-    data = None if is_frame(value) else _pickled(value)
-    return value if data is None else pickle.loads(data)
+    pickled = None if is_frame(value) else _pickled(value)
+    return value if pickled is None else pickled[1]
 
 
-def _pickled(value: Any) -> bytes | None:
+def _pickled(value: Any) -> tuple[bytes, Any] | None:
+    """Return a value as bytes, and the copy that they make; None for what cannot be pickled and read back."""
     try:
         data = pickle.dumps(value, protocol=5)
-        pickle.loads(data)
+        return data, pickle.loads(data)
     except Exception:  # it can still be kept here, and counts as new each time
         return None
-    return data
