@@ -1,16 +1,4 @@
-"""Commands: a program in a process group of its own, read as it speaks, and stopped with all that it started.
-
-    with Command(("mill", "make", "orders")).start() as running:
-        for line in running.lines(lambda: context.cancelled):
-            yield Log(line.text)
-    if running.returncode is None:
-        return  # the run was cancelled, and the mill is gone
-    if running.returncode:
-        raise RunError(f"The mill {ending(running.returncode)}.", hint="\\n".join(running.errors))
-
-No thread and no process is left, however it ends: by itself, because the run was cancelled, because the generator that
-reads it was closed, or because this very process was killed.
-"""
+"""A command, and one that runs as a child of this process: read through pipes, and gone when we are."""
 
 from __future__ import annotations
 
@@ -25,20 +13,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, NamedTuple
 
 from assetry.plugin import RunError, near_names
 
 from assetry_toolkit.clock import never
+from assetry_toolkit.commands.output import CHUNK, KEPT_LINES, Block, Line, LineCutter, Stream, lines_of
 
 #: Seconds between two looks at whether the run was cancelled.
 POLL = 0.1
-#: Lines kept of what a command wrote to its standard error.
-KEPT_LINES = 20
-_CHUNK = 1 << 20
 
 # The shell turns into the program; before that it leaves a watcher behind in the program's process group, which reads
 # from a pipe that only we hold open: when we end, however that comes about, it asks the group to end, and kills it.
@@ -55,37 +40,14 @@ exec 3<&- "$@"
 """
 
 # A signal that is ignored here, as by `nohup` or in the background of a script, would be ignored there too, and a shell
-# cannot undo that. This can.
+# cannot undo that. This can; it also gives back the two signals that Python itself ignores from its start.
 _HEEDING = """\
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-for number in (signal.SIGINT, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
     signal.signal(number, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-
-
-class Block(NamedTuple):
-    """Whole lines that a command wrote to its output (``out``) or standard error (``err``); or none yet (``idle``)."""
-
-    stream: Literal["out", "err", "idle"]
-    data: bytes = b""
-
-
-class Line(NamedTuple):
-    """One line that a command wrote to its output (``out``) or standard error (``err``), with its end.
-
-    >>> Line("out", b"made \\xe2\\x82\\xac 7\\r\\n").text
-    'made € 7'
-    """
-
-    stream: Literal["out", "err"]
-    data: bytes
-
-    @property
-    def text(self) -> str:
-        """Return the line as text, without its end; what is not UTF-8 is replaced."""
-        return self.data.decode("utf-8", "replace").rstrip("\r\n")
 
 
 class Finished(NamedTuple):
@@ -105,6 +67,7 @@ class Command:
     * `merged`: what it writes to its standard error comes as if it were standard output.
     * `ask`: the signal that asks it to end; what has not ended `grace` seconds after it is killed.
     * `longest`: bytes of a line beyond which it is stopped, because no message is that long.
+    * `name`: what errors call it; the program's own name unless given.
 
     >>> Command(("sh", "-c", "echo $WHO; exit 3"), environment={"WHO": "me"}).finish()
     Finished(returncode=3, out='me\n', err='')
@@ -118,6 +81,16 @@ class Command:
     ask: signal.Signals = signal.SIGTERM
     grace: float = 5.0
     longest: int = 1 << 28
+    name: str | None = None
+
+    @property
+    def called(self) -> str:
+        """Return what errors call it.
+
+        >>> Command(("/usr/bin/env", "true")).called
+        'env'
+        """
+        return self.name or Path(self.words[0]).name
 
     def start(self) -> RunningCommand:
         """Start it; use what is returned as a context, which stops it. Raises `RunError` when it cannot be started."""
@@ -166,7 +139,7 @@ class RunningCommand:
         self.returncode: int | None = None
         #: The last lines that it wrote to its standard error, unless that was merged.
         self.errors: deque[str] = deque(maxlen=KEPT_LINES)
-        self._left = 2 * _CHUNK
+        self._left = 2 * CHUNK
         life, self._life = os.pipe()
         try:
             self._process = self._started(life)
@@ -176,11 +149,11 @@ class RunningCommand:
         finally:
             os.close(life)
         self._selector = selectors.DefaultSelector()
-        outputs = {"out": self._process.stdout, "err": self._process.stderr}
+        outputs: dict[Stream, IO[bytes] | None] = {"out": self._process.stdout, "err": self._process.stderr}
         self._pipes = [pipe for pipe in outputs.values() if pipe is not None]
         for name, pipe in outputs.items():
             if pipe is not None:
-                self._selector.register(pipe, selectors.EVENT_READ, _Output(name, pipe, command))
+                self._selector.register(pipe, selectors.EVENT_READ, _Pipe(name, pipe, command))
 
     def _started(self, life: int) -> subprocess.Popen[bytes]:
         command = self.command
@@ -199,7 +172,7 @@ class RunningCommand:
                 start_new_session=True,
             )
         except OSError as error:
-            raise RunError(f"{command.words[0]} cannot be started: {error}.") from error
+            raise RunError(f"{command.called} cannot be started: {error}.") from error
 
     @property
     def pid(self) -> int:
@@ -225,14 +198,11 @@ class RunningCommand:
     # -- what it says --------------------------------------------------------------------------------------------
 
     def lines(self, cancelled: Callable[[], bool] = never) -> Iterator[Line]:
-        """Yield each line as it comes, until the program has ended (`returncode` is set then) or was `cancelled`.
+        """Return each line as it comes, until the program has ended (`returncode` is set then) or was `cancelled`.
 
         To be read to the end by one loop: lines that came together are lost with a loop that is left.
         """
-        for block in self.blocks(cancelled):
-            if block.stream != "idle":
-                for data in BytesIO(block.data):
-                    yield Line(block.stream, data)
+        return lines_of(self.blocks(cancelled))
 
     def blocks(self, cancelled: Callable[[], bool] = never) -> Iterator[Block]:
         """Yield what it writes in blocks of whole lines, as it comes; ``idle``, ten times a second, when nothing does.
@@ -255,7 +225,7 @@ class RunningCommand:
                 return
             yield Block("idle")  # it has closed its output, and works on
 
-    def _read(self, output: _Output) -> Iterator[Block]:
+    def _read(self, output: _Pipe) -> Iterator[Block]:
         data = output.read()
         if self._process.returncode is not None:
             self._left -= len(data or b"") + 1
@@ -269,7 +239,7 @@ class RunningCommand:
         for key in list(self._selector.get_map().values()):
             yield from self._told(key.data.name, key.data.rest())
 
-    def _told(self, name: Literal["out", "err"], data: bytes) -> Iterator[Block]:
+    def _told(self, name: Stream, data: bytes) -> Iterator[Block]:
         if data:
             if name == "err":
                 self.errors += data.decode("utf-8", "replace").splitlines()
@@ -283,7 +253,7 @@ class RunningCommand:
         end = time.monotonic() + self.command.grace
         while self._process.poll() is None and time.monotonic() < end:
             for key, _ in self._selector.select(POLL / 4) if self._selector.get_map() else ():
-                if not os.read(key.fd, _CHUNK):
+                if not os.read(key.fd, CHUNK):
                     self._selector.unregister(key.fileobj)
             if not self._selector.get_map():
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -295,43 +265,23 @@ class RunningCommand:
             os.killpg(self._process.pid, number)
 
 
-class _Output:
-    """A pipe, cut into blocks of whole lines."""
+class _Pipe:
+    """A pipe, read in blocks of whole lines."""
 
-    def __init__(self, name: str, pipe: IO[bytes], command: Command) -> None:
-        self.name: Literal["out", "err"] = "out" if name == "out" else "err"
+    def __init__(self, name: Stream, pipe: IO[bytes], command: Command) -> None:
+        self.name = name
         self.pipe = pipe
-        self._program, self._longest = command.words[0], command.longest
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._cutter = LineCutter(command.called, command.longest)
         _widen(pipe)
 
     def read(self) -> bytes | None:
         """Return the whole lines there are, maybe none; None at the end."""
-        chunk = os.read(self.pipe.fileno(), _CHUNK)
-        if not chunk:
-            return None
-        end = chunk.rfind(b"\n") + 1
-        if not end:
-            return self._keep(chunk)
-        block = b"".join((*self._parts, chunk[:end]))
-        self._parts, self._size = [], 0
-        self._keep(chunk[end:])
-        return block
+        chunk = os.read(self.pipe.fileno(), CHUNK)
+        return self._cutter.cut(chunk) if chunk else None
 
     def rest(self) -> bytes:
         """Return the last line, which has no end."""
-        return b"".join(self._parts)
-
-    def _keep(self, chunk: bytes) -> bytes:
-        self._parts.append(chunk)
-        self._size += len(chunk)
-        if self._size > self._longest:
-            raise RunError(
-                f"{self._program} wrote a line of more than {self._longest >> 20} MiB.",
-                hint="No message is that long; ask the program's authors.",
-            )
-        return b""
+        return self._cutter.rest()
 
 
 def _widen(pipe: IO[bytes]) -> None:
@@ -340,7 +290,7 @@ def _widen(pipe: IO[bytes]) -> None:
 
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _CHUNK)
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, CHUNK)
 
 
 def _deaf() -> bool:
@@ -354,17 +304,3 @@ def _programs(places: str) -> Iterator[str]:
     for place in places.split(os.pathsep):
         with contextlib.suppress(OSError):
             yield from os.listdir(place)  # noqa: PTH208 - names are all that is wanted
-
-
-def ending(returncode: int) -> str:
-    """Return in words how a program ended.
-
-    >>> ending(3), ending(-9)
-    ('ended with exit code 3', 'was killed by SIGKILL')
-    """
-    if returncode >= 0:
-        return f"ended with exit code {returncode}"
-    try:
-        return f"was killed by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"was killed by signal {-returncode}"

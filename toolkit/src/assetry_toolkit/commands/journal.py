@@ -1,0 +1,424 @@
+"""A command with a journal: it outlives the process that started it, and is found again by a token.
+
+    running = JournaledCommand.find(context.resume) if context.resume else None
+    with running or JournaledCommand.prepare(command, Path(".assetry/mill")) as running:
+        yield Handle(running.token)  # before it starts: nothing is ever started that no one knows of
+        for line in running.lines(lambda: context.cancelled):
+            …
+
+A journal is a folder that only its user can read: ``out`` and ``err``, into which the program writes; ``end``, a file
+that is locked for as long as the command is kept, and says how it ended; ``begun``, what is needed to stop it. The
+environment is not written down anywhere. Between us and the program is a small process, the keeper, which sees how the
+program ends when we do not. `prepare` removes journals of the same folder that are over: those that were told to their
+end beyond the newest `KEPT`, and all after `KEPT_DAYS`. For Linux and macOS, and for disks that have locks and links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from assetry.plugin import Process, RunError, is_alive, process_of
+
+from assetry_toolkit.clock import never
+from assetry_toolkit.commands import keeper
+from assetry_toolkit.commands.command import Command
+from assetry_toolkit.commands.output import CHUNK, KEPT_LINES, Block, Line, LineCutter, Stream, lines_of
+
+#: Journals kept of commands that ended and were told to their end.
+KEPT = 20
+#: Days after which any journal goes whose command has ended.
+KEPT_DAYS = 7
+#: Seconds between two looks into a journal.
+PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What has to be known of a command that another process has started."""
+
+    called: str
+    longest: int
+    ask: int
+    grace: float
+    process: Process
+
+    @classmethod
+    def read(cls, place: Path) -> _Begun | None:
+        """Read it from a journal; None when its command was never begun."""
+        try:
+            said = json.loads((place / "begun").read_bytes())
+            return cls(**{**said, "process": Process(**said["process"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+class JournaledCommand:
+    """One command that writes into a journal, here or elsewhere; a context, at whose end it is stopped.
+
+    It is made by `prepare` or `find`, and read as a `RunningCommand` is. What reads it can be killed without harm: the
+    command goes on. Any number of processes may read it at a time, each from the first line on.
+    """
+
+    def __init__(self, place: Path, command: Command | None = None) -> None:
+        self._place = place
+        self._command = command
+        self._begun = _Begun.read(place)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._held: int | None = None
+        self._said = ""
+        self._files = {name: (place / name).open("rb") for name in ("out", "err", "end") if (place / name).exists()}
+        #: How it ended by itself; None while it runs, when it was stopped, and when that will never be known.
+        self.returncode: int | None = None
+        #: The last lines that it wrote to its standard error, unless that was merged.
+        self.errors: deque[str] = deque(maxlen=KEPT_LINES)
+
+    @classmethod
+    def prepare(cls, command: Command, folder: Path) -> JournaledCommand:
+        """Make a new journal in `folder`, which is made; the command starts when its lines are asked for.
+
+        So its token can be kept before there is anything to lose. Raises `RunError` when there is no such program, or
+        no journal can be kept there.
+        """
+        command.program()
+        folder = folder.absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _clear(folder)
+            made, held = _made(folder, command.merged)
+            try:
+                job = cls(made, command)
+            except BaseException:
+                os.close(held)
+                raise
+        except OSError as error:
+            raise RunError(f"{command.called} can keep no journal: {error.strerror}.", where=str(folder)) from error
+        job._held = held
+        return job
+
+    @classmethod
+    def find(cls, token: str) -> JournaledCommand | None:
+        """Find a command again by its token; None when it has nothing more to say, and may be started anew.
+
+        That is so when its journal is gone, when it was never started (and never will be: the token is void from now
+        on), when it was stopped, when all was told (`settle`), and when no one knows how it ended because the machine
+        went down, or what kept it was killed.
+        """
+        place = Path(token)
+        try:
+            job = cls(place)
+        except OSError:
+            return None
+        if "end" in job._files and job._begun is None:
+            # Whoever prepared it may be about to begin: only one of us gets to write this.
+            with contextlib.suppress(OSError):
+                _link(place, "begun", b"void")
+            job._begun = _Begun.read(place)
+        if job._begun is not None and not (place / "told").exists() and (job.alive or job._end()[0] is not None):
+            return job
+        job._close()
+        return None
+
+    @property
+    def token(self) -> str:
+        """Return all that another process needs to `find` it: where its journal is."""
+        return str(self._place)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether it has not ended; a process that was given its number later is never mistaken for it."""
+        if self._begun is None or self._read_end() or self._files["end"].closed:
+            return False
+        if self._kept():
+            return True
+        # What kept it was killed. It may go on all the same, but how it ends will not be known.
+        return not self._read_end() and is_alive(self._begun.process) is True
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether it was asked to end, by whichever process, before it ended."""
+        return self._read_end().endswith(keeper.STOPPED)
+
+    def __enter__(self) -> JournaledCommand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.returncode is None:
+                self.stop()
+            elif self._child is not None:
+                self._child.wait()
+        finally:
+            self._close()
+
+    # -- its start -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start it, unless it has been; asking for lines does so, too.
+
+        Raises `RunError` when it cannot be started, or another process has found the token in the meantime and taken
+        the work over.
+        """
+        if self._begun is not None:
+            return
+        if self._command is None or self._held is None:
+            raise RunError(f"The command of {self._place} was never started.")
+        go, say = os.pipe()
+        try:
+            command = self._command
+            process = process_of(self._start_keeper(command, self._held, go))
+            begun = _Begun(command.called, command.longest, int(command.ask), command.grace, process)
+            try:
+                _link(self._place, "begun", json.dumps(asdict(begun)).encode())
+            except (FileExistsError, FileNotFoundError):
+                raise OSError("another process took its work over, or its journal away") from None
+            self._begun = begun
+            os.write(say, b"g")
+        except OSError as error:
+            raise RunError(f"{self._command.called} cannot be started: {error}.") from error
+        finally:
+            os.close(go)
+            os.close(say)
+
+    def _start_keeper(self, command: Command, held: int, go: int) -> int:
+        """Start the keeper; return the pid of the program, which waits."""
+        heard, said = os.pipe()
+        numbers = [str(each) for each in (held, go, said, int(command.ask), command.grace)]
+        words = [command.program(), *command.words[1:]]
+        with contextlib.ExitStack() as open_files:
+            open_files.callback(os.close, heard)
+            out = open_files.enter_context((self._place / "out").open("ab"))
+            merged = "err" not in self._files
+            errors = subprocess.STDOUT if merged else open_files.enter_context((self._place / "err").open("ab"))
+            try:
+                self._child = subprocess.Popen(
+                    [sys.executable, "-I", "-S", keeper.__file__, str(self._place), *numbers, *words],
+                    cwd=command.folder,
+                    env=command.variables(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=errors,
+                    pass_fds=(held, go, said),
+                    start_new_session=True,
+                )
+            finally:
+                os.close(said)
+            # From now on the keeper holds the lock, for as long as it lives.
+            self._held = None
+            os.close(held)
+            pid = os.read(heard, 32)
+        if not pid:
+            raise OSError("what keeps its journal did not start")
+        return int(pid)
+
+    # -- what it says --------------------------------------------------------------------------------------------
+
+    def lines(self, cancelled: Callable[[], bool] = never) -> Iterator[Line]:
+        """Yield each line, from the first on, until it has ended or reading was `cancelled`.
+
+        `returncode` is set when it ended by itself. Between its output and its standard error the order is that of a
+        line's arrival, as with pipes, and for what was written before, all output first; `merged` keeps the order.
+        """
+        return lines_of(self.blocks(cancelled))
+
+    def blocks(self, cancelled: Callable[[], bool] = never) -> Iterator[Block]:
+        """Yield what it writes in blocks of whole lines; ``idle``, many times a second, when nothing comes."""
+        self.begin()
+        assert self._begun is not None
+        self.errors.clear()
+        names: tuple[Stream, ...] = ("out", "err")
+        outputs = [_Written(name, self._files[name].fileno(), self._begun) for name in names if name in self._files]
+        ended = False
+        while not cancelled():
+            if not ended and not self.alive:
+                # What is written from now on is not by the command, but by what it left behind.
+                ended = True
+                for output in outputs:
+                    output.limit()
+            blocks = [block for output in outputs if (block := output.read(ended)) is not None]
+            for block in blocks:
+                if block.stream == "err":
+                    self.errors += block.data.decode("utf-8", "replace").splitlines()
+                if block.data:
+                    yield block
+            if not blocks and ended:
+                self.returncode = self._end()[0]
+                return
+            if not blocks:
+                yield Block("idle")
+                time.sleep(PAUSE)
+
+    def settle(self) -> None:
+        """Note that all was told: the token finds nothing from now on, though the journal stays for a while."""
+        with contextlib.suppress(OSError):  # at worst it is told once more
+            (self._place / "told").touch(0o600)
+
+    # -- its end -------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Ask it to end, and kill it with its group when it has not after `grace`; return when it is gone.
+
+        It may have been started by another process. One that was never started never will be.
+        """
+        if self._begun is None:
+            self._discard()
+            return
+        deadline = None
+        while self.alive:
+            if not self._ask():
+                # There is no keeper to do it. The process is the one that was started, or `alive` would not say so.
+                now = time.monotonic()
+                number = self._begun.ask if deadline is None else signal.SIGKILL
+                if deadline is None or now >= deadline:
+                    with contextlib.suppress(OSError):
+                        os.killpg(self._begun.process.pid, number)
+                deadline = deadline or now + self._begun.grace
+            time.sleep(PAUSE)
+        if self._child is not None:
+            self._child.wait()
+
+    def _ask(self) -> bool:
+        """Ask the keeper to stop the command; tell whether there is one."""
+        try:
+            asks = os.open(self._place / "asks", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return self._kept()  # where the journal was deleted, it stops by itself
+        with contextlib.suppress(OSError):
+            os.write(asks, b"a")
+        os.close(asks)
+        return True
+
+    def _discard(self) -> None:
+        """Take away a journal whose command is never to be started."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+        if self._child is not None:
+            self._child.wait()
+        if self._command is not None and self._begun is None:
+            shutil.rmtree(self._place, ignore_errors=True)
+
+    def _close(self) -> None:
+        if "end" in self._files:
+            self._read_end()  # so that it can be asked for afterwards
+        for file in self._files.values():
+            file.close()
+
+    def _kept(self) -> bool:
+        """Tell whether the keeper lives: it holds the lock until it is gone."""
+        import fcntl
+
+        end = self._files["end"]
+        try:
+            fcntl.flock(end, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(end, fcntl.LOCK_UN)
+        return False
+
+    def _read_end(self) -> str:
+        """Return what the keeper wrote at the end; "" before."""
+        if not self._said and not self._files["end"].closed:
+            said = os.pread(self._files["end"].fileno(), keeper.END_SIZE, 0).strip()
+            self._said = said[:-1].decode() if said.endswith(b".") else ""
+        return self._said
+
+    def _end(self) -> tuple[int | None, str]:
+        """Return how it ended by itself, if it did, and in which way."""
+        code, _, how = self._read_end().partition(" ")
+        return (int(code) if how == keeper.BY_ITSELF else None), how
+
+
+class _Written:
+    """A file that the command writes, read in blocks of whole lines."""
+
+    def __init__(self, name: Stream, file: int, begun: _Begun) -> None:
+        self._name = name
+        self._file = file
+        self._cutter = LineCutter(begun.called, begun.longest)
+        self._at = 0
+        self._limit: int | None = None
+
+    def limit(self) -> None:
+        """Read no further than to where the file ends now."""
+        self._limit = os.fstat(self._file).st_size
+
+    def read(self, to_end: bool) -> Block | None:
+        """Return the next whole lines, maybe none; None when there is nothing new. `to_end` gives the last one, too."""
+        size = CHUNK if self._limit is None else min(CHUNK, max(self._limit - self._at, 0))
+        chunk = os.pread(self._file, size, self._at) if size else b""
+        self._at += len(chunk)
+        data = self._cutter.cut(chunk) if chunk else b""
+        if not chunk and to_end:
+            data = self._cutter.rest()
+        return Block(self._name, data) if chunk or data else None
+
+
+def _made(folder: Path, merged: bool) -> tuple[Path, int]:
+    """Make a journal and hold its lock; it gets its name last, so that no other process takes it for an old one."""
+    import fcntl
+
+    making = Path(mkdtemp(prefix=".job-", dir=folder))
+    for name in ("out", *(() if merged else ("err",))):
+        (making / name).touch(0o600)
+    os.mkfifo(making / "asks", 0o600)
+    held = os.open(making / "end", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.write(held, b" " * keeper.END_SIZE)
+        os.fsync(held)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return making.rename(folder / making.name[1:]), held
+    except BaseException:
+        os.close(held)
+        raise
+
+
+def _link(place: Path, name: str, content: bytes) -> None:
+    """Write a file whole, and durably. Raises `FileExistsError` when it is there already."""
+    beside = place / f".{name}-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        (place / name).hardlink_to(beside)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove journals of commands that are over, as the module says."""
+    old = time.time() - KEPT_DAYS * 86_400
+    found: list[tuple[float, Path]] = []
+    for place in [*folder.glob("job-*"), *folder.glob(".job-*")]:
+        with contextlib.suppress(OSError):
+            found.append((place.stat().st_mtime, place))
+    told = 0
+    for changed, place in sorted(found, reverse=True):
+        told += (place / "told").exists()
+        if (changed < old or (told > KEPT and (place / "told").exists())) and _over(place):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _over(place: Path) -> bool:
+    job: Any = None
+    try:
+        job = JournaledCommand(place)
+        return "end" not in job._files or not (job._kept() or job.alive)
+    except OSError:
+        return True
+    finally:
+        if job is not None:
+            job._close()

@@ -1,0 +1,147 @@
+"""The process between us and a command that has a journal: starts it, stops it when asked to, tells how it ended.
+
+    python -I -S keeper.py FOLDER END GO SAID ASK GRACE PROGRAM ARGUMENT…
+
+END, GO and SAID are open files: the locked one that the end is written into, a pipe that says when to begin (and, by
+its own end, that there is nothing to begin with), and one that the program's pid is written to. It stands between the
+program and the process that started it so that somebody sees how the program ends when that process is gone, and so
+that it can be stopped without trusting a pid. It needs nothing but Python, and is run as a file: so it starts quickly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+#: Seconds between two looks at whether the journal is still there.
+_LOOK = 1.0
+#: Bytes of the end, so that writing it later takes no space on a disk that may be full then.
+END_SIZE = 64
+#: What the end says after the exit code.
+BY_ITSELF, STOPPED = "ended", "stopped"
+
+_DEAF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+#: Signals that Python ignores from its start, and programs should not.
+_OF_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class _Asked(NamedTuple):
+    """What is to be run, and how it is stopped."""
+
+    ask: int
+    grace: float
+    words: Sequence[str]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Keep one command."""
+    place, *numbers = arguments[:4]
+    end, go, said = map(int, numbers)
+    asked = _Asked(int(arguments[4]), float(arguments[5]), arguments[6:])
+    for number in (end, go, said):
+        os.set_inheritable(number, False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for each in _DEAF:
+        signal.signal(each, signal.SIG_IGN)
+    # For both ways: there is always someone who may write, so that it never seems to have ended.
+    asks = os.open(os.path.join(place, "asks"), os.O_RDWR | os.O_NONBLOCK)  # noqa: PTH118 - pathlib is slow to import
+    woken = _wake_on_ends()
+    gate, opener = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(opener)
+        _become(asked.words, gate)
+    os.setpgid(child, child)
+    _anchor(child)
+    os.write(said, b"%d" % child)
+    os.close(said)
+    if not os.read(go, 1):
+        return  # who wanted it is gone, or has thought better of it; the gate closes with us
+    os.write(opener, b"g")
+    os.close(opener)
+    os.close(gate)
+    _tell(end, *_wait(child, asked, (end, asks, woken)))
+
+
+def _anchor(group: int) -> None:
+    """Keep the number of the group ours, also when all others are gone: by an ended process that is not waited for."""
+    told, tells = os.pipe()
+    if not os.fork():
+        try:
+            os.setpgid(0, group)
+        finally:
+            os._exit(0)
+    os.close(tells)
+    os.read(told, 1)  # until it has ended
+    os.close(told)
+
+
+def _become(words: Sequence[str], gate: int) -> None:
+    """Turn into the program, once the gate opens."""
+    os.setpgid(0, 0)
+    if not os.read(gate, 1):
+        os._exit(0)
+    for each in (*_DEAF, *_OF_PYTHON, signal.SIGCHLD):
+        signal.signal(each, signal.SIG_DFL)
+    try:
+        os.execv(words[0], list(words))
+    except OSError as error:
+        os.write(2, f"{words[0]} cannot be started: {error.strerror}\n".encode())
+    os._exit(126)
+
+
+def _wake_on_ends() -> int:
+    """Return a file that can be read from when a child has ended."""
+    woken, wakes = os.pipe()
+    for number in (woken, wakes):
+        os.set_blocking(number, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    return woken
+
+
+def _wait(child: int, asked: _Asked, files: tuple[int, int, int]) -> tuple[int, str]:
+    """Wait for the program, and stop its group when asked to; return how it ended, and by whom."""
+    end, asks, woken = files
+    deadline: float | None = None
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            # What the program has left behind goes too.
+            _signal(child, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(status), BY_ITSELF if deadline is None else STOPPED
+        left = _LOOK if deadline is None else min(max(deadline - time.monotonic(), 0.05), _LOOK)
+        ready, _, _ = select.select([asks, woken], [], [], left)
+        for number in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(number, 4096)
+        # A command whose journal was deleted can tell nobody anything any more.
+        if deadline is None and (asks in ready or os.fstat(end).st_nlink == 0):
+            _signal(child, asked.ask)
+            deadline = time.monotonic() + asked.grace
+        elif deadline is not None and time.monotonic() >= deadline:
+            _signal(child, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(group, number)
+
+
+def _tell(end: int, returncode: int, how: str) -> None:
+    """Write how it ended, after all that it wrote is on the disk."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            os.fsync(number)
+    os.pwrite(end, f"{returncode} {how}.".encode().ljust(END_SIZE), 0)
+    os.fsync(end)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""What a command writes: lines, and blocks of whole lines."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import Literal, NamedTuple
+
+from assetry.plugin import RunError
+
+#: Lines kept of what a command wrote to its standard error.
+KEPT_LINES = 20
+#: Bytes that are read at a time.
+CHUNK = 1 << 20
+
+Stream = Literal["out", "err"]
+
+
+class Block(NamedTuple):
+    """Whole lines that a command wrote to its output (``out``) or standard error (``err``); or none yet (``idle``)."""
+
+    stream: Literal["out", "err", "idle"]
+    data: bytes = b""
+
+
+class Line(NamedTuple):
+    """One line that a command wrote to its output (``out``) or standard error (``err``), with its end.
+
+    >>> Line("out", b"made \\xe2\\x82\\xac 7\\r\\n").text
+    'made € 7'
+    """
+
+    stream: Stream
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """Return the line as text, without its end; what is not UTF-8 is replaced."""
+        return self.data.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def lines_of(blocks: Iterable[Block]) -> Iterator[Line]:
+    """Yield the lines of blocks.
+
+    >>> [line.text for line in lines_of([Block("out", b"a\\nb\\n"), Block("idle")])]
+    ['a', 'b']
+    """
+    for block in blocks:
+        if block.stream != "idle":
+            for data in BytesIO(block.data):
+                yield Line(block.stream, data)
+
+
+class LineCutter:
+    """What comes in pieces, cut into blocks of whole lines; a line of more than `longest` bytes is an error.
+
+    >>> cutter = LineCutter("mill", longest=100)
+    >>> cutter.cut(b"one\\ntwo\\nth"), cutter.cut(b"ree\\nfo"), cutter.rest()
+    (b'one\\ntwo\\n', b'three\\n', b'fo')
+    """
+
+    def __init__(self, program: str, longest: int) -> None:
+        self._program, self._longest = program, longest
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def cut(self, chunk: bytes) -> bytes:
+        """Take a piece; return the lines that are whole now, maybe none. Raises `RunError` at a line too long."""
+        end = chunk.rfind(b"\n") + 1
+        block = b""
+        if end:
+            block = b"".join((*self._parts, chunk[:end]))
+            self._parts, self._size = [], 0
+        self._parts.append(chunk[end:])
+        self._size += len(chunk) - end
+        if self._size > self._longest:
+            raise RunError(
+                f"{self._program} wrote a line of more than {self._longest >> 20} MiB.",
+                hint="No message is that long; ask the program's authors.",
+            )
+        return block
+
+    def rest(self) -> bytes:
+        """Return the last line, which has no end, and forget it."""
+        rest = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        return rest
+
+
+def ending(returncode: int) -> str:
+    """Return in words how a program ended.
+
+    >>> ending(3), ending(-9)
+    ('ended with exit code 3', 'was killed by SIGKILL')
+    """
+    if returncode >= 0:
+        return f"ended with exit code {returncode}"
+    try:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was killed by signal {-returncode}"
