@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import Asset, Integration
+from assetry.plugin import Asset, Integration, is_alive, process_of
 from assetry.testing import IntegrationConformance, IntegrationUnderTest, eventually
-from assetry_sqlfolder.journal import Job
 
 SCRIPTS = {
     "raw_orders": "SELECT 1 AS id, 'de' AS country",
@@ -76,7 +75,7 @@ class Scripts:
 
     def _kill(self) -> None:
         eventually(lambda: self.holding, 30)
-        os.kill(next(fact["process"] for fact in self._facts() if fact["what"] == "begun"), signal.SIGKILL)
+        os.kill(self._processes[0], signal.SIGKILL)
 
     def _write(self, name: str, text: str) -> None:
         (self.root / "sql" / f"{name}.sql").write_text(text)
@@ -85,18 +84,22 @@ class Scripts:
 
     @property
     def launches(self) -> int:
-        return len(list(self.journals.glob("*.jsonl")))
+        return len(self._processes)
 
     @property
     def running(self) -> int:
-        return sum(Job(0, journal).alive for journal in self.journals.glob("*.jsonl"))
+        return sum(is_alive(process_of(process)) is True for process in self._processes)
 
     def made(self, asset: Asset) -> bool:
         return any(fact.get("name") == asset.key.name and fact["what"] == "made" for fact in self._facts())
 
+    @property
+    def _processes(self) -> list[int]:
+        return [fact["process"] for fact in self._facts() if fact["what"] == "begun"]
+
     def _facts(self) -> Iterator[dict[str, Any]]:
-        for journal in self.journals.glob("*.jsonl"):
-            yield from map(json.loads, journal.read_text().splitlines())
+        for printed in self.journals.glob("*/out"):
+            yield from map(json.loads, printed.read_text().splitlines())
 
 
 class TestSqlFolder(IntegrationConformance):

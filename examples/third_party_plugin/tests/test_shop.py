@@ -1,5 +1,6 @@
 """The example project, run as its user would: what one process makes, what fails, what survives."""
 
+import json
 import os
 import signal
 import subprocess
@@ -70,7 +71,7 @@ def test_a_script_that_cannot_be_found_says_where_it_was_looked_for(shop: Projec
 def test_a_runner_that_breaks_says_its_last_words(shop: ProjectFolder) -> None:
     (shop.root / "shop.duckdb").write_text("This is not a database.")
     outcome = shop.materialize("-s", "raw_orders").assert_code(1)
-    outcome.assert_failed("raw_orders", "The SQL runner ended in the middle: .*not a valid DuckDB")
+    outcome.assert_failed("raw_orders", "(?s)The SQL runner ended with exit code 1.*not a valid DuckDB")
 
 
 def test_its_query_is_shown_beside_an_asset(shop: ProjectFolder) -> None:
@@ -87,14 +88,15 @@ def test_a_killed_run_is_taken_up_again_where_its_process_is(shop: ProjectFolder
     with log.open("wb") as out, subprocess.Popen(command, stdout=out) as run:
         assert eventually(lambda: '"started"' in told(log, "order_sizes"), 60), log.read_text()
         run.send_signal(signal.SIGKILL)
-    process = int(told(log, '"handle"').split('"token": "')[1].split()[0])
+    handle = json.loads(told(log, '"handle"'))["token"]
+    process = json.loads(told(Path(handle, "out"), '"begun"'))["process"]
     os.kill(process, 0)  # raises when it has gone with assetry
     pipe.write_text("1\n")
     (shop.root / "written").write_text("1\n")
     (shop.root / "written").replace(pipe)  # a reader that comes now does not wait
     outcome = shop.retry().assert_ok().assert_materialized("order_sizes", "revenue_by_country", "best_country")
-    tokens = {event["token"].split()[0] for event in outcome.events if event["event"] == "handle"}
-    assert tokens == {str(process)}, "no second process was started"
+    assert {event["token"] for event in outcome.events if event["event"] == "handle"} == {handle}
+    assert len(list(Path(handle).parent.iterdir())) == 1, "no second process was started"
     assert statuses(shop) == {"fresh": 6}
 
 

@@ -4,8 +4,8 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from assetry.plugin import (
     Asset,
@@ -15,24 +15,20 @@ from assetry.plugin import (
     Column,
     Event,
     Failed,
-    Handle,
     Integration,
     IntegrationError,
     Invocation,
     InvocationGroup,
-    Log,
     Materialized,
     Panel,
     Relation,
     RunContext,
-    RunError,
     Skipped,
     Started,
     hookimpl,
     near_names,
 )
 
-from assetry_sqlfolder.journal import Job
 from assetry_sqlfolder.scripts import Script, read_scripts, upstream
 
 KIND = "sqlfolder"
@@ -95,40 +91,21 @@ def assetry_invocation_command(invocation: Invocation) -> str:
 
 @hookimpl
 def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
-    """Run the scripts in one process, and tell what it prints, as it prints it."""
-    job = Job.find(context.resume) if context.resume else None
-    if job is None:
-        # It prints into a file: a pipe would break, and the process with it, should assetry be killed.
-        job = Job.start(_command(invocation), Path(invocation.integration.root, ".assetry", KIND).resolve())
-        yield Handle(job.token)
-    done, said = False, "."
-    try:
-        for line in job.lines(lambda: context.cancelled):
-            fact = _fact(line)
-            done = done or fact["what"] == "done"
-            said = f": {line}" if fact["what"] == "log" else said
-            yield from _events(fact, line, invocation)
-    finally:
-        job.stop()  # reached as well when the run is cancelled, and the generator closed
-    if not done and not context.cancelled:
-        raise RunError(f"The SQL runner ended in the middle{said}", hint="Run what is left with `assetry retry`.")
+    """Run the scripts in one process, and tell what it prints, as it prints it; a killed run finds it again."""
+    from assetry_toolkit.commands import Command, run_command
+
+    command = Command(_command(invocation), name="The SQL runner")
+    journals = Path(invocation.integration.root, ".assetry", KIND)
+    yield from run_command(command, context, partial(_events, invocation), journal=journals)
 
 
-def _fact(line: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        return {"what": "log"}  # a traceback, a warning of a library
-
-
-def _events(fact: dict[str, Any], line: str, invocation: Invocation) -> Iterator[Event]:
+def _events(invocation: Invocation, line: str) -> Iterator[Event]:
     """Say in assetry's words what the runner said in its own."""
+    fact = json.loads(line)
     key = AssetKey(f"{invocation.integration.name}/{fact.get('name')}")
-    if fact["what"] == "log":
-        yield Log(line, "warning")
-    elif key not in {asset.key for asset in invocation.assets}:
-        return  # an earlier run asked for it, and has its answer: this one re-attached
-    elif fact["what"] == "started":
+    if key not in {asset.key for asset in invocation.assets}:
+        return  # it began or is done; or an earlier run asked for it, and has its answer
+    if fact["what"] == "started":
         yield Started(key)
     elif fact["what"] == "made":
         columns = [Column(name, type_) for name, type_ in fact["columns"]]
