@@ -73,7 +73,9 @@ def test_a_plugin_gets_a_package_of_its_own(folder: Folder) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())
     assert project["project"]["name"] == "assetry-big-query"
     assert project["project"]["entry-points"]["assetry"] == {"big_query": "assetry_big_query.plugin"}
-    assert project["project"]["dependencies"] == [f"assetry>={ours(0)},<{ours(1)}"], "the fence that the kit asks for"
+    fence = f">={ours(0)},<{ours(1)}"
+    needed = [f"assetry{fence}", f"assetry-toolkit{fence}"]
+    assert project["project"]["dependencies"] == needed, "the fence that the kit asks for"
     assert "class TestBigQuery(IntegrationConformance)" in (root / "tests" / "test_conformance.py").read_text()
     assert not any(word in (root / path).read_text() for path in PLUGIN for word in ("NAME", "DIST", "TITLE", "FENCE"))
 

@@ -21,7 +21,7 @@ version = "0.1.0"
 description = "assetry: the tables of DIST as assets."
 readme = "README.md"
 requires-python = ">=3.11"
-dependencies = ["assetryFENCE"]    # hooks are only added within these versions
+dependencies = ["assetryFENCE", "assetry-toolkitFENCE"]    # hooks are only added within these versions
 
 [project.optional-dependencies]
 test = ["pytest>=8"]
@@ -49,9 +49,8 @@ _PLUGIN = '''\
 
 import json
 import shlex
-import subprocess
-import threading
-import time
+from functools import partial
+from pathlib import Path
 
 from assetry.plugin import (
     Asset,
@@ -59,7 +58,6 @@ from assetry.plugin import (
     IntegrationError,
     InvocationGroup,
     Materialized,
-    RunError,
     Skipped,
     Started,
     hookimpl,
@@ -68,9 +66,6 @@ from assetry.plugin import (
 
 # The options of an integration in the project file.
 OPTIONS = {"command": list, "tables": dict}
-
-# What it cannot do, and why: shown by `assetry plugins`, and not asked for by the conformance kit.
-ASSETRY_REFUSES = {"resume": "its process ends with assetry, so there is nothing to come back to"}
 
 
 @hookimpl
@@ -101,40 +96,23 @@ def assetry_invocation_command(invocation):
 
 @hookimpl
 def assetry_invoke(invocation, context):
-    pipe = subprocess.PIPE
-    with subprocess.Popen(_command(invocation), stdout=pipe, stderr=pipe, text=True) as process:
-        watching = [
-            threading.Thread(target=watch, args=(process, context), daemon=True)
-            for watch in (_stop_when_cancelled, _log_errors)
-        ]
-        for thread in watching:
-            thread.start()
-        try:
-            for line in process.stdout:
-                yield _event(json.loads(line), invocation.integration)
-            process.wait()
-            for thread in watching:
-                thread.join()
-        finally:
-            process.terminate()
-    if process.returncode not in (0, 1) and not context.cancelled:
-        raise RunError(f"NAME ended with {process.returncode}.", hint="See `assetry logs`, then run `assetry retry`.")
+    from assetry_toolkit.commands import Command, run_command
+
+    root = invocation.integration.root
+    command = Command(_command(invocation), folder=root, name="NAME")
+    journal = Path(root, ".assetry", "NAME")  # by which a later run finds it, should assetry be killed
+    # It ends with 1 when it could not make a table, and has said which.
+    yield from run_command(command, context, partial(_events, invocation), good=(0, 1), journal=journal)
 
 
 def _command(invocation):
     return [*invocation.integration.options["command"], *(asset.spec["table"] for asset in invocation.assets)]
 
 
-def _stop_when_cancelled(process, context):
-    while process.poll() is None:
-        if context.cancelled:
-            process.terminate()
-        time.sleep(0.05)
-
-
-def _log_errors(process, context):
-    for line in process.stderr:
-        context.log(line.rstrip())
+def _events(invocation, line):
+    step = json.loads(line)
+    if step["name"] in [asset.spec["table"] for asset in invocation.assets]:  # a command found again may make more
+        yield _event(step, invocation.integration)
 
 
 def _event(step, integration):
@@ -178,7 +156,7 @@ class TestTITLE(IntegrationConformance):
     def subject(self, folder):
         tool = FakeTool(folder / "tool", needs=TABLES)
         options = {"command": tool.command(), "tables": TABLES}
-        integration = Integration("NAME", "NAME", options)
+        integration = Integration("NAME", "NAME", options, str(folder))
         return IntegrationUnderTest("assetry_NAME.plugin", integration=integration, tool=tool)
 '''
 
@@ -196,8 +174,10 @@ tables = { raw = [], orders = ["raw"] }    # each with those it is made from
 ```
 
 The command prints a line of JSON for each step, `{"name": "orders", "what": "started"}`, then `"made"` with `"rows"`,
-or `"failed"` or `"skipped"` with a `"message"`. A tool that speaks otherwise is translated in `_event`; one that can
-list its tables is asked in `assetry_load_assets`.
+or `"failed"` or `"skipped"` with a `"message"`. It ends with 0, or with 1 when a table failed; what it writes to its
+standard error is logged. A tool that speaks otherwise is translated in `_event`; one that can list its tables is asked
+in `assetry_load_assets`. When assetry is killed the command goes on, and `assetry retry` comes back to it: what it
+prints stands in `.assetry/NAME` meanwhile.
 
 ```console
 $ pip install --editable '.[test]'

@@ -1,0 +1,142 @@
+"""The plugins of docs/write-an-integration.md keep what an integration promises: of a command, and of a service."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from assetry.plugin import Asset, Event, Handle, Integration, Invocation, Materialized, RunError
+from assetry.run.context import Context
+from assetry.testing import FakeTool, IntegrationConformance, IntegrationUnderTest, ProjectFolder, eventually
+from assetry.testing.bench import Bench
+
+from tests.guide import command_plugin, service_plugin
+
+TABLES = {"raw": [], "orders": ["raw"], "customers": [], "report": ["orders"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Write the plugins into modules that can be imported, here and in other processes."""
+    folder = tmp_path_factory.mktemp("guide")
+    (folder / "guide_command.py").write_text(command_plugin())
+    (folder / "guide_service.py").write_text(service_plugin())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
+    for name in ("guide_command", "guide_service"):
+        sys.modules.pop(name, None)
+
+
+class TestMill(IntegrationConformance):
+    def subject(self, folder: Path) -> IntegrationUnderTest:
+        tool = FakeTool(folder / "tool", needs=TABLES)
+        integration = Integration("mill", "mill", {"command": tool.command(), "tables": TABLES}, str(folder))
+        return IntegrationUnderTest("guide_command", integration=integration, tool=tool)
+
+
+class TestMillService(IntegrationConformance):
+    def subject(self, folder: Path) -> IntegrationUnderTest:
+        return service(folder)
+
+
+def service(folder: Path) -> IntegrationUnderTest:
+    tool = FakeTool(folder / "tool", needs=TABLES)
+    integration = Integration("mill", "mill", {"folder": str(tool.folder), "tables": TABLES}, str(folder))
+    return IntegrationUnderTest("guide_service", integration=integration, tool=tool)
+
+
+# -- jobs that are over ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(service(tmp_path), tmp_path)
+    bench.prepare()
+    yield bench
+    bench.clean()
+
+
+def run(bench: Bench, context: Context) -> Iterator[Event]:
+    return iter(bench.plugins.invoke(bench.main, context))
+
+
+def made(events: list[Event]) -> set[str]:
+    return {event.key.name for event in events if isinstance(event, Materialized)}
+
+
+def names(invocation: Invocation) -> list[str]:
+    return [asset.key.name for asset in invocation.assets]
+
+
+@pytest.mark.parametrize("over", ["died", "cancelled", "gone"])
+def test_a_job_that_can_end_well_no_more_is_started_anew(bench: Bench, over: str) -> None:
+    tool = bench.subject.tool
+    assert isinstance(tool, FakeTool)
+    job = "77"
+    if over != "gone":
+        job = tool.start(names(bench.main))
+        if over == "died":
+            (tool.folder / "jobs" / job / "ended").write_text("died")
+        tool.cancel(job)
+        assert tool.look(job).state == over
+    context, _ = bench.context(resume=job)
+    events = list(run(bench, context))
+    assert isinstance(events[0], Handle)
+    assert events[0].token != job
+    assert made(events) == set(names(bench.main))
+
+
+def test_a_job_that_ended_well_while_nobody_looked_is_told_and_not_started_again(bench: Bench) -> None:
+    tool = bench.subject.tool
+    assert isinstance(tool, FakeTool)
+    job = tool.start(names(bench.main))
+    while tool.poll(job).state == "running":
+        pass
+    context, _ = bench.context(resume=job)
+    events = list(run(bench, context))
+    assert events[0] == Handle(job)
+    assert made(events) == set(names(bench.main))
+    assert tool.launches == 1
+
+
+def test_a_job_that_somebody_else_cancels_breaks_the_run(bench: Bench) -> None:
+    tool = bench.subject.tool
+    assert isinstance(tool, FakeTool)
+    tool.hold(bench.last)
+    events = run(bench, bench.context()[0])
+    handle = next(events)
+    assert isinstance(handle, Handle)
+    next(events)
+    tool.cancel(handle.token)
+    with pytest.raises(RunError, match="ended early: cancelled"):
+        list(events)
+
+
+# -- a run that is killed --------------------------------------------------------------------------------------------
+
+
+def test_a_command_whose_run_is_killed_goes_on_and_is_found_again(
+    project: Callable[[Mapping[str, str]], ProjectFolder], tmp_path: Path
+) -> None:
+    tool = FakeTool(tmp_path / "tool", needs=TABLES)
+    options = f"command = {json.dumps(tool.command())}\n[integrations.mill.tables]\n"
+    tables = "\n".join(f"{name} = {json.dumps(needs)}" for name, needs in TABLES.items())
+    table = f'[integrations.mill]\nkind = "mill"\n{options}{tables}\n'
+    mill = project({"assetry.toml": table, "assetry_plugins.py": command_plugin()})
+    tool.hold(Asset(key="mill/report", kind="mill"))
+    command = [sys.executable, "-m", "assetry", "-C", str(mill.root), "materialize", "--output", "ndjson"]
+    log = tmp_path / "log"
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out) as process:
+        both = eventually(lambda: tool.holding and log.read_text().count('"materialized"') == 3, 60)
+        process.send_signal(signal.SIGKILL)
+    assert both, log.read_text()
+    assert tool.running == 1, "it goes on"
+    tool.release()
+    mill.retry().assert_ok().assert_only_materialized("report")
+    assert tool.launches == 1, "it was found again"
