@@ -286,6 +286,14 @@ def test_a_program_hears_an_interrupt_that_is_ignored_here(tmp_path: Path, befor
     assert (tmp_path / "asked").exists()
 
 
+def test_a_broken_pipe_ends_a_program_quietly_also_where_interrupts_are_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert shell("yes | head -1").finish() == Finished(0, "y\n", "")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_nothing_is_left_in_this_process_either(tmp_path: Path) -> None:
     def count() -> tuple[int, int]:
         return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))

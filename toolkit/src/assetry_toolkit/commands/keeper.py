@@ -5,19 +5,17 @@
 END, GO and SAID are open files: the locked one that the end is written into, a pipe that says when to begin (and, by
 its own end, that there is nothing to begin with), and one that the program's pid is written to. It stands between the
 program and the process that started it so that somebody sees how the program ends when that process is gone, and so
-that it can be stopped without trusting a pid. It needs nothing but Python, and is run as a file: so it starts quickly.
+that it can be stopped without trusting a pid. It is run as a file and imports next to nothing: so it starts quickly.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 #: Seconds between two looks at whether the journal is still there.
 _LOOK = 1.0
@@ -26,29 +24,22 @@ END_SIZE = 64
 #: What the end says after the exit code.
 BY_ITSELF, STOPPED = "ended", "stopped"
 
-_DEAF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+#: Signals that are for the program. By name: this module can be imported where there are no such signals.
+_DEAF = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 #: Signals that Python ignores from its start, and programs should not.
-_OF_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-
-
-class _Asked(NamedTuple):
-    """What is to be run, and how it is stopped."""
-
-    ask: int
-    grace: float
-    words: Sequence[str]
+_OF_PYTHON = ("SIGPIPE", "SIGXFSZ")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Keep one command."""
     place, *numbers = arguments[:4]
     end, go, said = map(int, numbers)
-    asked = _Asked(int(arguments[4]), float(arguments[5]), arguments[6:])
+    ask, grace, words = int(arguments[4]), float(arguments[5]), arguments[6:]
     for number in (end, go, said):
         os.set_inheritable(number, False)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for each in _DEAF:
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(signal.Signals[each], signal.SIG_IGN)
     # For both ways: there is always someone who may write, so that it never seems to have ended.
     asks = os.open(os.path.join(place, "asks"), os.O_RDWR | os.O_NONBLOCK)  # noqa: PTH118 - pathlib is slow to import
     woken = _wake_on_ends()
@@ -56,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     child = os.fork()
     if not child:
         os.close(opener)
-        _become(asked.words, gate)
+        _become(words, gate)
     os.setpgid(child, child)
     _anchor(child)
     os.write(said, b"%d" % child)
@@ -66,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     os.write(opener, b"g")
     os.close(opener)
     os.close(gate)
-    _tell(end, *_wait(child, asked, (end, asks, woken)))
+    _tell(end, *_wait(child, (ask, grace), (end, asks, woken)))
 
 
 def _anchor(group: int) -> None:
@@ -84,16 +75,17 @@ def _anchor(group: int) -> None:
 
 def _become(words: Sequence[str], gate: int) -> None:
     """Turn into the program, once the gate opens."""
-    os.setpgid(0, 0)
-    if not os.read(gate, 1):
-        os._exit(0)
-    for each in (*_DEAF, *_OF_PYTHON, signal.SIGCHLD):
-        signal.signal(each, signal.SIG_DFL)
     try:
+        os.setpgid(0, 0)
+        if not os.read(gate, 1):
+            os._exit(0)
+        for each in (*_DEAF, *_OF_PYTHON, "SIGCHLD"):
+            signal.signal(signal.Signals[each], signal.SIG_DFL)
         os.execv(words[0], list(words))
     except OSError as error:
         os.write(2, f"{words[0]} cannot be started: {error.strerror}\n".encode())
-    os._exit(126)
+    finally:
+        os._exit(126)
 
 
 def _wake_on_ends() -> int:
@@ -106,8 +98,9 @@ def _wake_on_ends() -> int:
     return woken
 
 
-def _wait(child: int, asked: _Asked, files: tuple[int, int, int]) -> tuple[int, str]:
+def _wait(child: int, asked: tuple[int, float], files: tuple[int, int, int]) -> tuple[int, str]:
     """Wait for the program, and stop its group when asked to; return how it ended, and by whom."""
+    ask, grace = asked
     end, asks, woken = files
     deadline: float | None = None
     while True:
@@ -119,26 +112,29 @@ def _wait(child: int, asked: _Asked, files: tuple[int, int, int]) -> tuple[int, 
         left = _LOOK if deadline is None else min(max(deadline - time.monotonic(), 0.05), _LOOK)
         ready, _, _ = select.select([asks, woken], [], [], left)
         for number in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(number, 4096)
+            os.read(number, 4096)
         # A command whose journal was deleted can tell nobody anything any more.
         if deadline is None and (asks in ready or os.fstat(end).st_nlink == 0):
-            _signal(child, asked.ask)
-            deadline = time.monotonic() + asked.grace
+            _signal(child, ask)
+            deadline = time.monotonic() + grace
         elif deadline is not None and time.monotonic() >= deadline:
             _signal(child, signal.SIGKILL)
 
 
 def _signal(group: int, number: int) -> None:
-    with contextlib.suppress(OSError):
+    try:  # noqa: SIM105 - contextlib takes longer to import than all else
         os.killpg(group, number)
+    except OSError:
+        pass  # there is no one left
 
 
 def _tell(end: int, returncode: int, how: str) -> None:
     """Write how it ended, after all that it wrote is on the disk."""
     for number in (1, 2):
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105
             os.fsync(number)
+        except OSError:
+            pass  # a disk that is full, or no file at all
     os.pwrite(end, f"{returncode} {how}.".encode().ljust(END_SIZE), 0)
     os.fsync(end)
 
