@@ -92,7 +92,7 @@ def test_a_job_that_can_end_well_no_more_is_started_anew(bench: Bench, over: str
     assert made(events) == set(names(bench.main))
 
 
-def test_a_job_that_ended_well_while_nobody_looked_is_told_and_not_started_again(bench: Bench) -> None:
+def test_a_job_that_ended_well_meanwhile_is_told_and_not_started_again(bench: Bench) -> None:
     tool = bench.subject.tool
     assert isinstance(tool, FakeTool)
     job = tool.start(names(bench.main))
@@ -105,7 +105,7 @@ def test_a_job_that_ended_well_while_nobody_looked_is_told_and_not_started_again
     assert tool.launches == 1
 
 
-def test_a_job_that_somebody_else_cancels_breaks_the_run(bench: Bench) -> None:
+def test_a_job_that_is_cancelled_at_the_service_breaks_the_run(bench: Bench) -> None:
     tool = bench.subject.tool
     assert isinstance(tool, FakeTool)
     tool.hold(bench.last)

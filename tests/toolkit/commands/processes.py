@@ -56,7 +56,7 @@ def keeper_of(journal: str) -> int:
 
 
 def kill_all(journal: str) -> None:
-    """Kill a program and what keeps its journal, so that nobody sees how it ends."""
+    """Kill a program and what keeps its journal, so that its end is not seen."""
     pid, keeper = pid_of(journal), keeper_of(journal)
     os.kill(keeper, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)

@@ -173,7 +173,7 @@ def test_one_that_has_nothing_more_to_say_is_started_anew(tmp_path: Path, gone: 
         assert launches(tmp_path) == 1
 
 
-def test_one_whose_end_no_one_saw_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_one_whose_end_was_not_seen_is_an_error_that_says_so(tmp_path: Path) -> None:
     for gone, said in (("all killed", "not known how mill ended"), ("stopped", "stopped by another process")):
         events = run(shell(WAITING, folder=tmp_path), Context(), journal=tmp_path / "journals")
         token = token_of([next(events)])

@@ -238,7 +238,7 @@ def test_it_goes_on_when_its_starter_is_killed_and_is_read_from_the_first_line(t
     assert running.returncode == 3
 
 
-def test_one_that_ended_while_no_one_looked_tells_its_lines_and_exit_code_until_all_is_told(tmp_path: Path) -> None:
+def test_one_that_ended_meanwhile_tells_its_lines_and_exit_code_until_all_is_told(tmp_path: Path) -> None:
     token = killed_starter(tmp_path, shell(WAITING))
     (tmp_path / "go").touch()
     assert is_gone(int((tmp_path / "pid").read_text()))
@@ -304,7 +304,7 @@ def test_a_cancelled_one_is_asked_to_end(tmp_path: Path, journals: Path) -> None
     assert all_gone(tmp_path)
 
 
-def test_what_it_left_behind_in_its_group_goes_with_it_also_when_no_one_looks(tmp_path: Path) -> None:
+def test_what_it_left_behind_in_its_group_goes_with_it_also_when_it_is_not_read(tmp_path: Path) -> None:
     token = killed_starter(
         tmp_path, shell("sleep 600 & echo $! > pids; echo first; until [ -e go ]; do sleep 0.02; done")
     )
@@ -351,7 +351,7 @@ def test_when_the_command_alone_is_killed_that_is_how_it_ended(tmp_path: Path) -
     assert (running.returncode, running.stopped) == (-signal.SIGKILL, False)
 
 
-def test_when_all_of_it_is_killed_no_one_knows_how_it_ended(tmp_path: Path, journals: Path) -> None:
+def test_when_all_of_it_is_killed_its_end_is_not_known(tmp_path: Path, journals: Path) -> None:
     with JournaledCommand.prepare(shell(WAITING, folder=tmp_path, merged=True), journals) as running:
         lines = running.lines()
         next(lines)
@@ -416,6 +416,22 @@ def test_one_whose_journal_is_deleted_is_stopped_and_not_found(tmp_path: Path, j
 def test_a_token_of_nothing_finds_nothing(token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert JournaledCommand.find(token) is None
+
+
+def test_a_journal_that_cannot_be_read_is_not_taken_for_one_that_is_gone(journals: Path) -> None:
+    with JournaledCommand.prepare(shell("true"), journals) as running:
+        texts(running)
+    us = os.geteuid()
+    journals.chmod(0)
+    try:
+        if us == 0:
+            os.seteuid(65534)  # root could read it all the same
+        with pytest.raises(RunError, match="cannot be read: Permission denied"):
+            JournaledCommand.find(running.token)
+    finally:
+        os.seteuid(us)
+        journals.chmod(0o700)
+    assert JournaledCommand.find(running.token) is not None
 
 
 def test_on_a_full_disk_it_fails_by_itself_and_its_end_is_known(tmp_path: Path) -> None:

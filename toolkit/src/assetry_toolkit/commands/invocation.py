@@ -33,7 +33,7 @@ def run_command(
 
         def assetry_invoke(invocation, context):
             def read(line):
-                ...
+                yield Materialized(f"mill/{line}")
 
             yield from run_command(Command(("mill", "make", "orders")), context, read, journal=Path(".assetry/mill"))
     """

@@ -2,7 +2,7 @@
 
     running = JournaledCommand.find(context.resume) if context.resume else None
     with running or JournaledCommand.prepare(command, Path(".assetry/mill")) as running:
-        yield Handle(running.token)  # before it starts: nothing is ever started that no one knows of
+        yield Handle(running.token)  # before it starts
         for line in running.lines(lambda: context.cancelled):
             …
 
@@ -61,7 +61,7 @@ class _Begun:
         try:
             said = json.loads((place / "begun").read_bytes())
             return cls(**{**said, "process": Process(**said["process"])})
-        except (OSError, ValueError, TypeError, KeyError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
             return None
 
 
@@ -70,6 +70,16 @@ class JournaledCommand:
 
     It is made by `prepare` or `find`, and read as a `RunningCommand` is. What reads it can be killed without harm: the
     command goes on. Any number of processes may read it at a time, each from the first line on.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with JournaledCommand.prepare(Command(("sh", "-c", "echo made; exit 3")), Path(folder.name)) as running:
+    ...     [line.text for line in running.lines()], running.returncode
+    (['made'], 3)
+    >>> with JournaledCommand.find(running.token) as again:
+    ...     [line.text for line in again.lines()], again.returncode
+    (['made'], 3)
+    >>> folder.cleanup()
     """
 
     def __init__(self, place: Path, command: Command | None = None) -> None:
@@ -104,7 +114,11 @@ class JournaledCommand:
                 os.close(held)
                 raise
         except OSError as error:
-            raise RunError(f"{command.called} can keep no journal: {error.strerror}.", where=str(folder)) from error
+            raise RunError(
+                f"{command.called} can keep no journal: {error.strerror}.",
+                where=str(folder),
+                hint="Its folder must be one that you can write to, on a disk that has locks and links.",
+            ) from error
         job._held = held
         return job
 
@@ -113,16 +127,22 @@ class JournaledCommand:
         """Find a command again by its token; None when it has nothing more to say, and may be started anew.
 
         That is so when its journal is gone, when it was never started (and never will be: the token is void from now
-        on), when it was stopped, when all was told (`settle`), and when no one knows how it ended because the machine
-        went down, or what kept it was killed.
+        on), when it was stopped, when all was told (`settle`), and when its end cannot be known: the machine went down,
+        or what kept it was killed. Raises `RunError` when its journal is there and cannot be read.
         """
         place = Path(token)
         try:
             job = cls(place)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise RunError(
+                f"The journal of a command that an earlier run started cannot be read: {error.strerror}.",
+                where=token,
+                hint="Try again as the user who started it; or delete the journal, which ends the command.",
+            ) from error
         if "end" in job._files and job._begun is None:
-            # Whoever prepared it may be about to begin: only one of us gets to write this.
+            # The process that prepared it may be about to begin: only one of us gets to write this.
             with contextlib.suppress(OSError):
                 _link(place, "begun", b"void")
             job._begun = _Begun.read(place)

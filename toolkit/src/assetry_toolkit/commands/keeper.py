@@ -4,8 +4,8 @@
 
 END, GO and SAID are open files: the locked one that the end is written into, a pipe that says when to begin (and, by
 its own end, that there is nothing to begin with), and one that the program's pid is written to. It stands between the
-program and the process that started it so that somebody sees how the program ends when that process is gone, and so
-that it can be stopped without trusting a pid. It is run as a file and imports next to nothing: so it starts quickly.
+program and the process that started it, to see how the program ends when that process is gone, and to stop the program
+without trusting a pid. It is run as a file and imports next to nothing: so it starts quickly.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     os.write(said, b"%d" % child)
     os.close(said)
     if not os.read(go, 1):
-        return  # who wanted it is gone, or has thought better of it; the gate closes with us
+        return  # the process that started us is gone, or gives up; the gate closes with us
     os.write(opener, b"g")
     os.close(opener)
     os.close(gate)
@@ -113,7 +113,7 @@ def _wait(child: int, asked: tuple[int, float], files: tuple[int, int, int]) -> 
         ready, _, _ = select.select([asks, woken], [], [], left)
         for number in ready:
             os.read(number, 4096)
-        # A command whose journal was deleted can tell nobody anything any more.
+        # What a command writes into a deleted journal can be read by no process that comes later.
         if deadline is None and (asks in ready or os.fstat(end).st_nlink == 0):
             _signal(child, ask)
             deadline = time.monotonic() + grace
@@ -125,7 +125,7 @@ def _signal(group: int, number: int) -> None:
     try:  # noqa: SIM105 - contextlib takes longer to import than all else
         os.killpg(group, number)
     except OSError:
-        pass  # there is no one left
+        pass  # all have ended
 
 
 def _tell(end: int, returncode: int, how: str) -> None:
