@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from assetry.plugin import Process, RunError, is_alive, process_of
 
@@ -433,12 +432,11 @@ def _clear(folder: Path) -> None:
 
 
 def _over(place: Path) -> bool:
-    job: Any = None
     try:
         job = JournaledCommand(place)
-        return "end" not in job._files or not (job._kept() or job.alive)
     except OSError:
-        return True
+        return False  # in doubt it stays
+    try:
+        return "end" not in job._files or not (job._kept() or job.alive)
     finally:
-        if job is not None:
-            job._close()
+        job._close()
