@@ -30,6 +30,7 @@ from assetry.errors import (
 )
 from assetry.gc_pause import paused_gc
 from assetry.graph.renaming import rename_assets
+from assetry.hooks.commands import CommandGroup, Commands
 from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
@@ -108,7 +109,7 @@ __all__ += ["is_alive", "process_of"]
 # Executors.
 __all__ += ["Executor", "RunningTask", "Task"]
 # The command line and panels.
-__all__ += ["CommandContext", "CommandOption", "Panel", "PanelContext"]
+__all__ += ["CommandContext", "CommandGroup", "CommandOption", "Commands", "Panel", "PanelContext"]
 # Errors.
 __all__ += [
     "AssetryError",

@@ -235,13 +235,11 @@ def test_hook_assetry_add_commands_makes_commands_of_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "assetry_plugins.py").write_text(
-        "import click\n"
         "from assetry.plugin import hookimpl\n\n"
-        "@click.command('grind', help='Grind corn.')\n"
-        "def grind(): click.echo('ground')\n\n"
+        "def grind(context): context.say('ground')\n\n"
         "@hookimpl\n"
-        "def assetry_add_commands(commands): commands.add_command(grind)\n"
+        "def assetry_add_commands(commands): commands.group('mill', 'The mill.').command()(grind)\n"
     )
     monkeypatch.chdir(tmp_path)
-    call = CliRunner().invoke(Program(), ["grind"])
+    call = CliRunner().invoke(Program(), ["mill", "grind"])
     assert (call.exit_code, call.stdout) == (0, "ground\n")

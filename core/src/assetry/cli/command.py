@@ -25,7 +25,7 @@ Work = Callable[..., int | None]
 def shared_options(outputs: Sequence[str], selects: bool) -> list[click.Parameter]:
     """Return the options that stand before or after every command's name."""
     options: list[click.Parameter] = [
-        click.Option(["-C", "directory"], metavar="DIR", help="Work in DIR."),
+        click.Option(["-C", "directory"], metavar="DIR", is_eager=True, help="Work in DIR."),  # --help is eager, too
         click.Option(["--output"], type=click.Choice(outputs), help="Form of the result; text is for people."),
         click.Option(["-q", "--quiet"], is_flag=True, help="Say less."),
         click.Option(["-v", "--verbose"], count=True, help="Say more; show tracebacks."),
@@ -98,7 +98,7 @@ class Verb(click.Command):
         """Call the function with the session; exit with the code that it returns."""
         session: Session = ctx.obj or Session()
         refine(session, ctx.params)
-        self._fit(session)
+        self._fit(session, ctx.command_path)
         further = {name: value for name, value in ctx.params.items() if name.startswith(_PREFIX)}
         given = {name.removeprefix(_PREFIX): value for name, value in further.items() if value is not None}
         session.options.update(given)
@@ -119,16 +119,16 @@ class Verb(click.Command):
             )
         ctx.exit(code)
 
-    def _fit(self, session: Session) -> None:
+    def _fit(self, session: Session, path: str) -> None:
         """Raise when what was asked before the command's name does not fit the command."""
         if session.output not in self.outputs:
             raise UsageError(
-                f"`assetry {self.name}` has no --output {session.output}.",
+                f"`{path}` has no --output {session.output}.",
                 near=near_names(session.output, self.outputs),
                 hint=f"It has {', '.join(self.outputs)}.",
             )
         if (session.select or session.exclude) and not self.selects:
-            raise UsageError(f"`assetry {self.name}` takes no selection.", hint=f"See `assetry {self.name} --help`.")
+            raise UsageError(f"`{path}` takes no selection.", hint=f"See `{path} --help`.")
 
 
 #: Under this name a call keeps the options of integrations.

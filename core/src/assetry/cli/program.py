@@ -15,6 +15,7 @@ from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
 from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 from assetry.cli.output import note_line, open_standard_streams
 from assetry.cli.overview import COMMANDS, OTHER_WORDS, PLUGIN_HELP, overview
+from assetry.cli.plugin_commands import commands_of_plugins, new_problems
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, error_words, near_names
 
@@ -55,7 +56,13 @@ class Program(click.Group):
             return
         self._asked_plugins = True
         try:
-            _session(ctx).project.plugins.add_commands(self)
+            session = _session(ctx)
+            plugins = session.project.plugins
+            before = plugins.problems
+            for name, command in commands_of_plugins(plugins).items():
+                self.add_command(command, name)
+            for problem in new_problems(plugins, before):
+                session.warn(problem)
         except AssetryError as error:
             # A project that cannot be read must not take --help along.
             print_error(error, ctx.color)

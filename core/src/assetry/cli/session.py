@@ -33,8 +33,8 @@ class Session:
 
     `options` are those of integrations, such as ``--target``.
 
-    A plugin's command receives it as ``click``'s object (`@click.pass_obj`): `project` is the loaded project, `say`
-    writes a line of the result, `note` one about it, `emit` a document as the asked format.
+    A plugin's command receives it as its `CommandContext`: `project` is the loaded project, `say` writes a line of the
+    result, `note` one about it, `emit` a document as the asked format.
     """
 
     select: tuple[str, ...] = ()

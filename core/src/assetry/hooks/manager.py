@@ -20,6 +20,7 @@ import pluggy
 from assetry.errors import PLUGIN_FAULT, AssetryError, ClaimError, NoClaimError, PluginError, error_words
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.answers import fault, first_fault
+from assetry.hooks.commands import Commands
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
 from assetry.hooks.packages import near_words, package_hint
@@ -125,10 +126,14 @@ class Plugins:
         except AssetryError:
             return integration.kind
 
-    def _report(self, name: str, message: str) -> None:
+    def tell(self, name: str, problems: Iterable[str], soon: Iterable[str] = ()) -> None:
+        """Note what is wrong with a plugin, and what will be with a later assetry; each once."""
         info = self._infos[name]
-        if message not in info.problems:
-            self._infos[name] = replace(info, problems=(*info.problems, message))
+        wrong, going = dict.fromkeys((*info.problems, *problems)), dict.fromkeys((*info.warnings, *soon))
+        self._infos[name] = replace(info, problems=tuple(wrong), warnings=tuple(going))
+
+    def _report(self, name: str, message: str) -> None:
+        self.tell(name, (message,))
 
     # -- the three manners of calling ----------------------------------------------------------------------------
 
@@ -212,11 +217,11 @@ class Plugins:
             raise self._wrong(self.claimant(integration), hook, wrong)
         return answer
 
-    def _all(self, hook: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _all(self, hook: str, arguments: Mapping[str, Any] | Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
         """Call every plugin; one that fails is recorded and passed over."""
         for impl in self._implementations(hook):
             try:
-                answer = self._call(impl, hook, arguments)
+                answer = self._call(impl, hook, arguments(impl.plugin_name) if callable(arguments) else arguments)
             except FAULTS as error:
                 self._report(impl.plugin_name, f"{hook}: {error_words(error)}")
                 continue
@@ -398,9 +403,9 @@ class Plugins:
         """Tell whether any plugin wants to hear of events."""
         return bool(self._implementations("assetry_event"))
 
-    def add_commands(self, commands: Any) -> None:
-        """Let every plugin add its commands to the command line."""
-        for _ in self._all("assetry_add_commands", {"commands": commands}):
+    def add_commands(self, commands_of: Callable[[str], Commands]) -> None:
+        """Let every plugin add its commands to the command line: to those that `commands_of` returns for its name."""
+        for _ in self._all("assetry_add_commands", lambda name: {"commands": commands_of(name)}):
             pass
 
     def command_options(self) -> list[CommandOption]:

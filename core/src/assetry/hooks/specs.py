@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from assetry.hooks.commands import Commands
     from assetry.types.assets import Asset, AssetCheck, Integration
     from assetry.types.events import Event
     from assetry.types.invocations import Invocation, InvocationGroup
@@ -174,10 +175,12 @@ def assetry_event(event: EventRecord, run: RunInfo) -> None:
 
 
 @hookspec
-def assetry_add_commands(commands: Any) -> None:
-    """Add commands to the command line: `commands` is the `click.Group` of `assetry`. All.
+def assetry_add_commands(commands: Commands) -> None:
+    """Add commands to the command line, each a plain function. All.
 
-    Add one group named as your entry point: ``assetry --help`` shows that name without loading you.
+    Add one group named as your entry point: ``assetry --help`` shows that name without loading you. What the function
+    of a command may look like, `CommandGroup.command` says; one that cannot be called is told by ``assetry plugins``,
+    and so is a group that another plugin, or assetry itself, has a command of that name.
     """
 
 

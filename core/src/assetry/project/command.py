@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 class CommandContext(Protocol):
     """What was asked of a call of the command line, and the ways to answer.
 
-    A command of a plugin receives it as click's object::
+    A command of a plugin receives it as its first argument::
 
-        @click.command()
-        @click.pass_obj
-        def pull(context: CommandContext) -> None: ...
+        @mill.command("pull")
+        def pull(context: CommandContext, names: list[str]) -> None: ...
 
-    `select` and `exclude` are the selections given before the command's name, `output` is ``text``, ``json`` or
-    ``ndjson``. `project` is the project of the folder; its definitions are loaded when they are first used.
+    `select` and `exclude` are the selections that were given, before the command's name or after it, `output` is
+    ``text``, ``json`` or ``ndjson``. `project` is the project of the folder; its definitions are loaded when they are
+    first used. What else prints goes to stderr, so that JSON stays JSON.
     """
 
     select: tuple[str, ...]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from assetry.hooks import specs as hookspecs
+from assetry.hooks.commands import Commands
 from assetry.hooks.installed import PluginInfo
 from assetry.hooks.manager import Plugins
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
@@ -129,6 +130,13 @@ class PluginConformance:
         for _, function in implementations(loaded, info, ("assetry_discover",)):
             found = list(function(str(tmp_path)) or ())
             assert not found, f"assetry_discover finds {found[0].name!r} in an empty folder: look for your own files"
+
+    def test_add_commands_that_can_be_called(self, loaded: Plugins, info: PluginInfo) -> None:
+        for hook, function in implementations(loaded, info, ("assetry_add_commands",)):
+            added = Commands()
+            function(**dict.fromkeys(inspect.signature(function).parameters, added))
+            assert not added.problems, f"{info.label}: {hook}: {'; '.join(added.problems)}"
+            assert not added.warnings, f"{info.label}: {'; '.join(added.warnings)}"
 
     def test_say_which_versions_of_assetry_you_need(self, filled: PluginUnderTest) -> None:
         if not isinstance(filled.plugin, (str, ModuleType)):

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import click
-from assetry.plugin import CommandContext, Integration, UsageError, near_names
+from assetry.plugin import CommandContext, Commands, Integration, UsageError, near_names
 
 KIND = "airbyte"
 
 
-def airbyte_group() -> click.Group:
-    """Return the group of commands."""
-    return click.Group(
-        "airbyte",
-        commands=[click.Command("pull", callback=pull_command, params=[_NAMES], help=pull_command.__doc__)],
-        help="Read connections from Airbyte, or the streams of connectors that run here.",
-    )
+def add_commands(commands: Commands) -> None:
+    """Add `assetry airbyte`."""
+    airbyte = commands.group("airbyte", "Read connections from Airbyte, or the streams of connectors that run here.")
+    airbyte.command("pull")(pull)
 
 
-_NAMES = click.Argument(["names"], nargs=-1, metavar="[INTEGRATION]...")
+def pull(context: CommandContext, integrations: list[str]) -> None:
+    """Read anew what there is to sync, of all integrations or of those named.
 
-
-@click.pass_obj
-def pull_command(context: CommandContext, names: tuple[str, ...]) -> None:
-    """Read anew what there is to sync, of all integrations or of those named."""
-    found = [_pulled(integration) for integration in _wanted(context.project.integrations, names)]
+    :param integrations: names of integrations, as in assetry.toml
+    """
+    found = [_pulled(integration) for integration in _wanted(context.project.integrations, integrations)]
     if context.text:
         context.say("\n".join(line for each in found for line in _lines(each)))
     else:
@@ -39,11 +34,11 @@ def _pulled(integration: Integration) -> dict[str, Any]:
         from assetry_airbyte.local.integration import pull_local
 
         return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), "unusable": []}
-    from assetry_airbyte.hosted.connections.definitions import pull
+    from assetry_airbyte.hosted.connections.definitions import pull as pull_hosted
     from assetry_airbyte.hosted.settings import Options
 
     options = Options.of(integration)
-    snapshot = pull(options)
+    snapshot = pull_hosted(options)
     unusable = [each for each in snapshot.connections if not each.usable]
     return {
         "integration": integration.name,
@@ -54,7 +49,7 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     }
 
 
-def _wanted(integrations: Iterable[Integration], names: tuple[str, ...]) -> list[Integration]:
+def _wanted(integrations: Iterable[Integration], names: Sequence[str]) -> list[Integration]:
     known = {each.name: each for each in integrations if each.kind == KIND}
     for name in names:
         if name not in known:

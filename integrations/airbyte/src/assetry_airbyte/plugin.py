@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
 
 if TYPE_CHECKING:
-    from assetry.plugin import Event, Panel, PanelContext, RunContext
+    from assetry.plugin import Commands, Event, Panel, PanelContext, RunContext
 
 KIND = "airbyte"
 
@@ -94,11 +94,11 @@ def assetry_io_url(integration: Integration) -> str | None:
 
 
 @hookimpl
-def assetry_add_commands(commands: Any) -> None:
+def assetry_add_commands(commands: Commands) -> None:
     """Add `assetry airbyte`."""
-    from assetry_airbyte.cli import airbyte_group
+    from assetry_airbyte.cli import add_commands
 
-    commands.add_command(airbyte_group())
+    add_commands(commands)
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import click
 
 from assetry.cli.command import verb
+from assetry.cli.plugin_commands import commands_of_plugins
 from assetry.cli.session import Session
 from assetry.cli.text import aligned
 from assetry.hooks.installed import PluginInfo
@@ -19,6 +20,7 @@ def list_plugins(session: Session) -> None:
     """
     plugins = session.project.plugins
     plugins.check_versions()
+    commands_of_plugins(plugins)  # what is wrong with a command is known when it is asked for
     infos = plugins.infos
     if session.text:
         session.say("\n".join(_text(infos, session)))
