@@ -36,6 +36,7 @@ from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.io.frames import plain_type
 from assetry.io.places import TablePlace, advice, unkept
+from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
@@ -106,6 +107,8 @@ __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_le
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
 __all__ += ["is_alive", "process_of"]
+# Files and folders that only this user may read.
+__all__ += ["private_file", "private_folder"]
 # Executors.
 __all__ += ["Executor", "RunningTask", "Task"]
 # The command line and panels.

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
+from assetry.plugin import private_file, private_folder
+
 #: Seconds after which a half-written file cannot be work in progress.
 _ABANDONED = 3600.0
 
@@ -19,8 +21,8 @@ _ABANDONED = 3600.0
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Write a file beside its place, then put it there; its folder is made.
 
-    `durable` returns only when it is on the disk, so that it outlives a power cut. What a killed writer left beside it
-    is removed. Raises `OSError`; the old file is there still, then.
+    Below ``.assetry`` only this user can read it. `durable` returns only when it is on the disk, so that it outlives a
+    power cut. What a killed writer left beside it is removed. Raises `OSError`; the old file is there still, then.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -28,12 +30,12 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> N
     ...     [each.name for each in Path(folder, "new").iterdir()]
     ['snapshot.json']
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     _sweep(path)
     # Two processes may write at a time, and two threads of one.
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with beside.open("wb") as file:
+        with private_file(beside).open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             if durable:
                 file.flush()
@@ -67,7 +69,7 @@ def locked(path: Path) -> Iterator[None]:
     """Keep other processes, and other threads, that lock the same file waiting; it is made, and stays."""
     import fcntl
 
-    with path.open("a") as file:
+    with private_file(path).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -84,7 +86,7 @@ class Workplace:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         self._clear(folder)
         self.path = folder / f"run-{os.getpid()}-{os.urandom(4).hex()}"
 
@@ -94,7 +96,7 @@ class Workplace:
         # It gets its name once it is locked, so that no other process takes it for one that was left behind.
         making = self.path.with_name(f".{self.path.name}")
         making.mkdir(mode=0o700)
-        self._held = (making / "held").open("w")
+        self._held = private_file(making / "held").open("w")
         fcntl.flock(self._held, fcntl.LOCK_EX)
         making.rename(self.path)
         return self

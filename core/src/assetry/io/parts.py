@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from assetry.io.private_files import private_file
+
 _SUFFIX = ".part"
 
 
@@ -83,11 +85,7 @@ def _lock(file: BinaryIO) -> bool:
 
 
 def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("wb")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+    return private_file(path).open("wb")
 
 
 def _sync_folder(folder: Path) -> None:

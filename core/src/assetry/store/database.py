@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import StoreError, StoreVersionError
+from assetry.io.private_files import STATE, private_file, tighten
 
 if TYPE_CHECKING:
     import sqlite3
@@ -169,7 +170,7 @@ class Database:
         if self.path is not None:
             writable = not self.path.exists() or os.access(self.path, os.W_OK)
             if writable:
-                _make_folder(self.path.parent)
+                _make_place(self.path)
             target = _uri(self.path, writable=writable)
         # What `check_same_thread` guards against, our lock does.
         db = sqlite3.connect(target, uri=True, timeout=self._patience, isolation_level=None, check_same_thread=False)
@@ -253,12 +254,15 @@ def _roll_back(db: sqlite3.Connection) -> None:
         db.execute("ROLLBACK")
 
 
-def _make_folder(folder: Path) -> None:
+def _make_place(path: Path) -> None:
+    folder = path.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_file(path)
+        for name in ("-wal", "-shm"):  # SQLite gives new ones the mode of the file
+            tighten(path.with_name(f"{path.name}{name}"))
         ignore = folder / ".gitignore"
-        if folder.name == ".assetry" and not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        if folder.name == STATE and not ignore.exists():
+            private_file(ignore).write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"The folder {folder} cannot be made or written: {error.strerror}.",

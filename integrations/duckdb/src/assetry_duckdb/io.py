@@ -22,6 +22,8 @@ from assetry.plugin import (
     advice,
     content_version,
     nothing_kept,
+    private_file,
+    private_folder,
     unkept,
 )
 
@@ -190,8 +192,10 @@ class DuckDBIO:
         import duckdb
 
         if self.address.path != _MEMORY:
-            Path(self.address.path).parent.mkdir(parents=True, exist_ok=True)
+            private_folder(Path(self.address.path).parent)
         with self._connection(relation) as connection:
+            if Path(self.address.path).exists():
+                private_file(Path(self.address.path))  # now that DuckDB has made it
             try:
                 yield connection
             except duckdb.Error as error:

@@ -25,7 +25,6 @@ def executable(source: Source) -> Path:
     """
     folder = environment(source)
     if not (folder / ".ready").is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.with_name(f"{folder.name}.lock")):
             if not (folder / ".ready").is_file():
                 install(source, folder)

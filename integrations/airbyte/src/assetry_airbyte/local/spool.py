@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assetry.plugin import ContentVersion
+from assetry.plugin import ContentVersion, private_file
 
 from assetry_airbyte.local.column_names import EXTRACTED_AT, named
 from assetry_airbyte.local.columns import JSON, TEXT, array, arrow_schema, kind_of_value, recast, wider
@@ -159,8 +159,7 @@ class Spool:
         # Rows of two forms: their version is that of the table which they become in the end.
         self._version = None if self._segments else ContentVersion(schema)
         path = self._folder / f"{len(self._segments)}.arrow"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._writer = pa.ipc.new_stream(str(path), schema)
+        self._writer = pa.ipc.new_stream(str(private_file(path)), schema)
         self._segments.append((path, dict(self.kinds)))
 
     def _end(self) -> None:

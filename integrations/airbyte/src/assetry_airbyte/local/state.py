@@ -89,7 +89,6 @@ class StateFile:
 
     def change(self, change: Callable[[Kept], Kept]) -> None:
         """Replace what is kept by what `change` makes of it; on the disk when this returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_suffix(".lock")):
             content = written(_document(change(self.read())))
             write_whole(self.path, msgspec.json.format(content, indent=1), durable=True)
