@@ -77,7 +77,7 @@ class Verb(click.Command):
         if self.selects:
             args = spread(args)
         if self.loads and any(_name(arg) not in self._own_names() for arg in args if arg.startswith("-")):
-            ctx.meta[_FURTHER] = _options_of_integrations(_folder(args), self._own_names())
+            ctx.meta[_FURTHER] = _options_of_integrations(ctx, _folder(args), self._own_names())
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -88,7 +88,7 @@ class Verb(click.Command):
         """Write the options, those of integrations among them."""
         if self.loads:
             with suppress(AssetryError):  # a project that cannot be read must not take --help along
-                ctx.meta.setdefault(_FURTHER, _options_of_integrations(None, self._own_names()))
+                ctx.meta.setdefault(_FURTHER, _options_of_integrations(ctx, None, self._own_names()))
         super().format_options(ctx, formatter)
 
     def _own_names(self) -> set[str]:
@@ -137,22 +137,25 @@ _FURTHER = "assetry.options_of_integrations"
 _PREFIX = "of_integrations_"
 
 
-def _options_of_integrations(folder: str | None, taken: Collection[str]) -> list[click.Option]:
+def _options_of_integrations(ctx: click.Context, folder: str | None, taken: Collection[str]) -> list[click.Option]:
     """Return the options that plugins name, without those whose names are taken; one option for all of one name."""
     from assetry.hooks.manager import load_plugins
     from assetry.project.definitions import local_plugins
     from assetry.project.settings import read_settings
 
     found: dict[str, list[CommandOption]] = {}
-    plugins = load_plugins({}, local_plugins(read_settings(folder or ".").root))
-    for option in plugins.command_options():
+    session = ctx.obj or Session()
+    with session.out.guarded():
+        plugins = load_plugins({}, local_plugins(read_settings(folder or ".").root))
+        options = plugins.command_options()
+    for option in options:
         if option.flag not in taken:
             found.setdefault(option.flag, []).append(option)
     made = []
-    for flag, options in found.items():
-        first = options[0]
+    for flag, same in found.items():
+        first = same[0]
         short = [first.short] if first.short and first.short not in taken else []
-        told = f"{first.help} ({', '.join(each.kind for each in options)})"
+        told = f"{first.help} ({', '.join(each.kind for each in same)})"
         made.append(click.Option([f"{_PREFIX}{first.name}", *short, flag], metavar=first.metavar, help=told))
     return made
 

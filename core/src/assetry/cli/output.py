@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -21,6 +22,30 @@ def open_standard_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
+    if sys.stderr is sys.__stderr__ and sys.stderr.fileno() == 2:  # else a test or a notebook reads along
+        encoding, errors = sys.stderr.encoding, sys.stderr.errors
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Notes()), encoding, errors, line_buffering=True)
+
+
+class _Notes(io.RawIOBase):
+    """The file below stderr. What it cannot take is passed over: a note that is lost must not stop what it is about."""
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+    def isatty(self) -> bool:
+        return os.isatty(2)
+
+    def write(self, data: Any) -> int | None:
+        try:
+            return os.write(2, data)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return memoryview(data).nbytes
 
 
 class Output:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 
@@ -115,6 +116,10 @@ def print_overview(given: list[str]) -> None:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
         os._exit(0)  # the reader is gone; an orderly exit would flush once more, and complain
+    except OSError as error:
+        with suppress(OSError):
+            print(f"error: The result could not be written: {error.strerror}.", file=sys.stderr)
+        os._exit(1 if given else 2)
     except UnicodeEncodeError:
         stream.buffer.write(text.encode(stream.encoding, "replace") + b"\n")
     sys.exit(0 if given else 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -20,6 +21,8 @@ from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, error_words, near_names
 
 INTERRUPTED = 130
+#: What is wrong with a stream that takes nothing more.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Program(click.Group):
@@ -57,9 +60,11 @@ class Program(click.Group):
         self._asked_plugins = True
         try:
             session = _session(ctx)
-            plugins = session.project.plugins
-            before = plugins.problems
-            for name, command in commands_of_plugins(plugins).items():
+            with session.out.guarded():
+                plugins = session.project.plugins
+                before = plugins.problems
+                found = commands_of_plugins(plugins)
+            for name, command in found.items():
                 self.add_command(command, name)
             for problem in new_problems(plugins, before):
                 session.warn(problem)
@@ -155,7 +160,12 @@ def _guarded(work: Callable[[], Any], given: Sequence[str]) -> int:
     except click.ClickException as error:
         print_error(_as_usage_error(error), color)
         return error.exit_code
+    except BrokenPipeError:
+        return 0  # the reader of a help has seen enough
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            print_error(AssetryError(f"The result could not be written: {error.strerror}."), color)
+            return 1
         return _bug(error, color)
     finally:
         silence()

@@ -167,11 +167,16 @@ class Session:
         unicode = self.out.unicode
         if self.output == "ndjson":
             lines: Sequence[Mapping[str, Any]] = document[rows] if rows else [document]
-            self.say("\n".join(json_text({"version": VERSION, **line}, unicode=unicode) for line in lines))
+            self.say("\n".join(json_text({"version": VERSION, **_row(line)}, unicode=unicode) for line in lines))
             return
         # The indented form is for eyes, and costs ten times as much.
         indent = 2 if self.out.terminal else None
         self.say(json_text({"version": VERSION, **document}, unicode=unicode, indent=indent))
+
+
+def _row(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line without what would take the place of the version of the shape."""
+    return {name: value for name, value in line.items() if name != "version"}
 
 
 def silence() -> None:
@@ -179,7 +184,7 @@ def silence() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:  # it is full or gone; what is left would be tried again at the end
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)

@@ -41,7 +41,7 @@ def private_folder(path: Path) -> Path:
 
 
 def private_file(path: Path) -> Path:
-    """Make a file's folder, and below ``.assetry`` the empty file, for this user alone where it is not there; return it.
+    """Make a file's folder, and below ``.assetry`` the file, empty and for this user alone, where it is not; return it.
 
     For files that a library writes: it finds the file, and keeps its mode. One that is there already keeps its content.
     Elsewhere than below ``.assetry`` the library makes it as the umask says. Raises `OSError`.

@@ -184,10 +184,14 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
+        return {_finite_key(name): _finite(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
+
+
+def _finite_key(name: Any) -> Any:
+    return str(name) if isinstance(name, float) else name
 
 
 def run_to_json(run: RunInfo) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def _json(info: PluginInfo) -> dict[str, object]:
     return {
         "name": info.name,
         "package": info.package,
-        "version": info.version,
+        "version": info.version,  # not in NDJSON, where it is that of the shape
+        "package_version": info.version,
         "source": info.source,
         "hooks": list(info.hooks),
         "problems": list(info.problems),
