@@ -15,6 +15,7 @@ from tests.bench import (
     bench_plan,
     bench_run,
     bench_start,
+    bench_status,
     bench_store,
 )
 
@@ -31,6 +32,7 @@ def main() -> None:
         bench_manifest,
         bench_cli,
         bench_start,
+        bench_status,
         bench_airbyte,
         bench_connector,
         bench_dbt,

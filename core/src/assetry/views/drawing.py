@@ -85,6 +85,10 @@ def stages(drawing: Drawing) -> list[int]:
     return found
 
 
+#: How far a tree is drawn to the right. Without an end, a chain of n assets would be drawn with n² characters.
+MOST_LEVELS = 32
+
+
 class TreeLine(NamedTuple):
     """One line of a tree: its branches, its node, and whether the node is drawn out here or further below."""
 
@@ -97,7 +101,8 @@ def tree(drawing: Drawing) -> list[TreeLine]:
     """Return the graph as a tree for terminals: below each node what is made from it, each dependency once.
 
     A node with several inputs is drawn out below the last of them; above that it is only mentioned (`later`). So,
-    read from the top, everything stands below all that it is made from.
+    read from the top, everything stands below all that it is made from. What is more than `MOST_LEVELS` below the
+    first of its tree is mentioned there, and begins a tree of its own.
 
     >>> graph = AssetGraph.of([Asset(key="a", kind="dbt"), Asset(key="b", kind="dbt", deps=["a"])])
     >>> [line.branches + line.node.key for line in tree(drawing_of(graph))]
@@ -105,18 +110,22 @@ def tree(drawing: Drawing) -> list[TreeLine]:
     """
     waiting = [len(above) for above in drawing.upstream]
     lines: list[TreeLine] = []
-    for root, above in enumerate(drawing.upstream):
-        if above:
-            continue
-        # An explicit stack: a chain may be longer than Python's own reaches.
-        stack: list[tuple[int, str, str]] = [(root, "", "")]
-        while stack:
-            i, branches, inner = stack.pop()
-            waiting[i] -= 1
-            later = waiting[i] > 0
-            lines.append(TreeLine(branches, drawing.nodes[i], later))
-            if not later:
-                stack.extend(reversed(_branches(drawing.downstream[i], inner)))
+    for first, above in enumerate(drawing.upstream):
+        roots = [] if above else [first]
+        while roots:
+            root = roots.pop()
+            # An explicit stack: a chain may be longer than Python's own reaches.
+            stack: list[tuple[int, str, str]] = [(root, "", "")]
+            while stack:
+                i, branches, inner = stack.pop()
+                waiting[i] -= 1
+                deep = waiting[i] == 0 and len(branches) >= 3 * MOST_LEVELS and bool(drawing.downstream[i])
+                later = waiting[i] > 0 or deep
+                lines.append(TreeLine(branches, drawing.nodes[i], later))
+                if deep:
+                    roots.append(i)
+                elif not later:
+                    stack.extend(reversed(_branches(drawing.downstream[i], inner)))
     return lines
 
 
