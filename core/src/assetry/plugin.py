@@ -31,6 +31,7 @@ from assetry.errors import (
 from assetry.gc_pause import paused_gc
 from assetry.graph.renaming import rename_assets
 from assetry.hooks.commands import CommandGroup, Commands
+from assetry.hooks.masks import Mask
 from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
@@ -125,5 +126,5 @@ __all__ += [
     "ValueStoreError",
     "near_names",
 ]
-# JSON both ways; secrets where there is no run to ask; making very many values.
-__all__ += ["from_json", "paused_gc", "read_secret", "rename_assets", "to_json"]
+# JSON both ways; secrets where there is no run to ask, and out of texts; making very many values.
+__all__ += ["Mask", "from_json", "paused_gc", "read_secret", "rename_assets", "to_json"]

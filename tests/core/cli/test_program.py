@@ -258,3 +258,44 @@ def test_secrets_are_never_printed(shop: Folder) -> None:
     for command in (["check"], ["show", "acme/x"], ["list"], ["plan"]):
         result = shop.call(*command, "--output", "json", env={"ACME_TOKEN": "hunter2"})
         assert "hunter2" not in result.stdout + result.stderr
+
+
+SECRETIVE = """
+import click
+from assetry.plugin import AssetryError, hookimpl
+
+@hookimpl
+def assetry_secret(name):
+    return "hunter2!" if name == "shop/db" else None
+
+@click.command()
+@click.argument("how")
+@click.pass_obj
+def vault(context, how):
+    secret = context.secret("shop/db")
+    context.note(f"noted {secret}")
+    context.warn(f"warned of {secret}")
+    if how == "error":
+        raise AssetryError(f"401 for {secret}", hint=f"Not {secret}.")
+    if how == "bug":
+        raise ValueError(secret)
+    context.say(str(len(secret)))
+
+@hookimpl
+def assetry_add_commands(commands):
+    commands.add_command(vault)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("well", 0), ("error", 1), ("bug", 1)])
+def test_a_secret_that_a_command_asked_for_is_masked_in_all_that_is_told_of_it(
+    shop: Folder, how: str, code: int
+) -> None:
+    shop.write("assetry_plugins.py", SECRETIVE)
+    result = shop.call("-v", "vault", how, code=code)
+    assert "hunter2" not in result.stderr
+    assert "noted ***" in result.stderr
+    assert "warned of ***" in result.stderr
+    assert ("8" in result.stdout) == (how == "well")
+    if how == "error":
+        assert "error: 401 for ***\n  Not ***." in result.stderr

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from assetry.plugin import to_json
+from assetry.plugin import Mask, to_json
 
 from assetry_toolkit.live_objects import take
 
-#: A value itself, or where it is found: ``{"env": "NAME"}``, or ``{"given": "1"}`` for an object of this process.
-Reference = str | Mapping[str, str]
+__all__ = ["Mask", "Reference", "is_reference", "resolve", "resolved", "secret_names", "values_of"]
 
-#: The fewest characters in base64 that are taken for a part of a secret.
-_SURE = 6
-#: The shortest line that counts as a secret by itself, of one that has several.
-_LINE = 8
+#: A value itself, or where it is found: ``{"env": "NAME"}``, ``{"secret": "path/name"}`` of a provider of secrets, or
+#: ``{"given": "1"}`` for an object of this process.
+Reference = str | Mapping[str, str]
 
 
 def is_reference(value: Any) -> bool:
@@ -29,11 +25,11 @@ def is_reference(value: Any) -> bool:
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
     [(kind, name)] = value.items()
-    return kind in ("env", "given") and isinstance(name, str)
+    return kind in ("env", "secret", "given") and isinstance(name, str)
 
 
 def resolve(reference: Reference | None, secret: Callable[[str], str]) -> str:
-    """Return the value that a reference means, "" for None; `secret` is asked for environment variables.
+    """Return the value that a reference means, "" for None; `secret` is asked for secrets by their names.
 
     In a run `secret` is `RunContext.secret`, outside of one `assetry.plugin.read_secret`.
 
@@ -41,7 +37,8 @@ def resolve(reference: Reference | None, secret: Callable[[str], str]) -> str:
     ('t0ken', 'bob')
     """
     if isinstance(reference, Mapping):
-        return secret(reference["env"]) if "env" in reference else str(take(reference))
+        name = reference.get("env", reference.get("secret"))
+        return str(take(reference)) if name is None else secret(name)
     return reference or ""
 
 
@@ -62,73 +59,6 @@ def resolved(value: Any, secret: Callable[[str], str]) -> tuple[Any, frozenset[s
         return [put(inner) for inner in each] if isinstance(each, (list, tuple)) else each
 
     return put(to_json(value)), frozenset(secrets)
-
-
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """What takes secrets out of all that is shown, in whichever spelling they stand there.
-
-    Besides the secret itself that is how it stands in a URL, in JSON, in HTML, in Python's source text, and in base64
-    as a part of anything, such as a header for basic authentication; and each longer line of one with several lines.
-
-    >>> mask = Mask(frozenset({"p/ss w0rd"}))
-    >>> mask("login with p/ss w0rd failed: https://x/?key=p%2Fss%20w0rd"), mask("Basic Ym9iOnAvc3MgdzByZA==")
-    ('login with *** failed: https://x/?key=***', 'Basic Ym9iO***')
-    >>> mask
-    Mask(of 1)
-    """
-
-    secrets: frozenset[str] = frozenset()
-    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        patterns = sorted({each for secret in self.secrets for each in _spellings(secret)}, key=len, reverse=True)
-        # The longest first: one secret may be the beginning of another.
-        object.__setattr__(self, "_pattern", re.compile("|".join(patterns)) if patterns else None)
-
-    def __call__(self, text: str) -> str:
-        """Return `text` without them."""
-        return text if self._pattern is None else self._pattern.sub("***", text)
-
-    def __or__(self, other: Mask) -> Mask:
-        """Return what takes out the secrets of both."""
-        return Mask(self.secrets | other.secrets)
-
-    def __repr__(self) -> str:
-        return f"Mask(of {len(self.secrets)})"
-
-
-def _spellings(secret: str) -> Iterator[str]:
-    """Yield regular expressions for all the ways in which a secret may stand in a text."""
-    from html import escape
-    from json import dumps
-    from urllib.parse import quote, quote_plus
-
-    plain = {secret, *(line for each in secret.splitlines() if len(line := each.strip()) >= _LINE)} - {""}
-    for text in plain:
-        # Half a character is in no URL, but it must not make a mask fail.
-        quoted = {quote(text, safe=safe, errors="replace") for safe in ("", "/")} | {quote_plus(text, errors="replace")}
-        quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), each) for each in quoted}
-        written = {dumps(text)[1:-1], dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], escape(text)}
-        yield from (re.escape(each) for each in {text} | quoted | written)
-        yield from _in_base64(text.encode(errors="replace"))
-
-
-def _in_base64(data: bytes) -> Iterator[str]:
-    """Yield regular expressions for data in base64, with anything or nothing before and after it.
-
-    Three bytes are four characters, so it may be written in three ways, and the characters at its borders hold a part
-    of what is beside it: these are taken out with it.
-    """
-    from base64 import b64encode
-
-    for before in range(3):
-        written = b64encode(bytes(before) + data).decode().rstrip("=")
-        first = (0, 2, 3)[before]
-        whole = written[first : (before + len(data)) * 8 // 6]
-        if len(whole) >= _SURE:
-            core = re.escape(whole).replace(r"\+", "[+-]").replace("/", "[/_]")
-            yield ("" if before == 0 else "[A-Za-z0-9+/_-]") + core + "(?:[A-Za-z0-9+/_-]?={0,2})"
 
 
 def secret_names(schema: Any, marks: Iterable[str] = ("writeOnly",)) -> frozenset[str]:

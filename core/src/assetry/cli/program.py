@@ -19,6 +19,7 @@ from assetry.cli.overview import COMMANDS, OTHER_WORDS, PLUGIN_HELP, overview
 from assetry.cli.plugin_commands import commands_of_plugins, new_problems
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, error_words, near_names
+from assetry.hooks.masks import Mask
 
 INTERRUPTED = 130
 #: What is wrong with a stream that takes nothing more.
@@ -38,6 +39,7 @@ class Program(click.Group):
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         self._asked_plugins = False
+        self._mask = Mask()
 
     # -- commands ------------------------------------------------------------------------------------------------
 
@@ -83,8 +85,12 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         """Call the command; its exit code travels as `click.exceptions.Exit`, not as what it returns."""
-        _session(ctx)
-        super().invoke(ctx)
+        session = _session(ctx)
+        try:
+            super().invoke(ctx)
+        finally:
+            # What goes wrong is told when the project is closed.
+            self._mask = session.mask
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview; plugins are loaded for it only where nothing else can tell what they add."""
@@ -108,7 +114,11 @@ class Program(click.Group):
         open_standard_streams()
         _tolerate_every_character()
         asked = {**extra, "prog_name": "assetry", "standalone_mode": False}
-        sys.exit(_guarded(lambda: super(Program, self).main(given, **asked), given))
+        sys.exit(_guarded(lambda: super(Program, self).main(given, **asked), given, self._cover))
+
+    def _cover(self, text: str) -> str:
+        """Take the secrets out that the call has handed out."""
+        return self._mask(text)
 
 
 def _no_command(args: Sequence[str], known: Sequence[str]) -> UsageError:
@@ -145,8 +155,8 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
         ctx.exit()
 
 
-def _guarded(work: Callable[[], Any], given: Sequence[str]) -> int:
-    """Do the work; return its exit code, whatever happens."""
+def _guarded(work: Callable[[], Any], given: Sequence[str], cover: Callable[[str], str] = str) -> int:
+    """Do the work; return its exit code, whatever happens. `cover` takes secrets out of what is told."""
     color = False if "--no-color" in given or os.environ.get("NO_COLOR") else None
     try:
         code = work()
@@ -154,19 +164,19 @@ def _guarded(work: Callable[[], Any], given: Sequence[str]) -> int:
         return INTERRUPTED
     except AssetryError as error:
         if _verbose(given):
-            _traceback(error)
-        print_error(error, color)
+            _traceback(error, cover)
+        print_error(error, color, cover)
         return error.exit_code
     except click.ClickException as error:
-        print_error(_as_usage_error(error), color)
+        print_error(_as_usage_error(error), color, cover)
         return error.exit_code
     except BrokenPipeError:
         return 0  # the reader of a help has seen enough
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
-            print_error(AssetryError(f"The result could not be written: {error.strerror}."), color)
+            print_error(AssetryError(f"The result could not be written: {error.strerror}."), color, cover)
             return 1
-        return _bug(error, color)
+        return _bug(error, color, cover)
     finally:
         silence()
     return code if isinstance(code, int) else 0
@@ -191,21 +201,22 @@ def _extra(message: str) -> list[str]:
     return message.partition("(")[2].rstrip(").").split()
 
 
-def print_error(error: AssetryError, color: bool | None = None) -> None:
+def print_error(error: AssetryError, color: bool | None = None, cover: Callable[[str], str] = str) -> None:
     """Write an error to stderr as one block: what, where, the near miss, the next step."""
-    note_line(f"{click.style('error:', fg='red', bold=True)} {error}", color)
+    note_line(f"{click.style('error:', fg='red', bold=True)} {cover(str(error))}", color)
 
 
-def _traceback(error: BaseException) -> None:
+def _traceback(error: BaseException, cover: Callable[[str], str]) -> None:
     import traceback
 
-    note_line("".join(traceback.format_exception(error)).rstrip())
+    note_line(cover("".join(traceback.format_exception(error)).rstrip()))
 
 
-def _bug(error: Exception, color: bool | None) -> int:
-    _traceback(error)
+def _bug(error: Exception, color: bool | None, cover: Callable[[str], str]) -> int:
+    _traceback(error, cover)
     said = f"This is a bug in assetry: {error_words(error)}"
-    print_error(AssetryError(said, hint="Please report it, with the lines above and the command you gave."), color)
+    hint = "Please report it, with the lines above and the command you gave."
+    print_error(AssetryError(said, hint=hint), color, cover)
     return 1
 
 

@@ -16,6 +16,7 @@ import click
 from assetry.cli.output import Output, end_passing_note, note_line, passing_note
 from assetry.cli.standing import Standing
 from assetry.errors import AssetryError, UsageError
+from assetry.hooks.masks import Mask
 from assetry.types.options import flag_of
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ class Session:
             words += [flag_of(name), value if isinstance(value, str) else json.dumps(value)]
         return f"`{' '.join((command, *map(shlex.quote, words)))}`"
 
+    def secret(self, name: str) -> str:
+        """Return the secret `name`; it is masked from now on in notes, warnings and errors."""
+        return self.project.plugins.secret(name)
+
+    @property
+    def mask(self) -> Mask:
+        """Return what takes secrets that were handed out from what is shown."""
+        return Mask() if self._project is None else self._project.plugins.secrets.mask
+
     def chosen(self) -> tuple[AssetKey, ...]:
         """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
         return self.selection().keys
@@ -141,7 +151,7 @@ class Session:
     def note(self, text: str) -> None:
         """Write to stderr, unless asked to be quiet."""
         if not self.quiet:
-            note_line(self.standing.hint(text), self.color)
+            note_line(self.mask(self.standing.hint(text)), self.color)
 
     def place(self, where: str | None, asset: Asset | None = None) -> str | None:
         """Return a place so that it leads there from where the person stands; of an asset, where its files may be."""

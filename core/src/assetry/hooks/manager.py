@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import pluggy
@@ -23,7 +22,9 @@ from assetry.hooks.answers import fault, first_fault
 from assetry.hooks.commands import Commands
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
+from assetry.hooks.masks import masked
 from assetry.hooks.packages import near_words, package_hint
+from assetry.hooks.secrets import Secrets, answering, find_secret
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -60,6 +61,7 @@ class Plugins:
         self._infos: dict[str, PluginInfo] = {}
         self._claims: dict[str, str] = {}
         self._routes: dict[tuple[str, str], Any] = {}
+        self.secrets = Secrets()
         self._trace = os.environ.get("ASSETRY_TRACE", "") not in ("", "0")
 
     # -- loading -------------------------------------------------------------------------------------------------
@@ -141,7 +143,7 @@ class Plugins:
         """Call one implementation with the arguments it takes."""
         started = time.perf_counter()
         try:
-            return impl.function(*(arguments[name] for name in impl.argnames))
+            return answering(self.secret, impl.function, *(arguments[name] for name in impl.argnames))
         finally:
             if self._trace:
                 elapsed = (time.perf_counter() - started) * 1000
@@ -297,7 +299,7 @@ class Plugins:
         name, assets = self._claim_integration(integration)
         hook = "assetry_load_assets"
         try:
-            found = list(assets)
+            found: list[Asset | AssetCheck] = answering(self.secret, list, assets)
         except AssetryError:
             raise
         except FAULTS as error:
@@ -322,7 +324,7 @@ class Plugins:
         command: str | None = self._asked(
             invocation.integration, "assetry_invocation_command", {"invocation": invocation}, str
         )
-        return command
+        return masked(command, self.secrets.mask)
 
     def invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         """Start the stream of an invocation."""
@@ -380,6 +382,10 @@ class Plugins:
             raise self._broken_one(scheme, question) or NoClaimError(f"{question}.", near=near, hint=hint)
         return found[1]
 
+    def secret(self, name: str) -> str:
+        """Return a secret: the environment's, else that of the one plugin that has it; it is masked from now on."""
+        return self.secrets.note(find_secret(name, self.infos, self._claim, self._wrong))
+
     def selection_hint(self, method: str, value: str) -> str | None:
         """Return what to write instead of a criterion that no method answers; None when no plugin knows it."""
         for _, answer in self._all("assetry_selection_hint", {"method": method, "value": value}):
@@ -414,7 +420,7 @@ class Plugins:
 
     def panels(self, asset: Asset, context: PanelContext) -> list[Panel]:
         """Return the panels of all plugins about an asset."""
-        return self._gathered("assetry_panels", {"asset": asset, "context": context}, Panel)
+        return masked(self._gathered("assetry_panels", {"asset": asset, "context": context}, Panel), self.secrets.mask)
 
 
 def load_plugins(
@@ -443,8 +449,4 @@ def load_plugins(
 
 def _local(plugin: Any, plugins: Plugins) -> Candidate:
     name = local_name(plugin, [info.name for info in plugins.infos])
-    return Candidate(PluginInfo(name, name, None, "project"), partial(_itself, plugin))
-
-
-def _itself(plugin: Any) -> Any:
-    return plugin
+    return Candidate(PluginInfo(name, name, None, "project"), lambda: plugin)

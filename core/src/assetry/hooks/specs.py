@@ -140,6 +140,20 @@ def assetry_open_executor(url: str) -> Executor | None:
     """Return the executor for `url` (``threads:8``). Claim, by the URL's scheme."""
 
 
+@hookspec
+def assetry_secret(name: str) -> str | None:
+    """Return the secret `name`, from a vault or a keyring. Claim, by the name.
+
+    Asked when a secret is needed that no environment variable of that name holds: the environment goes first, so that
+    one can be given for once. `name` is what stands in the project file: NAME in ``{ env = "NAME" }``, any text in
+    ``{ secret = "path/name" }``. Return None for a name that you do not have; two answers are an error that names both
+    plugins, and never the value. Raise an `AssetryError` when it cannot be told, such as from a vault that is locked.
+
+    It may be called from any thread, and again for the same name: keep what took long to get. What it returns is masked
+    in all that assetry shows and records.
+    """
+
+
 @hookspec(firstresult=True)
 def assetry_selection_hint(method: str, value: str) -> str | None:
     """Return what to write instead of ``method:value`` in a selection. The first answer counts.

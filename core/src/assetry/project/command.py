@@ -37,6 +37,12 @@ class CommandContext(Protocol):
     def text(self) -> bool:
         """Tell whether people read the result."""
 
+    def secret(self, name: str) -> str:
+        """Return the secret `name`, as in a run; raise `UsageError` when it is not set.
+
+        It is masked in notes, warnings and errors from now on.
+        """
+
     def chosen(self) -> tuple[AssetKey, ...]:
         """Return the selected keys in the graph's order; warn of parts of the selection that match nothing."""
 

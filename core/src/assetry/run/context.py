@@ -26,6 +26,7 @@ class RunFacts:
     values: ValueRouter
     find: Callable[[str], Asset]
     deadline: float | None = None
+    secret: Callable[[str], str] = read_secret
 
 
 class Context:
@@ -50,8 +51,8 @@ class Context:
         self._stop.set()
 
     def secret(self, name: str) -> str:
-        """Return the value of the environment variable `name`."""
-        return read_secret(name)
+        """Return the secret `name`."""
+        return self._facts.secret(name)
 
     def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as `form`."""

@@ -1,6 +1,7 @@
 """What tools report, before it is believed: fields of the types that events have, and only what can be kept. Pure.
 
-A plugin's slip costs the asset it is about, never the run or what other tools make.
+A plugin's slip costs the asset it is about, never the run or what other tools make. Secrets that were handed out are
+masked here, and what is too large for a record is cut, with a note that says so.
 """
 
 from __future__ import annotations
@@ -10,17 +11,31 @@ from dataclasses import replace
 from typing import Any
 
 from assetry.errors import PLUGIN_FAULT, error_words
+from assetry.hooks.masks import Mask, masked
 from assetry.types.codec import is_unicode, plain
-from assetry.types.events import Checked, Event, Failed, Log, Materialized, Skipped
+from assetry.types.events import Checked, Event, Failed, Handle, Log, Materialized, Skipped
 from assetry.types.fields import misfit
 
 _LEVELS = ("debug", "info", "warning", "error")
 #: The texts that a tool may give as anything that has words, such as an exception.
 _WORDS = ("message", "because", "hint")
+_TEXTS = (*_WORDS, "url")
+#: What is the core's own in metadata: places of values.
+_OWN = ("project", "files", "none")
+
+#: The most characters of a text (64 Ki), and of the metadata of an event (1 Mi), that are recorded.
+TEXT_LIMIT, METADATA_LIMIT = 64 * 1024, 1024 * 1024
+#: Under this name metadata says what of it was left out.
+LEFT_OUT = "left_out"
+#: The shortest secret for which a token is refused: shorter ones are found in tokens by chance.
+_CERTAIN = 8
 
 
-def taken(event: Event, label: str) -> Event:
+def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008 - it is frozen
     """Return `event` as it can go on, or what has to be said instead: `label` names the plugin that reported it.
+
+    `mask` takes secrets out of its words and its metadata; what things are found by (keys, partitions, versions,
+    tokens) is left as it is.
 
     >>> taken(Failed("a", ValueError("no such table")), "Acme").message
     'ValueError: no such table'
@@ -34,8 +49,74 @@ def taken(event: Event, label: str) -> Event:
         wrong = "metadata is nested too deep"
     except Exception as error:
         wrong = f"metadata cannot be kept: {error_words(error)}"
-    wrong = wrong or misfit(event) or _half_a_character(event)
-    return event if wrong is None else _instead(event, f"{label} reported {type(event).__name__}, and its {wrong}.")
+    wrong = wrong or misfit(event) or _half_a_character(event) or _secret_token(event, mask)
+    if wrong is not None:
+        event = _instead(event, f"{label} reported {type(event).__name__}, and its {wrong}.")
+    return _recordable(event, mask)
+
+
+def _recordable(event: Event, mask: Mask) -> Event:
+    """Return `event` without secrets, and with nothing that is too large for a record."""
+    changed: dict[str, Any] = {}
+    for name in _TEXTS:
+        text = getattr(event, name, None)
+        if text and (mask.secrets or len(text) > TEXT_LIMIT):
+            changed[name] = recordable(text, mask)
+    metadata = getattr(event, "metadata", None)
+    if metadata:
+        changed["metadata"] = _recordable_metadata(metadata, mask)
+    return replace(event, **changed) if changed else event
+
+
+def recordable(text: str, mask: Mask) -> str:
+    """Return a text without secrets, cut where it is too long for a record.
+
+    >>> recordable("x" * 70_000, Mask())[-40:]
+    'xxxxxx … (cut: it had 70,000 characters)'
+    """
+    if len(text) <= TEXT_LIMIT:
+        return mask(text)
+    # What is far too long is cut before it is searched, and then at a place where no half of a secret is left.
+    head = mask(text[: 2 * TEXT_LIMIT])
+    reach = max((len(each) * 12 for each in mask.secrets), default=0)
+    kept = head[: min(TEXT_LIMIT, max(0, len(head) - (reach if len(text) > 2 * TEXT_LIMIT else 0)))]
+    return f"{kept} … (cut: it had {len(text):,} characters)" if len(kept) < len(head) else head
+
+
+def _recordable_metadata(metadata: Mapping[str, Any], mask: Mask) -> Mapping[str, Any]:
+    sizes = {name: len(name) + _size(value) for name, value in metadata.items()}
+    size = sum(sizes.values())
+    if size > METADATA_LIMIT:
+        left_out = []
+        for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
+            left_out.append(name)
+            size -= sizes[name]
+            if size <= METADATA_LIMIT:
+                break
+        told = ", ".join(f"{name[:40]} ({sizes[name]:,} characters)" for name in left_out[:5])
+        more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+        kept = {name: value for name, value in metadata.items() if name not in frozenset(left_out)}
+        metadata = {**kept, LEFT_OUT: f"{told}{more}: the metadata of an event may have {METADATA_LIMIT:,}"}
+    found = masked(metadata, mask)
+    if metadata.get("io") in _OWN:
+        found = {**found, "io": metadata["io"]}
+    return found
+
+
+def _size(value: Any) -> int:
+    """Return about how many characters JSON data has when it is written."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(name) + _size(each) + 4 for name, each in value.items())
+    return sum(_size(each) + 2 for each in value) if isinstance(value, (list, tuple)) else 4
+
+
+def _secret_token(event: Event, mask: Mask) -> str | None:
+    """Return what is wrong with a token that has a secret in it: it would be recorded, and cannot be masked."""
+    if isinstance(event, Handle) and any(len(each) >= _CERTAIN and each in event.token for each in mask.secrets):
+        return "token has a secret in it: it is not kept, so `assetry retry` cannot find the job again"
+    return None
 
 
 def _plain(event: Event) -> Event:

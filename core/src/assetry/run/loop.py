@@ -23,7 +23,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
 from assetry.run.context import Context, InvocationTask, RunFacts
-from assetry.run.intake import taken
+from assetry.run.intake import recordable, taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
@@ -103,7 +103,8 @@ class _Run:
         self._request = request
         self._info = info
         self._tracker = Tracker(plan, graph)
-        self._facts = RunFacts(info.id, request.options, services.values, graph.__getitem__)
+        find, secret = graph.__getitem__, services.plugins.secret
+        self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret)
         self._inbox: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
         self._tasks: dict[str, RunningTask] = {}
         self._launched: dict[str, tuple[Invocation, float]] = {}
@@ -204,7 +205,7 @@ class _Run:
             pass  # the last words of a task that was given up
         elif isinstance(event, Event):
             label = self._services.plugins.label(self._launched[id_][0].integration)
-            for each in self._tracker.take(id_, taken(event, label)):
+            for each in self._tracker.take(id_, taken(event, label, self._services.plugins.secrets.mask)):
                 self._note(at, each, id_)
         elif event is None or isinstance(event, BaseException):
             self._end(at, id_, event)
@@ -290,6 +291,7 @@ class _Run:
         if self._recorded:
             return
         said = f"{error.message if isinstance(error, AssetryError) else type(error).__name__}".rstrip(".")
+        said = recordable(said, self._services.plugins.secrets.mask)
         rest = "the run broke off"
         self._break = Interruption(f"The run broke off: {said}.", "Finish it with `assetry retry`.", rest)
         self._stop_tools()
@@ -337,9 +339,11 @@ class _Run:
 
 
 def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Interruption:
+    mask = plugins.secrets.mask
     if isinstance(error, AssetryError):
-        return Interruption(error.message, error.hint)
-    return Interruption(f"{plugins.label(invocation.integration)} raised {error_words(error)}")
+        return Interruption(recordable(error.message, mask), recordable(error.hint, mask) if error.hint else None)
+    said = f"{plugins.label(invocation.integration)} raised {error_words(error)}"
+    return Interruption(recordable(said, mask))
 
 
 def _now() -> datetime:

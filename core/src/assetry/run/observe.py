@@ -50,7 +50,8 @@ def observe(
     recorder = Recorder(info.id, graph, latest, before=store.attempts())
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
-    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__)
+    secret = services.plugins.secret
+    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__, secret=secret)
     state: RunState = "succeeded"
     with closing(Listeners(services.plugins, info, on_event)) as listeners:
         for invocation in invocations:
@@ -58,7 +59,7 @@ def observe(
                 state = "failed"
             listeners.tell(recorder.write(store))
         asked = [asset for each in invocations for asset in each.assets]
-        if not _look_for(asked, latest, services.values, recorder):
+        if not _look_for(asked, latest, services.values, recorder, services.plugins.secrets.mask):
             state = "failed"
         listeners.tell(recorder.write(store))
         recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
@@ -74,7 +75,7 @@ def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: R
     label = plugins.label(invocation.integration)
 
     def note(event: Event) -> None:
-        event = taken(event, label)
+        event = taken(event, label, plugins.secrets.mask)
         if isinstance(event, Observed):
             recorder.look(_now(), event, invocation.id)
         else:
@@ -89,7 +90,9 @@ def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: R
     return True
 
 
-def _look_for(assets: Sequence[Asset], latest: Latest, values: ValueRouter, recorder: Recorder) -> bool:
+def _look_for(
+    assets: Sequence[Asset], latest: Latest, values: ValueRouter, recorder: Recorder, cover: Callable[[str], str]
+) -> bool:
     """Note what is not there any more, or is there again; return whether every place could be asked."""
     wanted = {asset.key: asset for asset in assets}
     records = [(wanted[key], part, made.metadata) for (key, part), made in latest.items() if key in wanted]
@@ -100,7 +103,7 @@ def _look_for(assets: Sequence[Asset], latest: Latest, values: ValueRouter, reco
         facts = {"relation": str(relation)} if relation is not None and not there else {}
         recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there))
     for problem in problems:
-        recorder.note(_now(), Log(problem.message, "error"))
+        recorder.note(_now(), Log(cover(problem.message), "error"))
     return not problems
 
 

@@ -152,8 +152,8 @@ class Dep(NamedTuple):
 class Integration:
     """One configured tool of a project: a dbt project, an Airbyte connection, a Fivetran account.
 
-    `options` is JSON; secrets stand in it only by reference (``{"env": "NAME"}``). `root` is the folder that
-    relative paths in the options start from.
+    `options` is JSON; secrets stand in it only by reference (``{"env": "NAME"}``, ``{"secret": "path/name"}``).
+    `root` is the folder that relative paths in the options start from.
 
     >>> Integration("transform", "dbt", {"project_dir": "transform"}).kind
     'dbt'

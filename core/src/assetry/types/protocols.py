@@ -203,7 +203,10 @@ class RunContext(Protocol):
         """Tell whether the run was asked to stop."""
 
     def secret(self, name: str) -> str:
-        """Return the secret `name` (an environment variable); raise `UsageError` when it is not set."""
+        """Return the secret `name`: an environment variable, else what a plugin has that provides secrets.
+
+        Raise `UsageError` when it is not set. From now on it is masked in the events of the run, in whichever spelling.
+        """
 
     def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default)."""

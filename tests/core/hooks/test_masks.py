@@ -1,0 +1,36 @@
+"""Secrets are taken out of texts and plain data; what must stay is left."""
+
+from __future__ import annotations
+
+from assetry.hooks.masks import SHORTEST, Mask, masked
+from assetry.types.keys import AssetKey
+from assetry.types.panels import Panel
+from hypothesis import given
+from hypothesis import strategies as st
+
+MASK = Mask(frozenset({"hunter2!"}))
+
+
+@given(st.sets(st.text(max_size=12), max_size=3), st.text(max_size=60))
+def test_the_quick_look_misses_nothing_that_the_pattern_finds(secrets: set[str], text: str) -> None:
+    mask = Mask(frozenset(secrets))
+    for each in (text, *(f"{text}{secret}{text}" for secret in secrets)):
+        assert mask(each) == (each if mask._pattern is None else mask._pattern.sub("***", each))
+
+
+def test_one_that_stands_in_every_text_is_left() -> None:
+    assert SHORTEST == 4
+    assert Mask(frozenset({"abc", "a", ""}))("abc a") == "abc a"
+    assert Mask(frozenset({"abcd"}))("abcd abc") == "*** abc"
+
+
+def test_plain_data_is_masked_at_any_depth_names_included() -> None:
+    data = {"hunter2!": [{"url": ("x?key=hunter2%21", 3)}], "rows": 3, "none": None}
+    assert masked(data, MASK) == {"***": [{"url": ("x?key=***", 3)}], "rows": 3, "none": None}
+    assert masked(data, Mask()) is data
+
+
+def test_a_panel_is_masked_and_a_key_is_not() -> None:
+    panel = Panel(title="hunter2!", rows=(("hunter2!", 1),), links={"hunter2!": "https://hunter2!"})
+    assert masked(panel, MASK) == Panel(title="***", rows=(("***", 1),), links={"***": "https://***"})
+    assert masked(AssetKey("hunter2!"), MASK) == "hunter2!"
