@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import Log, RunError, Started
+from assetry.plugin import JobOverError, Log, RunError, Started
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.jobs import Token
 from assetry_toolkit.testing import FakeClock
@@ -419,3 +419,27 @@ def test_a_run_that_is_cancelled_before_it_has_a_job_starts_none_and_does_not_go
     told.go()
     assert (told.job, told.error, mill.posts, mill.stopped) == (None, None, 0, [])
     assert len(mill.service.asked) == 1
+
+
+# -- jobs that are over ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_one_that_is_gone_is_over_so_that_the_run_starts_another(mill: Mill, clock: FakeClock, status: int) -> None:
+    fail(mill, "GET /jobs/1", *[Answer(status)] * 20)
+    told = begin(mill, clock).go()
+    assert isinstance(told.error, JobOverError)
+    again = begin(mill, clock, told.token).go()
+    assert isinstance(again.error, JobOverError)
+    assert "`assetry retry` starts another job" in str(again.error)
+    assert (mill.posts, mill.stopped) == (1, [])
+
+
+def test_one_that_was_left_running_when_the_stream_was_closed_is_told_by_an_error(mill: Mill, clock: FakeClock) -> None:
+    mill.next_script = ["running"] * 50
+    told = begin(mill, clock, on_cancel="leave").go(noted)
+    with pytest.raises(RunError, match="left running in the mill"):
+        told.stream.close()
+    assert mill.stopped == []
+    ours = begin(mill, clock).go(noted)
+    ours.stream.close()  # joined: it is not ours to leave, or to keep

@@ -19,6 +19,7 @@
     │   └── NothingKeptError         there is no value yet
     └── RunError                     a run cannot go on
         ├── ConflictError            another run is building the same asset
+        ├── JobOverError             an outside job that was to be followed will report nothing more
         └── RunFailedError           a run has ended, and not everything was made
 
 Every error says what is wrong, where (``file:line``), what was probably meant, and what to do next.
@@ -172,6 +173,18 @@ class RunError(AssetryError):
 
 class ConflictError(RunError):
     """Another run is building the same asset."""
+
+
+class JobOverError(RunError):
+    """The outside job that a `Handle` named will report nothing more: it is dead, gone, or was cancelled elsewhere.
+
+    Raised by `assetry_invoke` when that is certain. The core forgets the token. When the job was one of an earlier run,
+    given as `RunContext.resume`, it calls once more at once, without a token, for what has no end yet; otherwise the
+    invocation is broken, and the next ``assetry retry`` starts what is left anew.
+
+    >>> JobOverError("Job 7 was cancelled in the mill.").exit_code
+    1
+    """
 
 
 class RunFailedError(RunError):

@@ -21,6 +21,7 @@ from assetry.errors import (
     AssetryError,
     DefinitionError,
     IntegrationError,
+    JobOverError,
     NothingKeptError,
     RunError,
     StoreError,
@@ -63,7 +64,16 @@ from assetry.types.panels import Panel, PanelContext
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 from assetry.types.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
-from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, Process, RunInfo, RunState
+from assetry.types.records import (
+    Attempt,
+    EventRecord,
+    Materialization,
+    Outcome,
+    Process,
+    RunInfo,
+    RunState,
+    job_tokens,
+)
 from assetry.types.time_partitions import TimeWindowPartitionsDefinition
 
 # Marking a hook's implementation.
@@ -107,7 +117,7 @@ __all__ += ["ContentVersion", "IOManager", "Rows", "Saved", "columns_of", "conte
 __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
-__all__ += ["is_alive", "process_of"]
+__all__ += ["is_alive", "job_tokens", "process_of"]
 # Files and folders that only this user may read.
 __all__ += ["private_file", "private_folder"]
 # Executors.
@@ -119,6 +129,7 @@ __all__ += [
     "AssetryError",
     "DefinitionError",
     "IntegrationError",
+    "JobOverError",
     "NothingKeptError",
     "RunError",
     "StoreError",

@@ -14,7 +14,7 @@ from typing import Any
 import assetry
 import pytest
 from assetry import Asset, AssetKey, Check, DailyPartitionsDefinition, Integration, Project, asset
-from assetry.errors import ConflictError, RunError, RunFailedError, StoreError, UsageError
+from assetry.errors import ConflictError, JobOverError, RunError, RunFailedError, StoreError, UsageError
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.result import RunResult
 from assetry.run.threads import ThreadExecutor
@@ -26,6 +26,7 @@ from assetry.types.events import (
     Handle,
     InvocationFinished,
     InvocationStarted,
+    JobOver,
     Log,
     Materialized,
     RunFinished,
@@ -515,6 +516,185 @@ def test_a_job_that_ended_is_not_handed_over(project: Any) -> None:
     found.materialize()
     found.retry()
     assert mill.resumed == [None, None]
+
+
+class TestJobsThatAreOver:
+    """A job of an earlier run that will report nothing more costs no run, and is handed over no second time."""
+
+    def left_behind(self, project: Any, mill: Mill, *assets: Any) -> Project:
+        """Return a project whose first run has left a job behind."""
+
+        def dies(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Handle("job-7")
+            raise ConnectionError("the line is dead")
+
+        mill.script = dies
+        found: Project = project(*assets, plugins=[mill])
+        found.materialize()
+        return found
+
+    def test_what_is_left_is_started_anew_in_the_same_invocation(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"), ground("b", "a"), ground("c"))
+
+        def follows(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            if context.resume is not None:
+                yield Started("a")
+                yield Materialized("a")
+                raise JobOverError("Job 7 was cancelled in the mill.")
+            yield Handle("job-8")
+            yield from all_made(invocation, context)
+
+        mill.script = follows
+        result = found.retry()
+        assert result.ok
+        assert mill.resumed[1:] == ["job-7", None]
+        assert {asset.key for asset in mill.invocations[-1].assets} == {"b", "c"}, "what has no end yet"
+        assert {each.id for each in mill.invocations[1:]} == {"1"}
+        assert (
+            len(events_of(found, result, InvocationStarted)) == len(events_of(found, result, InvocationFinished)) == 1
+        )
+        assert [each.token for each in events_of(found, result, JobOver)] == ["job-7"]
+        (said,) = (each.message for each in events_of(found, result, Log))
+        assert said == "Job 7 was cancelled in the mill. What is left is started anew."
+        assert dict(found.store.handles(result.run.id)) == {}
+        assert found.retry().outcomes == {}
+
+    def test_what_is_below_a_failure_of_the_first_call_is_not_started(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"), ground("b", "a"), ground("c"))
+
+        def follows(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            if context.resume is not None:
+                yield Failed("a", "no")
+                raise JobOverError("Job 7 is gone.")
+            yield from all_made(invocation, context)
+
+        mill.script = follows
+        result = found.retry()
+        assert outcomes(result) == {"a": "failed", "b": "skipped", "c": "materialized"}
+        assert [asset.key for asset in mill.invocations[-1].assets] == ["c"]
+
+    def test_a_second_one_breaks_the_invocation_and_the_next_retry_starts_anew(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+
+        def over(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            if context.resume is None:
+                yield Handle("job-8")
+            raise JobOverError("The job is gone.", hint="Look at the mill.")
+
+        mill.script = over
+        result = found.retry()
+        assert mill.resumed == [None, "job-7", None]
+        assert result.problems == ("The job is gone.",)
+        assert outcomes(result) == {"a": "failed"}
+        assert [each.token for each in events_of(found, result, JobOver)] == ["job-7", "job-8"]
+        mill.script = all_made
+        assert found.retry().ok
+        assert mill.resumed[3:] == [None]
+
+    def test_without_a_job_of_an_earlier_run_it_breaks_and_the_token_is_forgotten(self, project: Any) -> None:
+        def over(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Handle("job-7")
+            yield Started("a")
+            raise JobOverError("Job 7 was deleted.")
+
+        mill = Mill(over)
+        found = project(ground("a"), plugins=[mill])
+        result = found.materialize()
+        assert not result.ok
+        assert result.problems == ("Job 7 was deleted.",)
+        assert dict(found.store.handles(result.run.id)) == {}
+        mill.script = all_made
+        assert found.retry().ok
+        assert mill.resumed == [None, None]
+
+    def test_when_nothing_is_left_it_is_told_and_no_second_call_is_made(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+
+        def over(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Materialized("a")
+            raise JobOverError("Job 7 died.")
+
+        mill.script = over
+        result = found.retry()
+        assert (result.problems, outcomes(result)) == (("Job 7 died.",), {"a": "materialized"})
+        assert mill.resumed == [None, "job-7"]
+
+    def test_a_run_that_is_cancelled_meanwhile_starts_nothing_anew(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+
+        def over(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Started("a")
+            until(lambda: context.cancelled)
+            raise JobOverError("Job 7 is gone.")
+
+        mill.script = over
+        result = found.retry(on_event=interrupt_on(Started))
+        assert result.run.state == "cancelled"
+        assert mill.resumed == [None, "job-7"]
+        assert dict(found.store.handles(result.run.id)) == {}
+
+    def test_a_cancel_that_comes_between_the_two_calls_ends_the_invocation(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+
+        def over(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            if context.resume is not None:
+                os.kill(os.getpid(), signal.SIGINT)
+                raise JobOverError("Job 7 is gone.")
+            until(lambda: context.cancelled)
+            yield from ()
+
+        mill.script = over
+        result = found.retry()
+        assert result.run.state == "cancelled"
+        assert outcomes(result)["a"] in ("cancelled", "skipped")
+        assert dict(found.store.handles(result.run.id)) == {}
+
+    def test_a_job_that_is_left_running_on_purpose_is_handed_over(self, project: Any) -> None:
+        def leaves(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Handle("job-7")
+            yield Started("a")
+            until(lambda: context.cancelled)
+            raise RunError("Job 7 was left running.")
+
+        mill = Mill(leaves)
+        found = project(ground("a"), plugins=[mill])
+        result = found.materialize(on_event=interrupt_on(Started))
+        assert dict(found.store.handles(result.run.id)) == {"1": "job-7"}
+        mill.script = all_made
+        assert found.retry().ok
+        assert mill.resumed == [None, "job-7"]
+
+    def test_a_retry_after_a_cancelled_run_starts_what_is_left(self, project: Any) -> None:
+        def waits(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Handle("job-7")
+            yield Started("a")
+            until(lambda: context.cancelled)
+
+        mill = Mill(waits)
+        found = project(ground("a"), plugins=[mill])
+        found.materialize(on_event=interrupt_on(Started))
+        mill.script = all_made
+        assert found.retry().ok
+        assert mill.resumed == [None, None]
+
+    def test_a_job_that_its_tool_was_not_asked_about_before_the_run_was_cancelled_goes_on(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+
+        def silent(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            until(lambda: context.cancelled)
+            yield from ()
+
+        mill.script = silent
+        result = found.retry(on_event=interrupt_on(InvocationStarted))
+        assert result.run.state == "cancelled"
+        assert dict(found.store.handles(result.run.id)) == {"1": "job-7"}
 
 
 # -- other runs ----------------------------------------------------------------------------------------------------

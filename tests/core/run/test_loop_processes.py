@@ -54,7 +54,7 @@ ASSETS = """
 PLUGINS = """
     import os, subprocess, sys, time
     from pathlib import Path
-    from assetry.plugin import Asset, Handle, InvocationGroup, Materialized, Started, hookimpl
+    from assetry.plugin import Asset, Handle, InvocationGroup, JobOverError, Materialized, Started, hookimpl
 
     HERE = Path(os.environ["SIGNS"])
 
@@ -75,6 +75,8 @@ PLUGINS = """
             yield Handle(str(tool.pid))
             yield Started("ground")
             yield Materialized("ground", data_version="1")
+            if context.resume is not None and (HERE / "tool.gone").exists():
+                raise JobOverError("The job of the mill is gone.")
             yield Started("sifted")
             (HERE / "tool.began").touch()
             while not context.cancelled and not (HERE / "tool.go").exists():
@@ -226,6 +228,28 @@ def test_a_killed_run_leaves_its_job_to_the_retry(place: Place) -> None:
     again = place.ask("retry")
     assert [each["key"] for each in again["assets"]] == ["sifted"]
     assert (place.signs / "tool.resume").read_text() == str(tool)
+
+
+def test_when_the_job_is_gone_as_well_the_retry_makes_what_is_left_and_a_second_one_has_nothing_to_do(
+    place: Place,
+) -> None:
+    place.with_tool()
+    process = place.start("materialize", "-s", "kind:mill")
+    place.begun("tool")
+    until(lambda: made(place, "ground"))
+    (tool,) = children_of(process.pid)
+    process.kill()
+    process.wait(WAIT)
+    os.kill(tool, signal.SIGKILL)
+    (place.signs / "tool.gone").touch()
+    place.let("tool")
+    again = place.ask("retry")
+    assert [(each["key"], each["outcome"]) for each in again["assets"]] == [("sifted", "materialized")]
+    assert (place.signs / "tool.resume").read_text() == "None", "the second call has no token"
+    log = place.ask("logs", again["run"])
+    assert [each["event"] for each in log["events"]].count("job_over") == 1
+    assert place.ask("retry")["assets"] == []
+    assert len(place.ask("runs")["runs"]) == 2, "nothing was left, so nothing ran"
 
 
 def made(place: Place, key: str) -> bool:

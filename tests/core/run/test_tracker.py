@@ -13,7 +13,8 @@ from assetry.errors import CycleError
 from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
-from assetry.run.tracker import Interruption, Launch, Tracker
+from assetry.run.tracked import Interruption, Launch
+from assetry.run.tracker import Tracker
 from assetry.types.assets import Asset, Check, Integration
 from assetry.types.events import (
     Checked,

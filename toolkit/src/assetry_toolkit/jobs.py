@@ -17,7 +17,18 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Generic, TypeVar
 
-from assetry.plugin import AssetKey, Event, Handle, Level, Log, RunContext, RunError, Started
+from assetry.plugin import (
+    AssetKey,
+    AssetryError,
+    Event,
+    Handle,
+    JobOverError,
+    Level,
+    Log,
+    RunContext,
+    RunError,
+    Started,
+)
 
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.polling import LOST, JobId
@@ -26,6 +37,8 @@ from assetry_toolkit.work import Job, JobOptions, Work
 
 #: Seconds for which a job is looked for that may or may not have been started, and between two looks.
 SEARCH, SEARCH_EVERY = 90.0, 10.0
+#: HTTP statuses by which a service says that there is no such job.
+GONE = (404, 410)
 #: How often a start is tried that was refused for a passing reason, and that got lost on the way.
 STARTS = 3
 
@@ -87,7 +100,8 @@ class JobRun(Generic[J]):
 
         `resume` is the token of an earlier run, or None; `started` are the assets that start when the job no longer
         waits. Closing the generator, and `context.cancelled`, cancel the job if we started it. Raises `ServiceError`
-        when what became of it is unknown, and `RunError` when it was left running.
+        when what became of it is unknown, `RunError` when it was left running, and `JobOverError` when the service does
+        not have it any more: the run then starts another one.
         """
         waiting = list(started)
         try:
@@ -99,16 +113,14 @@ class JobRun(Generic[J]):
                         waiting = []
         except GeneratorExit:
             self._stop()
+            self._check_not_left()
             raise
         except _CalledOff:
             pass
         job = self.job
         if job is None or not job.ended:
             self._stop()
-            if job is not None and self.ours and self._options.on_cancel == "leave":
-                raise RunError(
-                    f"Job {job.id} was left running in {self._work.service}.", hint="`assetry retry` takes it up again."
-                )
+            self._check_not_left()
             return None
         yield from map(Started, waiting)
         return job
@@ -125,6 +137,14 @@ class JobRun(Generic[J]):
         # Ended in the meantime, or gone: then there is nothing to cancel. And nothing more can be done.
         with suppress(ServiceError):
             self._work.cancel(job.id)
+
+    def _check_not_left(self) -> None:
+        """Raise `RunError` when our job goes on, so that its token is kept."""
+        job = self.job
+        if job is not None and not job.ended and self.ours and self._options.on_cancel == "leave":
+            raise RunError(
+                f"Job {job.id} was left running in {self._work.service}.", hint="`assetry retry` takes it up again."
+            )
 
     def _off(self) -> bool:
         return self._context.cancelled
@@ -318,13 +338,15 @@ class JobRun(Generic[J]):
             self._told.add(message)
             yield Log(message, level)
 
-    def _unknown(self, job: J, error: ServiceError) -> ServiceError:
+    def _unknown(self, job: J, error: ServiceError) -> AssetryError:
+        """Return the error for a job that cannot be asked about: gone, or only out of our sight."""
         service, noun = self._work.service, self._work.noun
-        return ServiceError(
-            f"{service} does not know job {job.id} any more ({error.message}); what became of it is unknown.",
-            status=error.status,
-            hint=f"Look for it in {service}; `assetry materialize` starts another {noun}.",
-        )
+        said = f"{service} does not know job {job.id} any more ({error.message}); what became of it is unknown."
+        hint = f"Look for it in {service}; `assetry retry` starts another {noun}."
+        if error.status in GONE:
+            return JobOverError(said, hint=hint)
+        hint = f"Look for it in {service}; `assetry materialize` starts another {noun}."
+        return ServiceError(said, status=error.status, hint=hint)
 
 
 class _CalledOff(Exception):

@@ -79,6 +79,8 @@ def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
         return "progress", None, f"{event.key}: {event.done:g}{total}"
     if isinstance(event, ev.Handle):
         return "job", None, " ".join(part for part in (event.token, event.url) if part)
+    if isinstance(event, ev.JobOver):
+        return "job", "yellow", f"{event.token} is over"
     return event.name, None, str(getattr(event, "key", ""))
 
 

@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from assetry.errors import AssetryError, ConflictError, RunError, error_words
+from assetry.errors import AssetryError, ConflictError, JobOverError, RunError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
@@ -28,7 +28,8 @@ from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.slots import Slots
-from assetry.run.tracker import Interruption, Tracker, no_event
+from assetry.run.tracked import Interruption, no_event
+from assetry.run.tracker import Tracker
 from assetry.types.events import (
     Checked,
     Event,
@@ -36,6 +37,8 @@ from assetry.types.events import (
     Handle,
     InvocationFinished,
     InvocationStarted,
+    JobOver,
+    Log,
     RunFinished,
     RunStarted,
 )
@@ -81,6 +84,18 @@ def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
         )
 
 
+@dataclass(slots=True)
+class _Launched:
+    """One invocation under way: since when, with the token of which job it was called, and that of the last one."""
+
+    invocation: Invocation
+    started: float
+    resume: str | None = None
+    token: str | None = None
+    #: Whether its tool has said anything.
+    heard: bool = False
+
+
 class _Run:
     """One run under way."""
 
@@ -107,7 +122,9 @@ class _Run:
         self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret)
         self._inbox: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
         self._tasks: dict[str, RunningTask] = {}
-        self._launched: dict[str, tuple[Invocation, float]] = {}
+        self._launched: dict[str, _Launched] = {}
+        #: Second calls of invocations, which start in the next turn.
+        self._second: list[tuple[str, InvocationTask]] = []
         self._slots = Slots(plan, executor.slots, services.values)
         #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
         self._resume = dict(request.resume)
@@ -179,7 +196,7 @@ class _Run:
         """Decide what starts, write everything down, tell of it, and start."""
         if self._interrupts:
             self._cancel()
-        tasks = self._launch()
+        tasks, self._second = [*self._second, *self._launch()], []
         self._listeners.tell(self._recorder.write(self._services.store))
         for id_, task in tasks:
             emit = partial(self._emit, id_)
@@ -204,8 +221,12 @@ class _Run:
         elif id_ not in self._launched:
             pass  # the last words of a task that was given up
         elif isinstance(event, Event):
-            label = self._services.plugins.label(self._launched[id_][0].integration)
+            launched = self._launched[id_]
+            launched.heard = True
+            label = self._services.plugins.label(launched.invocation.integration)
             for each in self._tracker.take(id_, taken(event, label, self._services.plugins.secrets.mask)):
+                if isinstance(each, Handle):
+                    launched.token = each.token
                 self._note(at, each, id_)
         elif event is None or isinstance(event, BaseException):
             self._end(at, id_, event)
@@ -219,8 +240,14 @@ class _Run:
 
     def _end(self, at: datetime, id_: str, error: BaseException | None, given_up: bool = False) -> None:
         """Take the end of an invocation's stream, or of our patience with it."""
-        invocation, started = self._launched.pop(id_)
+        launched = self._launched[id_]
         self._tasks.pop(id_, None)
+        if isinstance(error, JobOverError) and self._go_on_without_job(at, id_, error):
+            return
+        del self._launched[id_]
+        # It was called off before its tool looked at the job of the earlier run: that goes on.
+        given_up = given_up or (self._break is not None and launched.resume is not None and not launched.heard)
+        invocation, started = launched.invocation, launched.started
         self._slots.ended()
         problem = self._break or (None if error is None else _problem(self._services.plugins, invocation, error))
         for event in self._tracker.end(id_, problem):
@@ -231,6 +258,29 @@ class _Run:
         told = (broken.message, broken.hint) if broken is not None else ()
         seconds = round(time.monotonic() - started, 3)
         self._recorder.note(at, InvocationFinished(state, seconds, *told), id_)
+
+    def _go_on_without_job(self, at: datetime, id_: str, error: JobOverError) -> bool:
+        """Forget the job of an invocation; where it was one of an earlier run call once more, and return True.
+
+        The second call has no token: if its own job is over before its time, the invocation is broken.
+        """
+        launched = self._launched[id_]
+        resume, launched.resume = launched.resume, None
+        if launched.token is not None:
+            self._recorder.note(at, JobOver(launched.token), id_)
+            launched.token = None
+        if resume is None or self._break is not None:
+            return False
+        again = self._tracker.again(id_)
+        for event in again.events:
+            self._note(at, event, id_)
+        if again.invocation is None:
+            return False
+        launched.invocation = again.invocation
+        said = recordable(error.message, self._services.plugins.secrets.mask)
+        self._recorder.note(at, Log(f"{said} What is left is started anew.", "warning"), id_)
+        self._second.append((id_, self._task(again.invocation, None)))
+        return True
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -253,10 +303,9 @@ class _Run:
         return tasks
 
     def _choose(self) -> list[Invocation]:
-        return self._slots.among(self._tracker.ready(), [invocation for invocation, _ in self._launched.values()])
+        return self._slots.among(self._tracker.ready(), [each.invocation for each in self._launched.values()])
 
     def _prepare(self, invocation: Invocation, now: datetime) -> InvocationTask:
-        self._launched[invocation.id] = (invocation, time.monotonic())
         key = invocation.group.key if invocation.group else None
         command = None
         with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
@@ -265,9 +314,13 @@ class _Run:
         keys = tuple(asset.key for asset in invocation.assets)
         self._recorder.note(now, InvocationStarted(kind, keys, key, command), invocation.id)
         resume = self._resume.pop(key, None) if key else None
+        self._launched[invocation.id] = _Launched(invocation, time.monotonic(), resume, resume)
         if resume is not None:
             # This run answers for the job from now on, also when it is killed before the tool has said a word.
             self._recorder.note(now, Handle(resume), invocation.id)
+        return self._task(invocation, resume)
+
+    def _task(self, invocation: Invocation, resume: str | None) -> InvocationTask:
         context = Context(self._facts, partial(self._emit, invocation.id), resume)
         return InvocationTask(invocation, self._services.plugins, context)
 
@@ -283,6 +336,9 @@ class _Run:
         )
         for event in self._tracker.abandon(rest):
             self._recorder.note(_now(), event)
+        second, self._second = self._second, []
+        for id_, _ in second:
+            self._end(_now(), id_, None)
         for task in tuple(self._tasks.values()):
             task.cancel()
 

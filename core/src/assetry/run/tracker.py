@@ -9,62 +9,15 @@ whatever the rest of its invocation does: that is what lets results stream.
 from __future__ import annotations
 
 from collections.abc import Iterator, Reversible
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.run.tracked import Blocker, Interruption, Launch, Tracked, stray, tracked_of
 from assetry.types.assets import Asset, Severity
 from assetry.types.events import Checked, Event, Failed, Log, Materialized, Skipped, Started
-from assetry.types.invocations import CheckRef, Invocation
+from assetry.types.invocations import CheckRef
 from assetry.types.keys import AssetKey
-
-
-@dataclass(slots=True)
-class Tracked:
-    """What the tracker knows of one planned invocation."""
-
-    planned: PlannedInvocation
-    #: Assets outside, and checks on them, that have not ended yet.
-    waits: set[AssetKey | CheckRef] = field(default_factory=set)
-    #: Members without a terminal event, in dependency order.
-    unfinished: dict[AssetKey, Asset] = field(default_factory=dict)
-    #: Partitions of unfinished members without a terminal event; members without partitions are not in it.
-    parts: dict[AssetKey, dict[str, None]] = field(default_factory=dict)
-    #: What went wrong with partitions of unfinished members.
-    marred: dict[AssetKey, Blocker] = field(default_factory=dict)
-    #: What comes along without having been asked for, and has not ended.
-    along: dict[AssetKey, Asset] = field(default_factory=dict)
-    unchecked: dict[CheckRef, None] = field(default_factory=dict)
-    #: Checks that have passed for some partitions, and may have to say more of others.
-    passing: set[CheckRef] = field(default_factory=set)
-    started: set[AssetKey] = field(default_factory=set)
-    running: bool = False
-    ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Blocker:
-    """Why nothing can be made from an asset: what happened, and the asset at the root; None when the run broke off."""
-
-    root: AssetKey | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """An invocation that can go ahead: what is left of it, and the members that cannot be made."""
-
-    invocation: Invocation | None
-    events: tuple[Event, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """What broke an invocation off, and the next step; `rest` is said of what had not begun."""
-
-    message: str
-    hint: str | None = None
-    rest: str | None = None
 
 
 class Tracker:
@@ -72,7 +25,7 @@ class Tracker:
 
     def __init__(self, plan: Plan, graph: AssetGraph) -> None:
         self._graph = graph
-        self._tracked = {planned.invocation.id: _tracked(planned) for planned in plan.invocations}
+        self._tracked = {planned.invocation.id: tracked_of(planned) for planned in plan.invocations}
         self._home: dict[AssetKey, str] = {}
         for id_, tracked in self._tracked.items():
             self._home.update(dict.fromkeys((*tracked.unfinished, *tracked.along), id_))
@@ -146,17 +99,26 @@ class Tracker:
         """
         del self._ready[id_]
         tracked = self._tracked[id_]
-        planned = tracked.planned.invocation
+        launch = self._launch(tracked)
+        if launch.invocation is None:
+            self._close(tracked)
+        else:
+            tracked.running = True
+        return launch
+
+    def again(self, id_: str) -> Launch:
+        """Return what is to be done by a second call of an invocation: whatever has no end yet.
+
+        The launch's invocation is None when nothing of it is left.
+        """
+        return self._launch(self._tracked[id_])
+
+    def _launch(self, tracked: Tracked) -> Launch:
         lost = self._lose_below_blockers(tracked)
         for ref in tuple(tracked.unchecked):
             if any(key in self._blockers and key not in self._made for key in self._reads[ref]):
                 self._void(tracked, ref)
-        if not tracked.unfinished and not tracked.unchecked:
-            self._close(tracked)
-            return Launch(None, tuple(lost))
-        tracked.running = True
-        left = replace(planned, assets=tuple(tracked.unfinished.values()), checks=tuple(tracked.unchecked))
-        return Launch(left, tuple(lost))
+        return Launch(tracked.left(), tuple(lost))
 
     def _lose_below_blockers(self, tracked: Tracked) -> list[Event]:
         """Skip the members that have a blocker above them."""
@@ -194,7 +156,7 @@ class Tracker:
             return [event]
         if key not in self._home:
             if key not in self._graph:
-                return [Log(_stray(event, False), "warning")]
+                return [Log(stray(event, False), "warning")]
             if self._graph[key].key != key:
                 event = replace(event, key=self._graph[key].key)  # type: ignore[call-arg]
         if isinstance(event, Checked):
@@ -212,7 +174,7 @@ class Tracker:
             return [event] if first else []
         if self._home.get(event.key) == id_:
             return []
-        return [Log(_stray(event, False), "warning", event.key)]
+        return [Log(stray(event, False), "warning", event.key)]
 
     def _take_end(self, id_: str, tracked: Tracked, event: Materialized | Failed | Skipped) -> list[Event]:
         key = event.key
@@ -225,7 +187,7 @@ class Tracker:
             return self._take_back(tracked, event)
         if key not in tracked.unfinished or (parts and event.partition is not None and event.partition not in parts):
             again = self._home.get(key) == id_ and key not in tracked.unfinished
-            return [Log(_stray(event, again), "warning", key)]
+            return [Log(stray(event, again), "warning", key)]
         return self._finish(tracked, event)
 
     def _take_back(self, tracked: Tracked, event: Failed) -> list[Event]:
@@ -381,37 +343,3 @@ class Tracker:
             self._close(tracked)
         self._ready.clear()
         return events
-
-
-def _tracked(planned: PlannedInvocation) -> Tracked:
-    invocation = planned.invocation
-    parts = {
-        asset.key: dict.fromkeys(invocation.partitions)
-        for asset in (invocation.assets if invocation.partitions else ())
-        if asset.partitions_def is not None
-    }
-    return Tracked(
-        planned,
-        unfinished={asset.key: asset for asset in invocation.assets},
-        parts=parts,
-        along={asset.key: asset for asset in invocation.also},
-        unchecked=dict.fromkeys(invocation.checks),
-    )
-
-
-def _stray(event: Event, again: bool) -> str:
-    key = getattr(event, "key", None)
-    if again:
-        return f"The tool reported a second end for {key} ({event.name}); the first one counts."
-    part = getattr(event, "partition", None)
-    what = f"{key}" if part is None else f"partition {part} of {key}"
-    return f"The tool reported {event.name} for {what}, which was not asked of it; ignored."
-
-
-def no_event(reported: object) -> Log:
-    """Return what the log says of something that a tool reported and that is not an event.
-
-    >>> no_event(None).message
-    'The tool yielded a NoneType instead of an event; ignored.'
-    """
-    return Log(f"The tool yielded a {type(reported).__name__} instead of an event; ignored.", "warning")

@@ -21,10 +21,10 @@ from assetry.store.database import Database
 from assetry.store.heartbeat import Heartbeat
 from assetry.store.processes import hostname, is_alive, process_of
 from assetry.types.codec import from_json, to_json
-from assetry.types.events import Checked, Handle, InvocationFinished
+from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Attempts, EventRecords, Materializations
-from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState
+from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState, job_tokens
 
 if TYPE_CHECKING:
     import sqlite3
@@ -277,14 +277,12 @@ class SQLStore:
 
 
 def _append_handles(db: sqlite3.Connection, events: Sequence[EventRecord]) -> None:
-    for record in events:
-        kind = type(record.event)
-        if kind is Handle:
-            token = record.event.token  # type: ignore[attr-defined]
-            db.execute("INSERT OR REPLACE INTO handles VALUES (?,?,?)", (record.run, record.invocation or "", token))
-        elif kind is InvocationFinished and record.event.message is None:  # type: ignore[attr-defined]
-            # One that broke off may have left its job behind.
-            db.execute("DELETE FROM handles WHERE run = ? AND invocation = ?", (record.run, record.invocation or ""))
+    for run in dict.fromkeys(record.run for record in events):
+        for invocation, token in job_tokens(record for record in events if record.run == run).items():
+            if token is None:
+                db.execute("DELETE FROM handles WHERE run = ? AND invocation = ?", (run, invocation))
+            else:
+                db.execute("INSERT OR REPLACE INTO handles VALUES (?,?,?)", (run, invocation, token))
 
 
 def _append_materializations(db: sqlite3.Connection, made: Sequence[rows.Row]) -> None:

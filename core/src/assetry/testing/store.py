@@ -33,6 +33,7 @@ EVENTS: tuple[Event, ...] = (
     ev.RunStarted(2, 1),
     ev.InvocationStarted("acme", (A, B), "acme:mill", "acme make a b"),
     ev.Handle("job-7", "https://example.com/jobs/7"),
+    ev.JobOver("job-7"),
     ev.Started(A, "2024-01-01"),
     ev.Progress(A, 1.5, 3),
     ev.Log("a 'line' with ünïcödé\nand another", "warning", A),
@@ -155,6 +156,22 @@ class StoreConformance(PluginConformance):
         store.append([record(ev.Handle("one"), "1"), record(ev.Handle("two"), "2"), record(ev.Handle("newer"), "1")])
         store.append([record(ev.InvocationFinished("succeeded", 1.0), "2")])
         assert dict(store.handles("r")) == {"1": "newer"}, "give the last token of each invocation that has no end"
+
+    def test_keep_tokens_until_their_jobs_are_over(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.begin(run("other"))
+        store.append([record(ev.Handle(f"job-{id_}"), id_) for id_ in "12345"])
+        store.append([record(ev.Handle("theirs"), "1", "other")])
+        store.append([record(ev.JobOver("job-1"), "1")])
+        store.append([record(ev.JobOver("job-2"), "2"), record(ev.Handle("second"), "2")])
+        store.append([record(ev.InvocationFinished("failed", 1.0, "the line is dead"), "3")])
+        store.append([record(ev.InvocationFinished("cancelled", 1.0), "4")])
+        store.append([record(ev.JobOver("job-5"), "5"), record(ev.InvocationFinished("failed", 1.0, "gone"), "5")])
+        store.append([record(ev.Handle("short"), "6"), record(ev.InvocationFinished("succeeded", 1.0), "6")])
+        assert dict(store.handles("r")) == {"2": "second", "3": "job-3"}, (
+            "keep the tokens that assetry.plugin.job_tokens leaves: JobOver, and an end without a message, forget one"
+        )
+        assert dict(store.handles("other")) == {"1": "theirs"}, "tokens belong to a run"
 
     # -- who may build what ------------------------------------------------------------------------------------------
 

@@ -281,12 +281,20 @@ class InvocationStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobOver(Event):
+    """The outside job of a token will report nothing more, as its tool has said: the token is forgotten."""
+
+    json_tag: ClassVar = ("event", "job_over")
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationFinished(Event):
     """How an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
 
     `message` says what broke it, and `hint` the next step; or that it was given up: then its outside job may still be
-    under way, and the token of that job is kept for `assetry retry`. A run with a broken invocation has failed,
-    whatever became of the assets.
+    under way, and the token of that job is kept for `assetry retry`; see `job_tokens`. A run with a broken invocation
+    has failed, whatever became of the assets.
     """
 
     json_tag: ClassVar = ("event", "invocation_finished")

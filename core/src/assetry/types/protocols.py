@@ -139,7 +139,7 @@ class Store(Protocol):
         """Return the assets that living runs hold, each with the run's id."""
 
     def handles(self, run_id: str) -> Mapping[str, str]:
-        """Return the last job token of each invocation of a run that has no end yet."""
+        """Return the token of each invocation of a run whose job may still be under way: what `job_tokens` leaves."""
 
     def close(self) -> None:
         """Close files and connections."""

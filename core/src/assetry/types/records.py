@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from assetry.types.assets import Column
-from assetry.types.events import Event
+from assetry.types.events import Event, Handle, InvocationFinished, JobOver
 from assetry.types.keys import AssetKey
 
 RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
@@ -99,3 +99,30 @@ class EventRecord:
     run: str
     event: Event
     invocation: str | None = None
+
+
+def job_tokens(records: Iterable[EventRecord]) -> dict[str, str | None]:
+    """Return what becomes of the tokens of outside jobs: by invocation the token from now on, None for one to forget.
+
+    A store keeps, for each invocation of a run, the token of the job that may still be under way, so that a retry can
+    find it again. It is the last one that the tool has reported. It is forgotten when the job is over: when the tool
+    said so, and when the invocation came to its end, also because the run was cancelled and the tool stopped. It is
+    kept when the invocation broke or was given up, because the job may go on. Invocations of which the records say
+    nothing keep what they have.
+
+    >>> from datetime import UTC, datetime
+    >>> def said(invocation, event):
+    ...     return EventRecord(at=datetime.now(UTC), run="r", invocation=invocation, event=event)
+    >>> job_tokens([said("1", Handle("job-7")), said("2", Handle("job-8")), said("2", JobOver("job-8"))])
+    {'1': 'job-7', '2': None}
+    >>> job_tokens([said("1", InvocationFinished("failed", 1.5)), said("2", InvocationFinished("failed", 1.5, "lost"))])
+    {'1': None}
+    """
+    tokens: dict[str, str | None] = {}
+    for record in records:
+        event, invocation = record.event, record.invocation or ""
+        if isinstance(event, Handle):
+            tokens[invocation] = event.token
+        elif isinstance(event, JobOver) or (isinstance(event, InvocationFinished) and event.message is None):
+            tokens[invocation] = None
+    return tokens

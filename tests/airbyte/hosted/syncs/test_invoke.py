@@ -314,3 +314,39 @@ def test_the_command_line_pulls_shows_and_checks(real: Any) -> None:
     assert "Airbyte" in shown
     assert "just now; `assetry airbyte pull` reads it anew" in shown
     assert "3 streams" in assetry("check")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["cancelled", "failed", "deleted"])
+def test_kill_9_and_a_job_that_is_over_then_retry_starts_another_once(real: Any, end: str) -> None:
+    airbyte, connection, folder, environment = real
+    connection.script = ["running"] * 100_000
+    run = subprocess.Popen(
+        command("-C", str(folder), "materialize"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    eventually(lambda: len(airbyte.requests("GET /jobs/1")) > 2)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait(30)
+    connection.script = ["running", "succeeded"]
+    if end == "deleted":
+        del airbyte.jobs[1]
+    else:
+        airbyte.finish(1, end)
+
+    def retry() -> Any:
+        done = subprocess.run(
+            command("-C", str(folder), "retry", "--output", "json"),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert retry()["counts"]["materialized"] == 2
+    assert [job.status for id_, job in airbyte.jobs.items() if id_ != 1] == ["succeeded"]
+    assert len([each for each in airbyte.seen if str(each) == "POST /jobs"]) == 2
+    assert retry()["assets"] == []
+    assert len([each for each in airbyte.seen if str(each) == "POST /jobs"]) == 2
