@@ -697,6 +697,25 @@ class TestJobsThatAreOver:
         assert dict(found.store.handles(result.run.id)) == {"1": "job-7"}
 
 
+def test_what_an_atomic_tool_takes_back_is_neither_recorded_nor_told_nor_built_upon(project: Any) -> None:
+    def rolls_back(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield Started("a")
+        yield Materialized("a", data_version="new")
+        yield Failed("b", "constraint")
+
+    mill = Mill(rolls_back)
+    mill.group = InvocationGroup("mill:m", atomic=True)
+    told: list[EventRecord] = []
+    found = project(ground("a"), ground("b"), function("p", "a"), plugins=[mill])
+    result = found.materialize(on_event=told.append)
+    assert outcomes(result) == {"a": "skipped", "b": "failed", "p": "skipped"}
+    assert result.counts == {"failed": 1, "skipped": 2}
+    assert found.store.latest() == {}
+    assert not [each for each in told if isinstance(each.event, Materialized)]
+    mill.script = all_made
+    assert outcomes(found.retry()) == {"a": "materialized", "b": "materialized", "p": "materialized"}
+
+
 # -- other runs ----------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from assetry.types.events import (
     Event,
     Failed,
     InvocationFinished,
+    InvocationStarted,
     Log,
     Materialized,
     Observed,
@@ -211,3 +212,16 @@ def test_what_could_not_be_written_is_written_the_next_time(book: Book) -> None:
     assert set(store.latest()) == {("a", None), ("b", None)}
     assert recorder.write(full) == []
     assert len(list(store.events("r"))) == 3
+
+
+def test_without_started_the_time_counts_from_the_first_line_or_from_an_invocation_of_the_asset_alone(
+    book: Book,
+) -> None:
+    recorder, store = book
+    note(recorder, InvocationStarted("x", (AssetKey("a"),)), Log("hello", key=AssetKey("a")), Materialized("a"))
+    together = InvocationStarted("x", (AssetKey("b"), AssetKey("v")))
+    note(recorder, together, Log("hello", key=AssetKey("b")), Log("more", key=AssetKey("b")), Materialized("b"))
+    note(recorder, Materialized("v"))
+    recorder.write(store)
+    seconds = {key: made.seconds for (key, _), made in store.latest().items()}
+    assert seconds == {"a": 2.0, "b": 2.0, "v": None}

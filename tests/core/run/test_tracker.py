@@ -34,7 +34,7 @@ from assetry.types.time_partitions import DailyPartitionsDefinition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TOOLS = {name: Integration(name, "tool") for name in ("t", "u", "w")}
+TOOLS = {name: Integration(name, "tool") for name in ("t", "u", "w", "all")}
 PYTHON = Integration("python", "python")
 DAYS = DailyPartitionsDefinition(start_date="2026-01-01")
 
@@ -51,7 +51,12 @@ def groups_of(graph: AssetGraph, whole: Sequence[str] = ("w",)) -> dict[AssetKey
     return {
         asset.key: None
         if asset.kind == "python" or asset.integration is None
-        else InvocationGroup(f"tool:{asset.integration.name}", whole=asset.integration.name in whole)
+        else InvocationGroup(
+            f"tool:{asset.integration.name}",
+            whole=asset.integration.name in whole,
+            atomic=asset.integration.name == "all",
+            partitions="range",
+        )
         for asset in graph.assets
         if asset.executable
     }
@@ -283,7 +288,7 @@ def test_what_is_taken_back_of_partitions_is_taken_back_of_each() -> None:
 def test_what_a_tool_says_besides_is_passed_on() -> None:
     bench = Bench(tool("a"), Asset(key="raw", kind="x", executable=False))
     bench.launch("a")
-    said = (Log("hello"), Handle("7"), Progress("a", 1, 2), Observed("raw", data_version="1"))
+    said = (Log("hello"), Handle("7"), Started("a"), Progress("a", 1, 2), Observed("raw", data_version="1"))
     assert tuple(bench.take("a", *said)) == said
 
 
@@ -743,3 +748,203 @@ def test_a_run_that_is_abandoned_at_any_moment_ends_everything_once(graph: Asset
     assert ends == places_of(plan, graph)
     assert simulation.tracker.done
     assert not list(simulation.tracker.ready())
+
+
+# -- all or nothing ------------------------------------------------------------------------------------------------
+
+NOTHING = "and tool makes all of an invocation or nothing"
+
+
+def atomic(key: str, *deps: str, **more: Any) -> Asset:
+    return tool(key, *deps, name="all", **more)
+
+
+class TestAtomic:
+    """What an atomic invocation reports as made counts when it has ended well, and not before."""
+
+    def test_it_counts_at_the_end_and_releases_what_is_below_then(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"), python("p", "a"))
+        bench.launch("a")
+        assert bench.take("a", Started("a"), Materialized("a"), Materialized("b")) == [Started("a")]
+        assert not bench.can_start("p")
+        assert bench.end("a") == [Materialized("a"), Materialized("b")]
+        assert bench.can_start("p")
+        assert not bench.tracker.done
+
+    def test_a_failure_takes_the_others_along_and_names_the_root(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"), atomic("c"), python("p", "a"))
+        bench.launch("a")
+        assert bench.take("a", Materialized("a"), Failed("b", "no room")) == [Failed("b", "no room")]
+        root = AssetKey("b")
+        assert bench.end("a") == [
+            Skipped("a", f"b failed, {NOTHING}", root),
+            Skipped("c", f"b failed, {NOTHING}", root),
+        ]
+        assert bench.launch("p") == Launch(None, (Skipped("p", "b failed", root),))
+        assert bench.tracker.done
+
+    def test_one_that_fails_after_it_was_reported_as_made_takes_all_back(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"))
+        bench.launch("a")
+        said = bench.take("a", Materialized("a"), Materialized("b"), Failed("a", "constraint"))
+        assert said == [Failed("a", "constraint")]
+        assert bench.end("a") == [Skipped("b", f"a failed, {NOTHING}", AssetKey("a"))]
+
+    def test_a_break_at_the_commit_fails_all_that_was_reported(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"), python("p", "b"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"), Materialized("b"))
+        lost = Interruption("the commit failed", "Try again.")
+        failed = {"hint": "Try again.", "retryable": True}
+        assert bench.end("a", lost) == [Failed(key, "the commit failed", **failed) for key in ("a", "b")]
+        assert bench.launch("p").events == (Skipped("p", "b failed", AssetKey("b")),)
+
+    def test_a_break_fails_what_was_being_made_and_skips_the_rest_for_it(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"), atomic("c"))
+        bench.launch("a")
+        bench.take("a", Started("a"), Materialized("a"), Started("b"))
+        assert bench.end("a", Interruption("it broke")) == [
+            Failed("b", "it broke", retryable=True),
+            Skipped("a", f"b failed, {NOTHING}", AssetKey("b")),
+            Skipped("c", f"b failed, {NOTHING}", AssetKey("b")),
+        ]
+
+    def test_one_without_an_end_takes_the_others_along(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"))
+        failed, skipped = bench.end("a")
+        assert isinstance(failed, Failed)
+        assert failed.key == "b"
+        assert skipped == Skipped("a", f"b failed, {NOTHING}", AssetKey("b"))
+
+    def test_one_that_the_tool_skips_takes_the_others_along(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"), Skipped("b", "no rights"))
+        assert bench.end("a") == [Skipped("a", f"b was skipped: no rights, {NOTHING}", AssetKey("b"))]
+
+    def test_a_cancelled_run_leaves_all_of_it_unmade(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"))
+        ended = bench.end("a", Interruption("The run was cancelled.", rest="the run was cancelled"))
+        assert [type(event) for event in ended] == [Skipped, Skipped]
+        assert [event.cancelled for event in ended if isinstance(event, Skipped)] == [True, False]
+
+    def test_checks_that_pass_count_with_their_assets_and_others_are_told_at_once(self) -> None:
+        good, bad = Check("good"), Check("bad")
+        bench = Bench(atomic("a", checks=[good, bad]), atomic("b"), python("p", "a"))
+        bench.launch("a")
+        told = bench.take("a", Materialized("a"), Checked("a", "good", True), Checked("a", "bad", False))
+        assert told == [Checked("a", "bad", False)]
+        assert bench.end("a") == [
+            Failed("b", "tool ended without saying what became of b.", hint=HINT),
+            *skipped_for_b(),
+        ]
+        assert bench.launch("p").invocation is None
+
+    def test_checks_that_pass_are_told_when_all_is_made(self) -> None:
+        bench = Bench(atomic("a", checks=[Check("good")]), python("p", "a"))
+        bench.launch("a")
+        assert bench.take("a", Checked("a", "good", True), Materialized("a")) == []
+        assert bench.end("a") == [Checked("a", "good", True), Materialized("a")]
+        assert bench.can_start("p")
+
+    def test_all_partitions_or_none(self) -> None:
+        days = ("2026-01-01", "2026-01-02")
+        for missing in (False, True):
+            bench = Bench(atomic("a", partitions_def=DAYS), partitions=days)
+            bench.launch("a")
+            bench.take("a", *[Materialized("a", day) for day in days[: 1 if missing else 2]])
+            ended = bench.end("a")
+            assert [type(event) for event in ended] == ([Failed] if missing else [Materialized]) * 2
+
+    def test_a_second_call_counts_by_itself(self) -> None:
+        bench = Bench(atomic("a"), atomic("b"), atomic("c"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"), Failed("b", "no"))
+        again = bench.tracker.again(bench.home[AssetKey("a")]).invocation
+        assert again is not None
+        assert [each.key for each in again.assets] == ["a", "c"]
+        bench.take("a", Materialized("a"), Materialized("c"))
+        assert bench.end("a") == [Materialized("a"), Materialized("c")]
+
+
+HINT = "Look at the log of the run; this may be a fault of the integration."
+
+
+def skipped_for_b() -> list[Event]:
+    return [Skipped("a", f"b failed, {NOTHING}", AssetKey("b"))]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([Started, Materialized, Progress])), min_size=4)
+    | st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([Started, Materialized, Failed, Skipped, Progress]))),
+    st.sampled_from([None, None, Interruption("it broke"), Interruption("cancelled", rest="the run was cancelled")]),
+)
+def test_of_an_atomic_invocation_all_are_made_or_none_whatever_is_reported(
+    said: list[tuple[str, Any]], problem: Interruption | None
+) -> None:
+    more: Mapping[Any, tuple[Any, ...]] = {Failed: ("no",), Skipped: ("no",), Progress: (1,)}
+    bench = Bench(atomic("a"), atomic("b", "a"), atomic("c"), python("p", "c"))
+    bench.launch("a")
+    recorded = bench.take("a", *[kind(key, *more.get(kind, ())) for key, kind in said]) + bench.end("a", problem)
+    ends = [event for event in recorded if isinstance(event, (Materialized, Failed, Skipped))]
+    assert sorted(event.key for event in ends) == ["a", "b", "c"], "one end each"
+    made = {event.key for event in ends if isinstance(event, Materialized)}
+    spoilt = problem is not None or any(kind in (Failed, Skipped) for _, kind in said)
+    reported = {key for key, kind in said if kind is Materialized}
+    assert made == (set() if spoilt or reported != {"a", "b", "c"} else {"a", "b", "c"})
+    assert (bench.launch("p").invocation is not None) == bool(made)
+
+
+# -- tools that do not say when an asset begins --------------------------------------------------------------------
+
+
+class TestWithoutStarted:
+    """`Started` is optional: an asset has begun with the first thing that is said of it."""
+
+    broke = Interruption("it broke", "Mend it.")
+
+    def failed(self, bench: Bench, problem: Interruption | None = None) -> dict[str, type[Event]]:
+        return {event.key: type(event) for event in bench.end("a", problem or self.broke)}  # type: ignore[attr-defined]
+
+    def test_progress_starts_an_asset(self) -> None:
+        bench = Bench(tool("a"), tool("b"))
+        bench.launch("a")
+        assert bench.take("a", Progress("a", 1), Started("a"), Progress("a", 2)) == [
+            *(Started("a"), Progress("a", 1)),
+            Progress("a", 2),
+        ]
+
+    def test_a_break_is_that_of_what_something_was_said_of(self) -> None:
+        for said in (Progress("a", 1), Log("at it", key="a")):
+            bench = Bench(tool("a"), tool("b"))
+            bench.launch("a")
+            bench.take("a", said)
+            assert self.failed(bench) == {"a": Failed, "b": Skipped}
+
+    def test_a_break_is_that_of_all_that_is_left_when_nothing_was_said_of_it(self) -> None:
+        bench = Bench(tool("a"), tool("b"), tool("c"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"))
+        assert self.failed(bench) == {"b": Failed, "c": Failed}
+
+    def test_of_a_tool_that_says_it_a_line_about_an_asset_starts_nothing(self) -> None:
+        bench = Bench(tool("a"), tool("b"))
+        bench.launch("a")
+        bench.take("a", Log("b has no description", key="b"), Started("a"))
+        assert self.failed(bench) == {"a": Failed, "b": Skipped}
+
+    def test_what_a_cancelled_run_may_have_begun_counts_as_begun(self) -> None:
+        cancelled = Interruption("cancelled", rest="the run was cancelled")
+        bench = Bench(tool("a"), tool("b"))
+        bench.launch("a")
+        bench.take("a", Materialized("a"))
+        assert bench.end("a", cancelled) == [
+            Skipped("b", "the run was cancelled while it was being made", cancelled=True)
+        ]
+        bench = Bench(tool("a"))
+        bench.launch("a")
+        assert bench.end("a", cancelled) == [Skipped("a", "the run was cancelled")]

@@ -91,11 +91,20 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
        A `Failed` after a `Materialized` takes that back, for a tool whose last word is another one than its first.
     5. Closing the generator stops the tool. `context.cancelled` becomes true a moment before.
     6. `Handle(token)` as soon as an outside job exists: after a crash the core calls again with
-       `context.resume = token`, and the plugin re-attaches instead of starting a second job.
+       `context.resume = token`, and the plugin re-attaches instead of starting a second job. When that job will
+       certainly report nothing more, raise `JobOverError`: the core calls once more, without a token.
     7. Nothing is taken from globals, so that it may run on another machine.
 
     The core drains the stream itself and repairs it: an asset without a terminal event gets one, an event for a
     foreign asset is recorded as a fault of the plugin, and an exception is attributed to the assets that had started.
+
+    `Started` is optional. Without it an asset has begun with its first `Progress`, for which the core records the
+    `Started`. Of a tool that yields none at all, a `Log` with the asset's key counts too; and when it breaks with
+    nothing said of what is left, all that is left has failed. How long an asset took counts from its start, else from
+    the first line about it, or from the start of an invocation that makes it alone; else it is not known.
+
+    What is too large for a record is cut, with a note: texts after 64 Ki characters, and of metadata what is largest
+    when they have more than 1 Mi. Secrets that were handed out are masked.
 
     :param invocation: what to run; `invocation.assets` are in dependency order.
     :param context: the run: secrets, values, cancellation, log.

@@ -21,6 +21,8 @@ from assetry.types.events import (
     Event,
     Failed,
     InvocationFinished,
+    InvocationStarted,
+    Log,
     Materialized,
     Observed,
     Skipped,
@@ -58,6 +60,9 @@ class Recorder:
         self._refreshed = refreshed
         self._versions = Versions(graph, latest)
         self._started: dict[Place, datetime] = {}
+        #: When an asset is first heard of without having been said to start: by a line about it, or by an invocation
+        #: of it alone.
+        self._heard_of: dict[AssetKey, datetime] = {}
         self._events: list[EventRecord] = []
         self._materializations: list[Materialization] = []
         self._attempts: dict[Place, Attempt] = {}
@@ -87,6 +92,10 @@ class Recorder:
             self._note_skipped(at, event)
         elif isinstance(event, Checked):
             self._note_checked(at, event)
+        elif isinstance(event, Log) and event.key is not None:
+            self._heard_of.setdefault(event.key, at)
+        elif isinstance(event, InvocationStarted) and len(event.assets) == 1:
+            self._heard_of.setdefault(event.assets[0], at)
         elif isinstance(event, InvocationFinished) and event.broken is not None:
             self.problems.append(event.broken)
         self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
@@ -107,6 +116,7 @@ class Recorder:
         if older is not None:
             event = replace(event, metadata={**event.metadata, OLDER_ROWS: older})
         started = self._started.get(place) or self._started.get((event.key, None))
+        started = started or self._heard_of.pop(event.key, None)
         trace = {"code_version": asset.code_version, "code_parts": asset.code_parts, "inputs": inputs}
         self._record(at, event, version, **trace, seconds=(at - started).total_seconds() if started else None)
         self._attempt(place, at, "materialized")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from assetry.plan.plan import PlannedInvocation
 from assetry.types.assets import Asset
-from assetry.types.events import Event, Log
+from assetry.types.events import Checked, Event, Log, Materialized
 from assetry.types.invocations import CheckRef, Invocation
 from assetry.types.keys import AssetKey
 
@@ -29,9 +29,58 @@ class Tracked:
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
     #: Checks that have passed for some partitions, and may have to say more of others.
     passing: set[CheckRef] = field(default_factory=set)
+    #: Those that have begun, as their tool said by `Started` or `Progress`.
     started: set[AssetKey] = field(default_factory=set)
+    #: Those of which the tool has logged something.
+    mentioned: set[AssetKey] = field(default_factory=set)
+    #: Whether the tool says when an asset begins, and whether one has ended of which it did not: it need not.
+    tells_starts: bool = False
+    unannounced: bool = False
+    #: What an atomic invocation has reported as made, or as checked well: it counts when all went well.
+    held: list[Materialized | Checked] = field(default_factory=list)
+    #: Why nothing that is held can count any more.
+    spoilt: Blocker | None = None
     running: bool = False
     ended: bool = False
+
+    @property
+    def atomic(self) -> bool:
+        """Tell whether all of it is made or none."""
+        group = self.planned.invocation.group
+        return group is not None and group.atomic
+
+    def holds(self, event: Event) -> bool:
+        """Keep what an atomic invocation reports as done until its end; return whether that is so.
+
+        A check that did not pass is told at once: it is true, and may be the reason why all is taken back.
+        """
+        if not self.atomic:
+            return False
+        if isinstance(event, Materialized) and (event.key in self.unfinished or event.key in self.along):
+            self.started.add(event.key)
+            self.held.append(event)
+            return True
+        if isinstance(event, Checked) and event.passed:
+            self.held.append(event)
+            return True
+        return False
+
+    def reported(self) -> set[AssetKey]:
+        """Return what has no end yet, and is held as made with all its partitions."""
+        made = {(event.key, event.partition) for event in self.held if isinstance(event, Materialized)}
+        return {
+            key
+            for key in self.unfinished
+            if (key, None) in made or (key in self.parts and all((key, part) in made for part in self.parts[key]))
+        }
+
+    def begun(self, key: AssetKey) -> bool:
+        """Tell whether an asset has begun; where the tool never says so, by the first line about it."""
+        return key in self.started or (not self.tells_starts and key in self.mentioned)
+
+    def unclear(self) -> bool:
+        """Tell whether nothing is known of what was being made when the tool broke: then it may be any of the rest."""
+        return not (self.started if self.tells_starts else any(map(self.begun, self.unfinished)))
 
     def left(self) -> Invocation | None:
         """Return the invocation of what has no end yet; None when there is nothing.

@@ -15,7 +15,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.run.tracked import Blocker, Interruption, Launch, Tracked, stray, tracked_of
 from assetry.types.assets import Asset, Severity
-from assetry.types.events import Checked, Event, Failed, Log, Materialized, Skipped, Started
+from assetry.types.events import Checked, Event, Failed, Log, Materialized, Progress, Skipped, Started
 from assetry.types.invocations import CheckRef
 from assetry.types.keys import AssetKey
 
@@ -111,7 +111,10 @@ class Tracker:
 
         The launch's invocation is None when nothing of it is left.
         """
-        return self._launch(self._tracked[id_])
+        tracked = self._tracked[id_]
+        tracked.held.clear()
+        tracked.spoilt = None
+        return self._launch(tracked)
 
     def _launch(self, tracked: Tracked) -> Launch:
         lost = self._lose_below_blockers(tracked)
@@ -159,13 +162,30 @@ class Tracker:
                 return [Log(stray(event, False), "warning")]
             if self._graph[key].key != key:
                 event = replace(event, key=self._graph[key].key)  # type: ignore[call-arg]
+        if tracked.holds(event):
+            return []
+        if isinstance(event, (Checked, Materialized, Failed, Skipped)):
+            return self._take_outcome(id_, tracked, event)
+        if isinstance(event, Started):
+            tracked.tells_starts = True
+            return self._take_start(id_, tracked, event)
+        if isinstance(event, Progress) and event.key in tracked.unfinished and event.key not in tracked.started:
+            tracked.started.add(event.key)
+            return [Started(event.key), event]
+        tracked.mentioned.add(event.key)  # type: ignore[attr-defined]
+        return [event]
+
+    def _take_outcome(
+        self, id_: str, tracked: Tracked, event: Checked | Materialized | Failed | Skipped
+    ) -> list[Event]:
         if isinstance(event, Checked):
             return self._take_check(tracked, event)
-        if isinstance(event, (Materialized, Failed, Skipped)):
-            return self._take_end(id_, tracked, event)
-        if isinstance(event, Started):
-            return self._take_start(id_, tracked, event)
-        return [event]
+        if event.key not in tracked.started:
+            tracked.unannounced = True
+            tracked.mentioned.add(event.key)
+        if not isinstance(event, Materialized) and self._home.get(event.key) == id_:
+            tracked.spoilt = tracked.spoilt or self._blocker_of(event)
+        return self._take_end(id_, tracked, event)
 
     def _take_start(self, id_: str, tracked: Tracked, event: Started) -> list[Event]:
         first = event.key not in tracked.started or event.key in tracked.parts
@@ -284,14 +304,50 @@ class Tracker:
         """Take the end of an invocation; `problem` says what broke it off. Return the events that its tool owes."""
         tracked = self._tracked[id_]
         owed: list[Event] = []
+        if tracked.atomic:
+            owed += self._end_atomic(id_, tracked, problem)
+        unclear = tracked.unclear()
         cut = Blocker(None, problem.rest) if problem is not None and problem.rest else None
         for asset in tuple(tracked.unfinished.values()):
             blocker = cut if asset.key in tracked.started else self._blocker_above(asset) or cut
-            owed += self._finish(tracked, self._owed(tracked, asset, problem), blocker)
+            owed += self._finish(tracked, self._owed(tracked, asset, problem, unclear), blocker)
         for key in tuple(tracked.along):
             self._settle(tracked, key, Blocker(key, f"{key} was not made: {problem.message}") if problem else None)
         owed += list(self._owed_checks(tracked, problem))
         self._close(tracked)
+        return owed
+
+    def _end_atomic(self, id_: str, tracked: Tracked, problem: Interruption | None) -> list[Event]:
+        """Let count what was held when all went well; else skip what had only been reported, because of the root."""
+        reported = tracked.reported()
+        held, tracked.held = tracked.held, []
+        if problem is None and tracked.spoilt is None and len(reported) == len(tracked.unfinished):
+            return [each for event in held for each in self._take_outcome(id_, tracked, event)]
+        if problem is not None and problem.rest:
+            return []  # all of it was under way when the run was stopped
+        owed: list[Event] = []
+        unclear = tracked.unclear()
+        for asset in () if tracked.spoilt else tuple(tracked.unfinished.values()):
+            event = None if asset.key in reported else self._owed(tracked, asset, problem, unclear)
+            if isinstance(event, Failed):
+                owed += self._finish(tracked, event)
+                tracked.spoilt = tracked.spoilt or self._blocker_of(event)
+        root = tracked.spoilt
+        if root is not None:
+            kind = tracked.planned.invocation.integration.kind
+            for key in tuple(tracked.unfinished):
+                because = f"{root.text}, and {kind} makes all of an invocation or nothing"
+                owed += self._finish(tracked, Skipped(key, because, root.root), root)
+            for key in tuple(tracked.along):
+                self._settle(tracked, key, root)
+        # What else was checked holds: it is of what others have made.
+        checks = (event for event in held if isinstance(event, Checked))
+        owed += [
+            each
+            for event in checks
+            if CheckRef(event.key, event.check) in tracked.unchecked
+            for each in self._take_check(tracked, event)
+        ]
         return owed
 
     def _close(self, tracked: Tracked) -> None:
@@ -299,7 +355,7 @@ class Tracker:
             self._open -= 1
         tracked.running, tracked.ended = False, True
 
-    def _owed(self, tracked: Tracked, asset: Asset, problem: Interruption | None) -> Failed | Skipped:
+    def _owed(self, tracked: Tracked, asset: Asset, problem: Interruption | None, unclear: bool) -> Failed | Skipped:
         begun = asset.key in tracked.started
         blocker = self._blocker_above(asset)
         if blocker is not None and not begun:
@@ -311,9 +367,11 @@ class Tracker:
                 f"{kind} ended without saying what became of {asset.key}.",
                 hint="Look at the log of the run; this may be a fault of the integration.",
             )
-        if begun and problem.rest:
+        begun = tracked.begun(asset.key)
+        # A tool that does not say what it begins may have begun any of the rest.
+        if problem.rest and (begun or (unclear and tracked.unannounced)):
             return Skipped(asset.key, f"{problem.rest} while it was being made", cancelled=True)
-        if begun or not (tracked.started or problem.rest):
+        if begun or (unclear and not problem.rest):
             return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
         return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before it began")
 

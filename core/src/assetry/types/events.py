@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Started(Event):
-    """The tool began to make an asset.
+    """The tool began to make an asset. Optional: see `assetry_invoke` for what the core does without it.
 
     >>> Started("shop/orders").key
     AssetKey('shop/orders')

@@ -24,6 +24,9 @@ class InvocationGroup:
       assets): it is kept together, but it is not a tool run and a plan does not count it.
     * `holds`: what nothing else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
       file that another process has open): whatever reads or writes there waits for the end of the invocation.
+    * `atomic`: all assets of an invocation are made, or none, as in one transaction. A `Materialized` counts when the
+      stream has ended well: it is recorded, told and built upon then. When one asset was not made, or the invocation
+      broke, none was, whatever the tool had reported.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
     True
@@ -36,6 +39,7 @@ class InvocationGroup:
     limit: int = 1
     counted: bool = True
     holds: tuple[str, ...] = ()
+    atomic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
