@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
-from assetry.run.intake import taken
+from assetry.hooks.masks import Mask
+from assetry.run.intake import LEFT_OUT, METADATA_LIMIT, TEXT_LIMIT, recordable, taken
 from assetry.store.encoding import event_record, event_row
 from assetry.types.assets import Column
 from assetry.types.events import Checked, Event, Failed, Handle, Log, Materialized, Observed, Progress, Skipped, Started
@@ -17,6 +19,9 @@ from assetry.types.records import EventRecord
 from assetry.views.json import json_line
 from hypothesis import given
 from hypothesis import strategies as st
+
+SECRET = "hunter2!"
+MASK = Mask(frozenset({SECRET}))
 
 
 class Unshowable:
@@ -148,3 +153,56 @@ def test_whatever_is_reported_can_be_kept_and_shown(event: Event) -> None:
         assert text is None or text.encode()
     assert type(event_record(row).event) is type(found)
     json.loads(json_line(record))
+
+
+# -- what is too large -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event", [Log("x" * 100_000), Failed("a", "x" * 100_000), Skipped("a", "x" * 100_000), Checked("a", "c", False)]
+)
+def test_a_giant_text_is_cut_with_a_note(event: Event) -> None:
+    if isinstance(event, Checked):
+        event = replace(event, message="x" * 100_000)
+    found: Any = taken(event, "Acme")
+    text = found.because if isinstance(found, Skipped) else found.message
+    assert text == "x" * TEXT_LIMIT + " … (cut: it had 100,000 characters)"
+
+
+def test_a_text_that_is_just_not_too_long_stays() -> None:
+    assert taken(Log("x" * TEXT_LIMIT), "Acme") == Log("x" * TEXT_LIMIT)
+    assert taken(Log("x" * TEXT_LIMIT), "Acme", MASK) == Log("x" * TEXT_LIMIT)
+
+
+@pytest.mark.parametrize("at", [TEXT_LIMIT - 4, 2 * TEXT_LIMIT - 4, 5 * TEXT_LIMIT])
+def test_no_half_of_a_secret_is_left_where_a_text_is_cut(at: int) -> None:
+    text = "x" * at + SECRET + "y" * TEXT_LIMIT
+    found = taken(Log(text), "Acme", MASK)
+    assert isinstance(found, Log)
+    assert "hunt" not in found.message
+    full = taken(Log(SECRET * TEXT_LIMIT), "Acme", MASK)
+    assert isinstance(full, Log)
+    assert "hunt" not in full.message
+
+
+def test_what_is_largest_in_giant_metadata_is_left_out_with_a_note() -> None:
+    metadata = {"rows": 3, "preview": "x" * METADATA_LIMIT, "plot": ["y" * 1000] * 10, "url": "https://x"}
+    found = taken(Materialized("a", metadata=metadata), "Acme")
+    assert isinstance(found, Materialized)
+    assert found.metadata == {
+        "rows": 3,
+        "plot": metadata["plot"],
+        "url": "https://x",
+        LEFT_OUT: "preview (1,048,583 characters): the metadata of an event may have 1,048,576",
+    }
+
+
+def test_metadata_of_very_many_entries_becomes_small_enough() -> None:
+    found = taken(Materialized("a", metadata={f"name {n}": "x" * 100 for n in range(20_000)}), "Acme")
+    assert isinstance(found, Materialized)
+    assert len(json.dumps(found.metadata)) < 1.2 * METADATA_LIMIT
+    assert " more: the metadata of an event may have" in found.metadata[LEFT_OUT]
+
+
+def test_the_message_of_a_giant_exception_is_cut() -> None:
+    assert len(recordable("x" * 10_000_000, Mask())) < TEXT_LIMIT + 100

@@ -10,7 +10,7 @@ import pytest
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.plugin import hookimpl
 from assetry.run.listeners import Listeners
-from assetry.types.events import Log
+from assetry.types.events import Event, Log, Started
 from assetry.types.records import EventRecord, RunInfo
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -85,3 +85,24 @@ def test_one_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     closing.join(WAIT)
     assert not closing.is_alive()
     may_go_on.set()
+
+
+def test_one_that_is_far_behind_is_told_how_many_lines_it_was_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assetry.run.listeners.WAITING", 3)
+    may_go_on, entered = threading.Event(), threading.Event()
+    heard: list[Event] = []
+
+    def slow(event: EventRecord, run: RunInfo) -> None:
+        entered.set()
+        may_go_on.wait(WAIT)
+        heard.append(event.event)
+
+    listeners = Listeners(listened(Listener(slow)), RUN)
+    listeners.tell([record("first")])
+    assert entered.wait(WAIT)
+    started = EventRecord(at=NOW, run="r", event=Started("a"))
+    listeners.tell([record(str(number)) for number in range(10)] + [started])
+    may_go_on.set()
+    listeners.close()
+    left_out = Log("7 lines of the log were left out here; `assetry logs r` has them.", "warning")
+    assert heard == [Log("first"), Log("0"), Log("1"), Log("2"), left_out, Started("a")]

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty
 from types import FrameType
 
 from assetry.errors import AssetryError, ConflictError, JobOverError, RunError, error_words
@@ -23,6 +23,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
 from assetry.run.context import Context, InvocationTask, RunFacts
+from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
@@ -120,7 +121,7 @@ class _Run:
         self._tracker = Tracker(plan, graph)
         find, secret = graph.__getitem__, services.plugins.secret
         self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret)
-        self._inbox: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
+        self._inbox = Inbox()
         self._tasks: dict[str, RunningTask] = {}
         self._launched: dict[str, _Launched] = {}
         #: Second calls of invocations, which start in the next turn.
@@ -154,7 +155,7 @@ class _Run:
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         # Only a count and a wake-up: a signal may arrive in the middle of a transaction.
         self._interrupts += 1
-        self._inbox.put((_now(), _CANCEL, None))
+        self._inbox.wake(_CANCEL)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -199,14 +200,11 @@ class _Run:
         tasks, self._second = [*self._second, *self._launch()], []
         self._listeners.tell(self._recorder.write(self._services.store))
         for id_, task in tasks:
-            emit = partial(self._emit, id_)
+            emit = partial(self._inbox.put, id_)
             try:
                 self._tasks[id_] = self._executor.start(task, emit)
             except Exception as error:
                 emit(error)  # that this one cannot be started says nothing of the others
-
-    def _emit(self, id_: str, event: object) -> None:
-        self._inbox.put((_now(), id_, event))
 
     def _receive(self) -> None:
         """Wait for something to arrive, then judge all that has, or as much as one transaction should hold."""
@@ -321,7 +319,7 @@ class _Run:
         return self._task(invocation, resume)
 
     def _task(self, invocation: Invocation, resume: str | None) -> InvocationTask:
-        context = Context(self._facts, partial(self._emit, invocation.id), resume)
+        context = Context(self._facts, partial(self._inbox.put, invocation.id), resume)
         return InvocationTask(invocation, self._services.plugins, context)
 
     # -- ending --------------------------------------------------------------------------------------------------
@@ -363,6 +361,7 @@ class _Run:
 
     def _stop_tools(self) -> None:
         """Ask everything that runs to stop, and wait for it, but not against a person's will."""
+        self._inbox.leave_open()
         interrupts, deadline = self._interrupts, time.monotonic() + PATIENCE
         for task in tuple(self._tasks.values()):
             task.cancel()
@@ -379,6 +378,7 @@ class _Run:
             self._end(_now(), id_, None, given_up=True)
 
     def _finish(self, seconds: float) -> RunResult:
+        self._inbox.leave_open()
         self._end_all()
         state: RunState = "failed" if self._recorder.failed else "succeeded"
         if self._cancelled_at is not None:
