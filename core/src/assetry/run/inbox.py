@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 #: How many events may wait. A tool that says more in the meantime is held up, so that its words do not fill the memory.
 ROOM = 20_000
-#: Seconds between two looks whether there is still a reader to wait for.
+#: Seconds between two looks whether there is room, and still a reader to wait for.
 _LOOK = 0.1
 
 
@@ -23,17 +23,19 @@ class Inbox:
 
     def __init__(self, room: int = ROOM) -> None:
         self._queue: SimpleQueue[tuple[datetime, str, object]] = SimpleQueue()
-        self._room = threading.Semaphore(room)
+        self._most = room
         self._reader = threading.get_ident()
         self._open = True
+        #: Set when half of the room is free again, so that writers do not wake for each single place.
+        self._free = threading.Event()
 
     def put(self, id_: str, event: object) -> None:
         """Add something from an invocation; wait while there is no room."""
         arrived = (datetime.now(UTC), id_, event)
         # The reader cannot wait for itself. Nor may it be waited for when it reads no more.
-        while not self._room.acquire(blocking=False):
-            if not self._open or threading.get_ident() == self._reader or self._room.acquire(timeout=_LOOK):
-                break
+        while self._queue.qsize() >= self._most and self._open and threading.get_ident() != self._reader:
+            self._free.clear()
+            self._free.wait(_LOOK)
         self._queue.put(arrived)
 
     def wake(self, word: str) -> None:
@@ -42,14 +44,15 @@ class Inbox:
 
     def get(self, timeout: float | None = None) -> tuple[datetime, str, object]:
         """Return the oldest; raise `queue.Empty` when nothing comes in time."""
-        found = self._queue.get(timeout=timeout)
-        self._room.release()
-        return found
+        return self._taken(self._queue.get(timeout=timeout))
 
     def get_nowait(self) -> tuple[datetime, str, object]:
         """Return the oldest; raise `queue.Empty` when there is nothing."""
-        found = self._queue.get_nowait()
-        self._room.release()
+        return self._taken(self._queue.get_nowait())
+
+    def _taken(self, found: tuple[datetime, str, object]) -> tuple[datetime, str, object]:
+        if self._queue.qsize() <= self._most // 2:
+            self._free.set()
         return found
 
     def leave_open(self) -> None:
