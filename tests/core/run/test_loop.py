@@ -683,6 +683,40 @@ class TestJobsThatAreOver:
         assert found.retry().ok
         assert mill.resumed == [None, None]
 
+    def test_the_run_before_is_retried_again_without_the_job_that_its_retry_has_seen_to_the_end(
+        self, project: Any
+    ) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+        (first,) = found.store.runs()
+
+        def fails(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            yield Failed("a", "the sync failed")
+
+        mill.script = fails
+        found.retry()
+        mill.script = all_made
+        assert found.retry(first.id).ok
+        assert mill.resumed == [None, "job-7", None]
+
+    def test_a_job_that_a_retry_did_not_come_to_is_handed_to_the_next_one(self, project: Any) -> None:
+        mill = Mill()
+        found = self.left_behind(project, mill, ground("a"))
+        mill.script = all_made
+        execute = found.store.begin
+
+        def dies(run: Any) -> None:
+            execute(run)
+            raise StoreError("the disk is full")
+
+        found.__dict__["store"] = Delegate(found.store, begin=dies)
+        with pytest.raises(StoreError):
+            found.retry()
+        found.__dict__["store"] = found.store._target  # type: ignore[attr-defined]
+        assert len(found.store.runs()) == 2
+        assert found.retry().ok
+        assert mill.resumed == [None, "job-7"]
+
     def test_a_job_that_its_tool_was_not_asked_about_before_the_run_was_cancelled_goes_on(self, project: Any) -> None:
         mill = Mill()
         found = self.left_behind(project, mill, ground("a"))

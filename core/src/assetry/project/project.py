@@ -31,7 +31,7 @@ from assetry.project.settings import Settings, absolute, read_settings
 from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
-from assetry.run.retry import breaks, jobs_of, undone
+from assetry.run.retry import breaks, jobs_left, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.looked import kept_values
 from assetry.status.staleness import Status, stale_keys, statuses
@@ -442,7 +442,7 @@ class Project:
         if run.state == "running":
             raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
         options = {**run.options, "retry_of": run.id}
-        jobs = jobs_of(self.store.handles(run.id), self.store.events(run.id))
+        jobs = jobs_left(run, self.store)
         return self._variant_of(run).run(self.plan_retry(run), options=options, resume=jobs, on_event=on_event)
 
     def _variant_of(self, run: RunInfo) -> Project:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from assetry.graph.graph import AssetGraph
-from assetry.types.events import InvocationFinished, InvocationStarted
+from assetry.types.events import Handle, InvocationFinished, InvocationStarted
 from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, RunInfo
 
 Attempts = Mapping[tuple[AssetKey, str | None], Attempt]
@@ -69,3 +70,35 @@ def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[st
         return {}
     groups = {record.invocation: record.event.group for record in events if isinstance(record.event, InvocationStarted)}
     return {str(groups[id_]): token for id_, token in tokens.items() if groups.get(id_)}
+
+
+def jobs_left(run: RunInfo, store: Store) -> dict[str, str]:
+    """Return the tokens of the jobs, by group, that a run and the retries before and after it have left behind.
+
+    A retry answers for the job of a group as soon as it has called that group's tool with its token: what it knows of
+    it counts then, and not what the run before has recorded. A job of which it did not come to think is still left.
+    """
+    jobs: dict[str, str] = {}
+    for each in _family(run, store.runs()):
+        events = [record for record in store.events(each.id) if isinstance(record.event, (InvocationStarted, Handle))]
+        noted = {record.invocation or "": "" for record in events if isinstance(record.event, Handle)}
+        for group in jobs_of(noted, events):
+            jobs.pop(group, None)
+        jobs.update(jobs_of(store.handles(each.id), events))
+    return jobs
+
+
+def _family(run: RunInfo, runs: Iterable[RunInfo]) -> list[RunInfo]:
+    """Return a run, those that it retried, and those that retried any of them, oldest first; `runs` newest first."""
+    known = {each.id: each for each in runs}
+    ours = {run.id}
+    before = run.options.get("retry_of")
+    while before in known and before not in ours:
+        ours.add(before)
+        before = known[before].options.get("retry_of")
+    found = []
+    for each in reversed(known.values()):
+        if each.id in ours or each.options.get("retry_of") in ours:
+            ours.add(each.id)
+            found.append(each)
+    return found
