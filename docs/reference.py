@@ -101,6 +101,13 @@ def words() -> str:
     return "\n\n".join(f"### {name}\n\n" + ", ".join(f"`{word}`" for word in each) for name, each in choices)
 
 
+def option_types() -> str:
+    """Return a table of the types of options, with what is of each."""
+    found = [(name, getattr(plugin, name)) for name in plugin.__all__]
+    rows = [(f"`{name}`", each.words) for name, each in found if isinstance(each, plugin.OptionType)]
+    return _table(("type", "is"), rows)
+
+
 def error_tree() -> str:
     """Return the tree of errors, as it is drawn at the top of their module."""
     paragraphs = (inspect.getdoc(errors) or "").split("\n\n")
@@ -158,7 +165,8 @@ def _signature(function: Callable[..., Any]) -> str:
 
 def _parameter(given: inspect.Parameter) -> str:
     annotation = "" if given.annotation is given.empty else f": {given.annotation}"
-    return f"{given.name}{annotation}" + ("" if given.default is given.empty else f" = {given.default!r}")
+    stars = "*" if given.kind is inspect.Parameter.VAR_POSITIONAL else ""
+    return f"{stars}{given.name}{annotation}" + ("" if given.default is given.empty else f" = {given.default!r}")
 
 
 def _field_lines(kind: type) -> Iterator[str]:
@@ -166,7 +174,8 @@ def _field_lines(kind: type) -> Iterator[str]:
         for field in dataclasses.fields(kind):
             default = ""
             if field.default is not dataclasses.MISSING:
-                default = f" = {field.default!r}"
+                # A function's own text has an address in it, another one each time.
+                default = f" = {getattr(field.default, '__name__', repr(field.default))}"
             elif field.default_factory is not dataclasses.MISSING:
                 default = f" = {field.default_factory()!r}"
             yield f"{field.name}: {field.type}{default}"

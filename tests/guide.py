@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+#: The option that a mill which is a command has, and that of a mill behind a service.
+_COMMAND = re.compile(r'"command": TEXTS\.needed\([^)]*\),')
+_FOLDER = re.compile(r'`("folder": TEXT\.needed\([^)]*\))` takes that of the command')
+
 PAGE = Path(__file__).parents[1] / "docs" / "write-an-integration.md"
 
 
@@ -18,8 +22,11 @@ def service_plugin() -> str:
     start, jobs = _blocks()
     before, of_command = _cut(start, "@hookimpl\ndef assetry_invocation_command")
     _, after = _cut(of_command, "def _event(")
-    assert '"command": list' in before + after, "the page says what takes the place of the command among the options"
-    return (before + after).replace('"command": list', '"folder": str') + jobs
+    command = _COMMAND.search(before)
+    folder = _FOLDER.search(PAGE.read_text())
+    assert command is not None
+    assert folder is not None, "the page says what takes the place of the command among the options"
+    return (before + after).replace(command[0], f"{folder[1]},").replace("    TEXTS,\n", "    TEXT,\n") + jobs
 
 
 def _blocks() -> list[str]:

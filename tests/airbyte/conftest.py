@@ -106,9 +106,7 @@ class Place:
         )
 
     def load(self, connection: FakeConnection | None = None, **options: Any) -> list[Asset]:
-        found = plugin.assetry_load_assets(self.integration(connection, **options))
-        assert found is not None
-        return list(found)
+        return list(plugin.assetry_load_assets(self.integration(connection, **options)))
 
     def invocation(self, assets: list[Asset], *names: str, inputs: tuple[Asset, ...] = ()) -> Invocation:
         """Ask for the named assets, or all of them; the others of the connection come along."""

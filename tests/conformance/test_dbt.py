@@ -157,5 +157,5 @@ class TestDbtCommand(IntegrationConformance):
         subject = dbt(folder, "subprocess", spawn="what travels is the same for both engines")
         # Read once by the dbt of this process, which is warm: the manifest is the same.
         options = {**subject.integration.options, "engine": "in-process"}
-        list(assetry_load_assets(replace(subject.integration, options=options)) or ())
+        list(assetry_load_assets(replace(subject.integration, options=options)))
         return subject

@@ -14,7 +14,7 @@ from assetry.python.plugin import PythonPlugin
 
 _plugin = PythonPlugin()
 for _name in dir(_plugin):
-    if _name.startswith("assetry_"):
+    if _name.lower().startswith("assetry_"):
         globals()[_name] = getattr(_plugin, _name)
 """
 

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pytest
 from assetry.plugin import Asset, ValueStoreError
 from assetry_duckdb.io import DuckDBAddress, DuckDBIO
-from assetry_duckdb.plugin import assetry_open_io
 
 
 @pytest.fixture
@@ -379,11 +378,6 @@ def test_the_database_is_called_as_duckdb_calls_it(tmp_path: Path) -> None:
         path = tmp_path / name
         found = rows(path, "SELECT current_database()")[0][0]
         assert DuckDBAddress(str(path)).database == found
-
-
-def test_claims_its_scheme_only() -> None:
-    assert assetry_open_io("postgresql://x") is None
-    assert isinstance(assetry_open_io("duckdb:x"), DuckDBIO)
 
 
 def test_partitions_that_come_at_once_are_all_kept(io: DuckDBIO) -> None:

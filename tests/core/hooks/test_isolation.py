@@ -134,8 +134,7 @@ def test_what_needs_a_broken_plugin_names_it(installed: Callable[..., None]) -> 
     with pytest.raises(NoClaimError) as caught:
         plugins.load_assets(Integration("x", "other"))
     assert caught.value.hint == (
-        "assetry itself knows python; `assetry plugins` lists what is installed beside it, "
-        "or mend assetry-acme 0.2: see `assetry plugins`"
+        "`assetry plugins` lists what is installed beside it, or mend assetry-acme 0.2: see `assetry plugins`"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import pytest
 from assetry.errors import ClaimError, IntegrationError, NoClaimError, PluginError
 from assetry.hooks.manager import Candidate, PluginInfo, Plugins, load_plugins
-from assetry.hooks.packages import _ANSWERED
+from assetry.hooks.packages import PACKAGES
 from assetry.hooks.specs import hookimpl
+from assetry.project.definitions import BUILT_IN
+from assetry.python.plugin import PythonPlugin
 from assetry.types.assets import Asset, AssetCheck, Check, Integration
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
@@ -41,6 +45,11 @@ def plugins(*local: Any) -> Plugins:
     return load_plugins({}, local, allowed=[])
 
 
+def built_in() -> Plugins:
+    loaders = {name: partial(import_module, module) for name, module in BUILT_IN.items()}
+    return load_plugins({**loaders, "python": PythonPlugin}, allowed=[])
+
+
 def test_hook_assetry_load_assets_is_a_claim() -> None:
     assert [asset.key for asset in plugins(Acme()).load_assets(ACME)] == ["a", "b"]
 
@@ -67,14 +76,14 @@ def test_two_claims_name_both_plugins() -> None:
 @pytest.mark.parametrize(
     ("ask", "near", "hint"),
     [
-        (lambda: plugins().load_assets(Integration("t", "dbt")), (), "Try: pip install assetry-dbt"),
-        (lambda: plugins().load_assets(Integration("t", "dtb")), ("dbt",), "knows python"),
-        (lambda: plugins().open_io("duckdb:x"), (), "Try: pip install assetry-duckdb"),
-        (lambda: plugins().open_io("postgres://x"), ("postgresql",), "Try: pip install assetry-postgres"),
-        (lambda: plugins().open_io("parqet:x"), ("parquet",), "knows parquet, memory"),
-        (lambda: plugins().open_store("sqlit:x"), ("sqlite",), "knows sqlite"),
-        (lambda: plugins().open_executor("thread:3"), ("threads",), "knows threads, inline"),
-        (lambda: plugins().open_io("tape:x"), (), "`assetry plugins` lists"),
+        (lambda: built_in().load_assets(Integration("t", "dbt")), (), "Try: pip install assetry-dbt"),
+        (lambda: built_in().load_assets(Integration("t", "dtb")), ("dbt",), "knows python"),
+        (lambda: built_in().open_io("duckdb:x"), (), "Try: pip install assetry-duckdb"),
+        (lambda: built_in().open_io("postgres://x"), ("postgresql",), "Try: pip install assetry-postgres"),
+        (lambda: built_in().open_io("parqet:x"), ("parquet",), "knows parquet, memory"),
+        (lambda: built_in().open_store("sqlit:x"), ("sqlite",), "knows sqlite"),
+        (lambda: built_in().open_executor("thread:3"), ("threads",), "knows threads, inline"),
+        (lambda: built_in().open_io("tape:x"), (), "`assetry plugins` lists"),
     ],
 )
 def test_no_claim_says_what_was_meant_and_names_only_packages_that_exist(
@@ -91,7 +100,7 @@ def test_the_packages_that_hints_name_are_those_of_this_workspace() -> None:
 
     members = Path(__file__).parents[3].glob("integrations/*/pyproject.toml")
     names = {tomllib.loads(file.read_text())["project"]["name"] for file in members}
-    assert {package for known in _ANSWERED.values() for package in known.values()} - {""} == names
+    assert {package for known in PACKAGES.values() for package in known.values()} == names
 
 
 def test_routed_hooks_reach_only_the_claimant() -> None:

@@ -656,7 +656,6 @@ def test_modules_give_functions_assets_and_lists_of_them(tmp_path: Path) -> None
     assert found == {"one": two_modules, "raw/single": None, "bare": two_modules, "a": Integration("t", "dbt")}
     assert len(load(two_modules)) == 4
     assert load(integration)
-    assert PythonPlugin().assetry_load_assets(Integration("x", "dbt")) is None
 
 
 def test_a_package_gives_all_its_modules(tmp_path: Path) -> None:

@@ -121,11 +121,12 @@ def test_hook_assetry_open_executor(url: str, slots: int) -> None:
     assert executor.slots == slots
 
 
-def test_the_default_has_at_least_four_slots_and_foreign_schemes_are_left_alone() -> None:
+def test_the_default_has_at_least_four_slots_and_what_is_no_executor_is_refused() -> None:
     executor = assetry_open_executor("threads")
     assert executor is not None
     assert executor.slots >= 4
-    assert assetry_open_executor("dask://host:8786") is None
+    with pytest.raises(UsageError, match="inline:2"):
+        assetry_open_executor("inline:2")
     with pytest.raises(UsageError, match="threads:N"):
         assetry_open_executor("threads:none")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from assetry.plugin import Mask, to_json
+from assetry.plugin import Mask, is_reference, to_json
 
 from assetry_toolkit.live_objects import take
 
@@ -14,18 +14,6 @@ __all__ = ["Mask", "Reference", "is_reference", "resolve", "resolved", "secret_n
 #: A value itself, or where it is found: ``{"env": "NAME"}``, ``{"secret": "path/name"}`` of a provider of secrets, or
 #: ``{"given": "1"}`` for an object of this process.
 Reference = str | Mapping[str, str]
-
-
-def is_reference(value: Any) -> bool:
-    """Tell whether a value says where another one is found.
-
-    >>> is_reference({"env": "TOKEN"}), is_reference("t0ken"), is_reference({"env": "TOKEN", "or": "none"})
-    (True, False, False)
-    """
-    if not isinstance(value, Mapping) or len(value) != 1:
-        return False
-    [(kind, name)] = value.items()
-    return kind in ("env", "secret", "given") and isinstance(name, str)
 
 
 def resolve(reference: Reference | None, secret: Callable[[str], str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -10,18 +10,11 @@ from assetry.plugin import Level
 
 from assetry_toolkit.clock import Clock
 from assetry_toolkit.errors import Refused
-from assetry_toolkit.options import FLAG, SECONDS, Kind, one_of
+from assetry_toolkit.options import JOB_OPTIONS
 from assetry_toolkit.polling import JobId, Look
 
-#: The options of `JobOptions` as a project file has them, for the table of an integration's own.
-JOB_OPTIONS: Mapping[str, Kind] = {
-    "attach": one_of("accept", "wait_then_start", "refuse"),
-    "on_cancel": one_of("cancel", "leave"),
-    "follow_superseded": FLAG,
-    "poll_timeout": SECONDS,
-    "queue_timeout": SECONDS,
-    "poll_error_budget": SECONDS,
-}
+# What a user may say about jobs, as options of an integration, is declared without importing this module.
+__all__ = ["JOB_OPTIONS", "Job", "JobOptions", "Work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

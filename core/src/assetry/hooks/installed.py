@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from assetry.types.options import OptionTypes
+
 ENTRY_POINTS = "assetry"
 
 
@@ -16,7 +18,9 @@ class PluginInfo:
 
     `source` is ``built in``, ``project`` or the entry point's value. `problems` are what is broken, `warnings` what
     will be with a later assetry, `refuses` what the plugin says of itself that it cannot do, with the reason;
-    `requires` are the requirements of its package.
+    `requires` are the requirements of its package. `kinds` are the kinds of integrations that it declares, with the
+    types of their options, None when it declares none and has to be asked; `schemes` those of URLs, by what they open
+    (``io``, ``store``, ``executor``).
 
     >>> PluginInfo("acme", "assetry-acme", "0.2", "assetry_acme.plugin").label
     'assetry-acme 0.2'
@@ -31,6 +35,8 @@ class PluginInfo:
     warnings: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
+    kinds: Mapping[str, OptionTypes] | None = None
+    schemes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -101,13 +107,14 @@ def unmet(requires: Iterable[str], version: str | None = None) -> str | None:
         except InvalidRequirement:
             continue
         ours = requirement.name.lower() == "assetry" and "extra" not in str(requirement.marker or "")
-        version = version or (_own_version() if ours else None)
+        version = version or (own_version() if ours else None)
         if ours and version and not requirement.specifier.contains(version, prereleases=True):
             return f"it is made for assetry{requirement.specifier}, and this is assetry {version}"
     return None
 
 
-def _own_version() -> str | None:
+def own_version() -> str | None:
+    """Return the version of assetry that is installed, None when it is run from source."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -1,52 +1,36 @@
-"""Plugins: found, loaded one by one, isolated from each other, asked and explained.
+"""Plugins: each hook as a typed method, which knows how the hook is called (claim, routed, all).
 
-The rest of the program never touches pluggy: every hook is a typed method here, which knows how the hook is called
-(claim, routed, all) and puts the name of the plugin on whatever goes wrong.
+The rest of the program asks here; how plugins are loaded, isolated and called stands in `assetry.hooks.registry`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-import pluggy
-
-from assetry.errors import PLUGIN_FAULT, AssetryError, ClaimError, NoClaimError, PluginError, error_words
+from assetry.errors import AssetryError, OptionError, PluginError, error_words
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.answers import fault, first_fault
 from assetry.hooks.commands import Commands
-from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, local_name, place_of, refusals_of
-from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed, unmet
+from assetry.hooks.declarations import LOAD
+from assetry.hooks.inspection import local_name
+from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed
+from assetry.hooks.loading import Loading
 from assetry.hooks.masks import masked
-from assetry.hooks.packages import near_words, package_hint
-from assetry.hooks.secrets import Secrets, answering, find_secret
+from assetry.hooks.registry import FAULTS, Problem, Registry
+from assetry.hooks.secrets import answering
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
-from assetry.types.options import CommandOption
+from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.panels import Panel, PanelContext
-from assetry.types.protocols import Executor, IOManager, RunContext, Store
+from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
 from assetry.types.records import EventRecord, RunInfo
 
-#: What a plugin may end a call with besides an answer: a plugin that calls sys.exit() must not end the program.
-FAULTS = (Exception, SystemExit)
+__all__ = ["FAULTS", "Plugins", "Problem", "load_plugins"]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a plugin, and the next step."""
-
-    plugin: str
-    message: str
-    hint: str | None = None
-
-
-class Plugins:
+class Plugins(Registry):
     """The loaded plugins, each hook as a typed method. Made by `load_plugins`.
 
     >>> Plugins().infos
@@ -54,72 +38,10 @@ class Plugins:
     """
 
     def __init__(self, specs: Any = hookspecs) -> None:
-        self._manager = pluggy.PluginManager("assetry")
-        self._manager.add_hookspecs(specs)
-        self._specs = specs
-        self._known = hooks_in(specs)
-        self._infos: dict[str, PluginInfo] = {}
+        super().__init__(specs)
         self._claims: dict[str, str] = {}
-        self._routes: dict[tuple[str, str], Any] = {}
-        self.secrets = Secrets()
-        self._trace = os.environ.get("ASSETRY_TRACE", "") not in ("", "0")
 
-    # -- loading -------------------------------------------------------------------------------------------------
-
-    @property
-    def infos(self) -> tuple[PluginInfo, ...]:
-        """Return what is known of each plugin, in the order of loading."""
-        return tuple(self._infos.values())
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Return everything that is wrong with any plugin."""
-        return tuple(
-            Problem(info.label, problem, "Look at it with `assetry plugins`, or do without it: ASSETRY_PLUGINS=…")
-            for info in self._infos.values()
-            for problem in info.problems
-        )
-
-    def add(self, candidate: Candidate) -> None:
-        """Load and register one plugin; whatever is wrong with it becomes a problem, never an exception."""
-        info = candidate.info
-        try:
-            plugin = candidate.load()
-            hooks, problems = hooks_of(plugin, self._known)
-            soon, refuses = self._register(plugin, info.name), refusals_of(plugin)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a plugin may fail in any way; it must not take the program along
-            # A half registered plugin would answer some hooks and not others.
-            self._manager.unregister(name=info.name) if self._manager.has_plugin(info.name) else None
-            hooks, problems, soon, refuses = (), (loading_problem(error, self._specs),), (), {}
-        problems = (*info.problems, *problems)
-        self._infos[info.name] = replace(info, hooks=hooks, problems=problems, warnings=soon, refuses=refuses)
-        if problems:
-            self._check_version(info.name)
-
-    def check_versions(self) -> None:
-        """Add a problem for each plugin whose package asks for another assetry than this one."""
-        for name in tuple(self._infos):
-            self._check_version(name)
-
-    def _check_version(self, name: str) -> None:
-        info = self._infos[name]
-        problem = unmet(info.requires) if info.requires else None
-        if problem is not None and problem not in info.problems:
-            # First: it is the likely reason of the others.
-            self._infos[name] = replace(info, problems=(problem, *info.problems))
-
-    def _register(self, plugin: Any, name: str) -> tuple[str, ...]:
-        """Register a plugin; return what pluggy warns of: hooks and arguments that will be gone."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            self._manager.register(plugin, name=name)
-        return tuple(dict.fromkeys(str(each.message) for each in caught))
-
-    def plugin(self, name: str) -> Any:
-        """Return the module or object that was registered under a name; None when that could not be loaded."""
-        return self._manager.get_plugin(name)
+    # -- who answers for an integration --------------------------------------------------------------------------
 
     def label(self, integration: Integration) -> str:
         """Return who answers for an integration, as errors name it: package and version, else the kind."""
@@ -128,88 +50,9 @@ class Plugins:
         except AssetryError:
             return integration.kind
 
-    def tell(self, name: str, problems: Iterable[str], soon: Iterable[str] = ()) -> None:
-        """Note what is wrong with a plugin, and what will be with a later assetry; each once."""
-        info = self._infos[name]
-        wrong, going = dict.fromkeys((*info.problems, *problems)), dict.fromkeys((*info.warnings, *soon))
-        self._infos[name] = replace(info, problems=tuple(wrong), warnings=tuple(going))
-
-    def _report(self, name: str, message: str) -> None:
-        self.tell(name, (message,))
-
-    # -- the three manners of calling ----------------------------------------------------------------------------
-
-    def _call(self, impl: Any, hook: str, arguments: Mapping[str, Any]) -> Any:
-        """Call one implementation with the arguments it takes."""
-        started = time.perf_counter()
-        try:
-            return answering(self.secret, impl.function, *(arguments[name] for name in impl.argnames))
-        finally:
-            if self._trace:
-                elapsed = (time.perf_counter() - started) * 1000
-                print(f"assetry: {hook} → {impl.plugin_name} {elapsed:.1f} ms", file=sys.stderr)
-
-    def _implementations(self, hook: str) -> list[Any]:
-        """Return the implementations of a hook in the order of loading (pluggy keeps the last one last)."""
-        return list(getattr(self._manager.hook, hook).get_hookimpls())
-
-    def _claim(self, hook: str, arguments: Mapping[str, Any], question: str) -> tuple[str, Any] | None:
-        """Ask every plugin; return the one that answered and its answer, None when none did."""
-        answers: list[tuple[str, Any]] = []
-        failures: list[tuple[str, BaseException]] = []
-        for impl in self._implementations(hook):
-            try:
-                answer = self._call(impl, hook, arguments)
-            except AssetryError:
-                raise
-            except FAULTS as error:
-                failures.append((impl.plugin_name, error))
-                self._report(impl.plugin_name, f"{hook}: {error_words(error)}")
-                continue
-            if answer is not None:
-                answers.append((impl.plugin_name, answer))
-        if len(answers) > 1:
-            names = " and ".join(self._infos[name].label for name, _ in answers)
-            raise ClaimError(
-                f"Two plugins claim {question}: {names}.",
-                hint="Uninstall one, or limit what is loaded: ASSETRY_PLUGINS=name,name.",
-            )
-        if not answers and failures:
-            name, failure = failures[0]
-            raise self._attributed(name, hook, failure) from failure
-        return answers[0] if answers else None
-
-    def _attributed(self, name: str, hook: str, error: BaseException) -> PluginError:
-        return PluginError(
-            f"{self._infos[name].label}: {hook} raised {error_words(error)}",
-            where=place_of(error),
-            hint=PLUGIN_FAULT,
-        )
-
-    def _wrong(self, name: str, hook: str, message: str) -> PluginError:
-        """Return the error that says that a hook gave something else than it promises."""
-        self._report(name, f"{hook}: {message}")
-        return PluginError(
-            f"{self._infos[name].label}: {hook} {message}.",
-            hint=PLUGIN_FAULT,
-        )
-
     def _routed(self, integration: Integration, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Call the one plugin that claimed the integration's kind; None when it does not implement the hook."""
-        name = self.claimant(integration)
-        if (name, hook) not in self._routes:
-            found = (impl for impl in self._implementations(hook) if impl.plugin_name == name)
-            self._routes[name, hook] = next(found, None)
-        impl = self._routes[name, hook]
-        if impl is None:
-            return None
-        try:
-            return self._call(impl, hook, arguments)
-        except AssetryError:
-            raise
-        except FAULTS as error:
-            self._report(name, f"{hook}: {error_words(error)}")
-            raise self._attributed(name, hook, error) from error
+        return self._called(self.claimant(integration), hook, arguments)
 
     def _asked(self, integration: Integration, hook: str, arguments: Mapping[str, Any], kind: type[Any]) -> Any:
         """Call the one plugin that claimed the integration's kind; its answer is of `kind`, or None."""
@@ -219,87 +62,63 @@ class Plugins:
             raise self._wrong(self.claimant(integration), hook, wrong)
         return answer
 
-    def _all(self, hook: str, arguments: Mapping[str, Any] | Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
-        """Call every plugin; one that fails is recorded and passed over."""
-        for impl in self._implementations(hook):
-            try:
-                answer = self._call(impl, hook, arguments(impl.plugin_name) if callable(arguments) else arguments)
-            except FAULTS as error:
-                self._report(impl.plugin_name, f"{hook}: {error_words(error)}")
-                continue
-            if answer is not None:
-                yield impl.plugin_name, answer
-
-    def _gathered(self, hook: str, arguments: Mapping[str, Any], kind: type[Any]) -> list[Any]:
-        """Return what every plugin gives, one after the other; a lazy answer that breaks is passed over, too."""
-        found: list[Any] = []
-        for name, answer in self._all(hook, arguments):
-            try:
-                each = list(answer)
-            except FAULTS as error:
-                self._report(name, f"{hook}: {error_words(error)}")
-                continue
-            wrong = first_fault(each, kind)
-            if wrong is not None:
-                self._report(name, f"{hook}: {wrong}")
-            found += [item for item in each if fault(item, kind) is None]
-        return found
-
     # -- the hooks, typed ----------------------------------------------------------------------------------------
 
     def claimant(self, integration: Integration) -> str:
         """Return the name of the plugin that answers for an integration's kind."""
-        name = self._claims.get(integration.kind)
-        if name is None:
-            name, _ = self._claim_integration(integration)
-        return name
+        if integration.kind not in self._claims:
+            arguments = {"integration": integration, "context": Loading(integration.root, self.secret)}
+            self._claims[integration.kind] = self._found(integration, self._claimed, arguments)[0]
+        return self._claims[integration.kind]
 
-    def _claim_integration(self, integration: Integration) -> tuple[str, Iterable[Asset | AssetCheck]]:
-        found = self._claim("assetry_load_assets", {"integration": integration}, f"kind {integration.kind!r}")
+    def _found(
+        self, integration: Integration, claim: Callable[..., tuple[str, Any] | None], arguments: Mapping[str, Any]
+    ) -> tuple[str, Any]:
+        """Return who answers for an integration, and the answer, found by `claim`; raise when nobody does."""
+        kind = integration.kind
+        found = claim(LOAD, arguments, f"kind {kind!r}", kind)
         if found is None:
-            raise self._no_plugin(integration)
-        self._claims[integration.kind] = found[0]
+            raise self._unclaimed(LOAD, kind, f"No plugin loads {kind!r} integrations", f" ({integration.name!r})")
         return found
 
-    def _no_plugin(self, integration: Integration) -> NoClaimError:
-        hook = "assetry_load_assets"
-        question = f"No plugin loads {integration.kind!r} integrations"
-        return self._broken_one(integration.kind, question) or NoClaimError(
-            f"{question} ({integration.name!r}).",
-            near=near_words(hook, integration.kind, self._implementing(hook)),
-            hint=package_hint(hook, integration.kind) + self._others_broken(),
-        )
+    def declares(self, kind: str) -> bool:
+        """Tell whether plugins declare a kind of integration, so that none has to be asked for it."""
+        return bool(self._declaring(LOAD, kind))
 
-    def _implementing(self, hook: str) -> list[str]:
-        """Return the names of the installed plugins with a hook: they are often those of their kinds and schemes."""
-        own = ("built in", "project")
-        return [info.name for info in self._infos.values() if hook in info.hooks and info.source not in own]
+    def answering(self, integration: Integration) -> tuple[PluginInfo, Any]:
+        """Return what is known of the plugin that answers for an integration, and its module or object."""
+        name = self.claimant(integration)
+        return self._infos[name], self.plugin(name)
 
-    def _broken_one(self, word: str, question: str) -> NoClaimError | None:
-        """Return the error that says that the plugin for a kind or scheme is there, but broken."""
-        for info in self._infos.values():
-            if info.problems and word in (info.name, *info.package.replace("_", "-").split("-")):
-                said = f"{question}: {info.label} is broken: {info.problems[0]}."
-                return NoClaimError(said, hint="Mend or update it; `assetry plugins` shows what is wrong.")
-        return None
+    def check_options(self, integration: Integration) -> None:
+        """Raise `OptionError` when the options of an integration are not as the plugin for its kind declares them.
 
-    def _others_broken(self) -> str:
-        broken = [info.label for info in self._infos.values() if info.problems and not info.hooks]
-        return f", or mend {', '.join(broken)}: see `assetry plugins`" if broken else ""
+        Options that commands take are known, too. Nothing is checked for a kind that no plugin declares.
+        """
+        declaring = self._declaring(LOAD, integration.kind)
+        types = (self._infos[declaring[0]].kinds or {})[integration.kind] if len(declaring) == 1 else None
+        if types is not None and not _fits(integration, types):
+            further = {each.name: ANYTHING for each in self.command_options() if each.kind == integration.kind}
+            checked_options(integration, {**further, **types})
 
     def discover(self, root: str) -> list[Integration]:
         """Return the integrations that plugins recognise in a folder."""
         return self._gathered("assetry_discover", {"root": root}, Integration)
 
-    def load_assets(self, integration: Integration) -> list[Asset | AssetCheck]:
+    def load_assets(self, integration: Integration, context: LoadContext | None = None) -> list[Asset | AssetCheck]:
         """Return the assets of an integration, and its checks on others'.
 
-        Raises the plugin's own error, or `PluginError` naming the plugin.
+        Raises `OptionError` for options that are not as they are declared, the plugin's own error, or `PluginError`
+        naming the plugin.
         """
-        name, assets = self._claim_integration(integration)
-        hook = "assetry_load_assets"
+        self.check_options(integration)
+        hook = LOAD
+        context = context or Loading(integration.root, self.secret)
+        arguments = {"integration": integration, "context": context}
+        name, assets = self._found(integration, self._claim, arguments)
+        self._claims[integration.kind] = name
         try:
-            found: list[Asset | AssetCheck] = answering(self.secret, list, assets)
+            found: list[Asset | AssetCheck] = answering(context.secret, list, assets)
         except AssetryError:
             raise
         except FAULTS as error:
@@ -373,18 +192,11 @@ class Plugins:
 
     def _open(self, hook: str, url: str, purpose: str) -> Any:
         scheme = url.partition(":")[0]
-        found = self._claim(hook, {"url": url}, f"the scheme {scheme!r}")
+        found = self._claim(hook, {"url": url}, f"the scheme {scheme!r}", scheme)
         if found is None:
             # Never the whole URL: it may carry a password.
-            question = f"No plugin {purpose} at {scheme!r} URLs"
-            hint = package_hint(hook, scheme) + self._others_broken()
-            near = near_words(hook, scheme, self._implementing(hook))
-            raise self._broken_one(scheme, question) or NoClaimError(f"{question}.", near=near, hint=hint)
+            raise self._unclaimed(hook, scheme, f"No plugin {purpose} at {scheme!r} URLs")
         return found[1]
-
-    def secret(self, name: str) -> str:
-        """Return a secret: the environment's, else that of the one plugin that has it; it is masked from now on."""
-        return self.secrets.note(find_secret(name, self.infos, self._claim, self._wrong))
 
     def selection_hint(self, method: str, value: str) -> str | None:
         """Return what to write instead of a criterion that no method answers; None when no plugin knows it."""
@@ -421,6 +233,14 @@ class Plugins:
     def panels(self, asset: Asset, context: PanelContext) -> list[Panel]:
         """Return the panels of all plugins about an asset."""
         return masked(self._gathered("assetry_panels", {"asset": asset, "context": context}, Panel), self.secrets.mask)
+
+
+def _fits(integration: Integration, types: OptionTypes) -> bool:
+    try:
+        checked_options(integration, types)
+    except OptionError:
+        return False
+    return True
 
 
 def load_plugins(

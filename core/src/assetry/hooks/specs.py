@@ -2,8 +2,9 @@
 
 Three manners of calling:
 
-* **claim**: every plugin is asked and exactly one may answer with something other than None. Two answers are an
-  error that names both plugins; none is an error with the next step.
+* **claim**: exactly one plugin answers. A plugin that declares its kinds (``ASSETRY_KINDS``) and schemes
+  (``ASSETRY_SCHEMES``) is called for these, and never for others; any other plugin is asked, and returns None for what
+  is not its own. Two for one kind or scheme are an error that names both; none is an error with the next step.
 * **routed**: only the plugin that claimed the integration's kind is called. Its implementation may be a plain
   generator.
 * **all**: every plugin is called; one that fails is isolated and recorded, the others go on.
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from assetry.types.invocations import Invocation, InvocationGroup
     from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
-    from assetry.types.protocols import Executor, IOManager, RunContext, Store
+    from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
     from assetry.types.records import EventRecord, RunInfo
 
 hookspec = pluggy.HookspecMarker("assetry")
@@ -43,19 +44,21 @@ def assetry_discover(root: str) -> Iterable[Integration] | None:
 
 
 @hookspec
-def assetry_load_assets(integration: Integration) -> Iterable[Asset | AssetCheck] | None:
+def assetry_load_assets(integration: Integration, context: LoadContext) -> Iterable[Asset | AssetCheck] | None:
     """Return the assets of an integration. Claim, by `integration.kind`.
 
     With them may come checks on assets of other integrations, each an `AssetCheck` with `integration=integration`.
 
-    Return None at once when the kind is not yours. Otherwise return an iterable; a lazy one is welcome, because the
-    core also asks only to learn who answers. Do not write this implementation as a generator function: that would
-    claim every kind.
+    A plugin that declares its kinds (``ASSETRY_KINDS = {"mill": {"tables": TEXTS.needed("…")}}``) is called only for
+    these, and its options have been checked. One that does not returns None at once when the kind is not its own, and
+    otherwise an iterable, better a lazy one, because the core also asks only to learn who answers; written as a
+    generator function it would claim every kind.
 
     Give each asset `integration=integration`. Raise `IntegrationError` when what the integration points at cannot
     be read; touch the network only when nothing that was read earlier can be used.
 
     :param integration: the configured tool; `integration.options` is what the project file says.
+    :param context: secrets, and `reads`, by which a declared kind says what it reads so that the load can be kept.
     """
 
 
@@ -135,7 +138,8 @@ def assetry_open_io(url: str) -> IOManager | None:
     """Return the IO manager for `url`. Claim, by the URL's scheme.
 
     Signs that mean something in a URL are percent-encoded in its path: the folder of a project may have any.
-    Return None for a scheme that is not yours. Do not connect yet: connect at the first load or save.
+    Return None for a scheme that is not yours, unless yours are declared
+    (``ASSETRY_SCHEMES = {"io": ("duckdb",)}``). Do not connect yet: connect at the first load or save.
     """
 
 

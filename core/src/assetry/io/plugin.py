@@ -13,14 +13,14 @@ from assetry.io.frames import describe
 from assetry.io.memory import MemoryIO
 from assetry.types.protocols import IOManager
 
+ASSETRY_SCHEMES = {"io": ("parquet", "memory")}
+
 
 @hookimpl
-def assetry_open_io(url: str) -> IOManager | None:
+def assetry_open_io(url: str) -> IOManager:
     """Open ``parquet:DIR`` (tables as Parquet, anything else as pickle) or ``memory:``."""
     scheme, _, rest = url.partition(":")
-    if scheme == "parquet":
-        return FileIO(Path(unquote(rest.removeprefix("//")) or "."))
-    return MemoryIO() if scheme == "memory" else None
+    return MemoryIO() if scheme == "memory" else FileIO(Path(unquote(rest.removeprefix("//")) or "."))
 
 
 @hookimpl

@@ -21,7 +21,7 @@ _FILE = 0o600
 def private_folder(path: Path) -> Path:
     """Make a folder and those above it, and return it; below ``.assetry`` only this user can enter it.
 
-    What is there already with more rights is brought to the same, where it belongs to this user. Elsewhere the umask
+    A folder ``.assetry`` is left out of Git. What is there already with more rights is brought to the same, where it belongs to this user. Elsewhere the umask
     decides. Raises `OSError`.
 
     >>> import tempfile
@@ -37,6 +37,7 @@ def private_folder(path: Path) -> Path:
     for folder in inner:
         folder.mkdir(mode=_FOLDER, exist_ok=True)
         _tighten(folder)
+    _leave_out_of_git(inner[0])
     return path
 
 
@@ -77,6 +78,15 @@ def _inner(path: Path) -> list[Path]:
     way = [whole, *whole.parents]
     depth = next((number for number, each in enumerate(way) if each.name == STATE), None)
     return [] if depth is None else way[depth::-1]
+
+
+def _leave_out_of_git(folder: Path) -> None:
+    with suppress(FileExistsError):
+        file = os.open(folder / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE)
+        try:
+            os.write(file, b"*\n")
+        finally:
+            os.close(file)
 
 
 def _tighten(path: Path) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError
+from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError, OptionError
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.installed import Candidate, PluginInfo
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
+from assetry.project.load_cache import LoadCache
 from assetry.project.options import refuse_untouched, with_given
 from assetry.project.settings import Settings, absolute
 from assetry.python.code import place
@@ -153,11 +154,19 @@ class Definitions:
     def _loaded(self, integration: Integration) -> list[Asset | AssetCheck]:
         """Return the assets of an integration; what is wrong with its options is told with their place."""
         try:
-            return self.plugins.load_assets(integration)
+            return self._loads.load(integration)
         except (DefinitionError, NoClaimError) as error:
-            if error.where is None and integration in (self._settings.integrations or ()):
-                error.where = self._settings.where(integration.name)
+            named = {each.name for each in self._settings.integrations or ()}
+            if error.where is None and integration.name in named:
+                option = error.option if isinstance(error, OptionError) else None
+                error.where = self._settings.where_of(integration.name, option)
             raise
+
+    @cached_property
+    def _loads(self) -> LoadCache:
+        # A project that leaves no records behind leaves no loads either.
+        settings = self._settings
+        return LoadCache(self.plugins, settings.root / ".assetry" if settings.keeps_records else None)
 
     def _placed(self, assets: Sequence[Asset], values: Callable[[], ValueRouter]) -> Iterable[Asset]:
         """Give the assets that assetry keeps their tables, as far as that has to be known.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,19 @@ class Settings:
             return None
         return _line_of(self.file, self.file.read_text(encoding="utf-8", errors="replace"), word)
 
+    def where_of(self, integration: str, option: str | None = None) -> str | None:
+        """Return the line of the project file that sets an option of an integration, else that opens its table."""
+        if self.file is None:
+            return None
+        above = ("tool", "assetry") if self.file.name == "pyproject.toml" else ()
+        table = (*above, "integrations", integration)
+        named = list(_named(self.file.read_text(encoding="utf-8", errors="replace")))
+        for path in ([(*table, option)] if option is not None else []) + [table]:
+            number = next((number for number, parts in named if parts[: len(path)] == path), None)
+            if number is not None:
+                return written_place(str(self.file), number)
+        return self.where(integration)
+
 
 def read_settings(folder: Path | str = ".") -> Settings:
     """Return the settings of the project in `folder`, or in the nearest folder above that has a project file.
@@ -82,6 +95,30 @@ class _Source:
 def _line_of(file: Path, text: str, word: str) -> str | None:
     number = next((n for n, line in enumerate(text.splitlines(), 1) if _names(line, word)), None)
     return None if number is None else written_place(str(file), number)
+
+
+#: One part of a dotted key of TOML, and the keys and headers of tables that are made of such.
+_PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_NAMED = re.compile(
+    rf"""\s*(?:\[\s*(?P<table>{_PART}(?:\s*\.\s*{_PART})*)\s*\]|(?P<key>{_PART}(?:\s*\.\s*{_PART})*)\s*=)"""
+)
+
+
+def _named(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield what each line of TOML sets or opens, as the parts of its dotted name, with the line's number.
+
+    >>> list(_named('[integrations.shop]\\nkind = "mill" # here\\nvars.a = 1'))
+    [(1, ('integrations', 'shop')), (2, ('integrations', 'shop', 'kind')), (3, ('integrations', 'shop', 'vars', 'a'))]
+    """
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _NAMED.match(line)
+        if found is None:
+            continue
+        parts = tuple(part.strip("\"'") for part in re.findall(_PART, found["table"] or found["key"]))
+        if found["table"]:
+            table = parts
+        yield number, parts if found["table"] else (*table, *parts)
 
 
 def _names(line: str, word: str) -> bool:

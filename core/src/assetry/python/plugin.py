@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, cast
 
-from assetry.errors import AssetryError, DefinitionError, IntegrationError, error_words, near_names
-from assetry.hooks.manager import FAULTS
+from assetry.errors import AssetryError, IntegrationError, error_words, near_names
+from assetry.hooks.registry import FAULTS
 from assetry.hooks.specs import hookimpl
 from assetry.io.frames import columns_missing, frame_name
 from assetry.python.call import UNKNOWN, arguments, call, check_result, failure, outputs, type_hints, wrong_type
@@ -23,10 +24,12 @@ from assetry.types.assets import Asset, AssetCheck, Check, Integration, Severity
 from assetry.types.events import Checked, Event, Failed, Level, Log, Materialized, Skipped, Started
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.options import TEXTS, checked_options
 from assetry.types.policies import RetryPolicy
 from assetry.types.protocols import RunContext, Saved
 
 KIND = "python"
+OPTIONS = {"modules": TEXTS.about("Python modules with assets.").hinting('For example modules = ["shop_assets"].')}
 Function = AssetFunction[..., Any]
 
 
@@ -44,15 +47,17 @@ class PythonPlugin:
     ['numbers']
     """
 
+    ASSETRY_KINDS = MappingProxyType({KIND: OPTIONS})
+
     def __init__(self, functions: Iterable[Function] = ()) -> None:
         self._functions = tuple(functions)
         self._held: dict[tuple[str, ...], Function] = {}
         self._lock = threading.Lock()
 
     @hookimpl
-    def assetry_load_assets(self, integration: Integration) -> Iterable[Asset | AssetCheck] | None:
+    def assetry_load_assets(self, integration: Integration) -> Iterable[Asset | AssetCheck]:
         """Return the assets and checks of the integration's `modules`, and those of the functions it holds."""
-        return self._load(integration) if integration.kind == KIND else None
+        return self._load(integration)
 
     @hookimpl
     def assetry_invocation_group(self, asset: Asset) -> InvocationGroup | None:
@@ -94,7 +99,8 @@ class PythonPlugin:
     def _load(self, integration: Integration) -> Iterator[Asset | AssetCheck]:
         functions: dict[int, Function] = {id(each): each for each in self._functions}
         plain: dict[int, Asset] = {}
-        modules = import_modules(_modules_of(integration), integration.root)
+        named = checked_options(integration, OPTIONS).get("modules", ())
+        modules = import_modules(named, integration.root)
         for module in modules:
             for each in held_in(module, (AssetFunction, Asset)):
                 found: dict[int, Any] = functions if isinstance(each, AssetFunction) else plain
@@ -124,24 +130,6 @@ class PythonPlugin:
                 )
             held = self._held[_identity(integration, spec, key)] = found
         return held
-
-
-def _modules_of(integration: Integration) -> list[str]:
-    """Return the modules that the options name. Raises `DefinitionError` for what is no list of names, or no option."""
-    unknown = next((name for name in integration.options if name != "modules"), None)
-    if unknown is not None:
-        raise DefinitionError(
-            f"Integration {integration.name!r} has no option {unknown!r}.",
-            near=near_names(unknown, ["modules"]),
-            hint='A python integration has one: modules = ["shop_assets"].',
-        )
-    named = integration.options.get("modules", ())
-    if not isinstance(named, (list, tuple)) or not all(isinstance(each, str) for each in named):
-        raise DefinitionError(
-            f"Option 'modules' of integration {integration.name!r} must be a list of module names.",
-            hint='For example modules = ["shop_assets"].',
-        )
-    return list(named)
 
 
 def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey) -> tuple[str, ...]:

@@ -148,14 +148,17 @@ class _Job:
         return self._ended.wait(timeout)
 
 
+ASSETRY_SCHEMES = {"executor": ("threads", "inline")}
+
+
 @hookimpl
-def assetry_open_executor(url: str) -> Executor | None:
+def assetry_open_executor(url: str) -> Executor:
     """Open ``threads`` (one per core, at least 4), ``threads:N``, or ``inline`` (one after the other)."""
     scheme, _, count = url.partition(":")
     if scheme == "inline" and not count:
         return ThreadExecutor(1)
-    if scheme != "threads":
-        return None
+    if scheme == "inline":
+        raise UsageError(f"{url!r} is not an executor.", hint="Write inline alone: it takes one after the other.")
     if count and not (count.isdecimal() and int(count) > 0):
         raise UsageError(f"{url!r} is not an executor.", hint="Write threads:N with N of 1 or more, or just threads.")
     return ThreadExecutor(int(count) if count else max(4, os.cpu_count() or 1))

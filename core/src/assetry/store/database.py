@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import StoreError, StoreVersionError
-from assetry.io.private_files import STATE, private_file, tighten
+from assetry.io.private_files import private_file, tighten
 
 if TYPE_CHECKING:
     import sqlite3
@@ -255,17 +255,13 @@ def _roll_back(db: sqlite3.Connection) -> None:
 
 
 def _make_place(path: Path) -> None:
-    folder = path.parent
     try:
         private_file(path)
         for name in ("-wal", "-shm"):  # SQLite gives new ones the mode of the file
             tighten(path.with_name(f"{path.name}{name}"))
-        ignore = folder / ".gitignore"
-        if folder.name == STATE and not ignore.exists():
-            private_file(ignore).write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be made or written: {error.strerror}.",
+            f"The folder {path.parent} cannot be made or written: {error.strerror}.",
             hint="Make it yours to write, or choose another `store`.",
         ) from error
 

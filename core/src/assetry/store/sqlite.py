@@ -23,13 +23,13 @@ PATIENCE = 30.0
 #: How long a run on a machine that cannot be looked at may give no sign of life.
 SILENCE = timedelta(minutes=10)
 
+ASSETRY_SCHEMES = {"store": ("sqlite",)}
+
 
 @hookimpl
-def assetry_open_store(url: str) -> Store | None:
+def assetry_open_store(url: str) -> Store:
     """Open the SQLite file of a URL such as ``sqlite:.assetry/state.db``, or ``sqlite::memory:``."""
-    scheme, colon, path = url.partition(":")
-    if scheme != "sqlite" or not colon:
-        return None
+    path = url.partition(":")[2]
     if not path or path.startswith("//"):
         raise UsageError(f"{url!r} names no file.", hint="Write the path after the colon: sqlite:.assetry/state.db")
     return SQLiteStore(unquote(path))

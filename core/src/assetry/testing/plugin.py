@@ -12,7 +12,9 @@ import pytest
 
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.commands import Commands
+from assetry.hooks.declarations import declared_words
 from assetry.hooks.installed import PluginInfo
+from assetry.hooks.loading import Loading
 from assetry.hooks.manager import Plugins
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
 from assetry.testing.loading import HEAVY, declared_refusals, load, module_of, own_info
@@ -21,7 +23,7 @@ from assetry.types.assets import Integration
 
 #: A kind that no plugin answers for.
 FOREIGN = "no-plugins-kind"
-#: The hooks that every plugin is asked, and only one may answer.
+#: The hooks that only one plugin may answer.
 CLAIMS = ("assetry_load_assets", "assetry_open_io", "assetry_open_store", "assetry_open_executor")
 
 #: Under this name a refusal travels with a test's report.
@@ -110,20 +112,20 @@ class PluginConformance:
         )
 
     def test_write_claiming_hooks_as_plain_functions(self, loaded: Plugins, info: PluginInfo) -> None:
-        for hook, function in implementations(loaded, info, CLAIMS):
+        for hook, function in implementations(loaded, info, asked_of(info)):
             assert not inspect.isgeneratorfunction(function), (
                 f"{hook} is a generator function, so it answers every question, also those of others: "
                 "return None or an iterable, and put the yield into a function of its own"
             )
 
     def test_answer_none_to_what_is_not_yours(self, loaded: Plugins, info: PluginInfo) -> None:
-        questions = {"integration": Integration("foreign", FOREIGN), "url": f"{FOREIGN}:somewhere"}
-        for hook, function in implementations(loaded, info, CLAIMS):
-            asked = questions["integration" if hook == "assetry_load_assets" else "url"]
-            answer = function(**dict.fromkeys(inspect.signature(function).parameters, asked))
+        foreign = Integration("foreign", FOREIGN)
+        questions = {"integration": foreign, "context": Loading(foreign.root), "url": f"{FOREIGN}:somewhere"}
+        for hook, function in implementations(loaded, info, asked_of(info)):
+            answer = function(**{name: questions[name] for name in inspect.signature(function).parameters})
             assert answer is None, (
                 f"{hook} answers for {FOREIGN!r}, which is not its own: no other plugin can answer then; "
-                "look at the kind or scheme first, and return None when it is another's"
+                "declare your own (ASSETRY_KINDS, ASSETRY_SCHEMES), or return None when it is another's"
             )
 
     def test_discover_nothing_in_an_empty_folder(self, loaded: Plugins, info: PluginInfo, tmp_path: Path) -> None:
@@ -153,6 +155,11 @@ class PluginConformance:
 def portable(plugin: Any) -> Any:
     """Return a plugin as it can be sent: a module by its name."""
     return module_of(plugin) if isinstance(plugin, ModuleType) else plugin
+
+
+def asked_of(info: PluginInfo) -> tuple[str, ...]:
+    """Return the hooks that a plugin is asked for whatever is of another: it does not declare what is its own."""
+    return tuple(hook for hook in CLAIMS if declared_words(info, hook) is None)
 
 
 def implementations(

@@ -1,10 +1,223 @@
-"""Options of integrations that commands take: ``--target prod`` for this call, whatever the project file says."""
+"""The options of integrations: which types they are of, whether given ones are right, and those that commands take.
+
+A plugin says as data which options its integrations have, and they are checked before it is asked::
+
+    ASSETRY_KINDS = {
+        "mill": {
+            "command": TEXTS.needed("The command that makes tables."),
+            "mode": one_of("append", "replace").about("How rows are added.", default="append"),
+            "token": SECRET.about("What the mill is asked with."),
+        }
+    }
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, time
 from typing import Any
+
+from assetry.errors import OptionError, near_names
+from assetry.types.assets import Integration
+
+
+def as_given(value: Any) -> Any:
+    """Return a value as it is."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class OptionType:
+    """One type of option: how it is called, which values are of it, and what is made of them.
+
+    `choices` are the only values, where there are few; `hint` is what to do about a wrong one. Of a `secret` only a
+    reference is right. `help` says what the option is for, in a line; a `required` one must be given; `default` is what
+    counts where it is not, for people to read: a plugin fills it in itself.
+
+    >>> port = OptionType("a port", lambda value: value in range(1, 65536), str).about("Where it listens.")
+    >>> checked({"port": 8080}, {"port": port}, "integration 'shop'")
+    {'port': '8080'}
+    """
+
+    words: str
+    fits: Callable[[Any], bool]
+    make: Callable[[Any], Any] = as_given
+    choices: tuple[str, ...] = ()
+    hint: str | None = None
+    secret: bool = False
+    help: str = ""
+    required: bool = False
+    default: Any = None
+
+    def hinting(self, hint: str) -> OptionType:
+        """Return this type with another hint."""
+        return replace(self, hint=hint)
+
+    def about(self, help: str, default: Any = None) -> OptionType:
+        """Return this type for an option that may be left out, with what it is for and what counts without it.
+
+        >>> TEXT.about("The folder of scripts.", default="sql").default
+        'sql'
+        """
+        return replace(self, help=help, default=default, required=False)
+
+    def needed(self, help: str) -> OptionType:
+        """Return this type for an option that must be given, with what it is for.
+
+        >>> TEXT.needed("The folder of scripts.").required
+        True
+        """
+        return replace(self, help=help, default=None, required=True)
+
+
+#: The options of one kind of integration, by name.
+OptionTypes = Mapping[str, OptionType]
+
+
+def is_reference(value: Any) -> bool:
+    """Tell whether a value says where another one is found: with the secrets, or among the objects of this process.
+
+    >>> is_reference({"env": "TOKEN"}), is_reference("t0ken"), is_reference({"env": "TOKEN", "or": "none"})
+    (True, False, False)
+    """
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    [(where, name)] = value.items()
+    return where in ("env", "secret", "given") and isinstance(name, str)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, (list, tuple)) and all(map(_is_text, value)))
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(each) for each in value]
+    return value.isoformat() if isinstance(value, (date, time)) else value
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+#: Text.
+TEXT = OptionType("text", _is_text)
+#: Text or a list of texts; a tuple of texts is made of it.
+TEXTS = OptionType("text or a list of texts", _are_texts, _tuple)
+#: True or false.
+FLAG = OptionType("true or false", lambda value: isinstance(value, bool))
+#: A whole number.
+COUNT = OptionType("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
+#: A number of seconds, not negative.
+SECONDS = OptionType("a number of seconds", lambda value: _is_number(value) and value >= 0, float)
+#: A whole number above zero.
+POSITIVE = OptionType("a whole number above 0", lambda value: COUNT.fits(value) and value > 0)
+#: A table: a mapping of names to anything; in JSON a date, which a project file may have, is the text of it.
+TABLE = OptionType("a table", lambda value: isinstance(value, Mapping), lambda value: {**_json(value)})
+#: A reference to a secret, never the secret itself.
+SECRET = OptionType("a reference to a secret", is_reference, secret=True)
+#: Text, or a reference to it.
+REFERENCE = OptionType("text or a reference", lambda value: _is_text(value) or is_reference(value))
+#: Anything.
+ANYTHING = OptionType("anything", lambda _: True)
+
+
+def one_of(*choices: str) -> OptionType:
+    """Return the type of a text that has only these values.
+
+    >>> one_of("append", "replace", "merge").words
+    "'append', 'replace' or 'merge'"
+    """
+    listed = [repr(each) for each in choices]
+    words = " or ".join(filter(None, (", ".join(listed[:-1]), listed[-1])))
+    return OptionType(words, choices.__contains__, choices=choices)
+
+
+def checked_options(integration: Integration, types: OptionTypes) -> dict[str, Any]:
+    """Return the options of an integration, each as its type makes it; one that is None counts as not given.
+
+    Raises `OptionError` for an option that is unknown, with the near ones, that is of another type, or that is missing.
+
+    >>> types = {"tables": TEXTS.needed("The tables."), "folder": TEXT}
+    >>> checked_options(Integration("shop", "mill", {"tables": "orders", "folder": None}), types)
+    {'tables': ('orders',)}
+    >>> checked_options(Integration("shop", "mill", {"tabels": "orders"}), types)
+    Traceback (most recent call last):
+    assetry.errors.OptionError: Integration 'shop' has no option 'tabels'.
+      did you mean 'tables'?
+      The options of its kind, mill: tables, folder.
+    """
+    known = f"The options of its kind, {integration.kind}: {', '.join(types)}." if types else None
+    return checked(integration.options, types, f"integration {integration.name!r}", known)
+
+
+def checked(given: Mapping[str, Any], types: OptionTypes, of: str, known: str | None = None) -> dict[str, Any]:
+    """Return options of anything, such as a table within the options, each as its type makes it.
+
+    `of` says whose they are, `known` the next step after an unknown one. Raises `OptionError`.
+
+    >>> checked({"mode": "apend"}, {"mode": one_of("append", "replace")}, "stream 'orders'")
+    Traceback (most recent call last):
+    assetry.errors.OptionError: Option 'mode' of stream 'orders' must be 'append' or 'replace', not 'apend'.
+      did you mean 'append'?
+    """
+    found = {}
+    whose = f"{of[:1].upper()}{of[1:]}"
+    for name, value in given.items():
+        each = types.get(name)
+        if each is None:
+            hint = known or (f"There are: {', '.join(types)}." if types else "It has none.")
+            error = OptionError(f"{whose} has no option {name!r}.", near=near_names(str(name), types), hint=hint)
+            error.option = str(name)
+            raise error
+        if value is not None:
+            if not each.fits(value):
+                raise _wrong(name, value, each, of)
+            found[name] = each.make(value)
+    missing = next((name for name, each in types.items() if each.required and name not in found), None)
+    if missing is not None:
+        needed = types[missing]
+        raise OptionError(
+            f"{whose} needs the option {missing!r}, {needed.words}.", hint=needed.hint or needed.help or None
+        )
+    return found
+
+
+def _wrong(name: str, value: Any, type_: OptionType, of: str) -> OptionError:
+    if type_.secret:
+        stands = "is given as a value" if isinstance(value, str) else f"is not {type_.words}"
+        hint = f'Secrets are given by the environment variable that holds them: {name} = {{ env = "{name.upper()}" }}.'
+        error = OptionError(f"Option {name!r} of {of} {stands}.", hint=type_.hint or hint)
+    else:
+        near = near_names(value, type_.choices) if isinstance(value, str) else ()
+        said = f"Option {name!r} of {of} must be {type_.words}, not {_shown(value, bool(type_.choices))}."
+        error = OptionError(said, near=near, hint=type_.hint)
+    error.option = name
+    return error
+
+
+def _shown(value: Any, whole: bool) -> str:
+    """Return how a wrong value is told: by its sort, since any text may be a secret that stands in the wrong place."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)) or (whole and isinstance(value, str)):
+        return repr(value)
+    sorts = {str: "text", list: "a list", tuple: "a list", dict: "a table"}
+    return next((words for sort, words in sorts.items() if isinstance(value, sort)), f"a {type(value).__name__}")
+
+
+# -- on the command line -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

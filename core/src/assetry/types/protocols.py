@@ -187,6 +187,32 @@ class Task(Protocol):
         """Make `RunContext.cancelled` true."""
 
 
+class PathLike(Protocol):
+    """A path, such as a `pathlib.Path`."""
+
+    def __fspath__(self) -> str:
+        """Return it as text."""
+
+
+class LoadContext(Protocol):
+    """What loading an integration may ask for, and what it says of itself."""
+
+    def secret(self, name: str) -> str:
+        """Return a secret by its name; raise `UsageError` when it is not set.
+
+        A load that asked for one is never kept: what was got by it may change unseen.
+        """
+
+    def reads(self, *paths: str | PathLike, variables: Iterable[str] = ()) -> None:
+        """Say which files, folders and environment variables the load depends on; all of them, each before it is read.
+
+        A relative path starts from `integration.root`; a folder stands for all in it, at any depth. A path need not
+        exist: then that it appears counts. Once a load has said so, its assets are kept and the hook is not called
+        again until one of these changes, or the options, the plugin's code, or assetry. May be called several times;
+        a load that never calls it is never kept. What was read is compared by its content.
+        """
+
+
 class RunContext(Protocol):
     """What an invocation may ask of the run it belongs to; ten members, no more."""
 

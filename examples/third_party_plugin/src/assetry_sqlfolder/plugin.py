@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from assetry.plugin import (
+    TEXT,
     Asset,
     AssetKey,
     Check,
@@ -19,6 +20,7 @@ from assetry.plugin import (
     IntegrationError,
     Invocation,
     InvocationGroup,
+    LoadContext,
     Materialized,
     Panel,
     Relation,
@@ -26,33 +28,31 @@ from assetry.plugin import (
     Skipped,
     Started,
     hookimpl,
-    near_names,
 )
 
 from assetry_sqlfolder.scripts import Script, read_scripts, upstream
 
 KIND = "sqlfolder"
-OPTIONS = {"folder": "sql", "database": "warehouse.duckdb"}
+
+# The options of an integration in the project file: checked before anything here is called, and listed by
+# `assetry plugins`.
+OPTIONS = {
+    "folder": TEXT.about("Where the scripts are.", default="sql"),
+    "database": TEXT.about("The DuckDB file that has their tables.", default="warehouse.duckdb"),
+}
+ASSETRY_KINDS = {KIND: OPTIONS}
 
 
 @hookimpl
-def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
+def assetry_load_assets(integration: Integration, context: LoadContext) -> Iterable[Asset]:
     """Load the scripts of the folder."""
-    if integration.kind != KIND:
-        return None  # somebody else's
-    for name in integration.options:
-        if name not in OPTIONS:
-            raise IntegrationError(
-                f"Integration {integration.name!r} has an option {name!r} that means nothing.",
-                near=near_names(name, OPTIONS),
-                hint=f"Its options are {', '.join(OPTIONS)}.",
-            )
     folder = _path(integration, "folder")
     if not folder.is_dir():
         raise IntegrationError(
             f"Integration {integration.name!r} looks for SQL scripts in {folder}, which is not a folder.",
             hint=f'Make it, or name another one: folder = "…" under [integrations.{integration.name}].',
         )
+    context.reads(folder)  # the assets are kept until something in it changes
     scripts = read_scripts(folder)
     return [_asset(integration, script, scripts) for script in scripts.values()]
 
@@ -68,7 +68,7 @@ def _asset(integration: Integration, script: Script, scripts: dict[str, Script])
         description=script.description,
         checks=[Check(name, spec={"query": query}) for name, query in script.checks.items()],
         relation=Relation(_path(integration, "database").stem, "main", script.name),
-        source=f"{integration.options.get('folder', OPTIONS['folder'])}/{script.name}.sql",
+        source=f"{_option(integration, 'folder')}/{script.name}.sql",
         code_version=script.version,
         spec={"query": script.query},
     )
@@ -144,9 +144,13 @@ def _command(invocation: Invocation) -> list[str]:
     return [*command, *names, *(["--check", *checks] if checks else [])]
 
 
+def _option(integration: Integration, name: str) -> str:
+    return str(integration.options.get(name, OPTIONS[name].default))
+
+
 def _path(integration: Integration, option: str) -> Path:
     """Return a file or folder of the options; relative ones start from the project."""
-    return Path(integration.root, integration.options.get(option, OPTIONS[option])).resolve()
+    return Path(integration.root, _option(integration, option)).resolve()
 
 
 def _url(integration: Integration) -> str:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
 
+from assetry_airbyte.options import OPTIONS
+
 if TYPE_CHECKING:
     from assetry.plugin import Commands, Event, Panel, PanelContext, RunContext
 
 KIND = "airbyte"
+ASSETRY_KINDS = {KIND: OPTIONS}
 
 
 def _is_local(integration: Integration) -> bool:
@@ -18,28 +21,21 @@ def _is_local(integration: Integration) -> bool:
 
 
 @hookimpl
-def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
+def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
     """Load the streams of connections from the snapshot, which is read from the API first when there is none."""
-    return _assets(integration) if integration.kind == KIND else None
-
-
-def _assets(integration: Integration) -> Iterator[Asset]:
     if _is_local(integration):
         from assetry_airbyte.local.integration import load_local
 
-        yield from load_local(integration)
-        return
+        return load_local(integration)
     from assetry_airbyte.hosted.connections.loading import load
 
-    yield from load(integration)
+    return load(integration)
 
 
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the streams of a connection together: it is synced as a whole or not at all."""
-    if asset.integration is None or asset.integration.kind != KIND:
-        return None
-    if _is_local(asset.integration):
+    if asset.integration is not None and _is_local(asset.integration):
         from assetry_airbyte.local.integration import local_group
 
         return local_group(asset)
@@ -50,8 +46,6 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str | None:
     """Show which connection is synced."""
-    if invocation.integration.kind != KIND:
-        return None
     if _is_local(invocation.integration):
         from assetry_airbyte.local.integration import local_command
 
@@ -86,7 +80,7 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 @hookimpl
 def assetry_io_url(integration: Integration) -> str | None:
     """Return where a local connector's tables are; those of a hosted destination are the warehouse's own affair."""
-    if integration.kind != KIND or not _is_local(integration):
+    if not _is_local(integration):
         return None
     from assetry_airbyte.local.integration import local_io_url
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
 
+from assetry_dbt.options import OPTIONS
+
 if TYPE_CHECKING:
     from assetry.plugin import CommandOption, Event, RunContext
 
 KIND = "dbt"
+ASSETRY_KINDS = {KIND: OPTIONS}
 
 
 @hookimpl
@@ -25,23 +28,19 @@ def assetry_discover(root: str) -> list[Integration]:
 
 
 @hookimpl
-def assetry_load_assets(integration: Integration) -> Iterable[Asset] | None:
-    """Load a dbt project, or the manifest of one; see `assetry_dbt.project.project.OPTIONS` for the options."""
-    return _assets(integration) if integration.kind == KIND else None
-
-
-def _assets(integration: Integration) -> Iterator[Asset]:
+def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
+    """Load a dbt project, or the manifest of one."""
     from assetry_dbt.loading import load
 
-    yield from load(integration).assets
+    return load(integration).assets
 
 
 @hookimpl
 def assetry_command_options() -> Iterable[CommandOption]:
     """Take on the command line what dbt's commands take: ``--target``, ``--vars``, ``--threads`` …"""
-    from assetry_dbt.project.given import OPTIONS
+    from assetry_dbt.project.given import COMMAND_OPTIONS
 
-    return OPTIONS
+    return COMMAND_OPTIONS
 
 
 @hookimpl
@@ -55,8 +54,6 @@ def assetry_selection_hint(method: str, value: str) -> str | None:
 @hookimpl
 def assetry_named_selections(integration: Integration) -> Mapping[str, str] | None:
     """Return what selectors.yml has: ``selector:nightly`` is what ``dbt ls --selector nightly`` lists."""
-    if integration.kind != KIND:
-        return None
     from assetry_dbt.loading import loaded
     from assetry_dbt.selecting.named import named_selections
 
@@ -66,7 +63,7 @@ def assetry_named_selections(integration: Integration) -> Mapping[str, str] | No
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put all that one integration builds in one target together: dbt orders it by itself."""
-    if asset.integration is None or asset.integration.kind != KIND:
+    if asset.integration is None:
         return None
     return _group(asset.integration, asset.spec.get("target"))
 
@@ -82,8 +79,6 @@ def _group(integration: Integration, target: str | None) -> InvocationGroup:
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str | None:
     """Show the `dbt build` that carries an invocation out, as one would type it in the project's folder."""
-    if invocation.integration.kind != KIND:
-        return None
     from assetry_dbt.loading import loaded
     from assetry_dbt.selecting.search import selection_for
 
@@ -116,8 +111,6 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 @hookimpl
 def assetry_io_url(integration: Integration) -> str | None:
     """Return the URL of the warehouse that the profile names, or None when it is of a kind without IO."""
-    if integration.kind != KIND:
-        return None
     from assetry_dbt.project.project import DbtProject
     from assetry_dbt.warehouse import warehouse_url
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from assetry.plugin import IOManager, hookimpl
 
+ASSETRY_SCHEMES = {"io": ("duckdb",)}
+
 
 @hookimpl
-def assetry_open_io(url: str) -> IOManager | None:
+def assetry_open_io(url: str) -> IOManager:
     """Open ``duckdb:PATH?schema=…&option=…``; see `assetry_duckdb.io.DuckDBIO`."""
-    if not url.startswith("duckdb:"):
-        return None
     from assetry_duckdb.io import DuckDBIO
 
     return DuckDBIO.from_url(url)

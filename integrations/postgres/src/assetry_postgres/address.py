@@ -30,6 +30,8 @@ class Address:
         try:
             parts = urlsplit(url)
             port = parts.port
+            if not url.startswith(f"{parts.scheme}://"):
+                raise ValueError(parts.scheme)
         except ValueError:
             raise ValueStoreError(
                 "The PostgreSQL URL cannot be read.",

@@ -275,11 +275,7 @@ def test_a_token_is_asked_for_as_json_then_as_a_form(place: Place) -> None:
     assert place.load(connection, snapshot="other.json")
 
 
-def test_other_kinds_are_left_to_others() -> None:
+def test_the_tables_of_a_hosted_connection_are_the_warehouses_affair() -> None:
     from assetry.plugin import Integration
 
-    other = Integration("x", "dbt", {"connection_id": "c"})
-    assert plugin.assetry_load_assets(other) is None
-    assert plugin.assetry_invocation_group(Asset(key="a", kind="dbt", integration=other)) is None
-    assert plugin.assetry_io_url(other) is None
     assert plugin.assetry_io_url(Integration("x", "airbyte", {"connection_id": "c"})) is None

@@ -53,25 +53,28 @@ from functools import partial
 from pathlib import Path
 
 from assetry.plugin import (
+    TABLE,
+    TEXTS,
     Asset,
     Failed,
-    IntegrationError,
     InvocationGroup,
     Materialized,
     Skipped,
     Started,
+    checked_options,
     hookimpl,
-    near_names,
 )
 
-# The options of an integration in the project file.
-OPTIONS = {"command": list, "tables": dict}
+# The options of an integration in the project file: checked before a hook is called, listed by `assetry plugins`.
+OPTIONS = {
+    "command": TEXTS.needed("The command that makes tables; their names follow."),
+    "tables": TABLE.needed("The tables, each with those it is made from."),
+}
+ASSETRY_KINDS = {"NAME": OPTIONS}
 
 
 @hookimpl
 def assetry_load_assets(integration):
-    if integration.kind != "NAME":
-        return None  # another plugin's
     return [
         Asset(
             key=f"{integration.name}/{table}",
@@ -106,7 +109,7 @@ def assetry_invoke(invocation, context):
 
 
 def _command(invocation):
-    return [*invocation.integration.options["command"], *(asset.spec["table"] for asset in invocation.assets)]
+    return [*_options(invocation.integration)["command"], *(asset.spec["table"] for asset in invocation.assets)]
 
 
 def _events(invocation, line):
@@ -127,20 +130,7 @@ def _event(step, integration):
 
 
 def _options(integration):
-    given = integration.options
-    for name in (*given, *OPTIONS):
-        if name not in OPTIONS:
-            raise IntegrationError(
-                f"Integration {integration.name!r} has no option {name!r}.",
-                near=near_names(name, OPTIONS),
-                hint=f"Its options are {', '.join(OPTIONS)}.",
-            )
-        if not isinstance(given.get(name), OPTIONS[name]):
-            raise IntegrationError(
-                f"Integration {integration.name!r} needs the option {name!r}, a {OPTIONS[name].__name__}.",
-                hint="Its README shows each of them.",
-            )
-    return given
+    return checked_options(integration, OPTIONS)
 '''
 
 _TEST = '''\

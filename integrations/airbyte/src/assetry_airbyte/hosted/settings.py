@@ -7,38 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import Integration
-from assetry_toolkit.options import (
-    FLAG,
-    OBJECT,
-    REFERENCE,
-    SECONDS,
-    SECRET,
-    TABLE,
-    TEXT,
-    TEXTS,
-    checked_options,
-    one_of,
-)
+from assetry.plugin import Integration, checked_options
 from assetry_toolkit.secrets import Reference
 from assetry_toolkit.work import JOB_OPTIONS, JobOptions
 
 from assetry_airbyte.hosted.api.address import Address
-
-KINDS = {
-    "connection_id": TEXT.hinting("Copy it from the connection's URL."),
-    "workspace_id": TEXT,
-    **dict.fromkeys(("names", "tags", "ids", "destination_tables", "deps"), TEXTS),
-    "destinations": TABLE,
-    **dict.fromkeys(("base_url", "config_url", "ca_bundle", "snapshot"), TEXT),
-    **dict.fromkeys(("client_id", "username"), REFERENCE),
-    **dict.fromkeys(("client_secret", "token", "password"), SECRET),
-    **dict.fromkeys(("http_client", "clock"), OBJECT),
-    "streams": FLAG,
-    "on_unselected": one_of("materialize", "ignore"),
-    "poll_interval": SECONDS,
-    **JOB_OPTIONS,
-}
+from assetry_airbyte.options import HOSTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +52,7 @@ class Options:
         >>> Options.of(Integration("shop", "airbyte", {"connection_id": "c", "tags": "daily"})).tags
         ('daily',)
         """
-        given = checked_options(integration, KINDS)
+        given = checked_options(integration, HOSTED)
         jobs = JobOptions(**{name: given.pop(name) for name in JOB_OPTIONS if name in given})
         return cls(name=integration.name, root=integration.root, jobs=jobs, **given)
 

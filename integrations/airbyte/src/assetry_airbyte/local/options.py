@@ -8,8 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import DefinitionError, Integration
-from assetry_toolkit.options import FLAG, REFERENCE, TABLE, TEXT, TEXTS, Kind, checked, checked_options, one_of
+from assetry.plugin import TEXTS, DefinitionError, Integration, checked, checked_options, one_of
+
+from assetry_airbyte.options import LOCAL
 
 #: The sync modes, and the names that Airbyte's API gives to two of them.
 SYNC_MODES = ("full_refresh_overwrite", "full_refresh_append", "incremental_append", "incremental_append_dedup")
@@ -17,19 +18,7 @@ _OTHER_NAMES = {
     "incremental_deduped_history": "incremental_append_dedup",
     "full_refresh_overwrite_deduped": "full_refresh_overwrite",
 }
-_EXAMPLE = 'For example command = "source-faker", or ["python", "source_shop.py"].'
-_STREAMS = Kind("a list of streams or a table of them", lambda value: TEXTS.fits(value) or TABLE.fits(value))
-KINDS = {
-    "command": TEXTS.hinting(_EXAMPLE),
-    **dict.fromkeys(("requirement", "python", "schema", "prefix"), TEXT),
-    "config": TABLE.hinting("Write [integrations.NAME.config]."),
-    "streams": _STREAMS,
-    "io": REFERENCE,
-    "deps": TEXTS,
-    "extracted_at": FLAG,
-    "record_count": one_of("fail", "warn"),
-}
-STREAM_KINDS = {"sync_mode": one_of(*SYNC_MODES), "cursor_field": TEXTS, "primary_key": TEXTS}
+STREAM_OPTIONS = {"sync_mode": one_of(*SYNC_MODES), "cursor_field": TEXTS, "primary_key": TEXTS}
 #: What is part of a fingerprint with its content: a script, and not an interpreter.
 _LARGEST_SCRIPT = 1 << 20
 
@@ -74,10 +63,10 @@ class Source:
         >>> Source.of(Integration("shop", "airbyte", {"command": "source-shop"})).command
         ('source-shop',)
         """
-        given = checked_options(integration, KINDS)
+        given = checked_options(integration, LOCAL)
         if not given.get("command") and not given.get("requirement"):
             raise DefinitionError(
-                f"Integration {integration.name!r} has neither command nor requirement.", hint=_EXAMPLE
+                f"Integration {integration.name!r} has neither command nor requirement.", hint=LOCAL["command"].hint
             )
         streams = _choices(given.pop("streams", None), f"of integration {integration.name!r}")
         return cls(name=integration.name, root=Path(integration.root).resolve(), streams=streams, **given)
@@ -112,7 +101,7 @@ def _choice(of: str, options: Any) -> StreamChoice:
     mode = options.get("sync_mode")
     # What is of another kind than text is told as it is.
     known = {**options, "sync_mode": _OTHER_NAMES.get(mode, mode) if isinstance(mode, str) else mode}
-    given = checked(known, STREAM_KINDS, of)
+    given = checked(known, STREAM_OPTIONS, of)
     cursor = given.get("cursor_field", ())
     return StreamChoice(given.get("sync_mode"), cursor[0] if cursor else None, given.get("primary_key", ()))
 

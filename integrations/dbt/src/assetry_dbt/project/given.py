@@ -36,7 +36,7 @@ def _folder(given: Any, _said: Any) -> str:
     return str(Path(given).expanduser().absolute())
 
 
-OPTIONS = (
+COMMAND_OPTIONS = (
     CommandOption(kind="dbt", name="target", short="-t", metavar="NAME", help="The target of the profile."),
     CommandOption(kind="dbt", name="vars", metavar="YAML", help="Variables: '{country: nl}'.", read=_vars),
     CommandOption(kind="dbt", name="threads", metavar="N", help="How many threads build.", read=_threads),

@@ -10,23 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import Integration, IntegrationError
-from assetry_toolkit.options import POSITIVE, TABLE, TEXT, TEXTS, Kind, checked_options, one_of
+from assetry.plugin import Integration, IntegrationError, checked_options
 
 from assetry_dbt.manifest.places import public
+from assetry_dbt.options import OPTIONS
 from assetry_dbt.project.flags import BuildFlags, from_environment
 from assetry_dbt.project.jinja import RenderError, render
 from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
-
-#: What a project file may say of a dbt project.
-OPTIONS: Mapping[str, Kind] = {
-    **dict.fromkeys(("project_dir", "manifest", "profiles_dir", "profile", "target"), TEXT),
-    **dict.fromkeys(("dbt_executable", "key_prefix"), TEXT),
-    "vars": TABLE,
-    **dict.fromkeys(("select", "exclude"), TEXTS),
-    "threads": POSITIVE,
-    "engine": one_of("in-process", "subprocess"),
-}
 
 #: What dbt reads in a project; other files beside them change no manifest.
 SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")

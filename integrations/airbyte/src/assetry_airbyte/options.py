@@ -1,0 +1,68 @@
+"""The options of the kind `airbyte`: those of hosted connections, and those of connectors that run here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from assetry.plugin import FLAG, REFERENCE, SECONDS, SECRET, TABLE, TEXT, TEXTS, OptionType, one_of
+from assetry_toolkit.options import JOB_OPTIONS, OBJECT
+
+_EITHER_DEPS = TEXTS.about("Assets that are made before.")
+
+#: The options of a hosted integration.
+HOSTED: Mapping[str, OptionType] = {
+    "connection_id": TEXT.about("One connection.").hinting("Copy it from the connection's URL."),
+    "workspace_id": TEXT.about("All connections of a workspace."),
+    "names": TEXTS.about("Only the connections of a workspace with these names, * allowed."),
+    "tags": TEXTS.about("Only the connections of a workspace with these tags."),
+    "ids": TEXTS.about("Only the connections of a workspace with these ids."),
+    "destination_tables": TEXTS.about("Only these tables, with keys as they are written here."),
+    "deps": _EITHER_DEPS,
+    "destinations": TABLE.about("Where the tables of destinations are, where Airbyte does not say it."),
+    "base_url": TEXT.about("The address of the API of a self-managed Airbyte."),
+    "config_url": TEXT.about("The address of its configuration API, where that is another one."),
+    "ca_bundle": TEXT.about("A file with the certificate authorities to trust."),
+    "snapshot": TEXT.about("The file that keeps what was read from the API."),
+    "client_id": REFERENCE.about("The application that asks."),
+    "client_secret": SECRET.about("The secret of that application."),
+    "token": SECRET.about("A token, in the place of an application."),
+    "username": REFERENCE.about("A user of a self-managed Airbyte, in the place of an application."),
+    "password": SECRET.about("The password of that user."),
+    "http_client": OBJECT.about("A client of your own, given in Python."),
+    "clock": OBJECT.about("A clock of your own, given in Python."),
+    "streams": FLAG.about("Ask also which streams and columns there are.", default=True),
+    "on_unselected": one_of("materialize", "ignore").about(
+        "What a sync means for streams that were not chosen.", default="materialize"
+    ),
+    "poll_interval": SECONDS.about("Between two looks at a sync; without it they grow rarer."),
+    **JOB_OPTIONS,
+}
+
+_EXAMPLE = 'For example command = "source-faker", or ["python", "source_shop.py"].'
+
+#: The options of a connector that runs here.
+LOCAL: Mapping[str, OptionType] = {
+    "command": TEXTS.about("The connector that is run here: a command, or a script.").hinting(_EXAMPLE),
+    "requirement": TEXT.about("What is installed to run the connector, as pip writes it."),
+    "python": TEXT.about("The Python that it is installed for."),
+    "config": TABLE.about("What the connector is configured with.").hinting("Write [integrations.NAME.config]."),
+    "streams": OptionType(
+        "a list of streams or a table of them", lambda value: TEXTS.fits(value) or TABLE.fits(value)
+    ).about("The streams to load, and how."),
+    "schema": TEXT.about("The schema of the tables."),
+    "prefix": TEXT.about("What the names of the tables begin with."),
+    "io": REFERENCE.about("The URL of another place than the project's."),
+    "deps": _EITHER_DEPS,
+    "extracted_at": FLAG.about("Add the time of the sync to each row.", default=False),
+    "record_count": one_of("fail", "warn").about("What fewer records than were counted mean.", default="fail"),
+}
+
+
+def _either(one: OptionType, other: OptionType) -> OptionType:
+    fits_one, fits_other = one.fits, other.fits
+    said = OptionType(f"{one.words}, or {other.words}", lambda value: fits_one(value) or fits_other(value))
+    return said.about("Of a connector here, its streams; of a hosted one, whether to ask which streams there are.")
+
+
+#: All options of the kind; which of them go together depends on whether the connector runs here.
+OPTIONS: Mapping[str, OptionType] = {**HOSTED, **LOCAL, "streams": _either(HOSTED["streams"], LOCAL["streams"])}
