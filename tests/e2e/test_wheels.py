@@ -185,7 +185,6 @@ def made(events: list[Any]) -> set[str]:
     return {each["asset"] for each in events if each["event"] == "materialized"}
 
 
-#: The option that takes the place of the command where there is a service.
 @pytest.fixture(scope="module")
 def written(clean: Clean) -> Path:
     """Return the package that somebody has written who did what the page says: begin, then take the part with jobs."""

@@ -21,8 +21,8 @@ _FILE = 0o600
 def private_folder(path: Path) -> Path:
     """Make a folder and those above it, and return it; below ``.assetry`` only this user can enter it.
 
-    A folder ``.assetry`` is left out of Git. What is there already with more rights is brought to the same, where it belongs to this user. Elsewhere the umask
-    decides. Raises `OSError`.
+    A folder ``.assetry`` is left out of Git. What is there already with more rights is brought to the same, where it
+    belongs to this user. Elsewhere the umask decides. Raises `OSError`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as root:
