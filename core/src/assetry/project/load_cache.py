@@ -254,5 +254,8 @@ def _decoded(data: Iterable[Any], integration: Integration) -> list[Found]:
             found.append(check._replace(integration=integration) if own else check)
         else:
             asset = from_json(Asset, each)
-            found.append(replace(asset, integration=integration) if own else asset)
+            if own:
+                # Nothing else has it yet, and a copy of each would take as long as reading it.
+                object.__setattr__(asset, "integration", integration)
+            found.append(asset)
     return found
