@@ -74,7 +74,7 @@ class Plugins(Registry):
     def _found(
         self, integration: Integration, claim: Callable[..., tuple[str, Any] | None], arguments: Mapping[str, Any]
     ) -> tuple[str, Any]:
-        """Return who answers for an integration, and the answer, found by `claim`; raise when nobody does."""
+        """Return who answers for an integration, and the answer, found by `claim`; raise when there is none."""
         kind = integration.kind
         found = claim(LOAD, arguments, f"kind {kind!r}", kind)
         if found is None:
