@@ -81,6 +81,8 @@ def _inner(path: Path) -> list[Path]:
 
 
 def _leave_out_of_git(folder: Path) -> None:
+    if folder.is_symlink():
+        return  # it leads to what somebody keeps elsewhere
     with suppress(FileExistsError):
         file = os.open(folder / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE)
         try:
