@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
 export UV
 
-.PHONY: help setup demo test lint fix docs types bench lock clean
+.PHONY: help setup demo test lint fix docs types conformance bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,6 +65,9 @@ docs: setup ## Write anew what the documentation says of the code
 
 types: setup ## Write anew the tables of docs/types.md, by trying every cell of them
 	ASSETRY_WRITE_TYPES=1 $(BIN)/python -m pytest -q tests/e2e/test_types.py
+
+conformance: setup ## Write anew the table of docs/conformance.md, by running the kit over the bad plugins
+	ASSETRY_WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_kit.py
 
 bench: setup ## Measure, and print CPU seconds and ratios
 	$(BIN)/python -m tests.bench

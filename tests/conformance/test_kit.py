@@ -1,13 +1,14 @@
-"""The kit catches each bad plugin by the right check, says what to do, and lets the good ones pass."""
+"""The kit catches each bad plugin by one check, says what to do, and lets the good ones pass."""
 
 from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -27,43 +28,62 @@ from assetry.testing import (
     StoreConformance,
 )
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IO_CAPABILITIES, refusals
+from assetry.testing.verdicts import needed
 
 BAD = (Path(__file__).with_name("bad_plugins.py"), Path(__file__).with_name("bad_keepers.py"))
-#: Written in the source, so that the bad plugins are not imported here, but only where they are run.
-NEED_ASSETS = "every check that needs assets"
-
+PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
+@dataclass
+class Verdict:
+    """What the kit says of one plugin: messages of failures and skips by check, what passed, and how long it took."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
+    #: Failures as they are printed, tracebacks and all.
+    printed: str = ""
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of the kit over all the plugins gave: failures by class and check, and what was printed."""
+    """What one run of the kit over all the plugins gave, by class, and what was printed."""
 
-    failures: Mapping[str, Mapping[str, str]]
-    passed: Mapping[str, set[str]]
+    verdicts: Mapping[str, Verdict]
     output: str
+    code: int
+
+
+def judged(folder: Path, *arguments: str) -> Outcome:
+    """Run the kit over bad plugins, in a process of its own."""
+    report, said = folder / "report.xml", folder / "said"
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    # No configuration of ours: the kit has to work in anybody's project.
+    command += ["-c", os.devnull, "--rootdir", str(Path(__file__).parent), "--import-mode=importlib"]
+    with said.open("wb") as out:  # no pipe: some of the plugins leave processes behind that would hold it
+        code = subprocess.call([*command, f"--junitxml={report}", *arguments], stdout=out, stderr=out)
+    verdicts: dict[str, Verdict] = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        verdict = verdicts.setdefault(case.get("classname", "").rpartition(".")[2], Verdict())
+        verdict.seconds += float(case.get("time", "0"))
+        name, found = case.get("name", ""), {each.tag: each for each in case}
+        wrong = found.get("failure", found.get("error"))
+        if wrong is not None:
+            verdict.failed[name] = wrong.get("message", "")
+            verdict.printed += wrong.text or ""
+        elif "skipped" in found:
+            verdict.skipped[name] = found["skipped"].get("message", "")
+        else:
+            verdict.passed.add(name)
+    return Outcome(verdicts, said.read_text(), code)
 
 
 @pytest.fixture(scope="session")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    report = tmp_path_factory.mktemp("kit") / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    # No configuration of ours: the kit has to work in anybody's project.
-    command += ["-c", os.devnull, "--rootdir", str(Path(__file__).parent), "--import-mode=importlib"]
-    done = subprocess.run(
-        [*command, f"--junitxml={report}", *map(str, BAD)], capture_output=True, text=True, check=False
-    )
-    failures: dict[str, dict[str, str]] = {}
-    passed: dict[str, set[str]] = {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        name = case.get("classname", "").rpartition(".")[2]
-        wrong = case.find("failure") if case.find("failure") is not None else case.find("error")
-        if wrong is None:
-            passed.setdefault(name, set()).add(case.get("name", ""))
-        else:
-            failures.setdefault(name, {})[case.get("name", "")] = wrong.get("message", "")
-    return Outcome(failures, passed, done.stdout)
+    return judged(tmp_path_factory.mktemp("kit"), *map(str, BAD))
 
 
 def classes(file: Path) -> dict[str, Any]:
@@ -84,37 +104,201 @@ CLASSES = {**classes(BAD[0]), **classes(BAD[1])}
 KITS = (IntegrationConformance, IOManagerConformance, StoreConformance, ExecutorConformance)
 
 
+def expected(name: str) -> set[str]:
+    """Return the checks that are to catch a plugin: one of an integration, or of a keeper those that it names."""
+    caught = CLASSES[name].caught
+    return {caught} - {""} if isinstance(caught, str) else set(caught)
+
+
 @pytest.mark.parametrize("name", CLASSES)
-def test_each_plugin_is_caught_by_the_right_checks(name: str, outcome: Outcome) -> None:
-    caught = set(outcome.failures.get(name, ()))
-    expected = set(CLASSES[name].caught)
-    if NEED_ASSETS in expected:
-        assert caught >= expected - {NEED_ASSETS}
-    else:
-        assert caught == expected
-    assert caught | outcome.passed[name] == checks(CLASSES[name])
+def test_each_plugin_is_caught_by_the_right_check(name: str, outcome: Outcome) -> None:
+    verdict = outcome.verdicts[name]
+    assert set(verdict.failed) == expected(name)
+    assert {*verdict.failed, *verdict.skipped, *verdict.passed} == checks(CLASSES[name])
+
+
+def test_a_fault_of_an_integration_is_told_once() -> None:
+    many = [
+        name for name, each in CLASSES.items() if issubclass(each, IntegrationConformance) and len(expected(name)) > 1
+    ]
+    assert many == []
+
+
+def test_a_check_is_skipped_only_where_another_one_fails(outcome: Outcome) -> None:
+    skipped = 0
+    for name, verdict in outcome.verdicts.items():
+        for check, message in verdict.skipped.items():
+            cause = re.match(r"not judged: (test_\w+) fails: .", message)
+            assert cause is not None, f"{name}.{check}: {message}"
+            assert cause[1] in verdict.failed, f"{name}.{check}: {message}"
+            skipped += 1
+    assert skipped > 100, "the bad plugins no longer show it"
+
+
+@pytest.mark.parametrize("check", ["test_work_in_a_project", "test_let_no_secret_out", "test_keep_metadata_small"])
+def test_one_check_alone_fails_when_what_it_needs_does(check: str, tmp_path: Path) -> None:
+    alone = judged(tmp_path, str(BAD[0]), "-k", f"TestRaisesInLoad and {check}")
+    assert alone.code == 1
+    message = alone.verdicts["TestRaisesInLoad"].failed[check]
+    assert "ValueError: boom" in message
+    assert "said by test_load_assets_without_raising" in message
+
+
+@pytest.mark.parametrize("check", ["test_work_in_a_project", "test_let_go_of_a_job_that_is_over"])
+def test_one_check_alone_passes_with_a_good_plugin(check: str, tmp_path: Path) -> None:
+    alone = judged(tmp_path, str(BAD[0]), "-k", f"TestGoodService and {check}")
+    assert (alone.code, alone.verdicts["TestGoodService"].passed) == (0, {check})
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_what_a_check_needs_is_there_and_comes_before_it(kit: type[Any]) -> None:
+    """So that the check that fails is the one that is about the fault, whatever else is carried out."""
+    order = [name for base in reversed(kit.__mro__) for name in vars(base) if name.startswith("test_")]
+    for check in checks(kit):
+        for each in needed(kit, check):
+            assert each in order, f"{check} needs {each}, which is no check"
+
+    def rank(check: str, way: tuple[str, ...] = ()) -> None:
+        assert check not in way, f"{check} needs itself, by way of {way}"
+        for each in needed(kit, check):
+            rank(each, (*way, check))
+
+    for check in checks(kit):
+        rank(check)
 
 
 @pytest.mark.parametrize("kit", KITS)
 def test_every_check_catches_some_bad_plugin(kit: type[Any]) -> None:
-    caught = set().union(*(each.caught for each in CLASSES.values() if issubclass(each, kit)))
+    caught = set().union(*(expected(name) for name, each in CLASSES.items() if issubclass(each, kit)))
     assert checks(kit) - checks(PluginConformance) <= caught
 
 
 def test_every_check_of_plugins_catches_some_bad_plugin() -> None:
-    caught = set().union(*(each.caught for each in CLASSES.values()))
+    caught = set().union(*map(expected, CLASSES))
     #: What only third parties' packages can do wrong; see below.
     elsewhere = {"test_use_hooks_that_will_stay", "test_say_which_versions_of_assetry_you_need"}
     assert checks(PluginConformance) - caught == elsewhere
 
 
+def failures(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
+    for name, verdict in outcome.verdicts.items():
+        yield from ((name, check, message) for check, message in verdict.failed.items())
+
+
 def test_every_failure_says_what_to_do(outcome: Outcome) -> None:
-    for name, failed in outcome.failures.items():
-        if NEED_ASSETS in CLASSES[name].caught:
-            continue
-        for check, message in failed.items():
-            assert message.startswith(("AssertionError: ", "UserWarning: ")), f"{name}.{check}: {message}"
-            assert len(message.splitlines()[0]) > 40, f"{name}.{check}: {message}"
+    for name, check, message in failures(outcome):
+        assert message.startswith(("AssertionError: ", "UserWarning: ")), f"{name}.{check}: {message}"
+        assert len(message.splitlines()[0]) > 60, f"{name}.{check}: {message}"
+
+
+def test_whatever_is_raised_in_a_hook_is_told_with_hook_error_and_place(outcome: Outcome) -> None:
+    seen = set()
+    for name, check, message in failures(outcome):
+        if re.search(r"TestRaises(In|At|For|Before)", name) and "boom" in outcome.verdicts[name].printed:
+            told = re.search(
+                r"(assetry_\w+) raised (ValueError|KeyError|RuntimeError): '?boom'? at \S+\.py:\d+[,:] .{20,}", message
+            )
+            assert told is not None, f"{name}.{check}: {message}"
+            seen.add(told[1])
+    assert len(seen) == 14, seen
+
+
+def test_what_does_not_return_is_told_with_the_place_where_it_stands(outcome: Outcome) -> None:
+    for name, check, message in failures(outcome):
+        if re.search(r"Hangs|Spins|Waits", name):
+            assert re.search(r"stands at \S+\.py:\d+", message), f"{name}.{check}: {message}"
+
+
+def test_no_failure_shows_a_secret(outcome: Outcome) -> None:
+    verdict = outcome.verdicts["TestRaisesWithASecret"]
+    assert "no access with ***" in "".join(verdict.failed.values())
+    for name, each in outcome.verdicts.items():
+        assert "correct horse" not in "".join((*each.failed.values(), *each.skipped.values())), name
+    assert "no access with correct" not in verdict.printed
+
+
+def test_the_slowest_verdicts_are_shown(outcome: Outcome) -> None:
+    slowest = sorted(outcome.verdicts, key=lambda name: -outcome.verdicts[name].seconds)[:5]
+    print("slowest verdicts:", ", ".join(f"{name} {outcome.verdicts[name].seconds:.1f} s" for name in slowest))
+    assert slowest
+
+
+# -- the page --------------------------------------------------------------------------------------------------------
+
+#: What docs/conformance.md shows: for each check one plugin, and some more of those that are often written.
+MORE = (
+    *(
+        "TestWrongHook",
+        "TestGeneratorHook",
+        "TestRandomKeys",
+        "TestFinder",
+        "TestCallsAFailureMade",
+        "TestIsGreenAfterDeath",
+    ),
+    *("TestSecretInPythonsLog", "TestSecretInBase64", "TestHangsInLoad", "TestHangsInClose", "TestWaitsForADeadJob"),
+    *(
+        "TestWaitsForAPipe",
+        "TestNeedsALoadInItsProcess",
+        "TestGroupsDifferentlyElsewhere",
+        "TestRaisesBeforeTheFirstEvent",
+    ),
+    *("TestStreamsNothing", "TestGroupsByText", "TestShowsHTML", "TestTellsOfAHalf", "TestRaisesForADeadJob"),
+)
+
+
+def shown(outcome: Outcome) -> list[str]:
+    """Return the names of the plugins on the page, in the order of the checks that catch them."""
+    bad = {
+        name: each.caught for name, each in CLASSES.items() if issubclass(each, IntegrationConformance) and each.caught
+    }
+    first = {check: name for name, check in reversed(bad.items())}
+    chosen = {*first.values(), *MORE}
+    order = [
+        name for base in reversed(IntegrationConformance.__mro__) for name in vars(base) if name.startswith("test_")
+    ]
+    return sorted(chosen, key=lambda name: (order.index(bad[name]), list(bad).index(name)))
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+
+
+def row(name: str, verdict: Verdict) -> str:
+    """Return a row of the page: what the plugin is called, what it does wrong, the check, and what is printed."""
+    said = verdict.failed[CLASSES[name].caught].splitlines()[0].partition(": ")[2]
+    # Where it stands is another place in each checkout, and after each change.
+    said = re.sub(r"(?:[^\s'\"]*/)?(\w+)\.py:\d+", r"\1.py:…", said)
+    said = re.sub(r"(?:0x)?[0-9a-f]{12,}|-?\b\d{9,}|\b[\d.]+(?= seconds)|\b\d{6,}(?= bytes)", "…", said)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name.removeprefix("Test")).lower()
+    wrong = " ".join((CLASSES[name].__doc__ or "").split())
+    return f"| {words} | {cell(wrong)} | `{CLASSES[name].caught}` | {cell(said)} |"
+
+
+def test_the_page_of_bad_plugins_is_as_the_kit_has_it(outcome: Outcome) -> None:
+    names = shown(outcome)
+    assert len(names) >= 30
+    rows = [row(name, outcome.verdicts[name]) for name in names]
+    table = "\n".join(
+        ["| plugin | what it does wrong | caught by | what is printed |", "| --- | --- | --- | --- |", *rows]
+    )
+    page = PAGE.read_text()
+    begin, end = "<!-- bad plugins -->\n", "\n<!-- end -->"
+    new = page[: page.index(begin) + len(begin)] + table + page[page.index(end) :]
+    if os.environ.get("ASSETRY_WRITE_CONFORMANCE"):
+        PAGE.write_text(new)
+    assert PAGE.read_text() == new, (
+        "docs/conformance.md says otherwise: look at what has changed, then run `make conformance`"
+    )
+
+
+def test_every_bad_integration_says_what_it_does_wrong() -> None:
+    for name, each in CLASSES.items():
+        if issubclass(each, IntegrationConformance) and each.caught:
+            assert (each.__doc__ or "").strip().endswith("."), name
+            assert each.__doc__ != IntegrationConformance.__doc__, name
+
+
+# -- what is printed -------------------------------------------------------------------------------------------------
 
 
 def test_refusals_are_printed_with_their_reasons(outcome: Outcome) -> None:
@@ -125,7 +309,7 @@ def test_refusals_are_printed_with_their_reasons(outcome: Outcome) -> None:
 
 def test_every_assertion_of_the_kit_has_a_message_of_its_own() -> None:
     """In other people's environments nothing may rewrite the kit's assertions."""
-    for file in Path(assetry.testing.__file__).parent.glob("*.py"):
+    for file in Path(assetry.testing.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             silent = isinstance(node, ast.Assert) and node.msg is None and "stdout" not in ast.unparse(node)
             assert not silent, f"{file.name}:{node.lineno}"  # type: ignore[attr-defined]

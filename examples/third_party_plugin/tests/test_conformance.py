@@ -75,6 +75,10 @@ class Scripts:
 
     def _kill(self) -> None:
         eventually(lambda: self.holding, 30)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the runner without a word, as the kernel might."""
         os.kill(self._processes[0], signal.SIGKILL)
 
     def _write(self, name: str, text: str) -> None:

@@ -5,11 +5,14 @@ What is to be done travels as a pickle, as it would to a worker on another machi
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from typing import Any
 from assetry.errors import error_words
 from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
-from assetry.testing.loading import load
+from assetry.testing.loading import load, own_info
 from assetry.types.codec import to_json
 
 #: Seconds after which a child is taken for hung.
@@ -28,8 +31,12 @@ class ChildError(Exception):
     """The work failed in the other process; the text is that of its error."""
 
 
-def elsewhere(work: Callable[..., Any], *arguments: Any, folder: Path, modules: Sequence[str] = ()) -> Any:
+def elsewhere(
+    work: Callable[..., Any], *arguments: Any, folder: Path, modules: Sequence[str] = (), seconds: float = LONGEST
+) -> Any:
     """Call `work` in a new process and return what it returns; raise `ChildError` with what it raised.
+
+    After `seconds` the process is killed, and what it has started with it.
 
     `modules` are those that the arguments need to be unpickled; the process is told their files, because those of
     tests can often not be imported by name.
@@ -49,10 +56,21 @@ def elsewhere(work: Callable[..., Any], *arguments: Any, folder: Path, modules: 
     command = [sys.executable, "-m", "assetry.testing.child", str(file)]
     path = os.pathsep.join(each for each in sys.path if each)
     environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST, env=environment)
+    # Files, not pipes: what the process leaves behind may hold its ends of pipes for ever.
+    said = file.with_suffix(".said")
+    with said.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ChildError(f"the process has not ended after {seconds:.0f} seconds") from None
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     answer = file.with_suffix(".out")
     if not answer.exists():
-        raise ChildError(f"the process ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        raise ChildError(f"the process ended with {code}: {said.read_text(errors='replace').strip()[-2000:]}")
     failed, result = pickle.loads(answer.read_bytes())
     if failed:
         raise ChildError(result)
@@ -70,12 +88,15 @@ def heavy_imports(module: str, heavy: Sequence[str]) -> list[str]:
     return sorted(name for name in heavy if name in sys.modules and name not in before)
 
 
-def run_invocation(subject: Mapping[str, Any], invocation: Any) -> list[Any]:
-    """Run an invocation with a plugin loaded here; return its events as JSON.
+def run_invocation(subject: Mapping[str, Any], invocation: Any, assets: Sequence[Any]) -> Mapping[str, Any]:
+    """Do with a plugin, in a process that has loaded nothing, what a worker may do; return what came of it as JSON.
 
-    `subject` has the `plugin`, those `beside` it, and the `folder` that the values stand in.
+    `subject` has the `plugin`, those `beside` it, and the `folder` that the values stand in. The answer has the groups
+    of `assets`, the `events` of the invocation, and last what the integration's `definitions` are when loaded here.
     """
     plugins = load(subject["plugin"], subject["beside"])
+    info = own_info(plugins)
+    own = plugins.plugin(info.name)
     known = {asset.key: asset for asset in (*invocation.assets, *invocation.also, *invocation.inputs)}
     files = f"parquet:{subject['folder']}"
     values = ValueRouter(
@@ -87,7 +108,18 @@ def run_invocation(subject: Mapping[str, Any], invocation: Any) -> list[Any]:
         describe=lambda _value: {},
     )
     context = Context(RunFacts("elsewhere", {}, values, known.__getitem__), lambda _event: None)
-    return [to_json(event) for event in plugins.invoke(invocation, context)]
+    # Asked of the plugin itself: the core would load the integration to find out whose it is.
+    group = getattr(own, "assetry_invocation_group", None)
+    groups = [None if group is None else to_json(group(asset)) for asset in assets]
+    arguments = {"invocation": invocation, "context": context}
+    invoke = own.assetry_invoke
+    events = invoke(**{name: arguments[name] for name in inspect.signature(invoke).parameters})
+    told = [to_json(event) for event in events]
+    return {
+        "groups": groups,
+        "events": told,
+        "definitions": [to_json(each) for each in plugins.load_assets(invocation.integration)],
+    }
 
 
 def _provide(files: Mapping[str, str | None]) -> None:

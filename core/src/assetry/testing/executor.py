@@ -17,6 +17,7 @@ import pytest
 from assetry.testing.loading import declared_refusals
 from assetry.testing.plugin import PluginConformance
 from assetry.testing.subjects import EXECUTOR_CAPABILITIES, ExecutorUnderTest, refusals
+from assetry.testing.verdicts import needs
 from assetry.testing.watching import eventually
 from assetry.types.assets import Integration
 from assetry.types.events import Event, Log
@@ -152,18 +153,21 @@ class ExecutorConformance(PluginConformance):
         assert task.join(30), "join says that a task which has ended runs still"
         assert inbox.empty, "something is emitted after the end: the end is the last thing, and comes once"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_emit_events_while_the_task_runs(self, executor: Executor, inbox: Inbox, tmp_path: Path) -> None:
         executor.start(FileTask(tmp_path, "wait"), inbox.emit)
         assert inbox.next() == Log("first"), "the first event does not come while the task runs: emit it as it happens"
         (tmp_path / "go").touch()
         assert inbox.rest() == [Log("last"), None], "what comes after the first event is lost, or out of order"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_return_from_start_at_once(self, executor: Executor, inbox: Inbox, tmp_path: Path) -> None:
         task = executor.start(FileTask(tmp_path, "wait"), inbox.emit)
         assert not task.join(0), "start returns only when the task has ended, or join does not tell: run it elsewhere"
         (tmp_path / "go").touch()
         inbox.rest()
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_emit_the_exception_that_broke_a_stream(self, executor: Executor, inbox: Inbox, tmp_path: Path) -> None:
         executor.start(FileTask(tmp_path, "break"), inbox.emit)
         *events, end = inbox.rest()
@@ -171,6 +175,7 @@ class ExecutorConformance(PluginConformance):
         assert isinstance(end, Exception), f"a stream that broke ends with {end!r}: emit its exception"
         assert "the tool broke" in str(end), f"the exception says {end}, not what the stream raised"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_go_on_after_a_task_that_broke(self, executor: Executor, inbox: Inbox, tmp_path: Path) -> None:
         for number in range(executor.slots + 1):
             executor.start(FileTask(tmp_path, "break", f"broken-{number}"), inbox.emit)
@@ -178,6 +183,7 @@ class ExecutorConformance(PluginConformance):
         executor.start(FileTask(tmp_path, "words"), inbox.emit)
         assert inbox.rest()[-1] is None, "after tasks that broke, no other runs: keep the workers"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_run_as_many_tasks_as_there_are_slots(
         self, executor: Executor, filled: ExecutorUnderTest, refused: Mapping[str, str], tmp_path: Path
     ) -> None:
@@ -193,6 +199,7 @@ class ExecutorConformance(PluginConformance):
         (tmp_path / "go").touch()
         assert all(box.rest()[-1] is None for box in inboxes), "tasks side by side do not all end by themselves"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_stop_a_task_that_is_cancelled(
         self, executor: Executor, inbox: Inbox, filled: ExecutorUnderTest, tmp_path: Path
     ) -> None:
@@ -205,6 +212,7 @@ class ExecutorConformance(PluginConformance):
         assert task.has("stopped"), "cancel must call task.stop(), so that context.cancelled becomes true"
         assert eventually(lambda: task.has("closed"), filled.patience), "the stream was not closed: call its close()"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_stop_a_task_that_does_not_look(
         self, executor: Executor, inbox: Inbox, filled: ExecutorUnderTest, refused: Mapping[str, str], tmp_path: Path
     ) -> None:
@@ -220,6 +228,7 @@ class ExecutorConformance(PluginConformance):
         assert running.join(patience), "a cancelled task does not end, or join does not tell"
         assert inbox.empty, "something is emitted after the end of a cancelled task"
 
+    @needs("test_emit_every_event_in_order_and_none_at_the_end")
     def test_stop_everything_on_close(
         self, executor: Executor, inbox: Inbox, filled: ExecutorUnderTest, tmp_path: Path
     ) -> None:

@@ -209,6 +209,13 @@ class FakeTool:
         """End without a word when `asset` is to be made."""
         self._tell(dies=self._name(asset))
 
+    def kill(self) -> None:
+        """End without a word what runs now, as if it had been killed; it can be asked for, and tells that it died."""
+        for folder in self._jobs():
+            if self._alive(folder):
+                (folder / "holding").unlink(missing_ok=True)
+                _write(folder / "ended", "died")
+
     @property
     def launches(self) -> int:
         """Return how often it was started since `reset`: processes, jobs or calls."""

@@ -17,6 +17,7 @@ from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
+from assetry.testing.verdicts import needs
 from assetry.types.assets import Asset, Relation
 from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.protocols import IOManager, Saved
@@ -59,6 +60,14 @@ class IOManagerConformance(PluginConformance):
         assert isinstance(io, IOManager), f"{type(io).__name__} lacks methods of IOManager: form, relation, load, save"
         assert io.form in ("arrow", "any"), f"form is {io.form!r}: say 'arrow' when only tables can be kept, else 'any'"
 
+    def test_work_again_after_close(self, io: IOManager) -> None:
+        made = asset("closed")
+        io.save(made, numbers(5))
+        io.close()
+        io.close()
+        same(tried("after close, load fails: open again", lambda: io.load(made)), numbers(5), "after close: ")
+
+    @needs("test_work_again_after_close")
     def test_give_back_what_was_saved(self, io: IOManager) -> None:
         made = asset("given_back")
         saved = io.save(made, table())
@@ -94,6 +103,7 @@ class IOManagerConformance(PluginConformance):
 
     # -- what is told ------------------------------------------------------------------------------------------------
 
+    @needs("test_give_back_what_was_saved")
     def test_tell_columns_and_rows(self, io: IOManager) -> None:
         saved = io.save(asset("told"), table())
         names = [column.name for column in saved.columns or ()]
@@ -101,6 +111,7 @@ class IOManagerConformance(PluginConformance):
         rows = saved.metadata.get("rows")
         assert rows == table().num_rows, f'Saved.metadata["rows"] is {rows!r}: say how many rows were kept'
 
+    @needs("test_tell_columns_and_rows")
     def test_give_equal_contents_equal_versions(self, io: IOManager) -> None:
         one, other = asset("version_1"), asset("version_2")
         first, again, third = (io.save(made, numbers(n)).data_version for made, n in ((one, 1), (one, 1), (other, 1)))
@@ -111,12 +122,14 @@ class IOManagerConformance(PluginConformance):
         )
         assert first is None or changed != first, f"other contents have the same version {first}: hash all of them"
 
+    @needs("test_work_again_after_close")
     def test_say_that_nothing_is_kept(self, io: IOManager) -> None:
         error = nothing_there(io, asset("never_saved"))
         assert error.hint, "the error has no hint: raise assetry.plugin.nothing_kept(asset, partition, place)"
         again = pickle.loads(pickle.dumps(error))
         assert str(again) == str(error), "the error is another one after pickling, as it comes from a worker"
 
+    @needs("test_say_that_nothing_is_kept")
     def test_name_the_table_without_touching_it(self, io: IOManager) -> None:
         first, second = io.relation(asset("relation")), io.relation(asset("relation"))
         assert first == second, f"the relation is {first} once and {second} then"
@@ -176,6 +189,7 @@ class IOManagerConformance(PluginConformance):
         left = tried("a save that failed has taken the value from before along", lambda: io.load(made))
         same(left, numbers(3), "a save that failed has spoilt the value from before: ")
 
+    @needs("test_give_back_what_was_saved")
     def test_show_readers_the_old_value_or_the_new(self, io: IOManager, refused: Mapping[str, str]) -> None:
         if "threads" in refused:
             return
@@ -221,15 +235,9 @@ class IOManagerConformance(PluginConformance):
             found = list(pool.map(work, range(8)))
         assert found == [[number] for number in range(8)], f"eight threads read back {found}"
 
-    def test_work_again_after_close(self, io: IOManager) -> None:
-        made = asset("closed")
-        io.save(made, numbers(5))
-        io.close()
-        io.close()
-        same(tried("after close, load fails: open again", lambda: io.load(made)), numbers(5), "after close: ")
-
     # -- partitions and processes ------------------------------------------------------------------------------------
 
+    @needs("test_say_that_nothing_is_kept")
     def test_keep_partitions_apart(self, io: IOManager, refused: Mapping[str, str]) -> None:
         if "partitions" in refused:
             return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -11,20 +13,35 @@ from typing import Any, ClassVar
 import pytest
 
 from assetry.hooks import specs as hookspecs
+from assetry.hooks.answers import first_fault
 from assetry.hooks.commands import Commands
 from assetry.hooks.declarations import declared_words
 from assetry.hooks.installed import PluginInfo
 from assetry.hooks.loading import Loading
 from assetry.hooks.manager import Plugins
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
-from assetry.testing.loading import HEAVY, declared_refusals, load, module_of, own_info
+from assetry.testing.loading import HEAVY, IMPORT, declared_refusals, import_fault, load, module_of, own_info
 from assetry.testing.subjects import PluginUnderTest, refusals
+from assetry.testing.verdicts import ADVICE, Judge, Verdicts, asked, needs
 from assetry.types.assets import Integration
+from assetry.types.events import Log
+from assetry.types.options import CommandOption
+from assetry.types.records import EventRecord, RunInfo
 
 #: A kind that no plugin answers for.
 FOREIGN = "no-plugins-kind"
 #: The hooks that only one plugin may answer.
 CLAIMS = ("assetry_load_assets", "assetry_open_io", "assetry_open_store", "assetry_open_executor")
+
+#: The hooks that are asked of every plugin, whatever goes on, and what they answer when they do.
+ASKED_OF_ALL: Mapping[str, Any] = {
+    "assetry_command_options": CommandOption,
+    "assetry_value_metadata": Mapping,
+    "assetry_selection_hint": str,
+    "assetry_event": type(None),
+}
+#: Seconds that a hook has to answer a question that needs no work, and a process to begin.
+ANSWER, STARTING = 10.0, 10.0
 
 #: Under this name a refusal travels with a test's report.
 REFUSAL = "assetry_refusal"
@@ -35,6 +52,7 @@ class Kit:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.verdicts = Verdicts()
         self._made: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
@@ -62,6 +80,14 @@ class PluginConformance:
     #: What a subject of this class may refuse.
     capabilities: ClassVar[Mapping[str, str]] = {}
 
+    @pytest.fixture(autouse=True)
+    def assetry_judge(self, request: pytest.FixtureRequest, assetry_kit: Kit) -> Judge:
+        """Return the one who carries out the checks; the pytest plugin of assetry calls it."""
+        return Judge(request, assetry_kit.verdicts)
+
+    def begin_anew(self, fixtures: Mapping[str, Any]) -> None:
+        """Make what a check is given as good as new, after another one that it needs was carried out with it."""
+
     @pytest.fixture
     def filled(self, assetry_kit: Kit, request: pytest.FixtureRequest) -> PluginUnderTest:
         """Return the subject, made once for the class."""
@@ -87,23 +113,26 @@ class PluginConformance:
 
     # -- checks ------------------------------------------------------------------------------------------------------
 
-    def test_import_the_hook_module_without_errors(self, info: PluginInfo) -> None:
-        broken = [each for each in info.problems if not info.hooks]
-        assert not broken, f"{info.label} cannot be loaded, so it cannot be used: {broken[0]}"
-        assert info.hooks, f"{info.label} has no hooks: mark functions named assetry_… with @hookimpl"
+    def test_import_the_hook_module_without_errors(self, info: PluginInfo, filled: PluginUnderTest) -> None:
+        fault = import_fault(filled.plugin)
+        assert fault is None, f"{info.label} cannot be loaded, so it cannot be used: {fault}"
+        assert info.hooks or info.problems, f"{info.label} has no hooks: mark functions named assetry_… with @hookimpl"
 
+    @needs("test_import_the_hook_module_without_errors")
     def test_spell_hooks_and_arguments_as_the_core_does(self, info: PluginInfo) -> None:
-        assert not info.problems, f"{info.label}: {'; '.join(info.problems)}"
+        assert not info.problems, f"{info.label}: {'; '.join(info.problems)}; spell them as docs/reference.md does"
 
+    @needs("test_spell_hooks_and_arguments_as_the_core_does")
     def test_use_hooks_that_will_stay(self, info: PluginInfo) -> None:
         assert not info.warnings, f"{info.label}: {'; '.join(info.warnings)}"
 
+    @needs("test_import_the_hook_module_without_errors")
     def test_import_heavy_modules_inside_functions(self, filled: PluginUnderTest, tmp_path: Path) -> None:
         if not isinstance(filled.plugin, (str, ModuleType)):
             return  # an object stands in a test or a script, which may import what it likes
         name = module_of(filled.plugin)
         try:
-            came = elsewhere(heavy_imports, name, [*HEAVY, *filled.heavy], folder=tmp_path)
+            came = elsewhere(heavy_imports, name, [*HEAVY, *filled.heavy], folder=tmp_path, seconds=IMPORT + STARTING)
         except ChildError as error:
             raise AssertionError(f"{name} cannot be imported in a new process: {error}") from error
         assert not came, (
@@ -111,6 +140,7 @@ class PluginConformance:
             "import it inside the function that needs it"
         )
 
+    @needs("test_spell_hooks_and_arguments_as_the_core_does")
     def test_write_claiming_hooks_as_plain_functions(self, loaded: Plugins, info: PluginInfo) -> None:
         for hook, function in implementations(loaded, info, asked_of(info)):
             assert not inspect.isgeneratorfunction(function), (
@@ -118,27 +148,38 @@ class PluginConformance:
                 "return None or an iterable, and put the yield into a function of its own"
             )
 
+    @needs("test_write_claiming_hooks_as_plain_functions")
     def test_answer_none_to_what_is_not_yours(self, loaded: Plugins, info: PluginInfo) -> None:
         foreign = Integration("foreign", FOREIGN)
         questions = {"integration": foreign, "context": Loading(foreign.root), "url": f"{FOREIGN}:somewhere"}
         for hook, function in implementations(loaded, info, asked_of(info)):
-            answer = function(**{name: questions[name] for name in inspect.signature(function).parameters})
+            answer = asked(hook, partial(called, function, questions), ANSWER)
             assert answer is None, (
                 f"{hook} answers for {FOREIGN!r}, which is not its own: no other plugin can answer then; "
                 "declare your own (ASSETRY_KINDS, ASSETRY_SCHEMES), or return None when it is another's"
             )
 
+    @needs("test_spell_hooks_and_arguments_as_the_core_does")
     def test_discover_nothing_in_an_empty_folder(self, loaded: Plugins, info: PluginInfo, tmp_path: Path) -> None:
-        for _, function in implementations(loaded, info, ("assetry_discover",)):
-            found = list(function(str(tmp_path)) or ())
+        for hook, function in implementations(loaded, info, ("assetry_discover",)):
+            found = asked(hook, lambda ask=function: list(called(ask, {"root": str(tmp_path)}) or ()), ANSWER)  # type: ignore[misc]
             assert not found, f"assetry_discover finds {found[0].name!r} in an empty folder: look for your own files"
 
+    @needs("test_spell_hooks_and_arguments_as_the_core_does")
     def test_add_commands_that_can_be_called(self, loaded: Plugins, info: PluginInfo) -> None:
         for hook, function in implementations(loaded, info, ("assetry_add_commands",)):
             added = Commands()
-            function(**dict.fromkeys(inspect.signature(function).parameters, added))
+            asked(hook, partial(called, function, {"commands": added}), ANSWER)
             assert not added.problems, f"{info.label}: {hook}: {'; '.join(added.problems)}"
             assert not added.warnings, f"{info.label}: {'; '.join(added.warnings)}"
+
+    @needs("test_spell_hooks_and_arguments_as_the_core_does")
+    def test_add_to_the_program_without_raising(self, loaded: Plugins, info: PluginInfo) -> None:
+        for hook, function in implementations(loaded, info, ASKED_OF_ALL):
+            answer = asked(hook, partial(_asked_of_all, hook, function), ANSWER)
+            each = answer if hook == "assetry_command_options" else [] if answer is None else [answer]
+            wrong = first_fault(each, ASKED_OF_ALL[hook])
+            assert wrong is None, f"{hook} {wrong}: {ADVICE[hook]}"
 
     def test_say_which_versions_of_assetry_you_need(self, filled: PluginUnderTest) -> None:
         if not isinstance(filled.plugin, (str, ModuleType)):
@@ -152,6 +193,24 @@ class PluginConformance:
         )
 
 
+def called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call an implementation of a hook with the arguments that it takes."""
+    return function(**{name: arguments[name] for name in inspect.signature(function).parameters})
+
+
+def _asked_of_all(hook: str, function: Callable[..., Any]) -> Any:
+    """Ask what every plugin is asked, of things that are none of its own."""
+    now = datetime.now(UTC)
+    questions = {
+        "value": object() if hook == "assetry_value_metadata" else "x",
+        "method": FOREIGN,
+        "event": EventRecord(at=now, run="kit", event=Log("a line")),
+        "run": RunInfo(id="kit", state="running", started=now),
+    }
+    answer = called(function, questions)
+    return list(answer or ()) if hook == "assetry_command_options" else answer
+
+
 def portable(plugin: Any) -> Any:
     """Return a plugin as it can be sent: a module by its name."""
     return module_of(plugin) if isinstance(plugin, ModuleType) else plugin
@@ -163,7 +222,7 @@ def asked_of(info: PluginInfo) -> tuple[str, ...]:
 
 
 def implementations(
-    plugins: Plugins, info: PluginInfo, hooks: tuple[str, ...]
+    plugins: Plugins, info: PluginInfo, hooks: Iterable[str]
 ) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield the implementations that a plugin has of some hooks."""
     plugin = plugins.plugin(info.name)

@@ -7,6 +7,7 @@ asked for, has no fixture that is used by itself, and collects nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,18 @@ def fake_transport() -> Callable[..., Any]:
     from assetry.testing.transport import fake_transport
 
     return fake_transport
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Let the judge of a conformance class carry out its checks; all other tests are none of ours."""
+    judge: Any = pyfuncitem.funcargs.get("assetry_judge")
+    if judge is None or not judge.knows(pyfuncitem.originalname):
+        return None
+    names = signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    judge.carry_out(pyfuncitem.originalname, lambda: pyfuncitem.obj(**arguments))
+    return True
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

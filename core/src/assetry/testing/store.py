@@ -18,6 +18,7 @@ from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
+from assetry.testing.verdicts import needs
 from assetry.types import events as ev
 from assetry.types.assets import Column
 from assetry.types.events import Event
@@ -132,6 +133,7 @@ class StoreConformance(PluginConformance):
         assert set(store.latest([B])) == {(B, None)}, "latest(keys) gives other keys as well"
         assert dict(store.latest([])) == {}, "latest of no keys gives something"
 
+    @needs("test_be_a_store_that_begins_empty")
     def test_remember_the_last_attempt_of_each_asset(self, store: Store) -> None:
         store.begin(run("r1"))
         store.append([], [], [tried(A, "failed", "r1", 0, message="no", because=A), tried(B, "skipped", "r1", 0)])
@@ -223,6 +225,7 @@ class StoreConformance(PluginConformance):
 
     # -- other processes ---------------------------------------------------------------------------------------------
 
+    @needs("test_work_after_close")
     def test_be_there_for_another_process(
         self, store: Store, url: str, durable: bool, filled: StoreUnderTest, assetry_kit: Kit
     ) -> None:
@@ -237,6 +240,7 @@ class StoreConformance(PluginConformance):
             raise AssertionError(f"another process cannot read the store: {error}") from error
         assert found == (["r"], list(EVENTS), ["v1"]), "another process reads something else"
 
+    @needs("test_be_there_for_another_process")
     def test_release_what_a_killed_process_held(
         self, store: Store, url: str, durable: bool, filled: StoreUnderTest
     ) -> None:

@@ -17,7 +17,7 @@ INTEGRATION_CAPABILITIES: Mapping[str, str] = {
     "fail_one": "the failure of one asset is told as such, and the others are made",
     "die": "a tool that is killed in the middle is noticed, and what it had done is kept",
     "cancel": "the tool is stopped when the stream is closed, or the run cancelled",
-    "resume": "a job that an earlier process started is found again by its token",
+    "resume": "a job that an earlier process started is found again by its token, and known to be over when it is",
     "spawn": "an invocation runs in another process",
 }
 #: What an IO manager may refuse.
@@ -40,7 +40,9 @@ EXECUTOR_CAPABILITIES: Mapping[str, str] = {
 class Tool(Protocol):
     """The control of the tool of an integration under test: a `FakeTool`, or a real one with real files.
 
-    For a real tool, "break an asset" may mean to write a model that fails, and "hold" one that waits for a file.
+    For a real tool, "break an asset" may mean to write a model that fails, and "hold" one that waits for a file. A tool
+    whose jobs can be found again may have a method more, ``kill()``: end without a word what runs now, so that a token
+    of a dead job can be tried. Without it only tokens of jobs that were cancelled, or never were, are tried.
     """
 
     @property

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from assetry.errors import PluginError, UsageError, error_words
 from assetry.graph.graph import AssetGraph
+from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.project.project import Project
 from assetry.run.context import Context, RunFacts
-from assetry.testing.loading import declared_refusals, load
+from assetry.testing.child import ChildError, elsewhere, run_invocation
+from assetry.testing.integration.comparison import assets_in
+from assetry.testing.loading import declared_refusals, load, module_of, own_info
+from assetry.testing.plugin import STARTING, portable
+from assetry.testing.secrecy import referred_variables
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest, refusals
-from assetry.testing.watching import Decide, Lines, Recording, Watch, eventually
+from assetry.testing.verdicts import Verdicts, asked, chained, raised, unanswered
+from assetry.testing.watching import Decide, Lines, Recording, Watch, Worker, eventually
 from assetry.types.assets import Asset, AssetCheck, Integration
-from assetry.types.codec import to_json
-from assetry.types.events import TERMINAL, Log
+from assetry.types.events import Log
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 
 #: Seconds of a load beyond which the kit warns.
 SLOW_LOAD = 1.0
-#: Seconds that a stream has to end when its check is over.
-_CLEANING = 5.0
-#: The shortest secret that is looked for: shorter ones stand in texts by chance.
-_SHORTEST = 6
+#: Seconds that all streams have to end when their check is over, and when they were told more than that.
+_CLEANING, _STOPPING = 3.0, 0.5
 
 T = TypeVar("T")
 
@@ -64,18 +66,29 @@ class Bench:
     and those that its options refer to.
     """
 
-    def __init__(self, subject: IntegrationUnderTest, folder: Path) -> None:
+    def __init__(self, subject: IntegrationUnderTest, folder: Path, verdicts: Verdicts) -> None:
         self.subject = subject
         self.folder = folder
         self.tool = subject.tool
         self.integration = subject.integration
         self.refused = refusals(subject, INTEGRATION_CAPABILITIES, declared_refusals(subject.plugin))
+        self._verdicts = verdicts
         self._contexts: list[Context] = []
         self._watches: list[Watch] = []
         self._before: dict[str, str | None] = {}
         self._deadline: float | None = None
-        referred = {name: os.environ.get(name) or f"kit-secret-{name}" for name in secret_names(subject.integration)}
+        self._loaded: Integration | None = None
+        names = referred_variables(subject.integration.options)
+        referred = {name: os.environ.get(name) or f"kit-secret-{name}" for name in names}
         self.secrets = {**referred, **subject.secrets}
+        verdicts.patience, verdicts.secrets = subject.patience, self.secrets
+        #: What loads said that did not come to an end, and what was logged and printed while things were loaded.
+        self.load_texts: list[str] = []
+        #: What the definitions looked like when the plugin gave them.
+        self.handed_out: list[str] = []
+        self._second: list[Asset | AssetCheck] = []
+        # As it is before anything is loaded: what it remembers later must not travel along.
+        self._pristine = [_copied(each) for each in (subject.plugin, *subject.beside)]
 
     # -- around the checks -------------------------------------------------------------------------------------------
 
@@ -91,28 +104,41 @@ class Bench:
         """Return the seconds that a check may still wait: all its waits together have the subject's patience."""
         now = time.monotonic()
         if self._deadline is None:
-            self._deadline = now + self.subject.patience
-        return max(self._deadline - now, 0.5)
+            self._deadline = now + self._verdicts.left
+        return max(self._deadline - now, 0.2)
 
     def clean(self) -> None:
         """Let everything end that still waits."""
         self.tool.release()
         for context in self._contexts:
             context.stop()
-        for watch in self._watches:
-            watch.wait(min(self.subject.patience, _CLEANING))
-            if watch.dropped is not None:
-                with suppress(Exception):
-                    watch.dropped.close()  # type: ignore[attr-defined]
+        dropped = [watch.dropped for watch in self._watches if watch.dropped is not None]
+        closing = [Worker(each.close) for each in dropped]  # type: ignore[attr-defined]
+        open_: list[Watch | Worker[Any]] = [*self._watches, *closing]
+        if not eventually(lambda: all(each.ended for each in open_), min(self.subject.patience, _CLEANING)):
+            for each in open_:
+                each.interrupt()
+            eventually(lambda: all(each.ended for each in open_), _STOPPING)
         self._contexts, self._watches = [], []
         self.tool.reset()
         for name, value in self._before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
+    def begin_again(self) -> None:
+        """Let end what a check has begun, and make the tool as good as new, within the time of the check."""
+        deadline = self._deadline
+        self.clean()
+        self.prepare()
+        self._deadline = deadline
+
+    def ask(self, hook: str, work: Callable[[], T]) -> T:
+        """Do what calls a hook; raise `AssertionError` with what to do when it raises or does not return."""
+        return asked(hook, work, self.left)
+
     # -- definitions -------------------------------------------------------------------------------------------------
 
     @Once
-    def plugins(self) -> Any:
+    def plugins(self) -> Plugins:
         """Return the plugin, loaded as the core does it."""
         return load(self.subject.plugin, self.subject.beside)
 
@@ -123,28 +149,50 @@ class Bench:
 
         return self.subject.another or replace(self.integration, name=f"{self.integration.name}_again")
 
-    @property
-    def exposed(self) -> Iterator[tuple[str, str]]:
-        """Yield name and value of the secrets that can be looked for."""
-        yield from ((name, value) for name, value in self.secrets.items() if len(value) >= _SHORTEST)
-
     def load(self, integration: Integration | None = None) -> list[Asset | AssetCheck]:
         """Load the assets and checks anew."""
-        found: list[Asset | AssetCheck] = self.plugins.load_assets(integration or self.integration)
+        wanted = integration or self.integration
+        self._loaded = wanted
+        with Lines() as said:
+            found = self.ask("assetry_load_assets", lambda: self.plugins.load_assets(wanted))
+        self.load_texts += said.texts
         return found
+
+    def try_load(self, integration: Integration) -> list[Asset | AssetCheck] | None:
+        """Load an integration whose options may mean nothing; None when the plugin says so."""
+        self._loaded = integration
+        worker = Worker(lambda: self.plugins.load_assets(integration))
+        try:
+            return worker.answer(self.left)
+        except Exception as error:
+            self.load_texts.append(chained(error))
+            return None
+
+    def load_last(self) -> None:
+        """Make sure that the integration under test is the one that was loaded last."""
+        if self._loaded is not None and self._loaded != self.integration:
+            self.load()
 
     @Once
     def definitions(self) -> list[Asset | AssetCheck]:
         """Return the assets and checks of the integration, loaded once."""
-        return self.load()
+        found = self.load()
+        self.handed_out = [repr(each) for each in found]
+        return found
 
     @Once
     def load_seconds(self) -> float:
         """Return how long a load takes that is not the first one."""
         self.definitions  # noqa: B018 - the first may read what the next ones know
         before = time.perf_counter()
-        self.load()
+        self._second = self.load()
         return time.perf_counter() - before
+
+    @property
+    def loaded_again(self) -> list[Asset | AssetCheck]:
+        """Return the assets and checks as a second load gives them."""
+        self.load_seconds  # noqa: B018 - it is that load
+        return self._second
 
     @Once
     def assets(self) -> list[Asset]:
@@ -168,13 +216,29 @@ class Bench:
 
     def group(self, asset: Asset) -> InvocationGroup | None:
         """Ask for the group of an asset."""
-        found: InvocationGroup | None = self.plugins.invocation_group(asset)
-        return found
+        return self.ask("assetry_invocation_group", lambda: self.plugins.invocation_group(asset))
+
+    def groups(self, definitions: Iterable[Asset | AssetCheck]) -> dict[AssetKey, InvocationGroup | None]:
+        """Return the groups of what is executable among definitions."""
+        assets = [asset for asset in assets_in(definitions) if asset.executable]
+        return self.ask(
+            "assetry_invocation_group", lambda: {each.key: self.plugins.invocation_group(each) for each in assets}
+        )
+
+    def command(self) -> str | None:
+        """Return the command of the main invocation."""
+        return self.ask("assetry_invocation_command", lambda: self.plugins.invocation_command(self.main))
+
+    def implementation(self, hook: str) -> Callable[..., Any] | None:
+        """Return the plugin's own implementation of a hook; None when it has none."""
+        info = own_info(self.plugins)
+        return getattr(self.plugins.plugin(info.name), hook) if hook in info.hooks else None
 
     def plan(self, keys: Sequence[AssetKey] | None = None) -> Plan:
         """Plan some assets, or all."""
+        self.load_last()
         assets = [asset for asset in self.graph.assets if asset.executable]
-        groups = {asset.key: self.group(asset) for asset in assets}
+        groups = self.groups(assets)
         request = PlanRequest(partitions=self.subject.partitions)
         return make_plan(self.graph, [each.key for each in assets] if keys is None else keys, groups, request)
 
@@ -182,19 +246,16 @@ class Bench:
     def main(self) -> Invocation:
         """Return the invocation of the whole plan that makes the most assets."""
         planned = self.plan().invocations
-        if not planned:
-            raise UsageError(
-                f"Integration {self.integration.name!r} has no executable assets, so nothing can be checked.",
-                hint="Fill in an integration with three assets or more.",
-            )
-        found = max((each.invocation for each in planned), key=lambda each: len(each.assets))
-        if "collapse" not in self.refused and len(found.assets) < 3:
-            raise UsageError(
-                f"The largest invocation makes {len(found.assets)} assets; the checks need three in one.",
-                hint="Give assets equal group keys when one launch can make them, or fill in an integration with "
-                'more assets; a tool that makes one thing per launch refuses "collapse".',
-            )
-        return found
+        assert planned, (
+            f"integration {self.integration.name!r} has no executable assets, so nothing can be checked: fill in one "
+            "with three assets or more"
+        )
+        return max((each.invocation for each in planned), key=lambda each: len(each.assets))
+
+    @property
+    def atomic(self) -> bool:
+        """Tell whether the main invocation makes all of its assets or none."""
+        return bool(getattr(self.main.group, "atomic", False))
 
     @property
     def last(self) -> Asset:
@@ -255,17 +316,33 @@ class Bench:
         self._watches.append(watch)
         return watch
 
-    def record(self, invocation: Invocation) -> Recording:
-        """Run an invocation to its end."""
-        context, lines = self.context()
+    def record(
+        self,
+        invocation: Invocation,
+        resume: str | None = None,
+        seconds: float | None = None,
+        last: Integration | None = None,
+    ) -> Recording:
+        """Run an invocation to its end; a recording has a patience of its own.
+
+        `last` is the integration that was loaded last; the one under test is loaded anew when it is None.
+        """
+        if last is None:
+            self.load_last()
+        context, lines = self.context(resume)
+        seconds = self._verdicts.left if seconds is None else seconds
         with Lines() as logged:
             watch = self.watch(invocation, context)
-            ended = watch.wait(self.subject.patience * 2)
-        assert ended, "the stream does not end: return from assetry_invoke when the tool has ended"
+            ended = watch.wait(seconds)
+        assert ended, (
+            f"the stream does not end: {unanswered('assetry_invoke', seconds, watch.place)}, and return when the tool "
+            "has ended"
+        )
         eventually(lambda: self.tool.running == 0, min(self.subject.patience, 2))
         made = frozenset(asset.key for asset in self.graph.assets if asset.executable and self.tool.made(asset))
+        said = (*lines, *logged.texts)
         return Recording(
-            tuple(watch.events), watch.error, (*lines, *logged.texts), self.tool.launches, self.tool.running, made
+            tuple(watch.events), watch.error, said, self.tool.launches, self.tool.running, made, watch.moment
         )
 
     @Once
@@ -291,6 +368,26 @@ class Bench:
         self.tool.reset()  # the launches that come now belong to the check
         return recording
 
+    @Once
+    def in_another_process(self) -> Mapping[str, Any]:
+        """Return what a process that has loaded nothing makes of the assets and of the main invocation."""
+        plugins = (self.subject.plugin, *self.subject.beside)
+        modules = [module_of(each) for each in plugins]
+        first, *others = [pickle.loads(each) if isinstance(each, bytes) else each for each in self._pristine]
+        subject = {"plugin": first, "beside": others, "folder": str(self.folder / "values")}
+        assets = [asset for asset in self.assets if asset.executable]
+        seconds = self._verdicts.left + STARTING
+        try:
+            found: Mapping[str, Any] = elsewhere(
+                run_invocation, subject, self.main, assets, folder=self.folder, modules=modules, seconds=seconds
+            )
+        except ChildError as error:
+            raise AssertionError(
+                f"the invocation does not run in another process: {error}; take everything from the invocation, the "
+                "context and the environment, nothing from globals or from what was loaded before"
+            ) from error
+        return found
+
     @contextmanager
     def project(self) -> Iterator[Project]:
         """Open a project with this integration, as a user's would be, records and values in the bench's folder."""
@@ -299,21 +396,6 @@ class Bench:
         given = {"integrations": [self.integration], "root": self.folder, "plugins": self.plugins, **urls}
         with Project(self.outside, **given) as project:
             yield project
-
-
-def assets_in(definitions: Iterable[Asset | AssetCheck]) -> list[Asset]:
-    """Return what is an asset among definitions."""
-    return [each for each in definitions if isinstance(each, Asset)]
-
-
-def named(definition: Asset | AssetCheck) -> str:
-    """Return what an asset or check is called in messages."""
-    return str(definition.key) if isinstance(definition, Asset) else f"check {definition.check.name}"
-
-
-def is_end(event: Any) -> bool:
-    """Tell whether an event is the end of an asset's turn."""
-    return isinstance(event, TERMINAL)
 
 
 def expected(bench: Bench) -> list[tuple[AssetKey, str | None]]:
@@ -326,48 +408,14 @@ def expected(bench: Bench) -> list[tuple[AssetKey, str | None]]:
     ]
 
 
-def told(bench: Bench) -> Iterator[tuple[str, str]]:
-    """Yield every text that an integration gives away, and where it stands."""
-    for each in bench.definitions:
-        yield f"the definition of {named(each)}", repr(each) + json.dumps(to_json(each))
-    for asset in bench.assets:
-        yield f"the group of {asset.key}", repr(bench.group(asset)) if asset.executable else ""
-    with suppress(PluginError):  # that it is not text is another check's to say
-        yield "the command", str(bench.plugins.invocation_command(bench.main))
-    runs = {"": bench.plain, " of a failing run": bench.broken}
-    if "die" not in bench.refused:
-        runs[" of a run that broke"] = bench.dead
-    for which, run in runs.items():
-        for event in run.events:
-            yield f"an event{which}, {type(event).__name__}", repr(event)
-        yield f"the error{which}", chained(run.error)
-        yield f"the log{which}", "\n".join(run.lines)
+def _copied(plugin: Any) -> Any:
+    """Return a plugin as it can be sent to another process: a module by its name, an object as a pickle."""
+    try:
+        return plugin if isinstance(plugin, str) else pickle.dumps(portable(plugin))
+    except Exception:  # that it cannot be sent is told by the check that sends it
+        return plugin
 
 
-def chained(error: BaseException | None) -> str:
-    """Return the text of an error and of those that it came from."""
-    texts = []
-    while error is not None:
-        texts.append(error_words(error))
-        error = error.__cause__ or error.__context__
-    return "\n".join(texts)
-
-
-def secret_names(integration: Integration) -> set[str]:
-    """Return the environment variables that the options of an integration refer to.
-
-    >>> sorted(secret_names(Integration("mill", "acme", {"password": {"env": "MILL_PASSWORD"}, "url": "http://mill"})))
-    ['MILL_PASSWORD']
-    """
-    names: set[str] = set()
-    open_: list[Any] = [integration.options]
-    while open_:
-        value = open_.pop()
-        if isinstance(value, Mapping):
-            name = value.get("env") if len(value) == 1 else None
-            if isinstance(name, str):
-                names.add(name)
-            open_ += value.values()
-        elif isinstance(value, (list, tuple)):
-            open_ += value
-    return names
+def stream_error(recording: Recording) -> str:
+    """Say what broke a stream, and when."""
+    return "" if recording.error is None else f"{raised(recording.error)}, {recording.moment}"
