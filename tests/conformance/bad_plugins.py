@@ -213,7 +213,7 @@ class GoodService(Good):
 
 def good(plugin: Any, **more: Any) -> IntegrationUnderTest:
     tool = FakeTool(needs=NEEDS)
-    options = {"command": tool.command(), "folder": str(tool.folder), "tables": TABLES}
+    options = {"command": tool.command(), "folder": str(tool.folder), "tables": TABLES, **more.pop("options", {})}
     given: dict[str, Any] = {
         "integration": Integration("mill", getattr(plugin, "kind", "service"), options),
         "tool": tool,
@@ -928,6 +928,27 @@ class TestGroupsByTheLastLoad(IntegrationConformance):
     caught = "test_compute_groups_from_the_asset_alone"
 
 
+class AskedLast(GoodService):
+    """Take the name of the integration from the asset that was asked for its group last."""
+
+    asked: Asset
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup | None:
+        self.asked = asset
+        return super().assetry_invocation_group(asset)
+
+    def steps(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield from super().steps(replace(invocation, integration=self.asked.integration), context)
+
+
+class TestRemembersTheLastQuestion(IntegrationConformance):
+    """It runs every invocation with the options of the asset that was asked for its group last."""
+
+    subject = bad(AskedLast())
+    caught = "test_keep_nothing_between_two_runs"
+
+
 class ToldOnce(GoodService):
     """Tell of each asset once, and never again."""
 
@@ -1225,6 +1246,19 @@ class TestTellsOfAHalf(IntegrationConformance):
 # -- secrets ---------------------------------------------------------------------------------------------------------
 
 SECRET = "correct horse battery"
+
+
+class SecretOfOptions(Altered):
+    def alter(self, event: Event, context: RunContext) -> Iterator[Any]:
+        shown = {"login": f"bob:{context.secret('MILL_PASSWORD_OF_THE_KIT')}"}
+        yield replace(event, metadata=shown) if of_c(event) else event  # type: ignore[call-arg]
+
+
+class TestSecretThatOptionsReferTo(IntegrationConformance):
+    """The metadata of an event have a password that its options refer to; the test does not name it."""
+
+    subject = bad(SecretOfOptions(), options={"password": {"env": "MILL_PASSWORD_OF_THE_KIT"}})
+    caught = "test_let_no_secret_out"
 
 
 class SecretInBase64(Altered):

@@ -104,7 +104,7 @@ def raised(error: BaseException) -> str:
         return f"breaks its promise: {error.message.rstrip('.')}"
     words = error.message if isinstance(error, AssetryError) else ""
     said = f"{type(error).__name__}: {words}" if words else error_words(error)
-    return f"raised {' '.join(said.split())} at {place_of_error(error)}"
+    return f"raised {' '.join(said.split()).rstrip(': ')} at {place_of_error(error)}"
 
 
 # -- what failed, and what cannot be judged then ---------------------------------------------------------------------

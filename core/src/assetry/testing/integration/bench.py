@@ -169,9 +169,9 @@ class Bench:
             return None
 
     def load_last(self) -> None:
-        """Make sure that the integration under test is the one that was loaded last."""
+        """Make sure that the integration under test is the one that was loaded, and asked for groups, last."""
         if self._loaded is not None and self._loaded != self.integration:
-            self.load()
+            self.groups(self.load())
 
     @Once
     def definitions(self) -> list[Asset | AssetCheck]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from assetry.types.assets import Asset, AssetCheck
@@ -45,9 +46,13 @@ def repeated(values: Iterable[Any]) -> list[Any]:
 
 
 def differing(first: Sequence[Asset | AssetCheck], second: Sequence[Asset | AssetCheck]) -> str:
-    """Say where two lists of definitions begin to differ."""
-    pair = next(((a, b) for a, b in zip(first, second, strict=False) if a != b), None)
-    return named(pair[0]) if pair else f"their number: {len(first)} and {len(second)}"
+    """Say where two lists of definitions begin to differ: which asset or check, and what of it."""
+    for one, two in zip(first, second, strict=False):
+        for field in fields(one):
+            mine, other = getattr(one, field.name), getattr(two, field.name, None)
+            if mine != other:
+                return f"the {field.name} of {named(one)}, {short(mine)} and {short(other)}"
+    return f"their number, {len(first)} and {len(second)}"
 
 
 def first_difference(here: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> str:

@@ -68,7 +68,8 @@ class SurroundingChecks:
         if "spawn" in bench.refused:
             return
         found = bench.in_another_process
-        here = [json.loads(json.dumps(to_json(each))) for each in bench.definitions]
+        # Loaded anew: the tool may have been changed since, as when one of its assets was broken.
+        here = [json.loads(json.dumps(to_json(each))) for each in bench.load()]
         there = json.loads(json.dumps(found["definitions"]))
         assert here == there, (
             f"another process loads other assets, beginning with {first_difference(here, there)}: leave out random "
