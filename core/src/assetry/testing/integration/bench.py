@@ -369,6 +369,15 @@ class Bench:
         return recording
 
     @Once
+    def observed(self) -> tuple[list[Any], int, list[str]]:
+        """Return what an observation of the main assets gives: events, launches of the tool, and what it says."""
+        main = self.main
+        context, lines = self.context()
+        with Lines() as said:
+            events = self.ask("assetry_observe", lambda: list(self.plugins.observe(main, context)))
+        return events, self.tool.launches, [*lines, *said.texts]
+
+    @Once
     def in_another_process(self) -> Mapping[str, Any]:
         """Return what a process that has loaded nothing makes of the assets and of the main invocation."""
         plugins = (self.subject.plugin, *self.subject.beside)

@@ -48,10 +48,11 @@ def repeated(values: Iterable[Any]) -> list[Any]:
 def differing(first: Sequence[Asset | AssetCheck], second: Sequence[Asset | AssetCheck]) -> str:
     """Say where two lists of definitions begin to differ: which asset or check, and what of it."""
     for one, two in zip(first, second, strict=False):
-        for field in fields(one):
-            mine, other = getattr(one, field.name), getattr(two, field.name, None)
+        names = one._fields if isinstance(one, AssetCheck) else [field.name for field in fields(one)]
+        for name in names:
+            mine, other = getattr(one, name), getattr(two, name, None)
             if mine != other:
-                return f"the {field.name} of {named(one)}, {short(mine)} and {short(other)}"
+                return f"the {name} of {named(one)}, {short(mine)} and {short(other)}"
     return f"their number, {len(first)} and {len(second)}"
 
 

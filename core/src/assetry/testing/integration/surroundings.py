@@ -15,7 +15,7 @@ from assetry.testing.integration.comparison import first_difference, is_end, nam
 from assetry.testing.plugin import called
 from assetry.testing.secrecy import betrayed
 from assetry.testing.verdicts import ADVICE, asked, chained, needs
-from assetry.testing.watching import Lines, Worker
+from assetry.testing.watching import Lines
 from assetry.types.assets import Asset
 from assetry.types.codec import to_json
 from assetry.types.events import TERMINAL, Failed, Materialized, Skipped
@@ -44,7 +44,7 @@ class SurroundingChecks:
             assert wrong is None, f"assetry_panels {wrong}, asked about {asset.key}: {ADVICE['assetry_panels']}"
 
     @needs("test_run_without_raising", "test_tell_more_of_assets_without_raising",
-           "test_show_a_command_that_people_can_read")  # fmt: skip
+           "test_show_a_command_that_people_can_read", "test_observe_without_running_anything")  # fmt: skip
     def test_let_no_secret_out(self, bench: Bench) -> None:
         for place, text in told(bench):
             found = betrayed(text, bench.secrets)
@@ -89,11 +89,10 @@ class SurroundingChecks:
 
     @needs("test_put_what_can_run_together_into_one_group")
     def test_observe_without_running_anything(self, bench: Bench) -> None:
-        context, _ = bench.context()
-        main = bench.main
-        for event in bench.ask("assetry_observe", lambda: list(bench.plugins.observe(main, context))):
+        events, launches, _ = bench.observed
+        for event in events:
             assert not is_end(event), f"assetry_observe yields {event.name}: it looks and makes nothing, yield Observed"
-        assert bench.tool.launches == 0, "assetry_observe launched the tool: it is to look, not to run"
+        assert launches == 0, "assetry_observe launched the tool: it is to look, not to run"
 
     @needs("test_end_every_asset_exactly_once", "test_launch_the_tool_once_per_invocation",
            "test_report_the_checks_that_were_asked_and_no_others", "test_tell_only_of_assets_that_were_asked_for",
@@ -141,10 +140,9 @@ def told(bench: Bench) -> Iterator[tuple[str, str]]:
         yield "the command", str(bench.command())
         for asset, shown in panels(bench):
             yield f"a panel of {asset.key}", repr(shown)
-        with suppress(Exception):  # what it says when there is nothing to look at is told as well as what it sees
-            main, (context, lines) = bench.main, bench.context()
-            seen = Worker(lambda: list(bench.plugins.observe(main, context))).answer(bench.left)
-            yield "an event of an observation", repr(seen) + "\n".join(lines)
+    seen, _, lines = bench.observed
+    yield "an event of an observation", repr(seen)
+    yield "what is logged or printed in an observation", "\n".join(lines)
     yield "what is logged or printed while assets are loaded, or the error of a load", "\n".join(bench.load_texts)
     yield "what is logged or printed while questions are answered", "\n".join(said.texts)
     for which, run in runs(bench).items():
