@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 from assetry.io.files import FileIO
 from assetry.io.memory import MemoryIO
-from assetry.plugin import Asset, AssetKey, Attempt, Event, Saved, hookimpl
+from assetry.plugin import Asset, AssetKey, Attempt, Event, Saved, hookimpl, job_tokens
 from assetry.run.threads import ThreadExecutor
 from assetry.store.sqlite import SQLiteStore
 from assetry.testing import (
@@ -443,6 +443,19 @@ class Keepsake(Memory):
 class TestKeepsTokensOfEndedJobs(StoreConformance):
     subject = store(Keepsake)
     caught = "test_keep_the_tokens_of_jobs_that_have_not_ended"
+
+
+class Hoarder(Memory):
+    """Forget a token only when its invocation has ended well."""
+
+    def handles(self, run_id: str) -> Mapping[str, str]:
+        heard = [each for each in self.events(run_id) if each.event.name != "job_over"]
+        return {id_: token for id_, token in job_tokens(heard).items() if token is not None}
+
+
+class TestKeepsTokensOfJobsThatAreOver(StoreConformance):
+    subject = store(Hoarder)
+    caught = "test_keep_tokens_until_their_jobs_are_over"
 
 
 class Unselective(Memory):

@@ -181,10 +181,6 @@ class RunError(AssetryError):
     """A run cannot start or go on."""
 
 
-class JobOverError(RunError):
-    """The job that a `Handle` named will never report anything more."""
-
-
 class ConflictError(RunError):
     """Another run is building the same asset."""
 

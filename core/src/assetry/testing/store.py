@@ -159,6 +159,7 @@ class StoreConformance(PluginConformance):
         store.append([record(ev.InvocationFinished("succeeded", 1.0), "2")])
         assert dict(store.handles("r")) == {"1": "newer"}, "give the last token of each invocation that has no end"
 
+    @needs("test_keep_the_tokens_of_jobs_that_have_not_ended")
     def test_keep_tokens_until_their_jobs_are_over(self, store: Store) -> None:
         store.begin(run("r"))
         store.begin(run("other"))

@@ -29,7 +29,7 @@ ADVICE: Mapping[str, str] = {
     "assetry_named_selections": "return None when your files name no selections",
     "assetry_discover": "return nothing for a folder without files of yours",
     "assetry_panels": "every plugin is asked about every asset: return nothing where you have nothing to show",
-    "assetry_add_commands": "add a click command or group to what is given, and import what it needs inside it",
+    "assetry_add_commands": "add a group to what is given, and import what it needs inside the commands",
     "assetry_command_options": "return a list of CommandOption",
     "assetry_event": "every plugin hears of every event: look whether it is one of yours before you take it apart",
     "assetry_value_metadata": "return None for a value that is not yours",
