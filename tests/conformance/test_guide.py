@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from assetry.plugin import Asset, Event, Handle, Integration, Invocation, Materialized, RunError
+from assetry.plugin import Asset, Event, Handle, Integration, Invocation, JobOverError, Materialized
 from assetry.run.context import Context
 from assetry.testing import FakeTool, IntegrationConformance, IntegrationUnderTest, ProjectFolder, eventually
-from assetry.testing.bench import Bench
+from assetry.testing.integration.bench import Bench
+from assetry.testing.verdicts import Verdicts
 
 from tests.guide import command_plugin, service_plugin
 
@@ -56,7 +58,7 @@ def service(folder: Path) -> IntegrationUnderTest:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(service(tmp_path), tmp_path)
+    bench = Bench(service(tmp_path), tmp_path, Verdicts())
     bench.prepare()
     yield bench
     bench.clean()
@@ -75,7 +77,7 @@ def names(invocation: Invocation) -> list[str]:
 
 
 @pytest.mark.parametrize("over", ["died", "cancelled", "gone"])
-def test_a_job_that_can_end_well_no_more_is_started_anew(bench: Bench, over: str) -> None:
+def test_a_job_that_can_end_well_no_more_is_said_to_be_over(bench: Bench, over: str) -> None:
     tool = bench.subject.tool
     assert isinstance(tool, FakeTool)
     job = "77"
@@ -86,10 +88,11 @@ def test_a_job_that_can_end_well_no_more_is_started_anew(bench: Bench, over: str
         tool.cancel(job)
         assert tool.look(job).state == over
     context, _ = bench.context(resume=job)
-    events = list(run(bench, context))
-    assert isinstance(events[0], Handle)
-    assert events[0].token != job
-    assert made(events) == set(names(bench.main))
+    stream = run(bench, context)
+    assert next(stream) == Handle(job)
+    with pytest.raises(JobOverError, match=f"no job {job}" if over == "gone" else f"Job {job} .* ended early: {over}"):
+        list(stream)
+    assert tool.launches == (0 if over == "gone" else 1), "another one is for the core to ask for"
 
 
 def test_a_job_that_ended_well_meanwhile_is_told_and_not_started_again(bench: Bench) -> None:
@@ -114,7 +117,7 @@ def test_a_job_that_is_cancelled_at_the_service_breaks_the_run(bench: Bench) -> 
     assert isinstance(handle, Handle)
     next(events)
     tool.cancel(handle.token)
-    with pytest.raises(RunError, match="ended early: cancelled"):
+    with pytest.raises(JobOverError, match="ended early: cancelled"):
         list(events)
 
 
@@ -140,3 +143,28 @@ def test_a_command_whose_run_is_killed_goes_on_and_is_found_again(
     tool.release()
     mill.retry().assert_ok().assert_only_materialized("report")
     assert tool.launches == 1, "it was found again"
+
+
+@pytest.mark.parametrize("over", ["cancelled", "gone"])
+def test_a_retry_whose_job_is_over_makes_what_is_left(
+    over: str, project: Callable[[Mapping[str, str]], ProjectFolder], tmp_path: Path
+) -> None:
+    tool = FakeTool(tmp_path / "tool", needs=TABLES)
+    tables = "\n".join(f"{name} = {json.dumps(needs)}" for name, needs in TABLES.items())
+    options = f"folder = {json.dumps(str(tool.folder))}\n[integrations.mill.tables]\n"
+    table = f'[integrations.mill]\nkind = "mill"\n{options}{tables}\n'
+    mill = project({"assetry.toml": table, "assetry_plugins.py": service_plugin()})
+    tool.hold(Asset(key="mill/report", kind="mill"))
+    command = [sys.executable, "-m", "assetry", "-C", str(mill.root), "materialize", "--output", "ndjson"]
+    log = tmp_path / "log"
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out) as process:
+        both = eventually(lambda: tool.holding and log.read_text().count('"materialized"') == 3, 60)
+        process.send_signal(signal.SIGKILL)
+    assert both, log.read_text()
+    (job,) = (each.name for each in (tool.folder / "jobs").iterdir())
+    tool.cancel(job)
+    if over == "gone":
+        shutil.rmtree(tool.folder / "jobs" / job)
+    tool.release()
+    mill.retry().assert_ok().assert_only_materialized("report")
+    mill.retry().assert_ok().assert_only_materialized()
