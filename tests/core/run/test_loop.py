@@ -439,6 +439,19 @@ class TestHolds:
         may_end.set()
         assert run.join().ok
 
+    def test_who_waited_for_what_was_left_out_is_looked_at_again(self, project: Any, tmp_path: Path) -> None:
+        def broken() -> object:
+            raise ValueError("no rows")
+
+        held = f"parquet:{tmp_path / 'held'}"
+        mill = Mill(holds=(held,))
+        p, q = (function(name, dep, io_manager=held) for name, dep in (("p", "a"), ("q", "b")))
+        a, b = function("a", body=broken, io_manager=held), function("b", "a", io_manager=held)
+        found = project(a, b, p, q, ground("x", "a"), ground("y", "b"), plugins=[mill])
+        run = InThread(found.materialize)
+        result = run.join()
+        assert outcomes(result) == {"a": "failed", **dict.fromkeys("bpqxy", "skipped")}
+
     def test_a_place_that_cannot_be_found_is_no_reason_to_end_the_run(
         self, project: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

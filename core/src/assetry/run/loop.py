@@ -295,7 +295,8 @@ class _Run:
                 for event in launch.events:
                     self._recorder.note(now, event, id_)
                 if launch.invocation is None:
-                    again = True  # what was skipped may have made others ready
+                    again = True  # what was skipped may have made others ready, and makes room
+                    self._slots.ended()
                     continue
                 tasks.append((id_, self._prepare(launch.invocation, now)))
         return tasks

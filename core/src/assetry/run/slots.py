@@ -26,11 +26,11 @@ class Slots:
         #: Whether anything in this plan keeps others away from what it uses.
         self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
         self._needed: dict[str, frozenset[str]] = {}
-        #: Invocations passed over since one last ended: only an end can make room for them.
+        #: Invocations passed over since one last ended or was left out: only that can make room for them.
         self._passed: set[str] = set()
 
     def ended(self) -> None:
-        """Learn that an invocation has ended."""
+        """Learn that an invocation has ended, or was left out: there is room for those that were passed over."""
         self._passed.clear()
 
     def among(self, ready: Reversible[PlannedInvocation], under_way: Sequence[Invocation]) -> list[Invocation]:
