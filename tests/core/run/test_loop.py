@@ -69,6 +69,7 @@ class Mill:
         self.script = script
         self.group = InvocationGroup("mill:m", holds=holds, limit=limit)
         self.groups: dict[str, InvocationGroup] = {}
+        self.places: dict[str, str] = {}
         self.invocations: list[Invocation] = []
         self.resumed: list[str | None] = []
         self.closed = threading.Event()
@@ -80,6 +81,10 @@ class Mill:
     @hookimpl
     def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
         return self.groups.get(asset.key, self.group)
+
+    @hookimpl
+    def assetry_io_url(self, integration: Integration) -> str | None:
+        return self.places.get(integration.name)
 
     @hookimpl
     def assetry_invocation_command(self, invocation: Invocation) -> str:
@@ -451,6 +456,18 @@ class TestHolds:
         run = InThread(found.materialize)
         result = run.join()
         assert outcomes(result) == {"a": "failed", **dict.fromkeys("bpqxy", "skipped")}
+
+    def test_another_tool_that_works_there_waits(self, project: Any, tmp_path: Path) -> None:
+        held = f"parquet:{tmp_path / 'held'}"
+        other = Integration("other", "mill")
+        mill = Mill()
+        mill.groups = {"a": InvocationGroup("mill:a", holds=(held,)), "b": InvocationGroup("mill:b")}
+        mill.places = {"other": held}
+        found = project(ground("a"), Asset(key="b", kind="mill", integration=other), plugins=[mill])
+        result = found.materialize()
+        told = [record.event for record in found.store.events(result.run.id)]
+        steps = [type(each) for each in told if isinstance(each, (InvocationStarted, InvocationFinished))]
+        assert steps == [InvocationStarted, InvocationFinished] * 2, "one after the other"
 
     def test_a_place_that_cannot_be_found_is_no_reason_to_end_the_run(
         self, project: Any, monkeypatch: pytest.MonkeyPatch

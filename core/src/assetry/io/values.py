@@ -89,6 +89,11 @@ class ValueRouter:
         """Return where the tables of an asset are kept, as `place_of` tells it."""
         return place_of(self._url(asset))
 
+    def place_of_tool(self, integration: Integration) -> str | None:
+        """Return where the tables are that an integration's tool works on; None where it names no place."""
+        url = self._tables_of(integration)
+        return None if url is None else place_of(url)
+
     def load(self, asset: Asset, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as `form`: a table type, another class, or None for the default.
 

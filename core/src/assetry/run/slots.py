@@ -62,15 +62,25 @@ class Slots:
         return reversed(tuple(takewhile(lambda each: each.id not in self._passed, reversed(ready))))
 
     def _needs(self, invocation: Invocation) -> frozenset[str]:
-        """Return what an invocation holds, and where its values are read and written (IO URLs without a query)."""
+        """Return what an invocation holds, where its values are read and written, and where its tool works.
+
+        All as IO URLs without a query.
+        """
         found = self._needed.get(invocation.id)
         if found is None:
-            found = _holds(invocation)
             tool = invocation.group is not None and invocation.group.counted
+            found = _holds(invocation) | (self._place_of_tool(invocation) if tool else frozenset())
             kept = [asset for asset in invocation.assets if asset.kept or not tool]
             found = found.union(*(self._place(asset) for asset in (*kept, *(() if tool else invocation.inputs))))
             self._needed[invocation.id] = found
         return found
+
+    def _place_of_tool(self, invocation: Invocation) -> frozenset[str]:
+        try:
+            place = self._values.place_of_tool(invocation.integration)
+        except AssetryError:
+            return frozenset()  # where it is used for reading or writing that is told
+        return frozenset() if place is None else frozenset((place,))
 
     def _place(self, asset: Asset) -> frozenset[str]:
         try:
