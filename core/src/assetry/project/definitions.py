@@ -19,6 +19,7 @@ from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
 from assetry.project.load_cache import LoadCache
 from assetry.project.options import refuse_untouched, with_given
+from assetry.project.places import disagreements
 from assetry.project.settings import Settings, absolute
 from assetry.python.code import place
 from assetry.python.decorators import AssetFunction
@@ -149,6 +150,8 @@ class Definitions:
             checks = [each for each in found if isinstance(each, AssetCheck)]
             graph = AssetGraph.of([*self._placed(assets, values), *checks])
         _check_tables(graph, values)
+        for doubt in disagreements(graph, assets, values):
+            _warn(doubt)
         return graph
 
     def _loaded(self, integration: Integration) -> list[Asset | AssetCheck]:
@@ -185,6 +188,12 @@ class Definitions:
                 if stated or (relation is not None and relation.folded in wanted):
                     asset = replace(asset, relation=relation)
             yield asset
+
+
+def _warn(doubt: str) -> None:
+    import logging
+
+    logging.getLogger("assetry.project").warning(doubt)
 
 
 def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:

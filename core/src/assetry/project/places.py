@@ -1,11 +1,12 @@
-"""Whether the places that a project names exist: something opens each store, executor and place of values."""
+"""The places that a project names: something opens each store, executor and place of values, and they agree."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from assetry.errors import AssetryError
+from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.project.settings import Settings, absolute
@@ -39,6 +40,44 @@ def value_problem(values: ValueRouter, asset: Asset) -> AssetryError | None:
         said = f"Asset {str(asset.key)!r}: {error.message}" if asset.io is not None else error.message
         return type(error)(said, where=error.where or asset.source, near=error.near, hint=error.hint)
     return None
+
+
+def disagreements(graph: AssetGraph, given: Sequence[Asset], values: Callable[[], ValueRouter]) -> Iterator[str]:
+    """Yield, for each two integrations, the first table that one reads in another file than the other writes it.
+
+    `given` are the definitions that the graph was made of. Tables are one by their names, and two files may have
+    tables of the same names: then what is read is not what was made. Only files are compared, because a server may
+    have several addresses.
+    """
+    told: set[tuple[str, str]] = set()
+    for source in given:
+        made = graph[source.key] if source.relation is not None and not source.executable else source
+        if made is source or not made.executable or source.integration is None or made.key == source.key:
+            continue
+        pair = (source.integration.name, made.integration.name if made.integration is not None else "")
+        if pair[0] == pair[1] or pair in told:
+            continue
+        told.add(pair)
+        read, written = _file_of(values, source), _file_of(values, made)
+        if read and written and read != written:
+            yield (
+                f"{source.key} is taken for {made.key}, by the name of its table, {source.relation}; but "
+                f"{source.integration.name} reads {read}, and {made.key} is written to {written}. "
+                "Name one file in both places (a relative path may start from another folder)."
+            )
+
+
+def _file_of(values: Callable[[], ValueRouter], asset: Asset) -> str | None:
+    """Return the file that holds an asset's table, None where that is no file or not known."""
+    try:
+        if asset.kept or asset.integration is None:
+            place = values().place(asset)
+        else:
+            place = values().place_of_tool(asset.integration) or ""
+    except AssetryError:  # where the table is used that is told
+        return None
+    path = place.partition(":")[2]
+    return path if path.startswith("/") and not path.startswith("//") else None
 
 
 def _tried(opening: Callable[[], Any], where: str | None) -> Iterator[AssetryError]:
