@@ -506,6 +506,34 @@ def test_no_more_of_a_group_at_a_time_than_its_limit(project: Any) -> None:
 # -- outside jobs --------------------------------------------------------------------------------------------------
 
 
+def test_a_token_is_on_the_disk_before_its_tool_goes_on(project: Any) -> None:
+    seen: list[list[str]] = []
+
+    def starts(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        for job in ("job-7", "job-8"):
+            yield Handle(job)
+            stored = (record.event for record in found.store.events(context.run_id))
+            seen.append([each.token for each in stored if isinstance(each, Handle)])
+        yield Materialized("a")
+
+    found = project(ground("a"), plugins=[Mill(starts)])
+    assert found.materialize().ok
+    assert seen == [["job-7"], ["job-7", "job-8"]]
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads:1"])
+def test_tokens_of_many_tools_on_one_thread_hold_nothing_up(project: Any, executor: str) -> None:
+    def starts(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield Handle("job-7")
+        yield from all_made(invocation, context)
+
+    names = [f"a{number}" for number in range(5)]
+    mill = Mill(starts)
+    mill.groups = {name: InvocationGroup(f"mill:{name}") for name in names}
+    found = project(*map(ground, names), plugins=[mill], executor=executor)
+    assert InThread(found.materialize).join().ok
+
+
 def test_a_job_that_was_left_behind_is_handed_to_the_retry_once(project: Any) -> None:
     def dies(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         yield Handle("job-7")
@@ -848,6 +876,23 @@ def test_a_full_disk_stops_the_tools_and_is_told(project: Any, after: int) -> No
     assert not real.claims()
     found.__dict__["store"] = real
     assert "b" in found.undone(info)
+
+
+def test_a_tool_whose_token_cannot_be_written_does_not_go_on(project: Any) -> None:
+    gone_on: list[str] = []
+
+    def starts(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield Handle("job-7")
+        gone_on.append("job-7")
+        yield Materialized("a")
+
+    mill = Mill(starts)
+    found = project(ground("a"), plugins=[mill])
+    found.__dict__["store"] = FullStore(found.store, 1)
+    with pytest.raises(StoreError, match="the disk is full"):
+        InThread(found.materialize).join()
+    assert mill.closed.is_set()
+    assert gone_on == []
 
 
 def test_what_could_not_be_written_for_a_moment_is_written_in_the_end(project: Any) -> None:

@@ -179,6 +179,7 @@ class _Run:
             self._give_up(error, started)
             raise
         finally:
+            self._inbox.leave_open()
             self._listeners.close()
 
     def _over(self) -> bool:
@@ -198,7 +199,9 @@ class _Run:
         if self._interrupts:
             self._cancel()
         tasks, self._second = [*self._second, *self._launch()], []
-        self._listeners.tell(self._recorder.write(self._services.store))
+        records = self._recorder.write(self._services.store)
+        self._inbox.written()
+        self._listeners.tell(records)
         for id_, task in tasks:
             emit = partial(self._inbox.put, id_)
             try:
@@ -362,10 +365,11 @@ class _Run:
 
     def _stop_tools(self) -> None:
         """Ask everything that runs to stop, and wait for it, but not against a person's will."""
-        self._inbox.leave_open()
         interrupts, deadline = self._interrupts, time.monotonic() + PATIENCE
         for task in tuple(self._tasks.values()):
             task.cancel()
+        # Only now: what waits for its token to be written must see that it was cancelled before it goes on.
+        self._inbox.leave_open()
         for task in tuple(self._tasks.values()):
             while not task.join(0.1) and self._interrupts == interrupts and time.monotonic() < deadline:
                 pass

@@ -80,7 +80,10 @@ class Log(Event):
 
 @dataclass(frozen=True, slots=True)
 class Handle(Event):
-    """The token by which an outside job can be found again after a crash, and a page to look at it."""
+    """The token by which an outside job can be found again after a crash, and a page to look at it.
+
+    It is recorded durably before the tool goes on after its `yield`.
+    """
 
     json_tag: ClassVar = ("event", "handle")
     token: str
