@@ -160,6 +160,34 @@ class TestSaysThatAllIsThere(IOManagerConformance):
     caught = "test_tell_what_is_there"
 
 
+class Hasty(MemoryIO):
+    """Look at the last row only."""
+
+    def greatest(self, asset: Asset, column: str) -> Any:
+        found = self.load(asset)
+        return found[column][-1].as_py() if found.num_rows else None
+
+
+class TestTellsTheLastForTheGreatest(IOManagerConformance):
+    subject = io(lambda: Hasty())
+    caught = "test_tell_the_greatest_value_of_a_column"
+
+
+class Forgiving(MemoryIO):
+    """Know nothing of what is not there, instead of saying so."""
+
+    def greatest(self, asset: Asset, column: str) -> Any:
+        found = self._values.get(asset.key, {}).get(None)
+        return (
+            max(found[column].to_pylist(), default=None) if found is not None and column in found.schema.names else None
+        )
+
+
+class TestKnowsNothingOfWhatIsNotThere(IOManagerConformance):
+    subject = io(lambda: Forgiving())
+    caught = "test_tell_the_greatest_value_of_a_column"
+
+
 class Bare(MemoryIO):
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         super().save(asset, value, partition)

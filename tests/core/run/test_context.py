@@ -85,3 +85,16 @@ def test_stopping_a_task_is_seen_by_its_tool(context: Context) -> None:
     assert next(stream) == Log("1 False")
     task.stop()
     assert next(stream) == Log("1 True")
+
+
+class Place:
+    """Tell how far a table reaches."""
+
+    def greatest(self, asset: Asset, column: str) -> object:
+        return f"{column} of {asset.key}"
+
+
+def test_how_far_a_table_reaches_is_known_where_its_place_can_tell(context: Context) -> None:
+    assert context.greatest("shop/orders", "at") is None
+    facts = RunFacts("r", {}, ValueRouter(lambda _: Place(), "place:"), GRAPH.__getitem__)  # type: ignore[arg-type, return-value]
+    assert Context(facts, lambda _: None).greatest("shop/orders", "at") == "at of shop/orders"

@@ -58,6 +58,10 @@ class Context:
         """Return the value of an asset as `form`."""
         return self._facts.values.load(self._facts.find(key), form, partition)
 
+    def greatest(self, key: AssetKey | str, column: str) -> Any:
+        """Return the greatest value of a column of an asset's table."""
+        return self._facts.values.greatest(self._facts.find(key), column)
+
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset."""
         return self._facts.values.save(self._facts.find(key), value, partition)

@@ -165,6 +165,30 @@ class IOManagerConformance(PluginConformance):
             assert False not in found, "exists says that a partition that was saved, or its asset, is not there"
         assert list(ask([])) == [], "exists gives answers when it is asked for nothing"
 
+    def test_tell_the_greatest_value_of_a_column(self, io: IOManager) -> None:
+        ask = getattr(io, "greatest", None)
+        if ask is None:
+            return
+        import pyarrow as pa
+
+        made, empty = asset("has_a_greatest"), asset("has_no_rows")
+        io.save(made, pa.table({"n": pa.array([2, 3, 1], pa.int64())}))
+        io.save(empty, numbers(0, rows=0))
+        found = ask(made, "n")
+        assert found == 3, f"greatest gives {found!r} of a column with 2, 3 and 1: give the greatest value of all rows"
+        found = ask(empty, "n")
+        assert found is None, f"greatest gives {found!r} of a table without rows: give None"
+        for wrong, column in ((made, "not_there"), (asset("never_made"), "n")):
+            try:
+                found = ask(wrong, column)
+            except ValueStoreError:
+                continue
+            except Exception as error:
+                raise AssertionError(
+                    f"greatest raises {type(error).__name__} of what is not there: raise ValueStoreError"
+                ) from error
+            raise AssertionError(f"greatest gives {found!r} of what is not there: raise ValueStoreError")
+
     # -- whole or not at all -----------------------------------------------------------------------------------------
 
     def test_keep_the_old_value_when_a_save_fails(

@@ -71,6 +71,9 @@ class IOManager(Protocol):
     And it may have ``exists(places: Sequence[tuple[Asset, str | None]]) -> Sequence[bool | None]``: for each asset, and
     partition of it or None for all, whether its value is there, None where that cannot be told. So tables that are gone
     are seen by ``assetry observe``. It is asked for many at once: look once for each folder or schema.
+
+    And ``greatest(asset: Asset, column: str) -> Any``: the greatest value of a column of a table, None where it
+    has no rows. It is asked where a table tells by a column how far it reaches: do not read all of it.
     """
 
     form: Literal["arrow", "any"]
@@ -236,6 +239,12 @@ class RunContext(Protocol):
 
     def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default)."""
+
+    def greatest(self, key: AssetKey | str, column: str) -> Any:
+        """Return the greatest value of a column of an asset's table; None when it is empty, or its place cannot tell.
+
+        Raises `ValueStoreError` when there is no such table or column.
+        """
 
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset of this invocation where the project keeps it; `Rows` for a stream of rows."""

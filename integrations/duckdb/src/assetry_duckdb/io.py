@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from assetry.plugin import (
@@ -123,6 +123,20 @@ class DuckDBIO:
                 raise nothing_kept(asset, partition, place) from error
             except duckdb.Error as error:
                 raise ValueStoreError(f"{relation} cannot be read: {error}") from error
+
+    def greatest(self, asset: Asset, column: str) -> Any:
+        """Return the greatest value of a column; raise `ValueStoreError` when there is no such table or column."""
+        import duckdb
+
+        relation = self.relation(asset)
+        if not self._exists():
+            raise nothing_kept(asset, None, f"in DuckDB file {self.address.path} ({relation})")
+        with self._connection(relation) as connection:
+            try:
+                found = connection.execute(f"SELECT max({sql_name(column)}) FROM {sql_table(relation)}").fetchall()
+            except duckdb.Error as error:
+                raise ValueStoreError(f"{relation} has no column {column!r} to be read: {error}") from error
+        return found[0][0]
 
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
         """Replace the table, or the rows of one partition; readers see the old rows or the new ones.

@@ -75,6 +75,13 @@ class PostgresIO:
                 where = "" if partition is None else f" WHERE {PARTITION} = {sql_text(partition)}"
             return read(cursor, sql_table(relation), attributes, where, f"asset {str(asset.key)!r}")
 
+    def greatest(self, asset: Asset, column: str) -> Any:
+        """Return the greatest value of a column; raise `ValueStoreError` when there is no such table or column."""
+        relation = self._reachable(asset)
+        with self._cursor(f"{relation} has no column {column!r} to be read", _READING) as cursor:
+            cursor.execute(f"SELECT max({sql_name(column)}) FROM {sql_table(relation)}")
+            return cursor.fetchall()[0][0]
+
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
         """Replace the table, or the rows of one partition, in one transaction.
 
