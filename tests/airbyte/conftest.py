@@ -2,92 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import (
-    Asset,
-    Event,
-    Failed,
-    Handle,
-    Integration,
-    Invocation,
-    Log,
-    Materialized,
-    Skipped,
-)
+from assetry.plugin import Asset, Integration
 from assetry_airbyte import plugin
 from assetry_airbyte.testing import FakeAirbyte, FakeClock, FakeConnection
 from assetry_toolkit.live_objects import keep
 
+from tests.toolkit.driver import Driver, Outcome, RunOf
 
-class RunOf:
-    """Be the context of a run."""
-
-    run_id = "run"
-    deadline = None
-
-    def __init__(self, resume: str | None = None) -> None:
-        self.resume = resume
-        self.options: dict[str, Any] = {}
-        self.stopped = threading.Event()
-        self.logged: list[str] = []
-
-    @property
-    def cancelled(self) -> bool:
-        return self.stopped.is_set()
-
-    def secret(self, name: str) -> str:
-        return {"SECRET": FakeAirbyte.client_secret, "TOKEN": FakeAirbyte.token, "WRONG": "wrong"}[name]
-
-    def load(self, key: Any, form: Any = None, partition: str | None = None) -> Any:
-        raise AssertionError("no values are read")
-
-    def save(self, key: Any, value: Any, partition: str | None = None) -> Any:
-        raise AssertionError("no values are kept")
-
-    def log(self, message: str, level: str = "info") -> None:
-        self.logged.append(message)
+__all__ = ["Outcome", "Place", "RunOf"]
 
 
-class Outcome:
-    """Hold what a stream of events came to."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.error: BaseException | None = None
-
-    def of(self, *kinds: type[Event]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kinds)]
-
-    @property
-    def made(self) -> set[str]:
-        return {str(event.key) for event in self.of(Materialized)}
-
-    @property
-    def failed(self) -> dict[str, str]:
-        return {str(event.key): event.message for event in self.of(Failed)}
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        return {str(event.key): event.because for event in self.of(Skipped)}
-
-    @property
-    def said(self) -> str:
-        return "\n".join(event.message for event in self.of(Log))
-
-    @property
-    def token(self) -> str:
-        return str(self.of(Handle)[-1].token)
-
-
-class Place:
+class Place(Driver):
     """Be one fake Airbyte, its clock, and a project folder."""
 
     def __init__(self, airbyte: FakeAirbyte, clock: FakeClock, root: Path) -> None:
+        super().__init__(plugin)
         self.airbyte = airbyte
         self.clock = clock
         self.root = root
@@ -106,32 +40,7 @@ class Place:
         )
 
     def load(self, connection: FakeConnection | None = None, **options: Any) -> list[Asset]:
-        return list(plugin.assetry_load_assets(self.integration(connection, **options)))
-
-    def invocation(self, assets: list[Asset], *names: str, inputs: tuple[Asset, ...] = ()) -> Invocation:
-        """Ask for the named assets, or all of them; the others of the connection come along."""
-        chosen = tuple(asset for asset in assets if not names or asset.key.name in names)
-        also = tuple(asset for asset in assets if asset not in chosen)
-        integration = assets[0].integration
-        assert integration is not None
-        group = plugin.assetry_invocation_group(assets[0])
-        return Invocation(id="1", group=group, integration=integration, assets=chosen, also=also, inputs=inputs)
-
-    def run(
-        self, invocation: Invocation, *, context: RunOf | None = None, resume: str | None = None, until: Any = None
-    ) -> Outcome:
-        """Drain the stream; stop at the first event that `until` accepts, as if the process were gone."""
-        outcome = Outcome()
-        stream = plugin.assetry_invoke(invocation, context or RunOf(resume))  # type: ignore[arg-type]
-        try:
-            for event in stream:
-                outcome.events.append(event)
-                if until is not None and until(event):
-                    outcome.stream = stream  # type: ignore[attr-defined]  # kept, so that it is not closed
-                    return outcome
-        except Exception as error:
-            outcome.error = error
-        return outcome
+        return self.load_of(self.integration(connection, **options))
 
     def posts(self) -> int:
         return len(self.airbyte.requests("POST /jobs")) - len(self.airbyte.requests("POST /jobs/"))

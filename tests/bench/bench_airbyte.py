@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assetry.plugin import Integration
 from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
-from assetry_airbyte.hosted.connections.snapshot import Snapshot, write_snapshot
+from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_airbyte.hosted.settings import Options
 
 from tests.bench.measure import best, child_cpu, python, row
@@ -46,7 +46,7 @@ def prepare(folder: str) -> None:
         f"d{number}": Destination(f"d{number}", f"Warehouse {number}", "snowflake", {"database": f"RAW_{number}"})
         for number in range(20)
     }
-    write_snapshot(options.snapshot_path, Snapshot(datetime.now(UTC), options.asks_for, connections, destinations))
+    SNAPSHOTS.write(options.snapshot_path, Snapshot(datetime.now(UTC), options.asks_for, connections, destinations))
 
 
 def main() -> None:

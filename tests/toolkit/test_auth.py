@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from assetry_toolkit.auth import Renewed, Token
+from assetry_toolkit.auth import Renewed, Token, basic
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.testing import FakeClock
 from hypothesis import given
@@ -95,3 +95,10 @@ def test_when_none_is_to_be_had_that_is_told_and_the_next_asks_again() -> None:
         auth.header()
     assert auth.header() == "Bearer token-1"
     assert auth.mask()("s3cret for token-1") == "*** for ***"
+
+
+def test_a_key_is_kept_out_of_errors_too_where_it_is_secret() -> None:
+    plain, secret = (basic(lambda: "k3y-7", lambda: "s3cret", secret_user=each) for each in (False, True))
+    for each in (plain, secret):
+        each.header()
+    assert (plain.mask()("k3y-7:s3cret"), secret.mask()("k3y-7:s3cret")) == ("k3y-7:***", "***:***")

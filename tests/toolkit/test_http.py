@@ -17,6 +17,7 @@ import httpx
 import pytest
 from assetry_toolkit.auth import Renewed, Token, basic, bearer
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.hosted.budgets import Budget
 from assetry_toolkit.http import Api, Http, Request
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.testing import FakeClock
@@ -52,6 +53,23 @@ def test_a_look_is_repeated_after_pauses_that_grow(mill: Service, clock: FakeClo
     with client(mill, clock) as http:
         assert http.ask(LOOK) == {"you": "GET"}
     assert clock.slept == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_budget_is_asked_before_each_request_and_waited_for(mill: Service, clock: FakeClock) -> None:
+    budget = Budget("Mill", calls=2, seconds=60.0, clock=clock)
+    with client(mill, clock, before=budget.take) as http:
+        for _ in range(3):
+            http.ask(LOOK)
+    assert len(mill.asked) == 3
+    assert clock.slept == [60.5]  # half a second of jitter among it
+
+
+def test_an_error_says_in_how_many_seconds_calls_are_taken_again(mill: Service) -> None:
+    mill.answers = [Answer(429, {"code": "TooMany", "message": "Slow down."}, {"Retry-After": "90"})]
+    with client(mill) as http, pytest.raises(Unavailable) as caught:
+        http.once(LOOK)
+    assert "Slow down. (TooMany)" in str(caught.value)
+    assert "takes calls again in 90 seconds" in str(caught.value)
 
 
 def test_after_a_limit_the_first_pause_is_longer(mill: Service, clock: FakeClock) -> None:

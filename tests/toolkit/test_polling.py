@@ -114,6 +114,9 @@ def test_a_pause_of_the_users_own_and_one_for_each_request() -> None:
     poller = Poller(lambda ids: Turn(yard.turn(ids).looks, requests=7), clock)
     follow(poller, "a")
     assert clock.slept == [1.0, 7.0, 7.0]  # no more than a request a second
+    yard, clock = Yard(a=3), FakeClock()
+    follow(Poller(yard.turn, clock, pace=14.4), "a")
+    assert clock.slept == [14.4] * 3  # an account that has few
 
 
 def test_while_there_is_no_answer_the_pauses_are_those_of_retries() -> None:

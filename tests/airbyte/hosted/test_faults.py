@@ -14,7 +14,7 @@ import httpx
 import pytest
 from assetry.plugin import Asset, Failed, Handle, IntegrationError, Materialized, Started
 from assetry_airbyte import plugin
-from assetry_airbyte.testing import LOGIN_PAGE, FakeAirbyte, FakeClock, FakeConnection, Fault
+from assetry_airbyte.testing import LOGIN_PAGE, FakeAirbyte, FakeClock, FakeConnection, Fault, Seen
 from assetry_toolkit.live_objects import keep
 
 from tests.airbyte.conftest import Outcome, Place, RunOf
@@ -367,7 +367,7 @@ def test_row_21_a_login_page_is_told_apart(place: Place, fault: Fault) -> None:
 def test_row_22_pages_are_counted_by_us_and_repeats_left_out(place: Place) -> None:
     for number in range(230):
         place.airbyte.add_connection(f"c{number}", [f"t{number}"], destination="d")
-    first = place.airbyte.answer("GET", "/connections", {"limit": "100", "offset": "50"}, None)
+    first = place.airbyte.public_answer(Seen("GET", "/connections", {"limit": "100", "offset": "50"}, None, {}, 0.0))
     place.airbyte.fail("GET /connections", Fault(), Fault(status=200, body=first))  # the pages shifted meanwhile
     assets = place.load(workspace_id=place.airbyte.workspace)
     offsets = [each.query["offset"] for each in place.airbyte.requests("GET /connections")]
@@ -383,7 +383,7 @@ def test_row_23_a_stream_that_is_gone_fails_alone_and_a_new_one_is_told(place: P
     connection.streams = [{"name": "orders"}, {"name": "refunds"}]
     outcome = place.run(invocation)
     assert outcome.made == {"shop/orders"}
-    assert "not in connection 'Shop' any more" in outcome.failed["shop/users"]
+    assert "is not synced by connection 'Shop' any more" in outcome.failed["shop/users"]
     assert "refunds" in outcome.said
     assert "assetry airbyte pull" in outcome.said
 

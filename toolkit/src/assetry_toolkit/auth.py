@@ -52,14 +52,14 @@ class _Held:
 
 
 class Given(_Held):
-    """Credentials that the user was given; `read` returns the header and the secret in it, when they are needed first.
+    """Credentials that the user was given; `read` returns the header and what is secret in it, when it is needed first.
 
     See `bearer` and `basic`.
     """
 
     renewable = False
 
-    def __init__(self, named: str, read: Callable[[], tuple[str, str]]) -> None:
+    def __init__(self, named: str, read: Callable[[], tuple[str, ...]]) -> None:
         super().__init__(named)
         self._read = read
 
@@ -67,8 +67,8 @@ class Given(_Held):
         """Return the header; one that was refused is read anew."""
         with self._lock:
             if self._header is None:
-                self._header, secret = self._read()
-                self._mask = Mask(frozenset({secret}))
+                self._header, *secrets = self._read()
+                self._mask = Mask(frozenset(secrets))
             return self._header
 
 
@@ -86,18 +86,27 @@ def bearer(secret: Callable[[], str], *, scheme: str = "Bearer", named: str = "t
     return Given(named, read)
 
 
-def basic(user: Callable[[], str], secret: Callable[[], str], *, named: str = "username and password") -> Given:
+def basic(
+    user: Callable[[], str],
+    secret: Callable[[], str],
+    *,
+    named: str = "username and password",
+    secret_user: bool = False,
+) -> Given:
     """Return credentials that are a user name and a password, or a key and its secret (RFC 7617).
+
+    `secret_user` says that the first is to be kept out of errors, too.
 
     >>> basic(lambda: "bob", lambda: "s3cret").header()
     'Basic Ym9iOnMzY3JldA=='
     """
 
-    def read() -> tuple[str, str]:
+    def read() -> tuple[str, ...]:
         from base64 import b64encode
 
-        password = secret()
-        return f"Basic {b64encode(f'{user()}:{password}'.encode()).decode()}", password
+        name, password = user(), secret()
+        header = f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
+        return (header, password, name) if secret_user else (header, password)
 
     return Given(named, read)
 

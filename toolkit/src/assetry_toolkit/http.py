@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import IntegrationError
@@ -21,7 +22,7 @@ from assetry.plugin import IntegrationError
 from assetry_toolkit.auth import Auth
 from assetry_toolkit.clock import Clock, never
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
-from assetry_toolkit.retries import ATTEMPTS, Tries, repeated, retry_after
+from assetry_toolkit.retries import ATTEMPTS, Tries, http_date, repeated, retry_after
 from assetry_toolkit.secrets import Mask
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class Http:
     """The requests to one API, as one user; a context, at whose end the connections are closed.
 
     `client` is an `httpx.Client` of the user's, which is left open, or a transport; else a client is made at the first
-    request, which heeds proxy variables. `mask` takes out of errors what else is secret, such as a key in a URL. Safe
-    for several threads.
+    request, which heeds proxy variables. `mask` takes out of errors what else is secret, such as a key in a URL.
+    `before` is called before each request, and may raise `Unavailable`: a budget of calls. Safe for several threads.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Http:
         client: httpx.Client | httpx.BaseTransport | None = None,
         clock: Clock | None = None,
         mask: Mask | None = None,
+        before: Callable[[], object] | None = None,
     ) -> None:
         self.api = api
         self.clock = clock or Clock()
@@ -109,6 +111,9 @@ class Http:
         self.attempts = ATTEMPTS
         self._auth = auth
         self._mask = mask or Mask()
+        self._before = before
+        #: The server's clock as its last answer showed it, and our own at that moment.
+        self._date: tuple[datetime, float] | None = None
         self._given = client
         self._client: httpx.Client | None = None
         self._lock = threading.Lock()
@@ -152,18 +157,26 @@ class Http:
                 response = self._send(request, header)
         return self._checked(response, request)
 
+    @property
+    def server_time(self) -> datetime | None:
+        """Return what the server takes for the time, by the header ``Date``; None as long as it has not said."""
+        known = self._date
+        return None if known is None else known[0] + timedelta(seconds=self.clock.monotonic() - known[1])
+
     # -- sending -----------------------------------------------------------------------------------------------------
 
     def _send(self, request: Request, header: str | None) -> httpx.Response:
         client = self._opened()
         import httpx
 
+        if self._before is not None:
+            self._before()
         url = self.api.url(request.path)
         headers = {"Accept": "application/json", "User-Agent": "assetry", **self.api.headers, **request.headers}
         if header is not None:
             headers["Authorization"] = header
         try:
-            return client.request(
+            response = client.request(
                 request.method,
                 url,
                 params=request.params,
@@ -172,6 +185,8 @@ class Http:
                 headers=headers,
                 timeout=httpx.Timeout(request.timeout, connect=CONNECT),
             )
+            self._date = _date_of(response, self.clock) or self._date
+            return response
         except httpx.RequestError as error:
             raise self._not_answered(url, error) from None
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -247,7 +262,7 @@ class Http:
             self._masked(f"{message}: {told}" if told else f"{message}."),
             status=status,
             retry_after=retry_after(response.headers),
-            hint="It may be overloaded or restarting; try again later.",
+            hint=_when_again(status, retry_after(response.headers)),
         )
         return found.before_execution() if status == 429 else found
 
@@ -282,10 +297,14 @@ class Http:
 def said(body: Any) -> str:
     """Return what an error's body tells people, in whichever of the usual places it stands; "" when it says nothing.
 
+    A ``code`` that is a word is told with it: people look for it in the service's documentation.
+
     >>> said({"title": "x", "detail": "in short", "data": {"message": "at length"}})
     'at length'
     >>> said({"status": {"code": 404, "user_message": "No such job."}}), said({"errors": [{"message": "a"}]}), said([1])
     ('No such job.', 'a', '')
+    >>> said({"code": "NotFound_Job", "message": "No such job."})
+    'No such job. (NotFound_Job)'
     """
     if isinstance(body, (list, tuple)):
         return next(filter(None, map(said, body)), "")
@@ -294,7 +313,23 @@ def said(body: Any) -> str:
     deeper = (said(body.get(name)) for name in ("data", "error", "errors", "status"))
     names = ("user_message", "detail", "message", "error_description", "title", "error")
     own = (text.strip() for text in map(body.get, names) if isinstance(text, str))
-    return next(filter(None, (*deeper, *own)), "")
+    told, code = next(filter(None, (*deeper, *own)), ""), body.get("code")
+    return f"{told} ({code})".strip() if isinstance(code, str) and code else told
+
+
+def _date_of(response: httpx.Response, clock: Clock) -> tuple[datetime, float] | None:
+    found = http_date(response.headers.get("date", ""))
+    return None if found is None else (found, clock.monotonic())
+
+
+def _when_again(status: int, seconds: float | None) -> str:
+    """Return when an answer may be better.
+
+    >>> _when_again(429, 90.0)
+    'It has been asked too often, and takes calls again in 90 seconds.'
+    """
+    why = "It has been asked too often" if status == 429 else "It may be overloaded or restarting"
+    return f"{why}; try again later." if seconds is None else f"{why}, and takes calls again in {seconds:.0f} seconds."
 
 
 def _is_page(response: httpx.Response) -> bool:

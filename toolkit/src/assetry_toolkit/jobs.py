@@ -12,7 +12,7 @@ An integration says by a `Work` what there is to do, and gets the job as it ende
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Generic, TypeVar
@@ -31,6 +31,7 @@ from assetry.plugin import (
 )
 
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.patience import Patience
 from assetry_toolkit.polling import LOST, JobId
 from assetry_toolkit.retries import pause_after
 from assetry_toolkit.work import Job, JobOptions, Work
@@ -303,7 +304,7 @@ class JobRun(Generic[J]):
 
     def _follow_one(self, job: J, once: bool = False) -> Story[J]:
         """Poll a job until it has ended (with `once`, until it was seen); return it as last seen when called off."""
-        patience = _Patience(self._options, self._work.clock.monotonic)
+        patience = Patience(self._options, self._work.clock.monotonic)
         mine = self.job is not None and self.job.id == job.id
         if job.ended:
             return job
@@ -317,14 +318,14 @@ class JobRun(Generic[J]):
                     yield from self._news(job)
                     if job.ended or once:
                         return job
-                    patience.heard(job)
+                    patience.heard(f"Job {job.id}", job.status, waiting=job.waiting)
                 elif isinstance(look.error, Refused):
                     lost += 1
                     if lost > len(LOST):
                         raise self._unknown(job, look.error)
                 elif isinstance(look.error, (AuthError, WrongAddress, Unavailable)):
                     yield from self._say(f"Polling job {job.id}: {look.error.message}", "warning")
-                    patience.unheard(job, look.error)
+                    patience.unheard(f"job {job.id}", look.error)
         return job
 
     def _news(self, job: J) -> Iterable[Event]:
@@ -351,40 +352,3 @@ class JobRun(Generic[J]):
 
 class _CalledOff(Exception):
     """The run was cancelled while there was no job of ours."""
-
-
-class _Patience:
-    """The time limits after which a job is no longer watched; the job itself is left alone."""
-
-    def __init__(self, options: JobOptions, now: Callable[[], float]) -> None:
-        self._options = options
-        self._now = now
-        self._last = self._heard = now()
-        self._queued = self._polled = 0.0
-
-    def heard(self, job: Job) -> None:
-        """Take an answer; raise `ServiceError` when the job has taken too long."""
-        now = self._now()
-        if job.waiting:
-            self._queued += now - self._last
-        else:
-            self._polled += now - self._last
-        self._last = self._heard = now
-        for spent, name, what in (
-            (self._queued, "queue_timeout", "has waited for its turn"),
-            (self._polled, "poll_timeout", "has been running"),
-        ):
-            most: float = getattr(self._options, name)
-            if spent > most:
-                raise ServiceError(
-                    f"Job {job.id} {what} for more than {most:g} seconds ({name}); it is {job.status!r} and goes on.",
-                    hint="`assetry retry` takes it up again.",
-                )
-
-    def unheard(self, job: Job, error: ServiceError) -> None:
-        """Take an error; raise `ServiceError` when there was no good answer for too long."""
-        if self._now() - self._heard > self._options.poll_error_budget:
-            raise ServiceError(
-                f"Nothing is known of job {job.id} since {self._options.poll_error_budget:g} seconds: {error.message}",
-                hint="The job may be going on: `assetry retry` takes it up again.",
-            ) from error

@@ -10,6 +10,9 @@ A plugin declares its options with the types of `assetry.plugin`; a table of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
 from assetry.plugin import (
     ANYTHING,
     COUNT,
@@ -30,7 +33,8 @@ from assetry.plugin import (
 
 # The types that moved into the core keep their old home.
 __all__ = ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
-__all__ += ["JOB_OPTIONS", "OBJECT", "Kind", "checked", "checked_options", "one_of"]
+__all__ += ["HOSTED_OPTIONS", "JOB_OPTIONS", "OBJECT", "ConnectionOptions", "Kind"]
+__all__ += ["checked", "checked_options", "one_of"]
 
 #: What `OptionType` was called here.
 Kind = OptionType
@@ -47,3 +51,39 @@ JOB_OPTIONS = {
     "queue_timeout": SECONDS.about("How long a job may wait for its turn.", default=86400),
     "poll_error_budget": SECONDS.about("After how long without any good answer a job's end is unknown.", default=900),
 }
+
+#: The options of `assetry_toolkit.hosted.settings.HostedOptions`, for the table of an integration's own.
+HOSTED_OPTIONS: Mapping[str, OptionType] = {
+    "connection_id": TEXT.about("One connection.").hinting("Copy it from the connection's URL."),
+    "ids": TEXTS.about("Only the connections with these ids."),
+    "names": TEXTS.about("Only the connections with these names, * allowed."),
+    "destination_tables": TEXTS.about("Only these tables, with keys as they are written here."),
+    "deps": TEXTS.about("Assets that are made before."),
+    "destinations": TABLE.about("Where the tables of destinations are, where the service does not say it."),
+    "base_url": TEXT.about("The address of the API, where it is not the usual one."),
+    "ca_bundle": TEXT.about("A file with the certificate authorities to trust."),
+    "snapshot": TEXT.about("The file that keeps what was read from the API."),
+    "http_client": OBJECT.about("A client of your own, given in Python."),
+    "clock": OBJECT.about("A clock of your own, given in Python."),
+    "on_unselected": one_of("materialize", "ignore").about(
+        "What a sync means for tables that were not chosen.", default="materialize"
+    ),
+    "poll_interval": SECONDS.about("Between two looks at a sync; without it they grow rarer."),
+}
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Those of `HOSTED_OPTIONS` and `JOB_OPTIONS` that functions such as ``build_mill_assets(…)`` take as keywords."""
+
+    ids: list[str]
+    names: list[str]
+    deps: list[str]
+    destinations: Mapping[str, Mapping[str, Any]]
+    base_url: str
+    ca_bundle: str
+    snapshot: str
+    on_unselected: str
+    attach: str
+    poll_interval: float
+    poll_timeout: float
+    poll_error_budget: float

@@ -66,19 +66,47 @@ def one_by_one(ids: Sequence[JobId], ask: Callable[[JobId], J]) -> Turn[J]:
     return Turn(looks, len(looks))
 
 
+def at_once(
+    ids: Sequence[JobId], listed: Callable[[], Mapping[JobId, J]], ask: Callable[[JobId], J], requests: int = 1
+) -> Turn[J]:
+    """Return a turn that takes jobs from a list of so many `requests` where that saves some, and asks for the rest.
+
+    Where lists are refused, as to a role that may see single jobs only, each is asked for by itself.
+
+    >>> at_once([7, 8], lambda: {7: "listed", 9: "another's"}, lambda id_: f"job {id_}").looks
+    {7: Look(job='listed', error=None), 8: Look(job='job 8', error=None)}
+    """
+    if len(ids) <= requests:
+        return one_by_one(ids, ask)
+    try:
+        found = listed()
+    except Refused:
+        return one_by_one(ids, ask)
+    except ServiceError as error:
+        return Turn(dict.fromkeys(ids, Look[J](None, error)), requests)
+    rest = one_by_one([id_ for id_ in ids if id_ not in found], ask)
+    return Turn({**{id_: Look(found[id_]) for id_ in ids if id_ in found}, **rest.looks}, requests + rest.requests)
+
+
 class Poller(Generic[J]):
     """The jobs that are followed together: those one question can be about.
 
     `ask` finds out how jobs stand; it is called by one thread at a time. `every` are the seconds between two turns;
-    None begins with one second, and grows.
+    None begins with one second, and grows. `pace` are the seconds that a request stands for, at least: of a turn that
+    took three the pause is three times that long.
     """
 
     def __init__(
-        self, ask: Callable[[Sequence[JobId]], Turn[J]], clock: Clock | None = None, every: float | None = None
+        self,
+        ask: Callable[[Sequence[JobId]], Turn[J]],
+        clock: Clock | None = None,
+        every: float | None = None,
+        pace: float = 1.0,
     ) -> None:
         self._ask = ask
         self._clock = clock or Clock()
         self._every = every
+        self._pace = pace
         self._changed = threading.Condition()
         self._watched: dict[object, _Watched[J]] = {}
         self._leading = False
@@ -135,7 +163,7 @@ class Poller(Generic[J]):
             return self._every
         lost = max((each.lost for each in self._watched.copy().values()), default=0)
         usual = PAUSES[min(self._turns, len(PAUSES) - 1)]
-        return max(usual, self._requests * 1.0, LOST[min(lost, len(LOST)) - 1] if lost else 0.0)
+        return max(usual, self._requests * self._pace, LOST[min(lost, len(LOST)) - 1] if lost else 0.0)
 
     def _turn(self) -> None:
         """Ask about every job that is watched, once, and tell those who wait."""

@@ -79,11 +79,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         pass
     else:
         return max(0.0, seconds) if seconds < float("inf") else None  # NaN and infinity say nothing, either
-    until, now = _date(value), _date(headers.get("date") or "") or datetime.now(UTC)
+    until, now = http_date(value), http_date(headers.get("date") or "") or datetime.now(UTC)
     return max(0.0, (until - now).total_seconds()) if until is not None else None
 
 
-def _date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Return the moment that a header names; None when it cannot be read.
+
+    >>> http_date("Wed, 01 Jan 2025 00:00:30 GMT"), http_date("soon")
+    (datetime.datetime(2025, 1, 1, 0, 0, 30, tzinfo=datetime.timezone.utc), None)
+    """
     from email.utils import parsedate_to_datetime
 
     try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-from assetry.plugin import Asset, Integration
+from assetry.plugin import Asset
+from assetry_toolkit.options import ConnectionOptions
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["AirbyteOptions", "build_airbyte_assets"]
 
 
-class AirbyteOptions(TypedDict, total=False):
+KIND = "airbyte"
+
+
+class AirbyteOptions(ConnectionOptions, total=False):
     """The options of an airbyte integration, as in a project file; all may be left out.
 
     Which connections:
@@ -39,29 +43,17 @@ class AirbyteOptions(TypedDict, total=False):
     """
 
     workspace_id: str
-    ids: list[str]
-    names: list[str]
     tags: list[str]
-    base_url: str
     config_url: str
     client_id: str | Mapping[str, str]
     client_secret: Mapping[str, str]
     token: Mapping[str, str]
     username: str | Mapping[str, str]
     password: Mapping[str, str]
-    ca_bundle: str
-    destinations: Mapping[str, Mapping[str, Any]]
-    deps: list[str]
     streams: bool
-    snapshot: str
-    attach: str
     on_cancel: str
-    on_unselected: str
     follow_superseded: bool
-    poll_interval: float
-    poll_timeout: float
     queue_timeout: float
-    poll_error_budget: float
 
 
 def build_airbyte_assets(
@@ -94,20 +86,13 @@ def build_airbyte_assets(
     >>> [(str(asset.key), asset.relation) for asset in assets]
     [('shop_api/orders', Relation(database=None, schema=None, identifier='orders'))]
     """
-    from assetry_toolkit.live_objects import keep
+    from assetry_toolkit.hosted.settings import integration_of
 
     from assetry_airbyte.hosted.connections.loading import load
 
     given: dict[str, Any] = {**(_of_sdk(sdk) if sdk is not None else {}), **options}
-    if connection_id is not None:
-        given["connection_id"] = connection_id
-    tables = [destination_tables] if isinstance(destination_tables, str) else list(destination_tables)
-    if tables:
-        given["destination_tables"] = tables
-    if http_client is not None:
-        given["http_client"] = keep(http_client)
-    integration = Integration(name or _name(connection_id), "airbyte", given, root)
-    return load(integration, relation)
+    own = name or _name(connection_id)
+    return load(integration_of(KIND, own, root, connection_id, destination_tables, http_client, given), relation)
 
 
 def _of_sdk(sdk: Any) -> dict[str, Any]:

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assetry.plugin import FLAG, REFERENCE, SECONDS, SECRET, TABLE, TEXT, TEXTS, OptionType, one_of
-from assetry_toolkit.options import JOB_OPTIONS, OBJECT
-
-_EITHER_DEPS = TEXTS.about("Assets that are made before.")
+from assetry.plugin import FLAG, REFERENCE, SECRET, TABLE, TEXT, TEXTS, OptionType, one_of
+from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS
 
 #: The options of a hosted integration.
 HOSTED: Mapping[str, OptionType] = {
-    "connection_id": TEXT.about("One connection.").hinting("Copy it from the connection's URL."),
+    **HOSTED_OPTIONS,
     "workspace_id": TEXT.about("All connections of a workspace."),
-    "names": TEXTS.about("Only the connections of a workspace with these names, * allowed."),
-    "tags": TEXTS.about("Only the connections of a workspace with these tags."),
-    "ids": TEXTS.about("Only the connections of a workspace with these ids."),
-    "destination_tables": TEXTS.about("Only these tables, with keys as they are written here."),
-    "deps": _EITHER_DEPS,
-    "destinations": TABLE.about("Where the tables of destinations are, where Airbyte does not say it."),
-    "base_url": TEXT.about("The address of the API of a self-managed Airbyte."),
-    "config_url": TEXT.about("The address of its configuration API, where that is another one."),
-    "ca_bundle": TEXT.about("A file with the certificate authorities to trust."),
-    "snapshot": TEXT.about("The file that keeps what was read from the API."),
+    "tags": TEXTS.about("Only the connections with these tags."),
+    "config_url": TEXT.about("The address of the configuration API, where that is another one."),
     "client_id": REFERENCE.about("The application that asks."),
     "client_secret": SECRET.about("The secret of that application."),
     "token": SECRET.about("A token, in the place of an application."),
     "username": REFERENCE.about("A user of a self-managed Airbyte, in the place of an application."),
     "password": SECRET.about("The password of that user."),
-    "http_client": OBJECT.about("A client of your own, given in Python."),
-    "clock": OBJECT.about("A clock of your own, given in Python."),
     "streams": FLAG.about("Ask also which streams and columns there are.", default=True),
-    "on_unselected": one_of("materialize", "ignore").about(
-        "What a sync means for streams that were not chosen.", default="materialize"
-    ),
-    "poll_interval": SECONDS.about("Between two looks at a sync; without it they grow rarer."),
     **JOB_OPTIONS,
 }
 
@@ -52,7 +36,7 @@ LOCAL: Mapping[str, OptionType] = {
     "schema": TEXT.about("The schema of the tables."),
     "prefix": TEXT.about("What the names of the tables begin with."),
     "io": REFERENCE.about("The URL of another place than the project's."),
-    "deps": _EITHER_DEPS,
+    "deps": HOSTED_OPTIONS["deps"],
     "extracted_at": FLAG.about("Add the time of the sync to each row.", default=False),
     "record_count": one_of("fail", "warn").about("What fewer records than were counted mean.", default="fail"),
 }

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from assetry.plugin import Asset, AssetKey, DefinitionError, IntegrationError, from_json, to_json
 from assetry_airbyte import build_airbyte_assets, plugin
-from assetry_airbyte.hosted.connections.assets import key_part
 from assetry_airbyte.testing import FakeAirbyte
+from assetry_toolkit.hosted.keys import key_part
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,7 +163,7 @@ def test_tables_are_found_by_any_of_their_names(place: Place) -> None:
     ("tables", "message", "near"),
     [
         (["usres"], "'usres' is not a table of connection 'Shop'", "users"),
-        (["users"], "'users' fits several streams", "public.users"),
+        (["users"], "'users' fits several tables", "public.users"),
         (["orders", "raw_orders"], "names one table twice", ""),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.naming import Tables
+from assetry_toolkit.hosted.tables import Override
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +20,8 @@ def table(
     override: dict[str, Any] | None = None,
     **fields: Any,
 ) -> tuple[Any, ...] | None:
-    found = Tables(Connection("c", "Shop", **fields), Destination("d", "D", kind, config), override).of(
-        Stream(stream, namespace)
-    )
+    tables = Tables(Connection("c", "Shop", **fields), Destination("d", "D", kind, config), Override(override))
+    found = tables.of(Stream(stream, namespace))
     return None if found is None else tuple(found)
 
 

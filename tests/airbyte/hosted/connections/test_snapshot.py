@@ -9,9 +9,9 @@ import pytest
 from assetry.plugin import DefinitionError, IntegrationError
 from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.definitions import pull
-from assetry_airbyte.hosted.connections.snapshot import Snapshot, read_snapshot, write_snapshot
+from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_airbyte.hosted.settings import Options
-from assetry_airbyte.testing import Fault
+from assetry_airbyte.testing import Fault, Seen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,8 +47,8 @@ def test_a_snapshot_comes_back_as_it_was(
     path = tmp_path_factory.mktemp("snapshot") / "deep" / "s.json"
     destinations = {"d": Destination("d", "D", "postgres", {"database": "x"})}
     snapshot = Snapshot(datetime(2026, 1, 2, tzinfo=UTC), {"base_url": "u"}, tuple(connections), destinations)
-    write_snapshot(path, snapshot)
-    assert read_snapshot(path) == snapshot
+    SNAPSHOTS.write(path, snapshot)
+    assert SNAPSHOTS.read(path) == snapshot
     assert [each.name for each in path.parent.iterdir()] == ["s.json"]
 
 
@@ -95,7 +95,7 @@ def test_what_is_gone_stays_marked_and_hides_nobody(place: Place) -> None:
     assets = {str(asset.key): asset for asset in place.load(workspace_id=workspace)}
     assert assets["shop/two/b"].executable
     assert not assets["shop/one/a"].executable
-    assert "Airbyte does not list it any more" in assets["shop/one/a"].metadata["unusable"]
+    assert "it is not listed any more" in assets["shop/one/a"].metadata["unusable"]
 
 
 def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:
@@ -112,7 +112,7 @@ def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:
 def test_one_broken_connection_does_not_hide_the_others(place: Place) -> None:
     good = place.airbyte.add_connection("Good", ["a"])
     bad = place.airbyte.add_connection("Bad", ["b"])
-    listed = place.airbyte.answer("GET", "/connections", {}, None)
+    listed = place.airbyte.public_answer(Seen("GET", "/connections", {}, None, {}, 0.0))
     del listed["data"][1]["configurations"]
     place.airbyte.fail("GET /connections", Fault(status=200, body=listed))
     place.airbyte.fail(f"GET /connections/{bad.id}", Fault(status=500), times=10)

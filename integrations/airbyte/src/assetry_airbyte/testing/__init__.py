@@ -9,9 +9,8 @@
 `assetry_airbyte.testing.fixture` has it as a pytest fixture.
 """
 
-from assetry_toolkit.testing import FakeClock
+from assetry_toolkit.testing import LOGIN_PAGE, FakeClock, Fault, Seen
 
-from assetry_airbyte.testing.faults import LOGIN_PAGE, Fault, Seen
 from assetry_airbyte.testing.server import FakeAirbyte
 from assetry_airbyte.testing.world import FakeConnection, FakeJob, World
 

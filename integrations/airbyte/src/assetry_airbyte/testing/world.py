@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import itertools
 import re
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from assetry_toolkit.testing import FakeServer, Refusal, Seen
 
 from assetry_airbyte.testing.destinations import configuration
 
 TERMINAL = ("succeeded", "failed", "cancelled")
 
 
-class Refusal(Exception):
+class Problem(Refusal):
     """An error that is answered, as application/problem+json."""
 
     def __init__(self, status: int, title: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {
-            "type": f"https://reference.airbyte.com/reference/errors#{title}",
-            "title": title,
-            "status": status,
-            "detail": message,
-            "data": {"message": message},
-        }
+        about = {"type": f"https://reference.airbyte.com/reference/errors#{title}", "title": title, "status": status}
+        super().__init__(status, {**about, "detail": message, "data": {"message": message}})
 
 
 @dataclass(slots=True)
@@ -78,20 +71,17 @@ class FakeConnection:
     deleted: bool = False
 
 
-class World:
+class World(FakeServer):
     """The state of an Airbyte, and its answers about it; all methods are safe for threads."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self.now = now
-        self.lock = threading.RLock()
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
+        super().__init__(now)
         self.workspace = str(uuid.UUID(int=1))
         self.connections: dict[str, FakeConnection] = {}
         self.destinations: dict[str, dict[str, Any]] = {}
         self.jobs: dict[int, FakeJob] = {}
         self.tags: dict[str, str] = {}
         self.internal = True
-        #: Hours by which the server's calendar is wrong.
-        self.skew = 0.0
         self._ids = itertools.count(2)
         self._job_ids = itertools.count(1)
 
@@ -165,8 +155,9 @@ class World:
 
     # -- the public API ------------------------------------------------------------------------------------------------
 
-    def answer(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Any:
-        """Return the JSON of an answer of the public API; raise `Refusal`."""
+    def public_answer(self, seen: Seen) -> Any:
+        """Return the JSON of an answer of the public API; raise `Problem`."""
+        query = seen.query
         with self.lock:
             for pattern, work in (
                 ("GET /health", lambda: "Successful operation"),
@@ -175,14 +166,14 @@ class World:
                 ("GET /connections/(.+)", lambda id_: self._connection_json(self._connection(id_))),
                 ("GET /destinations/(.+)", self._destination),
                 ("GET /jobs", lambda: self._list_jobs(query)),
-                ("POST /jobs", lambda: self._post_job(body)),
+                ("POST /jobs", lambda: self._post_job(seen.body)),
                 ("GET /jobs/(.+)", self._get_job),
                 ("DELETE /jobs/(.+)", self._delete_job),
             ):
-                found = re.fullmatch(pattern, f"{method} {path}")
+                found = re.fullmatch(pattern, str(seen))
                 if found:
                     return work(*found.groups())
-            raise Refusal(404, "resource-not-found", f"There is no {method} {path}")
+            raise Problem(404, "resource-not-found", f"There is no {seen}")
 
     def _list_workspaces(self) -> Any:
         return {"data": [{"workspaceId": self.workspace, "name": "Main", "dataResidency": "us", "notifications": {}}]}
@@ -190,7 +181,7 @@ class World:
     def _connection(self, id_: str) -> FakeConnection:
         found = self.connections.get(id_)
         if found is None or found.deleted:
-            raise Refusal(404, "resource-not-found", f"Could not find connection {id_}")
+            raise Problem(404, "resource-not-found", f"Could not find connection {id_}")
         return found
 
     def _list_connections(self, query: Mapping[str, str]) -> Any:
@@ -231,7 +222,7 @@ class World:
     def _destination(self, id_: str) -> Any:
         found = self.destinations.get(id_)
         if found is None:
-            raise Refusal(404, "resource-not-found", f"Could not find destination {id_}")
+            raise Problem(404, "resource-not-found", f"Could not find destination {id_}")
         return {
             "destinationId": id_,
             "name": found["kind"].title(),
@@ -266,7 +257,7 @@ class World:
     def _job(self, id_: str) -> FakeJob:
         found = self.jobs.get(int(id_)) if id_.isdecimal() else None
         if found is None:
-            raise Refusal(404, "resource-not-found", f"Could not find job with id: {id_}")
+            raise Problem(404, "resource-not-found", f"Could not find job with id: {id_}")
         return found
 
     def _get_job(self, id_: str) -> Any:
@@ -278,21 +269,21 @@ class World:
         of = self._connection(str(body["connectionId"]))
         type_ = body.get("jobType", "sync")
         if type_ == "refresh":
-            raise Refusal(422, "unprocessable-entity", "Refreshes are not supported in the public API")
+            raise Problem(422, "unprocessable-entity", "Refreshes are not supported in the public API")
         if of.fields.get("status", "active") != "active":
-            raise Refusal(409, "state-conflict", "Could not fulfill request")
+            raise Problem(409, "state-conflict", "Could not fulfill request")
         for job in self.jobs.values():
             if job.connection != of.id or job.terminal:
                 continue
             if job.status in ("pending", "queued") and job.type == type_:
                 return self._job_json(job)
-            raise Refusal(409, "try-again-later", f"A sync is already running for: {of.id}")
+            raise Problem(409, "try-again-later", f"A sync is already running for: {of.id}")
         return self._job_json(self.start(of, type_))
 
     def _delete_job(self, id_: str) -> Any:
         job = self._job(id_)
         if job.terminal:
-            raise Refusal(409, "state-conflict", "Job is not currently running")
+            raise Problem(409, "state-conflict", "Job is not currently running")
         job.status, job.script, job.until = "cancelled", [], None
         job.updated = self.now()
         return self._job_json(job)
@@ -313,12 +304,7 @@ class World:
         return told
 
     def _time(self, at: float) -> str:
-        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=self.skew)
-        return (start + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def date(self) -> datetime:
-        """Return what the server takes for the time."""
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=self.skew, seconds=self.now())
+        return self.moment(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     # -- the internal API ----------------------------------------------------------------------------------------------
 
@@ -326,12 +312,12 @@ class World:
         """Return the JSON of an answer of the configuration API."""
         with self.lock:
             if not self.internal:
-                raise Refusal(403, "forbidden", "The configuration API is not open to applications")
+                raise Problem(403, "forbidden", "The configuration API is not open to applications")
             if path == "/jobs/get_without_logs":
                 return self._job_details(self._job(str(body["id"])))
             if path == "/stream_statuses/list":
                 return self._stream_statuses(self._job(str(body["jobId"])))
-            raise Refusal(404, "not-found", f"There is no {path}")
+            raise Problem(404, "not-found", f"There is no {path}")
 
     def _namespaces(self, job: FakeJob) -> list[tuple[str | None, str]]:
         return [(each.get("namespace"), each["name"]) for each in self.connections[job.connection].streams]

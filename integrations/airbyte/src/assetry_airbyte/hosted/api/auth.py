@@ -9,6 +9,7 @@ from assetry.plugin import DefinitionError
 from assetry_toolkit.auth import Auth, Renewed, Token, basic, bearer
 from assetry_toolkit.clock import Clock
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, WrongAddress
+from assetry_toolkit.hosted.settings import reference_name
 from assetry_toolkit.http import Http, Request
 from assetry_toolkit.secrets import Reference, resolve
 
@@ -48,11 +49,7 @@ class Credentials:
 
     def identity(self) -> tuple[str, ...]:
         """Return what tells these credentials apart from others, without any secret in it."""
-        return (self.kind, _written(self.user), _written(self.secret))
-
-
-def _written(reference: Reference | None) -> str:
-    return ":".join(next(iter(reference.items()))) if isinstance(reference, Mapping) else str(reference)
+        return (self.kind, reference_name(self.user), reference_name(self.secret))
 
 
 def auth_of(credentials: Credentials, secret: Secret, clock: Clock, token: Callable[[str, str], Token]) -> Auth | None:

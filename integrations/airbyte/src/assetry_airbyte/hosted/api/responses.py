@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from assetry_toolkit.errors import Unavailable
+from assetry_toolkit.hosted.answers import moment, text, whole
 
 #: A job in one of these states stays in it. Every other word, a new one too, means that it goes on.
 ENDED = ("succeeded", "failed", "cancelled")
@@ -139,15 +140,15 @@ def read_job(body: Any) -> Job:
     if isinstance(id_, bool) or not isinstance(id_, (int, str)) or id_ == "" or not isinstance(status, str):
         raise Unavailable("Airbyte's answer about a job says neither its id nor how it stands.")
     return Job(
-        id=_whole(id_) if _whole(id_) is not None else id_,  # type: ignore[arg-type]
+        id=whole(id_) if whole(id_) is not None else id_,  # type: ignore[arg-type]
         status=status.lower(),
-        type=(_text(given.get("jobType")) or "sync").lower(),
-        connection=_text(given.get("connectionId")),
+        type=(text(given.get("jobType")) or "sync").lower(),
+        connection=text(given.get("connectionId")),
         started=moment(given.get("startTime")),
         updated=moment(given.get("lastUpdatedAt")),
         seconds=seconds(given.get("duration")),
-        rows=_whole(given.get("rowsSynced")),
-        bytes=_whole(given.get("bytesSynced")),
+        rows=whole(given.get("rowsSynced")),
+        bytes=whole(given.get("bytesSynced")),
     )
 
 
@@ -166,22 +167,22 @@ def read_jobs(body: Any) -> list[Job]:
 def read_connection(body: Any) -> Connection:
     """Return a connection; raise `Unavailable` when the answer has no id."""
     given = body if isinstance(body, Mapping) else {}
-    id_ = _text(given.get("connectionId"))
+    id_ = text(given.get("connectionId"))
     if not id_:
         raise Unavailable("Airbyte's answer about a connection does not say which one it is.")
     configured = given.get("configurations")
     streams = configured.get("streams") if isinstance(configured, Mapping) else None
     return Connection(
         id=id_,
-        name=_text(given.get("name")) or id_,
-        status=(_text(given.get("status")) or "active").lower(),
-        reason=_text(given.get("statusReason")),
-        workspace=_text(given.get("workspaceId")),
-        source=_text(given.get("sourceId")),
-        destination=_text(given.get("destinationId")),
-        namespace_definition=_text(given.get("namespaceDefinition")),
-        namespace_format=_text(given.get("namespaceFormat")),
-        prefix=_text(given.get("prefix")) or "",
+        name=text(given.get("name")) or id_,
+        status=(text(given.get("status")) or "active").lower(),
+        reason=text(given.get("statusReason")),
+        workspace=text(given.get("workspaceId")),
+        source=text(given.get("sourceId")),
+        destination=text(given.get("destinationId")),
+        namespace_definition=text(given.get("namespaceDefinition")),
+        namespace_format=text(given.get("namespaceFormat")),
+        prefix=text(given.get("prefix")) or "",
         schedule=_schedule(given.get("schedule")),
         tags=tuple(_tags(given.get("tags"))),
         created=given.get("createdAt") if isinstance(given.get("createdAt"), (int, float, str)) else None,
@@ -194,7 +195,7 @@ def read_destination(body: Any, id_: str) -> Destination:
     given = body if isinstance(body, Mapping) else {}
     config = given.get("configuration")
     kept = {name: config[name] for name in PLACES if name in config} if isinstance(config, Mapping) else {}
-    return Destination(id_, _text(given.get("name")) or "", (_text(given.get("destinationType")) or "").lower(), kept)
+    return Destination(id_, text(given.get("name")) or "", (text(given.get("destinationType")) or "").lower(), kept)
 
 
 #: What of a destination's configuration says where tables go. Nothing else of it is kept.
@@ -206,15 +207,15 @@ PLACES = (
 
 def _streams(given: Any) -> Iterable[Stream]:
     for each in given if isinstance(given, list) else ():
-        name = _text(each.get("name")) if isinstance(each, Mapping) else None
+        name = text(each.get("name")) if isinstance(each, Mapping) else None
         if name:
             yield Stream(
                 name,
-                _text(each.get("namespace")),
-                _text(each.get("syncMode")) or "",
+                text(each.get("namespace")),
+                text(each.get("syncMode")) or "",
                 tuple(_path(each.get("cursorField"))),
                 tuple(_path(each.get("primaryKey"))),
-                _text(each.get("destinationObjectName")),
+                text(each.get("destinationObjectName")),
             )
 
 
@@ -243,39 +244,6 @@ def _tags(given: Any) -> Iterable[str]:
         name = each.get("name") if isinstance(each, Mapping) else each
         if isinstance(name, str) and name:
             yield name
-
-
-def _text(value: Any) -> str | None:
-    """Return a text that says something; numbers as text."""
-    if isinstance(value, bool) or value is None or value == "":
-        return None
-    return value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else None
-
-
-def _whole(value: Any) -> int | None:
-    """Return a whole number that may be written as text or with a point; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        return int(float(value)) if not isinstance(value, int) else value
-    except (ValueError, OverflowError):
-        return None
-
-
-def moment(value: Any) -> datetime | None:
-    """Return a point in time from ISO text, with or without a zone (then UTC), or from seconds; None when unreadable.
-
-    >>> moment("2026-03-29T02:30:00"), moment("2026-03-29T04:30:00+02:00"), moment("soon")
-    (datetime.datetime(2026, 3, 29, 2, 30, tzinfo=datetime.timezone.utc),
-     datetime.datetime(2026, 3, 29, 2, 30, tzinfo=datetime.timezone.utc), None)
-    """
-    try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-        found = datetime.fromisoformat(value)
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?$")

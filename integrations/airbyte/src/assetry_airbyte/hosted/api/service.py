@@ -9,12 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from assetry_toolkit.clock import Clock, never
+from assetry_toolkit.clock import never
 from assetry_toolkit.http import Api, Http, Request
-from assetry_toolkit.live_objects import Shared, take
+from assetry_toolkit.live_objects import Shared
 
 from assetry_airbyte.hosted.api.address import FORMS, Address
 from assetry_airbyte.hosted.api.auth import Credentials, Secret, auth_of, fetch_token
@@ -128,23 +127,22 @@ _SERVICES = Shared[Service](close=lambda service: service.http.close())
 def service_for(options: Options, secret: Secret) -> Iterator[Service]:
     """Give the service that the options name while this lasts."""
     credentials = Credentials.of(options)
-    lives = tuple(reference["given"] for reference in (options.http_client, options.clock) if reference)
-    key = (options.address, credentials.identity(), options.ca_bundle, lives)
+    key = (options.address, credentials.identity(), options.ca_bundle, options.lives)
     with _SERVICES.lend(key, lambda: Service(_http(options, credentials, secret), options.address)) as service:
         yield service
 
 
 def _http(options: Options, credentials: Credentials, secret: Secret) -> Http:
     address = options.address
-    clock = take(options.clock) if options.clock else Clock()
+    clock = options.time
     api = Api(
         name="Airbyte",
         base=address.public,
         headers={"User-Agent": "assetry-airbyte"},
-        ca_bundle=str(Path(options.root) / options.ca_bundle) if options.ca_bundle else None,
+        ca_bundle=options.ca_path,
         address_hint=FORMS,
         auth_hint='Set client_id and client_secret = { env = "…" } of an application: Airbyte, Settings, Applications.',
     )
     auth = auth_of(credentials, secret, clock, lambda user, value: fetch_token(http, address.token, user, value))
-    http = Http(api, auth, client=take(options.http_client) if options.http_client else None, clock=clock)
+    http = Http(api, auth, client=options.client, clock=clock)
     return http

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, DefinitionError, Dep, Integration, Relation, near_names
+from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation, near_names
+from assetry_toolkit.hosted.assets import ConnectionAssets
+from assetry_toolkit.hosted.keys import fits, key_part, slugs
+from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
 from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.naming import Tables, placed
@@ -51,57 +53,20 @@ def _chosen(options: Options, snapshot: Snapshot) -> list[Connection]:
 
 
 def _fits(options: Options, connection: Connection) -> bool:
-    named = not options.names or any(fnmatchcase(connection.name, pattern) for pattern in options.names)
-    return named and (not options.tags or not set(options.tags).isdisjoint(connection.tags))
+    return fits(connection.name, options.names) and (
+        not options.tags or not set(options.tags).isdisjoint(connection.tags)
+    )
 
 
 def _slugs(connections: Sequence[Connection]) -> dict[str, str]:
-    """Return a key part for each connection: its name, with the id's beginning where an older one has that name."""
-    taken: dict[str, str] = {}
-    # The oldest keeps the plain name, so that its key does not change when another of that name is made.
-    for each in sorted(connections, key=lambda each: (_age(each.created), each.id)):
-        plain = slug(each.name)
-        taken.setdefault(plain if plain not in taken else f"{plain}_{each.id[:8]}", each.id)
-    return {id_: part for part, id_ in taken.items()}
+    oldest = sorted(connections, key=lambda each: (_age(each.created), each.id))
+    return slugs((each.id, each.name) for each in oldest)
 
 
 def _age(created: Any) -> tuple[int, float, str]:
     if isinstance(created, (int, float)):
         return 0, float(created), ""
     return 1, 0.0, str(created or "")
-
-
-def slug(name: str) -> str:
-    """Return a name as part of a key: lower case, everything but letters and digits an underscore.
-
-    >>> slug("Shop DB → Snowflake")
-    'shop_db_snowflake'
-    """
-    words = "".join(each if each.isalnum() else " " for each in name.lower()).split()
-    return "_".join(words) or "connection"
-
-
-def key_part(name: str) -> str:
-    """Return a name as part of a key, so that no two names give the same part.
-
-    >>> key_part("orders"), key_part("a/b"), key_part(" c")
-    ('orders', 'a%2Fb', '%20c')
-    >>> key_part(" ") == key_part("  ")
-    False
-    """
-    if name.isidentifier():
-        return name  # most names are
-    if name.isprintable() and "/" not in name and "%" not in name and name == name.strip():
-        return name
-    last = len(name) - 1
-    return "".join(
-        _coded(each) if each in "/%" or not each.isprintable() or (i in (0, last) and each.isspace()) else each
-        for i, each in enumerate(name)
-    )
-
-
-def _coded(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode())
 
 
 @dataclass(slots=True)
@@ -111,7 +76,7 @@ class _Maker:
     snapshot: Snapshot
     relation: RelationOf | None
     #: What is loaded into each table of each destination: connection and stream.
-    _taken: dict[str, dict[Any, tuple[Connection, Stream]]] = field(default_factory=dict)
+    _taken: TakenTables[tuple[Connection, Stream]] = field(default_factory=lambda: TakenTables(_may_share))
 
     def streams(self, connection: Connection, part: str | None) -> Iterable[Asset]:
         """Return an asset for each stream of a connection."""
@@ -133,50 +98,28 @@ class _Maker:
     def tables(self, connections: Sequence[Connection]) -> list[Asset]:
         """Return an asset for each table that the options name, keyed by the name as it was written."""
         found = []
-        taken: dict[tuple[str, str | None, str], str] = {}
-        for wanted in self.options.destination_tables:
-            connection, stream = self._stream_of(wanted, connections)
-            where = (connection.id, stream.namespace, stream.name)
-            if taken.setdefault(where, wanted) != wanted:
-                raise DefinitionError(
-                    f"destination_tables names one table twice: {taken[where]!r} and {wanted!r}.",
-                    where=f"integration {self.options.name!r}",
-                    hint="Leave one of them out.",
-                )
-            key = AssetKey([key_part(self.integration.name), *map(key_part, wanted.split("."))])
+        find = find_tables(
+            self.options.destination_tables, lambda name: self._named(name, connections), self.options.name
+        )
+        for key, (connection, stream) in find:
             shared = self._shared(connection)
             found.append(self._asset(key, stream, shared))
             self._take_tables(shared, [stream], found[-1:])
         return found
 
+    def _named(self, wanted: str, connections: Sequence[Connection]) -> tuple[Any, tuple[Connection, Stream]]:
+        connection, stream = self._stream_of(wanted, connections)
+        return (connection.id, stream.namespace, stream.name), (connection, stream)
+
     def _stream_of(self, wanted: str, connections: Sequence[Connection]) -> tuple[Connection, Stream]:
         streams = [(each, stream) for each in connections for stream in each.streams]
-        shared = {each.id: self._shared(each) for each in connections}
-        named = [(pair, self._names(pair[1], shared[pair[0].id])) for pair in streams]
-        for same in (str.__str__, str.casefold):
-            fitting = [pair for pair, names in named if same(wanted) in {same(name) for name in names}]
-            if len(fitting) == 1:
-                return fitting[0]
-            if fitting:
-                ways = sorted(names[-1] for pair, names in named if pair in fitting)
-                raise DefinitionError(
-                    f"destination_tables: {wanted!r} fits several streams.",
-                    where=f"integration {self.options.name!r}",
-                    near=ways[:3],
-                    hint="Write the namespace too.",
-                )
         if not streams and len(connections) == 1:
             # A connection that could not be read yet: the table is taken at its word.
             return connections[0], Stream(wanted.rpartition(".")[2], wanted.rpartition(".")[0] or None)
-        known = [name for _, names in named for name in names[:1]]
-        raise DefinitionError(
-            f"destination_tables: {wanted!r} is not a table of "
-            + (f"connection {connections[0].name!r}." if len(connections) == 1 else "any of these connections."),
-            where=f"integration {self.options.name!r}",
-            near=near_names(wanted, [name for _, names in named for name in names]),
-            hint=f"Its tables: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}. "
-            "`assetry airbyte pull` reads them anew.",
-        )
+        shared = {each.id: self._shared(each) for each in connections}
+        named = [(pair, self._names(pair[1], shared[pair[0].id])) for pair in streams]
+        of = f"connection {connections[0].name!r}" if len(connections) == 1 else "any of these connections"
+        return find_table(wanted, named, of, self.options.name, "airbyte")
 
     def _names(self, stream: Stream, shared: _Shared) -> list[str]:
         """Return by what a table may be asked for: its name, with its schema, and the stream's names."""
@@ -207,52 +150,37 @@ class _Maker:
         if page:
             metadata["url"] = page
         spec = {"connection": connection.id, "name": connection.name, "workspace": connection.workspace}
-        return _Shared(
-            connection=connection,
-            tables=Tables(connection, destination, self._override(connection, destination)),
-            deps=tuple(Dep(AssetKey(each)) for each in self.options.deps),
+        common = ConnectionAssets(
+            integration=self.integration,
+            group=connection.name,
             spec={**spec, "unverified": True} if self.snapshot.imagined else spec,
             metadata=metadata,
+            deps=self.options.deps,
+            tags=connection.tags,
             description=""
             if connection.usable
             else f"Not synced: connection {connection.name!r} is {metadata['unusable']}",
-        )
-
-    def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
-        connection = shared.connection
-        return Asset(
-            key=key,
-            kind=KIND,
-            integration=self.integration,
-            deps=shared.deps,
-            spec={**shared.spec, "stream": stream.name, "namespace": stream.namespace},
-            description=shared.description,
-            group=connection.name,
-            tags=connection.tags,
-            metadata=shared.metadata_of(stream),
-            relation=shared.tables.of(stream) if self.relation is None else self._relation(stream, shared),
             executable=connection.usable,
             resource_type="stream",
+            tell=_manner,
         )
+        return _Shared(connection, Tables(connection, destination, self._override(connection, destination)), common)
+
+    def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
+        relation = self._relation(stream, shared)
+        spec = {"stream": stream.name, "namespace": stream.namespace}
+        return shared.common.asset(key, relation, spec, stream[2:5])
 
     def _take_tables(self, shared: _Shared, streams: Sequence[Stream], assets: Sequence[Asset]) -> None:
         """Note what is loaded into which table; raise `DefinitionError` where one stream would overwrite another."""
         connection = shared.connection
         if not connection.usable or connection.destination is None:
             return
-        taken = self._taken.setdefault(connection.destination, {})
-        places: list[Any] = [asset.relation for asset in assets]
-        if shared.tables.folds_case:
-            places = [place and place.folded for place in places]
-        # Nearly always all of them are new; there may be very many.
-        if taken.keys().isdisjoint(places) and len({None, *places}) == len(places) + 1:
-            taken.update(zip(places, zip(repeat(connection), streams, strict=False), strict=True))
-            return
-        for place, stream, asset in zip(places, streams, assets, strict=True):
-            if asset.relation is not None:
-                first = taken.setdefault(place, (connection, stream))
-                if first[1] is not stream and not (first[0] is not connection and first[1].adds and stream.adds):
-                    raise self._one_table(asset.relation, first, (connection, stream))
+        places = [asset.relation for asset in assets]
+        owners = [*zip(repeat(connection), streams, strict=False)]
+        twice = self._taken.take(connection.destination, places, owners, folds_case=shared.tables.folds_case)
+        if twice is not None:
+            raise self._one_table(*twice)
 
     def _one_table(
         self, relation: Relation, one: tuple[Connection, Stream], other: tuple[Connection, Stream]
@@ -273,53 +201,33 @@ class _Maker:
         )
 
     def _relation(self, stream: Stream, shared: _Shared) -> Relation | None:
-        found = shared.tables.of(stream)
-        if self.relation is None:
-            return found
-        said = self.relation(shared.connection, stream, found)
-        return None if said is None else Relation(*said)
+        return asked_place(self.relation, shared.connection, stream, shared.tables.of(stream))
 
     def _destination(self, connection: Connection) -> Destination | None:
         return self.snapshot.destinations.get(connection.destination or "")
 
-    def _override(self, connection: Connection, destination: Destination | None) -> Mapping[str, Any] | None:
+    def _override(self, connection: Connection, destination: Destination | None) -> Override:
         """Return what the options say of a destination, by its id, its name, its kind, or ``*`` for all."""
-        given = self.options.destinations
-        if not given:
-            return None
-        names = (connection.destination, destination and destination.name, destination and destination.type, "*")
-        return next((given[name] for name in names if name and name in given), None)
+        found = destination or Destination("")
+        return Override.among(self.options.destinations, connection.destination, found.name, found.type)
+
+
+def _may_share(one: tuple[Connection, Stream], other: tuple[Connection, Stream]) -> bool:
+    """Tell whether two streams may fill one table: those of two connections, where both only add."""
+    return one[0] is not other[0] and one[1].adds and other[1].adds
 
 
 def _told(stream: Stream) -> str:
     return repr(f"{stream.namespace}.{stream.name}" if stream.namespace else stream.name)
 
 
-@dataclass(slots=True)
-class _Shared:
-    """What is the same for all streams of a connection."""
-
+class _Shared(NamedTuple):
     connection: Connection
     tables: Tables
-    deps: tuple[Dep, ...]
-    spec: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-    description: str
-    #: Streams that are synced in the same manner share their metadata.
-    _made: dict[tuple[Any, ...], Mapping[str, Any]] = field(default_factory=dict)
+    common: ConnectionAssets
 
-    def metadata_of(self, stream: Stream) -> Mapping[str, Any]:
-        """Return the metadata of a stream."""
-        manner = stream[2:5]
-        found = self._made.get(manner)
-        if found is None:
-            told = {
-                "sync_mode": stream.sync_mode,
-                "cursor": ", ".join(stream.cursor),
-                "primary_key": ", ".join(stream.primary_key),
-            }
-            found = self._made[manner] = {
-                **self.metadata,
-                **{name: value for name, value in told.items() if value},
-            }
-        return found
+
+def _manner(manner: tuple[str, tuple[str, ...], tuple[str, ...]]) -> dict[str, str]:
+    """Return what is told of a stream by how it is synced."""
+    mode, cursor, key = manner
+    return {"sync_mode": mode, "cursor": ", ".join(cursor), "primary_key": ", ".join(key)}

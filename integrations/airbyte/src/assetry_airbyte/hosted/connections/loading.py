@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from assetry.plugin import Asset, Integration
 
-from assetry.plugin import Asset, Integration, UsageError
-from assetry_toolkit.errors import Unavailable
-
-from assetry_airbyte.hosted.api.responses import Connection
 from assetry_airbyte.hosted.connections.assets import RelationOf, assets_of
 from assetry_airbyte.hosted.connections.definitions import known
-from assetry_airbyte.hosted.connections.snapshot import Snapshot
 from assetry_airbyte.hosted.settings import Options
 
 
@@ -21,16 +16,4 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     `DefinitionError` for wrong options, `IntegrationError` when the API does not know what is asked of it.
     """
     options = Options.of(integration)
-    try:
-        found = known(options)
-    except (Unavailable, UsageError):
-        if options.connection_id is None or not options.destination_tables:
-            raise
-        found = by_name(options)
-    return assets_of(integration, options, found, relation)
-
-
-def by_name(options: Options) -> Snapshot:
-    """Return what is known of a connection that was never read: that it is there."""
-    id_ = options.connection_id or ""
-    return Snapshot(datetime.fromtimestamp(0, UTC), options.asks_for, (Connection(id_, id_),))
+    return assets_of(integration, options, known(options), relation)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from assetry.plugin import Relation
+from assetry_toolkit.hosted.tables import Override
 
 from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 
@@ -83,16 +84,16 @@ class Tables:
     """
 
     def __init__(
-        self, connection: Connection, destination: Destination | None, override: Mapping[str, Any] | None = None
+        self, connection: Connection, destination: Destination | None, override: Override | None = None
     ) -> None:
         self._connection = connection
-        self._override = override or {}
+        self._override = override or Override()
         self.prefix = prefix_of(connection)
-        kind = str(self._override.get("type") or (destination.type if destination else ""))
+        kind = str(self._override.given.get("type") or (destination.type if destination else ""))
         kind = kind.lower().removeprefix("destination-")
         config = destination.config if destination else {}
         self._rule: Rule | None = None if kind in FILES else RULES.get(kind, _other)(config)
-        if self._override.get("join") is False:
+        if not self._override.joins:
             self._rule = None
         #: Whether upper and lower case are the same there; where it is not known they are not.
         self.folds_case = kind in FOLDING
@@ -112,18 +113,9 @@ class Tables:
         name = self.prefix + stream.name
         table = place[2](name)
         if self._override:
-            return self._overridden(rule.database, place[1], table, {"name": name, "namespace": place[0] or ""})
+            found = Relation(rule.database, place[1], table or "")
+            return self._override.of(found, {"name": name, "namespace": place[0] or ""})
         return None if table is None else Relation(rule.database, place[1], table)
-
-    def _overridden(
-        self, database: str | None, schema: str | None, table: str | None, fill: Mapping[str, str]
-    ) -> Relation | None:
-        def part(option: str, otherwise: str | None) -> str | None:
-            given = self._override.get(option)
-            return otherwise if given is None else str(given).format(**fill) or None
-
-        found = part("table", table)
-        return None if found is None else Relation(part("database", database), part("schema", schema), found)
 
 
 # -- the alphabet of identifiers -----------------------------------------------------------------------------------

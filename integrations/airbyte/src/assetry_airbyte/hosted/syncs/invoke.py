@@ -16,9 +16,9 @@ from assetry.plugin import (
     Observed,
     RunContext,
     Skipped,
-    near_names,
 )
-from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.errors import Refused
+from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.jobs import JobRun, Token
 
 from assetry_airbyte.hosted.api.responses import Connection, Job, Stream
@@ -28,6 +28,8 @@ from assetry_airbyte.hosted.connections.naming import placed
 from assetry_airbyte.hosted.settings import Options
 from assetry_airbyte.hosted.syncs.data_versions import versions
 from assetry_airbyte.hosted.syncs.sync import Syncs, check_usable
+
+CHANGES = Changes("Airbyte", "stream", "airbyte")
 
 
 def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -79,7 +81,8 @@ class _Turn:
         found = self._placed(connection)
         missing = [asset for asset in self.invocation.assets if asset.key not in found]
         for asset in missing:
-            yield _gone(asset, connection)
+            there = [each.name for each in connection.streams]
+            yield CHANGES.gone(asset, str(asset.spec.get("stream")), connection.name, there)
         asked = [asset for asset in self.invocation.assets if asset.key in found]
         yield from self._unknown_streams(connection)
         if asked:
@@ -90,11 +93,7 @@ class _Turn:
         try:
             connection = self.service.connection(self._connection_id, lambda: self.context.cancelled)
         except Refused as error:
-            raise ServiceError(
-                f"Connection {self._connection_id} is gone, or may not be used: {error.message}",
-                status=error.status,
-                hint="Look at it in Airbyte; `assetry airbyte pull` reads the connections anew.",
-            ) from None
+            raise CHANGES.refused(self._connection_id, error) from None
         earlier = Token.read(self.context.resume)
         if earlier is None or earlier.job is None or earlier.work != connection.id:
             check_usable(connection)
@@ -116,12 +115,7 @@ class _Turn:
         known = [*self.invocation.assets, *self.invocation.also]
         ours = {(asset.spec.get("namespace"), asset.spec.get("stream")) for asset in known}
         new = [each.name for each in connection.streams if (each.namespace, each.name) not in ours]
-        if new:
-            yield Log(
-                f"{connection.name!r} has streams that assetry does not know yet: {', '.join(new[:5])}"
-                f"{' …' if len(new) > 5 else ''}. `assetry airbyte pull` adds them.",
-                "warning",
-            )
+        yield from CHANGES.unknown(connection.name, new)
 
     def _synced(self, connection: Connection, asked: list[Asset], found: Mapping[str, Stream]) -> Iterator[Event]:
         syncs = Syncs(self.service, connection, self.options.poll_interval)
@@ -262,14 +256,3 @@ def stream_of(asset: Asset, connection: Connection) -> Stream | None:
         fitting = [each for each in fitting if namespace in (None, each.namespace, placed(connection, each)[0])]
         return fitting[0] if len(fitting) == 1 else None
     return None
-
-
-def _gone(asset: Asset, connection: Connection) -> Failed:
-    name = str(asset.spec.get("stream"))
-    near = near_names(name, [each.name for each in connection.streams])
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    return Failed(
-        asset.key,
-        f"Stream {name!r} is not in connection {connection.name!r} any more.{meant}",
-        hint="Select it again in Airbyte, or read the connections anew with `assetry airbyte pull`.",
-    )

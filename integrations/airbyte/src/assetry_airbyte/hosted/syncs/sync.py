@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from assetry.plugin import Level
 from assetry_toolkit.errors import Refused, ServiceError
-from assetry_toolkit.polling import JobId, Look, Poller, Turn, one_by_one
+from assetry_toolkit.polling import JobId, Look, Poller, Turn, at_once, one_by_one
 
 from assetry_airbyte.hosted.api.responses import ENDED, UNSEEN, WAITING, Connection, Job
 from assetry_airbyte.hosted.api.service import Service
@@ -70,16 +70,12 @@ class Syncs:
 
     def _turn(self, wanted: Sequence[JobId]) -> Turn[Job]:
         """Ask for jobs with one request where the workspace's newest are enough."""
-        if len(wanted) < 2 or self._workspace is None:
+        workspace = self._workspace
+        if workspace is None:
             return one_by_one(wanted, self._service.job)
-        try:
-            listed = {job.id: Look(job) for job in self._service.workspace_jobs(self._workspace)}
-        except Refused:
-            listed = {}  # a role that may see single jobs only
-        except ServiceError as error:
-            return Turn(dict.fromkeys(wanted, Look[Job](None, error)))
-        rest = one_by_one([id_ for id_ in wanted if id_ not in listed], self._service.job)
-        return Turn({**listed, **rest.looks}, 1 + rest.requests)
+        return at_once(
+            wanted, lambda: {job.id: job for job in self._service.workspace_jobs(workspace)}, self._service.job
+        )
 
 
 def check_usable(connection: Connection) -> None:

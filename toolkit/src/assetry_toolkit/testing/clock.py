@@ -1,4 +1,4 @@
-"""For the tests of integrations: a clock that only moves while something waits."""
+"""A clock that only moves while something waits."""
 
 from __future__ import annotations
 

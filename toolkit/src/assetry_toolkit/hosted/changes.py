@@ -1,0 +1,48 @@
+"""What has changed in a connection since it was read: it is gone, tables of it are, or it has new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from assetry.plugin import Asset, AssetryError, Event, Failed, JobOverError, Log, near_names
+
+from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.jobs import GONE
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How changes of a service's connections are told; `noun` is its word for a table, `tool` the command that pulls.
+
+    >>> [each.message for each in Changes("Mill", "table", "mill").unknown("crm", ["users"])]
+    ["'crm' has tables that assetry does not know yet: users. `assetry mill pull` adds them."]
+    """
+
+    service: str
+    noun: str
+    tool: str
+
+    def refused(self, connection: str, error: Refused) -> AssetryError:
+        """Return the error for a connection that is not given to us; of one that is gone no job can be under way."""
+        hint = f"Look at it in {self.service}; `assetry {self.tool} pull` reads the connections anew."
+        if error.status in GONE:
+            return JobOverError(f"Connection {connection} is gone: {error.message}", hint=hint)
+        return ServiceError(f"Connection {connection} may not be used: {error.message}", status=error.status, hint=hint)
+
+    def gone(self, asset: Asset, name: str, connection: str, there: Iterable[str]) -> Failed:
+        """Return the event for an asset whose table, called `name`, the connection has no more."""
+        near = near_names(name, list(there))
+        return Failed(
+            asset.key,
+            f"{self.noun.capitalize()} {name!r} is not synced by connection {connection!r} any more."
+            f"{f' Did you mean {near[0]!r}?' if near else ''}",
+            hint=f"Enable it in {self.service}, or read the connections anew with `assetry {self.tool} pull`.",
+        )
+
+    def unknown(self, connection: str, new: Sequence[str]) -> Iterable[Event]:
+        """Yield a warning of tables that came to the connection, if there are any."""
+        if new:
+            listed = f"{', '.join(new[:5])}{' …' if len(new) > 5 else ''}"
+            told = f"{connection!r} has {self.noun}s that assetry does not know yet: {listed}."
+            yield Log(f"{told} `assetry {self.tool} pull` adds them.", "warning")

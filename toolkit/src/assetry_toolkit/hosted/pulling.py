@@ -1,0 +1,70 @@
+"""``assetry <tool> pull``: read anew what integrations of a kind have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from assetry.plugin import CommandContext, Commands, Integration, UsageError, near_names
+
+#: What was read of one integration, as JSON.
+Found = Mapping[str, Any]
+
+
+def add_pull(
+    commands: Commands,
+    kind: str,
+    help: str,
+    pulled: Callable[[Integration], Found],
+    lines: Callable[[Found], Iterable[str]],
+) -> None:
+    """Add the command; it has the name of the `kind`, and `help` is what people are told of its group.
+
+    `pulled` reads one integration and returns what to tell of it, as JSON; `lines` are the same as text.
+
+    >>> add_pull(commands := Commands(), "mill", "Look at the mill.", dict, list)
+    >>> [each.name for group in commands.groups for each in group.commands], commands.problems
+    (['pull'], [])
+    """
+
+    def pull(context: CommandContext, integrations: list[str]) -> None:
+        """Read anew what there is to sync, of all integrations or of those named.
+
+        :param integrations: names of integrations, as in assetry.toml
+        """
+        found = [pulled(each) for each in wanted(context.project.integrations, integrations, kind)]
+        if context.text:
+            context.say("\n".join(line for each in found for line in lines(each)))
+        else:
+            context.emit({"integrations": found}, rows="integrations")
+
+    commands.group(kind, help).command("pull")(pull)
+
+
+def wanted(integrations: Iterable[Integration], names: Sequence[str], kind: str) -> list[Integration]:
+    """Return the integrations of a kind that are named, or all of them; raise `UsageError` when there are none.
+
+    >>> [each.name for each in wanted([Integration("shop", "mill", {})], [], "mill")]
+    ['shop']
+    """
+    known = {each.name: each for each in integrations if each.kind == kind}
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"There is no {kind} integration {name!r}.", near=near_names(name, known), hint="See assetry.toml."
+            )
+    if not known:
+        raise UsageError(
+            f"No integration of this project is of kind {kind!r}.",
+            hint=f'Add one to assetry.toml: [integrations.NAME], kind = "{kind}", connection_id = "…".',
+        )
+    return [known[name] for name in names or known]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    >>> counted(1, "table"), counted(1200, "table")
+    ('1 table', '1,200 tables')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

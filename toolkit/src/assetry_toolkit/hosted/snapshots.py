@@ -1,0 +1,121 @@
+"""The snapshot: what was read of a service's connections, in one file beside the project's records.
+
+It is all that is needed to define the assets, so that a project loads in milliseconds, without a network, and the
+same for everybody who has the file. It holds names and places, never a secret. ``assetry <tool> pull`` makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from assetry_toolkit.files import write_whole
+from assetry_toolkit.hosted.answers import moment
+
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[C, D]):
+    """What was read: when (UTC), what was asked for, the connections, and their destinations by id."""
+
+    at: datetime
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    connections: tuple[C, ...] = ()
+    destinations: Mapping[str, D] = field(default_factory=dict)
+
+    @property
+    def imagined(self) -> bool:
+        """Tell whether nothing was read yet: there is only what the options say."""
+        return self.at.timestamp() == 0
+
+    def answers(self, asked: Mapping[str, Any]) -> bool:
+        """Tell whether this was read for the same options."""
+        return dict(self.asked) == dict(asked)
+
+
+def imagined(asked: Mapping[str, Any], *connections: C) -> Snapshot[C, Any]:
+    """Return what is known of connections that were never read: that they are there.
+
+    >>> imagined({}, "c").imagined
+    True
+    """
+    return Snapshot(datetime.fromtimestamp(0, UTC), asked, connections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFile(Generic[C, D]):
+    """How a service's snapshots are written: connections and destinations as JSON objects, and back.
+
+    A file of another `version` is not read. Of connections a file has one to a line, so that differences are readable
+    where it is under version control.
+    """
+
+    version: int
+    connection: Callable[[dict[str, Any]], C]
+    connection_json: Callable[[C], Mapping[str, Any]]
+    destination: Callable[[dict[str, Any]], tuple[str, D]]
+    destination_json: Callable[[D], Mapping[str, Any]]
+
+    def read(self, path: Path) -> Snapshot[C, D] | None:
+        """Return the snapshot in a file; None when there is none, or none that can be understood: it is made anew."""
+        try:
+            given = json.loads(path.read_bytes())
+            if given["version"] != self.version:
+                return None
+            return Snapshot(
+                at=moment(given["at"]) or datetime.fromtimestamp(0, UTC),
+                asked=given["asked"],
+                connections=tuple(map(self.connection, given["connections"])),
+                destinations=dict(map(self.destination, given["destinations"])),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def known(self, path: Path, asked: Mapping[str, Any]) -> Snapshot[C, D] | None:
+        """Return the snapshot in a file if it was read for the same options."""
+        found = self.read(path)
+        return found if found is not None and found.answers(asked) else None
+
+    def write(self, path: Path, snapshot: Snapshot[C, D]) -> None:
+        """Write a snapshot; readers see the old one or the new one, never a part."""
+        head = {
+            "version": self.version,
+            "at": snapshot.at.isoformat(timespec="seconds"),
+            "asked": dict(snapshot.asked),
+            "destinations": [self.destination_json(each) for each in snapshot.destinations.values()],
+        }
+        rows = ",\n".join(json.dumps(self.connection_json(each), ensure_ascii=False) for each in snapshot.connections)
+        write_whole(path, f'{json.dumps(head, ensure_ascii=False)[:-1]}, "connections": [\n{rows}\n]}}\n')
+
+
+def read_when(at: Any, now: datetime, command: str) -> str:
+    """Return how old a definition is, for people; `command` reads it anew.
+
+    >>> read_when("2026-01-01T00:00:00+00:00", datetime(2026, 1, 3, 1, tzinfo=UTC), "assetry mill pull")
+    '2 days ago; `assetry mill pull` reads it anew'
+    >>> read_when(None, datetime.now(UTC), "assetry mill pull")
+    'never: `assetry mill pull` reads it'
+    """
+    then = at if isinstance(at, datetime) else moment(at)
+    if then is None:
+        return f"never: `{command}` reads it"
+    return f"{age((now - then).total_seconds())}; `{command}` reads it anew"
+
+
+def age(seconds: float) -> str:
+    """Return a length of time until now, in its largest unit.
+
+    >>> age(30), age(60), age(7300)
+    ('just now', '1 minute ago', '2 hours ago')
+    """
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count >= 1:
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"

@@ -1,0 +1,406 @@
+"""Syncs that have no id: asked for at most once, found again after a crash, followed until their result is known.
+
+A service that starts work without saying which is told apart by how things stood before (`SyncToken.before`): that is
+noted durably, then the sync is asked for, then that it was. Whatever happens in between, what has changed since tells
+whether it was started. What is the service's own stands in a subclass of `SyncRun`.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from assetry.plugin import (
+    AssetKey,
+    AssetryError,
+    Event,
+    Handle,
+    JobOverError,
+    Level,
+    Log,
+    RunContext,
+    RunError,
+    Started,
+)
+
+from assetry_toolkit.clock import Clock
+from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.patience import Patience
+from assetry_toolkit.polling import LOST, Look
+from assetry_toolkit.retries import pause_after
+from assetry_toolkit.work import JobOptions
+
+#: Seconds for which a sync is looked for that may or may not have been started: after a request without an answer, and
+#: when an earlier run had noted its intent.
+SEARCH, SEARCH_EARLIER = 90.0, 10.0
+#: How often a start is tried that got lost on the way, or was in the way of another one.
+STARTS = 3
+
+
+class Standing(Protocol):
+    """How a connection stands at a moment."""
+
+    @property
+    def name(self) -> str:
+        """Return what people call the connection."""
+
+    @property
+    def state(self) -> str:
+        """Return the service's own word for how it stands; it is shown."""
+
+    @property
+    def syncing(self) -> bool:
+        """Tell whether a sync is under way; a state that is new to us counts as one."""
+
+
+S = TypeVar("S", bound=Standing)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncToken:
+    """What a `Handle` keeps: the intent to sync a connection, then the same once it was `asked` for.
+
+    `before` is JSON: how things stood before. `ours` says that it was us who asked.
+
+    >>> token = SyncToken("c", None, asked=True)
+    >>> SyncToken.read(token.text()) == token
+    True
+    """
+
+    connection: str
+    before: Any
+    asked: bool = False
+    ours: bool = True
+
+    def text(self) -> str:
+        """Return the token as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str | None) -> SyncToken | None:
+        """Return what `text` wrote; None when it is not one of ours."""
+        try:
+            given = json.loads(text or "")
+            return cls(str(given["connection"]), given["before"], given["asked"] is True, given["ours"] is True)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending(Generic[S]):
+    """How a sync came out: ``succeeded``, ``failed``, ``deferred`` or ``skipped``, and why.
+
+    `standing` is the connection as it was seen last; `joined` says that it was not us who asked for the sync. `over`
+    says that there is no such sync any more, and no result of it: it was cancelled, or got lost.
+    """
+
+    outcome: Literal["succeeded", "failed", "deferred", "skipped"]
+    standing: S
+    why: str = ""
+    joined: bool = False
+    over: bool = False
+
+
+class Follower(Protocol[S]):
+    """What each look at a sync means, with those before it; `why` is what there is to tell after the last one."""
+
+    why: str
+
+    def take(self, now: S) -> Ending[S] | Literal["ask"] | None:
+        """Return the ending, ``ask`` when the sync has to be asked for again, None while it goes on."""
+
+
+class SyncRun(ABC, Generic[S]):
+    """The sync of one connection, brought about once.
+
+    `late` says that a sync which is under way already has begun before our inputs were done; `joins` that one can be
+    joined at all, which is not so where something else is asked for than such a sync does.
+    """
+
+    #: What people call the service, and the page that shows the connection.
+    service_name: str
+    page: str | None = None
+
+    def __init__(
+        self,
+        connection: str,
+        context: RunContext,
+        options: JobOptions,
+        clock: Clock,
+        *,
+        late: bool = False,
+        joins: bool = True,
+    ) -> None:
+        self.connection = connection
+        self.clock = clock
+        self._context = context
+        self._options = options
+        self._attach = options.attach or ("wait_then_start" if late else "accept")
+        self._joins = joins
+        self._waiting: list[AssetKey] = []
+        self._told: set[str] = set()
+        self._token: SyncToken | None = None
+
+    # -- what the service says of itself -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def look(self, called_off: Callable[[], bool]) -> S:
+        """Return how the connection stands, asking again while that may help."""
+
+    @abstractmethod
+    def watch(self, called_off: Callable[[], bool]) -> Generator[Look[S], None, None]:
+        """Yield how it stands, again and again; see `assetry_toolkit.polling.Poller`."""
+
+    @abstractmethod
+    def mark(self, standing: S) -> Any:
+        """Return, as JSON, what a sync that ends later is told apart by."""
+
+    @abstractmethod
+    def since(self, before: Any, standing: S) -> Literal["nothing", "failed", "something"]:
+        """Return what has become of syncs that were asked for when `before` was the mark."""
+
+    @abstractmethod
+    def post(self) -> None:
+        """Ask for the sync; ask once: what an error has left behind is found out here."""
+
+    @abstractmethod
+    def post_again(self) -> None:
+        """Ask for it again, where a `Follower` says so."""
+
+    @abstractmethod
+    def refused(self, error: Refused) -> AssetryError:
+        """Return the error for a request that was refused: a `JobOverError` where the connection is gone."""
+
+    @abstractmethod
+    def follower(self, token: SyncToken, before: S | None) -> Follower[S]:
+        """Return what judges the looks; `before` is the connection when the sync was asked for, if that is known."""
+
+    @abstractmethod
+    def check(self, standing: S) -> Generator[Event, None, Ending[S] | None]:
+        """Raise `ServiceError` for a connection that cannot be synced; return an ending where it is to be skipped."""
+
+    @abstractmethod
+    def prepare(self, standing: S) -> Iterable[Event]:
+        """Change what has to be changed before the sync is asked for."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Put back what was changed."""
+
+    @abstractmethod
+    def news(self, standing: S) -> str | None:
+        """Return what to tell of how it stands, if anything."""
+
+    # -- the whole of it -----------------------------------------------------------------------------------------------
+
+    def run(self, resume: str | None, started: Iterable[AssetKey]) -> Generator[Event, None, Ending[S] | None]:
+        """Ask for the sync or find it, follow it, and return how it came out; None when the run was cancelled before.
+
+        `resume` is the token of an earlier run, or None; `started` are the assets that start with the sync. A sync that
+        was asked for goes on when the run is cancelled. Raises `ServiceError` when it is not known what became of it,
+        `RunError` when it was left running, and `JobOverError` when the sync of an earlier run is over without a
+        result, or its connection gone: the run then asks for another one.
+        """
+        self._waiting = [*started]
+        try:
+            ending = yield from self._story(SyncToken.read(resume))
+        except _CalledOff:
+            if self._token is not None and self._token.asked and self._token.ours:
+                raise RunError(
+                    f"The sync of connection {self.connection} goes on in {self.service_name}, which cannot stop one.",
+                    hint="`assetry retry` takes it up again.",
+                ) from None
+            return None
+        self.finish()
+        yield from map(Started, self._waiting if ending.outcome == "succeeded" else ())
+        return ending
+
+    def _story(self, resume: SyncToken | None) -> Generator[Event, None, Ending[S]]:
+        if resume is not None and resume.connection == self.connection:
+            ending = yield from self._taken_up(resume)
+            if ending is not None:
+                return ending
+        standing = yield from self._free()
+        if isinstance(standing, Ending):
+            return standing
+        before = self.mark(standing)
+        if standing.syncing:
+            token = yield from self._noted(SyncToken(self.connection, before, asked=True, ours=False))
+            yield Log(f"A sync of {standing.name!r} is under way already; it is joined.")
+            return (yield from self._follow(token, None))
+        yield from self.prepare(standing)
+        token = yield from self._noted(SyncToken(self.connection, before))
+        token = yield from self._ask(token)
+        return (yield from self._follow(token, standing))
+
+    def _noted(self, token: SyncToken) -> Generator[Event, None, SyncToken]:
+        self._token = token
+        yield Handle(token.text(), self.page)
+        return token
+
+    def _off(self) -> bool:
+        return self._context.cancelled
+
+    def _wait(self, seconds: float) -> None:
+        if not self.clock.sleep(seconds, self._off):
+            raise _CalledOff
+
+    def _look(self) -> S:
+        if self._off():
+            raise _CalledOff
+        try:
+            return self.look(self._off)
+        except Refused as error:
+            raise self.refused(error) from None
+
+    # -- beginning -----------------------------------------------------------------------------------------------------
+
+    def _taken_up(self, token: SyncToken) -> Generator[Event, None, Ending[S] | None]:
+        """Follow the sync of an earlier run; None when there was none, or it failed, so that another one is due."""
+        self._token = token
+        if not token.asked and not (yield from self._search(token, SEARCH_EARLIER)):
+            return None
+        standing = self._look()
+        told = f"The sync of {standing.name!r} that an earlier run asked for"
+        if self.since(token.before, standing) == "failed":
+            yield Log(f"{told} has failed; another one is started.")
+            return None
+        yield Log(f"{told} is taken up.")
+        token = yield from self._noted(SyncToken(self.connection, token.before, asked=True, ours=token.ours))
+        ending = yield from self._follow(token, None)
+        if ending.over:
+            raise JobOverError(f"{told} is over: {ending.why}.")
+        return ending
+
+    def _free(self) -> Generator[Event, None, S | Ending[S]]:
+        """Return how the connection stands when a sync can be asked for, or is to be joined."""
+        while True:
+            standing = self._look()
+            stopped = yield from self.check(standing)
+            if stopped is not None:
+                return stopped
+            if not standing.syncing or (self._attach == "accept" and self._joins):
+                return standing
+            if self._attach == "refuse":
+                raise ServiceError(
+                    f"A sync of {standing.name!r} is under way already.",
+                    hint='attach = "accept" joins it, attach = "wait_then_start" waits for its end.',
+                )
+            yield from self._say(f"A sync of {standing.name!r} is under way already; waiting for its end.")
+            yield from self._wait_for_end(standing)
+
+    def _ask(self, token: SyncToken) -> Generator[Event, None, SyncToken]:
+        """Ask for the sync; whatever becomes of the answer, never blindly for a second one."""
+        lost = 0
+        while True:
+            if self._off():
+                raise _CalledOff
+            try:
+                self.post()
+                break
+            except Refused as error:
+                if error.status != 409 or lost >= STARTS:
+                    raise self.refused(error) from None
+                lost += 1
+                yield from self._say(f"{self.service_name} would not start the sync yet: {error.message}", "warning")
+                yield from self._wait_for_end(self._look())
+                self._wait(pause_after(error, lost, self.clock))
+            except (Unavailable, WrongAddress) as error:
+                lost += 1
+                if isinstance(error, Unavailable) and error.executed is False:
+                    if lost >= STARTS:
+                        raise
+                    self._wait(pause_after(error, lost, self.clock))
+                    continue
+                told = f"It is unclear whether the sync was started: {error.message} Looking for it."
+                yield Log(told, "warning")
+                if (yield from self._search(token, SEARCH)):
+                    break
+                if lost >= STARTS:
+                    raise
+        return (yield from self._noted(SyncToken(self.connection, token.before, asked=True)))
+
+    def _search(self, token: SyncToken, seconds: float) -> Generator[Event, None, bool]:
+        """Tell whether a sync has begun since the token was noted, looking for a while."""
+        until = self.clock.monotonic() + seconds
+        with closing(self.watch(self._off)) as looks:
+            for look in looks:
+                if look.job is not None:
+                    if self.since(token.before, look.job) != "nothing":
+                        return True
+                elif isinstance(look.error, Refused):
+                    raise self.refused(look.error)
+                elif isinstance(look.error, AuthError):
+                    raise look.error
+                if self.clock.monotonic() >= until:
+                    yield from self._say("No sync has begun.")
+                    return False
+        raise _CalledOff
+
+    # -- following -----------------------------------------------------------------------------------------------------
+
+    def _wait_for_end(self, standing: S) -> Generator[Event, None, None]:
+        """Wait for the end of what is under way, whatever it is."""
+        for now in self._looks(standing.name):
+            yield from self._tell(now)
+            if not isinstance(now, ServiceError) and not now.syncing:
+                return
+
+    def _follow(self, token: SyncToken, before: S | None) -> Generator[Event, None, Ending[S]]:
+        """Look until the result is known."""
+        follower = self.follower(token, before)
+        for now in self._looks(self.connection):
+            yield from self._tell(now)
+            if isinstance(now, ServiceError):
+                continue
+            if now.syncing:
+                yield from map(Started, self._waiting)
+                self._waiting = []
+            decided = follower.take(now)
+            if isinstance(decided, Ending):
+                return decided
+            if follower.why:
+                yield from self._say(follower.why, "warning")
+            if decided == "ask":
+                with suppress(Unavailable):  # the next look tells
+                    self.post_again()
+        raise _CalledOff
+
+    def _looks(self, name: str) -> Generator[S | ServiceError, None, None]:
+        """Yield how the connection stands, or what came in place of an answer; raise when it is hopeless."""
+        patience = Patience(self._options, self.clock.monotonic)
+        lost = 0
+        with closing(self.watch(self._off)) as looks:
+            for look in looks:
+                if look.job is not None:
+                    lost = 0
+                    yield look.job
+                    patience.heard(f"The sync of {name}", look.job.state, waiting=not look.job.syncing)
+                elif isinstance(look.error, Refused):
+                    lost += 1
+                    if lost > len(LOST):
+                        raise self.refused(look.error)
+                elif look.error is not None:
+                    yield look.error
+                    patience.unheard(f"the sync of {name}", look.error)
+        raise _CalledOff
+
+    def _tell(self, now: S | ServiceError) -> Iterable[Event]:
+        if isinstance(now, ServiceError):
+            yield from self._say(f"Looking at connection {self.connection}: {now.message}", "warning")
+        elif (news := self.news(now)) is not None:
+            yield from self._say(news)
+
+    def _say(self, message: str, level: Level = "info") -> Iterable[Event]:
+        """Say something once."""
+        if message not in self._told:
+            self._told.add(message)
+            yield Log(message, level)
+
+
+class _CalledOff(Exception):
+    """The run was cancelled."""

@@ -1,0 +1,155 @@
+"""Destination tables: which one is meant by a name, what a user knows better of them, and that none is filled twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from assetry.plugin import AssetKey, DefinitionError, Relation, near_names
+
+from assetry_toolkit.hosted.keys import key_part
+
+T = TypeVar("T")
+
+
+def find_tables(
+    wanted: Iterable[str], find: Callable[[str], tuple[Hashable, T]], integration: str
+) -> list[tuple[AssetKey, T]]:
+    """Return what `find` finds under each name that ``destination_tables`` has, with the key that it gets.
+
+    The key is the integration's name and the name as it is written: ``crm.orders`` is ``<integration>/crm/orders``.
+    `find` returns what the table is, and whatever belongs to it. Raises `DefinitionError` where two are one table.
+
+    >>> [str(key) for key, _ in find_tables(["crm.orders"], lambda name: (name, None), "shop")]
+    ['shop/crm/orders']
+    """
+    taken: dict[Hashable, str] = {}
+    found = []
+    for name in wanted:
+        where, thing = find(name)
+        if taken.setdefault(where, name) != name:
+            raise DefinitionError(
+                f"destination_tables names one table twice: {taken[where]!r} and {name!r}.",
+                where=f"integration {integration!r}",
+                hint="Leave one of them out.",
+            )
+        found.append((AssetKey([key_part(integration), *map(key_part, name.split("."))]), thing))
+    return found
+
+
+def find_table(wanted: str, named: Sequence[tuple[T, Sequence[str]]], of: str, integration: str, tool: str) -> T:
+    """Return the one thing that has a name, in its exact case, else in any.
+
+    `named` are things with the names that each may be asked for by: the usual one first, the fullest last. `of` says
+    whose they are, `tool` is the command that pulls. Raises `DefinitionError` when there is none, or several.
+
+    >>> find_table("Orders", [(1, ["orders", "crm.orders"]), (2, ["users"])], "connection 'c'", "shop", "mill")
+    1
+    """
+    for same in (str.__str__, str.casefold):
+        fitting = [pair for pair in named if same(wanted) in {same(name) for name in pair[1]}]
+        if len(fitting) == 1:
+            return fitting[0][0]
+        if fitting:
+            raise DefinitionError(
+                f"destination_tables: {wanted!r} fits several tables.",
+                where=f"integration {integration!r}",
+                near=sorted(names[-1] for _, names in fitting)[:3],
+                hint="Write the schema too.",
+            )
+    known = [name for _, names in named for name in names[:1]]
+    raise DefinitionError(
+        f"destination_tables: {wanted!r} is not a table of {of}.",
+        where=f"integration {integration!r}",
+        near=near_names(wanted, [name for _, names in named for name in names]),
+        hint=f"Its tables: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}. "
+        f"`assetry {tool} pull` reads them anew.",
+    )
+
+
+class Override:
+    """What a user knows better of a destination: ``database``, ``schema``, ``table``, or ``join = false``.
+
+    In ``schema`` and ``table`` stand names in braces, such as ``{name}``.
+
+    >>> lake = Override({"database": "lake", "table": "shop_{name}"})
+    >>> lake.of(Relation("raw", "crm", "users"), {"name": "users"})
+    Relation(database='lake', schema='crm', identifier='shop_users')
+    """
+
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        self.given = given or {}
+
+    def __bool__(self) -> bool:
+        return bool(self.given)
+
+    @classmethod
+    def among(cls, given: Mapping[str, Mapping[str, Any]], *names: str | None) -> Override:
+        """Return what stands under the first of some names, or under ``*``; nothing when there is none."""
+        return cls(next((given[name] for name in (*names, "*") if name and name in given), None)) if given else cls()
+
+    @property
+    def joins(self) -> bool:
+        """Tell whether tables of the destination are to be joined at all."""
+        return self.given.get("join") is not False
+
+    def of(self, relation: Relation, fill: Mapping[str, str]) -> Relation | None:
+        """Return the table in place of the one that the rules found, whose identifier may be empty; None for none."""
+
+        def part(option: str, otherwise: str | None) -> str | None:
+            given = self.given.get(option)
+            return otherwise if given is None else str(given).format(**fill) or None
+
+        found = part("table", relation.identifier)
+        if not found or not self.joins:
+            return None
+        return Relation(part("database", relation.database), part("schema", relation.schema), found)
+
+
+def asked_place(
+    relation: Callable[[Any, Any, Relation | None], Any] | None, connection: Any, table: Any, found: Relation | None
+) -> Relation | None:
+    """Return the place that a user's function says a table has, as a tuple or None; `found`, by the rules, without one.
+
+    >>> asked_place(lambda connection, table, found: ("lake", "raw", table), "crm", "users", None)
+    Relation(database='lake', schema='raw', identifier='users')
+    """
+    if relation is None:
+        return found
+    said = relation(connection, table, found)
+    return None if said is None else Relation(*said)
+
+
+class TakenTables(Generic[T]):
+    """Which tables of each destination are filled, and by what; there may be very many.
+
+    >>> taken = TakenTables[str]()
+    >>> taken.take("lake", ["a", "b"], ["one", "two"]), taken.take("lake", ["b"], ["three"])
+    (None, ('b', 'two', 'three'))
+    """
+
+    def __init__(self, may_share: Callable[[T, T], bool] = lambda _one, _other: False) -> None:
+        self._taken: dict[str, dict[Any, T]] = {}
+        self._may_share = may_share
+
+    def take(
+        self, destination: str, places: Sequence[Any], owners: Sequence[T], *, folds_case: bool = False
+    ) -> tuple[Any, T, T] | None:
+        """Note what fills each place; return the first place that another one fills already, and both.
+
+        A place of None is not known. `owners` that `may_share` a place are no trouble. Where a destination `folds_case`
+        places are relations, and the same whose letters differ by case only.
+        """
+        if folds_case:
+            places = [place and place.folded for place in places]
+        taken = self._taken.setdefault(destination, {})
+        # Nearly always all of them are new.
+        if taken.keys().isdisjoint(places) and len({None, *places}) == len(places) + 1:
+            taken.update(zip(places, owners, strict=True))
+            return None
+        for place, owner in zip(places, owners, strict=True):
+            if place is not None:
+                first = taken.setdefault(place, owner)
+                if first is not owner and not self._may_share(first, owner):
+                    return place, first, owner
+        return None

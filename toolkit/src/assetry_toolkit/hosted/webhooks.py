@@ -1,0 +1,56 @@
+"""Webhooks: those that are signed by who sends them, each taken once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+#: So many events are remembered.
+REMEMBERED = 10_000
+
+E = TypeVar("E", bound=Hashable)
+
+
+def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
+    """Tell whether a signature is right: the hex HMAC-SHA256 of the very bytes that came, in any case.
+
+    >>> import hashlib, hmac
+    >>> signature = hmac.new(b"s3cret", b"{}", hashlib.sha256).hexdigest()
+    >>> is_signed(b"{}", signature.upper(), "s3cret"), is_signed(b"{ }", signature, "s3cret")
+    (True, False)
+    """
+    right = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return bool(secret) and hmac.compare_digest(right.encode(), (signature or "").strip().lower().encode())
+
+
+class SignedInbox(Generic[E]):
+    """Takes webhooks; `read` makes an event of a body, or None of what means nothing to us. Safe for several threads.
+
+    >>> SignedInbox("s3cret", lambda body: body).take(b"{}", "00")
+    (401, None)
+    """
+
+    def __init__(self, secret: str, read: Callable[[bytes], E | None]) -> None:
+        self._secret = secret
+        self._read = read
+        self._seen: dict[E, None] = {}
+        self._lock = threading.Lock()
+
+    def take(self, body: bytes, signature: str | None) -> tuple[int, E | None]:
+        """Return the HTTP status to answer with, and the event when it is new.
+
+        The answer is 200 also to what means nothing to us: senders repeat what is answered otherwise, and give up.
+        """
+        if not is_signed(body, signature, self._secret):
+            return 401, None
+        event = self._read(body)
+        with self._lock:
+            if event is None or event in self._seen:
+                return 200, None
+            self._seen[event] = None
+            while len(self._seen) > REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+        return 200, event
