@@ -10,6 +10,7 @@ from tests.bench import (
     bench_cli,
     bench_connector,
     bench_dbt,
+    bench_fivetran,
     bench_import,
     bench_manifest,
     bench_plan,
@@ -34,6 +35,7 @@ def main() -> None:
         bench_start,
         bench_status,
         bench_airbyte,
+        bench_fivetran,
         bench_connector,
         bench_dbt,
     ):

@@ -323,7 +323,7 @@ def test_httpx_is_loaded_by_the_first_request_and_hook_modules_load_of_the_toolk
     modules = sorted(path.stem for path in Path("toolkit/src/assetry_toolkit").glob("[a-z]*.py"))
     code = (
         "import importlib, sys\n"
-        "import assetry_airbyte.plugin, assetry_dbt.plugin\n"
+        "import assetry_airbyte.plugin, assetry_dbt.plugin, assetry_fivetran.plugin\n"
         "print(*sorted(name for name in sys.modules if name.startswith('assetry_toolkit')))\n"
         f"for name in {modules!r}: importlib.import_module('assetry_toolkit.' + name)\n"
         "print('httpx' in sys.modules)"

@@ -8,7 +8,7 @@ from assetry.errors import near_names
 
 #: By hook, the kinds and schemes that packages answer.
 PACKAGES: Mapping[str, Mapping[str, str]] = {
-    "assetry_load_assets": {"dbt": "assetry-dbt", "airbyte": "assetry-airbyte"},
+    "assetry_load_assets": {"dbt": "assetry-dbt", "airbyte": "assetry-airbyte", "fivetran": "assetry-fivetran"},
     "assetry_open_io": {
         "duckdb": "assetry-duckdb",
         "postgresql": "assetry-postgres",

@@ -1,0 +1,1 @@
+"""Definitions: connections as they were read, and the assets that they are."""

@@ -1,0 +1,155 @@
+"""Reading definitions from the API: connections, their tables, and where their destinations put them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from assetry.plugin import IntegrationError, near_names, read_secret
+from assetry_toolkit.errors import Refused, Unavailable
+from assetry_toolkit.hosted import fetching
+from assetry_toolkit.hosted.answers import text
+from assetry_toolkit.hosted.fetching import Reading, together
+from assetry_toolkit.hosted.keys import fits
+
+from assetry_fivetran.api.responses import Connection, Destination, Table, read_connection
+from assetry_fivetran.api.service import Service, service_for
+from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
+from assetry_fivetran.settings import Options
+
+#: Why a connection has no tables.
+NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
+
+
+def known(options: Options) -> Snapshot:
+    """Return what is known of the connections; see `assetry_toolkit.hosted.fetching.known`."""
+    return fetching.known(SNAPSHOTS, options, pull, lambda id_: Connection(id_, id_))
+
+
+def pull(options: Options, attempts: int | None = None) -> Snapshot:
+    """Read everything anew, keep it as the snapshot and return it; `attempts` limits how often a look is repeated.
+
+    A connection that is gone, or cannot be read, stays as it was, with the reason; it never hides the others. Raises
+    `IntegrationError` when the API cannot be reached or refuses us; the snapshot stays as it was, then.
+    """
+
+    def read(before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
+        with service_for(options, read_secret) as service:
+            service.http.attempts = attempts or service.http.attempts
+            reader = _Reader(service, options, before)
+            connections = reader.connections()
+            destinations = reader.destinations(connections)
+        return (_with_destination(each, destinations) for each in connections), destinations
+
+    return fetching.read_anew(SNAPSHOTS, options, read)
+
+
+def _with_destination(connection: Connection, destinations: Mapping[str, Destination]) -> Connection:
+    """Return a connection, marked where its group has no destination that data could go to."""
+    found = destinations.get(connection.group or "")
+    if connection.group is None or connection.status != "connected" or (found and not found.incomplete):
+        return connection
+    if found is not None and found.service:
+        return replace(connection, status="incomplete", reason="the destination's set-up is not finished")
+    if found is not None:
+        return replace(connection, status="incomplete", reason=f"its group {connection.group} has no destination")
+    return connection
+
+
+class _Reader:
+    """One reading of all that the options ask for."""
+
+    def __init__(self, service: Service, options: Options, before: Snapshot | None) -> None:
+        self._service = service
+        self._options = options
+        earlier = before.connections if before is not None else ()
+        self._reading = Reading(earlier, lambda id_, why: Connection(id_, id_, status="deleted", reason=why))
+        self._places = before.destinations if before is not None else {}
+
+    def connections(self) -> list[Connection]:
+        """Return the connections; those that were there before and are no more are marked."""
+        options = self._options
+        ids = (options.connection_id,) if options.connection_id is not None else options.ids
+        if ids:
+            found = self._reading.named(ids, self._asked_for, self._no_such)
+            return [each for each in found if self._fits(each.name, each.service) or each.status == "deleted"]
+        listed = self._service.connections(options.group_id)
+        wanted = [each for each in listed if self._fits_listed(each)]
+        if listed and not wanted:
+            raise self._nothing_fits([text(each.get("schema")) or "" for each in listed])
+        return self._reading.listed(
+            [(id_, each) for each in wanted if (id_ := text(each.get("id"))) is not None],
+            self._with_tables,
+            lambda given, error: replace(read_connection(given), note=f"Its tables could not be read: {error.message}"),
+        )
+
+    def destinations(self, connections: Iterable[Connection]) -> dict[str, Destination]:
+        """Return the destinations of the connections, by group; one without a service is one that is not there."""
+        groups = list(dict.fromkeys(each.group for each in connections if each.group is not None and each.usable))
+        listed: dict[str, Destination] = {}
+        if len(groups) > 1:
+            try:
+                listed = self._service.destinations()
+            except Refused:
+                pass  # a key that may see single ones only
+            else:
+                return {group: listed.get(group, Destination(group, incomplete=True)) for group in groups}
+        return {each.group: each for each in together(self._destination, groups)}
+
+    def _destination(self, group: str) -> Destination:
+        try:
+            return replace(self._service.destination(group), group=group)
+        except Refused as error:
+            if error.status == 404:
+                return Destination(group, incomplete=True)
+        except Unavailable:
+            pass
+        # Without it the tables' database is unknown; everything else works.
+        return self._places.get(group) or Destination(group, service="unknown")
+
+    def _asked_for(self, id_: str) -> Connection:
+        return self._with_tables(self._service.connection(id_))
+
+    def _no_such(self, id_: str, error: Refused) -> IntegrationError:
+        return IntegrationError(
+            f"There is no connection {id_!r} in Fivetran, or it may not be read: {error.message}",
+            where=f"integration {self._options.name!r}",
+            hint="The id stands in the connection's URL in Fivetran, /connections/ID/status.",
+        )
+
+    def _with_tables(self, given: Mapping[str, Any]) -> Connection:
+        connection = read_connection(given)
+        tables = self._service.tables(connection.id)
+        if tables is None:
+            return replace(connection, tables=_by_name(connection), note=NO_TABLES)
+        own = {connection.name, connection.name.partition(".")[0]}
+        if "config" not in given and not own.intersection(each.schema_there for each in tables):
+            # Lists may leave out the configuration, which alone tells whether schemas have a prefix.
+            connection = read_connection(self._service.connection(connection.id))
+        return replace(connection, tables=tables)
+
+    def _nothing_fits(self, there: list[str]) -> IntegrationError:
+        options = self._options
+        asked = {name: [*getattr(options, name)] for name in ("names", "services", "schemas") if getattr(options, name)}
+        near = [near for name in (*options.names, *options.schemas) for near in near_names(name, there)]
+        return IntegrationError(
+            f"Fivetran has no connection with {' and '.join(f'{name} = {value}' for name, value in asked.items())}.",
+            where=f"integration {options.name!r}",
+            near=near[:3],
+            hint=f"There are: {', '.join(there[:10])}{' …' if len(there) > 10 else ''}. Patterns have * in them.",
+        )
+
+    def _fits_listed(self, given: Mapping[str, Any]) -> bool:
+        return self._fits(text(given.get("schema")) or "", text(given.get("service")) or "")
+
+    def _fits(self, name: str, service: str) -> bool:
+        options = self._options
+        tests = (options.names, name), (options.services, service), (options.schemas, name.partition(".")[0])
+        return all(fits(has, wanted) for wanted, has in tests)
+
+
+def _by_name(connection: Connection) -> tuple[Table, ...]:
+    """Return the table that a connection's name names: those of some services are called schema and table."""
+    schema, dot, name = connection.name.partition(".")
+    return (Table(schema, name, schema, name),) if dot and schema and name else ()

@@ -1,0 +1,58 @@
+"""What of Fivetran's connections stands in the snapshot, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assetry_toolkit.hosted import snapshots
+
+from assetry_fivetran.api.responses import Connection, Destination, Table
+
+Snapshot = snapshots.Snapshot[Connection, Destination]
+
+_KEPT = (
+    *("id", "name", "service", "group", "status", "reason", "schedule", "prefix", "source_naming", "created", "note"),
+)
+
+
+def _connection_json(connection: Connection) -> dict[str, Any]:
+    """Return a connection as JSON: its schemas stand once each, what a table has in common with most is left out."""
+    kept = {name: getattr(connection, name) for name in _KEPT}
+    schemas: dict[tuple[str, str], list[Any]] = {}
+    for each in connection.tables:
+        row: list[Any] = [each.name, each.name_there, each.sync_mode, each.gone]
+        while not row[-1]:
+            row.pop()
+        if row == [each.name, each.name]:
+            row.pop()
+        schemas.setdefault(each[0:3:2], []).append(row if len(row) > 1 else row[0])
+    return {
+        **{name: value for name, value in kept.items() if value not in (None, "", False)},
+        "schemas": [[*names, rows] for names, rows in schemas.items()],
+    }
+
+
+def _connection(given: dict[str, Any]) -> Connection:
+    tables: list[Table] = []
+    for schema, there, rows in given.pop("schemas"):
+        for row in rows:
+            if isinstance(row, str):
+                tables.append(Table(schema, row, there, row))
+            else:
+                tables.append(Table(schema, row[0], there, *row[1:]))
+    return Connection(**given, tables=tuple(tables))
+
+
+def _destination_json(destination: Destination) -> dict[str, Any]:
+    each = destination
+    return {"group": each.group, "service": each.service, "config": {**each.config}, "incomplete": each.incomplete}
+
+
+#: Reads and writes the snapshots of Fivetran.
+SNAPSHOTS: snapshots.SnapshotFile[Connection, Destination] = snapshots.SnapshotFile(
+    version=1,
+    connection=_connection,
+    connection_json=_connection_json,
+    destination=lambda given: (given["group"], Destination(**given)),
+    destination_json=_destination_json,
+)

@@ -1,0 +1,92 @@
+"""The hooks of assetry-fivetran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
+
+from assetry_fivetran.options import OPTIONS
+
+if TYPE_CHECKING:
+    from assetry.plugin import Commands, Event, Panel, PanelContext, RunContext
+
+KIND = "fivetran"
+ASSETRY_KINDS = {KIND: OPTIONS}
+
+# What cannot be had of Fivetran, and why: shown by `assetry plugins`.
+ASSETRY_REFUSES = {
+    "stream": "Fivetran tells of tables when the sync of the whole connection has ended",
+    "subset": "Fivetran syncs a connection as a whole",
+    "fail_one": "Fivetran tells the result of a connection, not of its tables",
+    "cancel": "Fivetran cannot stop a sync: it goes on, and `assetry retry` takes it up",
+}
+
+
+@hookimpl
+def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
+    """Load the tables of connections from the snapshot, which is read from the API first when there is none."""
+    from assetry_fivetran.connections.assets import load
+
+    return load(integration)
+
+
+@hookimpl
+def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
+    """Put the tables of a connection together: it is synced as a whole or not at all."""
+    connection = asset.spec.get("connection")
+    return InvocationGroup(f"fivetran:{connection}", ordered=False, whole=True) if connection else None
+
+
+@hookimpl
+def assetry_invocation_command(invocation: Invocation) -> str:
+    """Show which connection is synced."""
+    spec = invocation.assets[0].spec
+    name = f" ({spec['name']})" if spec.get("name") not in (None, spec["connection"]) else ""
+    return f"fivetran {'resync' if invocation.full_refresh else 'sync'} {spec['connection']}{name}"
+
+
+@hookimpl
+def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Run one sync, or take up the one that runs already."""
+    from assetry_fivetran.syncs.invoke import invoke
+
+    return invoke(invocation, context)
+
+
+@hookimpl
+def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Look for syncs that Fivetran's own schedule, or others, have started."""
+    from assetry_fivetran.syncs.invoke import observe
+
+    return observe(invocation, context)
+
+
+@hookimpl
+def assetry_io_url(integration: Integration) -> str | None:
+    """Return where the destination's tables can be read, when the options say so; else in the project's own place."""
+    if integration.options.get("io") is None:
+        return None
+    from assetry.plugin import read_secret
+    from assetry_toolkit.secrets import resolve
+
+    return resolve(integration.options["io"], read_secret)
+
+
+@hookimpl
+def assetry_add_commands(commands: Commands) -> None:
+    """Add `assetry fivetran`."""
+    from assetry_fivetran.cli import add_commands
+
+    add_commands(commands)
+
+
+@hookimpl
+def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
+    """Show the connection of an asset, and how old its definition is."""
+    if asset.kind != KIND:
+        return None
+    from assetry_fivetran.connections.panels import panels
+
+    return panels(asset, context)

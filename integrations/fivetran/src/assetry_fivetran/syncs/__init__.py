@@ -1,0 +1,1 @@
+"""Syncs: started, followed, judged, and told as events."""

@@ -1,0 +1,174 @@
+"""Carry out an invocation: one sync of one connection, told as events; and look at what others have synced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assetry.plugin import Asset, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
+from assetry_toolkit.errors import Refused
+from assetry_toolkit.hosted.syncs import Ending
+
+from assetry_fivetran.api.responses import NEVER, Standing, Table
+from assetry_fivetran.api.service import Service, service_for
+from assetry_fivetran.connections.assets import PAGE
+from assetry_fivetran.settings import Options
+from assetry_fivetran.syncs.sync import CHANGES, FivetranSync, Full
+from assetry_fivetran.syncs.times import TableTimes
+
+
+def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Sync the connection of `invocation` once, yielding events; raises when what became of the sync is unknown.
+
+    Assets whose table is no longer synced fail; the others are, and what comes along with them is recorded as made.
+    """
+    options = Options.of(invocation.integration)
+    with service_for(options, context.secret) as service:
+        yield from _Turn(service, options, invocation, context).events()
+
+
+def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+    """Yield, for each asset, the last sync of its connection that succeeded, also one that others have started."""
+    options = Options.of(invocation.integration)
+    with service_for(options, context.secret) as service:
+        turn = _Turn(service, options, invocation, context)
+        standing = service.standing(turn.connection, lambda: context.cancelled)
+        times = TableTimes(context, options.table_times)
+        for asset in invocation.assets:
+            if standing.mark.succeeded == NEVER:
+                yield Observed(asset.key)  # it was looked at all the same
+                continue
+            version, known_by = times.version(asset, standing)
+            told = _metadata(standing, known_by)
+            yield Observed(asset.key, data_version=version, metadata={**told, "data_time": told["synced_at"]})
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One call, with all that it needs."""
+
+    service: Service
+    options: Options
+    invocation: Invocation
+    context: RunContext
+
+    @property
+    def connection(self) -> str:
+        return str(self.invocation.assets[0].spec["connection"])
+
+    @property
+    def _name(self) -> str:
+        return str(self.invocation.assets[0].spec.get("name", self.connection))
+
+    def events(self) -> Iterator[Event]:
+        tables = self._tables()
+        found = _found((*self.invocation.assets, *self.invocation.also), tables)
+        lost = [each for each in self.invocation.assets if each.key not in found]
+        for asset in lost:
+            yield CHANGES.gone(asset, str(asset.spec.get("table")), self._name, [each.name for each in tables])
+        asked = [each for each in self.invocation.assets if each.key in found]
+        along = [each for each in self.invocation.also if each.key in found]
+        yield from self._unknown_tables(tables)
+        if asked:
+            scope = _scope([found[each.key] for each in asked], tables) if self.invocation.full_refresh else ()
+            yield from self._synced(asked, along, scope)
+
+    def _tables(self) -> Sequence[Table]:
+        """Return the tables that are synced now; none where Fivetran does not say."""
+        try:
+            return self.service.tables(self.connection, lambda: self.context.cancelled) or ()
+        except Refused as error:
+            raise CHANGES.refused(self.connection, error) from None
+
+    def _unknown_tables(self, tables: Sequence[Table]) -> Iterable[Event]:
+        """Warn of tables that came to the connection since it was read."""
+        known = {_id(each) for each in (*self.invocation.assets, *self.invocation.also)}
+        if not self.options.destination_tables:
+            yield from CHANGES.unknown(self._name, [each.name for each in tables if each[:2] not in known])
+
+    def _synced(self, asked: list[Asset], along: list[Asset], full: Full) -> Iterator[Event]:
+        run = FivetranSync(
+            self.service,
+            self.connection,
+            self.context,
+            self.options,
+            late=bool(self.invocation.inputs),
+            full=full,
+        )
+        ending = yield from run.run(self.context.resume, [asset.key for asset in asked])
+        if ending is None:
+            return  # cancelled
+        if ending.outcome != "succeeded":
+            yield from (self._not_made(asset, ending) for asset in asked)
+            return
+        if ending.standing.warnings:
+            told = "; ".join(ending.standing.warnings)
+            yield Log(f"Fivetran warns of {ending.standing.name!r}: {told}.", "warning")
+        if ending.standing.setup == "broken":
+            yield Log(f"{ending.standing.name!r} was synced, and Fivetran calls it broken all the same.", "warning")
+        times = TableTimes(self.context, self.options.table_times)
+        for asset in (*asked, *(along if self.options.on_unselected == "materialize" else ())):
+            version, known_by = times.version(asset, ending.standing)
+            metadata = _metadata(ending.standing, known_by)
+            metadata |= {"origin": "unselected"} if asset not in asked else {}
+            metadata |= {"started_by": "somebody else"} if ending.joined else {}
+            yield Materialized(asset.key, data_version=version, metadata=metadata)
+
+    def _not_made(self, asset: Asset, ending: Ending[Standing]) -> Event:
+        """Return the event that tells why a table was not made."""
+        if ending.outcome in ("deferred", "skipped"):
+            return Skipped(asset.key, ending.why, root=asset.key)
+        message = f"{asset.key.name}: the sync of connection {ending.standing.name!r} has no good end: {ending.why}."
+        return Failed(asset.key, message, hint=f"See {PAGE.format(id=self.connection)}.", retryable=True)
+
+
+def _id(asset: Asset) -> tuple[Any, Any]:
+    return asset.spec.get("schema"), asset.spec.get("table")
+
+
+def _found(assets: Sequence[Asset], tables: Sequence[Table]) -> dict[str, Table | None]:
+    """Return the table of each asset as the connection has it now, by key; None for an asset that is all of it.
+
+    Assets whose table it has no more are left out.
+    """
+    known = {each[:2]: each for each in tables}
+    found: dict[str, Table | None] = {}
+    for asset in assets:
+        table = known.get(_id(asset))
+        if table is None and asset.spec.get("unverified"):
+            table = _taken_at_its_word(asset, tables)
+        if table is not None or "table" not in asset.spec:
+            found[asset.key] = table
+    return found
+
+
+def _taken_at_its_word(asset: Asset, tables: Sequence[Table]) -> Table | None:
+    """Return the table of an asset that was defined by its name alone, before the tables were known."""
+    schema, name = map(str, _id(asset))
+    if not tables:
+        return Table(schema, name, schema, name)
+    fitting = [each for each in tables if name in (each.name, each.name_there)]
+    fitting = [each for each in fitting if schema in ("", each.schema, each.schema_there)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _scope(asked: Iterable[Table | None], tables: Sequence[Table]) -> Full:
+    """Return the tables to read anew, by schema, in brackets; None in its place for all that the connection has."""
+    chosen = {each[:2] for each in asked if each is not None}
+    if {each[:2] for each in tables} <= chosen:
+        return (None,)
+    scope: dict[str, list[str]] = {}
+    for schema, name in sorted(chosen):
+        scope.setdefault(schema, []).append(name)
+    return (scope,)
+
+
+def _metadata(standing: Standing, known_by: str) -> dict[str, Any]:
+    """Return what is recorded of a table that a sync has loaded."""
+    return {
+        "connection": standing.name,
+        "synced_at": standing.mark.succeeded.isoformat(),
+        "result_known_by": known_by,
+        "url": PAGE.format(id=standing.id),
+    }
