@@ -138,6 +138,52 @@ def test_what_a_command_raises_is_told_by_its_plugin(mill: Folder) -> None:
     assert "returned a str" in mill.call("mill", "text", code=1).stderr
 
 
+ODD_ENDS = """
+from assetry.plugin import hookimpl, read_secret
+
+@hookimpl
+def assetry_secret(name):
+    return "hunter2-and-more" if name == "mill/password" else None
+
+def big(context) -> int:
+    return 256
+
+def less(context) -> int:
+    return -1
+
+def odd(context) -> None:
+    context.emit({"mills": {1, 2}})
+
+def told(context) -> None:
+    raise ValueError(read_secret("mill/password"))
+
+@hookimpl
+def assetry_add_commands(commands):
+    mill = commands.group("mill", "Look at the mill.")
+    for each in (big, less, odd, told):
+        mill.command()(each)
+"""
+
+
+def test_a_code_that_no_system_passes_on_is_no_success(shop: Folder) -> None:
+    shop.write("assetry_plugins.py", ODD_ENDS)
+    shop.call("mill", "big", code=1)
+    shop.call("mill", "less", code=255)
+
+
+def test_what_cannot_be_emitted_is_told_at_the_place_in_the_plugin(shop: Folder) -> None:
+    shop.write("assetry_plugins.py", ODD_ENDS)
+    line = ODD_ENDS[: ODD_ENDS.index("context.emit")].count("\n") + 1
+    assert f"assetry_plugins.py:{line}" in shop.call("mill", "odd", "--output", "json", code=1).stderr
+
+
+def test_read_secret_asks_providers_and_is_masked(shop: Folder) -> None:
+    shop.write("assetry_plugins.py", ODD_ENDS)
+    said = shop.call("mill", "told", "-v", code=1).stderr
+    assert "raised ValueError: ***" in said
+    assert "hunter2-and-more" not in said.replace('return "hunter2-and-more"', "")
+
+
 def test_a_command_stays_a_function(mill: Folder) -> None:
     names: dict[str, Any] = {}
     exec(PLUGIN, names)
@@ -160,6 +206,9 @@ def flag_as_argument(context: Any, force: bool) -> None: ...
 def nested(context: Any, a: list[list[str]]) -> None: ...
 def either(context: Any, a: int | str) -> None: ...
 def no_choice(context: Any, *, a: Literal["x", "y"] = "z") -> None: ...  # type: ignore[assignment]
+def two_flags(context: Any, *, _a: int = 1, a: int = 2) -> None: ...
+def flag_and_its_no(context: Any, *, dry: bool | None = None, no_dry: bool = False) -> None: ...
+def no_number(context: Any, *, a: int = "three") -> None: ...  # type: ignore[assignment]
 async def later(context: Any) -> None: ...
 
 
@@ -167,7 +216,7 @@ async def later(context: Any) -> None: ...
     "function",
     [
         *(no_context, first_is_keyword, keywords, mapping, unknown, two_lists, after_a_list, flag_as_argument),
-        *(nested, either, no_choice, later),
+        *(nested, either, no_choice, two_flags, flag_and_its_no, no_number, later),
     ],
 )
 def test_a_wrong_signature_is_a_problem_with_its_place(function: Any) -> None:

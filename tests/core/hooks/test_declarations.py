@@ -13,7 +13,7 @@ from assetry.hooks.specs import hookimpl
 from assetry.project.project import Project
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
-from assetry.types.options import SECRET, TABLE, TEXT, TEXTS, CommandOption, one_of
+from assetry.types.options import SECRET, TABLE, TEXT, TEXTS, CommandOption, OptionType, one_of
 
 NORTH = Integration("north", "mill", {"tables": ["a"]})
 
@@ -206,6 +206,31 @@ def test_the_line_of_the_option_is_told(tmp_path: Path, file: str, text: str, li
     assert str(caught.value.where).endswith(f"{file}:{line}")
 
 
+@pytest.mark.parametrize(
+    "port",
+    [
+        OptionType("a port", lambda value: 0 < value < 65536),
+        OptionType("a port", lambda value: True, int),
+        OptionType("a port", lambda value: value.bit_length() < 17),
+        OptionType("a port", lambda value: bool({8080: "web"}[value])),
+    ],
+)
+def test_a_test_that_trips_over_a_value_says_that_it_is_wrong(port: OptionType) -> None:
+    declaring = type("Ports", (Mill,), {"ASSETRY_KINDS": {"mill": {"port": port}}})()
+    found = plugins(declaring)
+    assert found.load_assets(Integration("north", "mill", {"port": 8080}))
+    with pytest.raises(OptionError, match="Option 'port' of integration 'north' must be a port, not text") as caught:
+        found.load_assets(Integration("north", "mill", {"port": "s3cret-in-the-wrong-place"}))
+    assert caught.value.__suppress_context__, "what it tripped over may have the value in it"
+
+
+def test_a_test_that_is_broken_is_told_as_the_fault_of_its_plugin() -> None:
+    port = OptionType("a port", lambda value: value / 0)
+    found = plugins(type("Ports", (Mill,), {"ASSETRY_KINDS": {"mill": {"port": port}}})())
+    with pytest.raises(PluginError, match="an option's type in ASSETRY_KINDS raised ZeroDivisionError"):
+        found.load_assets(Integration("north", "mill", {"port": 8080}))
+
+
 # -- wrong declarations --------------------------------------------------------------------------------------------
 
 
@@ -222,6 +247,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ASSETRY_KINDS": {"mill": ["tables"]}}, "ASSETRY_KINDS: 'mill' is a list instead of a dict"),
     ({"ASSETRY_KINDS": {3: {}}}, "ASSETRY_KINDS has an int among its names"),
     ({"ASSETRY_KINDS": {"mill": {"tables": "text"}}}, "option 'tables' of 'mill' is a str instead of an OptionType"),
+    ({"ASSETRY_KINDS": {"mill": {"tables": OptionType(3, str)}}}, "and its words is an int instead of a str"),  # type: ignore[arg-type]
+    ({"ASSETRY_KINDS": {"mill": {"tables": OptionType("x", "y")}}}, "and its fits is a str"),  # type: ignore[arg-type]
+    ({"ASSETRY_KINDS": {"mill": {"tables": one_of("a", 3)}}}, "and its choices[1] is an int"),  # type: ignore[arg-type]
     ({"ASSETRY_KINDS": {"mill": {"tables": TEXT}}, "assetry_load_assets": None}, "there is no assetry_load_assets"),
     ({"ASSETRY_SCHEMES": {"io": "shelf"}}, "'io' is not a tuple of schemes without colons"),
     ({"ASSETRY_SCHEMES": {"io": ("shelf:",)}}, "'io' is not a tuple of schemes without colons"),

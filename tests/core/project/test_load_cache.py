@@ -87,6 +87,14 @@ class Place:
         return sorted((self.root / ".assetry" / "cache" / "loads").glob("*.json"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def only_the_plugin() -> Iterator[None]:
+    """Count no modules that other tests of this process have left behind; what counts is tried in new processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load_cache, "_is_installed", lambda _: True)
+        yield
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("MILL_GRAIN", "fine")
@@ -331,6 +339,16 @@ def test_the_loads_of_one_integration_do_not_pile_up(place: Place) -> None:
     assert place.calls(replace(place.integration, options={"more": 19})) == 0
 
 
+def test_a_folder_that_is_too_deep_to_look_into_is_loaded_each_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deep(*_: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(load_cache, "stamp", deep)
+    assert (place.calls(), place.calls()) == (1, 1)
+
+
 def test_a_link_that_leads_back_and_a_folder_that_is_a_link_are_read_once(place: Place) -> None:
     elsewhere = place.write("elsewhere/more.sql", "select 4").parent
     (place.root / "sql" / "link").symlink_to(elsewhere)
@@ -361,10 +379,15 @@ PLUGIN = """
 """
 
 
-def test_another_process_takes_it_until_the_code_of_the_plugin_changes(tmp_path: Path) -> None:
-    (tmp_path / "sql").mkdir()
-    (tmp_path / "assetry_plugins.py").write_text(textwrap.dedent(PLUGIN))
-    (tmp_path / "grains.py").write_text("KEY = 'north/fine'\n")
+@pytest.mark.parametrize("beside", [False, True], ids=["in the project", "beside the project"])
+def test_another_process_takes_it_until_the_code_of_the_plugin_changes(tmp_path: Path, beside: bool) -> None:
+    outer, tmp_path = tmp_path, tmp_path / "project"
+    code = outer / "shared" if beside else tmp_path
+    (tmp_path / "sql").mkdir(parents=True)
+    code.mkdir(exist_ok=True)
+    path = f"import sys\nsys.path.insert(0, {str(code)!r})\n"
+    (tmp_path / "assetry_plugins.py").write_text(path + textwrap.dedent(PLUGIN))
+    (code / "grains.py").write_text("KEY = 'north/fine'\n")
     (tmp_path / "assetry.toml").write_text('[integrations.north]\nkind = "mill"\nfolder = "sql"\n')
 
     def listed() -> tuple[int, str]:
@@ -374,5 +397,5 @@ def test_another_process_takes_it_until_the_code_of_the_plugin_changes(tmp_path:
         return len((tmp_path / "calls").read_text()), json.loads(said)["assets"][0]["key"]
 
     assert [listed(), listed()] == [(1, "north/fine"), (1, "north/fine")]
-    (tmp_path / "grains.py").write_text("KEY = 'north/coarse'\n")
+    (code / "grains.py").write_text("KEY = 'north/coarse'\n")
     assert [listed(), listed()] == [(2, "north/coarse"), (2, "north/coarse")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -206,3 +207,30 @@ def test_metadata_of_very_many_entries_becomes_small_enough() -> None:
 
 def test_the_message_of_a_giant_exception_is_cut() -> None:
     assert len(recordable("x" * 10_000_000, Mask())) < TEXT_LIMIT + 100
+
+
+def test_numbers_that_cannot_be_written_out_are_told_otherwise() -> None:
+    told = taken(Materialized("a", metadata={"rows": 10**5000, "ids": [7, -(10**400)]}), "Acme")
+    assert isinstance(told, Materialized)
+    assert int(told.metadata["rows"], 16) == 10**5000
+    assert told.metadata["ids"][0] == 7
+    assert json.loads(json.dumps(told.metadata)) == told.metadata
+    progress = taken(Progress("a", 10**400, -(10**400)), "Acme")
+    assert progress == Progress("a", math.inf, -math.inf)
+
+
+def test_what_things_are_found_by_is_not_cut_but_kept_short() -> None:
+    one, other = (taken(Materialized("a", data_version="v" * 100_000 + end), "Acme") for end in "ab")
+    assert isinstance(one, Materialized)
+    assert isinstance(other, Materialized)
+    assert len(str(one.data_version)) == 32
+    assert one.data_version != other.data_version
+    described = taken(Materialized("a", columns=[Column("id", "int", "d" * 100_000)]), "Acme")
+    assert "(cut: it had 100,000 characters)" in str(described)
+    assert "token has 100,000 characters" in str(taken(Handle("h" * 100_000), "Acme"))
+
+
+def test_metadata_of_very_many_names_are_cut_in_time() -> None:
+    told = taken(Materialized("a", metadata={str(number): number for number in range(200_000)}), "Acme")
+    assert isinstance(told, Materialized)
+    assert "more: the metadata of an event" in told.metadata[LEFT_OUT]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import Asset, Integration, Project, asset
-from assetry.plugin import EventRecord, Invocation, InvocationGroup, RunContext, hookimpl
+from assetry import Asset, AssetKey, Column, Integration, Project, asset
+from assetry.plugin import EventRecord, Invocation, InvocationGroup, RunContext, hookimpl, read_secret
 from assetry.types.events import Checked, Event, Failed, Handle, Log, Materialized, Observed, Skipped, Started
 
 SECRET = "p/ss wörd&7"
@@ -170,3 +170,33 @@ def test_where_a_value_is_kept_is_no_secret(project: Any, monkeypatch: pytest.Mo
     found = project(told)
     assert found.materialize().ok
     assert found.load_value("told") == 7
+
+
+def test_read_secret_in_a_tools_stream_asks_and_masks_as_the_context_does(project: Any) -> None:
+    mill = Mill(lambda _: Log(f"read {read_secret('shop/db')}"), lambda _: Materialized("a"))
+    made = project(ground("a"), plugins=[mill])
+    result = made.materialize(raise_on_error=False)
+    assert result.ok
+    assert any(each.event == Log("read ***") for each in made.store.events(result.run.id))
+
+
+def test_a_version_a_column_and_a_token_in_base64_keep_none(project: Any) -> None:
+    columns = [Column("id", "int", f"of {SECRET}")]
+    made = project(
+        ground("a"),
+        plugins=[
+            Mill(
+                lambda secret: Handle(f"job-{base64.b64encode(secret.encode()).decode()}"),
+                lambda secret: Materialized("a", data_version=f"https://x/?sig={secret}", columns=columns),
+            )
+        ],
+    )
+    result = made.materialize()
+    told = next(each.event for each in made.store.events(result.run.id) if isinstance(each.event, Materialized))
+    assert told.columns == (Column("id", "int", "of ***"),)
+    assert len(str(told.data_version)) == 32
+    assert made.materialize().ok
+    again = made.store.latest()[AssetKey("a"), None].data_version
+    assert again == told.data_version, "the same content has the same version"
+    everything = recorded(made, result.run.id)
+    assert not any(each in everything for each in SPELT)

@@ -135,6 +135,14 @@ def test_a_command_that_goes_on_is_read_from_its_first_line_and_not_started_agai
     assert launches(tmp_path) == 1
 
 
+def test_one_that_ended_well_is_read_again_when_the_run_was_killed_before_it_recorded_that(tmp_path: Path) -> None:
+    command = shell("echo x >> launches; echo orders; echo users", folder=tmp_path)
+    first = list(run(command, Context(), journal=tmp_path / "journals"))  # nothing of this was recorded
+    again = list(run(command, Context(token_of(first)), journal=tmp_path / "journals"))
+    assert (made(again), token_of(again)) == (["orders", "users"], token_of(first))
+    assert launches(tmp_path) == 1
+
+
 @pytest.mark.parametrize("gone", ["journal deleted", "all killed", "told before", "never started", "stopped"])
 def test_one_that_has_nothing_more_to_say_is_started_anew(tmp_path: Path, gone: str) -> None:
     command = shell(WAITING, folder=tmp_path)

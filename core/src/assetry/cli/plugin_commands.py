@@ -14,6 +14,7 @@ from assetry.cli.session import Session
 from assetry.errors import PLUGIN_FAULT, AssetryError, PluginError, error_words
 from assetry.hooks.commands import Commands, ForeignCommand
 from assetry.hooks.inspection import place_of
+from assetry.hooks.secrets import answering
 from assetry.types.commands import Command, CommandParameter
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def _work(command: Command, path: str, label: str) -> Callable[..., int | None]:
         if command.problem is not None:
             raise PluginError(f"{label}: `{path}` {command.problem}.", where=command.where, hint=_NEXT)
         try:
-            code = command.call(session, {name.removeprefix(_PREFIX): value for name, value in given.items()})
+            # What the function reads by `read_secret` is asked for, and masked, as `session.secret` does.
+            values = {name.removeprefix(_PREFIX): value for name, value in given.items()}
+            code = answering(session.secret, command.call, session, values)
         except (AssetryError, OSError) as error:
             if isinstance(error, (AssetryError, BrokenPipeError)):
                 raise
@@ -108,12 +111,17 @@ def _work(command: Command, path: str, label: str) -> Callable[..., int | None]:
         except Exception as error:
             raise _fault(f"{label}: `{path}` raised {error_words(error)}", place_of(error)) from error
         if code is None or (isinstance(code, int) and not isinstance(code, bool)):
-            return code
+            return _exit_code(code)
         returned = f"returned a {type(code).__name__} instead of None or an exit code"
         raise _fault(f"{label}: `{path}` {returned}", command.where)
 
     work.__doc__ = _help(command)
     return work
+
+
+def _exit_code(code: int | None) -> int | None:
+    """Return a code that the system passes on as it is; of 256 it would pass on 0."""
+    return code if code is None or 0 <= code < 256 else code % 256 or 1
 
 
 def _fault(message: str, where: str | None) -> PluginError:
@@ -144,11 +152,10 @@ def _option(parameter: CommandParameter) -> click.Parameter:
     if parameter.flag is None:
         return click.Argument([name], nargs=-1 if many else 1, metavar=_metavar(parameter), **asked)
     if parameter.sort == "bool":
-        # One that is on, or may be left open, can be turned off as well.
-        both = parameter.default is not False
-        flags = f"{parameter.flag}/--no-{parameter.flag[2:]}" if both else parameter.flag
         asked = {"is_flag": True, "required": parameter.required, "default": parameter.default}
-        return click.Option([name, flags], help=parameter.help, show_default=bool(parameter.default), **asked)
+        return click.Option(
+            [name, "/".join(parameter.flags)], help=parameter.help, show_default=bool(parameter.default), **asked
+        )
     shown = parameter.default is not None
     return click.Option([name, parameter.flag], multiple=many, help=parameter.help, show_default=shown, **asked)
 

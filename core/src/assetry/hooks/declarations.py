@@ -11,7 +11,7 @@ from typing import Any
 
 from assetry.errors import DefinitionError, near_names
 from assetry.hooks.installed import PluginInfo
-from assetry.types.fields import described
+from assetry.types.fields import described, misfit
 from assetry.types.options import OptionType, OptionTypes
 
 #: The attribute of a plugin with its kinds: ``ASSETRY_KINDS = {"mill": {"tables": TEXTS.needed("…")}}``.
@@ -46,6 +46,9 @@ def kinds_of(plugin: Any, hooks: Iterable[str]) -> Kinds | None:
             if not isinstance(given, OptionType):
                 wrong = f"{KINDS}: option {name!r} of {kind!r} is {described(type(given))} instead of an OptionType"
                 raise DefinitionError(wrong)
+            amiss = misfit(given)
+            if amiss is not None:
+                raise DefinitionError(f"{KINDS}: option {name!r} of {kind!r} is an OptionType, and its {amiss}")
     if declared and LOAD not in hooks:
         raise DefinitionError(f"{KINDS} names {', '.join(declared)}, and there is no {LOAD}")
     return {kind: dict(options) for kind, options in declared.items()}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +15,9 @@ import pluggy
 from assetry.errors import AssetryError, error_words, near_names
 
 PREFIX = "assetry_"
+
+#: Where the code of assetry and that of Python itself stand.
+_ASSETRY, _PYTHON = (f"{each}{os.sep}" for each in (Path(__file__).parents[1], Path(os.__file__).parent))
 
 
 #: The attribute of a plugin that says what it refuses to do, and why: ``ASSETRY_REFUSES = {"resume": "…"}``.
@@ -84,11 +89,22 @@ def _validation_problem(error: pluggy.PluginValidationError, specs: Any) -> str:
 
 
 def place_of(error: BaseException) -> str | None:
-    """Return file:line of the innermost frame of an error."""
+    """Return file:line of the innermost frame of an error that is neither in assetry nor in Python; else of any.
+
+    What is wrong there is mostly what was given to it.
+    """
+    frames: list[tuple[str, int]] = []
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    while trace is not None:
+        frames.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else None
+    of_others = [each for each in frames if not _is_ours(each[0])]
+    return "{}:{}".format(*(of_others or frames)[-1]) if frames else None
+
+
+def _is_ours(file: str) -> bool:
+    installed = "site-packages" in file or "dist-packages" in file
+    return file.startswith(_ASSETRY) or file.startswith("<frozen") or (file.startswith(_PYTHON) and not installed)
 
 
 def local_name(plugin: Any, taken: Iterable[str]) -> str:

@@ -12,13 +12,13 @@ from assetry.errors import AssetryError, OptionError, PluginError, error_words
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.answers import fault, first_fault
 from assetry.hooks.commands import Commands
-from assetry.hooks.declarations import LOAD
+from assetry.hooks.declarations import KINDS, LOAD
 from assetry.hooks.inspection import local_name
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed
 from assetry.hooks.loading import Loading
 from assetry.hooks.masks import masked
 from assetry.hooks.registry import FAULTS, Problem, Registry
-from assetry.hooks.secrets import answering
+from assetry.hooks.secrets import answering, answering_all
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -97,9 +97,14 @@ class Plugins(Registry):
         """
         declaring = self._declaring(LOAD, integration.kind)
         types = (self._infos[declaring[0]].kinds or {})[integration.kind] if len(declaring) == 1 else None
-        if types is not None and not _fits(integration, types):
-            further = {each.name: ANYTHING for each in self.command_options() if each.kind == integration.kind}
-            checked_options(integration, {**further, **types})
+        try:
+            if types is not None and not _fits(integration, types):
+                further = {each.name: ANYTHING for each in self.command_options() if each.kind == integration.kind}
+                checked_options(integration, {**further, **types})
+        except AssetryError:
+            raise
+        except FAULTS as error:
+            raise self._attributed(declaring[0], f"an option's type in {KINDS}", error) from error
 
     def discover(self, root: str) -> list[Integration]:
         """Return the integrations that plugins recognise in a folder."""
@@ -159,12 +164,12 @@ class Plugins(Registry):
             raise self._wrong(
                 name, "assetry_invoke", f"returned a {type(stream).__name__} instead of an iterator of events"
             )
-        return iter(stream)
+        return answering_all(context.secret, iter(stream))
 
     def observe(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         """Start the stream of an observation; empty when the plugin cannot look."""
         stream = self._routed(invocation.integration, "assetry_observe", {"invocation": invocation, "context": context})
-        return iter(stream or ())
+        return answering_all(context.secret, iter(stream or ()))
 
     def io_url(self, integration: Integration) -> str | None:
         """Return the URL by which an integration's tables can be read and written, None when they cannot."""

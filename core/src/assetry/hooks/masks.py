@@ -24,7 +24,8 @@ class Mask:
     """What takes secrets out of all that is shown, in whichever spelling they stand there.
 
     Besides the secret itself that is how it stands in a URL, in JSON, in HTML, in Python's source text, and in base64
-    as a part of anything, such as a header for basic authentication; and each longer line of one with several lines.
+    as a part of anything, such as a header for basic authentication; without the space around it; and each longer line
+    of one with several lines.
 
     >>> mask = Mask(frozenset({"p/ss w0rd"}))
     >>> mask("login with p/ss w0rd failed: https://x/?key=p%2Fss%20w0rd"), mask("Basic Ym9iOnAvc3MgdzByZA==")
@@ -39,6 +40,8 @@ class Mask:
     _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
     #: One of these stands in every text that has a secret. To look for them takes a tenth of the pattern's time.
     _signs: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    #: The most characters that a match has, or more.
+    _reach: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         spellings = {each for secret in self.secrets if len(secret) >= SHORTEST for each in _spellings(secret)}
@@ -46,12 +49,25 @@ class Mask:
         patterns = sorted({pattern for _, pattern in spellings}, key=len, reverse=True)
         object.__setattr__(self, "_pattern", re.compile("|".join(patterns)) if patterns else None)
         object.__setattr__(self, "_signs", tuple({sign for sign, _ in spellings}))
+        object.__setattr__(self, "_reach", max(map(len, patterns), default=0))
 
     def __call__(self, text: str) -> str:
         """Return `text` without them."""
         if self._pattern is None or not any(sign in text for sign in self._signs):
             return text
-        return self._pattern.sub("***", text)
+        kept: list[str] = []
+        at = 0
+        while (found := self._pattern.search(text, at)) is not None:
+            begin, end = found.span()
+            kept.append(text[at:begin])
+            # One that begins within another would leave its rest.
+            after = begin + 1
+            while after < end and (found := self._pattern.search(text, after, end + self._reach)) is not None:
+                if found.start() >= end:
+                    break
+                after, end = found.start() + 1, max(end, found.end())
+            at = end
+        return "***".join((*kept, text[at:]))
 
     def __or__(self, other: Mask) -> Mask:
         """Return what takes out the secrets of both."""
@@ -67,7 +83,9 @@ def _spellings(secret: str) -> Iterator[tuple[str, str]]:
     from json import dumps
     from urllib.parse import quote, quote_plus
 
-    plain = {secret, *(line for each in secret.splitlines() if len(line := each.strip()) >= _LINE)} - {""}
+    # One that was read from a file often ends with a line break, and tools leave that away.
+    bare = {each for each in (secret.strip(),) if len(each) >= SHORTEST}
+    plain = {secret, *bare, *(line for each in secret.splitlines() if len(line := each.strip()) >= _LINE)} - {""}
     for text in plain:
         # Half a character is in no URL, but it must not make a mask fail.
         quoted = {quote(text, safe=safe, errors="replace") for safe in ("", "/")} | {quote_plus(text, errors="replace")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -81,6 +81,21 @@ def answering(ask: Callable[[str], str], work: Callable[..., T], *arguments: Any
         return work(*arguments)
     finally:
         _ASK.reset(before)
+
+
+def answering_all(ask: Callable[[str], str], stream: Iterator[T]) -> Iterator[T]:
+    """Pass on what a plugin's stream yields; `read_secret` in it asks `ask`, as in any other work of the plugin."""
+    try:
+        while True:
+            try:
+                each = answering(ask, next, stream)
+            except StopIteration:
+                return
+            yield each
+    finally:
+        close = getattr(stream, "close", None)
+        if close is not None:
+            answering(ask, close)
 
 
 def read_secret(name: str) -> str:

@@ -40,6 +40,8 @@ _FORM = 1
 _MOST = 8
 #: When this process began, as far as plugins are concerned: none was imported before.
 _BEGAN = time.time_ns()
+#: Where the code of Python and of assetry stands.
+_FIXED = tuple(f"{each.resolve()}{os.sep}" for each in (Path(os.__file__).parent, Path(__file__).parents[1]))
 #: What may go wrong with a file of the cache, or with what it is made of, in any of which cases there is none.
 _ODD = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, AssetryError)
 
@@ -100,7 +102,7 @@ class _Entry:
         """Return the stamp of what a plugin is about to read; None when it cannot be told."""
         try:
             return stamp(path, known, (self.state,))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def read(self) -> list[Found] | None:
@@ -207,7 +209,7 @@ def _code_files(plugin: Any, info: PluginInfo, root: str) -> Sequence[Path] | No
     """Return the files of the modules that a plugin consists of, as far as they are loaded; None when it has none.
 
     A version alone does not tell: a plugin that is being written, or that is the project's own, keeps its. Of the
-    project's own all of its modules count.
+    project's own all modules count, but for what is installed: it may import others from beside the project.
     """
     name = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
     if getattr(sys.modules.get(name, plugin), "__file__", None) is None:
@@ -219,10 +221,16 @@ def _code_files(plugin: Any, info: PluginInfo, root: str) -> Sequence[Path] | No
         file = getattr(module, "__file__", None)
         if not isinstance(file, str):
             continue
-        own = info.source == "project" and os.path.realpath(file).startswith(below)
+        real = os.path.realpath(file)
+        own = info.source == "project" and (real.startswith(below) or not _is_installed(real))
         if own or each == top or each.startswith(f"{top}."):
             files.add(Path(file))
     return sorted(files)
+
+
+def _is_installed(file: str) -> bool:
+    """Tell whether a module's file belongs to Python, to assetry or to an installed package: its version is known."""
+    return file.startswith(_FIXED) or "site-packages" in file or "dist-packages" in file
 
 
 # -- assets as JSON --------------------------------------------------------------------------------------------------

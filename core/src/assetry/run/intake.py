@@ -6,14 +6,16 @@ masked here, and what is too large for a record is cut, with a note that says so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 from assetry.errors import PLUGIN_FAULT, error_words
 from assetry.hooks.masks import Mask, masked
-from assetry.types.codec import is_unicode, plain
-from assetry.types.events import Checked, Event, Failed, Handle, Log, Materialized, Skipped
+from assetry.types.codec import LONGEST_INT, is_unicode, plain
+from assetry.types.events import Checked, Content, Event, Failed, Handle, Log, Materialized, Skipped
 from assetry.types.fields import misfit
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -34,8 +36,9 @@ _CERTAIN = 8
 def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008 - it is frozen
     """Return `event` as it can go on, or what has to be said instead: `label` names the plugin that reported it.
 
-    `mask` takes secrets out of its words and its metadata; what things are found by (keys, partitions, versions,
-    tokens) is left as it is.
+    `mask` takes secrets out of its words, its metadata and the descriptions of columns. Of a data version with one, or
+    of one that is far too long, a digest is kept. What things are found by (keys, partitions) is left as it is, and a
+    token with one is refused.
 
     >>> taken(Failed("a", ValueError("no such table")), "Acme").message
     'ValueError: no such table'
@@ -49,7 +52,7 @@ def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008
         wrong = "metadata is nested too deep"
     except Exception as error:
         wrong = f"metadata cannot be kept: {error_words(error)}"
-    wrong = wrong or misfit(event) or _half_a_character(event) or _secret_token(event, mask)
+    wrong = wrong or misfit(event) or _half_a_character(event) or _token_problem(event, mask)
     if wrong is not None:
         event = _instead(event, f"{label} reported {type(event).__name__}, and its {wrong}.")
     return _recordable(event, mask)
@@ -65,6 +68,14 @@ def _recordable(event: Event, mask: Mask) -> Event:
     metadata = getattr(event, "metadata", None)
     if metadata:
         changed["metadata"] = _recordable_metadata(metadata, mask)
+    if isinstance(event, Content):
+        if event.columns and (mask.secrets or any(len(each.description) > TEXT_LIMIT for each in event.columns)):
+            described = (each._replace(description=recordable(each.description, mask)) for each in event.columns)
+            changed["columns"] = tuple(described)
+        version = event.data_version
+        if version and (len(version) > TEXT_LIMIT or (mask.secrets and _certain(version, mask))):
+            # It differs still exactly when the version does.
+            changed["data_version"] = blake2b(version.encode(errors="replace"), digest_size=16).hexdigest()
     return replace(event, **changed) if changed else event
 
 
@@ -95,7 +106,8 @@ def _recordable_metadata(metadata: Mapping[str, Any], mask: Mask) -> Mapping[str
                 break
         told = ", ".join(f"{name[:40]} ({sizes[name]:,} characters)" for name in left_out[:5])
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-        kept = {name: value for name, value in metadata.items() if name not in frozenset(left_out)}
+        gone = frozenset(left_out)
+        kept = {name: value for name, value in metadata.items() if name not in gone}
         metadata = {**kept, LEFT_OUT: f"{told}{more}: the metadata of an event may have {METADATA_LIMIT:,}"}
     found = masked(metadata, mask)
     if metadata.get("io") in _OWN:
@@ -112,11 +124,20 @@ def _size(value: Any) -> int:
     return sum(_size(each) + 2 for each in value) if isinstance(value, (list, tuple)) else 4
 
 
-def _secret_token(event: Event, mask: Mask) -> str | None:
-    """Return what is wrong with a token that has a secret in it: it would be recorded, and cannot be masked."""
-    if isinstance(event, Handle) and any(len(each) >= _CERTAIN and each in event.token for each in mask.secrets):
+def _token_problem(event: Event, mask: Mask) -> str | None:
+    """Return what is wrong with a token that has a secret in it, or is too long: it can be neither masked nor cut."""
+    if isinstance(event, Handle) and len(event.token) > TEXT_LIMIT:
+        return f"token has {len(event.token):,} characters, and may have {TEXT_LIMIT:,}: it is not kept"
+    if isinstance(event, Handle) and _certain(event.token, mask):
         return "token has a secret in it: it is not kept, so `assetry retry` cannot find the job again"
     return None
+
+
+def _certain(text: str, mask: Mask) -> bool:
+    """Tell whether a text has a secret in it, in any spelling, and not by chance."""
+    if mask(text) == text:
+        return False
+    return Mask(frozenset(each for each in mask.secrets if len(each) >= _CERTAIN))(text) != text
 
 
 def _plain(event: Event) -> Event:
@@ -130,6 +151,9 @@ def _plain(event: Event) -> Event:
         number = getattr(getattr(event, name, None), "item", None)
         if callable(number):
             changed[name] = number()
+        number = changed.get(name, getattr(event, name, None))
+        if type(number) is int and number.bit_length() > LONGEST_INT:
+            changed[name] = math.copysign(math.inf, number >> (number.bit_length() - 2))
     if isinstance(event, Log) and event.level not in _LEVELS:
         changed["level"] = "info"
     metadata = getattr(event, "metadata", None)

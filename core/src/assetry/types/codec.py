@@ -64,7 +64,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     {'1': [2, "<class 'object'>"], 'nested': {'at': '2026-01-31T00:00:00'}}
     """
     if value is None or type(value) in _PLAIN:
-        return value
+        # Python writes no longer numbers out, and few programs would read them.
+        return hex(value) if type(value) is int and value.bit_length() > LONGEST_INT else value
     if depth > _DEEPEST:
         raise ValueError(f"it refers to itself, or is nested more than {_DEEPEST} deep")
     if isinstance(value, Mapping):
@@ -83,6 +84,8 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 _PLAIN = frozenset((str, int, float, bool))
+#: The bits of a whole number beyond which no float reaches, and metadata have it as text.
+LONGEST_INT = 1000
 
 
 def is_unicode(text: str) -> bool:

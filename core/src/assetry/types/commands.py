@@ -40,6 +40,22 @@ class CommandParameter:
     default: Any = None
     help: str = ""
 
+    @property
+    def both(self) -> bool:
+        """Tell whether it is a flag that can be turned off as well: one that is on, or may be left open."""
+        return self.sort == "bool" and self.flag is not None and self.default is not False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Return all ways in which it is written.
+
+        >>> CommandParameter("force", "bool", flag="--force").flags
+        ('--force', '--no-force')
+        """
+        if self.flag is None:
+            return ()
+        return (self.flag, f"--no-{self.flag[2:]}") if self.both else (self.flag,)
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -124,6 +140,7 @@ def _parameters(work: Work, told: Mapping[str, str]) -> Iterator[CommandParamete
     if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
         raise _Wrong(f"takes `{first}` first, and is given the context there: def f(context: CommandContext, …)")
     many: str | None = None
+    flags: dict[str, str] = {}
     for each in rest:
         if each.kind is each.VAR_KEYWORD:
             raise _Wrong(f"takes `{each}`; write each option as a parameter after `*`")
@@ -132,6 +149,10 @@ def _parameters(work: Work, told: Mapping[str, str]) -> Iterator[CommandParamete
             if many is not None:
                 raise _Wrong(f"takes `{each.name}` after `{many}`, which takes all that is left; write it after `*`")
             many = each.name if made.gather is not None else None
+        for flag in made.flags:
+            if flag in flags:
+                raise _Wrong(f"takes `{flags[flag]}` and `{each.name}`, which are both written {flag}; rename one")
+            flags[flag] = each.name
         yield made
 
 
@@ -153,6 +174,9 @@ def _parameter(work: Work, given: inspect.Parameter, told: str) -> CommandParame
     required = lacks and gather is None and not optional
     if choices and default is not None and default not in choices:
         raise _Wrong(f"has the default {default!r} for `{given.name}`, which is none of {', '.join(choices)}")
+    number: tuple[type, ...] = {"int": (int,), "float": (int, float)}.get(sort, (object,))
+    if default is not None and not isinstance(default, number):
+        raise _Wrong(f"has the default {default!r} for `{given.name}`, which is no {sort}")
     return CommandParameter(given.name, sort, flag, choices, gather, required, default, told)
 
 

@@ -71,6 +71,9 @@ class OptionType:
         return replace(self, help=help, default=None, required=True)
 
 
+#: What a test such as ``lambda value: 0 < value < 65536`` raises for a value of another type, and ``int`` for a text.
+_TRIPS = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
+
 #: The options of one kind of integration, by name.
 OptionTypes = Mapping[str, OptionType]
 
@@ -182,9 +185,7 @@ def checked(given: Mapping[str, Any], types: OptionTypes, of: str, known: str | 
             error.option = str(name)
             raise error
         if value is not None:
-            if not each.fits(value):
-                raise _wrong(name, value, each, of)
-            found[name] = each.make(value)
+            found[name] = _made(name, value, each, of)
     missing = next((name for name, each in types.items() if each.required and name not in found), None)
     if missing is not None:
         needed = types[missing]
@@ -192,6 +193,16 @@ def checked(given: Mapping[str, Any], types: OptionTypes, of: str, known: str | 
             f"{whose} needs the option {missing!r}, {needed.words}.", hint=needed.hint or needed.help or None
         )
     return found
+
+
+def _made(name: str, value: Any, type_: OptionType, of: str) -> Any:
+    """Return what a type makes of a value; where it trips over one that is none of its own, that is not of the type."""
+    try:
+        if type_.fits(value):
+            return type_.make(value)
+    except _TRIPS:
+        raise _wrong(name, value, type_, of) from None  # what it says may have the value in it
+    raise _wrong(name, value, type_, of)
 
 
 def _wrong(name: str, value: Any, type_: OptionType, of: str) -> OptionError:

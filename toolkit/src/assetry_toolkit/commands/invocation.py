@@ -47,9 +47,13 @@ def run_command(
                 yield from read(line.text)
         if running.returncode is None and context.cancelled:
             return
+        well = running.returncode in good
         if isinstance(running, JournaledCommand):
-            running.settle()
-        if running.returncode not in good:
+            # A run that is killed now may not have recorded the last events: what ended well is read again then, and
+            # not run again. The run itself forgets the token of a command that ended well; of one that did not, it
+            # keeps it.
+            running.mark_read() if well else running.settle()
+        if not well:
             raise _error(command, running, mask)
 
 

@@ -9,7 +9,7 @@
 A journal is a folder that only its user can read: ``out`` and ``err``, into which the program writes; ``end``, a file
 that is locked for as long as the command is kept, and says how it ended; ``begun``, what is needed to stop it. The
 environment is not written down anywhere. Between us and the program is a small process, the keeper, which sees how the
-program ends when we do not. `prepare` removes journals of the same folder that are over: those that were told to their
+program ends when we do not. `prepare` removes journals of the same folder that are over: those that were read to their
 end beyond the newest `KEPT`, and all after `KEPT_DAYS`. For Linux and macOS, and for disks that have locks and links.
 """
 
@@ -36,7 +36,7 @@ from assetry_toolkit.commands import keeper
 from assetry_toolkit.commands.command import Command
 from assetry_toolkit.commands.output import CHUNK, KEPT_LINES, Block, Line, LineCutter, Stream, lines_of
 
-#: Journals kept of commands that ended and were told to their end.
+#: Journals kept of commands that ended and were read to their end.
 KEPT = 20
 #: Days after which any journal goes whose command has ended.
 KEPT_DAYS = 7
@@ -284,6 +284,11 @@ class JournaledCommand:
         with contextlib.suppress(OSError):  # at worst it is told once more
             (self._place / "told").touch(0o600)
 
+    def mark_read(self) -> None:
+        """Note that all was read: the journal may go some day. The token still finds it, should that be lost."""
+        with contextlib.suppress(OSError):
+            (self._place / "read").touch(0o600)
+
     # -- its end -------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -426,8 +431,9 @@ def _clear(folder: Path) -> None:
             found.append((place.stat().st_mtime, place))
     told = 0
     for changed, place in sorted(found, reverse=True):
-        told += (place / "told").exists()
-        if (changed < old or (told > KEPT and (place / "told").exists())) and _over(place):
+        needless = (place / "told").exists() or (place / "read").exists()
+        told += needless
+        if (changed < old or (told > KEPT and needless)) and _over(place):
             shutil.rmtree(place, ignore_errors=True)
 
 
