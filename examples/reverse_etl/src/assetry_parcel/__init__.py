@@ -1,0 +1,1 @@
+"""The integration of Parcel, a reverse-ETL service, with assetry."""
