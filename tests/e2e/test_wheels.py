@@ -22,6 +22,7 @@ from tests.guide import service_plugin
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
+REVERSE_ETL = ROOT / "examples" / "reverse_etl"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
     found = Clean(find_uv(), home / "venv", home)
     wheels = home / "wheels"
     found.uv_("build", "--quiet", "--wheel", "--all-packages", "--out-dir", wheels, ROOT)
-    found.uv_("build", "--quiet", "--wheel", "--out-dir", wheels, EXAMPLE)
+    for example in (EXAMPLE, REVERSE_ETL):
+        found.uv_("build", "--quiet", "--wheel", "--out-dir", wheels, example)
     # The versions that everything else here is tested with, without the hashes, which our own wheels have none of.
     locked = re.findall(r"^[\w.-]+==[^\s;\\]+(?: ?;[^\\\n]*)?", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     (home / "locked.txt").write_text("\n".join(locked))
@@ -104,7 +106,7 @@ def test_nothing_comes_from_the_repository(clean: Clean) -> None:
 def test_every_plugin_is_found_whole_and_with_its_version(clean: Clean) -> None:
     found = {each["name"]: each for each in clean.json(clean.home, "plugins")["plugins"]}
     published = {path.parent.name for path in ROOT.glob("integrations/*/pyproject.toml")}
-    assert published | {"sqlfolder"} <= set(found)
+    assert published | {"sqlfolder", "parcel"} <= set(found)
     assert not [each["problems"] + each["warnings"] for each in found.values() if each["problems"] or each["warnings"]]
     assert found["sqlfolder"]["package"] == "assetry-sqlfolder"
     assert found["sqlfolder"]["version"] == "0.1.0"
@@ -121,13 +123,18 @@ def test_the_example_is_listed_planned_made_and_fresh(clean: Clean, shop: Path) 
     assert clean.json(shop, "status")["counts"] == {"fresh": 6}
 
 
-def test_the_example_keeps_what_an_integration_promises(clean: Clean) -> None:
-    folder = clean.home / "example"
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("example", [EXAMPLE, REVERSE_ETL], ids=lambda example: example.name)
+def test_the_example_keeps_what_an_integration_promises(clean: Clean, example: Path) -> None:
+    folder = clean.home / example.name
     folder.mkdir()
     for part in ("tests", "shop"):
-        shutil.copytree(EXAMPLE / part, folder / part)
-    shutil.copy(EXAMPLE / "pyproject.toml", folder)
-    assert "failed" not in clean.pytest(folder)
+        shutil.copytree(
+            example / part, folder / part, ignore=shutil.ignore_patterns(".assetry", ".parcel", "*.duckdb*")
+        )
+    for file in (example / "pyproject.toml", *example.glob("*.py")):
+        shutil.copy(file, folder)
+    assert "passed" in clean.pytest(folder)
 
 
 def test_the_scaffold_keeps_what_an_integration_promises_as_it_is(clean: Clean) -> None:
