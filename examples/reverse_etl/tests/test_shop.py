@@ -107,6 +107,17 @@ def test_what_is_sent_is_stale_when_its_table_or_its_definition_changes(shop: Pr
     shop.run("status").assert_said("best_customers: its body changed", "and so is parcel/ads/audience")
 
 
+@pytest.mark.usefixtures("parcel")
+def test_a_name_that_is_sent_still_means_the_table(shop: ProjectFolder) -> None:
+    more = "@asset\ndef contacts_left(customers: pd.DataFrame) -> int:\n    return 0\n"
+    after = '@asset(deps=["parcel/crm/customers"])\ndef letter() -> int:\n    return 1\n'
+    shop.write("shop_assets.py", f"{(shop.root / 'shop_assets.py').read_text()}\n{more}\n{after}")
+    for name in ("parcel.json", "service.json"):
+        shop.write(name, (shop.root / name).read_text().replace('"contacts"', '"customers"'))
+    outcome = shop.materialize().assert_ok()
+    outcome.assert_materialized("parcel/crm/customers", "contacts_left", "letter")
+
+
 def test_what_is_sent_is_told_at_once(shop: ProjectFolder, parcel: Parcel) -> None:
     with held(shop, parcel, "scores") as run:
         assert eventually(lambda: "parcel/crm/contacts" in made(run.log), 60), run.log.read_text()
