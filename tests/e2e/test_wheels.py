@@ -22,7 +22,8 @@ from tests.guide import service_plugin
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
-REVERSE_ETL = ROOT / "examples" / "reverse_etl"
+WORK = shutil.ignore_patterns(".assetry", ".parcel", "*.duckdb*", "__pycache__", "target", "logs")
+STRANGERS = (EXAMPLE, ROOT / "examples" / "reverse_etl", ROOT / "examples" / "dlt")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
     found = Clean(find_uv(), home / "venv", home)
     wheels = home / "wheels"
     found.uv_("build", "--quiet", "--wheel", "--all-packages", "--out-dir", wheels, ROOT)
-    for example in (EXAMPLE, REVERSE_ETL):
+    for example in STRANGERS:
         found.uv_("build", "--quiet", "--wheel", "--out-dir", wheels, example)
     # The versions that everything else here is tested with, without the hashes, which our own wheels have none of.
     locked = re.findall(r"^[\w.-]+==[^\s;\\]+(?: ?;[^\\\n]*)?", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
@@ -91,13 +92,12 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
 @pytest.fixture(scope="module")
 def shop(clean: Clean) -> Path:
     """Return a copy of the example's project."""
-    files = shutil.ignore_patterns(".assetry", "*.duckdb*", "__pycache__")
-    return Path(shutil.copytree(EXAMPLE / "shop", clean.home / "shop", ignore=files))
+    return Path(shutil.copytree(EXAMPLE / "shop", clean.home / "shop", ignore=WORK))
 
 
 def test_nothing_comes_from_the_repository(clean: Clean) -> None:
     ours = sorted(path.name for path in ROOT.glob("*/src/*")) + sorted(path.name for path in ROOT.glob("*/*/src/*"))
-    assert {"assetry", "assetry_toolkit", "assetry_dbt", "assetry_sqlfolder"} <= set(ours)
+    assert {"assetry", "assetry_toolkit", "assetry_dbt", "assetry_sqlfolder", "assetry_dlt"} <= set(ours)
     homes = "import importlib, sys; [print(importlib.import_module(name).__file__) for name in sys.argv[1:]]"
     for home in run([clean.python, "-c", homes, *ours], clean.home).split():
         assert Path(home).is_relative_to(clean.venv)
@@ -106,7 +106,7 @@ def test_nothing_comes_from_the_repository(clean: Clean) -> None:
 def test_every_plugin_is_found_whole_and_with_its_version(clean: Clean) -> None:
     found = {each["name"]: each for each in clean.json(clean.home, "plugins")["plugins"]}
     published = {path.parent.name for path in ROOT.glob("integrations/*/pyproject.toml")}
-    assert published | {"sqlfolder", "parcel"} <= set(found)
+    assert published | {"sqlfolder", "parcel", "dlt"} <= set(found)
     assert not [each["problems"] + each["warnings"] for each in found.values() if each["problems"] or each["warnings"]]
     assert found["sqlfolder"]["package"] == "assetry-sqlfolder"
     assert found["sqlfolder"]["version"] == "0.1.0"
@@ -123,18 +123,14 @@ def test_the_example_is_listed_planned_made_and_fresh(clean: Clean, shop: Path) 
     assert clean.json(shop, "status")["counts"] == {"fresh": 6}
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("example", [EXAMPLE, REVERSE_ETL], ids=lambda example: example.name)
-def test_the_example_keeps_what_an_integration_promises(clean: Clean, example: Path) -> None:
-    folder = clean.home / example.name
-    folder.mkdir()
+@pytest.mark.timeout(600)  # the kit and a project, with the real tool
+@pytest.mark.parametrize("example", STRANGERS, ids=lambda example: example.name)
+def test_an_example_keeps_what_an_integration_promises(clean: Clean, example: Path, tmp_path: Path) -> None:
     for part in ("tests", "shop"):
-        shutil.copytree(
-            example / part, folder / part, ignore=shutil.ignore_patterns(".assetry", ".parcel", "*.duckdb*")
-        )
+        shutil.copytree(example / part, tmp_path / part, ignore=WORK)
     for file in (example / "pyproject.toml", *example.glob("*.py")):
-        shutil.copy(file, folder)
-    assert "passed" in clean.pytest(folder)
+        shutil.copy(file, tmp_path)
+    assert "passed" in clean.pytest(tmp_path)
 
 
 def test_the_scaffold_keeps_what_an_integration_promises_as_it_is(clean: Clean) -> None:
