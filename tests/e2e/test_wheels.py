@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,8 @@ def test_an_example_keeps_what_an_integration_promises(clean: Clean, example: Pa
         shutil.copytree(example / part, tmp_path / part, ignore=WORK)
     for file in (example / "pyproject.toml", *example.glob("*.py")):
         shutil.copy(file, tmp_path)
+    project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+    clean.install(*project["optional-dependencies"]["test"])
     assert "passed" in clean.pytest(tmp_path)
 
 

@@ -27,6 +27,14 @@ def shop(project: Callable[[Mapping[str, str]], ProjectFolder]) -> ProjectFolder
     return project({str(file.relative_to(SHOP)): file.read_text() for file in FILES})
 
 
+@pytest.fixture
+def source(project: Callable[[Mapping[str, str]], ProjectFolder]) -> ProjectFolder:
+    """Return the project without what is below dlt."""
+    names = ("shop_source.py", ".dlt/config.toml")
+    toml = (SHOP / "assetry.toml").read_text().partition("[integrations.transform]")[0].replace('"shop_assets"', "")
+    return project({"assetry.toml": toml, **{name: (SHOP / name).read_text() for name in names}})
+
+
 def test_one_load_feeds_dbt_and_python_with_no_mapping(shop: ProjectFolder) -> None:
     plan = shop.run("plan", "--output", "json").data
     assert (plan["count"], plan["lower_bound"], plan["minimal"]) == (2, 2, True)
@@ -42,23 +50,23 @@ def test_one_load_feeds_dbt_and_python_with_no_mapping(shop: ProjectFolder) -> N
     assert best == [{"country": "nl", "euros": pytest.approx(54.0)}]
 
 
-def test_a_second_run_adds_only_what_is_new_and_makes_nothing_stale(shop: ProjectFolder) -> None:
-    shop.materialize().assert_ok()
-    shop.materialize("-s", "shop_api/customers", "shop_api/visits").assert_ok()
-    assert counts(shop) == {"customers": 20, "orders": 40, "visits": 60, "loads": 2}
-    assert statuses(shop) == {"fresh": 5}, "the same rows came out"
-    change(shop, "assetry.toml", "customers = 20", "customers = 21")
-    shop.run("status").assert_said("its config changed")
-    shop.materialize("-s", "kind:dlt").assert_ok()
-    assert counts(shop) == {"customers": 21, "orders": 42, "visits": 63, "loads": 3}
-    shop.materialize("-s", "shop_api/visits", "--full-refresh").assert_ok()
-    assert counts(shop) == {"customers": 21, "orders": 42, "visits": 63, "loads": 4}
+def test_a_second_run_adds_only_what_is_new_and_makes_nothing_stale(source: ProjectFolder) -> None:
+    source.materialize().assert_ok()
+    source.materialize("-s", "shop_api/customers", "shop_api/visits").assert_ok()
+    assert counts(source) == {"customers": 20, "orders": 40, "visits": 60, "loads": 2}
+    assert statuses(source) == {"fresh": 3}, "the same rows came out"
+    change(source, "assetry.toml", "customers = 20", "customers = 21")
+    source.run("status").assert_said("its config changed")
+    source.materialize("-s", "kind:dlt").assert_ok()
+    assert counts(source) == {"customers": 21, "orders": 42, "visits": 63, "loads": 3}
+    source.materialize("-s", "shop_api/visits", "--full-refresh").assert_ok()
+    assert counts(source) == {"customers": 21, "orders": 42, "visits": 63, "loads": 4}
 
 
-def test_one_resource_is_loaded_and_the_others_left_alone(shop: ProjectFolder) -> None:
-    outcome = shop.materialize("-s", "shop_api/orders").assert_ok().assert_only_materialized("shop_api/orders")
+def test_one_resource_is_loaded_and_the_others_left_alone(source: ProjectFolder) -> None:
+    outcome = source.materialize("-s", "shop_api/orders").assert_ok().assert_only_materialized("shop_api/orders")
     assert outcome.launches == 1
-    assert counts(shop) == {"orders": 40, "loads": 1}
+    assert counts(source) == {"orders": 40, "loads": 1}
 
 
 def test_a_resource_that_fails_fails_the_load_and_nothing_is_loaded(shop: ProjectFolder) -> None:
@@ -73,37 +81,37 @@ def test_a_resource_that_fails_fails_the_load_and_nothing_is_loaded(shop: Projec
     assert counts(shop) == {"customers": 20, "orders": 40, "visits": 60, "loads": 1}
 
 
-def test_a_table_that_cannot_take_the_rows_fails_its_resource(shop: ProjectFolder) -> None:
-    shop.materialize("-s", "kind:dlt").assert_ok()
-    change(shop, "shop_source.py", '"replace")', '"replace", schema_contract="freeze")')
-    change(shop, "shop_source.py", '"lines": lines}', '"lines": lines, "new": number}')
-    outcome = shop.materialize("-s", "kind:dlt").assert_code(1)
+def test_a_table_that_cannot_take_the_rows_fails_its_resource(source: ProjectFolder) -> None:
+    source.materialize("-s", "kind:dlt").assert_ok()
+    change(source, "shop_source.py", '"replace")', '"replace", schema_contract="freeze")')
+    change(source, "shop_source.py", '"lines": lines}', '"lines": lines, "new": number}')
+    outcome = source.materialize("-s", "kind:dlt").assert_code(1)
     outcome.assert_failed("shop_api/orders", "(?s)Column: `new`.*freeze")
     outcome.assert_skipped("shop_api/customers", "shop_api/visits")
-    change(shop, "shop_source.py", ', "new": number', "")
-    shop.retry().assert_ok().assert_materialized(*RESOURCES)
-    assert counts(shop) == {"customers": 20, "orders": 40, "visits": 60, "loads": 2}
+    change(source, "shop_source.py", ', "new": number', "")
+    source.retry().assert_ok().assert_materialized(*RESOURCES)
+    assert counts(source) == {"customers": 20, "orders": 40, "visits": 60, "loads": 2}
 
 
 @pytest.mark.parametrize("corrected", ["the table", "the source"])
 def test_a_load_that_fails_in_the_middle_says_so_and_is_finished_or_given_up(
-    shop: ProjectFolder, corrected: str
+    source: ProjectFolder, corrected: str
 ) -> None:
-    shop.materialize("-s", "kind:dlt").assert_ok()
-    sql(shop, "ALTER TABLE raw.visits ALTER customer_id TYPE TINYINT")
-    change(shop, "assetry.toml", "customers = 20", "customers = 200")
-    outcome = shop.materialize("-s", "kind:dlt").assert_code(1)
+    source.materialize("-s", "kind:dlt").assert_ok()
+    sql(source, "ALTER TABLE raw.visits ALTER customer_id TYPE TINYINT")
+    change(source, "assetry.toml", "customers = 20", "customers = 200")
+    outcome = source.materialize("-s", "kind:dlt").assert_code(1)
     outcome.assert_failed(
         "shop_api/visits", "(?s)could not load it.*out of range.*next run begins with this load.*Some"
     )
     outcome.assert_skipped("shop_api/customers", "shop_api/orders")
-    assert counts(shop)["loads"] == 1
+    assert counts(source)["loads"] == 1
     if corrected == "the table":
-        sql(shop, "ALTER TABLE raw.visits ALTER customer_id TYPE BIGINT")
+        sql(source, "ALTER TABLE raw.visits ALTER customer_id TYPE BIGINT")
     else:
-        change(shop, "shop_source.py", '"customer_id": number % customers}', '"customer_id": number % 100}')
-    shop.retry().assert_ok().assert_materialized(*RESOURCES)
-    assert counts(shop) == {"customers": 200, "orders": 400, "visits": 600, "loads": 2}
+        change(source, "shop_source.py", '"customer_id": number % customers}', '"customer_id": number % 100}')
+    source.retry().assert_ok().assert_materialized(*RESOURCES)
+    assert counts(source) == {"customers": 200, "orders": 400, "visits": 600, "loads": 2}
 
 
 def test_a_killed_run_is_taken_up_again_where_dlt_is(shop: ProjectFolder) -> None:
@@ -143,30 +151,30 @@ def test_a_load_that_was_left_half_done_is_finished_and_not_repeated(shop: Proje
     assert counts(shop) == {"customers": 20, "orders": 40, "visits": 60, "loads": 1}
 
 
-def test_its_resources_are_read_again_only_when_something_has_changed(shop: ProjectFolder) -> None:
-    shop.write("prices.py", "CENTS = 100\n")
-    change(shop, "shop_source.py", "import dlt\n", "import dlt\n\nfrom prices import CENTS\n")
-    change(shop, "shop_source.py", "100 * (each", "CENTS * (each")
-    shop.materialize().assert_ok()
-    assert asks_dlt(shop) is False
-    shop.write("prices.py", "CENTS = 100  # for each\n")
-    assert asks_dlt(shop) is True
-    assert statuses(shop) == {"fresh": 5}, "a comment changes no logic"
-    shop.write("prices.py", "CENTS = 101\n")
-    assert statuses(shop) == {"stale": 5}, "a module that the source imports is a part of it"
+def test_its_resources_are_read_again_only_when_something_has_changed(source: ProjectFolder) -> None:
+    source.write("prices.py", "CENTS = 100\n")
+    change(source, "shop_source.py", "import dlt\n", "import dlt\n\nfrom prices import CENTS\n")
+    change(source, "shop_source.py", "100 * (each", "CENTS * (each")
+    source.materialize().assert_ok()
+    assert asks_dlt(source) is False
+    source.write("prices.py", "CENTS = 100  # for each\n")
+    assert asks_dlt(source) is True
+    assert statuses(source) == {"fresh": 3}, "a comment changes no logic"
+    source.write("prices.py", "CENTS = 101\n")
+    assert statuses(source) == {"stale": 3}, "a module that the source imports is a part of it"
 
 
-def test_a_secret_is_needed_to_run_and_not_to_list(shop: ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    change(shop, "assetry.toml", "customers = 20", 'customers = 20, token = { env = "SHOP_TOKEN" }')
-    change(shop, "shop_source.py", "customers: int = 10", "customers: int = 10, token: str = dlt.secrets.value")
-    change(shop, "shop_source.py", "lines = [", 'raise ValueError(f"401 for {token}")\n            lines = [')
+def test_a_secret_is_needed_to_run_and_not_to_list(source: ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(source, "assetry.toml", "customers = 20", 'customers = 20, token = { env = "SHOP_TOKEN" }')
+    change(source, "shop_source.py", "customers: int = 10", "customers: int = 10, token: str = dlt.secrets.value")
+    change(source, "shop_source.py", "lines = [", 'raise ValueError(f"401 for {token}")\n            lines = [')
     monkeypatch.delenv("SHOP_TOKEN", raising=False)
-    shop.run("list").assert_ok()
-    shop.materialize("-s", "shop_api/orders").assert_code(1).assert_failed(
+    source.run("list").assert_ok()
+    source.materialize("-s", "shop_api/orders").assert_code(1).assert_failed(
         "shop_api/orders", "secret SHOP_TOKEN is not"
     )
     monkeypatch.setenv("SHOP_TOKEN", "t0p-secret")
-    outcome = shop.materialize("-s", "shop_api/orders").assert_code(1)
+    outcome = source.materialize("-s", "shop_api/orders").assert_code(1)
     outcome.assert_failed("shop_api/orders", r"401 for \*\*\*")
     assert "t0p-secret" not in json.dumps(outcome.events)
 
@@ -181,9 +189,9 @@ def test_a_secret_is_needed_to_run_and_not_to_list(shop: ProjectFolder, monkeypa
         ("source =", "sauce =", "did you mean 'source'"),
     ],
 )
-def test_what_cannot_be_loaded_is_told_in_a_line(shop: ProjectFolder, old: str, new: str, said: str) -> None:
-    change(shop, "assetry.toml", old, new)
-    shop.run("list").assert_code(3).assert_said(said)
+def test_what_cannot_be_loaded_is_told_in_a_line(source: ProjectFolder, old: str, new: str, said: str) -> None:
+    change(source, "assetry.toml", old, new)
+    source.run("list").assert_code(3).assert_said(said)
 
 
 def change(shop: ProjectFolder, file: str, old: str, new: str) -> None:
