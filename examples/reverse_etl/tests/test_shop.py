@@ -233,9 +233,6 @@ def test_an_object_that_fails_takes_no_other_with_it(shop: ProjectFolder, parcel
     shop.retry().assert_ok().assert_materialized("contacts", "scores")
 
 
-@pytest.mark.xfail(
-    reason="an invocation passed over for what it holds is not looked at again when the one in its way is skipped"
-)
 def test_a_table_that_fails_leaves_its_sync_out(shop: ProjectFolder, parcel: Parcel) -> None:
     text = (shop.root / "shop_assets.py").read_text()
     shop.write("shop_assets.py", text.replace('known = customers.dropna(subset=["email"])', 'raise ValueError("none")'))
