@@ -261,9 +261,8 @@ class Handler(BaseHTTPRequestHandler):
                 if run is None:
                     return 409, {"error": {"message": f"A run of sync {name!r} is under way."}}
                 return 201, {"data": books.runs("id = ?", run)[0]}
-            case ["GET", "runs"]:
-                ids = query.get("ids", [""])[0].split(",")
-                return 200, {"data": books.runs(f"id IN ({', '.join('?' * len(ids))})", *ids)}
+            case ["GET", "runs", run_id] if found := books.runs("id = ?", run_id):
+                return 200, {"data": found[0]}
             case ["POST", "runs", run_id, "cancel"] if books.runs("id = ?", run_id):
                 books.end(int(run_id), "cancelled")
                 return 200, {"data": books.runs("id = ?", run_id)[0]}

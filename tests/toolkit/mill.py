@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,9 +14,9 @@ from assetry.plugin import Event, Handle, Level, Log, Started
 from assetry_toolkit.errors import Refused
 from assetry_toolkit.http import Api, Http, Request
 from assetry_toolkit.jobs import JobRun, Token
-from assetry_toolkit.polling import JobId, Look, Poller, one_by_one
 from assetry_toolkit.testing import FakeClock
-from assetry_toolkit.work import JobOptions
+from assetry_toolkit.work import Job as JobSeen
+from assetry_toolkit.work import JobId, JobOptions, Work
 
 from tests.toolkit.loopback import Answer, Asked, Service, serving
 
@@ -33,29 +33,10 @@ class Job:
     kind: str = "job"
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(JobSeen):
     """A job as it was seen."""
 
-    id: JobId
-    status: str
-    kind: str = "job"
-
-    @property
-    def order(self) -> float:
-        return self.id if isinstance(self.id, int) else -1
-
-    @property
-    def waiting(self) -> bool:
-        return self.status in ("queued", "unseen")
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ENDED
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status == "done"
+    WAITING, SUCCEEDED, FAILED = ("queued",), ("done",), ("failed", "stopped")
 
 
 class Mill:
@@ -124,44 +105,41 @@ def milling(jobs: Mill | None = None) -> Iterator[Mill]:
         yield mill
 
 
-class MillJobs:
-    """The jobs of one mill, as `JobRun` sees them."""
+#: What is known of assets by a job.
+Tells = Callable[[Seen], Iterable[Event]]
+
+
+class MillJobs(Work[Seen]):
+    """The jobs of one mill, as `JobRun` sees them; `tells` says what is known of assets by one of them."""
 
     service, noun, name, url = "the mill", "job", "'orders'", "https://mill.example.com/orders"
 
-    def __init__(self, url: str, clock: FakeClock, id_: str = "orders") -> None:
-        self.id = id_
-        self.clock = clock
+    def __init__(self, url: str, clock: FakeClock, id_: str = "orders", tells: Tells = lambda job: ()) -> None:
+        self.id, self.clock, self.tells = id_, clock, tells
         self.http = Http(Api(name="Mill", base=url), clock=clock)
-        self.poller: Poller[Seen] = Poller(lambda ids: one_by_one(ids, self.job), clock)
-
-    def job(self, id_: JobId) -> Seen:
-        return Seen(**self.http.once(Request("GET", f"jobs/{id_}")))
 
     def jobs(self, called_off: Callable[[], bool]) -> Sequence[Seen]:
-        return [Seen(**each) for each in self.http.ask(Request("GET", "jobs"), called_off)]
+        return [Seen.read(each) for each in self.http.ask(Request("GET", "jobs"), called_off)]
 
     def start(self) -> Seen:
-        return Seen(**self.http.once(Request("POST", "jobs")))
+        return Seen.read(self.http.once(Request("POST", "jobs")))
 
-    def watch(self, id_: JobId, called_off: Callable[[], bool]) -> Generator[Look[Seen], None, None]:
-        return self.poller.watch(id_, called_off)
+    def job(self, id_: JobId) -> Seen:
+        return Seen.read(self.http.once(Request("GET", f"jobs/{id_}")))
 
     def cancel(self, id_: JobId) -> None:
         self.http.once(Request("DELETE", f"jobs/{id_}"))
 
-    def unseen(self, id_: JobId) -> Seen:
-        return Seen(id_, "unseen")
+    def events(self, job: Seen) -> Iterable[Event]:
+        return self.tells(job)
 
     def other(self, job: Seen) -> str | None:
-        return None if job.kind == "job" else job.kind
-
-    def news(self, job: Seen) -> tuple[str, Level] | None:
-        return None if job.status == "unseen" else (f"Job {job.id} is {job.status}.", "info")
+        return None if job.told["kind"] == "job" else str(job.told["kind"])
 
     def refused(self, error: Refused, called_off: Callable[[], bool]) -> None:
         if error.message.endswith("closed"):
             raise Refused("The mill is closed on Sundays.")
+        super().refused(error, called_off)
 
 
 class Run:
@@ -229,11 +207,18 @@ class Told:
 
 
 def begin(
-    mill: Mill, clock: FakeClock, resume: str | None = None, *, late: bool = False, work: str = "orders", **options: Any
+    mill: Mill,
+    clock: FakeClock,
+    resume: str | None = None,
+    *,
+    late: bool = False,
+    work: str = "orders",
+    tells: Tells = lambda job: (),
+    **options: Any,
 ) -> Told:
     """Begin to bring about a job."""
     run = Run()
-    jobs = JobRun(MillJobs(mill.service.url, clock, work), run, JobOptions(**options), late=late)
+    jobs = JobRun(MillJobs(mill.service.url, clock, work, tells), run, JobOptions.of(options), late=late)
     return Told(jobs.run(resume, started=["mill/orders"]), run)  # type: ignore[list-item]
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import JobOverError, Log, RunError, Started
+from assetry.plugin import Event, Failed, JobOverError, Log, Materialized, Progress, RunError, Started
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.jobs import Token
 from assetry_toolkit.testing import FakeClock
+from assetry_toolkit.work import Job
 
 from tests.toolkit.loopback import Answer
-from tests.toolkit.mill import Mill, Told, begin, intent, milling, noted
+from tests.toolkit.mill import Mill, Seen, Told, begin, intent, milling, noted
 
 BUSY, LOST = Answer(503), Answer(drop=True)
 
@@ -309,6 +310,7 @@ import sys
 from pathlib import Path
 from assetry.plugin import Handle
 from assetry_toolkit.testing import FakeClock
+from assetry_toolkit.work import Job
 from tests.toolkit import mill
 
 class There:
@@ -443,3 +445,93 @@ def test_one_that_was_left_running_when_the_stream_was_closed_is_told_by_an_erro
     assert mill.stopped == []
     ours = begin(mill, clock).go(noted)
     ours.stream.close()  # joined: it is not ours to leave, or to keep
+
+
+# -- what is told of assets --------------------------------------------------------------------------------------------
+
+
+def telling(job: Seen) -> list[Event]:
+    """Say of a job all that is known so far: one table is made while it runs, the other as it ends."""
+    known: list[Event] = [Progress("mill/orders", 7), Materialized("mill/raw", metadata={"job": job.id})]
+    if job.ended:
+        known.append(Materialized("mill/orders") if job.succeeded else Failed("mill/orders", "It stopped."))
+    return known
+
+
+def of_assets(told: Told) -> list[tuple[str, str]]:
+    return [(event.name, str(event.key)) for event in told.events if getattr(event, "key", None) is not None]
+
+
+def test_what_a_job_has_made_is_told_as_it_goes_and_each_once(mill: Mill, clock: FakeClock) -> None:
+    mill.next_script = ["queued", "running", "running", "running", "done"]
+    told = begin(mill, clock, tells=telling).go()
+    assert of_assets(told) == [
+        ("started", "mill/orders"),
+        ("progress", "mill/orders"),
+        ("materialized", "mill/raw"),
+        ("materialized", "mill/orders"),
+    ]
+
+
+def test_what_is_made_is_told_before_the_job_has_ended(mill: Mill, clock: FakeClock) -> None:
+    mill.next_script = ["running"]
+    told = begin(mill, clock, tells=telling).go(until=lambda event: isinstance(event, Materialized))
+    assert of_assets(told)[-1] == ("materialized", "mill/raw")
+    mill.end(1)
+    assert of_assets(told.go())[-1] == ("materialized", "mill/orders")
+
+
+def test_a_job_that_has_ended_at_once_is_told_of_as_well(mill: Mill, clock: FakeClock) -> None:
+    mill.next_script = ["done"]
+    assert [name for name, _ in of_assets(begin(mill, clock, tells=telling).go())] == [
+        "started",
+        "progress",
+        "materialized",
+        "materialized",
+    ]
+
+
+def test_nothing_is_told_by_a_job_that_is_only_waited_for(mill: Mill, clock: FakeClock) -> None:
+    mill.start("running", "running", "running", "done")
+    told = begin(mill, clock, late=True, tells=telling).go()
+    assert next(event.metadata for event in told.events if isinstance(event, Materialized)) == {"job": 2}
+
+
+def test_nothing_is_told_by_a_failed_job_that_another_one_follows(mill: Mill, clock: FakeClock) -> None:
+    first = begin(mill, clock, tells=telling).go(until=noted)
+    mill.end(1, "failed")
+    told = begin(mill, clock, resume=first.token, tells=telling).go()
+    assert next(event.metadata for event in told.events if isinstance(event, Materialized)) == {"job": 2}
+    assert not [event for event in told.events if isinstance(event, Failed)]
+    mill.next_script = ["running", "running", "running", "failed"]
+    third = begin(mill, clock, tells=telling).go(until=noted)
+    mill.end(3, "failed")
+    mill.start("running", "done")
+    assert not [event for event in third.go().events if isinstance(event, Failed)], "its place was taken"
+
+
+def test_a_failed_job_tells_what_failed_when_no_other_follows(mill: Mill, clock: FakeClock) -> None:
+    mill.next_script = ["running", "failed"]
+    assert of_assets(begin(mill, clock, tells=telling).go())[-1] == ("failed", "mill/orders")
+
+
+# -- what the service no longer has ------------------------------------------------------------------------------------
+
+
+def test_what_was_deleted_has_a_next_step(mill: Mill, clock: FakeClock) -> None:
+    fail(mill, "GET /jobs", Answer(404, {"message": "there are no orders"}))
+    told = begin(mill, clock).go()
+    assert isinstance(told.error, Refused)
+    assert (told.error.status, told.error.hint) == (404, "Look whether the mill still has 'orders'.")
+    fail(mill, "GET /jobs", Answer(403, {"message": "we are closed"}))
+    assert "on Sundays" in str(begin(mill, clock).go().error)
+
+
+def test_a_ready_job_reads_what_most_services_say() -> None:
+    assert [Job("b1", word).ended for word in ("queued", "running", "succeeded", "failed")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert (Job("b1", "pending").waiting, Job("b1", "running").order, Job("12", "x").order) == (True, -1, 12)

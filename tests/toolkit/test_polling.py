@@ -166,3 +166,20 @@ def test_a_wait_can_be_called_off_by_the_leader_and_by_who_follows(waits: bool) 
     if thread is not None:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def test_a_question_that_fails_is_a_look_at_each_job_and_ends_nothing() -> None:
+    answers = [Unavailable("Nothing listens there."), Refused("Not you."), None]
+
+    def ask(ids: Sequence[JobId]) -> Turn[str]:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return Turn({id_: Look("done") for id_ in ids})
+
+    looks = list(islice(Poller(ask, FakeClock()).watch("a", never), 3))
+    assert [str(look.error or look.job) for look in looks] == ["Nothing listens there.", "Not you.", "done"]
+
+
+def test_looks_can_be_made_of_a_type() -> None:
+    assert (Look[int](1).job, Turn[int]({7: Look(1)}).requests) == (1, 1)

@@ -70,7 +70,7 @@ class TestParcel(IntegrationConformance):
         syncs = [{"name": "crm", "destination": "salesdesk", "objects": objects}]
         file = folder / "service.json"
         file.write_text(json.dumps({"warehouse": "shop.duckdb", "syncs": syncs, "requests_per_second": 500}))
-        (folder / "parcel.json").write_text(json.dumps({"syncs": syncs}))
+        (folder / "parcel.json").write_text(json.dumps({"data": syncs}))
         service = Service(file, KEY).start()
         options = {"url": service.url, "api_key": {"env": "PARCEL_KIT_KEY"}, "poll_every": 0.05}
         return IntegrationUnderTest(

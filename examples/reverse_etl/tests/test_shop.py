@@ -81,7 +81,7 @@ def test_tables_are_made_and_then_sent(shop: ProjectFolder, parcel: Parcel) -> N
     assert outcome.launches == 2, "a sync is one run, however many objects it sends"
     assert parcel.sent("adhouse/audience") == [{"email": "ada@example.com", "score": 0.8}]
     assert outcome.ends["parcel/crm/contacts"]["metadata"] == {"rows": 2, "rejected": 1, "run": 1}
-    assert "1 row was rejected" in json.dumps(outcome.events)
+    assert "Rejected rows: 1." in json.dumps(outcome.events)
     assert counts(shop) == {"fresh": 6}
 
 
@@ -248,9 +248,9 @@ def test_a_wrong_key_says_what_to_do(shop: ProjectFolder, parcel: Parcel, monkey
         "contacts", "(?s)does not accept the API key.*Make a key in Parcel.*api_key under .integrations"
     )
     assert parcel.statuses("crm") == []
-    shop.run("parcel", "syncs").assert_said("does not accept the API key", "Make a key in Parcel")
+    shop.run("parcel", "pull").assert_said("does not accept the API key", "Make a key in Parcel")
     monkeypatch.delenv("PARCEL_API_KEY")
-    shop.run("parcel", "syncs").assert_said("PARCEL_API_KEY is not set")
+    shop.run("parcel", "pull").assert_said("PARCEL_API_KEY is not set")
 
 
 def test_the_key_stands_in_no_record(shop: ProjectFolder, parcel: Parcel) -> None:
@@ -258,7 +258,7 @@ def test_the_key_stands_in_no_record(shop: ProjectFolder, parcel: Parcel) -> Non
     shown = [
         shop.materialize(),
         shop.run("logs"),
-        shop.run("parcel", "syncs"),
+        shop.run("parcel", "pull"),
         shop.run("show", "contacts"),
         shop.run("plan"),
     ]
@@ -271,15 +271,14 @@ def test_the_key_stands_in_no_record(shop: ProjectFolder, parcel: Parcel) -> Non
 
 
 @pytest.mark.usefixtures("parcel")
-def test_syncs_are_listed_and_written_down(shop: ProjectFolder) -> None:
-    shop.run("parcel", "syncs").assert_ok().assert_said("parcel/crm → salesdesk: shop.main.customers as contacts")
-    found = shop.run("parcel", "syncs", "parcel", "--output", "json").assert_ok().data
-    assert [each["name"] for each in found["syncs"]] == ["crm", "ads"]
+def test_syncs_are_pulled_into_a_file(shop: ProjectFolder) -> None:
     (shop.root / "parcel.json").unlink()
-    shop.run("list").assert_code(3).assert_said("No syncs in .*parcel.json", "assetry parcel syncs --write")
-    shop.run("parcel", "syncs", "--write").assert_ok().assert_said("Wrote 2 syncs")
-    assert (shop.root / "parcel.json").read_text() == (HERE / "shop" / "parcel.json").read_text()
-    shop.run("parcel", "syncs", "parcels").assert_code(2).assert_said("did you mean 'parcel'")
+    shop.run("list").assert_code(3).assert_said("No syncs in .*parcel.json", "assetry parcel pull")
+    shop.run("parcel", "pull").assert_ok().assert_said("Wrote parcel.json of parcel")
+    shop.run("list").assert_ok().assert_said("parcel/crm/contacts", "parcel/ads/audience")
+    assert json.loads((shop.root / "parcel.json").read_text()) == json.loads(
+        (HERE / "shop" / "parcel.json").read_text()
+    )
 
 
 @pytest.mark.usefixtures("parcel")
@@ -288,13 +287,8 @@ def test_what_parcel_no_longer_has_says_what_to_do(shop: ProjectFolder) -> None:
     service["syncs"] = [{**service["syncs"][0], "objects": service["syncs"][0]["objects"][:1]}]
     shop.write("service.json", json.dumps(service))
     outcome = shop.materialize().assert_code(1).assert_materialized("contacts")
-    outcome.assert_failed("scores", "(?s)sends no scores.*assetry parcel syncs --write")
-    outcome.assert_failed("audience", "(?s)no sync 'ads'.*assetry parcel syncs --write")
-
-
-@pytest.mark.usefixtures("parcel")
-def test_the_page_of_its_sync_is_shown_beside_an_asset(shop: ProjectFolder) -> None:
-    shop.run("show", "contacts").assert_ok().assert_said("Sync crm +http://127.0.0.1:[0-9]+/syncs/crm")
+    outcome.assert_failed("scores", "(?s)sends no scores.*assetry parcel pull")
+    outcome.assert_failed("audience", "(?s)no sync 'ads'.*assetry parcel pull")
 
 
 class Run:

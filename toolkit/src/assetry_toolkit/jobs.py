@@ -12,21 +12,24 @@ An integration says by a `Work` what there is to do, and gets the job as it ende
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from assetry.plugin import (
     AssetKey,
     AssetryError,
     Event,
+    Failed,
     Handle,
     JobOverError,
     Level,
     Log,
+    Materialized,
     RunContext,
     RunError,
+    Skipped,
     Started,
 )
 
@@ -34,16 +37,14 @@ from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable
 from assetry_toolkit.patience import Patience
 from assetry_toolkit.polling import LOST, JobId
 from assetry_toolkit.retries import pause_after
-from assetry_toolkit.work import Job, JobOptions, Work
+from assetry_toolkit.work import GONE, Job, JobOptions, JobState, Work
 
 #: Seconds for which a job is looked for that may or may not have been started, and between two looks.
 SEARCH, SEARCH_EVERY = 90.0, 10.0
-#: HTTP statuses by which a service says that there is no such job.
-GONE = (404, 410)
 #: How often a start is tried that was refused for a passing reason, and that got lost on the way.
 STARTS = 3
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J", bound=JobState)
 Story = Generator[Event, None, J]
 
 
@@ -76,10 +77,18 @@ class Token:
             return None
 
 
+class _Unseen(Job):
+    """A job of an earlier run of which only the id is known, until it was seen; it counts as one that waits."""
+
+    WAITING = ("unseen",)
+
+
 class JobRun(Generic[J]):
     """One job that is brought about: started or found, and followed to its end.
 
-    `late` says that a job which is under way already has begun before our inputs were done, so that it does not count.
+    `late` says that a job which is under way already has begun before our inputs were done, so that it does not count:
+    say ``late=bool(invocation.inputs)``, or True where the service itself reads tables that are made in the same run,
+    as syncs of a reverse ETL do.
     """
 
     def __init__(self, work: Work[J], context: RunContext, options: JobOptions, *, late: bool = False) -> None:
@@ -93,6 +102,10 @@ class JobRun(Generic[J]):
         #: The newest job before our own, for telling what came after it.
         self._newest: float | None = None
         self._told: set[str] = set()
+        #: The assets that have not started, what was told of assets, and which of them have their end.
+        self._waiting: list[AssetKey] = []
+        self._known: list[Event] = []
+        self._over: set[tuple[AssetKey, str | None]] = set()
 
     # -- the whole of it ---------------------------------------------------------------------------------------------
 
@@ -100,18 +113,18 @@ class JobRun(Generic[J]):
         """Start or find the job, follow it, and return it as it ended; None when the run was cancelled.
 
         `resume` is the token of an earlier run, or None; `started` are the assets that start when the job no longer
-        waits. Closing the generator, and `context.cancelled`, cancel the job if we started it. Raises `ServiceError`
-        when what became of it is unknown, `RunError` when it was left running, and `JobOverError` when the service does
-        not have it any more: the run then starts another one.
+        waits, and what `Work.events` knows of them is yielded as it goes. Closing the generator, and
+        `context.cancelled`, cancel the job if we started it. Raises `ServiceError` when what became of it is unknown,
+        `RunError` when it was left running, and `JobOverError` when the service does not have it any more: the run then
+        starts another one.
         """
-        waiting = list(started)
+        self._waiting = list(started)
         try:
             with closing(self._story(Token.read(resume))) as story:
                 for event in story:
                     yield event
-                    if waiting and self.job is not None and not self.job.waiting:
-                        yield from map(Started, waiting)
-                        waiting = []
+                    if self.job is not None and not self.job.waiting:
+                        yield from self._begun()
         except GeneratorExit:
             self._stop()
             self._check_not_left()
@@ -123,12 +136,28 @@ class JobRun(Generic[J]):
             self._stop()
             self._check_not_left()
             return None
-        yield from map(Started, waiting)
+        yield from self._done(job)
         return job
 
     def _story(self, resume: Token | None) -> Generator[Event, None, None]:
         job = yield from self._begin(resume if resume is not None and resume.work == self._work.id else None)
         yield from self._follow(job)
+
+    def _begun(self) -> Iterable[Event]:
+        waiting, self._waiting = self._waiting, []
+        return [Started(key) for key in waiting]
+
+    def _done(self, job: J) -> Iterator[Event]:
+        """Tell what is known of assets by how our job stands, and was not told yet."""
+        yield from self._begun()
+        for event in self._work.events(job):
+            end = (event.key, event.partition) if isinstance(event, (Materialized, Failed, Skipped)) else None
+            if end not in self._over if end is not None else event not in self._known:
+                if end is not None:
+                    self._over.add(end)
+                else:
+                    self._known.append(event)
+                yield event
 
     def _stop(self) -> None:
         """Cancel the job that we started; leave one that was joined."""
@@ -171,8 +200,11 @@ class JobRun(Generic[J]):
 
     def _taken_up(self, resume: Token, id_: JobId) -> Generator[Event, None, J | None]:
         """Return the job that an earlier run had started; None when it failed, so that another one is due."""
-        self.job, self.ours = self._work.unseen(id_), resume.ours
+        # It has not ended, so that it is never returned, and no `Work` is asked about it.
+        self.job, self.ours = cast("J", _Unseen(id_, "unseen")), resume.ours
         job = yield from self._follow_one(self.job, once=True)
+        if isinstance(job, _Unseen):
+            raise _CalledOff
         if job.ended and not job.succeeded:
             yield Log(f"Job {job.id} of the earlier run ended as {job.status}; another {self._work.noun} is started.")
             self.job, self.ours = None, False
@@ -236,7 +268,11 @@ class JobRun(Generic[J]):
     # -- when it is unclear what happened ----------------------------------------------------------------------------
 
     def _jobs(self) -> Sequence[J]:
-        return self._work.jobs(self._off)
+        try:
+            return self._work.jobs(self._off)
+        except Refused as error:
+            self._work.refused(error, self._off)
+            raise
 
     def _after(self, newest: float | None) -> J | None:
         """Return the newest job that came after another one, or any that is under way."""
@@ -283,12 +319,11 @@ class JobRun(Generic[J]):
         """Follow a job to its end; when another one took its place, follow that one."""
         while True:
             job = yield from self._follow_one(job)
-            if job.succeeded or self._off():
-                return job
-            later = self._replacing(job)
+            later = None if job.succeeded or self._off() else self._replacing(job)
             if later is None:
                 return job
             if not self._options.follow_superseded:
+                yield from self._done(job)
                 raise ServiceError(
                     f"Job {job.id} ended as {job.status}; job {later.id} took its place.",
                     hint="follow_superseded = true follows such a job.",
@@ -298,7 +333,7 @@ class JobRun(Generic[J]):
 
     def _replacing(self, job: J) -> J | None:
         with suppress(Unavailable, Refused):
-            mine = (each for each in self._jobs() if self._work.other(each) is None)
+            mine = (each for each in self._work.jobs(self._off) if self._work.other(each) is None)
             return next((each for each in mine if each.order > job.order), None)
         return None
 
@@ -309,15 +344,17 @@ class JobRun(Generic[J]):
         if job.ended:
             return job
         lost = 0
-        yield from self._news(job)
+        if not once:
+            yield from self._seen(job, mine)
         with closing(self._work.watch(job.id, self._off)) as looks:
             for look in looks:
                 if look.job is not None:
                     job, lost = look.job, 0
                     self.job = job if mine else self.job
-                    yield from self._news(job)
                     if job.ended or once:
+                        yield from self._news(job)
                         return job
+                    yield from self._seen(job, mine)
                     patience.heard(f"Job {job.id}", job.status, waiting=job.waiting)
                 elif isinstance(look.error, Refused):
                     lost += 1
@@ -327,6 +364,12 @@ class JobRun(Generic[J]):
                     yield from self._say(f"Polling job {job.id}: {look.error.message}", "warning")
                     patience.unheard(f"job {job.id}", look.error)
         return job
+
+    def _seen(self, job: J, mine: bool) -> Iterator[Event]:
+        """Tell of a job that has not ended; how one has ended is told when it is known that no other one follows."""
+        yield from self._news(job)
+        if mine and not job.waiting:
+            yield from self._done(job)
 
     def _news(self, job: J) -> Iterable[Event]:
         news = self._work.news(job)

@@ -25,15 +25,20 @@ JobId = int | str
 J = TypeVar("J")
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: on Python 3.11 a frozen class with slots cannot be called as `Look[int](…)`.
+@dataclass(frozen=True)
 class Look(Generic[J]):
-    """What a turn found of one job: how it stands, or the error that came in place of an answer."""
+    """What a turn found of one job: how it stands, or the error that came in place of an answer.
+
+    >>> Look[int](1)
+    Look(job=1, error=None)
+    """
 
     job: J | None
     error: ServiceError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Turn(Generic[J]):
     """What one turn found, and how many requests it took; a job that was not asked for is left out."""
 
@@ -91,7 +96,8 @@ def at_once(
 class Poller(Generic[J]):
     """The jobs that are followed together: those one question can be about.
 
-    `ask` finds out how jobs stand; it is called by one thread at a time. `every` are the seconds between two turns;
+    `ask` finds out how jobs stand; it is called by one thread at a time. A `ServiceError` that it raises is the look at
+    each of the jobs: it ends nothing. `every` are the seconds between two turns;
     None begins with one second, and grows. `pace` are the seconds that a request stands for, at least: of a turn that
     took three the pause is three times that long.
     """
@@ -169,7 +175,10 @@ class Poller(Generic[J]):
         """Ask about every job that is watched, once, and tell those who wait."""
         with self._changed:
             wanted = list(dict.fromkeys(each.id for each in self._watched.values()))
-        turn = self._ask(wanted)
+        try:
+            turn = self._ask(wanted)
+        except ServiceError as error:  # no answer about any of them: that fails no job
+            turn = Turn(dict.fromkeys(wanted, Look[J](None, error)))
         looks = turn.looks
         answered = any(look.job is not None or isinstance(look.error, Refused) for look in looks.values())
         with self._changed:

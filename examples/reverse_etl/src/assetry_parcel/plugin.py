@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from assetry import plugin
 from assetry_toolkit.options import JOB_OPTIONS
@@ -12,89 +12,68 @@ from assetry_toolkit.options import JOB_OPTIONS
 OPTIONS = {
     "url": plugin.TEXT.needed("Where Parcel is."),
     "api_key": plugin.SECRET.needed("The API key."),
-    "syncs": plugin.TEXT.about("What `assetry parcel syncs --write` writes.", default="parcel.json"),
     "warehouse": plugin.TEXT.about("The DuckDB file that Parcel reads, if it is one: held while a sync runs."),
     "poll_every": plugin.SECONDS.about("The pause between two looks at a run.", default="1, and growing"),
     **JOB_OPTIONS,
 }
 ASSETRY_KINDS = {"parcel": OPTIONS}
+SYNCS = "parcel.json"  # `assetry parcel pull` writes it
 
 
 @plugin.hookimpl
-def assetry_load_assets(integration: plugin.Integration, context: plugin.LoadContext) -> Iterable[plugin.Asset]:
+def assetry_load_assets(integration: plugin.Integration, context: plugin.LoadContext) -> Iterator[plugin.Asset]:
     """Load what the file of syncs says: the tables that are read, and the objects that are sent."""
-    context.reads(file := Path(integration.root, integration.options.get("syncs", "parcel.json")))
+    context.reads(file := Path(integration.root, SYNCS))
     try:
-        syncs = json.loads(file.read_text())["syncs"]
-        sent = [(sync, each) for sync in syncs for each in sync["objects"]]
+        sent = [(sync, each) for sync in json.loads(file.read_text())["data"] for each in sync["objects"]]
     except (OSError, ValueError, KeyError) as error:
-        raise plugin.IntegrationError(f"No syncs in {file}.", hint="Run `assetry parcel syncs --write`.") from error
-    tables = dict.fromkeys(each["table"] for _, each in sent)
-    return [*(_table(integration, each) for each in tables), *(_sent(integration, *each) for each in sent)]
-
-
-def _table(place: plugin.Integration, name: str) -> plugin.Asset:
-    database, schema, table = ["", "", *name.split(".")][-3:]  # by its whole name the graph finds who makes it
-    relation = plugin.Relation(database or None, schema or None, table)
-    key = f"{place.name}/tables/{name}"
-    return plugin.Asset(key=key, kind="parcel", integration=place, executable=False, relation=relation)
-
-
-def _sent(place: plugin.Integration, sync: dict[str, Any], each: dict[str, Any]) -> plugin.Asset:
-    return plugin.Asset(
-        key=f"{place.name}/{sync['name']}/{each['name']}",
-        kind="parcel",
-        integration=place,
-        consumer=True,  # a name that could mean it or a table means the table
-        deps=[f"{place.name}/tables/{each['table']}"],
-        description=f"{each['table']}, sent to {sync['destination']}.",
-        code_version=hashlib.sha256(json.dumps([sync["destination"], each], sort_keys=True).encode()).hexdigest(),
-        spec={
-            "sync": sync["name"],
-            "object": each["name"],
-            "page": f"{place.options['url'].rstrip('/')}/syncs/{sync['name']}",
-        },
-    )
+        raise plugin.IntegrationError(f"No syncs in {file}.", hint="Run `assetry parcel pull`.") from error
+    new = partial(plugin.Asset, kind="parcel", integration=integration)
+    # By the whole name of a table the graph finds which asset makes it.
+    for name in dict.fromkeys(each["table"] for _, each in sent):
+        yield new(key=f"{integration.name}/tables/{name}", executable=False, relation=plugin.Relation(*name.split(".")))
+    for sync, each in sent:
+        page = f"{integration.options['url'].rstrip('/')}/syncs/{sync['name']}"
+        yield new(
+            key=f"{integration.name}/{sync['name']}/{each['name']}",
+            consumer=True,  # a name that could mean it or a table means the table
+            deps=[f"{integration.name}/tables/{each['table']}"],
+            code_version=hashlib.sha256(json.dumps([sync["destination"], each], sort_keys=True).encode()).hexdigest(),
+            spec={"sync": sync["name"], "object": each["name"], "page": page},
+        )
 
 
 @plugin.hookimpl
-def assetry_invocation_group(asset: plugin.Asset) -> plugin.InvocationGroup | None:
+def assetry_invocation_group(asset: plugin.Asset) -> plugin.InvocationGroup:
     """Put the objects of a sync together: one run of it sends all of them."""
-    if not asset.integration or not asset.spec:
-        return None
-    file = asset.integration.options.get("warehouse")
-    holds = (f"duckdb:{Path(asset.integration.root, file).resolve()}",) if file else ()
-    return plugin.InvocationGroup(f"parcel:{asset.integration.name}:{asset.spec['sync']}", whole=True, holds=holds)
-
-
-@plugin.hookimpl
-def assetry_invocation_command(invocation: plugin.Invocation) -> str:
-    """Show which sync will run."""
-    return f"Parcel sync {invocation.assets[0].spec['sync']}"
+    place = asset.integration
+    assert place
+    holds = (f"duckdb:{Path(place.root, file).resolve()}",) if (file := place.options.get("warehouse")) else ()
+    return plugin.InvocationGroup(f"parcel:{place.name}:{asset.spec.get('sync')}", whole=True, holds=holds)
 
 
 @plugin.hookimpl
 def assetry_invoke(invocation: plugin.Invocation, context: plugin.RunContext) -> Iterator[plugin.Event]:
     """Start the sync once, or find it again, and tell of each object when it was sent."""
-    from assetry_parcel.runs import Sync, run_sync
-    from assetry_parcel.service import connect
+    from assetry_parcel.runs import connect, run_sync
 
-    wanted = {asset.spec["object"]: asset.key for asset in (*invocation.assets, *invocation.also)}
     with connect(invocation.integration, context.secret) as http:
-        sync = Sync(http, invocation.assets[0].spec, plugin.checked_options(invocation.integration, OPTIONS))
-        yield from run_sync(sync, context, wanted)
-
-
-@plugin.hookimpl
-def assetry_panels(asset: plugin.Asset) -> Iterator[plugin.Panel]:
-    """Show the sync's own page beside an asset."""
-    if asset.kind == "parcel" and asset.spec:
-        yield plugin.Panel(title="Parcel", links={f"Sync {asset.spec['sync']}": asset.spec["page"]})
+        yield from run_sync(http, invocation, context, plugin.checked_options(invocation.integration, OPTIONS))
 
 
 @plugin.hookimpl
 def assetry_add_commands(commands: plugin.Commands) -> None:
-    """Add `assetry parcel syncs`."""
-    from assetry_parcel.commands import syncs
+    """Add `assetry parcel pull`."""
+    commands.group("parcel", "Look at what Parcel sends.").command("pull")(pull)
 
-    commands.group("parcel", "Look at what Parcel sends.").command("syncs")(syncs)
+
+def pull(context: plugin.CommandContext) -> None:
+    """Read which syncs Parcel has, and write them into the file from which assets are loaded."""
+    from assetry_toolkit.http import Request
+
+    from assetry_parcel.runs import connect
+
+    for place in (each for each in context.project.integrations if each.kind == "parcel"):
+        with connect(place, context.secret) as http:
+            Path(place.root, SYNCS).write_text(json.dumps(http.ask(Request("GET", "syncs")), indent=2))
+        context.say(f"Wrote {SYNCS} of {place.name}.")

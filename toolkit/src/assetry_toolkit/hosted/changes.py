@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from assetry.plugin import Asset, AssetryError, Event, Failed, JobOverError, Log, near_names
 
 from assetry_toolkit.errors import Refused, ServiceError
-from assetry_toolkit.jobs import GONE
+from assetry_toolkit.work import GONE
 
 
 @dataclass(frozen=True, slots=True)

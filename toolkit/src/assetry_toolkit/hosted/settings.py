@@ -54,8 +54,9 @@ class HostedOptions:
     def of(cls, integration: Integration) -> Self:
         """Return the options of an integration; raise `DefinitionError` for what is unknown or cannot be meant."""
         given = checked_options(integration, cls.types)
-        jobs = JobOptions(**{name: given.pop(name) for name in JOB_OPTIONS if name in given})
-        return cls(name=integration.name, kind=integration.kind, root=integration.root, jobs=jobs, **given)
+        own = {name: value for name, value in given.items() if name not in JOB_OPTIONS}
+        jobs = JobOptions.of(given)
+        return cls(name=integration.name, kind=integration.kind, root=integration.root, jobs=jobs, **own)
 
     @property
     def snapshot_path(self) -> Path:

@@ -48,7 +48,7 @@ def imagined(asked: Mapping[str, Any], *connections: C) -> Snapshot[C, Any]:
     return Snapshot(datetime.fromtimestamp(0, UTC), asked, connections)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SnapshotFile(Generic[C, D]):
     """How a service's snapshots are written: connections and destinations as JSON objects, and back.
 

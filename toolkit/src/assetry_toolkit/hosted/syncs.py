@@ -90,7 +90,7 @@ class SyncToken:
             return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ending(Generic[S]):
     """How a sync came out: ``succeeded``, ``failed``, ``deferred`` or ``skipped``, and why.
 

@@ -11,8 +11,8 @@ from assetry.plugin import AssetryError, Event, Log, RunContext
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.hosted.syncs import SEARCH, Ending, SyncRun, SyncToken
-from assetry_toolkit.jobs import GONE
 from assetry_toolkit.polling import Look
+from assetry_toolkit.work import GONE
 
 from assetry_fivetran.api.responses import Mark, Standing
 from assetry_fivetran.api.service import Service

@@ -14,9 +14,8 @@ from assetry_toolkit.hosted.answers import moment, text, whole
 #: A job in one of these states stays in it. Every other word, a new one too, means that it goes on.
 ENDED = ("succeeded", "failed", "cancelled")
 #: What is said of a job of which only the id is known.
-UNSEEN = "unseen"
 #: A job that has not begun to move data.
-WAITING = ("queued", "pending", UNSEEN)
+WAITING = ("queued", "pending")
 #: Jobs that change what is in the tables without being a sync.
 RESETS = ("reset", "clear", "refresh")
 

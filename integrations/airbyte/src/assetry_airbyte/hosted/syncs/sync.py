@@ -7,49 +7,50 @@ from collections.abc import Callable, Generator, Sequence
 from assetry.plugin import Level
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.polling import JobId, Look, Poller, Turn, at_once, one_by_one
+from assetry_toolkit.work import Work
 
-from assetry_airbyte.hosted.api.responses import ENDED, UNSEEN, WAITING, Connection, Job
+from assetry_airbyte.hosted.api.responses import ENDED, WAITING, Connection, Job
 from assetry_airbyte.hosted.api.service import Service
 
 
-class Syncs:
-    """The syncs of one connection: an `assetry_toolkit.work.Work`.
+class Syncs(Work[Job]):
+    """The syncs of one connection.
 
     They are followed together with those of the other connections of their workspace, every `poll_interval` seconds.
     """
 
-    service, noun = "Airbyte", "sync"
+    service, noun, gone = "Airbyte", "sync", "Look for the connection in Airbyte, then run `assetry airbyte pull`."
 
     def __init__(self, service: Service, connection: Connection, poll_interval: float | None = None) -> None:
         self.id = connection.id
         self.name = repr(connection.name)
         self.url = service.address.page(connection.workspace, connection.id)
         self.clock = service.http.clock
-        self._service = service
+        self._airbyte = service
         self._workspace = connection.workspace
         # Where the workspace is unknown there is no list for several connections.
         place = ("poller", poll_interval, connection.workspace or ("of", connection.id))
-        self._poller: Poller[Job] = service.share(place, lambda: Poller(self._turn, self.clock, poll_interval))
+        self._poller: Poller[Job] = service.share(place, lambda: Poller(self.turn, self.clock, poll_interval))
 
     def jobs(self, called_off: Callable[[], bool]) -> Sequence[Job]:
         """Return the newest jobs of the connection."""
-        return self._service.jobs(self.id, called_off)
+        return self._airbyte.jobs(self.id, called_off)
 
     def start(self) -> Job:
         """Start a sync."""
-        return self._service.start(self.id)
+        return self._airbyte.start(self.id)
 
     def watch(self, id_: JobId, called_off: Callable[[], bool]) -> Generator[Look[Job], None, None]:
         """Yield how a job stands, again and again."""
         return self._poller.watch(id_, called_off)
 
+    def job(self, id_: JobId) -> Job:
+        """Return how a job stands."""
+        return self._airbyte.job(id_)
+
     def cancel(self, id_: JobId) -> None:
         """Stop a job."""
-        self._service.cancel(id_)
-
-    def unseen(self, id_: JobId) -> Job:
-        """Return a job of which only the id is known."""
-        return Job(id_, UNSEEN)
+        self._airbyte.cancel(id_)
 
     def other(self, job: Job) -> str | None:
         """Return the type of a job that is not a sync."""
@@ -61,21 +62,20 @@ class Syncs:
             return f"An attempt of job {job.id} has failed; Airbyte tries again.", "warning"
         if job.status not in (*ENDED, *WAITING, "running"):
             return f"Job {job.id} is {job.status!r}, a state that is new to us; waiting on.", "warning"
-        return None if job.status == UNSEEN else (f"Job {job.id} is {job.status}.", "info")
+        return f"Job {job.id} is {job.status}.", "info"
 
     def refused(self, error: Refused, called_off: Callable[[], bool]) -> None:
         """Raise `ServiceError` when the connection cannot be synced: Airbyte's own answer does not say so."""
         if error.status in (403, 404, 409):
-            check_usable(self._service.connection(self.id, called_off))
+            check_usable(self._airbyte.connection(self.id, called_off))
+        super().refused(error, called_off)
 
-    def _turn(self, wanted: Sequence[JobId]) -> Turn[Job]:
+    def turn(self, ids: Sequence[JobId]) -> Turn[Job]:
         """Ask for jobs with one request where the workspace's newest are enough."""
         workspace = self._workspace
         if workspace is None:
-            return one_by_one(wanted, self._service.job)
-        return at_once(
-            wanted, lambda: {job.id: job for job in self._service.workspace_jobs(workspace)}, self._service.job
-        )
+            return one_by_one(ids, self.job)
+        return at_once(ids, lambda: {job.id: job for job in self._airbyte.workspace_jobs(workspace)}, self.job)
 
 
 def check_usable(connection: Connection) -> None:
