@@ -356,6 +356,70 @@ def test_hooks_that_will_go_are_caught() -> None:
         PluginConformance().test_use_hooks_that_will_stay(info)
 
 
+# -- what is told beside -----------------------------------------------------------------------------------------------
+
+PLUGIN = """
+import time
+from assetry.plugin import Asset, Handle, InvocationGroup, Log, RunError, hookimpl
+
+ASSETRY_KINDS = {"mill": {}}
+
+
+@hookimpl
+def assetry_load_assets(integration, context):
+    context.reads("mill.json")
+    time.sleep(0.6)
+    return [Asset(key=f"{integration.name}/{name}", kind="mill", integration=integration) for name in "abc"]
+
+
+@hookimpl
+def assetry_invocation_group(asset):
+    return InvocationGroup(f"mill:{asset.integration.name}")
+
+
+@hookimpl
+def assetry_invoke(invocation, context):
+    yield Log("The mill knows no table raw.orders.")
+    context.log("It was asked with a-very-secret-word.")
+    raise RunError("The mill ended with exit code 1.", hint="Read its manual.")
+"""
+SUBJECT = """
+import sys
+import pytest
+sys.path.insert(0, {folder!r})
+from assetry.plugin import Integration
+from assetry.testing import FakeTool, IntegrationConformance, IntegrationUnderTest
+
+pytestmark = pytest.mark.filterwarnings("error:.*loading takes.*")
+
+
+class TestMill(IntegrationConformance):
+    def subject(self, folder):
+        integration = Integration("mill", "mill", root=str(folder))
+        secrets = {{"MILL": "a-very-secret-word"}}
+        return IntegrationUnderTest("kit_mill", integration=integration, tool=FakeTool(), secrets=secrets)
+
+    @pytest.fixture(autouse=True)
+    def _little_time(self, monkeypatch):
+        monkeypatch.setattr("assetry.testing.integration.definitions.SLOW_LOAD", 0.5)
+"""
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_what_a_stream_said_before_it_broke_is_told_and_a_load_that_is_kept_may_be_slow(
+    says: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "kit_mill.py").write_text(PLUGIN if says else PLUGIN.replace('    context.reads("mill.json")\n', ""))
+    (tmp_path / "test_mill.py").write_text(SUBJECT.format(folder=str(tmp_path)))
+    found = judged(tmp_path, str(tmp_path / "test_mill.py")).verdicts["TestMill"]
+    told = found.failed["test_run_without_raising"]
+    assert "raised RunError: The mill ended with exit code 1." in told
+    assert "its hint: Read its manual." in told
+    assert "it logged: The mill knows no table raw.orders." in told
+    assert "it logged: It was asked with ***." in told
+    assert ("test_load_quickly" in found.failed) is not says
+
+
 # -- capabilities ----------------------------------------------------------------------------------------------------
 
 

@@ -107,8 +107,11 @@ class IntegrationUnderTest(PluginUnderTest):
 
     >>> from assetry.testing import FakeTool
     >>> subject = IntegrationUnderTest(
-    ...     "assetry_acme.plugin", integration=Integration("mill", "acme"), tool=FakeTool(),
-    ...     refuses={"resume": "its jobs have no ids"})
+    ...     "assetry_acme.plugin",
+    ...     integration=Integration("mill", "acme"),
+    ...     tool=FakeTool(),
+    ...     refuses={"resume": "its jobs have no ids"},
+    ... )
     >>> subject.patience
     15.0
     """

@@ -88,13 +88,15 @@ def fake_transport(routes: Mapping[str, Answer] | Handler) -> Any:
 
     The transport's `requests` are what was asked, oldest first. Needs httpx::
 
-        transport = fake_transport({
-            "POST /jobs": lambda request: {"id": tool.start(request.json["tables"])},
-            "GET /jobs/{id}": lambda request: tool.poll(request.arguments["id"])._asdict(),
-            "DELETE /jobs/{id}": lambda request: tool.cancel(request.arguments["id"]),
-            "GET /broken": ConnectionError("no route to host"),
-            "GET /busy": [(429, {"error": "slow down"}), {"ok": True}],
-        })
+        transport = fake_transport(
+            {
+                "POST /jobs": lambda request: {"id": tool.start(request.json["tables"])},
+                "GET /jobs/{id}": lambda request: tool.poll(request.arguments["id"])._asdict(),
+                "DELETE /jobs/{id}": lambda request: tool.cancel(request.arguments["id"]),
+                "GET /broken": ConnectionError("no route to host"),
+                "GET /busy": [(429, {"error": "slow down"}), {"ok": True}],
+            }
+        )
         client = httpx.Client(base_url="https://api.example.com", transport=transport)
     """
     import httpx

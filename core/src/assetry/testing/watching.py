@@ -169,6 +169,8 @@ class Watch:
     def __init__(self, stream: Callable[[], Iterator[Any]], decide: Decide = lambda _: "on") -> None:
         self.events: list[Any] = []
         self.error: BaseException | None = None
+        #: What was logged meanwhile, if that is kept.
+        self.lines: list[str] = []
         #: What was dropped without being closed.
         self.dropped: Iterator[Any] | None = None
         #: Whether the stream was told to close.

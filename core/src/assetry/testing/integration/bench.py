@@ -16,6 +16,7 @@ from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
+from assetry.project.load_cache import LoadCache
 from assetry.project.project import Project
 from assetry.run.context import Context, RunFacts
 from assetry.testing.child import ChildError, elsewhere, run_invocation
@@ -24,7 +25,7 @@ from assetry.testing.loading import declared_refusals, load, module_of, own_info
 from assetry.testing.plugin import STARTING, portable
 from assetry.testing.secrecy import referred_variables
 from assetry.testing.subjects import INTEGRATION_CAPABILITIES, IntegrationUnderTest, refusals
-from assetry.testing.verdicts import Verdicts, asked, chained, raised, unanswered
+from assetry.testing.verdicts import Verdicts, asked, chained, unanswered
 from assetry.testing.watching import Decide, Lines, Recording, Watch, Worker, eventually
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Log
@@ -75,6 +76,8 @@ class Bench:
         self._verdicts = verdicts
         self._contexts: list[Context] = []
         self._watches: list[Watch] = []
+        #: What was logged through contexts, by their ids.
+        self._logged: dict[int, list[str]] = {}
         self._before: dict[str, str | None] = {}
         self._deadline: float | None = None
         self._loaded: Integration | None = None
@@ -119,7 +122,7 @@ class Bench:
             for each in open_:
                 each.interrupt()
             eventually(lambda: all(each.ended for each in open_), _STOPPING)
-        self._contexts, self._watches = [], []
+        self._contexts, self._watches, self._logged = [], [], {}
         self.tool.reset()
         for name, value in self._before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
@@ -186,6 +189,15 @@ class Bench:
         self.definitions  # noqa: B018 - the first may read what the next ones know
         before = time.perf_counter()
         self._second = self.load()
+        return time.perf_counter() - before
+
+    @Once
+    def kept_load_seconds(self) -> float:
+        """Return how long a command waits for a load that says what it reads: the second one of a project."""
+        loads = LoadCache(self.plugins, self.folder / "loads")
+        self.ask("assetry_load_assets", lambda: loads.load(self.integration))
+        before = time.perf_counter()
+        self.ask("assetry_load_assets", lambda: loads.load(self.integration))
         return time.perf_counter() - before
 
     @property
@@ -308,11 +320,13 @@ class Bench:
 
         context = Context(RunFacts("conformance", {}, self.values, self.graph.__getitem__), heard, resume)
         self._contexts.append(context)
+        self._logged[id(context)] = lines
         return context, lines
 
     def watch(self, invocation: Invocation, context: Context, decide: Decide = lambda _: "on") -> Watch:
         """Start a stream and drain it on a thread of its own."""
         watch = Watch(lambda: self.plugins.invoke(invocation, context), decide)
+        watch.lines = self._logged.get(id(context), [])
         self._watches.append(watch)
         return watch
 
@@ -423,8 +437,3 @@ def _copied(plugin: Any) -> Any:
         return plugin if isinstance(plugin, str) else pickle.dumps(portable(plugin))
     except Exception:  # that it cannot be sent is told by the check that sends it
         return plugin
-
-
-def stream_error(recording: Recording) -> str:
-    """Say what broke a stream, and when."""
-    return "" if recording.error is None else f"{raised(recording.error)}, {recording.moment}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from assetry.testing.integration.bench import Bench, stream_error
+from assetry.testing.integration.bench import Bench
+from assetry.testing.integration.last_words import last_words, stream_error
 from assetry.testing.verdicts import needs
 from assetry.types.events import Event, Failed, Materialized
 from assetry.types.keys import AssetKey
@@ -21,7 +22,7 @@ class FailureChecks:
         run, broken = bench.broken, bench.to_break
         assert run.error is None, (
             f"the failure of {broken.key} broke the stream, assetry_invoke {stream_error(run)}: "
-            "yield Failed for it and go on; raise only when the tool itself broke"
+            f"yield Failed for it and go on; raise only when the tool itself broke{last_words(run)}"
         )
         # A tool that undoes everything may not know of whom it was the fault.
         failed = [event for event in run.of(Failed) if event.key == broken.key or bench.atomic]

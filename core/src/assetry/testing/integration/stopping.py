@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assetry.errors import JobOverError
-from assetry.testing.integration.bench import Bench, stream_error
+from assetry.testing.integration.bench import Bench
 from assetry.testing.integration.comparison import is_end
+from assetry.testing.integration.last_words import last_words, stream_error
 from assetry.testing.verdicts import needs, raised, unanswered
 from assetry.testing.watching import Watch, eventually
 from assetry.types.events import Handle, Materialized
@@ -34,7 +35,7 @@ class StoppingChecks:
         self._check_stopped(bench, watch, "the stream was closed")
         assert watch.error is None, (
             f"assetry_invoke {raised(watch.error)}, {watch.moment}: let what its finally does raise nothing, the run "
-            "has no more use for it"
+            f"has no more use for it{last_words(watch)}"
         )
 
     @needs("test_stop_the_tool_when_the_stream_is_closed")
@@ -82,7 +83,7 @@ class StoppingChecks:
         )
         assert watch.error is None, (
             f"coming back to a job, assetry_invoke {raised(watch.error)}, {watch.moment}: find the job by its token, "
-            "and follow it to its end"
+            f"and follow it to its end{last_words(watch)}"
         )
         launches = bench.tool.launches
         assert launches == 1, (
@@ -108,6 +109,7 @@ class StoppingChecks:
             assert over or run.error is None, (
                 f"context.resume names a job that {which}, and assetry_invoke {stream_error(run)}: every `assetry "
                 "retry` would come back to it; raise assetry.plugin.JobOverError, or start another job and make all"
+                f"{last_words(run)}"
             )
             made = {event.key for event in run.of(Materialized)}
             false = sorted(made - run.made)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from assetry.testing.integration.bench import Bench, expected, stream_error
+from assetry.testing.integration.bench import Bench, expected
 from assetry.testing.integration.comparison import is_end, pickled, repeated
 from assetry.testing.integration.definitions import METADATA_LIMIT
+from assetry.testing.integration.last_words import last_words, stream_error
 from assetry.testing.verdicts import ADVICE, needs, raised, unanswered
 from assetry.testing.watching import Recording, eventually
 from assetry.types.codec import from_json, to_json
@@ -20,9 +21,10 @@ class StreamChecks:
     @needs("test_put_what_can_run_together_into_one_group", "test_load_the_same_twice")
     def test_run_without_raising(self, bench: Bench) -> None:
         error = stream_error(bench.plain)
-        assert not error, f"assetry_invoke {error}, though the tool was well: {ADVICE['assetry_invoke']}"
+        below = last_words(bench.plain)
+        assert not error, f"assetry_invoke {error}, though the tool was well: {ADVICE['assetry_invoke']}{below}"
         failed = bench.plain.of(Failed)
-        assert not failed, f"{failed[0].key} failed though the tool was well: {failed[0].message}"
+        assert not failed, f"{failed[0].key} failed though the tool was well: {failed[0].message}{below}"
 
     @needs("test_run_without_raising")
     def test_launch_the_tool_once_per_invocation(self, bench: Bench) -> None:
@@ -120,7 +122,9 @@ class StreamChecks:
         seen = eventually(lambda: watch.ended or any(map(is_end, watch.events)), bench.left)
         early = seen and not watch.ended
         bench.tool.release()
-        assert watch.error is None, f"assetry_invoke {raised(watch.error)}, {watch.moment}: {ADVICE['assetry_invoke']}"
+        assert watch.error is None, (
+            f"assetry_invoke {raised(watch.error)}, {watch.moment}: {ADVICE['assetry_invoke']}{last_words(watch)}"
+        )
         assert early, (
             "the tool is in the middle of its work, and no asset has been told of: yield each event when the tool "
             "reports it, or nothing downstream can start before everything has ended"
@@ -136,7 +140,7 @@ class StreamChecks:
         run = bench.record(part)
         assert run.error is None, (
             f"a part of the assets cannot be run: assetry_invoke {stream_error(run)}; hand the selection to the tool, "
-            "or say InvocationGroup(whole=True)"
+            f"or say InvocationGroup(whole=True){last_words(run)}"
         )
         if "subset" in bench.refused:
             self._check_whole(bench, run)
@@ -170,7 +174,9 @@ class StreamChecks:
         run = bench.record(planned, last=bench.another)
         error = stream_error(run)
         advice = "take everything from the invocation, and nothing from what was loaded, asked or run before"
-        assert not error, f"run again, after another integration was loaded, assetry_invoke {error}: {advice}"
+        assert not error, (
+            f"run again, after another integration was loaded, assetry_invoke {error}: {advice}{last_words(run)}"
+        )
         for kind in (Materialized, Failed, Checked):
             before = sorted(str(event.key) for event in bench.plain.of(kind))
             again = sorted(str(event.key) for event in run.of(kind))
