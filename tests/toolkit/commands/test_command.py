@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import RunError, is_alive, process_of
+from assetry.plugin import IntegrationError, Mask, RunError, is_alive, process_of
 from assetry.testing import eventually
 from assetry_toolkit.commands import Command, Finished, Line
 from hypothesis import given, settings
@@ -306,3 +306,11 @@ def test_nothing_is_left_in_this_process_either(tmp_path: Path) -> None:
     with pytest.raises(RunError):
         Command(("no-such-program",)).start()
     assert count() == before
+
+
+def test_the_output_of_a_command_that_fails_is_an_error_with_its_last_words() -> None:
+    assert shell("echo orders; echo noise >&2").output() == "orders\n"
+    with pytest.raises(IntegrationError, match=r"sh ended with exit code 3: no such table") as caught:
+        shell("echo 'asked with s3cret' >&2; echo no such table >&2; exit 3").output(mask=Mask(frozenset({"s3cret"})))
+    assert caught.value.hint == "It wrote:\nasked with ***\nno such table"
+    assert shell("exit 3").output(good=(0, 3)) == ""

@@ -19,6 +19,7 @@ from assetry_toolkit.commands.command import POLL, Command, Finished, RunningCom
 from assetry_toolkit.commands.invocation import run_command
 from assetry_toolkit.commands.journal import KEPT, KEPT_DAYS, JournaledCommand
 from assetry_toolkit.commands.output import KEPT_LINES, Block, Line, ending
+from assetry_toolkit.commands.reports import json_events
 
 __all__ = [
     "KEPT",
@@ -32,5 +33,6 @@ __all__ = [
     "Line",
     "RunningCommand",
     "ending",
+    "json_events",
     "run_command",
 ]

@@ -11,16 +11,16 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from assetry.plugin import RunError, near_names
+from assetry.plugin import IntegrationError, RunError, near_names
 
 from assetry_toolkit.clock import never
-from assetry_toolkit.commands.output import CHUNK, KEPT_LINES, Block, Line, LineCutter, Stream, lines_of
+from assetry_toolkit.commands.output import CHUNK, KEPT_LINES, Block, Line, LineCutter, Stream, ending, lines_of
 
 #: Seconds between two looks at whether the run was cancelled.
 POLL = 0.1
@@ -104,6 +104,25 @@ class Command:
                 told[block.stream].append(block.data)
         out, err = (b"".join(told[name]).decode("utf-8", "replace") for name in ("out", "err"))
         return Finished(running.returncode, out, err)
+
+    def output(self, good: Collection[int] = (0,), mask: Callable[[str], str] = str) -> str:
+        r"""Run it to its end and return its output: what a hook needs that loads by asking a tool.
+
+        Raises `RunError` as `start` does, and `IntegrationError` when its exit code is not `good`, with its last words,
+        which `mask` has gone over.
+
+        >>> Command(("sh", "-c", "echo orders; echo users")).output().split()
+        ['orders', 'users']
+        """
+        done = self.finish()
+        if done.returncode not in good:
+            lines = mask(done.err).strip().splitlines()[-KEPT_LINES:]
+            how = ending(done.returncode) if done.returncode is not None else "was stopped"
+            last = f": {lines[-1]}" if lines else "."
+            raise IntegrationError(
+                f"{self.called} {how}{last}", hint="It wrote:\n" + "\n".join(lines) if lines[1:] else None
+            )
+        return done.out
 
     def variables(self) -> dict[str, str]:
         """Return the environment it is run in."""
