@@ -1,4 +1,4 @@
-"""Write the parts of reference.md that the code knows better: ``cog -r docs/reference.md``, or `make docs`.
+"""Write the parts of reference.md and toolkit.md that the code knows better: ``cog -r docs/*.md``, or `make docs`.
 
 Each function returns Markdown made from signatures and docstrings.
 """
@@ -10,9 +10,13 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, get_args, get_origin
+from importlib import import_module
+from pkgutil import walk_packages
+from types import ModuleType
+from typing import Any, Literal, get_args, get_origin, is_typeddict
 
-from assetry import errors, plugin
+import assetry_toolkit
+from assetry import errors, plugin, testing
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.inspection import hooks_in
 from assetry.testing import subjects
@@ -127,14 +131,105 @@ def capabilities() -> str:
     return _table(("may be refused by", "capability", "means"), rows)
 
 
+def for_tests() -> str:
+    """Return what `assetry.testing` offers: what authors fill in and call, then the classes with checks."""
+    found = [getattr(testing, name) for name in testing.__all__]
+    return "\n\n".join(_thing(each) for each in sorted(found, key=lambda each: each.__name__.endswith("Conformance")))
+
+
+# -- the toolkit -------------------------------------------------------------------------------------------------------
+
+
+def toolkit_modules() -> list[ModuleType]:
+    """Return the public modules of the toolkit; a package that says what it offers stands for those in it.
+
+    >>> [each.__name__ for each in toolkit_modules()][:2]
+    ['assetry_toolkit.auth', 'assetry_toolkit.clock']
+    """
+    names = [each.name for each in walk_packages(assetry_toolkit.__path__, "assetry_toolkit.")]
+    found = [import_module(name) for name in names]
+    whole = tuple(f"{each.__name__}." for each in found if hasattr(each, "__path__") and hasattr(each, "__all__"))
+    return [each for each in found if not each.__name__.startswith(whole) and _public(each)]
+
+
+def toolkit_contents() -> str:
+    """Return a list of the toolkit's modules, with what each offers."""
+    lines = []
+    for module in toolkit_modules():
+        names = ", ".join(f"`{each.__name__}`" for each in _public(module))
+        lines.append(f"* [`{_short(module)}`](#{_short(module).replace('.', '')}): {names}")
+    return "\n".join(lines)
+
+
+def toolkit() -> str:
+    """Return a chapter for each module of the toolkit."""
+    chapters = (
+        "\n\n".join((f"## {_short(each)}", _prose(each), *(_thing(public) for public in _public(each))))
+        for each in toolkit_modules()
+    )
+    # Three brackets in a row are what cog looks for.
+    return "\n\n".join(chapters).replace("]]]", "]] ]").replace("[[[", "[[ [")
+
+
+def option_tables() -> str:
+    """Return the options that the toolkit has for the tables of integrations."""
+    from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS
+
+    found = {"JOB_OPTIONS": JOB_OPTIONS, "HOSTED_OPTIONS": HOSTED_OPTIONS}
+    rows = [
+        (f"`{of}`", f"`{name}`", each.words, each.help) for of, them in found.items() for name, each in them.items()
+    ]
+    return _table(("of", "option", "is", "for"), rows)
+
+
+def _short(module: ModuleType) -> str:
+    return module.__name__.removeprefix("assetry_toolkit.")
+
+
+def _public(module: ModuleType) -> list[Any]:
+    """Return the classes and functions that a module, or a package by its `__all__`, offers of its own."""
+    inner = f"{module.__name__}." if hasattr(module, "__path__") else None
+    found = [vars(module)[name] for name in getattr(module, "__all__", vars(module)) if not name.startswith("_")]
+    things = [each for each in found if isinstance(each, type) or inspect.isfunction(inspect.unwrap(each))]
+    homes = [str(getattr(each, "__module__", "")) for each in things]
+    own = [each for each, home in zip(things, homes, strict=True) if _own(home, module.__name__, inner)]
+    return sorted(own, key=lambda each: (each.__module__, _line(each)))
+
+
+def _own(home: str, module: str, inner: str | None) -> bool:
+    return home == module or (inner is not None and home.startswith(inner))
+
+
 # -- one thing ---------------------------------------------------------------------------------------------------------
 
 
+def _thing(thing: Any) -> str:
+    if not isinstance(thing, type):
+        return _function(thing)
+    if getattr(thing, "_is_protocol", False):
+        return _protocol(thing)
+    return _class(thing)
+
+
+def _class(kind: type) -> str:
+    """Return a class with how it is made, and what it has for those who use it."""
+    if is_typeddict(kind) or dataclasses.is_dataclass(kind) or issubclass(kind, tuple):
+        shown = _value(kind)
+    else:
+        made = _signature(kind.__init__, kind.__name__) if "__init__" in vars(kind) else ""
+        shown = "\n\n".join((f"### {kind.__name__}", *([_code(_SHOWN, _wrapped(made))] if made else []), _prose(kind)))
+    # What a class with checks has besides are pytest's fixtures, of the kit's own.
+    members = "" if kind.__name__.endswith("Conformance") else "\n".join(_members(kind))
+    return f"{shown}\n\n{members}" if members else shown
+
+
 def _function(function: Callable[..., Any]) -> str:
-    line = f"def {_signature(function)}"
-    if len(line) > 100:
-        line = re.sub(r"\((.*)\)", lambda found: f"(\n    {found[1]}\n)", line)
+    line = _wrapped(f"def {_signature(function)}")
     return f"### {function.__name__}\n\n{_code(_SHOWN, line)}\n\n{_prose(function)}"
+
+
+def _wrapped(line: str) -> str:
+    return line if len(line) <= 100 else re.sub(r"\((.*)\)", lambda found: f"(\n    {found[1]}\n)", line)
 
 
 def _value(kind: type) -> str:
@@ -147,35 +242,65 @@ def _protocol(kind: type) -> str:
     lines = [f"### {kind.__name__}", "", _prose(kind), ""]
     noted = [f"`{name}: {annotation}`" for name, annotation in inspect.get_annotations(kind).items()]
     lines += [f"Attributes: {', '.join(noted)}.", ""] if noted else []
+    return "\n".join((*lines, *_members(kind)))
+
+
+def _members(kind: type) -> Iterator[str]:
+    """Yield a line for each public method and property of a class, the checks of the kit not among them."""
     for name, member in vars(kind).items():
-        function = member.fget if isinstance(member, property) else member
-        if not name.startswith("_") and inspect.isfunction(function):
-            shown = name if isinstance(member, property) else _signature(function)
-            lines.append(f"* `{shown}`: {_inline(inspect.getdoc(function) or '')}")
-    return "\n".join(lines)
+        function = getattr(member, "fget", None) or getattr(member, "func", None) or getattr(member, "__func__", member)
+        if name.startswith(("_", "test_")) or not inspect.isfunction(inspect.unwrap(function)):
+            continue
+        said = inspect.getdoc(getattr(kind, name)) if function is member else inspect.getdoc(function)
+        if said:
+            shown = _signature(function) if callable(getattr(kind, name)) else name
+            yield f"* `{shown}`: {_inline(said)}"
 
 
-def _signature(function: Callable[..., Any]) -> str:
-    """Return name, parameters and result as they are written, without `self`."""
+def _signature(function: Callable[..., Any], name: str = "") -> str:
+    """Return name, parameters and result as they are written, without `self`.
+
+    >>> _signature(_signature, "made"), _signature(lambda a, *, b=1: a)
+    ("made(function: Callable[..., Any], name: str = '')", '<lambda>(a, *, b = 1)')
+    """
     signature = inspect.signature(function)
-    parameters = [_parameter(each) for each in signature.parameters.values() if each.name != "self"]
-    returns = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
-    return f"{function.__name__}({', '.join(parameters)}){returns}"
+    parameters, starred = [], False
+    for each in signature.parameters.values():
+        if each.name in ("self", "cls"):
+            continue
+        if each.kind is each.KEYWORD_ONLY and not starred:
+            parameters.append("*")
+        starred = starred or each.kind in (each.KEYWORD_ONLY, each.VAR_POSITIONAL)
+        parameters.append(_parameter(each))
+    unsaid = name or signature.return_annotation is signature.empty
+    returns = "" if unsaid else f" -> {signature.return_annotation}"
+    return f"{name or function.__name__}({', '.join(parameters)}){returns}"
 
 
 def _parameter(given: inspect.Parameter) -> str:
     annotation = "" if given.annotation is given.empty else f": {given.annotation}"
-    stars = "*" if given.kind is inspect.Parameter.VAR_POSITIONAL else ""
-    return f"{stars}{given.name}{annotation}" + ("" if given.default is given.empty else f" = {given.default!r}")
+    stars = "*" if given.kind is given.VAR_POSITIONAL else "**" if given.kind is given.VAR_KEYWORD else ""
+    return f"{stars}{given.name}{annotation}" + (
+        "" if given.default is given.empty else f" = {_default(given.default)}"
+    )
+
+
+def _default(value: Any) -> str:
+    """Return a default as it is written; a function's own text has an address in it, another one each time."""
+    name = getattr(value, "__name__", None)
+    return repr(value) if name is None else "…" if name == "<lambda>" else name
 
 
 def _field_lines(kind: type) -> Iterator[str]:
     if dataclasses.is_dataclass(kind):
+        starred = False
         for field in dataclasses.fields(kind):
+            if field.kw_only and not starred:
+                starred = True
+                yield "*"
             default = ""
             if field.default is not dataclasses.MISSING:
-                # A function's own text has an address in it, another one each time.
-                default = f" = {getattr(field.default, '__name__', repr(field.default))}"
+                default = f" = {_default(field.default)}"
             elif field.default_factory is not dataclasses.MISSING:
                 default = f" = {field.default_factory()!r}"
             yield f"{field.name}: {field.type}{default}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from assetry import plugin
+from assetry import plugin, testing
 from assetry.cli.definitions.scaffold import plugin_files
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.inspection import hooks_in
@@ -39,7 +40,8 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
     "page", [*PAGES, *sorted(ROOT.glob("examples/*/README.md"))], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose)
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
@@ -62,6 +64,20 @@ def test_every_hook_has_a_heading_and_a_test_of_its_name(hook: str) -> None:
 def test_every_test_of_a_hook_is_of_one_that_there_is() -> None:
     known = tuple(f"{hook}_" for hook in hooks_in(hookspecs))
     assert [name for name in TESTED if not f"{name}_".startswith(known)] == []
+
+
+@pytest.mark.parametrize("name", testing.__all__)
+def test_everything_for_tests_is_in_the_reference(name: str) -> None:
+    assert name in HEADINGS, "run `make docs`"
+
+
+@pytest.mark.parametrize("module", ["commands", "http", "auth", "jobs", "work", "polling", "hosted.syncs", "testing"])
+def test_the_toolkit_has_a_reference(module: str) -> None:
+    text = (ROOT / "docs" / "toolkit.md").read_text()
+    assert re.search(rf"^## {re.escape(module)}$", text, re.MULTILINE), "run `make docs`"
+    there = import_module(f"assetry_toolkit.{module}")
+    names = [name for name, each in vars(there).items() if getattr(each, "__module__", "") == there.__name__]
+    assert [each for each in names if each[0] != "_" and len(each) > 1 and f"\n### {each}\n" not in text] == []
 
 
 @pytest.mark.parametrize("name", sorted(set(plugin.__all__) - {"hookimpl", "Event"}))
