@@ -13,12 +13,14 @@ from assetry.plugin import Asset, Integration, is_alive, process_of
 from assetry.testing import IntegrationConformance, IntegrationUnderTest, eventually
 
 SOURCE = '''
+import os
+import sys
 import time
 from pathlib import Path
 
 import dlt
 
-TOLD = Path("told")  # what the test wants of a resource, by its name
+TOLD = Path("../told")  # what the test wants of a resource, by its name
 
 
 def rows(name):
@@ -33,7 +35,9 @@ def rows(name):
 
 @dlt.source
 def shelf(token):
-    """A shelf with four tables, one of them made from another."""
+    """A shelf with four tables, one of them made from the rows of another."""
+    if "list" not in sys.argv:
+        (TOLD.parent / "processes").open("a").write(f"{os.getpid()}\\n")
     sheets = [dlt.resource(rows, name=name, write_disposition="replace")(name) for name in ("raw", "orders", "users")]
 
     @dlt.transformer(data_from=sheets[1], write_disposition="replace")
@@ -48,16 +52,17 @@ class Shelf:
     """Control dlt through what its source reads, and see what it did by what it wrote."""
 
     def __init__(self, root: Path) -> None:
-        self.told = root / "told"
+        self.told, self.processes = root / "told", root / "processes"
         self.journals = root / ".assetry" / "dlt" / "journals"
-        self.told.mkdir(parents=True)
-        (root / "shelf.py").write_text(SOURCE)
-        (root / ".dlt").mkdir()
-        (root / ".dlt" / "config.toml").write_text("[runtime]\ndlthub_telemetry = false\n")
+        for folder in (self.told, root / "ingest" / ".dlt"):
+            folder.mkdir(parents=True)
+        (root / "ingest" / "shelf.py").write_text(SOURCE)
+        (root / "ingest" / ".dlt" / "config.toml").write_text("[runtime]\ndlthub_telemetry = false\n")
 
     def reset(self) -> None:
         self.release()
         shutil.rmtree(self.journals, ignore_errors=True)
+        self.processes.write_text("")
 
     # -- told ---------------------------------------------------------------------------------------------------------
 
@@ -98,11 +103,11 @@ class Shelf:
         return sum(is_alive(process_of(process)) is True for process in self._processes)
 
     def made(self, asset: Asset) -> bool:
-        return any(fact.get("name") == asset.key.name and fact["what"] == "made" for fact in self._facts())
+        return any(fact["name"] == asset.key.name and fact["event"] == "materialized" for fact in self._facts())
 
     @property
     def _processes(self) -> list[int]:
-        return [fact["process"] for fact in self._facts() if fact["what"] == "begun"]
+        return [int(line) for line in self.processes.read_text().splitlines()]
 
     def _facts(self) -> Iterator[dict[str, Any]]:
         for printed in self.journals.glob("*/out"):
@@ -112,10 +117,12 @@ class Shelf:
 class TestDlt(IntegrationConformance):
     def subject(self, folder: Path) -> IntegrationUnderTest:
         shelf = Shelf(folder / "shelf")
-        options = {"source": "shelf:shelf", "arguments": {"token": {"env": "SHELF_TOKEN"}}, "database": "tables.duckdb"}
+        options: dict[str, Any] = {"folder": "ingest", "source": "shelf:shelf", "database": "tables.duckdb"}
+        options |= {"arguments": {"token": {"env": "SHELF_TOKEN"}}}
         return IntegrationUnderTest(
             "assetry_dlt.plugin",
             integration=Integration("shelf", "dlt", options, str(folder / "shelf")),
             tool=shelf,
             secrets={"SHELF_TOKEN": "a-token-of-the-shelf"},
+            patience=60,
         )

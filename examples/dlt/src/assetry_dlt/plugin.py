@@ -1,89 +1,80 @@
-"""The hooks. dlt is not imported here: it is in a process of its own, to list what there is as to load it."""
+"""The hooks. dlt is in a process of its own, `python -m assetry_dlt`, to list what there is as to load it."""
 
+import ast
+import hashlib
+import json
+import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import (
-    Asset,
-    AssetKey,
-    Event,
-    Integration,
-    Invocation,
-    InvocationGroup,
-    LoadContext,
-    Relation,
-    RunContext,
-    checked_options,
-    hookimpl,
-)
+from assetry import plugin
 
-from assetry_dlt.process import OPTIONS, database, events, listed, loading, shown, url
-
+OPTIONS = {
+    "folder": plugin.TEXT.needed("The folder with the source and all of the project that it imports."),
+    "source": plugin.TEXT.needed("The function that returns the dlt source: MODULE:NAME."),
+    "database": plugin.TEXT.needed("The DuckDB file; the integration's name is the schema of the tables."),
+    "arguments": plugin.TABLE.about('What the function is called with; secrets as { env = "NAME" }.'),
+}
 ASSETRY_KINDS = {"dlt": OPTIONS}
-FAILED = 3  # the runner's exit code when it has named the resource that failed
 
 
-@hookimpl
-def assetry_load_assets(integration: Integration, context: LoadContext) -> list[Asset]:
-    """Ask the source for its resources, again only when something that it reads has changed."""
-    options = checked_options(integration, OPTIONS)
-    module = options["source"].partition(":")[0].replace(".", "/")
-    read = {f"{module}.py", f"{module}/__init__.py", ".dlt/config.toml", ".dlt/secrets.toml", *options.get("reads", ())}
-    context.reads(*sorted(read), variables=options.get("variables", ()))
-    # A load that asks for a secret is never kept, and most sources need theirs only when they run.
-    secret = context.secret if options.get("secrets_to_load") else "no-{}-while-loading".format
-    while not read.issuperset((found := listed(integration, secret))["files"]):
-        context.reads(*found["files"])  # it has imported more, and what is read must be told before
-        read.update(found["files"])
-    parts = {"body": found["version"], "config": found["arguments"]}
-    return [_asset(integration, {**each, "file": found["file"]}, parts) for each in found["resources"]]
+@plugin.hookimpl
+def assetry_load_assets(integration: plugin.Integration, context: plugin.LoadContext) -> Iterator[plugin.Asset]:
+    """Ask the source for its resources, again only when something in its folder has changed."""
+    context.reads(folder := _path(integration, "folder"))
+    # A load that asks for secrets is not kept, and to say what there is most sources need none.
+    lines = _command(integration, "no-{}-while-loading".format, "list").output().splitlines()
+    logic = [ast.dump(ast.parse(each.read_bytes())) for each in sorted(folder.rglob("*.py"))]  # no comments
+    version = hashlib.sha256(json.dumps([logic, integration.options.get("arguments")]).encode()).hexdigest()
+    for each in map(json.loads, lines):
+        yield plugin.Asset(
+            key=f"{integration.name}/{each['name']}",
+            kind="dlt",
+            integration=integration,
+            # By its whole name it is the same asset as a source of dbt at that table.
+            relation=plugin.Relation(_path(integration, "database").stem, *each["place"]),
+            code_version=version,
+            incremental=each["adds"],
+        )
 
 
-def _asset(integration: Integration, resource: dict[str, Any], parts: dict[str, str]) -> Asset:
-    schema, table = resource["table"] or (None, None)  # none where each item has its own
-    return Asset(
-        key=AssetKey(f"{integration.name}/{resource['name']}"),
-        kind="dlt",
-        deps=[f"{integration.name}/{each}" for each in resource["needs"]],
-        integration=integration,
-        spec={"resource": resource["name"]},
-        description=resource["description"],
-        relation=Relation(database(integration).stem, schema, table) if table else None,
-        code_version="-".join(parts.values()),
-        code_parts=parts,
-        incremental=resource["adds"],
-        source=resource["file"],
-        resource_type="resource",
-    )
-
-
-@hookimpl
-def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
+@plugin.hookimpl
+def assetry_invocation_group(asset: plugin.Asset) -> plugin.InvocationGroup:
     """Put a source together: one run of its pipeline loads any of its resources, all or none."""
-    if asset.integration is None:
-        return None
-    return InvocationGroup(f"dlt:{asset.integration.name}", atomic=True, holds=(url(asset.integration),))
+    place = asset.integration
+    assert place
+    return plugin.InvocationGroup(f"dlt:{place.name}", atomic=True, holds=(assetry_io_url(place),))
 
 
-@hookimpl
-def assetry_invocation_command(invocation: Invocation) -> str:
-    """Show what will be run."""
-    return shown(loading(invocation, str))
-
-
-@hookimpl
-def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+@plugin.hookimpl
+def assetry_invoke(invocation: plugin.Invocation, context: plugin.RunContext) -> Iterator[plugin.Event]:
     """Load the resources in one process, and tell what it prints; after a kill that process is found again."""
-    from assetry_toolkit.commands import run_command
+    from assetry_toolkit.commands import json_events, run_command
 
-    command, read = loading(invocation, context.secret), partial(events, invocation)
-    journals = Path(invocation.integration.root, ".assetry", "dlt", "journals")
-    yield from run_command(command, context, read, good=(0, FAILED), journal=journals)
+    words = ("refresh" if invocation.full_refresh else "load", *(asset.key.name for asset in invocation.assets))
+    command = _command(invocation.integration, context.secret, *words)
+    journal = Path(invocation.integration.root, ".assetry", "dlt", "journals")
+    # It ends with 3 when it has said which resource failed.
+    yield from run_command(command, context, json_events(invocation), good=(0, 3), journal=journal)
 
 
-@hookimpl
-def assetry_io_url(integration: Integration) -> str:
+@plugin.hookimpl
+def assetry_io_url(integration: plugin.Integration) -> str:
     """Let Python assets read the tables, by assetry-duckdb."""
-    return url(integration)
+    return f"duckdb:{_path(integration, 'database')}"
+
+
+def _path(place: plugin.Integration, option: str) -> Path:
+    return Path(place.root, place.options[option]).resolve()
+
+
+def _command(place: plugin.Integration, secret: Any, *words: str) -> Any:
+    from assetry_toolkit.commands import Command
+    from assetry_toolkit.secrets import resolved
+
+    given, _ = resolved({**place.options, "name": place.name, "root": str(Path(place.root).resolve())}, secret)
+    # Not in its words, which everybody can see: there are secrets in it.
+    environment = {"ASSETRY_DLT": json.dumps(given)}
+    program = (sys.executable, "-m", "assetry_dlt", *words)
+    return Command(program, folder=_path(place, "folder"), environment=environment, name="dlt")
