@@ -47,14 +47,15 @@ def test_one_load_feeds_dbt_and_python_with_no_mapping(shop: ProjectFolder) -> N
     assert best == [{"country": "nl", "euros": pytest.approx(54.0)}]
 
 
-def test_a_part_is_loaded_and_only_what_is_new_or_all_anew(source: ProjectFolder) -> None:
+def test_a_part_is_loaded_and_then_only_what_is_new_or_all_anew(source: ProjectFolder) -> None:
     source.materialize("-s", "raw/visits").assert_ok().assert_only_materialized("raw/visits")
     change(source, "assetry.toml", "customers = 20", "customers = 21")
     outcome = source.materialize().assert_ok().assert_materialized(*RESOURCES)
     assert (outcome.launches, outcome.ends["raw/visits"]["metadata"]["rows"]) == (1, 3)
     assert counts(source) == {"customers": 21, "orders": 42, "visits": 63, "loads": 2}
+    change(source, "assetry.toml", "customers = 21", "customers = 7")
     source.materialize("-s", "raw/visits", "--full-refresh").assert_ok()
-    assert counts(source)["visits"] == 63
+    assert counts(source) == {"customers": 21, "orders": 42, "visits": 21, "loads": 3}
 
 
 def test_a_resource_that_fails_fails_the_load_and_nothing_is_loaded(
@@ -64,8 +65,6 @@ def test_a_resource_that_fails_fails_the_load_and_nothing_is_loaded(
     change(source, "assetry.toml", "customers = 20", 'customers = 20, token = { env = "SHOP_TOKEN" }')
     change(source, SOURCE, "customers: int = 10", "customers: int = 10, token: str = dlt.secrets.value")
     change(source, SOURCE, "lines = [", 'raise ValueError(f"401 for {token}")\n            lines = [')
-    monkeypatch.delenv("SHOP_TOKEN", raising=False)
-    source.materialize().assert_code(1).assert_failed("raw/orders", "secret SHOP_TOKEN is not")
     monkeypatch.setenv("SHOP_TOKEN", "t0p-secret")
     outcome = source.materialize().assert_code(1).assert_failed("raw/orders", r"401 for \*\*\*")
     outcome.assert_skipped("raw/customers", "raw/visits", because="orders failed, and dlt loads all or none")
