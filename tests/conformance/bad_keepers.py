@@ -163,21 +163,25 @@ class TestSaysThatAllIsThere(IOManagerConformance):
 class Hasty(MemoryIO):
     """Look at the last row only."""
 
-    def greatest(self, asset: Asset, column: str) -> Any:
+    def aggregate(self, asset: Asset, function: str, column: str | None) -> Any:
         found = self.load(asset)
+        if column is None:
+            return found.num_rows
         return found[column][-1].as_py() if found.num_rows else None
 
 
 class TestTellsTheLastForTheGreatest(IOManagerConformance):
     subject = io(lambda: Hasty())
-    caught = "test_tell_the_greatest_value_of_a_column"
+    caught = "test_tell_what_a_table_comes_to"
 
 
 class Forgiving(MemoryIO):
     """Know nothing of what is not there, instead of saying so."""
 
-    def greatest(self, asset: Asset, column: str) -> Any:
+    def aggregate(self, asset: Asset, function: str, column: str | None) -> Any:
         found = self._values.get(asset.key, {}).get(None)
+        if column is None:
+            return found.num_rows if found is not None else 0
         return (
             max(found[column].to_pylist(), default=None) if found is not None and column in found.schema.names else None
         )
@@ -185,7 +189,22 @@ class Forgiving(MemoryIO):
 
 class TestKnowsNothingOfWhatIsNotThere(IOManagerConformance):
     subject = io(lambda: Forgiving())
-    caught = "test_tell_the_greatest_value_of_a_column"
+    caught = "test_tell_what_a_table_comes_to"
+
+
+class Rounding(MemoryIO):
+    """Guess how many rows there are, as a database's statistics do."""
+
+    def aggregate(self, asset: Asset, function: str, column: str | None) -> Any:
+        found = self.load(asset)
+        if column is None:
+            return found.num_rows // 2 * 2
+        return max(found[column].to_pylist(), default=None)
+
+
+class TestGuessesTheCount(IOManagerConformance):
+    subject = io(lambda: Rounding())
+    caught = "test_tell_what_a_table_comes_to"
 
 
 class Bare(MemoryIO):

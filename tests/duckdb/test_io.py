@@ -16,7 +16,7 @@ import assetry_duckdb.io
 import duckdb
 import pyarrow as pa
 import pytest
-from assetry.plugin import Asset, ValueStoreError
+from assetry.plugin import Asset, NothingKeptError, ValueStoreError
 from assetry_duckdb.io import DuckDBAddress, DuckDBIO
 
 
@@ -57,6 +57,13 @@ def test_a_table_comes_back_as_it_went(io: DuckDBIO) -> None:
         ("deep", "STRUCT(x BIGINT[])"),
     ]
     assert saved.metadata == {"rows": 2, "relation": "shop.raw.events"}
+
+
+def test_what_a_table_comes_to_is_known_without_reading_it(io: DuckDBIO) -> None:
+    with pytest.raises(NothingKeptError):
+        io.aggregate(python(), "count")
+    io.save(python(), pa.table({"id": [1, 3, 2]}))
+    assert (io.aggregate(python(), "count"), io.aggregate(python(), "max", "id")) == (3, 3)
 
 
 def test_the_file_is_left_unlocked_and_clean(io: DuckDBIO, file: Path) -> None:

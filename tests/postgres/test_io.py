@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
-from assetry.plugin import Asset, ValueStoreError
+from assetry.plugin import Asset, NothingKeptError, ValueStoreError
 from assetry_postgres.address import Address
 from assetry_postgres.io import PostgresIO
 from assetry_postgres.plugin import assetry_open_io
@@ -83,6 +83,13 @@ def test_a_table_comes_back_as_it_went(io: PostgresIO) -> None:
     assert saved.metadata == {"rows": 2, "relation": f"{io.address.database}.raw.events"}
     assert [column.type for column in saved.columns or ()][:3] == ["bigint", "text", "timestamp with time zone"]
     assert saved.data_version == io.save(python("again"), table).data_version
+
+
+def test_what_a_table_comes_to_is_known_without_reading_it(io: PostgresIO) -> None:
+    with pytest.raises(NothingKeptError):
+        io.aggregate(python(), "count")
+    io.save(python(), pa.table({"id": [1, 3, 2]}))
+    assert (io.aggregate(python(), "count"), io.aggregate(python(), "max", "id")) == (3, 3)
 
 
 def test_types_that_the_driver_leaves_to_others(io: PostgresIO, database: str) -> None:

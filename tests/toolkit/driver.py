@@ -36,7 +36,7 @@ class RunOf:
     def save(self, key: Any, value: Any, partition: str | None = None) -> Any:
         raise AssertionError("no values are kept")
 
-    def greatest(self, key: Any, column: str) -> Any:
+    def aggregate(self, key: Any, function: str, column: str | None = None) -> Any:
         return self.newest(str(key))
 
     def log(self, message: str, level: str = "info") -> None:

@@ -88,13 +88,15 @@ def test_stopping_a_task_is_seen_by_its_tool(context: Context) -> None:
 
 
 class Place:
-    """Tell how far a table reaches."""
+    """Tell what a table comes to."""
 
-    def greatest(self, asset: Asset, column: str) -> object:
-        return f"{column} of {asset.key}"
+    def aggregate(self, asset: Asset, function: str, column: str | None) -> object:
+        return f"{function} of {column} of {asset.key}"
 
 
-def test_how_far_a_table_reaches_is_known_where_its_place_can_tell(context: Context) -> None:
-    assert context.greatest("shop/orders", "at") is None
+def test_what_a_table_comes_to_is_known_where_its_place_can_tell(context: Context) -> None:
+    assert context.aggregate("shop/orders", "max", "at") is None
     facts = RunFacts("r", {}, ValueRouter(lambda _: Place(), "place:"), GRAPH.__getitem__)  # type: ignore[arg-type, return-value]
-    assert Context(facts, lambda _: None).greatest("shop/orders", "at") == "at of shop/orders"
+    asking = Context(facts, lambda _: None)
+    assert asking.aggregate("shop/orders", "max", "at") == "max of at of shop/orders"
+    assert asking.aggregate("shop/orders", "count") == "count of None of shop/orders"

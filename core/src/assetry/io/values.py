@@ -112,10 +112,10 @@ class ValueRouter:
             )
         return value
 
-    def greatest(self, asset: Asset, column: str) -> Any:
-        """Return the greatest value of a column of an asset's table; None when it is empty, or nothing can tell."""
-        ask = getattr(self._manager(self._url(asset)), "greatest", None)
-        return None if ask is None else ask(asset, column)
+    def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
+        """Return the rows of an asset's table (``count``) or a column's greatest value; None when nothing can tell."""
+        ask = getattr(self._manager(self._url(asset)), "aggregate", None)
+        return None if ask is None else ask(asset, function, column)
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""

@@ -58,9 +58,9 @@ class Context:
         """Return the value of an asset as `form`."""
         return self._facts.values.load(self._facts.find(key), form, partition)
 
-    def greatest(self, key: AssetKey | str, column: str) -> Any:
-        """Return the greatest value of a column of an asset's table."""
-        return self._facts.values.greatest(self._facts.find(key), column)
+    def aggregate(self, key: AssetKey | str, function: str, column: str | None = None) -> Any:
+        """Return how many rows an asset's table has (``count``), or the greatest value of a column (``max``)."""
+        return self._facts.values.aggregate(self._facts.find(key), function, column)
 
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from assetry.errors import AssetryError, ValueStoreError, error_words
+from assetry.errors import AssetryError, NothingKeptError, ValueStoreError, error_words
 from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
@@ -165,8 +165,8 @@ class IOManagerConformance(PluginConformance):
             assert False not in found, "exists says that a partition that was saved, or its asset, is not there"
         assert list(ask([])) == [], "exists gives answers when it is asked for nothing"
 
-    def test_tell_the_greatest_value_of_a_column(self, io: IOManager) -> None:
-        ask = getattr(io, "greatest", None)
+    def test_tell_what_a_table_comes_to(self, io: IOManager) -> None:
+        ask = getattr(io, "aggregate", None)
         if ask is None:
             return
         import pyarrow as pa
@@ -174,20 +174,16 @@ class IOManagerConformance(PluginConformance):
         made, empty = asset("has_a_greatest"), asset("has_no_rows")
         io.save(made, pa.table({"n": pa.array([2, 3, 1], pa.int64())}))
         io.save(empty, numbers(0, rows=0))
-        found = ask(made, "n")
-        assert found == 3, f"greatest gives {found!r} of a column with 2, 3 and 1: give the greatest value of all rows"
-        found = ask(empty, "n")
-        assert found is None, f"greatest gives {found!r} of a table without rows: give None"
-        for wrong, column in ((made, "not_there"), (asset("never_made"), "n")):
-            try:
-                found = ask(wrong, column)
-            except ValueStoreError:
-                continue
-            except Exception as error:
-                raise AssertionError(
-                    f"greatest raises {type(error).__name__} of what is not there: raise ValueStoreError"
-                ) from error
-            raise AssertionError(f"greatest gives {found!r} of what is not there: raise ValueStoreError")
+        found = ask(made, "max", "n")
+        assert found == 3, f"max is {found!r} of a column with 2, 3 and 1: give the greatest value of all rows"
+        found = ask(empty, "max", "n")
+        assert found is None, f"max is {found!r} of a table without rows: give None"
+        counts = [ask(each, "count", None) for each in (made, empty)]
+        assert counts == [3, 0], f"count is {counts} of tables with 3 rows and with none"
+        never = asset("never_made")
+        _refused(lambda: ask(made, "max", "not_there"), "max", ValueStoreError)
+        _refused(lambda: ask(never, "max", "n"), "max", NothingKeptError)
+        _refused(lambda: ask(never, "count", None), "count", NothingKeptError)
 
     # -- whole or not at all -----------------------------------------------------------------------------------------
 
@@ -313,6 +309,18 @@ def nothing_there(io: IOManager, made: Asset) -> ValueStoreError:
             "assetry.plugin.nothing_kept(asset, partition, place)"
         ) from error
     raise AssertionError(f"{made.key} was never saved, and {found!r} is loaded: raise assetry.plugin.nothing_kept(…)")
+
+
+def _refused(ask: Callable[[], Any], function: str, wanted: type[ValueStoreError]) -> None:
+    try:
+        found = ask()
+    except wanted:
+        return
+    except Exception as error:
+        raise AssertionError(
+            f"{function} raises {type(error).__name__} of what is not there: raise {wanted.__name__}"
+        ) from error
+    raise AssertionError(f"{function} gives {found!r} of what is not there: raise {wanted.__name__}")
 
 
 def read(plugin: Any, url: str, made: Asset) -> Any:

@@ -72,8 +72,9 @@ class IOManager(Protocol):
     partition of it or None for all, whether its value is there, None where that cannot be told. So tables that are gone
     are seen by ``assetry observe``. It is asked for many at once: look once for each folder or schema.
 
-    And ``greatest(asset: Asset, column: str) -> Any``: the greatest value of a column of a table, None where it
-    has no rows. It is asked where a table tells by a column how far it reaches: do not read all of it.
+    And ``aggregate(asset: Asset, function: str, column: str | None) -> Any``: how many rows a table has (``count``,
+    with no column), or the greatest value of a column (``max``, None where there are no rows). Do not read all of it;
+    what is not there is an error, as of `load`.
     """
 
     form: Literal["arrow", "any"]
@@ -240,10 +241,11 @@ class RunContext(Protocol):
     def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default)."""
 
-    def greatest(self, key: AssetKey | str, column: str) -> Any:
-        """Return the greatest value of a column of an asset's table; None when it is empty, or its place cannot tell.
+    def aggregate(self, key: AssetKey | str, function: Literal["count", "max"], column: str | None = None) -> Any:
+        """Return how many rows an asset's table has, or the greatest value of a column; none of the rows is read.
 
-        Raises `ValueStoreError` when there is no such table or column.
+        None when its place cannot tell, and the greatest value of no rows. Raises `ValueStoreError` when there is no
+        such column, and `NothingKeptError`, which is one, when there is no such table.
         """
 
     def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:

@@ -110,6 +110,23 @@ class DuckDBIO:
 
     def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
         """Return the table as Arrow; raise `ValueStoreError` when there is none, or the file cannot be opened."""
+        with self._reading(asset, partition) as (connection, relation):
+            return _read(connection, relation, asset, partition)
+
+    def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
+        """Return how many rows the table has (``count``), or the greatest value of a column (``max``).
+
+        Raises as `load` does, and `ValueStoreError` when there is no such column.
+        """
+        with self._reading(asset) as (connection, relation):
+            what = "count(*)" if column is None else f"{function}({sql_name(column)})"
+            return connection.execute(f"SELECT {what} FROM {sql_table(relation)}").fetchall()[0][0]
+
+    @contextmanager
+    def _reading(
+        self, asset: Asset, partition: str | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Relation]]:
+        """Give a connection to read a table with; that it is not there, or cannot be read, is an error of ours."""
         import duckdb
 
         relation = self.relation(asset)
@@ -118,25 +135,11 @@ class DuckDBIO:
             raise nothing_kept(asset, partition, place)
         with self._connection(relation) as connection:
             try:
-                return _read(connection, relation, asset, partition)
+                yield connection, relation
             except duckdb.CatalogException as error:
                 raise nothing_kept(asset, partition, place) from error
             except duckdb.Error as error:
                 raise ValueStoreError(f"{relation} cannot be read: {error}") from error
-
-    def greatest(self, asset: Asset, column: str) -> Any:
-        """Return the greatest value of a column; raise `ValueStoreError` when there is no such table or column."""
-        import duckdb
-
-        relation = self.relation(asset)
-        if not self._exists():
-            raise nothing_kept(asset, None, f"in DuckDB file {self.address.path} ({relation})")
-        with self._connection(relation) as connection:
-            try:
-                found = connection.execute(f"SELECT max({sql_name(column)}) FROM {sql_table(relation)}").fetchall()
-            except duckdb.Error as error:
-                raise ValueStoreError(f"{relation} has no column {column!r} to be read: {error}") from error
-        return found[0][0]
 
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:
         """Replace the table, or the rows of one partition; readers see the old rows or the new ones.

@@ -75,11 +75,17 @@ class PostgresIO:
                 where = "" if partition is None else f" WHERE {PARTITION} = {sql_text(partition)}"
             return read(cursor, sql_table(relation), attributes, where, f"asset {str(asset.key)!r}")
 
-    def greatest(self, asset: Asset, column: str) -> Any:
-        """Return the greatest value of a column; raise `ValueStoreError` when there is no such table or column."""
+    def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
+        """Return how many rows the table has (``count``), or the greatest value of a column (``max``).
+
+        Raises as `load` does, and `ValueStoreError` when there is no such column.
+        """
         relation = self._reachable(asset)
-        with self._cursor(f"{relation} has no column {column!r} to be read", _READING) as cursor:
-            cursor.execute(f"SELECT max({sql_name(column)}) FROM {sql_table(relation)}")
+        with self._cursor(f"{relation} cannot be read", _READING) as cursor:
+            if not table_columns(cursor, relation):
+                raise nothing_kept(asset, None, f"in PostgreSQL {self.address.name} ({relation})")
+            what = "count(*)" if column is None else f"{function}({sql_name(column)})"
+            cursor.execute(f"SELECT {what} FROM {sql_table(relation)}")
             return cursor.fetchall()[0][0]
 
     def save(self, asset: Asset, value: pa.Table, partition: str | None = None) -> Saved:

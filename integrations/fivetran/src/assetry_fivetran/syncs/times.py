@@ -33,7 +33,7 @@ class TableTimes:
         if not self._wanted or asset.relation is None or asset.metadata.get("sync_mode") == "live":
             return None
         try:
-            found = self._context.greatest(asset.key, SYNCED)
+            found = self._context.aggregate(asset.key, "max", SYNCED)
         except AssetryError:
             return None  # no such table there, or no such column: it is another warehouse
         if found is None:
