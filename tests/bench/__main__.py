@@ -13,6 +13,7 @@ from tests.bench import (
     bench_fivetran,
     bench_import,
     bench_manifest,
+    bench_meltano,
     bench_plan,
     bench_run,
     bench_start,
@@ -37,6 +38,7 @@ def main() -> None:
         bench_airbyte,
         bench_fivetran,
         bench_connector,
+        bench_meltano,
         bench_dbt,
     ):
         print(f"\n{(bench.__doc__ or '').splitlines()[0]}")

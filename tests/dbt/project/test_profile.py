@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from assetry.plugin import IntegrationError
 from assetry_dbt.project.jinja import RenderError, render
-from assetry_dbt.project.profile import find_profiles_dir, read_profile, read_yaml
+from assetry_dbt.project.profile import find_profiles_dir, read_profile
 
 PROFILES = """
 config: {partial_parse: true}
@@ -102,19 +102,6 @@ def test_broken_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(IntegrationError, match="not valid YAML") as caught:
         read_profile(tmp_path, "shop", None)
     assert "profiles.yml:4" in str(caught.value)
-
-
-@pytest.mark.parametrize(("text", "words"), [("- a\n", "not a mapping"), ("a: \x00", "not valid YAML")])
-def test_yaml_that_is_no_mapping(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / "x.yml"
-    path.write_text(text)
-    with pytest.raises(IntegrationError, match=words):
-        read_yaml(path)
-
-
-def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
-    (tmp_path / "x.yml").write_text("# nothing\n")
-    assert read_yaml(tmp_path / "x.yml") == {}
 
 
 def test_where_profiles_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

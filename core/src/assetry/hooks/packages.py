@@ -8,7 +8,12 @@ from assetry.errors import near_names
 
 #: By hook, the kinds and schemes that packages answer.
 PACKAGES: Mapping[str, Mapping[str, str]] = {
-    "assetry_load_assets": {"dbt": "assetry-dbt", "airbyte": "assetry-airbyte", "fivetran": "assetry-fivetran"},
+    "assetry_load_assets": {
+        "dbt": "assetry-dbt",
+        "airbyte": "assetry-airbyte",
+        "fivetran": "assetry-fivetran",
+        "meltano": "assetry-meltano",
+    },
     "assetry_open_io": {
         "duckdb": "assetry-duckdb",
         "postgresql": "assetry-postgres",

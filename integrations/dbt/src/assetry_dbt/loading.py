@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, IntegrationError, rename_assets
+from assetry_toolkit.yaml_files import read_yaml
 
 from assetry_dbt.manifest.assets import Placement, assets_of, project_name
 from assetry_dbt.manifest.code import CodeVersions, Surroundings, code_version, short_hash
@@ -19,7 +20,6 @@ from assetry_dbt.project.dbt_ls import listed_ids, only_listed
 from assetry_dbt.project.files import files_digest, files_of
 from assetry_dbt.project.flags import BuildFlags, warnings_fail
 from assetry_dbt.project.manifest_stamp import ensure_manifest, make_manifest
-from assetry_dbt.project.profile import read_yaml
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.selecting.index import Index, items_of
 

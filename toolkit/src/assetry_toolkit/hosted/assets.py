@@ -39,8 +39,12 @@ class ConnectionAssets:
         relation: Relation | None,
         spec: Mapping[str, Any],
         manner: Hashable = None,
+        **more: Any,
     ) -> Asset:
-        """Return one of the assets, with the metadata of its manner, if it has one; what is empty is left out."""
+        """Return one of the assets, with the metadata of its manner, if it has one; what is empty is left out.
+
+        `more` are other fields of `Asset`.
+        """
         metadata = self._made.get(manner)
         if metadata is None:
             made = {} if manner is None else self.tell(manner)
@@ -61,4 +65,5 @@ class ConnectionAssets:
             relation=relation,
             executable=self.executable,
             resource_type=self.resource_type,
+            **more,
         )

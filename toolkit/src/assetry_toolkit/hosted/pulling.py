@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from assetry.plugin import CommandContext, Commands, Integration, UsageError, near_names
+from assetry.plugin import CommandContext, Commands, Integration, IntegrationError, UsageError, near_names
 
 #: What was read of one integration, as JSON.
 Found = Mapping[str, Any]
@@ -17,10 +17,12 @@ def add_pull(
     help: str,
     pulled: Callable[[Integration], Found],
     lines: Callable[[Found], Iterable[str]],
+    option: str = 'connection_id = "…"',
 ) -> None:
     """Add the command; it has the name of the `kind`, and `help` is what people are told of its group.
 
-    `pulled` reads one integration and returns what to tell of it, as JSON; `lines` are the same as text.
+    `pulled` reads one integration and returns what to tell of it, as JSON; `lines` are the same as text. Where it has
+    something under ``unread``, the command fails in the end. `option` is one that a project file may begin with.
 
     >>> add_pull(commands := Commands(), "mill", "Look at the mill.", dict, list)
     >>> [each.name for group in commands.groups for each in group.commands], commands.problems
@@ -32,16 +34,20 @@ def add_pull(
 
         :param integrations: names of integrations, as in assetry.toml
         """
-        found = [pulled(each) for each in wanted(context.project.integrations, integrations, kind)]
+        found = [pulled(each) for each in wanted(context.project.integrations, integrations, kind, option)]
         if context.text:
             context.say("\n".join(line for each in found for line in lines(each)))
         else:
             context.emit({"integrations": found}, rows="integrations")
+        if any(each.get("unread") for each in found):
+            raise IntegrationError("Not everything could be read.", hint="What was known of the rest is kept.")
 
     commands.group(kind, help).command("pull")(pull)
 
 
-def wanted(integrations: Iterable[Integration], names: Sequence[str], kind: str) -> list[Integration]:
+def wanted(
+    integrations: Iterable[Integration], names: Sequence[str], kind: str, option: str = 'connection_id = "…"'
+) -> list[Integration]:
     """Return the integrations of a kind that are named, or all of them; raise `UsageError` when there are none.
 
     >>> [each.name for each in wanted([Integration("shop", "mill", {})], [], "mill")]
@@ -56,7 +62,7 @@ def wanted(integrations: Iterable[Integration], names: Sequence[str], kind: str)
     if not known:
         raise UsageError(
             f"No integration of this project is of kind {kind!r}.",
-            hint=f'Add one to assetry.toml: [integrations.NAME], kind = "{kind}", connection_id = "…".',
+            hint=f'Add one to assetry.toml: [integrations.NAME], kind = "{kind}", {option}.',
         )
     return [known[name] for name in names or known]
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assetry.plugin import Integration
-
-from assetry_dbt.project.profile import read_yaml
+from assetry_toolkit.yaml_files import read_yaml
 
 #: Folders in which a dbt_project.yml is not the user's own: installed packages and what dbt makes.
 _NOT_OURS = ("dbt_packages", "dbt_modules", "target", "node_modules", "venv", "env")

@@ -21,9 +21,10 @@ from typing import Any
 
 from assetry.plugin import IntegrationError
 from assetry_toolkit.files import write_whole
+from assetry_toolkit.yaml_files import read_yaml
 
 from assetry_dbt.project.files import Seen, env_vars_of, files_digest, files_of
-from assetry_dbt.project.profile import UnknownJinjaError, read_yaml
+from assetry_dbt.project.profile import UnknownJinjaError
 from assetry_dbt.project.project import DbtProject
 
 STAMP = "assetry.json"

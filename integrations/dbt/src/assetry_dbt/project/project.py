@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from assetry.plugin import Integration, IntegrationError, checked_options
+from assetry_toolkit.yaml_files import read_yaml
 
 from assetry_dbt.manifest.places import public
 from assetry_dbt.options import OPTIONS
 from assetry_dbt.project.flags import BuildFlags, from_environment
 from assetry_dbt.project.jinja import RenderError, render
-from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile, read_yaml
+from assetry_dbt.project.profile import Profile, UnknownJinjaError, find_profiles_dir, read_profile
 
 #: What dbt reads in a project; other files beside them change no manifest.
 SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")

@@ -1,0 +1,90 @@
+"""The files of a Meltano project, read as Meltano reads them: meltano.yml, what it includes, locks and .env."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from assetry.plugin import IntegrationError
+from assetry_toolkit.yaml_files import read_yaml
+
+#: A variable in a setting, as `meltano.core.utils.ENV_VAR_PATTERN` of Meltano 4.4 has it.
+_VARIABLE = re.compile(r"(\\)?\$(?:\{(\w+)\}|([A-Z][A-Z0-9_]*))")
+_DOTENV = re.compile(
+    r"""^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*('[^']*'|"[^"]*"|[^\n]*?)\s*(?:\s#.*)?$""", re.MULTILINE
+)
+
+
+def read_project(folder: Path) -> tuple[dict[str, Any], dict[Path, str]]:
+    """Return meltano.yml with all that it includes, and the text of each file, to find lines in.
+
+    Lists, such as those of plugins of one type, are put together.
+    """
+    main = folder / "meltano.yml"
+    if not main.is_file():
+        hint = "Point project_dir at the folder of a Meltano project."
+        raise IntegrationError("meltano.yml is not here.", where=str(folder), hint=hint)
+    whole = read_yaml(main)
+    files = [main]
+    for pattern in whole.get("include_paths") or ():
+        for path in sorted(folder.glob(str(pattern))):
+            if path.is_file() and path not in files:
+                files.append(path)
+                whole = _merged(whole, read_yaml(path))
+    return whole, {path: path.read_text(errors="replace") for path in files}
+
+
+def _merged(one: Any, other: Any) -> Any:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{name: _merged(one[name], each) if name in one else each for name, each in other.items()}}
+    return [*one, *other] if isinstance(one, list) and isinstance(other, list) else other
+
+
+def entries(value: Any) -> list[dict[str, Any]]:
+    """Return the mappings of a list; what is nothing, or stands there by mistake, is for Meltano to judge.
+
+    >>> entries([{"name": "tap-shop"}, None]), entries(None)
+    ([{'name': 'tap-shop'}], [])
+    """
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def read_lock(folder: Path, kind: str, name: str, variant: str | None) -> dict[str, Any]:
+    """Return the definition of a plugin that `meltano add` has kept; empty where there is none."""
+    for path in sorted((folder / "plugins" / kind).glob(f"{name}--{variant or '*'}.lock")):
+        with suppress(OSError, ValueError):
+            found = json.loads(path.read_bytes())
+            return found if isinstance(found, dict) else {}
+    return {}
+
+
+def outer_environment(folder: Path) -> dict[str, str]:
+    """Return the variables of `.env` and, over them, of this process."""
+    file = folder / ".env"
+    text = file.read_text(errors="replace") if file.is_file() else ""
+    return {**{name: value.strip("'\"") for name, value in _DOTENV.findall(text)}, **os.environ}
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str | None:
+    r"""Return a setting with variables put in; None when it names one that is not set.
+
+    >>> expand("${HOME}/x.duckdb", {"HOME": "/me"}), expand("raw_$NOPE", {}), expand("5\\$US", {})
+    ('/me/x.duckdb', None, '5$US')
+    """
+    missing = []
+
+    def put(found: re.Match[str]) -> str:
+        name = found[2] or found[3]
+        if found[1]:
+            return found[0][1:]
+        if name not in variables:
+            missing.append(name)
+        return variables.get(name, "")
+
+    expanded = _VARIABLE.sub(put, text)
+    return None if missing else expanded

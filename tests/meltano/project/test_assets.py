@@ -1,0 +1,135 @@
+"""Streams as assets: which there are, how they are kept, and what becomes of extractors that do not answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.meltano.conftest import TWO, Made
+from tests.meltano.scripted import Bench
+
+pytestmark = pytest.mark.slow
+STREAMS: dict[str, Any] = {
+    "users": {"metadata": {"replication-method": "INCREMENTAL", "replication-key": "n"}},
+    "orders": {},
+    "returns": {},
+}
+
+
+def bench(folder: Path, **script: Any) -> Bench:
+    made = Bench(folder, {"tap-a": {"streams": STREAMS, **script}}, "target-shop")
+    made.plugins["extractors"][0]["select"] = ["users.id", "orders.*"]
+    made.save(schedules=[{"name": "hourly", "interval": "@hourly", "job": "all"}])
+    return made
+
+
+def test_selected_streams_are_assets_with_all_that_is_known_of_them(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    assets = {str(asset.key): asset for asset in made.load().graph}
+    assert sorted(assets) == ["meltano/tap-a/orders", "meltano/tap-a/users"]
+    users, orders = assets["meltano/tap-a/users"], assets["meltano/tap-a/orders"]
+    assert (str(users.relation), str(orders.relation)) == ("shop.raw.users", "shop.raw.orders")
+    assert [column.name for column in users.columns] == ["id"]
+    assert (users.incremental, orders.incremental) == (True, False)
+    file, _, line = str(users.source).partition(":")
+    assert '"name": "tap-a"' in (tmp_path / file).read_text().splitlines()[int(line) - 1]
+    assert users.spec["mapped"] is False
+    known = {name: users.metadata[name] for name in ("schedule", "replication_key", "primary_key", "pipeline")}
+    assert known == {
+        "schedule": "@hourly",
+        "replication_key": "n",
+        "primary_key": "id",
+        "pipeline": "tap-a target-shop",
+    }
+    # Meltano is not run again: neither is it there, nor has anything changed.
+    made.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nmeltano_executable = "/nowhere/meltano"\n')
+    made.run("list").assert_ok().assert_said("2 streams")
+
+
+def test_in_python_they_are_the_same(made: Made) -> None:
+    bench = made()
+    bench.write("assetry.toml", 'modules = ["here"]\n')
+    call = 'load(".", name="shop", snapshot=".assetry/meltano/meltano.json")'
+    bench.write("here.py", f"from assetry_meltano import load_assets_from_meltano_project as load\nassets = {call}\n")
+    bench.run("list").assert_ok().assert_said("shop/tap-a/users", "shop/tap-a/orders")
+
+
+def test_a_changed_extractor_is_asked_anew_and_one_that_does_not_answer_keeps_what_it_had(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.run("list").assert_ok().assert_said("2 streams")
+    made.plugins["extractors"][0]["select"] = ["users.*", "orders.*", "returns.*"]
+    made.save()
+    made.run("list").assert_ok().assert_said("3 streams")
+    made.plugins["extractors"][0]["select"] = ["users.*"]
+    made.plugins["extractors"][0]["config"]["token"] = "s3cret"
+    made.save()
+    made.script("tap-a", streams=STREAMS, mute=True)
+    told = made.run("list").assert_ok().assert_said("3 streams", "'tap-a' does not say which streams it has")
+    assert "s3cret" not in f"{told.out}{told.err}"
+    pulled = made.run("meltano", "pull").assert_code(3)
+    pulled.assert_said(r"the shop is closed, said \*\*\*", "kept")
+    assert "s3cret" not in f"{pulled.out}{pulled.err}"
+
+
+def test_an_extractor_of_which_nothing_is_known_is_one_asset(tmp_path: Path) -> None:
+    made = bench(tmp_path, mute=True)
+    made.run("list").assert_ok().assert_said("meltano/tap-a ", "does not say which streams it has")
+    made.script("tap-a", streams=STREAMS)
+    made.materialize().assert_ok()
+
+
+def test_a_choice_that_matches_nothing_is_told_with_near_names(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.plugins["extractors"][0]["select"] = ["usesr.*"]
+    made.save()
+    made.run("list").assert_said("tap-a selects none of its streams", "offers users, orders, returns", "mean users")
+
+
+def test_pull_reads_anew_and_tells_what_there_is(made: Made) -> None:
+    bench = made()
+    bench.script("tap-a", streams={"users": {}})
+    bench.run("list").assert_ok().assert_said("2 streams")
+    bench.run("meltano", "pull", "meltano").assert_ok().assert_said("meltano: tap-a, 1 stream\n")
+    bench.run("list").assert_ok().assert_said("1 stream")
+    found = json.loads(bench.run("--output", "json", "meltano", "pull").assert_ok().out)["integrations"]
+    assert [each["extractors"] for each in found] == [{"tap-a": 1}]
+    bench.run("meltano", "pull", "meltan").assert_code(2).assert_said("did you mean 'meltano'")
+
+
+def test_a_stream_that_is_selected_too_makes_no_other_one_stale(made: Made) -> None:
+    bench = made()
+    bench.materialize().assert_ok()
+    bench.script("tap-a", streams={**TWO, "returns": {}})
+    bench.plugins["extractors"][0] |= {"select": ["*.*"], "label": "The shop"}
+    bench.save()
+    found = json.loads(bench.run("--output", "json", "plan", "--stale").assert_ok().out)
+    assert [each["assets"] for each in found["invocations"]] == [["meltano/tap-a/returns"]]
+    bench.plugins["extractors"][0]["config"]["days"] = 3
+    bench.save()
+    bench.run("plan", "--stale").assert_ok().assert_said("its extractor changed")
+
+
+def test_one_extractor_into_two_loaders_is_two_runs(made: Made) -> None:
+    """One variable chooses the streams of an extractor, so the two cannot be chosen apart in one run."""
+    bench = made(visits=True)
+    bench.jobs.append({"name": "more", "tasks": ["tap-a target-shop"]})
+    bench.save()
+    plan = json.loads(bench.run("--output", "json", "plan").assert_ok().out)
+    assert [sorted(each["assets"]) for each in plan["invocations"]] == [
+        ["meltano/tap-a/orders", "meltano/tap-a/users", "meltano/tap-b/visits"],
+        ["meltano/tap-a/target-shop/orders", "meltano/tap-a/target-shop/users"],
+    ]
+    bench.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nshare = false\n')
+    assert json.loads(bench.run("--output", "json", "plan").assert_ok().out)["count"] == 3
+
+
+def test_two_streams_into_one_table_are_refused(made: Made) -> None:
+    bench = made("target-shop", visits=True)
+    snapshot = bench.root / ".assetry" / "meltano" / "meltano.json"
+    snapshot.write_text(snapshot.read_text().replace('"visits"', '"Users"'))
+    bench.run("list").assert_code(3).assert_said(
+        "Two streams are loaded into one table, shop.raw.users", "join = false"
+    )

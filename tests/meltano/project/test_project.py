@@ -1,0 +1,177 @@
+"""meltano.yml is read as Meltano reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from assetry.plugin import DefinitionError, Integration, IntegrationError
+from assetry_meltano.project.files import expand
+from assetry_meltano.project.project import MeltanoProject
+from assetry_meltano.settings import Options
+
+Read = Callable[..., MeltanoProject]
+PLUGINS = """
+    environments:
+    - {name: dev, config: {plugins: {loaders: [{name: target-a, config: {schema: dev_raw}}]}}}
+    - {name: prod, env: {WHERE: production}, state_id_suffix: blue}
+    default_environment: dev
+    plugins:
+      extractors:
+      - {name: tap-a, namespace: shop, config: {days: 1, key: $KEY}, settings: [{name: key, sensitive: true}]}
+      - {name: tap-b, inherit_from: tap-a, config: {days: 2}, select: ["x.*"]}
+      - {name: tap-c, inherit_from: tap-b, config: {url: "http://${WHERE}"}}
+      loaders:
+      - {name: target-a, config: {schema: raw}}
+      mappers:
+      - {name: transform, mappings: [{name: hide-names}]}
+"""
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def make(text: str, **options: Any) -> MeltanoProject:
+        (tmp_path / "meltano.yml").write_text(dedent(text))
+        return MeltanoProject.of(Options.of(Integration("el", "meltano", options, str(tmp_path))))
+
+    return make
+
+
+def options(tmp_path: Path, **given: Any) -> Options:
+    return Options.of(Integration("el", "meltano", given, str(tmp_path)))
+
+
+def test_plugins_inherit_setting_by_setting_and_the_environment_has_the_last_word(read: Read) -> None:
+    project = read(PLUGINS)
+    tap = project.extractors["tap-c"]
+    assert (tap.base, tap.namespace) == ("tap-a", "shop")
+    assert tap.definition["config"] == {"days": 2, "key": "$KEY", "url": "http://${WHERE}"}
+    assert tap.definition["select"] == ["x.*"]
+    assert project.loaders["target-a"].setting("schema", project.variables) == "dev_raw"
+    assert read(PLUGINS, environment="prod").loaders["target-a"].definition["config"] == {"schema": "raw"}
+    assert tap.source == "meltano.yml:10"
+
+
+def test_variables_of_the_files_and_in_the_place_of_settings(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "KEY='s3cret'  # the key\nexport OTHER=two words\nHASH=a#b\n#NO=1\nTARGET_A_SCHEMA=from_env\n"
+    )
+    project = read(PLUGINS, environment="prod", env={"WHERE": "$OTHER"})
+    tap = project.extractors["tap-c"]
+    assert list(tap.secrets(project.variables)) == ["s3cret"]
+    assert tap.setting("url", project.variables) == "http://two words"
+    assert project.variables["HASH"] == "a#b"
+    assert project.loaders["target-a"].setting("schema", project.variables) == "from_env"
+    monkeypatch.setenv("KEY", "of the shell")
+    assert list(read(PLUGINS).extractors["tap-a"].secrets(read(PLUGINS).variables)) == ["of the shell"]
+
+
+@pytest.mark.parametrize("given", ["$NO_SUCH", "a${no_such}b"])
+def test_a_setting_that_names_a_variable_that_is_not_set_is_not_known(given: str) -> None:
+    assert expand(given, {}) is None
+
+
+def test_definitions_of_lock_files_are_beneath_all(read: Read, tmp_path: Path) -> None:
+    folder = tmp_path / "plugins" / "loaders"
+    folder.mkdir(parents=True)
+    lock = {"namespace": "target_pg", "settings": [{"name": "schema", "value": "$MELTANO_EXTRACTOR__LOAD_SCHEMA"}]}
+    (folder / "target-pg--meltanolabs.lock").write_text(json.dumps(lock))
+    (folder / "target-pg--other.lock").write_text("{}")
+    text = """
+        plugins:
+          extractors: [{name: tap-a, load_schema: mine}, {name: tap-b}]
+          loaders: [{name: target-x, inherit_from: target-pg, variant: meltanolabs}]
+        """
+    project = read(text)
+    pairs = list(project.pairs(options(tmp_path)))
+    assert [str(pair) for pair in pairs] == ["tap-a target-x", "tap-b target-x"]
+    schemas = [project.loaders["target-x"].setting("schema", project.variables_of(pair)) for pair in pairs]
+    assert schemas == ["mine", "tap_b"]
+
+
+def test_files_that_are_included_add_to_the_lists(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "jobs.yml").write_text("jobs: [{name: two, tasks: [tap-b target-a]}]\n")
+    (tmp_path / "more" / "taps.yml").write_text("plugins:\n  extractors:\n  - name: tap-d\n")
+    jobs = "\njobs: [{name: one, tasks: [tap-a target-a]}]\ninclude_paths: [more/*.yml]\n"
+    project = read(dedent(PLUGINS) + jobs)
+    assert [job["name"] for job in project.jobs] == ["one", "two"]
+    assert project.extractors["tap-d"].source == "more/taps.yml:3"
+
+
+@pytest.mark.parametrize(
+    ("tail", "asked", "pairs"),
+    [
+        ("", [], {"tap-a target-a": None, "tap-b target-a": None, "tap-c target-a": None}),
+        ("jobs: [{name: j, tasks: [tap-a target-a dbt:run]}]", [], {"tap-a target-a": None}),
+        ("jobs: [{name: j, tasks: [[tap-a hide-names target-a, dbt:run], tap-b target-a]}]", [],
+         {"tap-a hide-names target-a": None, "tap-b target-a": None}),
+        ("jobs: [{name: j, tasks: [tap-a target-a]}]\nschedules: [{name: s, interval: '@daily', job: j}]", [],
+         {"tap-a target-a": "@daily"}),
+        ("schedules: [{name: s, interval: '@hourly', extractor: tap-b, loader: target-a}]", [],
+         {"tap-b target-a": "@hourly"}),
+        ("jobs: [{name: j, tasks: [tap-a target-a]}]", "all",
+         {"tap-a target-a": None, "tap-b target-a": None, "tap-c target-a": None}),
+        ("jobs: [{name: j, tasks: [tap-a target-a]}]", ["tap-c target-a"], {"tap-c target-a": None}),
+        ("jobs: [oops, {name: j, tasks: }]\nschedules: {}", ["tap-c target-a"], {"tap-c target-a": None}),
+        ("jobs: [{name: j, tasks: ['dbt:run']}]", ["tap-c target-a"], {"tap-c target-a": None}),
+    ],
+)  # fmt: skip
+def test_which_pairs_there_are(read: Read, tmp_path: Path, tail: str, asked: Any, pairs: dict[str, str | None]) -> None:
+    project = read(f"{dedent(PLUGINS)}\n{tail}\n")
+    found = project.pairs(options(tmp_path, **({"pairs": asked} if asked else {})))
+    assert {str(pair): interval for pair, interval in found.items()} == pairs
+
+
+def test_a_state_has_the_name_that_meltano_gives_it(read: Read, tmp_path: Path) -> None:
+    [pair, *_] = read(PLUGINS).pairs(options(tmp_path))
+    assert read(PLUGINS).state_id(pair) == "dev:tap-a-to-target-a"
+    assert read(PLUGINS, environment="prod").state_id(pair) == "prod:tap-a-to-target-a:blue"
+    assert read(PLUGINS, state_id_suffix="mine").state_id(pair) == "dev:tap-a-to-target-a:mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "where"),
+    [
+        ("plugins: [", "meltano.yml is not valid YAML", "meltano.yml:"),
+        ("- a", "meltano.yml is not a mapping.", "meltano.yml"),
+        ("default_environment: deb\nenvironments: [{name: dev}]", "has no environment 'deb'", "meltano.yml"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_with_its_place(read: Read, text: str, message: str, where: str) -> None:
+    with pytest.raises(IntegrationError, match=message) as told:
+        read(text)
+    assert where in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["tap-q target-a"], "(?s)'tap-q' is no plugin.*did you mean .*'tap-a'"),
+        (["tap-a"], "'tap-a' is not one extractor with one loader"),
+        (["target-a tap-a"], "is not one extractor with one loader"),
+    ],
+)
+def test_pairs_that_are_none(read: Read, tmp_path: Path, pairs: list[str], message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        read(PLUGINS).pairs(options(tmp_path, pairs=pairs))
+
+
+def test_options_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="no option 'enviroment'"):
+        options(tmp_path, enviroment="dev")
+    with pytest.raises(DefinitionError, match="Loader 'target-a' of integration 'el' has no option 'scheme'"):
+        options(tmp_path, loaders={"target-a": {"scheme": "raw"}})
+
+
+def test_no_meltano_is_told_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(IntegrationError, match="pip install meltano"):
+        options(tmp_path).meltano()

@@ -1,0 +1,215 @@
+"""Runs of the real Meltano: what is loaded, what is told of it, and what is kept for the next one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.meltano.conftest import TWO, Made
+from tests.meltano.scripted import Bench, alive, tap_processes, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+def test_all_and_a_part_with_what_is_told_and_no_secret_in_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the state that names only what was read, Meltano's own choice would drop the rest."""
+    monkeypatch.setenv("SHOP_TOKEN", "t0ken-of-the-shop")
+    monkeypatch.setenv("TAP_A_KEY", "an0ther-t0ken")
+    bench = made(says=["the token is t0ken-of-the-shop", "the key an0ther-t0ken"])
+    bench.plugins["extractors"][0]["settings"].append({"name": "key", "sensitive": True})
+    bench.save()
+    text = '[integrations.meltano]\nkind = "meltano"\nenv = { TAP_A_TOKEN = { env = "SHOP_TOKEN" } }\n'
+    bench.write("assetry.toml", text)
+    bench.write("logging.yaml", "version: 1\nroot: {level: CRITICAL, handlers: []}\n")  # changes nothing here
+    whole = bench.materialize("-v").assert_ok().assert_only_materialized("users", "orders")
+    assert whole.launches == bench.launches == 1
+    assert (bench.rows("users"), bench.rows("orders")) == (2, 3)
+    named = [(each["event"], each.get("asset", "")[-6:]) for each in whole.events if each.get("asset")]
+    order = [named.index((each, "/users")) for each in ("started", "progress", "materialized")]
+    assert order == sorted(order)
+    facts = whole.ends["meltano/tap-a/orders"]["metadata"]
+    known = {name: facts[name] for name in ("rows_extracted", "state_id", "result_known_by")}
+    assert known == {"rows_extracted": 3, "state_id": "dev:tap-a-to-target-files", "result_known_by": "stream"}
+    assert bench.database("select state, run_id from runs") == [("SUCCESS", facts["run"].replace("-", ""))]
+    whole.assert_said(r"tap-a: the token is \*\*\*", r"the key \*\*\*")
+    part = bench.materialize("-s", "meltano/tap-a/orders").assert_ok().assert_only_materialized("orders")
+    assert (bench.rows("users"), bench.rows("orders")) == (2, 6)
+    assert bench.bookmarks() == {"users": {"n": 2}, "orders": {"n": 3}}
+    [started] = [each for each in part.events if each["event"] == "invocation_started"]
+    command = "meltano --environment=dev run --state-strategy merge tap-a target-files"
+    assert started["command"] == f"TAP_A__SELECT_FILTER='[\"orders\"]' {command}"
+    plan = json.loads(bench.run("plan", "--full-refresh", "--output", "json").assert_ok().out)
+    assert plan["invocations"][0]["command"] == "meltano --environment=dev run --full-refresh tap-a target-files"
+    kept = [each.read_bytes() for each in (bench.root / ".assetry").rglob("*") if each.is_file()]
+    for secret in ("t0ken-of-the-shop", "an0ther-t0ken"):
+        assert secret not in f"{whole.out}{whole.err}"
+        assert not any(secret.encode() in each for each in kept)
+
+
+def test_a_pair_that_fails_stays_alone_in_one_invocation(made: Made) -> None:
+    bench = made(visits=True)
+    bench.script("tap-a", streams={"users": {}, "orders": {"rows": 1, "code": 3}})
+    outcome = bench.materialize().assert_code(1)
+    assert outcome.launches == 1
+    outcome.assert_only_materialized("visits").assert_failed("users", "exit code 3.*orders is out of reach")
+    outcome.assert_failed("orders", r"tap-a target-files: .*exit code 3")
+    bench.script("tap-a", streams=TWO)
+    bench.retry().assert_ok().assert_only_materialized("users", "orders")
+
+
+def test_a_loader_that_fails_fails_its_streams(made: Made) -> None:
+    bench = made()
+    bench.plugins["loaders"][0]["config"] = {"breaks": True}
+    bench.save()
+    bench.materialize().assert_code(1).assert_failed("users", "the disk is full")
+
+
+def test_a_stream_that_was_asked_for_and_not_read_has_failed(made: Made) -> None:
+    """Meltano ends well: the choice of streams is the extractor's affair."""
+    bench = made()
+    bench.script("tap-a", streams={"users": {"pushy": True}, "orders": {"ignored": True}})
+    outcome = bench.materialize("-s", "orders").assert_code(1)
+    outcome.assert_failed("orders", "tap-a did not read it.*meltano pull")
+    outcome.assert_said("tap-a reads stream 'users', which was not asked for")
+
+
+def test_a_plugin_that_is_not_installed_is_told_with_the_command(made: Made) -> None:
+    bench = made()
+    bench.plugins["loaders"][0]["executable"] = "target-that-is-not-there"
+    bench.save()
+    failed = bench.materialize().assert_code(1)
+    failed.assert_failed("users", "meltano install --plugin-type loader target-files")
+
+
+def test_what_keeps_meltano_from_beginning_fails_all_with_its_words(made: Made) -> None:
+    bench = made(visits=True)
+    text = '[integrations.meltano]\nkind = "meltano"\nenv = { MELTANO_DATABASE_URI = "no://db" }\n'
+    bench.write("assetry.toml", text)
+    failed = bench.materialize().assert_code(1)
+    for name in ("users", "visits"):
+        failed.assert_failed(name, "Meltano ended with exit code 1.*Can't load plugin: sqlalchemy.dialects:no")
+
+
+def remember(bench: Bench, state: str, heartbeat: datetime) -> None:
+    """Put a run into Meltano's database that is not ours."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    bench.database(
+        "insert into runs (job_name, state, started_at, last_heartbeat_at, payload, payload_flags, run_id, trigger) "
+        "values ('dev:tap-a-to-target-files', ?, ?, ?, '{}', 0, ?, 'cli')",
+        state,
+        str(now - timedelta(minutes=9)),
+        str(heartbeat.replace(tzinfo=None)),
+        uuid4().hex,
+    )
+
+
+def test_what_brought_no_rows_makes_nothing_stale_unless_another_run_came_between(made: Made) -> None:
+    bench = made()
+    bench.script("tap-a", streams={"users": {"rows": 0}, "orders": {"rows": 1}})
+
+    def versions(outcome: Any) -> list[str]:
+        return [outcome.ends[f"meltano/tap-a/{name}"]["data_version"] for name in ("users", "orders")]
+
+    first, second = versions(bench.materialize().assert_ok()), versions(bench.materialize().assert_ok())
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+    bench.run("observe").assert_ok().assert_said("0 with new content")
+    remember(bench, "SUCCESS", datetime.now(UTC))
+    bench.run("observe").assert_ok().assert_said("2 with new content")
+
+
+# -- other runs, and the end of this one -------------------------------------------------------------------------------
+
+
+def test_the_lock_of_a_killed_run_is_recognised_and_waited_for(made: Made) -> None:
+    bench = made()
+    # It is kept for five minutes after the last sign of life, which are over soon after Meltano has refused to run.
+    remember(bench, "RUNNING", datetime.now(UTC) - timedelta(minutes=5) + timedelta(seconds=8))
+    outcome = bench.materialize().assert_ok().assert_only_materialized("users", "orders")
+    told = [each["message"] for each in outcome.events if each["event"] == "log" and each["level"] == "warning"]
+    waited = [each for each in told if "was killed, and Meltano keeps its lock until" in each]
+    # On a busy machine the time may be over before Meltano looks, or before we do.
+    assert waited or bench.database("select count(*) from runs where state in ('FAIL', 'SUCCESS')") >= [(2,)]
+
+
+def test_who_does_not_want_to_wait_is_told_what_to_do(made: Made) -> None:
+    bench = made()
+    remember(bench, "RUNNING", datetime.now(UTC) + timedelta(minutes=5))
+    bench.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nlock_timeout = 0.5\n')
+    bench.materialize().assert_code(1).assert_failed("users", "Another Meltano runs tap-a target-files.*force = true")
+    bench.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nforce = true\n')
+    bench.materialize().assert_ok()
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    (folder / "held-orders").touch()
+    words = [sys.executable, "-m", "assetry", "-C", str(folder), "materialize"]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for(lambda: (folder / "holding").exists() or process.poll() is not None, "the extractor")
+    assert process.poll() is None
+    assert tap_processes(folder)
+    return process
+
+
+def meltano_processes(folder: Path) -> list[int]:
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            if (each / "cwd").readlink() == folder.resolve() and alive(int(each.name)):
+                found.append(int(each.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_interrupted_run_leaves_nothing_and_retry_goes_on(made: Made) -> None:
+    bench = made()
+    process = start(bench.root)
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+    wait_for(lambda: not meltano_processes(bench.root), "the end of all processes")
+    (bench.root / "held-orders").unlink()
+    bench.retry().assert_ok().assert_only_materialized("users", "orders")
+    assert bench.database("select state from runs order by id") == [("FAIL",), ("SUCCESS",)]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_killed_assetry_leaves_meltano_to_its_work_and_retry_follows_it(made: Made, ended: bool) -> None:
+    """There is exactly one run, whether it goes on when we come back or has ended meanwhile."""
+    bench = made()
+    process = start(bench.root)
+    process.kill()
+    process.wait(60)
+    assert tap_processes(bench.root)
+    (bench.root / "held-orders").unlink()
+    if ended:
+        wait_for(lambda: not meltano_processes(bench.root), "the end of Meltano")
+    outcome = bench.retry().assert_ok().assert_only_materialized("users", "orders")
+    assert (bench.launches, bench.rows("users"), bench.rows("orders")) == (1, 2, 3)
+    [(state, run)] = bench.database("select state, run_id from runs")
+    facts = outcome.ends["meltano/tap-a/orders"]["metadata"]
+    assert (state, facts["run"].replace("-", ""), facts["rows_extracted"]) == ("SUCCESS", run, 3)
+    assert not list((bench.root / ".assetry" / "meltano" / "runs").iterdir())
+
+
+def test_a_run_whose_journal_is_gone_is_started_anew(made: Made) -> None:
+    """Deleting the journal stops it."""
+    bench = made()
+    process = start(bench.root)
+    process.kill()
+    process.wait(60)
+    [journal] = (bench.root / ".assetry" / "meltano" / "runs").iterdir()
+    (bench.root / "held-orders").unlink()
+    (journal / "end").unlink()
+    journal.rename(bench.root / "elsewhere")
+    wait_for(lambda: not meltano_processes(bench.root), "the end of Meltano")
+    outcome = bench.retry().assert_ok().assert_only_materialized("users", "orders")
+    outcome.assert_said("is over or was never begun: what is left is started anew")

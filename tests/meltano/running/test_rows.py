@@ -1,0 +1,76 @@
+"""Rows that were extracted are in the table: with a loader that keeps them, and with one that loses some."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.meltano.conftest import Made
+from tests.meltano.scripted import Bench
+
+pytestmark = pytest.mark.slow
+
+
+def jsonl(bench: Bench, name: str, rows: int, keys: list[str]) -> dict[str, Any]:
+    """Return the definition of a tap made with Meltano's SDK, from PyPI, that reads a file of so many rows."""
+    lines = [json.dumps({"id": f"k{n}", "name": f"{name} {n}"}) for n in range(rows)]
+    bench.write(f"{name}.jsonl", "\n".join(lines) + "\n")
+    settings = [{"name": each} for each in ("path", "stream_name")] + [{"name": "primary_keys", "kind": "array"}]
+    return {
+        "name": f"tap-{name}",
+        "namespace": f"tap_{name}",
+        "executable": "tap-jsonl",
+        "capabilities": ["discover", "catalog", "state", "about"],
+        "settings": settings,
+        "config": {"path": str(bench.root / f"{name}.jsonl"), "stream_name": name, "primary_keys": keys},
+    }
+
+
+def count(bench: Bench, table: str) -> int:
+    with duckdb.connect(str(bench.root / "shop.duckdb"), read_only=True) as connection:
+        found = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_a_tap_made_with_the_sdk_and_two_loaders_of_which_one_loses_rows(tmp_path: Path) -> None:
+    """The newest target-duckdb on PyPI, 0.8.0, loses the first row of each batch.
+
+    Its exit code is 0, and its log says that it has loaded all of them.
+    """
+    bench = Bench(tmp_path, {})
+    bench.plugins["extractors"] = [jsonl(bench, "users", 12, ["id"])]
+    config = {each: str(tmp_path / "lossy.duckdb") for each in ("path", "filepath")}
+    bench.plugins["loaders"].append(
+        {
+            "name": "target-duckdb",
+            "namespace": "target_duckdb",
+            "executable": "target-duckdb",
+            "settings": [{"name": each} for each in ("path", "filepath", "default_target_schema")],
+            "config": {**config, "default_target_schema": "raw"},
+        }
+    )
+    bench.save(jobs=[{"name": "all", "tasks": ["tap-users target-shop", "tap-users target-duckdb"]}])
+    outcome = bench.materialize().assert_code(1).assert_only_materialized("meltano/tap-users/users")
+    assert (outcome.launches, count(bench, "raw.users")) == (2, 12)
+    facts = outcome.ends["meltano/tap-users/users"]["metadata"]
+    assert (facts["rows_extracted"], facts["rows"], facts["result_known_by"]) == (12, 12, "stream")
+    shown = bench.run("show", "meltano/tap-users/users").assert_ok()
+    shown.assert_said("table +shop.raw.users", "pipeline +tap-users target-shop", "rows extracted +12")
+    lossy = "meltano/tap-users/target-duckdb/users"
+    outcome.assert_failed(lossy, "tap-users extracted 12 rows of users, and the table lossy.raw.users has 11")
+    outcome.assert_failed(lossy, "target-duckdb 0.8.0 is known to lose .*--full-refresh")
+    assert bench.database("select distinct state from runs") == [("SUCCESS",)]
+
+
+def test_rows_are_counted_where_the_table_should_be(made: Made) -> None:
+    bench = made("target-shop")
+    text = '[integrations.meltano]\nkind = "meltano"\n[integrations.meltano.loaders.target-shop]\nschema = "lake"\n'
+    bench.write("assetry.toml", text)
+    nowhere = "extracted 2 rows of users, and there is no table shop.lake.users"
+    bench.materialize().assert_code(1).assert_failed("users", nowhere)
+    bench.write("assetry.toml", text.replace("[integrations.meltano.", 'record_count = "warn"\n[integrations.meltano.'))
+    bench.materialize().assert_ok().assert_only_materialized("users", "orders").assert_said(nowhere)

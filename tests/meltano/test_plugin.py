@@ -1,0 +1,44 @@
+"""Where a Meltano project is found, and what it says when there is nothing to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from assetry.testing.outcome import ProjectFolder
+from assetry_meltano.plugin import assetry_discover
+
+YML = "default_environment: dev\nenvironments: [{name: dev}]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (["meltano.yml", "extract/meltano.yml"], {"meltano": "."}),
+        (["extract/meltano.yml"], {"meltano": "extract"}),
+        (["one/meltano.yml", "two/meltano.yml", ".three/meltano.yml"], {"one": "one", "two": "two"}),
+        (["deep/er/meltano.yml"], {}),
+    ],
+)
+def test_hook_assetry_discover_of_meltano(tmp_path: Path, files: list[str], found: dict[str, str]) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(YML)
+    integrations = assetry_discover(str(tmp_path))
+    assert {each.name: each.options["project_dir"] for each in integrations} == found
+    assert all(each.kind == "meltano" for each in integrations)
+
+
+def test_a_project_without_pipelines_says_so(tmp_path: Path) -> None:
+    shop = ProjectFolder(tmp_path, {"meltano.yml": YML})
+    shop.run("list").assert_said("has no job, no schedule and no pairs")
+
+
+def test_a_project_that_does_not_parse_is_told_with_the_line(tmp_path: Path) -> None:
+    shop = ProjectFolder(tmp_path, {"meltano.yml": "plugins:\n  extractors: [\n"})
+    shop.run("list").assert_code(3).assert_said(r"meltano.yml is not valid YAML", r"meltano.yml:\d")
+
+
+def test_the_environment_is_an_option_of_the_command_line(tmp_path: Path) -> None:
+    shop = ProjectFolder(tmp_path, {"meltano.yml": YML})
+    shop.run("plan", "--environment", "prof").assert_code(3).assert_said("has no environment 'prof'", "It has dev")
