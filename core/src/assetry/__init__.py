@@ -14,26 +14,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
 from assetry.python.decorators import CheckResult, asset, asset_check, multi_asset
 from assetry.types.assets import Asset, Check, Column, Dep, Integration
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import (
-    DynamicPartitionsDefinition,
-    MultiPartitionsDefinition,
-    StaticPartitionsDefinition,
-)
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 if TYPE_CHECKING:
-    from assetry.project.materialize import materialize
-    from assetry.project.project import Project
-    from assetry.python.context import AssetContext
-    from assetry.types.time_partitions import (
+    from assetry.partitions.cron import CronPartitionsDefinition
+    from assetry.partitions.multi import MultiPartitionsDefinition
+    from assetry.partitions.time_grids import (
         DailyPartitionsDefinition,
         HourlyPartitionsDefinition,
         MonthlyPartitionsDefinition,
         WeeklyPartitionsDefinition,
     )
+    from assetry.project.materialize import materialize
+    from assetry.project.project import Project
+    from assetry.python.context import AssetContext
 
 __all__ = [
     "Asset",
@@ -43,6 +41,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "Column",
+    "CronPartitionsDefinition",
     "DailyPartitionsDefinition",
     "Dep",
     "DynamicPartitionsDefinition",
@@ -62,26 +61,27 @@ __all__ = [
 ]
 
 
+#: Where to find what is imported only once it is asked for. A project loads plugins, and so pluggy; a module that only
+#: defines assets should not wait for that. A context needs no annotation, and most functions need no context. Few
+#: assets are partitioned, and the definitions of partitions cost as much as all the rest.
+_LATER = {
+    "AssetContext": "assetry.python.context",
+    "CronPartitionsDefinition": "assetry.partitions.cron",
+    "DailyPartitionsDefinition": "assetry.partitions.time_grids",
+    "HourlyPartitionsDefinition": "assetry.partitions.time_grids",
+    "MonthlyPartitionsDefinition": "assetry.partitions.time_grids",
+    "MultiPartitionsDefinition": "assetry.partitions.multi",
+    "Project": "assetry.project.project",
+    "WeeklyPartitionsDefinition": "assetry.partitions.time_grids",
+    "materialize": "assetry.project.materialize",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # A project loads plugins, and so pluggy; a module that only defines assets should not wait for that.
-    if name == "Project":
-        from assetry.project.project import Project
+    if name in _LATER:
+        from importlib import import_module
 
-        return Project
-    if name == "materialize":
-        from assetry.project.materialize import materialize
-
-        return materialize
-    # A function's context needs no annotation, and most functions need no context.
-    if name == "AssetContext":
-        from assetry.python.context import AssetContext
-
-        return AssetContext
-    # Few assets are partitioned by time, and five classes of it cost as much as all the rest.
-    if name in __all__:
-        from assetry.types import time_partitions as windows
-
-        return getattr(windows, name)
+        return getattr(import_module(_LATER[name]), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -41,6 +41,8 @@ from assetry.io.frames import plain_type
 from assetry.io.places import TablePlace, advice, unkept
 from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.windows import TimeWindowPartitionsDefinition
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation, Severity
@@ -79,7 +81,6 @@ from assetry.types.options import (
     one_of,
 )
 from assetry.types.panels import Panel, PanelContext
-from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunContext, RunningTask, Saved, Store, Task
 from assetry.types.records import (
@@ -92,7 +93,6 @@ from assetry.types.records import (
     RunState,
     job_tokens,
 )
-from assetry.types.time_partitions import TimeWindowPartitionsDefinition
 
 # Marking a hook's implementation.
 __all__ = ["hookimpl"]

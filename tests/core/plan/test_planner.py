@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 from assetry.errors import CycleError, UsageError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.plan.collapse import Mode
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest
 from assetry.plan.planner import make_plan
@@ -18,7 +19,6 @@ from assetry.types.assets import Asset, Check, Integration
 from assetry.types.events import Checked, Materialized
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.views.json import plan_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 from assetry.errors import AmbiguousNameError, DefinitionError
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.python.code import source_text
 from assetry.python.decorators import AssetFunction, AssetKeywords, CheckResult, asset, asset_check, multi_asset
 from assetry.types.assets import Asset, Column, Dep
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 

@@ -19,6 +19,7 @@ from assetry.errors import DefinitionError, IntegrationError, UnknownDependencyE
 from assetry.graph.graph import AssetGraph
 from assetry.io.plugin import assetry_open_io
 from assetry.io.values import ValueRouter
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.python.decorators import AssetFunction, CheckResult, asset, asset_check, multi_asset
 from assetry.python.modules import import_modules
 from assetry.python.plugin import PythonPlugin
@@ -26,7 +27,6 @@ from assetry.types.assets import Asset, Integration
 from assetry.types.events import Checked, Event, Failed, Log, Materialized, Started
 from assetry.types.invocations import CheckRef, Invocation
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.policies import RetryPolicy
 from assetry.types.protocols import Saved
 

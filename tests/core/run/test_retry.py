@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.time_grids import DailyPartitionsDefinition
 from assetry.run.retry import jobs_of, undone
 from assetry.types.assets import Asset
 from assetry.types.events import Handle, InvocationStarted
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, EventRecord, Outcome, RunInfo
-from assetry.types.time_partitions import DailyPartitionsDefinition
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 DAYS = ("2026-01-01", "2026-01-02")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from assetry.errors import CycleError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.time_grids import DailyPartitionsDefinition
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.run.tracked import Interruption, Launch
@@ -30,7 +31,6 @@ from assetry.types.events import (
 )
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.time_partitions import DailyPartitionsDefinition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

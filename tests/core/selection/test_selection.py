@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
+from assetry.partitions.time_grids import DailyPartitionsDefinition
 from assetry.selection.grammar import Both, Criterion, Either, Expression, Reach, Reaching, Without, read_selector
 from assetry.selection.patterns import path_matcher
 from assetry.selection.selection import selection
 from assetry.types.assets import Asset, Check, Column, Integration
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
-from assetry.types.time_partitions import DailyPartitionsDefinition
 from hypothesis import given
 from hypothesis import strategies as st
 

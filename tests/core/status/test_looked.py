@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.status.looked import data_time
 from assetry.status.staleness import Status, stale_keys, statuses
 from assetry.types.assets import Asset, Integration
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, Materialization
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.status.staleness import MOST_ROOTS, STATUS_NAMES, stale_keys, statuses
 from assetry.status.versions import UNKNOWN, Versions
 from assetry.types.assets import Asset, Column, Dep
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, Materialization
 from assetry.views.json import status_to_json

@@ -1,10 +1,10 @@
 from datetime import UTC, datetime
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.status.versions import UNKNOWN, Versions
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.records import Materialization
 from hypothesis import given
 from hypothesis import strategies as st

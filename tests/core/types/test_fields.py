@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration
 from assetry.types.events import Checked, Log, Materialized, Progress
 from assetry.types.fields import misfit
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.policies import FreshnessPolicy
 
 ACME = Integration("mill", "acme")

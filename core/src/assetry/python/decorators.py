@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
+from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.code import code_version, parameters, place, written_place
 from assetry.python.keywords import checked_keywords, placed
 from assetry.python.lost import note_made
 from assetry.types.assets import SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 P = ParamSpec("P")

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
+from assetry.partitions.definitions import PartitionsDefinition
 from assetry.types.assets import Column
-from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 

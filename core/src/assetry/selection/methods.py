@@ -13,12 +13,12 @@ from functools import cached_property
 from assetry.errors import SelectionError, UsageError, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
+from assetry.partitions.definitions import DynamicPartitionsDefinition
 from assetry.selection.facets import Facets, facet_methods, facet_test, facet_values
 from assetry.selection.grammar import Criterion, fault
 from assetry.selection.patterns import file_names, folders, has_wildcard, matcher, path_matcher, path_of
 from assetry.types.assets import Asset, Check
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import DynamicPartitionsDefinition
 
 Statuses = Callable[[], Mapping[AssetKey, str]]
 #: What to write instead of a method and value that find no assets here, where something knows it.

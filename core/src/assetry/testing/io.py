@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from assetry.errors import AssetryError, NothingKeptError, ValueStoreError, error_words
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
 from assetry.testing.verdicts import needs
 from assetry.types.assets import Asset, Relation
-from assetry.types.partitions import StaticPartitionsDefinition
 from assetry.types.protocols import IOManager, Saved
 
 if TYPE_CHECKING:

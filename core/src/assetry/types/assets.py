@@ -11,8 +11,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
+from assetry.partitions.definitions import PartitionsDefinition
 from assetry.types.keys import AssetKey
-from assetry.types.partitions import PartitionsDefinition
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 #: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.

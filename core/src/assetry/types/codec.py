@@ -108,6 +108,8 @@ def _dataclass_to_json(value: Any) -> dict[str, Any]:
         out[tag[0]] = tag[1]
     renames = getattr(type(value), "json_names", {})
     for field in fields(value):
+        if not field.compare:
+            continue  # no part of the value
         item = getattr(value, field.name)
         if field.default is not MISSING and item == field.default:
             continue

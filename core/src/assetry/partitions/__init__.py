@@ -1,0 +1,1 @@
+"""Partitions as values: which there are, by which numbers, what each is made from, and how people write them."""

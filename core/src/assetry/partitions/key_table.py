@@ -1,0 +1,84 @@
+"""Numbers of keys that no arithmetic can number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from assetry.partitions.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """Keys by number: the one at position `n` has the number `n`, for ever; also once it is dropped.
+
+    Records keep it for each asset whose keys are listed or come into being, so that a key that is put in between, or
+    taken away, renumbers no other.
+
+    >>> table = KeyTable(("eu", "us")).extended(["us", "asia"])
+    >>> table.number("asia"), table.key(0), table.without(["eu"]).living
+    (2, 'eu', ('us', 'asia'))
+    """
+
+    keys: tuple[str, ...] = ()
+    dropped: frozenset[int] = frozenset()
+    _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_numbers", {key: number for number, key in enumerate(self.keys)})
+
+    def number(self, key: str) -> int | None:
+        """Return the number of a key, dropped or not; None when it never had one.
+
+        >>> KeyTable(("eu",)).number("us") is None
+        True
+        """
+        return self._numbers.get(key)
+
+    def key(self, number: int) -> str | None:
+        """Return the key of a number; None when there is none.
+
+        >>> KeyTable(("eu",)).key(1) is None
+        True
+        """
+        return self.keys[number] if 0 <= number < len(self.keys) else None
+
+    @property
+    def living(self) -> tuple[str, ...]:
+        """Return the keys that were not dropped, in the order of their numbers.
+
+        >>> KeyTable(("eu", "us"), frozenset([0])).living
+        ('us',)
+        """
+        return tuple(key for number, key in enumerate(self.keys) if number not in self.dropped)
+
+    @property
+    def parts(self) -> Parts:
+        """Return the numbers of the keys that were not dropped.
+
+        >>> KeyTable(("eu", "us"), frozenset([0])).parts
+        Parts({'': [(1, 2)]})
+        """
+        return Parts.range(0, len(self.keys)) - Parts.of(self.dropped)
+
+    def extended(self, keys: Iterable[str]) -> KeyTable:
+        """Return the table with numbers for those of `keys` that have none; one that was dropped is there again.
+
+        >>> KeyTable(("eu",), frozenset([0])).extended(["eu"]).living
+        ('eu',)
+        """
+        listed = list(dict.fromkeys(keys))
+        back = {number for key in listed if (number := self.number(key)) is not None}
+        fresh = tuple(key for key in listed if key not in self._numbers)
+        if not fresh and not back & self.dropped:
+            return self
+        return KeyTable((*self.keys, *fresh), self.dropped - back)
+
+    def without(self, keys: Iterable[str]) -> KeyTable:
+        """Return the table with keys dropped: they keep their numbers, and are no partitions any more.
+
+        >>> KeyTable(("eu",)).without(["eu"]).number("eu")
+        0
+        """
+        gone = {number for key in keys if (number := self.number(key)) is not None}
+        return KeyTable(self.keys, self.dropped | gone)
