@@ -15,6 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
+from assetry.partitions.mappings import MultiPartitionMapping, StaticPartitionMapping, TimeWindowPartitionMapping
+from assetry.partitions.parts import Parts
 from assetry.python.decorators import CheckResult, asset, asset_check, multi_asset
 from assetry.types.assets import Asset, Check, Column, Dep, Integration
 from assetry.types.keys import AssetKey
@@ -49,10 +51,14 @@ __all__ = [
     "HourlyPartitionsDefinition",
     "Integration",
     "MonthlyPartitionsDefinition",
+    "MultiPartitionMapping",
     "MultiPartitionsDefinition",
+    "Parts",
     "Project",
     "RetryPolicy",
+    "StaticPartitionMapping",
     "StaticPartitionsDefinition",
+    "TimeWindowPartitionMapping",
     "WeeklyPartitionsDefinition",
     "asset",
     "asset_check",

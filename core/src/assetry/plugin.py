@@ -42,6 +42,13 @@ from assetry.io.places import TablePlace, advice, unkept
 from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
 from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.mappings import (
+    MultiPartitionMapping,
+    PartitionMapping,
+    StaticPartitionMapping,
+    TimeWindowPartitionMapping,
+)
+from assetry.partitions.parts import Parts
 from assetry.partitions.windows import TimeWindowPartitionsDefinition
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
@@ -107,10 +114,15 @@ __all__ += [
     "Dep",
     "FreshnessPolicy",
     "Integration",
+    "MultiPartitionMapping",
+    "PartitionMapping",
     "PartitionsDefinition",
+    "Parts",
     "Relation",
     "RetryPolicy",
     "Severity",
+    "StaticPartitionMapping",
+    "TimeWindowPartitionMapping",
     "TimeWindowPartitionsDefinition",
 ]
 # The types of the options that a plugin declares, and what reads a table of options by them.

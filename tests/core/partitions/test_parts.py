@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 
 import pytest
 from assetry.errors import UsageError
@@ -75,7 +76,7 @@ def test_ranges_are_sorted_apart_and_not_empty(members: Members) -> None:
     spans = list(made(members).spans())
     assert spans == sorted(spans)
     assert all(first < stop for _, first, stop in spans)
-    assert all(a[0] != b[0] or a[2] < b[1] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[0] != b[0] or a[2] < b[1] for a, b in pairwise(spans))
     assert Parts.of_strands({strand: made(members).numbers(strand) for strand in STRANDS}) == made(members)
 
 

@@ -8,17 +8,18 @@ from dataclasses import replace
 from assetry.errors import (
     AmbiguousNameError,
     AssetryError,
-    CycleError,
     DuplicateKeyError,
     UnknownDependencyError,
     UsageError,
     near_names,
 )
 from assetry.gc_pause import paused_gc
+from assetry.graph.cycles import cycle_error
 from assetry.graph.merging import Merged, NearMiss, merge_assets, near_misses
 from assetry.graph.order import dependency_order, reversed_edges
+from assetry.graph.partitions import Links, partition_links
 from assetry.graph.renaming import tell_copies_apart
-from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration
+from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration, reads_earlier
 from assetry.types.keys import AssetKey
 
 Edges = tuple[tuple[int, ...], ...]
@@ -33,7 +34,8 @@ class AssetGraph:
     `integrations` has those that make its assets and run its checks, by name. `inlined` are definitions that are part
     of what reads them, and no assets of the graph; `assetry.graph.lineage` puts them in between. `apart` are the
     dependencies (upstream, downstream) of which one tool makes both ends without knowing: the lower reads the upper as
-    a source.
+    a source. `links` has, for each asset with a dependency between partitions, what each of its `deps` means; an asset
+    that reads earlier partitions of itself has itself in `deps`, and not in `upstream`.
     Make one with `AssetGraph.of`; it never changes.
 
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
@@ -46,7 +48,7 @@ class AssetGraph:
 
     __slots__ = (
         *("_index", "_names", "absorbed", "apart", "assets", "downstream", "inlined"),
-        *("integrations", "keys", "upstream"),
+        *("integrations", "keys", "links", "upstream"),
     )
 
     assets: tuple[Asset, ...]
@@ -57,6 +59,7 @@ class AssetGraph:
     integrations: Mapping[str, Integration]
     inlined: tuple[Asset, ...]
     apart: frozenset[tuple[int, int]]
+    links: Links
 
     def __init__(
         self,
@@ -67,8 +70,10 @@ class AssetGraph:
         integrations: Mapping[str, Integration],
         inlined: tuple[Asset, ...] = (),
         apart: frozenset[tuple[int, int]] = frozenset(),
+        links: Links | None = None,
     ) -> None:
         self.apart = apart
+        self.links = links or {}
         self.assets = assets
         self.keys = tuple(asset.key for asset in assets)
         self.upstream = upstream
@@ -97,11 +102,12 @@ class AssetGraph:
             resolved, upstream, apart = _resolve(merged)
             order = dependency_order(upstream)
             if len(order) < len(resolved):
-                raise _cycle(resolved, upstream, order)
+                raise cycle_error(resolved, upstream, order)
             integrations = {each.integration.name: each.integration for each in listed if each.integration}
             place = {old: new for new, old in enumerate(order)} if apart else {}
             pairs = frozenset((place[upper], place[lower]) for upper, lower in apart)
-            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations, inlined, pairs)
+            links = partition_links(resolved)
+            return cls(*_arrange(resolved, upstream, order), merged.absorbed, integrations, inlined, pairs, links)
 
     def __len__(self) -> int:
         return len(self.assets)
@@ -372,7 +378,9 @@ def _resolve(merged: Merged) -> tuple[list[Asset], list[tuple[int, ...]], list[t
             if checks != asset.checks:
                 changes["checks"] = checks
         resolved.append(replace(asset, **changes) if changes else asset)  # type: ignore[arg-type]
-        upstream.append(tuple(dict.fromkeys(found)))
+        # What an asset reads of its own earlier partitions orders these, not the assets.
+        later = i in found and all(reads_earlier(dep) for j, dep in zip(found, asset.deps, strict=True) if j == i)
+        upstream.append(tuple(j for j in dict.fromkeys(found) if j != i or not later))
     return resolved, upstream, apart
 
 
@@ -396,46 +404,3 @@ def _arrange(
         place[old] = new
     arranged = tuple(tuple([place[j] for j in upstream[old]]) for old in order)
     return tuple([assets[old] for old in order]), arranged, tuple(tuple(each) for each in reversed_edges(arranged))
-
-
-#: How many assets of a cycle are shown before its middle is left out.
-_SHOWN = 12
-
-
-def _cycle(assets: Sequence[Asset], upstream: Sequence[tuple[int, ...]], order: Sequence[int]) -> CycleError:
-    cycle = _shortest_cycle(upstream, set(range(len(assets))) - set(order))
-    steps = [f"{assets[i].key} ({assets[i].kind})" for i in (*cycle, cycle[0])]
-    if len(steps) > _SHOWN:
-        steps[_SHOWN // 2 : -_SHOWN // 2] = [f"… ({len(steps) - _SHOWN} more) …"]
-    joined = [f"{str(alias)!r} is {str(assets[i].key)!r}" for i in cycle for alias in assets[i].aliases]
-    because = f" Here {', '.join(joined[:3])}." if joined else ""
-    return CycleError(
-        f"Assets wait for each other: {' → '.join(steps)}.",
-        where=next((assets[i].source for i in cycle if assets[i].source), None),
-        hint=f"Remove one of these dependencies, or split an asset in two.{because}",
-    )
-
-
-def _shortest_cycle(upstream: Sequence[tuple[int, ...]], stuck: set[int]) -> list[int]:
-    """Return a cycle within `stuck`, in the direction that data flows, its first defined member first."""
-    i = min(stuck)
-    walked: set[int] = set()
-    while i not in walked:
-        walked.add(i)
-        i = next(j for j in upstream[i] if j in stuck)
-    # `i` is on a cycle; the nearest way back to it is a cycle that a person can read.
-    towards: dict[int, int] = {}
-    layer = [i]
-    while i not in towards:
-        nearer = []
-        for at in layer:
-            for j in upstream[at]:
-                if j in stuck and j not in towards:
-                    towards[j] = at
-                    nearer.append(j)
-        layer = nearer
-    cycle = [i]
-    while towards[cycle[-1]] != i:
-        cycle.append(towards[cycle[-1]])
-    start = cycle.index(min(cycle))
-    return cycle[start:] + cycle[:start]

@@ -31,4 +31,4 @@ def lineage(graph: AssetGraph) -> AssetGraph:
             upstream[i] = tuple(dict.fromkeys(j for j in read if j is not None))
     edges = tuple(upstream)
     downstream = tuple(map(tuple, reversed_edges(edges)))
-    return AssetGraph(nodes, edges, downstream, graph.absorbed, graph.integrations)
+    return AssetGraph(nodes, edges, downstream, graph.absorbed, graph.integrations, links=graph.links)

@@ -33,6 +33,7 @@ class CronPartitionsDefinition(TimeWindowPartitionsDefinition):
     limits: ClassVar[Mapping[str, tuple[int, int]]] = {}
     unit: ClassVar[str] = "window"
     short: ClassVar[bool] = True
+    lowest: ClassVar[int | None] = 0
     fmt: str = "%Y-%m-%d-%H:%M"
     cron: str = field(default="", kw_only=True)
     length: timedelta | None = field(default=None, kw_only=True)

@@ -101,6 +101,15 @@ class PartitionsDefinition:
         """Return those of `parts` that exist, or will: they lie between start and end, and are not excluded."""
         raise NotImplementedError
 
+    def newest(self, count: int, now: datetime) -> Parts:
+        """Return the last `count` partitions that exist at `now`: of each strand, of listed keys those listed last.
+
+        >>> regions = StaticPartitionsDefinition(["eu", "us"])
+        >>> regions.keys_of(regions.newest(1, datetime(2024, 1, 1)))
+        ('us',)
+        """
+        return self.existing(now).last(count)
+
     def span(self, start: datetime, end: datetime) -> tuple[int, int]:
         """Return the numbers of the windows that overlap a time, the second outside; raise `UsageError` without time.
 
@@ -230,6 +239,10 @@ class StaticPartitionsDefinition(PartitionsDefinition):
     def possible(self, parts: Parts) -> Parts:
         """Return those that are listed."""
         return parts & self._listed()
+
+    def newest(self, count: int, now: datetime) -> Parts:  # noqa: ARG002
+        """Return the last `count` keys as they are listed."""
+        return self.parts_of(self.partition_keys[-count:] if count > 0 else ())
 
     def _listed(self) -> Parts:
         numbers = (self.table.number(key) for key in self.partition_keys)

@@ -176,17 +176,19 @@ class MultiPartitionsDefinition(PartitionsDefinition):
 
     def existing(self, now: datetime) -> Parts:
         """Return all combinations of what exists at `now`; of dynamic dimensions it is what the table has."""
-        keys = self._dimensions(now, ())
-        if self.time is None:
-            numbers = (self.table.number(SEPARATOR.join(each)) for each in product(*keys))
-            return Parts.of(number for number in numbers if number is not None) & self.table.parts
-        return self.made_of({**dict(zip(self.partitions_defs, keys, strict=True)), **self._time_box(now)})
+        made = self.made_of(self.values(now))
+        return made & self.table.parts if self.time is None else made - self._dropped(made)
+
+    def _dropped(self, parts: Parts) -> Parts:
+        """Return those of `parts` whose strand was dropped."""
+        gone = [strand for number in self.table.dropped if (strand := self.table.key(number)) is not None]
+        return Parts.of_strands({strand: parts.numbers(strand) for strand in gone})
 
     def possible(self, parts: Parts) -> Parts:
         """Return those whose every part exists, or will."""
         if self.time is None:
-            named = {number for _, number in parts if self._may_be(self.key(number))}
-            return parts & Parts.of(named) & self.table.parts
+            known = parts & self.table.parts
+            return Parts.of(number for _, number in known if self._may_be(self.key(number)))
         time = self.partitions_defs[self.time]
         strands = (each for each in parts.strands if self._may_be_strand(each))
         return Parts.of_strands({each: time.possible(parts.numbers(each)) for each in strands})
@@ -223,40 +225,55 @@ class MultiPartitionsDefinition(PartitionsDefinition):
 
     # -- dimension by dimension ------------------------------------------------------------------------------------
 
+    def values(self, now: datetime) -> Box:
+        """Return what exists in each dimension: of time the numbers, of all else the keys."""
+        keys = dict(zip(self.partitions_defs, self._dimensions(now, ()), strict=True))
+        times = {name: each.existing(now) for name, each in self.partitions_defs.items() if name in self._times()}
+        return {**keys, **times}
+
     def boxes(self, parts: Parts) -> Iterator[Box]:
-        """Yield `parts` as boxes: the keys in each dimension, and of `time` the numbers; a part lies in just one."""
+        """Yield `parts` as boxes, of time the numbers and of all else the keys; each partition lies in just one."""
         if self.time is None:
             for _, number in parts:
                 yield {name: (part,) for name, part in self.parts(self.key(number)).items()}
             return
         for strand in parts.strands:
-            yield {
-                **{name: (part,) for name, part in self.strand_parts(strand).items()},
-                self.time: parts.numbers(strand),
-            }
+            yield {**self._box(self.strand_parts(strand)), self.time: parts.numbers(strand)}
+
+    def box_of(self, key: str) -> Box:
+        """Return the box of one key; raise `UsageError` when a part of it is no partition."""
+        self.validate(key)
+        return self._box(self.parts(key))
+
+    def _box(self, parts: Mapping[str, str]) -> Box:
+        times = self._times()
+        return {
+            name: self.partitions_defs[name].parts_of([key]) if name in times else (key,) for name, key in parts.items()
+        }
 
     def made_of(self, box: Mapping[str, tuple[str, ...] | Parts]) -> Parts:
-        """Return the partitions that a box holds: keys in each dimension, and of `time` the numbers."""
+        """Return the partitions that a box holds, as far as they have numbers."""
         if self.time is None:
-            combined = product(*(self._keys_in(box, name) for name in self.partitions_defs))
-            numbers = (self.table.number(SEPARATOR.join(each)) for each in combined)
+            numbers = (self.table.number(key) for key in self.keys_in(box))
             return Parts.of(number for number in numbers if number is not None)
         times = box[self.time]
         assert isinstance(times, Parts), "time goes by number"
         combined = product(*(self._keys_in(box, name) for name in self._beside_time()))
-        gone = self.table.dropped
-        strands = (SEPARATOR.join(each) for each in combined)
-        return Parts.of_strands({strand: times for strand in strands if self.table.number(strand) not in gone})
+        return Parts.of_strands({SEPARATOR.join(each): times for each in combined})
+
+    def keys_in(self, box: Mapping[str, tuple[str, ...] | Parts]) -> Iterator[str]:
+        """Yield the keys of all partitions that a box holds."""
+        return (SEPARATOR.join(each) for each in product(*(self._keys_in(box, name) for name in self.partitions_defs)))
 
     def _keys_in(self, box: Mapping[str, tuple[str, ...] | Parts], name: str) -> tuple[str, ...]:
         found = box[name]
         return self.partitions_defs[name].keys_of(found) if isinstance(found, Parts) else found
 
+    def _times(self) -> list[str]:
+        return [name for name, each in self.partitions_defs.items() if each.typical_length is not None]
+
     def _beside_time(self) -> list[str]:
         return [name for name in self.partitions_defs if name != self.time]
-
-    def _time_box(self, now: datetime) -> Box:
-        return {self.time: self.partitions_defs[self.time].existing(now)} if self.time else {}
 
     def _may_be(self, key: str) -> bool:
         try:

@@ -50,6 +50,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     unit: ClassVar[str] = "window"
     #: Whether a window may be as short as an hour: of two that read alike, the key of the second carries its offset.
     short: ClassVar[bool] = False
+    #: The lowest number of a window, where there is one.
+    lowest: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
         zone = self._zone()
@@ -124,6 +126,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
                 near=self.keys_of(last),
                 hint="A time partition can be made once its window is over; `end_offset` makes it earlier.",
             )
+
+    @property
+    def typical_length(self) -> float:
+        """Return how many seconds a window mostly takes."""
+        raise NotImplementedError
 
     # -- numbers -------------------------------------------------------------------------------------------------
 
@@ -254,8 +261,9 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         try:
             moment = self._parse(key)
             number = self._number(moment if moment.tzinfo else localize(moment, zone))
-            # A format may leave out what all windows share, such as the minutes: look at the neighbours too.
-            for candidate in (number, number + 1, number - 1):
+            # A format may leave out what all windows share, such as the minutes: look at the neighbours too; and at
+            # one more, because a zone may leave out a whole day.
+            for candidate in (number, number + 1, number - 1, number + 2):
                 if self.key(candidate) == key:
                     return candidate
         except (ValueError, OverflowError):

@@ -18,6 +18,7 @@ from assetry.python.call import UNKNOWN, arguments, call, check_result, failure,
 from assetry.python.code import root_place
 from assetry.python.context import AssetContext
 from assetry.python.decorators import AssetFunction
+from assetry.python.loading import Loading
 from assetry.python.lost import held_in, refuse_lost
 from assetry.python.modules import find_attribute, import_modules, own_modules
 from assetry.types.assets import Asset, AssetCheck, Check, Integration, Severity
@@ -158,37 +159,11 @@ def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[
 # -- calls -------------------------------------------------------------------------------------------------------
 
 
-class _Loading:
-    """The values that a function of an invocation takes."""
-
-    def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
-        self.context = context
-        self.partition = partition
-        known = (*invocation.assets, *invocation.also, *invocation.inputs)
-        self._partitioned = {asset.key for asset in known if asset.partitions_def is not None}
-
-    def value(self, key: AssetKey, form: Any, mapping: str = "same") -> Any:
-        """Return the value of an asset: of the partition at hand where it has partitions."""
-        same = mapping == "same" and key in self._partitioned
-        return self.context.load(key, form, self.partition if same else None)
-
-    def argument(self, asset: Asset, name: str, form: Any) -> Any:
-        """Return the value of the upstream asset that the parameter `name` takes."""
-        dep = next((dep for dep in asset.deps if dep.name == name), None)
-        if dep is None:
-            raise IntegrationError(
-                f"Parameter {name!r} of asset {str(asset.key)!r} is not among its dependencies.",
-                where=asset.source,
-                hint="The function has changed since the project was loaded; load it again.",
-            )
-        return self.value(dep.key, form, dep.partition_mapping)
-
-
 class _Making:
     """The making of the assets of one function call, event by event."""
 
     def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
-        self.loading = _Loading(invocation, context, partition)
+        self.loading = Loading(invocation, context, partition)
         self.context = context
         self.partition = partition
         assets = (*invocation.assets, *invocation.also)
@@ -368,7 +343,7 @@ def _wait(seconds: float, context: RunContext) -> bool:
 
 
 def _checked(
-    function: Function, key: AssetKey, check: Check, loading: _Loading, made: Mapping[AssetKey, Any]
+    function: Function, key: AssetKey, check: Check, loading: Loading, made: Mapping[AssetKey, Any]
 ) -> Checked:
     """Run one check and say how it came out; whatever it raises is a failure of the check."""
     keys = iter((key, *check.also))
@@ -394,7 +369,7 @@ def _checked(
     return Checked(key, check.name, result.passed, severity, result.message, {**where, **result.metadata})
 
 
-def _looked_at(key: AssetKey, form: Any, loading: _Loading, made: Mapping[AssetKey, Any]) -> Any:
+def _looked_at(key: AssetKey, form: Any, loading: Loading, made: Mapping[AssetKey, Any]) -> Any:
     """Return the value that a check sees: the one just made when it is of the type asked for, else as it was kept."""
     value = made.get(key)
     if value is None:

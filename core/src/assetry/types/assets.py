@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.mappings import AnyMapping, PartitionMapping, check_mapping
 from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 #: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.
 Severity = Literal["error", "warn"]
 SEVERITIES = ("error", "warn")
-
-#: Which partitions of what is upstream a partition may need; see `Dep`.
-MAPPINGS = ("same", "all", "last")
 
 
 class Relation(NamedTuple):
@@ -132,7 +130,15 @@ class AssetCheck(NamedTuple):
 class Dep(NamedTuple):
     """A dependency on an upstream asset; a plain key does the same.
 
-    `partition_mapping` says which upstream partitions a partition needs: ``same`` (the default), ``all`` or ``last``.
+    `partition_mapping` says which upstream partitions a partition needs; what has no meaning between the two is an
+    error when the graph is made.
+
+    * ``same`` (the default): the same key; of time, whichever windows overlap, also of another length or time zone; of
+      several dimensions, each by its name. An asset without partitions reads all.
+    * ``all`` that exist, or the ``last`` of them.
+    * `TimeWindowPartitionMapping`: the windows before or after; an asset may depend on earlier partitions of itself.
+    * `StaticPartitionMapping`: the keys that are listed for each; `MultiPartitionMapping`: a mapping by dimension.
+
     `name` is the argument that takes the upstream's value, where a function does. `short` says that `key` may be just
     the last part of the upstream's key: when no asset has it as its key, the graph takes the one asset whose key ends
     in it. `metadata` is the user's own.
@@ -142,7 +148,7 @@ class Dep(NamedTuple):
     """
 
     key: AssetKey
-    partition_mapping: str = "same"
+    partition_mapping: AnyMapping = "same"
     name: str | None = None
     metadata: Mapping[str, Any] = {}
     short: bool = False
@@ -333,15 +339,11 @@ class Asset:
         if self.joins is not None:
             put(self, "joins", AssetKey(self.joins))
         for dep in self.deps:
-            if dep.key == self.key:
-                raise DefinitionError(
-                    f"Asset {str(self.key)!r} depends on itself.",
-                    where=self.source,
-                    hint="Remove the dependency; to read its own last value, load it inside the function.",
-                )
-            if dep.partition_mapping not in MAPPINGS:
+            if dep.partition_mapping != "same":
                 what = f"Dependency {str(dep.key)!r} of asset {str(self.key)!r} has the partition_mapping"
-                raise _unknown_word(what, dep.partition_mapping, MAPPINGS, self.source)
+                check_mapping(dep.partition_mapping, what, self.source)
+            if dep.key == self.key and not (reads_earlier(dep) and self.partitions_def is not None):
+                raise _depends_on_itself(self)
         for check in self.checks:
             if check.severity not in SEVERITIES:
                 what = f"Check {check.name!r} of asset {str(self.key)!r} has the severity"
@@ -349,6 +351,26 @@ class Asset:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def reads_earlier(dep: Dep) -> bool:
+    """Tell whether a dependency is on earlier partitions only, as an asset may have it on itself.
+
+    >>> reads_earlier(Dep(AssetKey("balance")))
+    False
+    """
+    return isinstance(dep.partition_mapping, PartitionMapping) and dep.partition_mapping.backwards
+
+
+def _depends_on_itself(asset: Asset) -> DefinitionError:
+    earlier = f'Dep("{asset.key}", TimeWindowPartitionMapping(-1, -1))'
+    return DefinitionError(
+        f"Asset {str(asset.key)!r} depends on itself.",
+        where=asset.source,
+        hint="Remove the dependency; to read its own last value, load it inside the function."
+        if asset.partitions_def is None
+        else f"Only earlier partitions can be read: {earlier}.",
+    )
 
 
 def _unknown_word(what: str, word: Any, known: tuple[str, ...], where: str | None) -> DefinitionError:

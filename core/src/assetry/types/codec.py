@@ -197,5 +197,10 @@ def _union_reader(args: tuple[Any, ...]) -> Callable[[Any], Any]:
     tagged = {each.json_tag: each for each in wanted if getattr(each, "json_tag", None)}
     if tagged:
         return lambda data: None if data is None else _reader(_variant(tagged, data))(data)
+    records = [each for each in wanted if isinstance(each, type) and is_dataclass(each)]
+    if len(records) == 1 and len(wanted) > 1:
+        # Of a text or a value, the value is the one that is written as a mapping.
+        read_record = _reader(records[0])
+        return lambda data: read_record(data) if isinstance(data, Mapping) else data
     read = _reader(wanted[0]) if len(wanted) == 1 else (lambda data: data)
     return lambda data: None if data is None else read(data)
