@@ -2,6 +2,8 @@ from datetime import UTC, datetime
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.mappings import TimeWindowPartitionMapping
+from assetry.partitions.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from assetry.status.versions import UNKNOWN, Versions
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
@@ -34,6 +36,26 @@ def record(asset, version, partition=None):
 
 def made(graph, **versions):
     return {(AssetKey(key), None): record(graph[key], version) for key, version in versions.items()}
+
+
+def test_a_part_made_anew_changes_what_only_its_own_consumers_read():
+    hours, days = HourlyPartitionsDefinition("2026-01-01"), DailyPartitionsDefinition("2026-01-01")
+    before = Dep(AssetKey("total"), TimeWindowPartitionMapping(-1, -1))
+    graph = AssetGraph.of(
+        [table("events", partitions_def=hours), table("total", "events", before, partitions_def=days)]
+    )
+    versions = Versions(graph, {})
+    for key in hours.keys(datetime(2026, 1, 4)):
+        versions.note(graph["events"], key, "1")
+    days_read = {day: versions.inputs(graph["total"], day) for day in ("2026-01-01", "2026-01-02")}
+    assert days_read["2026-01-01"][AssetKey("total")] == UNKNOWN
+    versions.note(graph["events"], "2026-01-02-07:00", "2")
+    versions.note(graph["total"], "2026-01-01", "1")
+    now_read = {day: versions.inputs(graph["total"], day) for day in days_read}
+    assert now_read["2026-01-01"] == days_read["2026-01-01"]
+    assert all(now_read["2026-01-02"][key] != days_read["2026-01-02"][key] for key in ("events", "total"))
+    # A record of what is no partition any more compares with all there is.
+    assert versions.inputs(graph["total"], "2025-12-31")[AssetKey("events")] == versions.of("events")
 
 
 def test_nothing_is_known_of_what_was_never_made():

@@ -7,14 +7,23 @@ changes exactly when a query of it would.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization
 
+if TYPE_CHECKING:
+    from assetry.partitions.links import Link
+
 #: Stands in a trace for the version of an input that was not known when it was read.
 UNKNOWN = ""
+
+#: A mapping of windows, or of listed keys, is the same at any time.
+_NO_MATTER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Latest = Mapping[tuple[AssetKey, str | None], Materialization]
 
@@ -61,13 +70,30 @@ class Versions:
     def inputs(self, asset: Asset, partition: str | None = None) -> dict[AssetKey, str]:
         """Return what `asset`, or one partition of it, would read now: a version per dependency, "" if unknown."""
         read = {}
-        for dep in asset.deps:
+        links = self._graph.links.get(asset.key) if partition is not None else None
+        for number, dep in enumerate(asset.deps):
             key = dep.key
-            if partition is None or dep.partition_mapping != "same":
+            if partition is None or dep.partition_mapping in ("all", "last"):
                 read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
-            else:
+                continue
+            link = links[number] if links is not None else None
+            if link is None or not link.ways or link.every or link.same_keys or key in self._views:
                 read[key] = self.of(key, partition) or UNKNOWN
+            else:
+                read[key] = self._of_some(key, link, partition)
         return read
+
+    def _of_some(self, key: AssetKey, link: Link, partition: str) -> str:
+        """Return the version of the partitions that `partition` is made from; "" when none of them is known."""
+        made = self._made.get(key, {})
+        try:
+            partitions = link.keys(partition, _NO_MATTER)
+        except UsageError:
+            return self.of(key) or UNKNOWN  # it is no partition any more
+        if None in made and len(made) == 1:
+            return self.of(key) or UNKNOWN  # made whole, or in a tool that tells no partitions apart
+        known = [f"{part}={made[part]}" for part in partitions if part in made]
+        return _digest(known) if known else UNKNOWN
 
     def note(self, asset: Asset, partition: str | None, data_version: str) -> None:
         """Learn that an asset, or a partition of it, was made."""
