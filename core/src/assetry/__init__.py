@@ -23,14 +23,14 @@ from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 if TYPE_CHECKING:
-    from assetry.partitions.cron import CronPartitionsDefinition
-    from assetry.partitions.multi import MultiPartitionsDefinition
-    from assetry.partitions.time_grids import (
+    from assetry.partitions.grids.cron import CronPartitionsDefinition
+    from assetry.partitions.grids.time_grids import (
         DailyPartitionsDefinition,
         HourlyPartitionsDefinition,
         MonthlyPartitionsDefinition,
         WeeklyPartitionsDefinition,
     )
+    from assetry.partitions.multi import MultiPartitionsDefinition
     from assetry.project.materialize import materialize
     from assetry.project.project import Project
     from assetry.python.context import AssetContext
@@ -72,13 +72,13 @@ __all__ = [
 #: assets are partitioned, and the definitions of partitions cost as much as all the rest.
 _LATER = {
     "AssetContext": "assetry.python.context",
-    "CronPartitionsDefinition": "assetry.partitions.cron",
-    "DailyPartitionsDefinition": "assetry.partitions.time_grids",
-    "HourlyPartitionsDefinition": "assetry.partitions.time_grids",
-    "MonthlyPartitionsDefinition": "assetry.partitions.time_grids",
+    "CronPartitionsDefinition": "assetry.partitions.grids.cron",
+    "DailyPartitionsDefinition": "assetry.partitions.grids.time_grids",
+    "HourlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
+    "MonthlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "MultiPartitionsDefinition": "assetry.partitions.multi",
     "Project": "assetry.project.project",
-    "WeeklyPartitionsDefinition": "assetry.partitions.time_grids",
+    "WeeklyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "materialize": "assetry.project.materialize",
 }
 

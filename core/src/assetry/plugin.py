@@ -42,6 +42,7 @@ from assetry.io.places import TablePlace, advice, unkept
 from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
 from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.mappings import (
     MultiPartitionMapping,
     PartitionMapping,
@@ -49,7 +50,6 @@ from assetry.partitions.mappings import (
     TimeWindowPartitionMapping,
 )
 from assetry.partitions.parts import Parts
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation, Severity

@@ -7,8 +7,8 @@ import pytest
 from assetry.errors import CycleError, DefinitionError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from assetry.partitions.mappings import MultiPartitionMapping, StaticPartitionMapping, TimeWindowPartitionMapping
-from assetry.partitions.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from assetry.types.assets import Asset, Dep
 from assetry.types.codec import from_json, to_json
 from assetry.types.keys import AssetKey

@@ -14,14 +14,14 @@ from assetry.partitions.definitions import (
     PartitionsDefinition,
     StaticPartitionsDefinition,
 )
-from assetry.partitions.multi import MultiPartitionsDefinition
-from assetry.partitions.time_grids import (
+from assetry.partitions.grids.time_grids import (
     DailyPartitionsDefinition,
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
 )
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.types.assets import Asset
 from assetry.types.codec import from_json, to_json
 from hypothesis import given

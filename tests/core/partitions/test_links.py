@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 from assetry.errors import DefinitionError
-from assetry.partitions.cron import CronPartitionsDefinition
 from assetry.partitions.definitions import (
     DynamicPartitionsDefinition,
     PartitionsDefinition,
     StaticPartitionsDefinition,
 )
+from assetry.partitions.grids.cron import CronPartitionsDefinition
+from assetry.partitions.grids.time_grids import (
+    DailyPartitionsDefinition,
+    HourlyPartitionsDefinition,
+    MonthlyPartitionsDefinition,
+    WeeklyPartitionsDefinition,
+)
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.links import Link, dimensions_of
 from assetry.partitions.mappings import (
@@ -27,13 +34,6 @@ from assetry.partitions.mappings import (
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.resolution import link_between
-from assetry.partitions.time_grids import (
-    DailyPartitionsDefinition,
-    HourlyPartitionsDefinition,
-    MonthlyPartitionsDefinition,
-    WeeklyPartitionsDefinition,
-)
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 from assetry.errors import UsageError
 from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
-from assetry.partitions.time_grids import DailyPartitionsDefinition
 from hypothesis import given
 from hypothesis import strategies as st
 

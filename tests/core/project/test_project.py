@@ -674,6 +674,16 @@ def test_an_asset_with_partitions_and_one_without(tmp_path: Path) -> None:
         assert project.load_value("daily", partition="2026-01-02") == "2026-01-02"
 
 
+def test_a_partition_of_the_future_is_refused(tmp_path: Path) -> None:
+    @asset(partitions_def=DailyPartitionsDefinition(start_date="2026-01-01"))
+    def daily() -> int:
+        return 1
+
+    with Project([daily], root=tmp_path) as project, pytest.raises(UsageError, match="is not over yet") as caught:
+        project.materialize(partition="2999-01-01")
+    assert len(caught.value.near) == 1
+
+
 def test_an_empty_plan_succeeds_and_leaves_nothing_to_retry(tmp_path: Path) -> None:
     (tmp_path / "assets.py").write_text("from assetry import asset\n@asset\ndef one() -> int:\n    return 1\n")
     with Project.load(tmp_path) as project:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.time_grids import DailyPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.run.retry import jobs_of, undone
 from assetry.types.assets import Asset
 from assetry.types.events import Handle, InvocationStarted

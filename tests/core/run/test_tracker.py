@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from assetry.errors import CycleError
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.time_grids import DailyPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.run.tracked import Interruption, Launch

@@ -8,7 +8,7 @@ import pytest
 from assetry.errors import SelectionError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
-from assetry.partitions.time_grids import DailyPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.selection.grammar import Both, Criterion, Either, Expression, Reach, Reaching, Without, read_selector
 from assetry.selection.patterns import path_matcher
 from assetry.selection.selection import selection

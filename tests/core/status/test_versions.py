@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from assetry.partitions.mappings import TimeWindowPartitionMapping
-from assetry.partitions.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from assetry.status.versions import UNKNOWN, Versions
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from assetry.errors import DefinitionError
-from assetry.partitions.time_grids import DailyPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation
 from assetry.types.codec import from_json, to_json
 from assetry.types.keys import AssetKey

@@ -124,7 +124,7 @@ def test_every_event_and_partitions_definition_has_a_name_of_its_own() -> None:
 def test_variants_are_found_in_modules_that_were_not_imported() -> None:
     program = (
         "import sys, assetry.types.assets, assetry.types.codec as c\n"
-        "assert 'assetry.partitions.time_grids' not in sys.modules\n"
+        "assert 'assetry.partitions.grids.time_grids' not in sys.modules\n"
         "data = {'partitions': 'daily', 'start_date': '2024-01-01'}\n"
         "read = c.from_json(assetry.types.assets.PartitionsDefinition, data)\n"
         "print(read.range_of('2024-01-01', '2024-01-02'))"

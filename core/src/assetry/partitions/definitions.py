@@ -1,12 +1,12 @@
 """Partitions: an asset in parts, each with a key of its own.
 
     PartitionsDefinition
-    ├── TimeWindowPartitionsDefinition     a part per window of time (see `assetry.partitions.windows`)
-    │   ├── HourlyPartitionsDefinition     (see `assetry.partitions.time_grids`)
+    ├── TimeWindowPartitionsDefinition     a part per window of time (see `assetry.partitions.grids.windows`)
+    │   ├── HourlyPartitionsDefinition     (see `assetry.partitions.grids.time_grids`)
     │   ├── DailyPartitionsDefinition
     │   ├── WeeklyPartitionsDefinition
     │   ├── MonthlyPartitionsDefinition
-    │   └── CronPartitionsDefinition       (see `assetry.partitions.cron`)
+    │   └── CronPartitionsDefinition       (see `assetry.partitions.grids.cron`)
     ├── StaticPartitionsDefinition         keys that the definition lists
     ├── DynamicPartitionsDefinition        keys that come into being when they are first materialized
     └── MultiPartitionsDefinition          one part per combination (see `assetry.partitions.multi`)
@@ -40,8 +40,8 @@ class PartitionsDefinition:
     json_modules: ClassVar = (
         "assetry.partitions.definitions",
         "assetry.partitions.multi",
-        "assetry.partitions.time_grids",
-        "assetry.partitions.cron",
+        "assetry.partitions.grids.time_grids",
+        "assetry.partitions.grids.cron",
     )
 
     def keys(self, now: datetime, known: Iterable[str] = ()) -> tuple[str, ...]:

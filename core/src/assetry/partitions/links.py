@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from assetry.partitions.blocks import BLOCK
 from assetry.partitions.definitions import PartitionsDefinition, StaticPartitionsDefinition
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.ways import OverlapWay, SameKeys, Value, Way, is_time, meets
 
-#: How many partitions a block of records has; see `assetry.partitions.blocks`.
-BLOCK = 256
 #: All that exists, or the newest of it.
 Every = Literal["all", "last"]
 
@@ -33,7 +32,7 @@ class Link:
     * `pairs(block, now)`: for each partition of a block of 256 numbers what it is made from.
 
     >>> from assetry.partitions.resolution import link_between
-    >>> from assetry.partitions.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
+    >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
     >>> days, hours = DailyPartitionsDefinition("2026-01-01"), HourlyPartitionsDefinition("2026-01-01")
     >>> link, now = link_between("same", days, hours, "report", "events"), datetime(2026, 1, 5)
     >>> link.up(days.parts_of(["2026-01-02"]), now).text(hours)
@@ -132,7 +131,7 @@ class Link:
         """Yield the numbers of a block that are partitions, now or later, each with what it is made from.
 
         >>> from assetry.partitions.resolution import link_between
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition, MonthlyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, MonthlyPartitionsDefinition
         >>> months = MonthlyPartitionsDefinition("2026-01-01", "2026-03-01")
         >>> link = link_between("same", months, DailyPartitionsDefinition("2026-01-01"), "report", "events")
         >>> [(months.key(number), len(read)) for number, read in link.pairs(2, datetime(2026, 5, 1))]
@@ -180,7 +179,7 @@ class Link:
         """Return whether each partition is mostly made from just one upstream: not so days from hours.
 
         >>> from assetry.partitions.resolution import link_between
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
         >>> days, hours = DailyPartitionsDefinition("2026-01-01"), HourlyPartitionsDefinition("2026-01-01")
         >>> [link_between("same", *pair, "b", "a").single for pair in ((days, hours), (hours, days))]
         [False, True]

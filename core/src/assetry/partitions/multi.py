@@ -28,7 +28,7 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     strand. Without time there is one strand, and the combinations are numbered by a table.
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
-    >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+    >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
     >>> both = MultiPartitionsDefinition({"region": StaticPartitionsDefinition(["eu", "us"]),
     ...                                   "date": DailyPartitionsDefinition("2024-01-01")})
     >>> both.keys(datetime(2024, 1, 2))
@@ -163,7 +163,7 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         """Return the dimensions' keys that a strand is made of, by dimension; raise `UsageError` for another number.
 
         >>> from assetry.partitions.definitions import DynamicPartitionsDefinition
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> both = MultiPartitionsDefinition({"file": DynamicPartitionsDefinition(),
         ...                                   "date": DailyPartitionsDefinition("2024-01-01")})
         >>> both.strand_parts("a.csv")

@@ -208,7 +208,7 @@ class Parts:
     def text(self, definition: Numbered) -> str:
         """Return the set as people write it, see `assetry.partitions.text`.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> days = DailyPartitionsDefinition("2026-01-01")
         >>> days.parts_of(["2026-01-03", "2026-01-04", "2026-01-01"]).text(days)
         '2026-01-01, 2026-01-03..2026-01-04'
@@ -218,7 +218,7 @@ class Parts:
     def to_json(self, definition: Numbered) -> list[list[str]]:
         """Return the ranges by their first and their last key; without time, where keys have no order, each key.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> days = DailyPartitionsDefinition("2026-01-01")
         >>> days.parts_of(["2026-01-03", "2026-01-04", "2026-01-01"]).to_json(days)
         [['2026-01-01', '2026-01-01'], ['2026-01-03', '2026-01-04']]
@@ -233,7 +233,7 @@ class Parts:
     def from_json(cls, data: Any, definition: Numbered) -> Parts:
         """Return the set that `to_json` wrote; raise `UsageError` for a key that is none, or a range backwards.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> days = DailyPartitionsDefinition("2026-01-01")
         >>> len(Parts.from_json([["2026-01-01", "2026-01-31"]], days))
         31

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from assetry.errors import DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition, StaticPartitionsDefinition, some
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.links import Every, Link, dimensions_of
 from assetry.partitions.mappings import (
     AnyMapping,
@@ -18,7 +19,6 @@ from assetry.partitions.mappings import (
 )
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.ways import ListedKeys, OverlapWay, SameKeys, Way
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
 
 #: As short as a time can be.
 _MOMENT = timedelta(microseconds=1)

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
 
 #: What a dimension has: of time the numbers, of all else the keys.
 Value = Parts | tuple[str, ...]

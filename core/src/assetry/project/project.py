@@ -319,6 +319,7 @@ class Project:
 
     def _partitions(self, keys: Sequence[AssetKey], request: Ask) -> tuple[str, ...]:
         """Return the partitions asked for, each checked against the assets that have partitions."""
+        now = datetime.now(UTC)
         for key in keys:
             definition = self.graph[key].partitions_def
             if definition is None:
@@ -329,7 +330,7 @@ class Project:
                     hint="Add --partition KEY (more than once for several).",
                 )
             for partition in request.partitions:
-                definition.validate(partition)
+                definition.validate(partition, now)
         return request.partitions
 
     @with_plan_keywords

@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from assetry.errors import DefinitionError, UsageError
-from assetry.partitions.cron import CronPartitionsDefinition
 from assetry.partitions.definitions import PartitionsDefinition
-from assetry.partitions.parts import Parts
-from assetry.partitions.time_grids import (
+from assetry.partitions.grids.cron import CronPartitionsDefinition
+from assetry.partitions.grids.time_grids import (
     DailyPartitionsDefinition,
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
 )
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.parts import Parts
 from assetry.types.codec import from_json, to_json
 from hypothesis import given
 from hypothesis import strategies as st

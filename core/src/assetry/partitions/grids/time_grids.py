@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import ClassVar
 
-from assetry.partitions.moments import DAY, EPOCH, HOUR, add_months, localize
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.grids.moments import DAY, EPOCH, HOUR, add_months, localize
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 
 __all__ = [
     "DailyPartitionsDefinition",

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from assetry.errors import DefinitionError
-from assetry.partitions import ticks
-from assetry.partitions.exclusions import Exclusions
-from assetry.partitions.moments import EPOCH, Moment
-from assetry.partitions.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.grids import ticks
+from assetry.partitions.grids.exclusions import Exclusions
+from assetry.partitions.grids.moments import EPOCH, Moment
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 
 
 @dataclass(frozen=True, slots=True)

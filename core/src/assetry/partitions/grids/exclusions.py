@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from assetry.errors import DefinitionError
-from assetry.partitions.moments import Moment, localize, period, wall_clock
+from assetry.partitions.grids.moments import Moment, localize, period, wall_clock
 from assetry.partitions.parts import NOTHING, Parts
 
 #: What to exclude: dates, moments and cron texts, or a function that returns them.
@@ -53,7 +53,7 @@ def _written(value: object, zone: tzinfo) -> str:
         return value.isoformat()
     if isinstance(value, str):
         if _is_cron(value):
-            from assetry.partitions.ticks import checked
+            from assetry.partitions.grids.ticks import checked
 
             return checked(value)
         if period(value) is not None:
@@ -97,7 +97,7 @@ def _at_times(definition: Windows) -> Parts:
 
 @lru_cache(maxsize=4096)
 def _at_ticks(definition: Windows, block: int) -> Parts:
-    from assetry.partitions.ticks import ticks_on
+    from assetry.partitions.grids.ticks import ticks_on
 
     crons = [text for text in _texts(definition) if _is_cron(text)]
     numbers = range(block * _BLOCK, (block + 1) * _BLOCK)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
-from assetry.partitions.moments import EPOCH, localize, zone_named
+from assetry.partitions.grids.moments import EPOCH, localize, zone_named
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -140,11 +140,16 @@ def _year(text: str, zone: str, year: int) -> _Year:
     total = 0
     wall = datetime(year, 1, 1)
     start = localize(wall, where)
+    left_out = localize(wall - timedelta(days=1), where) == start
     while wall.year == year:
         following = wall + timedelta(days=1)
         end = localize(following, where)
         begun, ended = int(start.timestamp()), int(end.timestamp())
-        plain = ended - begun == _DAY and start.replace(tzinfo=None) == wall
+        left_out, after_gap = begun == ended, left_out
+        if left_out:  # a whole day, by a zone that changed sides of the date line
+            wall = following
+            continue
+        plain = ended - begun == _DAY and start.replace(tzinfo=None) == wall and not after_gap
         ticks = usual if _fits(cron, wall.date()) else ()
         if not plain:
             # Ticks that fall into what is left out move to the day behind it, wherever the date fits.

@@ -14,8 +14,8 @@ from typing import ClassVar, cast
 
 from assetry.errors import DefinitionError, UsageError
 from assetry.partitions.definitions import PartitionsDefinition, quoted
-from assetry.partitions.exclusions import Exclusions, excluded_windows, written_exclusions
-from assetry.partitions.moments import Moment, aware, localize, meant, wall_clock, zone_named
+from assetry.partitions.grids.exclusions import Exclusions, excluded_windows, written_exclusions
+from assetry.partitions.grids.moments import Moment, aware, localize, meant, wall_clock, zone_named
 from assetry.partitions.parts import NOTHING, Parts
 
 _NONE = timedelta(0)
@@ -100,7 +100,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def key_at(self, moment: datetime) -> str | None:
         """Return the key of the window that `moment` lies in, over or not; None where that is no partition.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> DailyPartitionsDefinition("2024-01-01").key_at(datetime(2024, 1, 5, 13))
         '2024-01-05'
         """
@@ -110,7 +110,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def window(self, key: str) -> tuple[datetime, datetime]:
         """Return start and end of a partition's window, with time zone; raise `UsageError` when it has none.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> [str(each) for each in DailyPartitionsDefinition("2024-01-01").window("2024-01-05")]
         ['2024-01-05 00:00:00+00:00', '2024-01-06 00:00:00+00:00']
         """
@@ -168,7 +168,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def window_of(self, number: int) -> tuple[datetime, datetime]:
         """Return start and end of the window with a number, with time zone.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> str(DailyPartitionsDefinition("2024-01-01").window_of(0)[0])
         '1970-01-01 00:00:00+00:00'
         """
@@ -179,7 +179,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
         What was made of data that does not reach to that moment is provisional, and due again then.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> days = DailyPartitionsDefinition("2024-01-01", lookback=2, late=timedelta(hours=1))
         >>> str(days.settles_at(days.number("2024-01-05")))
         '2024-01-08 01:00:00+00:00'
@@ -190,7 +190,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def existing(self, now: datetime) -> Parts:
         """Return the windows that are over at `now`, with `end_offset` that many more.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> len(DailyPartitionsDefinition("2024-01-01", exclude=["0 0 * * SAT,SUN"]).existing(datetime(2024, 1, 15)))
         10
         """
@@ -217,7 +217,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def pieces_of(self, parts: Parts) -> list[str]:
         """Return a set of partitions as ranges of their keys; one range may lead over windows that are excluded.
 
-        >>> from assetry.partitions.time_grids import DailyPartitionsDefinition
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> days = DailyPartitionsDefinition("2024-01-01", exclude=["2024-01-03"])
         >>> days.pieces_of(days.possible(Parts.range(19723, 19730)))
         ['2024-01-01..2024-01-07']

@@ -1,0 +1,1 @@
+"""Grids of time: hours, days, weeks, months and what lies between the ticks of a cron text."""
