@@ -21,7 +21,9 @@ from assetry.partitions.grids.time_grids import (
     WeeklyPartitionsDefinition,
 )
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
+from assetry.partitions.parts import Parts
 from assetry.types.assets import Asset
 from assetry.types.codec import from_json, to_json
 from hypothesis import given
@@ -34,6 +36,9 @@ KINDS: list[type[TimeWindowPartitionsDefinition]] = [
     WeeklyPartitionsDefinition,
     MonthlyPartitionsDefinition,
 ]
+
+
+NOW = datetime(2024, 1, 5, tzinfo=UTC)
 
 
 def at(text: str, zone: str = "UTC") -> datetime:
@@ -245,3 +250,87 @@ def test_time_zones_are_loaded_only_when_asked_for() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+# -- numbers of keys, and of several dimensions -----------------------------------------------------------------------
+
+
+def test_listed_keys_keep_the_numbers_of_the_table() -> None:
+    regions = StaticPartitionsDefinition(["asia", "eu", "us"]).with_table(KeyTable(("us", "mars", "eu")))
+    assert [regions.number(key) for key in ("us", "eu", "asia")] == [0, 2, 3]
+    assert regions.keys_of(regions.existing(NOW)) == ("us", "eu", "asia")
+    assert regions.key(1) == "mars"  # it was there once
+    with pytest.raises(UsageError, match="No partition 'mars'"):
+        regions.number("mars")
+    assert regions.possible(Parts.range(0, 9)) == Parts.of([0, 2, 3])
+    assert regions == StaticPartitionsDefinition(["asia", "eu", "us"])
+    assert to_json(regions) == {"partitions": "static", "partition_keys": ["asia", "eu", "us"]}
+    with pytest.raises(UsageError, match="No partition has the number 4"):
+        regions.key(4)
+    with pytest.raises(UsageError, match="have no time"):
+        regions.span(NOW, NOW)
+
+
+def test_dynamic_keys_come_from_the_table() -> None:
+    files = DynamicPartitionsDefinition("file").with_table(KeyTable(("a", "b")).without(["a"]))
+    assert files.keys(NOW) == ("b",)
+    assert files.number("b") == 1
+    assert files.key(0) == "a"
+    assert files.existing(NOW) == files.possible(Parts.range(0, 5)) == Parts.of([1])
+    with pytest.raises(UsageError, match="There is no file 'a' yet"):
+        files.number("a")
+    with pytest.raises(UsageError, match="There is none yet"):
+        DynamicPartitionsDefinition("file").number("a")
+
+
+def test_dimensions_beside_time_make_the_strand() -> None:
+    assert BOTH.time == "date"
+    assert BOTH.strand("2024-01-02|us") == "us"
+    assert BOTH.number("2024-01-02|us") == DailyPartitionsDefinition("2024-01-01").number("2024-01-02")
+    existing = BOTH.existing(at("2024-01-04"))
+    assert sorted(BOTH.keys_of(existing)) == sorted(BOTH.keys(at("2024-01-04")))
+    assert BOTH.newest(1, at("2024-01-04")) == BOTH.parts_of(["2024-01-03|eu", "2024-01-03|us"])
+    assert not BOTH.possible(Parts.of([19724], "mars") | Parts.of([0], "eu"))
+    with pytest.raises(UsageError, match="is no strand"):
+        BOTH.key(3, "eu|us")
+    with pytest.raises(UsageError, match="differ in more than time"):
+        BOTH.range_of("2024-01-02|eu", "2024-01-03|us")
+
+
+def test_of_two_times_the_finer_one_counts() -> None:
+    both = MultiPartitionsDefinition(
+        {"day": DailyPartitionsDefinition("2024-01-01"), "seen": HourlyPartitionsDefinition("2024-01-01")}
+    )
+    assert both.time == "seen"
+    assert both.strand("2024-01-01|2024-01-01-05:00") == "2024-01-01"
+    now = at("2024-01-03")
+    assert len(both.existing(now)) == 2 * 48 == both.count(now)
+    assert sorted(both.keys_of(both.existing(now))) == sorted(both.keys(now))
+
+
+def test_without_time_combinations_are_numbered_by_a_table() -> None:
+    plain = MultiPartitionsDefinition(
+        {"a": StaticPartitionsDefinition(["1", "2"]), "b": DynamicPartitionsDefinition("f")}
+    )
+    assert plain.time is None
+    assert not plain.existing(NOW)
+    known = plain.with_table(KeyTable(("1|x", "2|y", "2|x")).without(["2|x"]))
+    # All combinations of what is known exist, but for one that was dropped.
+    assert sorted(known.keys_of(known.existing(NOW))) == ["1|x", "1|y", "2|y"]
+    assert known.number("2|y") == 1
+    with pytest.raises(UsageError, match=r"no partition '2.x' yet"):
+        known.number("2|x")
+    assert known.possible(Parts.range(0, 99)) == known.existing(NOW)
+    with pytest.raises(UsageError, match="is time"):
+        known.span(NOW, NOW)
+
+
+def test_a_dynamic_dimension_beside_time_has_the_strands_of_the_table() -> None:
+    loads = MultiPartitionsDefinition(
+        {"date": DailyPartitionsDefinition("2024-01-01"), "file": DynamicPartitionsDefinition()}
+    )
+    known = loads.with_table(KeyTable(("a", "b")).without(["b"]))
+    assert known.existing(at("2024-01-03")).strands == ("a",)
+    assert known.strand("2024-01-02|new") == "new"
+    assert not known.possible(Parts.of([19724], "b"))
+    assert known.possible(Parts.of([19724], "new"))  # it comes into being when it is made

@@ -9,7 +9,9 @@ from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 
 if TYPE_CHECKING:
+    from assetry.partitions.definitions import PartitionsDefinition
     from assetry.partitions.links import Link
+    from assetry.partitions.mappings import AnyMapping
 
 #: By asset, for each of its `deps`: what it means between their partitions; None where neither has any.
 Links = Mapping[AssetKey, tuple["Link | None", ...]]
@@ -28,18 +30,24 @@ def partition_links(assets: Sequence[Asset]) -> Links:
     """
     definitions = {asset.key: asset.partitions_def for asset in assets if asset.partitions_def is not None}
     links: dict[AssetKey, tuple[Link | None, ...]] = {}
+    #: Most assets of a project have one of a few definitions.
+    found: dict[tuple[AnyMapping, PartitionsDefinition | None, PartitionsDefinition | None], Link] = {}
     for asset in assets:
         own = asset.partitions_def
         if own is None and not any(dep[0] in definitions or type(dep[1]) is not str for dep in asset.deps):
             continue
         from assetry.partitions.resolution import link_between  # most projects have no partitions
 
-        found = [
-            link_between(dep.partition_mapping, own, other, asset.key, dep.key, asset.source)
-            if own is not None or other is not None or type(dep.partition_mapping) is not str
-            else None
-            for dep in asset.deps
-            for other in (definitions.get(dep.key),)
-        ]
-        links[asset.key] = tuple(found)
+        meanings: list[Link | None] = []
+        for dep in asset.deps:
+            mapping, other = dep.partition_mapping, definitions.get(dep.key)
+            if own is None and other is None and type(mapping) is str:
+                meanings.append(None)
+                continue
+            link = found.get((mapping, own, other))
+            if link is None:
+                link = link_between(mapping, own, other, asset.key, dep.key, asset.source)
+                found[mapping, own, other] = link
+            meanings.append(link)
+        links[asset.key] = tuple(meanings)
     return links

@@ -12,6 +12,7 @@ from typing import Literal
 
 from assetry.partitions.blocks import BLOCK
 from assetry.partitions.definitions import PartitionsDefinition, StaticPartitionsDefinition
+from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.ways import OverlapWay, SameKeys, Value, Way, is_time, meets
@@ -57,16 +58,16 @@ class Link:
 
         >>> from assetry.partitions.definitions import StaticPartitionsDefinition
         >>> regions = StaticPartitionsDefinition(["eu", "us"])
-        >>> Link(regions, regions, {"": ("", SameKeys(True))}).same_numbers
+        >>> Link(regions, regions, {"": ("", SameKeys())}).same_numbers
         True
         """
         own, upstream = dimensions_of(self.own), dimensions_of(self.upstream)
         if self.every or own.keys() != upstream.keys() or own.keys() != self.ways.keys():
             return False
         if not isinstance(self.own, MultiPartitionsDefinition):
-            return self.ways[""][1].same_numbers
+            return self.ways[""][1].same_numbers or self._one_table()
         if self.own.time is None:
-            return self.same_keys and self.upstream is not None and self.own.grid == self.upstream.grid
+            return self.same_keys and self._one_table()
         # The numbers are of one dimension; strands are texts, and those of all others must be written alike.
         rest = {name: each for name, each in self.ways.items() if name != self.own.time}
         mine, way = self.ways[self.own.time]
@@ -85,6 +86,22 @@ class Link:
         if self.every or own.keys() != upstream.keys() or own.keys() != self.ways.keys():
             return False
         return self._alike()
+
+    def with_tables(self, own: KeyTable, upstream: KeyTable) -> Link:
+        """Return the link with the numbers that records keep of the keys on both sides.
+
+        >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+        >>> regions = StaticPartitionsDefinition(["eu", "us"])
+        >>> link = Link(regions, regions, {"": ("", SameKeys())}).with_tables(KeyTable(("eu", "us")), KeyTable(("us",)))
+        >>> link.same_numbers, link.up(Parts.of([0]), datetime(2026, 1, 1))
+        (False, Parts({'': [(1, 2)]}))
+        """
+        mine = None if self.own is None else self.own.with_table(own)
+        return replace(self, own=mine, upstream=None if self.upstream is None else self.upstream.with_table(upstream))
+
+    def _one_table(self) -> bool:
+        keys = all(isinstance(way, SameKeys) for _, way in self.ways.values())
+        return keys and self.own is not None and self.upstream is not None and self.own.grid == self.upstream.grid
 
     def _alike(self) -> bool:
         own, upstream = dimensions_of(self.own), dimensions_of(self.upstream)

@@ -194,7 +194,7 @@ class _Resolution:
                 hint='Write "all" to read all of them, or "last" for the newest.',
             )
         self._refuse_unmet(own, upstream)
-        return SameKeys(own.grid == upstream.grid)
+        return SameKeys()
 
     def _windows(
         self, mapping: AnyMapping, own: TimeWindowPartitionsDefinition, upstream: TimeWindowPartitionsDefinition

@@ -107,9 +107,9 @@ def _times(definition: TimeWindowPartitionsDefinition, numbers: Parts) -> Iterat
 
 @dataclass(frozen=True, slots=True)
 class SameKeys:
-    """Equal keys."""
+    """Equal keys; whether they have equal numbers is a matter of the tables."""
 
-    same_numbers: bool = False
+    same_numbers = False
     single = True
 
     def up(self, value: Value) -> Value:
