@@ -56,6 +56,16 @@ TIMES: list[TimeWindowPartitionsDefinition] = [
     CronPartitionsDefinition("0 9 * * MON-FRI", FROM, BERLIN, timedelta(hours=8), end_date=TO),
     CronPartitionsDefinition("0 */6 * * *", FROM, "UTC", timedelta(hours=8), end_date="2024-04-02"),
 ]
+#: On the 27th of October they go back: that day has 25 hours.
+AUTUMN: list[TimeWindowPartitionsDefinition] = [
+    HourlyPartitionsDefinition("2024-10-25", "2024-10-30"),
+    HourlyPartitionsDefinition("2024-10-26", "2024-10-29", BERLIN),
+    DailyPartitionsDefinition("2024-10-20", "2024-11-02", BERLIN),
+    DailyPartitionsDefinition("2024-10-24", hour_offset=2, minute_offset=30, timezone="America/New_York"),
+    WeeklyPartitionsDefinition("2024-10-01", "2024-11-20", BERLIN),
+    CronPartitionsDefinition("*/90 1-3 * * *", "2024-10-24", BERLIN),
+    CronPartitionsDefinition("30 2 * * *", "2024-10-20", BERLIN, timedelta(hours=20)),
+]
 KEYS: list[Definition] = [
     StaticPartitionsDefinition(["a", "b"]),
     StaticPartitionsDefinition(["c", "b", "a"]).with_table(KeyTable(("old", "b"))),
@@ -90,7 +100,8 @@ def universe(index: int) -> tuple[Part, ...]:
     """Return all partitions that there can be in some weeks around the days that are defined."""
     definition = ALL[index]
     if isinstance(definition, TimeWindowPartitionsDefinition):
-        return tuple(("", number) for number in range(*definition.span(*AROUND)))
+        around = AROUND if index < FIRST_OF_AUTUMN else IN_AUTUMN
+        return tuple(("", number) for number in range(*definition.span(*around)))
     if isinstance(definition, MultiPartitionsDefinition) and definition.time is not None:
         strands = {strand for strand, _ in definition.existing(NOW + timedelta(days=5))}
         return tuple((strand, number) for strand in strands for number in range(*definition.span(*AROUND)))
@@ -98,7 +109,13 @@ def universe(index: int) -> tuple[Part, ...]:
 
 
 AROUND = datetime(2024, 3, 20, tzinfo=UTC), datetime(2024, 4, 12, tzinfo=UTC)
-ALL = [*TIMES, *KEYS, *SEVERAL]
+IN_AUTUMN = datetime(2024, 10, 18, tzinfo=UTC), datetime(2024, 11, 6, tzinfo=UTC)
+ALL = [*TIMES, *KEYS, *SEVERAL, *AUTUMN]
+FIRST_OF_AUTUMN = len(ALL) - len(AUTUMN)
+
+
+def now_of(index: int) -> datetime:
+    return NOW if index < FIRST_OF_AUTUMN else datetime(2024, 10, 28, 5, tzinfo=UTC)
 
 
 @cache
@@ -155,7 +172,7 @@ def made_from(mapping: AnyMapping, i: int, j: int, names: tuple[tuple[str, str],
     """Return what a partition is made from, by looking at all there is; `names` are pairs of dimensions."""
     own, upstream = ALL[i], ALL[j]
     if mapping in ("all", "last"):
-        return frozenset(upstream.newest(1, NOW) if mapping == "last" else upstream.existing(NOW))
+        return frozenset(upstream.newest(1, now_of(j)) if mapping == "last" else upstream.existing(now_of(j)))
     keys, mine, theirs = split(own, p), dimensions_of(own), dimensions_of(upstream)
 
     def fits(parts: dict[str, str]) -> bool:
@@ -186,27 +203,27 @@ def as_parts(members: set[Part]) -> Parts:
 def check(
     link: Link, mapping: AnyMapping, i: int, j: int, names: tuple[tuple[str, str], ...], picked: set[int]
 ) -> None:
-    own, upstream = ALL[i], ALL[j]
+    own, upstream, now = ALL[i], ALL[j], now_of(i)
     chosen, targets = picked_from(universe(i), picked), picked_from(universe(j), picked)
     wanted = {p: made_from(mapping, i, j, names, p) for p in chosen}
     parts = as_parts(chosen)
-    up = link.up(parts, NOW)
+    up = link.up(parts, now)
     inside = set(universe(j))
     assert set(up) & inside == frozenset[Part]().union(*wanted.values()) & inside
     assert up <= upstream.possible(up)
     # By key, without numbers, it is the same; keys that no table has yet may be there, too.
     for strand, number in list(chosen)[:1]:
         if own.possible(Parts.of([number], strand)):
-            keys = link.keys(own.key(number, strand), NOW)
-            mine = link.up(Parts.of([number], strand), NOW)
+            keys = link.keys(own.key(number, strand), now)
+            mine = link.up(Parts.of([number], strand), now)
             assert set(upstream.keys_of(mine)) <= set(keys)
             if getattr(upstream, "table", KeyTable()) == KeyTable():
                 assert sorted(upstream.keys_of(mine)) == sorted(keys)
             if link.same_keys:
                 assert keys in ((own.key(number, strand),), ())
     # Down is the way back, among those that exist; looked at for some.
-    existing = own.existing(NOW)
-    down = link.down(as_parts(targets), NOW)
+    existing = own.existing(now)
+    down = link.down(as_parts(targets), now)
     assert down <= existing
     for p in chosen | picked_from(universe(i), set(range(3, 60, 7))):
         below = p in existing and not made_from(mapping, i, j, names, p).isdisjoint(targets)
@@ -214,15 +231,15 @@ def check(
     # The laws: every partition lies below what it is made from, and more is never made from less.
     for strand, number in chosen:
         one = Parts.of([number], strand)
-        alone = link.up(one, NOW)
+        alone = link.up(one, now)
         assert alone <= up
         if alone and (strand, number) in existing:
-            assert one <= link.down(alone, NOW)
+            assert one <= link.down(alone, now)
     for strand, number in list(chosen)[:1]:
-        found = dict(link.pairs(number // 256, NOW, strand))
+        found = dict(link.pairs(number // 256, now, strand))
         assert (number in found) == bool(own.possible(Parts.of([number], strand)))
         if number in found:
-            assert found[number] == link.up(Parts.of([number], strand), NOW)
+            assert found[number] == link.up(Parts.of([number], strand), now)
     if link.same_numbers:
         assert up == upstream.possible(parts)
 
@@ -239,6 +256,17 @@ def refused(error: DefinitionError, *said: str) -> None:
     st.sets(st.integers(0, 999), max_size=6),
 )
 def test_windows_of_time(i: int, j: int, mapping: AnyMapping, picked: set[int]) -> None:
+    check(link_between(mapping, ALL[i], ALL[j], "own", "up"), mapping, i, j, (("", ""),), picked)
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(FIRST_OF_AUTUMN, len(ALL) - 1),
+    st.integers(FIRST_OF_AUTUMN, len(ALL) - 1),
+    st.sampled_from([*WORDS, *MOVES]),
+    st.sets(st.integers(0, 999), max_size=6),
+)
+def test_windows_of_time_in_autumn(i: int, j: int, mapping: AnyMapping, picked: set[int]) -> None:
     check(link_between(mapping, ALL[i], ALL[j], "own", "up"), mapping, i, j, (("", ""),), picked)
 
 
@@ -404,7 +432,7 @@ def test_what_has_no_meaning_is_told_with_both_assets(
 
 def test_every_pair_of_grids_meets_or_says_why() -> None:
     told = []
-    for own, upstream in product(ALL, ALL):
+    for own, upstream in product(ALL[:FIRST_OF_AUTUMN], ALL[:FIRST_OF_AUTUMN]):
         try:
             link_between("same", own, upstream, "below", "above")
         except DefinitionError as error:
