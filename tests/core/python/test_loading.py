@@ -116,3 +116,24 @@ def test_what_is_no_table_comes_as_a_dict_by_key(open_project: Any) -> None:
     assert project.load_value("region", partition="eu") == "{'de': 'DE', 'fr': 'FR'}"
     assert project.load_value("region", partition="na") == "{'us': 'US'}"
     assert project.load_value("region", partition="asia") == "None"
+
+
+@pytest.mark.parametrize("partitions", [None, StaticPartitionsDefinition(["a"])])
+def test_the_last_is_the_newest_that_there_should_be(open_project: Any, partitions: Any) -> None:
+    @asset(partitions_def=DAYS)
+    def days(context: AssetContext) -> str:
+        return str(context.partition)
+
+    @asset(partitions_def=partitions, deps=[Dep(AssetKey("days"), "last", "days")])
+    def newest(days: str) -> str:
+        return days
+
+    project = open_project(days, newest)
+    made(project, "days", "2024-03-31", "2024-03-30")
+    wanted = ["a"] if partitions else []
+    result = project.materialize("newest", partition=wanted)
+    (outcome,) = result.outcomes.values()
+    assert "2024-04-01" in outcome.message  # it was never made
+    made(project, "days", "2024-04-01")
+    made(project, "newest", *wanted)
+    assert project.load_value("newest", partition=wanted[0] if wanted else None) == "2024-04-01"

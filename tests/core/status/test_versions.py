@@ -54,8 +54,16 @@ def test_a_part_made_anew_changes_what_only_its_own_consumers_read():
     now_read = {day: versions.inputs(graph["total"], day) for day in days_read}
     assert now_read["2026-01-01"] == days_read["2026-01-01"]
     assert all(now_read["2026-01-02"][key] != days_read["2026-01-02"][key] for key in ("events", "total"))
-    # A record of what is no partition any more compares with all there is.
-    assert versions.inputs(graph["total"], "2025-12-31")[AssetKey("events")] == versions.of("events")
+    # What is no partition any more reads nothing that is known.
+    assert versions.inputs(graph["total"], "2025-12-31")[AssetKey("events")] == UNKNOWN
+
+
+def test_a_part_that_was_never_made_is_not_known_whatever_else_was_made():
+    graph = AssetGraph.of([table("up", partitions_def=PARTS), table("down", "up", partitions_def=PARTS)])
+    versions = Versions(graph, {})
+    versions.note(graph["up"], "1", "v1")
+    assert versions.inputs(graph["down"], "1") == {AssetKey("up"): "v1"}
+    assert versions.inputs(graph["down"], "2") == {AssetKey("up"): UNKNOWN}
 
 
 def test_nothing_is_known_of_what_was_never_made():
@@ -92,7 +100,7 @@ def test_a_partition_reads_the_same_partition_and_all_else_as_a_whole():
     assert versions.inputs(graph["d"], "1") == {"u": "u1", "plain": "p"}
     assert versions.inputs(graph["d"]) == {"u": whole, "plain": "p"}
     assert versions.inputs(graph["last"], "1") == {"u": whole}
-    assert versions.inputs(graph["d"], "3")["u"] == whole
+    assert versions.inputs(graph["d"], "3")["u"] == UNKNOWN
     versions.note(graph["u"], "1", "new")
     assert versions.of(AssetKey("u")) != whole
 

@@ -165,10 +165,10 @@ class Link:
         for _, number in there:
             yield number, self.up(Parts.range(number, number + 1, strand), now)
 
-    def keys(self, key: str, now: datetime) -> tuple[str, ...]:
+    def keys(self, key: str | None, now: datetime) -> tuple[str, ...]:
         """Return the keys upstream that the partition `key` is made from, in order; also those that no table has yet.
 
-        Raises `UsageError` for a key that is no partition.
+        `key` is None for an asset without partitions. Raises `UsageError` for a key that is no partition.
 
         >>> from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
         >>> from assetry.partitions.resolution import link_between
@@ -176,10 +176,12 @@ class Link:
         >>> link_between("same", regions, files, "report", "files").keys("eu", datetime(2026, 1, 1))
         ('eu',)
         """
-        if self.own is None or self.upstream is None:
+        if self.upstream is None:
             return ()
         if "" in self.every and not self.ways:
             return self.upstream.keys_of(self._every(now))
+        assert self.own is not None, "without partitions, it is said which are read"
+        assert key is not None
         multi = isinstance(self.own, MultiPartitionsDefinition)
         box: Mapping[str, Value] = self.own.box_of(key) if multi else {"": _value_of(self.own, key)}  # type: ignore[attr-defined]
         rest = {name: self._exists(name, word, now) for name, word in self.every.items()}

@@ -7,6 +7,7 @@ from typing import Any
 
 from assetry.errors import IntegrationError
 from assetry.io.frames import from_arrow, is_frame, to_arrow
+from assetry.partitions.definitions import DynamicPartitionsDefinition, PartitionsDefinition
 from assetry.types.assets import Asset, Dep
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
@@ -31,8 +32,9 @@ class Loading:
     def argument(self, asset: Asset, name: str, form: Any) -> Any:
         """Return the value of the upstream asset that the parameter `name` takes.
 
-        Where a partition is made from several, it is a table of them all, one below the other, or a dict by key of
-        what is no table; where it is made from none, as the first that reads the one before it, None.
+        Of ``last`` it is the newest partition that there should be. Where a partition is made from several, it is a
+        table of them all, one below the other, or a dict by key of what is no table; where it is made from none, as
+        the first that reads the one before it, None.
         """
         dep = next((dep for dep in asset.deps if dep.name == name), None)
         if dep is None:
@@ -42,16 +44,18 @@ class Loading:
                 hint="The function has changed since the project was loaded; load it again.",
             )
         upstream = self._known.get(dep.key)
-        if upstream is None or upstream.partitions_def is None or asset.partitions_def is None:
+        if upstream is None or upstream.partitions_def is None or dep.partition_mapping == "all":
             return self.context.load(dep.key, form, None)
-        if self.partition is None or dep.partition_mapping in ("all", "last"):
-            return self.context.load(dep.key, form, None)
-        return self._partitions(asset, dep, upstream, form)
+        if dep.partition_mapping == "last":
+            # Which of the keys that come into being is the last, only the records know.
+            whole = _is_dynamic(upstream.partitions_def)
+        else:
+            whole = asset.partitions_def is None or self.partition is None
+        return self.context.load(dep.key, form, None) if whole else self._partitions(asset, dep, upstream, form)
 
     def _partitions(self, asset: Asset, dep: Dep, upstream: Asset, form: Any) -> Any:
         from assetry.partitions.resolution import link_between
 
-        assert self.partition is not None
         link = link_between(
             dep.partition_mapping, asset.partitions_def, upstream.partitions_def, asset.key, dep.key, asset.source
         )
@@ -68,3 +72,9 @@ class Loading:
         value = all_partitions(upstream, values)
         name = f"asset {str(upstream.key)!r}"
         return from_arrow(to_arrow(value, name, categories=True), form, name) if is_frame(value) else value
+
+
+def _is_dynamic(definition: PartitionsDefinition) -> bool:
+    from assetry.partitions.links import dimensions_of
+
+    return any(isinstance(each, DynamicPartitionsDefinition) for each in dimensions_of(definition).values())

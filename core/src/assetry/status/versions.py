@@ -47,6 +47,8 @@ class Versions:
         self._made: dict[AssetKey, dict[str | None, str]] = {}
         #: By asset: its version as a whole, where that was asked for since it last changed.
         self._whole: dict[AssetKey, str | None] = {}
+        #: By asset and position of a dependency: whether each partition reads just the one of the same key.
+        self._same_keys: dict[tuple[AssetKey, int], bool] = {}
         for (key, partition), made in latest.items():
             if key in self._views:
                 self._made.setdefault(key, {})[partition] = made.code_version or UNKNOWN
@@ -77,11 +79,21 @@ class Versions:
                 read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
                 continue
             link = links[number] if links is not None else None
-            if link is None or not link.ways or link.every or link.same_keys or key in self._views:
+            made = self._made.get(key, {})
+            whole = None in made and len(made) == 1  # or a tool tells no partitions apart
+            if link is None or not link.ways or link.every or whole or key in self._views:
                 read[key] = self.of(key, partition) or UNKNOWN
+            elif self._has_same_keys(asset.key, number, link):
+                read[key] = made.get(partition, UNKNOWN)
             else:
                 read[key] = self._of_some(key, link, partition)
         return read
+
+    def _has_same_keys(self, key: AssetKey, number: int, link: Link) -> bool:
+        found = self._same_keys.get((key, number))
+        if found is None:
+            found = self._same_keys[key, number] = link.same_keys
+        return found
 
     def _of_some(self, key: AssetKey, link: Link, partition: str) -> str:
         """Return the version of the partitions that `partition` is made from; "" when none of them is known."""
@@ -89,9 +101,7 @@ class Versions:
         try:
             partitions = link.keys(partition, _NO_MATTER)
         except UsageError:
-            return self.of(key) or UNKNOWN  # it is no partition any more
-        if None in made and len(made) == 1:
-            return self.of(key) or UNKNOWN  # made whole, or in a tool that tells no partitions apart
+            return UNKNOWN  # it is no partition any more, so that nothing it would read is known
         known = [f"{part}={made[part]}" for part in partitions if part in made]
         return _digest(known) if known else UNKNOWN
 
