@@ -120,7 +120,7 @@ def now_of(index: int) -> datetime:
 
 @cache
 def number_of(definition: TimeWindowPartitionsDefinition, key: str) -> int:
-    found = definition._find(key)
+    found = definition.find(key)
     assert found is not None
     return found
 

@@ -216,7 +216,7 @@ class _Resolution:
     def _refuse_never(self, way: OverlapWay) -> None:
         """Refuse two definitions of which no window can ever be made from one of the other."""
         own, upstream = way.own, way.upstream
-        (first, stop), (begin, end) = own._limits(), upstream._limits()
+        (first, stop), (begin, end) = own.bounds(), upstream.bounds()
         if stop is not None and stop <= first:
             return
         start = own.window_of(max(first + way.before[0], own.lowest or first + way.before[0]))[0]
@@ -287,7 +287,7 @@ def _every(mapping: AnyMapping) -> Every | None:
 
 
 def _extent(definition: TimeWindowPartitionsDefinition) -> str:
-    first, stop = definition._limits()
+    first, stop = definition.bounds()
     if stop is None:
         return f"from {definition.key(first)!r} on"
     return f"{definition.key(first)!r} to {definition.key(stop - 1)!r}" if stop > first else "it has none"

@@ -302,18 +302,21 @@ class _Reader:
 
     def _end(self, text: str, windows: TimeWindowPartitionsDefinition) -> _End:
         """Return what an end of a range covers: a window by its key, else a year, month, day or hour."""
-        number = windows._find(text)
+        number = windows.find(text)
         if number is not None:
             return _End(number, number + 1, windows.window_of(number)[0])
         found = period(text)
         if found is None:
             raise UsageError(
                 f"{text!r} is no end of a range.",
-                near=windows._near(text),
-                hint=f"Write a key as {windows.key(windows._limits()[0])!r}, or a time as 2026, 2026-01 or 2026-01-31.",
+                near=windows.near(text),
+                hint=f"Write a key as {windows.key(windows.bounds()[0])!r}, or a time as 2026, 2026-01 or 2026-01-31.",
             )
-        begin, end = (localize(wall, windows._zone()) for wall in found)
-        return _End(*windows.span(begin, end), begin)
+        begin, end = (localize(wall, windows.zone()) for wall in found)
+        try:
+            return _End(*windows.span(begin, end), begin)
+        except OverflowError:
+            raise UsageError(f"{text!r} is out of all bounds.", hint="Write a time that is over.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,14 +124,16 @@ class CronPartitionsDefinition(TimeWindowPartitionsDefinition):
         return self._number(moment.astimezone(UTC) - self.length) + 1
 
     def _start(self, number: int) -> datetime:
-        return ticks.tick(self.cron, self.timezone, number).astimezone(self._zone())
+        return ticks.tick(self.cron, self.timezone, number).astimezone(self.zone())
 
-    def _wall(self, number: int) -> datetime:
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
         return self._start(number).replace(tzinfo=None)
 
     def _number(self, moment: datetime) -> int:
         return ticks.number_at(self.cron, self.timezone, moment)
 
-    def _number_from(self, moment: datetime) -> int:
+    def first_from(self, moment: datetime) -> int:
+        """Return the number of the first window that starts at `moment` or later."""
         number = self._number(moment)
         return number if number >= 0 and self._start(number).astimezone(UTC) == moment.astimezone(UTC) else number + 1

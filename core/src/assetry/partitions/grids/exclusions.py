@@ -26,9 +26,17 @@ class Windows(Hashable, Protocol):
         """Return what is excluded."""
         ...
 
-    def _wall(self, number: int) -> datetime: ...
-    def _number_from(self, moment: datetime) -> int: ...
-    def _zone(self) -> tzinfo: ...
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
+        ...
+
+    def first_from(self, moment: datetime) -> int:
+        """Return the number of the first window that starts at a moment or later."""
+        ...
+
+    def zone(self) -> tzinfo:
+        """Return the time zone."""
+        ...
 
 
 def written_exclusions(exclude: Exclusions, zone: tzinfo) -> tuple[str, ...]:
@@ -85,12 +93,12 @@ def _is_cron(text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _at_times(definition: Windows) -> Parts:
-    zone = definition._zone()
+    zone = definition.zone()
     out = NOTHING
     for text in _texts(definition):
         found = None if _is_cron(text) else period(text)
         if found is not None:
-            first, stop = (definition._number_from(localize(wall, zone)) for wall in found)
+            first, stop = (definition.first_from(localize(wall, zone)) for wall in found)
             out |= Parts.range(first, stop)
     return out
 
@@ -101,5 +109,5 @@ def _at_ticks(definition: Windows, block: int) -> Parts:
 
     crons = [text for text in _texts(definition) if _is_cron(text)]
     numbers = range(block * _BLOCK, (block + 1) * _BLOCK)
-    walls = {number: definition._wall(number) for number in numbers}
+    walls = {number: definition.wall(number) for number in numbers}
     return Parts.of(number for number, wall in walls.items() if any(ticks_on(text, wall) for text in crons))

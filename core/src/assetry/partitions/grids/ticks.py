@@ -31,6 +31,8 @@ _NICKNAMES = {
 }
 #: Every cron text that ticks at all does so in these years: they have a 29 February on each day of the week.
 _SOME_YEARS = range(2000, 2028)
+#: Ticks are counted up to this year: a slip such as 2999 is answered at once.
+_LAST_YEAR = 2200
 _HINT = "Five fields: minute, hour, day of the month, month, day of the week; '30 9 * * MON-FRI'."
 
 
@@ -80,12 +82,16 @@ def tick(text: str, zone: str, number: int) -> datetime:
 def number_at(text: str, zone: str, moment: datetime) -> int:
     """Return the number of the last tick at `moment` or before; -1 before the first.
 
+    Raises `OverflowError` after the year 2200.
+
     >>> number_at("0 9 * * *", "Europe/Berlin", datetime(2024, 10, 4, 8, tzinfo=UTC))
     20000
     """
     year = moment.astimezone(zone_named(zone)).year
     if year < EPOCH.year:
         return -1
+    if year > _LAST_YEAR:
+        raise OverflowError(f"ticks are counted up to {_LAST_YEAR}")
     return _before(text, zone, year) + _year(text, zone, year).count_until(int(moment.timestamp())) - 1
 
 

@@ -46,9 +46,10 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
 
     # Hours are counted on the world's clock, where each is as long as the other.
     def _start(self, number: int) -> datetime:
-        return (_first_hour(self) + number * HOUR).astimezone(self._zone())
+        return (_first_hour(self) + number * HOUR).astimezone(self.zone())
 
-    def _wall(self, number: int) -> datetime:
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
         return self._start(number).replace(tzinfo=None)
 
     def _number(self, moment: datetime) -> int:
@@ -76,7 +77,8 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
     def _first(self) -> datetime:
         return EPOCH + timedelta(hours=self.hour_offset, minutes=self.minute_offset)
 
-    def _wall(self, number: int) -> datetime:
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
         return self._first() + number * DAY
 
     def _steps(self, wall: datetime) -> int:
@@ -110,7 +112,8 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
         ahead = (self.day_offset - EPOCH.isoweekday()) % 7
         return EPOCH + timedelta(days=ahead, hours=self.hour_offset, minutes=self.minute_offset)
 
-    def _wall(self, number: int) -> datetime:
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
         return self._first() + 7 * number * DAY
 
     def _steps(self, wall: datetime) -> int:
@@ -143,7 +146,8 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
     def _first(self) -> datetime:
         return EPOCH.replace(day=self.day_offset, hour=self.hour_offset, minute=self.minute_offset)
 
-    def _wall(self, number: int) -> datetime:
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
         return add_months(self._first(), number)
 
     def _steps(self, wall: datetime) -> int:
@@ -158,7 +162,7 @@ def _first_hour(definition: HourlyPartitionsDefinition) -> datetime:
     An hour starts as many minutes after that of UTC as it does at the start of the partitions: in most zones always the
     same number, but some have changed it, and then hours count from a start by the clock of that time.
     """
-    zone = definition._zone()
+    zone = definition.zone()
     start = localize(definition._begin.replace(minute=definition.minute_offset, second=0, microsecond=0), zone)
     first = localize(EPOCH, zone).astimezone(UTC)
     return first + (start.astimezone(UTC) - first) % HOUR

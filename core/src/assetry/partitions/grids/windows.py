@@ -54,7 +54,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     lowest: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
-        zone = self._zone()
+        zone = self.zone()
         object.__setattr__(self, "start_date", wall_clock(self.start_date, zone, "start_date"))
         if self.end_date is not None:
             object.__setattr__(self, "end_date", wall_clock(self.end_date, zone, "end_date"))
@@ -82,8 +82,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     def _check_format(self) -> None:
         # Numbers far enough apart that a format which leaves out hour, day, month or year repeats itself.
-        first = self._limits()[0]
-        if any(self._find(self.key(first + more)) != first + more for more in (0, 1, 13, 53, 400)):
+        first = self.bounds()[0]
+        if any(self.find(self.key(first + more)) != first + more for more in (0, 1, 13, 53, 400)):
             raise DefinitionError(
                 f"fmt={self.fmt!r} does not tell one {self.unit} from another.",
                 hint=f"For example {type(self).__dataclass_fields__['fmt'].default!r}.",
@@ -142,12 +142,12 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     def number(self, key: str) -> int:
         """Return how many windows after the first of 1970 a partition is; raise `UsageError`, with near names."""
-        number = self._find(key)
-        first, stop = self._limits()
+        number = self.find(key)
+        first, stop = self.bounds()
         if number is None or number < first:
             raise UsageError(
                 f"{key!r} is not one of the partitions, each a {self.unit}, from {self.key(first)!r}.",
-                near=self._near(key),
+                near=self.near(key),
                 hint=f"A key looks like {self.key(first)!r}.",
             )
         if stop is not None and number >= stop:
@@ -163,7 +163,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             start = self._start(number)
             return start.strftime(self.fmt + "%z" if start.fold and "%z" not in self.fmt else self.fmt)
         # On the wall clock: a day that has no midnight, because the clocks change then, still has its name.
-        return self._wall(number).strftime(self.fmt)
+        return self.wall(number).strftime(self.fmt)
 
     def window_of(self, number: int) -> tuple[datetime, datetime]:
         """Return start and end of the window with a number, with time zone.
@@ -194,11 +194,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         >>> len(DailyPartitionsDefinition("2024-01-01", exclude=["0 0 * * SAT,SUN"]).existing(datetime(2024, 1, 15)))
         10
         """
-        return self.possible(Parts.range(self._limits()[0], self._over(aware(now))))
+        return self.possible(Parts.range(self.bounds()[0], self._over(aware(now))))
 
     def possible(self, parts: Parts) -> Parts:
         """Return the windows between start and end that are not excluded, over or not."""
-        inside = parts.within(*self._limits())
+        inside = parts.within(*self.bounds())
         if not self.exclude or not inside:
             return inside
         out = NOTHING
@@ -212,7 +212,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         first = self._number(start)
         if end <= start:
             return first, first
-        return first, self._number_from(end)
+        return first, self.first_from(end)
 
     def pieces_of(self, parts: Parts) -> list[str]:
         """Return a set of partitions as ranges of their keys; one range may lead over windows that are excluded.
@@ -238,7 +238,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     # -- arithmetic ----------------------------------------------------------------------------------------------
 
-    def _near(self, key: str) -> tuple[str, ...]:
+    def near(self, key: str) -> tuple[str, ...]:
+        """Return the key that was most likely meant by a slip, where there is one."""
         try:
             found = self._meant(key)
         except (ValueError, OverflowError):
@@ -253,11 +254,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             if wall is None:
                 return None
             moment = wall
-        return self.key_at(moment if moment.tzinfo else localize(moment, self._zone()))
+        return self.key_at(moment if moment.tzinfo else localize(moment, self.zone()))
 
-    def _find(self, key: str) -> int | None:
+    def find(self, key: str) -> int | None:
         """Return the number of the window that `key` names; None when there is none."""
-        zone = self._zone()
+        zone = self.zone()
         try:
             moment = self._parse(key)
             number = self._number(moment if moment.tzinfo else localize(moment, zone))
@@ -278,12 +279,13 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
                 raise
             return datetime.strptime(key, self.fmt + "%z")
 
-    def _zone(self) -> tzinfo:
+    def zone(self) -> tzinfo:
+        """Return the time zone."""
         return zone_named(self.timezone)
 
-    def _limits(self) -> tuple[int, int | None]:
+    def bounds(self) -> tuple[int, int | None]:
         """Return the number of the first partition, and the one behind the last; None where there is no end."""
-        return _limits(self)
+        return _bounds(self)
 
     def _over(self, now: datetime) -> int:
         """Return the number behind the last window that is a partition at `now`, but for start and end."""
@@ -294,26 +296,26 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return self._number(moment)
 
     def _start(self, number: int) -> datetime:
-        return localize(self._wall(number), self._zone())
+        return localize(self.wall(number), self.zone())
 
     def _number(self, moment: datetime) -> int:
         """Return the number of the window that `moment` lies in."""
         # In UTC: two times of one zone are compared by their wall clocks, which repeat an hour every autumn.
         moment = moment.astimezone(UTC)
-        number = self._steps(moment.astimezone(self._zone()).replace(tzinfo=None))
+        number = self._steps(moment.astimezone(self.zone()).replace(tzinfo=None))
         while self._start(number) > moment:
             number -= 1
         while self._start(number + 1) <= moment:
             number += 1
         return number
 
-    def _number_from(self, moment: datetime) -> int:
+    def first_from(self, moment: datetime) -> int:
         """Return the number of the first window that starts at `moment` or later."""
         number = self._number(moment)
         # In UTC: a time that comes twice is never equal to the same moment in another zone.
         return number if self._start(number).astimezone(UTC) == moment.astimezone(UTC) else number + 1
 
-    def _wall(self, number: int) -> datetime:
+    def wall(self, number: int) -> datetime:
         """Return when a window starts, on the wall clock."""
         raise NotImplementedError
 
@@ -323,8 +325,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
 
 @lru_cache(maxsize=4096)
-def _limits(definition: TimeWindowPartitionsDefinition) -> tuple[int, int | None]:
-    zone = definition._zone()
-    first = definition._number_from(localize(definition._begin, zone))
+def _bounds(definition: TimeWindowPartitionsDefinition) -> tuple[int, int | None]:
+    zone = definition.zone()
+    first = definition.first_from(localize(definition._begin, zone))
     # Windows that end by `end_date`.
     return first, None if definition.end_date is None else definition._ending_by(localize(definition._end, zone))
