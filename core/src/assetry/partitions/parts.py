@@ -50,12 +50,10 @@ class Parts:
 
     __slots__ = ("_strands",)
 
-    _strands: dict[str, Bounds]
-
     def __init__(self, ranges: Mapping[str, Iterable[tuple[int, int]]] | None = None) -> None:
         """Make the set of half-open `ranges` by strand; they may overlap and stand in any order."""
         found = {strand: _bounds(each) for strand, each in (ranges or {}).items()}
-        self._strands = {strand: found[strand] for strand in sorted(found) if found[strand]}
+        self._strands: dict[str, Bounds] = {strand: found[strand] for strand in sorted(found) if found[strand]}
 
     @classmethod
     def range(cls, first: int, stop: int, strand: str = "") -> Self:

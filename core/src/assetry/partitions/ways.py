@@ -93,7 +93,7 @@ class OverlapWay:
 def _overlapping(of: TimeWindowPartitionsDefinition, among: TimeWindowPartitionsDefinition, numbers: Parts) -> Parts:
     """Return the windows of `among` that overlap any of those of `of` with these numbers."""
     if of.grid == among.grid:
-        return numbers
+        return numbers  # a window goes with its namesake alone, also where windows of one grid overlap each other
     return Parts({"": (among.span(start, end) for start, end in _times(of, numbers))})
 
 
