@@ -17,6 +17,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.status.columns import differences
 from assetry.status.looked import Seen, gone_text, overdue_text, source_note, was_there
 from assetry.status.old_rows import note, warning
+from assetry.status.partitions import PartitionSets
 from assetry.status.times import time_text
 from assetry.status.versions import UNKNOWN, Latest, Versions
 from assetry.types.assets import Asset
@@ -62,7 +63,8 @@ class Status:
 
     An asset that nothing here makes is ``external``; its reasons tell what is out of date above it. Of an asset with
     partitions, the time and the run are those of the partition made last. `note` is to be known of it whatever its
-    status: that it has rows of an older logic, or that it was not looked at.
+    status: that it has rows of an older logic, or that it was not looked at. `partitions` says how each of them is;
+    None for an asset without.
 
     >>> Status(AssetKey("orders"), "fresh").reasons
     ()
@@ -74,6 +76,7 @@ class Status:
     last_materialized: datetime | None = None
     run: str | None = None
     note: str | None = None
+    partitions: PartitionSets | None = None
 
 
 def statuses(
