@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assetry.cli.runs.status import status_lines
-from assetry.status.staleness import Reason, Status
+from assetry.status.reasons import Reason
+from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
 from click import unstyle
 

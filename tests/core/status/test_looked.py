@@ -77,7 +77,7 @@ def test_partitions_that_are_gone_are_counted() -> None:
     parts = Asset(key="parts", kind="tool", kept=True, partitions_def=StaticPartitionsDefinition(["a", "b"]))
     records = [made("parts", partition="a"), made("parts", partition="b")]
     found = judged(parts, records=records, seen={(AssetKey("parts"), "b"): False})
-    assert [each.text for each in found["parts"].reasons] == ["its value is gone (in 1 of 2 partitions)"]
+    assert [each.text for each in found["parts"].reasons] == ["1 of 2 partitions: its value is gone (b)"]
 
 
 def test_a_source_says_what_is_known_of_it() -> None:

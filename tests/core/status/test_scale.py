@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from assetry import Asset, Project
 from assetry.graph.graph import AssetGraph
-from assetry.status.staleness import MOST_ROOTS, Status, statuses
+from assetry.status.comparison import MOST_ROOTS
+from assetry.status.staleness import Status, statuses
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, Materialization
 

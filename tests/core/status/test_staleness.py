@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
-from assetry.status.staleness import MOST_ROOTS, STATUS_NAMES, stale_keys, statuses
+from assetry.status.comparison import MOST_ROOTS
+from assetry.status.staleness import STATUS_NAMES, stale_keys, statuses
 from assetry.status.versions import UNKNOWN, Versions
 from assetry.types.assets import Asset, Column, Dep
 from assetry.types.keys import AssetKey
@@ -108,7 +109,7 @@ class World:
         return {str(key): each.status for key, each in self.statuses(**given).items()}
 
     def why(self, key, **given):
-        return [tuple(map(str, reason)) for reason in self.statuses(**given)[key].reasons]
+        return [tuple(map(str, reason[:3])) for reason in self.statuses(**given)[key].reasons]
 
 
 @pytest.fixture
@@ -467,20 +468,22 @@ class TestPartitions:
         world.change("d", code_version="2")
         assert world.why("d") == [("code_changed", "d", "its code changed")]
         world.make("d", partition="2")
-        assert world.why("d") == [("code_changed", "d", "its code changed (in 1 of 2 partitions)")]
+        assert world.why("d") == [("code_changed", "d", "1 of 2 partitions: its code changed (1)")]
 
     def test_a_failed_partition_is_named(self, world):
         world.fail("d", partition="1")
         assert world.words()["d"] == "failed"
-        assert world.why("d") == [("last_failed", "d", "the last attempt failed: partition 1: it broke")]
+        assert world.why("d") == [
+            ("last_failed", "d", "1 of 2 partitions: the last attempt failed: partition 1: it broke (1)")
+        ]
         world.fail("d", partition="2")
-        assert world.why("d")[0][2].endswith("partition 2: it broke (and 1 more partitions)")
+        assert world.why("d")[0][2] == "the last attempt failed: partition 2: it broke"
         world.make("d", partition="2")
         assert world.words()["d"] == "failed"
 
-    def test_an_asset_that_no_longer_has_partitions_was_still_made(self, world):
+    def test_partitions_say_nothing_of_an_asset_that_has_none_any_more(self, world):
         world.change("d", partitions_def=None)
-        assert world.words()["d"] != "never"
+        assert world.words()["d"] == "never"
 
     def test_partitions_that_a_whole_took_the_place_of_are_gone(self, world):
         world.change("d", kept=True)
@@ -493,7 +496,7 @@ class TestPartitions:
         assert world.words()["d"] == "never"
         world.make("d", partition="1")
         gone = "partition 2 went when it was made as a whole, and not made since"
-        assert world.why("d") == [("never_materialized", "d", gone)]
+        assert world.why("d") == [("missing_partitions", "d", f"1 of 2 partitions: {gone} (2)")]
         assert world.words()["d"] == "stale"
         world.make("d", partition="2")
         assert world.words()["d"] == "fresh"
@@ -508,7 +511,11 @@ class TestPartitions:
 
     def test_records_from_before_it_had_partitions_say_nothing(self, world):
         world.change("all", partitions_def=StaticPartitionsDefinition(["1", "2"]))
+        says_nothing = "what was made of it as a whole says nothing of its partitions"
+        assert world.why("all") == [("never_materialized", "all", f"never materialized; {says_nothing}")]
         world.make("all", partition="1")
+        assert world.words()["all"] == "stale"
+        world.make("all", partition="2")
         assert world.words()["all"] == "fresh"
         world.latest["all", None] = replace(world.latest["all", None], code_version="0")
         assert world.words()["all"] == "fresh"

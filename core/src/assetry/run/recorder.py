@@ -105,7 +105,7 @@ class Recorder:
         asset = self._graph[event.key]
         if event.code_version is not None:
             asset = replace(asset, code_version=event.code_version, code_parts=event.code_parts)
-        inputs = self._versions.inputs(asset, event.partition)
+        inputs = self._versions.inputs(asset, event.partition, at)
         if event.data_version is None:
             self._serial += 1
             event = replace(event, data_version=f"{self._run}.{self._serial}")

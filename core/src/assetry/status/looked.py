@@ -26,16 +26,17 @@ def kept_values(graph: AssetGraph, latest: Latest) -> list[tuple[Asset, str | No
     ]
 
 
-def gone_text(asset: Asset, records: Sequence[Materialization], tried: Iterable[Attempt], seen: Seen) -> str | None:
-    """Return that what was made of an asset is not there any more, as was seen since then; None when it was not."""
+def gone(
+    asset: Asset, records: Sequence[Materialization], tried: Iterable[Attempt], seen: Seen
+) -> tuple[str, list[Materialization]]:
+    """Return that what was made of an asset is not there any more, and the records of which that was seen since."""
     told = {each.partition: each for each in tried if each.outcome == "gone"}
+    if not told and not seen:
+        return "", []
     missing = [each for each in records if _is_gone(asset, each, told, seen)]
-    if not missing:
-        return None
     where = next((each.message for each in told.values() if each.message), None)
     what = f"its table {where}" if where else "its table" if asset.relation and not asset.kept else "its value"
-    some = f" (in {len(missing)} of {len(records)} partitions)" if len(missing) < len(records) else ""
-    return f"{what} is gone{some}"
+    return f"{what} is gone", missing
 
 
 def _is_gone(asset: Asset, made: Materialization, told: Mapping[str | None, Attempt], seen: Seen) -> bool:

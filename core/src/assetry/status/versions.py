@@ -6,12 +6,14 @@ changes exactly when a query of it would.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.recorded import has_dynamic, numbered
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 #: Stands in a trace for the version of an input that was not known when it was read.
 UNKNOWN = ""
 
-#: A mapping of windows, or of listed keys, is the same at any time.
+#: A mapping of windows, or of listed keys, is the same at any time; only what exists, or is the newest, is not.
 _NO_MATTER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Latest = Mapping[tuple[AssetKey, str | None], Materialization]
@@ -56,38 +58,59 @@ class Versions:
                 self._made.setdefault(key, {})[partition] = made.data_version
 
     def of(self, key: AssetKey, partition: str | None = None) -> str | None:
-        """Return the version of an asset of the graph, or of one partition of it; None when nothing is known.
-
-        A partition that the asset does not have means all of it.
-        """
+        """Return the version of an asset of the graph, or of one partition of it; None when nothing is known."""
         parts = self._made.get(key)
         if parts is None:
             return None
-        if partition is not None and partition in parts and key not in self._views:
-            return parts[partition]
+        if partition is not None and key not in self._views:
+            return parts.get(partition)
         if key not in self._whole:
             self._whole[key] = self._of_view(key) if key in self._views else self._of_parts(key, parts)
         return self._whole[key]
 
-    def inputs(self, asset: Asset, partition: str | None = None) -> dict[AssetKey, str]:
-        """Return what `asset`, or one partition of it, would read now: a version per dependency, "" if unknown."""
+    def inputs(self, asset: Asset, partition: str | None = None, now: datetime = _NO_MATTER) -> dict[AssetKey, str]:
+        """Return what `asset`, or one partition of it, would read at `now`: a version per dependency, "" if unknown."""
         read = {}
-        links = self._graph.links.get(asset.key) if partition is not None else None
+        links = self._graph.links.get(asset.key)
         for number, dep in enumerate(asset.deps):
             key = dep.key
-            if partition is None or dep.partition_mapping in ("all", "last"):
+            parted = links is not None and links[number] is not None and key in self._made
+            keys = self.read(asset, number, partition, now) if parted else None
+            if keys is None:
                 read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
-                continue
-            link = links[number] if links is not None else None
-            made = self._made.get(key, {})
-            whole = None in made and len(made) == 1  # or a tool tells no partitions apart
-            if link is None or not link.ways or link.every or whole or key in self._views:
-                read[key] = self.of(key, partition) or UNKNOWN
-            elif self._has_same_keys(asset.key, number, link):
-                read[key] = made.get(partition, UNKNOWN)
+            elif len(keys) == 1 and keys[0] == partition:
+                read[key] = self._made[key].get(partition, UNKNOWN)
             else:
-                read[key] = self._of_some(key, link, partition)
+                read[key] = self._of_some(key, keys)
         return read
+
+    def read(self, asset: Asset, number: int, partition: str | None, now: datetime) -> Sequence[str] | None:
+        """Return the partitions of a dependency, by its position, that an asset or one of its partitions reads.
+
+        None is all that there is of it: the whole.
+        """
+        links = self._graph.links.get(asset.key)
+        link = links[number] if links is not None else None
+        key = asset.deps[number].key
+        if link is None or link.upstream is None or key in self._views or link.every.get("") == "all":
+            return None
+        if self._made.get(key, {}).keys() == {None}:
+            return None  # a tool tells no partitions apart
+        if partition is None and link.own is not None:
+            return None
+        if partition is not None and self._has_same_keys(asset.key, number, link):
+            return (partition,)
+        if link.every:
+            if link.every.get("") == "last" and has_dynamic(link.upstream):
+                return None  # which of the keys that come into being is the last, nothing tells
+            link = replace(link, upstream=numbered(link.upstream, self._keys_of(key)).definition)
+        try:
+            return link.keys(partition, now)
+        except UsageError:
+            return ()  # it is no partition any more, so that nothing it would read is known
+
+    def _keys_of(self, key: AssetKey) -> list[str]:
+        return [part for part in self._made.get(key, ()) if part is not None]
 
     def _has_same_keys(self, key: AssetKey, number: int, link: Link) -> bool:
         found = self._same_keys.get((key, number))
@@ -95,13 +118,9 @@ class Versions:
             found = self._same_keys[key, number] = link.same_keys
         return found
 
-    def _of_some(self, key: AssetKey, link: Link, partition: str) -> str:
-        """Return the version of the partitions that `partition` is made from; "" when none of them is known."""
+    def _of_some(self, key: AssetKey, partitions: Iterable[str]) -> str:
+        """Return the version of some partitions together; "" when none of them is known."""
         made = self._made.get(key, {})
-        try:
-            partitions = link.keys(partition, _NO_MATTER)
-        except UsageError:
-            return UNKNOWN  # it is no partition any more, so that nothing it would read is known
         known = [f"{part}={made[part]}" for part in partitions if part in made]
         return _digest(known) if known else UNKNOWN
 

@@ -112,7 +112,7 @@ def _causes(found: Iterable[Status]) -> list[_Cause]:
     roots: dict[str, _Cause] = {}
     wanted = [each for each in found if each.status in ("stale", "failed", "never")]
     for status in wanted:
-        own = [reason for reason in status.reasons if reason.code != "upstream_changed"]
+        own = [reason for reason in status.reasons if reason.is_of(status.key)]
         if own:
             text = "; ".join(dict.fromkeys(cut(reason.text, 300) for reason in own))
             # What has consequences below stands alone.

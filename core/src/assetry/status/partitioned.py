@@ -1,0 +1,268 @@
+"""How the partitions of an asset are, and why: sets of them, judged together. Pure.
+
+A partition is out of date by what it is made from alone: what is out of date upstream reaches the partitions that its
+link leads to, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.links import Link
+from assetry.partitions.parts import NOTHING, WHOLE, Parts
+from assetry.partitions.ways import OverlapWay, SameKeys
+from assetry.status.comparison import MOST_ROOTS, Comparison
+from assetry.status.looked import Seen
+from assetry.status.partitions import PartitionSets
+from assetry.status.reasons import Code, Reason, saying, share_text
+from assetry.status.records import Clocks, Finding, PartitionRecords
+from assetry.status.roots import NEW, OUT, RANKS, Root, Roots, code_of
+from assetry.types.assets import Asset
+
+#: How many roots are kept apart on the way down; what is below more of them names the asset at which they met.
+_KEPT = 4 * MOST_ROOTS
+
+
+class Reach(NamedTuple):
+    """What of an asset is out of date, for what is made from it: all of it, and by root."""
+
+    due: Parts
+    roots: Mapping[Root, Parts]
+
+
+class PartitionJudge:
+    """The judgement of assets with partitions, and of what reads them, in graph order."""
+
+    def __init__(self, graph: AssetGraph, comparison: Comparison, roots: Roots, now: datetime, seen: Seen) -> None:
+        self._graph = graph
+        self._comparison = comparison
+        self._roots = roots
+        self._now = now
+        self._seen = seen
+        self.clocks = Clocks()
+        #: By asset with partitions.
+        self._reach: dict[int, Reach] = {}
+        self._records: dict[int, PartitionRecords] = {}
+        self._definitions: dict[int, PartitionsDefinition] = {}
+
+    def judge(self, i: int, records: PartitionRecords) -> tuple[PartitionSets, tuple[Reason, ...]]:
+        """Return how the partitions of an asset are, and why, worst first."""
+        asset = self._graph.assets[i]
+        self._records[i], self._definitions[i] = records, records.definition
+        existing = self.clocks.existing(records.definition, self._now)
+        failures = records.failures()
+        failed = failures.parts & existing if failures is not None and asset.executable else NOTHING
+        made = records.made & existing
+        sets = PartitionSets(
+            records.definition,
+            existing=existing,
+            made=made,
+            missing=existing - made - failed,
+            failed=failed,
+            running=records.running,
+            orphan=records.made - existing,
+            unknown=records.unknown,
+        )
+        above = self.above(i)
+        own: list[Finding] = []
+        if asset.executable:
+            own, news = self._own(asset, records, sets, failures)
+            above = _joined(above, {(j, NEW): parts for j, parts in news.items()})
+        above = self._through_itself(i, above, own, sets)
+        shown = [] if asset.computed_on_read else list(self._from_above(i, above, sets))
+        wrong = NOTHING if asset.computed_on_read or not asset.executable else above.due
+        for finding in own:
+            wrong |= finding.parts
+        stale = (made & wrong) - failed
+        sets = replace(sets, stale=stale, fresh=made - stale - failed)
+        self._pass_on(i, asset, own, above, sets)
+        return sets, (*(_reason(each, sets) for each in own), *shown)
+
+    # -- what comes from above ---------------------------------------------------------------------------------------
+
+    def above(self, i: int) -> Reach:
+        """Return what reaches an asset from what it is made from; `WHOLE` is an asset without partitions."""
+        due = NOTHING
+        reached: dict[Root, Parts] = {}
+        for number, dep in enumerate(self._graph.assets[i].deps):
+            j = self._graph.index(dep.key)
+            link = self._link(i, j, number)
+            if j == i:
+                continue
+            coming = self._reach.get(j)
+            if coming is None:
+                coming = Reach(WHOLE if self._roots.of[j] else NOTHING, dict.fromkeys(self._roots.of[j], WHOLE))
+            led: dict[Parts, Parts] = {NOTHING: NOTHING}
+            for parts in (coming.due, *coming.roots.values()):
+                if parts not in led:
+                    led[parts] = parts if link is None else link.down(parts, self._now)
+            due |= led[coming.due]
+            for root, parts in coming.roots.items():
+                if led[parts]:
+                    reached[root] = reached.get(root, NOTHING) | led[parts]
+        return Reach(due, reached)
+
+    def _link(self, i: int, j: int, number: int) -> Link | None:
+        """Return what a dependency means between the partitions that records know; None without partitions."""
+        links = self._graph.links.get(self._graph.keys[i])
+        link = links[number] if links is not None else None
+        if link is None:
+            return None
+        own, upstream = self._definitions.get(i, link.own), self._definitions.get(j, link.upstream)
+        if own is link.own and upstream is link.upstream:
+            return link
+        return replace(link, own=own, upstream=upstream)
+
+    def _through_itself(self, i: int, above: Reach, own: Sequence[Finding], sets: PartitionSets) -> Reach:
+        """Return what comes from above, and from the asset's own earlier partitions, where it reads these."""
+        deps = self._graph.assets[i].deps
+        key = self._graph.keys[i]
+        found = [self._link(i, i, number) for number, dep in enumerate(deps) if dep.key == key]
+        links = [link for link in found if link is not None]
+        if not links:
+            return above
+
+        def spread(parts: Parts) -> Parts:
+            return self._spread(parts & sets.existing, links, sets.existing)
+
+        roots = {root: spread(parts) for root, parts in above.roots.items()}
+        due = spread(above.due)
+        for finding in own:
+            further = spread(finding.parts) - finding.parts
+            if further:
+                roots[i, RANKS[finding.code]] = further
+                due |= further
+        return Reach(due, roots)
+
+    def _spread(self, parts: Parts, links: Sequence[Link], existing: Parts) -> Parts:
+        """Return some partitions, and all that are made from them by way of others of the same asset."""
+        found = fresh = parts
+        by_one = any(map(_leads_to_the_next, links))
+        while fresh:
+            reached = _tails(fresh, existing) if by_one else NOTHING
+            for link in links:
+                reached |= link.down(fresh, self._now)
+            fresh = (reached & existing) - found
+            found |= fresh
+        return found
+
+    def _from_above(self, i: int, above: Reach, sets: PartitionSets) -> Iterator[Reason]:
+        """Yield the reasons above an asset, each root once, with the partitions that it reaches."""
+        by_code: dict[tuple[int, Code], tuple[int, Parts]] = {}
+        for (j, rank), parts in sorted(above.roots.items(), key=lambda each: each[0]):
+            parts &= sets.made  # noqa: PLW2901 - what was never made is not out of date by what is above
+            if parts:
+                worst, before = by_code.get((j, code_of((j, rank))), (rank, NOTHING))
+                by_code[j, code_of((j, rank))] = (min(worst, rank), before | parts)
+        named = list(self._roots.named(i, [(j, rank) for (j, _), (rank, _) in by_code.items()]))
+        kept = {j for j, _ in named}
+        shown = [(root, each) for root, each in by_code.items() if root[0] in kept]
+        for number, ((j, code), (rank, parts)) in enumerate(shown, 1):
+            at = self._newest(i, j, parts) if rank == NEW else None
+            text = share_text(self._roots.text((j, rank), at), parts, sets.existing, sets.definition)
+            yield Reason(code, self._graph.keys[j], text + (self._roots.more(i) if number == len(shown) else ""), parts)
+
+    def _newest(self, i: int, j: int, parts: Parts) -> datetime | None:
+        """Return when the newest partition of `j` was made that `parts` of `i` are made from; None when not known."""
+        records = self._records.get(j)
+        if records is None:
+            return None
+        read = NOTHING
+        for number, dep in enumerate(self._graph.assets[i].deps):
+            link = self._link(i, j, number) if self._graph.index(dep.key) == j else None
+            if link is not None:
+                read |= link.up(parts, self._now)
+        return records.newest(read)
+
+    # -- the asset itself --------------------------------------------------------------------------------------------
+
+    def _own(
+        self, asset: Asset, records: PartitionRecords, sets: PartitionSets, failures: Finding | None
+    ) -> tuple[list[Finding], Mapping[int, Parts]]:
+        """Return what is wrong in the asset itself, worst first, and by input what has new content."""
+        missing = _missing(asset, records, sets)
+        found = [each for each in (failures, missing, records.gone(self._seen), records.cancelled()) if each]
+        differing, news = records.differences(sets.made, self._comparison)
+        found += differing
+        early = records.provisional(sets.made, self._now)
+        if early:
+            found.append(Finding("provisional", asset.key, "made before all of its data was there", early))
+        late = records.overdue(self._now)
+        if late is not None:
+            found.append(Finding("overdue", asset.key, late, sets.definition.newest(1, self._now) & sets.made))
+        found = [each._replace(parts=each.parts & sets.existing) for each in found]
+        return [each for each in found if each.parts], news
+
+    def _pass_on(self, i: int, asset: Asset, own: Sequence[Finding], above: Reach, sets: PartitionSets) -> None:
+        if not asset.executable:
+            # What is made elsewhere is made when others want it.
+            self._reach[i] = Reach(NOTHING, {})
+            return
+        roots = {root: parts & sets.existing for root, parts in above.roots.items()}
+        for finding in own:
+            parts = finding.parts
+            if finding.code in ("never_materialized", "missing_partitions"):
+                parts -= above.due  # what is made when that above it is made is no root
+            if parts:
+                root = (i, RANKS[finding.code])
+                roots[root] = roots.get(root, NOTHING) | parts
+                self._roots.say(root, f"`{asset.key}` {saying(Reason(finding.code, asset.key, finding.text))}")
+        if len(roots) > _KEPT:
+            self._roots.say((i, OUT), f"`{asset.key}` is out of date")
+            most = sorted(roots, key=lambda root: (-len(roots[root]), root))[_KEPT:]
+            for root in most:
+                roots[i, OUT] = roots.get((i, OUT), NOTHING) | roots.pop(root)
+        due = sets.due | (above.due & sets.existing)
+        self._reach[i] = Reach(due, {root: parts for root, parts in roots.items() if parts})
+
+
+def _joined(reach: Reach, news: Mapping[Root, Parts]) -> Reach:
+    due, roots = reach.due, dict(reach.roots)
+    for root, parts in news.items():
+        due |= parts
+        roots[root] = roots.get(root, NOTHING) | parts
+    return Reach(due, roots)
+
+
+def _missing(asset: Asset, records: PartitionRecords, sets: PartitionSets) -> Finding | None:
+    if not sets.missing:
+        return None
+    told = records.gone_with or (
+        "what was made of it as a whole says nothing of its partitions" if records.whole else ""
+    )
+    if sets.made:
+        return Finding("missing_partitions", asset.key, told or "never made", sets.missing)
+    text = records.gone_with or records.never_text + (f"; {told}" if told else "")
+    return Finding("never_materialized", asset.key, text, sets.missing)
+
+
+def _reason(finding: Finding, sets: PartitionSets) -> Reason:
+    text = share_text(finding.text, finding.parts, sets.existing, sets.definition)
+    return Reason(finding.code, finding.asset, text, finding.parts)
+
+
+def _leads_to_the_next(link: Link) -> bool:
+    """Tell whether a link of an asset to itself leads from each window to the next one, and to no other strand."""
+    time = getattr(link.own, "time", None) or ""
+    rest = [name == own and isinstance(way, SameKeys) for name, (own, way) in link.ways.items() if name != time]
+    way = link.ways.get(time, ("", None))[1]
+    if link.every or not all(rest) or not isinstance(way, OverlapWay) or way.own.grid != way.upstream.grid:
+        return False
+    return way.before[0] + way.after[0] <= -1 <= way.before[1] + way.after[1]
+
+
+def _tails(parts: Parts, existing: Parts) -> Parts:
+    """Return all that exists from a partition on to the next gap."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for strand in parts.strands:
+        numbers = parts.numbers(strand)
+        for _, first, stop in existing.numbers(strand).spans():
+            inside = numbers.within(first, stop).first(1)
+            for _, begin, _ in inside.spans():
+                found.setdefault(strand, []).append((begin, stop))
+    return Parts(found)

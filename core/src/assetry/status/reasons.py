@@ -1,0 +1,173 @@
+"""Why assets are out of date: reasons, and what they say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Literal, NamedTuple
+
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, Materialization
+
+Code = Literal[
+    "last_failed",
+    "never_materialized",
+    "missing_partitions",
+    "gone",
+    "last_cancelled",
+    "code_changed",
+    "columns_differ",
+    "deps_changed",
+    "provisional",
+    "overdue",
+    "upstream_changed",
+]
+#: The outcomes of an attempt that made nothing and is no failure.
+_LEFT = ("skipped", "cancelled")
+_LONGEST = 200
+#: How much of a set of partitions a reason names.
+_RANGES, _ROOM = 6, 60
+
+
+class Reason(NamedTuple):
+    """Why an asset is out of date: `asset` is where it comes from, the asset itself or the root above it.
+
+    `parts` are the partitions that are so because of it; nothing for an asset without partitions.
+
+    >>> Reason("code_changed", AssetKey("orders"), "its body changed").text
+    'its body changed'
+    """
+
+    code: Code
+    asset: AssetKey
+    text: str
+    parts: Parts = NOTHING
+
+    def is_of(self, key: AssetKey) -> bool:
+        """Tell whether it lies in the asset `key` itself, and not in what that is made from.
+
+        >>> Reason("deps_changed", AssetKey("raw"), "it now reads `raw`").is_of(AssetKey("orders"))
+        True
+        """
+        return self.code != "upstream_changed" and (self.code != "missing_partitions" or self.asset == key)
+
+
+def share_text(text: str, parts: Parts, existing: Parts, definition: PartitionsDefinition) -> str:
+    """Return what is so of `parts` of the partitions that exist, for people; of all of them it is just `text`.
+
+    >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+    >>> days = DailyPartitionsDefinition("2026-01-01")
+    >>> first = days.number("2026-01-01")
+    >>> share_text("its code changed", Parts.range(first, first + 3), Parts.range(first, first + 9), days)
+    '3 of 9 partitions: its code changed (2026-01-01..2026-01-03)'
+    """
+    if parts == existing:
+        return text
+    total = f"{len(existing):,} partition{'' if len(existing) == 1 else 's'}"
+    return f"{len(parts):,} of {total}: {text} ({parts_text(parts, definition)})"
+
+
+def parts_text(parts: Parts, definition: PartitionsDefinition) -> str:
+    """Return a set of partitions as people write it; of many ranges the first ones.
+
+    >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+    >>> days = DailyPartitionsDefinition("2026-01-01")
+    >>> parts_text(Parts.of(range(20454, 20554, 2)), days)
+    '2026-01-01, 2026-01-03, 2026-01-05, 2026-01-07, 2026-01-09, …'
+    """
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for strand, first, stop in islice(parts.spans(), _RANGES):
+        taken = min(stop, first + _RANGES) if definition.typical_length is None else stop
+        ranges.setdefault(strand, []).append((first, taken))
+    some = Parts(ranges)
+    text = some.text(definition)
+    if some == parts and len(text) <= _ROOM:
+        return text
+    end = max(text.rfind(", ", 0, _ROOM), text.rfind("; ", 0, _ROOM))
+    return f"{text[:end]}, …" if end > 0 else f"{text[: _ROOM - 1]}…" if len(text) > _ROOM else f"{text}, …"
+
+
+def saying(reason: Reason) -> str:
+    """Return what is said of a root further down, after its name.
+
+    >>> saying(Reason("code_changed", AssetKey("orders"), "its body changed"))
+    'is out of date: its body changed'
+    """
+    if reason.code == "never_materialized":
+        return "was never materialized"
+    if reason.code == "missing_partitions":
+        return "has partitions that were never made"
+    if reason.code == "last_failed":
+        return f"failed: {reason.text}"
+    return f"is out of date: {reason.text}"
+
+
+def never_text(tried: Iterable[Attempt]) -> str:
+    """Return that an asset was never made, and what stood in the way at the last try.
+
+    >>> never_text(())
+    'never materialized'
+    """
+    skipped = next((each for each in tried if each.outcome in _LEFT), None)
+    if skipped is None:
+        return "never materialized"
+    because = f": `{skipped.because}` stood in the way" if skipped.because else _after(skipped.message)
+    return f"never materialized; {skipped.outcome} in run {skipped.run}{because}"
+
+
+def failure_text(failed: Sequence[Attempt]) -> str:
+    """Return what the newest of some failures was."""
+    tried = newest(failed)
+    message = " ".join((tried.message or "").split())
+    if len(message) > _LONGEST:
+        message = message[: _LONGEST - 1] + "…"
+    if tried.partition is not None:
+        message = f"partition {tried.partition}: {message}" if message else f"partition {tried.partition}"
+    if tried.outcome == "check_failed":
+        return message or "a check failed"
+    return f"the last attempt failed{': ' + message if message else ''}"
+
+
+def cancelled_text(cancelled: Sequence[Attempt]) -> str:
+    """Return in which run the newest of some attempts was cancelled."""
+    return f"its last attempt was cancelled, in run {newest(cancelled).run}"
+
+
+def newest(tried: Iterable[Attempt]) -> Attempt:
+    """Return the attempt that was made last."""
+    return max(tried, key=lambda each: each.at)
+
+
+def changed_parts_text(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return which parts of a code differ.
+
+    >>> changed_parts_text({"body": "1", "config": "1"}, {"body": "2", "config": "1"})
+    'its body changed'
+    """
+    names = [name for name in dict.fromkeys((*now, *before)) if now.get(name) != before.get(name)]
+    # What came or went with a change of another part is not what somebody changed.
+    names = [name for name in names if name in now and name in before] or names
+    if not names or not before:
+        return "its code changed"
+    return f"its {_listed(names)} changed"
+
+
+def overwritten_text(records: Sequence[Materialization]) -> str:
+    """Say what was overwritten by a value that had partitions, or that had none."""
+    names = [each.partition for each in records if each.partition is not None]
+    if not names:
+        return "what it was as a whole went when partitions of it were made"
+    many = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"partition {min(names)}{many} went when it was made as a whole, and not made since"
+
+
+def _after(message: str | None) -> str:
+    text = " ".join((message or "").split())
+    return f": {text}" if text else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,88 @@
+"""Roots: what others are out of date from, passed down the graph and named there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from assetry.graph.graph import AssetGraph
+from assetry.status.comparison import MOST_ROOTS, Comparison
+from assetry.status.reasons import Code, Reason
+from assetry.status.times import time_text
+
+#: A root: the number of an asset, and what is wrong with it; the lower, the worse.
+Root = tuple[int, int]
+#: It is itself out of date; it has new content.
+OUT, NEW = 0, 1
+_WORST_FIRST: tuple[Code, ...] = (
+    *("last_failed", "never_materialized", "missing_partitions", "gone", "last_cancelled"),
+    *("code_changed", "columns_differ", "deps_changed", "provisional", "overdue"),
+)
+#: What may be wrong with partitions, of which there may be several at once.
+RANKS: Mapping[Code, int] = {code: place - len(_WORST_FIRST) for place, code in enumerate(_WORST_FIRST)}
+
+
+class Roots:
+    """The roots of assets, added in graph order, and what is said of each further down."""
+
+    def __init__(self, graph: AssetGraph, comparison: Comparison) -> None:
+        self._graph = graph
+        self._comparison = comparison
+        #: By asset: the roots that its consumers are out of date from; those of partitions are kept elsewhere.
+        self.of: list[tuple[Root, ...]] = []
+        self._crowded: set[int] = set()
+        self._sayings: dict[Root, str] = {}
+
+    def above(self, i: int) -> tuple[Root, ...]:
+        """Return the roots that come down to an asset from what it is made from, where none of it has partitions."""
+        upstream = self._graph.upstream[i]
+        if len(upstream) == 1:
+            return self.of[upstream[0]]
+        return tuple({root: None for j in upstream for root in self.of[j]})
+
+    def named(self, i: int, roots: Sequence[Root]) -> tuple[Root, ...]:
+        """Return the roots in graph order, each asset once, the most that are to be named."""
+        if len(roots) < 2:
+            return tuple(roots)
+        if not self._crowded.isdisjoint(self._graph.upstream[i]):
+            self._crowded.add(i)
+        # What is itself out of date is worth more than that it also has new content.
+        kinds = dict(sorted(roots, reverse=True))
+        if len(kinds) > MOST_ROOTS:
+            self._crowded.add(i)
+        return tuple((j, kinds[j]) for j in sorted(kinds)[:MOST_ROOTS])
+
+    def say(self, root: Root, text: str) -> None:
+        """Learn what is to be said of a root further down."""
+        self._sayings[root] = text
+
+    def text(self, root: Root, at: datetime | None = None) -> str:
+        """Return what is said of a root; of new content, from when it is, where that is known."""
+        if at is None and root in self._sayings:
+            return self._sayings[root]
+        asset, last = self._graph.assets[root[0]], self._comparison.last[root[0]]
+        assert last is not None, "new content without a record of it"
+        what = "was made anew" if asset.executable else "changed outside; seen"
+        text = f"`{asset.key}` {what} at {time_text(at or last.at)}"
+        if at is None:
+            self._sayings[root] = text
+        return text
+
+    def reasons(self, i: int, roots: Sequence[Root]) -> Iterable[Reason]:
+        """Yield why an asset without partitions is out of date from what is above it."""
+        for number, root in enumerate(roots, 1):
+            text = self.text(root) + (self.more(i) if number == len(roots) else "")
+            yield Reason(code_of(root), self._graph.keys[root[0]], text)
+
+    def more(self, i: int) -> str:
+        """Return that more is out of date above an asset than is named; nothing when it is not so."""
+        return "; more above it is out of date" if i in self._crowded else ""
+
+
+def code_of(root: Root) -> Code:
+    """Return the code of the reason that something is out of date from a root.
+
+    >>> code_of((0, NEW)), code_of((0, RANKS["missing_partitions"]))
+    ('upstream_changed', 'missing_partitions')
+    """
+    return "missing_partitions" if root[1] == RANKS["missing_partitions"] else "upstream_changed"
