@@ -515,6 +515,20 @@ class TestIgnoresTheKeysAskedFor(StoreConformance):
     caught = "test_remember_the_last_outcome_of_each_check"
 
 
+class Forgetful(Memory):
+    """Keep only the last outcome of a check, whichever partition it looked at."""
+
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Any:
+        found = super().latest_checks(keys)
+        last = {(key, name): place for place in found for key, name, _ in (place,)}
+        return {place: found[place] for place in last.values()}
+
+
+class TestForgetsTheOutcomesOfOtherPartitions(StoreConformance):
+    subject = store(Forgetful)
+    caught = "test_remember_the_last_outcome_of_a_check_for_each_partition"
+
+
 class Optimist(Memory):
     def run_attempts(self, run_id: str) -> Any:
         return self.attempts()

@@ -55,7 +55,7 @@ def test_checks_that_warned_are_told(shop: Folder) -> None:
     shop.write("shop_assets.py", WARNING)
     shop.call("materialize", "-q")
     assert "  warned  a: check few: too few" in shop.call("status").stdout.splitlines()
-    assert shop.json("status")["assets"][0]["warnings"] == [{"check": "few", "message": "too few"}]
+    assert shop.json("status")["assets"][0]["warnings"] == [{"check": "few", "message": "too few", "partition": None}]
     assert "warned" not in shop.call("status", "-s", "b").stdout
     shop.write("shop_assets.py", WARNING.replace("False", "True"))
     shop.call("materialize", "-q")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from assetry.errors import StoreError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.run.recorder import Recorder
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Check
@@ -225,3 +226,20 @@ def test_without_started_the_time_counts_from_the_first_line_or_from_an_invocati
     recorder.write(store)
     seconds = {key: made.seconds for (key, _), made in store.latest().items()}
     assert seconds == {"a": 2.0, "b": 2.0, "v": None}
+
+
+def test_a_failed_check_stands_on_the_partition_that_it_looked_at() -> None:
+    numbers = StaticPartitionsDefinition(["1", "2"])
+    check = Check("both", also=(AssetKey("other"), AssetKey("whole")))
+    graph = AssetGraph.of(
+        [
+            Asset(key="a", kind="x", partitions_def=numbers, checks=[check]),
+            Asset(key="other", kind="x", partitions_def=numbers),
+            Asset(key="whole", kind="x"),
+        ]
+    )
+    recorder = Recorder("r", graph, {})
+    note(recorder, Materialized("a", "1"), Checked("a", "both", False, partition="1"), Materialized("a", "2"))
+    assert [outcome(recorder, "a", part) for part in ("1", "2")] == ["check_failed", "materialized"]
+    assert [outcome(recorder, "other", "1"), outcome(recorder, "whole")] == ["check_failed", "check_failed"]
+    assert (AssetKey("a"), None) not in recorder.outcomes

@@ -1,9 +1,16 @@
 import os
 import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from assetry.errors import StoreError
+from assetry.store import database as database_module
 from assetry.store.database import Database
+from assetry.store.sqlite import SQLiteStore
+from assetry.types.events import Checked
+from assetry.types.records import EventRecord
 
 
 @pytest.fixture
@@ -55,10 +62,55 @@ def test_an_older_form_is_brought_to_todays_with_its_records(database):
     sqlite3.connect(database.path).close()
     database.path.touch()
     add(database, "a")
-    assert database.read("PRAGMA user_version") == [(1,)]
+    assert database.read("PRAGMA user_version") == [(2,)]
     database.close()
     add(database, "b")
     assert keys(database) == ["a", "b"]
+
+
+def of_format_1(path):
+    """Make a store as assetry wrote it when its format was 1."""
+    db = sqlite3.connect(path)
+    db.executescript((Path(__file__).parent / "format_1.sql").read_text())
+    db.close()
+
+
+def test_format_1_is_read_with_all_that_was_recorded(tmp_path):
+    of_format_1(tmp_path / "state.db")
+    with closing(SQLiteStore(str(tmp_path / "state.db"))) as store:
+        assert [run.state for run in store.runs()] == ["succeeded", "failed", "succeeded"]
+        assert [len(list(store.events(run.id))) for run in store.runs()] == [7, 7, 7]
+        assert set(store.latest()) == {("parts", "a"), ("parts", "b"), ("total", None)}
+        # What it said of the partition in passing is where the verdict now belongs.
+        found = {place: each.event.passed for place, each in store.latest_checks().items()}
+        assert found == {("parts", "not_a", "a"): False, ("total", "many", None): False}
+        again = Checked("parts", "not_a", True, partition="b")
+        store.append([EventRecord(at=datetime(2026, 1, 3, tzinfo=UTC), run="r", event=again)])
+        found = {place: each.event.passed for place, each in store.latest_checks(["parts"]).items()}
+        assert found == {("parts", "not_a", "a"): False, ("parts", "not_a", "b"): True}
+
+
+def test_a_migration_that_breaks_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "state.db"
+    of_format_1(path)
+    broken = (database_module._MIGRATIONS[0], database_module._MIGRATIONS[1] + "; SELECT nothing FROM nowhere")
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "_MIGRATIONS", broken)
+        with pytest.raises(StoreError):
+            add(Database(path, patience=1), "x")
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM checks").fetchone() == (2,)
+    db.close()
+
+
+@pytest.mark.skipif(not os.geteuid(), reason="nothing is forbidden to root")
+def test_an_older_file_that_may_not_be_written_is_told(tmp_path):
+    path = tmp_path / "state.db"
+    of_format_1(path)
+    path.chmod(0o400)
+    with pytest.raises(StoreError, match="older assetry"):
+        Database(path, patience=1).read("SELECT 1")
 
 
 def test_a_child_process_gets_a_connection_of_its_own(database):

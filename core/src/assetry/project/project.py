@@ -35,12 +35,13 @@ from assetry.run.retry import breaks, jobs_left, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.looked import kept_values
 from assetry.status.staleness import Status, stale_keys, statuses
+from assetry.status.verdicts import standing
 from assetry.status.why import because, changed_above, kept_rows
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import EventRecord, RunInfo
+from assetry.types.records import EventRecord, RunInfo, Verdicts
 from assetry.views.json import data
 
 Texts = str | Sequence[str] | None
@@ -249,10 +250,9 @@ class Project:
         wanted = self.graph[key].key
         return next(status for status in self._statuses if status.key == wanted)
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
-        """Return how the checks of assets last came out, by asset and name; only of checks that are still defined."""
-        defined = {(asset.key, check.name) for asset in self.graph.assets for check in asset.checks}
-        return {place: told for place, told in self.store.latest_checks(keys).items() if place in defined}
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
+        """Return how the checks of assets last came out; only those that are still defined."""
+        return standing(self.graph, self.store.latest_checks(keys))
 
     # -- plan and run --------------------------------------------------------------------------------------------
 

@@ -25,9 +25,12 @@ class Loading:
 
     def value(self, key: AssetKey, form: Any) -> Any:
         """Return the value of an asset: of the partition at hand where it has partitions."""
+        return self.context.load(key, form, self.partition if self.is_partitioned(key) else None)
+
+    def is_partitioned(self, key: AssetKey) -> bool:
+        """Tell whether an asset of the invocation has partitions."""
         known = self._known.get(key)
-        parted = known is not None and known.partitions_def is not None
-        return self.context.load(key, form, self.partition if parted else None)
+        return known is not None and known.partitions_def is not None
 
     def argument(self, asset: Asset, name: str, form: Any) -> Any:
         """Return the value of the upstream asset that the parameter `name` takes.

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -353,20 +354,23 @@ def _checked(
         return _looked_at(next(keys), form, loading, made)
 
     told = AssetContext((key,), loading.partition, loading.context)
-    where = {} if loading.partition is None else {"partition": loading.partition}
+    # Only what has partitions is looked at in parts.
+    partition = loading.partition if loading.is_partitioned(key) else None
+    where = {} if partition is None else {"partition": partition}
+    say = partial(Checked, key, check.name, severity=severity, partition=partition)
     try:
         args, kwargs = arguments(function.function, told, value)
         with _capture(lambda line, level: loading.context.log(line, level, key)):
             said = call(function.function, args, kwargs)
         result = check_result(said, type_hints(function.function).get("return", UNKNOWN))
     except AssertionError as error:
-        return Checked(key, check.name, False, severity, str(error) or failure(error), where)
+        return say(False, message=str(error) or failure(error), metadata=where)
     except AssetryError as error:
         where |= {"hint": error.hint} if error.hint else {}
-        return Checked(key, check.name, False, severity, _sentence(error), where)
+        return say(False, message=_sentence(error), metadata=where)
     except FAULTS as error:
-        return Checked(key, check.name, False, severity, failure(error), where)
-    return Checked(key, check.name, result.passed, severity, result.message, {**where, **result.metadata})
+        return say(False, message=failure(error), metadata=where)
+    return say(result.passed, message=result.message, metadata={**where, **result.metadata})
 
 
 def _looked_at(key: AssetKey, form: Any, loading: Loading, made: Mapping[AssetKey, Any]) -> Any:

@@ -208,9 +208,12 @@ class Recorder:
         if event.stops:
             outcome: Outcome = "cancelled" if event.cancelled else "check_failed"
             because = f" {event.outcome}" + (f": {event.message}" if event.message else "")
-            self._attempt((event.key, None), at, outcome, f"check {event.check}{because}")
+            self._attempt((event.key, event.partition), at, outcome, f"check {event.check}{because}")
             for key in self._also(event):
-                self._attempt((key, None), at, outcome, f"check {event.check} of {event.key}{because}", event.key)
+                # What has other partitions, or none, is looked at as a whole.
+                same = self._graph[key].partitions_def == self._graph[event.key].partitions_def
+                place = (key, event.partition if same else None)
+                self._attempt(place, at, outcome, f"check {event.check} of {event.key}{because}", event.key)
 
     def _also(self, event: Checked) -> Iterator[AssetKey]:
         """Yield the other assets that a check is of, where something here makes them."""

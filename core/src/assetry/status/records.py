@@ -169,7 +169,8 @@ class RowRecords:
     def _standing(self, tried: Attempt) -> list[Place]:
         """Return the partitions of which an attempt has the last word.
 
-        One without a partition, as of a check of the whole table, is about those that its run made, else about all.
+        One without a partition, as of a check of the whole table, is about those that its run made, else about all,
+        until any is made.
         """
         if tried.partition is not None:
             place = self._places.get(tried.partition)
@@ -178,7 +179,7 @@ class RowRecords:
         tries = any(each.run == tried.run and each.partition is not None for each in self._tried)
         if (ours or tries) and tried.outcome == "failed":
             return []  # its partitions have told how they came out
-        return ours or [place for place, made in self._rows.items() if _has_last_word(tried, made)]
+        return ours or (list(self._rows) if self.last is None or _has_last_word(tried, self.last) else [])
 
     # -- what was made -----------------------------------------------------------------------------------------------
 

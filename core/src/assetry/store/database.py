@@ -46,6 +46,17 @@ _MIGRATIONS = (
     CREATE TABLE claims (key TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
     CREATE INDEX claims_run ON claims (run);
     """,
+    # The verdict of a check belongs to the partition that it looked at; until then only its metadata said which.
+    """
+    CREATE TABLE verdicts (
+        key TEXT NOT NULL, name TEXT NOT NULL, partition TEXT NOT NULL, run TEXT NOT NULL, at TEXT NOT NULL,
+        invocation TEXT, body TEXT NOT NULL, PRIMARY KEY (key, name, partition)) WITHOUT ROWID;
+    INSERT INTO verdicts SELECT key, name,
+        CASE json_type(body, '$.metadata.partition') WHEN 'text'
+        THEN json_extract(body, '$.metadata.partition') ELSE '' END, run, at, invocation, body FROM checks;
+    DROP TABLE checks;
+    ALTER TABLE verdicts RENAME TO checks;
+    """,
 )
 #: SQLite's name of an error begins with the first; then what it means for the file, and the next step.
 _TROUBLES = (
@@ -178,6 +189,11 @@ class Database:
             self._check_form(db)
             if writable:
                 self._set_up(db)
+            elif _form(db) < len(_MIGRATIONS):
+                raise StoreError(
+                    f"{self.path} was written by an older assetry, and may not be written to bring it up to date.",
+                    hint="Make the file and its folder writable for you, or choose another `store`.",
+                )
         except BaseException:
             db.close()
             raise

@@ -24,7 +24,16 @@ from assetry.types.codec import from_json, to_json
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Attempts, EventRecords, Materializations
-from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState, job_tokens
+from assetry.types.records import (
+    Attempt,
+    EventRecord,
+    Materialization,
+    Process,
+    RunInfo,
+    RunState,
+    Verdicts,
+    job_tokens,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,7 +77,7 @@ class SQLStore:
         """Record events, and what follows from them, in one transaction."""
         event_rows = [rows.event_row(record) for record in events]
         checks = [
-            (str(record.event.key), rows.safe_text(record.event.check), *row)
+            (str(record.event.key), rows.safe_text(record.event.check), record.event.partition or "", *row)
             for record, row in zip(events, event_rows, strict=True)
             if type(record.event) is Checked
         ]
@@ -79,7 +88,7 @@ class SQLStore:
             db.executemany("INSERT INTO events (run, at, invocation, body) VALUES (?,?,?,?)", event_rows)
             _append_handles(db, events)
             if checks:
-                db.executemany("INSERT OR REPLACE INTO checks VALUES (?,?,?,?,?,?)", checks)
+                db.executemany("INSERT OR REPLACE INTO checks VALUES (?,?,?,?,?,?,?)", checks)
             if tried:
                 db.executemany("INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?)", tried)
                 db.executemany(
@@ -190,10 +199,13 @@ class SQLStore:
         found = self._database.read(f"SELECT {_ATTEMPT} FROM attempts a WHERE a.run = ?", run_id)
         return {(tried.key, tried.partition): tried for tried in map(rows.attempt, found)}
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
-        """Return the last outcome of each check, by asset and check; each record's event is a `Checked`."""
-        found = self._read_of("SELECT key, name, run, at, invocation, body FROM checks", "", keys)
-        return {(rows.stored_key(key), name): rows.event_record(row) for key, name, *row in found}
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
+        """Return the last outcome of each check, by asset, check and partition; each record's event is a `Checked`."""
+        found = self._read_of("SELECT key, name, partition, run, at, invocation, body FROM checks", "", keys)
+        return {
+            (rows.stored_key(key), name, partition or None): rows.event_record(row)
+            for key, name, partition, *row in found
+        }
 
     # -- claims ----------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ EVENTS: tuple[Event, ...] = (
     ev.Log("a 'line' with ünïcödé\nand another", "warning", A),
     ev.Observed(A, "2024-01-01", "v0", (Column("id", "integer"),), {"rows": 1}),
     ev.Materialized(A, "2024-01-01", "v1", (Column("id", "integer", "the key", ("pii",)),), {"rows": 3, "deep": [{}]}),
-    ev.Checked(A, "has_rows", False, "warn", "none", {"seen": 0}),
+    ev.Checked(A, "has_rows", False, "warn", "none", {"seen": 0}, partition="2024-01-01"),
     ev.Failed(B, "no column id", "Add it.", True),
     ev.Skipped(B, "shop/a failed", A),
     ev.InvocationFinished("failed", 1.25, "acme ended with 70"),
@@ -150,8 +150,16 @@ class StoreConformance(PluginConformance):
             [record(ev.Checked(A, "x", False)), record(ev.Checked(A, "y", True)), record(ev.Checked(A, "x", True))]
         )
         found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
-        assert found == {(A, "x"): True, (A, "y"): True}, f"the last outcomes are {found}"
+        assert found == {(A, "x", None): True, (A, "y", None): True}, f"the last outcomes are {found}"
         assert dict(store.latest_checks([B])) == {}, "latest_checks(keys) gives other keys as well"
+
+    def test_remember_the_last_outcome_of_a_check_for_each_partition(self, store: Store) -> None:
+        store.begin(run("r"))
+        seen = [(None, True), ("1", False), ("2", False), ("2", True)]
+        store.append([record(ev.Checked(A, "x", passed, partition=part)) for part, passed in seen])
+        found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
+        wanted = {(A, "x", None): True, (A, "x", "1"): False, (A, "x", "2"): True}
+        assert found == wanted, f"one check of several partitions came out as {found}: keep the last outcome of each"
 
     def test_keep_the_tokens_of_jobs_that_have_not_ended(self, store: Store) -> None:
         store.begin(run("r"))

@@ -189,6 +189,7 @@ class Checked(Event):
     message: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cancelled: bool = False
+    partition: str | None = None
     if TYPE_CHECKING:
 
         def __init__(
@@ -200,6 +201,7 @@ class Checked(Event):
             message: str | None = None,
             metadata: Mapping[str, Any] = ...,
             cancelled: bool = False,
+            partition: str | None = None,
         ) -> None: ...
 
     @property

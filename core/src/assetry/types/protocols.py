@@ -11,7 +11,7 @@ from assetry.types.assets import Asset, Column, Relation
 from assetry.types.events import Event, Level
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState
+from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState, Verdicts
 
 EventRecords = Sequence[EventRecord]
 Materializations = Sequence[Materialization]
@@ -129,8 +129,11 @@ class Store(Protocol):
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return how each asset came out in one run."""
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str], EventRecord]:
-        """Return the last outcome of each check, by asset and check name; each record's event is a `Checked`."""
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
+        """Return the last outcome of each check, by asset, check name and partition that it looked at.
+
+        Each record's event is a `Checked`; its partition is None for a check of all of an asset.
+        """
 
     def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
         """Claim the right to build `keys` until the run finishes or its process dies.

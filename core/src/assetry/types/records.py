@@ -101,6 +101,11 @@ class EventRecord:
     invocation: str | None = None
 
 
+#: How checks last came out, by asset, name and the partition that was looked at, None for all of the asset; each
+#: record's event is a `Checked`.
+Verdicts = Mapping[tuple[AssetKey, str, str | None], EventRecord]
+
+
 def job_tokens(records: Iterable[EventRecord]) -> dict[str, str | None]:
     """Return what becomes of the tokens of outside jobs: by invocation the token from now on, None for one to forget.
 

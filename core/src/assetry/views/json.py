@@ -79,7 +79,8 @@ def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -
     words = [each.status for each in statuses]
     warnings: dict[str, list[dict[str, Any]]] = {}
     for check in warned:
-        warnings.setdefault(check.key, []).append({"check": check.check, "message": check.message})
+        told = {"check": check.check, "message": check.message, "partition": check.partition}
+        warnings.setdefault(check.key, []).append(told)
     return {
         "version": 1,
         "counts": {word: words.count(word) for word in STATUS_NAMES if word in words},

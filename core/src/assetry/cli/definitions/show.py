@@ -22,7 +22,7 @@ from assetry.types.assets import Asset
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
-from assetry.types.records import Attempt, EventRecord, Materialization
+from assetry.types.records import Attempt, EventRecord, Materialization, Verdicts
 from assetry.views.json import asset_to_json, data, status_to_json
 
 
@@ -37,7 +37,7 @@ class Facts:
     tried: Attempt | None
     partitions: int
     panels: tuple[Panel, ...]
-    checks: Mapping[str, EventRecord]
+    checks: Mapping[str, Sequence[EventRecord]]
 
 
 def show_asset(session: Session, key: str) -> None:
@@ -68,8 +68,22 @@ def _facts(session: Session, key: str) -> Facts:
         tried=last_tried,
         partitions=len(made),
         panels=tuple(project.plugins.panels(asset, context)),
-        checks={name: told for (_, name), told in project.latest_checks([asset.key]).items()},
+        checks=_outcomes(project.latest_checks([asset.key])),
     )
+
+
+def _outcomes(told: Verdicts) -> Mapping[str, Sequence[EventRecord]]:
+    """Return how each check last came out, what did not pass first, and of that the newest."""
+    found: dict[str, list[EventRecord]] = {}
+    for (_, name, _), record in told.items():
+        found.setdefault(name, []).append(record)
+    for records in found.values():
+        records.sort(key=lambda each: (not _has_passed(each), each.at), reverse=True)
+    return found
+
+
+def _has_passed(record: EventRecord) -> bool:
+    return isinstance(record.event, Checked) and record.event.passed
 
 
 def _key(project: Project, text: str) -> AssetKey:
@@ -100,7 +114,8 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
                 "severity": each.severity,
                 "description": each.description,
                 "source": each.source,
-                "last": _last(facts.checks.get(each.name)),
+                "last": _last(next(iter(facts.checks.get(each.name, ())), None)),
+                "partitions": [_last(told) for told in facts.checks.get(each.name, ()) if _part(told) is not None],
             }
             for each in asset.checks
         ],
@@ -181,6 +196,7 @@ def _last(told: EventRecord | None) -> dict[str, Any] | None:
         return None
     event = told.event
     return {
+        "partition": event.partition,
         "passed": event.passed,
         "message": event.message,
         "at": told.at.astimezone(UTC).isoformat(),
@@ -189,14 +205,22 @@ def _last(told: EventRecord | None) -> dict[str, Any] | None:
     }
 
 
-def _outcome(told: EventRecord | None) -> str:
-    """Return how a check last came out, as words."""
-    if told is None or not isinstance(told.event, Checked):
+def _outcome(told: Sequence[EventRecord]) -> str:
+    """Return how a check last came out, as words; of partitions the worst, and how many are so."""
+    event = told[0].event if told else None
+    if not isinstance(event, Checked):
         return "not run yet"
-    event = told.event
-    when = ago(told.at, datetime.now(UTC))
+    when = ago(told[0].at, datetime.now(UTC))
     message = f": {cut(event.message, 80)}" if event.message and not event.passed else ""
-    return f"{event.outcome} {when}{message}"
+    parts = [each for each in told if _part(each) is not None]
+    alike = sum(_has_passed(each) == event.passed for each in parts)
+    where = f" in {alike:,} of {counted(len(parts), 'partition')}" if parts else ""
+    which = f", {event.partition}" if event.partition is not None and not event.passed else ""
+    return f"{event.outcome} {when}{where}{which}{message}"
+
+
+def _part(told: EventRecord) -> str | None:
+    return told.event.partition if isinstance(told.event, Checked) else None
 
 
 def _columns(facts: Facts) -> Iterable[Sequence[str]]:
@@ -227,7 +251,7 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
         rows = [(each.key, kind_of(each), session.place(each.source, each) or "") for each in others]
         yield from _section(title, rows)
     checks = [
-        (each.name, each.severity, _outcome(facts.checks.get(each.name)), cut(each.description, 60))
+        (each.name, each.severity, _outcome(facts.checks.get(each.name, ())), cut(each.description, 60))
         for each in asset.checks
     ]
     yield from _section("Checks", checks)

@@ -59,7 +59,8 @@ def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:
 def _warning_lines(warned: Iterable[Checked]) -> Iterable[str]:
     for each in warned:
         word = _word("failed") if each.stops else click.style("  warned", fg="yellow")
-        yield f"{word}  {each.key}: check {each.check}{_said(each.message)}"
+        where = "" if each.partition is None else f" of partition {each.partition}"
+        yield f"{word}  {each.key}: check {each.check}{where}{_said(each.message)}"
 
 
 def _note_lines(found: Iterable[Status], most: int | None) -> Iterable[str]:
