@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from posixpath import normpath
@@ -42,6 +43,8 @@ class ValueRouter:
     * A value that is not a table goes to `files` where that place keeps tables only.
     * Where a value went stands in its metadata under ``io`` (``project``, ``files`` or ``none``), which
       `last_metadata` returns in a later process; without a record both places are tried.
+    * A partition is read only when it was made, as `was_made` tells: a place that keeps all partitions in one table
+      has nothing of others, and cannot tell that from none.
 
     `open_io` opens an IO manager, once per URL. `describe` adds facts about a value to what is recorded of it.
     All methods may be called from several threads; after `close` it may be used again.
@@ -62,6 +65,7 @@ class ValueRouter:
         files: str = "parquet:.assetry/data",
         io_url: Callable[[Integration], str | None] = lambda _: None,
         last_metadata: Callable[[AssetKey, str | None], Mapping[str, Any] | None] = lambda _key, _partition: None,
+        was_made: Callable[[AssetKey, str], bool] = lambda _key, _partition: True,
         describe: Callable[[Any], Mapping[str, Any] | None] = lambda _: None,
     ) -> None:
         self.default = default
@@ -69,6 +73,7 @@ class ValueRouter:
         self._open_io = open_io
         self._io_url = io_url
         self._last_metadata = last_metadata
+        self._was_made = was_made
         self._describe = describe
         self._managers: dict[str, IOManager] = {}
         self._urls: dict[Integration, str | None] = {}
@@ -97,8 +102,10 @@ class ValueRouter:
     def load(self, asset: Asset, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset as `form`: a table type, another class, or None for the default.
 
-        Raises `ValueStoreError` when there is none, or when it cannot be had as that.
+        Raises `ValueStoreError` when there is none, when it cannot be had as that, or when the partition was never
+        made.
         """
+        self._check_made(asset, partition)
         value = self._load(asset, partition)
         name = f"asset {str(asset.key)!r}"
         if is_frame(value):
@@ -116,6 +123,16 @@ class ValueRouter:
         """Return the rows of an asset's table (``count``) or a column's greatest value; None when nothing can tell."""
         ask = getattr(self._manager(self._url(asset)), "aggregate", None)
         return None if ask is None else ask(asset, function, column)
+
+    def _check_made(self, asset: Asset, partition: str | None) -> None:
+        if partition is None or asset.partitions_def is None or not asset.executable:
+            return
+        if (asset.key, partition) not in self._places and not self._was_made(asset.key, partition):
+            raise ValueStoreError(
+                f"Partition {partition!r} of asset {str(asset.key)!r} was never made.",
+                where=asset.source,
+                hint=f"Make it first: `assetry materialize -s {asset.key} --partition {shlex.quote(partition)}`.",
+            )
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""

@@ -26,6 +26,7 @@ from assetry.plan.reasons import near_notes
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
+from assetry.project.recorded import RecordedValues
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.run.loop import execute
@@ -175,23 +176,21 @@ class Project:
     def values(self) -> ValueRouter:
         """Return what keeps and reads the values of assets."""
         files = f"parquet:{self.root / '.assetry' / 'data'}"
+        recorded = RecordedValues(lambda: self.store, self.settings.keeps_records)
         configured = self.settings.io and absolute(self.settings.io, self.root)
         return ValueRouter(
             self.plugins.open_io,
             configured or self._definitions.warehouse_url() or files,
             files=files,
             io_url=self.plugins.io_url,
-            last_metadata=self._last_metadata,
+            last_metadata=recorded.metadata,
+            was_made=recorded.was_made,
             describe=self.plugins.value_metadata,
         )
 
     def place_problems(self) -> tuple[AssetryError, ...]:
         """Return what is wrong with the places that the project names: a store, an executor, places of values."""
         return tuple(place_problems(self.settings, self.plugins, self.values, self.graph.assets))
-
-    def _last_metadata(self, key: AssetKey, partition: str | None) -> Mapping[str, Any]:
-        made = self.store.latest([key]).get((key, partition))
-        return made.metadata if made is not None else {}
 
     def load_value(self, key: str, form: Any = None, partition: str | None = None) -> Any:
         """Return the value of an asset, as `form` (a type; None for the default: a DataFrame for a table)."""

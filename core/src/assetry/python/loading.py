@@ -7,7 +7,7 @@ from typing import Any
 
 from assetry.errors import IntegrationError
 from assetry.io.frames import from_arrow, is_frame, to_arrow
-from assetry.partitions.definitions import DynamicPartitionsDefinition, PartitionsDefinition
+from assetry.partitions.recorded import has_dynamic
 from assetry.types.assets import Asset, Dep
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
@@ -51,7 +51,7 @@ class Loading:
             return self.context.load(dep.key, form, None)
         if dep.partition_mapping == "last":
             # Which of the keys that come into being is the last, only the records know.
-            whole = _is_dynamic(upstream.partitions_def)
+            whole = has_dynamic(upstream.partitions_def)
         else:
             whole = asset.partitions_def is None or self.partition is None
         return self.context.load(dep.key, form, None) if whole else self._partitions(asset, dep, upstream, form)
@@ -59,10 +59,18 @@ class Loading:
     def _partitions(self, asset: Asset, dep: Dep, upstream: Asset, form: Any) -> Any:
         from assetry.partitions.resolution import link_between
 
+        assert upstream.partitions_def is not None
         link = link_between(
             dep.partition_mapping, asset.partitions_def, upstream.partitions_def, asset.key, dep.key, asset.source
         )
         keys = link.keys(self.partition, datetime.now(UTC))
+        if not keys and link.every and has_dynamic(upstream.partitions_def):
+            raise IntegrationError(
+                f"Asset {str(asset.key)!r} reads partitions of {str(dep.key)!r} whose keys come into being when they "
+                "are made, and nothing says here which there are.",
+                where=asset.source,
+                hint=f'Read all of it, Dep("{dep.key}", "all"), and take out of it what is needed.',
+            )
         if not keys:
             return None
         if len(keys) == 1 and link.single:
@@ -75,9 +83,3 @@ class Loading:
         value = all_partitions(upstream, values)
         name = f"asset {str(upstream.key)!r}"
         return from_arrow(to_arrow(value, name, categories=True), form, name) if is_frame(value) else value
-
-
-def _is_dynamic(definition: PartitionsDefinition) -> bool:
-    from assetry.partitions.links import dimensions_of
-
-    return any(isinstance(each, DynamicPartitionsDefinition) for each in dimensions_of(definition).values())
