@@ -77,7 +77,21 @@ class PartitionSets:
 
     def text(self, name: str) -> str:
         """Return a set as people write it."""
-        return self.sets(name).text(self.definition)
+        listed = [self.sets(name).text(self.definition), *(self.unknown if name == "orphan" else ())]
+        return ", ".join(each for each in listed if each)
+
+    @property
+    def summary(self) -> str:
+        """Return how many partitions are how, for people.
+
+        >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+        >>> letters = StaticPartitionsDefinition(["a", "b"])
+        >>> PartitionSets(letters, letters.parts_of("ab"), missing=letters.parts_of("ab")).summary
+        '0 of 2 made; 2 missing'
+        """
+        counts = self.counts
+        told = [f"{counts[name]:,} {name}" for name in SET_NAMES[2:] if counts[name]]
+        return f"{counts['made']:,} of {counts['total']:,} made{'; ' if told else ''}{', '.join(told)}"
 
     @property
     def counts(self) -> dict[str, int]:

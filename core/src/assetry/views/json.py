@@ -9,6 +9,8 @@ from datetime import UTC
 from typing import Any
 
 from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.status.partitions import SET_NAMES, PartitionSets
+from assetry.status.reasons import Reason
 from assetry.status.staleness import STATUS_NAMES, Status
 from assetry.types.assets import Asset
 from assetry.types.codec import is_unicode, to_json
@@ -88,17 +90,39 @@ def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -
             {
                 "key": str(each.key),
                 "status": each.status,
-                "reasons": [
-                    {"code": reason.code, "asset": str(reason.asset), "text": reason.text} for reason in each.reasons
-                ],
+                "reasons": [_reason_to_json(reason, each) for reason in each.reasons],
                 "last_materialized": each.last_materialized and each.last_materialized.astimezone(UTC).isoformat(),
                 "run": each.run,
                 "warnings": warnings.get(each.key, []),
                 "note": each.note,
+                "partitions": None if each.partitions is None else partitions_to_json(each.partitions),
             }
             for each in statuses
         ],
     }
+
+
+def _reason_to_json(reason: Reason, status: Status) -> dict[str, Any]:
+    parts = None if status.partitions is None else reason.parts.to_json(status.partitions.definition)
+    return {"code": reason.code, "asset": str(reason.asset), "text": reason.text, "partitions": parts}
+
+
+def partitions_to_json(sets: PartitionSets) -> dict[str, Any]:
+    """Return how the partitions of an asset are: how many, and in ``sets`` which, as ranges of keys.
+
+    ``fresh``, ``stale``, ``missing`` and ``failed`` make up ``total``; sets without a partition are left out.
+
+    >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+    >>> letters = StaticPartitionsDefinition(["a", "b"])
+    >>> found = PartitionSets(letters, existing=letters.parts_of("ab"), missing=letters.parts_of("ab"))
+    >>> partitions_to_json(found)["total"], partitions_to_json(found)["sets"]
+    (2, {'missing': [['a', 'a'], ['b', 'b']]})
+    """
+    named = {name: sets.sets(name) for name in SET_NAMES if name not in ("existing", "made")}
+    listed = {name: parts.to_json(sets.definition) for name, parts in named.items() if parts}
+    if sets.unknown:
+        listed["orphan"] = [*listed.get("orphan", []), *([key, key] for key in sets.unknown)]
+    return {**sets.counts, "sets": listed}
 
 
 def graph_to_json(drawing: Drawing) -> dict[str, Any]:

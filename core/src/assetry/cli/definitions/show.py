@@ -12,9 +12,11 @@ import click
 
 from assetry.cli.command import verb
 from assetry.cli.definitions.describe import heading, kind_of
+from assetry.cli.definitions.partition import partition_json, partition_lines
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment
 from assetry.errors import AmbiguousNameError, UsageError
+from assetry.project.partition import partition_facts
 from assetry.project.project import Project
 from assetry.selection.facets import facet_methods, facet_values
 from assetry.status.staleness import Status
@@ -35,16 +37,23 @@ class Facts:
     status: Status
     made: Materialization | None
     tried: Attempt | None
-    partitions: int
     panels: tuple[Panel, ...]
     checks: Mapping[str, Sequence[EventRecord]]
 
 
-def show_asset(session: Session, key: str) -> None:
+def show_asset(session: Session, key: str, partition: str | None) -> None:
     """Show one asset in full: what it is, what it is made from, how it is and why.
 
-    KEY may be the last part of the key, when only one asset has it, or a selection that means one asset.
+    KEY may be the last part of the key, when only one asset has it, or a selection that means one asset. -p shows one
+    of its partitions instead: why it is as it is, what it was made from, and by which code.
     """
+    if partition is not None:
+        one = partition_facts(session.project, _key(session.project, key), partition)
+        if session.text:
+            session.say("\n".join(partition_lines(one)))
+        else:
+            session.emit({"partition": partition_json(one)})
+        return
     facts = _facts(session, key)
     if session.text:
         session.say("\n".join(_text(facts, session)))
@@ -66,7 +75,6 @@ def _facts(session: Session, key: str) -> Facts:
         status=project.status_of(asset.key),
         made=last_made,
         tried=last_tried,
-        partitions=len(made),
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
     )
@@ -126,6 +134,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "facets": data(asset.facets),
         "status": status["status"],
         "reasons": status["reasons"],
+        "partitions": status["partitions"],
         "last_materialization": None if made is None else data(made),
         "last_attempt": None if facts.tried is None else data(facts.tried),
         "panels": [data(panel) for panel in facts.panels],
@@ -165,7 +174,7 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
         "tags": ", ".join(asset.tags),
         "also known as": ", ".join(asset.aliases),
         "runs in": listed["invocation_group"],
-        "partitions": f"{_partitions(asset)}{facts.partitions} made" if asset.partitions_def else None,
+        "partitions": f"{_partitions(asset)}{status.partitions.summary}" if status.partitions else None,
         **_policies(asset),
     }
     yield from ((label, value) for label, value in optional.items() if value)
@@ -283,4 +292,9 @@ def _panel(panel: Panel) -> Iterable[str]:
     yield from aligned(links.items(), indent="    ")
 
 
-command = verb("show", click.Argument(["key"], metavar="KEY"), loads=True)(show_asset)
+command = verb(
+    "show",
+    click.Argument(["key"], metavar="KEY"),
+    click.Option(["-p", "--partition"], metavar="PART", help="Show one partition: by its key, or last."),
+    loads=True,
+)(show_asset)

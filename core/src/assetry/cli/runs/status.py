@@ -10,6 +10,8 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed
+from assetry.status.partitions import SET_NAMES
+from assetry.status.reasons import parts_text
 from assetry.status.staleness import STATUS_NAMES, Status, stale_keys
 from assetry.types.events import Checked
 from assetry.views.json import status_to_json
@@ -21,19 +23,21 @@ _SAID = {"never": "never made"}
 _MOST = 4
 
 
-def show_status(session: Session, exit_code: bool) -> int:
+def show_status(session: Session, exit_code: bool, partitions: bool) -> int:
     """Tell what is fresh, stale, failed or was never made, and why.
 
     What is out of date is grouped by its cause: an asset whose code changed stands once, and below it what is made
     from it. Checks that warned are told as well, and those that failed on what
-    is made elsewhere. -v names every asset.
+    is made elsewhere. -v names every asset, and -p which partitions are how.
     """
     found = session.project.status(session.selection())
     warned = _warnings(session, found)
     stale = stale_keys(found)
     if session.text:
         most = None if session.verbose else _MOST
-        session.say("\n".join([*status_lines(found, most), *_note_lines(found, most), *_warning_lines(warned)]))
+        sets = partition_lines(found, partitions, most)
+        lines = [*status_lines(found, most), *sets, *_note_lines(found, most), *_warning_lines(warned)]
+        session.say("\n".join(lines))
         if stale:
             brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
             session.note(f"{brings} brings it up to date; {shows} shows how.")
@@ -107,6 +111,33 @@ def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[
         yield from _told(cause, most)
 
 
+def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MOST) -> Iterable[str]:
+    """Yield how many partitions of assets are how, and `which`; without `most` all of them, however many.
+
+    >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+    >>> from assetry.status.partitions import PartitionSets
+    >>> from assetry.types.keys import AssetKey
+    >>> letters = StaticPartitionsDefinition(["a", "b"])
+    >>> sets = PartitionSets(letters, letters.parts_of("ab"), missing=letters.parts_of("ab"))
+    >>> found = [Status(AssetKey("x"), "never", partitions=sets)]
+    >>> [click.unstyle(line).strip() for line in partition_lines(found, True)]
+    ['parts  x: 0 of 2 made; 2 missing', 'missing  a, b']
+    """
+    for status in found:
+        sets = status.partitions
+        if sets is None:
+            continue
+        yield f"{click.style('   parts', fg='cyan')}  {status.key}: {sets.summary}"
+        for name in SET_NAMES[2:] if which else ():
+            if sets.counts[name]:
+                few = (
+                    sets.text(name)
+                    if most is None or name == "orphan"
+                    else parts_text(sets.sets(name), sets.definition)
+                )
+                yield f"{'':<10}{name:<7}  {few}"
+
+
 def _causes(found: Iterable[Status]) -> list[_Cause]:
     """Return the causes, an asset in one of its own or below those of others."""
     causes: dict[tuple[str, ...], _Cause] = {}
@@ -153,5 +184,6 @@ def _word(word: str) -> str:
 command = verb(
     "status",
     click.Option(["--exit-code"], is_flag=True, help="Exit with 4 when something is out of date."),
+    click.Option(["-p", "--partitions"], is_flag=True, help="Tell which partitions are how, not only how many."),
     selects=True,
 )(show_status)
