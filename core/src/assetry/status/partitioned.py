@@ -131,9 +131,10 @@ class PartitionJudge:
             return self._spread(parts & sets.existing, links, sets.existing)
 
         roots = {root: spread(parts) for root, parts in above.roots.items()}
-        due = spread(above.due)
+        due = came = spread(above.due)
         for finding in own:
-            further = spread(finding.parts) - finding.parts
+            parts = _rooted(finding, came)
+            further = spread(parts) - finding.parts
             if further:
                 roots[i, RANKS[finding.code]] = further
                 due |= further
@@ -157,8 +158,10 @@ class PartitionJudge:
         for (j, rank), parts in sorted(above.roots.items(), key=lambda each: each[0]):
             parts &= sets.made  # noqa: PLW2901 - what was never made is not out of date by what is above
             if parts:
-                worst, before = by_code.get((j, code_of((j, rank))), (rank, NOTHING))
-                by_code[j, code_of((j, rank))] = (min(worst, rank), before | parts)
+                # Of its own earlier partitions, it is not what is wrong with itself.
+                code: Code = "upstream_changed" if j == i else code_of((j, rank))
+                worst, before = by_code.get((j, code), (rank, NOTHING))
+                by_code[j, code] = (min(worst, rank), before | parts)
         named = list(self._roots.named(i, [(j, rank) for (j, _), (rank, _) in by_code.items()]))
         kept = {j for j, _ in named}
         shown = [(root, each) for root, each in by_code.items() if root[0] in kept]
@@ -205,9 +208,7 @@ class PartitionJudge:
             return
         roots = {root: parts & sets.existing for root, parts in above.roots.items()}
         for finding in own:
-            parts = finding.parts
-            if finding.code in ("never_materialized", "missing_partitions"):
-                parts -= above.due  # what is made when that above it is made is no root
+            parts = _rooted(finding, above.due)
             if parts:
                 root = (i, RANKS[finding.code])
                 roots[root] = roots.get(root, NOTHING) | parts
@@ -219,6 +220,11 @@ class PartitionJudge:
                 roots[i, OUT] = roots.get((i, OUT), NOTHING) | roots.pop(root)
         due = sets.due | (above.due & sets.existing)
         self._reach[i] = Reach(due, {root: parts for root, parts in roots.items() if parts})
+
+
+def _rooted(finding: Finding, above: Parts) -> Parts:
+    """Return the partitions for which something is a root; what is `above` them is it for those never made."""
+    return finding.parts - above if finding.code in ("never_materialized", "missing_partitions") else finding.parts
 
 
 def _joined(reach: Reach, news: Mapping[Root, Parts]) -> Reach:

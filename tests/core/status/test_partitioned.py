@@ -1,0 +1,385 @@
+"""The status of partitions against an oracle: any history, judged as brute force does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from assetry.errors import DefinitionError
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
+from assetry.partitions.grids.time_grids import (
+    DailyPartitionsDefinition,
+    HourlyPartitionsDefinition,
+    WeeklyPartitionsDefinition,
+)
+from assetry.partitions.mappings import TimeWindowPartitionMapping
+from assetry.partitions.multi import MultiPartitionsDefinition
+from assetry.status.comparison import MOST_ROOTS
+from assetry.status.staleness import stale_keys, statuses
+from assetry.status.versions import Versions
+from assetry.types.assets import Asset, Dep
+from assetry.types.keys import AssetKey
+from assetry.types.records import Attempt, Materialization
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.status.oracle import Happened, Oracle
+
+BERLIN = "Europe/Berlin"
+#: The night in which the clocks of Berlin go back: that day has 25 hours; and the one in which they go forward.
+NIGHTS = {"autumn": "2024-10-26", "spring": "2024-03-30"}
+LETTERS = StaticPartitionsDefinition(["a", "b", "c"])
+FILES = DynamicPartitionsDefinition("file")
+
+
+def grids(night: str) -> list[Any]:
+    start = NIGHTS[night]
+    days = DailyPartitionsDefinition(start, timezone=BERLIN)
+    return [
+        None,
+        HourlyPartitionsDefinition(start, timezone=BERLIN),
+        days,
+        replace(days, end_offset=1),
+        DailyPartitionsDefinition(start, late=timedelta(hours=5)),
+        replace(days, lookback=1),
+        WeeklyPartitionsDefinition(start, timezone=BERLIN, end_offset=1),
+        LETTERS,
+        FILES,
+        MultiPartitionsDefinition({"date": days, "letter": StaticPartitionsDefinition(["a", "b"])}),
+    ]
+
+
+@dataclass
+class World:
+    """Definitions that change, what happened to them, and the records that assetry keeps of that."""
+
+    assets: dict[str, Asset]
+    now: datetime
+    log: list[Happened] = field(default_factory=list)
+    latest: dict[Any, Materialization] = field(default_factory=dict)
+    attempts: dict[Any, Attempt] = field(default_factory=dict)
+    #: The partitions that assets had before they were given up.
+    given_up: dict[str, Any] = field(default_factory=dict)
+    run: int = 0
+
+    @property
+    def graph(self) -> AssetGraph:
+        return AssetGraph.of(self.assets.values())
+
+    @property
+    def oracle(self) -> Oracle:
+        return Oracle(self.graph, list(self.log), self.now)
+
+    def tick(self, **time: float) -> None:
+        self.now += timedelta(**time or {"minutes": 1})
+
+    def partition(self, key: str, number: int) -> str | None:
+        """Return one of the partitions that exist, or may come into being."""
+        definition = self.assets[key].partitions_def
+        keys = ("x", "y", "z") if definition == FILES else self.oracle.existing(key)
+        if not keys:
+            raise LookupError
+        return keys[number % len(keys)]
+
+    def make(self, key: str, partition: str | None, content: str, took: float = 0) -> None:
+        asset, read = self.assets[key], self.oracle.reading(key, partition)
+        began = self.now
+        self.tick(minutes=1 + took)
+        self.run += 1
+        if not asset.executable:
+            read = {}
+        self.log.append(Happened(self.now, key, partition, "materialized", content, asset.code_version, read, began))
+        self.latest[AssetKey(key), partition] = Materialization(
+            key=AssetKey(key),
+            partition=partition,
+            at=self.now,
+            run=f"r{self.run}",
+            data_version=content,
+            code_version=asset.code_version,
+            inputs=Versions(self.graph, self.latest).inputs(asset, partition, began) if asset.executable else {},
+            seconds=(self.now - began).total_seconds(),
+        )
+        self.tried(key, partition, "materialized")
+
+    def tried(self, key: str, partition: str | None, outcome: str) -> None:
+        if outcome != "materialized":
+            self.log.append(Happened(self.now, key, partition, outcome))
+        self.attempts[AssetKey(key), partition] = Attempt(
+            key=AssetKey(key),
+            partition=partition,
+            run=f"r{self.run}",
+            at=self.now,
+            outcome=outcome,  # type: ignore[arg-type]
+        )
+
+    def change(self, key: str, **given: Any) -> None:
+        """Change a definition, unless the graph would not be one any more."""
+        before = self.assets[key]
+        self.assets[key] = replace(before, **given)
+        try:
+            _ = self.graph
+        except DefinitionError:
+            self.assets[key] = before
+
+    def play(self, step: str, which: int, number: int) -> None:
+        self.tick()
+        key = list(self.assets)[which % len(self.assets)]
+        asset = self.assets[key]
+        try:
+            partition = self.partition(key, number)
+        except LookupError:
+            partition = "none"
+        if step == "later":
+            self.tick(hours=number % 40)
+        elif partition == "none":
+            pass
+        elif step in ("make", "same"):
+            made = self.latest.get((AssetKey(key), partition))
+            same = step == "same" and made is not None
+            self.make(key, partition, made.data_version if made and same else f"v{len(self.log)}", number % 3 * 45)
+        elif not asset.executable:
+            pass
+        elif step in ("failed", "cancelled"):
+            self.run += 1
+            self.tried(key, partition, step)
+        elif step == "check":
+            if (AssetKey(key), partition) in self.latest:
+                self.run += 1
+                self.tried(key, partition, "check_failed")
+        elif step == "code":
+            self.change(key, code_version=f"c{len(self.log)}")
+        elif step == "back":
+            self.change(key, code_version="1")
+        elif step == "start" and hasattr(asset.partitions_def, "start_date"):
+            moved = asset.partitions_def.start_date + timedelta(days=1 if number % 2 else -1)
+            self.change(key, partitions_def=replace(asset.partitions_def, start_date=moved))
+        elif step == "shape":
+            self.reshape(key)
+
+    def reshape(self, key: str) -> None:
+        """Give the partitions of an asset up that nothing is made from, or take them up again."""
+        definition = self.assets[key].partitions_def
+        if any(dep.key == key for each in self.assets.values() for dep in each.deps):
+            return
+        if definition is not None:
+            self.given_up[key] = definition
+            self.change(key, partitions_def=None)
+        elif key in self.given_up:
+            self.change(key, partitions_def=self.given_up.pop(key))
+
+
+@st.composite
+def worlds(draw: st.DrawFn, most: int = 7) -> World:
+    night = draw(st.sampled_from(sorted(NIGHTS)))
+    definitions = grids(night)
+    assets: dict[str, Asset] = {}
+    for n in range(draw(st.integers(1, most))):
+        kind = draw(st.sampled_from(["table", "table", "table", "kept", "view", "source"]))
+        own = None if kind in ("view", "source") else draw(st.sampled_from(definitions))
+        asset = Asset(
+            key=f"k{n}",
+            kind="x",
+            code_version=None if kind == "source" else "1",
+            partitions_def=own,
+            executable=kind != "source",
+            computed_on_read=kind == "view",
+            kept=kind == "kept",
+        )
+        assets[asset.key] = asset
+        deps: list[Dep] = []
+        above = draw(st.lists(st.integers(0, n - 1), max_size=3, unique=True)) if n and kind != "source" else []
+        for m in above:
+            upstream = assets[f"k{m}"].partitions_def
+            words = ["same", "all"]
+            if (
+                upstream is not None
+                and kind != "view"
+                and not isinstance(upstream, (DynamicPartitionsDefinition, MultiPartitionsDefinition))
+            ):
+                words.append("last")
+            deps.append(Dep(AssetKey(f"k{m}"), draw(st.sampled_from(words))))
+        if hasattr(own, "start_date") and draw(st.integers(0, 3)) == 0:
+            deps.append(Dep(asset.key, TimeWindowPartitionMapping(-1, -1)))
+        for dep in deps:
+            before = assets[asset.key]
+            assets[asset.key] = replace(before, deps=(*before.deps, dep))
+            try:
+                AssetGraph.of(assets.values())
+            except DefinitionError:
+                assets[asset.key] = before
+    start = datetime.fromisoformat(NIGHTS[night]).replace(tzinfo=UTC) + timedelta(hours=draw(st.integers(20, 60)))
+    return World(assets, start)
+
+
+STEPS = ["make"] * 6 + ["same", "failed", "cancelled", "check", "code", "back", "start", "shape", "later"]
+histories = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 200)), max_size=40)
+
+
+def judged(world: World) -> None:
+    """Compare what is judged with what brute force says, of every asset and every partition."""
+    oracle = world.oracle
+    for status in statuses(world.graph, world.latest, world.attempts, now=world.now):
+        key = str(status.key)
+        assert status.status == oracle.word(key), key
+        sets = status.partitions
+        if sets is None:
+            assert world.assets[key].partitions_def is None
+            continue
+        found = {name: set(sets.definition.keys_of(sets.sets(name))) for name in oracle.sets(key) if name != "orphan"}
+        wanted = oracle.sets(key)
+        orphan = {*sets.definition.keys_of(sets.orphan), *sets.unknown}
+        assert {**found, "orphan": orphan} == wanted, key
+        because: dict[str, set[Any]] = {}
+        for reason in status.reasons:
+            keys = set(sets.definition.keys_of(reason.parts))
+            assert keys <= set(oracle.existing(key)), reason
+            if not reason.is_of(status.key):
+                because.setdefault(str(reason.asset), set()).update(keys)
+        told = set().union(*(sets.definition.keys_of(reason.parts) for reason in status.reasons))
+        assert told >= wanted["stale"] | wanted["missing"] | wanted["failed"], key
+        assert not told & wanted["fresh"], key
+        roots: dict[str, set[Any]] = {}
+        made = wanted["made"] if not world.assets[key].computed_on_read else set()
+        for part in made:
+            for root in oracle.roots(key, part):
+                roots.setdefault(root, set()).add(part)
+        # Of what is wrong in itself, it need not be told that the one before is, too.
+        itself = {part for part in made if oracle.failed(key, part) or oracle.own(key, part)}
+        for each in (roots, because):
+            if key in each:
+                each[key] -= itself
+        roots, because = ({root: parts for root, parts in each.items() if parts} for each in (roots, because))
+        views = {name for name, asset in world.assets.items() if asset.computed_on_read}
+        if not views & {*roots, *because}:  # new content behind a view is named by what the view shows
+            assert because == roots, key
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds(), histories)
+def test_any_history_is_judged_as_brute_force_does(world: World, history: Any) -> None:
+    for step in history:
+        world.play(*step)
+    print("LAST WORLD")
+    print(world)
+    judged(world)
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds(5), histories)
+def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -> None:
+    for step in history:
+        world.play(*step)
+    print("LAST WORLD")
+    print(world)
+    found = {each.key: each for each in statuses(world.graph, world.latest, world.attempts, now=world.now)}
+    due = stale_keys(found.values())
+    for key in world.graph.keys:
+        sets = found[key].partitions
+        parts = (None,) if sets is None else sets.definition.keys_of(sets.due)
+        for part in parts if key in due else ():
+            world.make(str(key), part, f"m{len(world.log)}", took=-1)  # at once: no window ends meanwhile
+    assert stale_keys(statuses(world.graph, world.latest, world.attempts, now=world.now)) == ()
+
+
+# -- what a reason says ----------------------------------------------------------------------------------------------
+
+DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
+NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+
+
+def table(key: str, *deps: str, **given: Any) -> Asset:
+    return Asset(key=key, kind="x", deps=deps, code_version="1", **given)
+
+
+def why(world: World, key: str) -> list[str]:
+    found = statuses(world.graph, world.latest, world.attempts, now=world.now)
+    return [reason.text for each in found if each.key == key for reason in each.reasons]
+
+
+def made_days() -> World:
+    assets = [
+        table("events", partitions_def=DAYS),
+        table("daily", "events", partitions_def=DAYS),
+        table("all", "daily"),
+    ]
+    world = World({str(each.key): each for each in assets}, NOON)
+    for key in ("events", "daily"):
+        for day in DAYS.keys(NOON):
+            world.make(key, day, f"{key}{day}")
+    world.make("all", None, "all")
+    return world
+
+
+def test_a_root_names_only_what_it_reaches_with_the_time_of_what_was_read() -> None:
+    world = made_days()
+    assert all(why(world, key) == [] for key in world.assets)
+    world.tick(hours=1)
+    for day in ("2026-01-03", "2026-01-04", "2026-01-05"):
+        world.make("events", day, f"again{day}")
+    again = world.now
+    world.tick(hours=1)
+    world.make("events", "2026-01-20", "events2026-01-20")  # the same content, later
+    text = f"3 of 31 partitions: `events` was made anew at {again:%Y-%m-%d %H:%M:%S} UTC (2026-01-03..2026-01-05)"
+    assert why(world, "daily") == [text]
+    world.tried("daily", "2026-01-09", "failed")
+    assert why(world, "all")[1] == "`daily` failed: the last attempt failed: partition 2026-01-09"
+
+
+def test_a_missing_partition_is_told_below_with_a_code_of_its_own() -> None:
+    world = made_days()
+    del world.latest["events", "2026-01-07"]
+    (status,) = (s for s in statuses(world.graph, world.latest, world.attempts, now=NOON) if s.key == "daily")
+    (reason,) = status.reasons
+    assert (reason.code, reason.asset) == ("missing_partitions", "events")
+    assert reason.text == "1 of 31 partitions: `events` has partitions that were never made (2026-01-07)"
+
+
+def test_partitions_that_are_none_any_more_are_never_out_of_date() -> None:
+    world = made_days()
+    world.change("daily", partitions_def=replace(DAYS, start_date=datetime(2026, 1, 10)), code_version="2")
+    (status,) = (s for s in statuses(world.graph, world.latest, world.attempts, now=NOON) if s.key == "daily")
+    assert status.partitions is not None
+    assert status.partitions.text("orphan") == "2026-01-01..2026-01-09"
+    assert status.partitions.text("stale") == "2026-01-10..2026-01-31"
+
+
+def test_records_of_another_grid_say_nothing() -> None:
+    world = made_days()
+    world.change("daily", partitions_def=HourlyPartitionsDefinition("2026-01-01", end_date="2026-01-02"))
+    (status,) = (s for s in statuses(world.graph, world.latest, world.attempts, now=NOON) if s.key == "daily")
+    assert status.partitions is not None
+    assert (status.status, len(status.partitions.missing)) == ("never", 24)
+    assert (len(status.partitions.unknown), status.partitions.counts["orphan"]) == (31, 31)
+
+
+def test_more_roots_than_are_kept_apart_lose_no_partition() -> None:
+    letters = StaticPartitionsDefinition([f"p{n}" for n in range(60)])
+    many = [table(f"a{n}", partitions_def=letters) for n in range(60)]
+    assets = [*many, table("b", *(each.key for each in many), partitions_def=letters)]
+    assets.append(table("c", "b", partitions_def=letters))
+    world = World({str(each.key): each for each in assets}, NOON)
+    for key in world.assets:
+        for part in letters.partition_keys:
+            world.make(key, part, f"{key}{part}")
+    for n in range(60):
+        world.tried(f"a{n}", f"p{n}", "failed")
+    found = {str(each.key): each for each in statuses(world.graph, world.latest, world.attempts, now=NOON)}
+    for key in ("b", "c"):
+        sets = found[key].partitions
+        assert sets is not None
+        assert sets.stale == sets.existing
+        assert len(found[key].reasons) == MOST_ROOTS
+        assert found[key].reasons[-1].text.endswith("; more above it is out of date")
+
+
+def test_a_first_failure_of_a_key_that_comes_into_being_is_failed_not_forgotten() -> None:
+    world = World({"files": table("files", partitions_def=FILES)}, NOON)
+    (status,) = statuses(world.graph, {}, {}, now=NOON)
+    assert (status.status, stale_keys([status])) == ("never", ())
+    world.tried("files", "x", "failed")
+    (status,) = statuses(world.graph, {}, world.attempts, now=NOON)
+    assert status.partitions is not None
+    assert (status.status, status.partitions.text("failed")) == ("failed", "x")
+    assert stale_keys([status]) == ("files",)
