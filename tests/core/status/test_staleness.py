@@ -534,15 +534,17 @@ def test_json_is_as_the_contract_says(chain):
         "run": None,
         "warnings": [],
         "note": None,
+        "partitions": None,
     }
     assert data["assets"][-1] == {
         "key": "c",
         "status": "stale",
-        "reasons": [{"code": "code_changed", "asset": "c", "text": "its code changed"}],
+        "reasons": [{"code": "code_changed", "asset": "c", "text": "its code changed", "partitions": None}],
         "last_materialized": "2026-01-02T03:03:00+00:00",
         "run": "r1",
         "warnings": [],
         "note": None,
+        "partitions": None,
     }
     assert all(type(asset["key"]) is str for asset in data["assets"])
 

@@ -89,12 +89,13 @@ class Clocks:
         """Return the numbers of recorded keys."""
         return numbered(definition, keys, self._numbers.setdefault(definition, {}))
 
-    def settles_at(self, windows: TimeWindowPartitionsDefinition, number: int) -> datetime:
-        """Return from when on the data of a window is expected to be all there."""
+    def settled(self, windows: TimeWindowPartitionsDefinition, numbers: Iterable[int]) -> Mapping[int, datetime]:
+        """Return from when on the data of windows is expected to be all there; of those numbers, and maybe of more."""
         times = self._settled.setdefault(windows, {})
-        if number not in times:
-            times[number] = windows.settles_at(number)
-        return times[number]
+        for number in numbers:
+            if number not in times:
+                times[number] = windows.settles_at(number)
+        return times
 
     def existing(self, definition: PartitionsDefinition, now: datetime) -> Parts:
         """Return the partitions that should exist at `now`, the same in all calls."""
@@ -215,13 +216,11 @@ class RowRecords:
         windows = time_of(self.definition)
         if windows is None or self._asset.computed_on_read:
             return NOTHING
-        found = []
-        for place, made in self._rows.items():
-            if place in parts:
-                settles = self._clocks.settles_at(windows, place[1])
-                if as_of(made) < settles <= now:
-                    found.append(place)
-        return parts_at(found)
+        rows = (
+            self._rows.items() if self.made <= parts else ((at, made) for at, made in self._rows.items() if at in parts)
+        )
+        settled = self._clocks.settled(windows, (number for _, number in self._rows))
+        return parts_at(place for place, made in rows if as_of(made) < settled[place[1]] <= now)
 
     def overdue(self, now: datetime) -> str | None:
         """Return since when the asset is older than its freshness policy allows; None while it is not."""

@@ -149,7 +149,9 @@ class _Judge:
         own, news = (
             self._own(i, asset, records, overwritten) if asset.executable else (self._overdue(asset, records), [])
         )
-        roots = self._roots.named(i, (*self._above(i, asset), *((j, NEW) for j in news)))
+        linked = self._graph.links and asset.key in self._graph.links
+        above = self._partitions.above(i).roots if linked else self._roots.above(i)
+        roots = self._roots.named(i, (*above, *((j, NEW) for j in news)))
         never = asset.executable and not records
         self._pass_on(i, asset, own, roots)
         whole = never or (asset.computed_on_read and asset.executable)
@@ -198,12 +200,6 @@ class _Judge:
     def _is_running(self, key: AssetKey) -> bool:
         return key in self._running or any(each.outcome == "running" for each in self._tried.get(key, ()))
 
-    def _above(self, i: int, asset: Asset) -> tuple[Root, ...]:
-        """Return the roots that come down to an asset from what it is made from."""
-        if asset.key in self._graph.links:
-            return tuple(self._partitions.above(i).roots)
-        return self._roots.above(i)
-
     def _pass_on(self, i: int, asset: Asset, own: Sequence[Reason], roots: Sequence[Root]) -> None:
         if not asset.executable:
             # What is made elsewhere is made when others want it.
@@ -222,6 +218,8 @@ class _Judge:
         Partitions take the place of a whole where assetry keeps the value; a tool may keep both.
         """
         records = self._made.get(asset.key, [])
+        if not records or (len(records) == 1 and records[0].partition is None):
+            return records, []
         # Records from when the asset had partitions say nothing of it now.
         chosen = [each for each in records if each.partition is None]
         if len(chosen) == len(records) or not asset.kept:

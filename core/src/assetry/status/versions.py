@@ -70,11 +70,16 @@ class Versions:
 
     def inputs(self, asset: Asset, partition: str | None = None, now: datetime = _NO_MATTER) -> dict[AssetKey, str]:
         """Return what `asset`, or one partition of it, would read at `now`: a version per dependency, "" if unknown."""
-        read = {}
         links = self._graph.links.get(asset.key)
+        read = {}
+        if links is None:
+            for dep in asset.deps:
+                key = dep.key
+                read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
+            return read
         for number, dep in enumerate(asset.deps):
             key = dep.key
-            parted = links is not None and links[number] is not None and key in self._made
+            parted = links[number] is not None and key in self._made
             keys = self.read(asset, number, partition, now) if parted else None
             if keys is None:
                 read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
