@@ -21,6 +21,7 @@ from assetry.status.staleness import stale_keys, statuses
 from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
+from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, Materialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,8 @@ class World:
     #: The partitions that assets had before they were given up.
     given_up: dict[str, Any] = field(default_factory=dict)
     run: int = 0
+    #: Whether assets that others are made from change their shape, too.
+    wild: bool = False
 
     @property
     def graph(self) -> AssetGraph:
@@ -117,8 +120,8 @@ class World:
     def change(self, key: str, **given: Any) -> None:
         """Change a definition, unless the graph would not be one any more."""
         before = self.assets[key]
-        self.assets[key] = replace(before, **given)
         try:
+            self.assets[key] = replace(before, **given)
             _ = self.graph
         except DefinitionError:
             self.assets[key] = before
@@ -161,7 +164,7 @@ class World:
     def reshape(self, key: str) -> None:
         """Give the partitions of an asset up that nothing is made from, or take them up again."""
         definition = self.assets[key].partitions_def
-        if any(dep.key == key for each in self.assets.values() for dep in each.deps):
+        if not self.wild and any(dep.key == key for each in self.assets.values() for dep in each.deps):
             return
         if definition is not None:
             self.given_up[key] = definition
@@ -283,6 +286,22 @@ def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -
     assert stale_keys(statuses(world.graph, world.latest, world.attempts, now=world.now)) == ()
 
 
+@settings(max_examples=150, deadline=None)
+@given(worlds(), histories)
+def test_whatever_changes_its_shape_every_partition_is_in_one_set(world: World, history: Any) -> None:
+    world.wild = True
+    for step in history:
+        world.play(*step)
+    for status in statuses(world.graph, world.latest, world.attempts, now=world.now):
+        sets = status.partitions
+        assert all(reason.text for reason in status.reasons)
+        if sets is not None:
+            apart = [sets.fresh, sets.stale, sets.missing, sets.failed]
+            assert sum(map(len, apart)) == len(sets.existing)
+            assert apart[0] | apart[1] | apart[2] | apart[3] == sets.existing
+            assert sets.fresh | sets.stale <= sets.made
+
+
 # -- what a reason says ----------------------------------------------------------------------------------------------
 
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
@@ -383,3 +402,26 @@ def test_a_first_failure_of_a_key_that_comes_into_being_is_failed_not_forgotten(
     assert status.partitions is not None
     assert (status.status, status.partitions.text("failed")) == ("failed", "x")
     assert stale_keys([status]) == ("files",)
+
+
+def test_what_is_seen_as_a_whole_of_a_source_with_partitions_is_news_below() -> None:
+    source = replace(table("raw", partitions_def=DAYS), executable=False, code_version=None)
+    world = World({"raw": source, "daily": table("daily", "raw", partitions_def=DAYS)}, NOON)
+    world.make("raw", None, "v1")
+    world.make("daily", "2026-01-02", "x")
+    world.tick(hours=1)
+    world.make("raw", None, "v2")
+    told = [text for text in why(world, "daily") if "raw" in text]
+    assert told == [
+        f"1 of 31 partitions: `raw` changed outside; seen at {world.now:%Y-%m-%d %H:%M:%S} UTC (2026-01-02)"
+    ]
+
+
+def test_the_newest_partition_is_what_is_overdue() -> None:
+    world = made_days()
+    world.change("daily", freshness_policy=FreshnessPolicy(timedelta(hours=1)))
+    world.tick(hours=9)
+    (status,) = (s for s in statuses(world.graph, world.latest, world.attempts, now=world.now) if s.key == "daily")
+    assert status.partitions is not None
+    assert [reason.code for reason in status.reasons] == ["overdue"]
+    assert status.partitions.text("stale") == "2026-01-31"

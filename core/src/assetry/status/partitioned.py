@@ -73,11 +73,15 @@ class PartitionJudge:
         if asset.executable:
             own, news = self._own(asset, records, sets, failures)
             above = _joined(above, {(j, NEW): parts for j, parts in news.items()})
+        else:
+            own = self._overdue(asset, records, sets)
         above = self._through_itself(i, above, own, sets)
         shown = [] if asset.computed_on_read else list(self._from_above(i, above, sets))
-        wrong = NOTHING if asset.computed_on_read or not asset.executable else above.due
+        wrong = NOTHING if asset.computed_on_read else above.due
         for finding in own:
             wrong |= finding.parts
+        if not asset.executable:
+            wrong = NOTHING  # it is not made here
         stale = (made & wrong) - failed
         sets = replace(sets, stale=stale, fresh=made - stale - failed)
         self._pass_on(i, asset, own, above, sets)
@@ -195,11 +199,15 @@ class PartitionJudge:
         early = records.provisional(sets.made, self._now)
         if early:
             found.append(Finding("provisional", asset.key, "made before all of its data was there", early))
-        late = records.overdue(self._now)
-        if late is not None:
-            found.append(Finding("overdue", asset.key, late, sets.definition.newest(1, self._now) & sets.made))
+        found += self._overdue(asset, records, sets)
         found = [each._replace(parts=each.parts & sets.existing) for each in found]
         return [each for each in found if each.parts], news
+
+    def _overdue(self, asset: Asset, records: PartitionRecords, sets: PartitionSets) -> list[Finding]:
+        """Return that the newest partition is older than it may be."""
+        late = records.overdue(self._now)
+        newest = sets.definition.newest(1, self._now) & sets.made if late else NOTHING
+        return [Finding("overdue", asset.key, late, newest)] if late and newest else []
 
     def _pass_on(self, i: int, asset: Asset, own: Sequence[Finding], above: Reach, sets: PartitionSets) -> None:
         if not asset.executable:

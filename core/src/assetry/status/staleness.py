@@ -145,7 +145,7 @@ class _Judge:
     def _judge(self, i: int, asset: Asset) -> Status:
         records, overwritten = self._records(asset)
         last = _last(records)
-        self._comparison.add(i, asset, last)
+        self._comparison.add(i, asset, last or _last(overwritten or self._made.get(asset.key, [])))
         own, news = (
             self._own(i, asset, records, overwritten) if asset.executable else (self._overdue(asset, records), [])
         )
@@ -165,7 +165,8 @@ class _Judge:
         rows, tried = self._made.get(asset.key, []), self._tried.get(asset.key, ())
         records = RowRecords(i, asset, rows, tried, self._partitions.clocks)
         last = records.last
-        self._comparison.add(i, asset, last)
+        # Of what was made, or seen, as a whole, there is new content all the same.
+        self._comparison.add(i, asset, last or _last(rows))
         sets, reasons = self._partitions.judge(i, records)
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
@@ -177,7 +178,7 @@ class _Judge:
         elif sets.failed or not sets.made:
             word = "failed" if sets.failed else "never"
         at, run = (last.at, last.run) if last else (None, None)
-        told = note(asset, last) if asset.executable else source_note(asset, rows, tried)
+        told = note(asset, last) if asset.executable else source_note(asset, rows, tried, records.overdue(self._now))
         return Status(asset.key, word, reasons, at, run, told, sets)
 
     def _note(self, asset: Asset, records: _Records, own: Sequence[Reason]) -> str | None:
@@ -218,7 +219,7 @@ class _Judge:
         Partitions take the place of a whole where assetry keeps the value; a tool may keep both.
         """
         records = self._made.get(asset.key, [])
-        if not records or (len(records) == 1 and records[0].partition is None):
+        if not asset.executable or not records or (len(records) == 1 and records[0].partition is None):
             return records, []
         # Records from when the asset had partitions say nothing of it now.
         chosen = [each for each in records if each.partition is None]
