@@ -125,6 +125,7 @@ def test_partitions_are_asked_for(shop: Folder) -> None:
             return len(context.partition)
         """,
     )
-    assert "--partition" in shop.call("plan", code=2).stderr
+    assert "the last partition is made: sales us" in shop.call("plan").stdout
+    assert shop.json("plan", "-p", "all")["invocations"][0]["partitions"] == ["eu", "us"]
     assert "'eu'" in shop.call("plan", "--partition", "ue", code=2).stderr
     assert shop.json("plan", "--partition", "eu")["invocations"][0]["partitions"] == ["eu"]

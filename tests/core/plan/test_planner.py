@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
-from assetry.errors import CycleError, UsageError
+from assetry.errors import CycleError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.plan.collapse import Mode
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
-from assetry.run.tracker import Tracker
+from assetry.run.tracking.tracker import Tracker
 from assetry.types.assets import Asset, Check, Integration
 from assetry.types.events import Checked, Materialized
 from assetry.types.invocations import CheckRef, InvocationGroup
@@ -58,10 +58,13 @@ def groups_of(graph: AssetGraph) -> dict[AssetKey, InvocationGroup | None]:
     }
 
 
-def plan_of(*assets: Asset, select: Iterable[str] | None = None, **request: object) -> Plan:
+def plan_of(
+    *assets: Asset, select: Iterable[str] | None = None, partitions: Sequence[str] = (), **request: object
+) -> Plan:
     graph = AssetGraph.of(assets)
     keys = graph.keys if select is None else [AssetKey(key) for key in select]
-    plan = make_plan(graph, keys, groups_of(graph), PlanRequest(**request))  # type: ignore[arg-type]
+    wants = {key: parted.parts_of(partitions) if (parted := graph[key].partitions_def) else None for key in keys}
+    plan = make_plan(graph, wants, groups_of(graph), PlanRequest(**request))  # type: ignore[arg-type]
     check(plan, graph, {graph[key].key for key in keys})
     return plan
 
@@ -209,7 +212,7 @@ def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset]
 def test_no_plan_comes_to_a_standstill(project: tuple[list[Asset], list[str]], mode: Mode) -> None:
     assets, select = project
     graph = AssetGraph.of(assets)
-    plan = make_plan(graph, [AssetKey(key) for key in select], groups_of(graph), PlanRequest(mode=mode))
+    plan = make_plan(graph, dict.fromkeys(map(AssetKey, select)), groups_of(graph), PlanRequest(mode=mode))
     board = Tracker(plan, graph)
     launched = []
     while ready := [planned.id for planned in board.ready()]:
@@ -332,7 +335,7 @@ def test_a_whole_group_that_waits_for_itself_is_explained() -> None:
 
 def test_equal_group_keys_of_two_integrations_are_not_mixed() -> None:
     graph = AssetGraph.of([dbt("a"), dbt("b", tool=CRM)])
-    plan = make_plan(graph, graph.keys, dict.fromkeys(graph.keys, InvocationGroup("dbt")))
+    plan = make_plan(graph, dict.fromkeys(graph.keys), dict.fromkeys(graph.keys, InvocationGroup("dbt")))
     assert shown(plan) == ["a", "b"]
 
 
@@ -362,8 +365,10 @@ def test_partitions_go_to_the_assets_that_have_some() -> None:
     mixed = plan_of(dbt("a", partitions_def=days), dbt("b"), partitions=("mon",))
     assert [planned.invocation.partitions for planned in mixed.invocations] == [("mon",), ()]
     assert mixed.splits[0].because == "`a` is made for partitions, and `b` has none"
-    with pytest.raises(UsageError, match="one partition at a time"):
-        plan_of(dbt("a", partitions_def=days), partitions=("mon", "tue"))
+    graph = AssetGraph.of([dbt("a", partitions_def=days)])
+    single = make_plan(graph, {AssetKey("a"): days.parts_of(days.partition_keys)}, groups_of(graph))
+    assert [planned.invocation.partitions for planned in single.invocations] == [("mon",), ("tue",)]
+    assert single.splits[0].because == "`a` is made for mon, then for tue"
 
 
 # -- checks and gates ----------------------------------------------------------------------------------------------
@@ -404,10 +409,10 @@ def test_a_check_that_reads_what_was_never_made_is_not_run_and_says_so() -> None
     assets = [dbt("a", checks=[both, Check("unique_a")]), dbt("b"), source("raw")]
     never = PlanRequest(never=frozenset(map(AssetKey, "ab")))
     graph = AssetGraph.of(assets)
-    part = make_plan(graph, [AssetKey("a")], groups_of(graph), never)
+    part = make_plan(graph, {AssetKey("a"): None}, groups_of(graph), never)
     assert shown(part) == ["a | unique_a"]
     assert part.notes == ("Check relationships of `a` is not run: `b` was never made",)
-    whole = make_plan(graph, graph.keys, groups_of(graph), never)
+    whole = make_plan(graph, dict.fromkeys(graph.keys), groups_of(graph), never)
     assert shown(whole) == ["a b | unique_a relationships"]
     assert whole.notes == ()
 
@@ -517,6 +522,8 @@ def test_json_has_the_shape_of_the_contract() -> None:
                 "because": {"a": "selected"},
                 "checks": [{"key": "a", "check": "unique"}],
                 "partitions": [],
+                "window": None,
+                "own_partitions": {},
                 "full_refresh": False,
             },
             {
@@ -532,6 +539,8 @@ def test_json_has_the_shape_of_the_contract() -> None:
                 "because": {"p": "selected"},
                 "checks": [],
                 "partitions": [],
+                "window": None,
+                "own_partitions": {},
                 "full_refresh": False,
             },
         ],

@@ -15,10 +15,11 @@ import assetry
 import pytest
 from assetry import Asset, AssetKey, Check, DailyPartitionsDefinition, Integration, Project, asset
 from assetry.errors import ConflictError, JobOverError, RunError, RunFailedError, StoreError, UsageError
+from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.result import RunResult
 from assetry.run.threads import ThreadExecutor
-from assetry.run.tracker import Tracker
+from assetry.run.tracking.tracker import Tracker
 from assetry.types.events import (
     Checked,
     Event,
@@ -1249,10 +1250,20 @@ class TestPartitions:
         assert [part for key, part in again.outcomes if key == "daily"] == ["2026-01-02"], "only what is left"
         assert found.undone(result.run) == ()
 
-    def test_a_partition_must_be_named_and_must_exist(self, project: Any) -> None:
+    def test_the_last_is_made_where_none_is_named(self, project: Any) -> None:
+        letters = StaticPartitionsDefinition(["a", "b"])
+
+        @asset(partitions_def=letters)
+        def parts(context) -> str:  # type: ignore[no-untyped-def]
+            return str(context.partition)
+
+        found = project(parts, function("p"))
+        result = found.materialize()
+        assert list(result.outcomes) in ([("parts", "b"), ("p", None)], [("p", None), ("parts", "b")])
+        assert "the last partition is made: parts b" in found.plan().notes[0]
+
+    def test_a_partition_must_exist(self, project: Any) -> None:
         found = project(self.daily(), function("p"))
-        with pytest.raises(UsageError, match="daily has partitions; say which"):
-            found.materialize()
         with pytest.raises(UsageError, match="2025-12-31"):
             found.materialize("daily", partition="2025-12-31")
         with pytest.raises(UsageError, match="nothing that is selected has partitions"):

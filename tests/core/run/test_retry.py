@@ -34,7 +34,8 @@ def tried(key: str, outcome: Outcome, partition: str | None = None, run: str = "
 
 
 def left(info: RunInfo, *attempts: Attempt) -> dict[AssetKey, tuple[str, ...]]:
-    return undone(info, GRAPH, {(each.key, each.partition): each for each in attempts})
+    found = undone(info, GRAPH, {(each.key, each.partition): each for each in attempts})
+    return {key: () if parts is None else found.definitions[key].keys_of(parts) for key, parts in found.wants.items()}
 
 
 @pytest.mark.parametrize("outcome", ["failed", "check_failed", "skipped", "running"])
@@ -56,6 +57,21 @@ def test_of_partitions_those_that_were_not_made() -> None:
     info = run("daily", "a", partition=list(DAYS))
     assert left(info, tried("daily", "materialized", DAYS[0]), tried("a", "materialized")) == {"daily": (DAYS[1],)}
     assert left(info, *(tried("daily", "materialized", day) for day in DAYS), tried("a", "materialized")) == {}
+
+
+def test_of_each_asset_those_that_the_run_wanted_of_it() -> None:
+    info = run("daily", "a", wants={"daily": [["2026-01-02", "2026-01-04"]]})
+    made = tried("daily", "materialized", "2026-01-03")
+    assert left(info, made, tried("daily", "materialized", "2026-01-09"), tried("a", "materialized")) == {
+        "daily": ("2026-01-02", "2026-01-04")
+    }
+
+
+def test_what_is_no_partition_any_more_is_told() -> None:
+    info = run("daily", wants={"daily": [["2025-12-30", "2025-12-31"], ["2026-01-01", "2026-01-01"]]})
+    found = undone(info, GRAPH, {})
+    assert found.gone == {"daily": ["2025-12-30..2025-12-31"]}
+    assert left(info) == {"daily": ("2026-01-01",)}
 
 
 def test_a_failed_check_leaves_what_was_made_before_it() -> None:

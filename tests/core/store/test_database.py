@@ -22,7 +22,7 @@ def database(tmp_path):
 
 def add(database, key):
     with database.write() as db:
-        db.execute("INSERT INTO claims VALUES (?, 'r1')", (key,))
+        db.execute("INSERT INTO claims (key, run) VALUES (?, 'r1')", (key,))
 
 
 def keys(database):
@@ -38,7 +38,7 @@ def test_what_is_written_is_on_disk_before_it_is_reported(database):
 def test_a_transaction_that_breaks_leaves_no_trace(database):
     def broken():
         with database.write() as db:
-            db.execute("INSERT INTO claims VALUES ('a', 'r1')")
+            db.execute("INSERT INTO claims (key, run) VALUES ('a', 'r1')")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

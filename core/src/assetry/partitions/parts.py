@@ -74,6 +74,18 @@ class Parts:
         return cls({strand: ((number, number + 1) for number in numbers)})
 
     @classmethod
+    def at(cls, places: Iterable[tuple[str, int]]) -> Self:
+        """Return the set of single partitions, each given as strand and number.
+
+        >>> Parts.at([("eu", 1), ("us", 2), ("eu", 2)])
+        Parts({'eu': [(1, 3)], 'us': [(2, 3)]})
+        """
+        ranges: dict[str, list[tuple[int, int]]] = {}
+        for strand, number in places:
+            ranges.setdefault(strand, []).append((number, number + 1))
+        return cls(ranges)
+
+    @classmethod
     def _made(cls, strands: dict[str, Bounds]) -> Self:
         parts = object.__new__(cls)
         parts._strands = strands

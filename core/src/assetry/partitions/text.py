@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.recorded import has_dynamic, numbered
 
 #: What is missing, stale or failed, by these words.
 Sets = Mapping[str, Parts]
@@ -55,12 +56,14 @@ def read_parts(text: str, definition: PartitionsDefinition, now: datetime, sets:
 
 
 def read_partitions(
-    text: str,
+    text: str | Sequence[str],
     definitions: Mapping[str, PartitionsDefinition],
     now: datetime,
     sets: Mapping[str, Sets] | None = None,
 ) -> dict[str, Parts]:
     """Return the partitions that `text` names of each of several assets; `definitions` and `sets` are by asset.
+
+    Of several texts it is what any of them names.
 
     A range of time means the windows of every asset that overlap it, a key those that have it. Raises `UsageError` when
     nothing has what a term names, and for an asset that gets no partition at all, which it names.
@@ -75,7 +78,7 @@ def read_partitions(
     readers = {asset: _Reader(each, now, (sets or {}).get(asset)) for asset, each in definitions.items()}
     found: dict[str, Parts] = {}
     missed: dict[str, list[UsageError]] = {asset: [] for asset in definitions}
-    for term in _terms(text, *definitions.values()):
+    for term in _terms_of(text, definitions):
         errors = {}
         for asset, reader in readers.items():
             try:
@@ -88,8 +91,58 @@ def read_partitions(
     for asset, each in missed.items():
         if asset not in found:
             why = _nearest(each)
-            raise UsageError(f"{text!r} names no partition of `{asset}`: {why.message}", near=why.near, hint=why.hint)
+            said = f"{', '.join([text] if isinstance(text, str) else text)!r} names no partition of `{asset}`"
+            raise UsageError(f"{said}: {why.message}", near=why.near, hint=why.hint)
     return found
+
+
+def with_new_keys(
+    text: str | Sequence[str], definitions: Mapping[str, PartitionsDefinition]
+) -> dict[str, PartitionsDefinition]:
+    """Return definitions, by asset, with the keys that a text names and that come into being by being made.
+
+    A key that another one of the assets has is not taken for a new one.
+
+    >>> found = with_new_keys("a.csv, last", {"files": DynamicPartitionsDefinition("file")})["files"]
+    >>> found.keys(datetime(2026, 1, 1))
+    ('a.csv',)
+    """
+    found = dict(definitions)
+    coming = [asset for asset, each in definitions.items() if has_dynamic(each)]
+    for term in _terms_of(text, definitions) if coming else ():
+        item = term.item
+        if item is None or item.ends is not None or (not item.is_key and _is_word(item.text)):
+            continue
+        known = any(_is_number(each, item.text) for each in found.values())
+        for asset in coming:
+            if _is_number(found[asset], item.text) or (not known and _may_be(found[asset], item.text)):
+                found[asset] = numbered(found[asset], [item.text]).definition
+    return found
+
+
+def _terms_of(text: str | Sequence[str], definitions: Mapping[str, PartitionsDefinition]) -> list[_Term]:
+    texts = [text] if isinstance(text, str) else text
+    return [term for each in texts for term in _terms(each, *definitions.values())]
+
+
+def _is_word(text: str) -> bool:
+    return text in PARTITION_WORDS or _LAST.fullmatch(text) is not None
+
+
+def _is_number(definition: PartitionsDefinition, key: str) -> bool:
+    try:
+        definition.number(key)
+    except UsageError:
+        return False
+    return True
+
+
+def _may_be(definition: PartitionsDefinition, key: str) -> bool:
+    try:
+        definition.validate(key)
+    except UsageError:
+        return False
+    return True
 
 
 def _nearest(errors: list[UsageError]) -> UsageError:
@@ -145,11 +198,7 @@ def _has(definition: PartitionsDefinition, text: str) -> bool:
     """Tell whether a text with signs in it is a key as it stands."""
     if not any(sign in text for sign in (",", ";", "=", "..")):
         return False
-    try:
-        definition.number(text)
-    except UsageError:
-        return False
-    return True
+    return _is_number(definition, text)
 
 
 def _split(text: str, sign: str) -> Iterator[str]:

@@ -28,19 +28,24 @@ from assetry.types.keys import AssetKey
 class Layout:
     """What the collapse decided, in the graph's own numbers.
 
-    `home` maps what is made to the position of its invocation, `selected` is what was asked for, made or not; `never`
-    is what was never made, and is not made in this plan.
+    `places` maps what is made to the positions of its invocations, in order: several where they make partitions of it.
+    `selected` is what was asked for, made or not; `never` is what was never made, and is not made in this plan.
     `integrations` are those of the invocations. `consumers` maps an asset to what is made from it in this plan.
     `edges` are the pairs of positions of which the second waits for the first.
     """
 
     graph: AssetGraph
-    home: Mapping[int, int]
+    places: Mapping[int, Sequence[int]]
     selected: frozenset[int]
     integrations: Sequence[Integration]
     consumers: Mapping[int, Sequence[int]]
     edges: frozenset[tuple[int, int]]
     never: frozenset[int] = frozenset()
+
+    def last(self, i: int) -> int:
+        """Return the position by which all of an asset is made; -1 when it is not made."""
+        places = self.places.get(i)
+        return places[-1] if places else -1
 
 
 class Ungated(NamedTuple):
@@ -111,7 +116,7 @@ def place_checks(layout: Layout) -> Checking:
 
     >>> tool = Integration("shop", "dbt")
     >>> graph = AssetGraph.of([Asset(key="a", kind="dbt", integration=tool, checks=[Check("unique_a")])])
-    >>> found = place_checks(Layout(graph, {0: 0}, frozenset([0]), [tool], {}, frozenset()))
+    >>> found = place_checks(Layout(graph, {0: (0,)}, frozenset([0]), [tool], {}, frozenset()))
     >>> [each.check for each in found.checks[0]], found.order
     (['unique_a'], [0])
     """
@@ -123,7 +128,7 @@ def place_checks(layout: Layout) -> Checking:
     for each in placed:
         checking.checks[each.position].append(each.ref)
         checking.reads[each.position].update(each.reads)
-        homes = {layout.home[i] for i in each.reads if i in layout.home}
+        homes = {home for i in each.reads for home in layout.places.get(i, ())}
         edges.update((home, each.position) for home in homes if home != each.position)
     _gate(layout, checking, placed, edges)
     checking.order, checking.before = _order(edges, after)
@@ -136,13 +141,14 @@ def _place_own(layout: Layout, checking: Checking) -> list[tuple[int, Check]]:
     for i, asset in enumerate(layout.graph.assets):
         if not asset.checks:
             continue
-        home = layout.home.get(i) if i in layout.selected else None
+        homes = layout.places.get(i, ()) if i in layout.selected else ()
         for check in asset.checks:
-            if home is None or check.also or check.integration is not None or check.apart:
+            if not homes or check.also or check.integration is not None or check.apart:
                 others.append((i, check))
                 continue
             ref = CheckRef(asset.key, check.name)
-            checking.checks[home].append(ref)
+            for home in homes:
+                checking.checks[home].append(ref)
             if check.severity == "error":
                 checking.gates.setdefault(i, []).append(ref)
     return others
@@ -158,22 +164,22 @@ def _placed(
     for i, check in checks:
         asset = layout.graph.assets[i]
         reads = (i, *(layout.graph.index(key) for key in check.also)) if check.also else (i,)
-        if i not in layout.selected and not any(j in layout.home and j in layout.selected for j in reads):
+        if i not in layout.selected and not any(j in layout.places and j in layout.selected for j in reads):
             continue
         ref = CheckRef(asset.key, check.name)
         missing = tuple(j for j in reads if j in layout.never)
         if missing:
             checking.premature.append(Premature(ref, missing))
             continue
-        last = max((layout.home[j] for j in reads if j in layout.home), default=0)
+        last = max(0, *map(layout.last, reads))
         tool = _tool(asset, check, layout.graph.integrations)
         if not check.counted:
-            position = layout.home.get(i, -1)
+            position = layout.last(i)
             if position < last or layout.integrations[position].name != tool.name:
                 position = _own_step(checking, after, last, tool)
         else:
             later = by_name.get(tool.name, [])
-            apart = max((layout.home.get(layout.graph.index(key), -1) + 1 for key in check.apart), default=0)
+            apart = max((layout.last(layout.graph.index(key)) + 1 for key in check.apart), default=0)
             place = bisect_left(later, max(last, apart))
             if place == len(later):
                 checking.left_out.append(ref)
@@ -205,21 +211,21 @@ def _gate(layout: Layout, checking: Checking, placed: Iterable[_Placed], edges: 
         if not each.error:
             continue
         for i in dict.fromkeys(each.reads):
-            if layout.home.get(i) == each.position:
+            if each.position in layout.places.get(i, ()):
                 checking.gates.setdefault(i, []).append(each.ref)
                 continue
-            if i not in layout.home and i not in layout.selected:
+            if i not in layout.places and i not in layout.selected:
                 continue
-            home, consumers = layout.home.get(i, -1), layout.consumers.get(i, ())
-            waiting = {layout.home[j] for j in consumers} - {each.position, home}
+            homes, consumers = set(layout.places.get(i, ())), layout.consumers.get(i, ())
+            waiting = {home for j in consumers for home in layout.places[j]} - {each.position} - homes
             circular = waiting & above.of(each.position)
             if waiting and not circular:
                 checking.gates.setdefault(i, []).append(each.ref)
                 for position in waiting:
                     above.add(each.position, position)
             # A tool that makes an asset and goes on at once cannot wait for what only another one lets run.
-            early = (waiting if circular else set()) | ({home} if len(each.reads) > 1 else set())
-            lost = tuple(j for j in consumers if layout.home[j] in early)
+            early = (waiting if circular else set()) | (homes if len(each.reads) > 1 else set())
+            lost = tuple(j for j in consumers if not early.isdisjoint(layout.places[j]))
             if lost:
                 checking.ungated.append(Ungated(each.ref, i, lost))
 

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from assetry.plan.collapse import BUDGET, Mode
+from assetry.plan.numbering import LATE
 from assetry.types.invocations import CheckRef, Invocation
 from assetry.types.keys import AssetKey
+
+if TYPE_CHECKING:
+    from assetry.partitions.definitions import PartitionsDefinition
+    from assetry.partitions.parts import Parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +25,11 @@ class PlanRequest:
     """How a plan is to be made.
 
     `because` has the reason of each asset, `default` that of the others. `mode` is ``fewest`` (the least number of
-    counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `partitions` are the partitions of those
-    assets that have some. `never` are the assets that were never made: what reads them besides what this plan makes
-    cannot be checked yet. `notes` are sentences that the plan is to have. `budget` is how many states a search may
-    open; few graphs need any.
+    counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `definitions` are those of assets
+    with partitions where they have the numbers of more keys than the graph's own; `now` is the moment at which
+    partitions exist. `never` are the assets that were never made: what reads them besides what this plan makes cannot
+    be checked yet. `notes` are sentences that the plan is to have. `budget` is how many states a search may open; few
+    graphs need any.
 
     >>> PlanRequest(mode="earliest").default
     'selected'
@@ -31,7 +39,8 @@ class PlanRequest:
     default: str = "selected"
     mode: Mode = "fewest"
     full_refresh: bool = False
-    partitions: tuple[str, ...] = ()
+    definitions: Mapping[AssetKey, PartitionsDefinition] = field(default_factory=dict)
+    now: datetime = LATE
     never: frozenset[AssetKey] = frozenset()
     notes: tuple[str, ...] = ()
     budget: int = BUDGET
@@ -71,7 +80,8 @@ class PlannedInvocation:
     """One invocation of a plan.
 
     `after` are the ids of the invocations that it waits for directly: they make what it reads, or run the checks
-    that gate that. `because` says of each of its assets why it is made. `command` is for people to read.
+    that gate that. `because` says of each of its assets why it is made. `parts` are the partitions that it makes of
+    each asset that has some. `command` is for people to read.
 
     >>> from assetry.types.assets import Integration
     >>> python = Integration("python", "python")
@@ -82,6 +92,7 @@ class PlannedInvocation:
     invocation: Invocation
     after: tuple[str, ...] = ()
     because: Mapping[AssetKey, str] = field(default_factory=dict)
+    parts: Mapping[AssetKey, Parts] = field(default_factory=dict)
     command: str | None = None
 
     @property
@@ -102,7 +113,8 @@ class Plan:
     is made from it by another invocation waits for them, unless that invocation runs them itself. Checks do not wait
     for each other. `through` maps an asset to the planned assets that it reads through views which are not part of the
     plan: it waits for them as for its own inputs. `unchecked` are checks that would need an invocation of their own,
-    and are not run. `notes` are sentences about what else the plan does not do, and why.
+    and are not run. `notes` are sentences about what else the plan does not do, and why. `definitions` and `now` are
+    those of the request, as far as partitions are made.
 
     >>> Plan().count
     0
@@ -118,8 +130,10 @@ class Plan:
     through: Mapping[AssetKey, tuple[AssetKey, ...]] = field(default_factory=dict)
     unchecked: tuple[CheckRef, ...] = ()
     notes: tuple[str, ...] = ()
+    definitions: Mapping[AssetKey, PartitionsDefinition] = field(default_factory=dict)
+    now: datetime = LATE
 
     def __repr__(self) -> str:
-        assets = sum(len(each.invocation.assets) for each in self.invocations)
+        assets = len({asset.key for each in self.invocations for asset in each.invocation.assets})
         bound = "minimal" if self.minimal else f"at least {self.lower_bound}"
         return f"<Plan: {assets} assets, {len(self.invocations)} invocations, {self.count} of tools ({bound})>"

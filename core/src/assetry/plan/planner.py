@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
 from assetry.plan.checks import Checking, place_checks
-from assetry.plan.collapse import Collapse, Deadlock, collapse
+from assetry.plan.collapse import Collapse, Deadlock, Slot, collapse
+from assetry.plan.numbering import with_partitions
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset
 from assetry.plan.reasons import check_notes, cycle_error, partition_splits, split_of
-from assetry.plan.scope import Scope
-from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.plan.scope import Groups, Scope, Wants
+from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
+
+if TYPE_CHECKING:
+    from assetry.partitions.parts import Parts
 
 
 def make_plan(
     graph: AssetGraph,
-    selected: Iterable[AssetKey],
-    groups: Mapping[AssetKey, InvocationGroup | None],
+    wants: Wants,
+    groups: Groups,
     request: PlanRequest | None = None,
 ) -> Plan:
-    """Return the plan that makes the selected assets.
+    """Return the plan that makes what is wanted: assets, each with its partitions, or None where it has none.
 
-    `groups` has the invocation group of every selected asset, and of every other asset that is in a `whole` group of
+    `groups` has the invocation group of every wanted asset, and of every other asset that is in a `whole` group of
     one of them: those come along, as `Invocation.also`. An asset without a group runs alone and is not counted.
-    Selected assets that nothing makes are left out. What is not selected does not make others wait: its stored value
-    is used; only a view (`computed_on_read`) hands on what it reads.
+    Wanted assets that nothing makes are left out. What is not wanted does not make others wait: its stored value
+    is used; only a view (`computed_on_read`) hands on what it reads. Every wanted partition is made by just one
+    invocation, and no other is; see `assetry.plan.pieces` for how they are shared out. `Plan.lower_bound` holds for the
+    pieces as they are cut.
 
-    Raises `CycleError` when tables that one tool can only make together wait for each other, and `UsageError` for
-    several partitions of a group that takes one at a time.
+    Raises `CycleError` when tables that one tool can only make together wait for each other.
 
     >>> from assetry.types.assets import Asset
+    >>> from assetry.types.invocations import InvocationGroup
     >>> made = [("a", "dbt", []), ("p", "python", ["a"]), ("b", "dbt", ["p"])]
     >>> graph = AssetGraph.of([Asset(key=key, kind=kind, deps=deps) for key, kind, deps in made])
     >>> dbt = InvocationGroup("dbt:shop")
-    >>> plan = make_plan(graph, graph.keys, {AssetKey("a"): dbt, AssetKey("b"): dbt})
+    >>> plan = make_plan(graph, dict.fromkeys(graph.keys), {AssetKey("a"): dbt, AssetKey("b"): dbt})
     >>> plan.count, plan.minimal, plan.splits[0].because
     (2, True, '`p` (python) stands between `a` and `b`')
     """
     request = request or PlanRequest()
-    scope = Scope(graph, selected, groups, request)
+    scope = Scope(graph, wants, groups, request)
     if not scope.made:
         return Plan(skipped=tuple(_skipped(graph, scope.selected)))
     try:
@@ -58,6 +65,8 @@ def make_plan(
         through=scope.through,
         unchecked=tuple(checking.left_out),
         notes=(*request.notes, *check_notes(graph, checking)),
+        definitions=scope.numbering.definitions_of(wants),
+        now=request.now,
     )
 
 
@@ -75,8 +84,10 @@ def _planned(
 ) -> Iterator[PlannedInvocation]:
     for position in checking.order:
         after = tuple(ids[each] for each in checking.before[position])
+        parts: dict[AssetKey, Parts] = {}
         if position < len(found.slots):
-            invocation = _invocation(scope, found, checking, position, ids[position], request)
+            parts = _parts(scope, found.slots[position])
+            invocation = _invocation(scope, found, checking, position, ids[position], request, parts)
         else:
             invocation = Invocation(
                 id=ids[position],
@@ -87,25 +98,40 @@ def _planned(
                 inputs=tuple(scope.graph.assets[i] for i in sorted(checking.reads[position])),
             )
         because = {asset.key: request.because.get(asset.key, request.default) for asset in invocation.assets}
-        yield PlannedInvocation(invocation=invocation, after=after, because=because)
+        yield PlannedInvocation(invocation=invocation, after=after, because=because, parts=parts)
+
+
+def _parts(scope: Scope, slot: Slot) -> dict[AssetKey, Parts]:
+    """Return the partitions that an invocation makes of each asset; an asset may stand in it with several pieces."""
+    found: dict[AssetKey, Parts] = {}
+    for node in slot.members:
+        parts = scope.parts[node]
+        if parts is not None:
+            key = scope.graph.keys[scope.made[node]]
+            found[key] = found[key] | parts if key in found else parts
+    return found
 
 
 def _invocation(
-    scope: Scope, found: Collapse, checking: Checking, position: int, name: str, request: PlanRequest
+    scope: Scope,
+    found: Collapse,
+    checking: Checking,
+    position: int,
+    name: str,
+    request: PlanRequest,
+    parts: Mapping[AssetKey, Parts],
 ) -> Invocation:
     graph, slot = scope.graph, found.slots[position]
-    members = [scope.made[node] for node in slot.members]
+    members = list(dict.fromkeys(scope.made[node] for node in slot.members))
     inputs = {j for i in members for j in graph.upstream[i]}.union(checking.reads[position]).difference(members)
-    assets = tuple(graph.assets[i] for i in members if i in scope.selected)
-    parted = any(asset.partitions_def is not None for asset in assets)
-    return Invocation(
+    invocation = Invocation(
         id=name,
         group=None if slot.group is None else scope.tools[slot.group],
         integration=scope.integration(slot.members[0]),
-        assets=assets,
+        assets=tuple(graph.assets[i] for i in members if i in scope.selected),
         checks=tuple(checking.checks[position]),
         also=tuple(graph.assets[i] for i in members if i not in scope.selected),
         inputs=tuple(graph.assets[i] for i in sorted(inputs)),
-        partitions=request.partitions if parted else (),
         full_refresh=request.full_refresh,
     )
+    return with_partitions(invocation, parts, scope.numbering) if parts else invocation

@@ -25,18 +25,38 @@ def split_of(scope: Scope, found: Collapse, proof: Proof, ids: Mapping[int, str]
 
 
 def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
-    """Yield the reason where one group makes assets with partitions and assets without any."""
+    """Yield the reason where one group makes other partitions of one asset than of another, or has assets without."""
     first: dict[int, int] = {}
     for position, slot in enumerate(found.slots):
         if slot.group is not None:
             first.setdefault(slot.group, position)
-    for (name, key, parted), family in scope.known.items():
-        other = scope.known.get((name, key, not parted))
-        if parted and other is not None and scope.tools[family].counted:
-            nodes = [found.slots[first[each]].members[0] for each in (family, other)]
-            because = f"{_name(scope, nodes[0])} is made for partitions, and {_name(scope, nodes[1])} has none"
-            one, two = sorted((first[family], first[other]))
-            yield Split(key, because, ids[one], ids[two])
+    alike: dict[tuple[str, str], list[int]] = {}
+    for (name, key, _), family in scope.known.items():
+        if scope.tools[family].counted and family in first:
+            alike.setdefault((name, key), []).append(family)
+    for (_, key), families in alike.items():
+        steps = list(pairwise(sorted(first[each] for each in families)))
+        for number, (one, two) in enumerate(steps[:_NAMED], start=1):
+            because = _differ(scope, found.slots[one].members[0], found.slots[two].members[0])
+            more = f"; and {len(steps) - _NAMED} more like this" if number == _NAMED < len(steps) else ""
+            yield Split(key, because + more, ids[one], ids[two])
+
+
+def _differ(scope: Scope, one: int, two: int) -> str:
+    """Say how the partitions of two nodes differ."""
+    with_parts, without = sorted((one, two), key=lambda node: scope.parts[node] is None)
+    if scope.parts[without] is None:
+        return f"{_name(scope, with_parts)} is made for partitions, and {_name(scope, without)} has none"
+    if scope.made[one] == scope.made[two]:
+        return f"{_name(scope, one)} is made for {_parts(scope, one)}, then for {_parts(scope, two)}"
+    return f"{_name(scope, one)} is made for {_parts(scope, one)}, and {_name(scope, two)} for {_parts(scope, two)}"
+
+
+def _parts(scope: Scope, node: int) -> str:
+    definition, parts = scope.numbering.definition(scope.graph.keys[scope.made[node]]), scope.parts[node]
+    assert definition is not None, "partitions without a definition"
+    assert parts is not None, "partitions of a node without any"
+    return definition.text_of(parts)
 
 
 def near_notes(graph: AssetGraph, keys: Collection[AssetKey]) -> Iterator[str]:

@@ -1,71 +1,142 @@
-"""What takes part in a plan: selected assets, and what their tools cannot leave out."""
+"""What takes part in a plan: wanted assets, by the pieces of their partitions, and what tools cannot leave out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.plan.checks import Layout
 from assetry.plan.collapse import Collapse, Family
+from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlanRequest
 from assetry.types.assets import Integration
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 
+if TYPE_CHECKING:
+    from assetry.partitions.parts import Parts
+    from assetry.plan.pieces import Piece, Want
+
+Wants = Mapping[AssetKey, "Parts | None"]
+Groups = Mapping[AssetKey, InvocationGroup | None]
+#: What invocations are told apart by: the integration, the key of the group, and what partitions span.
+Known = tuple[str, str, Hashable]
+
 
 class Scope:
-    """What takes part in a plan, numbered: selected assets, and what their tools cannot leave out.
+    """What takes part in a plan, as numbered nodes: wanted assets, and what their tools cannot leave out.
 
-    `made` are the graph's numbers of the nodes, in order; `known` are the groups by integration, key and whether
-    partitions are made. The rest is by node, as `collapse` wants it.
+    An asset is one node; one with partitions is a node for each piece of them that an invocation makes. By node, in
+    order: `made` is the graph's number of the asset, `parts` are its partitions (None without any). `known` are the
+    families of nodes that may share an invocation. The rest is by node, as `collapse` wants it.
     """
 
-    def __init__(
-        self,
-        graph: AssetGraph,
-        selected: Iterable[AssetKey],
-        groups: Mapping[AssetKey, InvocationGroup | None],
-        request: PlanRequest,
-    ) -> None:
+    def __init__(self, graph: AssetGraph, wants: Wants, groups: Groups, request: PlanRequest) -> None:
         self.graph = graph
-        self.selected = frozenset(graph.index(key) for key in selected)
-        self._partitions = request.partitions
+        self.numbering = Numbering(graph, request.definitions, request.now)
+        self.wants = {graph.index(key): parts for key, parts in wants.items()}
+        self.selected = frozenset(self.wants)
         self._never = request.never
-        self.known: dict[tuple[str, str, bool], int] = {}
+        self.known: dict[Known, int] = {}
         self.tools: list[InvocationGroup] = []
-        family = {i: self._family(i, groups) for i in self.selected if graph.assets[i].executable}
-        family.update(self._dragged(groups))
-        self.made = sorted(family)
-        self.node = {i: node for node, i in enumerate(self.made)}
-        self.groups = [family[i] for i in self.made]
+        pieces = self._pieces(groups)
+        self.made: list[int] = []
+        self.parts: list[Parts | None] = []
+        self.groups: list[int | None] = []
+        self.node: dict[int, tuple[int, ...]] = {}
+        for i in sorted(pieces):
+            first = len(self.made)
+            for parts, family in pieces[i]:
+                self.made.append(i)
+                self.parts.append(parts)
+                self.groups.append(family)
+            self.node[i] = tuple(range(first, len(self.made)))
         self.families = [Family(each.ordered, each.whole, each.counted) for each in self.tools]
         self.through: dict[AssetKey, tuple[AssetKey, ...]] = {}
         self.apart: set[tuple[int, int]] = set()
+        self._index: dict[int, _Index] = {}
         self.upstream = self._upstream()
         self._drop_known()
 
-    def _family(self, i: int, groups: Mapping[AssetKey, InvocationGroup | None]) -> int | None:
-        """Return the number of an asset's group."""
-        asset = self.graph.assets[i]
-        group = groups.get(asset.key)
+    # -- nodes -----------------------------------------------------------------------------------------------------
+
+    def _pieces(self, groups: Groups) -> dict[int, list[tuple[Parts | None, int | None]]]:
+        """Return for each asset that is made its partitions in pieces, each with its family."""
+        cut: dict[int, Sequence[tuple[Parts | None, Hashable]]] = {}
+        parted: dict[tuple[str, str], list[int]] = {}
+        for i in self.selected:
+            asset = self.graph.assets[i]
+            if not asset.executable:
+                continue
+            group, parts = groups.get(asset.key), self.wants[i]
+            if parts is None or group is None or group.whole:
+                cut[i] = [(parts, None)]
+            else:
+                parted.setdefault((self._maker(i), group.key), []).append(i)
+        for members in parted.values():
+            cut.update(zip(sorted(members), self._cut(sorted(members), groups), strict=True))
+        found: dict[int, list[tuple[Parts | None, int | None]]] = {}
+        for i in sorted(cut):
+            group = groups.get(self.graph.keys[i])
+            found[i] = [(parts, self._family(i, group, span)) for parts, span in cut[i]]
+        for i, family in self._dragged(groups).items():
+            found.setdefault(i, [(None, family)])
+        self._even_out(found)
+        return found
+
+    def _cut(self, members: Sequence[int], groups: Groups) -> Sequence[list[Piece]]:
+        """Return the wanted partitions of the assets of one group in pieces."""
+        from assetry.plan import pieces  # most projects have no partitions
+
+        wants = [self._want(i) for i in members]
+        group = groups[self.graph.keys[members[0]]]
+        assert group is not None, "assets without a group are not cut"
+        if not group.counted:
+            return pieces.together(wants)
+        return pieces.each(wants) if group.partitions == "one" else pieces.ranges(wants)
+
+    def _want(self, i: int) -> Want:
+        from assetry.plan.pieces import Want
+
+        definition, parts = self.numbering.definition(self.graph.keys[i]), self.wants[i]
+        assert definition is not None, "only what has partitions is cut"
+        assert parts is not None, "only what has partitions is cut"
+        return Want(definition, parts)
+
+    def _even_out(self, found: dict[int, list[tuple[Parts | None, int | None]]]) -> None:
+        """Let a tool that can leave nothing out make the same partitions of all its assets."""
+        whole: dict[int, list[int]] = {}
+        for i, pieces in found.items():
+            family = pieces[0][1] if len(pieces) == 1 else None
+            if family is not None and self.tools[family].whole:
+                whole.setdefault(family, []).append(i)
+        for family, members in whole.items():
+            for i in members:
+                definition = self.numbering.definition(self.graph.keys[i])
+                if definition is None:
+                    continue
+                alike = [j for j in members if self.numbering.definition(self.graph.keys[j]) == definition]
+                wanted = [parts for j in alike if (parts := self.wants.get(j)) is not None]
+                if wanted:
+                    found[i] = [(_united(wanted), family)]
+
+    def _maker(self, i: int) -> str:
+        integration = self.graph.assets[i].integration
+        return integration.name if integration else ""
+
+    def _family(self, i: int, group: InvocationGroup | None, span: Hashable = None) -> int | None:
+        """Return the number of an asset's family: one invocation is for given partitions or for none."""
         if group is None:
             return None
-        # One invocation is for given partitions or for none.
-        parted = bool(self._partitions) and asset.partitions_def is not None and not group.whole
-        if group.counted and group.partitions == "one" and parted and len(self._partitions) > 1:
-            raise UsageError(
-                f"{group.key} makes one partition at a time, and {len(self._partitions)} of {asset.key} are asked for.",
-                hint="Ask for one partition.",
-            )
-        name = asset.integration.name if asset.integration else ""
-        found = self.known.setdefault((name, group.key, parted), len(self.tools))
+        found = self.known.setdefault((self._maker(i), group.key, span), len(self.tools))
         if found == len(self.tools):
             self.tools.append(group)
         return found
 
-    def _dragged(self, groups: Mapping[AssetKey, InvocationGroup | None]) -> dict[int, int | None]:
-        """Return what the tools of the selected assets cannot leave out, selected or not, with its group."""
+    def _dragged(self, groups: Groups) -> dict[int, int | None]:
+        """Return what the tools of the selected assets cannot leave out, selected or not, with its family."""
         whole = {group.key for group in self.tools if group.whole}
         if not whole:
             return {}
@@ -75,9 +146,11 @@ class Scope:
             group = groups.get(asset.key)
             if group is None or group.key not in whole or not asset.executable:
                 continue
-            if (asset.integration.name if asset.integration else "", group.key, False) in known:
-                dragged[i] = self._family(i, groups)
+            if (self._maker(i), group.key, None) in known:
+                dragged[i] = self._family(i, group)
         return dragged
+
+    # -- what they wait for ----------------------------------------------------------------------------------------
 
     def _upstream(self) -> list[tuple[int, ...]]:
         """Return the nodes that each node waits for; note those it reads through views, and those set apart from it."""
@@ -89,23 +162,53 @@ class Scope:
             mine = i in node
             if not mine and not graph.assets[i].computed_on_read:
                 continue
-            direct = [node[j] for j in parents if j in node]
+            direct = [each for j in parents if j in node for each in node[j]]
             views = [passed[j] for j in parents if j in passed]
             behind = views[0].union(*views[1:]).difference(direct) if views else frozenset()
-            if graph.apart and (direct or behind):
-                apart = self._apart(i, passed, unknown)
-                if not mine:
-                    unknown[i] = apart
-                self.apart.update((each, node[i]) for each in apart if mine)
+            apart = self._apart(i, passed, unknown) if graph.apart and (direct or behind) else frozenset[int]()
             if not mine:
+                unknown[i] = apart
                 if direct or behind:
                     passed[i] = behind.union(direct) if direct else behind
                 continue
             if behind:
-                self.through[graph.keys[i]] = tuple(graph.keys[self.made[each]] for each in sorted(behind))
-                direct += sorted(behind)
-            upstream.append(tuple(direct))
+                read = dict.fromkeys(graph.keys[self.made[each]] for each in sorted(behind))
+                self.through[graph.keys[i]] = tuple(read)
+            if self.parts[node[i][0]] is None and all(self.parts[each] is None for each in direct):
+                rows = [(*direct, *sorted(behind)) if behind else tuple(direct)]
+            else:
+                rows = [self._above(each, parents, behind) for each in node[i]]
+            upstream += rows
+            for each, row in zip(node[i], rows, strict=True) if apart else ():
+                self.apart.update((above, each) for above in apart.intersection(row))
         return upstream
+
+    def _above(self, lower: int, parents: Sequence[int], behind: frozenset[int]) -> tuple[int, ...]:
+        """Return the nodes that one with partitions is made from, or one that is made from partitions."""
+        i, own = self.made[lower], self.parts[lower]
+        found = dict[int, None]()
+        # An asset that reads earlier partitions of itself is above itself.
+        for j in (*parents, i) if own is not None else parents:
+            nodes = self.node.get(j, ())
+            if j == i or (len(nodes) > 1 or (nodes and self.parts[nodes[0]] is not None)):
+                nodes = tuple(self._read(lower, j))
+            found.update(dict.fromkeys(nodes))
+        found.update(dict.fromkeys(sorted(behind)))
+        return tuple(found)
+
+    def _read(self, lower: int, j: int) -> Iterator[int]:
+        """Yield the nodes of asset `j` that have partitions which a node is made from."""
+        from assetry.partitions.parts import WHOLE
+
+        i, own = self.made[lower], self.parts[lower]
+        if own is None and self.graph.assets[i].partitions_def is not None:
+            yield from self.node[j]  # it is made as a whole
+            return
+        read = self.numbering.up(self.graph.keys[i], self.graph.keys[j], WHOLE if own is None else own)
+        if j not in self._index:
+            self._index[j] = _Index((node, parts) for node in self.node[j] if (parts := self.parts[node]) is not None)
+        found = self._index[j].having(read)
+        yield from (each for each in found if each < lower) if i == j else found
 
     def _apart(
         self, i: int, passed: Mapping[int, frozenset[int]], unknown: Mapping[int, frozenset[int]]
@@ -114,7 +217,7 @@ class Scope:
         node, graph = self.node, self.graph
         known, others = set[int](), set[int]()
         for j in graph.upstream[i]:
-            everything = passed.get(j, frozenset()) | ({node[j]} if j in node else set())
+            everything = passed.get(j, frozenset()).union(node.get(j, ()))
             hidden = everything if (j, i) in graph.apart else unknown.get(j, frozenset())
             others |= hidden
             known |= everything - hidden
@@ -144,21 +247,55 @@ class Scope:
         for position, slot in enumerate(found.slots):
             for node in slot.members:
                 place[node] = position
-        consumers: dict[int, list[int]] = {}
+        consumers: dict[int, dict[int, None]] = {}
         edges: set[tuple[int, int]] = set()
         for node, parents in enumerate(self.upstream):
             for parent in parents:
-                consumers.setdefault(self.made[parent], []).append(self.made[node])
+                if self.made[parent] != self.made[node]:
+                    consumers.setdefault(self.made[parent], {})[self.made[node]] = None
                 if place[parent] != place[node]:
                     edges.add((place[parent], place[node]))
         for i in self.selected.difference(self.node):
-            consumers[i] = [j for j in self.graph.downstream[i] if j in self.node]
+            consumers[i] = {j: None for j in self.graph.downstream[i] if j in self.node}
+        places = {i: tuple(sorted({place[node] for node in nodes})) for i, nodes in self.node.items()}
         return Layout(
             self.graph,
-            {i: place[node] for i, node in self.node.items()},
+            places,
             self.selected,
             [self.integration(slot.members[0]) for slot in found.slots],
-            consumers,
+            {i: tuple(each) for i, each in consumers.items()},
             frozenset(edges),
             frozenset(i for i, key in enumerate(self.graph.keys) if key in self._never and i not in self.node),
         )
+
+
+class _Index:
+    """The nodes of an asset, to be found by the partitions that they have."""
+
+    def __init__(self, nodes: Iterable[tuple[int, Parts]]) -> None:
+        spans: dict[str, list[tuple[int, int, int]]] = {}
+        for node, parts in nodes:
+            for strand, first, stop in parts.spans():
+                spans.setdefault(strand, []).append((first, stop, node))
+        #: By strand: where ranges begin, where they end, and whose they are; no two ranges meet.
+        self._strands: dict[str, tuple[list[int], list[int], list[int]]] = {}
+        for strand, own in spans.items():
+            own.sort()
+            firsts, stops, numbers = zip(*own, strict=True)
+            self._strands[strand] = (list(firsts), list(stops), list(numbers))
+
+    def having(self, parts: Parts) -> list[int]:
+        """Return the nodes that have any of the partitions."""
+        found: set[int] = set()
+        for strand, first, stop in parts.spans():
+            if strand in self._strands:
+                firsts, stops, nodes = self._strands[strand]
+                found.update(nodes[bisect_right(stops, first) : bisect_left(firsts, stop)])
+        return sorted(found)
+
+
+def _united(sets: Sequence[Parts]) -> Parts:
+    found = sets[0]
+    for each in sets[1:]:
+        found |= each
+    return found

@@ -19,7 +19,8 @@ class PlanKeywords(TypedDict, total=False):
 
     * `stale`: leave out what is up to date.
     * `full_refresh`: build incremental models anew.
-    * `partition`: the key of one partition, or a list of them.
+    * `partition`: which partitions, as text (see `assetry.partitions.text`): a key, ``2026-01..``, ``last:7``,
+      ``missing``; or a list of such texts.
     * `collapse`: ``fewest`` invocations, or ``earliest``: more of them, for an earlier start.
     * `target`, `vars`, `threads`: for this call, in the place of the options of that name of the integrations that take
       them; so for all options that plugins name (`assetry_command_options`).
@@ -78,7 +79,7 @@ class Ask:
 
     @property
     def partitions(self) -> tuple[str, ...]:
-        """Return the partitions asked for."""
+        """Return the texts that name the partitions asked for."""
         return (self.partition,) if isinstance(self.partition, str) else tuple(self.partition)
 
     def options(self) -> dict[str, Any]:

@@ -20,15 +20,16 @@ from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
 from assetry.plan.checks import with_sources
-from assetry.plan.plan import Plan, PlanRequest
-from assetry.plan.planner import make_plan
-from assetry.plan.reasons import near_notes
+from assetry.plan.plan import Plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
+from assetry.project.planning import plan_of
 from assetry.project.recorded import RecordedValues
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
+from assetry.project.wants import Wanted, wanted
+from assetry.run.claims import wanted_parts
 from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
@@ -37,7 +38,7 @@ from assetry.selection.selection import Selection, selection
 from assetry.status.looked import kept_values
 from assetry.status.staleness import Status, stale_keys, statuses
 from assetry.status.verdicts import standing
-from assetry.status.why import because, changed_above, kept_rows
+from assetry.status.why import changed_above
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
@@ -260,7 +261,9 @@ class Project:
         """Return what would run for a selection, and why, without running anything.
 
         ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds incremental models anew,
-        ``partition="2026-01-31"`` names one partition (or a list), and ``collapse="earliest"`` trades invocations for
+        ``partition="2026-01-31"`` names partitions: a key, a range ``"2026-01..2026-02"``, ``last:7``, ``all``,
+        ``missing``, ``stale``, ``failed``, or a list of these; without it, and without `stale`, the last one of each
+        asset that has some is made. And ``collapse="earliest"`` trades invocations for
         an earlier start; ``target="prod"`` and the like are options of integrations. Raises `SelectionError`, and
         `UsageError` for a keyword that does not exist.
         """
@@ -274,15 +277,15 @@ class Project:
 
     def _plan(self, select: Selectors, exclude: Texts, ask: Ask) -> Plan:
         found = self.selection(select, exclude)
-        keys = found.keys
-        if ask.partitions and all(self.graph[key].partitions_def is None for key in keys):
-            raise UsageError(
-                "A partition is asked for, but nothing that is selected has partitions.",
-                hint="Leave --partition out, or select other assets.",
-            )
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
-        return self._plan_of(keys, ask, tuple(f"{part.text!r} matches nothing" for part in told))
+        keys, now, known = found.keys, datetime.now(UTC), self._statuses
+        if ask.stale:
+            stale = set(stale_keys(known))
+            keys = with_sources(self.graph, (key for key in keys if key in stale))
+        found_wanted = wanted(self.graph, keys, ask, known, now)
+        notes = (*(f"{part.text!r} matches nothing" for part in told), *found_wanted.notes)
+        return self._plan_of(replace(found_wanted, notes=notes), ask, known, now)
 
     def commands(self, plan: Plan) -> Plan:
         """Return a plan with the command of each invocation filled in, for people to read."""
@@ -290,47 +293,9 @@ class Project:
         told = tuple(replace(planned, command=ask(planned.invocation)) for planned in plan.invocations)
         return replace(plan, invocations=told)
 
-    def _plan_of(self, keys: Sequence[AssetKey], request: Ask, notes: tuple[str, ...] = ()) -> Plan:
-        known = self._statuses
-        if request.stale:
-            stale = set(stale_keys(known))
-            keys = with_sources(self.graph, (key for key in keys if key in stale))
-        wanted = set(keys)
-        made = [status for status in known if status.key in wanted]
-        groups: dict[AssetKey, InvocationGroup | None] = {
-            asset.key: self.group_of(asset) for asset in self.graph.assets
-        }
-        return make_plan(
-            self.graph,
-            keys,
-            groups,
-            PlanRequest(
-                because={status.key: because(status, self.graph[status.key]) for status in made},
-                mode=request.collapse,
-                full_refresh=request.full_refresh,
-                partitions=self._partitions(keys, request),
-                notes=(*notes, *kept_rows(self.graph, made, request.full_refresh), *near_notes(self.graph, wanted)),
-                never=frozenset(
-                    each.key for each in known if each.last_materialized is None and self.graph[each.key].executable
-                ),
-            ),
-        )
-
-    def _partitions(self, keys: Sequence[AssetKey], request: Ask) -> tuple[str, ...]:
-        """Return the partitions asked for, each checked against the assets that have partitions."""
-        now = datetime.now(UTC)
-        for key in keys:
-            definition = self.graph[key].partitions_def
-            if definition is None:
-                continue
-            if not request.partitions:
-                raise UsageError(
-                    f"{key} has partitions; say which.",
-                    hint="Add --partition KEY (more than once for several).",
-                )
-            for partition in request.partitions:
-                definition.validate(partition, now)
-        return request.partitions
+    def _plan_of(self, wanted: Wanted, ask: Ask, known: Sequence[Status], now: datetime) -> Plan:
+        groups = {asset.key: self.group_of(asset) for asset in self.graph.assets}
+        return plan_of(self.graph, wanted, groups, known, ask, now)
 
     @with_plan_keywords
     def materialize(
@@ -374,9 +339,10 @@ class Project:
                 problem = value_problem(self.values, asset) if asset.kept else None
                 if problem is not None:
                     raise problem
-        parts = dict.fromkeys(each for planned in plan.invocations for each in planned.invocation.partitions)
         given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
-        request = RunRequest({"partition": list(parts), **(options or {}), **given}, resume or {}, on_event)
+        wants = {str(key): own.to_json(each) for key, (each, own) in wanted_parts(plan, self.graph).items()}
+        kept = {"partition": [], **(options or {}), **given, "wants": wants}
+        request = RunRequest(kept, resume or {}, on_event)
         store, values = self.store, self.values
         executor = self.plugins.open_executor(self.settings.executor)
         try:
@@ -414,7 +380,7 @@ class Project:
 
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
-        return tuple(undone(run, self.graph, self.store.attempts(run.assets)))
+        return tuple(undone(run, self.graph, self.store.attempts(run.assets)).wants)
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""
@@ -430,11 +396,11 @@ class Project:
         if variant is not self:
             return variant.plan_retry(run)
         left = undone(run, self.graph, self.store.attempts(run.assets))
-        parts = dict.fromkeys(part for each in left.values() for part in each)
-        return self._plan_of(
-            with_sources(self.graph, left),
-            Ask(full_refresh=bool(run.options.get("full_refresh")), partition=tuple(parts)),
-        )
+        notes = [f"{', '.join(gone)} of {key}: no partition any more" for key, gone in left.gone.items()]
+        wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
+        ask = Ask(full_refresh=bool(run.options.get("full_refresh")))
+        found = Wanted(wants, left.definitions, tuple(notes))
+        return self._plan_of(found, ask, self._statuses, datetime.now(UTC))
 
     def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""

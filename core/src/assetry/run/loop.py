@@ -22,6 +22,7 @@ from assetry.errors import AssetryError, ConflictError, JobOverError, RunError, 
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
+from assetry.run.claims import claimed_parts
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
@@ -29,8 +30,8 @@ from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.slots import Slots
-from assetry.run.tracked import Interruption, no_event
-from assetry.run.tracker import Tracker
+from assetry.run.tracking.tracked import Interruption, Launch, no_event
+from assetry.run.tracking.tracker import Tracker
 from assetry.types.events import (
     Checked,
     Event,
@@ -50,6 +51,9 @@ from assetry.types.records import RunInfo, RunState
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
 
+#: Seconds below which a call for some partitions is short: the next one is for twice as many, up to so many.
+SHORT, MOST = 0.1, 1000
+
 #: The most events that are judged before they are written and told.
 BATCH = 1000
 
@@ -66,23 +70,37 @@ def execute(
     what they had done is recorded as far as that can be, the run ends as ``interrupted``, and the exception goes on.
     """
     request = request or RunRequest()
-    assets = tuple(asset.key for planned in plan.invocations for asset in planned.invocation.assets)
+    assets = tuple(dict.fromkeys(asset.key for planned in plan.invocations for asset in planned.invocation.assets))
     run = _Run(plan, graph, services, executor, request, new_run(assets, request.options))
     with run.listening():
         return run.carry_out()
 
 
-def _claim(info: RunInfo, plan: Plan, store: Store) -> None:
-    keys = [asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
-    held = store.claim(info.id, keys)
+def _claim(info: RunInfo, plan: Plan, graph: AssetGraph, store: Store) -> None:
+    made = [asset for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
+    keys = list(dict.fromkeys(asset.key for asset in made))
+    parts = claimed_parts(plan, graph)
+    # A store of before there were claims on partitions takes those on assets.
+    held = store.claim(info.id, keys, parts) if parts else store.claim(info.id, keys)
     if held:
         key = next(each for each in keys if each in held)
         run_id = held[key]
         more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
+        what = f"partitions of {key} that are asked for" if key in parts else key
         raise ConflictError(
-            f"Run {run_id} is building {key}{more}.",
+            f"Run {run_id} is building {what}{more}.",
             hint=f"Wait for it (`assetry logs -f {run_id}` ends with it), or stop it with `assetry cancel {run_id}`.",
         )
+
+
+@dataclass(slots=True)
+class _Telling:
+    """One invocation as it is recorded: since when, how large the next call for some of its partitions is to be."""
+
+    started: float
+    size: int = 1
+    failed: bool = False
+    broken: Interruption | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +108,8 @@ class _Launched:
     """One invocation under way: since when, with the token of which job it was called, and that of the last one."""
 
     invocation: Invocation
+    #: The id under which it is recorded.
+    told: str
     started: float
     resume: str | None = None
     token: str | None = None
@@ -129,7 +149,8 @@ class _Run:
         self._slots = Slots(plan, executor.slots, services.values)
         #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
         self._resume = dict(request.resume)
-        self._failed_in: set[str] = set()
+        #: What is recorded and has no end yet.
+        self._telling: dict[str, _Telling] = {}
         self._interrupts = 0
         self._cancelled_at: float | None = None
         #: What is said of everything that has no end of its own, once the run was cancelled or has broken.
@@ -162,7 +183,7 @@ class _Run:
     def carry_out(self) -> RunResult:
         started = time.monotonic()
         store = self._services.store
-        _claim(self._info, self._plan, store)
+        _claim(self._info, self._plan, self._graph, store)
         self._listeners = Listeners(self._services.plugins, self._info, self._request.on_event)
         try:
             store.begin(self._info)
@@ -228,16 +249,16 @@ class _Run:
             for each in self._tracker.take(id_, taken(event, label, self._services.plugins.secrets.mask)):
                 if isinstance(each, Handle):
                     launched.token = each.token
-                self._note(at, each, id_)
+                self._note(at, each, launched.told)
         elif event is None or isinstance(event, BaseException):
             self._end(at, id_, event)
         else:
-            self._note(at, no_event(event), id_)
+            self._note(at, no_event(event), self._launched[id_].told)
 
-    def _note(self, at: datetime, event: Event, id_: str) -> None:
-        if isinstance(event, Failed) or (isinstance(event, Checked) and event.stops):
-            self._failed_in.add(id_)
-        self._recorder.note(at, event, id_)
+    def _note(self, at: datetime, event: Event, told: str) -> None:
+        if (isinstance(event, Failed) or (isinstance(event, Checked) and event.stops)) and told in self._telling:
+            self._telling[told].failed = True
+        self._recorder.note(at, event, told)
 
     def _end(self, at: datetime, id_: str, error: BaseException | None, given_up: bool = False) -> None:
         """Take the end of an invocation's stream, or of our patience with it."""
@@ -248,17 +269,32 @@ class _Run:
         del self._launched[id_]
         # It was called off before its tool looked at the job of the earlier run: that goes on.
         given_up = given_up or (self._break is not None and launched.resume is not None and not launched.heard)
-        invocation, started = launched.invocation, launched.started
+        invocation, telling = launched.invocation, self._telling[launched.told]
         self._slots.ended()
         problem = self._break or (None if error is None else _problem(self._services.plugins, invocation, error))
         for event in self._tracker.end(id_, problem):
-            self._note(at, event, id_)
-        failed = error is not None or id_ in self._failed_in
-        state = "cancelled" if self._break is not None else "failed" if failed else "succeeded"
-        broken = problem if error is not None or given_up else None
-        told = (broken.message, broken.hint) if broken is not None else ()
-        seconds = round(time.monotonic() - started, 3)
-        self._recorder.note(at, InvocationFinished(state, seconds, *told), id_)
+            self._note(at, event, launched.told)
+        if error is not None or given_up:
+            telling.broken = telling.broken or problem
+        telling.failed = telling.failed or error is not None
+        # Calls grow while they are short, so that what takes no time costs none, and what does can go on early.
+        quick = time.monotonic() - launched.started < SHORT
+        telling.size = min(2 * telling.size, MOST) if quick else 1
+        self._tell_end(at, launched.told)
+
+    def _tell_end(self, at: datetime, told: str) -> None:
+        """Record the end of an invocation, once all its calls have ended."""
+        if told not in self._telling or not self._tracker.over(told):
+            return
+        telling = self._telling.pop(told)
+        state = "cancelled" if self._break is not None else "failed" if telling.failed else "succeeded"
+        words = (telling.broken.message, telling.broken.hint) if telling.broken is not None else ()
+        seconds = round(time.monotonic() - telling.started, 3)
+        self._recorder.note(at, InvocationFinished(state, seconds, *words), told)
+
+    def _tell_ends(self) -> None:
+        for told in tuple(self._telling):
+            self._tell_end(_now(), told)
 
     def _go_on_without_job(self, at: datetime, id_: str, error: JobOverError) -> bool:
         """Forget the job of an invocation; where it was one of an earlier run call once more, and return True.
@@ -268,19 +304,19 @@ class _Run:
         launched = self._launched[id_]
         resume, launched.resume = launched.resume, None
         if launched.token is not None:
-            self._recorder.note(at, JobOver(launched.token), id_)
+            self._recorder.note(at, JobOver(launched.token), launched.told)
             launched.token = None
         if resume is None or self._break is not None:
             return False
         again = self._tracker.again(id_)
         for event in again.events:
-            self._note(at, event, id_)
+            self._note(at, event, launched.told)
         if again.invocation is None:
             return False
         launched.invocation = again.invocation
         said = recordable(error.message, self._services.plugins.secrets.mask)
-        self._recorder.note(at, Log(f"{said} What is left is started anew.", "warning"), id_)
-        self._second.append((id_, self._task(again.invocation, None)))
+        self._recorder.note(at, Log(f"{said} What is left is started anew.", "warning"), launched.told)
+        self._second.append((id_, self._task(id_, again.invocation, None)))
         return True
 
     # -- starting ------------------------------------------------------------------------------------------------
@@ -288,42 +324,42 @@ class _Run:
     def _launch(self) -> list[tuple[str, InvocationTask]]:
         """Choose what starts now, and note it: the intent is written before the deed."""
         tasks: list[tuple[str, InvocationTask]] = []
-        again = self._cancelled_at is None
-        while again:
-            again = False
-            for planned in self._choose():
-                id_ = planned.id
-                launch = self._tracker.launch(id_)
+        # What was skipped may have made others ready, and one that was called may be called for more.
+        while self._cancelled_at is None and (chosen := self._choose()):
+            for planned in chosen:
+                telling = self._telling.get(planned.id)
+                launch = self._tracker.launch(planned.id, telling.size if telling else 1)
                 now = _now()
                 for event in launch.events:
-                    self._recorder.note(now, event, id_)
+                    self._recorder.note(now, event, launch.told)
                 if launch.invocation is None:
-                    again = True  # what was skipped may have made others ready, and makes room
-                    self._slots.ended()
-                    continue
-                tasks.append((id_, self._prepare(launch.invocation, now)))
+                    self._slots.ended()  # it stands in the way of none
+                    self._tell_end(now, launch.told)
+                else:
+                    tasks.append((launch.id, self._prepare(launch, launch.invocation, now)))
         return tasks
 
     def _choose(self) -> list[Invocation]:
         return self._slots.among(self._tracker.ready(), [each.invocation for each in self._launched.values()])
 
-    def _prepare(self, invocation: Invocation, now: datetime) -> InvocationTask:
+    def _prepare(self, launch: Launch, invocation: Invocation, now: datetime) -> InvocationTask:
         key = invocation.group.key if invocation.group else None
-        command = None
-        with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
-            command = self._services.plugins.invocation_command(invocation)
-        kind = invocation.integration.kind
-        keys = tuple(asset.key for asset in invocation.assets)
-        self._recorder.note(now, InvocationStarted(kind, keys, key, command), invocation.id)
         resume = self._resume.pop(key, None) if key else None
-        self._launched[invocation.id] = _Launched(invocation, time.monotonic(), resume, resume)
+        self._launched[launch.id] = _Launched(invocation, launch.told, time.monotonic(), resume, resume)
+        if launch.told not in self._telling:
+            self._telling[launch.told] = _Telling(time.monotonic())
+            command = None
+            with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
+                command = self._services.plugins.invocation_command(invocation)
+            keys = tuple(asset.key for asset in invocation.assets)
+            self._recorder.note(now, InvocationStarted(invocation.integration.kind, keys, key, command), launch.told)
         if resume is not None:
             # This run answers for the job from now on, also when it is killed before the tool has said a word.
-            self._recorder.note(now, Handle(resume), invocation.id)
-        return self._task(invocation, resume)
+            self._recorder.note(now, Handle(resume), launch.told)
+        return self._task(launch.id, invocation, resume)
 
-    def _task(self, invocation: Invocation, resume: str | None) -> InvocationTask:
-        context = Context(self._facts, partial(self._inbox.put, invocation.id), resume)
+    def _task(self, id_: str, invocation: Invocation, resume: str | None) -> InvocationTask:
+        context = Context(self._facts, partial(self._inbox.put, id_), resume)
         return InvocationTask(invocation, self._services.plugins, context)
 
     # -- ending --------------------------------------------------------------------------------------------------
@@ -338,6 +374,7 @@ class _Run:
         )
         for event in self._tracker.abandon(rest):
             self._recorder.note(_now(), event)
+        self._tell_ends()
         second, self._second = self._second, []
         for id_, _ in second:
             self._end(_now(), id_, None)
@@ -356,6 +393,7 @@ class _Run:
         with suppress(Exception):  # the store may be what broke; the first error is the one to tell
             for event in self._tracker.abandon(rest):
                 self._recorder.note(_now(), event)
+            self._tell_ends()
             self._end_all()
             seconds = round(time.monotonic() - started, 3)
             self._recorder.note(_now(), RunFinished("interrupted", seconds, dict(self._recorder.counts)))

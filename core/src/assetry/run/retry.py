@@ -2,38 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING, Parts
 from assetry.types.events import Handle, InvocationFinished, InvocationStarted
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, RunInfo
 
+if TYPE_CHECKING:
+    from assetry.partitions.definitions import PartitionsDefinition
+
 Attempts = Mapping[tuple[AssetKey, str | None], Attempt]
 
 
-def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> dict[AssetKey, tuple[str, ...]]:
-    """Return what a run was to make and has not been made since, in graph order; of partitions those that are left.
+class Undone(NamedTuple):
+    """What a run has left undone: assets in graph order, each with its partitions, None for one made as a whole.
+
+    `definitions` are those of the partitions; `gone` are wanted ones that are no partitions any more, by asset.
+    """
+
+    wants: dict[AssetKey, Parts | None]
+    definitions: dict[AssetKey, PartitionsDefinition]
+    gone: dict[AssetKey, list[str]]
+
+
+def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
+    """Return what a run was to make and has not been made since; of partitions those that are left.
 
     `attempts` are the last ones at the assets of the run, in whichever run.
 
     >>> from datetime import UTC, datetime
     >>> from assetry.types.assets import Asset
     >>> run = RunInfo(id="r", state="failed", started=datetime.now(UTC), assets=(AssetKey("a"), AssetKey("gone")))
-    >>> undone(run, AssetGraph.of([Asset(key="a", kind="x")]), {})
-    {AssetKey('a'): ()}
+    >>> undone(run, AssetGraph.of([Asset(key="a", kind="x")]), {}).wants
+    {AssetKey('a'): None}
     """
-    asked = set(run.assets)
-    left: dict[AssetKey, tuple[str, ...]] = {}
+    from assetry.partitions.recorded import numbered  # most projects have no partitions
+
+    asked, tried = set(run.assets), dict[AssetKey, list[str]]()
+    for key, partition in attempts:
+        if partition is not None:
+            tried.setdefault(key, []).append(partition)
+    left = Undone({}, {}, {})
     for asset in graph.assets:
         if asset.key not in asked:
             continue
-        parts = tuple(run.options.get("partition") or ()) if asset.partitions_def is not None else ()
-        undone = tuple(part for part in parts or (None,) if not _done(run, attempts, asset.key, part))
-        if undone:
-            left[asset.key] = tuple(part for part in undone if part is not None)
+        ranges = _wanted(run, asset.key) if asset.partitions_def is not None else ()
+        if asset.partitions_def is None or not ranges:
+            if not _done(run, attempts, asset.key, None):
+                left.wants[asset.key] = None
+            continue
+        keys = tried.get(asset.key, [])
+        known = numbered(asset.partitions_def, [*keys, *(end for each in ranges for end in each)])
+        wanted, gone = _parts(known.definition, ranges)
+        made = Parts.at(
+            known.places[part] for part in keys if part in known.places and _done(run, attempts, asset.key, part)
+        )
+        if gone:
+            left.gone[asset.key] = gone
+        if wanted - made:
+            left.wants[asset.key], left.definitions[asset.key] = wanted - made, known.definition
     return left
+
+
+def _wanted(run: RunInfo, key: AssetKey) -> Sequence[Sequence[str]]:
+    """Return the ranges of keys that a run was to make of an asset with partitions."""
+    wants = run.options.get("wants")
+    if wants is not None:
+        return wants.get(str(key)) or ()
+    # Before runs kept that, all assets with partitions had the same.
+    return [(part, part) for part in run.options.get("partition") or ()]
+
+
+def _parts(definition: PartitionsDefinition, ranges: Sequence[Sequence[str]]) -> tuple[Parts, list[str]]:
+    """Return the partitions of ranges of keys, and those ranges that are none any more."""
+    parts, gone = NOTHING, list[str]()
+    for first, last in ranges:
+        try:
+            parts |= definition.possible(Parts.from_json([(first, last)], definition))
+        except UsageError:
+            gone.append(first if first == last else f"{first}..{last}")
+    return parts, gone
 
 
 def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None) -> bool:

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from assetry.errors import UsageError
 from assetry.hooks.specs import hookimpl
-from assetry.run.tracked import no_event
+from assetry.run.tracking.tracked import no_event
 from assetry.types.events import Event
 from assetry.types.protocols import Executor, RunningTask, Task
 

@@ -57,6 +57,15 @@ _MIGRATIONS = (
     DROP TABLE checks;
     ALTER TABLE verdicts RENAME TO checks;
     """,
+    # Several runs may hold partitions of one asset; `parts` is NULL for all of it.
+    """
+    CREATE TABLE held (
+        key TEXT NOT NULL, run TEXT NOT NULL, parts TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID;
+    INSERT INTO held SELECT key, run, NULL FROM claims;
+    DROP TABLE claims;
+    ALTER TABLE held RENAME TO claims;
+    CREATE INDEX claims_run ON claims (run);
+    """,
 )
 #: SQLite's name of an error begins with the first; then what it means for the file, and the next step.
 _TROUBLES = (

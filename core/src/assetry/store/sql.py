@@ -26,6 +26,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.protocols import Attempts, EventRecords, Materializations
 from assetry.types.records import (
     Attempt,
+    ClaimedParts,
     EventRecord,
     Materialization,
     Process,
@@ -209,18 +210,22 @@ class SQLStore:
 
     # -- claims ----------------------------------------------------------------------------------------------------
 
-    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
-        """Claim the right to build `keys` until the run finishes or its process dies.
+    def claim(
+        self, run_id: str, keys: Sequence[AssetKey], parts: Mapping[AssetKey, ClaimedParts] | None = None
+    ) -> Mapping[AssetKey, str]:
+        """Claim the right to build `keys`, or `parts` of them, until the run finishes or its process dies.
 
         Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed. A
         run may claim before it begins: it is then recorded as starting.
         """
-        wanted = _json([str(key) for key in keys])
+        own = {str(key): (parts or {}).get(key) for key in keys}
+        wanted = _json(list(own))
         with self._database.write() as db:
             self._reap_in(db)
-            held = db.execute(f"SELECT key, run FROM claims WHERE {_OURS} AND run <> ?", (wanted, run_id)).fetchall()
+            others = db.execute(f"SELECT key, run, parts FROM claims WHERE {_OURS} AND run <> ?", (wanted, run_id))
+            held = {rows.stored_key(key): run for key, run, theirs in others if _meet(own[key], theirs)}
             if held:
-                return {rows.stored_key(key): run for key, run in held}
+                return held
             starting = RunInfo(
                 id=run_id, state="running", started=_now(), assets=tuple(keys), process=os.getpid(), host=hostname()
             )
@@ -228,12 +233,13 @@ class SQLStore:
                 f"INSERT INTO runs ({_RUN}, owner, seen) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
                 (*rows.run_row(starting), _json(_owner(starting)), rows.time_text(_now())),
             )
-            db.execute("INSERT OR REPLACE INTO claims SELECT value, ? FROM json_each(?)", (run_id, wanted))
+            claims = [(key, run_id, None if each is None else _json(each)) for key, each in own.items()]
+            db.executemany("INSERT OR REPLACE INTO claims VALUES (?,?,?)", claims)
         self._keep_alive(run_id)
         return {}
 
     def claims(self) -> Mapping[AssetKey, str]:
-        """Return the assets that living runs hold, each with the run's id."""
+        """Return the assets that living runs hold, or partitions of them, each with the id of such a run."""
         self._reap()
         return {rows.stored_key(key): run for key, run in self._database.read("SELECT key, run FROM claims")}
 
@@ -314,6 +320,11 @@ def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str)
     db.execute(
         "UPDATE attempts SET outcome = 'failed', message = ? WHERE run = ? AND outcome = 'running'", (message, run_id)
     )
+
+
+def _meet(own: ClaimedParts | None, theirs: str | None) -> bool:
+    """Tell whether two claims on one asset are on the same partitions; None is all of it."""
+    return own is None or theirs is None or own.meets(from_json(ClaimedParts, json.loads(theirs)))
 
 
 def _owner(run: RunInfo) -> Process:

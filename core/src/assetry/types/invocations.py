@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from assetry.types.assets import Asset, Integration
@@ -62,7 +64,13 @@ class Invocation:
     whose last input is made here; a check that is not listed is not to be run. `also` are the assets that come
     along because the tool cannot leave them out (`InvocationGroup.whole`). `inputs` are the upstream assets outside
     the invocation, so that the values it reads can be found without the graph.
-    `partitions` is empty for assets without partitions.
+    `partitions` are the keys of the partitions to make, of all assets that have some, in their order; it is empty where
+    none has. Where they are not the same for all of these assets, `own_partitions` has those of each: `partitions_of`
+    tells them in any case. `window` is the time that the partitions cover, its end outside, where they are of time and
+    leave no gap: also where one asset is made for the days of a month, and another one for the month.
+
+    >>> Invocation(id="1", group=None, integration=Integration("shop", "dbt"), assets=()).window is None
+    True
     """
 
     id: str
@@ -74,3 +82,16 @@ class Invocation:
     inputs: tuple[Asset, ...] = ()
     partitions: tuple[str, ...] = ()
     full_refresh: bool = False
+    own_partitions: Mapping[AssetKey, tuple[str, ...]] = field(default_factory=dict)
+    window: tuple[datetime, datetime] | None = None
+
+    def partitions_of(self, asset: Asset) -> tuple[str, ...]:
+        """Return the keys of the partitions of one asset that are to be made; none for an asset without partitions.
+
+        >>> made = Asset(key="orders", kind="dbt")
+        >>> Invocation(id="1", group=None, integration=Integration("shop", "dbt"), assets=(made,)).partitions_of(made)
+        ()
+        """
+        if asset.partitions_def is None:
+            return ()
+        return self.own_partitions.get(asset.key, self.partitions)

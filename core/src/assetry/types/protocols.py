@@ -11,7 +11,16 @@ from assetry.types.assets import Asset, Column, Relation
 from assetry.types.events import Event, Level
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, Materialization, Process, RunInfo, RunState, Verdicts
+from assetry.types.records import (
+    Attempt,
+    ClaimedParts,
+    EventRecord,
+    Materialization,
+    Process,
+    RunInfo,
+    RunState,
+    Verdicts,
+)
 
 EventRecords = Sequence[EventRecord]
 Materializations = Sequence[Materialization]
@@ -135,15 +144,18 @@ class Store(Protocol):
         Each record's event is a `Checked`; its partition is None for a check of all of an asset.
         """
 
-    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
+    def claim(
+        self, run_id: str, keys: Sequence[AssetKey], parts: Mapping[AssetKey, ClaimedParts] | None = None
+    ) -> Mapping[AssetKey, str]:
         """Claim the right to build `keys` until the run finishes or its process dies.
 
         Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed.
-        A run claims before it begins.
+        Of a key in `parts` only these partitions are claimed: another run holds it when it has claimed all of it, or
+        one of these; see `ClaimedParts.meets`. A run claims before it begins.
         """
 
     def claims(self) -> Mapping[AssetKey, str]:
-        """Return the assets that living runs hold, each with the run's id."""
+        """Return the assets that living runs hold, or partitions of them, each with the id of such a run."""
 
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the token of each invocation of a run whose job may still be under way: what `job_tokens` leaves."""

@@ -63,6 +63,8 @@ def _invocation_to_json(planned: PlannedInvocation) -> dict[str, Any]:
         "because": {str(key): text for key, text in planned.because.items()},
         "checks": [_check_to_json(ref) for ref in invocation.checks],
         "partitions": list(invocation.partitions),
+        "own_partitions": {str(key): list(keys) for key, keys in invocation.own_partitions.items()},
+        "window": [each.isoformat() for each in invocation.window] if invocation.window else None,
         "full_refresh": invocation.full_refresh,
     }
 

@@ -24,7 +24,12 @@ _LABEL = 8
 ASK_OPTIONS: tuple[click.Parameter, ...] = (
     click.Option(["--stale"], is_flag=True, help="Only what is out of date."),
     click.Option(["--full-refresh"], is_flag=True, help="Build incremental models anew."),
-    click.Option(["--partition"], multiple=True, metavar="KEY", help="Make this partition; may be repeated."),
+    click.Option(
+        ["-p", "--partition"],
+        multiple=True,
+        metavar="PARTS",
+        help="Make these partitions: a key, 2026-01..2026-03, last:7, all, missing, stale, failed; may be repeated.",
+    ),
     click.Option(
         ["--collapse"],
         type=click.Choice(("fewest", "earliest")),

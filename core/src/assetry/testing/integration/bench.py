@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar, cast
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
-from assetry.plan.plan import Plan, PlanRequest
+from assetry.partitions.parts import Parts
+from assetry.plan.plan import Plan
 from assetry.plan.planner import make_plan
 from assetry.project.load_cache import LoadCache
 from assetry.project.project import Project
@@ -251,8 +252,12 @@ class Bench:
         self.load_last()
         assets = [asset for asset in self.graph.assets if asset.executable]
         groups = self.groups(assets)
-        request = PlanRequest(partitions=self.subject.partitions)
-        return make_plan(self.graph, [each.key for each in assets] if keys is None else keys, groups, request)
+        wants: dict[AssetKey, Parts | None] = {}
+        for key in [each.key for each in assets] if keys is None else keys:
+            definition = self.graph[key].partitions_def
+            parted = definition is not None and self.subject.partitions
+            wants[key] = definition.parts_of(self.subject.partitions) if definition and parted else None
+        return make_plan(self.graph, wants, groups)
 
     @Once
     def main(self) -> Invocation:

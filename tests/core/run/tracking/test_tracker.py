@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -12,10 +12,11 @@ import pytest
 from assetry.errors import CycleError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.plan.plan import Plan, PlanRequest
+from assetry.partitions.parts import Parts
+from assetry.plan.plan import Plan
 from assetry.plan.planner import make_plan
-from assetry.run.tracked import Interruption, Launch
-from assetry.run.tracker import Tracker
+from assetry.run.tracking.tracked import Interruption, Launch
+from assetry.run.tracking.tracker import Tracker
 from assetry.types.assets import Asset, Check, Integration
 from assetry.types.events import (
     Checked,
@@ -29,7 +30,7 @@ from assetry.types.events import (
     Skipped,
     Started,
 )
-from assetry.types.invocations import CheckRef, InvocationGroup
+from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,13 +63,21 @@ def groups_of(graph: AssetGraph, whole: Sequence[str] = ("w",)) -> dict[AssetKey
     }
 
 
+def wants_of(graph: AssetGraph, keys: Iterable[str], partitions: Sequence[str]) -> dict[AssetKey, Parts | None]:
+    wants: dict[AssetKey, Parts | None] = {}
+    for key in keys:
+        definition = graph[key].partitions_def
+        wants[graph[key].key] = None if definition is None else definition.parts_of(partitions)
+    return wants
+
+
 class Bench:
     """A tracker with its plan; ids are found by an asset of the invocation."""
 
     def __init__(self, *assets: Asset, select: Sequence[str] | None = None, partitions: tuple[str, ...] = ()) -> None:
         self.graph = AssetGraph.of(assets)
         keys = self.graph.keys if select is None else [AssetKey(each) for each in select]
-        self.plan = make_plan(self.graph, keys, groups_of(self.graph), PlanRequest(partitions=partitions))
+        self.plan = make_plan(self.graph, wants_of(self.graph, keys, partitions), groups_of(self.graph))
         self.tracker = Tracker(self.plan, self.graph)
         self.home = {
             asset.key: planned.id
@@ -384,7 +393,7 @@ class TestPartitions:
     def test_one_that_failed_spoils_the_asset_and_the_others_go_on(self, bench: Bench) -> None:
         bench.take("a", Failed("a", "no", partition=self.DAYS[0]))
         assert bench.take("a", Materialized("a", self.DAYS[1])) == [Materialized("a", self.DAYS[1])]
-        assert bench.launch("p").events == (Skipped("p", "a failed", AssetKey("a")),)
+        assert bench.launch("p").events == (Skipped("p", f"a [{self.DAYS[0]}] failed", AssetKey("a")),)
 
     def test_twice_the_same_and_one_not_asked_for_are_only_logged(self, bench: Bench) -> None:
         bench.take("a", Materialized("a", self.DAYS[0]))
@@ -516,31 +525,41 @@ class Simulation:
                 for id_ in tuple(self.running):
                     self.finish(id_, Interruption("cancelled", rest="stopped"))
                 continue
-            ready = [planned.id for planned in self.tracker.ready()]
+            ready = [f"start {planned.id}" for planned in self.tracker.ready()]
             assert ready or self.running, "nothing runs and nothing can start, yet the tracker is not done"
             choice = self.random.choice([*ready, *self.running])
             if choice in self.running:
                 self.step(choice)
             else:
-                self.launch(choice)
+                self.launch(choice.removeprefix("start "))
         raise AssertionError("it does not come to an end")
 
     def launch(self, id_: str) -> None:
         planned = next(each for each in self.plan.invocations if each.id == id_)
-        launch = self.tracker.launch(id_)
+        launch = self.tracker.launch(id_, self.random.choice([None, 1, 2]))
         self.record(list(launch.events))
         if launch.invocation is None:
             return
-        made = {event.key for event in self.events if isinstance(event, Materialized)}
+        made = {(event.key, event.partition) for event in self.events if isinstance(event, Materialized)}
         for asset in launch.invocation.assets:
             for key in self.inputs(asset):
                 if self.home.get(key, id_) != id_:
-                    assert key in made, f"{asset.key} starts before {key} is made"
+                    for part in self.read(asset, key, launch.invocation):
+                        assert (key, part) in made, f"{asset.key} starts before {key} [{part}] is made"
                 if key not in self.members(id_):
                     self.assert_gates(id_, key)
         assert set(launch.invocation.checks) <= set(planned.invocation.checks)
         assets = [asset.key for asset in launch.invocation.assets]
-        self.running[id_] = self.script(id_, assets, launch.invocation.checks, launch.invocation.partitions)
+        self.running[launch.id] = self.script(launch.id, assets, launch.invocation.checks, launch.invocation.partitions)
+
+    def read(self, asset: Asset, key: AssetKey, invocation: Invocation) -> Iterable[str | None]:
+        """Return which partitions of `key` an invocation reads for an asset; all have the same ones."""
+        planned = next(each.invocation for each in self.plan.invocations if each.id == self.home[key])
+        every = planned.partitions_of(self.graph[key]) or (None,)
+        both = asset.partitions_def is not None and self.graph[key].partitions_def is not None
+        if not both or key in self.plan.through.get(asset.key, ()):
+            return every
+        return set(every) & set(invocation.partitions)
 
     def members(self, id_: str) -> set[AssetKey]:
         invocation = next(each.invocation for each in self.plan.invocations if each.id == id_)
@@ -649,7 +668,7 @@ def planned(graph: AssetGraph, random: Random) -> Plan | None:
     keys = [key for key in graph.keys if random.random() < 0.8]
     days = tuple(["2026-01-01", "2026-01-02"][: random.randint(1, 2)])
     try:
-        return make_plan(graph, keys, groups_of(graph), PlanRequest(partitions=days))
+        return make_plan(graph, wants_of(graph, keys, days), groups_of(graph))
     except CycleError:
         return None  # a whole group that waits for itself has no plan
 

@@ -1,0 +1,1 @@
+"""What a run has made and has yet to make: decisions only."""

@@ -1,0 +1,120 @@
+"""What the tracker of a run knows of an invocation with partitions: which of them are yet to be called for.
+
+What is called in assetry's own process is called for some partitions at a time, so that they are made side by side and
+each can go on as soon as it is made. A tool is called once for all of its partitions; more often only where some in the
+middle cannot be made, for a tool that takes ranges cannot leave any out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.plan import PlannedInvocation
+from assetry.types.assets import Asset
+from assetry.types.invocations import CheckRef
+from assetry.types.keys import AssetKey
+
+
+@dataclass(slots=True)
+class Seat:
+    """One planned invocation with partitions."""
+
+    planned: PlannedInvocation
+    #: By member: the partitions that no call was made for yet.
+    idle: dict[AssetKey, Parts]
+    #: Assets outside without partitions, and checks on them, that have not ended yet.
+    waits: set[AssetKey | CheckRef] = field(default_factory=set)
+    #: Checks on what others make: they go with the last call.
+    checks: dict[CheckRef, None] = field(default_factory=dict)
+    #: Of `idle`, what could be made now; of what is called for some at a time.
+    ready: Parts = NOTHING
+    calls: int = 0
+    #: The ids of the calls that run.
+    running: set[str] = field(default_factory=set)
+    ended: bool = False
+
+    @property
+    def splits(self) -> bool:
+        """Tell whether it may be called for some of its partitions at a time."""
+        group = self.planned.invocation.group
+        if group is not None and (group.counted or group.atomic):
+            return False
+        members = (*self.planned.invocation.assets, *self.planned.invocation.also)
+        return len(self.planned.parts) == len(members) and len(set(self.planned.parts.values())) == 1
+
+    @property
+    def left(self) -> Parts:
+        """Return what no call was made for yet, of any member."""
+        return next(iter(self.idle.values()), NOTHING)
+
+    def take(self, parts: Parts) -> dict[AssetKey, Parts]:
+        """Take partitions of all members for a call."""
+        self.ready -= parts
+        return self._taken(dict.fromkeys(self.idle, parts))
+
+    def take_all(self) -> dict[AssetKey, Parts]:
+        """Take all that is left for a call."""
+        return self._taken(dict(self.idle))
+
+    def _taken(self, parts: Mapping[AssetKey, Parts]) -> dict[AssetKey, Parts]:
+        taken = {key: own for key, own in parts.items() if own}
+        for key, own in taken.items():
+            self.idle[key] -= own
+        self.idle = {key: own for key, own in self.idle.items() if own}
+        self.calls += 1
+        return taken
+
+    def name(self) -> str:
+        """Return the id of the call that was last taken for: the first has that of the invocation."""
+        return self.planned.id if self.calls == 1 else f"{self.planned.id}.{self.calls}"
+
+
+def seat_of(planned: PlannedInvocation) -> Seat:
+    """Return what there is to know of an invocation with partitions before it begins."""
+    own = planned.parts
+    others = (ref for ref in planned.invocation.checks if ref.key not in own)
+    return Seat(planned, dict(own), checks=dict.fromkeys(others))
+
+
+def some(parts: Parts, most: int) -> Parts:
+    """Return the first `most` partitions of a set.
+
+    >>> some(Parts.range(0, 3, "eu") | Parts.range(0, 3, "us"), 4).strands
+    ('eu', 'us')
+    """
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for strand, first, stop in parts.spans():
+        end = min(stop, first + most)
+        ranges.setdefault(strand, []).append((first, end))
+        most -= end - first
+        if most <= 0:
+            break
+    return Parts(ranges)
+
+
+def runs(assets: tuple[Asset, ...], left: Mapping[AssetKey, Parts]) -> Iterator[dict[AssetKey, Parts]]:
+    """Yield what is left of several assets as calls of a tool that takes ranges, in an order that keeps dependencies.
+
+    Assets that stand one after the other and have the same partitions left share the calls.
+
+    >>> from assetry.types.assets import Asset
+    >>> assets = (Asset(key="a", kind="x"), Asset(key="b", kind="x"))
+    >>> parts = Parts.of([1, 2, 4])
+    >>> [len(call[assets[0].key]) for call in runs(assets, {assets[0].key: parts, assets[1].key: parts})]
+    [2, 1]
+    """
+    alike: list[tuple[Parts, list[AssetKey]]] = []
+    for asset in assets:
+        own = left.get(asset.key, NOTHING)
+        if own and alike and alike[-1][0] == own:
+            alike[-1][1].append(asset.key)
+        elif own:
+            alike.append((own, [asset.key]))
+    for own, keys in alike:
+        strands: dict[tuple[int, int], list[str]] = {}
+        for strand, first, stop in own.spans():
+            strands.setdefault((first, stop), []).append(strand)
+        for span in sorted(strands):
+            yield dict.fromkeys(keys, Parts({strand: [span] for strand in strands[span]}))

@@ -1,0 +1,394 @@
+"""The tracker of a run: which assets are open, made, failed or skipped, and which invocations may start.
+
+Decisions only: the tracker does nothing itself. It is told what happened (`started`, `ended`, `checked`, …) and answers
+with what follows: the events that the tool forgot, the assets that can no longer be made, the invocations that are
+ready. An asset counts for those outside its invocation as soon as it is made and the checks that gate it have passed,
+whatever the rest of its invocation does: that is what lets results stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Reversible
+from dataclasses import replace
+
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.numbering import Numbering
+from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.run.tracking.ends import Ends
+from assetry.run.tracking.seats import Seat, runs, seat_of, some
+from assetry.run.tracking.stock import Stock
+from assetry.run.tracking.tracked import Blocker, Interruption, Launch, Tracked, call_of, stray, tracked_of
+from assetry.run.tracking.waiting import Waiting
+from assetry.types.assets import Asset, Severity
+from assetry.types.events import Checked, Event, Failed, Log, Materialized, Progress, Skipped, Started
+from assetry.types.invocations import CheckRef
+from assetry.types.keys import AssetKey
+
+
+class Tracker:
+    """The assets of a plan, and their partitions, followed from open to settled."""
+
+    def __init__(self, plan: Plan, graph: AssetGraph) -> None:
+        self._graph = graph
+        self._numbering = Numbering(graph, plan.definitions, plan.now)
+        self._tracked = {each.id: tracked_of(each) for each in plan.invocations if not each.parts}
+        self._seats = {each.id: seat_of(each) for each in plan.invocations if each.parts}
+        self._stocks = _stocks(plan)
+        #: The planned invocation of each call for some partitions.
+        self._home: dict[str, str] = {}
+        checked = dict.fromkeys(ref.key for each in plan.invocations for ref in each.invocation.checks)
+        self._checks = {CheckRef(key, check.name): check for key in checked for check in graph[key].checks}
+        places: dict[str, Tracked | Seat] = {**self._tracked, **self._seats}
+        self._waiting = Waiting(plan, graph, self._numbering, places, self._stocks, self._checks)
+        calls = (self._tracked, self._seats, self._stocks, self._waiting)
+        self._ends = Ends(plan, graph, self._numbering, *calls)
+        self._open = len(places)
+
+    # -- what may start ------------------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Tell whether nothing is running and nothing can start."""
+        return self._open == 0
+
+    def ready(self) -> Reversible[PlannedInvocation]:
+        """Return the invocations that wait for nothing, in the order of becoming so; the view follows the tracker.
+
+        One with partitions is among them as long as some of them wait for nothing.
+        """
+        return self._waiting.ready()
+
+    def over(self, told: str) -> bool:
+        """Tell whether what is recorded under an id, see `Launch.told`, has come to its end."""
+        seat = self._seats.get(told)
+        return seat.ended if seat is not None and seat.splits else self._tracked[told].ended
+
+    def launch(self, id_: str, most: int | None = None) -> Launch:
+        """Take an invocation that is ready; leave out what can no longer be made, and say so.
+
+        Where it may be called for some of its partitions at a time, at most `most` of those that are ready are taken.
+        The launch's invocation is None when nothing of it is left.
+        """
+        seat = self._seats.get(id_)
+        if seat is not None:
+            return self._launch_of(id_, seat, most)
+        self._waiting.taken(id_)
+        tracked = self._tracked[id_]
+        launch = self._launch(id_, tracked)
+        if launch.invocation is None:
+            self._close(id_, tracked)
+        else:
+            tracked.running = True
+        return launch
+
+    def _launch_of(self, id_: str, seat: Seat, most: int | None) -> Launch:
+        """Call an invocation for partitions."""
+        if seat.splits:
+            doomed = seat.ready if self._blocked_whole(seat) else self._waiting.doomed(seat)
+            taken = doomed | some(seat.ready - doomed, most) if most is not None else seat.ready
+            parts = seat.take(taken)
+        else:
+            parts = seat.take_all()
+        tracked = call_of(seat.planned, parts, seat.calls == 1, self._numbering)
+        if not seat.left:
+            tracked.unchecked.update(seat.checks)
+            seat.checks = {}
+        call = seat.name()
+        self._tracked[call], self._home[call] = tracked, id_
+        seat.running.add(call)
+        self._waiting.taken(id_)
+        launch = self._launch(call, tracked)
+        group = seat.planned.invocation.group
+        if group is not None and group.counted and group.partitions == "range":
+            launch = self._without_holes(seat, tracked, launch)
+        if launch.invocation is None:
+            self._close(call, tracked)
+        else:
+            tracked.running = True
+            self._waiting.look(id_)
+        return replace(launch, told=id_) if seat.splits else launch
+
+    def _blocked_whole(self, seat: Seat) -> bool:
+        """Tell whether nothing of an invocation can be made: its tool leaves nothing out."""
+        return any(self._ends.blocker_above(asset) is not None for asset in seat.planned.invocation.assets)
+
+    def _without_holes(self, seat: Seat, tracked: Tracked, launch: Launch) -> Launch:
+        """Call a tool that takes ranges for the first one that is left only; the others are for later calls."""
+        if launch.events and launch.invocation is not None:
+            calls = list(runs(tracked.members(), tracked.todo))
+            if len(calls) > 1 and any(len(calls[0].get(key, NOTHING)) < len(own) for key, own in tracked.todo.items()):
+                for key, own in tuple(tracked.todo.items()):
+                    rest = own - calls[0].get(key, NOTHING)
+                    if rest and self._numbering.window(key, tracked.given[key]) is not None:
+                        seat.idle[key] = rest
+                        tracked.give_back(key, rest)
+                return replace(launch, invocation=tracked.left(self._numbering))
+        return launch
+
+    def again(self, id_: str) -> Launch:
+        """Return what is to be done by a second call of an invocation: whatever has no end yet.
+
+        The launch's invocation is None when nothing of it is left.
+        """
+        tracked = self._tracked[id_]
+        tracked.held.clear()
+        tracked.spoilt = None
+        return self._launch(id_, tracked)
+
+    def _launch(self, id_: str, tracked: Tracked) -> Launch:
+        lost = self._lose_below_blockers(tracked)
+        for ref in tuple(tracked.unchecked):
+            if any(key in self._ends.blockers and key not in self._ends.made for key in self._waiting.reads(ref)):
+                self._ends.void(tracked, ref)
+        return Launch(tracked.left(self._numbering), tuple(lost), id_, id_)
+
+    def _lose_below_blockers(self, tracked: Tracked) -> list[Event]:
+        """Skip the members, and partitions of them, that have a blocker above them."""
+        planned = tracked.planned.invocation
+        whole = planned.group is not None and planned.group.whole
+        lost: list[Event] = []
+        first: Blocker | None = None
+        for asset in (*planned.assets, *planned.also):
+            if asset.key not in tracked.unfinished and asset.key not in tracked.along:
+                continue
+            blocker = self._ends.blocker_above(asset)
+            if blocker is not None:
+                first = first or blocker
+                lost += self._lose(tracked, asset.key, blocker)
+            elif asset.key in tracked.todo:
+                for part, why in self._parts_below_blockers(tracked, asset):
+                    keys = tracked.todo if whole else (asset.key,)
+                    for key in tuple(keys):
+                        lost += self._lose(tracked, key, why, part)
+        if first is not None and whole:
+            # A tool that cannot leave anything out would build the lost ones on top of what failed.
+            for key in (*tracked.unfinished, *tracked.along):
+                lost += self._lose(tracked, key, first)
+        return lost
+
+    def _parts_below_blockers(self, tracked: Tracked, asset: Asset) -> list[tuple[Parts, Blocker]]:
+        """Return the partitions of a member that are made from something lost, one by one, and why that is lost."""
+        found: list[tuple[Parts, Blocker]] = []
+        seen = NOTHING
+        for upper in self._waiting.parted_inputs(asset.key):
+            stock = self._stocks[upper]
+            lost = tracked.todo[asset.key] & self._numbering.down(asset.key, upper, stock.lost)
+            for strand, number in lost - seen:
+                part = Parts.range(number, number + 1, strand)
+                blocker = stock.blocker(self._numbering.up(asset.key, upper, part))
+                if blocker is not None:
+                    found.append((part, blocker))
+            seen |= lost
+        return found
+
+    def _lose(self, tracked: Tracked, key: AssetKey, blocker: Blocker, part: Parts | None = None) -> list[Event]:
+        """Skip a member, or a partition of it, because of a blocker; what only came along goes without a word."""
+        if part is not None and not part & tracked.todo.get(key, NOTHING):
+            return []
+        if key in tracked.along:
+            self._ends.settle(tracked, key, blocker, part)
+            return []
+        name = None if part is None else tracked.names_of(key, part)[0]
+        return self._ends.finish(tracked, Skipped(key, blocker.text, partition=name), blocker)
+
+    # -- what happened -------------------------------------------------------------------------------------------
+
+    def take(self, id_: str, event: Event) -> list[Event]:
+        """Take what a tool reported; return the events that are to be recorded, this one among them or not."""
+        tracked = self._tracked[id_]
+        key: AssetKey | None = getattr(event, "key", None)
+        if key is None:
+            return [event]
+        if not self._waiting.has(key):
+            if key not in self._graph:
+                return [Log(stray(event, False), "warning")]
+            if self._graph[key].key != key:
+                event = replace(event, key=self._graph[key].key)  # type: ignore[call-arg]
+        if tracked.holds(event):
+            return []
+        if isinstance(event, (Checked, Materialized, Failed, Skipped)):
+            return self._take_outcome(tracked, event)
+        if isinstance(event, Started):
+            tracked.tells_starts = True
+            return self._take_start(tracked, event)
+        if isinstance(event, Progress) and event.key in tracked.unfinished and event.key not in tracked.started:
+            tracked.started.add(event.key)
+            return [Started(event.key), event]
+        tracked.mentioned.add(event.key)  # type: ignore[attr-defined]
+        return [event]
+
+    def _take_outcome(self, tracked: Tracked, event: Checked | Materialized | Failed | Skipped) -> list[Event]:
+        if isinstance(event, Checked):
+            return self._ends.take_check(tracked, event)
+        if event.key not in tracked.started:
+            tracked.unannounced = True
+            tracked.mentioned.add(event.key)
+        if not isinstance(event, Materialized) and tracked.makes(event.key):
+            tracked.spoilt = tracked.spoilt or self._ends.blocker_of(event)
+        return self._ends.take_end(tracked, event)
+
+    def _take_start(self, tracked: Tracked, event: Started) -> list[Event]:
+        first = event.key not in tracked.started or event.key in tracked.todo
+        if event.key in tracked.unfinished or event.key in tracked.along:
+            tracked.started.add(event.key)
+            if event.partition is not None:
+                tracked.begun_parts.add((event.key, event.partition))
+            return [event] if first else []
+        if tracked.makes(event.key):
+            return []
+        return [Log(stray(event, False), "warning", event.key)]
+
+    def end(self, id_: str, problem: Interruption | None = None) -> list[Event]:
+        """Take the end of an invocation; `problem` says what broke it off. Return the events that its tool owes."""
+        tracked = self._tracked[id_]
+        owed: list[Event] = []
+        if tracked.atomic:
+            owed += self._end_atomic(tracked, problem)
+        unclear = tracked.unclear()
+        cut = Blocker(None, problem.rest) if problem is not None and problem.rest else None
+        for asset in tuple(tracked.unfinished.values()):
+            owed += self._owed_by(tracked, asset, problem, unclear, cut)
+        for key in tuple(tracked.along):
+            self._ends.settle(tracked, key, Blocker(key, f"{key} was not made: {problem.message}") if problem else None)
+        owed += list(self._owed_checks(tracked, problem))
+        self._close(id_, tracked)
+        return owed
+
+    def _owed_by(
+        self, tracked: Tracked, asset: Asset, problem: Interruption | None, unclear: bool, cut: Blocker | None
+    ) -> Iterator[Event]:
+        """Yield the ends that are owed of a member, also of its partitions: of those that had not begun others."""
+        begun = [name for key, name in tracked.begun_parts if key == asset.key and asset.key in tracked.todo]
+        left = set(tracked.names_left(asset.key)) if begun else set[str]()
+        if problem is not None:
+            for name in left.difference(begun):
+                event = self._owed(tracked, asset, problem, unclear, begun=False)
+                yield from self._ends.finish(
+                    tracked, replace(event, partition=name), self._ends.blocker_above(asset) or cut
+                )
+        if asset.key in tracked.unfinished:
+            blocker = cut if asset.key in tracked.started else self._ends.blocker_above(asset) or cut
+            yield from self._ends.finish(tracked, self._owed(tracked, asset, problem, unclear), blocker)
+
+    def _end_atomic(self, tracked: Tracked, problem: Interruption | None) -> list[Event]:
+        """Let count what was held when all went well; else skip what had only been reported, because of the root."""
+        reported = tracked.reported()
+        held, tracked.held = tracked.held, []
+        if problem is None and tracked.spoilt is None and len(reported) == len(tracked.unfinished):
+            return [each for event in held for each in self._take_outcome(tracked, event)]
+        if problem is not None and problem.rest:
+            return []  # all of it was under way when the run was stopped
+        owed: list[Event] = []
+        unclear = tracked.unclear()
+        for asset in () if tracked.spoilt else tuple(tracked.unfinished.values()):
+            event = None if asset.key in reported else self._owed(tracked, asset, problem, unclear)
+            if isinstance(event, Failed):
+                owed += self._ends.finish(tracked, event)
+                tracked.spoilt = tracked.spoilt or self._ends.blocker_of(event)
+        root = tracked.spoilt
+        if root is not None:
+            kind = tracked.planned.invocation.integration.kind
+            for key in tuple(tracked.unfinished):
+                because = f"{root.text}, and {kind} makes all of an invocation or nothing"
+                owed += self._ends.finish(tracked, Skipped(key, because, root.root), root)
+            for key in tuple(tracked.along):
+                self._ends.settle(tracked, key, root)
+        # What else was checked holds: it is of what others have made.
+        checks = (event for event in held if isinstance(event, Checked))
+        owed += [
+            each
+            for event in checks
+            if CheckRef(event.key, event.check) in tracked.unchecked
+            for each in self._ends.take_check(tracked, event)
+        ]
+        return owed
+
+    def _close(self, id_: str, tracked: Tracked) -> None:
+        over = not tracked.ended
+        tracked.running, tracked.ended = False, True
+        seat = self._seats.get(self._home.get(id_, ""))
+        if seat is not None:
+            seat.running.discard(id_)
+            over = not seat.ended and not seat.left and not seat.running
+            seat.ended = seat.ended or over
+            self._waiting.look(seat.planned.id)
+        self._open -= over
+
+    def _owed(
+        self,
+        tracked: Tracked,
+        asset: Asset,
+        problem: Interruption | None,
+        unclear: bool,
+        begun: bool | None = None,
+    ) -> Failed | Skipped:
+        known = begun is not None
+        begun = asset.key in tracked.started if begun is None else begun
+        blocker = self._ends.blocker_above(asset)
+        if blocker is not None and not begun:
+            return Skipped(asset.key, blocker.text)
+        kind = tracked.planned.invocation.integration.kind
+        if problem is None:
+            return Failed(
+                asset.key,
+                f"{kind} ended without saying what became of {asset.key}.",
+                hint="Look at the log of the run; this may be a fault of the integration.",
+            )
+        begun = begun if known else tracked.begun(asset.key)
+        unclear = unclear and not known
+        # A tool that does not say what it begins may have begun any of the rest.
+        if problem.rest and (begun or (unclear and tracked.unannounced)):
+            return Skipped(asset.key, f"{problem.rest} while it was being made", cancelled=True)
+        if begun or (unclear and not problem.rest):
+            return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
+        return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before it began")
+
+    def _owed_checks(self, tracked: Tracked, problem: Interruption | None) -> Iterator[Event]:
+        for ref in tuple(tracked.unchecked):
+            if ref in tracked.passing and problem is None:
+                self._ends.void(tracked, ref)
+                continue
+            del tracked.unchecked[ref]
+            parts = tracked.pending.pop(ref, None)
+            severity: Severity = "warn" if self._checks[ref].severity == "warn" else "error"
+            message = problem.message if problem else "The tool ended without reporting this check."
+            blocker = Blocker(ref.key, f"check {ref.check} of {ref.key} was not run") if severity == "error" else None
+            self._ends.decide(ref, blocker, parts)
+            cancelled = problem is not None and problem.rest is not None
+            yield Checked(ref.key, ref.check, False, severity, message, cancelled=cancelled)
+
+    def abandon(self, because: str) -> list[Event]:
+        """End everything that has not started, as when the run is cancelled; return the events that follow."""
+        events: list[Event] = []
+        for id_, seat in self._seats.items():
+            if seat.left:
+                # What is idle is called for nothing any more; what runs comes to its own end.
+                seat.checks.clear()
+                parts = seat.take_all()
+                call = f"{id_}.rest"
+                self._tracked[call] = call_of(seat.planned, parts, seat.calls == 1, self._numbering)
+                self._home[call] = id_
+        for id_, tracked in tuple(self._tracked.items()):
+            if tracked.running or tracked.ended:
+                continue
+            for key in tuple(tracked.unfinished):
+                events += self._ends.finish(tracked, Skipped(key, because), Blocker(None, because))
+            tracked.along.clear()
+            tracked.unchecked.clear()
+            tracked.pending.clear()
+            self._close(id_, tracked)
+        self._waiting.clear()
+        return events
+
+
+def _stocks(plan: Plan) -> dict[AssetKey, Stock]:
+    """Return what is to be made of each asset with partitions, in all invocations."""
+    wanted: dict[AssetKey, Parts] = {}
+    for planned in plan.invocations:
+        for key, parts in planned.parts.items():
+            wanted[key] = wanted[key] | parts if key in wanted else parts
+    stocks = {key: Stock(parts) for key, parts in wanted.items()}
+    for key, stock in stocks.items():
+        stock.undecided = dict.fromkeys(plan.gates.get(key, ()), stock.wanted)
+    return stocks

@@ -1,0 +1,210 @@
+"""Who waits for what in a run, and which invocations wait for nothing any more.
+
+Most wait for assets, and checks on them, as a whole: those are counted down. What reads an asset with partitions waits
+for those partitions that it is made from, which is asked of the mapping, and only of those readers whose input has
+moved since they were last looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Reversible
+from typing import NamedTuple
+
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.numbering import Numbering
+from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.run.tracking.seats import Seat
+from assetry.run.tracking.stock import Stock
+from assetry.run.tracking.tracked import Tracked
+from assetry.types.assets import Asset, Check
+from assetry.types.invocations import CheckRef
+from assetry.types.keys import AssetKey
+
+Place = Tracked | Seat
+
+
+class _Reading(NamedTuple):
+    """That a member of an invocation is made from partitions of `upper`; `own` are made in the same invocation."""
+
+    lower: AssetKey
+    upper: AssetKey
+    own: Parts
+    #: Checks on `upper` that the invocation itself runs.
+    checks: frozenset[CheckRef]
+
+
+class Waiting:
+    """The invocations of a plan by what they wait for; `places` are the invocations, `stocks` what has partitions."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        graph: AssetGraph,
+        numbering: Numbering,
+        places: Mapping[str, Place],
+        stocks: Mapping[AssetKey, Stock],
+        checks: Mapping[CheckRef, Check],
+    ) -> None:
+        self._graph = graph
+        self._numbering = numbering
+        self._places = places
+        self._stocks = stocks
+        self._checks = checks
+        self._gates = plan.gates
+        self._through = plan.through
+        self._planned = {each.id: each for each in plan.invocations}
+        self._makers = {
+            asset.key: each.id
+            for each in plan.invocations
+            for asset in (*each.invocation.assets, *each.invocation.also)
+        }
+        self._checked_in: dict[CheckRef, list[str]] = {}
+        self._reads: dict[CheckRef, tuple[AssetKey, ...]] = {}
+        self._readers: dict[AssetKey, list[tuple[str, CheckRef]]] = {}
+        for each in plan.invocations:
+            for ref in each.invocation.checks:
+                self._checked_in.setdefault(ref, []).append(each.id)
+                for key in self.reads(ref):
+                    self._readers.setdefault(key, []).append((each.id, ref))
+        self._waiting: dict[AssetKey | CheckRef, list[str]] = {}
+        #: By invocation: what it reads of partitions; by asset: the invocations that read partitions of it.
+        self._readings: dict[str, list[_Reading]] = {}
+        self._read_by: dict[AssetKey, list[str]] = {}
+        self._parted: dict[AssetKey, tuple[AssetKey, ...]] = {}
+        self._moved: set[AssetKey] = set()
+        self._ready: dict[str, PlannedInvocation] = {}
+        for id_ in self._planned:
+            self._take_place(id_, places[id_])
+
+    # -- what reads what -------------------------------------------------------------------------------------------
+
+    def has(self, key: AssetKey) -> bool:
+        """Tell whether an asset is made in the plan."""
+        return key in self._makers
+
+    def reads(self, ref: CheckRef) -> tuple[AssetKey, ...]:
+        """Return the planned assets that a check reads."""
+        found = self._reads.get(ref)
+        if found is None:
+            read = (ref.key, *map(self._own, self._checks[ref].also))
+            found = self._reads[ref] = tuple(key for key in read if key in self._makers)
+        return found
+
+    def readers(self, key: AssetKey) -> list[tuple[str, CheckRef]]:
+        """Return the checks that read an asset, each with the invocation that runs it; once."""
+        return self._readers.pop(key, [])
+
+    def whole_inputs(self, asset: Asset) -> Iterable[AssetKey]:
+        """Yield what an asset is made from as a whole: inputs without partitions, and those behind views."""
+        for dep in asset.deps:
+            key = self._own(dep.key)
+            if key not in self._stocks:
+                yield key
+        yield from self._through.get(asset.key, ())
+
+    def parted_inputs(self, key: AssetKey) -> tuple[AssetKey, ...]:
+        """Return what an asset is made from whose partitions are made here."""
+        if not self._stocks:
+            return ()
+        found = self._parted.get(key)
+        if found is None:
+            deps = dict.fromkeys(self._own(dep.key) for dep in self._graph[key].deps)
+            found = self._parted[key] = tuple(
+                each for each in deps if each in self._stocks and self._numbering.links(key, each)
+            )
+        return found
+
+    def _own(self, key: AssetKey) -> AssetKey:
+        """Return the key under which the graph knows an asset."""
+        return self._graph[key].key if key not in self._makers and key in self._graph else key
+
+    def _take_place(self, id_: str, place: Place) -> None:
+        """Note what an invocation has to wait for: assets made elsewhere, and the checks that gate them."""
+        planned = self._planned[id_]
+        invocation = planned.invocation
+        members = {asset.key: asset for asset in (*invocation.assets, *invocation.also)}
+        inputs = {key for asset in members.values() for key in self.whole_inputs(asset)}
+        for key in inputs:
+            if key in members:
+                continue  # a tool orders its own members, and heeds their checks, by itself
+            # A check that is run by the invocation itself is its tool's to heed.
+            gates = (ref for ref in self._gates.get(key, ()) if id_ not in self._checked_in.get(ref, (id_,)))
+            place.waits.update(gates)
+        # What a check reads, it takes as it is: it does not wait for other checks.
+        inputs |= {key for ref in invocation.checks for key in self.reads(ref)}
+        place.waits.update(key for key in inputs if key not in members and key in self._makers)
+        for wanted in place.waits:
+            self._waiting.setdefault(wanted, []).append(id_)
+        splits = isinstance(place, Seat) and place.splits
+        for key in members if self._stocks else ():
+            for upper in self.parted_inputs(key):
+                itself = upper == key and splits
+                own = NOTHING if itself else planned.parts.get(upper, NOTHING)
+                checks = () if itself else self._gates.get(upper, ())
+                mine = frozenset(ref for ref in checks if id_ in self._checked_in.get(ref, ()))
+                self._readings.setdefault(id_, []).append(_Reading(key, upper, own, mine))
+                self._read_by.setdefault(upper, []).append(id_)
+        self.look(id_)
+
+    # -- what may start ------------------------------------------------------------------------------------------
+
+    def ready(self) -> Reversible[PlannedInvocation]:
+        """Return the invocations that wait for nothing, in the order of becoming so."""
+        while self._moved:
+            for id_ in self._read_by.get(self._moved.pop(), ()):
+                self.look(id_)
+        return self._ready.values()
+
+    def moved(self, key: AssetKey) -> None:
+        """Learn that partitions of an asset have ended, or were checked."""
+        if key in self._read_by:
+            self._moved.add(key)
+
+    def release(self, what: AssetKey | CheckRef) -> None:
+        """Make ready the invocations that only waited for something which has now ended, well or badly."""
+        for id_ in self._waiting.pop(what, ()):
+            self._places[id_].waits.discard(what)
+            self.look(id_)
+
+    def taken(self, id_: str) -> None:
+        """Learn that an invocation was called; what is left of it comes after all others that are ready."""
+        self._ready.pop(id_, None)
+
+    def clear(self) -> None:
+        """Let nothing start any more."""
+        self._ready.clear()
+        self._moved.clear()
+
+    def look(self, id_: str) -> None:
+        """See whether an invocation can start, or can be called for more of its partitions."""
+        place = self._places[id_]
+        if not place.waits and not place.ended and self._can_start(id_, place):
+            self._ready.setdefault(id_, self._planned[id_])
+
+    def _can_start(self, id_: str, place: Place) -> bool:
+        readings = self._readings.get(id_, ())
+        if isinstance(place, Tracked):
+            return not place.running and not any(self._held(each) for each in readings)
+        if not place.splits:
+            free = not any(self._held(each) & place.idle.get(each.lower, NOTHING) for each in readings)
+            return bool(place.left) and not place.running and free
+        place.ready = place.left
+        for each in readings:
+            if place.ready:
+                place.ready -= self._held(each)
+        return bool(place.ready)
+
+    def _held(self, reading: _Reading) -> Parts:
+        """Return the partitions that have to wait because of what they read."""
+        held = self._stocks[reading.upper].held(reading.checks) - reading.own
+        return self._numbering.down(reading.lower, reading.upper, held)
+
+    def doomed(self, seat: Seat) -> Parts:
+        """Return what is ready of an invocation and cannot be made, because of what it reads."""
+        found = NOTHING
+        for each in self._readings.get(seat.planned.id, ()):
+            lost = self._stocks[each.upper].lost
+            if lost:
+                found |= self._numbering.down(each.lower, each.upper, lost)
+        return found & seat.ready
