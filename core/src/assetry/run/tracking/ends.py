@@ -132,9 +132,11 @@ class Ends:
         part = None if todo is None or event.partition is None else tracked.part(key, event.partition)
         if isinstance(event, Failed) and todo is None:
             self.blockers.pop(key, None)  # nearer than that a check of it failed before
+        # An asset may be below an earlier partition of itself.
+        handed = blocker is not None and todo is not None
         if not isinstance(event, Materialized):
             blocker = blocker or self.blocker_of(event)
-            if isinstance(event, Skipped) and blocker.root != key:
+            if isinstance(event, Skipped) and (blocker.root != key or handed):
                 event = replace(event, root=blocker.root)
         events: list[Event] = [event]
         if todo is not None and part is None:
