@@ -441,7 +441,7 @@ class AllOrSome(Memory):
         super().__init__()
         self._mine: dict[AssetKey, str] = {}
 
-    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
+    def claim(self, run_id: str, keys: Sequence[AssetKey], parts: Any = None) -> Mapping[AssetKey, str]:
         held = {key: self._mine[key] for key in keys if key in self._mine}
         threading.Event().wait(0.05)
         self._mine.update(dict.fromkeys((key for key in keys if self.may_take(key, held)), run_id))
@@ -468,7 +468,7 @@ class Half(AllOrSome):
 
     lock = threading.Lock()
 
-    def claim(self, run_id: str, keys: Sequence[AssetKey]) -> Mapping[AssetKey, str]:
+    def claim(self, run_id: str, keys: Sequence[AssetKey], parts: Any = None) -> Mapping[AssetKey, str]:
         with self.lock:
             return super().claim(run_id, keys)
 
@@ -479,6 +479,18 @@ class Half(AllOrSome):
 class TestClaimsAHalf(StoreConformance):
     subject = store(Half)
     caught = "test_let_one_run_claim_an_asset"
+
+
+class Whole(Memory):
+    """Claim an asset where only partitions of it are asked for."""
+
+    def claim(self, run_id: str, keys: Sequence[AssetKey], parts: Any = None) -> Mapping[AssetKey, str]:
+        return super().claim(run_id, keys)
+
+
+class TestClaimsTheWhole(StoreConformance):
+    subject = store(Whole)
+    caught = "test_let_two_runs_claim_other_partitions_of_one_asset"
 
 
 class Keepsake(Memory):

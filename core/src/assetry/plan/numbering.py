@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,11 @@ class Numbering:
             return link
         changed: dict[str, Any] = {"own": self.definition(lower), "upstream": self.definition(upper)}
         return replace(link, **changed)
+
+    def reads_others(self, key: AssetKey, among: Collection[AssetKey]) -> bool:
+        """Tell whether a partition of an asset is made from others than its own namesake, of some assets."""
+        deps = (dep.key for dep in self._graph[key].deps)
+        return any(not link.same_numbers for dep in deps if dep in among for link in self.links(key, dep))
 
     def up(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
         """Return the partitions of `upper` that any of `parts` of `lower` is made from."""

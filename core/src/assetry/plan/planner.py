@@ -31,8 +31,8 @@ def make_plan(
     one of them: those come along, as `Invocation.also`. An asset without a group runs alone and is not counted.
     Wanted assets that nothing makes are left out. What is not wanted does not make others wait: its stored value
     is used; only a view (`computed_on_read`) hands on what it reads. Every wanted partition is made by just one
-    invocation, and no other is; see `assetry.plan.pieces` for how they are shared out. `Plan.lower_bound` holds for the
-    pieces as they are cut.
+    invocation, and no other is; see `assetry.plan.pieces` for how they are shared out. Where other cuts might do with
+    fewer invocations, as far as is known, `Plan.lower_bound` is no more than one for each piece.
 
     Raises `CycleError` when tables that one tool can only make together wait for each other.
 
@@ -54,17 +54,20 @@ def make_plan(
     except Deadlock as deadlock:
         raise cycle_error(scope, deadlock) from None
     checking = place_checks(scope.layout(found))
+    bound = found.lower_bound
+    if scope.other_cuts:
+        bound = min(bound, sum(each.counted for each in scope.tools))
     ids = {position: str(number) for number, position in enumerate(checking.order, start=1)}
     return Plan(
         invocations=tuple(_planned(scope, found, checking, ids, request)),
         count=found.count,
-        lower_bound=found.lower_bound,
-        minimal=found.minimal,
+        lower_bound=bound,
+        minimal=found.count == bound,
         splits=(*(split_of(scope, found, proof, ids) for proof in found.splits), *partition_splits(scope, found, ids)),
         gates={graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()},
         through=scope.through,
         unchecked=tuple(checking.left_out),
-        notes=(*request.notes, *check_notes(graph, checking)),
+        notes=(*request.notes, *check_notes(graph, checking), *(() if found.count == bound else _unproven(scope))),
         definitions=scope.numbering.definitions_of(wants),
         now=request.now,
     )
@@ -99,6 +102,11 @@ def _planned(
             )
         because = {asset.key: request.because.get(asset.key, request.default) for asset in invocation.assets}
         yield PlannedInvocation(invocation=invocation, after=after, because=because, parts=parts)
+
+
+def _unproven(scope: Scope) -> Iterator[str]:
+    if scope.other_cuts:
+        yield "The partitions of one tool's assets differ; other cuts of their ranges were not tried"
 
 
 def _parts(scope: Scope, slot: Slot) -> dict[AssetKey, Parts]:

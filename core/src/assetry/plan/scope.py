@@ -94,6 +94,10 @@ class Scope:
         group = groups[self.graph.keys[members[0]]]
         assert group is not None, "assets without a group are not cut"
         if not group.counted:
+            own = {self.graph.keys[i] for i in members}
+            if any(self.numbering.reads_others(key, own) for key in own):
+                # One call makes the same partitions of all its assets: it cannot make what it reads of others first.
+                return [[pieces.Piece(want.parts, i)] for i, want in zip(members, wants, strict=True)]
             return pieces.together(wants)
         return pieces.each(wants) if group.partitions == "one" else pieces.ranges(wants)
 
@@ -240,6 +244,23 @@ class Scope:
         """Return the integration that makes a node."""
         asset = self.graph.assets[self.made[node]]
         return asset.integration or Integration(asset.kind, asset.kind)
+
+    @property
+    def other_cuts(self) -> bool:
+        """Tell whether ranges that were cut otherwise might take fewer invocations, as far as is known.
+
+        Not where all ranges of each tool are the same, and each partition is made from its namesake alone: to cut them
+        further would then put every invocation that stands between two others into one of the parts.
+        """
+        spans: dict[tuple[str, str], int] = {}
+        for (name, key, span), family in self.known.items():
+            group = self.tools[family]
+            if span is not None and group.counted and group.partitions == "range":
+                spans[name, key] = spans.get((name, key), 0) + 1
+        if not spans:
+            return False
+        parted = {self.graph.keys[i] for i, nodes in self.node.items() if self.parts[nodes[0]] is not None}
+        return max(spans.values()) > 1 or any(self.numbering.reads_others(key, parted) for key in parted)
 
     def layout(self, found: Collapse) -> Layout:
         """Return what `place_checks` has to know of the collapse."""

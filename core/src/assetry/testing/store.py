@@ -24,7 +24,7 @@ from assetry.types.assets import Column
 from assetry.types.events import Event
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo
+from assetry.types.records import Attempt, ClaimedParts, EventRecord, Materialization, Outcome, RunInfo
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 A, B = AssetKey("shop/a"), AssetKey("shop/b")
@@ -194,6 +194,20 @@ class StoreConformance(PluginConformance):
         assert B not in store.claims(), "when one asset is held, none may be claimed"
         store.finish("r1", "succeeded", START)
         assert dict(store.claim("r2", [A, B])) == {}, "finish must release the claims of a run"
+
+    def test_let_two_runs_claim_other_partitions_of_one_asset(self, store: Store) -> None:
+        january, february, both = (ClaimedParts("days", {"": (span,)}) for span in ((0, 31), (31, 59), (30, 32)))
+        assert dict(store.claim("r1", [A], {A: january})) == {}, "free partitions cannot be claimed"
+        store.begin(run("r1"))
+        assert dict(store.claim("r2", [A, B], {A: february})) == {}, "another run cannot have other partitions"
+        store.begin(run("r2"))
+        assert set(store.claim("r3", [A], {A: both})) == {A}, "partitions that a living run holds are given away"
+        assert set(store.claim("r3", [A])) == {A}, "all of an asset is given away while runs hold partitions of it"
+        hours = ClaimedParts("hours", {"": ((2000, 2001),)})
+        assert set(store.claim("r3", [A], {A: hours})) == {A}, "partitions of two grids cannot be told apart"
+        assert store.claims().get(A) in ("r1", "r2"), "claims() does not tell of partitions that are held"
+        store.finish("r1", "succeeded", START)
+        assert dict(store.claim("r3", [A], {A: january})) == {}, "finish must release the claims of a run"
 
     def test_let_only_one_of_many_threads_claim(self, store: Store) -> None:
         for number in range(8):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlannedInvocation
 from assetry.types.assets import Asset
 from assetry.types.invocations import CheckRef
@@ -22,6 +23,8 @@ class Seat:
     """One planned invocation with partitions."""
 
     planned: PlannedInvocation
+    #: Whether it may be called for some of its partitions at a time.
+    splits: bool
     #: By member: the partitions that no call was made for yet.
     idle: dict[AssetKey, Parts]
     #: Assets outside without partitions, and checks on them, that have not ended yet.
@@ -34,15 +37,6 @@ class Seat:
     #: The ids of the calls that run.
     running: set[str] = field(default_factory=set)
     ended: bool = False
-
-    @property
-    def splits(self) -> bool:
-        """Tell whether it may be called for some of its partitions at a time."""
-        group = self.planned.invocation.group
-        if group is not None and (group.counted or group.atomic):
-            return False
-        members = (*self.planned.invocation.assets, *self.planned.invocation.also)
-        return len(self.planned.parts) == len(members) and len(set(self.planned.parts.values())) == 1
 
     @property
     def left(self) -> Parts:
@@ -71,11 +65,22 @@ class Seat:
         return self.planned.id if self.calls == 1 else f"{self.planned.id}.{self.calls}"
 
 
-def seat_of(planned: PlannedInvocation) -> Seat:
+def seat_of(planned: PlannedInvocation, numbering: Numbering) -> Seat:
     """Return what there is to know of an invocation with partitions before it begins."""
     own = planned.parts
     others = (ref for ref in planned.invocation.checks if ref.key not in own)
-    return Seat(planned, dict(own), checks=dict.fromkeys(others))
+    return Seat(planned, _splits(planned, numbering), dict(own), checks=dict.fromkeys(others))
+
+
+def _splits(planned: PlannedInvocation, numbering: Numbering) -> bool:
+    group, own = planned.invocation.group, planned.parts
+    if group is not None and (group.counted or group.atomic):
+        return False
+    members = {asset.key for asset in (*planned.invocation.assets, *planned.invocation.also)}
+    if members != own.keys() or len(set(own.values())) > 1:
+        return False
+    # What reads earlier partitions of itself is called for one after the other.
+    return not any(numbering.reads_others(key, members - {key}) for key in members)
 
 
 def some(parts: Parts, most: int) -> Parts:

@@ -33,7 +33,7 @@ class Tracker:
         self._graph = graph
         self._numbering = Numbering(graph, plan.definitions, plan.now)
         self._tracked = {each.id: tracked_of(each) for each in plan.invocations if not each.parts}
-        self._seats = {each.id: seat_of(each) for each in plan.invocations if each.parts}
+        self._seats = {each.id: seat_of(each, self._numbering) for each in plan.invocations if each.parts}
         self._stocks = _stocks(plan)
         #: The planned invocation of each call for some partitions.
         self._home: dict[str, str] = {}
