@@ -102,6 +102,11 @@ def _first(text: str) -> str:
     return lines[0] + (" …" if len(lines) > 1 else "") if lines else ""
 
 
+def place_text(event: ev.Started | ev.Materialized | ev.Failed | ev.Skipped) -> str:
+    """Return the asset that an event is about, with its partition where it has one."""
+    return f"{event.key}{_partition(event.partition)}"
+
+
 def _partition(partition: str | None) -> str:
     return f" [{partition}]" if partition else ""
 

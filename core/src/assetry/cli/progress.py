@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from assetry.cli.lines import event_line
+from assetry.cli.lines import event_line, place_text
 from assetry.cli.output import end_passing_note, note_line
 from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
@@ -61,6 +61,8 @@ class View:
     """What is known of a run from its events so far."""
 
     total: int = 0
+    #: What is counted: assets, or partitions where some have these.
+    what: str = "asset"
     done: int = 0
     problems: list[Problem] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
@@ -74,10 +76,11 @@ class View:
         """Take one event."""
         event = record.event
         if isinstance(event, RunStarted):
-            self.total = event.assets
+            self.total = event.partitions or event.assets
+            self.what = "partition" if event.partitions else "asset"
         elif isinstance(event, InvocationStarted):
             label = event.kind if len(event.assets) > 1 else f"{event.kind} {listed(event.assets)}"
-            self.tracks[record.invocation] = Track(label, len(event.assets), time.monotonic())
+            self.tracks[record.invocation] = Track(label, event.partitions or len(event.assets), time.monotonic())
         elif isinstance(event, InvocationFinished):
             self._take_end(self.tracks.pop(record.invocation, None), event)
         elif isinstance(event, Checked):
@@ -94,18 +97,17 @@ class View:
 
     def _take_of_asset(self, invocation: str | None, event: Event) -> None:
         track = self.tracks.get(invocation)
-        key = getattr(event, "key", None)
         if isinstance(event, TERMINAL):
             self.done += 1
             if track is not None:
                 track.done += 1
-                track.active.pop(str(key), None)
+                track.active.pop(place_text(event), None)
         if isinstance(event, Failed):
             self.failures.append(event)
         elif isinstance(event, Skipped):
             self.skipped.append(event)
         elif isinstance(event, Started) and track is not None:
-            track.active[event.key] = ""
+            track.active[place_text(event)] = ""
         elif isinstance(event, Progressed) and track is not None and event.key in track.active:
             track.active[event.key] = f" {event.done / event.total:.0%}" if event.total else f" {event.done:g}"
 
@@ -211,7 +213,7 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
     if len(tracks) > _MOST_TRACKS:
         yield f"  … and {counted(len(tracks) - _MOST_TRACKS, 'invocation')} more"
     bad = [each for each in view.checks if not each.passed]
-    parts = [f"{view.done}/{counted(view.total, 'asset')}"]
+    parts = [f"{view.done}/{counted(view.total, view.what)}"]
     parts += [f"{counted(len(view.problems), 'invocation')} broken"] if view.problems else []
     parts += [f"{len(view.failures)} failed"] if view.failures else []
     parts += [f"{len(view.skipped)} skipped"] if view.skipped else []

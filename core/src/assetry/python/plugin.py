@@ -31,6 +31,7 @@ from assetry.types.policies import RetryPolicy
 from assetry.types.protocols import RunContext, Saved
 
 KIND = "python"
+_NO_LIMIT = 1_000_000
 OPTIONS = {"modules": TEXTS.about("Python modules with assets.").hinting('For example modules = ["shop_assets"].')}
 Function = AssetFunction[..., Any]
 
@@ -69,7 +70,11 @@ class PythonPlugin:
             return None
         which = f"#{'+'.join(spec['outputs'])}" if "outputs" in spec else ""
         return InvocationGroup(
-            f"python:{spec['module']}:{spec['qualname']}{which}", whole=not spec["can_subset"], counted=False
+            f"python:{spec['module']}:{spec['qualname']}{which}",
+            whole=not spec["can_subset"],
+            counted=False,
+            # Partitions are made side by side, as far as the executor has room.
+            limit=1 if asset.partitions_def is None else _NO_LIMIT,
         )
 
     @hookimpl

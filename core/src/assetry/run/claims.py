@@ -22,6 +22,17 @@ def claimed_parts(plan: Plan, graph: AssetGraph) -> dict[AssetKey, ClaimedParts]
     return found
 
 
+def places_in(plan: Plan) -> int:
+    """Return how many partitions a plan makes, an asset without any counting as one; 0 where none has some."""
+    if not any(each.parts for each in plan.invocations):
+        return 0
+    return sum(
+        len(each.parts[asset.key]) if asset.key in each.parts else 1
+        for each in plan.invocations
+        for asset in each.invocation.assets
+    )
+
+
 def wanted_parts(plan: Plan, graph: AssetGraph) -> dict[AssetKey, tuple[PartitionsDefinition, Parts]]:
     """Return the partitions that a plan makes, in all its invocations, each with its definition."""
     wanted: dict[AssetKey, Parts] = {}

@@ -22,7 +22,7 @@ from assetry.errors import AssetryError, ConflictError, JobOverError, RunError, 
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
-from assetry.run.claims import claimed_parts
+from assetry.run.claims import claimed_parts, places_in
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
@@ -190,7 +190,8 @@ class _Run:
             # Read after the claim: what others made until then is known.
             refreshed = any(each.invocation.full_refresh for each in self._plan.invocations)
             self._recorder = Recorder(self._info.id, self._graph, store.latest(), refreshed)
-            self._recorder.note(_now(), RunStarted(len(self._info.assets), len(self._plan.invocations)))
+            size = len(self._info.assets), len(self._plan.invocations), places_in(self._plan)
+            self._recorder.note(_now(), RunStarted(*size))
             self._turn()
             while not self._over():
                 self._receive()
@@ -352,7 +353,8 @@ class _Run:
             with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
                 command = self._services.plugins.invocation_command(invocation)
             keys = tuple(asset.key for asset in invocation.assets)
-            self._recorder.note(now, InvocationStarted(invocation.integration.kind, keys, key, command), launch.told)
+            started = InvocationStarted(invocation.integration.kind, keys, key, command, launch.partitions)
+            self._recorder.note(now, started, launch.told)
         if resume is not None:
             # This run answers for the job from now on, also when it is killed before the tool has said a word.
             self._recorder.note(now, Handle(resume), launch.told)

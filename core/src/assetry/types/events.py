@@ -267,22 +267,27 @@ class Failed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run began: how many assets, in how many invocations."""
+    """A run began: how many assets, in how many invocations.
+
+    `partitions` counts the partitions that it makes, an asset without any as one; 0 where none has some.
+    """
 
     json_tag: ClassVar = ("event", "run_started")
     assets: int
     invocations: int
+    partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationStarted(Event):
-    """An invocation is about to begin: its kind, its group, its command, its assets."""
+    """An invocation is about to begin: its kind, its group, its command, its assets, how many partitions of them."""
 
     json_tag: ClassVar = ("event", "invocation_started")
     kind: str
     assets: tuple[AssetKey, ...]
     group: str | None = None
     command: str | None = None
+    partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

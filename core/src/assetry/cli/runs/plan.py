@@ -63,7 +63,7 @@ def plan_lines(plan: Plan, session: Session, selected: int) -> Iterable[str]:
     most = None if session.verbose else _MOST
     width = len(str(len(plan.invocations)))
     for planned in plan.invocations:
-        yield from _invocation(planned, width, most)
+        yield from _invocation(planned, plan, width, most)
     yield ""
     for split in plan.splits:
         yield _split(split)
@@ -91,25 +91,39 @@ def nothing(plan: Plan, selected: int) -> str:
     return f"Nothing to run: {what} up to date."
 
 
-def _invocation(planned: PlannedInvocation, width: int, most: int | None) -> Iterable[str]:
+def _parts(planned: PlannedInvocation, plan: Plan) -> str:
+    """Return the partitions that an invocation makes, those of each asset where they differ."""
+    texts: dict[str, list[str]] = {}
+    for asset in (*planned.invocation.assets, *planned.invocation.also):
+        definition = plan.definitions.get(asset.key) or asset.partitions_def
+        if asset.key in planned.parts and definition is not None:
+            texts.setdefault(definition.text_of(planned.parts[asset.key]), []).append(asset.key)
+    if len(texts) < 2:
+        return next(iter(texts), "")
+    return "; ".join(f"{listed(keys, _MOST)}: {text}" for text, keys in texts.items())
+
+
+def _invocation(planned: PlannedInvocation, plan: Plan, width: int, most: int | None) -> Iterable[str]:
     invocation = planned.invocation
     number = click.style(f"{planned.id:>{width}}", bold=True)
     indent = " " * width
     reasons = _by_reason(planned)
     if not _is_counted(planned) and len(invocation.assets) == 1 and most is not None:
         after = click.style(f"  after {listed(planned.after, None)}", dim=True) if planned.after else ""
-        yield f"{number}  {invocation.integration.kind}  {invocation.assets[0].key}: {next(iter(reasons))}{after}"
+        parts = f" [{told}]" if (told := _parts(planned, plan)) else ""
+        key = f"{invocation.assets[0].key}{parts}"
+        yield f"{number}  {invocation.integration.kind}  {key}: {next(iter(reasons))}{after}"
         return
     title = planned.command or f"{invocation.integration.kind} {invocation.integration.name}"
     yield f"{number}  {click.style(title, bold=True)}"
-    parts = {
+    lines = {
         "makes": listed((asset.key for asset in invocation.assets), most),
         "checks": _checks(planned, most),
         "also": listed((asset.key for asset in invocation.also), most),
-        "parts": listed(invocation.partitions, most),
+        "parts": _parts(planned, plan),
         "after": listed(planned.after, None),
     }
-    for label, told in parts.items():
+    for label, told in lines.items():
         if told:
             yield f"{indent}  {label:<{_LABEL}}{told}"
     for number_, (reason, keys) in enumerate(reasons.items()):

@@ -157,6 +157,8 @@ class Launch:
     #: The id of the call, and the one under which it is recorded: calls for some partitions are told of as one.
     id: str = field(default="", compare=False)
     told: str = field(default="", compare=False)
+    #: How many partitions all calls that are told of as one are to make.
+    partitions: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,9 @@ class Tracker:
         else:
             tracked.running = True
             self._waiting.look(id_)
-        return replace(launch, told=id_) if seat.splits else launch
+        own = seat.planned.parts if seat.splits else tracked.given
+        told = id_ if seat.splits else launch.told
+        return replace(launch, told=told, partitions=sum(map(len, own.values())))
 
     def _blocked_whole(self, seat: Seat) -> bool:
         """Tell whether nothing of an invocation can be made: its tool leaves nothing out."""
