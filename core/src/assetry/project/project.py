@@ -24,11 +24,10 @@ from assetry.plan.plan import Plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
-from assetry.project.planning import plan_of
 from assetry.project.recorded import RecordedValues
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
-from assetry.project.wants import Wanted, wanted
+from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.claims import wanted_parts
 from assetry.run.loop import execute
 from assetry.run.observe import observe

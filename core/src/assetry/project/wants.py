@@ -1,4 +1,4 @@
-"""What a person wants of assets with partitions: those that a text names, those that are due, or the last ones."""
+"""What a person wants of assets, with which of their partitions: those named, those due, or the last; and the plan."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.plan import Plan, PlanRequest
+from assetry.plan.planner import make_plan
+from assetry.plan.reasons import near_notes
 from assetry.project.ask import Ask
 from assetry.status.partitions import PartitionSets
 from assetry.status.staleness import Status
+from assetry.status.why import because, kept_rows
+from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 
 if TYPE_CHECKING:
@@ -72,6 +77,29 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iter
             hint="Name one with -p KEY: making it brings it into being.",
         )
     return Wanted(wants, {key: definitions[key] for key in parts if key in wants}, notes)
+
+
+def plan_of(
+    graph: AssetGraph,
+    wanted: Wanted,
+    groups: Mapping[AssetKey, InvocationGroup | None],
+    statuses: Sequence[Status],
+    ask: Ask,
+    now: datetime,
+) -> Plan:
+    """Return the plan that makes what is wanted; `statuses` are those of all assets, `now` is when they were."""
+    made = [status for status in statuses if status.key in wanted.wants]
+    notes = (*kept_rows(graph, made, ask.full_refresh), *near_notes(graph, set(wanted.wants)))
+    request = PlanRequest(
+        because={status.key: because(status, graph[status.key]) for status in made},
+        mode=ask.collapse,
+        full_refresh=ask.full_refresh,
+        definitions={key: each for key, each in wanted.definitions.items() if each is not graph[key].partitions_def},
+        now=now,
+        notes=(*wanted.notes, *notes),
+        never=frozenset(each.key for each in statuses if each.last_materialized is None and graph[each.key].executable),
+    )
+    return make_plan(graph, wanted.wants, groups, request)
 
 
 def _asked(

@@ -1,0 +1,120 @@
+"""What is wanted of assets with partitions: those named, those due, else the last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from assetry import (
+    AssetContext,
+    DailyPartitionsDefinition,
+    DynamicPartitionsDefinition,
+    MonthlyPartitionsDefinition,
+    Project,
+    StaticPartitionsDefinition,
+    asset,
+)
+from assetry.errors import UsageError
+
+
+@asset(partitions_def=DailyPartitionsDefinition("2026-01-01", "2026-03-01"))
+def days(context: AssetContext) -> str | None:
+    return context.partition
+
+
+@asset(partitions_def=MonthlyPartitionsDefinition("2026-01-01", "2026-03-01"), deps=["days"])
+def months(context: AssetContext) -> str | None:
+    return context.partition
+
+
+@asset(partitions_def=StaticPartitionsDefinition(["eu", "us"]))
+def regions(context: AssetContext) -> str | None:
+    return context.partition
+
+
+@asset(partitions_def=DynamicPartitionsDefinition("file"))
+def files(context: AssetContext) -> str | None:
+    return context.partition
+
+
+@asset
+def plain() -> int:
+    return 1
+
+
+def parts(project: Project, select: str, **ask: Any) -> dict[str, tuple[str, ...]]:
+    plan = project.plan(select, **ask)
+    return {str(made.key): each.invocation.partitions for each in plan.invocations for made in each.invocation.assets}
+
+
+@pytest.fixture
+def project() -> Any:
+    with Project([days, months, regions, files, plain], store="sqlite::memory:", io="memory:") as made:
+        yield made
+
+
+def test_a_range_of_time_means_the_windows_of_each_grid(project: Project) -> None:
+    found = parts(project, "days months", partition="2026-01-30..2026-02-02")
+    assert found["days"] == ("2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02")
+    assert found["months"] == ("2026-01-01", "2026-02-01")
+
+
+def test_keys_of_two_kinds_go_each_to_what_has_them(project: Project) -> None:
+    found = parts(project, "days regions plain", partition=["2026-01-05", "eu"])
+    assert found == {"days": ("2026-01-05",), "regions": ("eu",), "plain": ()}
+    assert parts(project, "days regions", partition="2026-01-05, eu")["regions"] == ("eu",)
+
+
+def test_what_gets_none_is_named_with_what_was_meant(project: Project) -> None:
+    with pytest.raises(UsageError, match="names no partition of `regions`"):
+        project.plan("days regions", partition="2026-01-05")
+    with pytest.raises(UsageError) as caught:
+        project.plan("days", partition="2026-1-5")
+    assert "2026-01-05" in caught.value.near
+    with pytest.raises(UsageError, match="nothing that is selected has partitions"):
+        project.plan("plain", partition="last")
+
+
+def test_a_key_that_comes_into_being_is_made_and_known_from_then_on(project: Project) -> None:
+    with pytest.raises(UsageError, match="no partition yet"):
+        project.plan("files")
+    assert "files has no partition yet" in project.plan("files plain").notes[0]
+    assert project.materialize("files", partition="a.csv").ok
+    assert parts(project, "files") == {"files": ("a.csv",)}
+    assert project.materialize("files regions", partition=["b.csv", "eu"]).ok
+    assert parts(project, "files", partition="all") == {"files": ("a.csv", "b.csv")}, "eu is one of the regions"
+
+
+def test_stale_makes_what_is_missing_and_no_more(project: Project) -> None:
+    project.materialize("regions plain", partition="us")
+    assert parts(project, "regions plain", stale=True) == {"regions": ("eu",)}
+    assert parts(project, "regions", partition="missing") == {"regions": ("eu",)}
+    assert parts(project, "regions", partition="us", stale=True) == {}
+    project.materialize("regions", stale=True)
+    assert project.plan("regions plain", stale=True).invocations == ()
+
+
+def test_a_run_keeps_what_it_wants_and_a_retry_the_rest_of_it() -> None:
+    bad = {"2026-01-02"}
+    made: list[tuple[str, str | None]] = []
+
+    @asset(partitions_def=DailyPartitionsDefinition("2026-01-01", "2026-01-05"))
+    def one(context: AssetContext) -> str | None:
+        if context.partition in bad:
+            raise ValueError("a bad day")
+        made.append(("one", context.partition))
+        return context.partition
+
+    @asset(partitions_def=DailyPartitionsDefinition("2026-01-01", "2026-01-05"))
+    def two(context: AssetContext, one: str) -> str:
+        made.append(("two", context.partition))
+        return one
+
+    with Project([one, two], store="sqlite::memory:", io="memory:") as project:
+        result = project.materialize(partition="2026-01-01..2026-01-03")
+        assert result.run.options["wants"] == {key: [["2026-01-01", "2026-01-03"]] for key in ("one", "two")}
+        assert {part for (key, part), each in result.outcomes.items() if each.outcome == "skipped"} == bad
+        bad.clear()
+        made.clear()
+        assert project.retry().ok
+        assert made == [("one", "2026-01-02"), ("two", "2026-01-02")]
