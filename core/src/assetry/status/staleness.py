@@ -145,7 +145,9 @@ class _Judge:
     def _judge(self, i: int, asset: Asset) -> Status:
         records, overwritten = self._records(asset)
         last = _last(records)
-        self._comparison.add(i, asset, last or _last(overwritten or self._made.get(asset.key, [])))
+        # Of partitions that say nothing of it, there is new content all the same.
+        seen = _last(self._made[asset.key]) if last is None and asset.key in self._made else last
+        self._comparison.add(i, asset, seen)
         own, news = (
             self._own(i, asset, records, overwritten) if asset.executable else (self._overdue(asset, records), [])
         )
@@ -269,4 +271,6 @@ class _Judge:
 
 
 def _last(records: _Records) -> Materialization | None:
-    return records[0] if len(records) == 1 else max(records, key=lambda each: each.at, default=None)
+    if len(records) < 2:
+        return records[0] if records else None
+    return max(records, key=lambda each: each.at)
