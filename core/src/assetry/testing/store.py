@@ -195,20 +195,6 @@ class StoreConformance(PluginConformance):
         store.finish("r1", "succeeded", START)
         assert dict(store.claim("r2", [A, B])) == {}, "finish must release the claims of a run"
 
-    def test_let_two_runs_claim_other_partitions_of_one_asset(self, store: Store) -> None:
-        january, february, both = (ClaimedParts("days", {"": (span,)}) for span in ((0, 31), (31, 59), (30, 32)))
-        assert dict(store.claim("r1", [A], {A: january})) == {}, "free partitions cannot be claimed"
-        store.begin(run("r1"))
-        assert dict(store.claim("r2", [A, B], {A: february})) == {}, "another run cannot have other partitions"
-        store.begin(run("r2"))
-        assert set(store.claim("r3", [A], {A: both})) == {A}, "partitions that a living run holds are given away"
-        assert set(store.claim("r3", [A])) == {A}, "all of an asset is given away while runs hold partitions of it"
-        hours = ClaimedParts("hours", {"": ((2000, 2001),)})
-        assert set(store.claim("r3", [A], {A: hours})) == {A}, "partitions of two grids cannot be told apart"
-        assert store.claims().get(A) in ("r1", "r2"), "claims() does not tell of partitions that are held"
-        store.finish("r1", "succeeded", START)
-        assert dict(store.claim("r3", [A], {A: january})) == {}, "finish must release the claims of a run"
-
     def test_let_only_one_of_many_threads_claim(self, store: Store) -> None:
         for number in range(8):
             store.begin(run(f"r{number}"))
@@ -222,6 +208,21 @@ class StoreConformance(PluginConformance):
             answers = list(pool.map(claim, range(8)))
         winners = [number for number, held in enumerate(answers) if not held]
         assert len(winners) == 1, f"{len(winners)} of 8 threads claimed one asset: compare and set in one transaction"
+
+    @needs("test_let_one_run_claim_an_asset", "test_let_only_one_of_many_threads_claim")
+    def test_let_two_runs_claim_other_partitions_of_one_asset(self, store: Store) -> None:
+        january, february, both = (ClaimedParts("days", {"": (span,)}) for span in ((0, 31), (31, 59), (30, 32)))
+        assert dict(store.claim("r1", [A], {A: january})) == {}, "free partitions cannot be claimed"
+        store.begin(run("r1"))
+        assert dict(store.claim("r2", [A, B], {A: february})) == {}, "another run cannot have other partitions"
+        store.begin(run("r2"))
+        assert set(store.claim("r3", [A], {A: both})) == {A}, "partitions that a living run holds are given away"
+        assert set(store.claim("r3", [A])) == {A}, "all of an asset is given away while runs hold partitions of it"
+        hours = ClaimedParts("hours", {"": ((2000, 2001),)})
+        assert set(store.claim("r3", [A], {A: hours})) == {A}, "partitions of two grids cannot be told apart"
+        assert store.claims().get(A) in ("r1", "r2"), "claims() does not tell of partitions that are held"
+        store.finish("r1", "succeeded", START)
+        assert dict(store.claim("r3", [A], {A: january})) == {}, "finish must release the claims of a run"
 
     def test_append_from_several_threads(self, store: Store) -> None:
         store.begin(run("r"))
