@@ -41,7 +41,7 @@ ASKED_OF_ALL: Mapping[str, Any] = {
     "assetry_event": type(None),
 }
 #: Seconds that a hook has to answer a question that needs no work, and a process to begin.
-ANSWER, STARTING = 10.0, 10.0
+ANSWER, STARTING = 5.0, 10.0
 
 #: Under this name a refusal travels with a test's report.
 REFUSAL = "assetry_refusal"
