@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from assetry.errors import ClaimError, PluginError, StoreError, UsageError
 from assetry.hooks.manager import Plugins, load_plugins
-from assetry.hooks.secrets import read_secret
+from assetry.hooks.secrets import answering, read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import Invocation
@@ -135,3 +135,8 @@ def test_what_was_handed_out_is_masked_from_then_on() -> None:
     found.secret("again")
     assert found.secrets.mask("hunter2! hunter3!") == "*** ***"
     assert "hunter" not in repr(vars(found.secrets))
+
+
+def test_what_is_asked_may_itself_look_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILL_TOKEN_OF_THE_TEST", "t0ken-t0ken")
+    assert answering(read_secret, read_secret, "MILL_TOKEN_OF_THE_TEST") == "t0ken-t0ken"

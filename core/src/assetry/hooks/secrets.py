@@ -74,7 +74,7 @@ def _not_set(name: str, asked: Sequence[str] = ()) -> UsageError:
     )
 
 
-def answering(ask: Callable[[str], str], work: Callable[..., T], *arguments: Any) -> T:
+def answering(ask: Callable[[str], str] | None, work: Callable[..., T], *arguments: Any) -> T:
     """Do some work of a plugin; `read_secret` in it asks `ask`."""
     before = _ASK.set(ask)
     try:
@@ -111,7 +111,8 @@ def read_secret(name: str) -> str:
     """
     ask = _ASK.get()
     if ask is not None:
-        return ask(name)
+        # What is asked may come here again, for the environment.
+        return answering(None, ask, name)
     value = os.environ.get(name)
     if value is None:
         raise _not_set(name)
