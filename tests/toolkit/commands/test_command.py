@@ -258,8 +258,8 @@ def test_when_our_own_process_is_killed_it_is_asked_to_end_and_nothing_is_left(
     assert eventually((tmp_path / "heard").exists, 30)
     process.kill()
     process.wait()
-    assert eventually((tmp_path / "asked").exists, 30)
-    assert (tmp_path / "asked").read_text() == str(int(ask))
+    asked = tmp_path / "asked"
+    assert eventually(lambda: asked.exists() and asked.read_text() == str(int(ask)), 30)
     assert gone(tmp_path)
 
 

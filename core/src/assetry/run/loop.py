@@ -328,9 +328,8 @@ class _Run:
         # What was skipped may have made others ready, and one that was called may be called for more.
         while self._cancelled_at is None and (chosen := self._choose()):
             for planned in chosen:
-                telling = self._telling.get(planned.id)
-                launch = self._tracker.launch(planned.id, telling.size if telling else 1)
-                now = _now()
+                size = telling.size if (telling := self._telling.get(planned.id)) else 1
+                launch, now = self._tracker.launch(planned.id, size), _now()
                 for event in launch.events:
                     self._recorder.note(now, event, launch.told)
                 if launch.invocation is None:
