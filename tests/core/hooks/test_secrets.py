@@ -140,3 +140,16 @@ def test_what_was_handed_out_is_masked_from_then_on() -> None:
 def test_what_is_asked_may_itself_look_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILL_TOKEN_OF_THE_TEST", "t0ken-t0ken")
     assert answering(read_secret, read_secret, "MILL_TOKEN_OF_THE_TEST") == "t0ken-t0ken"
+
+
+def test_a_provider_that_needs_a_secret_that_is_not_set_is_asked_once() -> None:
+    class Locked(Vault):
+        @hookimpl
+        def assetry_secret(self, name: str) -> Any:
+            self.asked.append(name)
+            return read_secret("VAULT_TOKEN_OF_THE_TEST") and self.held.get(name)
+
+    vault = Locked(TOKEN="hunter2")
+    with pytest.raises(UsageError, match="The secret VAULT_TOKEN_OF_THE_TEST is not set"):
+        plugins(vault).secret("TOKEN")
+    assert vault.asked == ["TOKEN", "VAULT_TOKEN_OF_THE_TEST"]

@@ -39,21 +39,21 @@ def further_lines(event: Event) -> Iterable[str]:
 def _told(event: Event) -> tuple[str, str | None, str]:
     """Return the word for an event, its colour, and the rest of its line."""
     if isinstance(event, ev.Observed) and event.gone:
-        return "gone", "yellow", f"{event.key}{_partition(event.partition)}"
+        return "gone", "yellow", place_text(event)
     if isinstance(event, (ev.Materialized, ev.Observed)):
-        return event.name, "green", f"{event.key}{_partition(event.partition)}{_facts(event.metadata)}"
+        return event.name, "green", f"{place_text(event)}{_facts(event.metadata)}"
     if isinstance(event, ev.Checked):
         return _checked(event)
     if isinstance(event, ev.Failed):
-        return "failed", "red", f"{event.key}{_partition(event.partition)}: {_first(event.message)}"
+        return "failed", "red", f"{place_text(event)}: {_first(event.message)}"
     if isinstance(event, ev.Skipped):
         return (
             "cancelled" if event.cancelled else "skipped",
             "yellow",
-            f"{event.key}{_partition(event.partition)}: {_first(event.because)}",
+            f"{place_text(event)}: {_first(event.because)}",
         )
     if isinstance(event, ev.Started):
-        return "started", None, f"{event.key}{_partition(event.partition)}"
+        return "started", None, place_text(event)
     if isinstance(event, ev.Log):
         return event.level, "yellow" if event.level in ("warning", "error") else None, _log(event)
     return _told_of_runs(event)
@@ -102,7 +102,7 @@ def _first(text: str) -> str:
     return lines[0] + (" …" if len(lines) > 1 else "") if lines else ""
 
 
-def place_text(event: ev.Started | ev.Materialized | ev.Failed | ev.Skipped) -> str:
+def place_text(event: ev.Started | ev.Materialized | ev.Observed | ev.Failed | ev.Skipped) -> str:
     """Return the asset that an event is about, with its partition where it has one."""
     return f"{event.key}{_partition(event.partition)}"
 

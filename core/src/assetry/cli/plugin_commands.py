@@ -102,11 +102,7 @@ def _work(command: Command, path: str, label: str) -> Callable[..., int | None]:
             # What the function reads by `read_secret` is asked for, and masked, as `session.secret` does.
             values = {name.removeprefix(_PREFIX): value for name, value in given.items()}
             code = answering(session.secret, command.call, session, values)
-        except (AssetryError, OSError) as error:
-            if isinstance(error, (AssetryError, BrokenPipeError)):
-                raise
-            raise _fault(f"{label}: `{path}` raised {error_words(error)}", place_of(error)) from error
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+        except (AssetryError, BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
             raise _fault(f"{label}: `{path}` raised {error_words(error)}", place_of(error)) from error

@@ -16,7 +16,6 @@ from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
 from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 from assetry.cli.output import note_line, open_standard_streams
 from assetry.cli.overview import COMMANDS, OTHER_WORDS, PLUGIN_HELP, overview
-from assetry.cli.plugin_commands import commands_of_plugins, new_problems
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, error_words, near_names
 from assetry.hooks.masks import Mask
@@ -60,6 +59,8 @@ class Program(click.Group):
         if self._asked_plugins:
             return
         self._asked_plugins = True
+        from assetry.cli.plugin_commands import commands_of_plugins, new_problems  # takes a third of a start
+
         try:
             session = _session(ctx)
             with session.out.guarded():

@@ -109,11 +109,10 @@ class Commands:
         def add(function: _Function) -> _Function:
             called = name or getattr(function, "__name__", "").strip("_").replace("_", "-")
             made = Command.of(called, function, selects=selects)
+            at = f" ({made.where})" if made.where else ""
             if made.problem is not None:
-                at = f" ({made.where})" if made.where else ""
                 self.problems.append(f"`{before}{called}` {made.problem}{at}")
             if called in (each.name for each in commands):
-                at = f" ({made.where})" if made.where else ""
                 self.problems.append(f"`{before}{called}` is added twice; the first one counts{at}")
             elif self._may_be(called):
                 commands.append(made)

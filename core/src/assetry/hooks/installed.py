@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from assetry.types.options import OptionTypes
@@ -113,6 +114,7 @@ def unmet(requires: Iterable[str], version: str | None = None) -> str | None:
     return None
 
 
+@cache
 def own_version() -> str | None:
     """Return the version of assetry that is installed, None when it is run from source."""
     from importlib.metadata import PackageNotFoundError, version

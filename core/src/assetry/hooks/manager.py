@@ -17,7 +17,7 @@ from assetry.hooks.inspection import local_name
 from assetry.hooks.installed import Candidate, PluginInfo, allowed_names, installed
 from assetry.hooks.loading import Loading
 from assetry.hooks.masks import masked
-from assetry.hooks.registry import FAULTS, Problem, Registry
+from assetry.hooks.registry import FAULTS, Registry
 from assetry.hooks.secrets import answering, answering_all
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
@@ -26,8 +26,6 @@ from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
 from assetry.types.records import EventRecord, RunInfo
-
-__all__ = ["FAULTS", "Plugins", "Problem", "load_plugins"]
 
 
 class Plugins(Registry):
@@ -81,9 +79,10 @@ class Plugins(Registry):
             raise self._unclaimed(LOAD, kind, f"No plugin loads {kind!r} integrations", f" ({integration.name!r})")
         return found
 
-    def declares(self, kind: str) -> bool:
-        """Tell whether plugins declare a kind of integration, so that none has to be asked for it."""
-        return bool(self._declaring(LOAD, kind))
+    def may_keep(self, kind: str) -> bool:
+        """Tell whether the loads of a kind may be kept: a plugin declares it, and takes what to say their inputs to."""
+        declaring = self._declaring(LOAD, kind)
+        return any(each.plugin_name in declaring and "context" in each.argnames for each in self._implementations(LOAD))
 
     def answering(self, integration: Integration) -> tuple[PluginInfo, Any]:
         """Return what is known of the plugin that answers for an integration, and its module or object."""

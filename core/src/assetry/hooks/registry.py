@@ -39,7 +39,7 @@ class Problem:
 
 
 class Registry:
-    """The loaded plugins: registered one by one, isolated from each other, and called in one of three manners.
+    """The loaded plugins: registered one by one, isolated from each other, and called.
 
     >>> Registry().infos
     ()
@@ -123,7 +123,7 @@ class Registry:
     def _report(self, name: str, message: str) -> None:
         self.tell(name, (message,))
 
-    # -- the three manners of calling ----------------------------------------------------------------------------
+    # -- calling ------------------------------------------------------------------------------------------------
 
     def _call(self, impl: Any, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Call one implementation with the arguments it takes."""

@@ -18,6 +18,8 @@ HOOK = "assetry_secret"
 T = TypeVar("T")
 #: Asks the plugins of the program that is calling a hook in this thread.
 _ASK: ContextVar[Callable[[str], str] | None] = ContextVar("assetry_secrets", default=None)
+#: The secrets that plugins are being asked for: one that needs another secret may not ask for the same again.
+_ASKED: ContextVar[frozenset[str]] = ContextVar("assetry_secrets_asked", default=frozenset())
 
 
 class Secrets:
@@ -38,7 +40,7 @@ class Secrets:
         """Return a secret that is handed out; it is masked from now on."""
         if value not in self.mask.secrets and len(value) >= SHORTEST:
             with self._lock:
-                self.mask |= Mask(frozenset({value}))
+                self.mask = Mask(self.mask.secrets | {value})
         return value
 
 
@@ -55,7 +57,13 @@ def find_secret(
     value = os.environ.get(name)
     if value is not None:
         return value
-    found = claim(HOOK, {"name": name}, f"the secret {name!r}")
+    if name in _ASKED.get():
+        raise _not_set(name)
+    before = _ASKED.set(_ASKED.get() | {name})
+    try:
+        found = claim(HOOK, {"name": name}, f"the secret {name!r}")
+    finally:
+        _ASKED.reset(before)
     if found is None:
         raise _not_set(name, [info.label for info in infos if HOOK in info.hooks])
     answer: Any = found[1]

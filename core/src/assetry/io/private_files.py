@@ -54,9 +54,10 @@ def private_file(path: Path) -> Path:
     """
     private_folder(path.parent)
     if _inner(path):
-        with suppress(FileExistsError):
+        try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE))
-        _tighten(path)
+        except FileExistsError:
+            _tighten(path)
     return path
 
 

@@ -133,6 +133,15 @@ class Plan:
     definitions: Mapping[AssetKey, PartitionsDefinition] = field(default_factory=dict)
     now: datetime = LATE
 
+    @property
+    def parts(self) -> dict[AssetKey, Parts]:
+        """Return the partitions of each asset that has some, in all invocations."""
+        found: dict[AssetKey, Parts] = {}
+        for planned in self.invocations:
+            for key, parts in planned.parts.items():
+                found[key] = found[key] | parts if key in found else parts
+        return found
+
     def __repr__(self) -> str:
         assets = len({asset.key for each in self.invocations for asset in each.invocation.assets})
         bound = "minimal" if self.minimal else f"at least {self.lower_bound}"

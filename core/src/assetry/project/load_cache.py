@@ -26,8 +26,8 @@ from assetry.hooks.installed import PluginInfo, own_version
 from assetry.hooks.loading import Loading
 from assetry.hooks.manager import Plugins
 from assetry.io.parts import replace as replace_file
-from assetry.io.private_files import private_folder
 from assetry.project.stamps import Stamp, same_content, stamp, untouched
+from assetry.python.modules import is_below
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.codec import from_json, to_json
 from assetry.types.options import is_reference
@@ -64,7 +64,6 @@ class LoadCache:
         entry = self._entry(integration)
         if entry is None:
             return self._plugins.load_assets(integration)
-        self._plugins.check_options(integration)
         kept = entry.read()
         if kept is not None:
             return kept
@@ -76,7 +75,7 @@ class LoadCache:
 
     def _entry(self, integration: Integration) -> _Entry | None:
         """Return where a load is kept; None where it cannot be: the kind is not declared, an option is an object."""
-        if self._state is None or not self._plugins.declares(integration.kind):
+        if self._state is None or not self._plugins.may_keep(integration.kind):
             return None
         info, plugin = self._plugins.answering(integration)
         try:
@@ -134,7 +133,6 @@ class _Entry:
             variables = _variables(loading.variables, salt, loading.variables.get)
             kept = {"key": self.key, "stamps": stamps, "salt": salt.hex(), "variables": variables, "assets": assets}
             text = json.dumps(kept, allow_nan=False).encode()
-            private_folder(self.path.parent)
             replace_file(self.path, lambda file: _write(file, text))
             self._let_go()
 
@@ -215,17 +213,21 @@ def _code_files(plugin: Any, info: PluginInfo, root: str) -> Sequence[Path] | No
     if getattr(sys.modules.get(name, plugin), "__file__", None) is None:
         return None
     top = name.partition(".")[0]
-    below = os.path.realpath(root) + os.sep
+    root = os.path.realpath(root)
     files = set()
     for each, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str):
             continue
-        real = os.path.realpath(file)
-        own = info.source == "project" and (real.startswith(below) or not _is_installed(real))
+        own = info.source == "project" and _is_own(os.path.realpath(file), root)
         if own or each == top or each.startswith(f"{top}."):
             files.add(Path(file))
     return sorted(files)
+
+
+def _is_own(file: str, root: str) -> bool:
+    """Tell whether a module's file is the project's, or stands beside it and is not installed."""
+    return is_below(file, root) or not _is_installed(file)
 
 
 def _is_installed(file: str) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from assetry.errors import UsageError
-from assetry.partitions.links import Link
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.text import read_parts
+from assetry.plan.numbering import Numbering
 from assetry.project.project import Project
 from assetry.status.partitions import PartitionSets
 from assetry.status.reasons import Reason
@@ -71,22 +70,21 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
     part, name = _one(sets, text, now)
     i = graph.index(asset.key)
     made = project.store.latest([asset.key]).get((asset.key, name))
+    numbering = Numbering(
+        graph, {each.key: each.partitions.definition for each in found.values() if each.partitions}, now
+    )
     read = []
-    for number, dep in enumerate(asset.deps):
+    for dep in asset.deps:
         upstream = found[graph[dep.key].key]
-        link = _link(graph.links.get(asset.key, ())[number], sets, upstream.partitions)
-        parts = WHOLE if upstream.partitions is None else link.up(part, now)
+        parts = WHOLE if upstream.partitions is None else numbering.up(asset.key, upstream.key, part)
         missing = NOTHING if upstream.partitions is None else parts & upstream.partitions.missing
         version = None if made is None else made.inputs.get(dep.key)
         read.append(Neighbour(upstream, parts, missing, version))
     readers = []
     for j in graph.downstream[i]:
         reader = found[graph.keys[j]]
-        links = graph.links.get(reader.key, ())
-        for dep, each in zip(graph.assets[j].deps, links, strict=False):
-            if dep.key == asset.key and each is not None:
-                reached = _link(each, reader.partitions, sets).down(part, now)
-                readers += [Neighbour(reader, reached)] if reached else []
+        reached = numbering.down(reader.key, asset.key, part)
+        readers += [Neighbour(reader, reached)] if reached else []
     return PartitionFacts(
         asset=asset,
         key=name,
@@ -108,12 +106,3 @@ def _one(sets: PartitionSets, text: str, now: datetime) -> tuple[Parts, str]:
         told = f"{text!r} means {len(parts):,} partitions." if parts else f"No partition is {text}."
         raise UsageError(told, near=dict.fromkeys(names), hint="Name one: its key, or last.")
     return parts, sets.definition.keys_of(parts)[0]
-
-
-def _link(link: Link | None, own: PartitionSets | None, upstream: PartitionSets | None) -> Link:
-    assert link is not None, "what has partitions at one end has a link"
-    known: Mapping[str, object] = {
-        **({"own": own.definition} if own is not None else {}),
-        **({"upstream": upstream.definition} if upstream is not None else {}),
-    }
-    return replace(link, **known)  # type: ignore[arg-type]

@@ -35,12 +35,8 @@ def places_in(plan: Plan) -> int:
 
 def wanted_parts(plan: Plan, graph: AssetGraph) -> dict[AssetKey, tuple[PartitionsDefinition, Parts]]:
     """Return the partitions that a plan makes, in all its invocations, each with its definition."""
-    wanted: dict[AssetKey, Parts] = {}
-    for planned in plan.invocations:
-        for key, parts in planned.parts.items():
-            wanted[key] = wanted[key] | parts if key in wanted else parts
     found: dict[AssetKey, tuple[PartitionsDefinition, Parts]] = {}
-    for key, parts in wanted.items():
+    for key, parts in plan.parts.items():
         definition = plan.definitions.get(key) or graph[key].partitions_def
         assert definition is not None, "partitions without a definition"
         found[key] = definition, parts

@@ -159,6 +159,11 @@ def _plain(event: Event) -> Event:
     metadata = getattr(event, "metadata", None)
     if metadata and isinstance(metadata, Mapping):
         changed["metadata"] = plain(metadata)
+    if isinstance(event, Checked) and event.partition is None and isinstance(metadata, Mapping):
+        # Where it was said before verdicts had partitions.
+        partition = metadata.get("partition")
+        if isinstance(partition, str):
+            changed["partition"] = partition
     return replace(event, **changed) if changed else event
 
 

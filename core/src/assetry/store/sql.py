@@ -244,7 +244,7 @@ class SQLStore:
         return {rows.stored_key(key): run for key, run in self._database.read("SELECT key, run FROM claims")}
 
     def handles(self, run_id: str) -> Mapping[str, str]:
-        """Return the last job token of each invocation of a run that has no end yet."""
+        """Return the token of each invocation of a run whose job may still be under way."""
         return dict(self._database.read("SELECT invocation, token FROM handles WHERE run = ?", run_id))
 
     def heartbeat(self, run_ids: Iterable[str]) -> None:

@@ -5,7 +5,6 @@ What is to be done travels as a pickle, as it would to a worker on another machi
 
 from __future__ import annotations
 
-import inspect
 import os
 import pickle
 import signal
@@ -20,7 +19,7 @@ from typing import Any
 from assetry.errors import error_words
 from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
-from assetry.testing.loading import load, own_info
+from assetry.testing.loading import called, load, own_info
 from assetry.types.codec import to_json
 
 #: Seconds after which a child is taken for hung.
@@ -110,10 +109,8 @@ def run_invocation(subject: Mapping[str, Any], invocation: Any, assets: Sequence
     context = Context(RunFacts("elsewhere", {}, values, known.__getitem__), lambda _event: None)
     # Asked of the plugin itself: the core would load the integration to find out whose it is.
     group = getattr(own, "assetry_invocation_group", None)
-    groups = [None if group is None else to_json(group(asset)) for asset in assets]
-    arguments = {"invocation": invocation, "context": context}
-    invoke = own.assetry_invoke
-    events = invoke(**{name: arguments[name] for name in inspect.signature(invoke).parameters})
+    groups = [None if group is None else to_json(called(group, {"asset": asset})) for asset in assets]
+    events = called(own.assetry_invoke, {"invocation": invocation, "context": context})
     told = [to_json(event) for event in events]
     return {
         "groups": groups,

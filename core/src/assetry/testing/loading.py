@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -116,3 +117,8 @@ def _package(module: str) -> tuple[str, str | None]:
         if point.module == module and point.dist is not None:
             return point.dist.name, point.dist.version
     return module, None
+
+
+def called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call an implementation of a hook with the arguments that it takes."""
+    return function(**{name: arguments[name] for name in inspect.signature(function).parameters})

@@ -20,7 +20,16 @@ from assetry.hooks.installed import PluginInfo
 from assetry.hooks.loading import Loading
 from assetry.hooks.manager import Plugins
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
-from assetry.testing.loading import HEAVY, IMPORT, declared_refusals, import_fault, load, module_of, own_info
+from assetry.testing.loading import (
+    HEAVY,
+    IMPORT,
+    called,
+    declared_refusals,
+    import_fault,
+    load,
+    module_of,
+    own_info,
+)
 from assetry.testing.subjects import PluginUnderTest, refusals
 from assetry.testing.verdicts import ADVICE, Judge, Verdicts, asked, needs
 from assetry.types.assets import Integration
@@ -191,11 +200,6 @@ class PluginConformance:
             f"the package's dependencies say {needs or 'nothing'} about assetry: write the versions that it is "
             'tested with, as "assetry>=0.1,<0.2", so that a later one is not blamed on you'
         )
-
-
-def called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """Call an implementation of a hook with the arguments that it takes."""
-    return function(**{name: arguments[name] for name in inspect.signature(function).parameters})
 
 
 def _asked_of_all(hook: str, function: Callable[..., Any]) -> Any:

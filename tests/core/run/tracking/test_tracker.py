@@ -241,7 +241,7 @@ def test_a_check_on_several_partitions_lets_go_when_the_last_has_passed() -> Non
         assert not bench.can_start("p")
         bench.take("a", Materialized("a", day))
         assert not bench.can_start("p")
-        bench.take("a", Checked("a", "ok", True, metadata={"partition": day}))
+        bench.take("a", Checked("a", "ok", True, partition=day))
     assert bench.can_start("p")
     assert bench.end("a") == []
 
@@ -251,7 +251,7 @@ def test_a_check_fails_an_asset_by_any_of_its_partitions() -> None:
     bench = Bench(python("a", partitions_def=DAYS, checks=[Check("ok")]), python("p", "a"), partitions=days)
     bench.launch("a")
     for day, passed in zip(days, (False, True), strict=True):
-        bench.take("a", Materialized("a", day), Checked("a", "ok", passed, metadata={"partition": day}))
+        bench.take("a", Materialized("a", day), Checked("a", "ok", passed, partition=day))
     assert isinstance(bench.launch("p").events[0], Skipped)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from keyword import iskeyword
 
 from assetry.errors import UsageError
+from assetry.hooks.installed import own_version
 
 #: What a new plugin asks of assetry when no version can be found out.
 _UNKNOWN = "0.1"
@@ -215,12 +216,7 @@ def _fence() -> str:
     >>> _fence().startswith(">=")
     True
     """
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        ours = version("assetry")
-    except PackageNotFoundError:  # run from source, without being installed
-        ours = _UNKNOWN
+    ours = own_version() or _UNKNOWN  # run from source, without being installed
     major, minor = (int(part) for part in re.findall(r"\d+", ours)[:2])
     above = f"{major}.{minor + 1}" if major == 0 else str(major + 1)
     return f">={major}.{minor},<{above}"

@@ -128,8 +128,9 @@ def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MO
         if sets is None:
             continue
         yield f"{click.style('   parts', fg='cyan')}  {status.key}: {sets.summary}"
+        counts = sets.counts
         for name in SET_NAMES[2:] if which else ():
-            if sets.counts[name]:
+            if counts[name]:
                 few = (
                     sets.text(name)
                     if most is None or name == "orphan"

@@ -103,8 +103,7 @@ class Ends:
             tracked.unchecked.pop(ref, None)
             self.decide(ref, blocker)
             return [event]
-        name = getattr(event, "partition", None) or event.metadata.get("partition")
-        part = tracked.part(event.key, name) if isinstance(name, str) else None
+        part = tracked.part(event.key, event.partition) if event.partition is not None else None
         judged = parts if part is None else part & parts
         tracked.passing.add(ref)
         self._judged(tracked, ref, judged, blocker)

@@ -261,14 +261,11 @@ class Tracker:
         self, tracked: Tracked, asset: Asset, problem: Interruption | None, unclear: bool, cut: Blocker | None
     ) -> Iterator[Event]:
         """Yield the ends that are owed of a member, also of its partitions: of those that had not begun others."""
-        begun = [name for key, name in tracked.begun_parts if key == asset.key and asset.key in tracked.todo]
-        left = set(tracked.names_left(asset.key)) if begun else set[str]()
-        if problem is not None:
-            for name in left.difference(begun):
-                event = self._owed(tracked, asset, problem, unclear, begun=False)
-                yield from self._ends.finish(
-                    tracked, replace(event, partition=name), self._ends.blocker_above(asset) or cut
-                )
+        begun = {name for key, name in tracked.begun_parts if key == asset.key and asset.key in tracked.todo}
+        if problem is not None and begun:
+            for name in [each for each in tracked.names_left(asset.key) if each not in begun]:
+                event = replace(self._unbegun(tracked, asset, problem), partition=name)
+                yield from self._ends.finish(tracked, event, self._ends.blocker_above(asset) or cut)
         if asset.key in tracked.unfinished:
             blocker = cut if asset.key in tracked.started else self._ends.blocker_above(asset) or cut
             yield from self._ends.finish(tracked, self._owed(tracked, asset, problem, unclear), blocker)
@@ -317,34 +314,31 @@ class Tracker:
             self._waiting.look(seat.planned.id)
         self._open -= over
 
-    def _owed(
-        self,
-        tracked: Tracked,
-        asset: Asset,
-        problem: Interruption | None,
-        unclear: bool,
-        begun: bool | None = None,
-    ) -> Failed | Skipped:
-        known = begun is not None
-        begun = asset.key in tracked.started if begun is None else begun
+    def _unbegun(self, tracked: Tracked, asset: Asset, problem: Interruption) -> Skipped:
+        """Return the end of what had surely not begun."""
         blocker = self._ends.blocker_above(asset)
-        if blocker is not None and not begun:
-            return Skipped(asset.key, blocker.text)
         kind = tracked.planned.invocation.integration.kind
+        broke = problem.rest or f"the {kind} invocation broke before it began"
+        return Skipped(asset.key, broke if blocker is None else blocker.text)
+
+    def _owed(self, tracked: Tracked, asset: Asset, problem: Interruption | None, unclear: bool) -> Failed | Skipped:
+        blocker = self._ends.blocker_above(asset)
+        if blocker is not None and asset.key not in tracked.started:
+            return Skipped(asset.key, blocker.text)
         if problem is None:
+            kind = tracked.planned.invocation.integration.kind
             return Failed(
                 asset.key,
                 f"{kind} ended without saying what became of {asset.key}.",
                 hint="Look at the log of the run; this may be a fault of the integration.",
             )
-        begun = begun if known else tracked.begun(asset.key)
-        unclear = unclear and not known
+        begun = tracked.begun(asset.key)
         # A tool that does not say what it begins may have begun any of the rest.
         if problem.rest and (begun or (unclear and tracked.unannounced)):
             return Skipped(asset.key, f"{problem.rest} while it was being made", cancelled=True)
         if begun or (unclear and not problem.rest):
             return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
-        return Skipped(asset.key, problem.rest or f"the {kind} invocation broke before it began")
+        return self._unbegun(tracked, asset, problem)
 
     def _owed_checks(self, tracked: Tracked, problem: Interruption | None) -> Iterator[Event]:
         for ref in tuple(tracked.unchecked):
@@ -386,11 +380,7 @@ class Tracker:
 
 def _stocks(plan: Plan) -> dict[AssetKey, Stock]:
     """Return what is to be made of each asset with partitions, in all invocations."""
-    wanted: dict[AssetKey, Parts] = {}
-    for planned in plan.invocations:
-        for key, parts in planned.parts.items():
-            wanted[key] = wanted[key] | parts if key in wanted else parts
-    stocks = {key: Stock(parts) for key, parts in wanted.items()}
+    stocks = {key: Stock(parts) for key, parts in plan.parts.items()}
     for key, stock in stocks.items():
         stock.undecided = dict.fromkeys(plan.gates.get(key, ()), stock.wanted)
     return stocks

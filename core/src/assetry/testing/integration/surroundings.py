@@ -12,7 +12,7 @@ from typing import Any
 from assetry.hooks.answers import fault, first_fault
 from assetry.testing.integration.bench import Bench
 from assetry.testing.integration.comparison import first_difference, is_end, named
-from assetry.testing.plugin import called
+from assetry.testing.loading import called
 from assetry.testing.secrecy import betrayed
 from assetry.testing.verdicts import ADVICE, asked, chained, needs
 from assetry.testing.watching import Lines
