@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from assetry.plugin import is_alive, process_of
 from assetry.testing.outcome import ProjectFolder
 
 ROOT = Path(__file__).parents[2]
@@ -197,23 +197,7 @@ def tap_processes(folder: Path) -> list[int]:
     """Return the extractors that run in a folder."""
     launched = folder / "launched"
     pids = [int(each.name) for each in launched.iterdir()] if launched.is_dir() else []
-    return [pid for pid in pids if alive(pid)]
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def wait_for(true: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)
+    return [pid for pid in pids if is_alive(process_of(pid))]
 
 
 def copy_example(folder: Path) -> ProjectFolder:

@@ -12,9 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from assetry.plugin import is_alive, process_of
+from assetry.testing import eventually
 
 from tests.meltano.conftest import TWO, Made
-from tests.meltano.scripted import Bench, alive, tap_processes, wait_for
+from tests.meltano.scripted import Bench, tap_processes
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +155,9 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     (folder / "held-orders").touch()
     words = [sys.executable, "-m", "assetry", "-C", str(folder), "materialize"]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_for(lambda: (folder / "holding").exists() or process.poll() is not None, "the extractor")
+    assert eventually(lambda: (folder / "holding").exists() or process.poll() is not None, 90), (
+        "waited for the extractor"
+    )
     assert process.poll() is None
     assert tap_processes(folder)
     return process
@@ -163,7 +167,7 @@ def meltano_processes(folder: Path) -> list[int]:
     found = []
     for each in Path("/proc").glob("[0-9]*"):
         try:
-            if (each / "cwd").readlink() == folder.resolve() and alive(int(each.name)):
+            if (each / "cwd").readlink() == folder.resolve() and is_alive(process_of(int(each.name))):
                 found.append(int(each.name))
         except OSError:
             continue
@@ -175,7 +179,7 @@ def test_an_interrupted_run_leaves_nothing_and_retry_goes_on(made: Made) -> None
     process = start(bench.root)
     process.send_signal(signal.SIGINT)
     process.wait(60)
-    wait_for(lambda: not meltano_processes(bench.root), "the end of all processes")
+    assert eventually(lambda: not meltano_processes(bench.root), 90), "waited for the end of all processes"
     (bench.root / "held-orders").unlink()
     bench.retry().assert_ok().assert_only_materialized("users", "orders")
     assert bench.database("select state from runs order by id") == [("FAIL",), ("SUCCESS",)]
@@ -191,7 +195,7 @@ def test_a_killed_assetry_leaves_meltano_to_its_work_and_retry_follows_it(made: 
     assert tap_processes(bench.root)
     (bench.root / "held-orders").unlink()
     if ended:
-        wait_for(lambda: not meltano_processes(bench.root), "the end of Meltano")
+        assert eventually(lambda: not meltano_processes(bench.root), 90), "waited for the end of Meltano"
     outcome = bench.retry().assert_ok().assert_only_materialized("users", "orders")
     assert (bench.launches, bench.rows("users"), bench.rows("orders")) == (1, 2, 3)
     [(state, run)] = bench.database("select state, run_id from runs")
@@ -210,6 +214,6 @@ def test_a_run_whose_journal_is_gone_is_started_anew(made: Made) -> None:
     (bench.root / "held-orders").unlink()
     (journal / "end").unlink()
     journal.rename(bench.root / "elsewhere")
-    wait_for(lambda: not meltano_processes(bench.root), "the end of Meltano")
+    assert eventually(lambda: not meltano_processes(bench.root), 90), "waited for the end of Meltano"
     outcome = bench.retry().assert_ok().assert_only_materialized("users", "orders")
     outcome.assert_said("is over or was never begun: what is left is started anew")

@@ -473,3 +473,15 @@ def test_old_journals_go_and_those_that_are_needed_stay(tmp_path: Path, journals
         left = {str(each) for each in journals.iterdir()}
         assert left == {*made[3:-1], running.token, untold.token, last.token}
         assert JournaledCommand.find(untold.token) is not None
+
+
+def test_a_journal_below_the_state_of_a_project_lies_in_folders_of_its_user_alone(tmp_path: Path) -> None:
+    journals = tmp_path / ".assetry" / "mill" / "journals"
+    before = os.umask(0o022)
+    try:
+        JournaledCommand.prepare(Command(("true",)), journals)
+    finally:
+        os.umask(before)
+    folders = (journals, *journals.parents[:2])
+    assert [stat.S_IMODE(each.stat().st_mode) for each in folders] == [0o700] * 3
+    assert (tmp_path / ".assetry" / ".gitignore").exists()

@@ -256,13 +256,13 @@ class Http:
             return ""  # proxies answer with pages of their own
 
     def _not_now(self, response: httpx.Response, request: Request, told: str) -> Unavailable:
-        status = response.status_code
+        status, seconds = response.status_code, retry_after(response.headers)
         message = f"{self.api.name} at {self.api.base} answered {request.method} {request.path} with HTTP {status}"
         found = Unavailable(
             self._masked(f"{message}: {told}" if told else f"{message}."),
             status=status,
-            retry_after=retry_after(response.headers),
-            hint=_when_again(status, retry_after(response.headers)),
+            retry_after=seconds,
+            hint=_when_again(status, seconds),
         )
         return found.before_execution() if status == 429 else found
 

@@ -8,6 +8,8 @@ from typing import Any
 from assetry.plugin import Commands, Integration
 from assetry_toolkit.hosted.pulling import add_pull, counted
 
+from assetry_airbyte.options import is_local
+
 
 def add_commands(commands: Commands) -> None:
     """Add `assetry airbyte`."""
@@ -17,7 +19,7 @@ def add_commands(commands: Commands) -> None:
 
 def _pulled(integration: Integration) -> dict[str, Any]:
     """Read one integration anew; return what to tell of it."""
-    if "command" in integration.options or "requirement" in integration.options:
+    if is_local(integration):
         from assetry_airbyte.local.integration import pull_local
 
         return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), "unusable": []}

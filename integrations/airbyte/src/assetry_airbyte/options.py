@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assetry.plugin import FLAG, REFERENCE, SECRET, TABLE, TEXT, TEXTS, OptionType, one_of
+from assetry.plugin import FLAG, REFERENCE, SECRET, TABLE, TEXT, TEXTS, Integration, OptionType, one_of
 from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS
 
 #: The options of a hosted integration.
@@ -50,3 +50,12 @@ def _either(one: OptionType, other: OptionType) -> OptionType:
 
 #: All options of the kind; which of them go together depends on whether the connector runs here.
 OPTIONS: Mapping[str, OptionType] = {**HOSTED, **LOCAL, "streams": _either(HOSTED["streams"], LOCAL["streams"])}
+
+
+def is_local(integration: Integration) -> bool:
+    """Tell whether an `airbyte` integration is a connector that runs here.
+
+    >>> is_local(Integration("shop", "airbyte", {"command": "source-shop"}))
+    True
+    """
+    return not integration.options.keys().isdisjoint(("command", "requirement"))

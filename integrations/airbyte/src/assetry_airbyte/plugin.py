@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
 
-from assetry_airbyte.options import OPTIONS
+from assetry_airbyte.options import OPTIONS, is_local
 
 if TYPE_CHECKING:
     from assetry.plugin import Commands, Event, Panel, PanelContext, RunContext
@@ -16,14 +16,10 @@ KIND = "airbyte"
 ASSETRY_KINDS = {KIND: OPTIONS}
 
 
-def _is_local(integration: Integration) -> bool:
-    return not integration.options.keys().isdisjoint(("command", "requirement"))
-
-
 @hookimpl
 def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
     """Load the streams of connections from the snapshot, which is read from the API first when there is none."""
-    if _is_local(integration):
+    if is_local(integration):
         from assetry_airbyte.local.integration import load_local
 
         return load_local(integration)
@@ -35,7 +31,7 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the streams of a connection together: it is synced as a whole or not at all."""
-    if asset.integration is not None and _is_local(asset.integration):
+    if asset.integration is not None and is_local(asset.integration):
         from assetry_airbyte.local.integration import local_group
 
         return local_group(asset)
@@ -46,7 +42,7 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str | None:
     """Show which connection is synced."""
-    if _is_local(invocation.integration):
+    if is_local(invocation.integration):
         from assetry_airbyte.local.integration import local_command
 
         return local_command(invocation)
@@ -58,7 +54,7 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
 @hookimpl
 def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Run one sync, or take up the one that runs already."""
-    if _is_local(invocation.integration):
+    if is_local(invocation.integration):
         from assetry_airbyte.local.integration import invoke_local
 
         return invoke_local(invocation, context)
@@ -70,7 +66,7 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 @hookimpl
 def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Look for syncs that others have started."""
-    if _is_local(invocation.integration):
+    if is_local(invocation.integration):
         return iter(())
     from assetry_airbyte.hosted.syncs.invoke import observe
 
@@ -80,7 +76,7 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 @hookimpl
 def assetry_io_url(integration: Integration) -> str | None:
     """Return where a local connector's tables are; those of a hosted destination are the warehouse's own affair."""
-    if not _is_local(integration):
+    if not is_local(integration):
         return None
     from assetry_airbyte.local.integration import local_io_url
 
@@ -98,7 +94,7 @@ def assetry_add_commands(commands: Commands) -> None:
 @hookimpl
 def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the connection of an asset, and how old its definition is."""
-    if asset.kind != KIND or asset.integration is None or _is_local(asset.integration):
+    if asset.kind != KIND or asset.integration is None or is_local(asset.integration):
         return None
     from assetry_airbyte.hosted.connections.panels import panels
 

@@ -29,7 +29,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from assetry.plugin import Process, RunError, is_alive, process_of
+from assetry.plugin import Process, RunError, is_alive, private_folder, process_of
 
 from assetry_toolkit.clock import never
 from assetry_toolkit.commands import keeper
@@ -104,7 +104,8 @@ class JournaledCommand:
         command.program()
         folder = folder.absolute()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder.parent)
+            folder.mkdir(exist_ok=True, mode=0o700)  # its user's own wherever it stands
             _clear(folder)
             made, held = _made(folder, command.merged)
             try:
@@ -145,7 +146,7 @@ class JournaledCommand:
             with contextlib.suppress(OSError):
                 _link(place, "begun", b"void")
             job._begun = _Begun.read(place)
-        if job._begun is not None and not (place / "told").exists() and (job.alive or job._end()[0] is not None):
+        if job._begun is not None and not (place / "told").exists() and (job.alive or job._end() is not None):
             return job
         job._close()
         return None
@@ -273,7 +274,7 @@ class JournaledCommand:
                 if block.data:
                     yield block
             if not blocks and ended:
-                self.returncode = self._end()[0]
+                self.returncode = self._end()
                 return
             if not blocks:
                 yield Block("idle")
@@ -359,10 +360,10 @@ class JournaledCommand:
             self._said = said[:-1].decode() if said.endswith(b".") else ""
         return self._said
 
-    def _end(self) -> tuple[int | None, str]:
-        """Return how it ended by itself, if it did, and in which way."""
+    def _end(self) -> int | None:
+        """Return the exit code with which it ended by itself; None before, and when it was stopped."""
         code, _, how = self._read_end().partition(" ")
-        return (int(code) if how == keeper.BY_ITSELF else None), how
+        return int(code) if how == keeper.BY_ITSELF else None
 
 
 class _Written:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from assetry.plugin import Integration
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.secrets import Reference
 
@@ -15,7 +14,12 @@ from assetry_airbyte.options import HOSTED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options(HostedOptions):
-    """The options of one integration; see the README for what each of them means, `jobs` for those of a sync."""
+    """The options of one integration; see the README for what each of them means, `jobs` for those of a sync.
+
+    >>> from assetry.plugin import Integration
+    >>> Options.of(Integration("shop", "airbyte", {"connection_id": "c", "tags": "daily"})).tags
+    ('daily',)
+    """
 
     types = HOSTED
 
@@ -28,15 +32,6 @@ class Options(HostedOptions):
     username: Reference | None = None
     password: Reference | None = None
     streams: bool = True
-
-    @classmethod
-    def of(cls, integration: Integration) -> Self:
-        """Return the options of an integration; raise `DefinitionError` for what is unknown or cannot be meant.
-
-        >>> Options.of(Integration("shop", "airbyte", {"connection_id": "c", "tags": "daily"})).tags
-        ('daily',)
-        """
-        return super(Options, cls).of(integration)
 
     @property
     def address(self) -> Address:

@@ -50,15 +50,6 @@ KIND = "airbyte"
 SECRET_MARKS = ("airbyte_secret", "writeOnly")
 
 
-def is_local(integration: Integration) -> bool:
-    """Tell whether an `airbyte` integration is a connector that runs here.
-
-    >>> is_local(Integration("shop", "airbyte", {"command": "source-shop"}))
-    True
-    """
-    return bool({"command", "requirement"} & set(integration.options))
-
-
 def load_local(integration: Integration) -> Iterable[Asset]:
     """Return one asset for each stream that the options choose; runs the connector only when it is not known yet.
 

@@ -78,7 +78,6 @@ class Versions:
 
         `before` is the run before this one, of whomever; `rows` has what was counted, None for what was not.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self._path.with_suffix(".lock")):
             whole = self._read()
             kept = whole.get(state_id) or {}

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from assetry_toolkit import work
 from assetry_toolkit.errors import Unavailable
-from assetry_toolkit.hosted.answers import moment, text, whole
+from assetry_toolkit.hosted.answers import moment, table, text, whole
 
-#: A job in one of these states stays in it. Every other word, a new one too, means that it goes on.
-ENDED = ("succeeded", "failed", "cancelled")
-#: What is said of a job of which only the id is known.
-#: A job that has not begun to move data.
-WAITING = ("queued", "pending")
 #: Jobs that change what is in the tables without being a sync.
 RESETS = ("reset", "clear", "refresh")
 
@@ -76,12 +72,10 @@ class Destination:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+@dataclass(frozen=True)
+class Job(work.Job):
     """One job as the API shows it; `rows` and `bytes` are what was committed, None when it does not say."""
 
-    id: int | str
-    status: str
     type: str = "sync"
     connection: str | None = None
     started: datetime | None = None
@@ -89,26 +83,6 @@ class Job:
     seconds: float | None = None
     rows: int | None = None
     bytes: int | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Tell whether the job has not begun to move data, as far as is known."""
-        return self.status in WAITING
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether the job has come to its end."""
-        return self.status in ENDED
-
-    @property
-    def succeeded(self) -> bool:
-        """Tell whether the job has ended well; what it means for each stream is another question."""
-        return self.status == "succeeded"
-
-    @property
-    def order(self) -> int:
-        """Return a number that is greater for later jobs of a server."""
-        return self.id if isinstance(self.id, int) else -1
 
     @property
     def moved_nothing(self) -> bool:
@@ -134,7 +108,7 @@ def read_job(body: Any) -> Job:
     >>> read_job({"jobId": "7", "status": "running", "rowsSynced": None, "surprise": 1}).id
     7
     """
-    given = body if isinstance(body, Mapping) else {}
+    given = table(body)
     id_, status = given.get("jobId", given.get("id")), given.get("status")
     if isinstance(id_, bool) or not isinstance(id_, (int, str)) or id_ == "" or not isinstance(status, str):
         raise Unavailable("Airbyte's answer about a job says neither its id nor how it stands.")
@@ -165,12 +139,11 @@ def read_jobs(body: Any) -> list[Job]:
 
 def read_connection(body: Any) -> Connection:
     """Return a connection; raise `Unavailable` when the answer has no id."""
-    given = body if isinstance(body, Mapping) else {}
+    given = table(body)
     id_ = text(given.get("connectionId"))
     if not id_:
         raise Unavailable("Airbyte's answer about a connection does not say which one it is.")
-    configured = given.get("configurations")
-    streams = configured.get("streams") if isinstance(configured, Mapping) else None
+    streams = table(given.get("configurations")).get("streams")
     return Connection(
         id=id_,
         name=text(given.get("name")) or id_,
@@ -191,9 +164,9 @@ def read_connection(body: Any) -> Connection:
 
 def read_destination(body: Any, id_: str) -> Destination:
     """Return a destination, whatever of it can be read; its secrets are left out."""
-    given = body if isinstance(body, Mapping) else {}
-    config = given.get("configuration")
-    kept = {name: config[name] for name in PLACES if name in config} if isinstance(config, Mapping) else {}
+    given = table(body)
+    config = table(given.get("configuration"))
+    kept = {name: config[name] for name in PLACES if name in config}
     return Destination(id_, text(given.get("name")) or "", (text(given.get("destinationType")) or "").lower(), kept)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assetry_toolkit.errors import ServiceError, Unavailable
+from assetry_toolkit.hosted.answers import table
 
 from assetry_airbyte.hosted.api.responses import Job
 from assetry_airbyte.hosted.api.service import Service
@@ -89,15 +90,13 @@ class Streams:
             "jobId": job.id,
             "pagination": {"pageSize": _MOST, "rowOffset": 0},
         }
-        found = self._service.internal("stream_statuses/list", body)
-        listed = found.get("streamStatuses") if isinstance(found, Mapping) else None
+        listed = table(self._service.internal("stream_statuses/list", body)).get("streamStatuses")
         return listed if isinstance(listed, list) else ()
 
 
 def _merged(told: Any, listed: Iterable[Any]) -> dict[StreamId, StreamFacts]:
     """Return counts and states together; of several attempts the last one counts."""
-    job = told.get("job") if isinstance(told, Mapping) else None
-    stats = job.get("streamAggregatedStats") if isinstance(job, Mapping) else None
+    stats = table(table(told).get("job")).get("streamAggregatedStats")
     rows: dict[StreamId, tuple[int | None, int | None]] = {}
     for each in stats if isinstance(stats, list) else ():
         id_ = _id(each)
@@ -132,17 +131,11 @@ def _count(given: Mapping[str, Any], name: str) -> int | None:
 
 def _failure(told: Any) -> str:
     """Return what the last failed attempt said of its failure."""
-    attempts = told.get("attempts") if isinstance(told, Mapping) else None
+    attempts = table(told).get("attempts")
     for each in reversed(attempts if isinstance(attempts, list) else []):
-        attempt = each.get("attempt") if isinstance(each, Mapping) else None
-        summary = attempt.get("failureSummary") if isinstance(attempt, Mapping) else None
-        failures = summary.get("failures") if isinstance(summary, Mapping) else None
-        for failure in failures if isinstance(failures, list) else ():
-            told_of = (
-                failure.get("externalMessage") or failure.get("internalMessage")
-                if isinstance(failure, Mapping)
-                else None
-            )
+        failures = table(table(table(each).get("attempt")).get("failureSummary")).get("failures")
+        for failure in map(table, failures if isinstance(failures, list) else ()):
+            told_of = failure.get("externalMessage") or failure.get("internalMessage")
             if isinstance(told_of, str) and told_of:
                 return told_of
     return ""

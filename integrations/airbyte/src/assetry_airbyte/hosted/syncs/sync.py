@@ -9,7 +9,7 @@ from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.polling import JobId, Look, Poller, Turn, at_once, one_by_one
 from assetry_toolkit.work import Work
 
-from assetry_airbyte.hosted.api.responses import ENDED, WAITING, Connection, Job
+from assetry_airbyte.hosted.api.responses import Connection, Job
 from assetry_airbyte.hosted.api.service import Service
 
 
@@ -60,7 +60,7 @@ class Syncs(Work[Job]):
         """Return what is told of a job."""
         if job.status == "incomplete":
             return f"An attempt of job {job.id} has failed; Airbyte tries again.", "warning"
-        if job.status not in (*ENDED, *WAITING, "running"):
+        if job.status not in (*Job.SUCCEEDED, *Job.FAILED, *Job.WAITING, "running"):
             return f"Job {job.id} is {job.status!r}, a state that is new to us; waiting on.", "warning"
         return f"Job {job.id} is {job.status}.", "info"
 
