@@ -11,15 +11,10 @@ from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_airbyte.hosted.settings import Options
 
-from tests.bench.measure import best, child_cpu, python, row
+from tests.bench.measure import loading, row
 
 CONNECTIONS, STREAMS = 1000, 50
 PROJECT = '[integrations.lake]\nkind = "airbyte"\nbase_url = "http://localhost:1"\n'
-LOAD = (
-    "from assetry.project.project import Project\n"
-    "with Project.load({folder!r}) as project:\n"
-    f"    assert len(project.graph) == {CONNECTIONS * STREAMS}\n"
-)
 
 
 def prepare(folder: str) -> None:
@@ -53,7 +48,7 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder)
-        seconds = best(lambda: child_cpu(python(LOAD.format(folder=folder))), 3)
+        seconds = loading(folder, CONNECTIONS * STREAMS)
     row(
         f"{CONNECTIONS:,} Airbyte connections of {STREAMS} streams, snapshot to graph",
         f"{seconds:.2f} CPU s",

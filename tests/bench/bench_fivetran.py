@@ -14,16 +14,11 @@ from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
 from assetry_fivetran.testing import FakeFivetran
 
-from tests.bench.measure import best, child_cpu, python, row
+from tests.bench.measure import loading, row
 
 CONNECTIONS, TABLES = 500, 100
 FOLLOWED, SECONDS = 100, 20.0
 PROJECT = '[integrations.lake]\nkind = "fivetran"\nbase_url = "http://localhost:1"\n'
-LOAD = (
-    "from assetry.project.project import Project\n"
-    "with Project.load({folder!r}) as project:\n"
-    f"    assert len(project.graph) == {CONNECTIONS * TABLES}\n"
-)
 
 
 def prepare(folder: str) -> None:
@@ -77,7 +72,7 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder)
-        seconds = best(lambda: child_cpu(python(LOAD.format(folder=folder))), 3)
+        seconds = loading(folder, CONNECTIONS * TABLES)
         requests = followed(folder)
     row(
         f"{CONNECTIONS} Fivetran connections of {TABLES} tables, snapshot to graph",

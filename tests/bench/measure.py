@@ -50,6 +50,16 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def loading(folder: str, assets: int) -> float:
+    """Return the CPU seconds of a whole process that loads the project of a folder, which must have so many assets."""
+    code = (
+        "from assetry.project.project import Project\n"
+        f"with Project.load({folder!r}) as project:\n"
+        f"    assert len(project.graph) == {assets}\n"
+    )
+    return best(lambda: child_cpu(python(code)), 3)
+
+
 def assetry(*arguments: str) -> list[str]:
     """Return the command line of assetry, as the console script calls it."""
     return [sys.executable, "-c", "import sys; from assetry.cli import main; sys.exit(main())", *arguments]

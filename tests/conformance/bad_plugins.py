@@ -211,13 +211,16 @@ class GoodService(Good):
             raise JobOverError(f"Job {job} is over.", hint="Another one is started.")
 
 
+SECRET = "correct horse battery"
+
+
 def good(plugin: Any, **more: Any) -> IntegrationUnderTest:
     tool = FakeTool(needs=NEEDS)
     options = {"command": tool.command(), "folder": str(tool.folder), "tables": TABLES, **more.pop("options", {})}
     given: dict[str, Any] = {
         "integration": Integration("mill", getattr(plugin, "kind", "service"), options),
         "tool": tool,
-        "secrets": {"GOOD_PASSWORD": "correct horse battery"},
+        "secrets": {"GOOD_PASSWORD": SECRET},
     }
     return IntegrationUnderTest(plugin, **{**given, **more})
 
@@ -1191,12 +1194,16 @@ class TestKnowsNoForeignToken(IntegrationConformance):
 # -- all or nothing --------------------------------------------------------------------------------------------------
 
 
-class Streaming(GoodService):
-    """Say what is made when it is, and stop at the first failure."""
+class HalfAtomic(GoodService):
+    """Say that all or nothing is made, and then what is made as if it were not so."""
 
     @hookimpl
     def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
         return InvocationGroup(f"service:{asset.integration.name}", atomic=True)  # type: ignore[union-attr]
+
+
+class Streaming(HalfAtomic):
+    """Say what is made when it is, and stop at the first failure."""
 
     def steps(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         failed = False
@@ -1211,12 +1218,8 @@ class TestGoodAtUndoing(IntegrationConformance):
     caught = ""
 
 
-class Atomic(GoodService):
+class Atomic(HalfAtomic):
     """Say at the end what was made: everything, or nothing."""
-
-    @hookimpl
-    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
-        return InvocationGroup(f"service:{asset.integration.name}", atomic=True)  # type: ignore[union-attr]
 
     def steps(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         kept = []
@@ -1238,12 +1241,6 @@ class TestGoodAtAllOrNothing(IntegrationConformance):
     caught = ""
 
 
-class HalfAtomic(GoodService):
-    @hookimpl
-    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
-        return InvocationGroup(f"service:{asset.integration.name}", atomic=True)  # type: ignore[union-attr]
-
-
 class TestTellsOfAHalf(IntegrationConformance):
     """It says that it makes all or nothing, and says of assets that they were made when another one has failed."""
 
@@ -1252,8 +1249,6 @@ class TestTellsOfAHalf(IntegrationConformance):
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------
-
-SECRET = "correct horse battery"
 
 
 class SecretOfOptions(Altered):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from assetry.plugin import Asset, Integration
+from assetry.plugin import Integration
 from assetry.testing import IntegrationConformance, IntegrationUnderTest, Tool
+
+from tests.conformance.told_by_files import ToldByFiles
 
 SECRET = "k3y-of-the-kit"
 STREAMS = ("users", "orders", "refunds")
@@ -59,53 +61,12 @@ else:
 """
 
 
-class ConnectorTool:
+class ConnectorTool(ToldByFiles):
     """Control the connector by the files that it looks for."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.control = folder / "control"
-        self.control.mkdir(parents=True)
+        super().__init__(folder)
         (folder / "source.py").write_text(CONNECTOR.replace("STREAMS", repr(STREAMS)))
-
-    def reset(self) -> None:
-        for file in self.control.iterdir():
-            file.unlink()
-
-    @property
-    def launches(self) -> int:
-        return len(list(self.control.glob("launch-*")))
-
-    @property
-    def running(self) -> int:
-        return sum(_alive(int(file.name.partition("-")[2])) for file in self.control.glob("launch-*"))
-
-    @property
-    def holding(self) -> bool:
-        return (self.control / "holding").exists() and self.running > 0
-
-    def hold(self, asset: Asset) -> None:
-        (self.control / f"held-{asset.key.name}").touch()
-
-    def release(self) -> None:
-        for file in self.control.glob("held-*"):
-            file.unlink()
-
-    def break_asset(self, asset: Asset) -> None:
-        (self.control / f"broken-{asset.key.name}").touch()
-
-    def die_at(self, asset: Asset) -> None:
-        (self.control / f"dies-{asset.key.name}").touch()
-
-    def made(self, asset: Asset) -> bool:
-        return (self.control / f"made-{asset.key.name}").exists()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 class TestLocalConnector(IntegrationConformance):

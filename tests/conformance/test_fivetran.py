@@ -51,7 +51,7 @@ class Fivetran:
         for each in self._both:
             self.fivetran.finish(each)
             self._since[each.id] = len(each.syncs)
-            each.outcomes, each.schemas = [], each.schemas
+            each.outcomes = []
 
     def hold(self, asset: Asset) -> None:
         self._held = True

@@ -124,21 +124,27 @@ def test_a_job_that_is_cancelled_at_the_service_breaks_the_run(bench: Bench) -> 
 # -- a run that is killed --------------------------------------------------------------------------------------------
 
 
-def test_a_command_whose_run_is_killed_goes_on_and_is_found_again(
-    project: Callable[[Mapping[str, str]], ProjectFolder], tmp_path: Path
-) -> None:
-    tool = FakeTool(tmp_path / "tool", needs=TABLES)
-    options = f"command = {json.dumps(tool.command())}\n[integrations.mill.tables]\n"
+Make = Callable[[Mapping[str, str]], ProjectFolder]
+
+
+def killed_before_the_report(project: Make, plugin: str, option: str, tool: FakeTool, log: Path) -> ProjectFolder:
+    """Return a project whose run was killed when its tool had made all but the last table."""
     tables = "\n".join(f"{name} = {json.dumps(needs)}" for name, needs in TABLES.items())
-    table = f'[integrations.mill]\nkind = "mill"\n{options}{tables}\n'
-    mill = project({"assetry.toml": table, "assetry_plugins.py": command_plugin()})
+    table = f'[integrations.mill]\nkind = "mill"\n{option}\n[integrations.mill.tables]\n{tables}\n'
+    mill = project({"assetry.toml": table, "assetry_plugins.py": plugin})
     tool.hold(Asset(key="mill/report", kind="mill"))
     command = [sys.executable, "-m", "assetry", "-C", str(mill.root), "materialize", "--output", "ndjson"]
-    log = tmp_path / "log"
     with log.open("wb") as out, subprocess.Popen(command, stdout=out) as process:
         both = eventually(lambda: tool.holding and log.read_text().count('"materialized"') == 3, 60)
         process.send_signal(signal.SIGKILL)
     assert both, log.read_text()
+    return mill
+
+
+def test_a_command_whose_run_is_killed_goes_on_and_is_found_again(project: Make, tmp_path: Path) -> None:
+    tool = FakeTool(tmp_path / "tool", needs=TABLES)
+    option = f"command = {json.dumps(tool.command())}"
+    mill = killed_before_the_report(project, command_plugin(), option, tool, tmp_path / "log")
     assert tool.running == 1, "it goes on"
     tool.release()
     mill.retry().assert_ok().assert_only_materialized("report")
@@ -146,21 +152,10 @@ def test_a_command_whose_run_is_killed_goes_on_and_is_found_again(
 
 
 @pytest.mark.parametrize("over", ["cancelled", "gone"])
-def test_a_retry_whose_job_is_over_makes_what_is_left(
-    over: str, project: Callable[[Mapping[str, str]], ProjectFolder], tmp_path: Path
-) -> None:
+def test_a_retry_whose_job_is_over_makes_what_is_left(over: str, project: Make, tmp_path: Path) -> None:
     tool = FakeTool(tmp_path / "tool", needs=TABLES)
-    tables = "\n".join(f"{name} = {json.dumps(needs)}" for name, needs in TABLES.items())
-    options = f"folder = {json.dumps(str(tool.folder))}\n[integrations.mill.tables]\n"
-    table = f'[integrations.mill]\nkind = "mill"\n{options}{tables}\n'
-    mill = project({"assetry.toml": table, "assetry_plugins.py": service_plugin()})
-    tool.hold(Asset(key="mill/report", kind="mill"))
-    command = [sys.executable, "-m", "assetry", "-C", str(mill.root), "materialize", "--output", "ndjson"]
-    log = tmp_path / "log"
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out) as process:
-        both = eventually(lambda: tool.holding and log.read_text().count('"materialized"') == 3, 60)
-        process.send_signal(signal.SIGKILL)
-    assert both, log.read_text()
+    option = f"folder = {json.dumps(str(tool.folder))}"
+    mill = killed_before_the_report(project, service_plugin(), option, tool, tmp_path / "log")
     (job,) = (each.name for each in (tool.folder / "jobs").iterdir())
     tool.cancel(job)
     if over == "gone":

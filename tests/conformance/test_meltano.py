@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from assetry.plugin import Asset, Integration
+from assetry.plugin import Integration
 from assetry.testing import IntegrationConformance, IntegrationUnderTest, Tool
 
-from tests.meltano.scripted import Bench, alive
+from tests.conformance.told_by_files import ToldByFiles
+from tests.meltano.scripted import Bench
 
 SECRET = "k3y-of-the-kit"
 STREAMS = ("users", "orders", "refunds")
@@ -56,46 +57,12 @@ print("METRIC: " + json.dumps({**metric, "value": 1}), file=sys.stderr, flush=Tr
 """
 
 
-class MeltanoTool:
+class MeltanoTool(ToldByFiles):
     """Control the extractor by the files that it looks for."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.control = folder / "control"
-        self.control.mkdir(parents=True)
+        super().__init__(folder)
         Bench(folder, {name: {} for name in STREAMS}).write("plugins/tap.py", TAP)
-
-    def reset(self) -> None:
-        for file in self.control.iterdir():
-            file.unlink()
-
-    @property
-    def launches(self) -> int:
-        return len(list(self.control.glob("launch-*")))
-
-    @property
-    def running(self) -> int:
-        return sum(alive(int(file.name.partition("-")[2])) for file in self.control.glob("launch-*"))
-
-    @property
-    def holding(self) -> bool:
-        return (self.control / "holding").exists() and self.running > 0
-
-    def hold(self, asset: Asset) -> None:
-        (self.control / f"held-{asset.key.name}").touch()
-
-    def release(self) -> None:
-        for file in self.control.glob("held-*"):
-            file.unlink()
-
-    def break_asset(self, asset: Asset) -> None:
-        (self.control / f"broken-{asset.key.name}").touch()
-
-    def die_at(self, asset: Asset) -> None:
-        (self.control / f"dies-{asset.key.name}").touch()
-
-    def made(self, asset: Asset) -> bool:
-        return (self.control / f"made-{asset.key.name}").exists()
 
 
 class TestMeltano(IntegrationConformance):
