@@ -21,7 +21,7 @@ from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.recorded import numbered
 from assetry.plan.collapse import Family, collapse
-from assetry.plan.numbering import Numbering
+from assetry.plan.numbering import Numbering, window_of
 from assetry.plan.pieces import Want, ranges
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
@@ -312,6 +312,37 @@ def test_keys_that_come_into_being_have_the_numbers_of_the_request() -> None:
     plan = make_plan(graph, wants, groups_of(graph), PlanRequest(now=NOW, definitions=known))
     assert [each.invocation.partitions for each in plan.invocations] == [("two",), ("two",)]
     assert plan.invocations[1].after == ("1",)
+
+
+def test_keys_that_come_into_being_are_each_assets_own_where_the_definition_is_shared() -> None:
+    files = DynamicPartitionsDefinition("file")
+    graph = AssetGraph.of([made("a", "python", files), made("b", "python", files)])
+    known = {
+        key: numbered(files, names).definition
+        for key, names in zip(graph.keys, (["one", "two"], ["two", "three"]), strict=True)
+    }
+    wants: dict[AssetKey, Parts | None] = dict.fromkeys(graph.keys, Parts.of([0]))
+    plan = make_plan(graph, wants, groups_of(graph), PlanRequest(now=NOW, definitions=known))
+    assert sorted(each.invocation.partitions for each in plan.invocations) == [("one",), ("two",)]
+
+
+def test_ranges_may_be_cut_in_the_hour_that_comes_twice() -> None:
+    hours = HourlyPartitionsDefinition("2026-10-25", "2026-10-26", timezone="Europe/Berlin")
+    keys = hours.keys(NOW.replace(year=2027))
+    assert len(keys) == 25
+    plan = planned(
+        made("a", "range", hours), made("b", "range", hours), made("c", "range", hours),
+        a=keys, b=keys[:3], c=keys[3:],
+    )  # fmt: skip
+    assert plan.count == 2
+
+
+def test_the_first_day_that_is_counted_has_a_window() -> None:
+    days = DailyPartitionsDefinition("1970-01-01")
+    assert [str(each) for each in window_of(days, Parts.of([0])) or ()] == [
+        "1970-01-01 00:00:00+00:00",
+        "1970-01-02 00:00:00+00:00",
+    ]
 
 
 def test_no_more_partitions_than_an_invocation_may_have(monkeypatch: pytest.MonkeyPatch) -> None:

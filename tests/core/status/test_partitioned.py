@@ -404,6 +404,16 @@ def test_a_first_failure_of_a_key_that_comes_into_being_is_failed_not_forgotten(
     assert stale_keys([status]) == ("files",)
 
 
+def test_strands_that_come_into_being_are_each_assets_own_where_the_definition_is_shared() -> None:
+    both = MultiPartitionsDefinition({"day": DAYS, "file": FILES})
+    world = World({key: table(key, partitions_def=both) for key in ("a", "b")}, NOON)
+    for key, files in (("a", "x"), ("b", "yz")):
+        for file in files:
+            world.make(key, f"2026-01-01|{file}", file)
+    counts = {each.key: each.partitions for each in statuses(world.graph, world.latest, {}, now=NOON)}
+    assert [len(counts[AssetKey(key)].existing) for key in ("a", "b")] == [31, 62]  # type: ignore[union-attr]
+
+
 def test_what_is_seen_as_a_whole_of_a_source_with_partitions_is_news_below() -> None:
     source = replace(table("raw", partitions_def=DAYS), executable=False, code_version=None)
     world = World({"raw": source, "daily": table("daily", "raw", partitions_def=DAYS)}, NOON)

@@ -19,7 +19,7 @@ windows of time are counted from 1970, so that a start that is moved renumbers n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -245,6 +245,8 @@ class StaticPartitionsDefinition(PartitionsDefinition):
         return self.parts_of(self.partition_keys[-count:] if count > 0 else ())
 
     def _listed(self) -> Parts:
+        if len(self.table.keys) == len(self.partition_keys):
+            return Parts.range(0, len(self.partition_keys))
         numbers = (self.table.number(key) for key in self.partition_keys)
         return Parts.of(number for number in numbers if number is not None)
 
@@ -317,6 +319,18 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
 
 KEY_HINT = "A key is a non-empty line of text without blanks at its ends."
+
+
+def numbers_of(definition: PartitionsDefinition) -> Hashable:
+    """Return what is equal for definitions with the same partitions under the same numbers.
+
+    Two that are equal may have the numbers of other keys, or know of others: of those that records have of two assets.
+
+    >>> file, other = DynamicPartitionsDefinition("file", KeyTable(("a",))), DynamicPartitionsDefinition("file")
+    >>> file == other, numbers_of(file) == numbers_of(other)
+    (True, False)
+    """
+    return definition, getattr(definition, "table", None)
 
 
 def is_key(key: object) -> bool:

@@ -12,7 +12,6 @@ from typing import Literal
 
 from assetry.partitions.blocks import BLOCK
 from assetry.partitions.definitions import PartitionsDefinition, StaticPartitionsDefinition
-from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.ways import OverlapWay, SameKeys, Value, Way, is_time, meets
@@ -87,17 +86,19 @@ class Link:
             return False
         return self._alike()
 
-    def with_tables(self, own: KeyTable, upstream: KeyTable) -> Link:
-        """Return the link with the numbers that records keep of the keys on both sides.
+    def numbered(self, own: PartitionsDefinition | None, upstream: PartitionsDefinition | None) -> Link:
+        """Return the link with the numbers that records keep of the keys on both sides; None leaves a side as it is.
 
         >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+        >>> from assetry.partitions.key_table import KeyTable
         >>> regions = StaticPartitionsDefinition(["eu", "us"])
-        >>> link = Link(regions, regions, {"": ("", SameKeys())}).with_tables(KeyTable(("eu", "us")), KeyTable(("us",)))
+        >>> link = Link(regions, regions, {"": ("", SameKeys())}).numbered(None, regions.with_table(KeyTable(("us",))))
         >>> link.same_numbers, link.up(Parts.of([0]), datetime(2026, 1, 1))
         (False, Parts({'': [(1, 2)]}))
         """
-        mine = None if self.own is None else self.own.with_table(own)
-        return replace(self, own=mine, upstream=None if self.upstream is None else self.upstream.with_table(upstream))
+        if own is None and upstream is None:
+            return self
+        return replace(self, own=own or self.own, upstream=upstream or self.upstream)
 
     def _one_table(self) -> bool:
         keys = all(isinstance(way, SameKeys) for _, way in self.ways.values())

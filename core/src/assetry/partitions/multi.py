@@ -227,9 +227,11 @@ class MultiPartitionsDefinition(PartitionsDefinition):
 
     def values(self, now: datetime) -> Box:
         """Return what exists in each dimension: of time the numbers, of all else the keys."""
-        keys = dict(zip(self.partitions_defs, self._dimensions(now, ()), strict=True))
-        times = {name: each.existing(now) for name, each in self.partitions_defs.items() if name in self._times()}
-        return {**keys, **times}
+        known, times = self._known(()), self._times()
+        return {
+            name: each.existing(now) if name in times else each.keys(now, known[name])
+            for name, each in self.partitions_defs.items()
+        }
 
     def boxes(self, parts: Parts) -> Iterator[Box]:
         """Yield `parts` as boxes, of time the numbers and of all else the keys; each partition lies in just one."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.parts import NOTHING, WHOLE, Parts
+from assetry.partitions.definitions import numbers_of
+from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import time_of
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
@@ -48,7 +49,7 @@ class Numbering:
         self._links: dict[tuple[AssetKey, AssetKey], tuple[Link, ...]] = {}
         #: Keys by definition, strand and number: most assets of a project have one of a few definitions.
         self._keys: dict[int, dict[tuple[str, int], str]] = {}
-        self._alike: dict[PartitionsDefinition, dict[tuple[str, int], str]] = {}
+        self._alike: dict[Hashable, dict[tuple[str, int], str]] = {}
 
     def definition(self, key: AssetKey) -> PartitionsDefinition | None:
         """Return the definition of an asset's partitions, with all keys that are known; None when it has none."""
@@ -61,21 +62,12 @@ class Numbering:
             meanings = self._graph.links.get(lower)
             deps = zip(self._graph[lower].deps, meanings, strict=True) if meanings is not None else ()
             found = tuple(
-                self._numbered(link, lower, upper)
+                link.numbered(self._definitions.get(lower), self._definitions.get(upper))
                 for dep, link in deps
-                if link is not None and (dep.key == upper or self._is(dep.key, upper))
+                if link is not None and dep.key == upper
             )
             self._links[lower, upper] = found
         return found
-
-    def _is(self, name: AssetKey, key: AssetKey) -> bool:
-        return name in self._graph and self._graph[name].key == key
-
-    def _numbered(self, link: Link, lower: AssetKey, upper: AssetKey) -> Link:
-        if lower not in self._definitions and upper not in self._definitions:
-            return link
-        changed: dict[str, Any] = {"own": self.definition(lower), "upstream": self.definition(upper)}
-        return replace(link, **changed)
 
     def reads_others(self, key: AssetKey, among: Collection[AssetKey]) -> bool:
         """Tell whether a partition of an asset is made from others than its own namesake, of some assets."""
@@ -105,7 +97,7 @@ class Numbering:
             return ()
         known = self._keys.get(id(definition))
         if known is None:
-            known = self._keys[id(definition)] = self._alike.setdefault(definition, {})
+            known = self._keys[id(definition)] = self._alike.setdefault(numbers_of(definition), {})
         try:
             return tuple([known[part] for part in parts])
         except KeyError:
@@ -155,7 +147,7 @@ def window_of(definition: PartitionsDefinition, parts: Parts) -> Window | None:
     >>> window_of(days, days.parts_of(["2026-01-01", "2026-01-03"])) is None
     True
     """
-    if definition.typical_length is None or parts == WHOLE:
+    if definition.typical_length is None:
         return None
     ranges = {(first, stop) for _, first, stop in parts.spans()}
     return bounds_of(definition, *ranges.pop()) if len(ranges) == 1 else None

@@ -169,8 +169,8 @@ def _at(definition: PartitionsDefinition, moment: datetime) -> int:
 
 
 def _begins(definition: PartitionsDefinition, moment: datetime) -> bool:
-    number = _at(definition, moment)
-    return bounds_of(definition, number, number + 1)[0] == moment
+    windows = time_of(definition)
+    return windows is not None and windows.first_from(moment) == _at(definition, moment)
 
 
 def _cut(definition: PartitionsDefinition, first: int, stop: int, at: Sequence[datetime]) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import numbers_of
 from assetry.plan.checks import Layout
 from assetry.plan.collapse import Collapse, Family
 from assetry.plan.numbering import Numbering
@@ -121,10 +122,14 @@ class Scope:
                 definition = self.numbering.definition(self.graph.keys[i])
                 if definition is None:
                     continue
-                alike = [j for j in members if self.numbering.definition(self.graph.keys[j]) == definition]
+                alike = [j for j in members if self._numbers(j) == self._numbers(i)]
                 wanted = [parts for j in alike if (parts := self.wants.get(j)) is not None]
                 if wanted:
                     found[i] = [(_united(wanted), family)]
+
+    def _numbers(self, i: int) -> Hashable:
+        definition = self.numbering.definition(self.graph.keys[i])
+        return definition and numbers_of(definition)
 
     def _maker(self, i: int) -> str:
         integration = self.graph.assets[i].integration

@@ -115,12 +115,7 @@ class PartitionJudge:
         """Return what a dependency means between the partitions that records know; None without partitions."""
         links = self._graph.links.get(self._graph.keys[i])
         link = links[number] if links is not None else None
-        if link is None:
-            return None
-        own, upstream = self._definitions.get(i, link.own), self._definitions.get(j, link.upstream)
-        if own is link.own and upstream is link.upstream:
-            return link
-        return replace(link, own=own, upstream=upstream)
+        return link and link.numbered(self._definitions.get(i), self._definitions.get(j))
 
     def _through_itself(self, i: int, above: Reach, own: Sequence[Finding], sets: PartitionSets) -> Reach:
         """Return what comes from above, and from the asset's own earlier partitions, where it reads these."""

@@ -5,12 +5,12 @@ What judges partitions asks `PartitionRecords`, and knows nothing of how records
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.definitions import PartitionsDefinition, numbers_of
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import NumberedKeys, Place, numbered, time_of
@@ -83,7 +83,7 @@ class Clocks:
 
     _numbers: dict[PartitionsDefinition, dict[str, int | None]] = field(default_factory=dict)
     _settled: dict[TimeWindowPartitionsDefinition, dict[int, datetime]] = field(default_factory=dict)
-    _existing: dict[tuple[PartitionsDefinition, tuple[object, ...]], Parts] = field(default_factory=dict)
+    _existing: dict[Hashable, Parts] = field(default_factory=dict)
 
     def numbered(self, definition: PartitionsDefinition, keys: Iterable[str]) -> NumberedKeys:
         """Return the numbers of recorded keys."""
@@ -99,8 +99,7 @@ class Clocks:
 
     def existing(self, definition: PartitionsDefinition, now: datetime) -> Parts:
         """Return the partitions that should exist at `now`, the same in all calls."""
-        # Two definitions are equal also when records know other keys of them.
-        asked = (definition, definition.grid)
+        asked = numbers_of(definition)
         if asked not in self._existing:
             self._existing[asked] = definition.existing(now)
         return self._existing[asked]

@@ -105,8 +105,8 @@ class Versions:
             return None
         if partition is not None and self._has_same_keys(asset.key, number, link):
             return (partition,)
-        if link.every:
-            if link.every.get("") == "last" and has_dynamic(link.upstream):
+        if link.every and has_dynamic(link.upstream):
+            if link.every.get("") == "last":
                 return None  # which of the keys that come into being is the last, nothing tells
             link = replace(link, upstream=numbered(link.upstream, self._keys_of(key)).definition)
         try:
