@@ -230,7 +230,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
 
     def key(self, number: int, strand: str = "") -> str:  # noqa: ARG002
         """Return the key of a number, listed still or not; raise `UsageError` for no number."""
-        return _key_in(self.table, number)
+        return self.table.key_of(number)
 
     def existing(self, now: datetime) -> Parts:  # noqa: ARG002
         """Return the listed keys."""
@@ -299,7 +299,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
     def key(self, number: int, strand: str = "") -> str:  # noqa: ARG002
         """Return the key of a number, dropped or not; raise `UsageError` for no number."""
-        return _key_in(self.table, number)
+        return self.table.key_of(number)
 
     def existing(self, now: datetime) -> Parts:  # noqa: ARG002
         """Return the keys of the table that were not dropped."""
@@ -367,10 +367,3 @@ def some(keys: Iterable[str], most: int = 5) -> str:
     """
     listed = list(keys)
     return ", ".join(map(repr, listed[:most])) + (", …" if len(listed) > most else "")
-
-
-def _key_in(table: KeyTable, number: int) -> str:
-    key = table.key(number)
-    if key is None:
-        raise UsageError(f"No partition has the number {number}: there are {len(table.keys)}.")
-    return key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from assetry.errors import UsageError
 from assetry.partitions.parts import Parts
 
 
@@ -42,6 +43,17 @@ class KeyTable:
         True
         """
         return self.keys[number] if 0 <= number < len(self.keys) else None
+
+    def key_of(self, number: int) -> str:
+        """Return the key of a number, dropped or not; raise `UsageError` when there is none.
+
+        >>> KeyTable(("eu",)).key_of(0)
+        'eu'
+        """
+        key = self.key(number)
+        if key is None:
+            raise UsageError(f"No partition has the number {number}: there are {len(self.keys)}.")
+        return key
 
     @property
     def living(self) -> tuple[str, ...]:

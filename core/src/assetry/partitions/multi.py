@@ -151,10 +151,7 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     def key(self, number: int, strand: str = "") -> str:
         """Return the key of a number in a strand; raise `UsageError` for no number."""
         if self.time is None:
-            key = self.table.key(number)
-            if key is None:
-                raise UsageError(f"No partition has the number {number}: there are {len(self.table.keys)}.")
-            return key
+            return self.table.key_of(number)
         parts = self.strand_parts(strand)
         parts[self.time] = self.partitions_defs[self.time].key(number)
         return SEPARATOR.join(parts[name] for name in self.partitions_defs)

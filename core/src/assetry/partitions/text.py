@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from assetry.errors import UsageError, near_names
 from assetry.partitions.definitions import PARTITION_WORDS, DynamicPartitionsDefinition, PartitionsDefinition
@@ -27,14 +27,13 @@ from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
-from assetry.partitions.recorded import has_dynamic, numbered
+from assetry.partitions.recorded import has_dynamic, numbered, time_of
 
 #: What is missing, stale or failed, by these words.
 Sets = Mapping[str, Parts]
 
 _LAST = re.compile(r"last(?::(\d+))?")
 _DIMENSION = re.compile(r"\s*([\w-]+)\s*=\s*(.*)", re.DOTALL)
-_SOON = timedelta(microseconds=1)
 
 
 def read_parts(text: str, definition: PartitionsDefinition, now: datetime, sets: Sets | None = None) -> Parts:
@@ -297,7 +296,7 @@ class _Reader:
             self.definition.validate(key, self.now)
             return self.definition.parts_of([key])
         except UsageError as error:
-            if self._windows() is None or period(key) is None or not self._in_period(key):
+            if time_of(self.definition) is None or period(key) is None or not self._in_period(key):
                 raise
             hint = f"For all that are in it write {key}..{key}."
             raise UsageError(error.message, near=error.near, hint=hint) from None
@@ -308,13 +307,6 @@ class _Reader:
         except UsageError:
             return NOTHING
 
-    def _windows(self) -> TimeWindowPartitionsDefinition | None:
-        """Return the definition of the windows, where there is time."""
-        definition = self.definition
-        if isinstance(definition, MultiPartitionsDefinition) and definition.time is not None:
-            definition = definition.partitions_defs[definition.time]
-        return definition if isinstance(definition, TimeWindowPartitionsDefinition) else None
-
     def _dimension(self, name: str, value: tuple[str, ...] | Parts) -> PartitionsDefinition:
         assert isinstance(self.definition, MultiPartitionsDefinition)
         dimension = self.definition.partitions_defs[name]
@@ -323,7 +315,7 @@ class _Reader:
         return dimension
 
     def _range(self, first: str, last: str, text: str) -> Parts:
-        windows = self._windows()
+        windows = time_of(self.definition)
         if windows is None:
             raise UsageError(
                 f"{text!r} is a range, and these partitions are not of time.", hint="Name them by key, or write all."

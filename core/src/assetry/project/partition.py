@@ -62,7 +62,7 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
     now = now or datetime.now(UTC)
     graph = project.graph
     asset = graph[key]
-    found = {each.key: each for each in project.status()}
+    found = {each.key: each for each in project.status(now=now)}
     status = found[asset.key]
     sets = status.partitions
     if sets is None:

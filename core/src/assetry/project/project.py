@@ -230,24 +230,25 @@ class Project:
         return selection(self.graph, select, exclude or (), *asked)
 
     def _status_names(self) -> Mapping[AssetKey, str]:
-        return {status.key: status.status for status in self._statuses}
+        return {status.key: status.status for status in self._statuses()}
 
-    @property
-    def _statuses(self) -> tuple[Status, ...]:
+    def _statuses(self, now: datetime | None = None) -> tuple[Status, ...]:
         latest, attempts, held = self.store.latest(), self.store.attempts(), self.store.claims()
         kept = kept_values(self.graph, latest)
         seen = self.values.exists(kept, at_hand=True)[0] if kept else {}
-        return statuses(self.graph, latest, attempts, running=held, now=datetime.now(UTC), seen=seen)
+        return statuses(self.graph, latest, attempts, running=held, now=now or datetime.now(UTC), seen=seen)
 
-    def status(self, select: Selectors = None, exclude: Texts = None) -> tuple[Status, ...]:
-        """Return how each selected asset is, and why."""
+    def status(
+        self, select: Selectors = None, exclude: Texts = None, *, now: datetime | None = None
+    ) -> tuple[Status, ...]:
+        """Return how each selected asset is, and why: now, or as it would be at another moment with today's records."""
         chosen = set(self.select(select, exclude))
-        return tuple(status for status in self._statuses if status.key in chosen)
+        return tuple(status for status in self._statuses(now) if status.key in chosen)
 
     def status_of(self, key: str) -> Status:
         """Return how one asset is, and why."""
         wanted = self.graph[key].key
-        return next(status for status in self._statuses if status.key == wanted)
+        return next(status for status in self._statuses() if status.key == wanted)
 
     def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
         """Return how the checks of assets last came out; only those that are still defined."""
@@ -278,7 +279,8 @@ class Project:
         found = self.selection(select, exclude)
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
-        keys, now, known = found.keys, datetime.now(UTC), self._statuses
+        keys, now = found.keys, datetime.now(UTC)
+        known = self._statuses(now)
         if ask.stale:
             stale = set(stale_keys(known))
             keys = with_sources(self.graph, (key for key in keys if key in stale))
@@ -383,7 +385,7 @@ class Project:
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""
-        return tuple(changed_above(self.graph, self._statuses, keys))
+        return tuple(changed_above(self.graph, self._statuses(), keys))
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
         """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
@@ -399,7 +401,8 @@ class Project:
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
         ask = Ask(full_refresh=bool(run.options.get("full_refresh")))
         found = Wanted(wants, left.definitions, tuple(notes))
-        return self._plan_of(found, ask, self._statuses, datetime.now(UTC))
+        now = datetime.now(UTC)
+        return self._plan_of(found, ask, self._statuses(now), now)
 
     def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""

@@ -20,7 +20,7 @@ from assetry.status.comparison import MOST_ROOTS, Comparison
 from assetry.status.looked import Seen
 from assetry.status.partitions import PartitionSets
 from assetry.status.reasons import Code, Reason, saying, share_text
-from assetry.status.records import Clocks, Finding, PartitionRecords
+from assetry.status.records import Clocks, PartitionRecords
 from assetry.status.roots import NEW, OUT, RANKS, Root, Roots, code_of
 from assetry.types.assets import Asset
 
@@ -69,7 +69,7 @@ class PartitionJudge:
             unknown=records.unknown,
         )
         above = self.above(i)
-        own: list[Finding] = []
+        own: list[Reason] = []
         if asset.executable:
             own, news = self._own(asset, records, sets, failures)
             above = _joined(above, {(j, NEW): parts for j, parts in news.items()})
@@ -85,7 +85,7 @@ class PartitionJudge:
         stale = (made & wrong) - failed
         sets = replace(sets, stale=stale, fresh=made - stale - failed)
         self._pass_on(i, asset, own, above, sets)
-        return sets, (*(_reason(each, sets) for each in own), *shown)
+        return sets, (*(_shared(each, sets) for each in own), *shown)
 
     # -- what comes from above ---------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class PartitionJudge:
         link = links[number] if links is not None else None
         return link and link.numbered(self._definitions.get(i), self._definitions.get(j))
 
-    def _through_itself(self, i: int, above: Reach, own: Sequence[Finding], sets: PartitionSets) -> Reach:
+    def _through_itself(self, i: int, above: Reach, own: Sequence[Reason], sets: PartitionSets) -> Reach:
         """Return what comes from above, and from the asset's own earlier partitions, where it reads these."""
         deps = self._graph.assets[i].deps
         key = self._graph.keys[i]
@@ -184,8 +184,8 @@ class PartitionJudge:
     # -- the asset itself --------------------------------------------------------------------------------------------
 
     def _own(
-        self, asset: Asset, records: PartitionRecords, sets: PartitionSets, failures: Finding | None
-    ) -> tuple[list[Finding], Mapping[int, Parts]]:
+        self, asset: Asset, records: PartitionRecords, sets: PartitionSets, failures: Reason | None
+    ) -> tuple[list[Reason], Mapping[int, Parts]]:
         """Return what is wrong in the asset itself, worst first, and by input what has new content."""
         missing = _missing(asset, records, sets)
         found = [each for each in (failures, missing, records.gone(self._seen), records.cancelled()) if each]
@@ -193,18 +193,18 @@ class PartitionJudge:
         found += differing
         early = records.provisional(sets.made, self._now)
         if early:
-            found.append(Finding("provisional", asset.key, "made before all of its data was there", early))
+            found.append(Reason("provisional", asset.key, "made before all of its data was there", early))
         found += self._overdue(asset, records, sets)
         found = [each._replace(parts=each.parts & sets.existing) for each in found]
         return [each for each in found if each.parts], news
 
-    def _overdue(self, asset: Asset, records: PartitionRecords, sets: PartitionSets) -> list[Finding]:
+    def _overdue(self, asset: Asset, records: PartitionRecords, sets: PartitionSets) -> list[Reason]:
         """Return that the newest partition is older than it may be."""
         late = records.overdue(self._now)
         newest = sets.definition.newest(1, self._now) & sets.made if late else NOTHING
-        return [Finding("overdue", asset.key, late, newest)] if late and newest else []
+        return [Reason("overdue", asset.key, late, newest)] if late and newest else []
 
-    def _pass_on(self, i: int, asset: Asset, own: Sequence[Finding], above: Reach, sets: PartitionSets) -> None:
+    def _pass_on(self, i: int, asset: Asset, own: Sequence[Reason], above: Reach, sets: PartitionSets) -> None:
         if not asset.executable:
             # What is made elsewhere is made when others want it.
             self._reach[i] = Reach(NOTHING, {})
@@ -215,7 +215,7 @@ class PartitionJudge:
             if parts:
                 root = (i, RANKS[finding.code])
                 roots[root] = roots.get(root, NOTHING) | parts
-                self._roots.say(root, f"`{asset.key}` {saying(Reason(finding.code, asset.key, finding.text))}")
+                self._roots.say(root, f"`{asset.key}` {saying(finding)}")
         if len(roots) > _KEPT:
             self._roots.say((i, OUT), f"`{asset.key}` is out of date")
             most = sorted(roots, key=lambda root: (-len(roots[root]), root))[_KEPT:]
@@ -225,7 +225,7 @@ class PartitionJudge:
         self._reach[i] = Reach(due, {root: parts for root, parts in roots.items() if parts})
 
 
-def _rooted(finding: Finding, above: Parts) -> Parts:
+def _rooted(finding: Reason, above: Parts) -> Parts:
     """Return the partitions for which something is a root; what is `above` them is it for those never made."""
     return finding.parts - above if finding.code in ("never_materialized", "missing_partitions") else finding.parts
 
@@ -238,21 +238,21 @@ def _joined(reach: Reach, news: Mapping[Root, Parts]) -> Reach:
     return Reach(due, roots)
 
 
-def _missing(asset: Asset, records: PartitionRecords, sets: PartitionSets) -> Finding | None:
+def _missing(asset: Asset, records: PartitionRecords, sets: PartitionSets) -> Reason | None:
     if not sets.missing:
         return None
     told = records.gone_with or (
         "what was made of it as a whole says nothing of its partitions" if records.whole else ""
     )
     if sets.made:
-        return Finding("missing_partitions", asset.key, told or "never made", sets.missing)
+        return Reason("missing_partitions", asset.key, told or "never made", sets.missing)
     text = records.gone_with or records.never_text + (f"; {told}" if told else "")
-    return Finding("never_materialized", asset.key, text, sets.missing)
+    return Reason("never_materialized", asset.key, text, sets.missing)
 
 
-def _reason(finding: Finding, sets: PartitionSets) -> Reason:
-    text = share_text(finding.text, finding.parts, sets.existing, sets.definition)
-    return Reason(finding.code, finding.asset, text, finding.parts)
+def _shared(reason: Reason, sets: PartitionSets) -> Reason:
+    """Return a reason with the share of the partitions in its text."""
+    return reason._replace(text=share_text(reason.text, reason.parts, sets.existing, sets.definition))
 
 
 def _leads_to_the_next(link: Link) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from assetry.partitions.definitions import PartitionsDefinition, numbers_of
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
@@ -16,19 +16,10 @@ from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import NumberedKeys, Place, numbered, time_of
 from assetry.status.comparison import Comparison
 from assetry.status.looked import Seen, data_time, gone, overdue_text
-from assetry.status.reasons import Code, cancelled_text, failure_text, never_text, overwritten_text
+from assetry.status.reasons import Code, Reason, cancelled_text, failure_text, never_text, overwritten_text
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, Materialization
-
-
-class Finding(NamedTuple):
-    """What is so of some partitions, and where it comes from: the asset itself, or an input."""
-
-    code: Code
-    asset: AssetKey
-    text: str
-    parts: Parts
 
 
 class PartitionRecords(Protocol):
@@ -48,19 +39,19 @@ class PartitionRecords(Protocol):
     never_text: str
     last: Materialization | None
 
-    def failures(self) -> Finding | None:
+    def failures(self) -> Reason | None:
         """Return the partitions whose last try failed, or whose check did."""
         ...
 
-    def cancelled(self) -> Finding | None:
+    def cancelled(self) -> Reason | None:
         """Return the partitions that are made, and whose last try was cancelled."""
         ...
 
-    def gone(self, seen: Seen) -> Finding | None:
+    def gone(self, seen: Seen) -> Reason | None:
         """Return the partitions that are not there any more."""
         ...
 
-    def differences(self, parts: Parts, comparison: Comparison) -> tuple[list[Finding], Mapping[int, Parts]]:
+    def differences(self, parts: Parts, comparison: Comparison) -> tuple[list[Reason], Mapping[int, Parts]]:
         """Return what differs, of `parts`, from what they would be made from now: in themselves, and by input."""
         ...
 
@@ -129,7 +120,7 @@ class RowRecords:
         self._places = found.places
         self.definition = found.definition
         self._rows = {found.places[str(each.partition)]: each for each in parted if each.partition in found.places}
-        self.made = parts_at(self._rows)
+        self.made = Parts.at(self._rows)
         self.unknown = tuple(key for key in keys if key not in found.places)
         self.whole = len(parted) + len(lost) < len(rows)
         self.gone_with = overwritten_text(lost) if lost else None
@@ -139,19 +130,19 @@ class RowRecords:
 
     def _parts(self, tried: Iterable[Attempt]) -> Parts:
         names = (str(each.partition) for each in tried if each.partition is not None)
-        return parts_at(self._places[name] for name in names if name in self._places)
+        return Parts.at(self._places[name] for name in names if name in self._places)
 
     # -- tries -------------------------------------------------------------------------------------------------------
 
-    def failures(self) -> Finding | None:
+    def failures(self) -> Reason | None:
         """Return the partitions whose last try failed, or whose check did."""
         found = self._last_tries("failed", "check_failed")
-        return found and Finding("last_failed", self._asset.key, failure_text(found[0]), parts_at(found[1]))
+        return found and Reason("last_failed", self._asset.key, failure_text(found[0]), Parts.at(found[1]))
 
-    def cancelled(self) -> Finding | None:
+    def cancelled(self) -> Reason | None:
         """Return the partitions that are made, and whose last try was cancelled."""
         found = self._last_tries("cancelled", made=True)
-        return found and Finding("last_cancelled", self._asset.key, cancelled_text(found[0]), parts_at(found[1]))
+        return found and Reason("last_cancelled", self._asset.key, cancelled_text(found[0]), Parts.at(found[1]))
 
     def _last_tries(self, *outcomes: str, made: bool = False) -> tuple[list[Attempt], list[Place]] | None:
         """Return the attempts with one of some outcomes that have the last word, and the partitions they are of."""
@@ -183,14 +174,14 @@ class RowRecords:
 
     # -- what was made -----------------------------------------------------------------------------------------------
 
-    def gone(self, seen: Seen) -> Finding | None:
+    def gone(self, seen: Seen) -> Reason | None:
         """Return the partitions that are not there any more."""
         text, missing = gone(self._asset, tuple(self._rows.values()), self._tried, seen)
         if not missing:
             return None
-        return Finding("gone", self._asset.key, text, parts_at(self._places[str(each.partition)] for each in missing))
+        return Reason("gone", self._asset.key, text, Parts.at(self._places[str(each.partition)] for each in missing))
 
-    def differences(self, parts: Parts, comparison: Comparison) -> tuple[list[Finding], Mapping[int, Parts]]:
+    def differences(self, parts: Parts, comparison: Comparison) -> tuple[list[Reason], Mapping[int, Parts]]:
         """Return what differs, of `parts`, from what they would be made from now: in themselves, and by input."""
         own: dict[tuple[Code, AssetKey, str], list[Place]] = {}
         news: dict[int, list[Place]] = {}
@@ -203,8 +194,8 @@ class RowRecords:
                 own.setdefault(told, []).append(place)
             for j in changed:
                 news.setdefault(j, []).append(place)
-        found = [Finding(*told, parts_at(places)) for told, places in own.items()]
-        return found, {j: parts_at(places) for j, places in news.items()}
+        found = [Reason(*told, Parts.at(places)) for told, places in own.items()]
+        return found, {j: Parts.at(places) for j, places in news.items()}
 
     def newest(self, parts: Parts) -> datetime | None:
         """Return when the newest of some partitions was made."""
@@ -219,7 +210,7 @@ class RowRecords:
             self._rows.items() if self.made <= parts else ((at, made) for at, made in self._rows.items() if at in parts)
         )
         settled = self._clocks.settled(windows, (number for _, number in self._rows))
-        return parts_at(place for place, made in rows if as_of(made) < settled[place[1]] <= now)
+        return Parts.at(place for place, made in rows if as_of(made) < settled[place[1]] <= now)
 
     def overdue(self, now: datetime) -> str | None:
         """Return since when the asset is older than its freshness policy allows; None while it is not."""
@@ -228,18 +219,6 @@ class RowRecords:
 
 #: What tells of a try at a partition, whether anything was made or not.
 _TRIED = ("failed", "check_failed", "cancelled", "running")
-
-
-def parts_at(places: Iterable[Place]) -> Parts:
-    """Return the set of some partitions.
-
-    >>> parts_at([("", 1), ("", 2)])
-    Parts({'': [(1, 3)]})
-    """
-    strands: dict[str, list[tuple[int, int]]] = {}
-    for strand, number in places:
-        strands.setdefault(strand, []).append((number, number + 1))
-    return Parts(strands)
 
 
 def as_of(made: Materialization) -> datetime:

@@ -87,7 +87,7 @@ class Waiting:
         """Return the planned assets that a check reads."""
         found = self._reads.get(ref)
         if found is None:
-            read = (ref.key, *map(self._own, self._checks[ref].also))
+            read = (ref.key, *self._checks[ref].also)
             found = self._reads[ref] = tuple(key for key in read if key in self._makers)
         return found
 
@@ -98,9 +98,8 @@ class Waiting:
     def whole_inputs(self, asset: Asset) -> Iterable[AssetKey]:
         """Yield what an asset is made from as a whole: inputs without partitions, and those behind views."""
         for dep in asset.deps:
-            key = self._own(dep.key)
-            if key not in self._stocks:
-                yield key
+            if dep.key not in self._stocks:
+                yield dep.key
         yield from self._through.get(asset.key, ())
 
     def parted_inputs(self, key: AssetKey) -> tuple[AssetKey, ...]:
@@ -109,15 +108,11 @@ class Waiting:
             return ()
         found = self._parted.get(key)
         if found is None:
-            deps = dict.fromkeys(self._own(dep.key) for dep in self._graph[key].deps)
+            deps = dict.fromkeys(dep.key for dep in self._graph[key].deps)
             found = self._parted[key] = tuple(
                 each for each in deps if each in self._stocks and self._numbering.links(key, each)
             )
         return found
-
-    def _own(self, key: AssetKey) -> AssetKey:
-        """Return the key under which the graph knows an asset."""
-        return self._graph[key].key if key not in self._makers and key in self._graph else key
 
     def _take_place(self, id_: str, place: Place) -> None:
         """Note what an invocation has to wait for: assets made elsewhere, and the checks that gate them."""
