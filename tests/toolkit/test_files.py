@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from assetry.testing import eventually
-from assetry_toolkit.files import Workplace, locked, write_whole
+from assetry_toolkit.files import Workplace, locked, read_json, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -124,3 +124,13 @@ def test_what_a_killed_process_left_goes_with_the_next_and_what_one_at_work_has_
     assert len(names(tmp_path)) == 1
     with Workplace(tmp_path) as place:
         assert names(tmp_path) == [place.path.name]
+
+
+@pytest.mark.parametrize("content", [b"{broken", b"[1]", b"\xff", b""])
+def test_what_is_no_json_object_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state.json"
+    assert read_json(path) == read_json(tmp_path) == {}
+    path.write_bytes(content)
+    assert read_json(path) == {}
+    path.write_text('{"a": 1}')
+    assert read_json(path) == {"a": 1}

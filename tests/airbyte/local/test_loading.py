@@ -204,7 +204,7 @@ def test_the_kept_catalog_and_the_plan_hold_no_secret(bench: Make, secret: str) 
     assert (plan.count, plan.minimal) == (1, True)
     kept = (made.root / ".assetry/airbyte/shop/catalog.json").read_text()
     assert secret not in kept
-    assert json.loads(kept)["catalog"]["streams"][0]["name"] == "orders"
+    assert json.loads(kept)["answers"]["catalog"]["answer"]["catalog"]["streams"][0]["name"] == "orders"
 
 
 def test_without_uv_a_requirement_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

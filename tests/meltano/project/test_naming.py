@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Integration, Relation
+from assetry_meltano.options import Options
 from assetry_meltano.project.naming import destination
 from assetry_meltano.project.project import MeltanoProject, Pair
-from assetry_meltano.settings import Options
 
 
 def table(folder: Path, loader: str, config: dict[str, Any], stream: str, said: Any = None) -> Relation | None:
     plugins = {"extractors": [{"name": "tap-a"}], "loaders": [{"name": loader, "config": config}]}
     (folder / "meltano.yml").write_text(json.dumps({"plugins": plugins}))
     project = MeltanoProject.of(Options.of(Integration("el", "meltano", {}, str(folder))))
-    return destination(project, Pair("tap-a", loader), {loader: said or {}}).relation(stream)
+    return destination(project, Pair(("tap-a", loader)), {loader: said or {}}).relation(stream)
 
 
 CRM = {"schema_mapping": {"crm": {"target_schema": "lake"}}}

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from assetry.plugin import DefinitionError, Integration, IntegrationError
+from assetry_meltano.options import Options
 from assetry_meltano.project.files import expand
+from assetry_meltano.project.program import meltano
 from assetry_meltano.project.project import MeltanoProject
-from assetry_meltano.settings import Options
 
 Read = Callable[..., MeltanoProject]
 PLUGINS = """
@@ -174,4 +175,4 @@ def test_no_meltano_is_told_with_the_next_step(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(IntegrationError, match="pip install meltano"):
-        options(tmp_path).meltano()
+        meltano(options(tmp_path))

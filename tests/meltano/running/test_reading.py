@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
 from assetry_meltano.project.project import Pair
-from assetry_meltano.running.log import Line, read_line
-from assetry_meltano.running.reading import TOLD_LINES, Load, Reading, Target, failure, missing
+from assetry_meltano.running.reading import TOLD_LINES, Load, Reading, Target
+from assetry_meltano.running.verdict import failure, missing
 from assetry_toolkit.secrets import Mask
 
 
@@ -23,8 +23,8 @@ def metric(stream: dict[str, Any], value: Any = 3, name: str = "record_count") -
 
 
 def load(*streams: str, of: int | None = None, **spec: Any) -> Load:
-    pair = Pair("tap-a", "target-b")
-    about = {"pair": list(pair.blocks), "of": of or len(streams), "keys": ["id"], "method": None, **spec}
+    pair = Pair(("tap-a", "target-b"))
+    about = {"pair": list(pair), "of": of or len(streams), "keys": ["id"], "method": None, **spec}
     assets = [
         Asset(key=f"el/{each}", kind="meltano", spec={**about, "stream": each, "name": each}, relation=("d", "s", each))
         for each in streams
@@ -61,35 +61,6 @@ def test_both_families_of_metrics_count_rows(line: str) -> None:
     assert given.targets[0].seen
 
 
-def test_a_database_extractor_names_schema_and_table() -> None:
-    line = said(f"INFO METRIC: {json.dumps(metric({'database': 'public', 'table': 'users'}))}")
-    assert read_line(line).name == "public-users"
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("Error: Block tap-nope not found", "said"),
-        (said("METRIC: {broken"), "said"),
-        (said("METRIC", metric_info=metric({"stream": "users"}, name="http_request_count")), "said"),
-        (said("METRIC", metric_info=metric({"stream": "users"}, "many")), "said"),
-        (said("METRIC", metric_info=metric({})), "said"),
-        (said("Beginning full_table sync of 'users'..."), "began"),
-        ("[1, 2]", "said"),
-        ("", "said"),
-    ],
-)
-def test_lines_that_count_nothing(text: str, what: str) -> None:
-    assert read_line(text).what == what
-
-
-@pytest.mark.parametrize(
-    ("event", "level"), [("CRITICAL no", "error"), ("2026 ERROR no", "error"), ("WARNING", "warning"), ("fine", "info")]
-)
-def test_how_grave_a_line_of_a_plugin_is(event: str, level: str) -> None:
-    assert read_line(said(event)).level == level
-
-
 def test_rows_of_several_metrics_are_added() -> None:
     given = load("users")
     told = events(given, *[said("METRIC", metric_info=metric({"stream": "users"}, n)) for n in (500, 7)])
@@ -103,7 +74,7 @@ def test_a_stream_that_ended_badly_has_failed_though_the_pair_ended_well() -> No
         for name, state in (("users", "failed"), ("orders", "succeeded"))
     ]
     events(given, *[said("METRIC", metric_info=each) for each in ends], BLOCK)
-    failed, well = (failure(given, target, None, False) for target in given.targets)
+    failed, well = (failure(given, target, False) for target in given.targets)
     assert failed is not None
     assert failed.message == "tap-a says that it failed to read users."
     assert well is None
@@ -116,12 +87,12 @@ def test_a_loader_that_took_fewer_rows_than_were_extracted() -> None:
     ]
     given = load("users")
     events(given, *lines, BLOCK)
-    failed = failure(given, given.targets[0], None, False)
+    failed = failure(given, given.targets[0], False)
     assert failed is not None
     assert failed.message == "tap-a extracted 5 rows of users, and target-b took 4 of them."
     mapped = load("users", mapped=True)
     events(mapped, *lines, BLOCK)
-    assert failure(mapped, mapped.targets[0], None, False) is None
+    assert failure(mapped, mapped.targets[0], False) is None
 
 
 def test_a_failure_has_the_plugins_own_words() -> None:
@@ -133,7 +104,7 @@ def test_a_failure_has_the_plugins_own_words() -> None:
         DEAD,
     )
     assert given.state_id == "dev:tap-a-to-target-b"
-    failed = failure(given, given.targets[0], None, False)
+    failed = failure(given, given.targets[0], False)
     assert failed == Failed(
         "el/users", "tap-a target-b: Extractor failed (exit code 3).", "CRITICAL no such shop", True
     )
@@ -213,7 +184,8 @@ def test_a_password_that_is_a_part_of_a_plugins_name_hides_nothing_that_is_count
 
 
 def test_a_line_that_is_no_json_is_told_as_it_is() -> None:
-    assert read_line("Error: Block tap-nope not found") == Line("said", "Error: Block tap-nope not found", "info")
+    [log] = events(load("users"), "Error: Block tap-nope not found")
+    assert log == Log("Error: Block tap-nope not found", "info")
 
 
 def test_a_run_that_says_nothing_of_its_pairs_has_failed_them_unless_others_were_in_it_too() -> None:

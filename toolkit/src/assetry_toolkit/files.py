@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 from assetry.plugin import private_file, private_folder
 
@@ -47,6 +49,21 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> N
         raise
     if durable:
         _sync(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an empty one when there is none, or none that can be read.
+
+    For what can be made anew, such as an answer that is kept; what must not be lost wants an error instead.
+
+    >>> read_json(Path("nowhere.json"))
+    {}
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _sweep(path: Path) -> None:

@@ -11,7 +11,9 @@ A plugin declares its options with the types of `assetry.plugin`; a table of the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypedDict
 
 from assetry.plugin import (
     ANYTHING,
@@ -24,6 +26,7 @@ from assetry.plugin import (
     TABLE,
     TEXT,
     TEXTS,
+    Integration,
     OptionType,
     checked,
     checked_options,
@@ -33,7 +36,7 @@ from assetry.plugin import (
 
 # The types that moved into the core keep their old home.
 __all__ = ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
-__all__ += ["HOSTED_OPTIONS", "JOB_OPTIONS", "OBJECT", "ConnectionOptions", "Kind"]
+__all__ += ["HOSTED_OPTIONS", "JOB_OPTIONS", "OBJECT", "ConnectionOptions", "IntegrationOptions", "Kind"]
 __all__ += ["checked", "checked_options", "one_of"]
 
 #: What `OptionType` was called here.
@@ -87,3 +90,46 @@ class ConnectionOptions(TypedDict, total=False):
     poll_interval: float
     poll_timeout: float
     poll_error_budget: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationOptions:
+    """The base of an integration's options as a value; the subclass adds its own, and their types to `types`.
+
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Options(IntegrationOptions):
+    ...     types = {"grain": TEXT, "deps": TEXTS}
+    ...     grain: str = "rye"
+    >>> options = Options.of(Integration("shop", "mill", {"deps": "shop/raw"}))
+    >>> options.grain, options.deps, str(options.snapshot_path)
+    ('rye', ('shop/raw',), '.assetry/mill/shop.json')
+    """
+
+    types: ClassVar[Mapping[str, OptionType]] = {}
+
+    name: str = ""
+    kind: str = ""
+    root: str = "."
+    deps: tuple[str, ...] = ()
+    snapshot: str | None = None
+
+    @classmethod
+    def of(cls, integration: Integration) -> Self:
+        """Return the options of an integration; raise `DefinitionError` for what is unknown or cannot be meant."""
+        given = cls.read(integration, checked_options(integration, cls.types))
+        return cls(name=integration.name, kind=integration.kind, root=integration.root, **given)
+
+    @classmethod
+    def read(cls, integration: Integration, given: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003
+        """Return the fields that checked options are; override it to check more, or to make other values of them."""
+        return given
+
+    @property
+    def own_folder(self) -> Path:
+        """Return the folder for what integrations of this kind keep."""
+        return Path(self.root) / ".assetry" / self.kind
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Return the file that keeps what there is to load."""
+        return Path(self.root) / self.snapshot if self.snapshot else self.own_folder / f"{self.name}.json"

@@ -56,18 +56,14 @@ def load_assets_from_dbt_project(
     """
     from dataclasses import replace
 
+    from assetry_toolkit.definitions.projects import root_of
+
     from assetry_dbt.loading import load
     from assetry_dbt.project.project import DbtProject
 
-    root = _root(Path(project_dir), sys._getframe(1).f_globals.get("__file__"))
+    root = root_of(project_dir, sys._getframe(1).f_globals.get("__file__"))
     given: dict[str, Any] = {"project_dir": str(project_dir), **options}
     integration = Integration(name or Path(project_dir).name, "dbt", given, root=str(root))
     if name is None:
         integration = replace(integration, name=DbtProject.of(integration).name)
     return load(integration).assets
-
-
-def _root(project_dir: Path, caller: str | None) -> Path:
-    """Return where a relative `project_dir` starts: the folder of the caller's file, else the working folder."""
-    beside = Path(caller).resolve().parent if caller else None
-    return beside if beside is not None and (beside / project_dir).is_dir() else Path.cwd()

@@ -69,9 +69,9 @@ def load_assets_from_meltano_project(
     assetry.errors.IntegrationError: meltano.yml is not here.
     ...
     """
+    from assetry_toolkit.definitions.projects import root_of
+
     from assetry_meltano.project.assets import load
 
-    caller = sys._getframe(1).f_globals.get("__file__")
-    beside = Path(caller).resolve().parent if caller else Path.cwd()
-    root = beside if (beside / project_dir).is_dir() else Path.cwd()
-    return load(Integration(name, "meltano", {"project_dir": str(project_dir), **options}, str(root)), relation)
+    root = str(root_of(project_dir, sys._getframe(1).f_globals.get("__file__")))
+    return load(Integration(name, "meltano", {"project_dir": str(project_dir), **options}, root), relation)

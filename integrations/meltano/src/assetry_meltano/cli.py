@@ -18,9 +18,9 @@ def add_commands(commands: Commands) -> None:
 
 def _pulled(integration: Integration) -> dict[str, Any]:
     """Ask the extractors of one integration; return what to tell of it."""
+    from assetry_meltano.options import Options
     from assetry_meltano.project.catalog import Catalogs
     from assetry_meltano.project.project import MeltanoProject
-    from assetry_meltano.settings import Options
 
     options = Options.of(integration)
     project = MeltanoProject.of(options)
@@ -29,7 +29,7 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     unread: dict[str, str] = {}
     for name in dict.fromkeys(pair.extractor for pair in project.pairs(options)):
         try:
-            extractors[name] = len(catalogs.ask(name).streams)
+            extractors[name] = len(catalogs.ask(project.extractors[name]).streams)
         except IntegrationError as error:
             unread[name] = str(error)
     file = str(options.snapshot_path)

@@ -1,11 +1,15 @@
-"""The options of the kind `meltano`."""
+"""The options of the kind `meltano`: their types, and what an integration says as a value."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from assetry.plugin import FLAG, SECONDS, TABLE, TEXT, TEXTS, OptionType, one_of
-from assetry_toolkit.options import HOSTED_OPTIONS
+from assetry.plugin import FLAG, REFERENCE, SECONDS, TABLE, TEXT, TEXTS, Integration, OptionType, checked, one_of
+from assetry_toolkit.options import HOSTED_OPTIONS, IntegrationOptions
 
 _PAIRS = 'For example pairs = ["tap-shop target-postgres"], or pairs = "all".'
 _LOADERS = 'Write [integrations.NAME.loaders.target-postgres], then for example schema = "raw".'
@@ -33,3 +37,41 @@ LOADER_OPTIONS: Mapping[str, OptionType] = {
     **dict.fromkeys(("type", "database", "schema", "table"), TEXT),
     "join": FLAG,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(IntegrationOptions):
+    """The options of one integration; see the README for what each of them means.
+
+    >>> Options.of(Integration("el", "meltano", {"pairs": "all"})).pairs
+    ('all',)
+    """
+
+    types = OPTIONS
+
+    project_dir: str = "."
+    environment: str | None = None
+    pairs: tuple[str, ...] = ()
+    loaders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    env: Mapping[str, Any] = field(default_factory=dict)
+    meltano_executable: str | None = None
+    share: bool = True
+    state_id_suffix: str | None = None
+    lock_timeout: float = 3600.0
+    force: bool = False
+    results: str = "streams"
+    record_count: str = "fail"
+
+    @classmethod
+    def read(cls, integration: Integration, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields, after a look at what is said of loaders, and at variables."""
+        of = f"of integration {integration.name!r}"
+        for name, said in given.get("loaders", {}).items():
+            checked(said, LOADER_OPTIONS, f"loader {name!r} {of}")
+        checked(given.get("env", {}), dict.fromkeys(given.get("env", {}), REFERENCE), f"env {of}")
+        return given
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the Meltano project."""
+        return Path(os.path.abspath(Path(self.root, self.project_dir)))  # noqa: PTH100 - links stay

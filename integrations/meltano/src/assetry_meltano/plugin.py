@@ -21,9 +21,9 @@ def assetry_discover(root: str) -> list[Integration]:
     """Recognise a Meltano project by its meltano.yml, in the folder or one level below."""
     from pathlib import Path
 
-    folders = [Path(root), *sorted(each for each in Path(root).iterdir() if each.is_dir() and each.name[:1] != ".")]
-    found = [each for each in folders if (each / "meltano.yml").is_file()]
-    found = found[:1] if found[:1] == folders[:1] else found
+    from assetry_toolkit.definitions.projects import project_folders
+
+    found = project_folders(Path(root), "meltano.yml")
     return [
         Integration(KIND if len(found) == 1 else each.name, KIND, {"project_dir": str(each.relative_to(root))}, root)
         for each in found
@@ -79,7 +79,7 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 @hookimpl
 def assetry_observe(invocation: Invocation) -> Iterator[Event]:
     """Look for runs that others have started, such as Meltano's own schedules."""
-    from assetry_meltano.running.history import observe
+    from assetry_meltano.running.runs import observe
 
     return observe(invocation)
 

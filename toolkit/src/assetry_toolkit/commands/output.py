@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Literal, NamedTuple
 
-from assetry.plugin import RunError
+from assetry.plugin import Level, Log, RunError
 
 #: Lines kept of what a command wrote to its standard error.
 KEPT_LINES = 20
@@ -100,3 +100,28 @@ def ending(returncode: int) -> str:
         return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was killed by signal {-returncode}"
+
+
+class LogLimit:
+    """Lines of a command as log events, `most` of them at most; those of warnings and errors are all told.
+
+    >>> limit = LogLimit(1, "the mill's log")
+    >>> [each.message for line in ("one", "two", "three") for each in limit.take(line)], next(limit.end()).message
+    (['one'], "2 more lines of the mill's log are left out.")
+    """
+
+    def __init__(self, most: int, of: str) -> None:
+        self._most, self._of = most, of
+        self._lines = 0
+
+    def take(self, text: str, level: Level = "info") -> Iterator[Log]:
+        """Yield the event of a line, unless it is empty, or one of too many."""
+        loud = level in ("warning", "error")
+        self._lines += bool(text.strip()) and not loud
+        if text.strip() and (loud or self._lines <= self._most):
+            yield Log(text, level)
+
+    def end(self) -> Iterator[Log]:
+        """Yield how many lines were left out, if any."""
+        if self._lines > self._most:
+            yield Log(f"{self._lines - self._most} more lines of {self._of} are left out.")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from assetry.plugin import Integration, OptionType, checked_options
+from assetry.plugin import Integration, OptionType
 
 from assetry_toolkit.clock import Clock
 from assetry_toolkit.live_objects import keep, take
-from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS
+from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS, IntegrationOptions
 from assetry_toolkit.secrets import Reference
 from assetry_toolkit.work import JobOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostedOptions:
+class HostedOptions(IntegrationOptions):
     """The base of an integration's options; the subclass adds its own, and their types to `types`.
 
     >>> from dataclasses import dataclass
@@ -37,31 +37,19 @@ class HostedOptions:
     names: tuple[str, ...] = ()
     destination_tables: tuple[str, ...] = ()
     destinations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    deps: tuple[str, ...] = ()
     base_url: str | None = None
     ca_bundle: str | None = None
-    snapshot: str | None = None
     http_client: Mapping[str, str] | None = None
     clock: Mapping[str, str] | None = None
     on_unselected: str = "materialize"
     poll_interval: float | None = None
     jobs: JobOptions = field(default_factory=JobOptions)
-    name: str = ""
-    kind: str = ""
-    root: str = "."
 
     @classmethod
-    def of(cls, integration: Integration) -> Self:
-        """Return the options of an integration; raise `DefinitionError` for what is unknown or cannot be meant."""
-        given = checked_options(integration, cls.types)
+    def read(cls, integration: Integration, given: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003
+        """Return the fields, with those of jobs as one."""
         own = {name: value for name, value in given.items() if name not in JOB_OPTIONS}
-        jobs = JobOptions.of(given)
-        return cls(name=integration.name, kind=integration.kind, root=integration.root, jobs=jobs, **own)
-
-    @property
-    def snapshot_path(self) -> Path:
-        """Return the file that keeps what was read from the API."""
-        return Path(self.root) / (self.snapshot or f".assetry/{self.kind}/{self.name}.json")
+        return {**own, "jobs": JobOptions.of(given)}
 
     @property
     def asks_for(self) -> dict[str, Any]:

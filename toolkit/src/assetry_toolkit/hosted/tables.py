@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from assetry.plugin import AssetKey, DefinitionError, Relation, near_names
+from assetry.plugin import Asset, AssetKey, DefinitionError, Relation, near_names
 
 from assetry_toolkit.hosted.keys import key_part
 
@@ -153,3 +153,34 @@ class TakenTables(Generic[T]):
                 if first is not owner and not self._may_share(first, owner):
                     return place, first, owner
         return None
+
+
+def refuse_one_table(
+    assets: Iterable[Asset],
+    place: Callable[[Asset], Hashable | None],
+    told: str,
+    integration: str,
+    hint: Callable[[Asset], str],
+) -> None:
+    """Raise `DefinitionError` for the first two assets with one place: of two kinds of rows a table would have both.
+
+    A place of None is not known. `told` begins the error, which names the table and both assets; `hint` is the next
+    step, by the second of them.
+
+    >>> keys = ("shop/users", "shop/Users")
+    >>> assets = [Asset(key=key, kind="mill", relation=("lake", "raw", "users")) for key in keys]
+    >>> refuse_one_table(assets, lambda asset: asset.relation, "Two fill one table", "shop", str)
+    Traceback (most recent call last):
+    assetry.errors.DefinitionError: Two fill one table, lake.raw.users: shop/users and shop/Users.
+    ...
+    """
+    taken: dict[Hashable, Asset] = {}
+    for asset in assets:
+        where = place(asset)
+        other = asset if where is None else taken.setdefault(where, asset)
+        if other is not asset:
+            raise DefinitionError(
+                f"{told}, {asset.relation}: {other.key} and {asset.key}.",
+                where=f"integration {integration!r}",
+                hint=hint(asset),
+            )

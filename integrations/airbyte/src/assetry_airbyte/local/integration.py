@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +19,6 @@ from assetry.plugin import (
     Asset,
     AssetKey,
     AssetryError,
-    DefinitionError,
     Dep,
     Event,
     Integration,
@@ -30,17 +28,19 @@ from assetry.plugin import (
     Relation,
     RunContext,
     read_secret,
-    to_json,
 )
 from assetry_toolkit.commands import Command
-from assetry_toolkit.files import Workplace, write_whole
+from assetry_toolkit.definitions.digests import digest
+from assetry_toolkit.definitions.kept_answers import KeptAnswers
+from assetry_toolkit.files import Workplace
+from assetry_toolkit.hosted.tables import refuse_one_table
 from assetry_toolkit.secrets import Mask, resolved, secret_names, values_of
 
 from assetry_airbyte.local.catalog import Stream, chosen, configured_catalog
 from assetry_airbyte.local.column_names import cut
 from assetry_airbyte.local.connector import command_of, discover, find_command, specification
 from assetry_airbyte.local.json_text import written
-from assetry_airbyte.local.options import Source, sorted_json
+from assetry_airbyte.local.options import Source
 from assetry_airbyte.local.protocol import section
 from assetry_airbyte.local.reading import Load, Reading
 from assetry_airbyte.local.state import Kept, Resumption, StateFile
@@ -48,6 +48,12 @@ from assetry_airbyte.local.state import Kept, Resumption, StateFile
 KIND = "airbyte"
 #: What a connector's specification calls a field that is secret.
 SECRET_MARKS = ("airbyte_secret", "writeOnly")
+#: Under which name the answer to `discover` is kept.
+_CATALOG = "catalog"
+_APART = (
+    "Name those to have (streams = […]) without one of them, and read that one with an integration of its own that has "
+    "another `schema` or `prefix`. Streams of two namespaces are kept apart where `schema` is left out."
+)
 
 
 def load_local(integration: Integration) -> Iterable[Asset]:
@@ -65,27 +71,20 @@ def load_local(integration: Integration) -> Iterable[Asset]:
 
 def known_catalog(source: Source, refresh: bool = False) -> Mapping[str, Any]:
     """Return what the connector offers, as it is kept; asked anew when that is of another command or configuration."""
-    path = source.folder / "catalog.json"
-    fingerprint = source.fingerprint()
-    known = {} if refresh else _read_catalog(path)
-    if known.get("fingerprint") == fingerprint:
-        return section(known, "catalog")
+    answers, fingerprint = _answers(source), source.fingerprint()
+    known = None if refresh else answers.kept(_CATALOG, fingerprint)
+    if known is not None:
+        return section(known.value, "catalog")
     config, secrets = resolved(source.config, read_secret)
     find_command(source)  # before anything is asked: that there is none is an error of its own
     private = secret_names(specification(source), SECRET_MARKS)
     catalog = discover(source, config, Mask(secrets | values_of(config, private)))
-    kept = {"version": 1, "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(), "catalog": catalog}
-    kept["secrets"] = sorted(private)
-    write_whole(path, json.dumps(kept, indent=1))
+    answers.keep(_CATALOG, fingerprint, {"catalog": catalog, "secrets": sorted(private)})
     return catalog
 
 
-def _read_catalog(path: Path) -> Mapping[str, Any]:
-    with suppress(OSError, ValueError):
-        kept = json.loads(path.read_bytes())
-        if isinstance(kept, dict) and "streams" in section(kept, "catalog"):
-            return kept
-    return {}
+def _answers(source: Source) -> KeptAnswers:
+    return KeptAnswers(source.folder / "catalog.json", version=2)
 
 
 def pull_local(integration: Integration) -> int:
@@ -104,9 +103,9 @@ def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept)
     namespace, table = stream.id.namespace, source.prefix + stream.id.name
     known = kept.of(stream.id)
     parts = {
-        "connector": _digest([source.requirement, source.command, sorted_json(source.config)]),
-        "stream": _digest([stream.sync_mode, stream.cursor, stream.keys]),
-        "schema": _digest(sorted(stream.kinds().items())),
+        "connector": digest([source.requirement, source.command, source.config]),
+        "stream": digest([stream.sync_mode, stream.cursor, stream.keys]),
+        "schema": digest(stream.kinds()),
     }
     return Asset(
         key=AssetKey([source.name, *([namespace] if namespace else []), table]),
@@ -117,7 +116,7 @@ def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept)
         description=str(stream.offered.get("description") or ""),
         columns=stream.columns(known.widened, known.names),
         relation=Relation(None, source.schema or namespace, table),
-        code_version=_digest(sorted(parts.items())),
+        code_version=digest(parts),
         code_parts=parts,
         resource_type="stream",
         kept=True,
@@ -129,28 +128,15 @@ def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept)
     )
 
 
-def _digest(value: Any) -> str:
-    return blake2b(json.dumps(to_json(value)).encode(), digest_size=8).hexdigest()
-
-
 def _refuse_one_table(source: Source, assets: Iterable[Asset]) -> None:
     """Raise `DefinitionError` for streams of which one would overwrite the other: in most places case is all one."""
-    tables: dict[tuple[str | None, ...], Asset] = {}
-    for asset in assets:
+
+    def place(asset: Asset) -> tuple[str | None, str]:
         relation = asset.relation or Relation(None, None, asset.key.name)
-        folded = (relation.schema and relation.schema.casefold(), cut(relation.identifier).casefold())
-        other = tables.setdefault(folded, asset)
-        if other is not asset:
-            raise DefinitionError(
-                f"Two streams of connector {source.name!r} would go into one table, {relation}: "
-                f"{other.key} and {asset.key}.",
-                where=f"integration {source.name!r}",
-                hint=(
-                    "Name those to have (streams = […]) without one of them, and read that one with an integration of "
-                    "its own that has another `schema` or `prefix`. Streams of two namespaces are kept apart where "
-                    "`schema` is left out."
-                ),
-            )
+        return relation.schema and relation.schema.casefold(), cut(relation.identifier).casefold()
+
+    told = f"Two streams of connector {source.name!r} would go into one table"
+    refuse_one_table(assets, place, told, source.name, lambda _: _APART)
 
 
 def local_group(asset: Asset) -> InvocationGroup | None:
@@ -192,8 +178,8 @@ def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]
     source = Source.of(invocation.integration)
     words = find_command(source)
     config, secrets = resolved(source.config, context.secret)
-    private = _read_catalog(source.folder / "catalog.json").get("secrets") or ()
-    mask = Mask(secrets | values_of(config, frozenset(private)))
+    known = _answers(source).kept(_CATALOG)
+    mask = Mask(secrets | values_of(config, frozenset(known.value["secrets"] if known else ())))
     states = StateFile(source.folder / "state.json")
     assets = [(asset, Stream.from_spec(asset.spec)) for asset in invocation.assets]
     resumption = Resumption(states.read(), [stream for _, stream in assets], invocation.full_refresh)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from assetry.plugin import TEXTS, DefinitionError, Integration, checked, checked_options, one_of
+from assetry_toolkit.definitions.digests import digest
 
 from assetry_airbyte.options import LOCAL
 
@@ -19,8 +19,6 @@ _OTHER_NAMES = {
     "full_refresh_overwrite_deduped": "full_refresh_overwrite",
 }
 STREAM_OPTIONS = {"sync_mode": one_of(*SYNC_MODES), "cursor_field": TEXTS, "primary_key": TEXTS}
-#: What is part of a fingerprint with its content: a script, and not an interpreter.
-_LARGEST_SCRIPT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +76,8 @@ class Source:
 
     def fingerprint(self) -> str:
         """Return a hash of what the connector is and how it is configured; secrets count by their reference."""
-        parts = [self.requirement or "", self.python or "", *self.command, repr(sorted_json(self.config))]
-        digest = blake2b("\0".join(parts).encode(), digest_size=16)
-        for word in self.command:
-            path = self.root / word
-            if path.is_file() and path.stat().st_size <= _LARGEST_SCRIPT:
-                digest.update(path.read_bytes())
-        return digest.hexdigest()
+        told = [self.requirement, self.python, self.command, self.config]
+        return digest(told, *(self.root / word for word in self.command), size=16)
 
 
 def _choices(value: Any, of: str) -> Mapping[str, StreamChoice] | None:
@@ -104,14 +97,3 @@ def _choice(of: str, options: Any) -> StreamChoice:
     given = checked(known, STREAM_OPTIONS, of)
     cursor = given.get("cursor_field", ())
     return StreamChoice(given.get("sync_mode"), cursor[0] if cursor else None, given.get("primary_key", ()))
-
-
-def sorted_json(value: Any) -> Any:
-    """Return JSON data in which equal tables are written alike.
-
-    >>> sorted_json({"b": 1, "a": [{"d": 1, "c": 2}]})
-    [('a', [[('c', 2), ('d', 1)]]), ('b', 1)]
-    """
-    if isinstance(value, Mapping):
-        return [(name, sorted_json(value[name])) for name in sorted(value)]
-    return [sorted_json(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -27,7 +27,7 @@ from assetry.plugin import (
     Saved,
     Started,
 )
-from assetry_toolkit.commands import Block, ending
+from assetry_toolkit.commands import Block, LogLimit, ending
 from assetry_toolkit.secrets import Mask
 
 from assetry_airbyte.local.catalog import Stream
@@ -107,7 +107,7 @@ class Reading:
         self._heard = Heard()
         self._general: list[Complaint] = []
         #: Lines that are not messages, and how many of them are records that cannot be read.
-        self._lines = self._lost = 0
+        self._limit, self._lost = LogLimit(TOLD_LINES, "the connector's output"), 0
         self._unknown: set[StreamId] = set()
         #: Where rows go that were not asked for, and how many went there.
         self._nowhere: list[dict[str, Any]] = []
@@ -256,10 +256,8 @@ class Reading:
             yield from self._finish(target)
 
     def _line(self, line: str, level: Any) -> Iterator[Event]:
-        self._lines += 1
-        if self._lines <= TOLD_LINES and line.strip():
-            told = self._mask(line)  # before it is cut, which may go through a secret
-            yield Log(told if len(told) <= _LONGEST_LINE else told[:_LONGEST_LINE] + " …", level)
+        told = self._mask(line)  # before it is cut, which may go through a secret
+        yield from self._limit.take(told if len(told) <= _LONGEST_LINE else told[:_LONGEST_LINE] + " …", level)
 
     def _progress(self) -> Iterator[Event]:
         now = time.monotonic()
@@ -272,8 +270,7 @@ class Reading:
 
     def end(self, returncode: int, errors: Sequence[str] = ()) -> Iterator[Event]:
         """Take the connector's end; yield how every stream came out that has not ended yet."""
-        if self._lines > TOLD_LINES:
-            yield Log(f"{self._lines - TOLD_LINES} more lines of the connector's output are left out.", "info")
+        yield from self._limit.end()
         for target in self._targets.values():
             if target.ended:
                 continue

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from assetry.plugin import Integration
+from assetry_toolkit.definitions.projects import project_folders
 from assetry_toolkit.yaml_files import read_yaml
 
 #: Folders in which a dbt_project.yml is not the user's own: installed packages and what dbt makes.
@@ -22,21 +22,10 @@ def discover(root: Path) -> list[Integration]:
     []
     """
     found: dict[str, Integration] = {}
-    for folder in _folders(root):
+    for folder in project_folders(root, "dbt_project.yml", aside=_NOT_OURS):
         name = str(read_yaml(folder / "dbt_project.yml").get("name") or folder.name)
         options = {"project_dir": os.path.relpath(folder, root)}
         if name in found:
             name = options["key_prefix"] = folder.name
         found[name] = Integration(name, "dbt", options, str(root))
     return list(found.values())
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    if (root / "dbt_project.yml").is_file():
-        yield root
-        return
-    for entry in sorted(root.iterdir()) if root.is_dir() else ():
-        if entry.name in _NOT_OURS or entry.name.startswith("."):
-            continue
-        if (entry / "dbt_project.yml").is_file():
-            yield entry

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.plugin import IntegrationError
-from assetry_toolkit.files import write_whole
+from assetry_toolkit.files import read_json, write_whole
 from assetry_toolkit.yaml_files import read_yaml
 
 from assetry_dbt.project.files import Seen, env_vars_of, files_digest, files_of
@@ -109,11 +109,7 @@ def kept_stamp(project: DbtProject) -> Iterator[None]:
 
 def read_stamp(project: DbtProject) -> dict[str, Any]:
     """Return the stamp beside the manifest; empty when there is none, or none that can be read."""
-    try:
-        stamp = json.loads((project.target_path / STAMP).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return stamp if isinstance(stamp, dict) else {}
+    return read_json(project.target_path / STAMP)
 
 
 def write_stamp(project: DbtProject, seen: Iterable[Seen], **more: Any) -> None:

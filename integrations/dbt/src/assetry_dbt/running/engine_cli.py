@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from assetry_toolkit.commands import Command, ending
+from assetry_toolkit.commands import Command, ending, find_program
 
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.reports import TOLD, Ended, Message, NodeStarted, Report, read_finished, read_told
@@ -72,11 +69,7 @@ def find_dbt(given: str | None) -> tuple[str, ...] | None:
     >>> find_dbt("/nowhere/dbt") is None
     True
     """
-    if given:
-        found = shutil.which(given)
-        return (found,) if found else None
-    beside = shutil.which("dbt", path=str(Path(sys.executable).parent))
-    found = beside or shutil.which("dbt")
+    found = find_program("dbt", given)
     return (found,) if found else None
 
 

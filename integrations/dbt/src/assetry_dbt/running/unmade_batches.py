@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry_toolkit.files import write_whole
+from assetry_toolkit.files import read_json, write_whole
 
 from assetry_dbt.running.reports import NodeFinished
 
@@ -69,14 +69,14 @@ class Unmade:
 
 def read_unmade(target_path: Path) -> Unmade:
     """Return what is not made, by the note in dbt's target folder and by what dbt ran last."""
-    noted = _json(target_path / FILE)
+    noted = read_json(target_path / FILE)
     batches = {unique_id: _batches(found) for unique_id, found in _mapping(noted.get("batches")).items()}
     return latest(Unmade(batches, noted.get("seen")), target_path)
 
 
 def latest(unmade: Unmade, target_path: Path, full_refresh: bool = False) -> Unmade:
     """Return what is not made after the dbt command that wrote run_results.json last."""
-    data = _json(target_path / "run_results.json")
+    data = read_json(target_path / "run_results.json")
     results = {}
     for each in data.get("results") or ():
         told = _mapping(each.get("batch_results"))
@@ -112,13 +112,6 @@ def _message(unique_id: str, batches: tuple[Batch, ...]) -> str:
         "dbt builds the newest batches of a model that is there.\n"
         f"Make all anew with --full-refresh, or those with `dbt run --select {name} {window}`; then `assetry retry`."
     )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(_mapping(json.loads(path.read_bytes())))
-    except (OSError, ValueError):
-        return {}
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:

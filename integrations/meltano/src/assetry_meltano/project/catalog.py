@@ -7,49 +7,38 @@ read, never a setting. It is all that is needed to define the assets, so that a 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from hashlib import blake2b
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetry.plugin import IntegrationError, RunError, near_names, read_secret
 from assetry_toolkit.commands import ending
-from assetry_toolkit.files import write_whole
+from assetry_toolkit.definitions.digests import digest
+from assetry_toolkit.definitions.kept_answers import Answer, KeptAnswers
+from assetry_toolkit.extract_load.singer import Stream, selected_streams, stream_ids
 
+from assetry_meltano.options import Options
 from assetry_meltano.project.program import Program, install_hint
 from assetry_meltano.project.project import MeltanoProject, Plugin
-from assetry_meltano.settings import Options
 
-VERSION = 2
-#: Bytes beyond which an executable is no script, and counts by its name alone.
-_LARGEST_SCRIPT = 1 << 20
-_log = logging.getLogger("assetry.meltano")
+VERSION = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One selected stream: `columns` are names with their descriptions, `method` is ``INCREMENTAL`` and the like."""
-
-    id: str
-    name: str
-    keys: Sequence[str] = ()
-    method: str | None = None
-    cursor: str | None = None
-    columns: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(NamedTuple):
     """What one extractor offers; `offered` names all its streams, `stale` says why this is not the newest."""
 
-    at: str
     streams: Sequence[Stream]
-    offered: Sequence[str] = ()
-    stale: str | None = None
+    offered: Sequence[str]
+    at: str
+    stale: str | None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Catalog:
+        """Return the catalog that is kept as an answer."""
+        streams = [Stream(**each) for each in answer.value["streams"]]
+        return cls(streams, answer.value["offered"], answer.at, answer.stale)
 
 
 class Catalogs:
@@ -57,53 +46,44 @@ class Catalogs:
 
     def __init__(self, options: Options, project: MeltanoProject) -> None:
         self._options, self._project = options, project
-        self._kept: dict[str, Any] = {}
-        with suppress(OSError, ValueError):
-            found = json.loads(options.snapshot_path.read_bytes())
-            if isinstance(found, dict) and found.get("version") == VERSION:
-                self._kept = found["extractors"]
+        self._kept = KeptAnswers(options.snapshot_path, VERSION)
 
-    def known(self, extractor: str) -> Catalog:
+    def known(self, plugin: Plugin) -> Catalog:
         """Return what an extractor offers, from the file; asked when its definition is another than then.
 
         One that cannot be asked keeps the catalog it had. Raises `IntegrationError` when it has none.
         """
-        kept = self._kept.get(self._place(extractor))
-        if kept is not None and kept["fingerprint"] == self._fingerprint(extractor):
-            return _read(kept)
-        try:
-            return self.ask(extractor)
-        except IntegrationError as error:
-            if kept is None:
-                raise
-            _log.warning("%s What was read on %s is used.", error.args[0], kept["at"][:10])
-            return _read(kept, str(error.args[0]))
+        return Catalog.of(self._kept.get(*self._place(plugin), lambda: self._discovered(plugin)))
 
-    def ask(self, extractor: str) -> Catalog:
+    def ask(self, plugin: Plugin) -> Catalog:
         """Ask an extractor anew, and keep the answer. Raises `IntegrationError` when it does not give one."""
-        catalog = _discovered(self._options, self._project, extractor)
-        kept = self._kept[self._place(extractor)] = {
-            "fingerprint": self._fingerprint(extractor),
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "streams": [asdict(each) for each in _streams(catalog)],
-            "offered": [_id(each) for each in catalog.get("streams") or ()],
-        }
-        document = {"version": VERSION, "extractors": dict(sorted(self._kept.items()))}
-        write_whole(self._options.snapshot_path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-        return _read(kept)
+        return Catalog.of(self._kept.keep(*self._place(plugin), self._discovered(plugin)))
 
-    def _place(self, extractor: str) -> str:
-        return f"{extractor}@{self._project.environment or ''}"
-
-    def _fingerprint(self, extractor: str) -> str:
-        """Return a hash of what an extractor is and what it is told; variables count by their name."""
-        plugin = self._project.extractors[extractor]
+    def _place(self, plugin: Plugin) -> tuple[str, str]:
+        """Return the name of an answer, and a hash of what an extractor is and is told; variables count by name."""
         told = [plugin.essence, plugin.definition.get("select"), plugin.definition.get("select_filter")]
-        digest = blake2b(json.dumps(told, sort_keys=True, default=str).encode(), digest_size=16)
         script = self._project.folder / str(plugin.definition.get("executable") or "")
-        if script.is_file() and script.stat().st_size <= _LARGEST_SCRIPT:
-            digest.update(script.read_bytes())
-        return digest.hexdigest()
+        return f"{plugin.name}@{self._project.environment or ''}", digest(told, script)
+
+    def _discovered(self, plugin: Plugin) -> Mapping[str, Any]:
+        """Return what is kept of an extractor's catalog, in which Meltano has applied all that selects."""
+        program = Program(self._options, self._project, read_secret)
+        asked = program.command("invoke", "--no-install", "--refresh-catalog", "--dump=catalog", plugin.name)
+        try:
+            done = asked.finish()
+        except RunError as error:  # there is no such program
+            raise IntegrationError(error.message, where=error.where, near=error.near, hint=error.hint) from None
+        with suppress(ValueError):
+            found = json.loads(done.out)
+            if done.returncode == 0 and isinstance(found, dict):
+                return {"streams": [asdict(each) for each in selected_streams(found)], "offered": stream_ids(found)}
+        # Its own errors are in boxes, between lines about this and that.
+        said = [line for line in done.err.splitlines() if line.strip(" │╭╮╰╯─") and "[info" not in line]
+        raise IntegrationError(
+            f"Extractor {plugin.name!r} does not say which streams it has: it {ending(done.returncode or 0)}.",
+            where=str(Path(self._options.project_dir, plugin.source)),
+            hint=install_hint(plugin.name, "extractor", done.err) or program.mask("\n".join(["It wrote:", *said[-8:]])),
+        )
 
 
 def told_unselected(plugin: Plugin, catalog: Catalog) -> str:
@@ -113,56 +93,3 @@ def told_unselected(plugin: Plugin, catalog: Catalog) -> str:
     meant = f" Did you mean {', '.join(near)}?" if near else ""
     offers = ", ".join(catalog.offered[:10]) or "none"
     return f"{plugin.name} selects none of its streams ({plugin.source}); it offers {offers}.{meant}"
-
-
-def _read(kept: Mapping[str, Any], stale: str | None = None) -> Catalog:
-    return Catalog(kept["at"], [Stream(**each) for each in kept["streams"]], kept["offered"], stale)
-
-
-def _id(stream: Mapping[str, Any]) -> str:
-    return str(stream.get("tap_stream_id") or stream.get("stream"))
-
-
-def _streams(catalog: Mapping[str, Any]) -> Iterator[Stream]:
-    """Yield the selected streams of a catalog, in which Meltano has applied all that selects."""
-    for each in catalog.get("streams") or ():
-        about = {tuple(entry["breadcrumb"]): entry["metadata"] for entry in each.get("metadata") or ()}
-        whole = about.get((), {})
-        if not (each.get("selected") or whole.get("selected")) or whole.get("inclusion") == "unsupported":
-            continue
-        properties = (each.get("schema") or {}).get("properties") or {}
-        columns = [
-            (name, str((schema or {}).get("description") or ""))
-            for name, schema in properties.items()
-            if _is_read(about.get(("properties", name), {}))
-        ]
-        keys = each.get("key_properties") or whole.get("table-key-properties") or ()
-        # Old extractors take it from the stream itself, new ones from its metadata.
-        method = whole.get("replication-method") or each.get("replication_method")
-        method = method or whole.get("forced-replication-method")
-        cursor = whole.get("replication-key") or each.get("replication_key")
-        yield Stream(_id(each), str(each.get("stream") or _id(each)), list(keys), method, cursor, columns)
-
-
-def _is_read(about: Mapping[str, Any]) -> bool:
-    return about.get("inclusion") == "automatic" or about.get("selected", about.get("selected-by-default", True))
-
-
-def _discovered(options: Options, project: MeltanoProject, extractor: str) -> Mapping[str, Any]:
-    """Return an extractor's catalog as Meltano would give it to it. Raises `IntegrationError` with its own words."""
-    program = Program(options, project, read_secret)
-    try:
-        done = program.command("invoke", "--no-install", "--refresh-catalog", "--dump=catalog", extractor).finish()
-    except RunError as error:  # there is no such program
-        raise IntegrationError(error.message, where=error.where, near=error.near, hint=error.hint) from None
-    with suppress(ValueError):
-        found = json.loads(done.out)
-        if done.returncode == 0 and isinstance(found, dict):
-            return found
-    # Its own errors are in boxes, between lines about this and that.
-    said = "\n".join([line for line in done.err.splitlines() if line.strip(" │╭╮╰╯─") and "[info" not in line][-8:])
-    raise IntegrationError(
-        f"Extractor {extractor!r} does not say which streams it has: it {ending(done.returncode or 0)}.",
-        where=str(Path(options.project_dir, project.extractors[extractor].source)),
-        hint=install_hint(extractor, "extractor", done.err) or program.mask(f"It wrote:\n{said}"),
-    )

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from assetry.plugin import IntegrationError
+from assetry_toolkit.files import read_json
 from assetry_toolkit.yaml_files import read_yaml
 
 #: A variable in a setting, as `meltano.core.utils.ENV_VAR_PATTERN` of Meltano 4.4 has it.
 _VARIABLE = re.compile(r"(\\)?\$(?:\{(\w+)\}|([A-Z][A-Z0-9_]*))")
-_DOTENV = re.compile(
-    r"""^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*('[^']*'|"[^"]*"|[^\n]*?)\s*(?:\s#.*)?$""", re.MULTILINE
-)
 
 
 def read_project(folder: Path) -> tuple[dict[str, Any], dict[Path, str]]:
@@ -30,12 +26,10 @@ def read_project(folder: Path) -> tuple[dict[str, Any], dict[Path, str]]:
         hint = "Point project_dir at the folder of a Meltano project."
         raise IntegrationError("meltano.yml is not here.", where=str(folder), hint=hint)
     whole = read_yaml(main)
-    files = [main]
-    for pattern in whole.get("include_paths") or ():
-        for path in sorted(folder.glob(str(pattern))):
-            if path.is_file() and path not in files:
-                files.append(path)
-                whole = _merged(whole, read_yaml(path))
+    included = (path for pattern in whole.get("include_paths") or () for path in sorted(folder.glob(str(pattern))))
+    files = list(dict.fromkeys([main, *filter(Path.is_file, included)]))
+    for path in files[1:]:
+        whole = _merged(whole, read_yaml(path))
     return whole, {path: path.read_text(errors="replace") for path in files}
 
 
@@ -56,18 +50,15 @@ def entries(value: Any) -> list[dict[str, Any]]:
 
 def read_lock(folder: Path, kind: str, name: str, variant: str | None) -> dict[str, Any]:
     """Return the definition of a plugin that `meltano add` has kept; empty where there is none."""
-    for path in sorted((folder / "plugins" / kind).glob(f"{name}--{variant or '*'}.lock")):
-        with suppress(OSError, ValueError):
-            found = json.loads(path.read_bytes())
-            return found if isinstance(found, dict) else {}
-    return {}
+    files = sorted((folder / "plugins" / kind).glob(f"{name}--{variant or '*'}.lock"))
+    return next(filter(None, map(read_json, files)), {})
 
 
 def outer_environment(folder: Path) -> dict[str, str]:
     """Return the variables of `.env` and, over them, of this process."""
-    file = folder / ".env"
-    text = file.read_text(errors="replace") if file.is_file() else ""
-    return {**{name: value.strip("'\"") for name, value in _DOTENV.findall(text)}, **os.environ}
+    from dotenv import dotenv_values  # as Meltano does
+
+    return {**{name: value or "" for name, value in dotenv_values(folder / ".env").items()}, **os.environ}
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str | None:
@@ -76,15 +67,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str | None:
     >>> expand("${HOME}/x.duckdb", {"HOME": "/me"}), expand("raw_$NOPE", {}), expand("5\\$US", {})
     ('/me/x.duckdb', None, '5$US')
     """
-    missing = []
-
-    def put(found: re.Match[str]) -> str:
-        name = found[2] or found[3]
-        if found[1]:
-            return found[0][1:]
-        if name not in variables:
-            missing.append(name)
-        return variables.get(name, "")
-
-    expanded = _VARIABLE.sub(put, text)
-    return None if missing else expanded
+    named = [braced or plain for escape, braced, plain in _VARIABLE.findall(text) if not escape]
+    if not variables.keys() >= set(named):
+        return None
+    return _VARIABLE.sub(lambda found: found[0][1:] if found[1] else variables[found[2] or found[3]], text)

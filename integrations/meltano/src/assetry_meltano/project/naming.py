@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from assetry.plugin import Relation
+from assetry_toolkit.extract_load.singer import TableName, conformed
 from assetry_toolkit.hosted.tables import Override
 
 from assetry_meltano.project.project import MeltanoProject, Pair
@@ -31,18 +31,15 @@ _DATABASE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a pair's streams go: `kind` of loader, the table of each stream if it has one, and the file of DuckDB."""
+class Destination(NamedTuple):
+    """Where a pair's streams go: `kind` of loader, the table of each stream if it has one.
+
+    `io` is the URL of the IO manager that reads its tables, where that can be told without a secret.
+    """
 
     kind: str
     relation: Callable[[str], Relation | None]
-    duckdb: Path | None = None
-
-    @property
-    def io(self) -> str | None:
-        """Return the URL of the IO manager that reads its tables, where that can be told without a secret."""
-        return f"duckdb:{quote(str(self.duckdb))}" if self.duckdb else None
+    io: str | None = None
 
 
 def destination(project: MeltanoProject, pair: Pair, given: Mapping[str, Mapping[str, Any]]) -> Destination:
@@ -51,11 +48,8 @@ def destination(project: MeltanoProject, pair: Pair, given: Mapping[str, Mapping
     An identifier is taken from the stream's name: ``public-users`` is ``users`` in schema ``public``, unless the
     loader has a schema of its own for all.
     """
-    loader, variables, better = (
-        project.loaders[pair.loader],
-        project.variables_of(pair),
-        Override.among(given, pair.loader),
-    )
+    loader, variables = project.loaders[pair.loader], project.variables_of(pair)
+    better = Override.among(given, pair.loader)
 
     def setting(*names: str) -> str | None:
         found = (loader.setting(name, variables) for name in names)
@@ -65,34 +59,22 @@ def destination(project: MeltanoProject, pair: Pair, given: Mapping[str, Mapping
     is_duckdb = path.startswith("md:") or path.endswith((".duckdb", ".ddb"))
     own_kind = "duckdb" if is_duckdb else loader.base.removeprefix("target-").partition("--")[0]
     kind = str(better.given.get("type") or own_kind)
-    database = setting(*_DATABASE.get(kind, ("database", "dbname")))
-    file = None
-    if kind == "duckdb" and path:
-        if path != ":memory:" and "://" not in path and not path.startswith(("md:", "motherduck:")):
-            file = Path(os.path.normpath(project.folder / Path(path).expanduser()))
-        database = database or (file.stem if file else re.split(r"[:/?]", path)[1] or "my_db")
+    database, io = setting(*_DATABASE.get(kind, ("database", "dbname"))), None
+    if kind == "duckdb" and path.startswith(("md:", "motherduck:", ":memory:")):
+        database = database or re.split(r"[:/?]", path)[1] or "my_db"
+    elif kind == "duckdb" and path and "://" not in path:
+        file = Path(os.path.normpath(project.folder / Path(path).expanduser()))
+        database, io = database or file.stem, f"duckdb:{quote(str(file))}"
     own = setting("default_target_schema", "schema", "dataset", "dataset_id")
     schemas = loader.setting("schema_mapping", variables)
     joined = better.given.get("join", not _NO_TABLES.search(kind))
 
     def relation(stream: str) -> Relation | None:
-        words = stream.split("-")
-        # The schema and the table, and before them maybe the database, are divided by a hyphen.
-        first, last = (words[-2], words[-1]) if len(words) in (2, 3) else (None, stream)
-        mapped = schemas.get(first or "") if isinstance(schemas, Mapping) else None
+        namespace, table = TableName.of(stream)
+        mapped = schemas.get(namespace or "") if isinstance(schemas, Mapping) else None
         schema = (mapped.get("target_schema") if isinstance(mapped, Mapping) else None) or own
-        fill = {"name": conformed(last), "stream": stream, "namespace": first or ""}
-        found = Relation(database, schema or (conformed(first) if first else None), fill["name"])
+        fill = {"name": conformed(table), "stream": stream, "namespace": namespace or ""}
+        found = Relation(database, schema or (conformed(namespace) if namespace else None), fill["name"])
         return better.of(found, fill) if joined else None
 
-    return Destination(kind, relation, file)
-
-
-def conformed(name: str) -> str:
-    """Return a name as loaders write it: lower case, with underscores, and no digit at the front.
-
-    >>> conformed("Order Items"), conformed("crm.deals"), conformed("2fa")
-    ('order_items', 'crm_deals', '_2fa')
-    """
-    plain = re.sub(r"[-.\s]", "_", re.sub(r"[^\w\-.\s]", "", name, flags=re.ASCII).strip().lower())
-    return f"_{plain}" if plain[:1].isdigit() else plain
+    return Destination(kind, relation, io)

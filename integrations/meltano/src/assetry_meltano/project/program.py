@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from assetry_toolkit.commands import Command
+from assetry.plugin import IntegrationError
+from assetry_toolkit.commands import Command, find_program
 from assetry_toolkit.secrets import Mask, resolved
 
+from assetry_meltano.options import Options
 from assetry_meltano.project.project import MeltanoProject
-from assetry_meltano.settings import Options
 
 
 class Program:
@@ -28,22 +28,30 @@ class Program:
 
     def command(self, *words: str, variables: Mapping[str, str] | None = None, **how: Any) -> Command:
         """Return a call with some words, more `variables`, and options of `Command`. Raises `IntegrationError`."""
-        program = self._options.meltano()
-        folder = str(Path(program).parent)
-        # Where it is of this very environment, as if that was activated: plugins, and the Python, are found beside it.
-        beside = folder == str(Path(sys.executable).parent)
-        path = {"PATH": os.pathsep.join((folder, os.environ.get("PATH", os.defpath)))} if beside else {}
+        program = meltano(self._options)
+        # As if its environment was activated: plugins, and the Python, are found beside it.
+        path = os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath)))
         return Command(
-            [program, *environment_words(self._project), *words],
+            [program, *self._project.environment_words, *words],
             folder=self._project.folder,
-            environment={**path, **self._env, **(variables or {})},
+            environment={"PATH": path, **self._env, **(variables or {})},
             **how,
         )
 
 
-def environment_words(project: MeltanoProject) -> tuple[str, ...]:
-    """Return the words that choose the environment."""
-    return (f"--environment={project.environment}",) if project.environment else ("--no-environment",)
+def meltano(options: Options) -> str:
+    """Return the program: the one that is named, that of this environment, or the one on PATH.
+
+    Raises `IntegrationError` when there is none.
+    """
+    found = find_program("meltano", options.meltano_executable, root=options.root)
+    if found is None:
+        named = options.meltano_executable or "meltano"
+        raise IntegrationError(
+            f"Integration {options.name!r} needs {named}, which is neither in this environment nor on PATH.",
+            hint='Try: pip install meltano (or uv tool install meltano); or name it: meltano_executable = "…".',
+        )
+    return found
 
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from assetry.plugin import DefinitionError, IntegrationError, near_names
 
+from assetry_meltano.options import Options
 from assetry_meltano.project.files import entries, expand, outer_environment, read_lock, read_project
-from assetry_meltano.settings import Options
 
 #: What of a definition is for people, or chooses streams, which are looked at one by one.
 _ASIDE = {"label", "logo_url", "docs", "repo", "description", "maintenance_status", "settings_preamble", "usage"}
@@ -44,8 +44,7 @@ class Plugin:
     def essence(self) -> dict[str, Any]:
         """Return what of the definition decides what the plugin does: no words for people, and no choice of streams."""
         rest = {name: each for name, each in self.definition.items() if name not in _ASIDE}
-        defaults = {each.get("name"): each.get("value") for each in reversed(entries(self.definition.get("settings")))}
-        return {**rest, "settings": {name: each for name, each in defaults.items() if each is not None}}
+        return {**rest, "settings": {name: each for name, each in self._defaults().items() if each is not None}}
 
     def variable(self, setting: str) -> str:
         """Return the variable that sets a setting.
@@ -57,13 +56,14 @@ class Plugin:
 
     def setting(self, name: str, variables: Mapping[str, str]) -> Any:
         """Return a setting, expanded: from a variable, the configuration, or the definition's default."""
-        value: Any = variables.get(self.variable(name), variables.get(_variable(self.namespace, name)))
-        if value is None:
-            extra = self.definition.get(name[1:]) if name.startswith("_") else None
-            value = self.definition.get("config", {}).get(name, extra)
-        if value is None:
-            settings = entries(self.definition.get("settings"))
-            value = next((each.get("value") for each in settings if each.get("name") == name), None)
+        said = (
+            variables.get(self.variable(name)),
+            variables.get(_variable(self.namespace, name)),
+            self.definition["config"].get(name),
+            self.definition.get(name[1:]) if name.startswith("_") else None,
+            self._defaults().get(name),
+        )
+        value = next((each for each in said if each is not None), None)
         return expand(value, variables) if isinstance(value, str) else value
 
     def secrets(self, variables: Mapping[str, str]) -> Iterator[str]:
@@ -74,30 +74,31 @@ class Plugin:
                 if isinstance(value, str) and value:
                     yield value
 
+    def _defaults(self) -> dict[str, Any]:
+        return {str(each.get("name")): each.get("value") for each in reversed(entries(self.definition.get("settings")))}
 
-class Pair(NamedTuple):
-    """An extractor and the loader that its streams go to, by way of mappers.
 
-    >>> str(Pair("tap-shop", "target-duckdb"))
+class Pair(tuple[str, ...]):
+    """The words by which `meltano run` is given an extractor and the loader of its streams, and mappers between them.
+
+    >>> str(Pair(("tap-shop", "target-duckdb")))
     'tap-shop target-duckdb'
     """
 
-    extractor: str
-    loader: str
-    mappers: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, blocks: Sequence[str]) -> Pair:
-        """Return the pair that some words of `meltano run` are."""
-        return cls(blocks[0], blocks[-1], tuple(blocks[1:-1]))
+    __slots__ = ()
 
     @property
-    def blocks(self) -> tuple[str, ...]:
-        """Return the words by which `meltano run` is given it."""
-        return (self.extractor, *self.mappers, self.loader)
+    def extractor(self) -> str:
+        """Return the name of the extractor."""
+        return self[0]
+
+    @property
+    def loader(self) -> str:
+        """Return the name of the loader."""
+        return self[-1]
 
     def __str__(self) -> str:
-        return " ".join(self.blocks)
+        return " ".join(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +164,14 @@ class MeltanoProject:
         found = {**{pair: None for pairs in jobs.values() for pair in pairs}, **found}
         if options.pairs or (not found and len(self.loaders) == 1):
             known = {(pair.extractor, pair.loader) for pair in found}
-            for tap in self.extractors:
-                found.update({Pair(tap, to): None for to in self.loaders if (tap, to) not in known})
+            ends_of_all = ((tap, to) for tap in self.extractors for to in self.loaders)
+            found.update({Pair(ends): None for ends in ends_of_all if ends not in known})
         return found
+
+    @property
+    def environment_words(self) -> tuple[str, ...]:
+        """Return the words that choose the environment."""
+        return (f"--environment={self.environment}",) if self.environment else ("--no-environment",)
 
     def state_id(self, pair: Pair) -> str:
         """Return the name under which Meltano keeps the state of a pair, and its runs."""
@@ -181,16 +187,15 @@ class MeltanoProject:
 
     def _of_words(self, words: Sequence[str]) -> Iterator[Pair]:
         """Yield the pairs among the words of a job; what else it has, such as dbt, is not Meltano's alone."""
-        start: str | None = None
-        mappers: list[str] = []
+        begun: list[str] = []
         for word in words:
             if word in self.extractors:
-                start, mappers = word, []
-            elif word in self.loaders and start is not None:
-                yield Pair(start, word, tuple(mappers))
-                start = None
-            elif word in self.mappings:
-                mappers.append(word)
+                begun = [word]
+            elif begun and word in self.mappings:
+                begun.append(word)
+            elif begun and word in self.loaders:
+                yield Pair((*begun, word))
+                begun = []
 
     def _pair(self, words: Sequence[str], options: Options) -> Pair:
         known = sorted({*self.extractors, *self.loaders, *self.mappings})

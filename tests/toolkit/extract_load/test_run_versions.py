@@ -1,0 +1,44 @@
+"""Which run last moved rows of a stream, against a plain account of all runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from assetry_toolkit.extract_load.run_versions import RunVersions
+from hypothesis import given
+from hypothesis import strategies as st
+
+STREAMS = ("a", "b")
+#: A run: of somebody else (None), or of ours with what was counted of the streams it was of; -1 stands for no count.
+RUNS = st.lists(st.none() | st.dictionaries(st.sampled_from(STREAMS), st.integers(-1, 2), min_size=1), max_size=8)
+
+
+@given(RUNS)
+def test_a_version_is_the_last_run_that_may_have_moved_rows(runs: list[dict[str, int] | None]) -> None:
+    with TemporaryDirectory() as folder:
+        versions = RunVersions(Path(folder, "versions.json"))
+        moved: dict[str, str | None] = dict.fromkeys(STREAMS)
+        before = None
+        for number, counts in enumerate(runs):
+            run = f"r{number}"
+            if counts is None:
+                moved = dict.fromkeys(STREAMS, run)
+            else:
+                rows = {name: None if count < 0 else count for name, count in counts.items()}
+                found = versions.after("dev:x", run, before, rows)
+                for name, count in rows.items():
+                    if count != 0 or moved[name] is None:
+                        moved[name] = run
+                    assert found[name] == moved[name]
+            for name in STREAMS:
+                assert versions.now("dev:x", run, name) == (moved[name] or run)
+            before = run
+
+
+def test_a_file_of_versions_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "versions.json"
+    path.write_text("{broken")
+    versions = RunVersions(path)
+    assert versions.now("dev:x", "r1", "a") == "r1"
+    assert versions.after("dev:x", "r2", "r1", {"a": 0, "b": 4}) == {"a": "r1", "b": "r2"}

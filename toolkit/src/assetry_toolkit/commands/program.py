@@ -1,0 +1,22 @@
+"""Programs: where the one is that a project means."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+
+def find_program(name: str, given: str | None = None, *, root: Path | str = ".") -> str | None:
+    """Return the file of a program: the one that is `given`, else that of this very environment, else the one on PATH.
+
+    `given` is a name on PATH, or a path that starts from `root`. None when there is none.
+
+    >>> find_program("python") is not None, find_program("mill", "/nowhere/mill")
+    (True, None)
+    """
+    if given:
+        on_path = None if os.sep in given else shutil.which(given)
+        return on_path or shutil.which(str(Path(root, Path(given).expanduser()).absolute()))
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)

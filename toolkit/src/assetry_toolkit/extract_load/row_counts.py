@@ -1,0 +1,48 @@
+"""Rows counted after a load: whether those that were extracted are in the table, whatever the loader says.
+
+before = rows_of(context, asset)  # not needed where rows have keys
+extracted = …
+rows = rows_of(context, asset)
+if rows is not None and not may_be_all(extracted, rows, before):
+    yield Failed(asset.key, f"{extracted} rows were extracted, and the table has {rows}.")
+"""
+
+from __future__ import annotations
+
+from assetry.plugin import Asset, AssetryError, NothingKeptError, RunContext
+
+#: The count of rows of a table that is not there.
+ABSENT = -1
+
+
+def rows_of(context: RunContext, asset: Asset) -> int | None:
+    """Return how many rows the table of an asset has, `ABSENT` when it is not there; None where that cannot be told.
+
+    It is counted by the asset's own IO manager, or where the project keeps its tables. A table of which a part of the
+    place is unknown is not looked for there; one that is not there may be elsewhere.
+    """
+    if asset.relation is None or (asset.io is None and None in asset.relation):
+        return None
+    try:
+        found: int | None = context.aggregate(asset.key, "count")
+    except NothingKeptError:
+        return ABSENT if asset.io is not None else None
+    except AssetryError as error:
+        context.log(f"The rows of {asset.relation} cannot be counted: {error.args[0]}", "debug", asset.key)
+        return None
+    return found
+
+
+def may_be_all(extracted: int, rows: int, before: int | None = None) -> bool:
+    """Tell whether a table may hold all rows that were extracted: `rows` now, and `before` where they have no keys.
+
+    Rows with the same key become one, so with keys (`before` is None then) a table has at least as many as were
+    extracted only if none was repeated, which is the rule. Without keys rows are added, or take the place of all.
+
+    >>> may_be_all(4, 4), may_be_all(4, 3), may_be_all(4, 1000)
+    (True, False, True)
+    >>> may_be_all(4, 10, before=6), may_be_all(4, 9, before=6), may_be_all(4, 4, before=6)
+    (True, False, True)
+    """
+    replaced = rows == extracted
+    return rows >= extracted + (0 if before is None or replaced else max(before, 0))

@@ -1,0 +1,57 @@
+"""Versions of what the runs of a tool move rows of: which run did it last.
+
+A run that moved no rows of a stream changes nothing, so what is made from the stream stays fresh. That holds only if no
+other run came between: the tool's own schedule may have started one. So the version of a stream is the last run that
+moved rows of it, or of which that is not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from assetry_toolkit.files import locked, read_json, write_whole
+
+
+class RunVersions:
+    """A file that keeps, for each line of runs, which of them last moved rows of each stream.
+
+    A *line* is what the tool keeps one history of runs for, such as a pipeline. Safe for several processes.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     versions = RunVersions(Path(folder, "versions.json"))
+    ...     versions.after("shop", "run 1", None, {"orders": 7, "users": 2})
+    ...     versions.after("shop", "run 2", "run 1", {"orders": 0, "users": 1})
+    ...     versions.now("shop", "run 2", "orders"), versions.now("shop", "run 3", "orders")
+    {'orders': 'run 1', 'users': 'run 1'}
+    {'orders': 'run 1', 'users': 'run 2'}
+    ('run 1', 'run 3')
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def after(self, line: str, run: str, before: str | None, rows: Mapping[str, int | None]) -> dict[str, str]:
+        """Return the version of each stream after a run, and keep it.
+
+        `before` is the run before this one in its line, of whomever; `rows` has what was moved of the streams of this
+        run, None for what was not counted.
+        """
+        with locked(self._path.with_suffix(".lock")):
+            whole = read_json(self._path)
+            kept = whole.get(line) or {}
+            if before is None or kept.get("run") not in (before, run):
+                # A run that is not known here came between: it may have moved rows of every stream.
+                kept = {"streams": dict.fromkeys(kept.get("streams", ()), before), "others": before}
+            old = {**dict.fromkeys(rows, kept["others"]), **kept["streams"]}
+            found = {name: (old[name] or run) if count == 0 else run for name, count in rows.items()}
+            whole[line] = {"run": run, "others": kept["others"], "streams": {**old, **found}}
+            write_whole(self._path, json.dumps(whole, indent=1))
+        return found
+
+    def now(self, line: str, newest: str, stream: str) -> str:
+        """Return the version of a stream, `newest` being the last run there was in its line."""
+        kept = read_json(self._path).get(line) or {}
+        return str(kept["streams"].get(stream, kept["others"]) or newest) if kept.get("run") == newest else newest
