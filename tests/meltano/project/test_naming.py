@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from assetry.plugin import Integration, Relation
 from assetry_meltano.options import Options
-from assetry_meltano.project.naming import destination
 from assetry_meltano.project.project import MeltanoProject, Pair
 
 
@@ -17,7 +16,7 @@ def table(folder: Path, loader: str, config: dict[str, Any], stream: str, said: 
     plugins = {"extractors": [{"name": "tap-a"}], "loaders": [{"name": loader, "config": config}]}
     (folder / "meltano.yml").write_text(json.dumps({"plugins": plugins}))
     project = MeltanoProject.of(Options.of(Integration("el", "meltano", {}, str(folder))))
-    return destination(project, Pair(("tap-a", loader)), {loader: said or {}}).relation(stream)
+    return project.tables(Pair(("tap-a", loader)), {loader: said or {}}).relation(stream)
 
 
 CRM = {"schema_mapping": {"crm": {"target_schema": "lake"}}}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
 from assetry_meltano.project.project import Pair
-from assetry_meltano.running.reading import TOLD_LINES, Load, Reading, Target
-from assetry_meltano.running.verdict import failure, missing
+from assetry_meltano.running.invoke import failure
+from assetry_meltano.running.reading import TOLD_LINES, Load, Reading
 from assetry_toolkit.secrets import Mask
 
 
@@ -24,12 +24,12 @@ def metric(stream: dict[str, Any], value: Any = 3, name: str = "record_count") -
 
 def load(*streams: str, of: int | None = None, **spec: Any) -> Load:
     pair = Pair(("tap-a", "target-b"))
-    about = {"pair": list(pair), "of": of or len(streams), "keys": ["id"], "method": None, **spec}
+    about = {"pair": list(pair), "of": of or len(streams), "keys": ["id"], "method": None, "mapped": False, **spec}
     assets = [
         Asset(key=f"el/{each}", kind="meltano", spec={**about, "stream": each, "name": each}, relation=("d", "s", each))
         for each in streams
     ]
-    return Load(pair, [Target(asset) for asset in assets])
+    return Load.of(pair, assets)
 
 
 JOB = json.dumps({"event": "Running job with name 'dev:tap-a-to-target-b' and run ID '1'"})
@@ -58,7 +58,7 @@ DEAD = json.dumps(
 def test_both_families_of_metrics_count_rows(line: str) -> None:
     given = load("users")
     assert events(given, line) == [Started("el/users"), Progress("el/users", 3)]
-    assert given.targets[0].seen
+    assert given.streams[0].seen
 
 
 def test_rows_of_several_metrics_are_added() -> None:
@@ -74,7 +74,7 @@ def test_a_stream_that_ended_badly_has_failed_though_the_pair_ended_well() -> No
         for name, state in (("users", "failed"), ("orders", "succeeded"))
     ]
     events(given, *[said("METRIC", metric_info=each) for each in ends], BLOCK)
-    failed, well = (failure(given, target, False) for target in given.targets)
+    failed, well = (failure(given, target, False) for target in given.streams)
     assert failed is not None
     assert failed.message == "tap-a says that it failed to read users."
     assert well is None
@@ -87,12 +87,12 @@ def test_a_loader_that_took_fewer_rows_than_were_extracted() -> None:
     ]
     given = load("users")
     events(given, *lines, BLOCK)
-    failed = failure(given, given.targets[0], False)
+    failed = failure(given, given.streams[0], False)
     assert failed is not None
     assert failed.message == "tap-a extracted 5 rows of users, and target-b took 4 of them."
     mapped = load("users", mapped=True)
     events(mapped, *lines, BLOCK)
-    assert failure(mapped, mapped.targets[0], False) is None
+    assert failure(mapped, mapped.streams[0], False) is None
 
 
 def test_a_failure_has_the_plugins_own_words() -> None:
@@ -104,7 +104,7 @@ def test_a_failure_has_the_plugins_own_words() -> None:
         DEAD,
     )
     assert given.state_id == "dev:tap-a-to-target-b"
-    failed = failure(given, given.targets[0], False)
+    failed = failure(given, given.streams[0], False)
     assert failed == Failed(
         "el/users", "tap-a target-b: Extractor failed (exit code 3).", "CRITICAL no such shop", True
     )
@@ -114,7 +114,7 @@ def test_lines_of_a_pair_that_was_not_asked_for_are_passed_over() -> None:
     given = load("users")
     other = json.dumps({"event": "Running job with name 'dev:tap-z-to-target-b' and run ID '1'"})
     assert events(given, BLOCK, other, said("METRIC", metric_info=metric({"stream": "users"})), BLOCK)[1:] == []
-    assert (given.well, given.targets[0].seen) == (True, False)
+    assert (given.well, given.streams[0].seen) == (True, False)
 
 
 def test_a_lock_is_no_failure() -> None:
@@ -164,12 +164,12 @@ def test_which_count_of_rows_is_too_small(
     keys: list[str], extracted: int, before: int | None, after: int | None, fails: bool
 ) -> None:
     given = load("users", keys=keys)
-    target = given.targets[0]
+    target = given.streams[0]
     target.rows, target.before = extracted, before
-    assert (missing(given, target, after) is not None) == fails
+    assert (given.missing(target, after) is not None) == fails
     log_based = load("users", keys=keys, method="LOG_BASED")
-    log_based.targets[0].rows, log_based.targets[0].before = extracted, before
-    assert missing(log_based, log_based.targets[0], after) is None
+    log_based.streams[0].rows, log_based.streams[0].before = extracted, before
+    assert log_based.missing(log_based.streams[0], after) is None
 
 
 def test_a_password_that_is_a_part_of_a_plugins_name_hides_nothing_that_is_counted() -> None:
@@ -180,7 +180,7 @@ def test_a_password_that_is_a_part_of_a_plugins_name_hides_nothing_that_is_count
         BLOCK,
         secrets=frozenset({"tap-a", "users", "3"}),
     )
-    assert (told, given.well, given.targets[0].rows) == ([Started("el/users"), Progress("el/users", 3)], True, 3)
+    assert (told, given.well, given.streams[0].rows) == ([Started("el/users"), Progress("el/users", 3)], True, 3)
 
 
 def test_a_line_that_is_no_json_is_told_as_it_is() -> None:

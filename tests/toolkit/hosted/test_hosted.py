@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,18 @@ def test_threads_share_a_budget() -> None:
 
 # -- snapshots ---------------------------------------------------------------------------------------------------------
 
-SNAPSHOTS: SnapshotFile[str, str] = SnapshotFile(
+
+@dataclass
+class Lake:
+    id: str
+    kind: str
+
+
+SNAPSHOTS: SnapshotFile[str, Lake] = SnapshotFile(
     version=3,
     connection=lambda each: str(each["name"]),
     connection_json=lambda each: {"name": each},
-    destination=lambda each: (str(each["id"]), str(each["kind"])),
-    destination_json=lambda each: {"id": "d", "kind": each},
+    destination=Lake,
 )
 
 
@@ -83,7 +90,7 @@ def test_a_snapshot_comes_back_with_one_connection_to_a_line(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("snapshot") / "s.json"
-    snapshot = Snapshot(datetime(2026, 1, 2, tzinfo=UTC), {"url": "u"}, tuple(names), {"d": "lake"})
+    snapshot = Snapshot(datetime(2026, 1, 2, tzinfo=UTC), {"url": "u"}, tuple(names), {"d": Lake("d", "lake")})
     SNAPSHOTS.write(path, snapshot)
     assert SNAPSHOTS.known(path, {"url": "u"}) == snapshot
     assert SNAPSHOTS.known(path, {"url": "another"}) is None

@@ -29,7 +29,7 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     unread: dict[str, str] = {}
     for name in dict.fromkeys(pair.extractor for pair in project.pairs(options)):
         try:
-            extractors[name] = len(catalogs.ask(project.extractors[name]).streams)
+            extractors[name] = len(catalogs.ask(project.extractors[name]).value["streams"])
         except IntegrationError as error:
             unread[name] = str(error)
     file = str(options.snapshot_path)

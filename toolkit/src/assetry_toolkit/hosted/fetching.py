@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -12,6 +13,7 @@ from assetry.plugin import UsageError
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
+from assetry_toolkit.http import Http
 
 #: How many requests are under way at a time while definitions are read.
 AT_A_TIME = 4
@@ -22,6 +24,17 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 Options = TypeVar("Options", bound=HostedOptions)
 D = TypeVar("D")
+
+
+class Service(Protocol):
+    """A service that is asked by HTTP."""
+
+    @property
+    def http(self) -> Http:
+        """Return by what it is asked."""
+
+
+S = TypeVar("S", bound=Service)
 
 
 def together(work: Callable[[In], Out], things: Iterable[In], at_a_time: int = AT_A_TIME) -> list[Out]:
@@ -67,15 +80,22 @@ def known(
 def read_anew(
     file: SnapshotFile[In, D],
     options: HostedOptions,
-    read: Callable[[Snapshot[In, D] | None], tuple[Iterable[In], Mapping[str, D]]],
+    opened: Callable[[], AbstractContextManager[S]],
+    read: Callable[[S, Snapshot[In, D] | None], tuple[Iterable[In], Mapping[str, D]]],
+    attempts: int | None = None,
 ) -> Snapshot[In, D]:
-    """Keep as the snapshot what `read` returns, which is given the one before: connections, and destinations by id.
+    """Keep as the snapshot what `read` returns: connections, and destinations by id.
+
+    It is given the service that is `opened` for that, and the snapshot before; `attempts` limits how often a look is
+    repeated.
 
     Raises `IntegrationError` when the service cannot be reached or refuses us; the snapshot stays as it was, then.
     """
     before = file.known(options.snapshot_path, options.asks_for)
     try:
-        connections, destinations = read(before)
+        with opened() as service:
+            service.http.attempts = attempts or service.http.attempts
+            connections, destinations = read(service, before)
     except Unavailable as error:
         if before is not None:
             since = age((datetime.now(UTC) - before.at).total_seconds())

@@ -7,11 +7,13 @@ same for everybody who has the file. It holds names and places, never a secret. 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from assetry.plugin import to_json
 
 from assetry_toolkit.files import write_whole
 from assetry_toolkit.hosted.answers import moment
@@ -53,14 +55,15 @@ class SnapshotFile(Generic[C, D]):
     """How a service's snapshots are written: connections and destinations as JSON objects, and back.
 
     A file of another `version` is not read. Of connections a file has one to a line, so that differences are readable
-    where it is under version control.
+    where it is under version control. A `destination` is a dataclass with fields of JSON, and its `destination_id` the
+    one that tells it from others.
     """
 
     version: int
     connection: Callable[[dict[str, Any]], C]
     connection_json: Callable[[C], Mapping[str, Any]]
-    destination: Callable[[dict[str, Any]], tuple[str, D]]
-    destination_json: Callable[[D], Mapping[str, Any]]
+    destination: Callable[..., D]
+    destination_id: str = "id"
 
     def read(self, path: Path) -> Snapshot[C, D] | None:
         """Return the snapshot in a file; None when there is none, or none that can be understood: it is made anew."""
@@ -72,7 +75,7 @@ class SnapshotFile(Generic[C, D]):
                 at=moment(given["at"]) or datetime.fromtimestamp(0, UTC),
                 asked=given["asked"],
                 connections=tuple(map(self.connection, given["connections"])),
-                destinations=dict(map(self.destination, given["destinations"])),
+                destinations={each[self.destination_id]: self.destination(**each) for each in given["destinations"]},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -84,11 +87,12 @@ class SnapshotFile(Generic[C, D]):
 
     def write(self, path: Path, snapshot: Snapshot[C, D]) -> None:
         """Write a snapshot; readers see the old one or the new one, never a part."""
+        destinations: Iterable[Any] = snapshot.destinations.values()
         head = {
             "version": self.version,
             "at": snapshot.at.isoformat(timespec="seconds"),
             "asked": dict(snapshot.asked),
-            "destinations": [self.destination_json(each) for each in snapshot.destinations.values()],
+            "destinations": [to_json(asdict(each)) for each in destinations],
         }
         rows = ",\n".join(json.dumps(self.connection_json(each), ensure_ascii=False) for each in snapshot.connections)
         write_whole(path, f'{json.dumps(head, ensure_ascii=False)[:-1]}, "connections": [\n{rows}\n]}}\n')

@@ -154,6 +154,31 @@ class TakenTables(Generic[T]):
                     return place, first, owner
         return None
 
+    def fill(
+        self,
+        connection: Any,
+        destination: str | None,
+        tables: Sequence[Any],
+        assets: Sequence[Asset],
+        *,
+        folds_case: bool = False,
+    ) -> tuple[Any, Any, Any] | None:
+        """Note the tables of a connection by the relations of their assets, and return what `take` does.
+
+        Owners are pairs of connection and table. One that is not `usable`, or whose destination is not known, fills
+        none.
+
+        >>> from types import SimpleNamespace
+        >>> crm, assets = SimpleNamespace(usable=True), [Asset(key="shop/a", kind="mill", relation=("x", "y", "a"))]
+        >>> taken = TakenTables[Any]()
+        >>> taken.fill(crm, "lake", ["a"], assets), taken.fill(crm, None, ["b"], assets)
+        (None, None)
+        """
+        if not connection.usable or destination is None:
+            return None
+        owners: list[Any] = [(connection, table) for table in tables]
+        return self.take(destination, [asset.relation for asset in assets], owners, folds_case=folds_case)
+
 
 def refuse_one_table(
     assets: Iterable[Asset],

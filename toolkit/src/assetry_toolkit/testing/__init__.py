@@ -17,6 +17,7 @@ A fake of a service is a `FakeServer` that answers as the service does, and keep
 
 from assetry_toolkit.testing.clock import FakeClock
 from assetry_toolkit.testing.faults import LOGIN_PAGE, Fault, Refusal, Seen
+from assetry_toolkit.testing.fixtures import fake_fixture
 from assetry_toolkit.testing.server import FakeServer
 
-__all__ = ["LOGIN_PAGE", "FakeClock", "FakeServer", "Fault", "Refusal", "Seen"]
+__all__ = ["LOGIN_PAGE", "FakeClock", "FakeServer", "Fault", "Refusal", "Seen", "fake_fixture"]

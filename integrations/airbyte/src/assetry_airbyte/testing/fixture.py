@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
+from assetry_toolkit.testing import fake_fixture
 
 from assetry_airbyte.testing.server import FakeAirbyte
 
-
-@pytest.fixture
-def fake_airbyte(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAirbyte]:
-    """Give a running fake Airbyte; AIRBYTE_CLIENT_ID and AIRBYTE_CLIENT_SECRET are set to what it accepts."""
-    with FakeAirbyte() as airbyte:
-        monkeypatch.setenv("AIRBYTE_CLIENT_ID", airbyte.client_id)
-        monkeypatch.setenv("AIRBYTE_CLIENT_SECRET", airbyte.client_secret)
-        yield airbyte
+#: A running fake Airbyte; AIRBYTE_CLIENT_ID and AIRBYTE_CLIENT_SECRET are set to what it accepts.
+fake_airbyte = fake_fixture(FakeAirbyte, AIRBYTE_CLIENT_ID="client_id", AIRBYTE_CLIENT_SECRET="client_secret")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
@@ -165,12 +164,8 @@ class _Maker:
 
     def _take_tables(self, shared: _Shared, tables: Sequence[Table], assets: Sequence[Asset]) -> None:
         """Note what is loaded into which table; raise `DefinitionError` where one would overwrite another."""
-        connection = shared.connection
-        if not connection.usable or connection.group is None:
-            return
-        places = [asset.relation for asset in assets]
-        owners = [*zip(repeat(connection), tables, strict=False)]
-        twice = self._taken.take(connection.group, places, owners, folds_case=shared.tables.folds_case)
+        group, folds_case = shared.connection.group, shared.tables.folds_case
+        twice = self._taken.fill(shared.connection, group, tables, assets, folds_case=folds_case)
         if twice is not None:
             (*_, schema, name), (one, table), (other, its) = twice
             raise DefinitionError(
@@ -179,7 +174,7 @@ class _Maker:
                 where=f"integration {self.options.name!r}",
                 hint="Block one of them in Fivetran, then `assetry fivetran pull`; or define one of them only "
                 "(destination_tables, names). Where these are two tables, say which, or that it is not known "
-                f'(join = false): [integrations.{self.options.name}.destinations."{connection.group}"].',
+                f'(join = false): [integrations.{self.options.name}.destinations."{group}"].',
             )
 
 

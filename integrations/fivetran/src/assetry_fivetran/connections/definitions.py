@@ -34,15 +34,13 @@ def pull(options: Options, attempts: int | None = None) -> Snapshot:
     `IntegrationError` when the API cannot be reached or refuses us; the snapshot stays as it was, then.
     """
 
-    def read(before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
-        with service_for(options, read_secret) as service:
-            service.http.attempts = attempts or service.http.attempts
-            reader = _Reader(service, options, before)
-            connections = reader.connections()
-            destinations = reader.destinations(connections)
+    def read(service: Service, before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
+        reader = _Reader(service, options, before)
+        connections = reader.connections()
+        destinations = reader.destinations(connections)
         return (_with_destination(each, destinations) for each in connections), destinations
 
-    return fetching.read_anew(SNAPSHOTS, options, read)
+    return fetching.read_anew(SNAPSHOTS, options, lambda: service_for(options, read_secret), read, attempts)
 
 
 def _with_destination(connection: Connection, destinations: Mapping[str, Destination]) -> Connection:

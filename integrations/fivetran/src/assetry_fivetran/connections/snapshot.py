@@ -43,16 +43,11 @@ def _connection(given: dict[str, Any]) -> Connection:
     return Connection(**given, tables=tuple(tables))
 
 
-def _destination_json(destination: Destination) -> dict[str, Any]:
-    each = destination
-    return {"group": each.group, "service": each.service, "config": {**each.config}, "incomplete": each.incomplete}
-
-
 #: Reads and writes the snapshots of Fivetran.
 SNAPSHOTS: snapshots.SnapshotFile[Connection, Destination] = snapshots.SnapshotFile(
     version=1,
     connection=_connection,
     connection_json=_connection_json,
-    destination=lambda given: (given["group"], Destination(**given)),
-    destination_json=_destination_json,
+    destination=Destination,
+    destination_id="group",
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
 from assetry_toolkit.errors import Refused
 from assetry_toolkit.hosted.syncs import Ending
+from assetry_toolkit.hosted.turns import Turn
 
 from assetry_fivetran.api.responses import NEVER, Standing, Table
 from assetry_fivetran.api.service import Service, service_for
@@ -23,18 +23,15 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 
     Assets whose table is no longer synced fail; the others are, and what comes along with them is recorded as made.
     """
-    options = Options.of(invocation.integration)
-    with service_for(options, context.secret) as service:
-        yield from _Turn(service, options, invocation, context).events()
+    with _Turn.opened(Options.of, service_for, invocation, context) as turn:
+        yield from turn.events()
 
 
 def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Yield, for each asset, the last sync of its connection that succeeded, also one that others have started."""
-    options = Options.of(invocation.integration)
-    with service_for(options, context.secret) as service:
-        turn = _Turn(service, options, invocation, context)
-        standing = service.standing(turn.connection, lambda: context.cancelled)
-        times = TableTimes(context, options.table_times)
+    with _Turn.opened(Options.of, service_for, invocation, context) as turn:
+        standing = turn.service.standing(turn.connection, lambda: context.cancelled)
+        times = TableTimes(context, turn.options.table_times)
         for asset in invocation.assets:
             if standing.mark.succeeded == NEVER:
                 yield Observed(asset.key)  # it was looked at all the same
@@ -44,18 +41,8 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
             yield Observed(asset.key, data_version=version, metadata={**told, "data_time": told["synced_at"]})
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(Turn[Service, Options]):
     """One call, with all that it needs."""
-
-    service: Service
-    options: Options
-    invocation: Invocation
-    context: RunContext
-
-    @property
-    def connection(self) -> str:
-        return str(self.invocation.assets[0].spec["connection"])
 
     @property
     def _name(self) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, Column, Integration, IntegrationError, Relation
+from assetry.plugin import Asset, AssetKey, Integration, IntegrationError, Relation
 from assetry_toolkit.definitions.digests import digest
+from assetry_toolkit.definitions.kept_answers import Answer
 from assetry_toolkit.hosted.assets import ConnectionAssets
 from assetry_toolkit.hosted.keys import key_part
 from assetry_toolkit.hosted.tables import asked_place, refuse_one_table
+from assetry_toolkit.singer.catalogs import Catalog, stream_asset
+from assetry_toolkit.singer.targets import TargetTables
 
 from assetry_meltano.options import Options
-from assetry_meltano.project.catalog import Catalog, Catalogs, told_unselected
-from assetry_meltano.project.naming import Destination, destination
+from assetry_meltano.project.catalog import Catalogs, told_unselected
 from assetry_meltano.project.project import MeltanoProject, Pair, Plugin
 
 #: Return the table of a stream: (pair, stream's name, what the rules say) -> Relation, a tuple of three, or None.
@@ -42,24 +44,24 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     catalogs = Catalogs(options, project)
     assets: list[Asset] = []
     for place in places:
-        catalog = _catalog(catalogs, project.extractors[place.pair.extractor])
+        answer = _answer(catalogs, project.extractors[place.pair.extractor])
         run = {"pair": list(place.pair), "group": place.group, "holds": sorted(holds[place.group])}
         common = ConnectionAssets(
             integration=integration, group=place.pair.extractor, spec=run, deps=options.deps, resource_type="stream"
         )
-        assets += _assets(common, project, place, catalog, relation)
+        assets += _assets(common, project, place, answer, relation)
     refuse_one_table(assets, _table, "Two streams are loaded into one table", options.name, _apart)
     return assets
 
 
 class _Place(NamedTuple):
-    """Where a pair goes, and which run it is a part of; `number` counts the pairs of its extractor."""
+    """Where a pair goes, and which run it is a part of; `base` begins the keys of its streams."""
 
     pair: Pair
-    interval: str | None
-    number: int
+    base: Sequence[str]
     group: str
-    there: Destination
+    there: TargetTables
+    facts: Mapping[str, Any]
 
 
 def _places(options: Options, project: MeltanoProject) -> Iterator[_Place]:
@@ -71,12 +73,15 @@ def _places(options: Options, project: MeltanoProject) -> Iterator[_Place]:
     for pair, interval in project.pairs(options).items():
         seen[pair.extractor] += 1
         number = seen[pair.extractor]
+        base = [options.name, pair.extractor, *([pair.loader] if number > 1 else [])]
         own = "" if options.share else f":{'+'.join(pair)}"
         group = f"meltano:{options.name}@{project.environment or ''}{own}{f'#{number}' if number > 1 else ''}"
-        yield _Place(pair, interval, number, group, destination(project, pair, options.loaders))
+        there = project.tables(pair, options.loaders)
+        facts = {"pipeline": str(pair), "destination": there.kind, "schedule": interval}
+        yield _Place(pair, base, group, there, {**facts, "environment": project.environment})
 
 
-def _catalog(catalogs: Catalogs, plugin: Plugin) -> Catalog | str:
+def _answer(catalogs: Catalogs, plugin: Plugin) -> Answer | str:
     """Return the catalog of an extractor, or why there is none: one asset stands for all its streams then."""
     if "discover" not in plugin.definition.get("capabilities", ["discover"]):
         return "it cannot say which streams it has"
@@ -85,57 +90,39 @@ def _catalog(catalogs: Catalogs, plugin: Plugin) -> Catalog | str:
     except IntegrationError as error:
         _log.warning("%s", error)
         return error.message
-    if not found.streams:
-        _log.warning("%s", told_unselected(plugin, found))
+    if not found.value["streams"]:
+        _log.warning("%s", told_unselected(plugin, found.value["offered"]))
     return found
 
 
 def _assets(
-    common: ConnectionAssets,
-    project: MeltanoProject,
-    place: _Place,
-    catalog: Catalog | str,
-    relation: RelationOf | None,
+    common: ConnectionAssets, project: MeltanoProject, place: _Place, answer: Answer | str, relation: RelationOf | None
 ) -> Iterator[Asset]:
     """Yield an asset for each stream of a pair; one for all when only the reason is known why they are not."""
     tap, loader = project.extractors[place.pair.extractor], project.loaders[place.pair.loader]
-    base = [common.integration.name, tap.name, *([loader.name] if place.number > 1 else [])]
     code = {"extractor": digest(tap.essence), "loader": digest([place.pair[1:-1], loader.essence])}
     # Where something may leave rows out on the way, fewer of them say nothing.
     mapped = len(place.pair) > 2 or any(end.definition["config"].get("stream_maps") for end in (tap, loader))
-    facts = {"pipeline": str(place.pair), "destination": place.there.kind, "schedule": place.interval}
-    facts["environment"] = project.environment
-    if isinstance(catalog, str):
-        common.description = f"All streams of {tap.name}: {catalog}"
-        common.metadata = _known({**facts, "unknown": catalog})
-        whole = {"mapped": mapped, "stream": None, "of": 1}
-        yield common.asset(_key(base), None, whole, source=tap.source, code_version=digest(code), code_parts=code)
+    if isinstance(answer, str):
+        common.description = f"All streams of {tap.name}: {answer}"
+        common.metadata = _known({**place.facts, "unknown": answer})
+        whole = {"stream": None, "of": 1, "mapped": mapped}
+        yield common.asset(_key(place.base), None, whole, source=tap.source, code_version=digest(code), code_parts=code)
         return
-    common.metadata = _known({**facts, "definitions_read": catalog.at, "stale": catalog.stale})
-    for stream in catalog.streams:
+    streams = Catalog.from_json(answer.value).streams
+    common.metadata = _known({**place.facts, "definitions_read": answer.at, "stale": answer.stale})
+    common.spec = {**common.spec, "of": len(streams), "mapped": mapped}
+    for stream in streams:
         found = asked_place(relation, place.pair, stream.name, place.there.relation(stream.name))
-        parts = {**code, "stream": digest([stream.keys, stream.method, stream.cursor, stream.columns])}
-        spec = {"mapped": mapped, "of": len(catalog.streams), "method": stream.method, "keys": list(stream.keys)}
-        manner = (("replication_method", stream.method), ("replication_key", stream.cursor))
-        yield common.asset(
-            _key([*base, stream.id]),
-            found,
-            {**spec, "stream": stream.id, "name": stream.name},
-            (*manner, ("primary_key", ", ".join(stream.keys))),
-            source=tap.source,
-            code_version=digest(parts),
-            code_parts=parts,
-            columns=tuple(Column(name, description=told) for name, told in stream.columns),
-            incremental=stream.grows,
-            io=place.there.io if found is not None else None,
-        )
+        io = place.there.io if found is not None else None
+        yield stream_asset(common, _key([*place.base, stream.id]), stream, found, code, source=tap.source, io=io)
 
 
 def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in facts.items() if each}
 
 
-def _key(parts: list[str]) -> AssetKey:
+def _key(parts: Sequence[str]) -> AssetKey:
     return AssetKey([key_part(each) for each in parts])
 
 

@@ -9,36 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from assetry.plugin import IntegrationError, RunError, near_names, read_secret
 from assetry_toolkit.commands import ending
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.definitions.kept_answers import Answer, KeptAnswers
-from assetry_toolkit.extract_load.singer import Stream, selected_streams, stream_ids
+from assetry_toolkit.singer.catalogs import Catalog
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.program import Program, install_hint
 from assetry_meltano.project.project import MeltanoProject, Plugin
 
 VERSION = 3
-
-
-class Catalog(NamedTuple):
-    """What one extractor offers; `offered` names all its streams, `stale` says why this is not the newest."""
-
-    streams: Sequence[Stream]
-    offered: Sequence[str]
-    at: str
-    stale: str | None
-
-    @classmethod
-    def of(cls, answer: Answer) -> Catalog:
-        """Return the catalog that is kept as an answer."""
-        streams = [Stream(**each) for each in answer.value["streams"]]
-        return cls(streams, answer.value["offered"], answer.at, answer.stale)
 
 
 class Catalogs:
@@ -48,16 +32,16 @@ class Catalogs:
         self._options, self._project = options, project
         self._kept = KeptAnswers(options.snapshot_path, VERSION)
 
-    def known(self, plugin: Plugin) -> Catalog:
+    def known(self, plugin: Plugin) -> Answer:
         """Return what an extractor offers, from the file; asked when its definition is another than then.
 
         One that cannot be asked keeps the catalog it had. Raises `IntegrationError` when it has none.
         """
-        return Catalog.of(self._kept.get(*self._place(plugin), lambda: self._discovered(plugin)))
+        return self._kept.get(*self._place(plugin), lambda: self._discovered(plugin))
 
-    def ask(self, plugin: Plugin) -> Catalog:
+    def ask(self, plugin: Plugin) -> Answer:
         """Ask an extractor anew, and keep the answer. Raises `IntegrationError` when it does not give one."""
-        return Catalog.of(self._kept.keep(*self._place(plugin), self._discovered(plugin)))
+        return self._kept.keep(*self._place(plugin), self._discovered(plugin))
 
     def _place(self, plugin: Plugin) -> tuple[str, str]:
         """Return the name of an answer, and a hash of what an extractor is and is told; variables count by name."""
@@ -76,7 +60,7 @@ class Catalogs:
         with suppress(ValueError):
             found = json.loads(done.out)
             if done.returncode == 0 and isinstance(found, dict):
-                return {"streams": [asdict(each) for each in selected_streams(found)], "offered": stream_ids(found)}
+                return Catalog.read(found).to_json()
         # Its own errors are in boxes, between lines about this and that.
         said = [line for line in done.err.splitlines() if line.strip(" │╭╮╰╯─") and "[info" not in line]
         raise IntegrationError(
@@ -86,10 +70,10 @@ class Catalogs:
         )
 
 
-def told_unselected(plugin: Plugin, catalog: Catalog) -> str:
+def told_unselected(plugin: Plugin, offered: Sequence[str]) -> str:
     """Return what to tell of an extractor of which no stream is selected."""
     patterns = [str(each).partition(".")[0] for each in plugin.definition.get("select") or ()]
-    near = dict.fromkeys(name for pattern in patterns for name in near_names(pattern, catalog.offered))
+    near = dict.fromkeys(name for pattern in patterns for name in near_names(pattern, offered))
     meant = f" Did you mean {', '.join(near)}?" if near else ""
-    offers = ", ".join(catalog.offered[:10]) or "none"
+    offers = ", ".join(offered[:10]) or "none"
     return f"{plugin.name} selects none of its streams ({plugin.source}); it offers {offers}.{meant}"

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from assetry.plugin import DefinitionError, IntegrationError, near_names
+from assetry_toolkit.hosted.tables import Override
+from assetry_toolkit.singer.targets import TargetTables, target_tables
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.files import entries, expand, outer_environment, read_lock, read_project
@@ -184,6 +186,14 @@ class MeltanoProject:
         found |= {"MELTANO_LOADER_NAME": loader.name, "MELTANO_LOADER_NAMESPACE": loader.namespace}
         schema = tap.setting("_load_schema", found) or tap.namespace
         return {**found, "MELTANO_EXTRACTOR__LOAD_SCHEMA": schema, "MELTANO_EXTRACT__LOAD_SCHEMA": schema}
+
+    def tables(self, pair: Pair, given: Mapping[str, Mapping[str, Any]]) -> TargetTables:
+        """Return where the streams of a pair go; `given` is what the options know better of loaders."""
+        loader, variables = self.loaders[pair.loader], self.variables_of(pair)
+        better = Override.among(given, pair.loader)
+        return target_tables(
+            loader.base, lambda name: loader.setting(name, variables), better=better, folder=self.folder
+        )
 
     def _of_words(self, words: Sequence[str]) -> Iterator[Pair]:
         """Yield the pairs among the words of a job; what else it has, such as dbt, is not Meltano's alone."""

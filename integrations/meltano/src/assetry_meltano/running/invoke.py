@@ -14,17 +14,17 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from assetry.plugin import Event, Failed, Handle, Invocation, JobOverError, Log, Materialized, RunContext
+from assetry.plugin import Asset, Event, Failed, Handle, Invocation, JobOverError, Log, Materialized, RunContext
 from assetry_toolkit.clock import Clock
 from assetry_toolkit.commands import JournaledCommand, ending
 from assetry_toolkit.extract_load.row_counts import rows_of
+from assetry_toolkit.singer.loads import StreamLoad
 
 from assetry_meltano.options import Options
-from assetry_meltano.project.program import Program
+from assetry_meltano.project.program import Program, install_hint
 from assetry_meltano.project.project import MeltanoProject, Pair
-from assetry_meltano.running.reading import Load, Reading, Target
+from assetry_meltano.running.reading import Load, Reading
 from assetry_meltano.running.runs import LIVES, Run, runs_of, versions_of
-from assetry_meltano.running.verdict import failure, missing
 
 #: How Meltano writes its log, whatever files and variables of the project say.
 LOGGING = str(Path(__file__).with_name("logging.json"))
@@ -34,16 +34,16 @@ GRACE = 10.0
 
 def loads_of(invocation: Invocation) -> list[Load]:
     """Return the pairs of an invocation with their streams."""
-    found: dict[Pair, list[Target]] = {}
+    found: dict[Pair, list[Asset]] = {}
     for asset in invocation.assets:
-        found.setdefault(Pair(asset.spec["pair"]), []).append(Target(asset))
-    return [Load(pair, targets) for pair, targets in found.items()]
+        found.setdefault(Pair(asset.spec["pair"]), []).append(asset)
+    return [Load.of(pair, assets) for pair, assets in found.items()]
 
 
 def run_words(loads: Sequence[Load], options: Options, full_refresh: bool) -> list[str]:
     """Return the words after `meltano run`: a part of the streams must not take the place of the others' state."""
     words = ["--full-refresh"] if full_refresh else []
-    words += ["--state-strategy", "merge"] if any(load.filter for load in loads) else []
+    words += ["--state-strategy", "merge"] if any(load.chosen for load in loads) else []
     words += ["--state-id-suffix", options.state_id_suffix] if options.state_id_suffix else []
     words += ["--force"] if options.force else []
     return [*words, *(word for load in loads for word in load.pair)]
@@ -55,11 +55,11 @@ def filters(loads: Sequence[Load], project: MeltanoProject) -> dict[str, str]:
     A `!` at the front and what else a pattern may have mean themselves.
     """
     return {
-        project.extractors[load.pair.extractor].variable("_select_filter"): json.dumps(
-            [re.sub(r"^!", "?", re.sub(r"([*?\[])", r"[\1]", each)) for each in load.filter]
+        project.extractors[load.tap].variable("_select_filter"): json.dumps(
+            [re.sub(r"^!", "?", re.sub(r"([*?\[])", r"[\1]", each)) for each in load.chosen]
         )
         for load in loads
-        if load.filter
+        if load.chosen
     }
 
 
@@ -91,7 +91,7 @@ class _Invocation:
     def events(self) -> Iterator[Event]:
         loads, resume = loads_of(self._invocation), self._context.resume
         for load in loads:
-            if load.pair.extractor not in self._project.extractors or load.pair.loader not in self._project.loaders:
+            if load.tap not in self._project.extractors or load.target not in self._project.loaders:
                 yield from _failed(load, f"{load.pair} is no longer in meltano.yml.", "Plan anew: `assetry plan`.")
         while not self._context.cancelled and (left := [load for load in loads if load.well is None]):
             # Whatever can be loaded is, before the rest is waited for.
@@ -109,9 +109,9 @@ class _Invocation:
         if resume and not found:
             told = "Meltano's run of before is over or was never begun: what is left is started anew."
             yield Log(told, "warning")
-        for target in [] if found else [each for load in loads for each in load.targets]:
-            counts = target.stream and not target.asset.spec["keys"]
-            target.before = rows_of(self._context, target.asset) if counts else None
+        for stream in [] if found else [each for load in loads for each in load.streams]:
+            counts = stream.id and not stream.asset.spec["keys"]
+            stream.before = rows_of(self._context, stream.asset) if counts else None
         running = found or self._prepared(loads)
         try:
             with running:
@@ -154,25 +154,22 @@ class _Invocation:
     def _settle(self, load: Load) -> Iterator[Event]:
         """Yield how each stream of a pair came out, now that it has its end."""
         versions = self._versions(load) if load.well else {}
-        for target in load.targets:
-            told = failure(load, target, self._options.results == "exit code")
-            rows = rows_of(self._context, target.asset) if told is None and target.rows else None
-            few = missing(load, target, rows)
+        for stream in load.streams:
+            told = failure(load, stream, self._options.results == "exit code")
+            rows = rows_of(self._context, stream.asset) if told is None and stream.rows else None
+            few = load.missing(stream, rows)
             if few is not None and self._options.record_count == "warn":
-                yield Log(few.message, "warning", target.asset.key)
+                yield Log(few.message, "warning", stream.asset.key)
             else:
                 told = few or told
-            facts = {"run": load.run, "state_id": load.state_id, "rows": rows}
-            facts |= {"rows_extracted": target.rows, "rows_loaded": target.loaded}
-            facts["result_known_by"] = "stream" if target.seen else "exit code"
+            facts = {"run": load.run, "state_id": load.state_id, "rows": rows, **stream.facts}
             facts = {name: value for name, value in facts.items() if value is not None}
-            version = versions.get(target.stream or "")
-            yield told or Materialized(target.asset.key, data_version=version, metadata=facts)
+            yield told or Materialized(stream.asset.key, data_version=versions.get(stream.id or ""), metadata=facts)
 
     def _versions(self, load: Load) -> dict[str, str]:
         runs = runs_of(self._project, load.state_id)
         before = next((run.id for run in runs or () if run.id != load.run), None)
-        rows = {target.stream: target.rows for target in load.targets if target.stream is not None}
+        rows = {stream.id: stream.rows for stream in load.streams if stream.id is not None}
         return {} if runs is None else versions_of(self._options).after(load.state_id, load.run, before, rows)
 
     # -- another run has the lock ------------------------------------------------------------------------------------
@@ -198,10 +195,24 @@ class _Invocation:
             load.locked = runs is not None and other is not None
 
 
+def failure(load: Load, stream: StreamLoad, accept_silence: bool) -> Failed | None:
+    """Return why a stream did not come out well as far as the log tells; None when it did.
+
+    A pair that failed fails each of its streams: what was read before may be loaded in part.
+    """
+    errors = "\n".join(load.words.errors)
+    if load.well:
+        return load.failure(stream, accept_silence, errors or None)
+    read = f" after {stream.rows:,} rows of {stream.id}" if stream.rows else ""
+    hint = install_hint(load.tap, "extractor", load.why) or install_hint(load.target, "loader", load.why)
+    hint = hint or errors or "\n".join(load.words.said) or None
+    return Failed(stream.asset.key, f"{load.pair}: {load.why or 'it broke off'}{read}.", hint, retryable=True)
+
+
 def _failed(load: Load, message: str, hint: str, retryable: bool = False) -> Iterator[Event]:
     load.well = False
-    for target in load.targets:
-        yield Failed(target.asset.key, message, hint, retryable=retryable)
+    for stream in load.streams:
+        yield Failed(stream.asset.key, message, hint, retryable=retryable)
 
 
 def _told(load: Load, other: Run | None) -> str:

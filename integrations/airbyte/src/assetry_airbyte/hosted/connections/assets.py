@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation, near_names
@@ -173,12 +172,8 @@ class _Maker:
 
     def _take_tables(self, shared: _Shared, streams: Sequence[Stream], assets: Sequence[Asset]) -> None:
         """Note what is loaded into which table; raise `DefinitionError` where one stream would overwrite another."""
-        connection = shared.connection
-        if not connection.usable or connection.destination is None:
-            return
-        places = [asset.relation for asset in assets]
-        owners = [*zip(repeat(connection), streams, strict=False)]
-        twice = self._taken.take(connection.destination, places, owners, folds_case=shared.tables.folds_case)
+        there, folds_case = shared.connection.destination, shared.tables.folds_case
+        twice = self._taken.fill(shared.connection, there, streams, assets, folds_case=folds_case)
         if twice is not None:
             raise self._one_table(*twice)
 

@@ -28,13 +28,11 @@ def pull(options: Options, attempts: int | None = None) -> Snapshot:
     `IntegrationError` when the API cannot be reached or refuses us; the snapshot stays as it was, then.
     """
 
-    def read(before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
-        with service_for(options, read_secret) as service:
-            service.http.attempts = attempts or service.http.attempts
-            connections = _connections(service, options, before)
-            return connections, _destinations(service, connections, before)
+    def read(service: Service, before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
+        connections = _connections(service, options, before)
+        return connections, _destinations(service, connections, before)
 
-    return fetching.read_anew(SNAPSHOTS, options, read)
+    return fetching.read_anew(SNAPSHOTS, options, lambda: service_for(options, read_secret), read, attempts)
 
 
 def _connections(service: Service, options: Options, before: Snapshot | None) -> list[Connection]:

@@ -42,16 +42,10 @@ def _connection(given: dict[str, Any]) -> Connection:
     return Connection(**given)
 
 
-def _destination_json(destination: Destination) -> dict[str, Any]:
-    each = destination
-    return {"id": each.id, "name": each.name, "type": each.type, "config": dict(each.config)}
-
-
 #: Reads and writes the snapshots of Airbyte.
 SNAPSHOTS: snapshots.SnapshotFile[Connection, Destination] = snapshots.SnapshotFile(
     version=1,
     connection=_connection,
     connection_json=_connection_json,
-    destination=lambda given: (given["id"], Destination(**given)),
-    destination_json=_destination_json,
+    destination=Destination,
 )

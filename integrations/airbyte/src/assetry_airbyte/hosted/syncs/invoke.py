@@ -19,6 +19,7 @@ from assetry.plugin import (
 )
 from assetry_toolkit.errors import Refused
 from assetry_toolkit.hosted.changes import Changes
+from assetry_toolkit.hosted.turns import Turn
 from assetry_toolkit.jobs import JobRun, Token
 
 from assetry_airbyte.hosted.api.responses import Connection, Job, Stream
@@ -38,9 +39,8 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     Assets whose stream is no longer part of the connection fail; the others are synced, and what comes along with
     them is recorded as made.
     """
-    options = Options.of(invocation.integration)
-    with service_for(options, context.secret) as service:
-        yield from _Turn(invocation, context, options, service).events()
+    with _Turn.opened(Options.of, service_for, invocation, context) as turn:
+        yield from turn.events()
 
 
 def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -48,9 +48,7 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 
     Where there was none for an asset, it was looked at all the same.
     """
-    options = Options.of(invocation.integration)
-    with service_for(options, context.secret) as service:
-        turn = _Turn(invocation, context, options, service)
+    with _Turn.opened(Options.of, service_for, invocation, context) as turn:
         job = next((each for each in turn.history() if each.status == "succeeded"), None)
         seen = list(turn.observed(job)) if job is not None else []
         yield from seen
@@ -58,21 +56,11 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         yield from (Observed(asset.key) for asset in invocation.assets if asset.key not in told)
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(Turn[Service, Options]):
     """One call, with all that it needs."""
 
-    invocation: Invocation
-    context: RunContext
-    options: Options
-    service: Service
-
-    @property
-    def _connection_id(self) -> str:
-        return connection_of(self.invocation)
-
     def history(self) -> list[Job]:
-        return self.service.jobs(self._connection_id, limit=100)
+        return self.service.jobs(self.connection, limit=100)
 
     # -- a sync ------------------------------------------------------------------------------------------------------
 
@@ -91,9 +79,9 @@ class _Turn:
     def _read_connection(self) -> Connection:
         """Return the connection as it is now; raise `ServiceError` when it cannot be synced."""
         try:
-            connection = self.service.connection(self._connection_id, lambda: self.context.cancelled)
+            connection = self.service.connection(self.connection, lambda: self.context.cancelled)
         except Refused as error:
-            raise CHANGES.refused(self._connection_id, error) from None
+            raise CHANGES.refused(self.connection, error) from None
         earlier = Token.read(self.context.resume)
         if earlier is None or earlier.job is None or earlier.work != connection.id:
             check_usable(connection)
@@ -157,7 +145,7 @@ class _Turn:
     # -- an observation ------------------------------------------------------------------------------------------------
 
     def observed(self, job: Job) -> Iterator[Observed]:
-        connection = self.service.connection(self._connection_id)
+        connection = self.service.connection(self.connection)
         found = self._placed(connection)
         streams = self._streams_of(connection)
         facts = streams.of(connection.id, job)
@@ -237,11 +225,6 @@ class _Result:
         if self.joined:
             told["started_by"] = "somebody else"
         return {name: value for name, value in told.items() if value is not None}
-
-
-def connection_of(invocation: Invocation) -> str:
-    """Return the id of the connection that an invocation is about."""
-    return str(invocation.assets[0].spec["connection"])
 
 
 def stream_of(asset: Asset, connection: Connection) -> Stream | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 from assetry.plugin import Level
-from assetry_toolkit.extract_load.singer import Said, Stream, conformed, read_log, selected_streams, stream_ids
+from assetry_toolkit.singer.logs import Said, read_log
 
 
 def metric(stream: dict[str, Any], value: Any = 3, name: str = "record_count") -> dict[str, Any]:
@@ -62,37 +61,3 @@ def test_lines_that_count_nothing(text: str, parsed: Any, what: str) -> None:
 def test_how_grave_a_line_is(text: str, level: Level) -> None:
     assert read_log(text).level == level
     assert read_log("fine", level="DEBUG").level == "debug"
-
-
-def entry(id_: str, whole: dict[str, Any], **columns: dict[str, Any]) -> dict[str, Any]:
-    metadata = [{"breadcrumb": [], "metadata": whole}]
-    metadata += [{"breadcrumb": ["properties", each], "metadata": about} for each, about in columns.items()]
-    properties: dict[str, Any] = dict.fromkeys(columns)
-    return {"tap_stream_id": id_, "metadata": metadata, "schema": {"properties": properties}}
-
-
-def test_selected_streams_with_the_columns_that_are_read() -> None:
-    columns: dict[str, Any] = {
-        "id": {"inclusion": "automatic", "selected": False},
-        "name": {"selected": False, "selected-by-default": True},
-        "age": {},
-    }
-    growing = {"selected": True, "forced-replication-method": "INCREMENTAL", "replication-key": "age"}
-    catalog = {
-        "streams": [
-            entry("users", {**growing, "table-key-properties": ["id"]}, **columns),
-            entry("orders", {"selected": False}),
-            entry("views", {"selected": True, "inclusion": "unsupported"}),
-        ]
-    }
-    [users] = selected_streams(catalog)
-    assert users == Stream("users", "users", ["id"], "INCREMENTAL", "age", [["id", ""], ["age", ""]])
-    assert users.grows
-    assert Stream(**json.loads(json.dumps(asdict(users)))) == users
-    assert stream_ids(catalog) == ["users", "orders", "views"]
-    assert list(selected_streams({})) == []
-
-
-@pytest.mark.parametrize(("name", "column"), [("Order Items", "order_items"), ("né", "n"), ("a.b-c", "a_b_c")])
-def test_names_are_written_as_targets_do(name: str, column: str) -> None:
-    assert conformed(name) == column

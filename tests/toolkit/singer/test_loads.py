@@ -1,0 +1,100 @@
+"""How streams come out, by what a tap and a target say and by the rows in the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from assetry.plugin import Asset, Log, Progress, Started
+from assetry_toolkit.extract_load.row_counts import ABSENT
+from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
+from assetry_toolkit.singer.logs import Said
+
+ADVICE = Advice(unread="Pull.", silent=", or trust it", lost="Or warn.", nowhere="Say where.")
+
+
+def load(*streams: str | None, target: str = "target-b", keys: list[str] | None = None, **how: Any) -> TapLoad:
+    spec: dict[str, Any] = {"keys": ["id"] if keys is None else keys, "method": how.pop("method", None)}
+    assets = [
+        Asset(key=f"el/{each}", kind="mill", spec={**spec, "stream": each, "name": each}, relation=("d", "s", each))
+        for each in streams
+    ]
+    return TapLoad("tap-a", target, [StreamLoad(each) for each in assets], advice=ADVICE, **how)
+
+
+def rows(stream: str, count: int = 3) -> Said:
+    return Said("rows", stream=stream, value=count)
+
+
+def test_rows_are_added_and_what_was_not_asked_for_is_told_once() -> None:
+    given = load("users", offered=2)
+    assert given.chosen == ["users"]
+    told = [event for said in (rows("users"), rows("other"), rows("users", 4), rows("other")) for event in given.take(
+        "tap-a", said
+    )]  # fmt: skip
+    strange = Log("tap-a reads stream 'other', which was not asked for.", "warning")
+    assert told == [Started("el/users"), Progress("el/users", 3), strange, Progress("el/users", 7)]
+    assert list(given.take("mapper", rows("users"))) == list(given.take("target-b", rows("users", 7))) == []
+    [users] = given.streams
+    assert users.facts == {"rows_extracted": 7, "rows_loaded": 7, "result_known_by": "stream"}
+    assert given.failure(users) is None
+
+
+def test_an_asset_without_a_stream_stands_for_all() -> None:
+    given = load(None)
+    for stream in ("users", "orders"):
+        list(given.take("tap-a", rows(stream)))
+    assert (given.streams[0].rows, given.chosen, given.failure(given.streams[0])) == (6, [], None)
+
+
+@pytest.mark.parametrize(
+    ("offered", "speaks", "accepts", "hint"),
+    [
+        (1, False, False, None),
+        (2, False, True, None),
+        (2, False, False, "Its log has no METRIC lines. Choose all its streams, or trust it."),
+        (2, True, True, "Pull."),
+        (1, True, False, "Pull."),
+    ],
+)
+def test_a_stream_of_which_nothing_was_said(offered: int, speaks: bool, accepts: bool, hint: str | None) -> None:
+    given = load("users", offered=offered)
+    given.speaks = speaks
+    failed = given.failure(given.streams[0], accepts)
+    assert (failed.hint if failed else None) == hint
+
+
+def test_a_tap_that_says_that_it_failed_is_believed() -> None:
+    given = load("users")
+    list(given.take("tap-a", Said("ended", stream="users", value=0)))
+    list(given.take("tap-a", Said("ended", stream="users", value=1)))
+    failed = given.failure(given.streams[0], last_words="no such shop")
+    assert failed is not None
+    assert (failed.message, failed.hint) == ("tap-a says that it failed to read users.", "no such shop")
+
+
+def test_rows_that_were_lost_on_the_way_are_told_with_all_numbers() -> None:
+    given = load("users", target="target-duckdb", keys=[])
+    [users] = given.streams
+    users.seen, users.rows, users.before = True, 4, 6
+    failed = given.missing(users, 9)
+    assert failed is not None
+    assert failed.message == "tap-a extracted 4 rows of users, and the table d.s.users, after 6 before, has 9."
+    assert str(failed.hint).startswith("target-duckdb 0.8.0 is known to lose the first row of each batch")
+    assert str(failed.hint).endswith("assetry materialize -s el/users --full-refresh. Or warn.")
+    nowhere = given.missing(users, ABSENT)
+    assert nowhere is not None
+    assert (nowhere.message, nowhere.hint) == (
+        "tap-a extracted 4 rows of users, and there is no table d.s.users.", "Say where.",
+    )  # fmt: skip
+    users.loaded = 3
+    took = given.failure(users)
+    assert took is not None
+    assert took.message == "tap-a extracted 4 rows of users, and target-duckdb took 3 of them."
+
+
+@pytest.mark.parametrize(("how", "count"), [({"mapped": True}, 1), ({"method": "LOG_BASED"}, 1), ({}, None), ({}, 4)])
+def test_fewer_rows_say_nothing_where_they_may_be_right(how: dict[str, Any], count: int | None) -> None:
+    given = load("users", **how)
+    given.streams[0].rows = 4
+    assert given.missing(given.streams[0], count) is None

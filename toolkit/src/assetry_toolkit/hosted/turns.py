@@ -1,0 +1,49 @@
+"""A call of a hook about one connection, with all that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+from assetry.plugin import Integration, Invocation, RunContext
+
+S = TypeVar("S")
+O = TypeVar("O")  # noqa: E741 - options
+
+
+@dataclass(slots=True)
+class Turn(Generic[S, O]):
+    """One call: the service that is open for it, the options, and what the hook was given; to be made a subclass of.
+
+    class _Turn(Turn[Service, Options]):
+        def events(self): ...
+
+    with _Turn.opened(Options.of, service_for, invocation, context) as turn:
+        yield from turn.events()
+    """
+
+    service: S
+    options: O
+    invocation: Invocation
+    context: RunContext
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls,
+        options_of: Callable[[Integration], O],
+        service_for: Callable[[O, Callable[[str], str]], AbstractContextManager[S]],
+        invocation: Invocation,
+        context: RunContext,
+    ) -> Iterator[Self]:
+        """Open the service for a call, by the options, with the secrets that the run may read."""
+        options = options_of(invocation.integration)
+        with service_for(options, context.secret) as service:
+            yield cls(service, options, invocation, context)
+
+    @property
+    def connection(self) -> str:
+        """Return the id of the connection that the assets belong to, as `connection` in their spec."""
+        return str(self.invocation.assets[0].spec["connection"])

@@ -1,0 +1,7 @@
+"""Taps and targets that speak the Singer protocol, whichever tool runs them.
+
+* `catalogs`: which streams a tap offers, and the asset that each of them is.
+* `targets`: which table a target puts a stream into.
+* `logs`: what a line of their logs says.
+* `loads`: a tap and a target in one run: how each stream comes out, by what the logs say and by the rows in its table.
+"""

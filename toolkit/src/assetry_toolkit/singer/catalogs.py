@@ -1,0 +1,131 @@
+"""The catalog of a tap: which streams it offers, those that are selected, and the asset that one of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from assetry.plugin import Asset, AssetKey, Column, Relation
+
+from assetry_toolkit.definitions.digests import digest
+from assetry_toolkit.hosted.assets import ConnectionAssets
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of a catalog: `columns` are names with their descriptions, `method` is ``INCREMENTAL`` and the like.
+
+    All of it is JSON: ``Stream(**asdict(stream))`` is the same.
+    """
+
+    id: str
+    name: str
+    keys: Sequence[str] = ()
+    method: str | None = None
+    cursor: str | None = None
+    columns: Sequence[Sequence[str]] = ()
+
+    @property
+    def grows(self) -> bool:
+        """Tell whether it is read from where the last sync ended."""
+        return self.method in ("INCREMENTAL", "LOG_BASED")
+
+
+def stream_ids(catalog: Mapping[str, Any]) -> list[str]:
+    """Return the ids of all streams of a catalog, whether they are selected or not.
+
+    >>> stream_ids({"streams": [{"tap_stream_id": "public-users", "stream": "users"}, {"stream": "orders"}]})
+    ['public-users', 'orders']
+    """
+    return [str(each.get("tap_stream_id") or each.get("stream")) for each in catalog.get("streams") or ()]
+
+
+def selected_streams(catalog: Mapping[str, Any]) -> Iterator[Stream]:
+    """Yield the streams of a catalog that are selected in it, with the columns that are.
+
+    >>> users = {"stream": "users", "selected": True, "schema": {"properties": {"id": {"description": "Its number."}}}}
+    >>> list(selected_streams({"streams": [users, {"stream": "orders"}]}))
+    [Stream(id='users', name='users', keys=[], method=None, cursor=None, columns=[['id', 'Its number.']])]
+    """
+    for id_, each in zip(stream_ids(catalog), catalog.get("streams") or (), strict=True):
+        about = {tuple(entry["breadcrumb"]): entry["metadata"] for entry in each.get("metadata") or ()}
+        whole = about.get((), {})
+        if not (each.get("selected") or whole.get("selected")) or whole.get("inclusion") == "unsupported":
+            continue
+        properties = (each.get("schema") or {}).get("properties") or {}
+        columns = [
+            [name, str((schema or {}).get("description") or "")]
+            for name, schema in properties.items()
+            if _is_read(about.get(("properties", name), {}))
+        ]
+        keys = each.get("key_properties") or whole.get("table-key-properties") or ()
+        # Old taps take it from the stream itself, new ones from its metadata.
+        method = whole.get("replication-method") or each.get("replication_method")
+        method = method or whole.get("forced-replication-method")
+        cursor = whole.get("replication-key") or each.get("replication_key")
+        yield Stream(id_, str(each.get("stream") or id_), list(keys), method, cursor, columns)
+
+
+def _is_read(about: Mapping[str, Any]) -> bool:
+    return about.get("inclusion") == "automatic" or about.get("selected", about.get("selected-by-default", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What is worth keeping of a catalog: the `streams` that are selected in it, and the ids of all that it `offered`.
+
+    >>> catalog = Catalog.read({"streams": [{"stream": "users", "selected": True}, {"stream": "orders"}]})
+    >>> catalog.offered, Catalog.from_json(catalog.to_json()) == catalog
+    (['users', 'orders'], True)
+    """
+
+    streams: Sequence[Stream]
+    offered: Sequence[str]
+
+    @classmethod
+    def read(cls, catalog: Mapping[str, Any]) -> Self:
+        """Return it of a catalog as a tap gives it, once what is selected was marked."""
+        return cls(list(selected_streams(catalog)), stream_ids(catalog))
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Return it as it was kept."""
+        return cls([Stream(**each) for each in kept["streams"]], kept["offered"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON, to keep it."""
+        return asdict(self)
+
+
+def stream_asset(
+    common: ConnectionAssets,
+    key: AssetKey,
+    stream: Stream,
+    relation: Relation | None,
+    code: Mapping[str, str],
+    **more: Any,
+) -> Asset:
+    """Return the asset of a stream; `code` are digests of what else decides what is in its table, `more` its fields.
+
+    Its spec has `stream`, `name`, `keys` and `method`, which `assetry_toolkit.singer.loads` reads.
+
+    >>> from assetry.plugin import Integration
+    >>> common = ConnectionAssets(integration=Integration("shop", "mill"), group="tap-shop", spec={})
+    >>> users = stream_asset(common, AssetKey("shop/users"), Stream("users", "users", ["id"], "INCREMENTAL"), None, {})
+    >>> users.incremental, users.metadata, users.spec["stream"]
+    (True, {'replication_method': 'INCREMENTAL', 'primary_key': 'id'}, 'users')
+    """
+    parts = {**code, "stream": digest([stream.keys, stream.method, stream.cursor, stream.columns])}
+    manner = (("replication_method", stream.method), ("replication_key", stream.cursor))
+    return common.asset(
+        key,
+        relation,
+        {"stream": stream.id, "name": stream.name, "method": stream.method, "keys": list(stream.keys)},
+        (*manner, ("primary_key", ", ".join(stream.keys))),
+        code_version=digest(parts),
+        code_parts=parts,
+        columns=tuple(Column(name, description=told) for name, told in stream.columns),
+        incremental=stream.grows,
+        **more,
+    )

@@ -1,0 +1,167 @@
+"""A tap and a target in one run: how each stream comes out, by what their logs say and by the rows in its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
+
+from assetry_toolkit.extract_load.row_counts import ABSENT, may_be_all
+from assetry_toolkit.hosted.pulling import counted
+from assetry_toolkit.singer.logs import Said
+
+#: Targets that are known to lose rows, by how their names begin.
+_LOSSY = {
+    "target-duckdb": "target-duckdb 0.8.0 is known to lose the first row of each batch: use another loader. ",
+}
+
+
+@dataclass(slots=True)
+class StreamLoad:
+    """One stream on its way: `rows` were extracted and `loaded` taken, as far as that is said.
+
+    `asset` is one that `stream_asset` has made; or one without a `stream` in its spec, which stands for all streams.
+    `before` are the rows that its table had, needed where it has no keys; `well` is False when the tap says that it
+    failed to read it.
+    """
+
+    asset: Asset
+    rows: int | None = None
+    loaded: int | None = None
+    before: int | None = None
+    seen: bool = False
+    well: bool = True
+
+    @property
+    def id(self) -> str | None:
+        """Return the stream's id; None for an asset that stands for all streams."""
+        stream: str | None = self.asset.spec["stream"]
+        return stream
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Return what is known of it, for the metadata of its asset."""
+        known_by = "stream" if self.seen else "exit code"
+        return {"rows_extracted": self.rows, "rows_loaded": self.loaded, "result_known_by": known_by}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Next steps that an integration has of its own, by its commands and options.
+
+    * `unread`: a stream that was asked for is not read.
+    * `silent`: ends "Choose all its streams", when it is not known whether a stream was read.
+    * `lost`: follows the advice to read a stream anew of which rows were lost.
+    * `nowhere`: there is no table where one should be.
+
+    >>> Advice(unread="Look into mill.yml.").unread
+    'Look into mill.yml.'
+    """
+
+    unread: str | None = None
+    silent: str = ""
+    lost: str = ""
+    nowhere: str | None = None
+
+
+@dataclass(slots=True)
+class TapLoad:
+    """What a tap reads and a target loads in one run.
+
+    `offered` is how many streams the tap would read if nothing was chosen. `mapped` says that rows may be left out on
+    the way, so that fewer of them say nothing.
+
+    >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders", "name": "orders"}))
+    >>> load = TapLoad("tap-shop", "target-lake", [orders], offered=1)
+    >>> [type(each).__name__ for each in load.take("tap-shop", Said("rows", stream="orders", value=7))]
+    ['Started', 'Progress']
+    >>> load.failure(orders), load.missing(orders, rows=6).message
+    (None, 'tap-shop extracted 7 rows of orders, and the table None has 6.')
+    """
+
+    tap: str
+    target: str
+    streams: Sequence[StreamLoad]
+    _: KW_ONLY
+    offered: int = 1
+    mapped: bool = False
+    advice: Advice = field(default_factory=Advice)
+    #: Whether the tap tells what it reads; and streams that it reads though they were not asked for.
+    speaks: bool = False
+    strange: set[str] = field(default_factory=set)
+
+    @property
+    def chosen(self) -> list[str]:
+        """Return the ids of the streams to read, when these are not all of them."""
+        ids = [each.id for each in self.streams if each.id is not None]
+        return ids if len(ids) < self.offered else []
+
+    def take(self, plugin: str, said: Said) -> Iterator[Event]:
+        """Take what the tap or the target, by the name of a `plugin`, says of a stream; yield what follows."""
+        names = ((each, (each.id, each.asset.spec.get("name"))) for each in self.streams)
+        found = next((each for each, known in names if each.id is None or said.stream in known), None)
+        if plugin == self.target and found is not None and said.what == "rows":
+            found.loaded = (found.loaded or 0) + said.value
+        if plugin != self.tap:
+            return
+        self.speaks = True
+        if found is None:
+            if said.stream not in self.strange:
+                self.strange.add(said.stream)
+                yield Log(f"{plugin} reads stream {said.stream!r}, which was not asked for.", "warning")
+            return
+        if not found.seen:
+            found.seen = True
+            yield Started(found.asset.key)
+        if said.what == "rows":
+            found.rows = (found.rows or 0) + said.value
+            yield Progress(found.asset.key, found.rows)
+        elif said.what == "ended":
+            found.well = found.well and bool(said.value)
+
+    def failure(self, stream: StreamLoad, accept_silence: bool = False, last_words: str | None = None) -> Failed | None:
+        """Return why a stream did not come out well though both programs have; None when it did.
+
+        A stream that was asked for and not read is no success: a choice that matches nothing ends well. Of a tap that
+        never tells what it reads only the exit code is known; that is taken where all of its streams were asked for, or
+        with `accept_silence`.
+        """
+        key, name = stream.asset.key, stream.id
+        if not stream.well:
+            return Failed(key, f"{self.tap} says that it failed to read {name}.", last_words)
+        silent = not self.speaks and (accept_silence or not self.chosen)
+        if not stream.seen and not silent and name is not None and self.speaks:
+            return Failed(key, f"{name} was asked for, and {self.tap} did not read it.", self.advice.unread)
+        if not stream.seen and not silent and name is not None:
+            told = f"Nothing tells that {self.tap} has read {name}, which was chosen from its streams."
+            return Failed(key, told, f"Its log has no METRIC lines. Choose all its streams{self.advice.silent}.")
+        if not self.mapped and stream.loaded is not None and stream.loaded < (stream.rows or 0):
+            return self._lost(stream, f"{self.target} took {stream.loaded:,} of them")
+        return None
+
+    def missing(self, stream: StreamLoad, rows: int | None) -> Failed | None:
+        """Return that a table, which has `rows` now, has too few; None when it may be right, or is not known.
+
+        Log-based replication brings several versions of a row, and rows that are deleted: that cannot be compared.
+        """
+        spec = stream.asset.spec
+        if rows is None or not stream.rows or self.mapped or spec.get("method") == "LOG_BASED":
+            return None
+        if rows == ABSENT:
+            told = self._extracted(stream, f"there is no table {stream.asset.relation}")
+            return Failed(stream.asset.key, told, self.advice.nowhere)
+        if may_be_all(stream.rows, rows, None if spec.get("keys") else stream.before):
+            return None
+        had = f", after {stream.before:,} before," if stream.before else ""
+        return self._lost(stream, f"the table {stream.asset.relation}{had} has {rows:,}")
+
+    def _lost(self, stream: StreamLoad, told: str) -> Failed:
+        known = "".join(words for name, words in _LOSSY.items() if self.target.startswith(name))
+        anew = f"assetry materialize -s {stream.asset.key} --full-refresh"
+        hint = f"{known}The state goes on behind these rows, so read them anew: {anew}. {self.advice.lost}".rstrip()
+        return Failed(stream.asset.key, self._extracted(stream, told), hint)
+
+    def _extracted(self, stream: StreamLoad, told: str) -> str:
+        return f"{self.tap} extracted {counted(stream.rows or 0, 'row')} of {stream.id}, and {told}."
