@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from assetry.plugin import IntegrationError
-from assetry_toolkit.yaml_files import read_yaml
+from assetry_toolkit.yaml_files import place_of, read_yaml
 
 
 @pytest.mark.parametrize(("text", "words"), [("- a\n", "not a mapping"), ("a: \x00", "not valid YAML")])
@@ -20,3 +20,19 @@ def test_yaml_that_is_no_mapping(tmp_path: Path, text: str, words: str) -> None:
 def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
     (tmp_path / "x.yml").write_text("# nothing\n")
     assert read_yaml(tmp_path / "x.yml") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("- name: orders\n", "x.yml:1"),
+        ("a:\n- {name: 'orders', b: 1}\n", "x.yml:2"),
+        ('{"a": [\n{"name":\n"orders"}]}', "x.yml:2"),
+        ("- name: orders_2\n- name: old_orders\n- surname: orders2\n# orders\n- name: orders # ours\n", "x.yml:5"),
+        ("orders:\n  names: [orders]\n", None),
+    ],
+)
+def test_where_an_entry_stands(tmp_path: Path, text: str, place: str | None) -> None:
+    texts = {tmp_path / "empty.yml": "", tmp_path / "x.yml": text, tmp_path / "later.yml": "- name: other\n"}
+    assert place_of("orders", texts, tmp_path) == place
+    assert place_of("other", texts, tmp_path) == "later.yml:1"

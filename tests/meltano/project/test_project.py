@@ -102,7 +102,7 @@ def test_files_that_are_included_add_to_the_lists(read: Read, tmp_path: Path) ->
     (tmp_path / "more" / "taps.yml").write_text("plugins:\n  extractors:\n  - name: tap-d\n")
     jobs = "\njobs: [{name: one, tasks: [tap-a target-a]}]\ninclude_paths: [more/*.yml]\n"
     project = read(dedent(PLUGINS) + jobs)
-    assert [job["name"] for job in project.jobs] == ["one", "two"]
+    assert [job["name"] for job in project.whole["jobs"]] == ["one", "two"]
     assert project.extractors["tap-d"].source == "more/taps.yml:3"
 
 

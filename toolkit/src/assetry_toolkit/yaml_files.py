@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +32,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise IntegrationError(f"{path.name} is not a mapping of names to settings.", where=str(path))
     return data
+
+
+def place_of(name: str, texts: Mapping[Path, str], root: Path) -> str | None:
+    """Return where the first entry of a name stands in some YAML files, as ``file:line``; the file starts from `root`.
+
+    For `Asset.source`. An entry is a mapping with ``name: …``; None when there is none.
+
+    >>> place_of("orders", {Path("/shop/mill.yml"): "tables:\\n- {name: users}\\n- name: orders\\n"}, Path("/shop"))
+    'mill.yml:3'
+    """
+    pattern = re.compile(rf"\bname['\"]?:\s*['\"]?{re.escape(name)}['\"]?\s*(?:[,}}#]|$)", re.MULTILINE)
+    for path, text in texts.items():
+        if found := pattern.search(text):
+            return f"{path.relative_to(root)}:{text.count(chr(10), 0, found.start()) + 1}"
+    return None

@@ -1,7 +1,6 @@
 """The hooks. dlt is in a process of its own, `python -m assetry_dlt`, to list what there is as to load it."""
 
 import ast
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -22,11 +21,13 @@ ASSETRY_KINDS = {"dlt": OPTIONS}
 @plugin.hookimpl
 def assetry_load_assets(integration: plugin.Integration, context: plugin.LoadContext) -> Iterator[plugin.Asset]:
     """Ask the source for its resources, again only when something in its folder has changed."""
+    from assetry_toolkit.definitions.digests import digest
+
     context.reads(folder := _path(integration, "folder"))
     # A load that asks for secrets is not kept, and to say what there is most sources need none.
     lines = _command(integration, "no-{}-while-loading".format, "list").output().splitlines()
     logic = [ast.dump(ast.parse(each.read_bytes())) for each in sorted(folder.rglob("*.py"))]  # no comments
-    version = hashlib.sha256(json.dumps([logic, integration.options.get("arguments")]).encode()).hexdigest()
+    version = digest([logic, integration.options.get("arguments")])
     for each in map(json.loads, lines):
         yield plugin.Asset(
             key=f"{integration.name}/{each['name']}",

@@ -1,6 +1,5 @@
 """The hooks: each object that a sync of Parcel sends is an asset, made from a table; a sync runs as a whole."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -23,6 +22,8 @@ SYNCS = "parcel.json"  # `assetry parcel pull` writes it
 @plugin.hookimpl
 def assetry_load_assets(integration: plugin.Integration, context: plugin.LoadContext) -> Iterator[plugin.Asset]:
     """Load what the file of syncs says: the tables that are read, and the objects that are sent."""
+    from assetry_toolkit.definitions.digests import digest
+
     context.reads(file := Path(integration.root, SYNCS))
     try:
         sent = [(sync, each) for sync in json.loads(file.read_text())["data"] for each in sync["objects"]]
@@ -38,7 +39,7 @@ def assetry_load_assets(integration: plugin.Integration, context: plugin.LoadCon
             key=f"{integration.name}/{sync['name']}/{each['name']}",
             consumer=True,  # a name that could mean it or a table means the table
             deps=[f"{integration.name}/tables/{each['table']}"],
-            code_version=hashlib.sha256(json.dumps([sync["destination"], each], sort_keys=True).encode()).hexdigest(),
+            code_version=digest([sync["destination"], each]),
             spec={"sync": sync["name"], "object": each["name"], "page": page},
         )
 

@@ -18,8 +18,8 @@ and to be found again, is a `JournaledCommand`.
 from assetry_toolkit.commands.command import POLL, Command, Finished, RunningCommand
 from assetry_toolkit.commands.invocation import run_command
 from assetry_toolkit.commands.journal import KEPT, KEPT_DAYS, JournaledCommand
-from assetry_toolkit.commands.output import KEPT_LINES, Block, Line, LogLimit, ending
-from assetry_toolkit.commands.program import find_program
+from assetry_toolkit.commands.output import KEPT_LINES, Block, LastWords, Line, LogLimit, ending
+from assetry_toolkit.commands.program import find_program, needed_program
 from assetry_toolkit.commands.reports import json_events
 
 __all__ = [
@@ -31,11 +31,13 @@ __all__ = [
     "Command",
     "Finished",
     "JournaledCommand",
+    "LastWords",
     "Line",
     "LogLimit",
     "RunningCommand",
     "ending",
     "find_program",
     "json_events",
+    "needed_program",
     "run_command",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import deque
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Literal, NamedTuple
@@ -100,6 +101,34 @@ def ending(returncode: int) -> str:
         return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was killed by signal {-returncode}"
+
+
+class LastWords:
+    """The last lines that a program has said: of those that tell of errors if there are any, else of all.
+
+    >>> words = LastWords(2)
+    >>> for line, level in (("one", "info"), ("two", "error"), ("three", "info"), ("four", "info")):
+    ...     words.take(line, level)
+    >>> str(words), words.errors
+    ('two', 'two')
+    """
+
+    def __init__(self, most: int = KEPT_LINES) -> None:
+        self._all, self._errors = deque[str](maxlen=most), deque[str](maxlen=most)
+
+    def take(self, text: str, level: Level = "info") -> None:
+        """Take a line."""
+        self._all.append(text)
+        if level == "error":
+            self._errors.append(text)
+
+    @property
+    def errors(self) -> str:
+        """Return the lines that tell of errors."""
+        return "\n".join(self._errors)
+
+    def __str__(self) -> str:
+        return self.errors or "\n".join(self._all)
 
 
 class LogLimit:

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from assetry.plugin import IntegrationError
+
 
 def find_program(name: str, given: str | None = None, *, root: Path | str = ".") -> str | None:
     """Return the file of a program: the one that is `given`, else that of this very environment, else the one on PATH.
@@ -20,3 +22,20 @@ def find_program(name: str, given: str | None = None, *, root: Path | str = ".")
         on_path = None if os.sep in given else shutil.which(given)
         return on_path or shutil.which(str(Path(root, Path(given).expanduser()).absolute()))
     return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+
+
+def needed_program(
+    name: str, given: str | None = None, *, root: Path | str = ".", integration: str, hint: str | None = None
+) -> str:
+    """Return the file of a program as `find_program` does; raise `IntegrationError` when there is none.
+
+    >>> needed_program("mill", integration="shop", hint="Try: pip install mill.")
+    Traceback (most recent call last):
+    assetry.errors.IntegrationError: Integration 'shop' needs mill, which is neither in this environment nor on PATH.
+      Try: pip install mill.
+    """
+    found = find_program(name, given, root=root)
+    if found is None:
+        places = "which is not there" if given else "which is neither in this environment nor on PATH"
+        raise IntegrationError(f"Integration {integration!r} needs {given or name}, {places}.", hint=hint)
+    return found

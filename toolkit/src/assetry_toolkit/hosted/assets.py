@@ -48,8 +48,8 @@ class ConnectionAssets:
         metadata = self._made.get(manner)
         if metadata is None:
             made = {} if manner is None else self.tell(manner)
-            told = {name: value for name, value in made.items() if value}
-            metadata = self._made[manner] = {**self.metadata, **told}
+            told = {**self.metadata, **made}
+            metadata = self._made[manner] = {name: value for name, value in told.items() if value}
         if self._deps is None:
             self._deps = tuple(Dep(AssetKey(each)) for each in self.deps)
         return Asset(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from assetry.plugin import AssetKey
+
 
 def slug(name: str) -> str:
     """Return a name as part of a key: lower case, everything but letters and digits an underscore.
@@ -58,6 +60,15 @@ def key_part(name: str) -> str:
         _coded(each) if each in "/%" or not each.isprintable() or (i in (0, last) and each.isspace()) else each
         for i, each in enumerate(name)
     )
+
+
+def asset_key(*names: str) -> AssetKey:
+    """Return the key that is made of some names.
+
+    >>> str(asset_key("shop", "crm/eu", "orders"))
+    'shop/crm%2Feu/orders'
+    """
+    return AssetKey([key_part(each) for each in names])
 
 
 def _coded(character: str) -> str:

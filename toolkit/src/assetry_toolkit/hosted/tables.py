@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Relation, near_names
 
-from assetry_toolkit.hosted.keys import key_part
+from assetry_toolkit.hosted.keys import asset_key
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def find_tables(
                 where=f"integration {integration!r}",
                 hint="Leave one of them out.",
             )
-        found.append((AssetKey([key_part(integration), *map(key_part, name.split("."))]), thing))
+        found.append((asset_key(integration, *name.split(".")), thing))
     return found
 
 

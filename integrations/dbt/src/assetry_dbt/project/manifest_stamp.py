@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from assetry.plugin import IntegrationError
+from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.files import read_json, write_whole
 from assetry_toolkit.yaml_files import read_yaml
 
@@ -139,7 +139,7 @@ def options_digest(project: DbtProject) -> str:
     No secret is in it: only the settings that name databases, schemas and files.
     """
     asked = [project.profile, project.target, project.vars, project.target_facts()]
-    return blake2b(json.dumps(asked, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+    return digest(asked, size=16)
 
 
 def environment_digest(names: Any) -> str:
@@ -150,7 +150,7 @@ def environment_digest(names: Any) -> str:
     """
     public = [name for name in names or () if not name.startswith("DBT_ENV_SECRET")]
     values = {name: os.environ[name] for name in public if name in os.environ}
-    return blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return digest(values, size=16)
 
 
 def check_packages(project: DbtProject) -> None:

@@ -147,7 +147,7 @@ class _Maker:
             integration=self.integration,
             group=connection.name,
             spec={**spec, "unverified": True} if self.snapshot.imagined or connection.note else spec,
-            metadata={**metadata, **{name: value for name, value in told.items() if value}},
+            metadata={**metadata, **told},
             deps=self.options.deps,
             description=f"Not to be synced: connection {connection.name!r} is {connection.trouble}."
             if connection.trouble

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, Integration, IntegrationError, Relation
+from assetry.plugin import Asset, Integration, IntegrationError, Relation
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.definitions.kept_answers import Answer
 from assetry_toolkit.hosted.assets import ConnectionAssets
-from assetry_toolkit.hosted.keys import key_part
+from assetry_toolkit.hosted.keys import asset_key
 from assetry_toolkit.hosted.tables import asked_place, refuse_one_table
 from assetry_toolkit.singer.catalogs import Catalog, stream_asset
 from assetry_toolkit.singer.targets import TargetTables
@@ -41,15 +41,11 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
         # Meltano keeps the catalog of an extractor in one file, which a second run at the same time would overwrite.
         catalog_file = f"meltano:{project.folder}/.meltano/run/{place.pair.extractor}"
         holds[place.group].update(filter(None, (catalog_file, place.there.io)))
-    catalogs = Catalogs(options, project)
+    catalogs, maker = Catalogs(options, project), _Maker(integration, options, project, relation)
     assets: list[Asset] = []
     for place in places:
         answer = _answer(catalogs, project.extractors[place.pair.extractor])
-        run = {"pair": list(place.pair), "group": place.group, "holds": sorted(holds[place.group])}
-        common = ConnectionAssets(
-            integration=integration, group=place.pair.extractor, spec=run, deps=options.deps, resource_type="stream"
-        )
-        assets += _assets(common, project, place, answer, relation)
+        assets += maker.assets(place, holds[place.group], answer)
     refuse_one_table(assets, _table, "Two streams are loaded into one table", options.name, _apart)
     return assets
 
@@ -81,49 +77,55 @@ def _places(options: Options, project: MeltanoProject) -> Iterator[_Place]:
         yield _Place(pair, base, group, there, {**facts, "environment": project.environment})
 
 
-def _answer(catalogs: Catalogs, plugin: Plugin) -> Answer | str:
-    """Return the catalog of an extractor, or why there is none: one asset stands for all its streams then."""
+def _answer(catalogs: Catalogs, plugin: Plugin) -> Answer:
+    """Return what an extractor has answered; None, with the reason, where it cannot be asked and never was."""
     if "discover" not in plugin.definition.get("capabilities", ["discover"]):
-        return "it cannot say which streams it has"
+        return Answer(None, "", "it cannot say which streams it has")
     try:
         found = catalogs.known(plugin)
     except IntegrationError as error:
         _log.warning("%s", error)
-        return error.message
+        return Answer(None, "", error.message)
     if not found.value["streams"]:
         _log.warning("%s", told_unselected(plugin, found.value["offered"]))
     return found
 
 
-def _assets(
-    common: ConnectionAssets, project: MeltanoProject, place: _Place, answer: Answer | str, relation: RelationOf | None
-) -> Iterator[Asset]:
-    """Yield an asset for each stream of a pair; one for all when only the reason is known why they are not."""
-    tap, loader = project.extractors[place.pair.extractor], project.loaders[place.pair.loader]
-    code = {"extractor": digest(tap.essence), "loader": digest([place.pair[1:-1], loader.essence])}
-    # Where something may leave rows out on the way, fewer of them say nothing.
-    mapped = len(place.pair) > 2 or any(end.definition["config"].get("stream_maps") for end in (tap, loader))
-    if isinstance(answer, str):
-        common.description = f"All streams of {tap.name}: {answer}"
-        common.metadata = _known({**place.facts, "unknown": answer})
-        whole = {"stream": None, "of": 1, "mapped": mapped}
-        yield common.asset(_key(place.base), None, whole, source=tap.source, code_version=digest(code), code_parts=code)
-        return
-    streams = Catalog.from_json(answer.value).streams
-    common.metadata = _known({**place.facts, "definitions_read": answer.at, "stale": answer.stale})
-    common.spec = {**common.spec, "of": len(streams), "mapped": mapped}
-    for stream in streams:
-        found = asked_place(relation, place.pair, stream.name, place.there.relation(stream.name))
-        io = place.there.io if found is not None else None
-        yield stream_asset(common, _key([*place.base, stream.id]), stream, found, code, source=tap.source, io=io)
+class _Maker(NamedTuple):
+    """What makes the assets of a project."""
 
+    integration: Integration
+    options: Options
+    project: MeltanoProject
+    relation: RelationOf | None
 
-def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: each for name, each in facts.items() if each}
-
-
-def _key(parts: Sequence[str]) -> AssetKey:
-    return AssetKey([key_part(each) for each in parts])
+    def assets(self, place: _Place, holds: Iterable[str], answer: Answer) -> Iterator[Asset]:
+        """Yield an asset for each stream of a pair; one for all when only the reason is known why they are not."""
+        tap, loader = self.project.extractors[place.pair.extractor], self.project.loaders[place.pair.loader]
+        code = {"extractor": digest(tap.essence), "loader": digest([place.pair[1:-1], loader.essence])}
+        known = answer.value is not None
+        streams = Catalog.from_json(answer.value).streams if known else ()
+        told = {"definitions_read": answer.at, "stale" if known else "unknown": answer.stale}
+        run = {"pair": list(place.pair), "group": place.group, "holds": sorted(holds), "of": len(streams) or 1}
+        # Where something may leave rows out on the way, fewer of them say nothing.
+        mapped = len(place.pair) > 2 or any(end.definition["config"].get("stream_maps") for end in (tap, loader))
+        common = ConnectionAssets(
+            integration=self.integration,
+            group=tap.name,
+            spec={**run, "mapped": mapped, "stream": None},
+            metadata={**place.facts, **told},
+            deps=self.options.deps,
+            description="" if known else f"All streams of {tap.name}: {answer.stale}",
+            resource_type="stream",
+        )
+        if not known:
+            key, version = asset_key(*place.base), digest(code)
+            yield common.asset(key, None, {}, source=tap.source, code_version=version, code_parts=code)
+        for stream in streams:
+            found = asked_place(self.relation, place.pair, stream.name, place.there.relation(stream.name))
+            io = place.there.io if found is not None else None
+            key = asset_key(*place.base, stream.id)
+            yield stream_asset(common, key, stream, found, code, source=tap.source, io=io)
 
 
 def _table(asset: Asset) -> Any:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import IntegrationError, RunError, near_names, read_secret
+from assetry.plugin import IntegrationError, near_names, read_secret
 from assetry_toolkit.commands import ending
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.definitions.kept_answers import Answer, KeptAnswers
@@ -52,11 +52,7 @@ class Catalogs:
     def _discovered(self, plugin: Plugin) -> Mapping[str, Any]:
         """Return what is kept of an extractor's catalog, in which Meltano has applied all that selects."""
         program = Program(self._options, self._project, read_secret)
-        asked = program.command("invoke", "--no-install", "--refresh-catalog", "--dump=catalog", plugin.name)
-        try:
-            done = asked.finish()
-        except RunError as error:  # there is no such program
-            raise IntegrationError(error.message, where=error.where, near=error.near, hint=error.hint) from None
+        done = program.command("invoke", "--no-install", "--refresh-catalog", "--dump=catalog", plugin.name).finish()
         with suppress(ValueError):
             found = json.loads(done.out)
             if done.returncode == 0 and isinstance(found, dict):

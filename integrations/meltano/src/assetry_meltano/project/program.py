@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import IntegrationError
-from assetry_toolkit.commands import Command, find_program
+from assetry_toolkit.commands import Command, needed_program
 from assetry_toolkit.secrets import Mask, resolved
 
 from assetry_meltano.options import Options
@@ -44,14 +43,9 @@ def meltano(options: Options) -> str:
 
     Raises `IntegrationError` when there is none.
     """
-    found = find_program("meltano", options.meltano_executable, root=options.root)
-    if found is None:
-        named = options.meltano_executable or "meltano"
-        raise IntegrationError(
-            f"Integration {options.name!r} needs {named}, which is neither in this environment nor on PATH.",
-            hint='Try: pip install meltano (or uv tool install meltano); or name it: meltano_executable = "…".',
-        )
-    return found
+    hint = 'Try: pip install meltano (or uv tool install meltano); or name it: meltano_executable = "…".'
+    given = options.meltano_executable
+    return needed_program("meltano", given, root=options.root, integration=options.name, hint=hint)
 
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from assetry.plugin import DefinitionError, IntegrationError, near_names
 from assetry_toolkit.hosted.tables import Override
 from assetry_toolkit.singer.targets import TargetTables, target_tables
+from assetry_toolkit.yaml_files import place_of
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.files import entries, expand, outer_environment, read_lock, read_project
@@ -105,15 +106,14 @@ class Pair(tuple[str, ...]):
 
 @dataclass(frozen=True, slots=True)
 class MeltanoProject:
-    """What the files of a project say, for one environment."""
+    """What the files of a project say, for one environment; `whole` is all of them put together."""
 
     folder: Path
     environment: str | None
     extractors: Mapping[str, Plugin]
     loaders: Mapping[str, Plugin]
     mappings: Sequence[str]
-    jobs: Sequence[Mapping[str, Any]]
-    schedules: Sequence[Mapping[str, Any]]
+    whole: Mapping[str, Any]
     variables: Mapping[str, str] = field(repr=False)
     database_uri: str | None = field(repr=False, default=None)
     state_id_suffix: str | None = None
@@ -142,8 +142,7 @@ class MeltanoProject:
             extractors=_plugins("extractors", folder, whole, environment, texts),
             loaders=_plugins("loaders", folder, whole, environment, texts),
             mappings=[str(each.get("name")) for each in mappers],
-            jobs=entries(whole.get("jobs")),
-            schedules=entries(whole.get("schedules")),
+            whole=whole,
             variables=variables,
             database_uri=variables.get("MELTANO_DATABASE_URI") or whole.get("database_uri"),
             state_id_suffix=options.state_id_suffix or environment.get("state_id_suffix"),
@@ -158,8 +157,9 @@ class MeltanoProject:
         if options.pairs and options.pairs != ("all",):
             return {self._pair(text.split(), options): None for text in options.pairs}
         found: dict[Pair, str | None] = {}
-        jobs = {str(job.get("name")): tuple(self._of_words(_words(job.get("tasks")))) for job in self.jobs}
-        for schedule in self.schedules:
+        named = entries(self.whole.get("jobs"))
+        jobs = {str(job.get("name")): tuple(self._of_words(_words(job.get("tasks")))) for job in named}
+        for schedule in entries(self.whole.get("schedules")):
             ends = [str(schedule[end]) for end in ("extractor", "loader") if end in schedule]
             for pair in (*jobs.get(str(schedule.get("job")), ()), *self._of_words(ends)):
                 found[pair] = str(schedule.get("interval") or "") or None
@@ -256,20 +256,12 @@ def _plugins(
         base = str(first.get("inherit_from") or line[0])
         layers = [read_lock(folder, kind, base, first.get("variant")), *(own[one] for one in line)]
         layers += [over.get(one) or {} for one in line]
-        found[name] = Plugin(name, base, reduce(_over, layers, {}), _source(folder, texts, name))
+        found[name] = Plugin(name, base, reduce(_over, layers, {}), place_of(name, texts, folder) or "meltano.yml")
     return found
 
 
 def _listed(whole: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     return entries((whole.get("plugins") or {}).get(kind))
-
-
-def _source(folder: Path, texts: Mapping[Path, str], name: str) -> str:
-    pattern = re.compile(rf"\bname['\"]?:\s*['\"]?{re.escape(name)}['\"]?\s*(?:[,}}#]|$)", re.MULTILINE)
-    for path, text in texts.items():
-        if found := pattern.search(text):
-            return f"{path.relative_to(folder)}:{text.count(chr(10), 0, found.start()) + 1}"
-    return "meltano.yml"
 
 
 def _over(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,8 +107,7 @@ class _Invocation:
     def _run(self, loads: Sequence[Load], resume: str | None) -> Iterator[Event]:
         found = JournaledCommand.find(resume) if resume else None
         if resume and not found:
-            told = "Meltano's run of before is over or was never begun: what is left is started anew."
-            yield Log(told, "warning")
+            yield Log("Meltano's earlier run is over or was never begun: what is left is started anew.", "warning")
         for stream in [] if found else [each for load in loads for each in load.streams]:
             counts = stream.id and not stream.asset.spec["keys"]
             stream.before = rows_of(self._context, stream.asset) if counts else None
@@ -200,13 +199,12 @@ def failure(load: Load, stream: StreamLoad, accept_silence: bool) -> Failed | No
 
     A pair that failed fails each of its streams: what was read before may be loaded in part.
     """
-    errors = "\n".join(load.words.errors)
     if load.well:
-        return load.failure(stream, accept_silence, errors or None)
+        return load.failure(stream, accept_silence, load.words.errors or None)
     read = f" after {stream.rows:,} rows of {stream.id}" if stream.rows else ""
     hint = install_hint(load.tap, "extractor", load.why) or install_hint(load.target, "loader", load.why)
-    hint = hint or errors or "\n".join(load.words.said) or None
-    return Failed(stream.asset.key, f"{load.pair}: {load.why or 'it broke off'}{read}.", hint, retryable=True)
+    message = f"{load.pair}: {load.why or 'it broke off'}{read}."
+    return Failed(stream.asset.key, message, hint or str(load.words) or None, retryable=True)
 
 
 def _failed(load: Load, message: str, hint: str, retryable: bool = False) -> Iterator[Event]:

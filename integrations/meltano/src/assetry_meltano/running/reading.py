@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assetry.plugin import Asset, Event, Level, Log
-from assetry_toolkit.commands import LogLimit
+from assetry_toolkit.commands import LastWords, LogLimit
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
 from assetry_toolkit.singer.logs import Said, read_log
@@ -25,20 +24,6 @@ _TAIL = 6
 _UNREAD = "Its streams may be others by now: `assetry meltano pull`, or look what `meltano select {}` says."
 #: How Meltano begins with a pair, or does not because another run has the lock of its state.
 _BEGIN = re.compile(r"(?:Running job with name|Another) '([^']+)' (?:pipeline is already running|and run ID '([^']+)')")
-
-
-@dataclass(slots=True)
-class Words:
-    """The last lines that were said, and those of them that tell of errors."""
-
-    said: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
-    errors: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
-
-    def take(self, text: str, level: Level) -> None:
-        """Take a line."""
-        self.said.append(text)
-        if level == "error":
-            self.errors.append(text)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +41,7 @@ class Load(TapLoad):
     run: str = ""
     #: Until when its lock is waited for.
     patience: float | None = None
-    words: Words = field(default_factory=Words)
+    words: LastWords = field(default_factory=lambda: LastWords(_TAIL))
 
     @classmethod
     def of(cls, pair: Pair, assets: Sequence[Asset]) -> Load:
@@ -89,7 +74,7 @@ class Reading:
         self.loads, self._mask, self._taken_up = loads, mask, taken_up
         self.now: Load | None = None
         #: What was said before a pair began, and None as soon as one has: why none can, if so.
-        self._before: Words | None = Words()
+        self._before: LastWords | None = LastWords(_TAIL)
         self._limit = LogLimit(TOLD_LINES, "Meltano's log")
 
     def take(self, text: str) -> Iterator[Event]:
