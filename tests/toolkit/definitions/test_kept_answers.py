@@ -37,7 +37,10 @@ def test_a_tool_that_does_not_answer_keeps_what_it_had(tmp_path: Path, caplog: p
     assert caplog.messages == [f"The mill is closed. What was read on {at[:10]} is used."]
 
 
-@pytest.mark.parametrize("text", ["{broken", "[]", '{"version": 1, "answers": {}}'])
+BAD = ['{"version": 2, "answers": []}', '{"version": 2, "answers": {"orders": {"of": "v1"}, "users": 7}}']
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", '{"version": 1, "answers": {}}', *BAD])
 def test_a_file_that_cannot_be_read_or_is_of_another_version_is_empty(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mill.json"
     path.write_text(text)

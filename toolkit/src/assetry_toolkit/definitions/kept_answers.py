@@ -47,7 +47,9 @@ class KeptAnswers:
     def __init__(self, path: Path, version: int = 1) -> None:
         self._path, self._version = path, version
         found = read_json(path)
-        self._kept: dict[str, Any] = found.get("answers", {}) if found.get("version") == version else {}
+        answers = found.get("answers") if found.get("version") == version else None
+        whole = {name: each for name, each in answers.items() if _is_whole(each)} if isinstance(answers, dict) else {}
+        self._kept: dict[str, dict[str, Any]] = whole
 
     def kept(self, name: str, of: str | None = None) -> Answer | None:
         """Return the answer that is kept under a name, if it is of the same as now, or of whatever without `of`."""
@@ -79,3 +81,7 @@ class KeptAnswers:
                 raise
             _log.warning("%s What was read on %s is used.", error.message, before.at[:10])
             return Answer(before.value, before.at, error.message)
+
+
+def _is_whole(kept: Any) -> bool:
+    return isinstance(kept, dict) and {"of", "at", "answer"} <= kept.keys()
