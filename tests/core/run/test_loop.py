@@ -470,6 +470,17 @@ class TestHolds:
         steps = [type(each) for each in told if isinstance(each, (InvocationStarted, InvocationFinished))]
         assert steps == [InvocationStarted, InvocationFinished] * 2, "one after the other"
 
+    def test_a_job_that_an_earlier_run_left_behind_comes_first_where_it_may_hold_the_place(
+        self, project: Any, tmp_path: Path
+    ) -> None:
+        held = f"parquet:{tmp_path / 'held'}"
+        mill = Mill(holds=(held,))
+        found = project(function("a", io_manager=held), ground("b"), plugins=[mill])
+        plan = found.plan()
+        for resume, first in (({}, "a"), ({"mill:m": "job"}, "b")):
+            result = found.run(plan, resume=resume)
+            assert events_of(found, result, InvocationStarted)[0].assets == (first,)
+
     def test_a_place_that_cannot_be_found_is_no_reason_to_end_the_run(
         self, project: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

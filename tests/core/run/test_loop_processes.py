@@ -88,6 +88,13 @@ PLUGINS = """
             tool.wait()
 """
 
+KILLED_BEFORE_IT_BEGINS = """
+    import signal
+    from assetry.store.sql import SQLStore
+
+    SQLStore.begin = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 class Place:
     """A project's folder, and a folder of signs by which tests and assets talk."""
@@ -250,6 +257,25 @@ def test_when_the_job_is_gone_as_well_the_retry_makes_what_is_left_and_a_second_
     assert [each["event"] for each in log["events"]].count("job_over") == 1
     assert place.ask("retry")["assets"] == []
     assert len(place.ask("runs")["runs"]) == 2, "nothing was left, so nothing ran"
+
+
+def test_a_retry_that_is_killed_before_it_has_begun_leaves_the_job_to_the_next(place: Place) -> None:
+    place.with_tool()
+    process = place.start("materialize", "-s", "kind:mill")
+    place.begun("tool")
+    until(lambda: made(place, "ground"))
+    (tool,) = children_of(process.pid)
+    process.kill()
+    process.wait(WAIT)
+    os.kill(tool, signal.SIGKILL)
+    place.write("assetry_plugins.py", PLUGINS + KILLED_BEFORE_IT_BEGINS)
+    killed = place.start("retry")
+    assert killed.wait(WAIT) == -signal.SIGKILL
+    place.write("assetry_plugins.py", PLUGINS)
+    place.let("tool")
+    again = place.ask("retry")
+    assert [each["key"] for each in again["assets"]] == ["sifted"]
+    assert (place.signs / "tool.resume").read_text() == str(tool)
 
 
 def made(place: Place, key: str) -> bool:

@@ -395,6 +395,19 @@ class TestProcesses:
         assert store.run("r1").finished == next(store.events("r1")).at
         assert store.handles("r1") == {"1": "token"}
 
+    def test_a_run_that_is_killed_before_it_has_begun_is_forgotten(self, start, path):
+        child = start("""
+            store.claim(run, [AssetKey("a")])
+            say("claimed")
+            input()
+        """)
+        assert child.stdout.readline() == "claimed\n"
+        store = SQLiteStore(path)
+        assert [(run.id, run.options) for run in store.runs()] == [("r1", {})]
+        child.kill()
+        child.wait()
+        assert (store.runs(), store.claims()) == ([], {})
+
     def test_kill_9_at_any_moment_loses_nothing_that_was_reported(self, start, path):
         for round_ in range(3):
             child = start(

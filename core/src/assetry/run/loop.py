@@ -146,7 +146,7 @@ class _Run:
         self._launched: dict[str, _Launched] = {}
         #: Second calls of invocations, which start in the next turn.
         self._second: list[tuple[str, InvocationTask]] = []
-        self._slots = Slots(plan, executor.slots, services.values)
+        self._slots = Slots(plan, executor.slots, services.values, request.resume)
         #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
         self._resume = dict(request.resume)
         #: What is recorded and has no end yet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Reversible, Sequence
+from collections.abc import Collection, Iterable, Reversible, Sequence
 from itertools import takewhile
 
 from assetry.errors import AssetryError
@@ -17,12 +17,13 @@ class Slots:
     """The places for invocations that run side by side.
 
     No more start than there are places, no more of a group than its limit, and none beside an invocation that holds
-    what it needs.
+    what it needs. Groups whose jobs an earlier run has `left` behind come first: they may go on, and hold it already.
     """
 
-    def __init__(self, plan: Plan, count: int, values: ValueRouter) -> None:
+    def __init__(self, plan: Plan, count: int, values: ValueRouter, left: Collection[str] = ()) -> None:
         self._count = count
         self._values = values
+        self._left = left
         #: Whether anything in this plan keeps others away from what it uses.
         self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
         self._needed: dict[str, frozenset[str]] = {}
@@ -40,7 +41,7 @@ class Slots:
         groups = Counter(each.group.key for each in under_way if each.group is not None)
         held = frozenset[str]().union(*map(_holds, under_way))
         used = frozenset[str]().union(*map(self._needs, under_way)) if self._exclusive else held
-        for planned in self._new(ready):
+        for planned in sorted(self._new(ready), key=self._is_new) if self._left else self._new(ready):
             if len(chosen) >= slots:
                 break
             invocation, group = planned.invocation, planned.invocation.group
@@ -60,6 +61,10 @@ class Slots:
         if not self._passed:
             return ready
         return reversed(tuple(takewhile(lambda each: each.id not in self._passed, reversed(ready))))
+
+    def _is_new(self, planned: PlannedInvocation) -> bool:
+        group = planned.invocation.group
+        return group is None or group.key not in self._left
 
     def _needs(self, invocation: Invocation) -> frozenset[str]:
         """Return what an invocation holds, where its values are read and written, and where its tool works.

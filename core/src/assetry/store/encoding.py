@@ -104,15 +104,15 @@ def attempt(row: Row) -> Attempt:
     )
 
 
-def run_row(run: RunInfo) -> Row:
-    """Return (id, state, started, finished, assets, options, process, host)."""
+def run_row(run: RunInfo, options: str | None = None) -> Row:
+    """Return (id, state, started, finished, assets, options, process, host), with JSON in the place of its options."""
     return (
         run.id,
         run.state,
         time_text(run.started),
         None if run.finished is None else time_text(run.finished),
         _dumps(run.assets),
-        _dumps(run.options),
+        _dumps(run.options) if options is None else options,
         run.process,
         run.host,
     )
@@ -127,7 +127,7 @@ def run_info(row: Row) -> RunInfo:
         started=datetime.fromisoformat(started),
         finished=None if finished is None else datetime.fromisoformat(finished),
         assets=tuple(map(stored_key, json.loads(assets))),
-        options=json.loads(options),
+        options=json.loads(options) or {},
         process=process,
         host=host,
     )

@@ -43,6 +43,8 @@ _RUN = "id, state, started, finished, assets, options, process, host"
 _ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
 _OURS = "key IN (SELECT value FROM json_each(?))"
 _INTERRUPTED = "interrupted: the process that was making it is gone"
+#: The options of a run that has claimed and not begun: it has done nothing, so when it ends there is nothing to retry.
+_STARTING = "null"
 
 
 class SQLStore:
@@ -216,7 +218,7 @@ class SQLStore:
         """Claim the right to build `keys`, or `parts` of them, until the run finishes or its process dies.
 
         Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed. A
-        run may claim before it begins: it is then recorded as starting.
+        run may claim before it begins: it is recorded as starting, and forgotten when it ends before it has begun.
         """
         own = {str(key): (parts or {}).get(key) for key in keys}
         wanted = _json(list(own))
@@ -229,9 +231,10 @@ class SQLStore:
             starting = RunInfo(
                 id=run_id, state="running", started=_now(), assets=tuple(keys), process=os.getpid(), host=hostname()
             )
+            row = rows.run_row(starting, _STARTING)
             db.execute(
                 f"INSERT INTO runs ({_RUN}, owner, seen) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
-                (*rows.run_row(starting), _json(_owner(starting)), rows.time_text(_now())),
+                (*row, _json(_owner(starting)), rows.time_text(_now())),
             )
             claims = [(key, run_id, None if each is None else _json(each)) for key, each in own.items()]
             db.executemany("INSERT OR REPLACE INTO claims VALUES (?,?,?)", claims)
@@ -315,6 +318,7 @@ def _append_materializations(db: sqlite3.Connection, made: Sequence[rows.Row]) -
 
 
 def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str) -> None:
+    db.execute("DELETE FROM runs WHERE id = ? AND options = ?", (run_id, _STARTING))
     db.execute("UPDATE runs SET state = ?, finished = ? WHERE id = ?", (state, at, run_id))
     db.execute("DELETE FROM claims WHERE run = ?", (run_id,))
     db.execute(

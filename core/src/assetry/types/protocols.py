@@ -151,7 +151,8 @@ class Store(Protocol):
 
         Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed.
         Of a key in `parts` only these partitions are claimed: another run holds it when it has claimed all of it, or
-        one of these; see `ClaimedParts.meets`. A run claims before it begins.
+        one of these; see `ClaimedParts.meets`. A run claims before it begins. One that is gone before it has begun has
+        done nothing, and must not stay among the runs: the next retry would take it for the run to go on with.
         """
 
     def claims(self) -> Mapping[AssetKey, str]:
