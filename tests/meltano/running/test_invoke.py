@@ -204,6 +204,33 @@ def test_a_killed_assetry_leaves_meltano_to_its_work_and_retry_follows_it(made: 
     assert not list((bench.root / ".assetry" / "meltano" / "runs").iterdir())
 
 
+KILLED_BEFORE_IT_IS_RECORDED = """
+import os, signal, time
+from assetry.plugin import Materialized
+from assetry.store.sql import SQLStore
+
+write = SQLStore.append
+
+def killed(self, events, *more):
+    if any(isinstance(each.event, Materialized) for each in events):
+        time.sleep(1)  # and what told of it goes on meanwhile
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(self, events, *more)
+
+SQLStore.append = killed
+"""
+
+
+def test_the_log_stays_until_what_it_told_is_recorded(made: Made) -> None:
+    bench = made()
+    plugin = bench.write("assetry_plugins.py", KILLED_BEFORE_IT_IS_RECORDED)
+    assert bench.materialize(process=True).code == -signal.SIGKILL
+    plugin.unlink()
+    bench.retry().assert_ok().assert_only_materialized("users", "orders")
+    assert (bench.launches, bench.rows("users"), bench.rows("orders")) == (1, 2, 3)
+    assert not list((bench.root / ".assetry" / "meltano" / "runs").iterdir())
+
+
 def test_a_run_whose_journal_is_gone_is_started_anew(made: Made) -> None:
     """Deleting the journal stops it."""
     bench = made()

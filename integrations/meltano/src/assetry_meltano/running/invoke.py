@@ -116,6 +116,9 @@ class _Invocation:
             with running:
                 yield Handle(running.token)
                 yield from self._followed(running, Reading(loads, self._program.mask, found is not None))
+                # The run goes on from a handle when that is recorded, and so is all that was told before it. Until then
+                # the log is needed: of a run that is killed now a retry has to learn what became of Meltano's.
+                yield Handle(running.token)
         finally:
             # It has ended, and what it wrote may have secrets in it.
             shutil.rmtree(running.token, ignore_errors=True)
