@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+#: Seconds to wait for another process that has the file open: DuckDB lets one at a time.
+PATIENCE = 60.0
 TYPES = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
 
 
@@ -46,13 +49,24 @@ class Table:
             self.rows.clear()
 
 
+def connect(path: str) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return duckdb.connect(path)
+        except duckdb.IOException:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
 def main(arguments: list[str]) -> None:
     options = dict(pairwise(arguments))
     config = json.loads(Path(options["--config"]).read_text())
     schema = config["default_target_schema"]
     tables: dict[str, Table] = {}
     state = None
-    with duckdb.connect(config["path"]) as connection:
+    with connect(config["path"]) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_name(schema)}")
         for line in sys.stdin:
             message = json.loads(line)

@@ -264,7 +264,7 @@ class DuckDBIO:
         return ValueStoreError(
             f"DuckDB file {self.address.path} is locked by {who}.",
             where=self.address.path,
-            hint="Close that program, or its connection, then run `assetry retry`. "
+            hint="Wait for its end, or close it where it is only open, then run `assetry retry`. "
             "A DuckDB file serves one process at a time.",
         )
 
