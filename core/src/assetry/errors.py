@@ -185,6 +185,10 @@ class ConflictError(RunError):
     """Another run is building the same asset."""
 
 
+class OutdatedPlanError(ConflictError):
+    """Another run has made or tried what was planned, before this one had claimed it."""
+
+
 class JobOverError(RunError):
     """The outside job that a `Handle` named will report nothing more: it is dead, gone, or was cancelled elsewhere.
 

@@ -95,6 +95,22 @@ KILLED_BEFORE_IT_BEGINS = """
     SQLStore.begin = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
+WAITS_BEFORE_IT_CLAIMS = """
+    import os, time
+    from pathlib import Path
+    from assetry.store.sql import SQLStore
+
+    HERE, claim = Path(os.environ["SIGNS"]), SQLStore.claim
+
+    def wait(*arguments):
+        (HERE / "claim.began").touch()
+        while not (HERE / "claim.go").exists():
+            time.sleep(0.01)
+        return claim(*arguments)
+
+    SQLStore.claim = wait
+"""
+
 
 class Place:
     """A project's folder, and a folder of signs by which tests and assets talk."""
@@ -276,6 +292,25 @@ def test_a_retry_that_is_killed_before_it_has_begun_leaves_the_job_to_the_next(p
     again = place.ask("retry")
     assert [each["key"] for each in again["assets"]] == ["sifted"]
     assert (place.signs / "tool.resume").read_text() == str(tool)
+
+
+def test_of_two_retries_at_once_one_makes_what_is_left_and_the_other_nothing(place: Place) -> None:
+    """The second has planned before the first has begun, and claims after it has ended."""
+    place.let("one", "other")
+    process = place.start("materialize")
+    place.begun("two")
+    process.kill()
+    process.wait(WAIT)
+    place.write("assetry_plugins.py", WAITS_BEFORE_IT_CLAIMS)
+    second = place.start("retry", "--output", "ndjson")
+    place.begun("claim")
+    (place.root / "assetry_plugins.py").unlink()
+    place.let("two", "three")
+    assert [each["key"] for each in place.ask("retry")["assets"]] == ["two", "three"]
+    place.let("claim")
+    out, err = second.communicate(timeout=WAIT)
+    assert (second.returncode, out) == (0, ""), err
+    assert [run["state"] for run in place.ask("runs")["runs"]] == ["succeeded", "interrupted"]
 
 
 def made(place: Place, key: str) -> bool:

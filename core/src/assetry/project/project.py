@@ -8,14 +8,14 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from assetry.errors import AssetryError, UsageError
+from assetry.errors import AssetryError, OutdatedPlanError, UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
@@ -32,7 +32,7 @@ from assetry.run.claims import wanted_parts
 from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
-from assetry.run.retry import breaks, jobs_left, undone
+from assetry.run.retry import Left, breaks, undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.looked import kept_values
 from assetry.status.staleness import Status, stale_keys, statuses
@@ -327,9 +327,11 @@ class Project:
         options: Mapping[str, Any] | None = None,
         resume: Mapping[str, str] | None = None,
         on_event: OnEvent | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> RunResult:
         """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry.
 
+        `still` tells whether the plan still fits, once no other run can make any of it; `OutdatedPlanError` when not.
         Raises `NoClaimError`, before anything is run, when no plugin opens the place of a value that it makes.
         """
         if not plan.invocations:
@@ -343,7 +345,7 @@ class Project:
         given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
         wants = {str(key): own.to_json(each) for key, (each, own) in wanted_parts(plan, self.graph).items()}
         kept = {"partition": [], **(options or {}), **given, "wants": wants}
-        request = RunRequest(kept, resume or {}, on_event)
+        request = RunRequest(kept, resume or {}, on_event, still=still)
         store, values = self.store, self.values
         executor = self.plugins.open_executor(self.settings.executor)
         try:
@@ -410,8 +412,14 @@ class Project:
         if run.state == "running":
             raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
         options = {**run.options, "retry_of": run.id}
-        jobs = jobs_left(run, self.store)
-        return self._variant_of(run).run(self.plan_retry(run), options=options, resume=jobs, on_event=on_event)
+        while True:
+            left = Left(run, self.store)
+            plan = self.plan_retry(run)
+            # Where another retry came first, what is left now is planned anew.
+            with suppress(OutdatedPlanError):
+                return self._variant_of(run).run(
+                    plan, options=options, resume=left.jobs, on_event=on_event, still=partial(left.is_still, plan)
+                )
 
     def _variant_of(self, run: RunInfo) -> Project:
         return self.with_options(run.options.get(INTEGRATION_OPTIONS) or {})

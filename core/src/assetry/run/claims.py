@@ -1,17 +1,46 @@
-"""What a run claims of assets with partitions: the ones that it makes, so that others may make others meanwhile."""
+"""What a run claims: the assets that it makes, of those with partitions these, so that others may make others."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from assetry.errors import ConflictError, OutdatedPlanError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import Parts
 from assetry.plan.plan import Plan
 from assetry.types.keys import AssetKey
-from assetry.types.records import ClaimedParts
+from assetry.types.protocols import Store
+from assetry.types.records import ClaimedParts, RunInfo
 
 if TYPE_CHECKING:
     from assetry.partitions.definitions import PartitionsDefinition
+
+
+def claim(info: RunInfo, plan: Plan, graph: AssetGraph, store: Store, still: Callable[[], bool] | None = None) -> None:
+    """Claim what a plan makes, for a run that has not begun.
+
+    Raises `ConflictError` when a living run has any of it, and `OutdatedPlanError` when the plan is not to be carried
+    out any more, as `still` tells once all is claimed. Nothing is claimed then.
+    """
+    made = [asset for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
+    keys = list(dict.fromkeys(asset.key for asset in made))
+    parts = claimed_parts(plan, graph)
+    # A store of before there were claims on partitions takes those on assets.
+    held = store.claim(info.id, keys, parts) if parts else store.claim(info.id, keys)
+    if held:
+        key = next(each for each in keys if each in held)
+        run_id = held[key]
+        more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
+        what = f"partitions of {key} that are asked for" if key in parts else key
+        raise ConflictError(
+            f"Run {run_id} is building {what}{more}.",
+            hint=f"Wait for it (`assetry logs -f {run_id}` ends with it), or stop it with `assetry cancel {run_id}`.",
+        )
+    if still is not None and not still():
+        store.finish(info.id, "cancelled", datetime.now(UTC))
+        raise OutdatedPlanError("Another run has made some of what was planned.", hint="Plan again.")
 
 
 def claimed_parts(plan: Plan, graph: AssetGraph) -> dict[AssetKey, ClaimedParts]:

@@ -18,11 +18,11 @@ from functools import partial
 from queue import Empty
 from types import FrameType
 
-from assetry.errors import AssetryError, ConflictError, JobOverError, RunError, error_words
+from assetry.errors import AssetryError, JobOverError, RunError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
-from assetry.run.claims import claimed_parts, places_in
+from assetry.run.claims import claim, places_in
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
@@ -45,7 +45,7 @@ from assetry.types.events import (
     RunStarted,
 )
 from assetry.types.invocations import Invocation
-from assetry.types.protocols import Executor, RunningTask, Store
+from assetry.types.protocols import Executor, RunningTask
 from assetry.types.records import RunInfo, RunState
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
@@ -65,7 +65,8 @@ def execute(
 ) -> RunResult:
     """Carry out `plan` and return how it ended.
 
-    Raises `ConflictError` when another living run is building one of its assets. A failed asset is an outcome, not
+    Raises `ConflictError` when another living run is building one of its assets, and `OutdatedPlanError`, which is one,
+    when the plan does not fit any more once they are claimed. A failed asset is an outcome, not
     an exception; Ctrl-C ends with the state ``cancelled``. When the store or `on_event` raises, the tools are stopped,
     what they had done is recorded as far as that can be, the run ends as ``interrupted``, and the exception goes on.
     """
@@ -74,23 +75,6 @@ def execute(
     run = _Run(plan, graph, services, executor, request, new_run(assets, request.options))
     with run.listening():
         return run.carry_out()
-
-
-def _claim(info: RunInfo, plan: Plan, graph: AssetGraph, store: Store) -> None:
-    made = [asset for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)]
-    keys = list(dict.fromkeys(asset.key for asset in made))
-    parts = claimed_parts(plan, graph)
-    # A store of before there were claims on partitions takes those on assets.
-    held = store.claim(info.id, keys, parts) if parts else store.claim(info.id, keys)
-    if held:
-        key = next(each for each in keys if each in held)
-        run_id = held[key]
-        more = f" and {len(held) - 1} more of these assets" if len(held) > 1 else ""
-        what = f"partitions of {key} that are asked for" if key in parts else key
-        raise ConflictError(
-            f"Run {run_id} is building {what}{more}.",
-            hint=f"Wait for it (`assetry logs -f {run_id}` ends with it), or stop it with `assetry cancel {run_id}`.",
-        )
 
 
 @dataclass(slots=True)
@@ -183,7 +167,7 @@ class _Run:
     def carry_out(self) -> RunResult:
         started = time.monotonic()
         store = self._services.store
-        _claim(self._info, self._plan, self._graph, store)
+        claim(self._info, self._plan, self._graph, store, self._request.still)
         self._listeners = Listeners(self._services.plugins, self._info, self._request.on_event)
         try:
             store.begin(self._info)

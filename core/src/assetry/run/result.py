@@ -36,13 +36,14 @@ class RunRequest:
 
     `options` is JSON and is kept with the run. `resume` maps a group key to the token of a job that an earlier,
     killed run has started. `on_event` is called with every record once it is durable. `listen` installs handlers
-    for Ctrl-C and SIGTERM while the run lasts.
+    for Ctrl-C and SIGTERM while the run lasts. `still` tells, once the assets are claimed, whether the plan still fits.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     resume: Mapping[str, str] = field(default_factory=dict)
     on_event: Callable[[EventRecord], None] | None = None
     listen: bool = True
+    still: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.plan import Plan
 from assetry.types.events import Handle, InvocationFinished, InvocationStarted
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
@@ -99,6 +100,24 @@ def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None
         return True
     # A check is of the asset as a whole, and speaks of what was made in its run or before it.
     return whole.run != last.run and whole.at < last.at
+
+
+class Left:
+    """What a retry is planned by: how the assets of a run were last tried, and the jobs that it has left behind."""
+
+    def __init__(self, run: RunInfo, store: Store) -> None:
+        self._run, self._store = run, store
+        self._attempts = store.attempts(run.assets)
+        self.jobs = jobs_left(run, store)
+
+    def is_still(self, plan: Plan) -> bool:
+        """Tell whether that is as it was, for what a plan makes; another retry may have come between."""
+        groups = {each.invocation.group.key for each in plan.invocations if each.invocation.group is not None}
+        keys = [asset.key for each in plan.invocations for asset in each.invocation.assets]
+        jobs = jobs_left(self._run, self._store)
+        return all(jobs.get(group) == self.jobs.get(group) for group in groups) and all(
+            self._attempts.get(place) == tried for place, tried in self._store.attempts(keys).items()
+        )
 
 
 def breaks(events: Iterable[EventRecord]) -> Iterator[str]:
