@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
 export UV
 
-.PHONY: help setup demo test lint fix docs types conformance bench lock clean
+.PHONY: help setup demo test lint fix docs types conformance campaign bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -68,6 +68,11 @@ types: setup ## Write anew the tables of docs/types.md, by trying every cell of 
 
 conformance: setup ## Write anew the table of docs/conformance.md, by running the kit over the bad plugins
 	ASSETRY_WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_kit.py
+
+SEEDS ?= 1-100
+
+campaign: setup ## Kill runs of every tool at random moments, those of SEEDS (1-100), and retry them
+	ASSETRY_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 tests/e2e/test_syncs.py -k seed
 
 bench: setup ## Measure, and print CPU seconds and ratios
 	$(BIN)/python -m tests.bench
