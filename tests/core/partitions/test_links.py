@@ -236,7 +236,7 @@ def check(
         if alone and (strand, number) in existing:
             assert one <= link.down(alone, now)
     for strand, number in list(chosen)[:1]:
-        found = dict(link.pairs(number // 256, now, strand))
+        found = dict(link.pairs(number - 3, number + 4, now, strand))
         assert (number in found) == bool(own.possible(Parts.of([number], strand)))
         if number in found:
             assert found[number] == link.up(Parts.of([number], strand), now)
@@ -323,7 +323,7 @@ def test_a_whole_reads_all_and_all_read_a_whole() -> None:
         assert link.up(WHOLE, NOW) == read
         assert link.down(days.existing(NOW).last(1), NOW) == WHOLE
         assert link.down(days.existing(NOW).first(1), NOW) == (NOTHING if mapping == "last" else WHOLE)
-        assert dict(link.pairs(0, NOW)) == {0: read}
+        assert dict(link.pairs(0, 1, NOW)) == {0: read}
         assert link.up(NOTHING, NOW) == NOTHING
     link = link_between("same", days, None, "days", "config")
     assert link.up(days.existing(NOW).first(1), NOW) == WHOLE

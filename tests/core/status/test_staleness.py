@@ -6,8 +6,9 @@ import pytest
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.status.comparison import MOST_ROOTS
+from assetry.status.partitions.sums import UNKNOWN
 from assetry.status.staleness import STATUS_NAMES, stale_keys, statuses
-from assetry.status.versions import UNKNOWN, Versions
+from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Column, Dep
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy

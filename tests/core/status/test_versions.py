@@ -4,7 +4,8 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
 from assetry.partitions.mappings import TimeWindowPartitionMapping
-from assetry.status.versions import UNKNOWN, Versions
+from assetry.status.partitions.sums import UNKNOWN
+from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization

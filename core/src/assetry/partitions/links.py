@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from assetry.partitions.blocks import BLOCK
 from assetry.partitions.definitions import PartitionsDefinition, StaticPartitionsDefinition
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
@@ -29,7 +28,7 @@ class Link:
     * `up(parts, now)`: all that any of `parts` is made from. What can never exist is not in it: what lies before the
       start, after the end, or is excluded. What is yet to come is in it.
     * `down(parts, now)`: all that exists at `now` and is made from any of `parts`.
-    * `pairs(block, now)`: for each partition of a block of 256 numbers what it is made from.
+    * `pairs(first, stop, now)`: for each partition of a range of numbers what it is made from.
 
     >>> from assetry.partitions.resolution import link_between
     >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, HourlyPartitionsDefinition
@@ -145,22 +144,22 @@ class Link:
                 found |= _made_of(self.own, {**here, **self._down(box)})
         return found & self._existing(now)
 
-    def pairs(self, block: int, now: datetime, strand: str = "") -> Iterator[tuple[int, Parts]]:
-        """Yield the numbers of a block that are partitions, now or later, each with what it is made from.
+    def pairs(self, first: int, stop: int, now: datetime, strand: str = "") -> Iterator[tuple[int, Parts]]:
+        """Yield the numbers of a range that are partitions, now or later, each with what it is made from.
 
         >>> from assetry.partitions.resolution import link_between
         >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, MonthlyPartitionsDefinition
         >>> months = MonthlyPartitionsDefinition("2026-01-01", "2026-03-01")
         >>> link = link_between("same", months, DailyPartitionsDefinition("2026-01-01"), "report", "events")
-        >>> [(months.key(number), len(read)) for number, read in link.pairs(2, datetime(2026, 5, 1))]
+        >>> [(months.key(number), len(read)) for number, read in link.pairs(0, 999, datetime(2026, 5, 1))]
         [('2026-01-01', 31), ('2026-02-01', 28)]
         """
-        block_parts = Parts.range(block * BLOCK, (block + 1) * BLOCK, strand)
-        there = block_parts & WHOLE if self.own is None else self.own.possible(block_parts)
+        asked = Parts.range(first, stop, strand)
+        there = asked & WHOLE if self.own is None else self.own.possible(asked)
         way = self.ways.get("", ("", None))[1]
         if isinstance(way, OverlapWay) and not way.same_numbers and self.upstream is not None and not strand:
-            for _, first, stop in there.spans():
-                for number, read in way.edges(first, stop):
+            for _, begin, end in there.spans():
+                for number, read in way.edges(begin, end):
                     yield number, self.upstream.possible(read)
             return
         for _, number in there:

@@ -10,7 +10,7 @@ from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.text import read_parts
 from assetry.plan.numbering import Numbering
 from assetry.project.project import Project
-from assetry.status.partitions import PartitionSets
+from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import Reason
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset

@@ -14,7 +14,7 @@ from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
 from assetry.project.ask import Ask
-from assetry.status.partitions import PartitionSets
+from assetry.status.partitions.sets import PartitionSets
 from assetry.status.staleness import Status
 from assetry.status.why import because, kept_rows
 from assetry.types.invocations import InvocationGroup

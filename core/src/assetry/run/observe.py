@@ -22,12 +22,11 @@ from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
-from assetry.status.versions import Latest
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.records import EventRecord, RunState
+from assetry.types.records import EventRecord, Latest, RunState
 
 
 def observe(

@@ -14,7 +14,7 @@ from typing import Any
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.old_rows import OLDER_ROWS, older_rows
-from assetry.status.versions import Latest, Versions
+from assetry.status.versions import Versions
 from assetry.types.events import (
     Checked,
     Content,
@@ -30,7 +30,7 @@ from assetry.types.events import (
 )
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt, EventRecord, Materialization, Outcome
+from assetry.types.records import Attempt, EventRecord, Latest, Materialization, Outcome
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]

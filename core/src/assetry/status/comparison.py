@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import Parts
+from assetry.partitions.recorded import numbered
 from assetry.status.columns import differences
 from assetry.status.looked import was_there
 from assetry.status.old_rows import warning
+from assetry.status.partitions.sums import UNKNOWN, is_sum, older_sum
 from assetry.status.reasons import Code, changed_parts_text
-from assetry.status.versions import UNKNOWN, Latest, Versions
-from assetry.types.assets import Asset
+from assetry.status.versions import Versions
+from assetry.types.assets import Asset, Column
 from assetry.types.keys import AssetKey
-from assetry.types.records import Materialization
+from assetry.types.records import Latest, Materialization
+
+if TYPE_CHECKING:
+    from assetry.status.partitions.recorded import RecordedPartitions
 
 #: How many roots an asset names; an asset below more of them says so.
 MOST_ROOTS = 8
@@ -24,13 +31,22 @@ class Comparison:
     """The comparison of records with the graph and the versions of now; assets are added in graph order.
 
     `last` has, by asset, its last materialization, and `flawed` whether it is out of date, or something above it is.
+    `recorded` is what is recorded of assets with partitions; `rows` gives all last records of one.
     """
 
-    def __init__(self, graph: AssetGraph, latest: Latest, now: datetime) -> None:
+    def __init__(
+        self,
+        graph: AssetGraph,
+        latest: Latest,
+        now: datetime,
+        recorded: Mapping[AssetKey, RecordedPartitions] | None = None,
+        rows: Callable[[AssetKey], Iterable[Materialization]] = lambda _: (),
+    ) -> None:
         self._graph = graph
-        self._latest = latest
-        self._versions = Versions(graph, latest)
-        self._now = now
+        self._rows = rows
+        self.recorded = {} if recorded is None else recorded
+        self.versions = Versions(graph, latest, self.recorded)
+        self.now = now
         self.last: list[Materialization | None] = []
         self.flawed: list[bool] = []
         #: By asset: the newest tables and views that it shows, itself when it is none.
@@ -45,69 +61,100 @@ class Comparison:
         self, i: int, asset: Asset, made: Materialization, news: dict[int, None]
     ) -> Iterable[tuple[Code, AssetKey, str]]:
         """Yield how what the asset was made from differs from what it would be made from now; add to `news`."""
-        code = made.code_version
-        if code != asset.code_version and code is not None and asset.code_version is not None:
-            changed, kept = changed_parts_text(made.code_parts, asset.code_parts), warning(asset)
-            yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
-        if made.columns is not None and asset.columns:
-            for difference in differences(asset.columns, made.columns):
-                yield "columns_differ", asset.key, difference
+        yield from self.own(asset, made.code_version, made.code_parts, made.columns)
         read = 0
-        for key, version in self._versions.inputs(asset, made.partition, self._now).items():
+        for number, (key, version) in enumerate(self.versions.inputs(asset, None, self.now).items()):
             before = made.inputs.get(key)
             if before is not None and (before == version or version == UNKNOWN):
                 read += 1
                 continue
             j = self._graph.index(key)
-            before = self._recorded(made, j)
+            before = next((made.inputs[name] for name in self.names(j) if name in made.inputs), None)
             read += before is not None
             if before == UNKNOWN and was_there(self._graph.assets[j], self.last[j], made.at):
                 continue
-            if before is None and _has_trace(made):
+            if before is None and (made.inputs or made.code_version is not None):
                 if version != UNKNOWN:
                     yield "deps_changed", key, f"it now reads `{key}`"
             elif version not in (UNKNOWN, before) and not asset.computed_on_read:
-                news.update(dict.fromkeys(self._behind(i, j, made, known=before is not None)))
+                if before and is_sum(version) and not is_sum(before) and before == self._older(asset, number):
+                    continue
+                behind = self.behind(i, j, made.at, known=before is not None)
+                news.update(dict.fromkeys(behind))
         if read < len(made.inputs):
-            yield from self._removed(asset, i, made)
+            yield from self.removed(i, made.inputs)
 
-    def _recorded(self, made: Materialization, j: int) -> str | None:
-        """Return the version that was read of input `j`, which may have had another key then."""
-        before = made.inputs.get(self._graph.keys[j])
-        if before is None:
-            for alias in self._graph.assets[j].aliases:
-                before = made.inputs.get(alias, before)
-        return before
+    def own(
+        self,
+        asset: Asset,
+        code: str | None,
+        code_parts: Mapping[str, str],
+        columns: Sequence[Column] | None,
+    ) -> Iterable[tuple[Code, AssetKey, str]]:
+        """Yield how code and columns of a record differ from those that are defined."""
+        if code != asset.code_version and code is not None and asset.code_version is not None:
+            changed, kept = changed_parts_text(code_parts, asset.code_parts), warning(asset)
+            yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
+        if columns is not None and asset.columns:
+            for difference in differences(asset.columns, columns):
+                yield "columns_differ", asset.key, difference
 
-    def _removed(self, asset: Asset, i: int, made: Materialization) -> Iterable[tuple[Code, AssetKey, str]]:
+    def names(self, j: int) -> tuple[AssetKey, ...]:
+        """Return the keys under which an input may have been recorded: its own, and then those that it had."""
+        asset = self._graph.assets[j]
+        return (asset.key, *reversed(asset.aliases))
+
+    def removed(self, i: int, inputs: Iterable[AssetKey]) -> Iterable[tuple[Code, AssetKey, str]]:
+        """Yield that an asset was made from what it is made from no longer."""
+        asset = self._graph.assets[i]
         upstream = {*self._graph.upstream[i], *(i for dep in asset.deps if dep.key == asset.key)}
-        for key in made.inputs:
+        for key in inputs:
             if key not in self._graph or self._graph.index(key) not in upstream:
                 yield "deps_changed", key, f"it no longer reads `{key}`"
 
-    def _behind(self, i: int, j: int, made: Materialization, *, known: bool) -> Sequence[int]:
-        """Return what has new content since `made`: input `j`, or, when that is a view, what lies behind it.
+    def behind(self, i: int, j: int, at: datetime, *, known: bool) -> Sequence[int]:
+        """Return what has new content since a record of an asset without partitions was made, at `at`: input `j`, or,
+        when that is a view, what lies behind it.
 
         When it is `known` that the input changed, something is named in any case.
         """
         upstream = self._graph.assets[j]
         if upstream.partitions_def is not None and not upstream.computed_on_read:
-            return [j] if known or self._is_newer(i, upstream, made) else []
+            return [j] if known or self._is_newer(i, upstream, at) else []
+        return self.shown_since(j, at, known=known)
+
+    def shown_since(self, j: int, at: datetime, *, known: bool) -> Sequence[int]:
+        """Return what of an input without partitions, or behind it when it is a view, has new content since `at`."""
         tables, views = self._shown[j]
-        newer = [k for at, k in tables if at > made.at] or [k for at, k in views if at > made.at]
+        newer = [k for made, k in tables if made > at] or [k for made, k in views if made > at]
         # With nothing made since, a view shows what is out of date, and those roots are named already.
         return newer or ([j] if known and not self.flawed[j] else [])
 
-    def _is_newer(self, i: int, upstream: Asset, made: Materialization) -> bool:
-        """Tell whether any partition of an input that a record would read was made after it; others are no matter."""
+    def _is_newer(self, i: int, upstream: Asset, at: datetime) -> bool:
+        """Tell whether any partition of an input that is read was made after `at`; others are no matter."""
         asset = self._graph.assets[i]
         number = next(number for number, dep in enumerate(asset.deps) if dep.key == upstream.key)
-        keys = self._versions.read(asset, number, made.partition, self._now)
+        keys = self.versions.read(asset, number, None, self.now)
         if keys is None:
             last = self.last[self._graph.index(upstream.key)]
-            return last is not None and last.at > made.at
-        found = (self._latest.get((upstream.key, key)) for key in keys)
-        return any(each is not None and each.at > made.at for each in found)
+            return last is not None and last.at > at
+        recorded = self.recorded[upstream.key]
+        newest = recorded.newest(Parts.at(numbered(recorded.definition, keys).places.values()))
+        return newest is not None and newest > at
+
+    def _older(self, asset: Asset, number: int) -> str:
+        """Return the version of a dependency as it was recorded before there were sums."""
+        return self.older_sum(asset.deps[number].key, self.versions.read(asset, number, None, self.now))
+
+    def older_sum(self, key: AssetKey, partitions: Iterable[str] | None) -> str:
+        """Return the version of partitions of an asset together, or of all, as it was recorded before there were sums.
+
+        It takes all records of it: they are not kept in a form that has it.
+        """
+        versions = {made.partition: made.data_version for made in self._rows(key)}
+        if partitions is None:
+            return older_sum(sorted(versions.items(), key=str))
+        return older_sum((part, versions[part]) for part in partitions if part in versions)
 
     def _show(self, i: int, asset: Asset, last: Materialization | None) -> tuple[_Newest, _Newest]:
         """Return the newest tables and the newest views that are read by reading the asset, newest first."""
@@ -118,8 +165,3 @@ class Comparison:
         tables = {each for shown, _ in above for each in shown}
         views = {each for _, shown in above for each in shown}.union(itself)
         return tuple(sorted(tables, reverse=True)[: MOST_ROOTS + 1]), tuple(sorted(views, reverse=True)[:MOST_ROOTS])
-
-
-def _has_trace(made: Materialization) -> bool:
-    """Tell whether the record says what was read; one of what was only seen, made by others, does not."""
-    return bool(made.inputs) or made.code_version is not None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assetry.graph.graph import AssetGraph
-from assetry.status.times import time_text
-from assetry.status.versions import Latest
+from assetry.status.times import instant, time_text
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt, Latest, Materialization
 
 #: What was looked at just now: assets, and partitions of them, each with whether it is there.
 Seen = Mapping[tuple[AssetKey, str | None], bool]
@@ -33,10 +32,34 @@ def gone(
     told = {each.partition: each for each in tried if each.outcome == "gone"}
     if not told and not seen:
         return "", []
-    missing = [each for each in records if _is_gone(asset, each, told, seen)]
-    where = next((each.message for each in told.values() if each.message), None)
+    return _gone_text(asset, told.values()), [each for each in records if _is_gone(asset, each, told, seen)]
+
+
+def gone_partitions(
+    asset: Asset,
+    tried: Iterable[Attempt],
+    seen: Mapping[str | None, bool],
+    made_at: Callable[[str], int | None],
+) -> tuple[str, list[str]]:
+    """Return that partitions of an asset are not there any more, and those of which that was seen since they were made.
+
+    `made_at` tells when a partition was made, in microseconds since 1970; None for one without a record.
+    """
+    told = {each.partition: each for each in tried if each.outcome == "gone" and each.partition is not None}
+    if not told and not seen:
+        return "", []
+    missing = [part for part, there in seen.items() if not there and part is not None]
+    for part, each in told.items():
+        at = made_at(str(part))
+        if part not in seen and at is not None and instant(each.at) >= at:
+            missing.append(str(part))
+    return _gone_text(asset, told.values()), missing
+
+
+def _gone_text(asset: Asset, told: Iterable[Attempt]) -> str:
+    where = next((each.message for each in told if each.message), None)
     what = f"its table {where}" if where else "its table" if asset.relation and not asset.kept else "its value"
-    return f"{what} is gone", missing
+    return f"{what} is gone"
 
 
 def _is_gone(asset: Asset, made: Materialization, told: Mapping[str | None, Attempt], seen: Seen) -> bool:
@@ -78,24 +101,26 @@ def data_time(made: Materialization) -> datetime:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def overdue_text(asset: Asset, records: Collection[Materialization], now: datetime) -> str | None:
-    """Return since when an asset is older than its freshness policy allows; None while it is not."""
+def reached(asset: Asset, records: Iterable[Materialization]) -> datetime | None:
+    """Return the time that the newest data of an asset reaches: when it was made here, else what was said of it."""
+    return max((each.at if asset.executable else data_time(each) for each in records), default=None)
+
+
+def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str | None:
+    """Return since when an asset whose data reaches to a time is older than its policy allows; None while it is not."""
     policy = asset.freshness_policy
-    if policy is None or asset.computed_on_read or not records:
+    if policy is None or asset.computed_on_read or reached is None:
         return None
-    reached = (each.at for each in records) if asset.executable else map(data_time, records)
-    due = max(reached) + policy.max_age
+    due = reached + policy.max_age
     if due >= now:
         return None
     return f"overdue since {time_text(due)}: it may be {_duration(policy.max_age)} old at most"
 
 
-def source_note(
-    asset: Asset, records: Sequence[Materialization], tried: Sequence[Attempt], overdue: str | None = None
-) -> str | None:
+def source_note(asset: Asset, recorded: bool, tried: Sequence[Attempt], overdue: str | None = None) -> str | None:
     """Return what is not known, or not right, of a table that nothing here makes; None when all is known and right.
 
-    >>> source_note(Asset(key="raw", kind="x", executable=False, relation=(None, None, "raw")), (), ())
+    >>> source_note(Asset(key="raw", kind="x", executable=False, relation=(None, None, "raw")), False, ())
     'not observed: what reads it counts as fresh though it may have changed (`assetry observe`)'
     """
     if asset.executable or asset.consumer or asset.relation is None:
@@ -103,7 +128,7 @@ def source_note(
     last = max(tried, key=lambda each: each.at, default=None)
     if last is not None and last.outcome == "gone":
         return f"its table {last.message or asset.relation} was not there at {time_text(last.at)}"
-    if records:
+    if recorded:
         return overdue
     if last is not None:
         return "there, but nothing tells when its data changes, so what reads it counts as fresh"

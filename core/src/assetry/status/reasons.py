@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt
 
 Code = Literal[
     "last_failed",
@@ -154,13 +154,16 @@ def changed_parts_text(before: Mapping[str, str], now: Mapping[str, str]) -> str
     return f"its {_listed(names)} changed"
 
 
-def overwritten_text(records: Sequence[Materialization]) -> str:
-    """Say what was overwritten by a value that had partitions, or that had none."""
-    names = [each.partition for each in records if each.partition is not None]
-    if not names:
+def overwritten_text(partitions: Sequence[str]) -> str:
+    """Say what was overwritten: these partitions by a value that had none, or, without any, the whole by partitions.
+
+    >>> overwritten_text(["b", "a"])
+    'partition a and 1 more went when it was made as a whole, and not made since'
+    """
+    if not partitions:
         return "what it was as a whole went when partitions of it were made"
-    many = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"partition {min(names)}{many} went when it was made as a whole, and not made since"
+    many = f" and {len(partitions) - 1} more" if len(partitions) > 1 else ""
+    return f"partition {min(partitions)}{many} went when it was made as a whole, and not made since"
 
 
 def _after(message: str | None) -> str:

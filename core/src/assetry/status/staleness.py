@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import Comparison
-from assetry.status.looked import Seen, gone, overdue_text, source_note
+from assetry.status.looked import Seen, gone, overdue_text, reached, source_note
 from assetry.status.old_rows import note
-from assetry.status.partitioned import PartitionJudge
-from assetry.status.partitions import PartitionSets
+from assetry.status.partitions.judge import PartitionJudge
+from assetry.status.partitions.recorded import RecordedPartitions
+from assetry.status.partitions.records import PartitionRecords
+from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import (
     Code,
     Reason,
@@ -28,12 +30,10 @@ from assetry.status.reasons import (
     overwritten_text,
     saying,
 )
-from assetry.status.records import RowRecords
 from assetry.status.roots import NEW, OUT, Root, Roots
-from assetry.status.versions import Latest
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt, Latest, Materialization
 
 StatusName = Literal["fresh", "stale", "failed", "never", "running", "external"]
 
@@ -70,12 +70,14 @@ def statuses(
     running: Mapping[AssetKey, str] | Iterable[AssetKey] = (),
     now: datetime,
     seen: Seen | None = None,
+    recorded: Recorded | None = None,
 ) -> tuple[Status, ...]:
     """Return how every asset of `graph` is, in graph order.
 
-    `latest` and `attempts` are the last materialization and the last attempt by (key, partition). `running` are the
-    assets that living runs are to make; when it maps them to the id of their run, those that this run is through
-    with are judged as they now are. `seen` is what was looked at just now, each with whether it is there.
+    `latest` and `attempts` are the last materialization and the last attempt by (key, partition); attempts that came
+    out well may be left out. `running` are the assets that living runs are to make; when it maps them to the id of
+    their run, those that this run is through with are judged as they now are. `seen` is what was looked at just now,
+    each with whether it is there. `recorded` are the records of assets with partitions, where they are not in `latest`.
 
     >>> from datetime import UTC
     >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
@@ -83,7 +85,8 @@ def statuses(
     'never materialized'
     """
     with paused_gc():
-        return _Judge(graph, latest, attempts, running, now, seen or {}).judge_all()
+        found = recorded or _InRows(graph, latest)
+        return _Judge(graph, latest, attempts, running, now, seen or {}, found).judge_all()
 
 
 def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
@@ -101,7 +104,38 @@ def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
     )
 
 
+class Recorded(Protocol):
+    """What is recorded of assets with partitions."""
+
+    def partitions(self, asset: Asset) -> RecordedPartitions:
+        """Return what is recorded of the partitions of an asset; it is asked for once, in graph order."""
+        ...
+
+    def rows(self, key: AssetKey) -> Iterable[Materialization]:
+        """Return the last records of an asset and its partitions."""
+        ...
+
+
 _Records = list[Materialization]
+
+
+class _InRows:
+    """The records of partitions where they are given one by one."""
+
+    def __init__(self, graph: AssetGraph, latest: Latest) -> None:
+        self._made: dict[AssetKey, _Records] = {}
+        if any(asset.partitions_def is not None for asset in graph.assets):
+            for (key, _), made in latest.items():
+                self._made.setdefault(key, []).append(made)
+
+    def partitions(self, asset: Asset) -> RecordedPartitions:
+        """Return what is recorded of the partitions of an asset."""
+        assert asset.partitions_def is not None
+        return RecordedPartitions.of(asset.partitions_def, self.rows(asset.key))
+
+    def rows(self, key: AssetKey) -> Iterable[Materialization]:
+        """Return the last records of an asset and its partitions."""
+        return self._made.get(key, ())
 
 
 class _Judge:
@@ -115,13 +149,16 @@ class _Judge:
         running: Mapping[AssetKey, str] | Iterable[AssetKey],
         now: datetime,
         seen: Seen,
+        recorded: Recorded,
     ) -> None:
         self._graph = graph
         self._seen = seen
         self._now = now
-        self._comparison = Comparison(graph, latest, now)
+        self._rows = recorded
+        self._recorded: dict[AssetKey, RecordedPartitions] = {}
+        self._comparison = Comparison(graph, latest, now, self._recorded, recorded.rows)
         self._roots = Roots(graph, self._comparison)
-        self._partitions = PartitionJudge(graph, self._comparison, self._roots, now, seen)
+        self._partitions = PartitionJudge(graph, self._comparison, self._roots, seen)
         living = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
         done = (
             {(key, tried.run) for (key, _), tried in attempts.items() if tried.outcome != "running"} if living else ()
@@ -164,14 +201,16 @@ class _Judge:
         return Status(asset.key, word, reasons, at, run, told)
 
     def _judge_partitions(self, i: int, asset: Asset) -> Status:
-        rows, tried = self._made.get(asset.key, []), self._tried.get(asset.key, ())
-        records = RowRecords(i, asset, rows, tried, self._partitions.clocks)
+        recorded = self._recorded[asset.key] = self._rows.partitions(asset)
+        tried = self._tried.get(asset.key, ())
+        records = PartitionRecords(asset, recorded, tried, self._partitions.clocks)
         last = records.last
         # Of what was made, or seen, as a whole, there is new content all the same.
-        self._comparison.add(i, asset, last or _last(rows))
+        self._comparison.add(i, asset, last or recorded.newest_record)
         sets, reasons = self._partitions.judge(i, records)
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
+        self._recorded[asset.key] = recorded.for_readers()
         word: StatusName = "stale" if sets.stale or sets.missing else "fresh"
         if not asset.executable:
             word = "external"
@@ -180,12 +219,15 @@ class _Judge:
         elif sets.failed or not sets.made:
             word = "failed" if sets.failed else "never"
         at, run = (last.at, last.run) if last else (None, None)
-        told = note(asset, last) if asset.executable else source_note(asset, rows, tried, records.overdue(self._now))
+        if asset.executable:
+            told = note(asset, last)
+        else:
+            told = source_note(asset, recorded.version is not None, tried, records.overdue(self._now))
         return Status(asset.key, word, reasons, at, run, told, sets)
 
     def _note(self, asset: Asset, records: _Records, own: Sequence[Reason]) -> str | None:
         overdue = own[0].text if own else None
-        return source_note(asset, records, self._tried.get(asset.key, ()), overdue)
+        return source_note(asset, bool(records), self._tried.get(asset.key, ()), overdue)
 
     def _word(
         self, asset: Asset, own: Sequence[Reason], reasons: Sequence[Reason], last: Materialization | None
@@ -234,7 +276,7 @@ class _Judge:
         """Return the reasons in the asset itself, worst first, and the inputs that have new content."""
         reasons = self._failures(asset, records)
         if overwritten:
-            reasons.append(Reason("never_materialized", asset.key, overwritten_text(overwritten)))
+            reasons.append(Reason("never_materialized", asset.key, overwritten_text(())))
         if not records:
             return reasons or [Reason("never_materialized", asset.key, never_text(self._tried.get(asset.key, ())))], []
         text, missing = gone(asset, records, self._tried.get(asset.key, ()), self._seen)
@@ -247,7 +289,7 @@ class _Judge:
         return [*reasons, *(Reason(*each) for each in found), *self._overdue(asset, records)], list(news)
 
     def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
-        text = overdue_text(asset, records, self._now)
+        text = overdue_text(asset, reached(asset, records), self._now)
         return [Reason("overdue", asset.key, text)] if text else []
 
     def _failures(self, asset: Asset, records: _Records) -> list[Reason]:

@@ -7,27 +7,25 @@ changes exactly when a query of it would.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import Parts
 from assetry.partitions.recorded import has_dynamic, numbered
+from assetry.status.partitions.sums import UNKNOWN, sum_of
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Materialization
+from assetry.types.records import Latest
 
 if TYPE_CHECKING:
     from assetry.partitions.links import Link
+    from assetry.status.partitions.recorded import RecordedPartitions
 
-#: Stands in a trace for the version of an input that was not known when it was read.
-UNKNOWN = ""
 
 #: A mapping of windows, or of listed keys, is the same at any time; only what exists, or is the newest, is not.
 _NO_MATTER = datetime(1970, 1, 1, tzinfo=UTC)
-
-Latest = Mapping[tuple[AssetKey, str | None], Materialization]
 
 
 class Versions:
@@ -42,8 +40,12 @@ class Versions:
     {AssetKey('a'): 'v1'}
     """
 
-    def __init__(self, graph: AssetGraph, latest: Latest) -> None:
+    def __init__(
+        self, graph: AssetGraph, latest: Latest, recorded: Mapping[AssetKey, RecordedPartitions] | None = None
+    ) -> None:
+        """Look into `latest`, and for assets in `recorded` there instead; more may come in."""
         self._graph = graph
+        self._recorded = {} if recorded is None else recorded
         self._views = {asset.key: i for i, asset in enumerate(graph.assets) if asset.computed_on_read}
         #: By asset and partition: the data version; of a view the code version.
         self._made: dict[AssetKey, dict[str | None, str]] = {}
@@ -59,7 +61,9 @@ class Versions:
 
     def of(self, key: AssetKey, partition: str | None = None) -> str | None:
         """Return the version of an asset of the graph, or of one partition of it; None when nothing is known."""
-        parts = self._made.get(key)
+        if key in self._recorded and key not in self._views:
+            return self._recorded[key].version
+        parts = self._codes(key) if key in self._views else self._made.get(key)
         if parts is None:
             return None
         if partition is not None and key not in self._views:
@@ -79,7 +83,7 @@ class Versions:
             return read
         for number, dep in enumerate(asset.deps):
             key = dep.key
-            parted = links[number] is not None and key in self._made
+            parted = links[number] is not None and (key in self._made or key in self._recorded)
             keys = self.read(asset, number, partition, now) if parted else None
             if keys is None:
                 read[key] = self._whole.get(key) or self.of(key) or UNKNOWN
@@ -94,28 +98,32 @@ class Versions:
 
         None is all that there is of it: the whole.
         """
-        links = self._graph.links.get(asset.key)
-        link = links[number] if links is not None else None
-        key = asset.deps[number].key
-        if link is None or link.upstream is None or key in self._views or link.every.get("") == "all":
-            return None
-        if self._made.get(key, {}).keys() == {None}:
-            return None  # a tool tells no partitions apart
-        if partition is None and link.own is not None:
+        link = self.link(asset, number)
+        if link is None or (partition is None and link.own is not None):
             return None
         if partition is not None and self._has_same_keys(asset.key, number, link):
             return (partition,)
-        if link.every and has_dynamic(link.upstream):
-            if link.every.get("") == "last":
-                return None  # which of the keys that come into being is the last, nothing tells
-            link = replace(link, upstream=numbered(link.upstream, self._keys_of(key)).definition)
         try:
             return link.keys(partition, now)
         except UsageError:
             return ()  # it is no partition any more, so that nothing it would read is known
 
-    def _keys_of(self, key: AssetKey) -> list[str]:
-        return [part for part in self._made.get(key, ()) if part is not None]
+    def link(self, asset: Asset, number: int) -> Link | None:
+        """Return what a dependency, by its position, means between the partitions that are known; None: all is read."""
+        links = self._graph.links.get(asset.key)
+        link = links[number] if links is not None else None
+        key = asset.deps[number].key
+        if link is None or link.upstream is None or key in self._views or link.every.get("") == "all":
+            return None
+        recorded = self._recorded.get(key)
+        if recorded.only_whole if recorded is not None else self._made.get(key, {}).keys() == {None}:
+            return None  # a tool tells no partitions apart
+        if link.every and has_dynamic(link.upstream):
+            if link.every.get("") == "last":
+                return None  # which of the keys that come into being is the last, nothing tells
+            keys = [part for part in self._made.get(key, ()) if part is not None]
+            return link.numbered(None, recorded.definition if recorded else numbered(link.upstream, keys).definition)
+        return link
 
     def _has_same_keys(self, key: AssetKey, number: int, link: Link) -> bool:
         found = self._same_keys.get((key, number))
@@ -125,9 +133,11 @@ class Versions:
 
     def _of_some(self, key: AssetKey, partitions: Iterable[str]) -> str:
         """Return the version of some partitions together; "" when none of them is known."""
+        if key in self._recorded:
+            recorded = self._recorded[key]
+            return recorded.version_of(Parts.at(numbered(recorded.definition, partitions).places.values()))
         made = self._made.get(key, {})
-        known = [f"{part}={made[part]}" for part in partitions if part in made]
-        return _digest(known) if known else UNKNOWN
+        return sum_of({part: made[part] for part in partitions if part in made})
 
     def note(self, asset: Asset, partition: str | None, data_version: str) -> None:
         """Learn that an asset, or a partition of it, was made."""
@@ -156,14 +166,19 @@ class Versions:
                 continue
             stack.pop()
             if top not in whole:
-                parts = self._made.get(top)
+                parts = self._codes(top)
                 whole[top] = None if parts is None else _view_digest(list(parts.values())[-1], self.inputs(asset))
         return whole[key]
+
+    def _codes(self, view: AssetKey) -> Mapping[str | None, str] | None:
+        """Return the code versions that a view was made with, the last one last."""
+        last = self._recorded[view].last if view in self._recorded else None
+        return {last.partition: last.code_version or UNKNOWN} if last is not None else self._made.get(view)
 
     def _of_parts(self, key: AssetKey, parts: Mapping[str | None, str]) -> str:
         if None in parts and (len(parts) == 1 or self._graph[key].partitions_def is None):
             return parts[None]
-        return _digest(f"{part}={version}" for part, version in sorted(parts.items(), key=str))
+        return sum_of(parts)
 
 
 def _view_digest(code_version: str, inputs: Mapping[AssetKey, str]) -> str:

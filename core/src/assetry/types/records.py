@@ -123,6 +123,8 @@ class EventRecord:
     invocation: str | None = None
 
 
+#: The last materialization of each asset and partition.
+Latest = Mapping[tuple[AssetKey, str | None], Materialization]
 #: How checks last came out, by asset, name and the partition that was looked at, None for all of the asset; each
 #: record's event is a `Checked`.
 Verdicts = Mapping[tuple[AssetKey, str, str | None], EventRecord]

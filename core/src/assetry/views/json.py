@@ -9,7 +9,7 @@ from datetime import UTC
 from typing import Any
 
 from assetry.plan.plan import Plan, PlannedInvocation
-from assetry.status.partitions import SET_NAMES, PartitionSets
+from assetry.status.partitions.sets import SET_NAMES, PartitionSets
 from assetry.status.reasons import Reason
 from assetry.status.staleness import STATUS_NAMES, Status
 from assetry.types.assets import Asset

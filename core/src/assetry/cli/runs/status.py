@@ -10,7 +10,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed
-from assetry.status.partitions import SET_NAMES
+from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import STATUS_NAMES, Status, stale_keys
 from assetry.types.events import Checked
@@ -115,7 +115,7 @@ def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MO
     """Yield how many partitions of assets are how, and `which`; without `most` all of them, however many.
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
-    >>> from assetry.status.partitions import PartitionSets
+    >>> from assetry.status.partitions.sets import PartitionSets
     >>> from assetry.types.keys import AssetKey
     >>> letters = StaticPartitionsDefinition(["a", "b"])
     >>> sets = PartitionSets(letters, letters.parts_of("ab"), missing=letters.parts_of("ab"))

@@ -26,7 +26,7 @@ from assetry.types.records import Attempt, Materialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.status.oracle import Happened, Oracle
+from tests.core.status.partitions.oracle import Happened, Oracle
 
 BERLIN = "Europe/Berlin"
 #: The night in which the clocks of Berlin go back: that day has 25 hours; and the one in which they go forward.

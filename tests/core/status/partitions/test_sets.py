@@ -4,7 +4,7 @@ import pytest
 from assetry.errors import UsageError
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.partitions.parts import NOTHING
-from assetry.status.partitions import SET_NAMES, PartitionSets
+from assetry.status.partitions.sets import SET_NAMES, PartitionSets
 
 LETTERS = StaticPartitionsDefinition(["a", "b", "c", "d"])
 

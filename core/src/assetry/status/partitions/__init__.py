@@ -1,0 +1,1 @@
+"""Is versus should be: which assets are out of date, and why."""

@@ -1,0 +1,221 @@
+"""What is recorded of the partitions of one asset: put together from its records, and brought up to date with new ones.
+
+Pure; whoever keeps it keeps what can be made again from the records at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.recorded import Place, numbered, time_of
+from assetry.partitions.strands import NO_VERSION, Cell, Strand, content_hash, summed, version_digest
+from assetry.status.looked import data_time
+from assetry.status.partitions.sums import UNKNOWN, is_sum, sum_text
+from assetry.status.times import instant, moment_of
+from assetry.types.assets import Column
+from assetry.types.keys import AssetKey
+from assetry.types.records import Materialization
+
+_EMPTY = Strand()
+
+
+class Trace(NamedTuple):
+    """What partitions that were made alike have in common: code, columns, and what was read.
+
+    `inputs` are the inputs by position, each with whether what was read of it is a sum of partitions, see
+    `assetry.status.versions.is_sum`. `io` says where assetry keeps the values, None where it does not.
+    """
+
+    code_version: str | None = None
+    code_parts: tuple[tuple[str, str], ...] = ()
+    columns: tuple[Column, ...] | None = None
+    inputs: tuple[tuple[AssetKey, bool], ...] = ()
+    io: str | None = None
+
+    @property
+    def says_what_was_read(self) -> bool:
+        """Return whether it does; one of what was only seen, made by others, does not."""
+        return bool(self.inputs) or self.code_version is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPartitions:
+    """The records of the partitions of an asset.
+
+    `definition` has the keys that records know. `unknown` are recorded keys that have no number there, each with its
+    version and the time of its record. `last` is the record of the partition that was made last, `whole` that of the
+    asset as a whole, from when it had no partitions. `early` are partitions that were made before all their data was
+    there; `reached` is the time that the newest data of any partition reaches; `total` sums up the content of all.
+
+    >>> from datetime import UTC
+    >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+    >>> letters = StaticPartitionsDefinition(["a", "b"])
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> made = Materialization(key=AssetKey("x"), partition="b", at=at, run="r", data_version="1")
+    >>> RecordedPartitions.of(letters, [made]).made.text(letters)
+    'b'
+    """
+
+    definition: PartitionsDefinition
+    strands: Mapping[str, Strand] = field(default_factory=dict)
+    traces: tuple[Trace, ...] = ()
+    unknown: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
+    last: Materialization | None = None
+    whole: Materialization | None = None
+    early: Parts = NOTHING
+    reached: datetime | None = None
+    total: int = 0
+
+    @classmethod
+    def of(cls, definition: PartitionsDefinition, rows: Iterable[Materialization]) -> RecordedPartitions:
+        """Return what the last records of an asset, and of its partitions, say."""
+        found = cls(definition).changed(sorted(rows, key=lambda each: each.at))
+        assert found is not None, "nothing stood there before"
+        return found
+
+    def changed(self, rows: Sequence[Materialization]) -> RecordedPartitions | None:
+        """Return what is recorded when these records have come; None where only all records can tell.
+
+            That is so where one of them may have been the newest, and was replaced by an older one, as a machine may do
+        whose clock is behind.
+        """
+        whole = next((each for each in rows if each.partition is None), self.whole)
+        parted = {each.partition: each for each in rows if each.partition is not None}
+        if not parted:
+            return replace(self, whole=whole)
+        last = max((*filter(None, [self.last]), *parted.values()), key=lambda each: each.at)
+        reached = max((*filter(None, [self.reached]), *map(data_time, parted.values())))
+        found = numbered(self.definition, parted)
+        again = not self.unknown.keys().isdisjoint(parted) or self._has_any(found.places.values())
+        if again and (last is self.last or reached == self.reached):
+            return None
+        traces = {trace: number for number, trace in enumerate(self.traces, 1)}
+        cells: dict[str, dict[int, Cell]] = {}
+        total, unknown = self.total, dict(self.unknown)
+        for key, made in parted.items():
+            place = found.places.get(key)
+            if place is None:
+                before, _ = unknown.get(key, (NO_VERSION, 0))
+                unknown[key] = version_digest(made.data_version), instant(made.at)
+            else:
+                before = self.strand(place[0]).cell(place[1]).version
+                cells.setdefault(place[0], {})[place[1]] = _cell(made, traces)
+            total = summed(total, content_hash(key, version_digest(made.data_version)), -content_hash(key, before))
+        strands = {**self.strands, **{name: self.strand(name).changed(each) for name, each in cells.items()}}
+        places = {found.places[key]: made for key, made in parted.items() if key in found.places}
+        return RecordedPartitions(
+            found.definition, strands, tuple(traces), unknown, last, whole, self._early(places), reached, total
+        )
+
+    def _has_any(self, places: Iterable[Place]) -> bool:
+        """Tell whether any of some partitions has a record."""
+        return any(self.strand(name).cell(number).trace for name, number in places)
+
+    def _early(self, places: Mapping[Place, Materialization]) -> Parts:
+        windows = time_of(self.definition)
+        if windows is None:
+            return NOTHING
+        early = [place for place, made in places.items() if as_of(made) < windows.settles_at(place[1])]
+        return (self.early - Parts.at(places)) | Parts.at(early)
+
+    def strand(self, name: str) -> Strand:
+        """Return the columns of one strand."""
+        return self.strands.get(name, _EMPTY)
+
+    @property
+    def made(self) -> Parts:
+        """Return the partitions with a record."""
+        return Parts(
+            {name: [(first, stop) for _, first, stop in strand.by_trace()] for name, strand in self.strands.items()}
+        )
+
+    def spans(self) -> Iterator[tuple[Trace, str, int, int]]:
+        """Yield ranges of partitions that were made alike: how, and their strand, first number and that behind."""
+        for name, strand in self.strands.items():
+            for trace, first, stop in strand.by_trace():
+                yield self.traces[trace - 1], name, first, stop
+
+    @property
+    def newest_record(self) -> Materialization | None:
+        """Return the record that was made last, of a partition or of the whole."""
+        return max(filter(None, [self.last, self.whole]), key=lambda each: each.at, default=None)
+
+    def before(self, moment: datetime) -> Parts:
+        """Return the partitions that were made before a moment."""
+        since, found = instant(moment), list[Place]()
+        for _, name, first, stop in self.spans():
+            times = self.strands[name].times_of(first, stop)
+            found += [(name, first + place) for place, at in enumerate(times) if at < since]
+        return Parts.at(found)
+
+    @property
+    def version(self) -> str | None:
+        """Return the version of the asset as a whole; None where nothing is recorded."""
+        if not self.strands and not self.unknown:
+            return None if self.whole is None else self.whole.data_version
+        whole = content_hash("", version_digest(self.whole.data_version)) if self.whole else 0
+        return sum_text(summed(self.total, whole))
+
+    @property
+    def only_whole(self) -> bool:
+        """Return whether there are records of the asset as a whole, and of no partition."""
+        return self.whole is not None and not self.strands and not self.unknown
+
+    def version_of(self, parts: Parts) -> str:
+        """Return the version of some partitions together; "" when none of them has a record."""
+        hashes = [
+            content_hash(self.definition.key(number, name), version)
+            for name, number in parts
+            if (version := self.strand(name).cell(number).version) != NO_VERSION
+        ]
+        return sum_text(summed(*hashes)) if hashes else UNKNOWN
+
+    def newest(self, parts: Parts) -> datetime | None:
+        """Return when the newest of some partitions was made."""
+        times = (
+            max(self.strand(name).times_of(first, stop), default=0) for name, first, stop in (self.made & parts).spans()
+        )
+        newest = max(times, default=0)
+        return moment_of(newest) if newest else None
+
+    def for_readers(self) -> RecordedPartitions:
+        """Return what those need that are made from the asset: in half the room."""
+        return replace(self, strands={name: each.without_inputs() for name, each in self.strands.items()})
+
+
+def _cell(made: Materialization, traces: dict[Trace, int]) -> Cell:
+    inputs = sorted(made.inputs.items())
+    io = made.metadata.get("io")
+    trace = Trace(
+        made.code_version,
+        tuple(sorted(made.code_parts.items())),
+        made.columns,
+        tuple([(key, is_sum(version)) for key, version in inputs]),
+        None if io is None else str(io),
+    )
+    return Cell(
+        version_digest(made.data_version),
+        tuple([version_digest(version) for _, version in inputs]),
+        instant(made.at),
+        version_digest(made.run),
+        traces.setdefault(trace, len(traces) + 1),
+    )
+
+
+def as_of(made: Materialization) -> datetime:
+    """Return the time that the data of a partition reaches: what the tool said, else when its making began.
+
+    >>> from datetime import UTC
+    >>> made = Materialization(key=AssetKey("a"), at=datetime(2026, 1, 2, 0, 1, tzinfo=UTC), run="r", data_version="1",
+    ...     seconds=120.0)
+    >>> str(as_of(made))
+    '2026-01-01 23:59:00+00:00'
+    """
+    if "data_time" in made.metadata:
+        return data_time(made)
+    return made.at - timedelta(seconds=made.seconds) if made.seconds else made.at

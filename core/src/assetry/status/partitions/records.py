@@ -1,0 +1,171 @@
+"""What is recorded of the partitions of an asset, and how tries at them came out, as sets of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from assetry.partitions.definitions import PartitionsDefinition, numbers_of
+from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.recorded import NumberedKeys, Place, numbered, time_of
+from assetry.partitions.strands import version_digest
+from assetry.status.looked import gone_partitions, overdue_text
+from assetry.status.partitions.recorded import RecordedPartitions
+from assetry.status.reasons import Reason, cancelled_text, failure_text, never_text, overwritten_text
+from assetry.status.times import instant
+from assetry.types.assets import Asset
+from assetry.types.records import Attempt, Materialization
+
+
+@dataclass(slots=True)
+class Clocks:
+    """What exists at one moment, and numbers of keys, by definition: most assets share a few definitions."""
+
+    _numbers: dict[PartitionsDefinition, dict[str, int | None]] = field(default_factory=dict)
+    _existing: dict[Hashable, Parts] = field(default_factory=dict)
+
+    def numbered(self, definition: PartitionsDefinition, keys: Iterable[str]) -> NumberedKeys:
+        """Return the numbers of recorded keys."""
+        return numbered(definition, keys, self._numbers.setdefault(definition, {}))
+
+    def existing(self, definition: PartitionsDefinition, now: datetime) -> Parts:
+        """Return the partitions that should exist at `now`, the same in all calls."""
+        asked = numbers_of(definition)
+        if asked not in self._existing:
+            self._existing[asked] = definition.existing(now)
+        return self._existing[asked]
+
+
+class PartitionRecords:
+    """The records of the partitions of an asset, as far as they say something of it as it is, and tries at them.
+
+    `definition` has the keys that records know. `made` are the partitions with a record, existing or not; `unknown` the
+    recorded keys that have no number, `whole` tells of a record of it from when it had no partitions, `gone_with` of
+    partitions that went when it was made as a whole.
+    """
+
+    def __init__(self, asset: Asset, recorded: RecordedPartitions, tried: Sequence[Attempt], clocks: Clocks) -> None:
+        self._asset = asset
+        self._tried = tried
+        self.recorded = recorded
+        self.made, lost = recorded.made, NOTHING
+        self.unknown = tuple(recorded.unknown)
+        names: list[str] = []
+        if recorded.whole is not None and asset.kept:
+            since = instant(recorded.whole.at)
+            lost = recorded.before(recorded.whole.at) & self.made
+            gone = [key for key, (_, at) in recorded.unknown.items() if at < since]
+            names = [*recorded.definition.keys_of(lost), *gone]
+            self.made -= lost
+            self.unknown = tuple(key for key in recorded.unknown if key not in gone)
+        #: Those that were tried, and are not there, have numbers, too.
+        failing = [each.partition for each in tried if each.partition is not None and each.outcome in _TRIED]
+        found = clocks.numbered(recorded.definition, failing)
+        self._places = found.places
+        self.definition = found.definition
+        self.whole = recorded.whole is not None
+        self.gone_with = overwritten_text(names) if names else None
+        self.running = self._parts(each for each in tried if each.outcome == "running")
+        self.never_text = never_text(tried)
+        self.last: Materialization | None = recorded.last if self.made or self.unknown else None
+
+    def _parts(self, tried: Iterable[Attempt]) -> Parts:
+        names = (str(each.partition) for each in tried if each.partition is not None)
+        return Parts.at(self._places[name] for name in names if name in self._places)
+
+    # -- tries -------------------------------------------------------------------------------------------------------
+
+    def failures(self) -> Reason | None:
+        """Return the partitions whose last try failed, or whose check did."""
+        found = self._last_tries("failed", "check_failed")
+        return found and Reason("last_failed", self._asset.key, failure_text(found[0]), found[1])
+
+    def cancelled(self) -> Reason | None:
+        """Return the partitions that are made, and whose last try was cancelled."""
+        found = self._last_tries("cancelled", made=True)
+        return found and Reason("last_cancelled", self._asset.key, cancelled_text(found[0]), found[1])
+
+    def _last_tries(self, *outcomes: str, made: bool = False) -> tuple[list[Attempt], Parts] | None:
+        """Return the attempts with one of some outcomes that have the last word, and the partitions they are of."""
+        standing: list[Attempt] = []
+        parts = NOTHING
+        for each in self._tried:
+            if each.outcome not in outcomes:
+                continue
+            found = self._standing(each)
+            found = found & self.made if made else found
+            if found:
+                standing.append(each)
+                parts |= found
+        return (standing, parts) if standing else None
+
+    def _standing(self, tried: Attempt) -> Parts:
+        """Return the partitions of which an attempt has the last word.
+
+        One without a partition, as of a check of the whole table, is about those that its run made, else about all,
+        until any is made.
+        """
+        if tried.partition is not None:
+            place = self._places.get(tried.partition)
+            return Parts.at([place]) if place is not None and self._has_last_word(tried, place) else NOTHING
+        run = version_digest(tried.run)
+        ours = self.made & Parts.at(
+            (name, number) for name, strand in self.recorded.strands.items() for number in strand.in_run(run)
+        )
+        tries = any(each.run == tried.run and each.partition is not None for each in self._tried)
+        if (ours or tries) and tried.outcome == "failed":
+            return NOTHING  # its partitions have told how they came out
+        last = self.last
+        # A check may report before its asset does; within one run the attempt has the last word.
+        about_all = last is None or tried.run == last.run or tried.at >= last.at
+        return ours or (self.made if about_all else NOTHING)
+
+    def _has_last_word(self, tried: Attempt, place: Place) -> bool:
+        if place not in self.made:
+            return True
+        cell = self.recorded.strand(place[0]).cell(place[1])
+        return cell.run == version_digest(tried.run) or instant(tried.at) >= cell.at
+
+    # -- what was made -----------------------------------------------------------------------------------------------
+
+    def gone(self, seen: Mapping[str | None, bool]) -> Reason | None:
+        """Return the partitions that are not there any more; `seen` is what was looked at just now, by partition."""
+        text, keys = gone_partitions(self._asset, self._tried, seen, self._time)
+        found = numbered(self.definition, keys).places
+        parts = Parts.at(found.values()) & self.made
+        return Reason("gone", self._asset.key, text, parts) if parts else None
+
+    def _time(self, partition: str) -> int | None:
+        """Return when a partition was made, in microseconds since 1970; None for one without a record."""
+        place = numbered(self.definition, [partition]).places.get(partition)
+        if place is None or place not in self.made:
+            return None
+        return self.recorded.strand(place[0]).cell(place[1]).at
+
+    def newest(self, parts: Parts) -> datetime | None:
+        """Return when the newest of some partitions was made."""
+        return self.recorded.newest(parts & self.made)
+
+    def provisional(self, parts: Parts, now: datetime) -> Parts:
+        """Return those of `parts` that were made before all their data was there, and are due again at `now`."""
+        windows = time_of(self.definition)
+        early = self.recorded.early & parts
+        if windows is None or not early or self._asset.computed_on_read:
+            return NOTHING
+        return Parts.at(place for place in early if _is_settled(windows, place[1], now))
+
+    def overdue(self, now: datetime) -> str | None:
+        """Return since when the asset is older than its freshness policy allows; None while it is not."""
+        if self.last is None or self.recorded.reached is None:
+            return None
+        return overdue_text(self._asset, self.last.at if self._asset.executable else self.recorded.reached, now)
+
+
+#: What tells of a try at a partition, whether anything was made or not.
+_TRIED = ("failed", "check_failed", "cancelled", "running")
+
+
+def _is_settled(windows: TimeWindowPartitionsDefinition, number: int, now: datetime) -> bool:
+    return windows.settles_at(number) <= now

@@ -1,0 +1,249 @@
+"""Whether partitions were made from what they would be made from now: any number of them by one comparison. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.recorded import Place
+from assetry.partitions.strands import NO_VERSION, VERSION_BYTES, content_hash, differing, summed, version_digest
+from assetry.status.comparison import Comparison
+from assetry.status.looked import was_there
+from assetry.status.partitions.recorded import RecordedPartitions, Trace
+from assetry.status.partitions.sums import UNKNOWN, is_sum, sum_text
+from assetry.status.reasons import Code, Reason
+from assetry.status.times import moment_of
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+
+if TYPE_CHECKING:
+    from assetry.partitions.links import Link
+
+
+class Span(NamedTuple):
+    """Partitions that follow one another, in a strand, and were made alike."""
+
+    trace: Trace
+    strand: str
+    first: int
+    stop: int
+
+
+class _Input(NamedTuple):
+    """A dependency: its position, the number of the asset, and what a partition reads of it; None: all of it."""
+
+    number: int
+    j: int
+    link: Link | None
+    same_keys: bool
+
+
+class Verification:
+    """The comparison of what partitions were made from with what they would be made from now."""
+
+    def __init__(self, graph: AssetGraph, comparison: Comparison) -> None:
+        self._graph = graph
+        self._comparison = comparison
+        #: By asset and strand: the sums of the content up to each partition.
+        self._sums: dict[tuple[AssetKey, str], list[int]] = {}
+
+    def differences(
+        self, i: int, recorded: RecordedPartitions, parts: Parts
+    ) -> tuple[list[Reason], Mapping[int, Parts]]:
+        """Return what differs, of `parts`, in themselves, and by input what has new content."""
+        asset = self._graph.assets[i]
+        inputs = list(self._inputs(asset, recorded))
+        own: dict[tuple[Code, AssetKey, str], list[tuple[str, int, int]]] = {}
+        news: dict[int, list[Place]] = {}
+        told: dict[Trace, list[tuple[Code, AssetKey, str]]] = {}
+        for span in _within(recorded, parts):
+            trace = span.trace
+            if trace not in told:
+                names = [key for key, _ in trace.inputs]
+                told[trace] = [
+                    *self._comparison.own(asset, trace.code_version, dict(trace.code_parts), trace.columns),
+                    *self._comparison.removed(i, names),
+                ]
+            for each in told[trace]:
+                own.setdefault(each, []).append(span[1:])
+            for read in inputs:
+                added, changed = self._compared(recorded, span, read)
+                key = self._graph.keys[read.j]
+                for number in added:
+                    own.setdefault(("deps_changed", key, f"it now reads `{key}`"), []).append(
+                        (span.strand, number, number + 1)
+                    )
+                if changed and not asset.computed_on_read:
+                    self._note_news(recorded, span, read, changed, news)
+        reasons = [Reason(*each, _ranges(spans)) for each, spans in own.items()]
+        return reasons, {j: Parts.at(places) for j, places in news.items()}
+
+    def _inputs(self, asset: Asset, recorded: RecordedPartitions) -> Iterator[_Input]:
+        # Of two dependencies on one asset, the last one says what is recorded.
+        for key, number in {dep.key: number for number, dep in enumerate(asset.deps)}.items():
+            link = self._comparison.versions.link(asset, number)
+            upper = self._comparison.recorded.get(key)
+            if link is not None:
+                link = link.numbered(recorded.definition, None if upper is None else upper.definition)
+            yield _Input(number, self._graph.index(key), link, link is not None and link.same_keys)
+
+    # -- one input of one span ---------------------------------------------------------------------------------------
+
+    def _compared(self, recorded: RecordedPartitions, span: Span, read: _Input) -> tuple[list[int], list[int]]:
+        """Return the partitions that read an input now which they did not, and those of which it has new content."""
+        trace, strand, first, stop = span
+        now = self._now(span, read)
+        names = self._comparison.names(read.j)
+        position = next((at for name in names for at, (key, _) in enumerate(trace.inputs) if key == name), None)
+        if position is None:
+            known = [first + place for place in differing(bytes(len(now)), now)]
+            return (known, []) if trace.says_what_was_read else ([], known)
+        then = recorded.strands[strand].read_of(position, first, stop)
+        places = differing(then, now)
+        if not places:
+            return [], []
+        changed = []
+        for place in places:
+            cell = slice(place * VERSION_BYTES, (place + 1) * VERSION_BYTES)
+            if now[cell] == NO_VERSION:
+                continue
+            if then[cell] == NO_VERSION and self._was_there(recorded, read, strand, first + place):
+                continue
+            if self._is_older_sum(read, trace.inputs[position], then[cell], (strand, first + place)):
+                continue
+            changed.append(first + place)
+        return [], changed
+
+    def _now(self, span: Span, read: _Input) -> bytes:
+        """Return the column of the versions that partitions would read of an input now."""
+        _, strand, first, stop = span
+        key = self._graph.keys[read.j]
+        upper = self._comparison.recorded.get(key)
+        if read.link is None:
+            return version_digest(self._comparison.versions.of(key) or UNKNOWN) * (stop - first)
+        if upper is None:
+            return bytes((stop - first) * VERSION_BYTES)
+        if read.same_keys and read.link.same_numbers:
+            return upper.strand(strand).versions_of(first, stop)
+        found = bytearray((stop - first) * VERSION_BYTES)
+        for number, parts in read.link.pairs(first, stop, self._comparison.now, strand):
+            place = (number - first) * VERSION_BYTES
+            found[place : place + VERSION_BYTES] = self._version(read, (strand, number), parts)
+        return bytes(found)
+
+    def _version(self, read: _Input, own: Place, parts: Parts) -> bytes:
+        """Return the version of what one partition reads: of one with its own key that of it, else the sum of all."""
+        upper = self._comparison.recorded[self._graph.keys[read.j]]
+        if len(parts) == 1:
+            ((strand, number),) = parts
+            assert read.link is not None
+            assert read.link.own is not None
+            if read.link.own.key(own[1], own[0]) == upper.definition.key(number, strand):
+                return upper.strand(strand).cell(number).version
+        total, any_known = 0, False
+        for strand, first, stop in parts.spans():
+            column = upper.strand(strand)
+            low, high = max(first, column.first), min(stop, column.stop)
+            if low < high:
+                any_known = any_known or column.versions_of(low, high).strip(b"\0") != b""
+                sums = self._sums_of(upper, self._graph.keys[read.j], strand)
+                total += sums[high - column.first] - sums[low - column.first]
+        return version_digest(sum_text(summed(total))) if any_known else NO_VERSION
+
+    def _sums_of(self, upper: RecordedPartitions, key: AssetKey, strand: str) -> list[int]:
+        found = self._sums.get((key, strand))
+        if found is None:
+            column = upper.strand(strand)
+            hashes = (_hash(upper, strand, number) for number in range(column.first, column.stop))
+            found = self._sums[key, strand] = list(accumulate(hashes, initial=0))
+        return found
+
+    def _was_there(self, recorded: RecordedPartitions, read: _Input, strand: str, number: int) -> bool:
+        """Tell whether an input of which nothing was known was there already, as it is."""
+        at = moment_of(recorded.strands[strand].cell(number).at)
+        return was_there(self._graph.assets[read.j], self._comparison.last[read.j], at)
+
+    def _is_older_sum(self, read: _Input, recorded: tuple[AssetKey, bool], then: bytes, place: Place) -> bool:
+        """Tell whether a version that was recorded before there were sums is that of now all the same."""
+        key = self._graph.keys[read.j]
+        upper = self._comparison.recorded.get(key)
+        if recorded[1] or upper is None or then == NO_VERSION:
+            return False
+        if read.link is None:
+            if not is_sum(self._comparison.versions.of(key) or UNKNOWN):
+                return False
+            return then == version_digest(self._comparison.older_sum(key, None))
+        strand, number = place
+        own = read.link.own
+        assert own is not None
+        keys = read.link.keys(own.key(number, strand), self._comparison.now)
+        return then == version_digest(self._comparison.older_sum(key, keys))
+
+    # -- what is new ---------------------------------------------------------------------------------------------------
+
+    def _note_news(
+        self,
+        recorded: RecordedPartitions,
+        span: Span,
+        read: _Input,
+        changed: Sequence[int],
+        news: dict[int, list[Place]],
+    ) -> None:
+        """Add to `news` what the partitions that read something else now read anew."""
+        upstream = self._graph.assets[read.j]
+        known = any(key in self._comparison.names(read.j) for key, _ in span.trace.inputs)
+        parted = upstream.partitions_def is not None and not upstream.computed_on_read
+        strand = recorded.strands[span.strand]
+        made = {number: strand.cell(number).at for number in changed}
+        by_time: dict[int, Sequence[int]] = {}
+        if not parted:
+            low, high = min(made.values()), max(made.values())
+            ends = [self._comparison.shown_since(read.j, moment_of(at), known=known) for at in (low, high)]
+            by_time = dict.fromkeys(made.values(), ends[0]) if ends[0] == ends[1] else {}
+        for number in changed:
+            at = made[number]
+            if parted:
+                roots: Sequence[int] = [read.j] if known or self._is_newer(read, span.strand, number, at) else []
+            else:
+                if at not in by_time:
+                    by_time[at] = self._comparison.shown_since(read.j, moment_of(at), known=known)
+                roots = by_time[at]
+            for root in roots:
+                news.setdefault(root, []).append((span.strand, number))
+
+    def _is_newer(self, read: _Input, strand: str, number: int, at: int) -> bool:
+        """Tell whether anything that a partition would read of an input was made after it."""
+        moment = moment_of(at)
+        last = self._comparison.last[read.j]
+        if read.link is None:
+            return last is not None and last.at > moment
+        upper = self._comparison.recorded.get(self._graph.keys[read.j])
+        parts = read.link.up(Parts.range(number, number + 1, strand), self._comparison.now)
+        newest = upper.newest(parts) if upper is not None else None
+        return newest is not None and newest > moment
+
+
+def _hash(recorded: RecordedPartitions, strand: str, number: int) -> int:
+    version = recorded.strand(strand).cell(number).version
+    return content_hash(recorded.definition.key(number, strand), version) if version != NO_VERSION else 0
+
+
+def _within(recorded: RecordedPartitions, parts: Parts) -> Iterator[Span]:
+    """Yield the spans of what is recorded that lie in `parts`."""
+    every = recorded.made <= parts
+    for trace, strand, first, stop in recorded.spans():
+        if every:
+            yield Span(trace, strand, first, stop)
+            continue
+        for _, begin, end in (Parts.range(first, stop, strand) & parts).spans():
+            yield Span(trace, strand, begin, end)
+
+
+def _ranges(spans: Sequence[tuple[str, int, int]]) -> Parts:
+    found: dict[str, list[tuple[int, int]]] = {}
+    for strand, first, stop in spans:
+        found.setdefault(strand, []).append((first, stop))
+    return Parts(found) if found else NOTHING
