@@ -356,8 +356,8 @@ class Memory(SQLiteStore):
 
 
 class Haunted(Memory):
-    def attempts(self, keys: Any = None) -> Any:
-        return {**super().attempts(keys), (AssetKey("ghost"), None): Attempt(**GHOST)}
+    def attempts(self, keys: Any = None, *, made: bool = True) -> Any:
+        return {**super().attempts(keys, made=made), (AssetKey("ghost"), None): Attempt(**GHOST)}
 
 
 GHOST: dict[str, Any] = {"key": AssetKey("ghost"), "run": "r", "at": datetime(2026, 1, 1), "outcome": "failed"}
@@ -366,6 +366,37 @@ GHOST: dict[str, Any] = {"key": AssetKey("ghost"), "run": "r", "at": datetime(20
 class TestIsNotEmptyAtFirst(StoreConformance):
     subject = store(Haunted)
     caught = "test_be_a_store_that_begins_empty"
+
+
+class Rosy(Memory):
+    def attempts(self, keys: Any = None, *, made: bool = True) -> Any:
+        return super().attempts(keys)
+
+
+class TestLeavesOutNothing(StoreConformance):
+    subject = store(Rosy)
+    caught = "test_leave_out_the_attempts_that_came_out_well_when_asked_to"
+
+
+class Forgetful(Memory):
+    def changes(self, keys: Any, since: str | None = None) -> Any:
+        found = super().changes(keys, since)
+        return found if since is None or found is None else found._replace(latest={})
+
+
+class TestMissesWhatWasMadeSince(StoreConformance):
+    subject = store(Forgetful)
+    caught = "test_tell_what_was_made_since_a_revision"
+
+
+class Credulous(Memory):
+    def changes(self, keys: Any, since: str | None = None) -> Any:
+        return super().changes(keys, since) or super().changes(keys)._replace(latest={})  # type: ignore[union-attr]
+
+
+class TestTakesAnyRevision(StoreConformance):
+    subject = store(Credulous)
+    caught = "test_know_no_revision_of_another_store"
 
 
 class Lossy(Memory):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from assetry.errors import StoreError
+from assetry.errors import StoreError, StoreVersionError
 from assetry.store import database as database_module
 from assetry.store.database import Database
 from assetry.store.sqlite import SQLiteStore
@@ -62,7 +62,7 @@ def test_an_older_form_is_brought_to_todays_with_its_records(database):
     sqlite3.connect(database.path).close()
     database.path.touch()
     add(database, "a")
-    assert database.read("PRAGMA user_version") == [(3,)]
+    assert database.read("PRAGMA user_version") == [(4,)]
     database.close()
     add(database, "b")
     assert keys(database) == ["a", "b"]
@@ -93,15 +93,39 @@ def test_format_1_is_read_with_all_that_was_recorded(tmp_path):
 def test_a_migration_that_breaks_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "state.db"
     of_format_1(path)
-    broken = (database_module._MIGRATIONS[0], database_module._MIGRATIONS[1] + "; SELECT nothing FROM nowhere")
+    broken = (database_module._MIGRATIONS[0], database_module._MIGRATIONS[1] + "; SELECT x FROM nowhere")
     with monkeypatch.context() as patch:
         patch.setattr(database_module, "_MIGRATIONS", broken)
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match=r"from format 1 to 2: no such table: nowhere") as caught:
             add(Database(path, patience=1), "x")
-    db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (1,)
-    assert db.execute("SELECT count(*) FROM checks").fetchone() == (2,)
-    db.close()
+    assert str(tmp_path / "state.db.1.bak") in caught.value.hint
+    for each in (path, tmp_path / "state.db.1.bak"):
+        db = sqlite3.connect(each)
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM checks").fetchone() == (2,)
+        db.close()
+
+
+def test_a_file_is_copied_before_it_is_brought_to_another_form(tmp_path):
+    path = tmp_path / ".assetry" / "state.db"
+    path.parent.mkdir()
+    of_format_1(path)
+    # A copy that was killed.
+    (path.parent / "state.db.1.bak.tmp").write_bytes(b"half of it")
+    add(Database(path, patience=1), "x")
+    copy = path.parent / "state.db.1.bak"
+    assert oct(copy.stat().st_mode)[-3:] == "600"
+    assert sorted(each.name for each in path.parent.glob("*.bak*")) == ["state.db.1.bak"]
+    with closing(sqlite3.connect(copy)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM runs").fetchone() == (3,)
+        db.execute("PRAGMA user_version = 99")
+    # Who goes back to an older assetry is told of it.
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreVersionError) as caught:
+        Database(path, patience=1).read("SELECT 1")
+    assert "such as state.db.1.bak, a copy of how it was" in str(caught.value.hint)
 
 
 @pytest.mark.skipif(not os.geteuid(), reason="nothing is forbidden to root")

@@ -196,6 +196,14 @@ class ValueRouter:
                 problems.append(error)
         return found, problems
 
+    def at_hand(self, asset: Asset, metadata: Mapping[str, Any]) -> bool:
+        """Tell whether it costs next to nothing to look whether what was made of an asset is there: in files."""
+        try:
+            url = self._kept_at(asset, metadata)
+            return url is not None and bool(getattr(self._manager(url), "at_hand", False))
+        except AssetryError:  # that is told where all are looked at
+            return False
+
     def _kept_at(self, asset: Asset, metadata: Mapping[str, Any]) -> str | None:
         """Return where an asset that was made can be looked for; None when that is not known, or it need not be there.
 

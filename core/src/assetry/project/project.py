@@ -24,7 +24,7 @@ from assetry.plan.plan import Plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems, value_problem
-from assetry.project.recorded import RecordedValues
+from assetry.project.recorded import RecordedValues, recorded_statuses
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.project.wants import Wanted, plan_of, wanted
@@ -34,10 +34,10 @@ from assetry.run.observe import observe
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import Left, breaks, undone
 from assetry.selection.selection import Selection, selection
-from assetry.status.looked import kept_values
-from assetry.status.staleness import Status, stale_keys, statuses
+from assetry.status.staleness import Status, stale_keys
 from assetry.status.verdicts import standing
 from assetry.status.why import changed_above
+from assetry.store.partition_cache import PartitionCache
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
@@ -233,10 +233,13 @@ class Project:
         return {status.key: status.status for status in self._statuses()}
 
     def _statuses(self, now: datetime | None = None) -> tuple[Status, ...]:
-        latest, attempts, held = self.store.latest(), self.store.attempts(), self.store.claims()
-        kept = kept_values(self.graph, latest)
-        seen = self.values.exists(kept, at_hand=True)[0] if kept else {}
-        return statuses(self.graph, latest, attempts, running=held, now=now or datetime.now(UTC), seen=seen)
+        cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
+        return recorded_statuses(self.graph, self.store, self.values, cache, now or datetime.now(UTC))
+
+    @property
+    def _state(self) -> Path | None:
+        """Return the folder of what is kept between commands; None for a project that keeps nothing."""
+        return self.root / ".assetry" if self.settings.keeps_records else None
 
     def status(
         self, select: Selectors = None, exclude: Texts = None, *, now: datetime | None = None

@@ -1,10 +1,18 @@
-"""What records say of the values of assets."""
+"""What records say of the values of assets, and of how assets are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
+from assetry.graph.graph import AssetGraph
+from assetry.io.values import ValueRouter
+from assetry.status.looked import kept_values
+from assetry.status.partitions.recorded import RecordedPartitions
+from assetry.status.staleness import Status, statuses
+from assetry.store.partition_cache import CachedPartitions, PartitionCache
+from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 
@@ -31,3 +39,39 @@ class RecordedValues:
         if made == {None} or (not made and not self._lasting):
             return True  # a tool tells no partitions apart; or what an earlier process made was not recorded
         return partition in made
+
+
+def recorded_statuses(
+    graph: AssetGraph, store: Store, values: ValueRouter, cache: PartitionCache, now: datetime
+) -> tuple[Status, ...]:
+    """Return how every asset of a graph is, as far as records and what is at hand can tell."""
+    parted = [asset.key for asset in graph.assets if asset.partitions_def is not None]
+    latest = store.latest(set(graph.keys).difference(parted) if parted else None)
+    held = store.claims()
+    attempts = dict(store.attempts(made=False))
+    for run in dict.fromkeys(held.values()):
+        attempts |= store.run_attempts(run)
+    kept = kept_values(graph, latest)
+    seen = values.exists(kept, at_hand=True)[0] if kept else {}
+
+    def judged(recorded: CachedPartitions | None) -> tuple[Status, ...]:
+        return statuses(graph, latest, attempts, running=held, now=now, seen=seen, recorded=recorded)
+
+    if not parted:
+        return judged(None)
+    with cache.read(parted, store, lambda *each: _there(values, *each)) as recorded:
+        return judged(recorded)
+
+
+def _there(values: ValueRouter, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:
+    """Return which partitions of an asset are there, where that is known at once."""
+    if not asset.kept:
+        return {}
+    kept = [
+        (asset, key, {"io": place})
+        for place, parts in recorded.by_place.items()
+        if values.at_hand(asset, {"io": place})
+        for key in recorded.definition.keys_of(parts)
+    ]
+    found = values.exists(kept, at_hand=True)[0] if kept else {}
+    return {partition: there for (_, partition), there in found.items()}

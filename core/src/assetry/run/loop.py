@@ -172,8 +172,7 @@ class _Run:
         try:
             store.begin(self._info)
             # Read after the claim: what others made until then is known.
-            refreshed = any(each.invocation.full_refresh for each in self._plan.invocations)
-            self._recorder = Recorder(self._info.id, self._graph, store.latest(), refreshed)
+            self._recorder = Recorder.of(self._info.id, self._graph, self._plan, store)
             size = len(self._info.assets), len(self._plan.invocations), places_in(self._plan)
             self._recorder.note(_now(), RunStarted(*size))
             self._turn()

@@ -22,6 +22,7 @@ from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
+from assetry.status.versions import with_read
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -45,8 +46,10 @@ def observe(
     info = new_run((), {"observe": True})
     store = services.store
     store.begin(info)
-    latest = store.latest()
-    recorder = Recorder(info.id, graph, latest, before=store.attempts())
+    keys = list(keys)
+    read = with_read(graph, keys)
+    latest = store.latest(read)
+    recorder = Recorder(info.id, graph, latest, before=store.attempts(read))
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     secret = services.plugins.secret

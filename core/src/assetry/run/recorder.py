@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from assetry.graph.graph import AssetGraph
+from assetry.plan.plan import Plan
 from assetry.status.old_rows import OLDER_ROWS, older_rows
-from assetry.status.versions import Versions
+from assetry.status.versions import Versions, with_read
 from assetry.types.events import (
     Checked,
     Content,
@@ -71,6 +72,13 @@ class Recorder:
         self.counts: Counter[str] = Counter()
         #: What broke invocations.
         self.problems: list[str] = []
+
+    @classmethod
+    def of(cls, run_id: str, graph: AssetGraph, plan: Plan, store: Store) -> Self:
+        """Return the recorder of a run of a plan, with the records of what it makes, and of what that is made from."""
+        made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
+        refreshed = any(each.invocation.full_refresh for each in plan.invocations)
+        return cls(run_id, graph, store.latest(with_read(graph, made)), refreshed)
 
     @property
     def failed(self) -> bool:

@@ -85,7 +85,7 @@ def statuses(
     'never materialized'
     """
     with paused_gc():
-        found = recorded or _InRows(graph, latest)
+        found = recorded or _InRows(graph, latest, seen or {})
         return _Judge(graph, latest, attempts, running, now, seen or {}, found).judge_all()
 
 
@@ -115,6 +115,10 @@ class Recorded(Protocol):
         """Return the last records of an asset and its partitions."""
         ...
 
+    def seen(self, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:
+        """Return which partitions of an asset were looked at just now, each with whether it is there."""
+        ...
+
 
 _Records = list[Materialization]
 
@@ -122,8 +126,11 @@ _Records = list[Materialization]
 class _InRows:
     """The records of partitions where they are given one by one."""
 
-    def __init__(self, graph: AssetGraph, latest: Latest) -> None:
+    def __init__(self, graph: AssetGraph, latest: Latest, seen: Seen) -> None:
         self._made: dict[AssetKey, _Records] = {}
+        self._seen: dict[AssetKey, dict[str | None, bool]] = {}
+        for (key, partition), there in seen.items():
+            self._seen.setdefault(key, {})[partition] = there
         if any(asset.partitions_def is not None for asset in graph.assets):
             for (key, _), made in latest.items():
                 self._made.setdefault(key, []).append(made)
@@ -136,6 +143,10 @@ class _InRows:
     def rows(self, key: AssetKey) -> Iterable[Materialization]:
         """Return the last records of an asset and its partitions."""
         return self._made.get(key, ())
+
+    def seen(self, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:  # noqa: ARG002
+        """Return which partitions of an asset were looked at just now, each with whether it is there."""
+        return self._seen.get(asset.key, {})
 
 
 class _Judge:
@@ -158,7 +169,7 @@ class _Judge:
         self._recorded: dict[AssetKey, RecordedPartitions] = {}
         self._comparison = Comparison(graph, latest, now, self._recorded, recorded.rows)
         self._roots = Roots(graph, self._comparison)
-        self._partitions = PartitionJudge(graph, self._comparison, self._roots, seen)
+        self._partitions = PartitionJudge(graph, self._comparison, self._roots)
         living = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
         done = (
             {(key, tried.run) for (key, _), tried in attempts.items() if tried.outcome != "running"} if living else ()
@@ -207,7 +218,7 @@ class _Judge:
         last = records.last
         # Of what was made, or seen, as a whole, there is new content all the same.
         self._comparison.add(i, asset, last or recorded.newest_record)
-        sets, reasons = self._partitions.judge(i, records)
+        sets, reasons = self._partitions.judge(i, records, self._rows.seen(asset, recorded))
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
         self._recorded[asset.key] = recorded.for_readers()

@@ -181,6 +181,25 @@ class Versions:
         return sum_of(parts)
 
 
+def with_read(graph: AssetGraph, keys: Iterable[AssetKey]) -> set[AssetKey]:
+    """Return assets, and those whose records say what these would read: what they are made from, and behind views.
+
+    >>> view = Asset(key="v", kind="x", deps=["a"], computed_on_read=True)
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x", deps=["z"]), view, Asset(key="b", kind="x", deps=["v"])])
+    >>> sorted(map(str, with_read(graph, [AssetKey("b")])))
+    ['a', 'b', 'v']
+    """
+    found = set(keys)
+    todo = [graph.index(key) for key in found]
+    while todo:
+        for j in graph.upstream[todo.pop()]:
+            if graph.keys[j] not in found:
+                found.add(graph.keys[j])
+                if graph.assets[j].computed_on_read:
+                    todo.append(j)
+    return found
+
+
 def _view_digest(code_version: str, inputs: Mapping[AssetKey, str]) -> str:
     return _digest([code_version, *(f"{key}={version}" for key, version in sorted(inputs.items()) if version)])
 

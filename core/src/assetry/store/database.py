@@ -66,6 +66,10 @@ _MIGRATIONS = (
     ALTER TABLE held RENAME TO claims;
     CREATE INDEX claims_run ON claims (run);
     """,
+    # Of a thousand partitions nearly all came out well, and those that did not are asked for all the time.
+    """
+    CREATE INDEX attempts_unmade ON attempts (key) WHERE outcome <> 'materialized';
+    """,
 )
 #: SQLite's name of an error begins with the first; then what it means for the file, and the next step.
 _TROUBLES = (
@@ -222,16 +226,38 @@ class Database:
             raise StoreVersionError(
                 f"{self.path} was written by a newer assetry: its format is {form},"
                 f" and this assetry reads up to {len(_MIGRATIONS)}.",
-                hint="Upgrade assetry (pip install --upgrade assetry), or give `store` in assetry.toml another file.",
+                hint="Upgrade assetry (pip install --upgrade assetry), or give `store` in assetry.toml another file"
+                f"{self._older_copies()}.",
             )
+
+    def _older_copies(self) -> str:
+        """Return, for people, where copies are that were made before the file was brought to a newer form."""
+        found = [] if self.path is None else sorted(self.path.parent.glob(f"{self.path.name}.*.bak"))
+        return f", such as {found[-1].name}, a copy of how it was before that" if found else ""
 
     def _set_up(self, db: sqlite3.Connection) -> None:
         """Bring a new or older file to today's form."""
+        import sqlite3
+
         if self.path is not None and db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             self._use_log(db)
         db.execute("PRAGMA synchronous = FULL")
-        if _form(db) >= len(_MIGRATIONS):
+        form = _form(db)
+        if form >= len(_MIGRATIONS):
             return
+        if form and self.path is not None:
+            _copy(db, self.path, form)
+        try:
+            self._migrate(db)
+        except sqlite3.DatabaseError as error:
+            if not form or self.path is None or not error.sqlite_errorname.startswith("SQLITE_ERROR"):
+                raise
+            raise StoreError(
+                f"{self.path} cannot be brought from format {form} to {len(_MIGRATIONS)}: {error}.",
+                hint=f"It was left as it was, and {_copy_of(self.path, form)} is a copy of it. Please report this.",
+            ) from error
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have been first.
@@ -266,6 +292,18 @@ class Database:
             if name.startswith(start):
                 return StoreError(f"{place} {meaning} ({error}).", hint=hint.format(path=place))
         return StoreError(f"{place} cannot be used: {error}.", hint="Nothing was changed; `-v` shows where.")
+
+
+def _copy(db: sqlite3.Connection, path: Path, form: int) -> None:
+    """Keep a store as it was before it is brought to another form, for those who go back to an older assetry."""
+    unfinished = private_file(path.with_name(f"{path.name}.{form}.bak.tmp"))
+    unfinished.write_bytes(b"")  # of a copy that was killed
+    db.execute("VACUUM INTO ?", (str(unfinished),))
+    unfinished.replace(_copy_of(path, form))
+
+
+def _copy_of(path: Path, form: int) -> Path:
+    return path.with_name(f"{path.name}.{form}.bak")
 
 
 def _form(db: sqlite3.Connection) -> int:

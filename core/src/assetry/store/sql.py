@@ -26,6 +26,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.protocols import Attempts, EventRecords, Materializations
 from assetry.types.records import (
     Attempt,
+    Changes,
     ClaimedParts,
     EventRecord,
     Materialization,
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 _RUN = "id, state, started, finished, assets, options, process, host"
 _ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
 _OURS = "key IN (SELECT value FROM json_each(?))"
+_MADE = (
+    "SELECT m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
+    " FROM materializations m JOIN latest l"
+    " ON l.materialization = m.id AND l.key = m.key AND l.partition = m.partition"
+)
 _INTERRUPTED = "interrupted: the process that was making it is gone"
 #: The options of a run that has claimed and not begun: it has done nothing, so when it ends there is nothing to retry.
 _STARTING = "null"
@@ -175,21 +181,35 @@ class SQLStore:
 
     def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
         """Return the last materialization of each asset and partition, in one query."""
-        found = self._read_of(
-            "SELECT m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
-            " FROM latest l JOIN materializations m ON m.id = l.materialization",
-            "l.",
-            keys,
-        )
+        found = self._read_of(_MADE, "l.", keys)
         with paused_gc():
             return {(made.key, made.partition): made for made in map(rows.materialization, found)}
 
-    def attempts(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Attempt]:
+    def changes(self, keys: Iterable[AssetKey], since: str | None = None) -> Changes | None:
+        """Return what was made of assets since a revision; None for one that this store does not know."""
+        # Before the records: what comes in between is told again, and not missed.
+        newest = self._database.read("SELECT id, run, at FROM materializations ORDER BY id DESC LIMIT 1")
+        revision = _revision(newest[0]) if newest else ""
+        if not since:
+            return Changes(revision, self.latest(keys))
+        if since == revision:
+            return Changes(revision, {})
+        number = since.partition(" ")[0]
+        known = self._database.read("SELECT id, run, at FROM materializations WHERE id = ?", number)
+        if not known or _revision(known[0]) != since:
+            return None
+        found = self._database.read(f"{_MADE} WHERE m.id > ? AND l.{_OURS}", number, _json([str(key) for key in keys]))
+        return Changes(revision, {(made.key, made.partition): made for made in map(rows.materialization, found)})
+
+    def attempts(
+        self, keys: Iterable[AssetKey] | None = None, *, made: bool = True
+    ) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return the last attempt at each asset and partition, in a fixed number of queries."""
         self._reap()
+        table = "attempts a" if made else "(SELECT * FROM attempts WHERE outcome <> 'materialized') a"
         found = self._read_of(
-            f"SELECT {_ATTEMPT} FROM latest l"
-            " JOIN attempts a ON a.run = l.attempt AND a.key = l.key AND a.partition = l.partition",
+            f"SELECT {_ATTEMPT} FROM {table} JOIN latest l"
+            " ON l.attempt = a.run AND l.key = a.key AND l.partition = a.partition",
             "l.",
             keys,
         )
@@ -295,6 +315,11 @@ class SQLStore:
         if keys is None:
             return self._database.read(query)
         return self._database.read(f"{query} WHERE {table}{_OURS}", _json([str(key) for key in keys]))
+
+
+def _revision(newest: Sequence[Any]) -> str:
+    """Return what tells the newest record of a store from that of any other."""
+    return " ".join(map(str, newest))
 
 
 def _append_handles(db: sqlite3.Connection, events: Sequence[EventRecord]) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -68,6 +69,13 @@ class StoreConformance(PluginConformance):
     def store(self, loaded: Any, url: str) -> Iterator[Store]:
         """Return a new, empty store."""
         store: Store = loaded.open_store(url)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def another(self, loaded: Any, filled: StoreUnderTest) -> Iterator[Store]:
+        """Return another new, empty store."""
+        store: Store = loaded.open_store(filled.new_url())
         yield store
         store.close()
 
@@ -143,6 +151,49 @@ class StoreConformance(PluginConformance):
         assert found == {A: "materialized", B: "skipped"}, f"the last attempts are {found}"
         earlier = store.run_attempts("r1")
         assert earlier[A, None] == tried(A, "failed", "r1", 0, message="no", because=A), f"in r1: {earlier}"
+
+    @needs("test_remember_the_last_attempt_of_each_asset")
+    def test_leave_out_the_attempts_that_came_out_well_when_asked_to(self, store: Store) -> None:
+        store.begin(run("r1"))
+        store.append([], [], [tried(A, "failed", "r1", 0), tried(B, "skipped", "r1", 0)])
+        store.begin(run("r2"))
+        store.append([], [], [tried(A, "materialized", "r2", 1)])
+        found = {key: attempt.outcome for (key, _), attempt in store.attempts(made=False).items()}
+        assert found == {B: "skipped"}, f"the last attempts without those that came out as materialized are {found}"
+
+    @needs("test_remember_the_last_materialization_of_each_partition")
+    def test_tell_what_was_made_since_a_revision(self, store: Store) -> None:
+        nothing = store.changes([A, B])
+        assert nothing is not None, "changes() without a revision tells of all there is"
+        assert dict(nothing.latest) == {}, f"a new store tells of {nothing.latest}"
+        store.begin(run("r"))
+        first, part, other = made(A, "v1", 0), made(A, "p1", 1, partition="x"), made(B, "w1", 2)
+        store.append([], [first, part, other])
+        since = store.changes([A, B])
+        assert since is not None, "changes() without a revision tells of all there is"
+        assert dict(since.latest) == dict(store.latest()), "changes() without a revision is not all there is"
+        same = store.changes([A, B], since.revision)
+        assert same is not None, "a store does not know the revision that it just told"
+        assert same.revision == since.revision, "the revision changes although nothing was recorded"
+        second = made(A, "p2", 3, partition="x")
+        store.append([], [second])
+        store.append([], [made(B, "w2", 4)])
+        found = store.changes([A], since.revision)
+        assert found is not None, "a store does not know the revision that it told before it was written to"
+        assert found.latest.get((A, "x")) == second, f"what was made since is missing: {dict(found.latest)}"
+        assert set(found.latest) <= {(A, None), (A, "x")}, "changes(keys) gives other keys as well"
+        assert found.revision != since.revision, "the revision stays though something was recorded"
+        assert store.changes([A, B], found.revision) is not None, "a store does not know the revision that it told"
+
+    def test_know_no_revision_of_another_store(self, store: Store, another: Store) -> None:
+        for each, version in ((store, "v1"), (another, "w1")):
+            each.begin(run(f"r-{version}"))
+            each.append([], [replace(made(A, version, 0), run=f"r-{version}")])
+        told = another.changes([A])
+        assert told is not None, "changes() without a revision tells of all there is"
+        assert store.changes([A], told.revision) is None, (
+            "a revision of another store is taken for one's own: what was made here would be missed"
+        )
 
     def test_remember_the_last_outcome_of_each_check(self, store: Store) -> None:
         store.begin(run("r"))

@@ -13,6 +13,7 @@ from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.records import (
     Attempt,
+    Changes,
     ClaimedParts,
     EventRecord,
     Materialization,
@@ -132,8 +133,20 @@ class Store(Protocol):
     def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
         """Return the last materialization of each asset and partition, in a fixed number of queries."""
 
-    def attempts(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Attempt]:
-        """Return the last attempt at each asset and partition, in a fixed number of queries."""
+    def changes(self, keys: Iterable[AssetKey], since: str | None = None) -> Changes | None:
+        """Return what was made of assets since a revision, which an earlier call returned; all of it without one.
+
+        Nothing that was made after that call is missing; what was made before it may be told again. None for a
+        revision that the store does not know (any more): as when it was replaced by another one.
+        """
+
+    def attempts(
+        self, keys: Iterable[AssetKey] | None = None, *, made: bool = True
+    ) -> Mapping[tuple[AssetKey, str | None], Attempt]:
+        """Return the last attempt at each asset and partition, in a fixed number of queries.
+
+        Without `made` those are left out that came out as ``materialized``: of a thousand partitions nearly all.
+        """
 
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return how each asset came out in one run."""

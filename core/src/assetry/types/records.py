@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from assetry.partitions.parts import Parts
 from assetry.types.assets import Column
@@ -125,6 +125,18 @@ class EventRecord:
 
 #: The last materialization of each asset and partition.
 Latest = Mapping[tuple[AssetKey, str | None], Materialization]
+
+
+class Changes(NamedTuple):
+    """What was made since a revision of a store: the last materializations, and the revision they lead to.
+
+    A revision is text that means something to the store alone.
+    """
+
+    revision: str
+    latest: Latest
+
+
 #: How checks last came out, by asset, name and the partition that was looked at, None for all of the asset; each
 #: record's event is a `Checked`.
 Verdicts = Mapping[tuple[AssetKey, str, str | None], EventRecord]

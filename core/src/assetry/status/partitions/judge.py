@@ -17,14 +17,12 @@ from assetry.partitions.links import Link
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.ways import OverlapWay, SameKeys
 from assetry.status.comparison import MOST_ROOTS, Comparison
-from assetry.status.looked import Seen
 from assetry.status.partitions.records import Clocks, PartitionRecords
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.partitions.verification import Verification
 from assetry.status.reasons import Code, Reason, saying, share_text
 from assetry.status.roots import NEW, OUT, RANKS, Root, Roots, code_of
 from assetry.types.assets import Asset
-from assetry.types.keys import AssetKey
 
 #: How many roots are kept apart on the way down; what is below more of them names the asset at which they met.
 _KEPT = 4 * MOST_ROOTS
@@ -40,22 +38,24 @@ class Reach(NamedTuple):
 class PartitionJudge:
     """The judgement of assets with partitions, and of what reads them, in graph order."""
 
-    def __init__(self, graph: AssetGraph, comparison: Comparison, roots: Roots, seen: Seen) -> None:
+    def __init__(self, graph: AssetGraph, comparison: Comparison, roots: Roots) -> None:
         self._graph = graph
         self._verification = Verification(graph, comparison)
         self._roots = roots
         self._now = comparison.now
-        self._seen: dict[AssetKey, dict[str | None, bool]] = {}
-        for (key, partition), there in seen.items():
-            self._seen.setdefault(key, {})[partition] = there
         self.clocks = Clocks()
         #: By asset with partitions.
         self._reach: dict[int, Reach] = {}
         self._records: dict[int, PartitionRecords] = {}
         self._definitions: dict[int, PartitionsDefinition] = {}
 
-    def judge(self, i: int, records: PartitionRecords) -> tuple[PartitionSets, tuple[Reason, ...]]:
-        """Return how the partitions of an asset are, and why, worst first."""
+    def judge(
+        self, i: int, records: PartitionRecords, seen: Mapping[str | None, bool]
+    ) -> tuple[PartitionSets, tuple[Reason, ...]]:
+        """Return how the partitions of an asset are, and why, worst first.
+
+        `seen` is which were looked at just now, each with whether it is there.
+        """
         asset = self._graph.assets[i]
         self._records[i], self._definitions[i] = records, records.definition
         existing = self.clocks.existing(records.definition, self._now)
@@ -75,7 +75,7 @@ class PartitionJudge:
         above = self.above(i)
         own: list[Reason] = []
         if asset.executable:
-            own, news = self._own(i, records, sets, failures)
+            own, news = self._own(i, records, sets, records.gone(seen))
             above = _joined(above, {(j, NEW): parts for j, parts in news.items()})
         else:
             own = self._overdue(asset, records, sets)
@@ -188,16 +188,12 @@ class PartitionJudge:
     # -- the asset itself --------------------------------------------------------------------------------------------
 
     def _own(
-        self, i: int, records: PartitionRecords, sets: PartitionSets, failures: Reason | None
+        self, i: int, records: PartitionRecords, sets: PartitionSets, gone: Reason | None
     ) -> tuple[list[Reason], Mapping[int, Parts]]:
         """Return what is wrong in the asset itself, worst first, and by input what has new content."""
         asset = self._graph.assets[i]
         missing = _missing(asset, records, sets)
-        found = [
-            each
-            for each in (failures, missing, records.gone(self._seen.get(asset.key, {})), records.cancelled())
-            if each
-        ]
+        found = [each for each in (records.failures(), missing, gone, records.cancelled()) if each]
         differing, news = self._verification.differences(i, records.recorded, sets.made)
         found += differing
         early = records.provisional(sets.made, self._now)

@@ -145,6 +145,15 @@ class RecordedPartitions:
         """Return the record that was made last, of a partition or of the whole."""
         return max(filter(None, [self.last, self.whole]), key=lambda each: each.at, default=None)
 
+    @property
+    def by_place(self) -> Mapping[str, Parts]:
+        """Return the partitions whose values assetry keeps, by where, as ``io`` in the metadata of a record says it."""
+        found: dict[str, Parts] = {}
+        for trace, strand, first, stop in self.spans():
+            if trace.io is not None:
+                found[trace.io] = found.get(trace.io, NOTHING) | Parts.range(first, stop, strand)
+        return found
+
     def before(self, moment: datetime) -> Parts:
         """Return the partitions that were made before a moment."""
         since, found = instant(moment), list[Place]()

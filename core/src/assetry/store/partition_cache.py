@@ -1,0 +1,266 @@
+"""What records say of partitions, kept in a file beside them: read in a blink, and brought up to date with what is new.
+
+It can be made again from the records at any time: removing the file is harmless, and so is one that cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assetry.io.private_files import private_file
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.key_table import KeyTable
+from assetry.partitions.parts import Parts
+from assetry.partitions.strands import Strand
+from assetry.status.partitions.recorded import RecordedPartitions, Trace
+from assetry.store.encoding import materialization, materialization_row, stored_key
+from assetry.types.assets import Asset, Column
+from assetry.types.codec import from_json, to_json
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
+from assetry.types.records import Materialization
+
+if TYPE_CHECKING:
+    import sqlite3
+
+Look = Callable[[Asset, RecordedPartitions], Mapping[str | None, bool]]
+#: The form of the file; one of another form is made anew.
+_FORM = 1
+_TABLES = f"""
+    CREATE TABLE IF NOT EXISTS kept (revision TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS assets (key TEXT PRIMARY KEY, print TEXT NOT NULL, head TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS strands (
+        key TEXT NOT NULL, strand TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (key, strand));
+    PRAGMA user_version = {_FORM};
+"""
+
+
+class PartitionCache:
+    """The file at `path` that keeps what a store says of partitions; None keeps nothing.
+
+    >>> PartitionCache(None).path is None
+    True
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+
+    @contextmanager
+    def read(self, keys: Sequence[AssetKey], store: Store, look: Look) -> Iterator[CachedPartitions]:
+        """Give what the store says of the partitions of assets, and keep what was new of it at the end.
+
+        `look` tells which partitions of an asset are there, as far as that is known at once.
+        """
+        with self._opened() as db:
+            cached = CachedPartitions(keys, store, db, look)
+            yield cached
+            if db is not None:
+                with suppress(*_troubles()):  # another command keeps it, or nothing may be written
+                    cached.keep()
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection | None]:
+        import sqlite3
+
+        if self.path is None:
+            yield None
+            return
+        db = None
+        try:
+            db = _connected(self.path)
+        except (sqlite3.DatabaseError, OSError):
+            with suppress(sqlite3.Error, OSError):
+                self.path.unlink(missing_ok=True)
+                db = _connected(self.path)
+        try:
+            yield db
+        finally:
+            if db is not None:
+                db.close()
+
+
+class CachedPartitions:
+    """What a store says of the partitions of some assets, as far as it is asked for."""
+
+    def __init__(self, keys: Sequence[AssetKey], store: Store, db: sqlite3.Connection | None, look: Look) -> None:
+        self._keys = keys
+        self._look = look
+        self._store = store
+        self._db = db
+        self._since = _revision(db)
+        changes = store.changes(keys, self._since)
+        if changes is None:  # it is another store than it was, or its history was pruned
+            self._since, changes = None, store.changes(keys)
+        assert changes is not None, "a store knows of all that it has"
+        self._revision = changes.revision
+        self._news: dict[AssetKey, list[Materialization]] = {}
+        for (key, _), made in changes.latest.items():
+            self._news.setdefault(key, []).append(made)
+        self._changed: dict[AssetKey, tuple[str, RecordedPartitions, list[str]]] = {}
+
+    def partitions(self, asset: Asset) -> RecordedPartitions:
+        """Return what is recorded of the partitions of an asset."""
+        definition = asset.partitions_def
+        assert definition is not None
+        news, print_ = self._news.get(asset.key, []), _print(definition)
+        known = self._known(asset.key, definition, print_)
+        if known is not None and not news:
+            return known
+        found = known.changed(sorted(news, key=lambda each: each.at)) if known is not None else None
+        if found is None:
+            found = RecordedPartitions.of(definition, news if self._since is None else self.rows(asset.key))
+            known = None
+        old = known.strands if known is not None else {}
+        names = [name for name, strand in found.strands.items() if strand is not old.get(name)]
+        self._changed[asset.key] = print_, found, names
+        return found
+
+    def rows(self, key: AssetKey) -> Iterable[Materialization]:
+        """Return the last records of an asset and its partitions."""
+        return self._store.latest([key]).values()
+
+    def seen(self, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:
+        """Return which partitions of an asset were looked at just now, each with whether it is there."""
+        return self._look(asset, recorded)
+
+    def _known(self, key: AssetKey, definition: PartitionsDefinition, print_: str) -> RecordedPartitions | None:
+        if self._db is None or self._since is None:
+            return None
+        with suppress(*_troubles(), ValueError, TypeError, KeyError):
+            head = self._db.execute("SELECT head FROM assets WHERE key = ? AND print = ?", (key, print_)).fetchone()
+            if head is not None:
+                bodies = self._db.execute("SELECT strand, body FROM strands WHERE key = ?", (key,))
+                return _decoded(json.loads(head[0]), definition, dict(bodies))
+        return None
+
+    def keep(self) -> None:
+        """Write down what is new; what another command has written meanwhile stays."""
+        db = self._db
+        if db is None or (self._revision == self._since and not self._changed):
+            return
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if _revision(db) == self._since or self._since is None:
+                self._write(db)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _write(self, db: sqlite3.Connection) -> None:
+        # Whatever was not asked for now would miss what is new of it.
+        unasked = [key for key in self._news if key not in self._changed]
+        gone = {key for (key,) in db.execute("SELECT key FROM assets")}.difference(self._keys).union(unasked)
+        anew = [key for key, (_, found, names) in self._changed.items() if len(names) == len(found.strands)]
+        if self._since is None:
+            db.execute("DELETE FROM assets")
+            db.execute("DELETE FROM strands")
+        for key in (*gone, *anew):
+            db.execute("DELETE FROM strands WHERE key = ?", (key,))
+        db.executemany("DELETE FROM assets WHERE key = ?", [(key,) for key in gone])
+        for key, (print_, found, names) in self._changed.items():
+            db.execute("INSERT OR REPLACE INTO assets VALUES (?,?,?)", (key, print_, json.dumps(_head(found))))
+            rows = [(key, name, found.strands[name].to_bytes()) for name in names]
+            db.executemany("INSERT OR REPLACE INTO strands VALUES (?,?,?)", rows)
+        db.execute("DELETE FROM kept")
+        db.execute("INSERT INTO kept VALUES (?)", (self._revision,))
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    db = sqlite3.connect(private_file(path), timeout=0.2, isolation_level=None)
+    try:
+        (form,) = db.execute("PRAGMA user_version").fetchone()
+        if form != _FORM:
+            if form:
+                raise sqlite3.DatabaseError(f"of form {form}")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(_TABLES)
+        # What is lost when the machine goes down is made again.
+        db.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _revision(db: sqlite3.Connection | None) -> str | None:
+    if db is None:
+        return None
+    found = db.execute("SELECT revision FROM kept").fetchone()
+    return None if found is None else str(found[0])
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    import sqlite3
+
+    return sqlite3.Error, OSError
+
+
+@lru_cache(maxsize=4096)
+def _print(definition: PartitionsDefinition) -> str:
+    """Return what the numbers of partitions depend on, and from when on each has all its data."""
+    from hashlib import blake2b
+
+    return blake2b(repr(definition).encode(), digest_size=12).hexdigest()
+
+
+# -- what stands beside the strands ----------------------------------------------------------------------------------
+
+
+def _head(found: RecordedPartitions) -> dict[str, Any]:
+    table: KeyTable | None = getattr(found.definition, "table", None)
+    early = {name: [list(each[1:]) for each in found.early.numbers(name).spans()] for name in found.early.strands}
+    return {
+        "keys": None if table is None else table.keys,
+        "traces": [_trace_json(trace) for trace in found.traces],
+        "unknown": {key: [version.hex(), at] for key, (version, at) in found.unknown.items()},
+        "last": None if found.last is None else materialization_row(found.last),
+        "whole": None if found.whole is None else materialization_row(found.whole),
+        "early": early,
+        "reached": None if found.reached is None else found.reached.isoformat(),
+        "total": f"{found.total:x}",
+    }
+
+
+def _decoded(
+    head: Mapping[str, Any], definition: PartitionsDefinition, bodies: Mapping[str, bytes]
+) -> RecordedPartitions:
+    from datetime import datetime
+
+    if head["keys"] is not None:
+        definition = definition.with_table(KeyTable(tuple(head["keys"])))
+    return RecordedPartitions(
+        definition,
+        {name: Strand.from_bytes(body) for name, body in bodies.items()},
+        tuple(map(_trace, head["traces"])),
+        {key: (bytes.fromhex(version), at) for key, (version, at) in head["unknown"].items()},
+        None if head["last"] is None else materialization(head["last"]),
+        None if head["whole"] is None else materialization(head["whole"]),
+        Parts({name: map(tuple, ranges) for name, ranges in head["early"].items()}),
+        None if head["reached"] is None else datetime.fromisoformat(head["reached"]),
+        int(head["total"], 16),
+    )
+
+
+def _trace_json(trace: Trace) -> list[Any]:
+    columns = None if trace.columns is None else [to_json(column) for column in trace.columns]
+    return [trace.code_version, trace.code_parts, columns, trace.inputs, trace.io]
+
+
+def _trace(data: list[Any]) -> Trace:
+    code, parts, columns, inputs, io = data
+    return Trace(
+        code,
+        tuple((name, part) for name, part in parts),
+        None if columns is None else tuple(from_json(Column, column) for column in columns),
+        tuple((stored_key(key), summed) for key, summed in inputs),
+        io,
+    )
