@@ -88,7 +88,7 @@ class RecordedPartitions:
         parted = {each.partition: each for each in rows if each.partition is not None}
         if not parted:
             return replace(self, whole=whole)
-        last = max((*filter(None, [self.last]), *parted.values()), key=lambda each: each.at)
+        last = max((*filter(None, [self.last]), *parted.values()), key=_newness)
         reached = max((*filter(None, [self.reached]), *map(data_time, parted.values())))
         found = numbered(self.definition, parted)
         again = not self.unknown.keys().isdisjoint(parted) or self._has_any(found.places.values())
@@ -143,7 +143,7 @@ class RecordedPartitions:
     @property
     def newest_record(self) -> Materialization | None:
         """Return the record that was made last, of a partition or of the whole."""
-        return max(filter(None, [self.last, self.whole]), key=lambda each: each.at, default=None)
+        return max(filter(None, [self.last, self.whole]), key=_newness, default=None)
 
     @property
     def by_place(self) -> Mapping[str, Parts]:
@@ -195,6 +195,11 @@ class RecordedPartitions:
     def for_readers(self) -> RecordedPartitions:
         """Return what those need that are made from the asset: in half the room."""
         return replace(self, strands={name: each.without_inputs() for name, each in self.strands.items()})
+
+
+def _newness(made: Materialization) -> tuple[datetime, str]:
+    # What was made at the same moment has an order, too, so that all ways of reading records name the same one.
+    return made.at, made.partition or ""
 
 
 def _cell(made: Materialization, traces: dict[Trace, int]) -> Cell:
