@@ -14,10 +14,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 from assetry.io.files import FileIO
 from assetry.io.memory import MemoryIO
-from assetry.plugin import Asset, AssetKey, Attempt, Event, Saved, hookimpl, job_tokens
+from assetry.plugin import (
+    Asset,
+    AssetKey,
+    Attempt,
+    Event,
+    Saved,
+    ValueStoreError,
+    content_version,
+    hookimpl,
+    job_tokens,
+)
 from assetry.run.threads import ThreadExecutor
 from assetry.store.sqlite import SQLiteStore
 from assetry.testing import (
@@ -116,6 +127,85 @@ class OneAtATime(MemoryIO):
 class TestIsNotSafeForThreads(IOManagerConformance):
     subject = io(lambda: OneAtATime())
     caught = "test_work_for_several_threads"
+
+
+class ForgetsParts(MemoryIO):
+    """Keep the last partition of several only."""
+
+    def save_parts(self, asset: Asset, value: Any, column: str, keys: Sequence[str]) -> list[Saved]:
+        saved = super().save_parts(asset, value, column, keys)
+        del self._values[asset.key][keys[0]]
+        return saved
+
+
+class TestLosesOneOfManyPartitions(IOManagerConformance):
+    subject = io(lambda: ForgetsParts())
+    caught = "test_keep_many_partitions_at_once"
+
+
+class OneVersionForAll(MemoryIO):
+    """Tell the version of all rows of each partition."""
+
+    def save_parts(self, asset: Asset, value: Any, column: str, keys: Sequence[str]) -> list[Saved]:
+        version = content_version(value)
+        return [replace(each, data_version=version) for each in super().save_parts(asset, value, column, keys)]
+
+
+class TestTellsOneVersionOfManyPartitions(IOManagerConformance):
+    subject = io(lambda: OneVersionForAll())
+    caught = "test_keep_many_partitions_at_once"
+
+
+class EmptiesFirst(MemoryIO):
+    """Remove what was there of many partitions before it keeps what comes."""
+
+    def save_parts(self, asset: Asset, value: Any, column: str, keys: Sequence[str]) -> list[Saved]:
+        old = self._values.get(asset.key, {})
+        self._values[asset.key] = {name: each.slice(0, 0) if name in keys else each for name, each in old.items()}
+        threading.Event().wait(0.01)
+        return super().save_parts(asset, value, column, keys)
+
+
+class TestShowsAHole(IOManagerConformance):
+    subject = io(lambda: EmptiesFirst())
+    caught = "test_show_readers_all_partitions_old_or_new"
+
+
+class OneByOne(MemoryIO):
+    """Refuse a column that is called bad, once it has emptied a partition."""
+
+    form: Any = "arrow"
+
+    def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
+        if not isinstance(value, pa.Table) or "bad" in value.column_names:
+            raise ValueStoreError("It cannot be kept.", hint="Keep something else.")
+        return super().save(asset, value, partition)
+
+    def save_parts(self, asset: Asset, value: Any, column: str, keys: Sequence[str]) -> list[Saved]:
+        if "bad" in value.column_names:
+            super().save_parts(asset, value.slice(0, 0), column, keys[:1])
+            raise ValueStoreError("It cannot be kept.", hint="Keep something else.")
+        return super().save_parts(asset, value, column, keys)
+
+
+class TestSpoilsWhatItRefuses(IOManagerConformance):
+    subject = IOUnderTest(
+        Keeper(OneByOne), url="bad:io", refuses={"durable": "memory"}, unkeepable=pa.table({"bad": [1]})
+    )
+    caught = "test_keep_what_was_there_when_many_partitions_are_refused"
+
+
+class AsKept(MemoryIO):
+    """Give partitions in the order in which they were kept."""
+
+    def load_parts(self, asset: Asset, keys: Sequence[str]) -> Any:
+        kept = [str(name) for name in self._values.get(asset.key, {}) if name in keys]
+        return super().load_parts(asset, kept if len(kept) == len(keys) else keys)
+
+
+class TestMixesPartitions(IOManagerConformance):
+    subject = io(lambda: AsKept())
+    caught = "test_load_many_partitions_at_once"
 
 
 class Truncating(MemoryIO):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from assetry.partitions.multi import MultiPartitionsDefinition
     from assetry.project.materialize import materialize
     from assetry.project.project import Project
-    from assetry.python.context import AssetContext
+    from assetry.python.calls.context import AssetContext
 
 __all__ = [
     "Asset",
@@ -71,7 +71,7 @@ __all__ = [
 #: defines assets should not wait for that. A context needs no annotation, and most functions need no context. Few
 #: assets are partitioned, and the definitions of partitions cost as much as all the rest.
 _LATER = {
-    "AssetContext": "assetry.python.context",
+    "AssetContext": "assetry.python.calls.context",
     "CronPartitionsDefinition": "assetry.partitions.grids.cron",
     "DailyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "HourlyPartitionsDefinition": "assetry.partitions.grids.time_grids",

@@ -38,6 +38,7 @@ from assetry.hooks.secrets import read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.io.content import ContentVersion, columns_of, content_version, nothing_kept
 from assetry.io.frames import plain_type
+from assetry.io.merge import rows_by_partition
 from assetry.io.places import TablePlace, advice, unkept
 from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
@@ -146,6 +147,7 @@ __all__ += [
 ]
 # Values, and the places that keep them.
 __all__ += ["ContentVersion", "IOManager", "Rows", "Saved", "columns_of", "content_version", "nothing_kept"]
+__all__ += ["rows_by_partition"]
 # What places of tables keep, and how their columns widen.
 __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
 # Records, and the stores that keep them.

@@ -330,7 +330,7 @@ def test_a_later_process_finds_a_value_by_its_record(make: Callable[..., ValueRo
     records[AssetKey("t")] = before.save(python("t"), TABLE).metadata
     records[AssetKey("n")] = {"io": "none"}
     later = ValueRouter(
-        places.opened.__getitem__, "warehouse:", files=before.files, last_metadata=lambda key, _: records.get(key)
+        places.opened.__getitem__, "warehouse:", files=before.files, last_metadata=lambda key, _: {None: records[key]}
     )
     assert later.load(python("o")) == {"a": 1}
     assert later.load(python("t"), pa.Table).equals(TABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -42,11 +43,12 @@ GRIDS: Mapping[str, Any] = {
     "letters": StaticPartitionsDefinition(["a", "b", "c"]),
     "both": MultiPartitionsDefinition({"day": DAYS, "region": StaticPartitionsDefinition(["eu", "us"])}),
 }
-TOOLS = {name: Integration(name, name) for name in ("range", "one", "calls", "whole", "python")}
+TOOLS = {name: Integration(name, name) for name in ("range", "one", "calls", "stretches", "whole", "python")}
 GROUPS = {
     "range": InvocationGroup("range", partitions="range"),
     "one": InvocationGroup("one"),
     "calls": InvocationGroup("calls", counted=False),
+    "stretches": InvocationGroup("stretches", counted=False, partitions="range", max_partitions=3),
     "whole": InvocationGroup("whole", counted=False, whole=True),
     "python": None,
 }
@@ -157,6 +159,9 @@ def test_a_tool_gets_what_it_takes(project: Any) -> None:
     plan = plan_or_none(graph, wants)
     if plan is None:
         return
+    stretches = {key for key, parts in wants.items() if graph[key].kind == "stretches" and parts is not None}
+    # Where one output reads another at other partitions, the call is cut by who carries it out.
+    mixed = any(Numbering(graph, {}, NOW).reads_others(key, stretches - {key}) for key in stretches)
     for planned in plan.invocations:
         kind = planned.invocation.integration.kind
         for key, parts in planned.parts.items():
@@ -165,6 +170,11 @@ def test_a_tool_gets_what_it_takes(project: Any) -> None:
             if kind == "range" and graph[key].partitions_def.typical_length is not None:
                 assert len({span[1:] for span in parts.spans()}) == 1, "a range has no hole"
                 assert planned.invocation.window is not None
+            if kind == "stretches" and not mixed:
+                assert len(parts) <= 3
+                assert len(parts.strands) == 1, "a call has one key of each other dimension"
+                hole = graph[key].partitions_def.typical_length is not None and len(list(parts.spans())) > 1
+                assert not hole, "a range has no hole"
         if kind == "calls":
             assert len(set(planned.parts.values())) <= 1, "one call makes the same partitions of all its assets"
     count = sum(each.invocation.group is not None and each.invocation.group.counted for each in plan.invocations)
@@ -343,6 +353,28 @@ def test_the_first_day_that_is_counted_has_a_window() -> None:
         "1970-01-01 00:00:00+00:00",
         "1970-01-02 00:00:00+00:00",
     ]
+
+
+def test_ranges_of_a_group_are_cut_at_what_it_takes() -> None:
+    for tool in ("stretches", "range"):
+        group = replace(GROUPS[tool] or InvocationGroup(""), max_partitions=4)
+        graph = AssetGraph.of([made("a", tool, DAYS), made("b", tool, GRIDS["letters"])])
+        wants = {AssetKey("a"): DAYS.parts_of(JANUARY), AssetKey("b"): Parts.range(0, 3)}
+        plan = make_plan(graph, wants, dict.fromkeys(wants, group), PlanRequest(now=NOW))
+        assert sorted(len(each.invocation.partitions) for each in plan.invocations) == [2, 3, 4, 4]
+        few = make_plan(graph, wants, dict.fromkeys(wants, replace(group, max_partitions=2)), PlanRequest(now=NOW))
+        assert sorted(len(each.invocation.partitions) for each in few.invocations) == [1, 2, 2, 2, 2, 2, 2]
+
+
+def test_calls_for_ranges_have_one_strand_each_and_share_what_they_have_alike() -> None:
+    group = InvocationGroup("f", counted=False, partitions="range")
+    parts = Parts({"eu": [(20454, 20464)], "us": [(20454, 20464)]})
+    graph = AssetGraph.of([made(key, "stretches", GRIDS["both"]) for key in "ab"])
+    wants = dict.fromkeys(graph.keys, parts)
+    plan = make_plan(graph, wants, dict.fromkeys(graph.keys, group), PlanRequest(now=NOW))
+    assert sorted(each.parts[AssetKey("a")].strands for each in plan.invocations) == [("eu",), ("us",)]
+    assert all(len(each.parts) == 2 for each in plan.invocations)
+    assert plan.count == 0
 
 
 def test_no_more_partitions_than_an_invocation_may_have(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from assetry.errors import AmbiguousNameError, DefinitionError
 from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.python.code import source_text
 from assetry.python.decorators import AssetFunction, AssetKeywords, CheckResult, asset, asset_check, multi_asset
 from assetry.types.assets import Asset, Column, Dep
@@ -106,6 +107,17 @@ def test_every_keyword_arrives() -> None:
     assert (made.automation, made.retry_policy) == (AutomationPolicy("stale"), RetryPolicy(3))
 
 
+def test_how_a_function_is_called_for_partitions_arrives() -> None:
+    made = daily(partitions="range", max_partitions=30, partition_column="day").asset
+    assert {name: made.spec[name] for name in ("partitions", "max_partitions", "partition_column")} == {
+        "partitions": "range",
+        "max_partitions": 30,
+        "partition_column": "day",
+    }
+    assert not {"partitions", "max_partitions", "partition_column"} & daily(partitions="one").asset.spec.keys()
+    assert daily(partitions="range").asset.code_version == daily().asset.code_version
+
+
 def test_a_listed_key_explains_the_parameter_of_that_name() -> None:
     @asset(deps=["shop/orders", "shop/wait"])
     def total(orders: Any, rates: Any) -> None: ...
@@ -130,6 +142,8 @@ def test_a_mapping_says_what_each_parameter_takes() -> None:
 
 def bad_two(a: Any = None) -> None: ...
 
+
+DAYS = DailyPartitionsDefinition("2026-01-01")
 
 WRONG: list[tuple[Callable[[], Any], type[DefinitionError], str]] = [
     (lambda: asset(grp="x"), DefinitionError, "did you mean 'group'"),  # type: ignore[call-overload]
@@ -158,7 +172,25 @@ WRONG: list[tuple[Callable[[], Any], type[DefinitionError], str]] = [
         DefinitionError,
         "partition_mapping 'lsat', which does not exist.\n.*\n  did you mean 'last'",
     ),
+    (lambda: daily(partitions="rnage"), DefinitionError, "neither 'one' nor 'range'.\n.*\n  did you mean 'range'"),
+    (lambda: daily(partitions="range", max_partitions=0), DefinitionError, "max_partitions=0 is less than one"),
+    (lambda: daily(max_partitions=3), DefinitionError, "is for a function that is called for a range"),
+    (lambda: daily(partition_column=""), DefinitionError, "partition_column is empty"),
+    (lambda: asset(partitions="range")(bad_two), DefinitionError, "for an asset with partitions, and this one has"),
+    (lambda: asset(partition_column="day")(bad_two), DefinitionError, "partition_column is for an asset with partitio"),
+    (lambda: several(DAYS, max_partitions=3), DefinitionError, "max_partitions=… of output 'b' is how the function is"),
+    (lambda: several(DAYS, partitions_def=StaticPartitionsDefinition(["x"])), DefinitionError, "other partitions each"),
 ]
+
+
+def daily(**more: Any) -> Any:
+    return asset(partitions_def=DAYS, **more)(bad_two)
+
+
+def several(days: Any, **more: Any) -> Any:
+    outputs: Any = ["a", {"key": "b", **more}]
+    return multi_asset(assets=outputs, partitions_def=days, partitions="range")(bad_two)
+
 
 #: Values that a keyword does not take, and what the error says of each.
 STRANGE: list[tuple[str, Any, str]] = [
@@ -183,6 +215,10 @@ STRANGE: list[tuple[str, Any, str]] = [
     ("freshness_policy", 5, "a timedelta or a FreshnessPolicy, not 5 (int)"),
     ("automation", 5, "not 5 (int)"),
     ("io_manager", 5, "the URL of a place, not 5 (int)"),
+    ("partitions", 5, "a text, not 5 (int)"),
+    ("max_partitions", "30", "a number, not '30' (str)"),
+    ("max_partitions", True, "not True (bool)"),
+    ("partition_column", ["day"], "the name of a column, not list"),
     ("retry_policy", True, "not True (bool)"),
     ("retry_policy", "3", "not '3' (str)"),
 ]

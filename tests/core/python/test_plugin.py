@@ -7,7 +7,7 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from assetry.types.events import Checked, Event, Failed, Log, Materialized, Star
 from assetry.types.invocations import CheckRef, Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.policies import RetryPolicy
-from assetry.types.protocols import Saved
 
 PYTHON = Integration("python", "python")
 
@@ -54,10 +53,12 @@ class Context:
     def secret(self, name: str) -> str:
         return os.environ[name]
 
-    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
         return self.values.load(self.graph[key], form, partition)
 
-    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
+    def save(self, key: AssetKey | str, value: Any, partition: Any = None, column: str | None = None) -> Any:
+        if isinstance(partition, (list, tuple)):
+            return self.values.save_parts(self.graph[key], value, partition, column)
         return self.values.save(self.graph[key], value, partition)
 
     def log(self, message: str, level: Any = "info", key: Any = None) -> None:

@@ -7,7 +7,8 @@ import errno
 import io
 import os
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import quote, unquote
@@ -16,8 +17,8 @@ from assetry.errors import ValueStoreError, error_words
 from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
 from assetry.io.declared import table_of
 from assetry.io.frames import is_frame
-from assetry.io.merge import all_partitions, save_whole
-from assetry.io.parts import replace, sweep
+from assetry.io.merge import all_partitions, rows_by_partition, save_whole
+from assetry.io.parts import MOST_OPEN, replace_all, sweep
 from assetry.io.places import advice, unkept
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
@@ -66,22 +67,42 @@ class FileIO:
             return _read(path, asset.key)
         raise nothing_kept(asset, partition, f"in {self.folder}")
 
+    def load_parts(self, asset: Asset, keys: Sequence[str]) -> Any:
+        """Return the values of some partitions as one; see `IOManager`. Raises as `load` does."""
+        return all_partitions(asset, {key: self.load(asset, key) for key in keys})
+
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep a value; the old one stays until the new one is whole. Raises `ValueStoreError`, keeping the old one."""
         base = self._base(asset.key, partition)
         self._sweep(base.parent)
         if is_frame(value):
             table = table_of(asset, value, categories=True)
-            _replace(_with(base, ".parquet"), asset.key, lambda file: _write_parquet(table, file, asset))
+            _replace(asset.key, {_with(base, ".parquet"): partial(_write_table, table, asset)})
             stale = _with(base, ".pkl")
             saved = Saved(content_version(table), columns_of(table), {"rows": table.num_rows})
         else:
             data = _pickled(value, asset.key)
-            _replace(_with(base, ".pkl"), asset.key, lambda file: file.write(data))
+            _replace(asset.key, {_with(base, ".pkl"): lambda file: file.write(data)})
             stale = _with(base, ".parquet")
             saved = Saved(bytes_version(data), None, {"type": type(value).__qualname__, "bytes": len(data)})
         self._forget(stale, *(self._partitions(asset.key) if partition is None else self._files(asset.key, None)))
         return saved
+
+    def save_parts(self, asset: Asset, value: Any, column: str, keys: Sequence[str]) -> list[Saved]:
+        """Keep a table that has the rows of some partitions; see `IOManager`.
+
+        Each partition is a file. None takes the old one's place before those of 100 partitions are whole.
+        """
+        parts = list(rows_by_partition(value, column, keys).items())
+        for start in range(0, len(parts), MOST_OPEN):
+            some = parts[start : start + MOST_OPEN]
+            bases = [self._base(asset.key, key) for key, _ in some]
+            self._sweep(bases[0].parent)
+            tables = zip(bases, (table for _, table in some), strict=True)
+            writing = {_with(base, ".parquet"): partial(_write_table, table, asset) for base, table in tables}
+            _replace(asset.key, writing)
+            self._forget(*(_with(base, ".pkl") for base in bases), *self._files(asset.key, None))
+        return [Saved(content_version(each), columns_of(each), {"rows": each.num_rows}) for _, each in parts]
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
         """Keep rows as they come; what is there is read for those that join it. See `assetry.types.protocols.Rows`."""
@@ -100,7 +121,7 @@ class FileIO:
                     writer.write_batch(batch)
                     count += batch.num_rows
 
-        _replace(_with(base, ".parquet"), asset.key, write)
+        _replace(asset.key, {_with(base, ".parquet"): write})
         self._forget(_with(base, ".pkl"), *self._partitions(asset.key))
         return Saved(None, columns_of(reader), {"rows": count, "changed": count})
 
@@ -207,7 +228,7 @@ def _read(path: Path, key: AssetKey) -> Any:
         ) from error
 
 
-def _write_parquet(table: Any, file: BinaryIO, asset: Asset) -> None:
+def _write_table(table: Any, asset: Asset, file: BinaryIO) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -232,13 +253,13 @@ def _pickled(value: Any, key: AssetKey) -> bytes:
         ) from error
 
 
-def _replace(path: Path, key: AssetKey, write: Callable[[BinaryIO], Any]) -> None:
+def _replace(key: AssetKey, files: Mapping[Path, Callable[[BinaryIO], Any]]) -> None:
     try:
-        replace(path, write)
+        replace_all(files)
     except ValueStoreError:
         raise
     except Exception as error:
-        raise _cannot_write(error, path, key) from error
+        raise _cannot_write(error, next(iter(files)), key) from error
 
 
 def _cannot_write(error: Exception, path: Path, key: AssetKey) -> ValueStoreError:

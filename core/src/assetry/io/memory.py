@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from assetry.io.content import bytes_version, columns_of, content_version, nothing_kept
 from assetry.io.declared import table_of
 from assetry.io.frames import is_frame
-from assetry.io.merge import all_partitions
+from assetry.io.merge import all_partitions, rows_by_partition
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Saved
@@ -47,6 +47,14 @@ class MemoryIO:
             return all_partitions(asset, {str(name): _copy(kept[name]) for name in sorted(kept, key=str)})
         raise nothing_kept(asset, partition, "in memory")
 
+    def load_parts(self, asset: Asset, keys: Sequence[str]) -> Any:
+        """Return what was kept of some partitions, as it was at one moment; see `IOManager`."""
+        kept = self._values.get(asset.key, {})
+        for key in keys:
+            if key not in kept:
+                raise nothing_kept(asset, key, "in memory")
+        return all_partitions(asset, {key: _copy(kept[key]) for key in keys})
+
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep a value; a whole takes the place of all partitions, and a partition that of a whole."""
         if is_frame(value):
@@ -58,14 +66,21 @@ class MemoryIO:
             version = None if pickled is None else bytes_version(pickled[0])
             saved = Saved(version, None, {"type": type(value).__qualname__})
             value = value if pickled is None else pickled[1]
-        with self._lock:
-            kept = self._values.get(asset.key, {})
-            others: dict[str | None, Any] = {}
-            if partition is not None:
-                others = {name: each for name, each in kept.items() if name is not None}
-            others[partition] = value
-            self._values[asset.key] = others
+        self._put(asset, {partition: value})
         return saved
+
+    def save_parts(self, asset: Asset, value: Any, column: str, keys: Sequence[str]) -> list[Saved]:
+        """Keep a table that has the rows of some partitions, all at once; see `IOManager`."""
+        # Arrow shares its cells with pandas, whose user may change them.
+        parts = rows_by_partition(pickle.loads(pickle.dumps(value, protocol=5)), column, keys)
+        self._put(asset, dict(parts.items()))
+        return [Saved(content_version(each), columns_of(each), {"rows": each.num_rows}) for each in parts.values()]
+
+    def _put(self, asset: Asset, values: Mapping[str | None, Any]) -> None:
+        """Keep values by partition; what others read meanwhile is never changed, it is left for something new."""
+        with self._lock:
+            kept = self._values.get(asset.key, {}) if None not in values else {}
+            self._values[asset.key] = {**{name: each for name, each in kept.items() if name is not None}, **values}
 
     def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
         """Return for each asset, or partition of it, whether it was kept by this process."""

@@ -1,13 +1,15 @@
-"""Tables put together: out of rows, for IO managers that keep whole tables only, and out of partitions."""
+"""Tables put together, out of rows and out of partitions, and taken apart; for IO managers that know nothing of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from assetry.errors import NothingKeptError
+from assetry.errors import NothingKeptError, ValueStoreError
 from assetry.io.frames import is_frame, to_arrow
 from assetry.io.places import no_common_type
 from assetry.io.widening import one_below_the_other
+from assetry.partitions.definitions import some
 from assetry.types.assets import Asset
 from assetry.types.protocols import IOManager, Rows, Saved
 
@@ -31,6 +33,101 @@ def _united(asset: Asset, tables: dict[str, pa.Table]) -> pa.Table:
         tables.items(),
         lambda column, one, other, old, new: no_common_type(asset, column, old, new, one, other),
     )
+
+
+def load_together(manager: IOManager, asset: Asset, keys: Sequence[str]) -> Any:
+    """Return what a manager keeps of some partitions as one value, by one question where it takes that."""
+    own = getattr(manager, "load_parts", None)
+    if own is not None:
+        return own(asset, keys)
+    return all_partitions(asset, {key: manager.load(asset, key) for key in keys})
+
+
+def save_together(manager: IOManager, asset: Asset, parts: Mapping[str, pa.Table]) -> Sequence[Saved]:
+    """Keep the tables of some partitions, in one go where a manager can do that; return what was kept of each."""
+    own = getattr(manager, "save_parts", None)
+    if own is None:
+        return [manager.save(asset, rows, key) for key, rows in parts.items()]
+    tables = dict(parts)
+    if len({tuple(rows.schema) for rows in tables.values()}) > 1:
+        whole = _united(asset, {f"partition {key!r}": rows for key, rows in tables.items()})
+        start = 0
+        for key, rows in parts.items():
+            tables[key] = whole.slice(start, rows.num_rows)
+            start += rows.num_rows
+    names = {name for rows in tables.values() for name in rows.column_names}
+    column = "_partition"
+    while column in names:
+        column += "_"
+    saved: Sequence[Saved] = own(asset, with_keys(tables, column), column, tuple(tables))
+    if len(saved) != len(tables):
+        raise ValueStoreError(
+            f"asset {str(asset.key)!r}: save_parts of {type(manager).__name__} was given {len(tables)} partitions and "
+            f"tells of {len(saved)}.",
+            hint="Return a Saved for each of the keys, in their order.",
+        )
+    return saved
+
+
+def rows_by_partition(table: pa.Table, column: str, keys: Sequence[str]) -> dict[str, pa.Table]:
+    """Return the rows of each of some partitions, in their order, without the column that holds their keys as text.
+
+    What `save_parts` of an IO manager is given comes apart so, and what `load_parts` has read comes into order. A
+    partition without rows has an empty table. Raises `ValueStoreError` for a row that is of none of them.
+
+    >>> import pyarrow as pa
+    >>> table = pa.table({"n": [1, 2, 3], "part": ["b", "a", "b"]})
+    >>> {key: rows.to_pydict() for key, rows in rows_by_partition(table, "part", ["a", "b", "c"]).items()}
+    {'a': {'n': [2]}, 'b': {'n': [1, 3]}, 'c': {'n': []}}
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    told = table.column(column)
+    if pa.types.is_dictionary(told.type):
+        told = told.cast(told.type.value_type)
+    places = pc.index_in(told, value_set=pa.array(keys, told.type))
+    if places.null_count:
+        strange = pc.unique(told.filter(places.is_null())).to_pylist()
+        raise ValueStoreError(f"Rows are of the partitions {some(map(str, strange))}, and not of {some(keys)}.")
+    return rows_by_place(table.drop_columns([column]), places.combine_chunks(), keys)
+
+
+def rows_by_place(table: pa.Table, places: pa.Array, keys: Sequence[str]) -> dict[str, pa.Table]:
+    """Return the rows of each of `keys`, in their order, of a table of whose rows the places there are known."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not table.num_rows or not keys:
+        return dict.fromkeys(keys, table.slice(0, 0))
+    runs = pc.run_end_encode(places)
+    if len(runs.values) > 2 * len(keys) + 1000:  # rows of many kinds, mixed: brought into order first
+        order = pc.array_sort_indices(places)
+        runs = pc.run_end_encode(places.take(order))
+    else:
+        order = None
+    pieces: dict[int, list[Any]] = {}
+    start = 0
+    for place, stop in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        size = stop - start
+        rows = table.slice(start, size) if order is None else table.take(order.slice(start, size))
+        pieces.setdefault(place, []).append(rows)
+        start = stop
+    none = table.slice(0, 0)
+    return {key: pa.concat_tables(pieces.get(at, [none])) for at, key in enumerate(keys)}
+
+
+def with_keys(parts: Mapping[str, pa.Table], column: str) -> pa.Table:
+    """Return the rows of several partitions as one table, with one column more that holds the key of each.
+
+    >>> import pyarrow as pa
+    >>> with_keys({"a": pa.table({"n": [2]}), "b": pa.table({"n": [1, 3]})}, "part").to_pydict()
+    {'n': [2, 1, 3], 'part': ['a', 'b', 'b']}
+    """
+    import pyarrow as pa
+
+    told = [pa.repeat(pa.scalar(key, pa.string()), rows.num_rows) for key, rows in parts.items()]
+    return pa.concat_tables(parts.values()).append_column(column, pa.chunked_array(told, pa.string()))
 
 
 def save_whole(manager: IOManager, asset: Asset, rows: Rows) -> Saved:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from assetry.io.private_files import private_file
 
 _SUFFIX = ".part"
+
+
+#: How many files are written beside their places at a time, before all of them are moved: each stays open until then.
+MOST_OPEN = 100
 
 
 def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -29,20 +33,43 @@ def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     b'42'
     >>> folder.cleanup()
     """
-    # The thread's number keeps two writers of one process apart, the process's number those of two.
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_SUFFIX}")
-    file = _held(beside)
+    replace_all({path: write})
+
+
+def replace_all(files: Mapping[Path, Callable[[BinaryIO], Any]]) -> None:
+    """Let several files be written; no more than `MOST_OPEN`, and none is moved before all of them are whole.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name, "answer.txt")
+    >>> replace(path, lambda file: file.write(b"42"))
+    >>> replace_all({path: lambda file: file.write(b"43"), path.with_name("b"): lambda file: file.wrote()})
+    Traceback (most recent call last):
+    AttributeError: '_io.BufferedWriter' object has no attribute 'wrote'
+    >>> path.read_bytes(), len(list(path.parent.iterdir()))
+    (b'42', 1)
+    >>> folder.cleanup()
+    """
+    written: list[tuple[Path, Path]] = []
     try:
-        with file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-            # Moved while the lock is held: without it, it could be taken for one that was left.
-            os.replace(beside, path)  # noqa: PTH105 - the one that says that it replaces
-        _sync_folder(path.parent)
+        with contextlib.ExitStack() as opened:
+            for path, write in files.items():
+                # The thread's number keeps two writers of one process apart, the process's number those of two.
+                beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_SUFFIX}")
+                file = opened.enter_context(_held(beside))
+                written.append((beside, path))
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            # Moved while the locks are held: without them, they could be taken for what was left.
+            for beside, path in written:
+                os.replace(beside, path)  # noqa: PTH105 - the one that says that it replaces
+        for folder in dict.fromkeys(path.parent for path in files):
+            _sync_folder(folder)
     except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+        for beside, _ in written:
+            with contextlib.suppress(OSError):
+                beside.unlink()
         raise
 
 

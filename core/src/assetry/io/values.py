@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from posixpath import normpath
 from typing import Any
 from urllib.parse import unquote
@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from assetry.errors import AssetryError, ValueStoreError
 from assetry.io.declared import table_of
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
-from assetry.io.merge import save_whole
+from assetry.io.merge import all_partitions, load_together, save_together, save_whole
+from assetry.io.partition_column import by_key, split
 from assetry.types.assets import Asset, Integration, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import IOManager, Rows, Saved
@@ -22,6 +23,8 @@ PROJECT, FILES, NOWHERE = "project", "files", "none"
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
+#: What was recorded of an asset's value, by partition.
+Records = Mapping[str | None, Mapping[str, Any]]
 
 
 def place_of(url: str) -> str:
@@ -42,7 +45,8 @@ class ValueRouter:
       in the project's place, `default`.
     * A value that is not a table goes to `files` where that place keeps tables only.
     * Where a value went stands in its metadata under ``io`` (``project``, ``files`` or ``none``), which
-      `last_metadata` returns in a later process; without a record both places are tried.
+      `last_metadata` returns in a later process, of all partitions that are asked for at once; without a record both
+      places are tried.
     * A partition is read only when it was made, as `was_made` tells: a place that keeps all partitions in one table
       has nothing of others, and cannot tell that from none.
 
@@ -64,7 +68,7 @@ class ValueRouter:
         *,
         files: str = "parquet:.assetry/data",
         io_url: Callable[[Integration], str | None] = lambda _: None,
-        last_metadata: Callable[[AssetKey, str | None], Mapping[str, Any] | None] = lambda _key, _partition: None,
+        last_metadata: Callable[[AssetKey, Sequence[str | None]], Records] = lambda _key, _partitions: {},
         was_made: Callable[[AssetKey, str], bool] = lambda _key, _partition: True,
         describe: Callable[[Any], Mapping[str, Any] | None] = lambda _: None,
     ) -> None:
@@ -99,14 +103,18 @@ class ValueRouter:
         url = self._tables_of(integration)
         return None if url is None else place_of(url)
 
-    def load(self, asset: Asset, form: Any = None, partition: str | None = None) -> Any:
+    def load(self, asset: Asset, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
         """Return the value of an asset as `form`: a table type, another class, or None for the default.
 
-        Raises `ValueStoreError` when there is none, when it cannot be had as that, or when the partition was never
-        made.
+        Of several partitions it is one table, in the order of their keys, or a dict by key of what is no table. Raises
+        `ValueStoreError` when there is none, when it cannot be had as that, or when a partition was never made.
         """
-        self._check_made(asset, partition)
-        value = self._load(asset, partition)
+        if partition is None or isinstance(partition, str):
+            self._check_made(asset, (partition,) if partition is not None else ())
+            value = self._load(asset, partition)
+        else:
+            self._check_made(asset, partition)
+            value = self._load_parts(asset, partition)
         name = f"asset {str(asset.key)!r}"
         if is_frame(value):
             return from_arrow(to_arrow(value, name, categories=True), form, name)
@@ -124,15 +132,16 @@ class ValueRouter:
         ask = getattr(self._manager(self._url(asset)), "aggregate", None)
         return None if ask is None else ask(asset, function, column)
 
-    def _check_made(self, asset: Asset, partition: str | None) -> None:
-        if partition is None or asset.partitions_def is None or not asset.executable:
+    def _check_made(self, asset: Asset, partitions: Iterable[str]) -> None:
+        if asset.partitions_def is None or not asset.executable:
             return
-        if (asset.key, partition) not in self._places and not self._was_made(asset.key, partition):
-            raise ValueStoreError(
-                f"Partition {partition!r} of asset {str(asset.key)!r} was never made.",
-                where=asset.source,
-                hint=f"Make it first: `assetry materialize -s {asset.key} --partition {shlex.quote(partition)}`.",
-            )
+        for partition in partitions:
+            if (asset.key, partition) not in self._places and not self._was_made(asset.key, partition):
+                raise ValueStoreError(
+                    f"Partition {partition!r} of asset {str(asset.key)!r} was never made.",
+                    where=asset.source,
+                    hint=f"Make it first: `assetry materialize -s {asset.key} --partition {shlex.quote(partition)}`.",
+                )
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""
@@ -142,20 +151,48 @@ class ValueRouter:
             saved: Saved = own(asset, value) if own is not None else save_whole(manager, asset, value)
             return Saved(saved.data_version, saved.columns, {**saved.metadata, "io": PROJECT})
         facts = dict(self._describe(value) or {})
-        url, place = self._url(asset), PROJECT
-        manager = self._manager(url)
-        if is_frame(value):
-            if manager.form == "arrow":
-                value = table_of(asset, value)
-        elif manager.form == "arrow":
-            if asset.io is not None:
-                raise ValueStoreError(
-                    f"Asset {str(asset.key)!r} is a {type(value).__qualname__}, and its io_manager keeps tables only.",
-                    where=asset.source,
-                    hint="Return a table, or leave io_manager out.",
-                )
-            manager, place = self._manager(self.files), FILES
+        manager, place = self._manager_for(asset, value)
+        if is_frame(value) and manager.form == "arrow":
+            value = table_of(asset, value)
         saved = manager.save(asset, value, partition)
+        return self._noted(asset, partition, saved, facts, place)
+
+    def save_parts(
+        self, asset: Asset, value: Any, partitions: Sequence[str], column: str | None = None
+    ) -> tuple[Saved, ...]:
+        """Keep the values of several partitions, in one go where they are tables; say of each what was kept.
+
+        `value` is a table of which `column` tells the partition of each row, or a dict with a value for each partition.
+        Raises `ValueStoreError`, and keeps nothing, when it has rows of other partitions, or lacks a value.
+        """
+        keys = tuple(dict.fromkeys(partitions))
+        if is_frame(value):
+            manager, place = self._manager_for(asset, value)
+            parts = split(asset, table_of(asset, value, categories=manager.form == "any"), keys, column)
+        else:
+            parts = by_key(asset, value, keys, column)
+            if not parts or not all(map(is_frame, parts.values())):
+                return tuple(self.save(asset, each, key) for key, each in parts.items())
+            manager, place = self._manager_for(asset, next(iter(parts.values())))
+            parts = {key: table_of(asset, each, categories=manager.form == "any") for key, each in parts.items()}
+        facts = [dict(self._describe(each) or {}) for each in parts.values()]
+        told = zip(keys, save_together(manager, asset, parts), facts, strict=True)
+        return tuple(self._noted(asset, key, saved, known, place) for key, saved, known in told)
+
+    def _manager_for(self, asset: Asset, value: Any) -> tuple[IOManager, str]:
+        """Return what keeps a value, and where that is, in one word."""
+        manager = self._manager(self._url(asset))
+        if is_frame(value) or manager.form != "arrow":
+            return manager, PROJECT
+        if asset.io is not None:
+            raise ValueStoreError(
+                f"Asset {str(asset.key)!r} is a {type(value).__qualname__}, and its io_manager keeps tables only.",
+                where=asset.source,
+                hint="Return a table, or leave io_manager out.",
+            )
+        return self._manager(self.files), FILES
+
+    def _noted(self, asset: Asset, partition: str | None, saved: Saved, facts: Mapping[str, Any], place: str) -> Saved:
         with self._lock:
             self._places[asset.key, partition] = place
         return Saved(saved.data_version, saved.columns, {**facts, **saved.metadata, "io": place})
@@ -249,8 +286,23 @@ class ValueRouter:
     def _load(self, asset: Asset, partition: str | None) -> Any:
         if asset.io is not None or not asset.kept:
             return self._manager(self._url(asset)).load(asset, partition)
+        return self._load_from(asset, partition, self._recorded(asset, [partition])[partition])
+
+    def _load_parts(self, asset: Asset, partitions: Sequence[str]) -> Any:
+        """Return the values of partitions as one; from one place at once, where they are all in one."""
+        if asset.io is not None or not asset.kept:
+            return load_together(self._manager(self._url(asset)), asset, partitions)
+        places = self._recorded(asset, partitions)
+        named = set(places.values())
+        if named == {PROJECT} or named == {FILES}:
+            url = self.files if named == {FILES} else self._url(asset)
+            return load_together(self._manager(url), asset, partitions)
+        return all_partitions(asset, {each: self._load_from(asset, each, places[each]) for each in partitions})
+
+    def _load_from(self, asset: Asset, partition: str | None, place: str | None) -> Any:
+        """Return a value from where it was kept; from wherever it is, where that is not known."""
         first: ValueStoreError | None = None
-        for url in self._candidates(asset, partition):
+        for url in self._candidates(asset, place):
             try:
                 return self._manager(url).load(asset, partition)
             except ValueStoreError as error:
@@ -261,10 +313,16 @@ class ValueRouter:
             hint=f"Depend on it without taking its value: deps=[{str(asset.key)!r}].",
         )
 
-    def _candidates(self, asset: Asset, partition: str | None) -> Iterator[str]:
-        place = self._places.get((asset.key, partition))
-        if place is None:
-            place = (self._last_metadata(asset.key, partition) or {}).get("io")
+    def _recorded(self, asset: Asset, partitions: Sequence[str | None]) -> dict[str | None, str | None]:
+        """Return where partitions were kept, or the asset as a whole (None); None where that is not known."""
+        found: dict[str | None, str | None] = {each: self._places.get((asset.key, each)) for each in partitions}
+        unknown = [each for each, place in found.items() if place is None]
+        if unknown:
+            records = self._last_metadata(asset.key, unknown)
+            found.update((each, records.get(each, {}).get("io")) for each in unknown)
+        return found
+
+    def _candidates(self, asset: Asset, place: str | None) -> Iterator[str]:
         if place == NOWHERE:
             return
         if place != FILES:

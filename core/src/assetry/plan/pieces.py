@@ -2,7 +2,8 @@
 
 Every asset wants a set of partitions. A tool that takes one partition at a time gets a piece for each. One that takes
 ranges gets a piece for each range; assets of one group whose pieces span the same time share an invocation. What is
-called in assetry's own process (not counted) stays in one piece, or in one for each set of its assets.
+called in assetry's own process (not counted) stays in one piece, or in one for each set of its assets; where it takes
+ranges, it gets a piece for each, of one strand.
 
 **Cuts.** Ranges of several assets that begin or end at the same moments may need fewer invocations when they are cut
 there: a day-range that is another two together. Look at the moments as points and at the ranges as lines between them.
@@ -91,14 +92,20 @@ def _parted(classes: Iterable[Parts], parts: Parts) -> list[Parts]:
     return [*found, parts] if parts else found
 
 
-def ranges(wants: Sequence[Want]) -> list[list[Piece]]:
+def ranges(wants: Sequence[Want], most: int | None = None, *, apart: bool = False) -> list[list[Piece]]:
     """Return for each asset the ranges of its partitions; without time, where there are none, all in one piece.
+
+    No piece has more than `most` partitions. Strands that have the same range share a piece, but where they are to
+    stay `apart`.
 
     >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
     >>> days = DailyPartitionsDefinition("2026-01-01")
     >>> [len(pieces) for pieces in ranges([Want(days, Parts.range(20500, 20510) | Parts.of([20520]))])]
     [2]
+    >>> [len(piece.parts) for piece in ranges([Want(days, Parts.range(20500, 20510))], 4)[0]]
+    [4, 4, 2]
     """
+    most = MOST if most is None else min(most, MOST)
     found: list[list[Piece]] = [[] for _ in wants]
     lines: list[dict[_Line, tuple[int, int]]] = [{} for _ in wants]
     listed: list[int] = []
@@ -106,9 +113,9 @@ def ranges(wants: Sequence[Want]) -> list[list[Piece]]:
         if want.definition.typical_length is None:
             listed.append(at)
         else:
-            lines[at] = dict(_lines(want))
+            lines[at] = dict(_lines(want, apart))
     for at, pieces in zip(listed, _listed([wants[at] for at in listed]), strict=True):
-        found[at] = pieces
+        found[at] = [small for piece in pieces for small in _in_parts(piece, most)]
     owners: dict[_Line, list[PartitionsDefinition]] = {}
     for want, own in zip(wants, lines, strict=True):
         for line in own:
@@ -117,7 +124,7 @@ def ranges(wants: Sequence[Want]) -> list[list[Piece]]:
     for at, own in enumerate(lines):
         for line, (first, stop) in own.items():
             for begin, end in _cut(wants[at].definition, first, stop, cuts.get(line, ())):
-                found[at] += _of_size(wants[at].definition, begin, end, line[2])
+                found[at] += _of_size(wants[at].definition, begin, end, line[2], most)
         found[at].sort(key=lambda piece: next(piece.parts.spans())[1:])
     return found
 
@@ -129,13 +136,24 @@ def _listed(wants: Sequence[Want]) -> list[list[Piece]]:
     return parted if fewer else whole
 
 
-def _lines(want: Want) -> Iterator[tuple[_Line, tuple[int, int]]]:
+def _in_parts(piece: Piece, most: int) -> Iterator[Piece]:
+    """Yield the partitions of a piece, as many at a time as an invocation is given."""
+    left = piece.parts
+    while len(left) > most:
+        part = left.first(most)
+        yield Piece(part, (piece.span, part))
+        left -= part
+    yield Piece(left, (piece.span, left)) if left != piece.parts else piece
+
+
+def _lines(want: Want, apart: bool) -> Iterator[tuple[_Line, tuple[int, int]]]:
     strands: dict[tuple[int, int], list[str]] = {}
     for strand, first, stop in want.parts.spans():
         strands.setdefault((first, stop), []).append(strand)
     for (first, stop), alike in strands.items():
-        start, end = bounds_of(want.definition, first, stop)
-        yield (start.astimezone(UTC), end.astimezone(UTC), tuple(alike)), (first, stop)
+        start, end = (each.astimezone(UTC) for each in bounds_of(want.definition, first, stop))
+        for some in ([strand] for strand in alike) if apart else (alike,):
+            yield (start, end, tuple(some)), (first, stop)
 
 
 def _cuts(owners: Mapping[_Line, Sequence[PartitionsDefinition]]) -> Mapping[_Line, Sequence[datetime]]:
@@ -180,9 +198,11 @@ def _cut(definition: PartitionsDefinition, first: int, stop: int, at: Sequence[d
         begin = number
 
 
-def _of_size(definition: PartitionsDefinition, first: int, stop: int, strands: tuple[str, ...]) -> Iterator[Piece]:
+def _of_size(
+    definition: PartitionsDefinition, first: int, stop: int, strands: tuple[str, ...], most: int
+) -> Iterator[Piece]:
     """Yield a range as a piece, or as several where it has more partitions than an invocation is given."""
-    most = max(1, MOST // len(strands))
+    most = max(1, most // len(strands))
     for begin in range(first, stop, most):
         end = min(begin + most, stop)
         window = tuple(each.astimezone(UTC) for each in bounds_of(definition, begin, end))

@@ -94,13 +94,16 @@ class Scope:
         wants = [self._want(i) for i in members]
         group = groups[self.graph.keys[members[0]]]
         assert group is not None, "assets without a group are not cut"
+        ranged = group.partitions == "range"
         if not group.counted:
             own = {self.graph.keys[i] for i in members}
-            if any(self.numbering.reads_others(key, own) for key in own):
+            # Ranges that read earlier ones of their own are called one after the other.
+            if any(self.numbering.reads_others(key, own - {key} if ranged else own) for key in own):
                 # One call makes the same partitions of all its assets: it cannot make what it reads of others first.
                 return [[pieces.Piece(want.parts, i)] for i, want in zip(members, wants, strict=True)]
-            return pieces.together(wants)
-        return pieces.each(wants) if group.partitions == "one" else pieces.ranges(wants)
+            if not ranged:
+                return pieces.together(wants)
+        return pieces.ranges(wants, group.max_partitions, apart=not group.counted) if ranged else pieces.each(wants)
 
     def _want(self, i: int) -> Want:
         from assetry.plan.pieces import Want

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,10 +26,10 @@ class RecordedValues:
         #: The partitions that are known to be made: none of them is ever unmade.
         self._made: dict[AssetKey, frozenset[str | None]] = {}
 
-    def metadata(self, key: AssetKey, partition: str | None) -> Mapping[str, Any]:
-        """Return the metadata of the last record of an asset, or of a partition; nothing without one."""
-        made = self._store().latest([key]).get((key, partition))
-        return made.metadata if made is not None else {}
+    def metadata(self, key: AssetKey, partitions: Sequence[str | None]) -> Mapping[str | None, Mapping[str, Any]]:
+        """Return the metadata of the last record of each of some partitions, of an asset as a whole that of None."""
+        latest = self._store().latest([key])
+        return {each: made.metadata for each in partitions if (made := latest.get((key, each))) is not None}
 
     def was_made(self, key: AssetKey, partition: str) -> bool:
         """Tell whether a partition was made, by itself or with the whole, as far as records can tell."""

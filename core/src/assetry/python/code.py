@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from assetry.errors import DefinitionError
 from assetry.types.assets import Column
 
-#: The parameter that receives the `assetry.python.context.AssetContext` instead of a value.
+#: The parameter that receives the `assetry.python.calls.context.AssetContext` instead of a value.
 CONTEXT = "context"
 
 #: How many functions, classes and constants are named by themselves; of more, their modules are.

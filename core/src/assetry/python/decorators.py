@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.code import code_version, parameters, place, written_place
-from assetry.python.keywords import checked_keywords, placed
+from assetry.python.keywords import check_outputs, checked_keywords, partition_spec, placed
 from assetry.python.lost import note_made
 from assetry.types.assets import SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
 from assetry.types.keys import AssetKey
@@ -37,6 +37,11 @@ class AssetKeywords(TypedDict, total=False):
     * `compute_kind`: a word such as ``pandas``, shown in `metadata`.
     * `code_version`: replaces the hash of the function's source.
     * `partitions_def`, `freshness_policy` (or a timedelta), `automation` (or its word), `retry_policy` (or a number).
+    * `partitions`: ``one`` partition a call, or a ``range``: the function is called once for neighbouring partitions,
+      at most `max_partitions` of them, and given all that these are made from; `context.partitions` are their keys.
+    * `partition_column`: the column that tells the partition of each row of the table that is returned, by a date, a
+      timestamp (without a zone: in that of the partitions) or a key. Rows of other partitions are an error, and then
+      nothing is kept. A range needs it to return a table; else it returns a dict with a value for each key.
     * `io_manager`: URL of where the value is kept; the project's place when not given.
     """
 
@@ -51,6 +56,9 @@ class AssetKeywords(TypedDict, total=False):
     compute_kind: str
     code_version: str
     partitions_def: PartitionsDefinition
+    partitions: Literal["one", "range"]
+    max_partitions: int
+    partition_column: str
     freshness_policy: FreshnessPolicy | timedelta
     automation: AutomationPolicy | str
     io_manager: str
@@ -194,9 +202,7 @@ def multi_asset(
         raise DefinitionError(
             "@multi_asset needs assets=[…], a key for each output.", where=caller, hint='assets=["train", "test"]'
         )
-    for output in outputs:
-        if "key" not in output:
-            raise DefinitionError(f"An output of @multi_asset has no key: {dict(output)!r}.", where=caller)
+    check_outputs(outputs, shared, caller)
 
     def decorate(function: Callable[P, R]) -> AssetFunction[P, R]:
         _check_function("multi_asset", function)
@@ -320,6 +326,7 @@ def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKe
 def _made(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords, where: str) -> Asset:
     columns = _columns(keywords.get("schema", ()))
     deps = _deps(function, keywords.get("deps", ()), where)
+    spec |= partition_spec(keywords)
     spec["args"] = {dep.name: str(dep.key) for dep in deps if dep.name is not None}
     version, parts = code_version(function, columns, keywords.get("code_version"))
     metadata = dict(keywords.get("metadata", {}))

@@ -59,6 +59,8 @@ def _other_than(*kinds: type[Any]) -> Callable[[Any], Iterable[Any]]:
 
 
 _TEXT = _other_than(str)
+#: How a function is called for its partitions.
+PARTITION_MODES = ("one", "range")
 
 _RULES: Mapping[str, _Rule] = {
     "key": _Rule("a text or its parts", "'shop/orders'", _texts),
@@ -73,6 +75,9 @@ _RULES: Mapping[str, _Rule] = {
     "compute_kind": _Rule("a text", "'pandas'", _TEXT),
     "code_version": _Rule("a text", "'2'", _other_than(str, int)),
     "partitions_def": _Rule("partitions", "DailyPartitionsDefinition('2026-01-01')", _other_than(PartitionsDefinition)),
+    "partitions": _Rule("a text", "'range'", _TEXT),
+    "max_partitions": _Rule("a number", "30", _other_than(int)),
+    "partition_column": _Rule("the name of a column", "'day'", _TEXT),
     "freshness_policy": _Rule(
         "a timedelta or a FreshnessPolicy", "timedelta(hours=6)", _other_than(FreshnessPolicy, timedelta)
     ),
@@ -106,6 +111,64 @@ def checked_keywords(decorator: str, given: Mapping[str, Any], known: Iterable[s
             told = f"{name}=… of @{decorator} takes {rule.takes}, not {_shown(strange)}." if rule else ""
             raise DefinitionError(told, where=where, hint=f"For example {name}={rule.example}." if rule else None)
     return {name: value for name, value in given.items() if value is not None}
+
+
+def partition_spec(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the spec of an asset says of its partitions: how its function is called for them, and tells them.
+
+    Raises `DefinitionError` for what has no meaning together.
+
+    >>> partition_spec({"partitions": "one"}), partition_spec({"key": "sales"})
+    ({}, {})
+    """
+    mode, most = given.get("partitions", "one"), given.get("max_partitions")
+    ranged, column = mode == "range", given.get("partition_column")
+    if mode not in PARTITION_MODES:
+        raise DefinitionError(
+            f"partitions={mode!r}: neither 'one' nor 'range'.",
+            near=near_names(mode, PARTITION_MODES),
+            hint="'one' calls the function for each partition, 'range' once for many. Which partitions there are says "
+            "partitions_def=….",
+        )
+    named = [name for name, each in (("partitions='range'", ranged), ("partition_column", column)) if each]
+    if named and "partitions_def" not in given:
+        raise DefinitionError(
+            f"{named[0]} is for an asset with partitions, and this one has none.",
+            hint="For example partitions_def=DailyPartitionsDefinition('2026-01-01').",
+        )
+    if most is not None and not ranged:
+        raise DefinitionError(
+            f"max_partitions={most} is for a function that is called for a range of partitions.",
+            hint="Add partitions='range', or leave it out.",
+        )
+    if most is not None and most < 1:
+        raise DefinitionError(f"max_partitions={most} is less than one.", hint="For example max_partitions=30.")
+    if column == "":
+        raise DefinitionError("partition_column is empty.", hint="For example partition_column='day'.")
+    said = {"partitions": "range" if ranged else None, "max_partitions": most, "partition_column": column}
+    return {name: each for name, each in said.items() if each is not None}
+
+
+def check_outputs(outputs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any], where: str) -> None:
+    """Raise `DefinitionError` for an output without a key, or that says of itself what is of the whole function."""
+    definitions = [shared.get("partitions_def")]
+    for output in outputs:
+        if "key" not in output:
+            raise DefinitionError(f"An output of @multi_asset has no key: {dict(output)!r}.", where=where)
+        for name in ("partitions", "max_partitions"):
+            if name in output:
+                raise DefinitionError(
+                    f"{name}=… of output {output['key']!r} is how the function is called, and it is called for all.",
+                    where=where,
+                    hint=f"Say it once: @multi_asset(assets=[…], {name}={output[name]!r}).",
+                )
+        definitions.append(output.get("partitions_def", shared.get("partitions_def")))
+    if shared.get("partitions") == "range" and any(each != definitions[1] for each in definitions[1:]):
+        raise DefinitionError(
+            "Outputs of a function that is called for ranges have other partitions each.",
+            where=where,
+            hint="Give them one partitions_def, @multi_asset(assets=[…], partitions_def=…), or make them apart.",
+        )
 
 
 def _shown(value: Any) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from assetry.hooks.manager import Plugins
 from assetry.hooks.secrets import read_secret
@@ -54,17 +54,32 @@ class Context:
         """Return the secret `name`."""
         return self._facts.secret(name)
 
-    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
-        """Return the value of an asset as `form`."""
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
+        """Return the value of an asset, or of partitions of it, as `form`."""
         return self._facts.values.load(self._facts.find(key), form, partition)
 
     def aggregate(self, key: AssetKey | str, function: str, column: str | None = None) -> Any:
         """Return how many rows an asset's table has (``count``), or the greatest value of a column (``max``)."""
         return self._facts.values.aggregate(self._facts.find(key), function, column)
 
-    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
-        """Keep the value of an asset."""
-        return self._facts.values.save(self._facts.find(key), value, partition)
+    @overload
+    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved: ...
+    @overload
+    def save(
+        self, key: AssetKey | str, value: Any, partition: list[str] | tuple[str, ...], column: str | None = None
+    ) -> tuple[Saved, ...]: ...
+    def save(
+        self,
+        key: AssetKey | str,
+        value: Any,
+        partition: str | list[str] | tuple[str, ...] | None = None,
+        column: str | None = None,
+    ) -> Saved | tuple[Saved, ...]:
+        """Keep the value of an asset, or of partitions of it."""
+        asset = self._facts.find(key)
+        if partition is None or isinstance(partition, str):
+            return self._facts.values.save(asset, value, partition)
+        return self._facts.values.save_parts(asset, value, partition, column)
 
     def log(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None:
         """Write a line into the run's log at once."""

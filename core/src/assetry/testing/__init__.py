@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from assetry.testing.executor import ExecutorConformance
     from assetry.testing.fake_tool import FakeTool, Job, Step, ToolDied
     from assetry.testing.integration import IntegrationConformance
-    from assetry.testing.io import IOManagerConformance
+    from assetry.testing.io.manager import IOManagerConformance
     from assetry.testing.outcome import Outcome, ProjectFolder
     from assetry.testing.plugin import PluginConformance
     from assetry.testing.store import StoreConformance
@@ -51,7 +51,7 @@ _HOMES = {
     "ExecutorConformance": "executor",
     "ExecutorUnderTest": "subjects",
     "FakeTool": "fake_tool",
-    "IOManagerConformance": "io",
+    "IOManagerConformance": "io.manager",
     "IOUnderTest": "subjects",
     "IntegrationConformance": "integration",
     "IntegrationUnderTest": "subjects",

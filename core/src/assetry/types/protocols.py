@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from assetry.types.assets import Asset, Column, Relation
 from assetry.types.events import Event, Level
@@ -85,6 +85,20 @@ class IOManager(Protocol):
     And ``aggregate(asset: Asset, function: str, column: str | None) -> Any``: how many rows a table has (``count``,
     with no column), or the greatest value of a column (``max``, None where there are no rows). Do not read all of it;
     what is not there is an error, as of `load`.
+
+    Many partitions of an asset at once are saved and loaded by two more methods. A manager that has none of them is
+    asked for one partition after the other.
+
+    * ``save_parts(asset: Asset, value: pyarrow.Table, column: str, keys: Sequence[str]) -> Sequence[Saved]`` puts the
+      rows of a table in the place of those of all partitions in `keys`, in one transaction: readers see the old rows of
+      all of them or the new ones, and other partitions stay as they are. `column` is one column more than the asset
+      has: it holds the key of the partition of each row, as text, and always one of `keys`. A partition without rows is
+      kept as an empty one. It returns a `Saved` for each of `keys`, in their order, with the data version and the
+      ``rows`` of this partition alone: just what `save` would return of it, so that a partition whose rows did not
+      change is not news to what is made from it. `assetry.plugin.rows_by_partition` takes such a table apart.
+    * ``load_parts(asset: Asset, keys: Sequence[str]) -> Any`` returns what `load` would of each of these partitions, by
+      one query and as one value: tables one below the other in the order of `keys`, anything else as a dict by key.
+      Raise `NothingKeptError` for a partition that is not there, as far as that can be told.
     """
 
     form: Literal["arrow", "any"]
@@ -267,8 +281,12 @@ class RunContext(Protocol):
         Raise `UsageError` when it is not set. From now on it is masked in the events of the run, in whichever spelling.
         """
 
-    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
-        """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default)."""
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
+        """Return the value of an asset, as `form` (a type such as `pandas.DataFrame`; None for the default).
+
+        Of several partitions, given by their keys, it is one table with the rows of all, in the order of the keys; a
+        dict by key of what is no table. A partition that was never made is a `ValueStoreError` that names it.
+        """
 
     def aggregate(self, key: AssetKey | str, function: Literal["count", "max"], column: str | None = None) -> Any:
         """Return how many rows an asset's table has, or the greatest value of a column; none of the rows is read.
@@ -277,8 +295,25 @@ class RunContext(Protocol):
         such column, and `NothingKeptError`, which is one, when there is no such table.
         """
 
-    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved:
-        """Keep the value of an asset of this invocation where the project keeps it; `Rows` for a stream of rows."""
+    @overload
+    def save(self, key: AssetKey | str, value: Any, partition: str | None = None) -> Saved: ...
+    @overload
+    def save(
+        self, key: AssetKey | str, value: Any, partition: list[str] | tuple[str, ...], column: str | None = None
+    ) -> tuple[Saved, ...]: ...
+    def save(
+        self,
+        key: AssetKey | str,
+        value: Any,
+        partition: str | list[str] | tuple[str, ...] | None = None,
+        column: str | None = None,
+    ) -> Saved | tuple[Saved, ...]:
+        """Keep the value of an asset of this invocation where the project keeps it; `Rows` for a stream of rows.
+
+        Of several partitions, given by their keys, `value` is a table of which `column` tells the partition of each
+        row, by a day, a moment or the key, or a dict with a value for each key. All of it is kept, each partition with
+        a `Saved` of its own in the order of the keys, or nothing: `ValueStoreError` says which rows are of others.
+        """
 
     def log(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None:
         """Write a line into the run's log at once; `key` when it is about one asset."""

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 from assetry.plugin import (
     Asset,
+    Column,
     Relation,
     Rows,
     Saved,
@@ -24,13 +25,14 @@ from assetry.plugin import (
     nothing_kept,
     private_file,
     private_folder,
+    rows_by_partition,
     unkept,
 )
 
 from assetry_duckdb.aside import writable
 from assetry_duckdb.rows import write_rows
-from assetry_duckdb.sql import sql_name, sql_table, sql_text, table_columns, tables
-from assetry_duckdb.tables import VALUE, has_partitions, write
+from assetry_duckdb.sql import sql_name, sql_table, table_columns, tables
+from assetry_duckdb.tables import VALUE, has_partitions, is_one_of, write
 from assetry_duckdb.types import PARTITION, check_nanoseconds, read, to_duckdb
 
 if TYPE_CHECKING:
@@ -111,7 +113,12 @@ class DuckDBIO:
     def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
         """Return the table as Arrow; raise `ValueStoreError` when there is none, or the file cannot be opened."""
         with self._reading(asset, partition) as (connection, relation):
-            return _read(connection, relation, asset, partition)
+            return _read(connection, relation, asset, None if partition is None else (partition,))
+
+    def load_parts(self, asset: Asset, keys: Sequence[str]) -> pa.Table:
+        """Return the rows of some partitions, by one query and in the order of `keys`; raises as `load` does."""
+        with self._reading(asset, keys[0] if keys else None) as (connection, relation):
+            return _read(connection, relation, asset, keys)
 
     def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
         """Return how many rows the table has (``count``), or the greatest value of a column (``max``).
@@ -146,19 +153,38 @@ class DuckDBIO:
 
         Raises `ValueStoreError`, and leaves what was there, when DuckDB refuses.
         """
+        import pyarrow as pa
+
+        keys = None if partition is None else (partition,)
+        told = None if partition is None else pa.repeat(pa.scalar(partition, pa.string()), value.num_rows)
+        columns = self._write(asset, to_duckdb(value, asset, told), keys)
+        return self._saved(asset, value, columns)
+
+    def save_parts(self, asset: Asset, value: pa.Table, column: str, keys: Sequence[str]) -> list[Saved]:
+        """Replace the rows of some partitions, all in one transaction; see `assetry.plugin.IOManager`.
+
+        Raises as `save` does.
+        """
+        parts = rows_by_partition(value, column, keys)
+        columns = self._write(asset, to_duckdb(value.drop_columns([column]), asset, value.column(column)), keys)
+        return [self._saved(asset, rows, columns) for rows in parts.values()]
+
+    def _write(self, asset: Asset, table: pa.Table, keys: Sequence[str] | None) -> tuple[Column, ...]:
         import duckdb
 
         relation = self.relation(asset)
-        table = to_duckdb(value, asset, partition)
         with self._writing(asset, relation) as connection:
             connection.register(VALUE, table)
             check_nanoseconds(asset, table.schema, table_columns(connection, VALUE))
             try:
-                columns = _patiently(lambda: write(connection, relation, asset, partition))
+                return _patiently(lambda: write(connection, relation, asset, keys))
             except duckdb.Error:
                 _blame(connection, asset, table)
                 raise
-        return Saved(content_version(value), columns, {"rows": value.num_rows, "relation": str(relation)})
+
+    def _saved(self, asset: Asset, rows: pa.Table, columns: tuple[Column, ...]) -> Saved:
+        facts = {"rows": rows.num_rows, "relation": str(self.relation(asset))}
+        return Saved(content_version(rows), columns, facts)
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
         """Save rows as they come, in one transaction; see `assetry.plugin.Rows`."""
@@ -281,17 +307,25 @@ def _is_there(tables: set[tuple[str, str]] | None, relation: Relation) -> bool |
     return None if tables is None else ((relation.schema or "").lower(), relation.identifier.lower()) in tables
 
 
-def _read(connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, partition: str | None) -> pa.Table:
-    """Return a table, or one partition of it, as it is at one moment."""
-    table, where = sql_table(relation), None
+def _read(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, keys: Sequence[str] | None
+) -> pa.Table:
+    """Return a table, or the rows of some partitions of it in their order, as it is at one moment."""
+    import pyarrow as pa
+
+    table = sql_table(relation)
     connection.execute("BEGIN")
     try:
         columns = table_columns(connection, table)
-        if asset.kind == "python" and has_partitions(connection, relation, columns):
-            columns = tuple(column for column in columns if column.name != PARTITION)
-            # Without rows it may be that the partition is empty, or that it was never made; the run's records know.
-            where = None if partition is None else f"{PARTITION} = {sql_text(partition)}"
-        return read(connection, table, columns, where)
+        if asset.kind != "python" or not has_partitions(connection, relation, columns):
+            return read(connection, table, columns)
+        own = tuple(column for column in columns if column.name != PARTITION)
+        # Without rows it may be that a partition is empty, or that it was never made; the run's records know.
+        if keys is None or len(keys) == 1:
+            return read(connection, table, own, None if keys is None else is_one_of(keys))
+        found = read(connection, table, columns, is_one_of(keys))
+        parts = rows_by_partition(found, PARTITION, keys)
+        return pa.concat_tables(parts.values()) if parts else found.drop_columns([PARTITION])
     finally:
         connection.execute("ROLLBACK")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Column, Relation, Widening, plain_type
@@ -33,9 +33,12 @@ def has_partitions(connection: duckdb.DuckDBPyConnection, relation: Relation, co
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, partition: str | None
+    connection: duckdb.DuckDBPyConnection, relation: Relation, asset: Asset, keys: Sequence[str] | None
 ) -> tuple[Column, ...]:
-    """Write the registered value in one transaction; return the columns that the table has then."""
+    """Write the registered value in one transaction; return the columns that the table has then.
+
+    With `keys` the value has the rows of these partitions, told apart by a column, and takes the place of theirs.
+    """
     table = sql_table(relation)
     connection.execute("BEGIN")
     try:
@@ -45,35 +48,38 @@ def write(
         elif existing == "VIEW":
             connection.execute(f"DROP VIEW {table}")
         columns = table_columns(connection, table) if existing == "BASE TABLE" else ()
-        if partition is None:
-            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {VALUE}")
-        elif not has_partitions(connection, relation, columns):
-            connection.execute(
-                f"CREATE OR REPLACE TABLE {table} AS SELECT *, {sql_text(partition)} AS {PARTITION} FROM {VALUE}"
-            )
+        if keys is not None and has_partitions(connection, relation, columns):
+            _replace_partitions(connection, table, asset, keys)
         else:
-            _replace_partition(connection, table, asset, partition)
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {VALUE}")
         columns = table_columns(connection, table)
-        if partition is None and PARTITION in [column.name for column in columns]:
+        if keys is None and PARTITION in [column.name for column in columns]:
             connection.execute(f"COMMENT ON COLUMN {table}.{PARTITION} IS {sql_text(_OWN)}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-    return tuple(column for column in columns if partition is None or column.name != PARTITION)
+    return tuple(column for column in columns if keys is None or column.name != PARTITION)
 
 
-def _replace_partition(connection: duckdb.DuckDBPyConnection, table: str, asset: Asset, partition: str) -> None:
-    connection.execute(f"DELETE FROM {table} WHERE {PARTITION} = {sql_text(partition)}")
+def is_one_of(keys: Sequence[str]) -> str:
+    """Return the condition that a row is of one of some partitions, as SQL.
+
+    >>> is_one_of(["2026-01-01", "it's"])
+    "_partition IN ('2026-01-01', 'it''s')"
+    """
+    return f"{PARTITION} IN ({', '.join(map(sql_text, keys))})" if keys else "false"
+
+
+def _replace_partitions(connection: duckdb.DuckDBPyConnection, table: str, asset: Asset, keys: Sequence[str]) -> None:
+    connection.execute(f"DELETE FROM {table} WHERE {is_one_of(keys)}")
     there, coming = (table_columns(connection, each) for each in (table, VALUE))
     # As a table without partitions would: two names that are one to DuckDB are no name for both.
     known = {column.name for column in there}
     names = [*known, *(column.name for column in coming if column.name not in known)]
     TABLES.check_names(names, asset)
     chosen = grow(connection, table, VALUE, asset)
-    connection.execute(
-        f"INSERT INTO {table} BY NAME SELECT {chosen}, {sql_text(partition)} AS {PARTITION} FROM {VALUE}"
-    )
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT {chosen} FROM {VALUE}")
 
 
 def grow(

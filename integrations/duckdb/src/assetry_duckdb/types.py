@@ -61,10 +61,14 @@ TABLES = TablePlace("DuckDB", kept_as, folds_case=True)
 PARTITIONS = replace(TABLES, reserved=frozenset({PARTITION}))
 
 
-def to_duckdb(table: pa.Table, asset: Asset, partition: str | None) -> pa.Table:
-    """Return a table with types that DuckDB keeps; raise `ValueStoreError` that names a column it cannot keep."""
-    place = TABLES if partition is None else PARTITIONS
-    return place.fit(_without_nanoseconds(table), asset)
+def to_duckdb(table: pa.Table, asset: Asset, keys: pa.Array | pa.ChunkedArray | None = None) -> pa.Table:
+    """Return a table with types that DuckDB keeps; raise `ValueStoreError` that names a column it cannot keep.
+
+    `keys` tell the partition of each row, where there are any; they become a column of their own.
+    """
+    if keys is None:
+        return TABLES.fit(_without_nanoseconds(table), asset)
+    return PARTITIONS.fit(_without_nanoseconds(table), asset).append_column(PARTITION, keys)
 
 
 def _without_nanoseconds(table: pa.Table) -> pa.Table:

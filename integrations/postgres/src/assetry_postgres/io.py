@@ -18,13 +18,14 @@ from assetry.plugin import (
     advice,
     content_version,
     nothing_kept,
+    rows_by_partition,
     unkept,
 )
 
 from assetry_postgres.address import Address
 from assetry_postgres.rows import add_rows, keep_best
-from assetry_postgres.sql import LONGEST_NAME, sql_name, sql_table, sql_text, table_columns, table_kind, tables
-from assetry_postgres.tables import has_partitions, mark_own, put, replace_partition, stage
+from assetry_postgres.sql import LONGEST_NAME, Attribute, sql_name, sql_table, table_columns, table_kind, tables
+from assetry_postgres.tables import has_partitions, is_one_of, mark_own, put, replace_partitions, stage
 from assetry_postgres.types import PARTITION, TABLES, read, sql_type, to_postgres
 
 if TYPE_CHECKING:
@@ -64,16 +65,29 @@ class PostgresIO:
 
     def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
         """Return the table as Arrow; raise `ValueStoreError` when there is none, or the database is out of reach."""
-        relation = self._reachable(asset)
+        return self._load(asset, None if partition is None else (partition,))
+
+    def load_parts(self, asset: Asset, keys: Sequence[str]) -> pa.Table:
+        """Return the rows of some partitions, by one query and in the order of `keys`; raises as `load` does."""
+        return self._load(asset, keys)
+
+    def _load(self, asset: Asset, keys: Sequence[str] | None) -> pa.Table:
+        import pyarrow as pa
+
+        relation, name = self._reachable(asset), f"asset {str(asset.key)!r}"
         with self._cursor(f"{relation} cannot be read", _READING) as cursor:
             attributes = table_columns(cursor, relation)
             if not attributes:
-                raise nothing_kept(asset, partition, f"in PostgreSQL {self.address.name} ({relation})")
-            where = ""
-            if asset.kind == "python" and has_partitions(cursor, relation, attributes):
+                raise nothing_kept(asset, keys[0] if keys else None, f"in PostgreSQL {self.address.name} ({relation})")
+            if asset.kind != "python" or not has_partitions(cursor, relation, attributes):
+                return read(cursor, sql_table(relation), attributes, "", name)
+            where = "" if keys is None else f" WHERE {is_one_of(keys)}"
+            if keys is None or len(keys) == 1:
                 attributes = [each for each in attributes if each.name != PARTITION]
-                where = "" if partition is None else f" WHERE {PARTITION} = {sql_text(partition)}"
-            return read(cursor, sql_table(relation), attributes, where, f"asset {str(asset.key)!r}")
+                return read(cursor, sql_table(relation), attributes, where, name)
+            found = read(cursor, sql_table(relation), attributes, where, name)
+        parts = rows_by_partition(found, PARTITION, keys)
+        return pa.concat_tables(parts.values()) if parts else found.drop_columns([PARTITION])
 
     def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
         """Return how many rows the table has (``count``), or the greatest value of a column (``max``).
@@ -93,22 +107,41 @@ class PostgresIO:
 
         Raises `ValueStoreError`, and leaves what was there, when PostgreSQL refuses.
         """
+        import pyarrow as pa
+
+        keys = None if partition is None else (partition,)
+        told = None if partition is None else pa.repeat(pa.scalar(partition, pa.string()), value.num_rows)
+        return self._saved(asset, value, self._write(asset, to_postgres(value, asset, told), keys))
+
+    def save_parts(self, asset: Asset, value: pa.Table, column: str, keys: Sequence[str]) -> list[Saved]:
+        """Replace the rows of some partitions, all in one transaction; see `assetry.plugin.IOManager`.
+
+        Raises as `save` does.
+        """
+        parts = rows_by_partition(value, column, keys)
+        table = to_postgres(value.drop_columns([column]), asset, value.column(column))
+        written = self._write(asset, table, keys)
+        return [self._saved(asset, rows, written) for rows in parts.values()]
+
+    def _write(self, asset: Asset, table: pa.Table, keys: Sequence[str] | None) -> Sequence[Attribute]:
+        """Put a table, or the rows of some partitions, in the place of what is there; return the columns there then."""
         relation = self._writable(asset)
-        table = to_postgres(value, asset, partition)
         with self._writing(asset, relation, table) as cursor:
             _create_schema(cursor, relation.schema or "")
             existing = table_columns(cursor, relation)
             staged, _ = stage(cursor, relation, table)
-            if partition is not None and has_partitions(cursor, relation, existing):
-                replace_partition(cursor, relation, staged, asset, partition)
+            if keys is not None and has_partitions(cursor, relation, existing):
+                replace_partitions(cursor, relation, staged, asset, keys)
             else:
                 put(cursor, relation, existing, staged)
-            if partition is None and PARTITION in table.column_names:
+            if keys is None and PARTITION in table.column_names:
                 mark_own(cursor, relation)
-            attributes = table_columns(cursor, relation)
-        columns = [Column(each.name, each.written) for each in attributes if each.name in value.column_names]
-        facts = {"rows": value.num_rows, "relation": str(relation)}
-        return Saved(content_version(value), tuple(columns), facts)
+            return table_columns(cursor, relation)
+
+    def _saved(self, asset: Asset, rows: pa.Table, written: Sequence[Attribute]) -> Saved:
+        columns = [Column(each.name, each.written) for each in written if each.name in rows.column_names]
+        facts = {"rows": rows.num_rows, "relation": str(self.relation(asset))}
+        return Saved(content_version(rows), tuple(columns), facts)
 
     def save_rows(self, asset: Asset, rows: Rows) -> Saved:
         """Save rows as they come, in one transaction; see `assetry.plugin.Rows`."""

@@ -143,9 +143,18 @@ def _copy_grants(cursor: Any, old: Relation, new: Relation) -> None:
 # -- rows that join others ---------------------------------------------------------------------------------------------
 
 
-def replace_partition(cursor: Any, relation: Relation, staged: Relation, asset: Asset, partition: str) -> None:
-    """Put staged rows in the place of those of a partition."""
-    cursor.execute(f"DELETE FROM {sql_table(relation)} WHERE {PARTITION} = {sql_text(partition)}")
+def is_one_of(keys: Sequence[str]) -> str:
+    """Return the condition that a row is of one of some partitions, as SQL.
+
+    >>> is_one_of(["2026-01-01", "it's"])
+    "_partition IN ('2026-01-01', 'it''s')"
+    """
+    return f"{PARTITION} IN ({', '.join(map(sql_text, keys))})" if keys else "false"
+
+
+def replace_partitions(cursor: Any, relation: Relation, staged: Relation, asset: Asset, keys: Sequence[str]) -> None:
+    """Put staged rows in the place of those of some partitions."""
+    cursor.execute(f"DELETE FROM {sql_table(relation)} WHERE {is_one_of(keys)}")
     grow(cursor, relation, staged, asset)
     insert(cursor, relation, staged)
 

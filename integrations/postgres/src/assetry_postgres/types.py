@@ -81,14 +81,14 @@ TABLES = TablePlace("PostgreSQL", kept_as, longest_name=LONGEST_NAME, reserved=_
 PARTITIONS = replace(TABLES, reserved=_SYSTEM | {PARTITION})
 
 
-def to_postgres(table: pa.Table, asset: Asset, partition: str | None) -> pa.Table:
-    """Return the table with types that PostgreSQL has; raise `ValueStoreError` that names a column it cannot keep."""
-    import pyarrow as pa
+def to_postgres(table: pa.Table, asset: Asset, keys: pa.Array | pa.ChunkedArray | None = None) -> pa.Table:
+    """Return the table with types that PostgreSQL has; raise `ValueStoreError` that names a column it cannot keep.
 
-    if partition is None:
+    `keys` tell the partition of each row, where there are any; they become a column of their own.
+    """
+    if keys is None:
         return TABLES.fit(table, asset).replace_schema_metadata(None)
-    fitting = PARTITIONS.fit(table, asset).replace_schema_metadata(None)
-    return fitting.append_column(PARTITION, pa.array([partition] * table.num_rows, pa.string()))
+    return PARTITIONS.fit(table, asset).replace_schema_metadata(None).append_column(PARTITION, keys)
 
 
 def sql_type(kind: Any) -> str:

@@ -1,8 +1,8 @@
 """What the tracker of a run knows of an invocation with partitions: which of them are yet to be called for.
 
 What is called in assetry's own process is called for some partitions at a time, so that they are made side by side and
-each can go on as soon as it is made. A tool is called once for all of its partitions; more often only where some in the
-middle cannot be made, for a tool that takes ranges cannot leave any out.
+each can go on as soon as it is made. A tool is called once for all of its partitions, as is a function that takes
+ranges; more often only where some in the middle cannot be made, for what takes ranges cannot leave any out.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def seat_of(planned: PlannedInvocation, numbering: Numbering) -> Seat:
 
 def _splits(planned: PlannedInvocation, numbering: Numbering) -> bool:
     group, own = planned.invocation.group, planned.parts
-    if group is not None and (group.counted or group.atomic):
+    if group is not None and (group.counted or group.atomic or group.partitions == "range"):
         return False
     members = {asset.key for asset in (*planned.invocation.assets, *planned.invocation.also)}
     if members != own.keys() or len(set(own.values())) > 1:

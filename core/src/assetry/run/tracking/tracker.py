@@ -100,7 +100,7 @@ class Tracker:
         self._waiting.taken(id_)
         launch = self._launch(call, tracked)
         group = seat.planned.invocation.group
-        if group is not None and group.counted and group.partitions == "range":
+        if group is not None and group.partitions == "range":
             launch = self._without_holes(seat, tracked, launch)
         if launch.invocation is None:
             self._close(call, tracked)

@@ -1,4 +1,4 @@
-"""The values that a function takes: of the partitions that its own partition is made from."""
+"""The values that a function takes: of the partitions that its own are made from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assetry.errors import IntegrationError
-from assetry.io.frames import from_arrow, is_frame, to_arrow
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.links import Link
 from assetry.partitions.recorded import has_dynamic
+from assetry.python.calls.portion import Portion
 from assetry.types.assets import Asset, Dep
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
@@ -15,29 +17,30 @@ from assetry.types.protocols import RunContext
 
 
 class Loading:
-    """The values that a function of an invocation takes, for one partition or for none."""
+    """The values that a function of an invocation takes, for what it is called for."""
 
-    def __init__(self, invocation: Invocation, context: RunContext, partition: str | None) -> None:
+    def __init__(self, invocation: Invocation, context: RunContext, portion: Portion) -> None:
         self.context = context
-        self.partition = partition
+        self.portion = portion
         known = (*invocation.assets, *invocation.also, *invocation.inputs)
         self._known = {asset.key: asset for asset in known}
 
     def value(self, key: AssetKey, form: Any) -> Any:
         """Return the value of an asset: of the partition at hand where it has partitions."""
-        return self.context.load(key, form, self.partition if self.is_partitioned(key) else None)
+        return self.context.load(key, form, None if self.partitions_of(key) is None else self.portion.partition)
 
-    def is_partitioned(self, key: AssetKey) -> bool:
-        """Tell whether an asset of the invocation has partitions."""
+    def partitions_of(self, key: AssetKey) -> PartitionsDefinition | None:
+        """Return the definition of the partitions of an asset of the invocation; None when it has none."""
         known = self._known.get(key)
-        return known is not None and known.partitions_def is not None
+        return known.partitions_def if known is not None else None
 
     def argument(self, asset: Asset, name: str, form: Any) -> Any:
         """Return the value of the upstream asset that the parameter `name` takes.
 
         Of ``last`` it is the newest partition that there should be. Where a partition is made from several, it is a
         table of them all, one below the other, or a dict by key of what is no table; where it is made from none, as
-        the first that reads the one before it, None.
+        the first that reads the one before it, None. A range is given what all of its partitions are made from, but for
+        those that it makes itself.
         """
         dep = next((dep for dep in asset.deps if dep.name == name), None)
         if dep is None:
@@ -53,7 +56,7 @@ class Loading:
             # Which of the keys that come into being is the last, only the records know.
             whole = has_dynamic(upstream.partitions_def)
         else:
-            whole = asset.partitions_def is None or self.partition is None
+            whole = asset.partitions_def is None or not self.portion.partitions
         return self.context.load(dep.key, form, None) if whole else self._partitions(asset, dep, upstream, form)
 
     def _partitions(self, asset: Asset, dep: Dep, upstream: Asset, form: Any) -> Any:
@@ -63,7 +66,7 @@ class Loading:
         link = link_between(
             dep.partition_mapping, asset.partitions_def, upstream.partitions_def, asset.key, dep.key, asset.source
         )
-        keys = link.keys(self.partition, datetime.now(UTC))
+        keys = self._keys(asset, dep, link)
         if not keys and link.every and has_dynamic(upstream.partitions_def):
             raise IntegrationError(
                 f"Asset {str(asset.key)!r} reads partitions of {str(dep.key)!r} whose keys come into being when they "
@@ -73,13 +76,14 @@ class Loading:
             )
         if not keys:
             return None
-        if len(keys) == 1 and link.single:
-            return self.context.load(dep.key, form, keys[0])
-        return self._joined(upstream, {key: self.context.load(dep.key, None, key) for key in keys}, form)
+        # A range is given a table of all it reads, how many partitions it may be of; but one that all read is one.
+        single = link.single and (not self.portion.ranged or not link.ways)
+        return self.context.load(dep.key, form, keys[0] if len(keys) == 1 and single else keys)
 
-    def _joined(self, upstream: Asset, values: dict[str, Any], form: Any) -> Any:
-        from assetry.io.merge import all_partitions
-
-        value = all_partitions(upstream, values)
-        name = f"asset {str(upstream.key)!r}"
-        return from_arrow(to_arrow(value, name, categories=True), form, name) if is_frame(value) else value
+    def _keys(self, asset: Asset, dep: Dep, link: Link) -> tuple[str, ...]:
+        """Return the keys upstream that the partitions at hand are made from, in order."""
+        now = datetime.now(UTC)
+        found = dict.fromkeys(key for each in self.portion.names for key in link.keys(each, now))
+        if dep.key == asset.key:
+            return tuple(key for key in found if key not in self.portion.partitions)
+        return tuple(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from assetry.types.events import Level
@@ -15,12 +16,16 @@ from assetry.types.protocols import RunContext
 class AssetContext:
     """What an asset function is told of its run; a parameter named `context` receives it.
 
-    `keys` are the assets to make now, `partition` the partition of them, or None.
+    `keys` are the assets to make now, `partition` the partition of them, or None. `partitions` are those of a range, in
+    order, where the function takes ranges (then `partition` is None), else the one. `window` is the time that they
+    cover, its start and its end, which is outside; None without time.
     """
 
     keys: tuple[AssetKey, ...]
     partition: str | None
     run: RunContext
+    partitions: tuple[str, ...] = ()
+    window: tuple[datetime, datetime] | None = None
 
     @property
     def key(self) -> AssetKey:
@@ -46,8 +51,11 @@ class AssetContext:
         """Return the secret `name`; raise `UsageError` when it is not set."""
         return self.run.secret(name)
 
-    def load(self, key: AssetKey | str, form: Any = None, partition: str | None = None) -> Any:
-        """Return the value of an asset, such as this one's last; name it in `deps` when it is another one."""
+    def load(self, key: AssetKey | str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
+        """Return the value of an asset, such as this one's last; name it in `deps` when it is another one.
+
+        Of several partitions, `partition=["2026-01-01", "2026-01-02"]`, all their rows are one table.
+        """
         return self.run.load(key, form, partition)
 
     def log(self, message: str, level: Level = "info") -> None:

@@ -1,20 +1,18 @@
-"""Conformance of an IO manager: what is saved comes back, whole or not at all, for this process and the next."""
+"""Conformance of what keeps values: what is saved comes back, whole or not at all, for this process and the next."""
 
 from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from assetry.errors import AssetryError, NothingKeptError, ValueStoreError, error_words
-from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.errors import AssetryError, NothingKeptError, ValueStoreError
 from assetry.testing.child import LONGEST, ChildError, elsewhere
+from assetry.testing.io.tables import TURNS, asset, nothing_there, numbers, refuses, same, table, tried
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
@@ -23,19 +21,11 @@ from assetry.types.assets import Asset, Relation
 from assetry.types.protocols import IOManager, Saved
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: How often a value is replaced while a reader looks.
-TURNS = 30
+    pass
 
 
-class IOManagerConformance(PluginConformance):
-    """Checks to inherit; fill in `subject`: an `IOUnderTest`, or a method that makes one in an empty folder.
-
-    >>> class TestFiles(IOManagerConformance):
-    ...     def subject(self, folder):
-    ...         return IOUnderTest("assetry.io.files", url=f"parquet:{folder}")
-    """
+class ValueConformance(PluginConformance):
+    """The checks of what an IO manager keeps of one value at a time."""
 
     capabilities: ClassVar[Mapping[str, str]] = IO_CAPABILITIES
 
@@ -181,9 +171,9 @@ class IOManagerConformance(PluginConformance):
         counts = [ask(each, "count", None) for each in (made, empty)]
         assert counts == [3, 0], f"count is {counts} of tables with 3 rows and with none"
         never = asset("never_made")
-        _refused(lambda: ask(made, "max", "not_there"), "max", ValueStoreError)
-        _refused(lambda: ask(never, "max", "n"), "max", NothingKeptError)
-        _refused(lambda: ask(never, "count", None), "count", NothingKeptError)
+        refuses(lambda: ask(made, "max", "not_there"), "max", ValueStoreError)
+        refuses(lambda: ask(never, "max", "n"), "max", NothingKeptError)
+        refuses(lambda: ask(never, "count", None), "count", NothingKeptError)
 
     # -- whole or not at all -----------------------------------------------------------------------------------------
 
@@ -289,80 +279,6 @@ class IOManagerConformance(PluginConformance):
         assert found == table().to_pylist(), f"another process reads {found}"
 
 
-def tried(what: str, call: Callable[[], Any]) -> Any:
-    """Return what a call returns; when it raises, fail and say what should be done."""
-    try:
-        return call()
-    except Exception as error:
-        raise AssertionError(f"{what} ({error_words(error)})") from error
-
-
-def nothing_there(io: IOManager, made: Asset) -> ValueStoreError:
-    """Return the error that says that nothing is kept."""
-    try:
-        found = io.load(made)
-    except ValueStoreError as error:
-        return error
-    except Exception as error:
-        raise AssertionError(
-            f"loading what was never saved raises {type(error).__name__}: raise "
-            "assetry.plugin.nothing_kept(asset, partition, place)"
-        ) from error
-    raise AssertionError(f"{made.key} was never saved, and {found!r} is loaded: raise assetry.plugin.nothing_kept(…)")
-
-
-def _refused(ask: Callable[[], Any], function: str, wanted: type[ValueStoreError]) -> None:
-    try:
-        found = ask()
-    except wanted:
-        return
-    except Exception as error:
-        raise AssertionError(
-            f"{function} raises {type(error).__name__} of what is not there: raise {wanted.__name__}"
-        ) from error
-    raise AssertionError(f"{function} gives {found!r} of what is not there: raise {wanted.__name__}")
-
-
 def read(plugin: Any, url: str, made: Asset) -> Any:
     """Read a table in this process, as rows."""
     return load(plugin).open_io(url).load(made).to_pylist()
-
-
-def asset(name: str, *partitions: str) -> Asset:
-    """Return an asset to keep, as a Python function makes one.
-
-    >>> str(asset("orders").key)
-    'kit/orders'
-    """
-    parts = StaticPartitionsDefinition(partitions) if partitions else None
-    return Asset(key=f"kit/{name}", kind="python", partitions_def=parts, kept=True)
-
-
-def table() -> pa.Table:
-    """Return a table with the types that every warehouse has, and with nulls."""
-    import pyarrow as pa
-
-    return pa.table(
-        {
-            "id": pa.array([1, 2**53 + 1, None], pa.int64()),
-            "ratio": pa.array([0.1, None, -1e300], pa.float64()),
-            "text": pa.array(["", "ünïcödé 'x'", None]),
-            "yes": pa.array([True, False, None]),
-            "day": pa.array([date(1970, 1, 1), None, date(2999, 12, 31)]),
-            "at": pa.array([datetime(2024, 2, 29, 23, 59, 59, 123456, UTC), None, None], pa.timestamp("us", "UTC")),
-            "price": pa.array([Decimal("12.30"), Decimal("-0.01"), None], pa.decimal128(12, 2)),
-        }
-    )
-
-
-def numbers(value: int, rows: int = 1) -> pa.Table:
-    """Return a table of one column of equal numbers."""
-    import pyarrow as pa
-
-    return pa.table({"n": pa.array([value] * rows, pa.int64())})
-
-
-def same(found: Any, wanted: Any, where: str = "") -> None:
-    """Fail unless a value came back as it went; tables are compared by their rows."""
-    rows = (found.to_pylist(), wanted.to_pylist()) if hasattr(wanted, "to_pylist") else (found, wanted)
-    assert rows[0] == rows[1], f"{where}{rows[1]!r} was saved, and {rows[0]!r} comes back"

@@ -11,8 +11,8 @@ from typing import Any
 
 from assetry.errors import AssetryError, near_names
 from assetry.io.frames import frame_name, frame_type
+from assetry.python.calls.context import AssetContext
 from assetry.python.code import CONTEXT, written_place
-from assetry.python.context import AssetContext
 from assetry.python.decorators import CheckResult
 from assetry.types.keys import AssetKey
 

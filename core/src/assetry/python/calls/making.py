@@ -1,0 +1,236 @@
+"""The making of the assets of one function call: its events, one after the other, as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from assetry.errors import AssetryError, error_words, near_names
+from assetry.hooks.registry import FAULTS
+from assetry.io.frames import columns_missing, frame_name, is_frame
+from assetry.python.calls.call import UNKNOWN, arguments, call, failure, outputs, type_hints, wrong_type
+from assetry.python.calls.context import AssetContext
+from assetry.python.calls.loading import Loading
+from assetry.python.calls.portion import Portion
+from assetry.python.decorators import AssetFunction
+from assetry.types.assets import Asset
+from assetry.types.events import Event, Failed, Level, Log, Materialized, Skipped, Started
+from assetry.types.invocations import Invocation
+from assetry.types.keys import AssetKey
+from assetry.types.policies import RetryPolicy
+from assetry.types.protocols import RunContext, Saved
+
+Function = AssetFunction[..., Any]
+
+
+class Making:
+    """The making of the assets of one function call, event by event."""
+
+    def __init__(self, invocation: Invocation, context: RunContext, portion: Portion) -> None:
+        self.loading = Loading(invocation, context, portion)
+        self.context = context
+        self.portion = portion
+        assets = (*invocation.assets, *invocation.also)
+        self.own = {asset.key: asset for asset in assets}
+        self.pending = dict(self.own)
+        #: What was made; the value only where a check is to look at it, for it may be large.
+        self.made: dict[AssetKey, Any] = {}
+        self._looked_at = {ref.key for ref in invocation.checks}
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether one of the assets was not made."""
+        return len(self.made) < len(self.own)
+
+    def events(self, function: Function) -> Iterator[Event]:
+        """Call the function, again where it is to be tried again; yield an end for each asset and partition."""
+        self.function = function
+        self.first = next(iter(self.own.values()))
+        for key in self.pending:
+            yield from (Started(key, name) for name in self.portion.names)
+        policy = self.first.retry_policy or RetryPolicy(0)
+        attempt = 0
+        while self.pending:
+            error = yield from self._attempt()
+            if error is None:
+                return
+            attempt += 1
+            if self.context.cancelled:
+                yield from self._stop(f"the run was cancelled; it ended with {error_words(error)}")
+                return
+            if attempt > policy.attempts:
+                yield from self._fail(*_told(error))
+                return
+            wait = policy.wait(attempt)
+            message = f"{error_words(error)}; try {attempt} of {policy.attempts} in {wait:g} s"
+            yield Log(message, "warning", next(iter(self.pending)))
+            if not _wait(wait, self.context):
+                yield from self._fail(f"{failure(error)}\n  the run was stopped before the next try")
+                return
+
+    def _attempt(self) -> Generator[Event, None, Exception | SystemExit | None]:
+        """Call the function once; return the exception of the user's code when there was one."""
+        function = self.function.function
+        try:
+            told = self._context()
+            args, kwargs = arguments(function, told, lambda name, form: self.loading.argument(self.first, name, form))
+        except AssetryError as error:
+            yield from self._fail(sentence(error), error.hint)
+            return None
+        try:
+            with capture(self._tell):
+                value = call(function, args, kwargs)
+            del args, kwargs  # inputs may be large; what the function did not keep is free before its value is saved
+            for key, each in self._heard(self._outputs(value)):
+                yield from self._keep(key, each)
+        except AssetryError as error:
+            yield from self._fail(f"{function.__qualname__}() {sentence(error)}", error.hint)
+            return None
+        except FAULTS as error:
+            return error
+        yield from self._fail(f"{function.__qualname__}() gave no value for it.", "Return one for each of its assets.")
+        return None
+
+    def _context(self) -> AssetContext:
+        portion = self.portion
+        window = portion.window(self.first.partitions_def)
+        return AssetContext(tuple(self.pending), portion.partition, self.context, portion.partitions, window)
+
+    def _tell(self, line: str, level: Level) -> None:
+        self.context.log(line, level, None if self.function.multiple else self.first.key)
+
+    def _heard(self, pairs: Iterator[tuple[AssetKey, Any]]) -> Iterator[tuple[AssetKey, Any]]:
+        """Yield outputs; the body of a generator runs, and prints, between them."""
+        if not self.function.multiple:
+            yield from pairs
+            return
+        while True:
+            with capture(self._tell):
+                pair = next(pairs, None)
+            if pair is None:
+                return
+            yield pair
+
+    def _outputs(self, value: Any) -> Iterator[tuple[AssetKey, Any]]:
+        if not self.function.multiple:
+            yield self.first.key, value
+            return
+        keys = [asset.key for asset in self.function.assets]
+        if isinstance(value, (tuple, list)) and self.function.can_subset and len(value) == len(self.pending):
+            keys = [key for key in keys if key in self.pending]
+        yield from outputs(value, keys)
+
+    def _keep(self, key: AssetKey, value: Any) -> Iterator[Event]:
+        """Check and keep one value; the asset's last event."""
+        asset = self.pending.pop(key, None)
+        if asset is None:
+            return  # made by an earlier try, or not asked for
+        problem = _type_problem(self.function, value) or self._shape_problem(asset, value)
+        if problem is not None:
+            name = self.function.function.__qualname__
+            message = f"{name}() returned the wrong value: {problem}.\n  at {asset.source}"
+            yield from self._failed(key, message, "Correct the function, or what it promises.")
+            return
+        if value is None:
+            self.made[key] = None
+            yield from (Materialized(key, name, metadata={"io": "none"}) for name in self.portion.names)
+            return
+        try:
+            saved = self._save(asset, value)
+        except AssetryError as error:
+            yield from self._failed(key, sentence(error), error.hint)
+        except Exception as error:
+            yield from self._failed(key, f"Its value cannot be kept: {failure(error)}")
+        else:
+            # Of a range each partition is looked at by itself.
+            self.made[key] = value if key in self._looked_at and not self.portion.ranged else None
+            for part, each in zip(self.portion.names, saved, strict=True):
+                yield Materialized(key, part, each.data_version, each.columns, each.metadata)
+
+    def _save(self, asset: Asset, value: Any) -> tuple[Saved, ...]:
+        column = asset.spec.get("partition_column")
+        if self.portion.ranged or (column is not None and self.portion.partitions):
+            return self.context.save(asset.key, value, self.portion.partitions, column)
+        return (self.context.save(asset.key, value, self.portion.partition),)
+
+    def _shape_problem(self, asset: Asset, value: Any) -> str | None:
+        """Say what is wrong with the columns of a value, or of those of its partitions."""
+        if self.portion.ranged and isinstance(value, Mapping):
+            problems = (_column_problem(asset, each) for each in value.values())
+            return next((each for each in problems if each is not None), None)
+        column = asset.spec.get("partition_column")
+        if column is not None and not self.portion.ranged and value is not None and not is_frame(value):
+            return f"it is a {type(value).__qualname__}, and partition_column={column!r} is a column of a table"
+        return _column_problem(asset, value)
+
+    def _fail(self, message: str, hint: str | None = None) -> Iterator[Event]:
+        for key in list(self.pending):
+            del self.pending[key]
+            yield from self._failed(key, message, hint)
+
+    def _stop(self, because: str) -> Iterator[Event]:
+        for key in list(self.pending):
+            del self.pending[key]
+            yield from (Skipped(key, because, partition=name, cancelled=True) for name in self.portion.names)
+
+    def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Iterator[Failed]:
+        for name in self.portion.names:
+            yield Failed(key, message, hint, partition=name)
+
+
+def capture(tell: Callable[[str, Level], None]) -> AbstractContextManager[None]:
+    """Hand what user code prints and logs to `tell`; `logging` is loaded for it only once something runs."""
+    from assetry.python.prints import captured
+
+    return captured(tell)
+
+
+def _type_problem(function: Function, value: Any) -> str | None:
+    if function.multiple:
+        return None  # the annotation is of what holds the outputs
+    return wrong_type(value, type_hints(function.function).get("return", UNKNOWN))
+
+
+def _column_problem(asset: Asset, value: Any) -> str | None:
+    """Say which promised columns a frame lacks; before it is kept, so that the last good value stays."""
+    if not asset.columns or frame_name(value) is None:
+        return None
+    missing, there = columns_missing(value, [column.name for column in asset.columns])
+    if not missing:
+        return None
+    return (
+        f"its schema promises {_listed(missing, there)}, which the value lacks; "
+        f"it has {', '.join(map(repr, there)) or 'no columns'}"
+    )
+
+
+def _listed(missing: Sequence[str], there: Sequence[str]) -> str:
+    told = []
+    for name in missing:
+        near = near_names(name, there, most=1)
+        told.append(f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name))
+    return ", ".join(told)
+
+
+def _told(error: BaseException) -> tuple[str, str | None]:
+    return failure(error), "Correct the function, then run `assetry retry`."
+
+
+def sentence(error: AssetryError) -> str:
+    """Return an error without its hint, which events carry on their own."""
+    return str(type(error)(error.message, where=error.where, near=error.near))
+
+
+def _wait(seconds: float, context: RunContext) -> bool:
+    """Wait; return False at once when the run is asked to stop."""
+    import time
+
+    end = time.monotonic() + seconds
+    while not context.cancelled:
+        left = end - time.monotonic()
+        if left <= 0:
+            return True
+        # In slices, because a run is stopped from another thread and a context has nothing to wait on.
+        time.sleep(min(left, 0.05))
+    return False

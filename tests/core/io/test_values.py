@@ -1,0 +1,153 @@
+"""Values of many partitions on their way to the places that keep them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from assetry.errors import ValueStoreError
+from assetry.io.files import FileIO
+from assetry.io.memory import MemoryIO
+from assetry.io.values import ValueRouter
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+
+DAYS = DailyPartitionsDefinition("2026-01-01")
+KEYS = ("2026-01-01", "2026-01-02", "2026-01-03")
+SALES = Asset(key="sales", kind="python", partitions_def=DAYS, kept=True, source="sales.py:3")
+
+
+class Tables(MemoryIO):
+    """Keep tables only, and note what it is asked for."""
+
+    form = "arrow"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def load(self, asset: Asset, partition: str | None = None) -> Any:
+        self.asked.append(f"load {partition}")
+        return super().load(asset, partition)
+
+    def load_parts(self, asset: Asset, keys: Sequence[str]) -> Any:
+        self.asked.append(f"load_parts {len(keys)}")
+        return super().load_parts(asset, keys)
+
+
+class Places:
+    """A router over a place of tables and a folder, and what a later process knows of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tables, self.files = Tables(), FileIO(folder)
+        self.records: dict[str | None, Mapping[str, Any]] = {}
+        self.read: list[tuple[AssetKey, tuple[str | None, ...]]] = []
+        self.values = self.later()
+
+    def later(self) -> ValueRouter:
+        def records(key: AssetKey, partitions: Sequence[str | None]) -> Mapping[str | None, Mapping[str, Any]]:
+            self.read.append((key, tuple(partitions)))
+            return {each: self.records[each] for each in partitions if each in self.records}
+
+        return ValueRouter(
+            {"tables:": self.tables, "files:": self.files}.get,
+            "tables:",
+            files="files:",
+            last_metadata=records,
+            was_made=lambda _, partition: partition in self.records,
+            describe=lambda value: {"seen": getattr(value, "num_rows", None)},
+        )
+
+    def save(self, value: Any, keys: Sequence[str], column: str | None = None) -> None:
+        saved = self.values.save_parts(SALES, value, keys, column)
+        self.records.update({key: each.metadata for key, each in zip(keys, saved, strict=True)})
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path)
+
+
+FRAME = pd.DataFrame({"day": ["2026-01-03", "2026-01-01", "2026-01-03"], "n": [1, 2, 3]})
+
+
+def test_each_partition_has_its_own_version_rows_and_facts(places: Places) -> None:
+    saved = places.values.save_parts(SALES, FRAME, KEYS, "day")
+    assert [each.metadata for each in saved] == [{"rows": n, "seen": n, "io": "project"} for n in (1, 0, 2)]
+    alone = places.values.save(SALES, FRAME[FRAME["day"] == "2026-01-03"], "2026-01-03")
+    assert alone.data_version == saved[2].data_version
+    changed = FRAME.assign(n=[9, 2, 3])
+    again = places.values.save_parts(SALES, changed, KEYS, "day")
+    assert [one.data_version == other.data_version for one, other in zip(saved, again, strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_many_partitions_are_read_by_one_question_and_one_look_at_the_records(places: Places) -> None:
+    places.save(FRAME, KEYS, "day")
+    later = places.later()
+    found = later.load(SALES, pd.DataFrame, KEYS[::-1])
+    assert found["n"].tolist() == [1, 3, 2]
+    assert places.tables.asked == ["load_parts 3"]
+    assert places.read == [(SALES.key, KEYS[::-1])]
+
+
+def test_a_partition_that_was_never_made_is_named_among_many(places: Places) -> None:
+    places.save(FRAME[FRAME["day"] == "2026-01-01"], KEYS[:1], "day")
+    with pytest.raises(ValueStoreError, match="Partition '2026-01-02' of asset 'sales' was never made") as caught:
+        places.later().load(SALES, None, KEYS)
+    assert "--partition 2026-01-02" in str(caught.value.hint)
+
+
+def test_rows_of_others_are_an_error_before_anything_is_kept(places: Places) -> None:
+    places.save(FRAME, KEYS, "day")
+    with pytest.raises(ValueStoreError, match="2 rows of 3 are outside"):
+        places.values.save_parts(SALES, FRAME.assign(n=0), KEYS[:2], "day")
+    assert places.values.load(SALES, pa.Table)["n"].to_pylist() == [2, 1, 3]
+
+
+def test_what_is_no_table_is_kept_by_partition_and_comes_back_as_a_dict(places: Places) -> None:
+    places.save({"2026-01-02": {"a": 2}, "2026-01-01": {"a": 1}}, KEYS[:2])
+    assert places.records["2026-01-01"]["io"] == "files"
+    assert places.later().load(SALES, None, KEYS[:2]) == {"2026-01-01": {"a": 1}, "2026-01-02": {"a": 2}}
+    with pytest.raises(ValueStoreError, match="asked for as pandas"):
+        places.later().load(SALES, pd.DataFrame, KEYS[:2])
+
+
+def test_partitions_in_several_places_come_together(places: Places) -> None:
+    places.save({"2026-01-01": {"a": 1}}, KEYS[:1])
+    places.save(FRAME[FRAME["day"] == "2026-01-03"], KEYS[2:], "day")
+    found = places.later().load(SALES, None, (KEYS[0], KEYS[2]))
+    assert found["2026-01-01"] == {"a": 1}
+    assert found["2026-01-03"].num_rows == 2
+
+
+def test_a_dict_of_tables_is_kept_as_they_are(places: Places) -> None:
+    places.save({key: pd.DataFrame({"n": [key]}) for key in KEYS}, KEYS)
+    assert places.later().load(SALES, pd.DataFrame, KEYS)["n"].tolist() == list(KEYS)
+
+
+def test_what_a_user_changes_afterwards_is_not_what_was_kept(tmp_path: Path) -> None:
+    values = ValueRouter({"memory:": MemoryIO(), "files:": FileIO(tmp_path)}.get, "memory:", files="files:")
+    frame = FRAME.copy()
+    values.save_parts(SALES, frame, KEYS, "day")
+    frame.loc[:, "n"] = 0
+    assert values.load(SALES, pd.DataFrame, KEYS)["n"].tolist() == [2, 1, 3]
+
+
+def test_files_are_moved_when_those_of_all_partitions_are_whole(tmp_path: Path) -> None:
+    files = FileIO(tmp_path)
+    values = ValueRouter({"files:": files}.get, "files:", files="files:")
+    values.save_parts(SALES, FRAME, KEYS, "day")
+    wide = pa.table({"day": ["2026-01-01"], "n": pa.nulls(1, pa.month_day_nano_interval())})
+    with pytest.raises(ValueStoreError):
+        values.save_parts(SALES, wide, KEYS, "day")
+    assert values.load(SALES, pd.DataFrame, KEYS)["n"].tolist() == [2, 1, 3]
+    assert sorted(path.name for path in (tmp_path / "sales=partitions").iterdir()) == [f"{key}.parquet" for key in KEYS]
