@@ -137,6 +137,65 @@ def test_partitions_are_rows_of_one_table(io: DuckDBIO, file: Path) -> None:
     assert rows(file, "SELECT id, _partition FROM raw.events ORDER BY id") == [(3, "2024-01-02"), (9, "2024-01-01")]
 
 
+def parts(**values: list[Any]) -> tuple[pa.Table, str, list[str]]:
+    """Return what `save_parts` takes: rows of partitions by their names, mixed, and one without rows."""
+    rows = [(key, value) for key, each in values.items() for value in each]
+    table = pa.table({"which": [key for key, _ in rows[::-1]], "id": pa.array([each for _, each in rows[::-1]])})
+    return table, "which", list(values)
+
+
+def test_many_partitions_take_the_place_of_what_was_there(io: DuckDBIO, file: Path) -> None:
+    for key in ("a", "b", "c", "d"):
+        io.save(python(), pa.table({"id": [0]}), key)
+    saved = io.save_parts(python(), *parts(a=[1, 2], it_s=[3], b=[], c=[4]))
+    assert [each.metadata["rows"] for each in saved] == [2, 1, 0, 1]
+    assert [each.data_version for each in saved][2] == io.save(
+        python(), pa.table({"id": [1]}).slice(1), "b"
+    ).data_version
+    assert rows(file, "SELECT _partition, id FROM raw.events ORDER BY ALL") == [
+        ("a", 1),
+        ("a", 2),
+        ("c", 4),
+        ("d", 0),
+        ("it_s", 3),
+    ]
+    assert io.load_parts(python(), ["c", "b", "it_s", "a"])["id"].to_pylist() == [4, 3, 2, 1]
+    assert io.load_parts(python(), ["b"]).to_pydict() == {"id": []}
+
+
+def test_many_partitions_are_the_first_of_a_table(io: DuckDBIO) -> None:
+    (one, _) = io.save_parts(python(), *parts(a=[1], b=[2]))
+    assert [column.name for column in one.columns or ()] == ["id"]
+    assert io.load(python(), "b").to_pydict() == {"id": [2]}
+    assert io.load(python())["id"].to_pylist() == [2, 1]
+
+
+def test_many_partitions_widen_a_column_or_leave_all_as_it_was(io: DuckDBIO) -> None:
+    io.save_parts(python(), *parts(a=[1], b=[2]))
+    io.save_parts(python(), *parts(b=[0.5], c=[1.5]))
+    assert sorted(io.load(python())["id"].to_pylist()) == [0.5, 1.0, 1.5]
+    with pytest.raises(ValueStoreError, match="column 'id'"):
+        io.save_parts(python(), *parts(a=["x"], d=["y"]))
+    assert sorted(io.load(python())["id"].to_pylist()) == [0.5, 1.0, 1.5]
+
+
+def test_no_other_connection_sees_some_of_many_partitions(io: DuckDBIO, file: Path) -> None:
+    io.save_parts(python(), *parts(a=[1], b=[1]))
+    with duckdb.connect(str(file)) as reader:
+        reader.execute("BEGIN; SELECT count(*) FROM raw.events")
+        io.save_parts(python(), *parts(a=[2, 2], b=[2, 2]))
+        assert reader.execute("SELECT id FROM raw.events").fetchall() == [(1,), (1,)]
+        reader.execute("COMMIT")
+        assert reader.execute("SELECT id FROM raw.events").fetchall() == [(2,)] * 4
+
+
+def test_a_table_that_knows_no_partitions_is_read_once(io: DuckDBIO) -> None:
+    io.save(python(), pa.table({"id": [1]}))
+    assert io.load_parts(python(), ["a", "b"]).to_pydict() == {"id": [1]}
+    tool = Asset(key="app/events", kind="dbt")
+    assert io.load_parts(tool, ["a", "b"]).to_pydict() == {"id": [1]}
+
+
 def test_partitions_that_do_not_fit_leave_the_others(io: DuckDBIO) -> None:
     io.save(python(), pa.table({"id": [1]}), "a")
     io.save(python(), pa.table({"id": [2]}), "b")

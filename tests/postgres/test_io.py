@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -175,6 +176,56 @@ def test_partitions_are_rows_of_one_table(io: PostgresIO, database: str) -> None
     assert io.load(python(), "2024-01-01").to_pylist() == [{"id": 9, "new": "x"}]
     assert io.load(python()).column("id").to_pylist() == [3, 9]
     assert run(database, "SELECT DISTINCT _partition FROM raw.events ORDER BY 1") == [("2024-01-01",), ("2024-01-02",)]
+
+
+def parts(**values: list[Any]) -> tuple[pa.Table, str, list[str]]:
+    """Return what `save_parts` takes: rows of partitions by their names, mixed, and one without rows."""
+    rows = [(key, value) for key, each in values.items() for value in each]
+    table = pa.table({"which": [key for key, _ in rows[::-1]], "id": pa.array([each for _, each in rows[::-1]])})
+    return table, "which", list(values)
+
+
+def test_many_partitions_take_the_place_of_what_was_there(io: PostgresIO, database: str) -> None:
+    for key in ("a", "b", "c", "d"):
+        io.save(python(), pa.table({"id": [0]}), key)
+    saved = io.save_parts(python(), *parts(a=[1, 2], b=[], c=[4]))
+    assert [each.metadata["rows"] for each in saved] == [2, 0, 1]
+    assert saved[1].data_version == io.save(python(), pa.table({"id": [1]}).slice(1), "b").data_version
+    found = run(database, "SELECT _partition, id FROM raw.events ORDER BY 1, 2")
+    assert found == [("a", 1), ("a", 2), ("c", 4), ("d", 0)]
+    assert io.load_parts(python(), ["c", "b", "a"])["id"].to_pylist() == [4, 2, 1]
+
+
+def test_many_partitions_widen_a_column_or_leave_all_as_it_was(io: PostgresIO) -> None:
+    (one, _) = io.save_parts(python(), *parts(a=[1], b=[2]))
+    assert [column.name for column in one.columns or ()] == ["id"]
+    io.save_parts(python(), *parts(b=[0.5], c=[1.5]))
+    assert sorted(io.load(python())["id"].to_pylist()) == [0.5, 1.0, 1.5]
+    with pytest.raises(ValueStoreError, match="column 'id'"):
+        io.save_parts(python(), *parts(a=["x"], d=["y"]))
+    assert sorted(io.load(python())["id"].to_pylist()) == [0.5, 1.0, 1.5]
+
+
+def test_no_reader_sees_some_of_many_partitions(io: PostgresIO, database: str) -> None:
+    io.save_parts(python(), *parts(a=[1], b=[1]))
+    enough = threading.Event()
+
+    def write() -> None:
+        turn = 0
+        while not enough.is_set():
+            io.save_parts(python(), *parts(a=[turn % 2] * 2, b=[turn % 2] * 2) if turn else parts(a=[1], b=[1]))
+            turn += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            for _ in range(30):
+                seen = io.load_parts(python(), ["a", "b"])["id"].to_pylist()
+                assert len(set(seen)) == 1
+                assert len(seen) in (2, 4)
+        finally:
+            enough.set()
+        writing.result()
 
 
 def test_no_table_is_said_with_the_next_step(io: PostgresIO) -> None:
