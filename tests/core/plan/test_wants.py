@@ -366,6 +366,17 @@ def test_ranges_of_a_group_are_cut_at_what_it_takes() -> None:
         assert sorted(len(each.invocation.partitions) for each in few.invocations) == [1, 2, 2, 2, 2, 2, 2]
 
 
+def test_a_range_of_several_strands_has_no_more_than_a_tool_takes() -> None:
+    parts = Parts({"eu": [(20454, 20458)], "us": [(20454, 20458)]})
+    for most, sizes in ((8, [8]), (5, [4, 4]), (1, [1] * 8), (0, [1] * 8)):
+        (found,) = ranges([Want(GRIDS["both"], parts)], most)
+        assert [len(piece.parts) for piece in found] == sizes
+        together = NOTHING
+        for piece in found:
+            together |= piece.parts
+        assert together == parts
+
+
 def test_calls_for_ranges_have_one_strand_each_and_share_what_they_have_alike() -> None:
     group = InvocationGroup("f", counted=False, partitions="range")
     parts = Parts({"eu": [(20454, 20464)], "us": [(20454, 20464)]})

@@ -1,55 +1,50 @@
-"""What was never made is not read: no place is asked, because some cannot tell it from an empty table."""
+"""What records say of values: of many partitions by one look."""
 
-import pandas as pd
-import pytest
-from assetry import AssetContext, Project, StaticPartitionsDefinition, asset
-from assetry.errors import ValueStoreError
+from __future__ import annotations
 
-LETTERS = StaticPartitionsDefinition(["a", "b"])
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
 
+from assetry.project.recorded import RecordedValues
+from assetry.store.sqlite import SQLiteStore
+from assetry.types.keys import AssetKey
+from assetry.types.records import Materialization
 
-@asset(partitions_def=LETTERS)
-def up(context: AssetContext) -> pd.DataFrame:
-    return pd.DataFrame({"letter": [context.partition]})
-
-
-@asset(partitions_def=LETTERS)
-def down(up: pd.DataFrame) -> pd.DataFrame:
-    return up
+KEY = AssetKey("sales")
 
 
-@pytest.fixture(params=["memory:", "parquet:{}/data", "duckdb:{}/w.duckdb"])
-def places(request, tmp_path):
-    return {"io": request.param.format(tmp_path), "root": tmp_path, "executor": "inline"}
+class Watched(SQLiteStore):
+    """A store that notes what it is asked for."""
+
+    asked: list[Any]
+
+    def latest(self, keys: Iterable[AssetKey] | None = None, partitions: Any = None) -> Any:
+        self.asked.append(partitions)
+        return super().latest(keys, partitions)
 
 
-def test_an_input_partition_that_was_never_made_is_named(places):
-    with Project([up, down], store="sqlite::memory:", **places) as project:
-        project.materialize("up", partition="a")
-        result = project.materialize("down", partition="b")
-        assert not result.ok
-        (failed,) = (each for each in result.outcomes.values() if each.outcome == "failed")
-        assert "Partition 'b' of asset 'up' was never made" in failed.message
-        assert project.materialize("down", partition="a").ok
-        with pytest.raises(ValueStoreError, match="never made") as caught:
-            project.load_value("down", partition="b")
-        assert "--partition b" in caught.value.hint
+def made(partition: str | None, **metadata: Any) -> Materialization:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Materialization(key=KEY, at=at, run="r", data_version="1", partition=partition, metadata=metadata)
 
 
-def test_what_another_process_made_is_read(tmp_path):
-    places = {"io": f"parquet:{tmp_path}/data", "root": tmp_path, "executor": "inline"}
-    with Project([up, down], store=f"sqlite:{tmp_path}/s.db", **places) as project:
-        project.materialize("up", partition="a")
-    with Project([up, down], store=f"sqlite:{tmp_path}/s.db", **places) as project:
-        assert project.materialize("down", partition="a").ok
-        with Project([up], store=f"sqlite:{tmp_path}/s.db", **places) as other:
-            other.materialize("up", partition="b")
-        assert project.materialize("down", partition="b").ok
+def test_many_partitions_are_asked_for_at_once_and_no_others() -> None:
+    store = Watched(":memory:")
+    store.asked = []
+    store.append([], [made("a", io="files"), made("b", io="project"), made("c", io="none")])
+    recorded = RecordedValues(lambda: store, lasting=True)
+    assert recorded.metadata(KEY, ["a", "c", "d", None]) == {"a": {"io": "files"}, "c": {"io": "none"}}
+    assert store.asked == [["a", "c", "d", None]]
 
 
-def test_records_that_end_with_their_process_say_nothing_of_what_an_earlier_one_made(tmp_path):
-    places = {"io": f"parquet:{tmp_path}/data", "root": tmp_path, "executor": "inline"}
-    with Project([up], store="sqlite::memory:", **places) as project:
-        project.materialize(partition="a")
-    with Project([up, down], store="sqlite::memory:", **places) as project:
-        assert project.materialize("down", partition="a").ok
+def test_what_was_made_is_read_once_and_again_only_for_what_was_not() -> None:
+    store = Watched(":memory:")
+    store.asked = []
+    store.append([], [made("a"), made("b")])
+    recorded = RecordedValues(lambda: store, lasting=True)
+    assert [recorded.was_made(KEY, each) for each in ("a", "b", "a")] == [True, True, True]
+    assert len(store.asked) == 1
+    assert not recorded.was_made(KEY, "c")
+    store.append([], [made("c")])
+    assert recorded.was_made(KEY, "c")

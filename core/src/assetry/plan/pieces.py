@@ -105,7 +105,7 @@ def ranges(wants: Sequence[Want], most: int | None = None, *, apart: bool = Fals
     >>> [len(piece.parts) for piece in ranges([Want(days, Parts.range(20500, 20510))], 4)[0]]
     [4, 4, 2]
     """
-    most = MOST if most is None else min(most, MOST)
+    most = MOST if most is None else max(1, min(most, MOST))
     found: list[list[Piece]] = [[] for _ in wants]
     lines: list[dict[_Line, tuple[int, int]]] = [{} for _ in wants]
     listed: list[int] = []
@@ -202,8 +202,10 @@ def _of_size(
     definition: PartitionsDefinition, first: int, stop: int, strands: tuple[str, ...], most: int
 ) -> Iterator[Piece]:
     """Yield a range as a piece, or as several where it has more partitions than an invocation is given."""
-    most = max(1, most // len(strands))
-    for begin in range(first, stop, most):
-        end = min(begin + most, stop)
-        window = tuple(each.astimezone(UTC) for each in bounds_of(definition, begin, end))
-        yield Piece(Parts({strand: [(begin, end)] for strand in strands}), (window, strands))
+    for at in range(0, len(strands), most):
+        some = strands[at : at + most]
+        size = most // len(some)
+        for begin in range(first, stop, size):
+            end = min(begin + size, stop)
+            window = tuple(each.astimezone(UTC) for each in bounds_of(definition, begin, end))
+            yield Piece(Parts({strand: [(begin, end)] for strand in some}), (window, some))

@@ -69,7 +69,7 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
         raise UsageError(f"{asset.key} has no partitions.", hint=f"`assetry show {asset.key}` shows all of it.")
     part, name = _one(sets, text, now)
     i = graph.index(asset.key)
-    made = project.store.latest([asset.key]).get((asset.key, name))
+    made = project.store.latest([asset.key], [name]).get((asset.key, name))
     numbering = Numbering(
         graph, {each.key: each.partitions.definition for each in found.values() if each.partitions}, now
     )

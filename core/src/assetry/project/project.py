@@ -192,8 +192,11 @@ class Project:
         """Return what is wrong with the places that the project names: a store, an executor, places of values."""
         return tuple(place_problems(self.settings, self.plugins, self.values, self.graph.assets))
 
-    def load_value(self, key: str, form: Any = None, partition: str | None = None) -> Any:
-        """Return the value of an asset, as `form` (a type; None for the default: a DataFrame for a table)."""
+    def load_value(self, key: str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
+        """Return the value of an asset, as `form` (a type; None for the default: a DataFrame for a table).
+
+        Of several partitions, given by their keys, it is one table, or a dict by key of what is no table.
+        """
         return self.values.load(self.graph[self.graph.find(key)], form, partition)
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ class RecordedValues:
 
     def metadata(self, key: AssetKey, partitions: Sequence[str | None]) -> Mapping[str | None, Mapping[str, Any]]:
         """Return the metadata of the last record of each of some partitions, of an asset as a whole that of None."""
-        latest = self._store().latest([key])
+        latest = self._store().latest([key], partitions)
         return {each: made.metadata for each in partitions if (made := latest.get((key, each))) is not None}
 
     def was_made(self, key: AssetKey, partition: str) -> bool:

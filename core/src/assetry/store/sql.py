@@ -179,9 +179,11 @@ class SQLStore:
 
     # -- assets ----------------------------------------------------------------------------------------------------
 
-    def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
+    def latest(
+        self, keys: Iterable[AssetKey] | None = None, partitions: Iterable[str | None] | None = None
+    ) -> Mapping[tuple[AssetKey, str | None], Materialization]:
         """Return the last materialization of each asset and partition, in one query."""
-        found = self._read_of(_MADE, "l.", keys)
+        found = self._read_of(_MADE, "l.", keys, partitions)
         with paused_gc():
             return {(made.key, made.partition): made for made in map(rows.materialization, found)}
 
@@ -311,10 +313,20 @@ class SQLStore:
                 gone.append(run_id)
         return gone
 
-    def _read_of(self, query: str, table: str, keys: Iterable[AssetKey] | None) -> list[Any]:
-        if keys is None:
+    def _read_of(
+        self,
+        query: str,
+        table: str,
+        keys: Iterable[AssetKey] | None,
+        partitions: Iterable[str | None] | None = None,
+    ) -> list[Any]:
+        terms = [] if keys is None else [(f"{table}{_OURS}", _json([str(key) for key in keys]))]
+        if partitions is not None:
+            named = _json([partition or "" for partition in partitions])
+            terms.append((f"{table}partition IN (SELECT value FROM json_each(?))", named))
+        if not terms:
             return self._database.read(query)
-        return self._database.read(f"{query} WHERE {table}{_OURS}", _json([str(key) for key in keys]))
+        return self._database.read(f"{query} WHERE {' AND '.join(term for term, _ in terms)}", *(s for _, s in terms))
 
 
 def _revision(newest: Sequence[Any]) -> str:

@@ -140,6 +140,10 @@ class StoreConformance(PluginConformance):
         )
         assert set(store.latest([B])) == {(B, None)}, "latest(keys) gives other keys as well"
         assert dict(store.latest([])) == {}, "latest of no keys gives something"
+        found = store.latest([A], ["x", "y"]), store.latest([A, B], [None]), store.latest([A], [])
+        assert [set(each) for each in found] == [{(A, "x")}, {(A, None), (B, None)}, set()], (
+            f"latest(keys, partitions) gives {found}: just those of them that were made, None for a whole asset"
+        )
 
     @needs("test_be_a_store_that_begins_empty")
     def test_remember_the_last_attempt_of_each_asset(self, store: Store) -> None:

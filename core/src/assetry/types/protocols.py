@@ -144,8 +144,13 @@ class Store(Protocol):
     def events(self, run_id: str, skip: int = 0) -> Iterator[EventRecord]:
         """Yield the events of a run, oldest first, without the first `skip`."""
 
-    def latest(self, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[AssetKey, str | None], Materialization]:
-        """Return the last materialization of each asset and partition, in a fixed number of queries."""
+    def latest(
+        self, keys: Iterable[AssetKey] | None = None, partitions: Iterable[str | None] | None = None
+    ) -> Mapping[tuple[AssetKey, str | None], Materialization]:
+        """Return the last materialization of each asset and partition, in a fixed number of queries.
+
+        Of `keys` only where they are given, and of them only of `partitions`; None among these stands for a whole.
+        """
 
     def changes(self, keys: Iterable[AssetKey], since: str | None = None) -> Changes | None:
         """Return what was made of assets since a revision, which an earlier call returned; all of it without one.

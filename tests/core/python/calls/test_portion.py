@@ -274,7 +274,8 @@ def test_a_range_that_reads_the_partition_before_it_is_given_that_one(open_proje
     assert seen == [(tuple(days(1, 2)), []), (tuple(days(3, 4)), [2]), (tuple(days(5)), [4])]
 
 
-def test_a_function_of_several_assets_is_called_for_ranges_of_all(open_project: Any) -> None:
+@pytest.mark.parametrize("can_subset", [False, True])
+def test_a_function_of_several_assets_is_called_for_ranges_of_all(open_project: Any, can_subset: bool) -> None:
     calls: Calls = []
 
     @multi_asset(
@@ -283,6 +284,7 @@ def test_a_function_of_several_assets_is_called_for_ranges_of_all(open_project: 
         partitions="range",
         max_partitions=2,
         partition_column="day",
+        can_subset=can_subset,
     )
     def both(context: AssetContext) -> dict[str, Any]:
         calls.append(context.partitions)
@@ -296,7 +298,7 @@ def test_a_function_of_several_assets_is_called_for_ranges_of_all(open_project: 
     project = open_project(both)
     result = project.materialize(partition="2026-01-01..2026-01-03")
     assert result.ok, [each.message for each in result.outcomes.values()]
-    assert calls == [tuple(days(1, 2)), tuple(days(3))]
+    assert sorted(calls) == [tuple(days(1, 2)), tuple(days(3))]
     assert len(project.load_value("b")) == 3
 
 
@@ -357,6 +359,25 @@ def test_a_table_of_a_range_without_a_column_that_tells_its_rows_is_refused(open
 
     (outcome,) = open_project(sales).materialize(partition="2026-01-01").outcomes.values()
     assert "nothing says which row belongs to which" in outcome.message
+
+
+def test_a_hole_in_the_inputs_leaves_two_ranges(open_project: Any) -> None:
+    calls: Calls = []
+
+    @asset(partitions_def=DAYS)
+    def clicks(context: AssetContext) -> pd.DataFrame:
+        if context.partition == "2026-01-03":
+            raise RuntimeError("no")
+        return pd.DataFrame({"day": [context.partition]})
+
+    @asset(partitions_def=DAYS, partitions="range", partition_column="day")
+    def sums(context: AssetContext, clicks: pd.DataFrame) -> pd.DataFrame:
+        calls.append(context.partitions)
+        return clicks
+
+    result = open_project(clicks, sums).materialize(partition="2026-01-01..2026-01-05")
+    assert sorted(calls) == [tuple(days(1, 2)), tuple(days(4, 5))]
+    assert result.outcomes[AssetKey("sums"), "2026-01-03"].outcome == "skipped"
 
 
 def test_what_is_tried_again_starts_all_its_partitions_once(open_project: Any) -> None:
