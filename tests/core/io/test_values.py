@@ -134,6 +134,20 @@ def test_a_dict_of_tables_is_kept_as_they_are(places: Places) -> None:
     assert places.later().load(SALES, pd.DataFrame, KEYS)["n"].tolist() == list(KEYS)
 
 
+def test_a_partition_that_is_named_twice_is_read_once(places: Places) -> None:
+    places.save(FRAME, KEYS, "day")
+    assert places.values.load(SALES, pd.DataFrame, (KEYS[0], KEYS[0]))["n"].tolist() == [2]
+
+
+def test_no_partitions_and_those_of_what_has_none_are_refused(places: Places) -> None:
+    with pytest.raises(ValueStoreError, match="is asked for no partition"):
+        places.values.load(SALES, None, [])
+    with pytest.raises(ValueStoreError, match="is asked for no partition"):
+        places.values.save_parts(SALES, FRAME, [], "day")
+    with pytest.raises(ValueStoreError, match="'plain' has no partitions"):
+        places.values.save_parts(Asset(key="plain", kind="python", kept=True), FRAME, KEYS, "day")
+
+
 def test_what_a_user_changes_afterwards_is_not_what_was_kept(tmp_path: Path) -> None:
     values = ValueRouter({"memory:": MemoryIO(), "files:": FileIO(tmp_path)}.get, "memory:", files="files:")
     frame = FRAME.copy()

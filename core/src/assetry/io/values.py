@@ -113,8 +113,9 @@ class ValueRouter:
             self._check_made(asset, (partition,) if partition is not None else ())
             value = self._load(asset, partition)
         else:
-            self._check_made(asset, partition)
-            value = self._load_parts(asset, partition)
+            keys = _named(asset, partition)
+            self._check_made(asset, keys)
+            value = self._load_parts(asset, keys)
         name = f"asset {str(asset.key)!r}"
         if is_frame(value):
             return from_arrow(to_arrow(value, name, categories=True), form, name)
@@ -165,7 +166,7 @@ class ValueRouter:
         `value` is a table of which `column` tells the partition of each row, or a dict with a value for each partition.
         Raises `ValueStoreError`, and keeps nothing, when it has rows of other partitions, or lacks a value.
         """
-        keys = tuple(dict.fromkeys(partitions))
+        keys = _named(asset, partitions)
         if is_frame(value):
             manager, place = self._manager_for(asset, value)
             parts = split(asset, table_of(asset, value, categories=manager.form == "any"), keys, column)
@@ -329,3 +330,16 @@ class ValueRouter:
             yield self._url(asset)
         if place != PROJECT and self.files != self._url(asset):
             yield self.files
+
+
+def _named(asset: Asset, partitions: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys of partitions of an asset, each once; raise `ValueStoreError` where there are none."""
+    keys = tuple(dict.fromkeys(partitions))
+    if asset.partitions_def is None or not keys:
+        what = "has no partitions" if asset.partitions_def is None else "is asked for no partition"
+        raise ValueStoreError(
+            f"Asset {str(asset.key)!r} {what}.",
+            where=asset.source,
+            hint="Leave them out for all of it, or name those that are meant.",
+        )
+    return keys

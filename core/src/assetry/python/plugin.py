@@ -168,5 +168,6 @@ def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[
 
 
 def _reads_itself(assets: Mapping[AssetKey, Asset]) -> bool:
-    """Tell whether some of the assets are made from earlier partitions of what is made here."""
-    return any(dep.key in assets for asset in assets.values() for dep in asset.deps if asset.partitions_def is not None)
+    """Tell whether some of the assets are made from other partitions of what is made here."""
+    deps = (dep for asset in assets.values() if asset.partitions_def is not None for dep in asset.deps)
+    return any(dep.key in assets and dep.partition_mapping != "same" for dep in deps)

@@ -91,7 +91,8 @@ class IOManager(Protocol):
 
     * ``save_parts(asset: Asset, value: pyarrow.Table, column: str, keys: Sequence[str]) -> Sequence[Saved]`` puts the
       rows of a table in the place of those of all partitions in `keys`, in one transaction: readers see the old rows of
-      all of them or the new ones, and other partitions stay as they are. `column` is one column more than the asset
+      all of them or the new ones (a place without transactions, as a folder of files: of each of them), and other
+      partitions stay as they are. `column` is one column more than the asset
       has: it holds the key of the partition of each row, as text, and always one of `keys`. A partition without rows is
       kept as an empty one. It returns a `Saved` for each of `keys`, in their order, with the data version and the
       ``rows`` of this partition alone: just what `save` would return of it, so that a partition whose rows did not

@@ -25,6 +25,7 @@ from assetry import (
     asset_check,
     multi_asset,
 )
+from assetry.python.calls.portion import Portion
 
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 HOURS = HourlyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
@@ -340,6 +341,14 @@ def test_checks_look_at_each_partition_of_a_range(open_project: Any) -> None:
         "2026-01-02": False,
         "2026-01-03": True,
     }
+
+
+def test_a_portion_of_other_partitions_covers_no_time() -> None:
+    assert Portion(("2026-01-01",)).window(HOURS) is None
+    assert Portion(("2026-01-01", "2026-01-02")).window(DAYS) == (
+        datetime(2026, 1, 1, tzinfo=UTC),
+        datetime(2026, 1, 3, tzinfo=UTC),
+    )
 
 
 def test_a_function_that_keeps_its_data_itself_makes_all_its_partitions(open_project: Any) -> None:

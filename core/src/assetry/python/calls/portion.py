@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from assetry.errors import UsageError
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import Parts
 from assetry.plan.numbering import window_of
@@ -35,10 +36,13 @@ class Portion:
         return self.partitions or (None,)
 
     def window(self, definition: PartitionsDefinition | None) -> tuple[datetime, datetime] | None:
-        """Return the time that the partitions cover, its end outside; None without time."""
+        """Return the time that the partitions cover, its end outside; None without time, or where they are none."""
         if definition is None or not self.partitions or definition.typical_length is None:
             return None
-        return window_of(definition, definition.parts_of(self.partitions))
+        try:
+            return window_of(definition, definition.parts_of(self.partitions))
+        except UsageError:  # a check may be of an asset with other partitions
+            return None
 
 
 def takes_ranges(asset: Asset) -> bool:
