@@ -189,7 +189,8 @@ def assetry_named_selections(integration: Integration) -> Mapping[str, str] | No
 def assetry_value_metadata(value: Any) -> Mapping[str, Any] | None:
     """Return facts about a Python value: ``rows``, ``columns``, ``preview``. The first answer counts.
 
-    Called once per value that an asset function returned, before it is kept. Never compute what is expensive.
+    Called once per value that an asset function returned, before it is kept; of a table for several partitions once for
+    the rows of each, as `pyarrow.Table`. Never compute what is expensive.
     """
 
 
