@@ -13,6 +13,9 @@ from assetry.testing.subjects import IOUnderTest
 from assetry.testing.verdicts import needs
 from assetry.types.protocols import IOManager
 
+#: What must hold before anything can be said of many partitions.
+_BASICS = ("test_give_back_what_was_saved", "test_keep_assets_apart", "test_keep_partitions_apart")
+
 
 class IOManagerConformance(ValueConformance):
     """Checks to inherit; fill in `subject`: an `IOUnderTest`, or a method that makes one in an empty folder.
@@ -24,7 +27,7 @@ class IOManagerConformance(ValueConformance):
     ...         return IOUnderTest("assetry.io.files", url=f"parquet:{folder}")
     """
 
-    @needs("test_keep_partitions_apart", "test_tell_columns_and_rows", "test_give_equal_contents_equal_versions")
+    @needs(*_BASICS, "test_tell_columns_and_rows", "test_give_equal_contents_equal_versions")
     def test_keep_many_partitions_at_once(self, io: IOManager, refused: Mapping[str, str]) -> None:
         save = getattr(io, "save_parts", None)
         if save is None or "partitions" in refused:
@@ -76,7 +79,7 @@ class IOManagerConformance(ValueConformance):
                 enough.set()
             writing.result()
 
-    @needs("test_keep_partitions_apart")
+    @needs(*_BASICS)
     def test_keep_what_was_there_when_many_partitions_are_refused(
         self, io: IOManager, filled: IOUnderTest, refused: Mapping[str, str]
     ) -> None:
@@ -91,7 +94,7 @@ class IOManagerConformance(ValueConformance):
         for key in "ab":
             same(io.load(made, key), numbers(1), f"a refused save_parts has spoilt partition {key!r}: ")
 
-    @needs("test_keep_partitions_apart", "test_give_back_any_value")
+    @needs(*_BASICS, "test_give_back_any_value")
     def test_load_many_partitions_at_once(self, io: IOManager, refused: Mapping[str, str]) -> None:
         load = getattr(io, "load_parts", None)
         if load is None or "partitions" in refused:
