@@ -43,10 +43,12 @@ if TYPE_CHECKING:
 _RUN = "id, state, started, finished, assets, options, process, host"
 _ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
 _OURS = "key IN (SELECT value FROM json_each(?))"
-_MADE = (
-    "SELECT m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
-    " FROM materializations m JOIN latest l"
-    " ON l.materialization = m.id AND l.key = m.key AND l.partition = m.partition"
+_COLUMNS = "m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
+#: In this order: there may be many records of a partition, and one of them is the last.
+_LATEST = f"SELECT {_COLUMNS} FROM latest l CROSS JOIN materializations m ON m.id = l.materialization"
+_LATEST_SINCE = (
+    f"SELECT {_COLUMNS} FROM materializations m CROSS JOIN latest l"
+    " ON l.key = m.key AND l.partition = m.partition AND l.materialization = m.id WHERE m.id > ?"
 )
 _INTERRUPTED = "interrupted: the process that was making it is gone"
 #: The options of a run that has claimed and not begun: it has done nothing, so when it ends there is nothing to retry.
@@ -183,7 +185,7 @@ class SQLStore:
         self, keys: Iterable[AssetKey] | None = None, partitions: Iterable[str | None] | None = None
     ) -> Mapping[tuple[AssetKey, str | None], Materialization]:
         """Return the last materialization of each asset and partition, in one query."""
-        found = self._read_of(_MADE, "l.", keys, partitions)
+        found = self._read_of(_LATEST, "l.", keys, partitions)
         with paused_gc():
             return {(made.key, made.partition): made for made in map(rows.materialization, found)}
 
@@ -200,7 +202,7 @@ class SQLStore:
         known = self._database.read("SELECT id, run, at FROM materializations WHERE id = ?", number)
         if not known or _revision(known[0]) != since:
             return None
-        found = self._database.read(f"{_MADE} WHERE m.id > ? AND l.{_OURS}", number, _json([str(key) for key in keys]))
+        found = self._database.read(f"{_LATEST_SINCE} AND l.{_OURS}", number, _json([str(key) for key in keys]))
         return Changes(revision, {(made.key, made.partition): made for made in map(rows.materialization, found)})
 
     def attempts(
