@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from assetry.errors import DefinitionError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
@@ -19,6 +22,8 @@ from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.status.comparison import MOST_ROOTS
 from assetry.status.staleness import stale_keys, statuses
 from assetry.status.versions import Versions
+from assetry.store.partition_cache import PartitionCache
+from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
@@ -28,6 +33,8 @@ from hypothesis import strategies as st
 
 from tests.core.status.partitions.oracle import Happened, Oracle
 
+#: How many histories are tried; `make campaign` tries many more.
+EXAMPLES = int(os.environ.get("ASSETRY_HISTORIES", "300"))
 BERLIN = "Europe/Berlin"
 #: The night in which the clocks of Berlin go back: that day has 25 hours; and the one in which they go forward.
 NIGHTS = {"autumn": "2024-10-26", "spring": "2024-03-30"}
@@ -66,6 +73,8 @@ class World:
     run: int = 0
     #: Whether assets that others are made from change their shape, too.
     wild: bool = False
+    #: Where records are written as they come, besides.
+    store: SQLiteStore | None = None
 
     @property
     def graph(self) -> AssetGraph:
@@ -104,6 +113,8 @@ class World:
             inputs=Versions(self.graph, self.latest).inputs(asset, partition, began) if asset.executable else {},
             seconds=(self.now - began).total_seconds(),
         )
+        if self.store is not None:
+            self.store.append([], [self.latest[AssetKey(key), partition]])
         self.tried(key, partition, "materialized")
 
     def tried(self, key: str, partition: str | None, outcome: str) -> None:
@@ -116,6 +127,8 @@ class World:
             at=self.now,
             outcome=outcome,  # type: ignore[arg-type]
         )
+        if self.store is not None:
+            self.store.append([], [], [self.attempts[AssetKey(key), partition]])
 
     def change(self, key: str, **given: Any) -> None:
         """Change a definition, unless the graph would not be one any more."""
@@ -259,7 +272,7 @@ def judged(world: World) -> None:
             assert because == roots, key
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(worlds(), histories)
 def test_any_history_is_judged_as_brute_force_does(world: World, history: Any) -> None:
     for step in history:
@@ -269,7 +282,30 @@ def test_any_history_is_judged_as_brute_force_does(world: World, history: Any) -
     judged(world)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES // 5, deadline=None)
+@given(worlds(), histories, st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+def test_any_history_is_judged_alike_from_a_file_and_what_is_kept_beside_it(
+    tmp_path_factory: pytest.TempPathFactory, world: World, history: Any, looks: set[int], losses: set[int]
+) -> None:
+    """Whenever it is looked at, and whenever what is kept beside the records is lost."""
+    folder = tmp_path_factory.mktemp("store")
+    world.store, world.wild = SQLiteStore(folder / "state.db"), True
+    cache = PartitionCache(folder / "cache" / "partitions.db")
+    for number, step in enumerate((*history, ("later", 0, 1))):
+        world.play(*step)
+        if number in losses:
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+        if number in looks or number == len(history):
+            in_memory = statuses(world.graph, world.latest, world.attempts, now=world.now)
+            parted = [asset.key for asset in world.graph.assets if asset.partitions_def is not None]
+            whole = world.store.latest(set(world.graph.keys).difference(parted))
+            tried = world.store.attempts(made=False)
+            with cache.read(parted, world.store, lambda *_: {}) as recorded:
+                assert statuses(world.graph, whole, tried, now=world.now, recorded=recorded) == in_memory
+    world.store.close()
+
+
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(worlds(5), histories)
 def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -> None:
     for step in history:
@@ -286,7 +322,7 @@ def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -
     assert stale_keys(statuses(world.graph, world.latest, world.attempts, now=world.now)) == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES // 2, deadline=None)
 @given(worlds(), histories)
 def test_whatever_changes_its_shape_every_partition_is_in_one_set(world: World, history: Any) -> None:
     world.wild = True
