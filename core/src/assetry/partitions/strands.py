@@ -143,7 +143,7 @@ class Strand:
 
     def without_inputs(self) -> Strand:
         """Return the strand as what reads it needs it: the own versions, and when they were made."""
-        return Strand(self.first, self.versions, (), self.at, bytes(len(self.at)), self.traces)
+        return Strand(self.first, self.versions, (), self.at, b"", self.traces)
 
     def to_bytes(self) -> bytes:
         """Return all columns in one piece."""

@@ -221,7 +221,7 @@ class _Judge:
         sets, reasons = self._partitions.judge(i, records, self._rows.seen(asset, recorded))
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
-        self._recorded[asset.key] = recorded.for_readers()
+        records.recorded = self._recorded[asset.key] = recorded.for_readers()
         word: StatusName = "stale" if sets.stale or sets.missing else "fresh"
         if not asset.executable:
             word = "external"
