@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,92 @@ def test_one_command_serves_an_account_and_prints_how_to_use_it(project: Any) ->
             assert {"fivetran/crm/accounts", "fivetran/shop/shop_public/orders"} <= keys
         finally:
             served.terminate()
+
+
+def test_help_of_the_fake_says_what_it_has() -> None:
+    command = [sys.executable, "-m", "assetry_fivetran.testing", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "crm_1" in told
+    assert "port" in told
+
+
+def test_a_resync_of_some_tables_says_and_records_these_alone(shop: Any, fivetran: FakeFivetran) -> None:
+    some, every = (
+        shop.run("plan", "--full-refresh", "-s", each, "--output", "json").data["invocations"][0]
+        for each in ("lake/crm/orders", "lake/crm/*")
+    )
+    assert (some["also"], some["command"]) == ([], "fivetran resync connection_1 (crm), only crm.orders")
+    assert every["command"] == "fivetran resync connection_1 (crm)"
+    shop.run("materialize", "--full-refresh", "-s", "lake/crm/orders").assert_code(0)
+    assert status(shop) == {"orders": "fresh", "accounts": "never", "clicks": "never", "new": "never"}
+
+
+def status(shop: Any) -> dict[str, str]:
+    listed = shop.run("status", "--output", "json").data["assets"]
+    return {each["key"].rpartition("/")[2]: each["status"] for each in listed}
+
+
+def test_what_comes_along_is_counted_apart(shop: Any) -> None:
+    told = shop.run("materialize", "-s", "lake/crm/orders").assert_code(0)
+    assert "1 asset: 1 made; 1 more came along" in told.out
+    assert '"before"' not in told.err
+
+
+def test_a_connection_that_is_gone_is_no_green(shop: Any, fivetran: FakeFivetran) -> None:
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    fivetran.connections["connection_1"].deleted = True
+    shop.run("fivetran", "pull").assert_code(0)
+    assert {status(shop)[each] for each in ("orders", "accounts")} == {"stale"}
+    checked = shop.run("check")
+    assert "crm is deleted" in checked.err
+    assert "Made elsewhere" not in checked.out
+    made = shop.run("materialize", "-s", "lake/crm/orders").assert_code(1)
+    assert "Connection connection_1 is gone" in made.out
+    assert status(shop)["orders"] == "failed"
+    (shop.root / ".assetry" / "fivetran" / "lake.json").unlink()
+    assert "lake/crm/orders" not in shop.run("list").assert_code(0).out
+
+
+def test_a_paused_connection_that_is_skipped_says_why(shop: Any) -> None:
+    shop.write("assetry.toml", (shop.root / "assetry.toml").read_text() + 'on_paused = "skip"\n')
+    shop.run("materialize", "-s", "lake/ads/clicks")
+    assert "connection 'ads' is paused" in shop.run("status", "-v").out
+
+
+def test_two_integrations_of_one_connection_are_refused_with_the_next_step(shop: Any) -> None:
+    text = (shop.root / "assetry.toml").read_text()
+    text += 'connection_id = "connection_1"\ndestination_tables = ["orders"]\n'
+    other = text.replace("lake", "pond").replace("orders", "accounts")
+    shop.write("assetry.toml", text + other)
+    told = shop.run("list").assert_code(3).err
+    assert "Integrations 'lake' and 'pond' both name fivetran:connection_1" in told
+    assert "Name it in one integration" in told
+
+
+def test_observe_says_why_it_could_not(shop: Any, fivetran: FakeFivetran) -> None:
+    shop.run("fivetran", "pull").assert_code(0)
+    fivetran.fail(".*", Fault(status=403, body={"message": "Not yours"}), times=20)
+    told = shop.run("observe", "-s", "lake/crm/*").assert_code(1).err
+    assert "Not yours" in told
+    assert "The role of these credentials may be too low." in told
+
+
+def test_what_a_connection_that_is_gone_was_only_seen_to_have_made_is_no_green_either(
+    shop: Any, fivetran: FakeFivetran
+) -> None:
+    connection = fivetran.connections["connection_1"]
+    shop.run("fivetran", "pull").assert_code(0)
+    fivetran.begin(connection)
+    shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    assert status(shop)["orders"] == "fresh"
+    connection.deleted = True
+    shop.run("fivetran", "pull").assert_code(0)
+    wait_until(lambda: status(shop)["orders"] == "stale")
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ from assetry.plugin import AssetryError, IntegrationError, JobOverError, Skipped
 from assetry_fivetran.connections.definitions import NO_TABLES
 from assetry_fivetran.testing import LOGIN_PAGE, FakeConnection, FakeFivetran, Fault
 from assetry_toolkit.errors import AuthError, ServiceError, Unavailable
+from assetry_toolkit.hosted.fetching import PATIENCE
 
 from tests.fivetran.conftest import Outcome, Place, RunOf
 
@@ -57,6 +59,61 @@ def test_429_never_fails_a_project_that_was_read_before(place: Place, crm: FakeC
     assert "What was read just now stays as it is." in str(caught.value)
     place.fivetran.faults.clear()
     assert place.load(crm) == first
+
+
+def test_a_wait_is_told_of_when_it_begins_and_the_error_says_when_and_which_option(
+    place: Place, crm: FakeConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    wish = {"Retry-After": "30"}
+    place.fivetran.fail("GET .*", Fault(status=429, body={"message": "Max 500"}, headers=wish), times=1)
+    place.load(crm)
+    (told,) = [each.getMessage() for each in caplog.records if each.name == "assetry.toolkit"]
+    assert "HTTP 429: Max 500" in told
+    assert re.search(r"; waiting until \d\d:\d\d:\d\d\.$", told)
+    place.fivetran.fail("GET .*", Fault(status=429, headers={"Retry-After": "3000"}))
+    with pytest.raises(Unavailable, match=r"HTTP 429") as caught:
+        place.pull(crm)
+    assert re.search(r"takes calls again in 3000 seconds, at \d\d:\d\d:\d\d\.", str(caught.value.hint))
+    assert "calls_per_hour" in str(caught.value.hint)
+
+
+def test_a_project_does_not_wait_long_to_be_loaded(place: Place, crm: FakeConnection) -> None:
+    place.fivetran.fail("GET .*", Fault(status=429), times=100)
+    with pytest.raises(Unavailable):
+        place.load(crm)
+    assert sum(place.clock.slept) <= PATIENCE
+
+
+@pytest.mark.parametrize("fault", [Fault(status=429), Fault(drop=True)])
+def test_no_longer_is_waited_for_an_answer_than_the_options_say(
+    place: Place, crm: FakeConnection, fault: Fault
+) -> None:
+    assets = place.load(crm, poll_error_budget=3)
+    for request in (f"GET /connections/{crm.id}/schemas", f"GET /connections/{crm.id}"):
+        place.fivetran.faults.clear()
+        place.fivetran.fail(f"{request}$", fault, times=100)
+        place.clock.slept.clear()
+        assert isinstance(place.run(place.invocation(assets)).error, Unavailable)
+        assert sum(place.clock.slept) <= 7.0  # the fake clock ends no pause before its time
+    with pytest.raises(Unavailable):
+        place.observe(assets)
+
+
+def test_a_destination_that_cannot_be_read_is_warned_of(
+    place: Place, crm: FakeConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.fivetran.fail("GET /destinations/.*", Fault(status=429, headers={"Retry-After": "3000"}))
+    assert place.load(crm)[0].relation == (None, "crm", "accounts")
+    assert "the destination of group warehouse could not be read (Fivetran at" in caplog.text
+
+
+def test_the_fake_says_when_it_takes_calls_again(place: Place, crm: FakeConnection) -> None:
+    place.load(crm)
+    place.fivetran.calls = len(place.fivetran.seen)
+    place.clock.pass_time(600)
+    with pytest.raises(Unavailable, match="TooManyRequests") as caught:
+        place.pull(crm)
+    assert "takes calls again in 3000 seconds" in str(caught.value.hint)
 
 
 def test_429_at_the_start_is_no_start_and_asked_for_again(place: Place, crm: FakeConnection) -> None:
@@ -197,11 +254,11 @@ def test_a_refusal_is_asked_once_and_tells_code_and_message(place: Place, crm: F
     place.fivetran.fail("GET .*", Fault(status=status, body=body))
     with pytest.raises(IntegrationError, match=r"Cannot find it \(NotFound_Connection\)"):
         place.load(crm)
-    assert len(place.fivetran.seen) == 1
+    assert len(place.fivetran.requests(f"GET /connections/{crm.id}")) == 1
 
 
 def test_an_unknown_connection_says_where_its_id_stands(place: Place) -> None:
-    with pytest.raises(IntegrationError, match="There is no connection 'nowhere' in Fivetran") as caught:
+    with pytest.raises(IntegrationError, match="There is no connection 'nowhere'") as caught:
         place.load(connection_id="nowhere")
     assert "connection's URL" in str(caught.value.hint)
 
@@ -215,8 +272,19 @@ def test_a_connection_that_is_deleted_stays_and_is_marked(place: Place, crm: Fak
     assert place.posts() == 0
     place.pull(crm)
     again = place.load(crm)
-    assert [(each.key, each.executable) for each in again] == [(each.key, False) for each in assets]
+    assert [each.key for each in again] == [each.key for each in assets]
     assert "deleted" in again[0].metadata["trouble"]
+    assert isinstance(place.run(place.invocation(again)).error, JobOverError)
+
+
+def test_another_connection_takes_the_place_of_one_that_is_deleted(place: Place, crm: FakeConnection) -> None:
+    (first, _) = place.load()
+    crm.deleted = True
+    other = place.fivetran.add_connection("crm", ["accounts"])
+    place.pull()
+    (again,) = place.load()
+    assert (again.key, again.spec["connection"], first.spec["connection"]) == (first.key, other.id, crm.id)
+    assert again.code_version != first.code_version
 
 
 def test_a_connection_that_is_deleted_during_its_sync_ends_the_wait(place: Place, crm: FakeConnection) -> None:

@@ -32,7 +32,7 @@ def test_what_is_final_is_not_repeated_and_what_is_not_is_waited_for(place: Plac
     place.fivetran.fail("GET .*", Fault(status=404, body={"code": "NotFound_Connection", "message": "gone"}))
     with pytest.raises(IntegrationError, match="gone"):
         place.load(crm)
-    assert len(place.fivetran.seen) == 1
+    assert len(place.fivetran.requests(f"GET /connections/{crm.id}")) == 1
     place.fivetran.fail("GET .*", Fault(status=429, headers={"Retry-After": "7"}))
     place.load(crm)
     assert place.clock.slept[0] >= 7

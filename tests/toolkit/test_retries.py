@@ -43,3 +43,14 @@ def test_what_is_not_safe_is_tried_again_only_when_nothing_was_carried_out() -> 
         repeated(work, clock, tries=Tries(safe=False))
     assert clock.slept == [1.0]
     assert repeated(work, clock, tries=Tries(safe=False)) == "done"
+
+
+def test_a_pause_for_which_there_is_no_time_is_not_made() -> None:
+    clock, told = FakeClock(), list[float]()
+
+    def work() -> str:
+        raise Unavailable("Not now.", retry_after=40.0)
+
+    with pytest.raises(Unavailable):
+        repeated(work, clock, tries=Tries(seconds=100.0), waiting=lambda _, seconds: told.append(seconds))
+    assert len(told) == len(clock.slept) == 2

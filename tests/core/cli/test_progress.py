@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from assetry.cli.lines import event_line
 from assetry.cli.progress import LiveProgress, View, picture_lines
+from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session
 from assetry.types.codec import from_json
 from assetry.types.events import (
@@ -56,6 +57,10 @@ def test_every_event_is_a_line_for_people() -> None:
         line = event_line(record(event))
         assert "\n" not in line
         assert len(line) > 20
+
+
+def test_what_a_job_is_found_again_by_is_for_those_who_ask_for_more() -> None:
+    assert [each.name for each in EVERY if not is_for_people(each)] == ["progress", "handle"]
 
 
 def test_every_event_is_json_that_reads_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from assetry.errors import CycleError
@@ -317,6 +318,27 @@ def test_whole_groups_bring_their_other_tables_along() -> None:
 
 def test_whole_groups_that_are_not_selected_stay_out() -> None:
     assert shown(plan_of(table("raw/a"), dbt("m", "raw/a"), select=["m"])) == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("along", "full_refresh", "also"),
+    [
+        ("always", True, ["raw/b"]),
+        ("unless_refreshed", True, []),
+        ("unless_refreshed", False, ["raw/b"]),
+        ("never", False, []),
+    ],
+)
+def test_a_whole_group_says_whether_its_other_tables_come_along(
+    monkeypatch: pytest.MonkeyPatch, along: Any, full_refresh: bool, also: list[str]
+) -> None:
+    graph = AssetGraph.of([table("raw/a"), table("raw/b")])
+    wants = {AssetKey("raw/a"): None}
+    with monkeypatch.context() as patched:
+        group = InvocationGroup("airbyte:sync", ordered=False, whole=True, along=along)
+        patched.setitem(GROUPS, "sync", group)
+        plan = make_plan(graph, wants, groups_of(graph), PlanRequest(full_refresh=full_refresh))
+        assert [asset.key for asset in plan.invocations[0].invocation.also] == also
 
 
 def test_a_whole_group_that_waits_for_itself_is_explained() -> None:

@@ -795,6 +795,32 @@ def test_two_integrations_that_make_one_table_are_refused(
         assert "another schema or target" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(("whole", "keys", "refused"), [(True, "aa", True), (True, "ab", False), (False, "aa", False)])
+def test_two_integrations_that_name_what_only_runs_as_a_whole_are_refused(
+    tmp_path: Path, whole: bool, keys: str, refused: bool
+) -> None:
+    class Tool:
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Any:
+            if integration.kind != "tool":
+                return None
+            return [Asset(key=f"{integration.name}/orders", kind="tool", integration=integration)]
+
+        @hookimpl
+        def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+            assert asset.integration is not None
+            return InvocationGroup(f"tool:{asset.integration.options['unit']}", ordered=False, whole=whole)
+
+    tools = [Integration(name, "tool", {"unit": unit}) for name, unit in zip(("eu", "us"), keys, strict=True)]
+    with Project(integrations=tools, plugins=[Tool()], root=tmp_path) as project:
+        if not refused:
+            assert len(project.graph) == 2
+            return
+        with pytest.raises(DefinitionError, match="Integrations 'eu' and 'us' both name tool:a") as caught:
+            _ = project.graph
+        assert "Name it in one integration" in (caught.value.hint or "")
+
+
 def test_two_assets_of_one_table_are_refused(tmp_path: Path) -> None:
     text = "from assetry import asset\n"
     for key in ("app/logins", "web/logins"):

@@ -99,6 +99,14 @@ def test_a_tool_that_cannot_be_asked_is_told_and_named(project: Project, mill: M
     assert words(project)["raw"] == "fresh"
 
 
+def test_what_to_do_when_a_tool_cannot_be_asked_is_told_as_well(project: Project, mill: Mill) -> None:
+    mill.seen = [IntegrationError("The mill has no more calls.", hint="Ask again at noon.")]
+    records: list[EventRecord] = []
+    project.observe("raw", on_event=records.append)
+    logs = [record.event.message for record in records if isinstance(record.event, Log)]
+    assert logs[-1] == "mill: The mill has no more calls. Ask again at noon."
+
+
 def test_an_observation_is_history_but_nothing_to_retry(project: Project, mill: Mill) -> None:
     made = project.materialize()
     project.observe()

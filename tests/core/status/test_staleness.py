@@ -255,6 +255,11 @@ class TestFailures:
         world.tried("b", "skipped", "`a` failed")
         assert world.why("b")[0][2] == "never materialized; skipped in run r1: `a` failed"
 
+    def test_a_skip_that_the_asset_brought_on_itself_keeps_its_reason(self):
+        world = World.of(table("a"))
+        world.tried("a", "skipped", "connection 'crm' is paused", because=AssetKey("a"))
+        assert world.why("a")[0][2] == "never materialized; skipped in run r0: connection 'crm' is paused"
+
     def test_a_skip_alone_makes_nothing_stale(self, chain):
         chain.fail("b", "`a` failed", outcome="skipped")
         assert chain.words()["b"] == "fresh"

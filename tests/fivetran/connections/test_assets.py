@@ -140,9 +140,68 @@ def test_connections_are_chosen_before_anything_of_them_is_read(
 
 
 def test_filters_that_fit_nothing_name_what_there_is(account: Place) -> None:
-    with pytest.raises(IntegrationError, match=r"no connection with names = \['crm_uk'\]") as caught:
+    with pytest.raises(IntegrationError, match="no connection with names = 'crm_uk'") as caught:
         account.load(names="crm_uk")
     assert "crm_us" in str(caught.value)
+
+
+def test_a_service_that_is_misspelt_is_near_one_that_is_there(account: Place) -> None:
+    with pytest.raises(IntegrationError, match="no connection with services = 'salesfroce'") as caught:
+        account.load(services=["salesfroce"])
+    assert caught.value.near == ("salesforce",)
+    assert "There are: crm (salesforce" in str(caught.value)
+    assert caught.value.where == "integration 'crm'"
+
+
+def test_one_filter_of_several_that_fits_nothing_is_warned_of(account: Place, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(account.load(names=["crm", "crm_uss"])) == 1
+    assert "no connection with names = 'crm_uss'. did you mean 'crm_us'" in caplog.text
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("conection_3", "connection_3"), ("crm_u", "connection_2")])
+def test_one_id_of_several_that_never_was_there_is_an_error(account: Place, wrong: str, near: str) -> None:
+    with pytest.raises(IntegrationError, match=f"There is no connection '{wrong}'") as caught:
+        account.load(ids=["connection_1", wrong])
+    assert near in caught.value.near
+    assert caught.value.where == "integration 'crm'"
+
+
+def test_a_group_that_is_misspelt_is_near_one_that_is_there(account: Place) -> None:
+    account.fivetran.groups = {"gr_eu": "Warehouse Europe", "gr_us": "us"}
+    with pytest.raises(IntegrationError, match="There is no group 'gr_uss'") as caught:
+        account.load(group_id="gr_uss")
+    assert caught.value.near[0] == "gr_us"
+    assert "gr_eu (Warehouse Europe)" in str(caught.value.hint)
+    assert caught.value.where == "integration 'crm'"
+
+
+@pytest.mark.parametrize("options", [{"connection_id": "connection_1"}, {"group_id": "eu"}, {}])
+def test_a_base_url_of_another_version_is_blamed_and_not_the_id(account: Place, options: dict[str, Any]) -> None:
+    url = account.fivetran.url.replace("/v1", "/v2")
+    with pytest.raises(IntegrationError, match=f"There is no Fivetran API at {url}") as caught:
+        account.load(base_url=url, **options)
+    assert "base_url is https://api.fivetran.com/v1" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("destinations", "told"),
+    [
+        ({"snowflak": {"join": False}}, "no connection goes to a destination of that name"),
+        ({"snowflake": {"tabel": "x"}}, "did you mean 'table'"),
+        ({"snowflake": "RAW"}, "must be a table"),
+        ({"*": {"table": "p_{nme}"}}, "'nme' is nothing"),
+        ({"*": {"table": "p_{nme}"}}, "did you mean 'name'"),
+        ({"*": {"schema": "p_{"}}, "cannot be filled in"),
+        ({"*": {"schema": "{}"}}, "cannot be filled in"),
+        ({"*": {"schema": "{name.first}"}}, "cannot be filled in"),
+    ],
+)
+def test_what_cannot_be_said_of_a_destination_is_an_error(
+    place: Place, crm: FakeConnection, destinations: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        place.load(crm, destinations=destinations)
+    assert told in str(caught.value)
 
 
 def test_an_empty_account_and_a_wrong_group_say_so(place: Place, account: Place) -> None:
@@ -167,6 +226,13 @@ def test_a_secret_in_clear_is_refused_and_not_shown(place: Place) -> None:
     with pytest.raises(DefinitionError) as caught:
         place.load(connection_id="c", api_secret="hunter2")
     assert "hunter2" not in str(caught.value)
+    assert '{ env = "FIVETRAN_API_SECRET" }' in str(caught.value)
+
+
+def test_a_secret_that_is_not_set_names_the_integration(place: Place) -> None:
+    with pytest.raises(IntegrationError, match="The secret NOT_SET_HERE is not set") as caught:
+        place.load(connection_id="c", api_secret={"env": "NOT_SET_HERE"})
+    assert (caught.value.where, caught.value.exit_code) == ("integration 'crm'", 3)
 
 
 # -- the table of the warehouse ----------------------------------------------------------------------------------------
@@ -256,11 +322,11 @@ def test_connections_in_trouble_stay_are_marked_and_warned_of(
 ) -> None:
     for name, value in change.items():
         setattr(crm, name, value)
-    with caplog.at_level(logging.WARNING, "assetry.fivetran"):
+    with caplog.at_level(logging.WARNING, "assetry"):
         assets = place.load(crm)
     assert len(assets) == 2
     assert all(each.executable and each.metadata["trouble"] == trouble for each in assets)
-    assert trouble in assets[0].description
+    assert assets[0].description == f"Connection 'crm' is {trouble}."
     assert f"crm is {trouble}" in caplog.text
 
 

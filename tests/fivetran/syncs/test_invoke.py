@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -131,6 +132,33 @@ def test_all_rows_anew_is_a_resync_of_the_tables(place: Place, crm: FakeConnecti
     assert (crm.syncs[0].resync, crm.syncs[0].scope) == (True, {"crm": ["orders"]})
     assert place.run(place.invocation(assets, full_refresh=True)).error is None
     assert (crm.syncs[1].resync, crm.syncs[1].scope) == (True, None)
+
+
+def test_what_a_resync_of_some_tables_leaves_as_it_is_is_not_made(place: Place, crm: FakeConnection) -> None:
+    assets = place.load(crm)
+    outcome = place.run(place.invocation(assets, "orders", full_refresh=True))
+    assert outcome.made == {"crm/orders"}
+    assert "does not know yet" not in outcome.said
+    assert place.run(place.invocation(assets, full_refresh=True)).made == {"crm/accounts", "crm/orders"}
+
+
+def test_what_is_no_affair_of_ours_is_not_told_as_new(place: Place, crm: FakeConnection) -> None:
+    invocation = place.invocation(place.load(crm, on_unselected="ignore"), "orders")
+    assert "does not know yet" not in place.run(replace(invocation, also=())).said
+
+
+def test_a_failed_sync_is_one_failure_of_all_its_tables(place: Place, crm: FakeConnection) -> None:
+    crm.outcomes = ["FAILURE"]
+    outcome = place.run(place.invocation(place.load(crm)))
+    assert len(outcome.failed) == 2
+    assert len(set(outcome.failed.values())) == 1
+
+
+def test_a_group_without_a_destination_makes_nothing(place: Place, crm: FakeConnection) -> None:
+    del place.fivetran.destinations[crm.group]
+    outcome = place.run(place.invocation(place.load(crm)))
+    assert "has no destination" in str(outcome.error)
+    assert (outcome.made, crm.syncs) == (set(), [])
 
 
 def test_one_table_that_cannot_be_read_anew_alone_is_an_error_that_says_so(place: Place, crm: FakeConnection) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from assetry.plugin import UsageError
 
 from assetry_toolkit.clock import Clock
+from assetry_toolkit.errors import MissingSecret
 from assetry_toolkit.secrets import Mask
 
 #: Seconds that a token lives when the server does not say.
 SHORT = 180.0
+
+T = TypeVar("T")
 
 
 class Auth(Protocol):
@@ -67,9 +72,17 @@ class Given(_Held):
         """Return the header; one that was refused is read anew."""
         with self._lock:
             if self._header is None:
-                self._header, *secrets = self._read()
+                self._header, *secrets = _given(self._read)
                 self._mask = Mask(frozenset(secrets))
             return self._header
+
+
+def _given(read: Callable[[], T]) -> T:
+    """Return what `read` does; raise `MissingSecret` where a secret of it is not set."""
+    try:
+        return read()
+    except UsageError as error:
+        raise MissingSecret(error.message, near=error.near, hint=error.hint) from error
 
 
 def bearer(secret: Callable[[], str], *, scheme: str = "Bearer", named: str = "the token") -> Given:
@@ -169,7 +182,7 @@ class Renewed(_Held):
     def _new_header(self) -> str:
         # By our own monotonic clock since we asked: what the server's clock says of the end does not matter.
         asked = self._clock.monotonic()
-        secret = self._secret()
+        secret = _given(self._secret)
         self._mask = Mask(frozenset({secret}))
         token = self._fetch(secret)
         self._mask = Mask(frozenset({secret, token.text}))

@@ -43,3 +43,18 @@ def never() -> bool:
     False
     """
     return False
+
+
+def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never) -> Callable[[], bool]:
+    """Return what calls things off when `called_off` does, and when so many seconds have passed.
+
+    >>> from assetry_toolkit.testing import FakeClock
+    >>> clock = FakeClock()
+    >>> off = within(60.0, clock)
+    >>> before = off()
+    >>> clock.pass_time(60)
+    >>> before, off()
+    (False, True)
+    """
+    end = clock.monotonic() + seconds
+    return lambda: called_off() or clock.monotonic() >= end

@@ -2,6 +2,7 @@
 
     ServiceError          every one of them; carries the HTTP status, if there was one
     ├── AuthError         the credentials are refused
+    │   └── MissingSecret no value is set for them
     ├── WrongAddress      something answers at that address, but not the service
     ├── Refused           the service answered, and said no
     └── Unavailable       no answer, or one that may be better next time
@@ -44,6 +45,10 @@ class ServiceError(IntegrationError):
 
 class AuthError(ServiceError):
     """The credentials are refused."""
+
+
+class MissingSecret(AuthError):
+    """A secret that the options refer to has no value here, so nothing could be asked."""
 
 
 class WrongAddress(ServiceError):

@@ -11,10 +11,12 @@ what changes something is never repeated blindly. httpx is imported by the first
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import IntegrationError
@@ -22,7 +24,7 @@ from assetry.plugin import IntegrationError
 from assetry_toolkit.auth import Auth
 from assetry_toolkit.clock import Clock, never
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
-from assetry_toolkit.retries import ATTEMPTS, Tries, http_date, repeated, retry_after
+from assetry_toolkit.retries import ATTEMPTS, TOLD, Tries, http_date, repeated, retry_after, time_in
 from assetry_toolkit.secrets import Mask
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Seconds that an answer may take, and that connecting may: it is quick or broken.
 TIMEOUT, CONNECT = 30.0, 10.0
+
+LOG = logging.getLogger("assetry.toolkit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Api:
     * `base`: the URL that paths are appended to.
     * `headers`: sent with every request.
     * `ca_bundle`: a file with a certificate authority of the user's own.
-    * `address_hint`, `auth_hint`: the next step when something else answers there, or the credentials are refused.
+    * `address_hint`, `auth_hint`, `busy_hint`: the next step when something else answers there, when the credentials
+      are refused, and when it has been asked too often.
     """
 
     name: str
@@ -75,6 +80,7 @@ class Api:
     ca_bundle: str | None = None
     address_hint: str | None = None
     auth_hint: str | None = None
+    busy_hint: str | None = None
 
     def url(self, path: str) -> str:
         """Return the URL of a path.
@@ -109,6 +115,10 @@ class Http:
         self.clock = clock or Clock()
         #: How often `ask` tries what says nothing else; where an answer can be done without it is made less.
         self.attempts = ATTEMPTS
+        #: For how many seconds `ask` waits in all before it tries again.
+        self.patience = inf
+        #: Until when, by the clock, it was told that is waited.
+        self._told_until = -inf
         self._auth = auth
         self._mask = mask or Mask()
         self._before = before
@@ -133,8 +143,8 @@ class Http:
 
     def ask(self, request: Request, called_off: Callable[[], bool] = never, attempts: int | None = None) -> Any:
         """Return the answer's JSON, repeating the request while that is safe and may help; raise `ServiceError`."""
-        tries = Tries(attempts or self.attempts, safe=request.only_looks)
-        return repeated(lambda: self.once(request), self.clock, called_off, tries)
+        tries = Tries(attempts or self.attempts, request.only_looks, self.patience)
+        return repeated(lambda: self.once(request), self.clock, called_off, tries, self._tell_wait)
 
     def once(self, request: Request) -> Any:
         """Return the answer's JSON, None for an empty one; see `response` for what is raised."""
@@ -156,6 +166,15 @@ class Http:
                 header = self._auth.header()
                 response = self._send(request, header)
         return self._checked(response, request)
+
+    def _tell_wait(self, error: ServiceError, seconds: float) -> None:
+        """Tell that is waited, where it is for long; of several requests that wait for the same it is told once."""
+        end = self.clock.monotonic() + seconds
+        with self._lock:
+            known = seconds < TOLD or end < self._told_until + TOLD
+            self._told_until = self._told_until if known else end
+        if not known:
+            LOG.warning("%s; waiting until %s.", error.message.rstrip("."), time_in(seconds))
 
     @property
     def server_time(self) -> datetime | None:
@@ -262,7 +281,7 @@ class Http:
             self._masked(f"{message}: {told}" if told else f"{message}."),
             status=status,
             retry_after=seconds,
-            hint=_when_again(status, seconds),
+            hint=" ".join(filter(None, (_when_again(status, seconds), self.api.busy_hint if status == 429 else None))),
         )
         return found.before_execution() if status == 429 else found
 
@@ -322,14 +341,16 @@ def _date_of(response: httpx.Response, clock: Clock) -> tuple[datetime, float] |
     return None if found is None else (found, clock.monotonic())
 
 
-def _when_again(status: int, seconds: float | None) -> str:
+def _when_again(status: int, seconds: float | None, now: datetime | None = None) -> str:
     """Return when an answer may be better.
 
-    >>> _when_again(429, 90.0)
-    'It has been asked too often, and takes calls again in 90 seconds.'
+    >>> _when_again(429, 90.0, datetime(2026, 1, 1, 12, 30))
+    'It has been asked too often, and takes calls again in 90 seconds, at 12:31:30.'
     """
     why = "It has been asked too often" if status == 429 else "It may be overloaded or restarting"
-    return f"{why}; try again later." if seconds is None else f"{why}, and takes calls again in {seconds:.0f} seconds."
+    if seconds is None:
+        return f"{why}; try again later."
+    return f"{why}, and takes calls again in {seconds:.0f} seconds, at {time_in(seconds, now)}."
 
 
 def _is_page(response: httpx.Response) -> bool:

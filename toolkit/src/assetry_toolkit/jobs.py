@@ -33,10 +33,11 @@ from assetry.plugin import (
     Started,
 )
 
+from assetry_toolkit.clock import within
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.patience import Patience
 from assetry_toolkit.polling import LOST, JobId
-from assetry_toolkit.retries import pause_after
+from assetry_toolkit.retries import again_text, pause_after
 from assetry_toolkit.work import GONE, Job, JobOptions, JobState, Work
 
 #: Seconds for which a job is looked for that may or may not have been started, and between two looks.
@@ -269,7 +270,7 @@ class JobRun(Generic[J]):
 
     def _jobs(self) -> Sequence[J]:
         try:
-            return self._work.jobs(self._off)
+            return self._work.jobs(within(self._options.poll_error_budget, self._work.clock, self._off))
         except Refused as error:
             self._work.refused(error, self._off)
             raise
@@ -361,7 +362,9 @@ class JobRun(Generic[J]):
                     if lost > len(LOST):
                         raise self._unknown(job, look.error)
                 elif isinstance(look.error, (AuthError, WrongAddress, Unavailable)):
-                    yield from self._say(f"Polling job {job.id}: {look.error.message}", "warning")
+                    yield from self._say(
+                        f"Polling job {job.id}: {look.error.message}{again_text(look.error)}", "warning"
+                    )
                     patience.unheard(f"job {job.id}", look.error)
         return job
 

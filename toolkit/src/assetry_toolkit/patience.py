@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assetry_toolkit.errors import ServiceError
+from assetry_toolkit.retries import LONGEST_WISH
 from assetry_toolkit.work import JobOptions
 
 
@@ -44,8 +45,9 @@ class Patience:
                 )
 
     def unheard(self, name: str, error: ServiceError) -> None:
-        """Take an error; raise `ServiceError` when there was no good answer for too long."""
-        if self._now() - self._heard > self._options.poll_error_budget:
+        """Take an error; raise `ServiceError` when there was, or will be, no good answer for too long."""
+        wish = min(error.retry_after or 0.0, LONGEST_WISH)
+        if self._now() + wish - self._heard > self._options.poll_error_budget:
             raise ServiceError(
                 f"Nothing is known of {name} since {self._options.poll_error_budget:g} seconds: {error.message}",
                 hint="It may be going on: `assetry retry` takes it up again.",

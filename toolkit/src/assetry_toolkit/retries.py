@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import TypeVar
 
 from assetry_toolkit.clock import Clock, never
@@ -14,37 +15,51 @@ from assetry_toolkit.errors import ServiceError, Unavailable
 ATTEMPTS = 6
 #: The longest pause in seconds, and the longest for which a server's wish to be left alone is heeded at a time.
 LONGEST, LONGEST_WISH = 60.0, 300.0
+#: A pause of so many seconds is told of before it is made.
+TOLD = 3.0
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How often something is tried; when it is not `safe`, again only when certainly nothing was carried out."""
+    """How often something is tried; when it is not `safe`, again only when certainly nothing was carried out.
+
+    A pause with which more than `seconds` would be waited in all is not made: the error is raised at once.
+    """
 
     most: int = ATTEMPTS
     safe: bool = True
+    seconds: float = inf
 
 
 def repeated(
-    work: Callable[[], T], clock: Clock, called_off: Callable[[], bool] = never, tries: Tries | None = None
+    work: Callable[[], T],
+    clock: Clock,
+    called_off: Callable[[], bool] = never,
+    tries: Tries | None = None,
+    waiting: Callable[[ServiceError, float], object] = lambda _error, _seconds: None,
 ) -> T:
     """Return what `work` returns, trying it again after a pause while it raises `Unavailable`.
 
-    Raises the last error after so many tries, or when called off.
+    `waiting` is told of each pause before it is made: after which error, and for how many seconds. Raises the last
+    error after so many tries, or when called off.
 
     >>> repeated(lambda: "answer", Clock())
     'answer'
     """
     tries = tries or Tries()
-    attempt = 0
+    attempt, waited = 0, 0.0
     while True:
         try:
             return work()
         except Unavailable as error:
-            attempt += 1
-            again = attempt < tries.most and (tries.safe or error.executed is False)
-            if not again or not clock.sleep(pause_after(error, attempt - 1, clock), called_off):
+            pause = pause_after(error, attempt, clock)
+            attempt, waited = attempt + 1, waited + pause
+            again = attempt < tries.most and waited <= tries.seconds and (tries.safe or error.executed is False)
+            if again and not called_off():
+                waiting(error, pause)
+            if not again or not clock.sleep(pause, called_off):
                 raise
 
 
@@ -57,6 +72,16 @@ def pause_after(error: ServiceError, attempt: int, clock: Clock) -> float:
         return min(error.retry_after, LONGEST_WISH) + clock.jitter(0.5)
     first = 2.0 if error.status == 429 else 1.0
     return clock.jitter(min(first * 2 ** min(attempt, 10), LONGEST))
+
+
+def again_text(error: ServiceError) -> str:
+    """Return when a service is asked again that wishes to be left alone for long; "" otherwise, it is soon.
+
+    >>> again_text(ServiceError("No.", retry_after=1.0))
+    ''
+    """
+    wish = min(error.retry_after or 0.0, LONGEST_WISH)
+    return f" Asked again at {time_in(wish)}." if wish >= TOLD else ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -96,3 +121,13 @@ def http_date(text: str) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def time_in(seconds: float, now: datetime | None = None) -> str:
+    """Return what the clock on the wall shows in so many seconds.
+
+    >>> time_in(90.0, datetime(2026, 1, 1, 12, 30))
+    '12:31:30'
+    """
+    then = (now or datetime.now(UTC).astimezone()) + timedelta(seconds=seconds)
+    return then.strftime("%H:%M:%S")

@@ -111,9 +111,14 @@ def _indented(text: str) -> Iterable[str]:
 def _totals(result: RunResult) -> str:
     run, counts = result.run, result.counts
     took = duration(((run.finished or datetime.now(run.started.tzinfo)) - run.started).total_seconds())
+    # What a tool could not leave out was made as well, and not asked for.
+    asked, made = set(run.assets), ((key, each.outcome == "materialized") for (key, _), each in result.outcomes.items())
+    along = sum(is_made and key not in asked for key, is_made in made)
+    counts = {**counts, "materialized": counts.get("materialized", 0) - along}
     assets = [f"{counts[name]:,} {word}" for name, word in _ASSETS.items() if counts.get(name)]
     checks = [f"{counts[name]:,} {word}" for name, word in _CHECKS.items() if counts.get(name)]
     told = [f"{counted(len(run.assets), 'asset')}: {', '.join(assets) or 'none made'}"]
+    told += [f"{along:,} more came along"] if along else []
     total = sum(counts.get(name, 0) for name in _CHECKS)
     told += [f"{counted(total, 'check')}: {', '.join(checks)}"] if checks else []
     state = click.style(run.state, fg=STATE_COLOURS.get(run.state), bold=True)

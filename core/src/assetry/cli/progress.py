@@ -227,7 +227,7 @@ def _has_ended(event: Event) -> bool:
         return not event.passed
     if isinstance(event, Log):
         return event.level in ("warning", "error")
-    return isinstance(event, (Materialized, Failed, Skipped)) or event.name in ("observed", "handle")
+    return isinstance(event, (Materialized, Failed, Skipped)) or event.name == "observed"
 
 
 def progress_for(session: Session) -> Progress:

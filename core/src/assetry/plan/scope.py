@@ -40,6 +40,7 @@ class Scope:
         self.wants = {graph.index(key): parts for key, parts in wants.items()}
         self.selected = frozenset(self.wants)
         self._never = request.never
+        self._alone = ("never", "unless_refreshed") if request.full_refresh else ("never",)
         self.known: dict[Known, int] = {}
         self.tools: list[InvocationGroup] = []
         pieces = self._pieces(groups)
@@ -149,7 +150,7 @@ class Scope:
 
     def _dragged(self, groups: Groups) -> dict[int, int | None]:
         """Return what the tools of the selected assets cannot leave out, selected or not, with its family."""
-        whole = {group.key for group in self.tools if group.whole}
+        whole = {group.key for group in self.tools if group.whole and group.along not in self._alone}
         if not whole:
             return {}
         known = set(self.known)

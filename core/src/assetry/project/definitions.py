@@ -149,6 +149,7 @@ class Definitions:
             refuse_untouched(assets, self.integrations, self._options, self.plugins.command_options)
             checks = [each for each in found if isinstance(each, AssetCheck)]
             graph = AssetGraph.of([*self._placed(assets, values), *checks])
+        _check_wholes(graph, self.plugins)
         _check_tables(graph, values)
         for doubt in disagreements(graph, assets, values):
             _warn(doubt)
@@ -196,6 +197,27 @@ def _warn(doubt: str) -> None:
     logging.getLogger("assetry.project").warning(doubt)
 
 
+def _check_wholes(graph: AssetGraph, plugins: Plugins) -> None:
+    """Refuse two integrations that run what its tool can only run as a whole: each would run all of it once more."""
+    names: dict[str, set[str]] = {}
+    for asset in graph.assets:
+        if asset.executable and asset.integration is not None:
+            names.setdefault(asset.integration.kind, set()).add(asset.integration.name)
+    several = {kind for kind, own in names.items() if len(own) > 1}
+    owners: dict[str, Integration] = {}
+    for asset in graph.assets if several else ():
+        own = asset.integration
+        if own is None or own.kind not in several or not asset.executable:
+            continue
+        group = plugins.invocation_group(asset)
+        if group is not None and group.whole and owners.setdefault(group.key, own).name != own.name:
+            raise DefinitionError(
+                f"Integrations {owners[group.key].name!r} and {own.name!r} both name {group.key}, which is only run as "
+                "a whole: it would be run for each of them.",
+                hint="Name it in one integration, with all assets of it that you want, and take it out of the other.",
+            )
+
+
 def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
     """Refuse an asset that would be kept in another one's table: each would overwrite the other without a word."""
     named: dict[str, list[Asset]] = {}
@@ -217,7 +239,7 @@ def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
                 where=" and ".join(dict.fromkeys(each.source for each in (first, asset) if each.source)) or None,
                 hint="Give one another name (the last part of its key), or an io_manager with another schema."
                 if first.kept or asset.kept
-                else "Let one of their integrations build somewhere else, in another schema or target.",
+                else "Let one of their integrations fill another schema or target, or leave the table out of one.",
             )
 
 

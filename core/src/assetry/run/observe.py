@@ -135,7 +135,7 @@ def _checked(event: Event, invocation: Invocation) -> Event:
 
 def _told(error: Exception, invocation: Invocation, plugins: Plugins) -> str:
     if isinstance(error, AssetryError):
-        return f"{invocation.integration.name}: {error.message}"
+        return " ".join(filter(None, (f"{invocation.integration.name}: {error.message}", error.hint)))
     return f"{plugins.label(invocation.integration)} raised {error_words(error)}"
 
 

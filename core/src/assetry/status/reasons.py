@@ -113,7 +113,8 @@ def never_text(tried: Iterable[Attempt]) -> str:
     skipped = next((each for each in tried if each.outcome in _LEFT), None)
     if skipped is None:
         return "never materialized"
-    because = f": `{skipped.because}` stood in the way" if skipped.because else _after(skipped.message)
+    other = skipped.because not in (None, skipped.key)  # what kept itself from being made has said why
+    because = f": `{skipped.because}` stood in the way" if other else _after(skipped.message)
     return f"never materialized; {skipped.outcome} in run {skipped.run}{because}"
 
 

@@ -19,7 +19,8 @@ class InvocationGroup:
 
     * `ordered`: the tool runs members in dependency order by itself. False: members that depend on each other are
       not put together.
-    * `whole`: the tool cannot run a subset; choosing one member runs all of them.
+    * `whole`: the tool cannot run a subset; choosing one member runs all of them. Such a group is of one integration:
+      two that have groups with the same key would each run it, and are refused.
     * `partitions`: ``one`` partition per invocation, or a ``range`` of neighbours. Without time, where there are none,
       a range is any of the partitions.
     * `max_partitions`: the most partitions that an invocation is given; ranges are cut there.
@@ -32,6 +33,9 @@ class InvocationGroup:
     * `atomic`: all assets of an invocation are made, or none, as in one transaction. A `Materialized` counts when the
       stream has ended well: it is recorded, told and built upon then. When one asset was not made, or the invocation
       broke, none was, whatever the tool had reported.
+    * `along`: whether what was not chosen of a `whole` group comes along, as `Invocation.also`: ``always``,
+      ``unless_refreshed`` where a full refresh can be of the chosen members alone, or ``never`` where it is no affair
+      of the plan.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
     True
@@ -46,6 +50,7 @@ class InvocationGroup:
     holds: tuple[str, ...] = ()
     atomic: bool = False
     max_partitions: int | None = None
+    along: Literal["always", "unless_refreshed", "never"] = "always"
 
 
 @dataclass(frozen=True, slots=True)

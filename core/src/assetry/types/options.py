@@ -208,7 +208,8 @@ def _made(name: str, value: Any, type_: OptionType, of: str) -> Any:
 def _wrong(name: str, value: Any, type_: OptionType, of: str) -> OptionError:
     if type_.secret:
         stands = "is given as a value" if isinstance(value, str) else f"is not {type_.words}"
-        hint = f'Secrets are given by the environment variable that holds them: {name} = {{ env = "{name.upper()}" }}.'
+        usual = type_.default["env"] if is_reference(type_.default) and "env" in type_.default else name.upper()
+        hint = f'Secrets are given by the environment variable that holds them: {name} = {{ env = "{usual}" }}.'
         error = OptionError(f"Option {name!r} of {of} {stands}.", hint=type_.hint or hint)
     else:
         near = near_names(value, type_.choices) if isinstance(value, str) else ()

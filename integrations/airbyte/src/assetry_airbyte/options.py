@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from assetry.plugin import FLAG, REFERENCE, SECRET, TABLE, TEXT, TEXTS, Integration, OptionType, one_of
 from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS
 
+_SECRET = (
+    'Secrets are given by the environment variable that holds them: client_secret = { env = "AIRBYTE_CLIENT_SECRET" }.'
+)
+
 #: The options of a hosted integration.
 HOSTED: Mapping[str, OptionType] = {
     **HOSTED_OPTIONS,
@@ -14,7 +18,7 @@ HOSTED: Mapping[str, OptionType] = {
     "tags": TEXTS.about("Only the connections with these tags."),
     "config_url": TEXT.about("The address of the configuration API, where that is another one."),
     "client_id": REFERENCE.about("The application that asks."),
-    "client_secret": SECRET.about("The secret of that application."),
+    "client_secret": SECRET.about("The secret of that application.").hinting(_SECRET),
     "token": SECRET.about("A token, in the place of an application."),
     "username": REFERENCE.about("A user of a self-managed Airbyte, in the place of an application."),
     "password": SECRET.about("The password of that user."),

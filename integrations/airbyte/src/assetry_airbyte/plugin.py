@@ -35,8 +35,9 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
         from assetry_airbyte.local.integration import local_group
 
         return local_group(asset)
-    connection = asset.spec.get("connection")
-    return InvocationGroup(f"airbyte:{connection}", ordered=False, whole=True) if connection else None
+    from assetry_toolkit.hosted.assets import connection_group
+
+    return connection_group(asset, "always")
 
 
 @hookimpl
@@ -46,9 +47,9 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
         from assetry_airbyte.local.integration import local_command
 
         return local_command(invocation)
-    spec = invocation.assets[0].spec
-    name = f" ({spec['name']})" if spec.get("name") not in (None, spec["connection"]) else ""
-    return f"airbyte sync {spec['connection']}{name}"
+    from assetry_toolkit.hosted.assets import connection_command
+
+    return connection_command("airbyte sync", invocation)
 
 
 @hookimpl

@@ -35,16 +35,21 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the tables of a connection together: it is synced as a whole or not at all."""
-    connection = asset.spec.get("connection")
-    return InvocationGroup(f"fivetran:{connection}", ordered=False, whole=True) if connection else None
+    from assetry_toolkit.hosted.assets import connection_group
+
+    return connection_group(asset, "unless_refreshed")
 
 
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str:
     """Show which connection is synced."""
-    spec = invocation.assets[0].spec
-    name = f" ({spec['name']})" if spec.get("name") not in (None, spec["connection"]) else ""
-    return f"fivetran {'resync' if invocation.full_refresh else 'sync'} {spec['connection']}{name}"
+    from assetry_toolkit.hosted.assets import connection_command
+    from assetry_toolkit.hosted.fetching import few
+
+    told = connection_command(f"fivetran {'resync' if invocation.full_refresh else 'sync'}", invocation)
+    specs = [each.spec for each in invocation.assets]
+    some = invocation.full_refresh and len(specs) < specs[0].get("tables", 0)
+    return f"{told}, only {few('{schema}.{table}'.format(**each) for each in specs)}" if some else told
 
 
 @hookimpl

@@ -94,7 +94,7 @@ def test_what_is_gone_stays_marked_and_hides_nobody(place: Place) -> None:
     pull(Options.of(place.integration(workspace_id=workspace)))
     assets = {str(asset.key): asset for asset in place.load(workspace_id=workspace)}
     assert assets["shop/two/b"].executable
-    assert not assets["shop/one/a"].executable
+    assert place.run(place.invocation([assets["shop/one/a"]])).error is not None
     assert "it is not listed any more" in assets["shop/one/a"].metadata["unusable"]
 
 
@@ -104,9 +104,36 @@ def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:
     connection.deleted = True
     pull(Options.of(place.integration(connection)))
     (asset,) = place.load(connection)
-    assert not asset.executable
+    assert "is gone" in str(place.run(place.invocation([asset])).error)
     assert asset.metadata["unusable"].startswith("deleted: ")
     assert "Not synced" in asset.description
+
+
+def test_another_connection_takes_the_place_of_one_that_is_gone(place: Place) -> None:
+    workspace = place.airbyte.workspace
+    one = place.airbyte.add_connection("Shop", ["users"])
+    (first,) = place.load(workspace_id=workspace)
+    one.deleted = True
+    other = place.airbyte.add_connection("Shop", ["users"], destination=one.destination)
+    pull(Options.of(place.integration(workspace_id=workspace)))
+    (again,) = place.load(workspace_id=workspace)
+    assert (again.key, again.spec["connection"]) == (first.key, other.id)
+    assert again.code_version != first.code_version
+
+
+def test_an_id_that_never_was_there_is_an_error_with_what_is_near(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    wrong = f"{connection.id[:-1]}x"
+    with pytest.raises(IntegrationError, match=f"There is no connection '{wrong}'") as caught:
+        place.load(ids=[connection.id, wrong])
+    assert caught.value.near == (connection.id,)
+    assert caught.value.where == "integration 'shop'"
+
+
+def test_what_is_said_of_a_destination_that_is_not_there_is_an_error(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    with pytest.raises(DefinitionError, match="no connection goes to a destination of that name"):
+        place.load(connection, destinations={"nowhere": {"join": False}})
 
 
 def test_one_broken_connection_does_not_hide_the_others(place: Place) -> None:

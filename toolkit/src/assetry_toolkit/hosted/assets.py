@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
-from assetry.plugin import Asset, AssetKey, Dep, Integration, Relation
+from assetry.plugin import Asset, AssetKey, Dep, FreshnessPolicy, Integration, Invocation, InvocationGroup, Relation
+
+#: Also what others were only seen to have made is not fresh when its connection is gone.
+_GONE = FreshnessPolicy(timedelta(seconds=1))
+
+
+def connection_group(asset: Asset, along: Literal["always", "unless_refreshed"] = "always") -> InvocationGroup | None:
+    """Return the group of what a connection makes, which is synced as a whole; None for what none makes.
+
+    `along` is that of `InvocationGroup`, unless the integration's option `on_unselected` says that what was not chosen
+    is no affair of ours.
+
+    >>> connection_group(Asset(key="shop/orders", kind="mill", spec={"connection": "c_1"})).key
+    'mill:c_1'
+    """
+    connection, options = asset.spec.get("connection"), asset.integration.options if asset.integration else {}
+    if not connection:
+        return None
+    ignored = options.get("on_unselected") == "ignore"
+    return InvocationGroup(f"{asset.kind}:{connection}", ordered=False, whole=True, along="never" if ignored else along)
+
+
+def connection_command(verb: str, invocation: Invocation) -> str:
+    """Return how people are told of the sync of a connection: ``mill sync c_1 (crm)``.
+
+    >>> shop = Integration("shop", "mill")
+    >>> orders = Asset(key="shop/orders", kind="mill", spec={"connection": "c_1", "name": "crm"})
+    >>> connection_command("mill sync", Invocation(id="1", group=None, integration=shop, assets=(orders,)))
+    'mill sync c_1 (crm)'
+    """
+    spec = invocation.assets[0].spec
+    name = f" ({spec['name']})" if spec.get("name") not in (None, spec["connection"]) else ""
+    return f"{verb} {spec['connection']}{name}"
 
 
 @dataclass(slots=True, kw_only=True)
 class ConnectionAssets:
     """What is the same for all assets of a connection; see `assetry.plugin.Asset` for each of them.
 
-    `tell` makes metadata of the manner in which a table is synced: manners are few, and tables many.
+    `tell` makes metadata of the manner in which a table is synced: manners are few, and tables many. What was made by
+    another connection, or by one that is `gone` since, is out of date: nothing is as fresh as that connection was.
 
     >>> crm = ConnectionAssets(integration=Integration("crm", "mill"), group="crm", spec={"connection": "c"})
     >>> crm.asset(AssetKey("crm/orders"), None, {"table": "orders"}).spec
@@ -28,10 +62,12 @@ class ConnectionAssets:
     tags: tuple[str, ...] = ()
     description: str = ""
     executable: bool = True
+    gone: bool = False
     resource_type: str = "table"
     tell: Callable[[Any], Mapping[str, Any]] = dict
     _made: dict[Hashable, Mapping[str, Any]] = field(default_factory=dict)
     _deps: tuple[Dep, ...] | None = None
+    _code: Mapping[str, Any] = field(default_factory=dict)
 
     def asset(
         self,
@@ -51,6 +87,7 @@ class ConnectionAssets:
             told = {**self.metadata, **made}
             metadata = self._made[manner] = {name: value for name, value in told.items() if value}
         if self._deps is None:
+            self._code = self._own_code()
             self._deps = tuple(Dep(AssetKey(each)) for each in self.deps)
         return Asset(
             key=key,
@@ -65,5 +102,13 @@ class ConnectionAssets:
             relation=relation,
             executable=self.executable,
             resource_type=self.resource_type,
-            **more,
+            **{**self._code, **more},
         )
+
+    def _own_code(self) -> Mapping[str, Any]:
+        """Return the fields by which what another connection has made is seen to be out of date."""
+        if "connection" not in self.spec:
+            return {}
+        own = f"{self.spec['connection']} is gone" if self.gone else str(self.spec["connection"])
+        freshness = _GONE if self.gone else None
+        return {"code_version": own, "code_parts": {"connection": own}, "freshness_policy": freshness}

@@ -27,6 +27,7 @@ class Changes:
         """Return the error for a connection that is not given to us; of one that is gone no job can be under way."""
         hint = f"Look at it in {self.service}; `assetry {self.tool} pull` reads the connections anew."
         if error.status in GONE:
+            hint += " Removing the snapshot file before that forgets what is gone."
             return JobOverError(f"Connection {connection} is gone: {error.message}", hint=hint)
         return ServiceError(f"Connection {connection} may not be used: {error.message}", status=error.status, hint=hint)
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from assetry.plugin import UsageError
+from assetry.plugin import IntegrationError, near_names
 
-from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.errors import AuthError, MissingSecret, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.hosted.keys import fits
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
 from assetry_toolkit.http import Http
 
+LOG = logging.getLogger("assetry.toolkit")
+
 #: How many requests are under way at a time while definitions are read.
 AT_A_TIME = 4
+#: What the status of a connection is called that is there no more.
+GONE_STATUSES = ("deleted", "deprecated")
+#: For how many seconds a service that is busy is waited for in all before a project is loaded, or a pull has failed.
+PATIENCE = 60.0
 #: By these statuses a service says that there is no such connection, or that it may not be seen.
 MISSING = (400, 403, 404, 409, 422)
 
@@ -71,7 +80,7 @@ def known(
     id_ = options.connection_id if options.destination_tables else None
     try:
         return pull(options, 1 if id_ else None)
-    except (Unavailable, UsageError):
+    except (Unavailable, MissingSecret):
         if id_ is None:
             raise
         return imagined(options.asks_for, named(id_))
@@ -94,16 +103,85 @@ def read_anew(
     before = file.known(options.snapshot_path, options.asks_for)
     try:
         with opened() as service:
-            service.http.attempts = attempts or service.http.attempts
+            service.http.attempts, service.http.patience = attempts or service.http.attempts, PATIENCE
             connections, destinations = read(service, before)
-    except Unavailable as error:
-        if before is not None:
+    except IntegrationError as error:
+        error.where = error.where or f"integration {options.name!r}"
+        if before is not None and isinstance(error, Unavailable):
             since = age((datetime.now(UTC) - before.at).total_seconds())
             error.hint = f"{error.hint or ''} What was read {since} stays as it is.".strip()
         raise
     found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations)
     file.write(options.snapshot_path, found)
     return found
+
+
+def no_such(what: str, id_: str, error: Refused, there: Iterable[tuple[str, str]], hint: str) -> IntegrationError:
+    """Return the error for an id that a service does not know, with the ids near to it or of names near to it.
+
+    `what` is as in a sentence, ``connection`` or ``group``; `there` are the ids and names that the service has.
+
+    >>> refused = Refused("No such thing.", status=404)
+    >>> no_such("connection", "crm2", refused, [("c_1", "crm"), ("crm_2", "shop"), ("c_3", "ads")], "Look.").near
+    ('crm_2', 'c_1')
+    """
+    known: dict[str, str] = {}
+    for own, name in there:
+        known |= {name: own, own: own}
+    return IntegrationError(
+        f"There is no {what} {id_!r}, or it may not be read: {error.message}",
+        near=dict.fromkeys(known[each] for each in near_names(id_, known)),
+        hint=hint,
+    )
+
+
+def check_filters(
+    asked: Mapping[str, tuple[Sequence[str], Sequence[str]]], fitting: bool, service: str, integration: str
+) -> None:
+    """Warn of filters that fit nothing, each alone; raise `IntegrationError` where nothing is `fitting` them together.
+
+    `asked` has by option the patterns that are asked for, and what there is, connection by connection.
+
+    >>> check_filters({"names": (["crm*", "ads"], ["crm_eu", "ad"])}, False, "Mill", "shop")
+    Traceback (most recent call last):
+    assetry.errors.IntegrationError: Mill has no connection with names = 'ads'.
+      did you mean 'ad'?
+      There are: crm_eu, ad. Patterns have * in them.
+    """
+    odd = {
+        f"{option} = {each!r}": near_names(each, dict.fromkeys(there))
+        for option, (wanted, there) in asked.items()
+        for each in wanted
+        if not any(fits(name, [each]) for name in there)
+    }
+    rows = zip(*(there for _, there in asked.values()), strict=True)
+    told = [f"{first} ({', '.join(rest)})" if (rest := [*dict.fromkeys(more)]) else first for first, *more in rows]
+    error = IntegrationError(
+        f"{service} has no connection with {' or '.join(odd) or 'all that is asked for'}.",
+        near=[*dict.fromkeys(near for found in odd.values() for near in found)][:3],
+        hint=f"There are: {few(told)}. Patterns have * in them.",
+    )
+    if told and not fitting:
+        raise error
+    if told and odd:
+        LOG.warning("Integration %r: %s", integration, " ".join(str(error).split()))
+
+
+def few(told: Iterable[str]) -> str:
+    """Return the first of some names.
+
+    >>> few(map(str, range(12)))
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 …'
+    """
+    first = [*islice(told, 11)]
+    return f"{', '.join(first[:10])}{' …' if len(first) > 10 else ''}"
+
+
+def warn_of_trouble(troubled: Sequence[str], integration: str, tool: str) -> None:
+    """Log which connections are in trouble, as sentences have it (``crm is paused``), if any are."""
+    if troubled:
+        told = ", ".join(troubled[:5]) + (f", and {len(troubled) - 5} more" if len(troubled) > 5 else "")
+        LOG.warning("Integration %r: %s. `assetry %s pull` looks again.", integration, told, tool)
 
 
 class Connection(Protocol):
@@ -126,19 +204,19 @@ C = TypeVar("C", bound=Connection)
 
 
 class Reading(Generic[C]):
-    """One reading of connections, with those that were known before it.
+    """One reading of connections, with those that were known before it, of which none is lost.
 
-    `unknown` makes a connection of which nothing is known but its id, and why.
+    One that is gone stays as it was, marked, so that what it has made is seen to be made no more. What is to be
+    forgotten is so with the snapshot, when that file is removed.
     """
 
-    def __init__(self, before: Iterable[C], unknown: Callable[[str, str], C]) -> None:
+    def __init__(self, before: Iterable[C]) -> None:
         self._earlier = {each.id: each for each in before}
-        self._unknown = unknown
 
     def named(
         self, ids: Sequence[str], ask: Callable[[str], C], no_such: Callable[[str, Refused], ServiceError | Exception]
     ) -> list[C]:
-        """Return connections by their ids. Raise what `no_such` makes where the only one never was there."""
+        """Return connections by their ids. Raise what `no_such` makes of one that never was there."""
 
         def one(id_: str) -> C:
             try:
@@ -148,8 +226,6 @@ class Reading(Generic[C]):
                     raise
                 if id_ in self._earlier:
                     return _marked(self._earlier[id_], "deleted", error.message)
-                if len(ids) > 1:
-                    return self._unknown(id_, error.message)
                 raise no_such(id_, error) from None
 
         return together(one, dict.fromkeys(ids))
@@ -184,3 +260,13 @@ def _marked(connection: C, status: str, reason: str) -> C:
     known: Any = connection
     marked: C = replace(known, status=status, reason=reason)
     return marked
+
+
+def not_replaced(connections: Iterable[C], place: Callable[[C], Hashable]) -> list[C]:
+    """Return connections, those that are gone last; without those in whose place another one has come since.
+
+    `place` says what two connections cannot both be: its destination and name, for example.
+    """
+    found = sorted(connections, key=lambda each: each.status in GONE_STATUSES)
+    taken = {place(each) for each in found if each.status not in GONE_STATUSES}
+    return [each for each in found if each.status not in GONE_STATUSES or place(each) not in taken]

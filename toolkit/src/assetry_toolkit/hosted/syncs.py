@@ -27,11 +27,11 @@ from assetry.plugin import (
     Started,
 )
 
-from assetry_toolkit.clock import Clock
+from assetry_toolkit.clock import Clock, within
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.patience import Patience
 from assetry_toolkit.polling import LOST, Look
-from assetry_toolkit.retries import pause_after
+from assetry_toolkit.retries import again_text, pause_after
 from assetry_toolkit.work import JobOptions
 
 #: Seconds for which a sync is looked for that may or may not have been started: after a request without an answer, and
@@ -253,7 +253,7 @@ class SyncRun(ABC, Generic[S]):
         if self._off():
             raise _CalledOff
         try:
-            return self.look(self._off)
+            return self.look(within(self._options.poll_error_budget, self.clock, self._off))
         except Refused as error:
             raise self.refused(error) from None
 
@@ -391,7 +391,7 @@ class SyncRun(ABC, Generic[S]):
 
     def _tell(self, now: S | ServiceError) -> Iterable[Event]:
         if isinstance(now, ServiceError):
-            yield from self._say(f"Looking at connection {self.connection}: {now.message}", "warning")
+            yield from self._say(f"Looking at connection {self.connection}: {now.message}{again_text(now)}", "warning")
         elif (news := self.news(now)) is not None:
             yield from self._say(news)
 

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from assetry.plugin import Asset, AssetKey, DefinitionError, Relation, near_names
+from assetry.plugin import (
+    FLAG,
+    TABLE,
+    TEXT,
+    Asset,
+    AssetKey,
+    DefinitionError,
+    Relation,
+    checked,
+    near_names,
+)
 
 from assetry_toolkit.hosted.keys import asset_key
 
 T = TypeVar("T")
+
+#: What may be said of a destination.
+_SAID = {"database": TEXT, "schema": TEXT, "table": TEXT, "join": FLAG}
 
 
 def find_tables(
@@ -84,6 +97,26 @@ class Override:
         return bool(self.given)
 
     @classmethod
+    def check(cls, given: Mapping[str, Any], there: Iterable[Sequence[str]], integration: str) -> None:
+        """Raise `DefinitionError` for what is said of no destination, or what cannot be said of one.
+
+        `there` are the names of each destination, its service and its id, for example; none where none is known.
+
+        >>> Override.check({"lake": {"join": False}, "*": {"table": "x_{name}"}}, [("g_1", "lake")], "shop")
+        """
+        known = [[*dict.fromkeys(filter(None, names))] for names in there]
+        for name, said in given.items():
+            checked({name: said}, {name: TABLE}, f"destinations of integration {integration!r}")
+            checked(said, _SAID, f"destinations.{name} of integration {integration!r}")
+            if known and name != "*" and not any(name in names for names in known):
+                raise DefinitionError(
+                    f"destinations.{name}: no connection goes to a destination of that name.",
+                    where=f"integration {integration!r}",
+                    near=near_names(name, [each for names in known for each in names]),
+                    hint=f'They go to: {", ".join(" or ".join(names) for names in known)}. All of them are "*".',
+                )
+
+    @classmethod
     def among(cls, given: Mapping[str, Mapping[str, Any]], *names: str | None) -> Override:
         """Return what stands under the first of some names, or under ``*``; nothing when there is none."""
         return cls(next((given[name] for name in (*names, "*") if name and name in given), None)) if given else cls()
@@ -98,12 +131,24 @@ class Override:
 
         def part(option: str, otherwise: str | None) -> str | None:
             given = self.given.get(option)
-            return otherwise if given is None else str(given).format(**fill) or None
+            return otherwise if given is None else _filled(option, given, fill) or None
 
         found = part("table", relation.identifier)
         if not found or not self.joins:
             return None
         return Relation(part("database", relation.database), part("schema", relation.schema), found)
+
+
+def _filled(option: str, text: str, fill: Mapping[str, str]) -> str:
+    try:
+        return text.format(**fill)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        name = str(error.args[0]) if isinstance(error, KeyError) else ""
+        raise DefinitionError(
+            f"destinations: {option} = {text!r} cannot be filled in{f': {name!r} is nothing' if name else ''}.",
+            near=near_names(name, fill) if name else (),
+            hint=f"Names in braces may be: {', '.join(f'{{{each}}}' for each in fill)}.",
+        ) from None
 
 
 def asked_place(
@@ -131,6 +176,11 @@ class TakenTables(Generic[T]):
     def __init__(self, may_share: Callable[[T, T], bool] = lambda _one, _other: False) -> None:
         self._taken: dict[str, dict[Any, T]] = {}
         self._may_share = may_share
+
+    def has(self, destination: str, place: Any, *, folds_case: bool = False) -> bool:
+        """Tell whether something fills a place."""
+        taken = self._taken.get(destination, {})
+        return place is not None and (place.folded if folds_case else place) in taken
 
     def take(
         self, destination: str, places: Sequence[Any], owners: Sequence[T], *, folds_case: bool = False
@@ -165,16 +215,14 @@ class TakenTables(Generic[T]):
     ) -> tuple[Any, Any, Any] | None:
         """Note the tables of a connection by the relations of their assets, and return what `take` does.
 
-        Owners are pairs of connection and table. One that is not `usable`, or whose destination is not known, fills
-        none.
+        Owners are pairs of connection and table. Without a `destination` none is filled: it is not known, or nothing
+        is loaded.
 
-        >>> from types import SimpleNamespace
-        >>> crm, assets = SimpleNamespace(usable=True), [Asset(key="shop/a", kind="mill", relation=("x", "y", "a"))]
-        >>> taken = TakenTables[Any]()
-        >>> taken.fill(crm, "lake", ["a"], assets), taken.fill(crm, None, ["b"], assets)
+        >>> taken, assets = TakenTables[Any](), [Asset(key="shop/a", kind="mill", relation=("x", "y", "a"))]
+        >>> taken.fill("crm", "lake", ["a"], assets), taken.fill("crm", None, ["b"], assets)
         (None, None)
         """
-        if not connection.usable or destination is None:
+        if destination is None:
             return None
         owners: list[Any] = [(connection, table) for table in tables]
         return self.take(destination, [asset.relation for asset in assets], owners, folds_case=folds_case)

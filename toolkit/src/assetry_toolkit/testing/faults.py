@@ -65,14 +65,15 @@ class Seen:
 
 
 class Refusal(Exception):
-    """An answer that is an error: its HTTP status and its body.
+    """An answer that is an error: its HTTP status, its body, and headers.
 
     >>> Refusal(404, {"message": "There is no job 7"}).status
     404
     """
 
-    def __init__(self, status: int, body: Any = None) -> None:
+    def __init__(self, status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"HTTP {status}")
+        self.headers = headers or {}
         self.status = status
         self.body = body
 

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -132,12 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._truth(seen)
             self._drop() if fault.drop else self._send(fault.status or 200, fault.body, {**_MARK, **fault.headers})
             return
-        status, told = self._truth(seen)
+        status, told, headers = self._truth(seen)
         if fault.patch is not None and isinstance(told, dict):
             told = {name: value for name, value in {**told, **fault.patch}.items() if value is not ...}
             self._send(status, told, _MARK)
         else:
-            self._send(status, told, {}, cut=fault.cut)
+            self._send(status, told, headers, cut=fault.cut)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - the names that http.server looks for
 
@@ -148,11 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
         path = parts.path.removeprefix(base)
         return Seen(str(self.command), path, query, self._body(), headers, self.fake.now(), base)
 
-    def _truth(self, seen: Seen) -> tuple[int, Any]:
+    def _truth(self, seen: Seen) -> tuple[int, Any, Mapping[str, str]]:
         try:
-            return 200, self.fake.answer(seen)
+            return 200, self.fake.answer(seen), {}
         except Refusal as refusal:
-            return refusal.status, refusal.body
+            return refusal.status, refusal.body, refusal.headers
 
     def _body(self) -> Any:
         length = int(self.headers.get("Content-Length") or 0)

@@ -9,7 +9,7 @@ import click
 from assetry.cli.command import run_argument, verb
 from assetry.cli.lines import event_line, further_lines
 from assetry.cli.session import Session
-from assetry.types.events import Event, Log, Progress
+from assetry.types.events import Event, Handle, Log, Progress
 from assetry.types.records import RunInfo
 from assetry.views.json import event_to_json, json_line, run_to_json
 
@@ -20,7 +20,7 @@ _PAUSE = 0.3
 def show_logs(session: Session, run: str | None, follow: bool) -> None:
     """Show the events of a run: of the last one, or of RUN (its id, or a unique beginning of it).
 
-    -v also shows debug lines and progress.
+    -v also shows debug lines, progress, and by what jobs are found again.
     """
     found = session.project.find_run(run)
     if session.output == "json":
@@ -53,7 +53,8 @@ def _write(session: Session, run_id: str, seen: int) -> int:
 
 def is_for_people(event: Event) -> bool:
     """Tell whether an event is worth a line unless more was asked for."""
-    return not isinstance(event, Progress) and not (isinstance(event, Log) and event.level == "debug")
+    # What a job is found again by is no sentence, and its tool tells in words that it runs.
+    return not isinstance(event, (Progress, Handle)) and not (isinstance(event, Log) and event.level == "debug")
 
 
 command = verb(

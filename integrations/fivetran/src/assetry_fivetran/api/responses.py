@@ -53,9 +53,9 @@ class Connection:
     tables: tuple[Table, ...] = ()
 
     @property
-    def usable(self) -> bool:
-        """Tell whether it is there to be synced; a broken or paused one may be well again by then."""
-        return self.status != "deleted"
+    def gone(self) -> bool:
+        """Tell whether it is there no more; a broken or paused one may be well again when it is to be synced."""
+        return self.status == "deleted"
 
     @property
     def trouble(self) -> str | None:

@@ -162,6 +162,7 @@ def _opened(options: Options, secret: Secret) -> Service:
         ca_bundle=options.ca_path,
         address_hint=f"base_url is {BASE_URL} unless Fivetran gave you another.",
         auth_hint='Set api_key and api_secret = { env = "…" }: Fivetran, Account settings, API config.',
+        busy_hint="It counts the calls of an hour: calls_per_hour says how many the account has (500 in a trial).",
     )
     auth = basic(
         lambda: resolve(options.api_key, secret),
@@ -169,6 +170,8 @@ def _opened(options: Options, secret: Secret) -> Service:
         named="api_key and api_secret",
         secret_user=True,
     )
-    budget = Budget("Fivetran", calls=options.calls_per_hour, seconds=3600.0, clock=options.time)
+    budget = Budget(
+        "Fivetran", calls=options.calls_per_hour, seconds=3600.0, clock=options.time, option="calls_per_hour"
+    )
     http = Http(api, auth, client=options.client, clock=options.time, before=budget.take)
     return Service(http, budget, options.poll_interval)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
 from assetry_toolkit.hosted.assets import ConnectionAssets
+from assetry_toolkit.hosted.fetching import not_replaced, warn_of_trouble
 from assetry_toolkit.hosted.keys import key_part, slug, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
@@ -20,7 +20,6 @@ from assetry_fivetran.settings import Options
 
 KIND = "fivetran"
 PAGE = "https://fivetran.com/dashboard/connections/{id}/status"
-LOG = logging.getLogger("assetry.fivetran")
 
 #: Return the table that one really is: (connection, table, what the rules say) -> Relation, a tuple of three, or None.
 RelationOf = Callable[[Connection, Table, Relation | None], Any]
@@ -29,43 +28,31 @@ RelationOf = Callable[[Connection, Table, Relation | None], Any]
 def load(integration: Integration, relation: RelationOf | None = None) -> list[Asset]:
     """Return the assets of an integration, from its snapshot; it is read from the API first when there is none.
 
-    Raises `DefinitionError` for wrong options, `IntegrationError` when the API does not know what is asked of it.
+    Raises `DefinitionError` for wrong options, when a table is asked for that is not there, or when there is no
+    connection; `IntegrationError` when the API does not know what is asked of it.
     """
     options = Options.of(integration)
-    return assets_of(integration, options, known(options), relation)
-
-
-def assets_of(
-    integration: Integration, options: Options, snapshot: Snapshot, relation: RelationOf | None = None
-) -> list[Asset]:
-    """Return the assets of what a snapshot says and the options choose.
-
-    Raises `DefinitionError` when a table is asked for that is not there, or when there is no connection.
-    """
+    snapshot = known(options)
     if not snapshot.connections:
         raise DefinitionError(
             f"Fivetran has no connection in {f'group {options.group_id}' if options.group_id else 'this account'}.",
             where=f"integration {options.name!r}",
             hint="Make one in Fivetran, then `assetry fivetran pull`.",
         )
-    _warn_of_trouble(options, snapshot.connections)
+    places = snapshot.destinations.values()
+    there = [] if any(each.service == "unknown" for each in places) else [(each.group, each.service) for each in places]
+    Override.check(options.destinations, there, options.name)
+    troubled = [f"{each.name} is {each.trouble}" for each in snapshot.connections if each.trouble]
+    warn_of_trouble(troubled, options.name, KIND)
     maker = _Maker(options, integration, snapshot, relation)
+    connections = not_replaced(snapshot.connections, lambda each: (each.group, each.name))
     if options.destination_tables:
-        return maker.named(snapshot.connections)
+        return maker.named(connections)
     parts: Mapping[str, str] = {}
     if options.connection_id is None:
-        oldest = sorted(snapshot.connections, key=lambda each: (each.created or "", each.id))
+        oldest = sorted(connections, key=lambda each: (each.gone, each.created or "", each.id))
         parts = slugs((each.id, each.name) for each in oldest)
-    return [asset for each in snapshot.connections for asset in maker.tables(each, parts.get(each.id))]
-
-
-def _warn_of_trouble(options: Options, connections: Sequence[Connection]) -> None:
-    troubled = [f"{each.name} is {each.trouble}" for each in connections if each.trouble]
-    if troubled:
-        more = f", and {len(troubled) - 5} more" if len(troubled) > 5 else ""
-        LOG.warning(
-            "Integration %r: %s%s. `assetry fivetran pull` looks again.", options.name, ", ".join(troubled[:5]), more
-        )
+    return [asset for each in connections for asset in maker.tables(each, parts.get(each.id))]
 
 
 @dataclass(slots=True)
@@ -142,17 +129,15 @@ class _Maker:
             "definitions_read": "" if self.snapshot.imagined else self.snapshot.at.isoformat(timespec="seconds"),
             "url": PAGE.format(id=connection.id),
         }
-        spec: dict[str, Any] = {"connection": connection.id, "name": connection.name}
+        spec = {"connection": connection.id, "name": connection.name, "tables": len(connection.tables)}
         common = ConnectionAssets(
             integration=self.integration,
             group=connection.name,
             spec={**spec, "unverified": True} if self.snapshot.imagined or connection.note else spec,
             metadata={**metadata, **told},
             deps=self.options.deps,
-            description=f"Not to be synced: connection {connection.name!r} is {connection.trouble}."
-            if connection.trouble
-            else "",
-            executable=connection.usable,
+            description=f"Connection {connection.name!r} is {connection.trouble}." if connection.trouble else "",
+            gone=connection.gone,
             tell=_manner,
         )
         return _Shared(connection, Tables(connection, destination, override), common)
@@ -164,7 +149,8 @@ class _Maker:
 
     def _take_tables(self, shared: _Shared, tables: Sequence[Table], assets: Sequence[Asset]) -> None:
         """Note what is loaded into which table; raise `DefinitionError` where one would overwrite another."""
-        group, folds_case = shared.connection.group, shared.tables.folds_case
+        group = None if shared.connection.gone else shared.connection.group
+        folds_case = shared.tables.folds_case
         twice = self._taken.fill(shared.connection, group, tables, assets, folds_case=folds_case)
         if twice is not None:
             (*_, schema, name), (one, table), (other, its) = twice

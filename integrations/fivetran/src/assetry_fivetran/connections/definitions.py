@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from assetry.plugin import IntegrationError, near_names, read_secret
-from assetry_toolkit.errors import Refused, Unavailable
+from assetry.plugin import IntegrationError, read_secret
+from assetry_toolkit.errors import Refused, Unavailable, WrongAddress
 from assetry_toolkit.hosted import fetching
 from assetry_toolkit.hosted.answers import text
-from assetry_toolkit.hosted.fetching import Reading, together
+from assetry_toolkit.hosted.fetching import Reading, check_filters, few, no_such, together, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits
 
 from assetry_fivetran.api.responses import Connection, Destination, Table, read_connection
@@ -46,13 +47,10 @@ def pull(options: Options, attempts: int | None = None) -> Snapshot:
 def _with_destination(connection: Connection, destinations: Mapping[str, Destination]) -> Connection:
     """Return a connection, marked where its group has no destination that data could go to."""
     found = destinations.get(connection.group or "")
-    if connection.group is None or connection.status != "connected" or (found and not found.incomplete):
+    if found is None or not found.incomplete or connection.status != "connected":
         return connection
-    if found is not None and found.service:
-        return replace(connection, status="incomplete", reason="the destination's set-up is not finished")
-    if found is not None:
-        return replace(connection, status="incomplete", reason=f"its group {connection.group} has no destination")
-    return connection
+    unfinished, none = "the destination's set-up is not finished", f"its group {connection.group} has no destination"
+    return replace(connection, status="incomplete", reason=unfinished if found.service else none)
 
 
 class _Reader:
@@ -62,7 +60,7 @@ class _Reader:
         self._service = service
         self._options = options
         earlier = before.connections if before is not None else ()
-        self._reading = Reading(earlier, lambda id_, why: Connection(id_, id_, status="deleted", reason=why))
+        self._reading = Reading(earlier)
         self._places = before.destinations if before is not None else {}
 
     def connections(self) -> list[Connection]:
@@ -71,11 +69,14 @@ class _Reader:
         ids = (options.connection_id,) if options.connection_id is not None else options.ids
         if ids:
             found = self._reading.named(ids, self._asked_for, self._no_such)
-            return [each for each in found if self._fits(each.name, each.service) or each.status == "deleted"]
-        listed = self._service.connections(options.group_id)
-        wanted = [each for each in listed if self._fits_listed(each)]
-        if listed and not wanted:
-            raise self._nothing_fits([text(each.get("schema")) or "" for each in listed])
+            return [each for each in found if self._fits(each.name, each.service) or each.gone]
+        listed = self._listed(options.group_id)
+        about = [(text(each.get("schema")) or "", text(each.get("service")) or "") for each in listed]
+        wanted = [each for each, own in zip(listed, about, strict=True) if self._fits(*own)]
+        names, services = [name for name, _ in about], [service for _, service in about]
+        asked = {"names": (options.names, names), "services": (options.services, services)}
+        asked["schemas"] = options.schemas, [name.partition(".")[0] for name in names]
+        check_filters(asked, bool(wanted), "Fivetran", options.name)
         return self._reading.listed(
             [(id_, each) for each in wanted if (id_ := text(each.get("id"))) is not None],
             self._with_tables,
@@ -84,37 +85,55 @@ class _Reader:
 
     def destinations(self, connections: Iterable[Connection]) -> dict[str, Destination]:
         """Return the destinations of the connections, by group; one without a service is one that is not there."""
-        groups = list(dict.fromkeys(each.group for each in connections if each.group is not None and each.usable))
-        listed: dict[str, Destination] = {}
+        groups = list(dict.fromkeys(each.group for each in connections if each.group is not None))
         if len(groups) > 1:
-            try:
+            with suppress(Refused):  # a key that may see single ones only
                 listed = self._service.destinations()
-            except Refused:
-                pass  # a key that may see single ones only
-            else:
                 return {group: listed.get(group, Destination(group, incomplete=True)) for group in groups}
         return {each.group: each for each in together(self._destination, groups)}
 
     def _destination(self, group: str) -> Destination:
         try:
             return replace(self._service.destination(group), group=group)
-        except Refused as error:
+        except (Refused, Unavailable) as error:
             if error.status == 404:
                 return Destination(group, incomplete=True)
-        except Unavailable:
-            pass
+            told = f"the destination of group {group} could not be read ({error.message})"
+            warn_of_trouble([told], self._options.name, "fivetran")
         # Without it the tables' database is unknown; everything else works.
         return self._places.get(group) or Destination(group, service="unknown")
 
     def _asked_for(self, id_: str) -> Connection:
         return self._with_tables(self._service.connection(id_))
 
+    def _listed(self, group: str | None) -> list[Mapping[str, Any]]:
+        try:
+            return self._service.connections(group)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            if group is not None:
+                raise self._no_group(group, error) from None
+            api = self._service.http.api
+            told = f"There is no Fivetran API at {api.base}: {error.message}"
+            raise WrongAddress(told, status=404, hint=api.address_hint) from None
+
     def _no_such(self, id_: str, error: Refused) -> IntegrationError:
-        return IntegrationError(
-            f"There is no connection {id_!r} in Fivetran, or it may not be read: {error.message}",
-            where=f"integration {self._options.name!r}",
-            hint="The id stands in the connection's URL in Fivetran, /connections/ID/status.",
+        there: list[Mapping[str, Any]] = []
+        with suppress(Refused, Unavailable):  # a key may see single ones only
+            there = self._listed(None)
+        hint = "The id stands in the connection's URL in Fivetran, /connections/ID/status."
+        return no_such(
+            "connection", id_, error, [(str(each.get("id")), str(each.get("schema"))) for each in there], hint
         )
+
+    def _no_group(self, id_: str, error: Refused) -> IntegrationError:
+        there: list[tuple[str, str]] = []
+        with suppress(Refused, Unavailable):
+            self._listed(None)
+            there = [(str(each.get("id")), str(each.get("name"))) for each in self._service.listed("groups")]
+        hint = f"Each destination is a group: {few(f'{own} ({name})' for own, name in there) or 'see its URL'}."
+        return no_such("group", id_, error, there, hint)
 
     def _with_tables(self, given: Mapping[str, Any]) -> Connection:
         connection = read_connection(given)
@@ -126,20 +145,6 @@ class _Reader:
             # Lists may leave out the configuration, which alone tells whether schemas have a prefix.
             connection = read_connection(self._service.connection(connection.id))
         return replace(connection, tables=tables)
-
-    def _nothing_fits(self, there: list[str]) -> IntegrationError:
-        options = self._options
-        asked = {name: [*getattr(options, name)] for name in ("names", "services", "schemas") if getattr(options, name)}
-        near = [near for name in (*options.names, *options.schemas) for near in near_names(name, there)]
-        return IntegrationError(
-            f"Fivetran has no connection with {' and '.join(f'{name} = {value}' for name, value in asked.items())}.",
-            where=f"integration {options.name!r}",
-            near=near[:3],
-            hint=f"There are: {', '.join(there[:10])}{' …' if len(there) > 10 else ''}. Patterns have * in them.",
-        )
-
-    def _fits_listed(self, given: Mapping[str, Any]) -> bool:
-        return self._fits(text(given.get("schema")) or "", text(given.get("service")) or "")
 
     def _fits(self, name: str, service: str) -> bool:
         options = self._options

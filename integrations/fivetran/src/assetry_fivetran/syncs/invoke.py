@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
+from assetry_toolkit.clock import within
 from assetry_toolkit.errors import Refused
 from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.hosted.turns import Turn
@@ -13,6 +14,7 @@ from assetry_toolkit.hosted.turns import Turn
 from assetry_fivetran.api.responses import NEVER, Standing, Table
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.assets import PAGE
+from assetry_fivetran.connections.snapshot import SNAPSHOTS
 from assetry_fivetran.settings import Options
 from assetry_fivetran.syncs.sync import CHANGES, FivetranSync, Full
 from assetry_fivetran.syncs.times import TableTimes
@@ -30,7 +32,7 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Yield, for each asset, the last sync of its connection that succeeded, also one that others have started."""
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
-        standing = turn.service.standing(turn.connection, lambda: context.cancelled)
+        standing = turn.service.standing(turn.connection, turn.off())
         times = TableTimes(context, turn.options.table_times)
         for asset in invocation.assets:
             if standing.mark.succeeded == NEVER:
@@ -48,31 +50,40 @@ class _Turn(Turn[Service, Options]):
     def _name(self) -> str:
         return str(self.invocation.assets[0].spec.get("name", self.connection))
 
+    def off(self) -> Callable[[], bool]:
+        """Return what ends the wait for an answer: the run's end, or too long a silence."""
+        return within(self.options.jobs.poll_error_budget, self.service.http.clock, lambda: self.context.cancelled)
+
     def events(self) -> Iterator[Event]:
         tables = self._tables()
         found = _found((*self.invocation.assets, *self.invocation.also), tables)
         lost = [each for each in self.invocation.assets if each.key not in found]
         for asset in lost:
-            yield CHANGES.gone(asset, str(asset.spec.get("table")), self._name, [each.name for each in tables])
+            yield CHANGES.gone(
+                asset, str(asset.spec.get("table")), str(asset.spec["name"]), [each.name for each in tables]
+            )
         asked = [each for each in self.invocation.assets if each.key in found]
         along = [each for each in self.invocation.also if each.key in found]
         yield from self._unknown_tables(tables)
         if asked:
             scope = _scope([found[each.key] for each in asked], tables) if self.invocation.full_refresh else ()
-            yield from self._synced(asked, along, scope)
+            # A re-sync of some tables leaves the others as they are.
+            yield from self._synced(asked, [] if scope and scope[0] else along, scope)
 
     def _tables(self) -> Sequence[Table]:
         """Return the tables that are synced now; none where Fivetran does not say."""
         try:
-            return self.service.tables(self.connection, lambda: self.context.cancelled) or ()
+            return self.service.tables(self.connection, self.off()) or ()
         except Refused as error:
             raise CHANGES.refused(self.connection, error) from None
 
     def _unknown_tables(self, tables: Sequence[Table]) -> Iterable[Event]:
         """Warn of tables that came to the connection since it was read."""
-        known = {_id(each) for each in (*self.invocation.assets, *self.invocation.also)}
-        if not self.options.destination_tables:
-            yield from CHANGES.unknown(self._name, [each.name for each in tables if each[:2] not in known])
+        snapshot = SNAPSHOTS.known(self.options.snapshot_path, self.options.asks_for)
+        if snapshot is not None and not self.options.destination_tables:
+            known = {each[:2] for one in snapshot.connections if one.id == self.connection for each in one.tables}
+            name = str(self.invocation.assets[0].spec["name"])
+            yield from CHANGES.unknown(name, [each.name for each in tables if each[:2] not in known])
 
     def _synced(self, asked: list[Asset], along: list[Asset], full: Full) -> Iterator[Event]:
         run = FivetranSync(
@@ -106,7 +117,7 @@ class _Turn(Turn[Service, Options]):
         """Return the event that tells why a table was not made."""
         if ending.outcome in ("deferred", "skipped"):
             return Skipped(asset.key, ending.why, root=asset.key)
-        message = f"{asset.key.name}: the sync of connection {ending.standing.name!r} has no good end: {ending.why}."
+        message = f"The sync of connection {ending.standing.name!r} has no good end: {ending.why}."
         return Failed(asset.key, message, hint=f"See {PAGE.format(id=self.connection)}.", retryable=True)
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -44,11 +45,11 @@ class FakeFivetran(World):
         given = base64.b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
         if seen.header("Authorization") != f"Basic {given}":
             raise _refusal(401, "AuthFailed", "Invalid authorization credentials")
-        lately = sum(each.at > seen.at - 3600 for each in self.seen)
-        if self.calls is not None and lately > self.calls:
-            raise _refusal(
-                429, "TooManyRequests", f"Max {self.calls} api calls allowed in one-hour rolling time period"
-            )
+        lately = [each.at for each in self.seen if each.at > seen.at - 3600]
+        if self.calls is not None and len(lately) > self.calls:
+            told = f"Max {self.calls} api calls allowed in one-hour rolling time period"
+            wait = {"Retry-After": str(math.ceil(lately[0] + 3600 - seen.at))}
+            raise Refusal(429, {"code": "TooManyRequests", "message": told}, wait)
         if seen.body is not None and "json" not in seen.header("Content-Type"):
             raise Refusal(415)
         with self.lock:
@@ -121,8 +122,14 @@ class FakeFivetran(World):
             found.setup = "broken"  # the tests have found something
         return self.connection_json(found)
 
-    def _sync(self, _: Seen, id_: str) -> Any:
+    def _syncable(self, id_: str) -> FakeConnection:
         found = self._connection(id_)
+        if found.group not in self.destinations:
+            raise _refusal(400, "InvalidInput", f"Group '{found.group}' has no destination")
+        return found
+
+    def _sync(self, _: Seen, id_: str) -> Any:
+        found = self._syncable(id_)
         if found.ignores > 0:
             found.ignores -= 1
         elif found.current is None and (found.due is None or found.rescheduled_for is not None):
@@ -130,7 +137,7 @@ class FakeFivetran(World):
         return f"Sync has been successfully triggered for connection with id '{id_}'"
 
     def _resync(self, seen: Seen, id_: str) -> Any:
-        found = self._connection(id_)
+        found = self._syncable(id_)
         scope = (seen.body or {}).get("scope")
         if scope is not None and (not scope or not all(scope.values()) or not found.table_resync):
             raise _refusal(400, "InvalidInput", "Table-level re-sync is not supported for this connection")

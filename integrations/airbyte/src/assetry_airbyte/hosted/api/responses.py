@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from assetry_toolkit import work
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text, whole
+from assetry_toolkit.hosted.fetching import GONE_STATUSES
 
 #: Jobs that change what is in the tables without being a sync.
 RESETS = ("reset", "clear", "refresh")
@@ -60,6 +61,16 @@ class Connection:
     def usable(self) -> bool:
         """Tell whether it can be synced."""
         return self.status in ("", "active")
+
+    @property
+    def trouble(self) -> str:
+        """Return how it is, as a sentence would have it."""
+        return f"{self.status}: {self.reason}" if self.reason else self.status
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether it was deleted: what it has made is made no more."""
+        return self.status in GONE_STATUSES
 
 
 @dataclass(frozen=True, slots=True)

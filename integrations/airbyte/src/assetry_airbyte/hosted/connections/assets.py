@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation, near_names
 from assetry_toolkit.hosted.assets import ConnectionAssets
+from assetry_toolkit.hosted.fetching import not_replaced, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits, key_part, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
@@ -29,7 +30,13 @@ def assets_of(
 
     Raises `DefinitionError` when a table is asked for that is not there, or when the filters leave nothing.
     """
-    chosen = _chosen(options, snapshot)
+    there = [(each.id, each.name, each.type) for each in snapshot.destinations.values()]
+    # Of one that could not be read there is only the id.
+    Override.check(options.destinations, there if all(each[2] for each in there) else [], options.name)
+    warn_of_trouble(
+        [f"{each.name} is {each.trouble}" for each in snapshot.connections if each.gone], options.name, KIND
+    )
+    chosen = not_replaced(_chosen(options, snapshot), lambda each: (each.destination, each.name))
     maker = _Maker(integration, options, snapshot, relation)
     if options.destination_tables:
         return maker.tables(chosen)
@@ -58,7 +65,7 @@ def _fits(options: Options, connection: Connection) -> bool:
 
 
 def _slugs(connections: Sequence[Connection]) -> dict[str, str]:
-    oldest = sorted(connections, key=lambda each: (_age(each.created), each.id))
+    oldest = sorted(connections, key=lambda each: (each.gone, _age(each.created), each.id))
     return slugs((each.id, each.name) for each in oldest)
 
 
@@ -91,8 +98,7 @@ class _Maker:
             # Not through AssetKey(…), which would look at each of the parts again.
             key = str.__new__(AssetKey, f"{places[namespace]}/{key_part(prefix + stream.name)}")
             found.append(self._asset(key, stream, shared))
-        self._take_tables(shared, connection.streams, found)
-        return found
+        return self._taken_by(shared, connection.streams, found)
 
     def tables(self, connections: Sequence[Connection]) -> list[Asset]:
         """Return an asset for each table that the options name, keyed by the name as it was written."""
@@ -102,8 +108,7 @@ class _Maker:
         )
         for key, (connection, stream) in find:
             shared = self._shared(connection)
-            found.append(self._asset(key, stream, shared))
-            self._take_tables(shared, [stream], found[-1:])
+            found += self._taken_by(shared, [stream], [self._asset(key, stream, shared)])
         return found
 
     def _named(self, wanted: str, connections: Sequence[Connection]) -> tuple[Any, tuple[Connection, Stream]]:
@@ -141,8 +146,7 @@ class _Maker:
         if connection.schedule:
             metadata["schedule"] = connection.schedule
         if not connection.usable:
-            reason = f": {connection.reason}" if connection.reason else ""
-            metadata["unusable"] = f"{connection.status}{reason}"
+            metadata["unusable"] = connection.trouble
         if not self.snapshot.imagined:
             metadata["definitions_read"] = self.snapshot.at.isoformat(timespec="seconds")
         page = self.options.address.page(connection.workspace, connection.id)
@@ -159,7 +163,9 @@ class _Maker:
             description=""
             if connection.usable
             else f"Not synced: connection {connection.name!r} is {metadata['unusable']}",
-            executable=connection.usable,
+            # A sync of what is gone has failed; what is switched off is left to its owner.
+            executable=connection.usable or connection.gone,
+            gone=connection.gone,
             resource_type="stream",
             tell=_manner,
         )
@@ -170,12 +176,19 @@ class _Maker:
         spec = {"stream": stream.name, "namespace": stream.namespace}
         return shared.common.asset(key, relation, spec, stream[2:5])
 
-    def _take_tables(self, shared: _Shared, streams: Sequence[Stream], assets: Sequence[Asset]) -> None:
-        """Note what is loaded into which table; raise `DefinitionError` where one stream would overwrite another."""
-        there, folds_case = shared.connection.destination, shared.tables.folds_case
-        twice = self._taken.fill(shared.connection, there, streams, assets, folds_case=folds_case)
+    def _taken_by(self, shared: _Shared, streams: Sequence[Stream], assets: list[Asset]) -> list[Asset]:
+        """Note what is loaded into which table, and return the assets that are: raise where one overwrites another.
+
+        Of a connection that is gone those are left out that another one loads now.
+        """
+        connection, folds_case = shared.connection, shared.tables.folds_case
+        there = connection.destination if connection.usable or connection.gone else None
+        if connection.gone and there is not None:
+            return [each for each in assets if not self._taken.has(there, each.relation, folds_case=folds_case)]
+        twice = self._taken.fill(connection, there, streams, assets, folds_case=folds_case)
         if twice is not None:
             raise self._one_table(*twice)
+        return assets
 
     def _one_table(
         self, relation: Relation, one: tuple[Connection, Stream], other: tuple[Connection, Stream]

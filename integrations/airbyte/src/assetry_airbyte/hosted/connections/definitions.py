@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from assetry.plugin import IntegrationError, read_secret
 from assetry_toolkit.errors import Refused, Unavailable
 from assetry_toolkit.hosted import fetching
-from assetry_toolkit.hosted.fetching import Reading, together
+from assetry_toolkit.hosted.fetching import Reading, no_such, together
 
 from assetry_airbyte.hosted.api.responses import Connection, Destination, read_connection
 from assetry_airbyte.hosted.api.service import Service, service_for
@@ -37,7 +38,7 @@ def pull(options: Options, attempts: int | None = None) -> Snapshot:
 
 def _connections(service: Service, options: Options, before: Snapshot | None) -> list[Connection]:
     earlier = before.connections if before is not None else ()
-    reading = Reading(earlier, lambda id_, why: Connection(id_, id_, "deleted", why))
+    reading = Reading(earlier)
     if options.connection_id is not None or options.ids:
         wanted = options.ids if options.connection_id is None else (options.connection_id, *options.ids)
         return reading.named(wanted, service.connection, lambda id_, error: _no_such(service, id_, error))
@@ -52,10 +53,13 @@ def _connections(service: Service, options: Options, before: Snapshot | None) ->
 
 
 def _no_such(service: Service, id_: str, error: Refused) -> IntegrationError:
-    return IntegrationError(
-        f"There is no connection {id_!r} at {service.address.public}, or it may not be read: {error.message}",
-        hint="The id stands in the connection's URL in Airbyte; reading it needs the role workspace reader.",
-    )
+    there: list[Mapping[str, Any]] = []
+    with suppress(Refused, Unavailable):  # credentials may see single ones only
+        there = service.connections(None)
+    named = [(str(each.get("connectionId")), str(each.get("name"))) for each in there]
+    where = f"in the connection's URL of {service.address.public}"
+    hint = f"The id stands {where}; reading it needs the role workspace reader."
+    return no_such("connection", id_, error, named, hint)
 
 
 def _read(service: Service, given: Mapping[str, Any]) -> Connection:

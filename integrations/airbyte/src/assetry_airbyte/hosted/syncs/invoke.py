@@ -26,6 +26,7 @@ from assetry_airbyte.hosted.api.responses import Connection, Job, Stream
 from assetry_airbyte.hosted.api.service import Service, service_for
 from assetry_airbyte.hosted.api.streams import JobFacts, StreamFacts, Streams
 from assetry_airbyte.hosted.connections.naming import placed
+from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS
 from assetry_airbyte.hosted.settings import Options
 from assetry_airbyte.hosted.syncs.data_versions import versions
 from assetry_airbyte.hosted.syncs.sync import Syncs, check_usable
@@ -98,10 +99,11 @@ class _Turn(Turn[Service, Options]):
 
     def _unknown_streams(self, connection: Connection) -> Iterable[Event]:
         """Warn of streams that came to the connection since it was read."""
-        if self.options.destination_tables:
+        snapshot = SNAPSHOTS.known(self.options.snapshot_path, self.options.asks_for)
+        if snapshot is None or self.options.destination_tables:
             return
-        known = [*self.invocation.assets, *self.invocation.also]
-        ours = {(asset.spec.get("namespace"), asset.spec.get("stream")) for asset in known}
+        known = (stream for each in snapshot.connections if each.id == connection.id for stream in each.streams)
+        ours = {(stream.namespace, stream.name) for stream in known}
         new = [each.name for each in connection.streams if (each.namespace, each.name) not in ours]
         yield from CHANGES.unknown(connection.name, new)
 
