@@ -23,6 +23,7 @@ from urllib.parse import quote, quote_plus
 from uuid import uuid4
 
 import pytest
+from assetry import DailyPartitionsDefinition
 from assetry.hooks import specs
 from assetry.plugin import (
     Asset,
@@ -263,6 +264,36 @@ class Whole(GoodService):
 
 class TestGoodWhole(IntegrationConformance):
     subject = good(Whole(), refuses={"subset": "the service syncs everything", "spawn": "checked above"})
+    caught = ""
+
+
+DAYS = ("2026-01-01", "2026-01-02")
+
+
+class Mixed(GoodService):
+    """Make days of some tables and, in the same job, others that have none."""
+
+    def load(self, integration: Integration) -> Iterator[Asset]:
+        for asset in super().load(integration):
+            parted = asset.spec["table"] in ("b", "d")
+            yield replace(asset, partitions_def=DailyPartitionsDefinition("2026-01-01") if parted else None)
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup | None:
+        assert asset.integration is not None
+        return InvocationGroup(f"{self.kind}:{asset.integration.name}", partitions="range", mixed=True)
+
+    def steps(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        parts = {asset.key: invocation.partitions_of(asset) for asset in invocation.assets}
+        for event in super().steps(invocation, context):
+            if isinstance(event, (Started, Materialized, Failed, Skipped)):
+                yield from (replace(event, partition=part) for part in parts[event.key] or (None,))
+            else:
+                yield event
+
+
+class TestGoodMixed(IntegrationConformance):
+    subject = good(Mixed(), partitions=DAYS, refuses={"spawn": "checked above"})
     caught = ""
 
 
@@ -547,6 +578,22 @@ class TestEndsAnAssetTwice(IntegrationConformance):
     """It says of one asset twice that it was made."""
 
     subject = bad(Altered(lambda event: iter((event, event) if of_c(event) else (event,))))
+    caught = "test_end_every_asset_exactly_once"
+
+
+class MixedUp(Mixed):
+    def steps(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        for event in GoodService.steps(self, invocation, context):
+            if isinstance(event, (Started, Materialized, Failed, Skipped)):
+                yield from (replace(event, partition=part) for part in invocation.partitions)
+            else:
+                yield event
+
+
+class TestEndsPartitionsOfWhatHasNone(IntegrationConformance):
+    """It ends partitions of assets that have none, beside others that have some."""
+
+    subject = bad(MixedUp(), partitions=DAYS)
     caught = "test_end_every_asset_exactly_once"
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         HourlyPartitionsDefinition,
         MonthlyPartitionsDefinition,
         WeeklyPartitionsDefinition,
+        YearlyPartitionsDefinition,
     )
     from assetry.partitions.multi import MultiPartitionsDefinition
     from assetry.project.materialize import materialize
@@ -60,6 +61,7 @@ __all__ = [
     "StaticPartitionsDefinition",
     "TimeWindowPartitionMapping",
     "WeeklyPartitionsDefinition",
+    "YearlyPartitionsDefinition",
     "asset",
     "asset_check",
     "materialize",
@@ -79,6 +81,7 @@ _LATER = {
     "MultiPartitionsDefinition": "assetry.partitions.multi",
     "Project": "assetry.project.project",
     "WeeklyPartitionsDefinition": "assetry.partitions.grids.time_grids",
+    "YearlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "materialize": "assetry.project.materialize",
 }
 

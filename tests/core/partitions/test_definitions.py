@@ -19,6 +19,7 @@ from assetry.partitions.grids.time_grids import (
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
+    YearlyPartitionsDefinition,
 )
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
@@ -35,6 +36,7 @@ KINDS: list[type[TimeWindowPartitionsDefinition]] = [
     DailyPartitionsDefinition,
     WeeklyPartitionsDefinition,
     MonthlyPartitionsDefinition,
+    YearlyPartitionsDefinition,
 ]
 
 

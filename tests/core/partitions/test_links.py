@@ -21,6 +21,7 @@ from assetry.partitions.grids.time_grids import (
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
+    YearlyPartitionsDefinition,
 )
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
@@ -52,6 +53,7 @@ TIMES: list[TimeWindowPartitionsDefinition] = [
     DailyPartitionsDefinition(FROM, TO, BERLIN, exclude=["0 0 * * SAT,SUN"]),
     WeeklyPartitionsDefinition("2024-03-18", "2024-04-15", BERLIN, day_offset=1),
     MonthlyPartitionsDefinition("2024-02-01", "2024-06-01"),
+    YearlyPartitionsDefinition("2023-01-01", "2026-01-01", BERLIN),
     CronPartitionsDefinition("30 2 * * *", FROM, BERLIN, end_date=TO),
     CronPartitionsDefinition("0 9 * * MON-FRI", FROM, BERLIN, timedelta(hours=8), end_date=TO),
     CronPartitionsDefinition("0 */6 * * *", FROM, "UTC", timedelta(hours=8), end_date="2024-04-02"),

@@ -16,6 +16,7 @@ from assetry.partitions.grids.time_grids import (
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
+    YearlyPartitionsDefinition,
 )
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
@@ -43,6 +44,7 @@ ALL: list[PartitionsDefinition] = [
     FILES,
     BOTH,
     LOADS,
+    YearlyPartitionsDefinition("2020-01-01", fmt="%Y"),
     MultiPartitionsDefinition({"date": DAYS, "region": StaticPartitionsDefinition(["eu"]), "hour": HOURS}),
     MultiPartitionsDefinition({"kind": StaticPartitionsDefinition(["k,1", "k2"]), "region": REGIONS}),
 ]

@@ -43,7 +43,10 @@ GRIDS: Mapping[str, Any] = {
     "letters": StaticPartitionsDefinition(["a", "b", "c"]),
     "both": MultiPartitionsDefinition({"day": DAYS, "region": StaticPartitionsDefinition(["eu", "us"])}),
 }
-TOOLS = {name: Integration(name, name) for name in ("range", "one", "calls", "stretches", "whole", "python")}
+TOOLS = {
+    name: Integration(name, name)
+    for name in ("range", "one", "calls", "stretches", "whole", "python", "mixed", "single")
+}
 GROUPS = {
     "range": InvocationGroup("range", partitions="range"),
     "one": InvocationGroup("one"),
@@ -51,6 +54,8 @@ GROUPS = {
     "stretches": InvocationGroup("stretches", counted=False, partitions="range", max_partitions=3),
     "whole": InvocationGroup("whole", counted=False, whole=True),
     "python": None,
+    "mixed": InvocationGroup("mixed", partitions="range", mixed=True),
+    "single": InvocationGroup("single", partitions="one", mixed=True),
 }
 
 
@@ -165,9 +170,9 @@ def test_a_tool_gets_what_it_takes(project: Any) -> None:
     for planned in plan.invocations:
         kind = planned.invocation.integration.kind
         for key, parts in planned.parts.items():
-            if kind == "one":
+            if kind in ("one", "single"):
                 assert len(parts) == 1
-            if kind == "range" and graph[key].partitions_def.typical_length is not None:
+            if kind in ("range", "mixed") and graph[key].partitions_def.typical_length is not None:
                 assert len({span[1:] for span in parts.spans()}) == 1, "a range has no hole"
                 assert planned.invocation.window is not None
             if kind == "stretches" and not mixed:
@@ -175,6 +180,8 @@ def test_a_tool_gets_what_it_takes(project: Any) -> None:
                 assert len(parts.strands) == 1, "a call has one key of each other dimension"
                 hole = graph[key].partitions_def.typical_length is not None and len(list(parts.spans())) > 1
                 assert not hole, "a range has no hole"
+        if kind not in ("mixed", "single", "whole") and planned.parts:
+            assert planned.parts.keys() >= {asset.key for asset in planned.invocation.assets}
         if kind == "calls":
             assert len(set(planned.parts.values())) <= 1, "one call makes the same partitions of all its assets"
     count = sum(each.invocation.group is not None and each.invocation.group.counted for each in plan.invocations)
@@ -220,27 +227,38 @@ def small(draw: st.DrawFn) -> tuple[AssetGraph, dict[AssetKey, Parts | None]]:
     assets: list[Asset] = []
     wants: dict[AssetKey, Parts | None] = {}
     base = DAYS.number("2026-01-01")
-    for number in range(draw(st.integers(1, 4))):
+    tools = draw(st.sampled_from([["range", "range", "python"], ["mixed", "mixed", "mixed", "python"]]))
+    for number in range(draw(st.integers(1, 4 if "range" in tools else 5))):
         deps = [
-            Dep(each.key, partition_mapping=draw(st.sampled_from(["same", TimeWindowPartitionMapping(-1, -1)])))
+            Dep(
+                each.key,
+                partition_mapping="same"
+                if each.partitions_def is None
+                else draw(st.sampled_from(["same", TimeWindowPartitionMapping(-1, -1)])),
+            )
             for each in assets
             if draw(st.booleans())
         ]
-        asset = made(f"x{number}", draw(st.sampled_from(["range", "range", "python"])), DAYS, *deps)
+        tool = draw(st.sampled_from(tools))
+        if "mixed" in tools and draw(st.booleans()):
+            own = [each.key for each in assets if draw(st.booleans())]
+            assets.append(made(f"x{number}", tool, None, *own))
+            wants[assets[-1].key] = None
+            continue
+        asset = made(f"x{number}", tool, DAYS, *deps)
         assets.append(asset)
         wants[asset.key] = Parts.of(base + 1 + day for day in draw(st.sets(st.integers(0, 2), min_size=1)))
     return AssetGraph.of(assets), wants
 
 
 def least(graph: AssetGraph, wants: Mapping[AssetKey, Parts | None]) -> int:
-    """Return the least count over all ways to cut the ranges of all assets."""
+    """Return the least count over all ways to cut the ranges of all assets, and to let others go along with them."""
     numbering = Numbering(graph, {}, NOW)
     ways: list[list[Sequence[Parts]]] = []
     for asset in graph.assets:
         parts = wants[asset.key]
-        assert parts is not None
-        if asset.kind == "python":
-            ways.append([[parts]])
+        if asset.kind == "python" or parts is None:
+            ways.append([[WHOLE if parts is None else parts]])
             continue
         cut = [list(compositions(first, stop)) for _, first, stop in parts.spans()]
         ways.append([[Parts.range(*piece) for way in chosen for piece in way] for chosen in product(*cut)])
@@ -249,19 +267,24 @@ def least(graph: AssetGraph, wants: Mapping[AssetKey, Parts | None]) -> int:
         nodes = [(asset, parts) for asset, own in zip(graph.assets, chosen, strict=True) for parts in own]
         families: dict[Parts, int] = {}
         groups = [None if asset.kind == "python" else families.setdefault(own, len(families)) for asset, own in nodes]
+        riders = [n for n, (asset, own) in enumerate(nodes) if asset.kind == "mixed" and own is WHOLE]
         above = [
             [
                 n
                 for n, (upper, theirs) in enumerate(nodes[:number])
-                if upper.key != asset.key and numbering.up(asset.key, upper.key, own) & theirs
+                if any(dep.key == upper.key for dep in asset.deps)
+                and (own is theirs is WHOLE or numbering.up(asset.key, upper.key, own) & theirs)
             ]
             for number, (asset, own) in enumerate(nodes)
         ]
-        best = min(best, collapse(above, groups, [Family() for _ in families]).count)
+        for along in product(range(len(families)), repeat=len(riders)):
+            for rider, family in zip(riders, along, strict=True):
+                groups[rider] = family
+            best = min(best, collapse(above, groups, [Family() for _ in families]).count)
     return best
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(small())
 def test_a_plan_is_no_better_than_it_says_and_mostly_the_best_there_is(project: Any) -> None:
     graph, wants = project
@@ -294,6 +317,43 @@ def test_a_range_that_is_two_others_is_cut_where_they_meet() -> None:
     )  # fmt: skip
     assert plan.count == 2
     assert [[str(each.key) for each in inv.invocation.assets] for inv in plan.invocations] == [["a", "b"], ["a", "c"]]
+
+
+def test_what_has_no_partitions_goes_along_where_a_tool_mixes() -> None:
+    raw, day = made("raw", "mixed", None), made("day", "mixed", DAYS, "raw")
+    total, report = made("total", "mixed", None, "day"), made("report", "mixed", DAYS, "total")
+    plan = planned(raw, day, total, report, day=JANUARY, report=JANUARY)
+    assert (plan.count, plan.minimal) == (1, True)
+    (only,) = plan.invocations
+    assert [str(each.key) for each in only.invocation.assets] == ["raw", "day", "total", "report"]
+    assert only.invocation.partitions == tuple(JANUARY)
+    assert [only.invocation.partitions_of(each) for each in only.invocation.assets] == [
+        (), tuple(JANUARY), (), tuple(JANUARY)
+    ]  # fmt: skip
+    assert [str(each)[:10] for each in only.invocation.window or ()] == ["2026-01-01", "2026-01-11"]
+
+
+def test_what_has_no_partitions_goes_with_those_that_it_stands_between() -> None:
+    plan = planned(
+        made("a", "mixed", DAYS), made("n", "mixed", None, "a"), made("b", "mixed", DAYS, "n"),
+        made("c", "mixed", DAYS), made("m", "mixed", None, "c"), made("d", "mixed", DAYS, "m"),
+        a=JANUARY[:3], b=JANUARY[:3], c=JANUARY[6:], d=JANUARY[6:],
+    )  # fmt: skip
+    together = {"".join(str(each.key) for each in inv.invocation.assets) for inv in plan.invocations}
+    assert (plan.count, plan.lower_bound, together) == (2, 2, {"anb", "cmd"})
+    assert [split.because for split in plan.splits] == [
+        "`a` is made for 2026-01-01..2026-01-03, and `c` for 2026-01-07..2026-01-10"
+    ]
+
+
+def test_what_has_no_partitions_and_comes_too_late_is_told() -> None:
+    plan = planned(
+        made("a", "mixed", DAYS), made("p", "python", None, "a"), made("n", "mixed", None, "p", "q"),
+        made("b", "mixed", DAYS), made("q", "python", None, "b"),
+        a=JANUARY[:3], b=JANUARY[6:],
+    )  # fmt: skip
+    assert plan.count == 3
+    assert "`n`, which has no partitions, waits for more than" in plan.splits[-1].because
 
 
 def test_windows_of_two_grids_that_are_the_same_time_share_an_invocation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,12 +10,23 @@ from assetry import (
     AssetContext,
     DailyPartitionsDefinition,
     DynamicPartitionsDefinition,
+    HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     Project,
     StaticPartitionsDefinition,
     asset,
 )
 from assetry.errors import UsageError
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING
+from assetry.partitions.text import read_parts
+from assetry.project.ask import Ask
+from assetry.project.wants import wanted
+from assetry.status.partitions import PartitionSets
+from assetry.status.reasons import Reason
+from assetry.status.staleness import Status
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
 
 
 @asset(partitions_def=DailyPartitionsDefinition("2026-01-01", "2026-03-01"))
@@ -118,3 +130,73 @@ def test_a_run_keeps_what_it_wants_and_a_retry_the_rest_of_it() -> None:
         made.clear()
         assert project.retry().ok
         assert made == [("one", "2026-01-02"), ("two", "2026-01-02")]
+
+
+# -- what is made where nothing is asked for -----------------------------------------------------------------------
+
+NOW = datetime(2026, 1, 11, 12, tzinfo=UTC)
+BACK = DailyPartitionsDefinition("2026-01-01", lookback=2, end_offset=1)
+
+
+def status(definition: Any, made: str = "", whole: bool = False, gone: str = "") -> Status:
+    existing = definition.existing(NOW)
+    there = read_parts(made, definition, NOW) if made else NOTHING
+    lost = read_parts(gone, definition, NOW) if gone else NOTHING
+    sets = PartitionSets(
+        definition, existing, there, fresh=there - lost, stale=lost, missing=existing - there, whole=whole
+    )
+    reasons = (Reason("gone", AssetKey("a"), "its table is gone", lost),) if gone else ()
+    return Status(AssetKey("a"), "stale", reasons, partitions=sets)
+
+
+def asked(found: Status, *, incremental: bool = True, refreshable: bool = True, **ask: Any) -> tuple[str, str]:
+    """Return what is wanted of one asset, and the note of it."""
+    assert found.partitions is not None
+    definition = found.partitions.definition
+    made = Asset(
+        key="a", kind="x", partitions_def=definition, incremental=incremental, refreshable=refreshable
+    )  # fmt: skip
+    result = wanted(AssetGraph.of([made]), [made.key], Ask(**ask), [found], NOW)
+    parts = result.wants.get(made.key)
+    return definition.text_of(parts) if parts else "", "".join(result.notes)
+
+
+def test_lookback_says_how_many_are_made_when_none_are_asked_for() -> None:
+    parts, note = asked(status(BACK, "all"))
+    assert parts == "2026-01-09..2026-01-11"
+    assert "a 2026-01-09..2026-01-11 (its lookback is 2)" in note
+    assert asked(status(DailyPartitionsDefinition("2026-01-01"), "all"))[0] == "2026-01-10"
+    assert asked(status(BACK, "all"), incremental=False)[0] == "2026-01-09..2026-01-11"
+
+
+def test_what_a_tool_adds_to_is_made_from_the_beginning_the_first_time() -> None:
+    parts, note = asked(status(BACK))
+    assert parts == "2026-01-01..2026-01-11"
+    assert "(it was never made)" in note
+    assert asked(status(BACK), incremental=False)[0] == "2026-01-09..2026-01-11", "of others it is the last ones"
+    assert asked(status(BACK, whole=True))[0] == "2026-01-09..2026-01-11", "its table is there"
+
+
+def test_partitions_that_are_gone_with_their_table_are_made_again() -> None:
+    found = status(BACK, "2026-01-03..", gone="2026-01-03..")
+    parts, note = asked(found)
+    assert parts == "2026-01-03..2026-01-11"
+    assert "(its table is gone)" in note
+    assert asked(found, stale=True)[0] == "2026-01-01..2026-01-11"
+    with pytest.raises(UsageError, match=r"The table is gone of a, and .* new one: 2026-01-03, 2026-01-05\.\."):
+        asked(found, partition="2026-01-04")
+    assert asked(found, partition="2026-01-04", incremental=False)[0] == "2026-01-04"
+
+
+def test_a_full_refresh_makes_all_partitions_or_none() -> None:
+    found = status(BACK, "2026-01-02..")
+    assert asked(found, full_refresh=True)[0] == "2026-01-01..2026-01-11"
+    assert asked(found, full_refresh=True, stale=True)[0] == "2026-01-01..2026-01-11"
+    assert asked(status(BACK, "all"), full_refresh=True, stale=True)[0] == ""
+    assert asked(found, full_refresh=True, partition="all")[0] == "2026-01-01..2026-01-11"
+    with pytest.raises(UsageError, match=r"A full refresh makes the table of a anew, .* new one: 2026-01-01\.\."):
+        asked(found, full_refresh=True, partition="last")
+    assert asked(found, full_refresh=True, partition="last", refreshable=False)[0] == "2026-01-11"
+    with pytest.raises(UsageError, match="has 87,684 partitions"):
+        asked(status(HourlyPartitionsDefinition("2016-01-11")), full_refresh=True)
+    assert asked(found, full_refresh=True, incremental=False, partition="last")[0] == "2026-01-11"

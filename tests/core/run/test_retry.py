@@ -89,3 +89,26 @@ def test_jobs_are_handed_on_by_group() -> None:
     ]
     events = [*started, EventRecord(at=START, run="r1", invocation="1", event=Handle("7"))]
     assert jobs_of({"1": "7", "2": "8"}, events) == {"x:one": "7"}
+
+
+def test_a_table_that_was_made_anew_is_not_made_anew_again() -> None:
+    daily = DailyPartitionsDefinition("2026-01-01")
+    graph = AssetGraph.of(
+        [
+            Asset(key="daily", kind="x", partitions_def=daily, incremental=True),
+            Asset(key="other", kind="x", incremental=True),
+            Asset(key="plain", kind="x"),
+        ]
+    )
+    ranges = {"daily": [(DAYS[0], DAYS[1])]}
+
+    def again(*keys: str, made: tuple[str, ...]) -> tuple[dict[str, int], bool]:
+        info = run(*keys, wants=ranges, full_refresh=True)
+        attempts = {(AssetKey("daily"), day): tried("daily", "materialized", day) for day in made}
+        found, anew = undone(info, graph, attempts).refreshed(graph)
+        return {str(key): len(parts) if parts else 0 for key, parts in found.wants.items()}, anew
+
+    assert again("daily", "plain", made=DAYS[:1]) == ({"daily": 1, "plain": 0}, False)
+    assert again("daily", made=()) == ({"daily": 2}, True)
+    assert again("daily", "other", made=DAYS[:1]) == ({"daily": 2, "other": 0}, True), "one flag for both"
+    assert again("plain", made=()) == ({"plain": 0}, True)

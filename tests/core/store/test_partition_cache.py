@@ -80,7 +80,7 @@ def facts(recorded: RecordedPartitions) -> Any:
         for trace, strand, first, stop in recorded.spans()
         for number in range(first, stop)
     }
-    early = set(recorded.definition.keys_of(recorded.early))
+    early = {recorded.definition.key(n, strand): at for (strand, n), at in recorded.early.items()}
     return cells, early, recorded.last, recorded.whole, recorded.version, dict(recorded.unknown), recorded.reached
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
-from assetry_dbt.manifest.assets import Placement, assets_of, project_name
+from assetry_dbt.manifest.assets import Placement, assets_of
 from assetry_dbt.manifest.code import CodeVersions
-from assetry_dbt.manifest.manifest import Manifest, decode_manifest, read_manifest
+from assetry_dbt.manifest.manifest import Manifest, decode_manifest, project_name, read_manifest
 
 COLLECTED = sorted((Path(__file__).resolve().parents[4] / "shared" / "manifests").glob("*.json"))
 INTEGRATION = Integration("transform", "dbt", {})

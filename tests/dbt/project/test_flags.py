@@ -40,13 +40,13 @@ def test_flags_are_shown_and_change_what_a_model_is(
         monkeypatch.setenv(name, value)
     flags = BuildFlags.read()
     assert " ".join(flags.args()) == args
-    assert flags.of("model", microbatch=False) == of_a_model
-    assert flags.of("seed", microbatch=False) == {}
+    assert flags.of("model", windowed=False) == of_a_model
+    assert flags.of("seed", windowed=False) == {}
 
 
 def test_a_window_is_of_models_that_are_made_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBT_EVENT_TIME_START", "2024-01-01")
-    assert BuildFlags.read().of("model", microbatch=True) == {"event_time_start": "2024-01-01"}
+    assert BuildFlags.read().of("model", windowed=True) == {"event_time_start": "2024-01-01"}
 
 
 def test_what_the_environment_leaves_out_is_taken_in_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from assetry import DailyPartitionsDefinition
 from assetry.plugin import (
     Asset,
+    AssetKey,
     Check,
     Checked,
     CheckRef,
@@ -21,7 +25,17 @@ from assetry.plugin import (
     Started,
 )
 from assetry_dbt.running.events import Story, Trouble, made_metadata
-from assetry_dbt.running.reports import BatchFinished, Ended, Message, NodeFinished, NodeStarted, Raised, Report
+from assetry_dbt.running.reports import (
+    BatchFinished,
+    BatchResults,
+    BatchStarted,
+    Ended,
+    Message,
+    NodeFinished,
+    NodeStarted,
+    Raised,
+    Report,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -314,10 +328,10 @@ def test_run_results_have_the_last_word_on_what_failed() -> None:
 
 
 BATCHES = (
-    *(NodeStarted(uid("a")), NodeStarted(uid("a")), BatchFinished(uid("a"), "ok", "batch 1 of a", 3)),
+    *(NodeStarted(uid("a")), NodeStarted(uid("a")), BatchFinished(uid("a"), "ok", "1", 3)),
     *(NodeFinished(uid("a"), "success"), NodeStarted(uid("a")), NodeStarted(uid("a"))),  # two at a time
-    *(Raised(uid("a"), "division by zero"), BatchFinished(uid("a"), "error", "batch 3 of a", 3)),
-    *(NodeFinished(uid("a"), "error", "ERROR"), BatchFinished(uid("a"), "ok", "batch 2 of a", 3)),
+    *(Raised(uid("a"), "division by zero"), BatchFinished(uid("a"), "error", "3", 3)),
+    *(NodeFinished(uid("a"), "error", "ERROR"), BatchFinished(uid("a"), "ok", "2", 3)),
     NodeFinished(uid("a"), "success"),
 )
 
@@ -330,13 +344,13 @@ def test_a_batch_is_progress_and_a_part_of_a_model_is_not_the_model() -> None:
         Started(key),
         Progress(key, 1, 3),
         Progress(key, 2, 3),
-        Log("batch 3 of a failed.", "error", key),
+        Log("Batch 3 failed.", "error", key),
         Progress(key, 3, 3),
     ]
     reports = (NodeFinished(uid("a"), "partial success", "PARTIAL SUCCESS (2/3)"), NodeFinished(uid("b"), "skipped"))
     failed, skipped = told(story, *reports)
     assert isinstance(failed, Failed)
-    assert failed.message == "PARTIAL SUCCESS (2/3): batch 3 of a failed.\ndivision by zero"
+    assert failed.message == "PARTIAL SUCCESS (2/3): batch 3 failed.\ndivision by zero"
     assert skipped == Skipped("shop/b", "shop/a failed")
 
 
@@ -403,3 +417,148 @@ def test_each_asset_ends_exactly_once_whatever_dbt_says(
     assert set(taken_back) <= broken
     assert not broken & ({event.key for event in events if isinstance(event, Materialized)} - set(taken_back))
     assert {event.key for event in events if isinstance(event, Started)} <= {f"shop/{name}" for name in names}
+
+
+# -- partitions ----------------------------------------------------------------------------------------------------
+
+
+DAYS = DailyPartitionsDefinition("2026-01-01")
+THREE = ("2026-01-01", "2026-01-02", "2026-01-03")
+
+
+def batched(name: str, *deps: str, checks: Sequence[Check] = (), **spec: Any) -> Asset:
+    plain = model(name, *deps, checks=checks)
+    return replace(plain, partitions_def=DAYS, spec={**plain.spec, "partitions": spec or {"batches": "day"}})
+
+
+def asking_parts(*assets: Asset) -> Invocation:
+    return replace(asking(*assets), partitions=THREE)
+
+
+def batch(name: str, day: str, status: str, *between: Report) -> tuple[Report, ...]:
+    """Return what dbt says of a batch, from its beginning to its end."""
+    number = THREE.index(day) + 1 if day in THREE else 9
+    assert number
+    return (
+        *(NodeStarted(uid(name)), BatchStarted(uid(name), day), *between),
+        BatchFinished(uid(name), status, day, 3, 0.5, "main.a"),
+        NodeFinished(uid(name), "success" if status == "ok" else status),
+    )
+
+
+def ends(events: Iterable[Event]) -> list[tuple[str, str | None, str]]:
+    """Return the ends that were told: what, of which partition, and why not."""
+    return [
+        (each.name, each.partition, getattr(each, "message", getattr(each, "because", "")))
+        for each in events
+        if isinstance(each, TERMINAL)
+    ]
+
+
+def test_a_batch_is_the_end_of_its_partition_as_it_ends() -> None:
+    story = Story(asking_parts(batched("a")))
+    live = [NodeStarted(uid("a")), *batch("a", THREE[0], "ok")]
+    events = [event for report in live for event in story.tell(report)]
+    facts = {"status": "success", "seconds": 0.5, "relation": "main.a"}
+    assert events == [Started("shop/a", THREE[0]), Materialized("shop/a", THREE[0], metadata=facts)]
+
+
+def test_a_batch_that_failed_is_just_that_partition() -> None:
+    story = Story(asking_parts(batched("a"), model("b", "a")))
+    reports = [
+        NodeStarted(uid("a")),
+        *batch("a", THREE[0], "ok"),
+        *batch("a", THREE[1], "error", Raised(uid("a"), "division by zero")),
+        *batch("a", THREE[2], "ok"),
+        NodeFinished(uid("a"), "partial success", "PARTIAL SUCCESS (2/3)"),
+        NodeFinished(uid("b"), "skipped"),
+    ]
+    results = [NodeFinished(uid("a"), "partial success", batches=BatchResults(starts(0, 2), starts(1)))]
+    assert ends(told(story, *reports, Ended(False), results=results)) == [
+        ("materialized", THREE[0], ""),
+        ("failed", THREE[1], "division by zero"),
+        ("materialized", THREE[2], ""),
+        ("skipped", None, "shop/a failed"),
+    ]
+    assert story.trouble() is None
+
+
+def starts(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"{THREE[number]}T00:00:00+00:00" for number in numbers)
+
+
+def test_of_batches_that_fail_side_by_side_each_has_its_own_cause() -> None:
+    story = Story(asking_parts(batched("a")))
+    causes = [Raised(uid("a"), f"no: ts >= '{day} 00:00:00+00:00'") for day in THREE[:2]]
+    reports = [NodeStarted(uid("a")), *causes, *batch("a", THREE[1], "error"), *batch("a", THREE[0], "error")]
+    found = {day: why for _, day, why in ends(event for each in reports for event in story.tell(each))}
+    assert THREE[0] in found[THREE[0]]
+    assert THREE[1] in found[THREE[1]]
+
+
+def test_when_the_first_batch_fails_dbt_makes_none_and_says_so() -> None:
+    story = Story(asking_parts(batched("a")))
+    reports = [NodeStarted(uid("a")), *batch("a", THREE[0], "error"), *batch("a", THREE[1], "skipped")]
+    reports += [*batch("a", THREE[2], "skipped"), NodeFinished(uid("a"), "error", "ERROR")]
+    assert ends(told(story, *reports, Ended(False))) == [
+        ("failed", THREE[0], "dbt did not make it."),
+        ("skipped", THREE[1], "dbt made no batch after the first one failed"),
+        ("skipped", THREE[2], "dbt made no batch after the first one failed"),
+    ]
+
+
+def test_a_model_that_cannot_be_compiled_fails_with_all_its_partitions() -> None:
+    story = Story(asking_parts(batched("a")))
+    (failed,) = ends(told(story, NodeStarted(uid("a")), NodeFinished(uid("a"), "error", "no such macro"), Ended(False)))
+    assert failed == ("failed", None, "no such macro")
+
+
+@pytest.mark.parametrize(
+    ("results", "made"),
+    [(None, THREE), (BatchResults(starts(0, 1, 2)), THREE), (BatchResults(starts(0, 2), starts(1)), THREE[::2])],
+)
+def test_where_dbt_tells_of_no_batch_its_results_do(results: BatchResults | None, made: tuple[str, ...]) -> None:
+    story = Story(asking_parts(batched("a")))
+    status = "success" if made == THREE else "partial success"
+    end = NodeFinished(uid("a"), status)
+    live = [event for each in (NodeStarted(uid("a")), end) for event in story.tell(each)]
+    assert ends(live) == []
+    assert story.needs_results
+    late = ends(told(story, Ended(made == THREE), results=[replace(end, batches=results)]))
+    assert tuple(part for what, part, _ in late if what == "materialized") == made
+    assert {part for what, part, _ in late if what == "failed"} == set(THREE) - set(made)
+
+
+def test_batches_that_were_not_asked_for_make_no_partition() -> None:
+    story = Story(asking_parts(batched("a")))
+    reports = [NodeStarted(uid("a")), *batch("a", "2025-12-31", "ok"), NodeFinished(uid("a"), "success")]
+    events = told(story, *reports, Ended(True), results=[NodeFinished(uid("a"), "success")])
+    assert Log("dbt made batch 2025-12-31, which was not asked for.", "warning", AssetKey("shop/a")) in events
+    assert ends(events) == [("failed", day, "dbt made other batches than those that were asked for.") for day in THREE]
+
+
+def test_what_results_take_back_is_taken_back_of_its_partition() -> None:
+    story = Story(asking_parts(batched("a")))
+    reports = [NodeStarted(uid("a")), *(each for day in THREE for each in batch("a", day, "ok"))]
+    reports.append(NodeFinished(uid("a"), "success"))
+    results = [NodeFinished(uid("a"), "partial success", "lost", batches=BatchResults(starts(0, 2), starts(1)))]
+    events = ends(told(story, *reports, Ended(False), results=results))
+    assert events[3:] == [("failed", THREE[1], "lost")]
+
+
+def test_a_model_that_vars_tell_ends_with_all_its_partitions() -> None:
+    story = Story(asking_parts(batched("a", vars={"start": "x"})))
+    events = told(story, NodeStarted(uid("a")), NodeFinished(uid("a"), "success"), Ended(True))
+    assert [each.partition for each in events if isinstance(each, Started)] == list(THREE)
+    assert ends(events) == [("materialized", day, "") for day in THREE]
+    failing = Story(asking_parts(batched("a", vars={"start": "x"})))
+    assert ends(told(failing, NodeFinished(uid("a"), "error", "no"), Ended(False))) == [("failed", None, "no")]
+
+
+def test_no_check_is_told_of_a_model_that_is_not_whole() -> None:
+    checks = [Check("t", spec={"unique_id": "test.shop.t"})]
+    story = Story(asking_parts(batched("a", checks=checks)))
+    reports = [NodeStarted(uid("a")), *batch("a", THREE[0], "ok"), *batch("a", THREE[1], "error")]
+    reports += [*batch("a", THREE[2], "ok"), NodeFinished(uid("a"), "partial success", "PARTIAL")]
+    events = told(story, *reports, NodeFinished("test.shop.t", "skipped"), Ended(False))
+    assert not [each for each in events if isinstance(each, Checked)]

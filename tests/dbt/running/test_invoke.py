@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -226,19 +228,41 @@ def test_what_is_made_in_part_and_a_failed_hook_are_failures(workbench: Callable
     assert "no_such_schema" in (bench.folder / compiled).read_text()
 
 
-def test_a_failed_batch_is_not_forgotten_when_only_newer_ones_are_made(workbench: Callable[..., Any]) -> None:
-    files = {**TROUBLES, "dbt_project.yml": "name: troubles\nprofile: troubles\nmodels: {+materialized: table}\n"}
-    bench = workbench(files)
-    assert any(isinstance(event, Failed) for event in bench.run("days", "batched"))
-    model = bench.folder / "models" / "batched.sql"
-    model.write_text(model.read_text().replace("'boom'", "'2'").replace("config(", "config(lookback=0, "))
-    (failed,) = [event for event in bench.run("batched") if isinstance(event, (Failed, Materialized))]
+BATCHED: Mapping[str, str] = {
+    **{name: text for name, text in TROUBLES.items() if name != "dbt_project.yml"},
+    "dbt_project.yml": "name: troubles\nprofile: troubles\nmodels: {+materialized: table}\n",
+    "models/days.sql": "{{ config(event_time='day') }}\n"
+    "select timestamp '2026-01-01' + interval (i) day as day, i from range(4) t(i)\n",
+    "models/batched.sql": TROUBLES["models/batched.sql"].replace(
+        "begin=(run_started_at - modules.datetime.timedelta(days=2)).strftime('%Y-%m-%d')", "begin='2026-01-01'"
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_window_is_made_batch_by_batch_and_each_is_told(workbench: Callable[..., Any], engine: str) -> None:
+    bench = workbench(BATCHED, engine)
+    days = tuple(f"2026-01-0{day}" for day in (1, 2, 3))
+    window = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC)
+    asked = replace(bench.invocation(), partitions=days, window=window)
+    told = bench.run_invocation(asked)
+    ends = [event for event in told if isinstance(event, (Materialized, Failed, Skipped))]
+    found = {(event.key.name, event.partition): event for event in ends}
+    assert len(found) == len(ends), "each ends once"
+    assert isinstance(found["days", None], Materialized)
+    for day in (days[0], days[2]):
+        made = found["batched", day]
+        assert isinstance(made, Materialized)
+        assert made.metadata["relation"] == '"w"."main"."batched"'
+        assert made.metadata["seconds"] >= 0
+    failed = found["batched", days[1]]
     assert isinstance(failed, Failed)
-    assert "failed in an earlier run and was not made since" in failed.message
-    command = failed.message.partition("`dbt ")[2].partition("`")[0].split()
-    by_hand = bench.engine().run((command[0], *bench.project.arguments(), *command[1:]), lambda: False)
-    assert list(by_hand)[-1].success
-    assert any(isinstance(event, Materialized) for event in bench.run("batched")), "another dbt has made it"
+    assert "Could not convert string 'boom'" in failed.message
+    assert failed.hint is not None
+    assert (bench.folder / failed.hint.partition(" is in ")[2].rstrip(".")).read_text().strip()
+    assert isinstance(found["below", None], Skipped)
+    started = [event.partition for event in told if isinstance(event, Started) and event.key.name == "batched"]
+    assert sorted(map(str, started)) == list(days)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -95,11 +95,13 @@ def _check(check: Checked, session: Session) -> Iterable[str]:
 
 
 def _skipped(skipped: Iterable[Skipped]) -> Iterable[str]:
-    by_cause: dict[tuple[str, str], list[str]] = {}
+    by_cause: dict[tuple[str, str], dict[str, list[str]]] = {}
     for each in skipped:
-        by_cause.setdefault(("cancelled" if each.cancelled else "skipped", each.because), []).append(each.key)
-    for (word, because), keys in by_cause.items():
-        yield f"{click.style(word, fg='yellow')}  {listed(keys, 5)}: {because}"
+        parts = by_cause.setdefault(("cancelled" if each.cancelled else "skipped", each.because), {})
+        parts.setdefault(each.key, []).extend([each.partition] if each.partition is not None else ())
+    for (word, because), parts in by_cause.items():
+        named = [f"{key} [{listed(own, 3)}]" if own else key for key, own in parts.items()]
+        yield f"{click.style(word, fg='yellow')}  {listed(named, 5)}: {because}"
     if by_cause:
         yield ""
 

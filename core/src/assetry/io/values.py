@@ -13,7 +13,8 @@ from assetry.errors import AssetryError, ValueStoreError
 from assetry.io.declared import table_of
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.merge import all_partitions, load_together, save_together, save_whole
-from assetry.io.partition_column import by_key, split
+from assetry.io.partitions.column import by_key, split
+from assetry.io.partitions.rows import rows_of
 from assetry.types.assets import Asset, Integration, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import IOManager, Rows, Saved
@@ -118,7 +119,7 @@ class ValueRouter:
             value = self._load_parts(asset, keys)
         name = f"asset {str(asset.key)!r}"
         if is_frame(value):
-            return from_arrow(to_arrow(value, name, categories=True), form, name)
+            return from_arrow(rows_of(asset, to_arrow(value, name, categories=True), partition), form, name)
         wanted = frame_type(form)
         if wanted is not None:
             raise ValueStoreError(

@@ -6,6 +6,7 @@
     │   ├── DailyPartitionsDefinition
     │   ├── WeeklyPartitionsDefinition
     │   ├── MonthlyPartitionsDefinition
+    │   ├── YearlyPartitionsDefinition
     │   └── CronPartitionsDefinition       (see `assetry.partitions.grids.cron`)
     ├── StaticPartitionsDefinition         keys that the definition lists
     ├── DynamicPartitionsDefinition        keys that come into being when they are first materialized

@@ -11,6 +11,7 @@ from assetry.plan.collapse import Collapse, Deadlock, Slot, collapse
 from assetry.plan.numbering import with_partitions
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset
 from assetry.plan.reasons import check_notes, cycle_error, partition_splits, split_of
+from assetry.plan.riders import Graph, with_riders
 from assetry.plan.scope import Groups, Scope, Wants
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
@@ -50,13 +51,13 @@ def make_plan(
     if not scope.made:
         return Plan(skipped=tuple(_skipped(graph, scope.selected)))
     try:
-        found = collapse(scope.upstream, scope.groups, scope.families, request.mode, request.budget, scope.apart)
+        found = _collapsed(scope, request)
     except Deadlock as deadlock:
         raise cycle_error(scope, deadlock) from None
     checking = place_checks(scope.layout(found))
     bound = found.lower_bound
     if scope.other_cuts:
-        bound = min(bound, sum(each.counted for each in scope.tools))
+        bound = min(bound, scope.needed)
     ids = {position: str(number) for number, position in enumerate(checking.order, start=1)}
     return Plan(
         invocations=tuple(_planned(scope, found, checking, ids, request)),
@@ -71,6 +72,14 @@ def make_plan(
         definitions=scope.numbering.definitions_of(wants),
         now=request.now,
     )
+
+
+def _collapsed(scope: Scope, request: PlanRequest) -> Collapse:
+    def collapsed(graph: Graph) -> Collapse:
+        return collapse(graph.upstream, graph.groups, graph.families, request.mode, request.budget, graph.apart)
+
+    graph = Graph(scope.upstream, scope.groups, scope.families, scope.apart)
+    return with_riders(graph, scope.riders, collapsed) if scope.riders else collapsed(graph)
 
 
 def _skipped(graph: AssetGraph, selected: Iterable[int]) -> Iterator[SkippedAsset]:

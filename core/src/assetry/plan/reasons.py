@@ -37,14 +37,22 @@ def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> I
     for (_, key), families in alike.items():
         steps = list(pairwise(sorted(first[each] for each in families)))
         for number, (one, two) in enumerate(steps[:_NAMED], start=1):
-            because = _differ(scope, found.slots[one].members[0], found.slots[two].members[0])
+            because = _differ(scope, _shown(scope, found, one), _shown(scope, found, two))
             more = f"; and {len(steps) - _NAMED} more like this" if number == _NAMED < len(steps) else ""
             yield Split(key, because + more, ids[one], ids[two])
+
+
+def _shown(scope: Scope, found: Collapse, position: int) -> int:
+    """Return the node that tells what an invocation makes: one with partitions, where it has some."""
+    members = found.slots[position].members
+    return next((node for node in members if scope.parts[node] is not None), members[0])
 
 
 def _differ(scope: Scope, one: int, two: int) -> str:
     """Say how the partitions of two nodes differ."""
     with_parts, without = sorted((one, two), key=lambda node: scope.parts[node] is None)
+    if without in scope.riders:
+        return f"{_name(scope, without)}, which has no partitions, waits for more than {_name(scope, with_parts)} does"
     if scope.parts[without] is None:
         return f"{_name(scope, with_parts)} is made for partitions, and {_name(scope, without)} has none"
     if scope.made[one] == scope.made[two]:

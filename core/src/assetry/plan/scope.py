@@ -56,6 +56,7 @@ class Scope:
                 self.groups.append(family)
             self.node[i] = tuple(range(first, len(self.made)))
         self.families = [Family(each.ordered, each.whole, each.counted) for each in self.tools]
+        self.riders = self._riders()
         self.through: dict[AssetKey, tuple[AssetKey, ...]] = {}
         self.apart: set[tuple[int, int]] = set()
         self._index: dict[int, _Index] = {}
@@ -134,6 +135,31 @@ class Scope:
     def _numbers(self, i: int) -> Hashable:
         definition = self.numbering.definition(self.graph.keys[i])
         return definition and numbers_of(definition)
+
+    def _riders(self) -> dict[int, tuple[int, ...]]:
+        """Return the nodes without partitions that may go with several families that have some, with these.
+
+        Those that may go with just one are members of it.
+        """
+        beside: dict[int, list[int]] = {}
+        for (name, key, span), family in self.known.items():
+            own = self.known.get((name, key, None))
+            if span is not None and own is not None and self.tools[own].mixed:
+                beside.setdefault(own, []).append(family)
+        found: dict[int, tuple[int, ...]] = {}
+        for node, own in enumerate(self.groups):
+            others = beside.get(own, ()) if own is not None else ()
+            if len(others) == 1:
+                self.groups[node] = others[0]
+            elif others:
+                found[node] = tuple(others)
+        return found
+
+    @property
+    def needed(self) -> int:
+        """Return how many families of counted groups have nodes that go with no other one."""
+        used = {group for node, group in enumerate(self.groups) if group is not None and node not in self.riders}
+        return sum(self.tools[group].counted for group in used)
 
     def _maker(self, i: int) -> str:
         integration = self.graph.assets[i].integration

@@ -404,10 +404,12 @@ class Project:
         variant = self._variant_of(run)
         if variant is not self:
             return variant.plan_retry(run)
-        left = undone(run, self.graph, self.store.attempts(run.assets))
+        left, anew = undone(run, self.graph, self.store.attempts(run.assets)), bool(run.options.get("full_refresh"))
+        if anew:
+            left, anew = left.refreshed(self.graph)
         notes = [f"{', '.join(gone)} of {key}: no partition any more" for key, gone in left.gone.items()]
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
-        ask = Ask(full_refresh=bool(run.options.get("full_refresh")))
+        ask = Ask(full_refresh=anew)
         found = Wanted(wants, left.definitions, tuple(notes))
         now = datetime.now(UTC)
         return self._plan_of(found, ask, self._statuses(now), now)
@@ -417,10 +419,11 @@ class Project:
         run = self.find_run(run_id)
         if run.state == "running":
             raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
-        options = {**run.options, "retry_of": run.id}
         while True:
             left = Left(run, self.store)
             plan = self.plan_retry(run)
+            anew = any(each.invocation.full_refresh for each in plan.invocations)
+            options = {**run.options, "retry_of": run.id, "full_refresh": anew}
             # Where another retry came first, what is left now is planned anew.
             with suppress(OutdatedPlanError):
                 return self._variant_of(run).run(

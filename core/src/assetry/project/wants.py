@@ -1,15 +1,16 @@
-"""What a person wants of assets, with which of their partitions: those named, those due, or the last; and the plan."""
+"""What a person wants of assets, with which of their partitions: those named, those due, or the usual; and the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.recorded import time_of
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
@@ -17,6 +18,7 @@ from assetry.project.ask import Ask
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.staleness import Status
 from assetry.status.why import because, kept_rows
+from assetry.types.assets import Asset
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 
@@ -40,14 +42,17 @@ class Wanted:
 
 
 def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iterable[Status], now: datetime) -> Wanted:
-    """Return what is wanted of assets: the partitions that are asked for, those that are due, or the last ones.
+    """Return what is wanted of assets: the partitions that are asked for, those that are due, or the usual ones.
 
-    With ``stale`` it is what is due of each, of what is asked for where something is. Raises `UsageError` for
-    partitions that nothing has, and where an asset gets none.
+    With ``stale`` it is what is due of each, of what is asked for where something is. See `usual` for the rest. A full
+    refresh makes all partitions of an incremental asset, because it makes its table anew.
+
+    Raises `UsageError` for partitions that nothing has, where an asset gets none, and where partitions would be lost.
     """
     chosen = set(keys)
-    sets = {each.key: each.partitions for each in statuses if each.key in chosen and each.partitions is not None}
-    sets = {key: each for key, each in sets.items() if graph[key].executable}
+    parted = {each.key: each for each in statuses if each.key in chosen and each.partitions is not None}
+    parted = {key: each for key, each in parted.items() if graph[key].executable}
+    sets = {key: each.partitions for key, each in parted.items() if each.partitions is not None}
     if not sets:
         if ask.partitions:
             raise UsageError(
@@ -64,8 +69,13 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iter
     elif ask.stale:
         parts = {key: each.due for key, each in sets.items()}
     else:
-        parts = {key: each.newest(1, now) for key, each in definitions.items()}
-        notes = tuple(_notes(parts, definitions))
+        found = {key: usual(graph[key], each, now) for key, each in parted.items()}
+        parts = {key: each.parts for key, each in found.items()}
+        notes = tuple(_notes(found, definitions))
+    anew = [key for key in sets if ask.full_refresh and graph[key].incremental and graph[key].refreshable]
+    for key in anew if not ask.partitions else ():
+        parts[key] = sets[key].existing if parts[key] else NOTHING
+    _refuse_losses(graph, parts, parted, anew)
     wants: dict[AssetKey, Parts | None] = {}
     for key in keys:
         own = parts.get(key, NOTHING)
@@ -77,6 +87,64 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iter
             hint="Name one with -p KEY: making it brings it into being.",
         )
     return Wanted(wants, {key: definitions[key] for key in parts if key in wants}, notes)
+
+
+class Usual(NamedTuple):
+    """The partitions of an asset that are made where none are asked for, and why there are more than the last one."""
+
+    parts: Parts
+    why: str = ""
+
+
+def usual(asset: Asset, status: Status, now: datetime) -> Usual:
+    """Return the partitions of an asset that are made where none are asked for.
+
+    That is the last one, and as many before it as its `lookback` says, for which data may still have come in. Of an
+    incremental asset that was never made it is all of them, and those that are gone where its table is.
+    """
+    sets = status.partitions
+    assert sets is not None, "only what has partitions is asked"
+    if asset.incremental and not sets.made and not sets.whole and sets.existing:
+        return Usual(sets.existing, "it was never made")
+    windows = time_of(sets.definition)
+    back = windows.lookback if windows is not None else 0
+    parts = sets.definition.newest(1 + back, now)
+    gone = _gone(asset, status) - parts
+    return Usual(parts | gone, "its table is gone" if gone else f"its lookback is {back}" if back else "")
+
+
+def _gone(asset: Asset, status: Status) -> Parts:
+    """Return the partitions of an incremental asset that are gone with its table."""
+    found = NOTHING
+    for reason in status.reasons if asset.incremental else ():
+        found |= reason.parts if reason.code == "gone" and reason.asset == asset.key else NOTHING
+    return found
+
+
+def _refuse_losses(
+    graph: AssetGraph, parts: Mapping[AssetKey, Parts], parted: Mapping[AssetKey, Status], anew: Sequence[AssetKey]
+) -> None:
+    """Raise `UsageError` where a table is made anew, and partitions that are, or were, in it would not be."""
+    from assetry.plan.pieces import MOST  # most projects have no partitions
+
+    for key, status in parted.items():
+        sets, own = status.partitions, parts[key]
+        if sets is None or not own:
+            continue
+        left = (sets.existing if key in anew else _gone(graph[key], status)) - own
+        if key in anew and len(own) > MOST:
+            raise UsageError(
+                f"{key} has {len(own):,} partitions, and a full refresh would make its table anew for each {MOST:,} of "
+                "them.",
+                hint="Leave --full-refresh out, and drop its table first: then all are made, and none is lost.",
+            )
+        if left:
+            made = "A full refresh makes the table of" if key in anew else "The table is gone of"
+            raise UsageError(
+                f"{made} {key}{' anew' if key in anew else ''}, and these partitions would not be in the new one: "
+                f"{sets.definition.text_of(left)}.",
+                hint="Leave --partition out, or ask for them, too: -p all.",
+            )
 
 
 def plan_of(
@@ -116,12 +184,17 @@ def _asked(
     return {key: found[str(key)] for key in sets}, {key: by_name[str(key)] for key in sets}
 
 
-def _notes(parts: Mapping[AssetKey, Parts], definitions: Mapping[AssetKey, PartitionsDefinition]) -> Iterable[str]:
-    made = [f"{key} {definitions[key].text_of(own)}" for key, own in parts.items() if own]
-    if made:
-        last = "the last partition" if len(made) == 1 else "the last partition of each asset that has some"
-        yield f"No partition is asked for, so {last} is made: {_some(made)}; -p names others, --stale makes all due"
-    none = [str(key) for key, own in parts.items() if not own]
+def _notes(found: Mapping[AssetKey, Usual], definitions: Mapping[AssetKey, PartitionsDefinition]) -> Iterable[str]:
+    told = {key: f"{key} {definitions[key].text_of(each.parts)}" for key, each in found.items() if each.parts}
+    last = [each for key, each in told.items() if not found[key].why]
+    more = [f"{each} ({found[key].why})" for key, each in told.items() if found[key].why]
+    ways = "-p names others, --stale makes all due"
+    if last:
+        what = "the last partition" if len(last) == 1 else "the last partition of each asset that has some"
+        yield f"No partition is asked for, so {what} is made: {_some(last)}; {ways}"
+    if more:
+        yield f"No partition is asked for, so the usual ones are made: {_some(more)}; {ways}"
+    none = [str(key) for key, each in found.items() if not each.parts]
     if none:
         yield f"{_some(none)} {'has' if len(none) == 1 else 'have'} no partition yet; -p KEY names one"
 

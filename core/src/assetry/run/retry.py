@@ -23,12 +23,26 @@ Attempts = Mapping[tuple[AssetKey, str | None], Attempt]
 class Undone(NamedTuple):
     """What a run has left undone: assets in graph order, each with its partitions, None for one made as a whole.
 
-    `definitions` are those of the partitions; `gone` are wanted ones that are no partitions any more, by asset.
+    `definitions` are those of the partitions; `gone` are wanted ones that are no partitions any more, by asset. `begun`
+    are all that were wanted of assets of which some partitions were made.
     """
 
     wants: dict[AssetKey, Parts | None]
     definitions: dict[AssetKey, PartitionsDefinition]
     gone: dict[AssetKey, list[str]]
+    begun: dict[AssetKey, Parts]
+
+    def refreshed(self, graph: AssetGraph) -> tuple[Undone, bool]:
+        """Return what is left of a full refresh, and whether it is to be one: no table is made anew a second time.
+
+        Where other tables are still to be made anew, which one call of a tool cannot do for some only, all that was
+        wanted is.
+        """
+        anew = [key for key in self.wants if graph[key].incremental and graph[key].refreshable]
+        begun = {key: self.begun[key] for key in anew if key in self.begun}
+        if len(begun) == len(anew):
+            return self, not begun
+        return self._replace(wants={**self.wants, **begun}), True
 
 
 def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
@@ -48,7 +62,7 @@ def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
     for key, partition in attempts:
         if partition is not None:
             tried.setdefault(key, []).append(partition)
-    left = Undone({}, {}, {})
+    left = Undone({}, {}, {}, {})
     for asset in graph.assets:
         if asset.key not in asked:
             continue
@@ -67,6 +81,8 @@ def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
             left.gone[asset.key] = gone
         if wanted - made:
             left.wants[asset.key], left.definitions[asset.key] = wanted - made, known.definition
+            if wanted & made:
+                left.begun[asset.key] = wanted
     return left
 
 

@@ -18,7 +18,16 @@ def warning(asset: Asset) -> str:
     >>> warning(Asset(key="daily", kind="x", incremental=True))
     'rows made before keep the old logic until a full refresh (`--full-refresh`)'
     """
-    return f"rows made before keep the old logic{_until(asset)}" if asset.incremental else ""
+    return f"rows made before keep the old logic{_until(asset)}" if keeps_rows(asset) else ""
+
+
+def keeps_rows(asset: Asset) -> bool:
+    """Tell whether a run of an asset leaves rows of before as they are: what has partitions makes each of them anew.
+
+    >>> keeps_rows(Asset(key="daily", kind="x", incremental=True))
+    True
+    """
+    return asset.incremental and asset.partitions_def is None
 
 
 def older_rows(asset: Asset, before: Materialization | None, refreshed: bool) -> str | None:
@@ -26,7 +35,7 @@ def older_rows(asset: Asset, before: Materialization | None, refreshed: bool) ->
 
     `before` is its last record, `refreshed` says that it is made in full.
     """
-    if not asset.incremental or before is None or (refreshed and asset.refreshable):
+    if not keeps_rows(asset) or before is None or (refreshed and asset.refreshable):
         return None
     kept = before.metadata.get(OLDER_ROWS)
     if before.code_parts.get("relation") != asset.code_parts.get("relation"):
@@ -37,7 +46,7 @@ def older_rows(asset: Asset, before: Materialization | None, refreshed: bool) ->
 
 def note(asset: Asset, made: Materialization | None) -> str | None:
     """Return what is to be known of an asset besides its status: that it has rows of an older logic."""
-    since = made.metadata.get(OLDER_ROWS) if made is not None and asset.incremental else None
+    since = made.metadata.get(OLDER_ROWS) if made is not None and keeps_rows(asset) else None
     if since is None:
         return None
     return f"rows made up to {time_text(datetime.fromisoformat(str(since)))} have an older logic{_until(asset)}"

@@ -271,14 +271,14 @@ class _Judge:
     def _records(self, asset: Asset) -> tuple[_Records, _Records]:
         """Return the records that speak of an asset without partitions, and those of what was overwritten since.
 
-        Partitions take the place of a whole where assetry keeps the value; a tool may keep both.
+        Partitions take the place of a whole where assetry keeps the value, and in a table; else a tool may keep both.
         """
         records = self._made.get(asset.key, [])
         if not asset.executable or not records or (len(records) == 1 and records[0].partition is None):
             return records, []
         # Records from when the asset had partitions say nothing of it now.
         chosen = [each for each in records if each.partition is None]
-        if len(chosen) == len(records) or not asset.kept:
+        if len(chosen) == len(records) or not (asset.kept or asset.relation):
             return chosen, []
         since = max(each.at for each in records if each.partition is not None)
         return [each for each in chosen if each.at >= since], [each for each in chosen if each.at < since]

@@ -185,7 +185,8 @@ def with_read(graph: AssetGraph, keys: Iterable[AssetKey]) -> set[AssetKey]:
     """Return assets, and those whose records say what these would read: what they are made from, and behind views.
 
     >>> view = Asset(key="v", kind="x", deps=["a"], computed_on_read=True)
-    >>> graph = AssetGraph.of([Asset(key="a", kind="x", deps=["z"]), view, Asset(key="b", kind="x", deps=["v"])])
+    >>> tables = [Asset(key=key, kind="x", deps=deps) for key, deps in (("z", []), ("a", ["z"]), ("b", ["v"]))]
+    >>> graph = AssetGraph.of([*tables, view])
     >>> sorted(map(str, with_read(graph, [AssetKey("b")])))
     ['a', 'b', 'v']
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from assetry.graph.graph import AssetGraph
-from assetry.status.old_rows import warning
+from assetry.status.old_rows import keeps_rows, warning
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -28,7 +28,7 @@ def kept_rows(graph: AssetGraph, statuses: Iterable[Status], refreshed: bool) ->
     """Yield a sentence for each incremental asset whose code changed, unless it is `refreshed`, made in full."""
     for status in statuses:
         asset = graph[status.key]
-        if not asset.incremental or (refreshed and asset.refreshable):
+        if not keeps_rows(asset) or (refreshed and asset.refreshable):
             continue
         if _has_changed(status):
             yield f"The code of `{status.key}`, which is incremental, changed; {warning(asset)}"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from assetry.io.private_files import private_file
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.key_table import KeyTable
-from assetry.partitions.parts import Parts
 from assetry.partitions.strands import Strand
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.store.encoding import materialization, materialization_row, stored_key
@@ -217,14 +216,13 @@ def _print(definition: PartitionsDefinition) -> str:
 
 def _head(found: RecordedPartitions) -> dict[str, Any]:
     table: KeyTable | None = getattr(found.definition, "table", None)
-    early = {name: [list(each[1:]) for each in found.early.numbers(name).spans()] for name in found.early.strands}
     return {
         "keys": None if table is None else table.keys,
         "traces": [_trace_json(trace) for trace in found.traces],
         "unknown": {key: [version.hex(), at] for key, (version, at) in found.unknown.items()},
         "last": None if found.last is None else materialization_row(found.last),
         "whole": None if found.whole is None else materialization_row(found.whole),
-        "early": early,
+        "early": [[*place, at.isoformat()] for place, at in found.early.items()],
         "reached": None if found.reached is None else found.reached.isoformat(),
         "total": f"{found.total:x}",
     }
@@ -244,7 +242,7 @@ def _decoded(
         {key: (bytes.fromhex(version), at) for key, (version, at) in head["unknown"].items()},
         None if head["last"] is None else materialization(head["last"]),
         None if head["whole"] is None else materialization(head["whole"]),
-        Parts({name: map(tuple, ranges) for name, ranges in head["early"].items()}),
+        {(strand, number): datetime.fromisoformat(at) for strand, number, at in head["early"]},
         None if head["reached"] is None else datetime.fromisoformat(head["reached"]),
         int(head["total"], 16),
     )

@@ -222,6 +222,8 @@ class Asset:
     * `kept`: True when its integration hands its value to `RunContext.save`, as Python functions do: the table is in
       the project's place, or where the integration's `assetry_io_url` says, and that completes a `relation` that is
       stated. Without one the table has the last part of the key as its name.
+    * `partition_column`: the column of a `relation` that tells the partition of each row, where a tool keeps all in one
+      table: a day, a moment (UTC without a zone), or a key. Without it such a table is only read as a whole.
     * `lasting`: False when a `relation` need not be there after it was made, so that nothing is wrong when it is not.
 
     Raises `DefinitionError` when it names itself as a dependency, for a `partition_mapping` that does not exist, and
@@ -268,6 +270,7 @@ class Asset:
     lasting: bool = True
     incremental: bool = False
     refreshable: bool = True
+    partition_column: str | None = None
 
     if TYPE_CHECKING:
 
@@ -311,6 +314,7 @@ class Asset:
             lasting: bool = True,
             incremental: bool = False,
             refreshable: bool = True,
+            partition_column: str | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:

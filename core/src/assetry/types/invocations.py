@@ -36,6 +36,10 @@ class InvocationGroup:
     * `along`: whether what was not chosen of a `whole` group comes along, as `Invocation.also`: ``always``,
       ``unless_refreshed`` where a full refresh can be of the chosen members alone, or ``never`` where it is no affair
       of the plan.
+    * `mixed`: one invocation may make partitions of some assets and, in the same go, others that have none, because
+      what says which partitions (a flag, a variable) means nothing to those. `Invocation.window` and `partitions` are
+      then those of the assets that have partitions. Without it, assets with and without partitions are never put
+      together. A tool that is called again for the partitions that are left is given assets without any once only.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
     True
@@ -51,6 +55,7 @@ class InvocationGroup:
     atomic: bool = False
     max_partitions: int | None = None
     along: Literal["always", "unless_refreshed", "never"] = "always"
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, IntegrationError, rename_assets
 from assetry_toolkit.yaml_files import read_yaml
 
-from assetry_dbt.manifest.assets import Placement, assets_of, project_name
+from assetry_dbt.manifest.assets import Placement, assets_of
 from assetry_dbt.manifest.code import CodeVersions, Surroundings, code_version, short_hash
 from assetry_dbt.manifest.left_out import left_out_tests
-from assetry_dbt.manifest.manifest import Manifest, read_manifest
+from assetry_dbt.manifest.manifest import Manifest, project_name, read_manifest
+from assetry_dbt.manifest.partitions import makes_batches
 from assetry_dbt.project.dbt_ls import listed_ids, only_listed
 from assetry_dbt.project.files import files_digest, files_of
 from assetry_dbt.project.flags import BuildFlags, warnings_fail
@@ -77,12 +78,11 @@ def load(integration: Integration) -> Loaded:
     return found
 
 
-def read_again(integration: Integration) -> list[Asset]:
+def read_again(project: DbtProject, integration: Integration) -> list[Asset]:
     """Return the assets that the manifest now says, as dbt has just written it: nothing is parsed for them.
 
     Raises `IntegrationError` when there is none that can be read.
     """
-    project = DbtProject.of(integration)
     return _assets(read_manifest(project.manifest_path), integration, project)
 
 
@@ -99,8 +99,7 @@ def _assets(manifest: Manifest, integration: Integration, project: DbtProject) -
 
 def _flagged(asset: Asset, flags: BuildFlags) -> Asset:
     """Return an asset as the flags of the environment make it: built empty, a table is not the real one."""
-    config = asset.facets.get("config") or {}
-    mine = flags.of(asset.resource_type, config.get("incremental_strategy") == "microbatch")
+    mine = flags.of(asset.resource_type, asset.spec.get("whole") is True)
     if not asset.executable or not mine:
         return asset
     parts = {**asset.code_parts, "flags": short_hash(json.dumps(mine, sort_keys=True))}
@@ -162,7 +161,12 @@ def loaded(integration: Integration) -> Loaded:
 
 def _placement(manifest: Manifest, integration: Integration, project: DbtProject) -> Placement:
     name = project_name(manifest, project.name)
-    return Placement(integration, name, project.target_name(), project.packages_path, warnings_fail(project.settings))
+    settings = project.settings
+    return Placement(
+        *(integration, name, project.target_name(), project.packages_path),
+        warnings_fail=warnings_fail(settings),
+        batched=makes_batches(manifest, settings),
+    )
 
 
 def _surroundings(project: DbtProject) -> Surroundings:

@@ -62,28 +62,48 @@ def assetry_named_selections(integration: Integration) -> Mapping[str, str] | No
 
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
-    """Put all that one integration builds in one target together: dbt orders it by itself."""
+    """Put all that one integration builds in one target together: dbt orders it by itself.
+
+    Models that vars tell of their partitions are apart, by the vars: these are the same for all that one dbt builds. So
+    are microbatch models that are made whole in every run: a window for others would be one for them.
+    """
     if asset.integration is None:
         return None
-    return _group(asset.integration, asset.spec.get("target"))
+    spec = asset.spec
+    names = tuple((spec.get("partitions") or {}).get("vars", {}).items())
+    return _group(asset.integration, spec.get("target"), names, spec.get("whole") is True)
 
 
 @lru_cache(maxsize=64)
-def _group(integration: Integration, target: str | None) -> InvocationGroup:
+def _group(
+    integration: Integration, target: str | None, names: tuple[tuple[str, str], ...], whole: bool
+) -> InvocationGroup:
     from assetry_dbt.warehouse import held_by_dbt
 
     key = f"dbt:{integration.name}@{target}" if target else f"dbt:{integration.name}"
-    return InvocationGroup(key, ordered=True, limit=1, holds=held_by_dbt(integration))
+    key += "?" + "&".join(f"{what}={name}" for what, name in sorted(names)) if names else ""
+    key += "?whole" if whole else ""
+    return InvocationGroup(
+        key,
+        ordered=True,
+        limit=1,
+        holds=held_by_dbt(integration),
+        partitions="one" if "key" in dict(names) else "range",
+        mixed=not names and not whole,
+    )
 
 
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str | None:
     """Show the `dbt build` that carries an invocation out, as one would type it in the project's folder."""
     from assetry_dbt.loading import loaded
+    from assetry_dbt.running.partition_args import event_times, project_for
     from assetry_dbt.selecting.search import selection_for
 
     known = loaded(invocation.integration)
-    return known.project.command(selection_for(known.index, invocation).args(), invocation.full_refresh)
+    selection = selection_for(known.index, invocation)
+    project = project_for(known.project, invocation)
+    return project.command(selection.args(), invocation.full_refresh, event_times(invocation))
 
 
 @hookimpl

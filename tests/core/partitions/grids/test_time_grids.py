@@ -16,6 +16,7 @@ from assetry.partitions.grids.time_grids import (
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
+    YearlyPartitionsDefinition,
 )
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.parts import Parts
@@ -39,6 +40,7 @@ def grids(zone: str) -> list[TimeWindowPartitionsDefinition]:
         DailyPartitionsDefinition(START, timezone=zone, hour_offset=2, minute_offset=30),
         WeeklyPartitionsDefinition(START, timezone=zone, day_offset=3),
         MonthlyPartitionsDefinition(START, timezone=zone, day_offset=28, hour_offset=23),
+        YearlyPartitionsDefinition("1980-01-01", timezone=zone, month_offset=4, minute_offset=30),
         CronPartitionsDefinition("30 2 * * *", START, zone),
         CronPartitionsDefinition("15 */6 * * MON-FRI", START, zone),
         CronPartitionsDefinition("0 9 L * *", START, zone, length=timedelta(hours=8)),

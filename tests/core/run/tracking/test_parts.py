@@ -21,7 +21,7 @@ from assetry.plan.planner import make_plan
 from assetry.run.tracking.tracked import Interruption, Launch
 from assetry.run.tracking.tracker import Tracker
 from assetry.types.assets import Asset, Check, Dep, Integration
-from assetry.types.events import Checked, Event, Failed, Materialized, Skipped, Started
+from assetry.types.events import Checked, Event, Failed, Log, Materialized, Skipped, Started
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from hypothesis import given, settings
@@ -36,6 +36,7 @@ GROUPS = {
     "range": InvocationGroup("range", partitions="range"),
     "one": InvocationGroup("one"),
     "calls": InvocationGroup("calls", counted=False),
+    "mixed": InvocationGroup("mixed", partitions="range", mixed=True),
     "python": None,
 }
 BEFORE = TimeWindowPartitionMapping(-1, -1)
@@ -121,11 +122,15 @@ class Simulation:
             self.note([event])
         if launch.invocation is None:
             return
-        own = {asset.key for asset in launch.invocation.assets}
+        own = {
+            (asset.key, part)
+            for asset in launch.invocation.assets
+            for part in launch.invocation.partitions_of(asset) or (None,)
+        }
         for asset in launch.invocation.assets:
             for part in launch.invocation.partitions_of(asset) or (None,):
                 for place in self.read(asset.key, part):
-                    if place[0] not in own or (place[0] == asset.key and asset.kind in ("calls", "python")):
+                    if place not in own or (place[0] == asset.key and asset.kind in ("calls", "python")):
                         assert place in self.good, f"{asset.key} [{part}] starts before {place}"
         self.calls[launch.id] = self.script(launch.invocation)
 
@@ -263,6 +268,21 @@ def test_earlier_partitions_of_itself_come_first() -> None:
     assert bench.tracker.done
 
 
+def test_what_reads_an_earlier_partition_that_is_lost_is_lost_with_it() -> None:
+    days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    bench = Bench(
+        made("a", "python", DAYS), made("b", "range", DAYS, "a", Dep("b", partition_mapping=BEFORE)), a=days, b=days
+    )  # fmt: skip
+    call = bench.launch("a", None)
+    for day in days:
+        bench.tracker.take(call.id, Failed("a", "no", partition=day) if day == days[1] else Materialized("a", day))
+    bench.tracker.end(call.id)
+    below = bench.launch("b")
+    assert [each.partition for each in below.events if isinstance(each, Skipped)] == days[1:]
+    assert below.invocation is not None
+    assert below.invocation.partitions == (days[0],)
+
+
 def test_a_tool_of_ranges_is_called_beside_a_hole() -> None:
     days = ["2026-01-01", "2026-01-02", "2026-01-03"]
     bench = Bench(made("a", "python", DAYS), made("b", "range", DAYS, "a"), a=days, b=days)
@@ -288,6 +308,65 @@ def test_a_tool_of_ranges_is_called_beside_a_hole() -> None:
     assert bench.tracker.done
 
 
+def test_what_has_no_partitions_is_made_once_beside_a_hole_and_after_what_it_reads() -> None:
+    days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    bench = Bench(
+        made("p", "python", DAYS),
+        made("first", "mixed", None, checks=[Check("ok")]),
+        made("m", "mixed", DAYS, "p", "first"),
+        made("newest", "mixed", None, Dep("m", partition_mapping="last"), checks=[Check("ok")]),
+        made("below", "mixed", None, "newest"),
+        p=days, m=days,
+    )  # fmt: skip
+    newest = DailyPartitionsDefinition("2026-01-01").newest(1, NOW)
+    assert DAYS.keys_of(newest) != (days[2],), "nothing of what `newest` reads is made here"
+    call = bench.launch("p", None)
+    for day in days:
+        bench.tracker.take(call.id, Failed("p", "no", partition=day) if day == days[1] else Materialized("p", day))
+    bench.tracker.end(call.id)
+    first = bench.launch("m", None).invocation
+    assert first is not None
+    assert (first.partitions, [str(each.key) for each in first.assets]) == (
+        (days[0],),
+        ["first", "m", "newest", "below"],
+    )
+    assert [str(ref.key) for ref in first.checks] == ["first", "newest"]
+
+
+def test_what_is_made_of_partitions_of_a_later_call_waits_for_it() -> None:
+    days = ["2026-01-29", "2026-01-30", "2026-01-31"]
+    bench = Bench(
+        made("p", "python", DAYS),
+        made("first", "mixed", None),
+        made("m", "mixed", DAYS, "p", "first"),
+        made("newest", "mixed", None, Dep("m", partition_mapping="last"), checks=[Check("ok")]),
+        made("after", "mixed", DAYS, "newest"),
+        p=days, m=days, after=days,
+    )  # fmt: skip
+    call = bench.launch("p", None)
+    for day in days:
+        bench.tracker.take(call.id, Failed("p", "no", partition=day) if day == days[1] else Materialized("p", day))
+    bench.tracker.end(call.id)
+    asked: list[tuple[list[str], tuple[str, ...], int]] = []
+    while any(True for _ in bench.tracker.ready()):
+        launch = bench.launch("m" if not asked else "after", None)
+        assert launch.invocation is not None
+        given = launch.invocation
+        asked.append(([str(each.key) for each in given.assets], given.partitions, len(given.checks)))
+        for asset in given.assets:
+            for part in given.partitions_of(asset) or (None,):
+                bench.tracker.take(launch.id, Materialized(asset.key, part))
+        for ref in given.checks:
+            bench.tracker.take(launch.id, Checked(ref.key, ref.check, True))
+        assert bench.tracker.end(launch.id) == []
+    assert asked == [
+        (["first", "m"], (days[0],), 0),
+        (["m", "newest"], (days[2],), 1),
+        (["after"], tuple(days), 0),
+    ]
+    assert bench.tracker.done
+
+
 def test_a_check_holds_back_what_reads_its_partition() -> None:
     bench = Bench(
         made("a", "python", LETTERS, checks=[Check("ok")]), made("b", "python", LETTERS, "a"), a=AB, b=AB
@@ -302,6 +381,24 @@ def test_a_check_holds_back_what_reads_its_partition() -> None:
     assert below.invocation.partitions == ("b",)
     bench.tracker.take(call.id, Checked("a", "ok", False, partition="a"))
     assert bench.launch("b").events == (Skipped("b", "check ok of a failed", AssetKey("a"), "a"),)
+
+
+def test_a_check_of_all_that_could_not_run_holds_back_what_is_below_and_fails_nothing_that_was_made() -> None:
+    days = ["2026-01-01", "2026-01-02"]
+    checks = [Check("ok"), Check("sums")]
+    bench = Bench(made("a", "range", DAYS, checks=checks), made("b", "python", DAYS, "a"), a=days, b=days)
+    call = bench.launch("a", None)
+    bench.tracker.take(call.id, Materialized("a", days[0]))
+    bench.tracker.take(call.id, Failed("a", "no", partition=days[1]))
+    owed = bench.tracker.end(call.id)
+    told = [f"Check {each.name} of a was not run: a [2026-01-02] failed." for each in checks]
+    assert owed == [Log(each, "warning", AssetKey("a")) for each in told]
+    below = bench.launch("b", None)
+    assert below.invocation is None
+    assert [(each.partition, each.because) for each in below.events if isinstance(each, Skipped)] == [
+        (days[0], "check ok of a was not run"),
+        (days[1], "a [2026-01-02] failed"),
+    ]
 
 
 def test_a_broken_call_lays_its_failure_on_what_had_begun() -> None:

@@ -168,11 +168,12 @@ class Oracle:
             definition = definition.partitions_defs["date"]
         if not isinstance(definition, TimeWindowPartitionsDefinition):
             return False
-        end = definition.window(key)[1]
+        end = over = definition.window(key)[1]
         for _ in range(definition.lookback):
             end = definition.window_of(definition.span(end, end)[0])[1]
-        settled = end.astimezone(UTC) + definition.late
-        return made.began < settled <= self.now
+        # Made before it was over, it is due when it is; and once more when late data is there.
+        dues = (each.astimezone(UTC) + definition.late for each in (over, end))
+        return any(made.began < due <= self.now for due in dues)
 
     def news(self, key: str, partition: Key) -> set[str]:
         """Return the inputs that have other content than was read."""

@@ -51,7 +51,7 @@ def grids(night: str) -> list[Any]:
         days,
         replace(days, end_offset=1),
         DailyPartitionsDefinition(start, late=timedelta(hours=5)),
-        replace(days, lookback=1),
+        replace(days, lookback=1, end_offset=1),
         WeeklyPartitionsDefinition(start, timezone=BERLIN, end_offset=1),
         LETTERS,
         FILES,

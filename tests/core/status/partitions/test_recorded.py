@@ -66,7 +66,7 @@ def told(recorded: RecordedPartitions) -> Any:
         for number in range(first, stop)
     }
     inputs = max((len(cell.inputs) for _, cell in cells.values()), default=0)
-    early = set(definition.keys_of(recorded.early))
+    early = {definition.key(number, strand): at for (strand, number), at in recorded.early.items()}
     whole = (recorded.last, recorded.whole, recorded.reached, recorded.version, dict(recorded.unknown))
     return {key: (trace, cell.version, cell.at, cell.run) for key, (trace, cell) in cells.items()}, early, whole, inputs
 
@@ -95,7 +95,7 @@ def test_it_is_early_until_it_is_made_of_all_its_data() -> None:
         return Materialization(key=AssetKey("x"), partition="2026-01-10", at=at, run="r", data_version="1")
 
     recorded = RecordedPartitions.of(DAYS, [made(START + timedelta(hours=24, minutes=30))])
-    assert DAYS.keys_of(recorded.early) == ("2026-01-10",)
+    assert [DAYS.key(number) for _, number in recorded.early] == ["2026-01-10"]
     later = recorded.changed([made(START + timedelta(hours=25))])
     assert later is not None
     assert not later.early

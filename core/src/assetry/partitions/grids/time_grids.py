@@ -1,4 +1,4 @@
-"""Partitions by the hour, the day, the week and the month."""
+"""Partitions by the hour, the day, the week, the month and the year."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "HourlyPartitionsDefinition",
     "MonthlyPartitionsDefinition",
     "WeeklyPartitionsDefinition",
+    "YearlyPartitionsDefinition",
 ]
 
 
@@ -153,6 +154,35 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
     def _steps(self, wall: datetime) -> int:
         first = self._first()
         return (wall.year - first.year) * 12 + wall.month - first.month
+
+
+@dataclass(frozen=True, slots=True)
+class YearlyPartitionsDefinition(TimeWindowPartitionsDefinition):
+    """Partitions by the year; `month_offset` is the month in which a year begins, from 1 to 12.
+
+    >>> YearlyPartitionsDefinition(start_date="2022-01-01").keys(datetime(2024, 2, 1))
+    ('2022-01-01', '2023-01-01')
+    """
+
+    json_tag: ClassVar = ("partitions", "yearly")
+    limits: ClassVar[Mapping[str, tuple[int, int]]] = {"minute_offset": (0, 59), "month_offset": (1, 12)}
+    unit: ClassVar[str] = "year"
+    month_offset: int = 1
+
+    @property
+    def typical_length(self) -> float:
+        """Return the seconds of 365 days."""
+        return 365 * DAY.total_seconds()
+
+    def _first(self) -> datetime:
+        return EPOCH.replace(month=self.month_offset, minute=self.minute_offset)
+
+    def wall(self, number: int) -> datetime:
+        """Return when a window starts, on the wall clock."""
+        return add_months(self._first(), 12 * number)
+
+    def _steps(self, wall: datetime) -> int:
+        return wall.year - EPOCH.year
 
 
 @lru_cache(maxsize=4096)

@@ -177,14 +177,29 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def settles_at(self, number: int) -> datetime:
         """Return from when on data is expected to be all there: the end of the window, and `late` after it.
 
-        What was made of data that does not reach to that moment is provisional, and due again then.
+        What was made of data that does not reach to that moment is provisional, and due again then. What was made
+        before its window was over (`end_offset`) is due when it is, too; see `settling`.
 
         >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
         >>> days = DailyPartitionsDefinition("2024-01-01", lookback=2, late=timedelta(hours=1))
         >>> str(days.settles_at(days.number("2024-01-05")))
         '2024-01-08 01:00:00+00:00'
         """
-        end = self.window_of(number + self.lookback)[1]
+        return self._late_end(number + self.lookback)
+
+    def settling(self, number: int) -> tuple[datetime, ...]:
+        """Return the moments from which on what was made of earlier data is due again: the last one is `settles_at`.
+
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+        >>> days = DailyPartitionsDefinition("2024-01-01", end_offset=1, lookback=2)
+        >>> [f"{each:%d}" for each in days.settling(days.number("2024-01-05"))]
+        ['06', '08']
+        """
+        settled = self.settles_at(number)
+        return (self._late_end(number), settled) if self.lookback else (settled,)
+
+    def _late_end(self, number: int) -> datetime:
+        end = self.window_of(number)[1]
         return (end.astimezone(UTC) + self.late).astimezone(end.tzinfo)
 
     def existing(self, now: datetime) -> Parts:

@@ -84,7 +84,7 @@ class Ends:
         made = (tracked.given[key] if part is None else part) - todo - stock.lost
         if not made or (part is None and todo):
             return []
-        stock.failed = True
+        stock.unmade |= made
         stock.lose(made, self.blocker_of(event))
         self._waiting.moved(key)
         self.made.discard(key)

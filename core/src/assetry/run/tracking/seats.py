@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlannedInvocation
 from assetry.types.assets import Asset
@@ -27,6 +27,8 @@ class Seat:
     splits: bool
     #: By member: the partitions that no call was made for yet.
     idle: dict[AssetKey, Parts]
+    #: Members without partitions that no call was made for yet.
+    whole: set[AssetKey] = field(default_factory=set)
     #: Assets outside without partitions, and checks on them, that have not ended yet.
     waits: set[AssetKey | CheckRef] = field(default_factory=set)
     #: Checks on what others make: they go with the last call.
@@ -43,14 +45,24 @@ class Seat:
         """Return what no call was made for yet, of any member."""
         return next(iter(self.idle.values()), NOTHING)
 
+    @property
+    def open(self) -> bool:
+        """Tell whether there is anything that no call was made for yet."""
+        return bool(self.idle or self.whole)
+
+    def waiting(self, key: AssetKey) -> Parts:
+        """Return the partitions of a member that no call was made for yet; `WHOLE` of one without any."""
+        return WHOLE if key in self.whole else self.idle.get(key, NOTHING)
+
     def take(self, parts: Parts) -> dict[AssetKey, Parts]:
         """Take partitions of all members for a call."""
         self.ready -= parts
         return self._taken(dict.fromkeys(self.idle, parts))
 
-    def take_all(self) -> dict[AssetKey, Parts]:
-        """Take all that is left for a call."""
-        return self._taken(dict(self.idle))
+    def take_all(self) -> tuple[dict[AssetKey, Parts], set[AssetKey]]:
+        """Take all that is left for a call: partitions, and members that have none."""
+        whole, self.whole = self.whole, set()
+        return self._taken(dict(self.idle)), whole
 
     def _taken(self, parts: Mapping[AssetKey, Parts]) -> dict[AssetKey, Parts]:
         taken = {key: own for key, own in parts.items() if own}
@@ -69,7 +81,8 @@ def seat_of(planned: PlannedInvocation, numbering: Numbering) -> Seat:
     """Return what there is to know of an invocation with partitions before it begins."""
     own = planned.parts
     others = (ref for ref in planned.invocation.checks if ref.key not in own)
-    return Seat(planned, _splits(planned, numbering), dict(own), checks=dict.fromkeys(others))
+    whole = {asset.key for asset in (*planned.invocation.assets, *planned.invocation.also)}.difference(own)
+    return Seat(planned, _splits(planned, numbering), dict(own), whole, checks=dict.fromkeys(others))
 
 
 def _splits(planned: PlannedInvocation, numbering: Numbering) -> bool:

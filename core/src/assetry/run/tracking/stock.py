@@ -24,8 +24,8 @@ class Stock:
         self.left = len(wanted)
         #: What nothing can be made from: it was not made, or a check of it failed.
         self.lost = NOTHING
-        #: Whether one of them was not made.
-        self.failed = False
+        #: What was not made.
+        self.unmade = NOTHING
         #: By check that gates the asset: the partitions that it has not judged yet.
         self.undecided: dict[CheckRef, Parts] = {}
         self._open = wanted
@@ -41,13 +41,18 @@ class Stock:
             self._ended = {}
         return self._open
 
+    @property
+    def failed(self) -> bool:
+        """Tell whether one of them was not made."""
+        return bool(self.unmade)
+
     def end(self, parts: Parts, blocker: Blocker | None = None) -> None:
         """Note that partitions have come to their end; `blocker` says why nothing can be made from them."""
         self.left -= len(parts)
         for strand, first, stop in parts.spans():
             self._ended.setdefault(strand, []).append((first, stop))
         if blocker is not None:
-            self.failed = True
+            self.unmade |= parts
             self.lose(parts, blocker)
 
     def lose(self, parts: Parts, blocker: Blocker) -> None:

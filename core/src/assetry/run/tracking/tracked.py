@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from assetry.partitions.parts import Parts
@@ -109,6 +109,11 @@ class Tracked:
             if ref.key == key and ref not in self.pending:
                 del self.unchecked[ref]
 
+    def give_back_whole(self, key: AssetKey) -> None:
+        """Leave a member without partitions to another call."""
+        self.unfinished.pop(key, None)
+        self.along.pop(key, None)
+
     def part(self, key: AssetKey, name: str) -> Parts | None:
         """Return a partition of a member by its key; None when the call is not for it."""
         found = self.names.get(key, {}).get(name)
@@ -181,8 +186,10 @@ def tracked_of(planned: PlannedInvocation) -> Tracked:
     )
 
 
-def call_of(planned: PlannedInvocation, parts: Mapping[AssetKey, Parts], first: bool, numbering: Numbering) -> Tracked:
-    """Return what there is to know of a call for some partitions; only the first one makes what has none."""
+def call_of(
+    planned: PlannedInvocation, parts: Mapping[AssetKey, Parts], whole: Collection[AssetKey], numbering: Numbering
+) -> Tracked:
+    """Return what there is to know of a call for some partitions, and for members that have none."""
     invocation = planned.invocation
     names: dict[AssetKey, Mapping[str, tuple[str, int]]] = {}
     last: tuple[tuple[str, ...], Parts] | None = None
@@ -193,7 +200,7 @@ def call_of(planned: PlannedInvocation, parts: Mapping[AssetKey, Parts], first: 
         names[key] = next(reversed(names.values())) if alike else dict(zip(keys, own, strict=True))
         last = (keys, own)
     members = (*invocation.assets, *invocation.also)
-    made = {asset.key for asset in members if asset.key in parts or (first and asset.key not in planned.parts)}
+    made = {asset.key for asset in members if asset.key in parts or asset.key in whole}
     own_checks = [ref for ref in invocation.checks if ref.key in parts]
     return Tracked(
         planned,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Reversible
 from dataclasses import replace
 
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.run.tracking.ends import Ends
@@ -87,11 +87,11 @@ class Tracker:
         if seat.splits:
             doomed = seat.ready if self._blocked_whole(seat) else self._waiting.doomed(seat)
             taken = doomed | some(seat.ready - doomed, most) if most is not None else seat.ready
-            parts = seat.take(taken)
+            parts, whole = seat.take(taken), set[AssetKey]()
         else:
-            parts = seat.take_all()
-        tracked = call_of(seat.planned, parts, seat.calls == 1, self._numbering)
-        if not seat.left:
+            parts, whole = seat.take_all()
+        tracked = call_of(seat.planned, parts, whole, self._numbering)
+        if not seat.open:
             tracked.unchecked.update(seat.checks)
             seat.checks = {}
         call = seat.name()
@@ -117,16 +117,42 @@ class Tracker:
 
     def _without_holes(self, seat: Seat, tracked: Tracked, launch: Launch) -> Launch:
         """Call a tool that takes ranges for the first one that is left only; the others are for later calls."""
-        if launch.events and launch.invocation is not None:
-            calls = list(runs(tracked.members(), tracked.todo))
-            if len(calls) > 1 and any(len(calls[0].get(key, NOTHING)) < len(own) for key, own in tracked.todo.items()):
-                for key, own in tuple(tracked.todo.items()):
-                    rest = own - calls[0].get(key, NOTHING)
-                    if rest and self._numbering.window(key, tracked.given[key]) is not None:
-                        seat.idle[key] = rest
-                        tracked.give_back(key, rest)
-                return replace(launch, invocation=tracked.left(self._numbering))
-        return launch
+        timed = {key: own for key, own in tracked.todo.items() if self._has_time(key)}
+        if launch.invocation is None or not timed or self._numbering.common_window(timed) is not None:
+            return launch
+        first = next(runs(tracked.members(), timed))
+        rest = {key: left for key, own in timed.items() if (left := own - first.get(key, NOTHING))}
+        later = self._made_from(tracked, rest)
+        for key, left in rest.items():
+            seat.idle[key] = left
+            tracked.give_back(key, left)
+        for key in later:
+            seat.whole.add(key)
+            tracked.give_back_whole(key)
+        for ref in [each for each in tracked.unchecked if not later.isdisjoint(self._waiting.reads(each))]:
+            del tracked.unchecked[ref]
+            seat.checks[ref] = None
+        return replace(launch, invocation=tracked.left(self._numbering))
+
+    def _has_time(self, key: AssetKey) -> bool:
+        definition = self._numbering.definition(key)
+        return definition is not None and definition.typical_length is not None
+
+    def _made_from(self, tracked: Tracked, rest: dict[AssetKey, Parts]) -> set[AssetKey]:
+        """Return the members without partitions that are made from `rest`; add what is made from those to it."""
+        later: set[AssetKey] = set()
+        for asset in tracked.members():
+            whole = {*self._waiting.whole_inputs(asset)}
+            if asset.key in tracked.todo:
+                if whole & later:
+                    rest[asset.key] = tracked.todo[asset.key]
+                continue
+            parted = [key for key in self._waiting.parted_inputs(asset.key) if key in rest]
+            if whole & (later | rest.keys()) or any(
+                rest[key] & self._numbering.up(asset.key, key, WHOLE) for key in parted
+            ):
+                later.add(asset.key)
+        return later
 
     def again(self, id_: str) -> Launch:
         """Return what is to be done by a second call of an invocation: whatever has no end yet.
@@ -158,8 +184,9 @@ class Tracker:
             if blocker is not None:
                 first = first or blocker
                 lost += self._lose(tracked, asset.key, blocker)
-            elif asset.key in tracked.todo:
-                for part, why in self._parts_below_blockers(tracked, asset):
+            # What is lost may be read by later partitions of the same asset.
+            while below := self._parts_below_blockers(tracked, asset):
+                for part, why in below:
                     keys = tracked.todo if whole else (asset.key,)
                     for key in tuple(keys):
                         lost += self._lose(tracked, key, why, part)
@@ -172,10 +199,10 @@ class Tracker:
     def _parts_below_blockers(self, tracked: Tracked, asset: Asset) -> list[tuple[Parts, Blocker]]:
         """Return the partitions of a member that are made from something lost, one by one, and why that is lost."""
         found: list[tuple[Parts, Blocker]] = []
-        seen = NOTHING
-        for upper in self._waiting.parted_inputs(asset.key):
+        todo, seen = tracked.todo.get(asset.key, NOTHING), NOTHING
+        for upper in self._waiting.parted_inputs(asset.key) if todo else ():
             stock = self._stocks[upper]
-            lost = tracked.todo[asset.key] & self._numbering.down(asset.key, upper, stock.lost)
+            lost = todo & self._numbering.down(asset.key, upper, stock.lost)
             for strand, number in lost - seen:
                 part = Parts.range(number, number + 1, strand)
                 blocker = stock.blocker(self._numbering.up(asset.key, upper, part))
@@ -309,7 +336,7 @@ class Tracker:
         seat = self._seats.get(self._home.get(id_, ""))
         if seat is not None:
             seat.running.discard(id_)
-            over = not seat.ended and not seat.left and not seat.running
+            over = not seat.ended and not seat.open and not seat.running
             seat.ended = seat.ended or over
             self._waiting.look(seat.planned.id)
         self._open -= over
@@ -351,19 +378,28 @@ class Tracker:
             message = problem.message if problem else "The tool ended without reporting this check."
             blocker = Blocker(ref.key, f"check {ref.check} of {ref.key} was not run") if severity == "error" else None
             self._ends.decide(ref, blocker, parts)
+            if problem is None and parts is not None and (lost := self._lost_of(tracked, ref.key)):
+                # It would look at all of the asset, of which a part is not there; the others are made all the same.
+                yield Log(f"Check {ref.check} of {ref.key} was not run: {lost}.", "warning", ref.key)
+                continue
             cancelled = problem is not None and problem.rest is not None
             yield Checked(ref.key, ref.check, False, severity, message, cancelled=cancelled)
+
+    def _lost_of(self, tracked: Tracked, key: AssetKey) -> str | None:
+        """Return why a partition that a call was for is not there; None when all are."""
+        stock = self._stocks[key]
+        blocker = stock.blocker(tracked.given[key] & stock.unmade)
+        return None if blocker is None else blocker.text
 
     def abandon(self, because: str) -> list[Event]:
         """End everything that has not started, as when the run is cancelled; return the events that follow."""
         events: list[Event] = []
         for id_, seat in self._seats.items():
-            if seat.left:
+            if seat.open:
                 # What is idle is called for nothing any more; what runs comes to its own end.
                 seat.checks.clear()
-                parts = seat.take_all()
                 call = f"{id_}.rest"
-                self._tracked[call] = call_of(seat.planned, parts, seat.calls == 1, self._numbering)
+                self._tracked[call] = call_of(seat.planned, *seat.take_all(), self._numbering)
                 self._home[call] = id_
         for id_, tracked in tuple(self._tracked.items()):
             if tracked.running or tracked.ended:

@@ -182,8 +182,8 @@ class Waiting:
         if isinstance(place, Tracked):
             return not place.running and not any(self._held(each) for each in readings)
         if not place.splits:
-            free = not any(self._held(each) & place.idle.get(each.lower, NOTHING) for each in readings)
-            return bool(place.left) and not place.running and free
+            free = not any(self._held(each) & place.waiting(each.lower) for each in readings)
+            return place.open and not place.running and free
         place.ready = place.left
         for each in readings:
             if place.ready:

@@ -71,6 +71,7 @@ class PartitionJudge:
             running=records.running,
             orphan=records.made - existing,
             unknown=records.unknown,
+            whole=records.whole,
         )
         above = self.above(i)
         own: list[Reason] = []

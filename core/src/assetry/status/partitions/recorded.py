@@ -50,7 +50,8 @@ class RecordedPartitions:
     `definition` has the keys that records know. `unknown` are recorded keys that have no number there, each with its
     version and the time of its record. `last` is the record of the partition that was made last, `whole` that of the
     asset as a whole, from when it had no partitions. `early` are partitions that were made before all their data was
-    there; `reached` is the time that the newest data of any partition reaches; `total` sums up the content of all.
+    there, each with the time that it reached; `reached` is the time that the newest data of any partition reaches;
+    `total` sums up the content of all.
 
     >>> from datetime import UTC
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
@@ -67,7 +68,7 @@ class RecordedPartitions:
     unknown: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
     last: Materialization | None = None
     whole: Materialization | None = None
-    early: Parts = NOTHING
+    early: Mapping[Place, datetime] = field(default_factory=dict)
     reached: datetime | None = None
     total: int = 0
 
@@ -116,12 +117,13 @@ class RecordedPartitions:
         """Tell whether any of some partitions has a record."""
         return any(self.strand(name).cell(number).trace for name, number in places)
 
-    def _early(self, places: Mapping[Place, Materialization]) -> Parts:
+    def _early(self, places: Mapping[Place, Materialization]) -> Mapping[Place, datetime]:
         windows = time_of(self.definition)
         if windows is None:
-            return NOTHING
-        early = [place for place, made in places.items() if as_of(made) < windows.settles_at(place[1])]
-        return (self.early - Parts.at(places)) | Parts.at(early)
+            return {}
+        before = {place: at for place, at in self.early.items() if place not in places}
+        reached = {place: as_of(made) for place, made in places.items()}
+        return before | {place: at for place, at in reached.items() if at < max(windows.settling(place[1]))}
 
     def strand(self, name: str) -> Strand:
         """Return the columns of one strand."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from assetry.partitions.definitions import PartitionsDefinition, numbers_of
-from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import NumberedKeys, Place, numbered, time_of
 from assetry.partitions.strands import version_digest
@@ -53,7 +52,7 @@ class PartitionRecords:
         self.made, lost = recorded.made, NOTHING
         self.unknown = tuple(recorded.unknown)
         names: list[str] = []
-        if recorded.whole is not None and asset.kept:
+        if recorded.whole is not None and (asset.kept or asset.relation is not None):
             since = instant(recorded.whole.at)
             lost = recorded.before(recorded.whole.at) & self.made
             gone = [key for key, (_, at) in recorded.unknown.items() if at < since]
@@ -151,10 +150,13 @@ class PartitionRecords:
     def provisional(self, parts: Parts, now: datetime) -> Parts:
         """Return those of `parts` that were made before all their data was there, and are due again at `now`."""
         windows = time_of(self.definition)
-        early = self.recorded.early & parts
-        if windows is None or not early or self._asset.computed_on_read:
+        if windows is None or self._asset.computed_on_read:
             return NOTHING
-        return Parts.at(place for place in early if _is_settled(windows, place[1], now))
+        return parts & Parts.at(
+            place
+            for place, as_of in self.recorded.early.items()
+            if any(as_of < moment <= now for moment in windows.settling(place[1]))
+        )
 
     def overdue(self, now: datetime) -> str | None:
         """Return since when the asset is older than its freshness policy allows; None while it is not."""
@@ -165,7 +167,3 @@ class PartitionRecords:
 
 #: What tells of a try at a partition, whether anything was made or not.
 _TRIED = ("failed", "check_failed", "cancelled", "running")
-
-
-def _is_settled(windows: TimeWindowPartitionsDefinition, number: int, now: datetime) -> bool:
-    return windows.settles_at(number) <= now

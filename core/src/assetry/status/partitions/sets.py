@@ -28,7 +28,8 @@ class PartitionSets:
 
     `made` are all with a record, `running` those that are being made, whatever else they are. `orphan` have a record
     and are no partitions any more; `unknown` are recorded keys that have no number in `definition`, as those of another
-    grid. `definition` has the keys that records know, so that it says what each number means.
+    grid. `whole` tells that it was made as a whole, before it had partitions. `definition` has the keys that records
+    know, so that it says what each number means.
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
     >>> letters = StaticPartitionsDefinition(["a", "b", "c"])
@@ -48,6 +49,7 @@ class PartitionSets:
     running: Parts = NOTHING
     orphan: Parts = NOTHING
     unknown: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def due(self) -> Parts:

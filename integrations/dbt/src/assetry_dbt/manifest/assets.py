@@ -13,9 +13,7 @@ reads nothing stands on the external asset ``<package>/tests``: it is always rea
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import md5
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, paused_gc
@@ -24,6 +22,7 @@ from assetry_dbt.manifest.code import CodeVersions, code_version
 from assetry_dbt.manifest.facets import ManifestFacets
 from assetry_dbt.manifest.freshness import LASTING, freshness_policy
 from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
+from assetry_dbt.manifest.partitions import is_microbatch, partitions_of
 from assetry_dbt.manifest.written import assetry_meta, columns_of, key_of, named_key, named_owners, people, texts
 
 #: Resource types that dbt builds, each an asset.
@@ -35,7 +34,8 @@ _NO_CHECKS: tuple[Check, ...] = ()
 class Placement(NamedTuple):
     """What is the same for all assets of one project: `target` is in their spec, `packages` where they install.
 
-    `warnings_fail` tells that dbt fails a test that would only warn.
+    `warnings_fail` tells that dbt fails a test that would only warn, `batched` that it makes microbatch models batch by
+    batch.
     """
 
     integration: Integration | None = None
@@ -43,28 +43,16 @@ class Placement(NamedTuple):
     target: str | None = None
     packages: str = "dbt_packages"
     warnings_fail: bool = False
+    batched: bool = True
 
 
 def assets_of(manifest: Manifest, placement: Placement, codes: CodeVersions) -> list[Asset]:
     """Return the assets of `manifest`: what dbt builds, then sources, exposures, and tests that read nothing.
 
-    Raises `DefinitionError` when a `meta` names a key that is not one.
+    Raises `DefinitionError` when a `meta` names a key that is not one, or partitions that cannot be.
     """
     with paused_gc():
         return _Translation(manifest, placement, codes).assets()
-
-
-def project_name(manifest: Manifest, default: str) -> str:
-    """Return the name of the project that `manifest` was made of, `default` when nothing in it tells."""
-    if manifest.project:
-        return manifest.project
-    packages = Counter(node.package_name for node in (manifest.nodes or {}).values())
-    if not packages or default in packages:
-        return default
-    # Before schema 10 the name stands there only as its MD5, which dbt calls the project's id.
-    project_id = manifest.metadata and manifest.metadata.project_id
-    named = [name for name in packages if md5(name.encode(), usedforsecurity=False).hexdigest() == project_id]
-    return named[0] if named else packages.most_common(1)[0][0]
 
 
 def is_enabled(item: Any) -> bool:
@@ -264,7 +252,6 @@ class _Translation:
         unique_id = node.unique_id
         config = node.config
         materialized = config.get("materialized") or node.resource_type
-        deps = self.deps
         parts = self.codes.parts(node)
         enforced = bool(node.contract and node.contract.enforced)
         metadata: dict[str, Any] = {
@@ -283,12 +270,18 @@ class _Translation:
             metadata["patch"] = node.patch_path.rpartition("://")[2]
         named = node.group or config.get("group")
         group = named if isinstance(named, str) else None
+        parted = partitions_of(node, self.place.batched) if node.resource_type == "model" else None
+        spec: dict[str, Any] = {"unique_id": unique_id, "target": self.place.target}
+        if parted is not None:
+            spec["partitions"] = parted.spec
+        elif self.place.batched and is_microbatch(node):
+            spec["whole"] = True
         return Asset(
             key=self.keys[unique_id],
             kind="dbt",
-            deps=tuple([deps[each] for each in self.upstream(node.upstream)]),
+            deps=self.by_batch(node) if parted and "batches" in parted.spec else self.whole_deps(node),
             integration=self.place.integration,
-            spec={"unique_id": unique_id, "target": self.place.target},
+            spec=spec,
             description=node.description or "",
             group=group,
             owners=self.owners_of(node, config, group),
@@ -300,6 +293,8 @@ class _Translation:
             source=self.path(node.package_name, node.original_file_path),
             code_version=code_version(parts),
             code_parts=parts,
+            partitions_def=parted.definition if parted else None,
+            partition_column=parted.column if parted else None,
             computed_on_read=materialized == "view",
             incremental=materialized == "snapshot"
             or (materialized == "incremental" and not config.get("full_refresh")),
@@ -312,6 +307,20 @@ class _Translation:
             reads=self.reads(node.upstream),
             lasting=str(materialized) in LASTING,
         )
+
+    def whole_deps(self, node: Node) -> tuple[Dep, ...]:
+        deps = self.deps
+        return tuple([deps[each] for each in self.upstream(node.upstream)])
+
+    def by_batch(self, node: Node) -> tuple[Dep, ...]:
+        """Return what a microbatch model reads: of what has an `event_time`, dbt gives each batch its own rows only."""
+        narrowed: dict[str, bool] = {}
+        for each in node.upstream:
+            item = self.nodes.get(each) or self.sources.get(each)
+            timed = item is not None and bool(item.config.get("event_time"))
+            for unique_id in (each,) if each in self.keys else self.through(each):
+                narrowed[unique_id] = narrowed.get(unique_id, True) and timed
+        return tuple([self.deps[each] if timed else Dep(self.keys[each], "all") for each, timed in narrowed.items()])
 
     def ephemeral(self, node: Node) -> Asset:
         """Return what selections find of an ephemeral model."""

@@ -41,19 +41,19 @@ from assetry_dbt.manifest.modules import imported_modules
 from assetry_dbt.manifest.places import attached, source_place
 from assetry_dbt.manifest.text import COMPUTED, Mention, Reader, Text, python_text
 
-#: Configuration that describes, guards or names, and leaves the content of the table as it is.
+#: Configuration that describes, guards or names, or says which partitions there are, and leaves their content as it is.
 PASSIVE_CONFIG = frozenset(
     {
         "meta", "tags", "docs", "description", "group", "access", "severity", "enabled", "contract",
         "freshness", "persist_docs", "grants", "full_refresh", "alias", "schema", "database",
         "store_failures", "store_failures_as", "warn_if", "error_if", "fail_calc", "limit", "where",
         "event_time", "on_configuration_change", "deprecation_date", "latest_version_pointer", "on_error",
-        "static_analysis", "concurrent_batches",
+        "static_analysis", "concurrent_batches", "begin", "batch_size", "lookback",
     }
 )  # fmt: skip
 
 #: Values that newer dbt versions write where older ones wrote nothing.
-DEFAULT_CONFIG: Mapping[str, Any] = {"lookback": 1, "on_schema_change": "ignore", "delimiter": ","}
+DEFAULT_CONFIG: Mapping[str, Any] = {"on_schema_change": "ignore", "delimiter": ","}
 
 #: What a node says of itself beside its configuration.
 _PROPERTIES = ("description", "meta", "tags", "columns", "group", "access", "constraints")

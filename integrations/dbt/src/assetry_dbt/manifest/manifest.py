@@ -6,7 +6,9 @@ nothing. Every field may be missing or null: schema versions 1 to 12 and later d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +243,19 @@ class Manifest(msgspec.Struct, gc=False):
     def project(self) -> str | None:
         """Return the name of the project the manifest was made of, when the manifest says it (schema 10 on)."""
         return self.metadata.project_name if self.metadata else None
+
+
+def project_name(manifest: Manifest, default: str) -> str:
+    """Return the name of the project that `manifest` was made of, `default` when nothing in it tells."""
+    if manifest.project:
+        return manifest.project
+    packages = Counter(node.package_name for node in (manifest.nodes or {}).values())
+    if not packages or default in packages:
+        return default
+    # Before schema 10 the name stands there only as its MD5, which dbt calls the project's id.
+    project_id = manifest.metadata and manifest.metadata.project_id
+    named = [name for name in packages if md5(name.encode(), usedforsecurity=False).hexdigest() == project_id]
+    return named[0] if named else packages.most_common(1)[0][0]
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 #: Flags without a value, and with one, that change what is in a table.
 _SWITCHES = ("EMPTY", "DEFER", "FAVOR_STATE")
 _VALUES = ("SAMPLE", "STATE", "DEFER_STATE")
-#: The window of models that dbt makes batch by batch.
+#: The window of microbatch models; where they have partitions, a command has one of its own.
 _WINDOW = ("EVENT_TIME_START", "EVENT_TIME_END")
 #: These mean nothing but beside `DEFER`.
 _OF_DEFER = frozenset({"FAVOR_STATE", "STATE", "DEFER_STATE"})
@@ -49,6 +49,10 @@ class BuildFlags:
         window = {name: value for name in _WINDOW if (value := from_environment(name))}
         return cls(content, window, _is_set("FULL_REFRESH"))
 
+    def without_window(self) -> BuildFlags:
+        """Return the flags without the window: a command has one of its own."""
+        return replace(self, window={})
+
     def args(self) -> tuple[str, ...]:
         """Return the flags as one would type them."""
         given: list[str] = ["--full-refresh"] if self.full_refresh else []
@@ -56,15 +60,15 @@ class BuildFlags:
             given += [f"--{name.lower().replace('_', '-')}", *([value] if value else [])]
         return tuple(given)
 
-    def of(self, resource_type: str, microbatch: bool) -> dict[str, str]:
+    def of(self, resource_type: str, windowed: bool) -> dict[str, str]:
         """Return the flags that change what is in a table: one that is built so is not the real one.
+
+        `windowed` is a microbatch model that has no partitions.
 
         >>> BuildFlags({"EMPTY": ""}, {"EVENT_TIME_START": "2024-01-01"}).of("model", False)
         {'empty': 'true'}
         """
-        found = (
-            {**self.content, **(self.window if microbatch else {})} if resource_type in ("model", "snapshot") else {}
-        )
+        found = {**self.content, **(self.window if windowed else {})} if resource_type in ("model", "snapshot") else {}
         return {name.lower(): value or "true" for name, value in found.items()}
 
 

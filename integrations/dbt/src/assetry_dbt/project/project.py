@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class DbtProject:
     `manifest` is the manifest to read as it is, None when dbt's own in `target_path` counts; `settings` is
     dbt_project.yml. `profiles_dir` is None when there is no profiles.yml. `key_prefix` stands before the keys of all
     assets; another integration may use the project too, so what dbt makes is kept in a folder of that name in target.
+    `run_vars` are vars of one run, `own_target` tells that `target_path` is not the one that dbt would choose.
 
     >>> DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target")).manifest_path.as_posix()
     '/shop/target/manifest.json'
@@ -58,6 +59,8 @@ class DbtProject:
     manifest: Path | None = None
     key_prefix: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    run_vars: Mapping[str, Any] = field(default_factory=dict)
+    own_target: bool = False
 
     def __hash__(self) -> int:
         return hash((self.name, self.project_dir, self.target_path, self.profile, self.target))
@@ -133,16 +136,20 @@ class DbtProject:
         for flag, value in (("--profile", self.profile), ("--target", self.target)):
             if value:
                 given += [flag, value]
-        if self.vars:
-            given += ["--vars", json.dumps(self.vars)]
-        if self.key_prefix:
+        if self.vars or self.run_vars:
+            given += ["--vars", json.dumps({**self.vars, **self.run_vars})]
+        if self.key_prefix or self.own_target:
             given += ["--target-path", target_path]
         return given
 
-    def command(self, selection: Iterable[str] = (), full_refresh: bool = False) -> str:
+    def aside(self, name: str, run_vars: Mapping[str, Any] | None = None) -> DbtProject:
+        """Return the project with vars for one run, and a folder in target for what dbt writes then."""
+        return replace(self, run_vars=run_vars or {}, target_path=self.target_path / name, own_target=True)
+
+    def command(self, selection: Iterable[str] = (), full_refresh: bool = False, window: Sequence[str] = ()) -> str:
         """Return the `dbt build` with these selection arguments, as one would type it in the project's folder.
 
-        Flags that the environment sets are among them.
+        Flags that the environment sets are among them; `window` are flags that go before those.
 
         >>> shop = DbtProject(name="s", project_dir=Path("/s"), target_path=Path("/s/target"), target="prod")
         >>> shop.command(("--select", "fqn:s.staging.*"))
@@ -153,7 +160,7 @@ class DbtProject:
         if self.threads:
             given += ["--threads", str(self.threads)]
         flags = BuildFlags.read()
-        given += [*selection, *flags.args()]
+        given += [*selection, *window, *(flags.without_window() if window else flags).args()]
         return shlex.join(given + (["--full-refresh"] if full_refresh and not flags.full_refresh else []))
 
     def read_profile(self) -> Profile:

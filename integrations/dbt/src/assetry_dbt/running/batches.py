@@ -1,30 +1,36 @@
-"""Microbatch models: dbt reports each batch as it reports a model, under the model's name. Pure."""
+"""The partitions of models in a run of dbt: which are asked for, and which have ended.
+
+dbt reports each batch of a microbatch model as it reports a model, under the model's name. What a model makes for vars
+is made all at once.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from assetry_dbt.running.reports import BatchFinished, NodeFinished
+from assetry.plugin import Asset, Invocation
 
-#: How many failed batches a message names.
-_NAMED = 5
+from assetry_dbt.running.reports import MADE, BatchResults, NodeFinished
+
+#: How dbt writes the start of a batch, by `batch_size`.
+_LABELS: Mapping[str, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
 
-class Batches:
-    """What dbt has begun and not ended of each node, and which batches of it failed.
+class Nesting:
+    """What dbt has begun and not ended of each node.
 
-    >>> batches = Batches()
-    >>> batches.start("model.s.a"), batches.start("model.s.a")  # the model, and its first batch
+    >>> nesting = Nesting()
+    >>> nesting.start("model.s.a"), nesting.start("model.s.a")  # the model, and its first batch
     (True, False)
-    >>> batches.end("model.s.a"), batches.end("model.s.a")
+    >>> nesting.end("model.s.a"), nesting.end("model.s.a")
     (False, True)
     """
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
-        self._ended: Counter[str] = Counter()
-        self._failed: dict[str, list[str]] = {}
-        self._causes: dict[str, str] = {}
 
     def start(self, unique_id: str) -> bool:
         """Note a beginning; return whether it is that of the node, not of a batch in it."""
@@ -36,22 +42,106 @@ class Batches:
         self._open[unique_id] -= 1
         return self._open[unique_id] <= 0
 
-    def take(self, batch: BatchFinished) -> int:
-        """Note how a batch came out; return how many of its model are done."""
-        if batch.status == "error":
-            self._failed.setdefault(batch.unique_id, []).append(batch.description)
-        self._ended[batch.unique_id] += 1
-        return self._ended[batch.unique_id]
 
-    def raised(self, unique_id: str, text: str) -> None:
-        """Note what broke a node or a batch of it; the first one counts."""
-        self._causes.setdefault(unique_id, text)
+class Causes:
+    """What broke nodes, and batches of them, in words that their outcome may lack."""
 
-    def message(self, finished: NodeFinished) -> str | None:
-        """Return why a node failed: dbt's own message, and of a microbatch model which batches did, and why."""
-        failed, cause = self._failed.get(finished.unique_id), self._causes.get(finished.unique_id)
-        if not failed:
-            return finished.message or cause
-        more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-        told = f"{finished.message or finished.status}: {', '.join(failed[:_NAMED])}{more} failed."
-        return f"{told}\n{cause}" if cause else told
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+
+    def add(self, unique_id: str, text: str) -> None:
+        """Note what broke a node or a batch of it."""
+        self._texts.setdefault(unique_id, []).append(text)
+
+    def of(self, unique_id: str) -> str | None:
+        """Return what broke a node first."""
+        return next(iter(self._texts.get(unique_id, ())), None)
+
+    def take(self, unique_id: str, batch: str) -> str | None:
+        """Return what broke a batch, once: what names it, where several failed at a time, else what came first."""
+        texts = self._texts.get(unique_id, [])
+        if not texts:
+            return None
+        named = next((number for number, text in enumerate(texts) if batch.replace("T", " ") in text), 0)
+        return texts.pop(named)
+
+
+@dataclass(slots=True)
+class Asked:
+    """The partitions that were asked for of one asset; `left` are those that have not ended.
+
+    `told` says that dbt has told of a batch. `ended` is how each came out: whether it was made.
+    """
+
+    asset: Asset
+    left: dict[str, None]
+    batch_size: str | None = None
+    told: bool = False
+    ended: dict[str, bool] = field(default_factory=dict)
+    _by_label: dict[str, str] = field(default_factory=dict)
+    _by_start: dict[datetime, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asset: Asset, keys: tuple[str, ...]) -> Asked:
+        """Return the partitions with these keys as asked for."""
+        asked = cls(asset, dict.fromkeys(keys), asset.spec["partitions"].get("batches"))
+        if asked.batch_size is None or asset.partitions_def is None:
+            return asked
+        for key in keys:
+            window = asset.partitions_def.window(key)
+            assert window is not None, "batches are of time"
+            start = window[0].astimezone(UTC)
+            asked._by_start[start] = key
+            asked._by_label[start.strftime(_LABELS[asked.batch_size])] = key
+        return asked
+
+    def key_of(self, batch: str) -> str | None:
+        """Return the partition that dbt calls by the start of its batch; None for one that was not asked for."""
+        return self._by_label.get(batch)
+
+    def label_of(self, key: str) -> str:
+        """Return how dbt calls the batch of a partition."""
+        return next((label for label, each in self._by_label.items() if each == key), key)
+
+    def end(self, key: str, made: bool) -> bool:
+        """Note an end; return whether it is news: the first one, or that of something that was not made after all."""
+        news = key in self.left or (self.ended.get(key) is True and not made)
+        if news:
+            self.left.pop(key, None)
+            self.ended[key] = made
+        return news
+
+    def outcomes(self, finished: NodeFinished) -> Iterator[tuple[str, bool]]:
+        """Yield what the end of the model says of its partitions: of each that it speaks of, whether it was made.
+
+        Where dbt tells of no batch at all, a model that was made has them all.
+        """
+        results = finished.batches or BatchResults()
+        found = {self._key_at(each): True for each in results.made} | {
+            self._key_at(each): False for each in results.failed
+        }
+        yield from ((key, made) for key, made in found.items() if key is not None)
+        silent = self.batch_size is None or (not self.told and finished.batches is None)
+        for key in tuple(self.left):
+            if key not in found:
+                yield key, silent and finished.status in MADE
+
+    def _key_at(self, start: str) -> str | None:
+        try:
+            return self._by_start.get(datetime.fromisoformat(start).astimezone(UTC))
+        except ValueError:
+            return None
+
+
+def asked_partitions(invocation: Invocation) -> dict[str, Asked]:
+    """Return the partitions that an invocation asks for, by dbt's unique id of the model.
+
+    >>> from assetry.plugin import Integration
+    >>> asked_partitions(Invocation(id="1", group=None, integration=Integration("shop", "dbt"), assets=()))
+    {}
+    """
+    return {
+        str(asset.spec["unique_id"]): Asked.of(asset, keys)
+        for asset in (*invocation.assets, *invocation.also)
+        if (keys := invocation.partitions_of(asset)) and "partitions" in asset.spec
+    }

@@ -63,7 +63,7 @@ class BuiltCode:
         found: Mapping[AssetKey, Asset] = {}
         if manifest_made(self._project) != self._before:
             with suppress(AssetryError):  # what cannot be read is not known
-                found = {asset.key: asset for asset in read_again(self._integration)}
+                found = {asset.key: asset for asset in read_again(self._project, self._integration)}
         built = {key: found.get(key) or _unknown(asset) for key, asset in self._planned.items()}
         return {key: asset for key, asset in built.items() if asset.code_version != self._planned[key].code_version}
 

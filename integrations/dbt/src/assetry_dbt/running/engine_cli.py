@@ -35,7 +35,7 @@ ENVIRONMENT: Mapping[str, str] = {
 # Most lines are SQL of no interest here; they are dropped before they are decoded.
 _OF_INTEREST = re.compile(
     rb'"(?:NodeStart|NodeFinished|MainEncounteredError|CommandCompleted|PrintEvent|JinjaLogInfo'
-    rb'|LogHookEndLine|LogBatchResult|CatchableExceptionOnRun|GenericExceptionOnRun|InternalErrorOnRun)"'
+    rb'|LogHookEndLine|LogStartBatch|LogBatchResult|CatchableExceptionOnRun|GenericExceptionOnRun|InternalErrorOnRun)"'
     rb'|"level": ?"(?:warn|warning|error)"'
 )
 #: Lines that repeat what the outcome of a node says.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from assetry.plugin import (
@@ -22,12 +22,14 @@ from assetry.plugin import (
     Started,
 )
 
-from assetry_dbt.running.batches import Batches
+from assetry_dbt.running.batches import Asked, Causes, Nesting, asked_partitions
+from assetry_dbt.running.hints import check_hint, failure_hint, hook_hint, named
 from assetry_dbt.running.reports import (
     BROKEN,
     LEFT_OUT,
     MADE,
     BatchFinished,
+    BatchStarted,
     Ended,
     Message,
     NodeFinished,
@@ -36,6 +38,8 @@ from assetry_dbt.running.reports import (
     Report,
 )
 
+#: How many failed batches a message names.
+_NAMED = 5
 _LEVELS: Mapping[str, Any] = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning"}
 #: What should not run unless it is asked for; exposures and hooks come along freely.
 _BUILT = frozenset({"model", "seed", "snapshot", "function", "test", "unit_test"})
@@ -60,7 +64,7 @@ class Story:
 
     Feed every report to `tell` in order; when dbt has ended, `rest` compares what was asked with what was reported, and
     `trouble` says what else failed. `folder` and `target_dir` are the project's folder and target, as people should
-    read them in hints. Of `doubted` nodes only run_results.json is believed that they were made.
+    read them in hints.
 
     >>> from assetry.plugin import Integration
     >>> shop = Integration("shop", "dbt")
@@ -76,7 +80,6 @@ class Story:
         folder: str = "",
         target_dir: str = "target",
         test_of: Callable[[CheckRef], str | None] | None = None,
-        doubted: Collection[str] = (),
     ) -> None:
         self._assets = {
             str(asset.spec["unique_id"]): asset
@@ -86,8 +89,11 @@ class Story:
         self._by_key = {asset.key: asset for asset in self._assets.values()}
         self._checks = asked_checks(invocation, test_of)
         self._folders = (folder, target_dir)
-        self._doubted = doubted
-        self._batches = Batches()
+        self._nesting, self._causes = Nesting(), Causes()
+        self._asked = asked_partitions(invocation)
+        #: By microbatch model of which no partitions are asked for: how many batches have ended, and which failed.
+        self._batches: Counter[str] = Counter()
+        self._failed_batches: dict[str, list[str]] = {}
         #: How each node came out, by the last that was heard of it.
         self._heard: dict[str, NodeFinished] = {}
         self._withheld: dict[str, NodeFinished] = {}
@@ -104,12 +110,17 @@ class Story:
             yield from self._start(report.unique_id)
         elif isinstance(report, NodeFinished):
             # The end of a batch is not the end of its model.
-            if self._batches.end(report.unique_id):
+            if self._nesting.end(report.unique_id):
                 yield from self._finish(report)
+        elif isinstance(report, BatchStarted):
+            asked = self._asked.get(report.unique_id)
+            key = asked.key_of(report.batch) if asked is not None else None
+            if asked is not None and key is not None:
+                yield Started(asked.asset.key, key)
         elif isinstance(report, BatchFinished):
             yield from self._batch(report)
         elif isinstance(report, Raised):
-            self._batches.raised(report.unique_id, report.text)
+            self._causes.add(report.unique_id, report.text)
         elif isinstance(report, Message):
             asset = self._assets.get(report.unique_id) if report.unique_id else None
             level = _LEVELS.get(report.level, "error")
@@ -159,20 +170,66 @@ class Story:
         return Trouble(f"dbt ended with a failure that no asset and no test explains{': ' if said else '.'}{said}")
 
     def _start(self, unique_id: str) -> Iterator[Event]:
-        asset = self._assets.get(unique_id)
-        if not self._batches.start(unique_id) or asset is None:
-            return
+        asset, asked = self._assets.get(unique_id), self._asked.get(unique_id)
+        if not self._nesting.start(unique_id) or asset is None or (asked is not None and asked.batch_size is not None):
+            return  # a batch, nothing that was asked for, or what tells of each batch
         # dbt also "starts" what it is about to skip. After a failed hook it skips all, or, as is usual, nothing.
         strangers = any(each.resource_type != "operation" for each in self._strangers.values())
         if self._failed_above(asset) is None and not strangers:
-            yield Started(asset.key)
+            yield from (Started(asset.key, key) for key in (asked.left if asked is not None else (None,)))
 
     def _batch(self, batch: BatchFinished) -> Iterator[Event]:
-        done, asset = self._batches.take(batch), self._assets.get(batch.unique_id)
-        if asset is not None:
-            yield Progress(asset.key, done, batch.total)
-            if batch.status == "error":
-                yield Log(f"{batch.description} failed.", "error", asset.key)
+        asset, asked = self._assets.get(batch.unique_id), self._asked.get(batch.unique_id)
+        if asset is None:
+            return
+        if asked is not None:
+            yield from self._part(asked, batch)
+            return
+        self._batches[batch.unique_id] += 1
+        yield Progress(asset.key, self._batches[batch.unique_id], batch.total)
+        if batch.status == "error":
+            self._failed_batches.setdefault(batch.unique_id, []).append(batch.batch)
+            yield Log(f"Batch {batch.batch} failed.", "error", asset.key)
+
+    def _part(self, asked: Asked, batch: BatchFinished) -> Iterator[Event]:
+        """Tell the end of a batch as that of its partition."""
+        key = asked.key_of(batch.batch)
+        asked.told = True
+        if key is None:
+            yield Log(f"dbt made batch {batch.batch}, which was not asked for.", "warning", asked.asset.key)
+            return
+        made = batch.status not in (*BROKEN, *LEFT_OUT)
+        if not asked.end(key, made):
+            return
+        if made:
+            seconds = {} if batch.seconds is None else {"seconds": round(batch.seconds, 3)}
+            relation = {} if batch.relation is None else {"relation": batch.relation}
+            yield Materialized(asked.asset.key, key, metadata={"status": "success", **seconds, **relation})
+        elif batch.status in LEFT_OUT:
+            yield Skipped(asked.asset.key, "dbt made no batch after the first one failed", partition=key)
+        else:
+            yield self._failed_part(asked, key, self._causes.take(batch.unique_id, batch.batch))
+
+    def _failed_part(self, asked: Asked, key: str, why: str | None) -> Failed:
+        asset, batch = asked.asset, asked.label_of(key) if asked.batch_size is not None else None
+        self._failed.add(asset.key)
+        self._explained = True
+        return Failed(
+            asset.key, why or "dbt did not make it.", failure_hint(asset, *self._folders, batch), partition=key
+        )
+
+    def _parts(self, asked: Asked, finished: NodeFinished) -> Iterator[Event]:
+        """Tell of the partitions that have no end, or another one, now that the model has ended."""
+        for key, made in asked.outcomes(finished):
+            if not asked.end(key, made):
+                continue
+            if made:
+                yield Materialized(asked.asset.key, key, metadata=made_metadata(finished))
+            else:
+                why = self._causes.of(finished.unique_id) or finished.message
+                if finished.status in MADE:
+                    why = "dbt made other batches than those that were asked for."
+                yield self._failed_part(asked, key, _plain(why))
 
     def _finish(self, finished: NodeFinished, last: bool = False) -> Iterator[Event]:
         unique_id = finished.unique_id
@@ -184,11 +241,11 @@ class Story:
             yield from self._check(self._checks[unique_id], finished)
         elif unique_id not in self._assets:
             yield from self._stranger(finished)
+        elif self._asked.get(unique_id) is not None and finished.status not in LEFT_OUT:
+            yield from self._finish_parts(self._asked[unique_id], finished, last)
         elif finished.status in BROKEN and finished.message is None and not last:
             # dbt 2 gives its message in run_results.json only; that asset's failure waits for it.
             self._failed.add(self._assets[unique_id].key)
-            self._withheld[unique_id] = finished
-        elif unique_id in self._doubted and not last:
             self._withheld[unique_id] = finished
         elif finished.status in MADE:
             yield from self._made(self._assets[unique_id], finished)
@@ -198,6 +255,17 @@ class Story:
             yield Skipped(asset.key, because or finished.message or "dbt skipped it")
         else:
             yield from self._fail(unique_id, finished)
+
+    def _finish_parts(self, asked: Asked, finished: NodeFinished, last: bool) -> Iterator[Event]:
+        if asked.batch_size is not None and asked.left and not last:
+            # Of these dbt has told nothing, or no batch was begun: run_results.json says what became of them.
+            self._withheld[finished.unique_id] = finished
+        elif finished.status in BROKEN and not asked.told and finished.batches is None:
+            yield from self._fail(finished.unique_id, finished)
+        else:
+            yield from self._parts(asked, finished)
+        if finished.status in BROKEN:
+            self._failed.add(asked.asset.key)
 
     def _made(self, asset: Asset, finished: NodeFinished) -> Iterator[Event]:
         if finished.status == "warn":
@@ -210,8 +278,17 @@ class Story:
         asset = self._assets[unique_id]
         self._failed.add(asset.key)
         self._explained = True
-        message = self._batches.message(finished) or f"dbt reported {finished.status!r} without a message."
+        message = self._message(finished) or f"dbt reported {finished.status!r} without a message."
         yield Failed(asset.key, _plain(message) or "", failure_hint(asset, *self._folders))
+
+    def _message(self, finished: NodeFinished) -> str | None:
+        """Return why a node failed: dbt's own message, and of a microbatch model which batches did, and why."""
+        failed, cause = self._failed_batches.get(finished.unique_id), self._causes.of(finished.unique_id)
+        if not failed:
+            return finished.message or cause
+        more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        told = f"{finished.message or finished.status}: batch {', '.join(failed[:_NAMED])}{more} failed."
+        return f"{told}\n{cause}" if cause else told
 
     def _check(self, asked: AskedCheck, finished: NodeFinished) -> Iterator[Event]:
         check = asked.check
@@ -223,7 +300,7 @@ class Story:
             self._explained = True
             for key in (asked.key, *check.also):
                 self._failed_checks.setdefault(key, f"check {check.name} of {asked.key} failed")
-        message = _plain(self._batches.message(finished))
+        message = _plain(self._message(finished))
         place = None if passed else check_hint(check, finished, *self._folders)
         yield Checked(
             asked.key,
@@ -254,7 +331,7 @@ class Story:
 
     def _because(self, finished: NodeFinished) -> str | None:
         """Return why a node failed, if that is known; of a hook without its name, with which dbt begins."""
-        message = _plain(self._batches.message(finished))
+        message = _plain(self._message(finished))
         if message and finished.resource_type == "operation":
             return message.partition(" failed, error:")[2].strip() or message
         return message
@@ -344,55 +421,6 @@ def made_metadata(finished: NodeFinished) -> dict[str, Any]:
     return found
 
 
-def named(unique_id: str) -> str:
-    """Return a node's name for people; of a hook the one that dbt's own messages use.
-
-    >>> named("operation.shop.shop-on-run-end-1"), named("model.shop.orders")
-    ('hook shop.on-run-end.1', 'model.shop.orders')
-    """
-    kind, _, name = unique_id.partition(".")
-    if kind != "operation":
-        return unique_id
-    package, _, hook = name.partition(".")
-    when, _, number = hook.removeprefix(f"{package}-").rpartition("-")
-    return f"hook {package}.{when}.{number}" if when else f"hook {name}"
-
-
-def hook_hint(unique_id: str, target_dir: str) -> str | None:
-    """Return where a hook stands, and the SQL that dbt made of it; None for what is no hook.
-
-    >>> hook_hint("operation.s.s-on-run-end-1", "target").partition("; ")[2]
-    'what dbt made of it is in target/compiled/s/dbt_project.yml/hooks/s-on-run-end-1.sql.'
-    """
-    kind, _, name = unique_id.partition(".")
-    package, _, hook = name.partition(".")
-    if kind != "operation":
-        return None
-    when = hook.removeprefix(f"{package}-").rpartition("-")[0]
-    compiled = f"{target_dir}/compiled/{package}/dbt_project.yml/hooks/{hook}.sql"
-    return f"See {when} in dbt_project.yml of {package}; what dbt made of it is in {compiled}."
-
-
-def check_hint(check: Check, finished: NodeFinished, folder: str, target_dir: str) -> str | None:
-    """Return where to look when a test failed: its file, and the query that dbt made of it.
-
-    >>> check = Check("unique_id", source="models/schema.yml")
-    >>> check_hint(check, NodeFinished("test.shop.unique_id.1", "fail", path="unique_id.sql"), "", "target")
-    'See models/schema.yml; its query is in target/compiled/shop/models/schema.yml/unique_id.sql.'
-    """
-    if not check.source:
-        return None
-    file = "/".join(part for part in (folder, check.source) if part)
-    if not finished.path or finished.resource_type != "test":
-        return f"See {file}."
-    package = finished.unique_id.split(".")[1]
-    original = check.source.partition(f"/{package}/")[2] or check.source
-    # dbt keeps the query of a test that has a file of its own under that name, others beside each other.
-    own = original.rpartition("/")[2] == finished.path.rpartition("/")[2]
-    compiled = original if own else f"{original}/{finished.path}"
-    return f"See {file}; its query is in {target_dir}/compiled/{package}/{compiled}."
-
-
 def check_metadata(check: Check, finished: NodeFinished) -> dict[str, Any]:
     """Return what is known of a test that ran: rows found, time, and the file it stands in."""
     found: dict[str, Any] = {"status": finished.status}
@@ -403,23 +431,6 @@ def check_metadata(check: Check, finished: NodeFinished) -> dict[str, Any]:
     if check.source:
         found["file"] = check.source
     return found
-
-
-def failure_hint(asset: Asset, folder: str, target_dir: str) -> str | None:
-    """Return where to look when a model failed: its file, and the SQL that dbt made of it.
-
-    >>> facts = {"package": "shop", "path": "models/orders.sql"}
-    >>> orders = Asset(key="shop/orders", kind="dbt", source="models/orders.sql", metadata=facts)
-    >>> failure_hint(orders, "transform", "transform/target")
-    'See transform/models/orders.sql; what dbt made of it is in transform/target/compiled/shop/models/orders.sql.'
-    """
-    if not asset.source:
-        return None
-    file = "/".join(part for part in (folder, asset.source) if part)
-    package, path = asset.metadata.get("package"), str(asset.metadata.get("path") or "")
-    if not package or not path.endswith((".sql", ".py")):
-        return f"See {file}."
-    return f"See {file}; what dbt made of it is in {target_dir}/compiled/{package}/{path}."
 
 
 def _plain(message: str | None) -> str | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,8 @@ from assetry_dbt.running.built_code import BuiltCode
 from assetry_dbt.running.engine import choose
 from assetry_dbt.running.errors import fault
 from assetry_dbt.running.events import Story
+from assetry_dbt.running.partition_args import event_times, project_for, refuse_losses
 from assetry_dbt.running.reports import NodeFinished, NodeStarted, read_run_results
-from assetry_dbt.running.unmade_batches import latest, read_unmade, write_unmade
 from assetry_dbt.selecting.search import Selection, selection_for
 
 
@@ -37,14 +38,16 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
             where=str(project.project_dir),
             hint="Point its option project_dir at the folder of the dbt project.",
         )
+    refuse_losses(invocation, datetime.now(UTC))
     known = loaded(invocation.integration)
+    project = project_for(project, invocation)
     index, built = known.index, BuiltCode(project, invocation, known.files)
     selection = selection_for(index, invocation)
     args = build_arguments(project, selection, invocation.full_refresh, context.options.get("threads"))
+    args += event_times(invocation)
     nearby = (*invocation.assets, *invocation.inputs, *invocation.also)
     flagged = {asset.key: asset.metadata["flags"] for asset in invocation.assets if "flags" in asset.metadata}
-    unmade = read_unmade(project.target_path)
-    story = Story(invocation, *_shown(project), partial(_test_of, index, nearby), unmade.batches)
+    story = Story(invocation, *_shown(project), partial(_test_of, index, nearby))
 
     def told(event: Event) -> Event:
         return built.told(_flagged(event, flagged))
@@ -58,10 +61,6 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     if ended is None:
         return
     results = read_run_results(project.target_path, ended.invocation_id) if story.needs_results else {}
-    if results:
-        unmade = latest(unmade, project.target_path, invocation.full_refresh)
-        write_unmade(project.target_path, unmade)
-        results |= unmade.outcomes(each for each, made in results.items() if made.status == "success")
     if ended.error is not None:
         yield from map(told, story.known(results))
         raise fault(project, "build", ended.error)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 #: What dbt calls an outcome, by what it means for the node.
 MADE = frozenset({"success", "no-op", "reused", "warn"})
@@ -21,6 +22,13 @@ class NodeStarted:
     unique_id: str
 
 
+class BatchResults(NamedTuple):
+    """Which batches of a model dbt made, and which not: when each begins, in UTC, as dbt writes it."""
+
+    made: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
     """How a node came out.
@@ -28,7 +36,8 @@ class NodeFinished:
     `status` is dbt's own word, lower case: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``,
     ``no-op``, ``reused`` … `message` is None when dbt did not give it yet (dbt 2 writes it to run_results.json only).
     `failures` counts the rows that a test found; `response` is what the warehouse answered; `seconds` is dbt's
-    execution time; `path` is the file dbt names the node by, in which it compiles a generic test.
+    execution time; `path` is the file dbt names the node by, in which it compiles a generic test. `batches` are those
+    of a microbatch model, None where dbt does not tell them.
 
     >>> NodeFinished("model.shop.orders", "success").resource_type
     'model'
@@ -43,6 +52,7 @@ class NodeFinished:
     materialized: str | None = None
     relation: str | None = None
     path: str | None = None
+    batches: BatchResults | None = None
 
     @property
     def resource_type(self) -> str:
@@ -51,16 +61,27 @@ class NodeFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchFinished:
-    """How one batch of a microbatch model came out: `status` is ``ok``, ``error`` or ``skipped``.
+class BatchStarted:
+    """A batch of a microbatch model that dbt began; `batch` is its start: ``2024``, ``2024-01``, ``2024-01-31T05`` …"""
 
-    dbt also reports it as a `NodeFinished` of the model, between the model's own beginning and end.
+    unique_id: str
+    batch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinished:
+    """How one batch of a microbatch model came out: `status` is ``error``, ``skipped``, or what the warehouse said.
+
+    dbt also reports it as a `NodeFinished` of the model, between the model's own beginning and end. `batch` is as in
+    `BatchStarted`.
     """
 
     unique_id: str
     status: str
-    description: str = ""
+    batch: str = ""
     total: int | None = None
+    seconds: float | None = None
+    relation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +114,7 @@ class Ended:
     invocation_id: str | None = None
 
 
-Report = NodeStarted | NodeFinished | BatchFinished | Raised | Message | Ended
+Report = NodeStarted | NodeFinished | BatchStarted | BatchFinished | Raised | Message | Ended
 
 #: dbt's messages about what went wrong with a node, by the field with the words.
 _RAISED: Mapping[str, str] = {
@@ -103,7 +124,9 @@ _RAISED: Mapping[str, str] = {
     "RunResultError": "msg",
 }
 #: dbt's messages that `read_told` reads.
-TOLD = frozenset({"LogHookEndLine", "LogBatchResult", *_RAISED})
+TOLD = frozenset({"LogHookEndLine", "LogStartBatch", "LogBatchResult", *_RAISED})
+#: How dbt calls a batch: ``batch 2024-01-31 of main.daily``.
+_BATCH = re.compile(r"batch (\S+) of ")
 
 
 def read_told(name: str, data: Mapping[str, Any]) -> Report | None:
@@ -119,9 +142,14 @@ def read_told(name: str, data: Mapping[str, Any]) -> Report | None:
         return None
     if name == "LogHookEndLine":
         return read_finished(node, {"status": status, "execution_time": data.get("execution_time")})
-    if name == "LogBatchResult":
-        total = data.get("total_batches")
-        return BatchFinished(unique_id, status.lower(), str(data.get("description") or ""), total and int(total))
+    if name in ("LogStartBatch", "LogBatchResult"):
+        named = _BATCH.match(str(data.get("description") or ""))
+        batch = named[1] if named else ""
+        if name == "LogStartBatch":
+            return BatchStarted(unique_id, batch)
+        total, relation = data.get("total_batches"), (node.get("node_relation") or {}).get("relation_name")
+        seconds = data.get("execution_time")
+        return BatchFinished(unique_id, status.lower(), batch, total and int(total), seconds, relation or None)
     return Raised(unique_id, str(data.get(_RAISED[name]) or "").strip())
 
 
@@ -142,7 +170,14 @@ def read_finished(node: Mapping[str, Any], result: Mapping[str, Any]) -> NodeFin
         materialized=node.get("materialized") or None,
         relation=relation.get("relation_name") or None,
         path=node.get("node_path") or None,
+        batches=_batches(result.get("batch_results")),
     )
+
+
+def _batches(results: Any) -> BatchResults | None:
+    if not isinstance(results, Mapping):
+        return None
+    return BatchResults(*(tuple(str(each[0]) for each in results.get(how) or ()) for how in ("successful", "failed")))
 
 
 def plain_response(response: Mapping[str, Any]) -> dict[str, Any]:

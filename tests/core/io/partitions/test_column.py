@@ -13,7 +13,7 @@ import pytest
 from assetry.errors import ValueStoreError
 from assetry.io.content import content_version
 from assetry.io.frames import to_arrow
-from assetry.io.partition_column import by_key, places_of_rows, split
+from assetry.io.partitions.column import by_key, places_of_rows, split
 from assetry.partitions.definitions import DynamicPartitionsDefinition, StaticPartitionsDefinition
 from assetry.partitions.grids.cron import CronPartitionsDefinition
 from assetry.partitions.grids.time_grids import (

@@ -1,0 +1,1 @@
+"""Partitions of values: which rows of a table are whose."""
