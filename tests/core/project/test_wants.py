@@ -22,7 +22,7 @@ from assetry.partitions.parts import NOTHING
 from assetry.partitions.text import read_parts
 from assetry.project.ask import Ask
 from assetry.project.wants import wanted
-from assetry.status.partitions import PartitionSets
+from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import Reason
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset

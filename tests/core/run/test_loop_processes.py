@@ -299,6 +299,7 @@ def test_of_two_retries_at_once_one_makes_what_is_left_and_the_other_nothing(pla
     place.let("one", "other")
     process = place.start("materialize")
     place.begun("two")
+    until(lambda: made(place, "other"))
     process.kill()
     process.wait(WAIT)
     place.write("assetry_plugins.py", WAITS_BEFORE_IT_CLAIMS)
