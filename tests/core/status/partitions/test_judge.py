@@ -382,6 +382,24 @@ def test_a_root_names_only_what_it_reaches_with_the_time_of_what_was_read() -> N
     assert why(world, "all")[1] == "`daily` failed: the last attempt failed: partition 2026-01-09"
 
 
+def test_what_is_missing_reaches_through_what_is_out_of_date_of_the_same_asset() -> None:
+    before = Dep(AssetKey("running"), TimeWindowPartitionMapping(-1, -1))
+    assets = [
+        table("config"),
+        table("running", "config", before, partitions_def=DAYS),
+        table("report", "running", partitions_def=DAYS),
+    ]
+    world = World({str(each.key): each for each in assets}, NOON)
+    world.make("config", None, "1")
+    world.make("running", "2026-01-02", "r")
+    world.make("report", "2026-01-03", "x")
+    world.make("config", None, "2")
+    # The third day of `running` waits for its first, which was never made, and for its second, whose input is new.
+    found = {each.key: each for each in statuses(world.graph, world.latest, world.attempts, now=world.now)}
+    reasons = {each.asset for each in found[AssetKey("report")].reasons if each.parts & DAYS.parts_of(["2026-01-03"])}
+    assert reasons == {"config", "running"}
+
+
 def test_a_missing_partition_is_told_below_with_a_code_of_its_own() -> None:
     world = made_days()
     del world.latest["events", "2026-01-07"]

@@ -138,7 +138,7 @@ class PartitionJudge:
         due = came = spread(above.due)
         for finding in own:
             parts = _rooted(finding, came)
-            further = spread(parts) - finding.parts
+            further = spread(parts) - parts
             if further:
                 roots[i, RANKS[finding.code]] = further
                 due |= further
