@@ -290,6 +290,30 @@ def test_an_unknown_dependency_names_who_where_and_what_is_near(write: Any) -> N
     assert "assets.py:4" in (error.where or "") or "assets.py:5" in (error.where or "")
 
 
+def test_what_is_missing_may_be_what_the_project_file_leaves_out(write: Any) -> None:
+    """A file that names integrations names all of them: what is there beside them is not looked for."""
+    plugin = """
+        from assetry.plugin import Asset, Integration, hookimpl
+
+        ASSETRY_KINDS = {"mill": {}, "press": {}}
+
+        @hookimpl
+        def assetry_discover(root):
+            return [Integration("oil", "press", {"folder": "olives"}, root), Integration("mill", "mill", {}, root)]
+
+        @hookimpl
+        def assetry_load_assets(integration):
+            return [Asset(key="flour", kind="mill", integration=integration, deps=["oil/olives"])]
+        """
+    write("assetry_plugins.py", plugin)
+    root = write("assetry.toml", '[integrations.corn]\nkind = "mill"\n')
+    with pytest.raises(UnknownDependencyError) as caught:
+        _ = Project.load(root).graph
+    assert caught.value.where == "integration 'corn'"
+    assert '[integrations.oil] with kind = "press", folder = "olives"' in str(caught.value)
+    assert "integrations.mill" not in str(caught.value)
+
+
 def test_a_cycle_is_shown_as_a_path(write: Any) -> None:
     error = failing(write, "@asset\ndef a(b): ...\n@asset\ndef b(a): ...\n", CycleError)
     assert "a" in error.message

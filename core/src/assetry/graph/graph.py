@@ -329,7 +329,7 @@ class _Names:
         asked = f" (its argument {dep.name!r})" if dep.name is not None else ""
         return UnknownDependencyError(
             f"Asset {str(asset.key)!r} depends on {str(dep.key)!r}{asked}, which nothing defines.",
-            where=asset.source,
+            where=asset.source or (f"integration {asset.integration.name!r}" if asset.integration else None),
             near=near_names(dep.key, [key for key in self.index if key != asset.key]),
             hint="Correct the name, or load the integration that defines it.",
         )

@@ -69,6 +69,15 @@ class Mask:
             at = end
         return "***".join((*kept, text[at:]))
 
+    @property
+    def expression(self) -> str:
+        """Return the regular expression of all that is taken out; "" when there is nothing to take out.
+
+        >>> re.sub(Mask(frozenset({"s3cret"})).expression, "***", "the s3cret"), Mask().expression
+        ('the ***', '')
+        """
+        return self._pattern.pattern if self._pattern is not None else ""
+
     def __or__(self, other: Mask) -> Mask:
         """Return what takes out the secrets of both."""
         return Mask(self.secrets | other.secrets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError, OptionError
+from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError, OptionError, UnknownDependencyError
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.installed import Candidate, PluginInfo
@@ -148,12 +148,26 @@ class Definitions:
             assets = [each for each in found if isinstance(each, Asset)]
             refuse_untouched(assets, self.integrations, self._options, self.plugins.command_options)
             checks = [each for each in found if isinstance(each, AssetCheck)]
-            graph = AssetGraph.of([*self._placed(assets, values), *checks])
+            try:
+                graph = AssetGraph.of([*self._placed(assets, values), *checks])
+            except UnknownDependencyError as error:
+                error.hint = "\n".join(filter(None, (error.hint, *self._left_out())))
+                raise
         _check_wholes(graph, self.plugins)
         _check_tables(graph, values)
         for doubt in disagreements(graph, assets, values):
             _warn(doubt)
         return graph
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield what is there and was not looked for, because the project file names the integrations."""
+        named = self._settings.integrations
+        kinds = {each.kind for each in named or ()}
+        for each in self.plugins.discover(str(self._settings.root)) if named else ():
+            if each.kind not in kinds:
+                options = "".join(f', {name} = "{value}"' for name, value in each.options.items())
+                table = f'[integrations.{each.name}] with kind = "{each.kind}"{options}'
+                yield f"A project file that names integrations has to name all of them; not named yet is {table}."
 
     def _loaded(self, integration: Integration) -> list[Asset | AssetCheck]:
         """Return the assets of an integration; what is wrong with its options is told with their place."""
