@@ -36,3 +36,14 @@ def test_where_an_entry_stands(tmp_path: Path, text: str, place: str | None) -> 
     texts = {tmp_path / "empty.yml": "", tmp_path / "x.yml": text, tmp_path / "later.yml": "- name: other\n"}
     assert place_of("orders", texts, tmp_path) == place
     assert place_of("other", texts, tmp_path) == "later.yml:1"
+
+
+def test_a_tab_between_words_is_refused_by_its_line_where_the_tool_refuses_it(tmp_path: Path) -> None:
+    path = tmp_path / "mill.yml"
+    path.write_text("jobs:\n- name: x\n  bad:\tindent\n")
+    assert read_yaml(path) == {"jobs": [{"name": "x", "bad": "indent"}]}
+    with pytest.raises(IntegrationError, match=r"mill.yml is not valid YAML: .*'\\t'") as caught:
+        read_yaml(path, strict=True)
+    assert caught.value.where == f"{path}:3"
+    path.write_text('jobs: "a\tb"  # \there\n')
+    assert read_yaml(path, strict=True) == {"jobs": "a\tb"}

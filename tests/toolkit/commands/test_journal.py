@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import RunError, is_alive, process_of
+from assetry.plugin import Mask, RunError, is_alive, process_of
 from assetry.testing import eventually
 from assetry_toolkit.commands import KEPT, KEPT_DAYS, Command, JournaledCommand, Line
 from hypothesis import given, settings
@@ -157,10 +157,49 @@ def test_its_journal_is_private_and_the_environment_is_not_in_it(journals: Path)
         place = Path(running.token)
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert {each.name: stat.S_IMODE(each.stat().st_mode) & 0o077 for each in place.iterdir()} == dict.fromkeys(
-        ("out", "err", "end", "begun", "asks"), 0
+        ("out", "err", "end", "begun", "asks", "of"), 0
     )
     files = [each for each in place.iterdir() if each.is_file()]
     assert not [each.name for each in files if b"s3cret-s3cret" in each.read_bytes()]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_what_is_hidden_never_reaches_the_disk(journals: Path, merged: bool) -> None:
+    hidden = Mask(frozenset({"s3cret w/rd", "an0ther"}))
+    say = (
+        "printf 'the s3cret w'; sleep 0.1; printf '/rd is\\n%s\\n\\377 here' \"$TOKEN\"; echo an0ther >&2; printf tail"
+    )
+    with JournaledCommand.prepare(
+        shell(say, merged=merged, environment={"TOKEN": "s3cret%20w%2Frd"}), journals, hidden
+    ) as (running):
+        lines = [line.data for line in running.lines()]
+        assert running.returncode == 0
+        kept = {each.name: each.read_bytes() for each in Path(running.token).iterdir() if each.is_file()}
+    assert not [name for name, data in kept.items() if b"s3cret" in data or b"an0ther" in data]
+    assert b"the *** is\n" in lines
+    assert b"***\n" in lines
+    assert b"".join(lines).count(b"\xff here") == 1
+    assert b"".join(lines).replace(b"\n", b"").endswith((b"tail", b"***"))
+
+
+def test_what_hides_tells_all_the_rest_and_how_it_ended(journals: Path) -> None:
+    code = "import sys\nfor n in range(30_000): print(n, 'x' * 90)\nsys.exit(7)"
+    with JournaledCommand.prepare(python(code), journals, Mask(frozenset({"s3cret"}))) as (running):
+        assert [int(text.split()[0]) for text in texts(running)] == list(range(30_000))
+        assert running.returncode == 7
+
+
+def test_a_command_with_hidden_words_outlives_its_starter_and_is_stopped(tmp_path: Path, journals: Path) -> None:
+    with JournaledCommand.prepare(python(HANGING, folder=tmp_path), journals, Mask(frozenset({"there"}))) as running:
+        assert next(running.lines()).text == "***"
+        again = JournaledCommand.find(running.token)
+        assert again is not None
+        with again:
+            assert again.alive
+        assert running.stopped
+        pids = (tmp_path / "pids").read_text().split()
+    assert eventually(lambda: all(is_gone(int(pid)) for pid in pids), 30)
+    assert (tmp_path / "asked").exists()
 
 
 # -- how it starts ---------------------------------------------------------------------------------------------------
@@ -450,6 +489,20 @@ def test_on_a_full_disk_it_fails_by_itself_and_its_end_is_known(tmp_path: Path) 
     assert rest
 
 
+def test_on_a_full_disk_one_that_hides_something_fails_by_itself_too(tmp_path: Path) -> None:
+    limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    code = "import os\nos.write(1, b'x' * 9_000 + b'\\n')\nwhile True: os.write(1, b'y' * 999 + b'\\n')"
+    words = (sys.executable, "-S", "-c", code)
+    hiding = STARTER.replace('journals")', 'journals"), Mask(frozenset({"s3cret"}))')
+    assert hiding != STARTER
+    starter = f"{limited}from assetry.plugin import Mask\n{hiding}"
+    subprocess.run([sys.executable, "-c", starter, *words], cwd=tmp_path, check=True, timeout=50)
+    with found((tmp_path / "token").read_text()) as running:
+        assert len(next(running.lines()).data) == 9_001
+        texts(running)
+    assert running.returncode == 1, "its output is closed"
+
+
 # -- journals that are over ------------------------------------------------------------------------------------------
 
 
@@ -473,6 +526,25 @@ def test_old_journals_go_and_those_that_are_needed_stay(tmp_path: Path, journals
         left = {str(each) for each in journals.iterdir()}
         assert left == {*made[3:-1], running.token, untold.token, last.token}
         assert JournaledCommand.find(untold.token) is not None
+
+
+def test_with_a_journal_those_go_that_could_tell_nothing_newer(tmp_path: Path, journals: Path) -> None:
+    def run(*of: str, script: str = "true") -> JournaledCommand:
+        return JournaledCommand.prepare(shell(script, folder=tmp_path), journals, of=of)
+
+    made = {}
+    for name, of in {"same": ["a", "b"], "part": ["a"], "more": ["a", "b", "c"], "none": []}.items():
+        with run(*of) as running:
+            texts(running)
+            made[name] = running.token
+    with run("a", script=WAITING) as waiting:
+        next(waiting.lines())
+        for superseded, left in ((False, {"same", "part", "more", "none"}), (True, {"more", "none"})):
+            with run("a", "b") as running:
+                texts(running)
+            running.remove(superseded)
+            found_ = {str(each) for each in journals.iterdir()}
+            assert found_ == {waiting.token, *(made[name] for name in left)}
 
 
 def test_a_journal_below_the_state_of_a_project_lies_in_folders_of_its_user_alone(tmp_path: Path) -> None:

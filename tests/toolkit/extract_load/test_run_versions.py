@@ -42,3 +42,12 @@ def test_a_file_of_versions_that_cannot_be_read_is_begun_anew(tmp_path: Path) ->
     versions = RunVersions(path)
     assert versions.now("dev:x", "r1", "a") == "r1"
     assert versions.after("dev:x", "r2", "r1", {"a": 0, "b": 4}) == {"a": "r1", "b": "r2"}
+
+
+def test_a_stream_that_failed_has_no_version_until_another_run_comes(tmp_path: Path) -> None:
+    versions = RunVersions(tmp_path / "versions.json")
+    versions.after("shop", "run 1", None, {"orders": 7, "users": 2}, failed=["users"])
+    assert [versions.now("shop", "run 1", name) for name in ("orders", "users")] == ["run 1", None]
+    assert versions.now("shop", "run 2", "users") == "run 2"
+    versions.after("shop", "run 2", "run 1", {"orders": 1})
+    assert versions.now("shop", "run 2", "users") == "run 1"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Asset, Log, Progress, Started
+from assetry_toolkit.extract_load.owed_rows import Owed
 from assetry_toolkit.extract_load.row_counts import ABSENT
 from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
 from assetry_toolkit.singer.logs import Said
@@ -98,3 +99,51 @@ def test_fewer_rows_say_nothing_where_they_may_be_right(how: dict[str, Any], cou
     given = load("users", **how)
     given.streams[0].rows = 4
     assert given.missing(given.streams[0], count) is None
+
+
+LOST = "Of 40 rows of users that an earlier run extracted some were lost, and"
+
+
+@pytest.mark.parametrize(
+    ("owed", "method", "extracted", "now", "anew", "told"),
+    [
+        # Whatever comes later: the state goes on behind rows that were lost.
+        (Owed(40, lost=True), "INCREMENTAL", 0, 39, False, f"{LOST} the table d.s.users has 39."),
+        (Owed(40, lost=True), "INCREMENTAL", 0, 40, False, f"{LOST} this run did not read them again."),
+        (Owed(40, lost=True), None, 50, 89, False, f"{LOST} this run did not read them again."),
+        (Owed(40, lost=True), "INCREMENTAL", 0, None, False, f"{LOST} this run did not read them again."),
+        (Owed(40, lost=True), "FULL_TABLE", 3, 43, False, f"{LOST} this run did not read them again."),
+        # Read from the first row on, and counted, they are there.
+        (Owed(40, lost=True), "FULL_TABLE", 40, 40, False, None),
+        (Owed(40, lost=True), "INCREMENTAL", 40, 40, True, None),
+        (Owed(40, lost=True), "INCREMENTAL", 0, None, True, None),
+        (Owed(40, lost=True), "INCREMENTAL", 40, None, True, "tap-a extracted 40 rows of users, and its table, which"),
+        (Owed(40, lost=True), "LOG_BASED", 40, None, True, None),
+        # Of a run that did not end well the next one has to bring what is missing.
+        (Owed(40), "INCREMENTAL", 0, 40, False, None),
+        (Owed(40), "INCREMENTAL", 1, 39, False, f"{LOST} the table d.s.users has 39."),
+        (Owed(40), "INCREMENTAL", 1, None, False, None),
+        (Owed(40), "LOG_BASED", 1, 39, False, None),
+        (Owed(40), "FULL_TABLE", 30, 30, False, None),
+        (
+            Owed(40),
+            "INCREMENTAL",
+            0,
+            ABSENT,
+            False,
+            "tap-a extracted 40 rows of users, and there is no table d.s.users",
+        ),
+    ],
+)
+def test_rows_of_an_earlier_run_are_missing_until_they_were_counted(
+    owed: Owed, method: str | None, extracted: int, now: int | None, anew: bool, told: str | None
+) -> None:
+    given = load("users", method=method)
+    [users] = given.streams
+    users.rows = extracted
+    failed = given.still_missing(users, owed, now, anew)
+    assert (failed is None) == (told is None)
+    if failed is not None:
+        assert failed.message.startswith(str(told))
+        assert users.lost == (now != ABSENT)
+        assert ("assetry materialize -s el/users --full-refresh" in str(failed.hint)) == users.lost

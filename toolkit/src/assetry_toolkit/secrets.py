@@ -9,11 +9,13 @@ from assetry.plugin import Mask, is_reference, to_json
 
 from assetry_toolkit.live_objects import take
 
-__all__ = ["Mask", "Reference", "is_reference", "resolve", "resolved", "secret_names", "values_of"]
+__all__ = ["Mask", "Reference", "apart_from", "is_reference", "resolve", "resolved", "secret_names", "values_of"]
 
 #: A value itself, or where it is found: ``{"env": "NAME"}``, ``{"secret": "path/name"}`` of a provider of secrets, or
 #: ``{"given": "1"}`` for an object of this process.
 Reference = str | Mapping[str, str]
+#: Digits of a number that is nothing but a secret.
+_LONG_NUMBER = 8
 
 
 def resolve(reference: Reference | None, secret: Callable[[str], str]) -> str:
@@ -47,6 +49,19 @@ def resolved(value: Any, secret: Callable[[str], str]) -> tuple[Any, frozenset[s
         return [put(inner) for inner in each] if isinstance(each, (list, tuple)) else each
 
     return put(to_json(value)), frozenset(secrets)
+
+
+def apart_from(mask: Mask, words: str) -> Mask:
+    """Return a mask for what is still to be read by a program, which knows it by some `words`, in any case.
+
+    What is a secret and a part of one of them, or a number of fewer than 8 digits, would make another text of it.
+
+    >>> apart_from(Mask(frozenset({"s3cret", "user", "1234"})), '"User": "rows":')('{"user": "s3cret", "rows": 12345}')
+    '{"user": "***", "rows": 12345}'
+    """
+    plain = words.casefold()
+    numbers = {each for each in mask.secrets if each.isdigit() and len(each) < _LONG_NUMBER}
+    return Mask(frozenset(each for each in mask.secrets - numbers if each.casefold() not in plain))
 
 
 def secret_names(schema: Any, marks: Iterable[str] = ("writeOnly",)) -> frozenset[str]:

@@ -7,19 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import IntegrationError
+from assetry.plugin import IntegrationError, near_names
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, strict: bool = False) -> dict[str, Any]:
     """Return the mapping that the YAML file at `path` holds; an empty file is an empty mapping.
+
+    `strict` is for tools that refuse tabs between words, as all do that read YAML in Python; libyaml takes them.
 
     Raises `IntegrationError` when it cannot be read or is not a mapping; the place is named by line.
     """
     import yaml
 
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        data = yaml.load(path.read_bytes(), loader)
+        text = path.read_bytes()
+        slow = strict and b"\t" in text
+        loader: Any = yaml.SafeLoader if slow else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        data = yaml.load(text, loader)
     except OSError as error:
         raise IntegrationError(f"{path.name} cannot be read: {error.strerror}.", where=str(path)) from None
     except yaml.MarkedYAMLError as error:
@@ -47,3 +51,46 @@ def place_of(name: str, texts: Mapping[Path, str], root: Path) -> str | None:
         if found := pattern.search(text):
             return f"{path.relative_to(root)}:{text.count(chr(10), 0, found.start()) + 1}"
     return None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a mapping; an empty one for nothing, or for what stands there by mistake.
+
+    >>> mapping({"days": 1}), mapping([])
+    ({'days': 1}, {})
+    """
+    return value if isinstance(value, dict) else {}
+
+
+def named_entries(whole: Mapping[str, Any], kind: str, where: Path) -> list[dict[str, Any]]:
+    """Return the entries under a word such as ``jobs``; raise `IntegrationError` unless each has a name.
+
+    >>> named_entries({"jobs": [{"nme": "load"}]}, "jobs", Path("meltano.yml"))
+    Traceback (most recent call last):
+    assetry.errors.IntegrationError: Entry 1 of jobs has no `name`.
+      at meltano.yml
+      did you mean 'nme'?
+    ...
+    """
+    found = whole.get(kind)
+    if found is not None and not isinstance(found, list):
+        raise IntegrationError(f"{kind} is no list.", where=str(where), hint=f"Write {kind}: [{{name: …}}].")
+    for number, each in enumerate(found or (), 1):
+        if not isinstance(each, dict) or not isinstance(each.get("name"), (str, int)):
+            has = mapping(each)
+            raise IntegrationError(
+                f"Entry {number} of {kind} has no `name`.",
+                where=str(where),
+                near=near_names("name", map(str, has)),
+                hint=f"It is {', '.join(map(str, has)) or each!r}.",
+            )
+    return list(found or ())
+
+
+def entries(value: Any) -> list[dict[str, Any]]:
+    """Return the mappings of a list; what is nothing, or stands there by mistake, is left out.
+
+    >>> entries([{"name": "tap-shop"}, None]), entries(None)
+    ([{'name': 'tap-shop'}], [])
+    """
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -7,10 +7,12 @@
             …
 
 A journal is a folder that only its user can read: ``out`` and ``err``, into which the program writes; ``end``, a file
-that is locked for as long as the command is kept, and says how it ended; ``begun``, what is needed to stop it. The
-environment is not written down anywhere. Between us and the program is a small process, the keeper, which sees how the
-program ends when we do not. `prepare` removes journals of the same folder that are over: those that were read to their
-end beyond the newest `KEPT`, and all after `KEPT_DAYS`. For Linux and macOS, and for disks that have locks and links.
+that is locked for as long as the command is kept, and says how it ended; ``begun``, what is needed to stop it; and
+``of``, the names that it was given. The environment is not written down anywhere, and of what the program writes only
+what `hidden`, such as `assetry_toolkit.secrets.Mask`, leaves. Between us and the program is a small process, the
+keeper, which sees how the program ends when we do not. `prepare` removes journals of the same folder that are over:
+those that were read to their end beyond the newest `KEPT`, and all after `KEPT_DAYS`. For Linux and macOS, and for
+disks that have locks and links.
 """
 
 from __future__ import annotations
@@ -24,17 +26,17 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import mkdtemp
 
-from assetry.plugin import Process, RunError, is_alive, private_folder, process_of
+from assetry.plugin import Mask, RunError, is_alive, private_folder, process_of
 
 from assetry_toolkit.clock import never
 from assetry_toolkit.commands import keeper
 from assetry_toolkit.commands.command import Command
-from assetry_toolkit.commands.output import CHUNK, KEPT_LINES, Block, Line, LineCutter, Stream, lines_of
+from assetry_toolkit.commands.journal_files import Begun, Written, link, made
+from assetry_toolkit.commands.output import KEPT_LINES, Block, Line, Stream, lines_of
 
 #: Journals kept of commands that ended and were read to their end.
 KEPT = 20
@@ -42,26 +44,6 @@ KEPT = 20
 KEPT_DAYS = 7
 #: Seconds between two looks into a journal.
 PAUSE = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What has to be known of a command that another process has started."""
-
-    called: str
-    longest: int
-    ask: int
-    grace: float
-    process: Process
-
-    @classmethod
-    def read(cls, place: Path) -> _Begun | None:
-        """Read it from a journal; None when its command was never begun."""
-        try:
-            said = json.loads((place / "begun").read_bytes())
-            return cls(**{**said, "process": Process(**said["process"])})
-        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
-            return None
 
 
 class JournaledCommand:
@@ -81,10 +63,11 @@ class JournaledCommand:
     >>> folder.cleanup()
     """
 
-    def __init__(self, place: Path, command: Command | None = None) -> None:
+    def __init__(self, place: Path, command: Command | None = None, hidden: Mask | None = None) -> None:
         self._place = place
+        self._hidden = (hidden or Mask()).expression
         self._command = command
-        self._begun = _Begun.read(place)
+        self._begun = Begun.read(place)
         self._child: subprocess.Popen[bytes] | None = None
         self._held: int | None = None
         self._said = ""
@@ -95,11 +78,14 @@ class JournaledCommand:
         self.errors: deque[str] = deque(maxlen=KEPT_LINES)
 
     @classmethod
-    def prepare(cls, command: Command, folder: Path) -> JournaledCommand:
+    def prepare(
+        cls, command: Command, folder: Path, hidden: Mask | None = None, of: Iterable[str] = ()
+    ) -> JournaledCommand:
         """Make a new journal in `folder`, which is made; the command starts when its lines are asked for.
 
-        So its token can be kept before there is anything to lose. Raises `RunError` when there is no such program, or
-        no journal can be kept there.
+        So its token can be kept before there is anything to lose. What is `hidden` never reaches the disk: ``***``
+        stands in its place. `of` names what it is about, see `remove`. Raises `RunError` when there is no such program,
+        or no journal can be kept there.
         """
         command.program()
         folder = folder.absolute()
@@ -107,9 +93,9 @@ class JournaledCommand:
             private_folder(folder.parent)
             folder.mkdir(exist_ok=True, mode=0o700)  # its user's own wherever it stands
             _clear(folder)
-            made, held = _made(folder, command.merged)
+            place, held = made(folder, command.merged, of)
             try:
-                job = cls(made, command)
+                job = cls(place, command, hidden)
             except BaseException:
                 os.close(held)
                 raise
@@ -144,8 +130,8 @@ class JournaledCommand:
         if "end" in job._files and job._begun is None:
             # The process that prepared it may be about to begin: only one of us gets to write this.
             with contextlib.suppress(OSError):
-                _link(place, "begun", b"void")
-            job._begun = _Begun.read(place)
+                link(place, "begun", b"void")
+            job._begun = Begun.read(place)
         if job._begun is not None and not (place / "told").exists() and (job.alive or job._end() is not None):
             return job
         job._close()
@@ -199,13 +185,15 @@ class JournaledCommand:
         try:
             command = self._command
             process = process_of(self._start_keeper(command, self._held, go))
-            begun = _Begun(command.called, command.longest, int(command.ask), command.grace, process)
+            begun = Begun(command.called, command.longest, int(command.ask), command.grace, process)
             try:
-                _link(self._place, "begun", json.dumps(asdict(begun)).encode())
+                link(self._place, "begun", json.dumps(asdict(begun)).encode())
             except (FileExistsError, FileNotFoundError):
                 raise OSError("another process took its work over, or its journal away") from None
             self._begun = begun
-            os.write(say, b"g")
+            said = keeper.GO + self._hidden.encode() + keeper.WHOLE
+            while said:
+                said = said[os.write(say, said) :]
         except OSError as error:
             raise RunError(f"{self._command.called} cannot be started: {error}.") from error
         finally:
@@ -216,6 +204,7 @@ class JournaledCommand:
         """Start the keeper; return the pid of the program, which waits."""
         heard, said = os.pipe()
         numbers = [str(each) for each in (held, go, said, int(command.ask), command.grace)]
+        numbers.append("hides" if self._hidden else "plain")
         words = [command.program(), *command.words[1:]]
         with contextlib.ExitStack() as open_files:
             open_files.callback(os.close, heard)
@@ -259,7 +248,7 @@ class JournaledCommand:
         assert self._begun is not None
         self.errors.clear()
         names: tuple[Stream, ...] = ("out", "err")
-        outputs = [_Written(name, self._files[name].fileno(), self._begun) for name in names if name in self._files]
+        outputs = [Written(name, self._files[name].fileno(), self._begun) for name in names if name in self._files]
         ended = False
         while not cancelled():
             if not ended and not self.alive:
@@ -289,6 +278,18 @@ class JournaledCommand:
         """Note that all was read: the journal may go some day. The token still finds it, should that be lost."""
         with contextlib.suppress(OSError):
             (self._place / "read").touch(0o600)
+
+    def remove(self, superseded: bool = False) -> None:
+        """Remove its journal, once it has ended and all that it told is recorded; one that goes on is stopped by it.
+
+        With `superseded` those beside it go, too, that are over and `of` nothing but what this one is of: what they
+        could still tell is older than what this one has told.
+        """
+        of = _of(self._place)
+        shutil.rmtree(self._place, ignore_errors=True)
+        for place in self._place.parent.glob("job-*") if superseded else ():
+            if set() < _of(place) <= of and _over(place):
+                shutil.rmtree(place, ignore_errors=True)
 
     # -- its end -------------------------------------------------------------------------------------------------
 
@@ -366,63 +367,6 @@ class JournaledCommand:
         return int(code) if how == keeper.BY_ITSELF else None
 
 
-class _Written:
-    """A file that the command writes, read in blocks of whole lines."""
-
-    def __init__(self, name: Stream, file: int, begun: _Begun) -> None:
-        self._name = name
-        self._file = file
-        self._cutter = LineCutter(begun.called, begun.longest)
-        self._at = 0
-        self._limit: int | None = None
-
-    def limit(self) -> None:
-        """Read no further than to where the file ends now."""
-        self._limit = os.fstat(self._file).st_size
-
-    def read(self, to_end: bool) -> Block | None:
-        """Return the next whole lines, maybe none; None when there is nothing new. `to_end` gives the last one, too."""
-        size = CHUNK if self._limit is None else min(CHUNK, max(self._limit - self._at, 0))
-        chunk = os.pread(self._file, size, self._at) if size else b""
-        self._at += len(chunk)
-        data = self._cutter.cut(chunk) if chunk else b""
-        if not chunk and to_end:
-            data = self._cutter.rest()
-        return Block(self._name, data) if chunk or data else None
-
-
-def _made(folder: Path, merged: bool) -> tuple[Path, int]:
-    """Make a journal and hold its lock; it gets its name last, so that no other process takes it for an old one."""
-    import fcntl
-
-    making = Path(mkdtemp(prefix=".job-", dir=folder))
-    for name in ("out", *(() if merged else ("err",))):
-        (making / name).touch(0o600)
-    os.mkfifo(making / "asks", 0o600)
-    held = os.open(making / "end", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        os.write(held, b" " * keeper.END_SIZE)
-        os.fsync(held)
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return making.rename(folder / making.name[1:]), held
-    except BaseException:
-        os.close(held)
-        raise
-
-
-def _link(place: Path, name: str, content: bytes) -> None:
-    """Write a file whole, and durably. Raises `FileExistsError` when it is there already."""
-    beside = place / f".{name}-{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        (place / name).hardlink_to(beside)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def _clear(folder: Path) -> None:
     """Remove journals of commands that are over, as the module says."""
     old = time.time() - KEPT_DAYS * 86_400
@@ -436,6 +380,13 @@ def _clear(folder: Path) -> None:
         told += needless
         if (changed < old or (told > KEPT and needless)) and _over(place):
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _of(place: Path) -> set[str]:
+    """Return what the command of a journal is about; nothing where that is not said."""
+    with contextlib.suppress(OSError, ValueError):
+        return set(json.loads((place / "of").read_text()))
+    return set()
 
 
 def _over(place: Path) -> bool:

@@ -8,7 +8,7 @@ moved rows of it, or of which that is not known.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from assetry_toolkit.files import locked, read_json, write_whole
@@ -33,11 +33,14 @@ class RunVersions:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def after(self, line: str, run: str, before: str | None, rows: Mapping[str, int | None]) -> dict[str, str]:
+    def after(
+        self, line: str, run: str, before: str | None, rows: Mapping[str, int | None], failed: Iterable[str] = ()
+    ) -> dict[str, str]:
         """Return the version of each stream after a run, and keep it.
 
         `before` is the run before this one in its line, of whomever; `rows` has what was moved of the streams of this
-        run, None for what was not counted.
+        run, None for what was not counted; `failed` are those of them that did not come out well, whatever the tool
+        says.
         """
         with locked(self._path.with_suffix(".lock")):
             whole = read_json(self._path)
@@ -47,11 +50,15 @@ class RunVersions:
                 kept = {"streams": dict.fromkeys(kept.get("streams", ()), before), "others": before}
             old = {**dict.fromkeys(rows, kept["others"]), **kept["streams"]}
             found = {name: (old[name] or run) if count == 0 else run for name, count in rows.items()}
-            whole[line] = {"run": run, "others": kept["others"], "streams": {**old, **found}}
+            whole[line] = {"run": run, "others": kept["others"], "streams": {**old, **found}, "failed": list(failed)}
             write_whole(self._path, json.dumps(whole, indent=1))
         return found
 
-    def now(self, line: str, newest: str, stream: str) -> str:
-        """Return the version of a stream, `newest` being the last run there was in its line."""
+    def now(self, line: str, newest: str, stream: str) -> str | None:
+        """Return the version of a stream, `newest` being the last run there was in its line; None where it failed."""
         kept = read_json(self._path).get(line) or {}
-        return str(kept["streams"].get(stream, kept["others"]) or newest) if kept.get("run") == newest else newest
+        if kept.get("run") != newest:
+            return newest
+        if stream in kept.get("failed", ()):
+            return None
+        return str(kept["streams"].get(stream, kept["others"]) or newest)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
 
+from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows
 from assetry_toolkit.extract_load.row_counts import ABSENT, may_be_all
 from assetry_toolkit.hosted.pulling import counted
 from assetry_toolkit.singer.logs import Said
@@ -24,7 +25,7 @@ class StreamLoad:
 
     `asset` is one that `stream_asset` has made; or one without a `stream` in its spec, which stands for all streams.
     `before` are the rows that its table had, needed where it has no keys; `well` is False when the tap says that it
-    failed to read it.
+    failed to read it, and `lost` is True when rows of it were found to be missing.
     """
 
     asset: Asset
@@ -33,6 +34,7 @@ class StreamLoad:
     before: int | None = None
     seen: bool = False
     well: bool = True
+    lost: bool = False
 
     @property
     def id(self) -> str | None:
@@ -146,22 +148,96 @@ class TapLoad:
 
         Log-based replication brings several versions of a row, and rows that are deleted: that cannot be compared.
         """
-        spec = stream.asset.spec
-        if rows is None or not stream.rows or self.mapped or spec.get("method") == "LOG_BASED":
+        if rows is None or not stream.rows or not self._comparable(stream):
             return None
         if rows == ABSENT:
-            told = self._extracted(stream, f"there is no table {stream.asset.relation}")
-            return Failed(stream.asset.key, told, self.advice.nowhere)
-        if may_be_all(stream.rows, rows, None if spec.get("keys") else stream.before):
+            return self._nowhere(stream, stream.rows)
+        if may_be_all(stream.rows, rows, None if stream.asset.spec.get("keys") else stream.before):
             return None
         had = f", after {stream.before:,} before," if stream.before else ""
         return self._lost(stream, f"the table {stream.asset.relation}{had} has {rows:,}")
 
-    def _lost(self, stream: StreamLoad, told: str) -> Failed:
+    def settled(
+        self,
+        stream: StreamLoad,
+        failed: Failed | None,
+        count: Callable[[], int | None],
+        owed: OwedRows,
+        anew: bool = False,
+    ) -> tuple[Failed | None, int | None]:
+        """Return what is missing in a table, if anything, and its rows where they were counted; note what it owes.
+
+        `failed` is why the stream did not come out well, if so, and `count` counts the rows of its table. What one run
+        has extracted the next does not read again, unless it reads all `anew`: so that is `owed`, until it was counted.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), rows=7)
+        >>> load = TapLoad("tap-shop", "target-lake", [orders])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     owed = OwedRows(Path(folder, "owed.json"), "shop")
+        ...     first, _ = load.settled(orders, None, lambda: 6, owed, anew=False)
+        ...     orders.rows, orders.lost = 0, False
+        ...     again, _ = load.settled(orders, None, lambda: 6, owed, anew=False)
+        ...     orders.rows = 7
+        ...     first is None, again is None, load.settled(orders, None, lambda: 7, owed, anew=True)
+        (False, False, (None, 7))
+        """
+        name = stream.id or ""
+        before = owed.of(name)
+        rows = count() if failed is None and (stream.rows or before) else None
+        few = self.missing(stream, rows)
+        if before and not (failed or few):
+            few = self.still_missing(stream, before, rows, anew)
+        most = max(before.rows if before else 0, stream.rows or 0)
+        if (failed or few) and most and not self.mapped:
+            owed.note(name, Owed(most, stream.lost or bool(before and before.lost)))
+        elif before and not (failed or few) and (before.lost or rows is not None):
+            owed.note(name, None)
+        return few, rows
+
+    def still_missing(self, stream: StreamLoad, owed: Owed, rows: int | None, anew: bool = False) -> Failed | None:
+        """Return that a table, which has `rows` now, lacks rows of an earlier run; None when it does not any more.
+
+        Rows that were lost are there again when a run that reads the stream `anew`, from its first row on, came out
+        well and was counted: the state of any other run goes on behind them. It is asked after `failure` and `missing`.
+
+        >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), rows=0)
+        >>> load = TapLoad("tap-shop", "target-lake", [orders])
+        >>> load.still_missing(orders, Owed(7, lost=True), rows=7).message
+        'Of 7 rows of orders that an earlier run extracted some were lost, and this run did not read them again.'
+        >>> load.still_missing(orders, Owed(7), rows=7), load.still_missing(orders, Owed(7, lost=True), 0, anew=True)
+        (None, None)
+        """
+        full = stream.asset.spec.get("method") == "FULL_TABLE"
+        if anew or (full and (stream.rows or 0) >= owed.rows):
+            if rows is not None or not stream.rows or not self._comparable(stream) or stream.loaded is not None:
+                return None
+            return self._lost(stream, "its table, which had too few before, cannot be counted")
+        if not owed.lost and (full or rows is None or rows >= owed.rows or not self._comparable(stream)):
+            return None
+        if not owed.lost and rows == ABSENT:
+            return self._nowhere(stream, owed.rows)
+        have = f"the table {stream.asset.relation} has {rows:,}" if rows is not None and rows < owed.rows else ""
+        some = f"{counted(owed.rows, 'row')} of {stream.id} that an earlier run extracted"
+        told = f"Of {some} some were lost, and {have or 'this run did not read them again'}."
+        return self._lost(stream, told, whole=True)
+
+    def _comparable(self, stream: StreamLoad) -> bool:
+        return not self.mapped and stream.asset.spec.get("method") != "LOG_BASED"
+
+    def _nowhere(self, stream: StreamLoad, rows: int) -> Failed:
+        told = self._extracted(stream, f"there is no table {stream.asset.relation}", rows)
+        return Failed(stream.asset.key, told, self.advice.nowhere)
+
+    def _lost(self, stream: StreamLoad, told: str, whole: bool = False) -> Failed:
+        """Return that rows were lost; `told` is the `whole` message, or ends it."""
+        stream.lost = True
         known = "".join(words for name, words in _LOSSY.items() if self.target.startswith(name))
         anew = f"assetry materialize -s {stream.asset.key} --full-refresh"
         hint = f"{known}The state goes on behind these rows, so read them anew: {anew}. {self.advice.lost}".rstrip()
-        return Failed(stream.asset.key, self._extracted(stream, told), hint)
+        message = told if whole else self._extracted(stream, told, stream.rows or 0)
+        return Failed(stream.asset.key, message, hint)
 
-    def _extracted(self, stream: StreamLoad, told: str) -> str:
-        return f"{self.tap} extracted {counted(stream.rows or 0, 'row')} of {stream.id}, and {told}."
+    def _extracted(self, stream: StreamLoad, told: str, rows: int) -> str:
+        return f"{self.tap} extracted {counted(rows, 'row')} of {stream.id}, and {told}."
