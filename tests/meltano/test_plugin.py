@@ -34,6 +34,20 @@ def test_a_project_without_pipelines_says_so(tmp_path: Path) -> None:
     shop.run("list").assert_said("has no job, no schedule and no pairs")
 
 
+def test_a_project_with_two_loaders_and_no_pipeline_is_told_the_next_step(tmp_path: Path) -> None:
+    plugins = "plugins: {extractors: [{name: tap-a}], loaders: [{name: target-a}, {name: target-b}]}\n"
+    shop = ProjectFolder(tmp_path, {"meltano.yml": YML + plugins})
+    shop.run("list").assert_said(r'has no job, no schedule and no pairs.*pairs = \["tap-a target-a"\]')
+
+
+def test_a_program_that_is_not_there_is_told_with_its_option(tmp_path: Path) -> None:
+    plugins = "plugins: {extractors: [{name: tap-a}], loaders: [{name: target-a}]}\n"
+    toml = '[integrations.el]\nkind = "meltano"\nmeltano_executable = "/nope"\n'
+    shop = ProjectFolder(tmp_path, {"meltano.yml": YML + plugins, "assetry.toml": toml})
+    told = shop.run("list").assert_code(3).assert_said("needs /nope, which is not there", "meltano_executable")
+    assert told.err.count("/nope") == 1
+
+
 def test_a_project_that_does_not_parse_is_told_with_the_line(tmp_path: Path) -> None:
     shop = ProjectFolder(tmp_path, {"meltano.yml": "plugins:\n  extractors: [\n"})
     shop.run("list").assert_code(3).assert_said(r"meltano.yml is not valid YAML", r"meltano.yml:\d")

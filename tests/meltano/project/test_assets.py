@@ -74,18 +74,61 @@ def test_a_changed_extractor_is_asked_anew_and_one_that_does_not_answer_keeps_wh
     assert "s3cret" not in f"{pulled.out}{pulled.err}"
 
 
-def test_an_extractor_of_which_nothing_is_known_is_one_asset(tmp_path: Path) -> None:
-    made = bench(tmp_path, mute=True)
-    made.run("list").assert_ok().assert_said("meltano/tap-a ", "does not say which streams it has")
+def test_an_extractor_of_which_nothing_is_known_is_an_error_with_the_next_step(tmp_path: Path) -> None:
+    """What reads its tables would run before them otherwise."""
+    made = bench(tmp_path, mute=True, says=["looking for the shop"])
+    for words in (["list"], ["plan"], ["materialize"]):
+        told = made.run(*words).assert_code(3)
+        told.assert_said(
+            "'tap-a' does not say which streams it has: CRITICAL the shop is closed", "meltano.yml:\\d", "snapshot"
+        )
+        assert not any(sign in f"{told.out}{told.err}" for sign in ("│", "❱", "Traceback", ".."))
+    made.run("meltano", "pull").assert_code(3).assert_said("the shop is closed")
     made.script("tap-a", streams=STREAMS)
     made.materialize().assert_ok()
 
 
-def test_a_choice_that_matches_nothing_is_told_with_near_names(tmp_path: Path) -> None:
+def test_an_extractor_that_is_not_installed_is_told_with_the_command(tmp_path: Path) -> None:
     made = bench(tmp_path)
-    made.plugins["extractors"][0]["select"] = ["usesr.*"]
+    tap = made.plugins["extractors"][0]
+    tap |= {"executable": None, "pip_url": "tap-a"}
     made.save()
-    made.run("list").assert_said("tap-a selects none of its streams", "offers users, orders, returns", "mean users")
+    told = made.run("list").assert_code(3)
+    told.assert_said("'tap-a' does not say which streams it has", "meltano install --plugin-type extractor tap-a")
+    assert "│" not in f"{told.out}{told.err}"
+    # What is there before it is asked is enough.
+    tap["catalog"] = "tap-a.catalog.json"
+    tap["capabilities"] = ["catalog"]
+    about = [{"breadcrumb": [], "metadata": {"selected": True}}]
+    users = {"tap_stream_id": "users", "stream": "users", "schema": {}, "metadata": about}
+    made.write("tap-a.catalog.json", json.dumps({"streams": [users]}))
+    made.save()
+    made.run("list").assert_ok().assert_said("meltano/tap-a/users")
+
+
+def test_an_extractor_that_cannot_say_its_streams_may_only_fill_what_nothing_reads(made: Made) -> None:
+    bench = made("target-shop")
+    bench.plugins["extractors"][0]["capabilities"] = ["state"]
+    bench.save()
+    bench.run("plan").assert_code(3).assert_said("tap-a cannot say which streams it has", "`catalog`", "join = false")
+    text = '[integrations.meltano]\nkind = "meltano"\n[integrations.meltano.loaders.target-shop]\njoin = false\n'
+    bench.write("assetry.toml", text)
+    bench.run("list").assert_ok().assert_said("meltano/tap-a ")
+
+
+def test_choices_that_match_nothing_are_told_with_near_names(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.plugins["extractors"][0]["select"] = ["usesr.*", "orders.*", "!retruns.*", "$NO_SUCH.*"]
+    made.plugins["extractors"][0]["select_filter"] = ["!order"]
+    made.save()
+    told = made.run("list").assert_ok().assert_said("1 stream")
+    told.assert_said(r"select of tap-a: 'usesr.\*' matches none of its streams \(meltano.yml:\d+\). Did you mean users")
+    told.assert_said("'!retruns.*' matches none .*mean returns", "select_filter of tap-a: '!order' matches none")
+    assert "NO_SUCH" not in told.err
+    made.plugins["extractors"][0] |= {"select": ["usesr.*"], "select_filter": []}
+    made.save()
+    wrong = made.run("materialize").assert_code(3).assert_said("tap-a selects none of its streams")
+    wrong.assert_said("offers users, orders, returns", "mean 'users'")
 
 
 def test_pull_reads_anew_and_tells_what_there_is(made: Made) -> None:
@@ -133,3 +176,21 @@ def test_two_streams_into_one_table_are_refused(made: Made) -> None:
     bench.run("list").assert_code(3).assert_said(
         "Two streams are loaded into one table, shop.raw.users", "join = false"
     )
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_two_pairs_into_one_table_are_refused_whichever_their_loaders_are(made: Made, unknown: bool) -> None:
+    """Also where a part of the place is not known, which is the same for both."""
+    bench = made("target-shop")
+    if unknown:
+        bench.plugins["loaders"][1]["config"].pop("default_target_schema")
+    bench.plugins["loaders"].append({"name": "target-two", "inherit_from": "target-shop"})
+    bench.jobs[0]["tasks"].append("tap-a target-two")
+    bench.save()
+    told = bench.run("plan").assert_code(3).assert_said("Two streams are loaded into one table, shop.*(users|orders)")
+    told.assert_said("meltano/tap-a/target-two/", "integrations.meltano.loaders.target-two")
+    text = '[integrations.meltano]\nkind = "meltano"\n[integrations.meltano.loaders.target-two]\nschema = "two"\n'
+    bench.write("assetry.toml", text)
+    bench.run("plan").assert_ok()
+    bench.write("assetry.toml", text.replace("target-two", "target-tow"))
+    bench.run("plan").assert_code(3).assert_said("loaders: 'target-tow' is no loader", "did you mean 'target-two'")

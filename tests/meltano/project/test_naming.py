@@ -14,8 +14,8 @@ from assetry_meltano.project.project import MeltanoProject, Pair
 
 def table(folder: Path, loader: str, config: dict[str, Any], stream: str, said: Any = None) -> Relation | None:
     plugins = {"extractors": [{"name": "tap-a"}], "loaders": [{"name": loader, "config": config}]}
-    (folder / "meltano.yml").write_text(json.dumps({"plugins": plugins}))
-    project = MeltanoProject.of(Options.of(Integration("el", "meltano", {}, str(folder))))
+    (folder / "meltano.yml").write_text(json.dumps({"plugins": plugins, "environments": [{"name": "dev"}]}))
+    project = MeltanoProject.of(Options.of(Integration("el", "meltano", {"environment": "dev"}, str(folder))))
     return project.tables(Pair(("tap-a", loader)), {loader: said or {}}).relation(stream)
 
 

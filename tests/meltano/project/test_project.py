@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
-from assetry.plugin import DefinitionError, Integration, IntegrationError
+import yaml
+from assetry.plugin import AssetryError, DefinitionError, Integration, IntegrationError
 from assetry_meltano.options import Options
 from assetry_meltano.project.files import expand
 from assetry_meltano.project.program import meltano
@@ -85,6 +88,8 @@ def test_definitions_of_lock_files_are_beneath_all(read: Read, tmp_path: Path) -
     (folder / "target-pg--meltanolabs.lock").write_text(json.dumps(lock))
     (folder / "target-pg--other.lock").write_text("{}")
     text = """
+        environments: [{name: dev}]
+        default_environment: dev
         plugins:
           extractors: [{name: tap-a, load_schema: mine}, {name: tap-b}]
           loaders: [{name: target-x, inherit_from: target-pg, variant: meltanolabs}]
@@ -121,6 +126,7 @@ def test_files_that_are_included_add_to_the_lists(read: Read, tmp_path: Path) ->
          {"tap-a target-a": None, "tap-b target-a": None, "tap-c target-a": None}),
         ("jobs: [{name: j, tasks: [tap-a target-a]}]", ["tap-c target-a"], {"tap-c target-a": None}),
         ("jobs: [oops, {name: j, tasks: }]\nschedules: {}", ["tap-c target-a"], {"tap-c target-a": None}),
+        ("jobs: [{name: j, tasks: [k, 'dbt:run']}, {name: k, tasks: [tap-a target-a]}]", [], {"tap-a target-a": None}),
         ("jobs: [{name: j, tasks: ['dbt:run']}]", ["tap-c target-a"], {"tap-c target-a": None}),
     ],
 )  # fmt: skip
@@ -142,6 +148,10 @@ def test_a_state_has_the_name_that_meltano_gives_it(read: Read, tmp_path: Path) 
     [
         ("plugins: [", "meltano.yml is not valid YAML", "meltano.yml:"),
         ("- a", "meltano.yml is not a mapping.", "meltano.yml"),
+        ("jobs: []\nplugins:\n  bad:\tindent\n", "is not valid YAML.*'.t'", "meltano.yml:3"),
+        ("environments: [{name: dev}]", "without an environment.*\n.*\n.*dev", "meltano.yml"),
+        ("plugins: {}", "meltano environment add", "meltano.yml"),
+        ("environments: [{name: dev}]\ndefault_environment: dev\nplugins: 3", "plugins is no mapping", "meltano.yml"),
         ("default_environment: deb\nenvironments: [{name: dev}]", "has no environment 'deb'", "meltano.yml"),
     ],
 )
@@ -162,6 +172,56 @@ def test_a_file_that_cannot_be_read_is_told_with_its_place(read: Read, text: str
 def test_pairs_that_are_none(read: Read, tmp_path: Path, pairs: list[str], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         read(PLUGINS).pairs(options(tmp_path, pairs=pairs))
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        ("jobs: [{name: j, tasks: [tap-q target-a]}]", "(?s)job 'j': 'tap-q' is no plugin.*did you mean 'tap-"),
+        ("jobs: [{name: j, tasks: [[tap-a targt-a]]}]", "(?s)job 'j': 'targt-a' is no plugin.*did you mean 'target-a'"),
+        (
+            "jobs: [{name: load, tasks: []}]\nschedules: [{name: s, job: laod}]",
+            "(?s)schedule 's': 'laod' is no job.*'load'",
+        ),
+        ("schedules: [{name: s, extractor: tap-q, loader: target-a}]", "schedule 's': 'tap-q' is no plugin"),
+        ("jobs: [{nme: load, tasks: [tap-a target-a]}]", "(?s)Entry 1 of jobs has no `name`.*did you mean 'nme'"),
+        ("jobs: 3", "jobs is no list"),
+    ],
+)
+def test_pipelines_of_what_is_not_there_are_refused(read: Read, tmp_path: Path, tail: str, message: str) -> None:
+    project = read(f"{dedent(PLUGINS)}\n{tail}\n")
+    with pytest.raises((DefinitionError, IntegrationError), match=message):
+        project.pairs(options(tmp_path))
+    assert project.pairs(options(tmp_path, pairs=["tap-a target-a"])), "who says which pairs are meant is not stopped"
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths of all that stands in a document."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(each for name, value in inner for each in places(value, (*path, name)))]
+
+
+@pytest.mark.parametrize("wrong", [3, "x", None, True, [], {}, ["a", "b"], {"a": 1}, [{"name": 1}], [[]], ""])
+def test_whatever_stands_in_a_file_is_read_or_refused_in_words(read: Read, tmp_path: Path, wrong: Any) -> None:
+    more = """
+        env: {A: b}
+        include_paths: [more/*.yml]
+        jobs: [{name: j, tasks: [tap-a target-a]}]
+        schedules: [{name: s, interval: '@daily', job: j}]
+        """
+    whole = yaml.safe_load(dedent(PLUGINS) + dedent(more))
+    for path in places(whole)[1:]:
+        document = copy.deepcopy(whole)
+        node = document
+        for step in path[:-1]:
+            node = node[step]
+        node[path[-1]] = wrong
+        with suppress(AssetryError):  # and nothing else
+            project = read(json.dumps(document))
+            for pair in project.pairs(options(tmp_path)):
+                project.tables(pair, {}).relation("users")
+                assert isinstance(project.extractors[pair.extractor].essence, dict)
+                list(project.extractors[pair.extractor].secrets(project.variables))
 
 
 def test_options_are_checked(tmp_path: Path) -> None:

@@ -204,6 +204,28 @@ def test_a_killed_assetry_leaves_meltano_to_its_work_and_retry_follows_it(made: 
     assert not list((bench.root / ".assetry" / "meltano" / "runs").iterdir())
 
 
+def test_the_log_of_a_killed_run_has_no_secret_and_goes_when_its_streams_are_made_anew(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then no run will ever read it, and `retry` has nothing left to do."""
+    monkeypatch.setenv("SHOP_TOKEN", "t0ken-of-the-shop")
+    bench = made(says=["the token is t0ken-of-the-shop", 'and in JSON "t0ken-of-the-shop"', "users"])
+    text = '[integrations.meltano]\nkind = "meltano"\nenv = { TAP_A_TOKEN = { env = "SHOP_TOKEN" } }\n'
+    bench.write("assetry.toml", text)
+    process = start(bench.root)
+    process.kill()
+    process.wait(60)
+    runs = bench.root / ".assetry" / "meltano" / "runs"
+    assert eventually(lambda: any(b"the token is ***" in each.read_bytes() for each in runs.glob("*/out")), 60)
+    assert not [each for each in runs.rglob("*") if each.is_file() and b"t0ken-of" in each.read_bytes()]
+    (bench.root / "held-orders").unlink()
+    bench.materialize("-s", "orders").assert_ok()
+    assert len(list(runs.iterdir())) == 1, "a retry would go on from it: users are not made yet"
+    bench.materialize().assert_ok()
+    assert not list(runs.iterdir())
+    bench.retry().assert_ok()
+
+
 KILLED_BEFORE_IT_IS_RECORDED = """
 import os, signal, time
 from assetry.plugin import Materialized

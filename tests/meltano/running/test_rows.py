@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.meltano.conftest import Made
-from tests.meltano.scripted import Bench
+from tests.meltano.conftest import TWO, Made
+from tests.meltano.scripted import DUCKDB_TARGET, Bench
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +74,50 @@ def test_rows_are_counted_where_the_table_should_be(made: Made) -> None:
     bench.materialize().assert_code(1).assert_failed("users", nowhere)
     bench.write("assetry.toml", text.replace("[integrations.meltano.", 'record_count = "warn"\n[integrations.meltano.'))
     bench.materialize().assert_ok().assert_only_materialized("users", "orders").assert_said(nowhere)
+
+
+def lossy(bench: Bench, on: bool) -> None:
+    """Let the loader lose the first row of each stream, or none any more."""
+    text = DUCKDB_TARGET.read_text()
+    write = "table.write(connection)"
+    assert write in text
+    bench.write("plugins/target_shop.py", text.replace(write, f"del table.rows[:1]; {write}") if on else text)
+
+
+def test_rows_that_were_lost_are_missing_until_a_full_refresh_was_counted(made: Made) -> None:
+    """The extractor does not read them again: a run that brings nothing, or others, ends well and mends nothing."""
+    bench = made("target-shop")
+    lossy(bench, on=True)
+    first = bench.materialize().assert_code(1)
+    first.assert_failed("orders", "extracted 3 rows of orders, and the table shop.raw.orders has 2.*--full-refresh")
+    lossy(bench, on=False)
+    bench.script("tap-a", streams={"users": {"rows": 0}, "orders": {"rows": 0}})
+    again = "Of 3 rows of orders that an earlier run extracted some were lost, and the table shop.raw.orders has 2"
+    for verb in ("retry", "materialize"):
+        mended = bench.run(verb, "--output", "ndjson").assert_code(1)
+        mended.assert_said(f"{again}.*materialize -s meltano/tap-a/orders --full-refresh")
+        bench.run("observe").assert_ok()
+        status = json.loads(bench.run("status", "--output", "json").out)
+        assert {each["status"] for each in status["assets"]} == {"failed"}
+    with duckdb.connect(str(bench.root / "shop.duckdb")) as connection:
+        connection.execute("insert into raw.orders select 100, 100")
+    bench.materialize("-s", "orders").assert_code(1).assert_failed("orders", "this run did not read them again")
+    bench.script("tap-a", streams=TWO)
+    lossy(bench, on=True)
+    bench.materialize("-s", "users", "--full-refresh").assert_code(1).assert_failed("users", "has 1.*known|has 1")
+    lossy(bench, on=False)
+    bench.materialize("--full-refresh").assert_ok().assert_only_materialized("users", "orders")
+    bench.script("tap-a", streams={"users": {"rows": 0}, "orders": {"rows": 0}})
+    bench.materialize().assert_ok()
+    assert {each["status"] for each in json.loads(bench.run("status", "--output", "json").out)["assets"]} == {"fresh"}
+
+
+def test_what_a_run_that_broke_off_has_read_has_to_be_there_after_the_next_one(made: Made) -> None:
+    bench = made("target-shop")
+    bench.script("tap-a", streams={"users": {"rows": 5}, "orders": {"rows": 1, "code": 3}})
+    bench.materialize().assert_code(1).assert_failed("users", "exit code 3 after 5 rows of users|exit code 3")
+    bench.script("tap-a", streams={"users": {"rows": 1}, "orders": {"rows": 1}})
+    with duckdb.connect(str(bench.root / "shop.duckdb")) as connection:
+        connection.execute("drop table if exists raw.users")
+    told = "Of 5 rows of users that an earlier run extracted some were lost, and the table shop.raw.users has 1"
+    bench.materialize().assert_code(1).assert_failed("users", told)

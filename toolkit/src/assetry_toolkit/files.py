@@ -60,8 +60,20 @@ def read_json(path: Path) -> dict[str, Any]:
     {}
     """
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return json_object(path.read_bytes())
+    except OSError:
+        return {}
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """Return the object that a text is in JSON; an empty one where it is anything else.
+
+    >>> json_object('{"rows": 3}'), json_object("rows"), json_object("[3]")
+    ({'rows': 3}, {}, {})
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

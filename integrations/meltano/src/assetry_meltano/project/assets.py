@@ -17,7 +17,7 @@ from assetry_toolkit.singer.catalogs import Catalog, stream_asset
 from assetry_toolkit.singer.targets import TargetTables
 
 from assetry_meltano.options import Options
-from assetry_meltano.project.catalog import Catalogs, told_unselected
+from assetry_meltano.project.catalog import Catalogs, choice_warnings
 from assetry_meltano.project.project import MeltanoProject, Pair, Plugin
 
 #: Return the table of a stream: (pair, stream's name, what the rules say) -> Relation, a tuple of three, or None.
@@ -35,7 +35,8 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     project = MeltanoProject.of(options)
     places = list(_places(options, project))
     if not places:
-        _log.warning("Meltano project %s has no job, no schedule and no pairs: it makes nothing here.", options.folder)
+        _log.warning("%s", _told_nothing(project))
+    project.refuse_strange((each for each in options.loaders if each != "*"), project.loaders, "loaders", "loader")
     holds = defaultdict[str, set[str]](set)
     for place in places:
         # Meltano keeps the catalog of an extractor in one file, which a second run at the same time would overwrite.
@@ -43,11 +44,21 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
         holds[place.group].update(filter(None, (catalog_file, place.there.io)))
     catalogs, maker = Catalogs(options, project), _Maker(integration, options, project, relation)
     assets: list[Asset] = []
-    for place in places:
-        answer = _answer(catalogs, project.extractors[place.pair.extractor])
-        assets += maker.assets(place, holds[place.group], answer)
+    for name in dict.fromkeys(place.pair.extractor for place in places):
+        of_it = [place for place in places if place.pair.extractor == name]
+        answer = _answer(catalogs, project.extractors[name], of_it)
+        for place in of_it:
+            assets += maker.assets(place, holds[place.group], answer)
     refuse_one_table(assets, _table, "Two streams are loaded into one table", options.name, _apart)
     return assets
+
+
+def _told_nothing(project: MeltanoProject) -> str:
+    told = f"Meltano project {project.folder} has no job, no schedule and no pairs: it makes nothing here."
+    if not (project.extractors and project.loaders):
+        return f"{told} Add plugins to it: meltano add …"
+    pair = f"{next(iter(project.extractors))} {next(iter(project.loaders))}"
+    return f'{told} Say which extractor goes to which loader, in assetry.toml: pairs = ["{pair}"].'
 
 
 class _Place(NamedTuple):
@@ -77,18 +88,27 @@ def _places(options: Options, project: MeltanoProject) -> Iterator[_Place]:
         yield _Place(pair, base, group, there, {**facts, "environment": project.environment})
 
 
-def _answer(catalogs: Catalogs, plugin: Plugin) -> Answer:
-    """Return what an extractor has answered; None, with the reason, where it cannot be asked and never was."""
-    if "discover" not in plugin.definition.get("capabilities", ["discover"]):
-        return Answer(None, "", "it cannot say which streams it has")
-    try:
+def _answer(catalogs: Catalogs, plugin: Plugin, places: Iterable[_Place]) -> Answer:
+    """Return what an extractor has answered; None, with the reason, where it never can, and fills no table.
+
+    Raises `IntegrationError` where its tables cannot be known: what reads them would run before them.
+    """
+    definition = plugin.definition
+    if "discover" in (definition.get("capabilities") or ["discover"]) or definition.get("catalog"):
         found = catalogs.known(plugin)
-    except IntegrationError as error:
-        _log.warning("%s", error)
-        return Answer(None, "", error.message)
-    if not found.value["streams"]:
-        _log.warning("%s", told_unselected(plugin, found.value["offered"]))
-    return found
+        for warning in choice_warnings(plugin, found.value):
+            _log.warning("%s", warning)
+        return found
+    for place in places:
+        if place.there.relation("any") is not None:
+            integration, loader = place.base[0], place.pair.loader
+            raise IntegrationError(
+                f"{plugin.name} cannot say which streams it has, so it is not known which tables of {loader} it fills.",
+                where=plugin.source,
+                hint="Give it a `catalog`, a file, in meltano.yml. Or, where nothing here reads these tables: "
+                f"join = false in [integrations.{integration}.loaders.{loader}].",
+            )
+    return Answer(None, "", "it cannot say which streams it has")
 
 
 class _Maker(NamedTuple):
@@ -129,15 +149,19 @@ class _Maker(NamedTuple):
 
 
 def _table(asset: Asset) -> Any:
-    """Return what no other asset may have: the loader and the table, where the whole of its place is known."""
-    known = asset.relation is not None and None not in asset.relation
-    return (asset.spec["pair"][-1], asset.relation.folded) if asset.relation and known else None
+    """Return what no other asset may have: the table, by whichever loader it is filled.
+
+    What is not known of its place is the same for all loaders of one kind: a setting that is not made.
+    """
+    if asset.relation is None:
+        return None
+    return asset.relation.folded, asset.metadata.get("destination") if None in asset.relation else None
 
 
 def _apart(asset: Asset) -> str:
     loader = asset.spec["pair"][-1]
     return (
         f"Give one of them another schema: `load_schema` of its extractor, or a loader of its own that inherits from "
-        f"{loader}. Where these are two tables, say so with join = false in "
+        f"{loader}. Where these are two tables, say where they are (database, schema, or join = false) in "
         f"[integrations.{asset.key.parts[0]}.loaders.{loader}]."
     )

@@ -25,11 +25,13 @@ def read_project(folder: Path) -> tuple[dict[str, Any], dict[Path, str]]:
     if not main.is_file():
         hint = "Point project_dir at the folder of a Meltano project."
         raise IntegrationError("meltano.yml is not here.", where=str(folder), hint=hint)
-    whole = read_yaml(main)
-    included = (path for pattern in whole.get("include_paths") or () for path in sorted(folder.glob(str(pattern))))
+    whole = read_yaml(main, strict=True)
+    said = whole.get("include_paths")
+    patterns = [each for each in said if isinstance(each, str) and each] if isinstance(said, list) else []
+    included = (path for each in patterns for path in sorted(folder.glob(each)))
     files = list(dict.fromkeys([main, *filter(Path.is_file, included)]))
     for path in files[1:]:
-        whole = _merged(whole, read_yaml(path))
+        whole = _merged(whole, read_yaml(path, strict=True))
     return whole, {path: path.read_text(errors="replace") for path in files}
 
 
@@ -37,15 +39,6 @@ def _merged(one: Any, other: Any) -> Any:
     if isinstance(one, dict) and isinstance(other, dict):
         return {**one, **{name: _merged(one[name], each) if name in one else each for name, each in other.items()}}
     return [*one, *other] if isinstance(one, list) and isinstance(other, list) else other
-
-
-def entries(value: Any) -> list[dict[str, Any]]:
-    """Return the mappings of a list; what is nothing, or stands there by mistake, is for Meltano to judge.
-
-    >>> entries([{"name": "tap-shop"}, None]), entries(None)
-    ([{'name': 'tap-shop'}], [])
-    """
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def read_lock(folder: Path, kind: str, name: str, variant: str | None) -> dict[str, Any]:

@@ -7,11 +7,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from assetry_toolkit.commands import Command, needed_program
-from assetry_toolkit.secrets import Mask, resolved
+from assetry_toolkit.commands import Command, LastWords, needed_program
+from assetry_toolkit.files import json_object
+from assetry_toolkit.secrets import Mask, apart_from, resolved
+from assetry_toolkit.singer.logs import read_log
+from assetry_toolkit.yaml_files import entries
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.project import MeltanoProject
+
+#: How Meltano writes its log, whatever files and variables of the project say.
+LOGGING = str(Path(__file__).parents[1] / "logging.json")
+#: Lines of a plugin that stand in an error.
+TAIL = 6
+#: By which words Meltano's log in JSON is read.
+_LOG_WORDS = """
+"event" "level" "stdio": "stderr" "name" "timestamp" "metric_info" "type": "counter" "metric" "record_count" "value"
+"tags" "stream" "endpoint" "database" "schema" "table" "sync_duration" "status": "succeeded" "success": true false null
+"err" "exit_codes": {"extractors", "loaders", "mappers"} "exception" info debug warning error critical Beginning sync of
+Block run completed Running job with name and run ID Another pipeline is already running METRIC: could not be found
+"""
 
 
 class Program:
@@ -25,13 +40,17 @@ class Program:
         #: What takes secrets, settings that are sensitive among them, out of what is shown.
         self.mask = Mask(secrets.union(*(plugin.secrets(variables) for plugin in plugins)))
 
+    def hidden(self, names: str) -> Mask:
+        """Return what is hidden in the log that is kept: nothing that may be a part of its words or of some `names`."""
+        return apart_from(self.mask, f"{_LOG_WORDS} {names} {self._project.environment}")
+
     def command(self, *words: str, variables: Mapping[str, str] | None = None, **how: Any) -> Command:
         """Return a call with some words, more `variables`, and options of `Command`. Raises `IntegrationError`."""
         program = meltano(self._options)
         # As if its environment was activated: plugins, and the Python, are found beside it.
         path = os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath)))
         return Command(
-            [program, *self._project.environment_words, *words],
+            [program, f"--environment={self._project.environment}", "--log-config", LOGGING, *words],
             folder=self._project.folder,
             environment={"PATH": path, **self._env, **(variables or {})},
             **how,
@@ -50,5 +69,26 @@ def meltano(options: Options) -> str:
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:
     """Return the next step where Meltano has said that a plugin is not installed."""
-    missing = "could not be found" in said and plugin in said
-    return f"In the Meltano project: meltano install --plugin-type {kind} {plugin}" if missing else None
+    signs = (("could not be found", plugin), ("Could not find catalog", "No such file"))
+    missing = any(one in said and other in said for one, other in signs)
+    command = f"In the Meltano project: meltano install --plugin-type {kind} {plugin}"
+    return f"{command} (one that has no `pip_url` but an `executable` has to be on PATH)." if missing else None
+
+
+def last_words(log: str) -> str:
+    """Return the plain words in which a log in JSON tells of errors: the plugin's own if it has some, else Meltano's.
+
+    >>> last_words('{"event": "Could not", "level": "error", "exception": [{"exc_value": "No such file"}]}')
+    'Could not: No such file'
+    """
+    own, others = LastWords(TAIL), LastWords(TAIL)
+    for text in log.splitlines():
+        line = json_object(text)
+        event = str(line.get("event", ""))
+        raised = [str(each["exc_value"]) for each in entries(line.get("exception")) if each.get("exc_value")]
+        if "stdio" in line:
+            own.take(event, read_log(event).level)
+        elif not (line or text.startswith(("│", "╭", "╰"))) or line.get("level") in ("error", "critical"):
+            more = ": ".join([event or text, *(each for each in raised if each not in event)])
+            others.take(more.strip(), "error" if line else "info")
+    return own.errors or str(others) or str(own)

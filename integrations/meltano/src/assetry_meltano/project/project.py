@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -12,14 +12,17 @@ from typing import Any
 from assetry.plugin import DefinitionError, IntegrationError, near_names
 from assetry_toolkit.hosted.tables import Override
 from assetry_toolkit.singer.targets import TargetTables, target_tables
-from assetry_toolkit.yaml_files import place_of
+from assetry_toolkit.yaml_files import entries, mapping, named_entries, place_of
 
 from assetry_meltano.options import Options
-from assetry_meltano.project.files import entries, expand, outer_environment, read_lock, read_project
+from assetry_meltano.project.files import expand, outer_environment, read_lock, read_project
 
 #: What of a definition is for people, or chooses streams, which are looked at one by one.
 _ASIDE = {"label", "logo_url", "docs", "repo", "description", "maintenance_status", "settings_preamble", "usage"}
 _ASIDE |= {"hidden", "keywords", "domain_url", "quality", "next_steps", "select", "select_filter"}
+
+
+_FOR_EXAMPLE = 'For example pairs = ["tap-shop target-postgres"].'
 
 
 def _variable(prefix: str, setting: str) -> str:
@@ -109,7 +112,7 @@ class MeltanoProject:
     """What the files of a project say, for one environment; `whole` is all of them put together."""
 
     folder: Path
-    environment: str | None
+    environment: str
     extractors: Mapping[str, Plugin]
     loaders: Mapping[str, Plugin]
     mappings: Sequence[str]
@@ -127,15 +130,15 @@ class MeltanoProject:
         folder = options.folder
         whole, texts = read_project(folder)
         variables = outer_environment(folder)
-        name = options.environment or variables.get("MELTANO_ENVIRONMENT") or whole.get("default_environment")
-        environment = _environment(whole, name, options)
-        variables |= {"MELTANO_PROJECT_ROOT": str(folder), "MELTANO_ENVIRONMENT": name or ""}
+        given = options.environment or variables.get("MELTANO_ENVIRONMENT") or whole.get("default_environment")
+        name, environment = _environment(whole, given, folder)
+        variables |= {"MELTANO_PROJECT_ROOT": str(folder), "MELTANO_ENVIRONMENT": name}
         # Secrets are put in when Meltano is run.
         plain = {key: value for key, value in options.env.items() if isinstance(value, str)}
         for said in (whole.get("env"), environment.get("env"), plain):
-            variables |= {key: expand(str(value), variables) or "" for key, value in (said or {}).items()}
-        mappers = _listed(whole, "mappers")
-        mappers += [each for mapper in mappers for each in entries(mapper.get("mappings"))]
+            variables |= {str(key): expand(str(value), variables) or "" for key, value in mapping(said).items()}
+        mappers = _listed(whole, "mappers", folder)
+        mappers += [each for mapper in mappers for each in named_entries(mapper, "mappings", folder / "meltano.yml")]
         return cls(
             folder=folder,
             environment=name,
@@ -157,11 +160,13 @@ class MeltanoProject:
         if options.pairs and options.pairs != ("all",):
             return {self._pair(text.split(), options): None for text in options.pairs}
         found: dict[Pair, str | None] = {}
-        named = entries(self.whole.get("jobs"))
-        jobs = {str(job.get("name")): tuple(self._of_words(_words(job.get("tasks")))) for job in named}
-        for schedule in entries(self.whole.get("schedules")):
-            ends = [str(schedule[end]) for end in ("extractor", "loader") if end in schedule]
-            for pair in (*jobs.get(str(schedule.get("job")), ()), *self._of_words(ends)):
+        jobs = {str(job["name"]): tuple(self._of_job(job)) for job in self._entries("jobs")}
+        for schedule in self._entries("schedules"):
+            about = f"schedule {schedule['name']!r}"
+            job, *ends = (str(schedule.get(each) or "") for each in ("job", "extractor", "loader"))
+            self.refuse_strange(filter(None, [job]), jobs, about, "job")
+            self.refuse_strange(filter(None, ends), {*self.extractors, *self.loaders}, about)
+            for pair in (*jobs.get(job, ()), *self._of_words(ends)):
                 found[pair] = str(schedule.get("interval") or "") or None
         found = {**{pair: None for pairs in jobs.values() for pair in pairs}, **found}
         if options.pairs or (not found and len(self.loaders) == 1):
@@ -169,11 +174,6 @@ class MeltanoProject:
             ends_of_all = ((tap, to) for tap in self.extractors for to in self.loaders)
             found.update({Pair(ends): None for ends in ends_of_all if ends not in known})
         return found
-
-    @property
-    def environment_words(self) -> tuple[str, ...]:
-        """Return the words that choose the environment."""
-        return (f"--environment={self.environment}",) if self.environment else ("--no-environment",)
 
     def state_id(self, pair: Pair) -> str:
         """Return the name under which Meltano keeps the state of a pair, and its runs."""
@@ -207,20 +207,36 @@ class MeltanoProject:
                 yield Pair((*begun, word))
                 begun = []
 
+    def _entries(self, kind: str) -> list[dict[str, Any]]:
+        return named_entries(self.whole, kind, self.folder / "meltano.yml")
+
+    def _of_job(self, job: Mapping[str, Any]) -> Iterator[Pair]:
+        """Return the pairs of a job; raise `DefinitionError` for a word that is no plugin, and no command of one."""
+        words, plugins = _words(job.get("tasks")), mapping(self.whole.get("plugins"))
+        others = [each for kind in plugins for each in _listed(self.whole, kind, self.folder)]
+        known = {*self.mappings, *(str(each["name"]) for each in (*others, *self._entries("jobs")))}
+        self.refuse_strange([each for each in words if ":" not in each], known, f"job {job['name']!r}")
+        return self._of_words(words)
+
+    def refuse_strange(self, words: Iterable[str], known: Iterable[str], of: str, what: str = "plugin") -> None:
+        """Raise `DefinitionError` for a word that names nothing of a kind, `what`, in this project."""
+        has = sorted(known)
+        for word in words:
+            if word not in has:
+                raise DefinitionError(
+                    f"{of}: {word!r} is no {what} of this Meltano project.",
+                    where=str(self.folder / "meltano.yml"),
+                    near=near_names(word, has),
+                    hint=f"It has {', '.join(has) or 'none'}. {_FOR_EXAMPLE}",
+                )
+
     def _pair(self, words: Sequence[str], options: Options) -> Pair:
-        known = sorted({*self.extractors, *self.loaders, *self.mappings})
-        strange = next((word for word in words if word not in known), None)
+        about = f"pairs of integration {options.name!r}"
+        self.refuse_strange(words, {*self.extractors, *self.loaders, *self.mappings}, about)
         found = list(self._of_words(words))
-        if strange is None and len(found) == 1:
+        if len(found) == 1:
             return found[0]
-        what = f"{strange!r} is no plugin" if strange else f"{' '.join(words)!r} is not one extractor with one loader"
-        raise DefinitionError(
-            f"pairs: {what} of this Meltano project.",
-            where=f"integration {options.name!r}",
-            near=near_names(strange, known) if strange else (),
-            hint=f'For example pairs = ["tap-shop target-postgres"]. {self.folder / "meltano.yml"} has '
-            f"{', '.join(known) or 'no plugins'}.",
-        )
+        raise DefinitionError(f"{about}: {' '.join(words)!r} is not one extractor with one loader.", hint=_FOR_EXAMPLE)
 
 
 def _words(tasks: Any) -> list[str]:
@@ -228,28 +244,31 @@ def _words(tasks: Any) -> list[str]:
     return [word for task in each for word in (_words(task) if isinstance(task, list) else str(task).split())]
 
 
-def _environment(whole: Mapping[str, Any], name: str | None, options: Options) -> Mapping[str, Any]:
-    known: dict[str, Mapping[str, Any]] = {str(each.get("name")): each for each in entries(whole.get("environments"))}
-    if name is not None and name not in known:
-        raise IntegrationError(
-            f"This Meltano project has no environment {name!r}.",
-            where=str(options.folder / "meltano.yml"),
-            near=near_names(name, known),
-            hint=f"It has {', '.join(known) or 'none'}; the option `environment` chooses one.",
-        )
-    return known.get(name or "", {})
+def _environment(whole: Mapping[str, Any], name: Any, folder: Path) -> tuple[str, Mapping[str, Any]]:
+    where = folder / "meltano.yml"
+    known = {str(each["name"]): each for each in named_entries(whole, "environments", where)}
+    if str(name) in known:
+        return str(name), known[str(name)]
+    none = "Meltano runs nothing without an environment, and none is chosen."
+    chosen = f"It has {', '.join(known)}; the option `environment` chooses one, or `default_environment` there."
+    raise IntegrationError(
+        f"This Meltano project has no environment {str(name)!r}." if name else none,
+        where=str(where),
+        near=near_names(str(name), known) if name else (),
+        hint=chosen if known else "Add one, in the Meltano project: meltano environment add dev",
+    )
 
 
 def _plugins(
     kind: str, folder: Path, whole: Mapping[str, Any], environment: Mapping[str, Any], texts: Mapping[Path, str]
 ) -> dict[str, Plugin]:
     """Return the plugins of a type: what they inherit is below all, what the environment says above."""
-    own = {str(each["name"]): each for each in _listed(whole, kind) if "name" in each}
-    over = {str(each.get("name")): each for each in _listed(environment.get("config") or {}, kind)}
+    own = {str(each["name"]): each for each in _listed(whole, kind, folder)}
+    over = {str(each["name"]): each for each in _listed(mapping(environment.get("config")), kind, folder)}
     found = {}
     for name in own:
         line = [name]
-        while (parent := own[line[-1]].get("inherit_from")) in own and parent not in line:
+        while (parent := str(own[line[-1]].get("inherit_from"))) in own and parent not in line:
             line.append(parent)
         line.reverse()
         first = own[line[0]]
@@ -260,12 +279,15 @@ def _plugins(
     return found
 
 
-def _listed(whole: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    return entries((whole.get("plugins") or {}).get(kind))
+def _listed(whole: Mapping[str, Any], kind: str, folder: Path) -> list[dict[str, Any]]:
+    plugins, where = whole.get("plugins") or {}, folder / "meltano.yml"
+    if not isinstance(plugins, dict):
+        raise IntegrationError("plugins is no mapping.", where=str(where), hint=f"Write plugins: {{{kind}: […]}}.")
+    return named_entries(plugins, kind, where)
 
 
 def _over(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition with another over it: settings one by one, the rest as a whole."""
-    config = {**(one.get("config") or {}), **(other.get("config") or {})}
-    settings = [*(other.get("settings") or ()), *(one.get("settings") or ())]
+    config = {**mapping(one.get("config")), **mapping(other.get("config"))}
+    settings = [*entries(other.get("settings")), *entries(one.get("settings"))]
     return {**one, **other, "config": config, "settings": settings}

@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from assetry.plugin import Asset, Event, Failed, Handle, Invocation, JobOverError, Log, Materialized, RunContext
 from assetry_toolkit.clock import Clock
@@ -24,10 +22,8 @@ from assetry_meltano.options import Options
 from assetry_meltano.project.program import Program, install_hint
 from assetry_meltano.project.project import MeltanoProject, Pair
 from assetry_meltano.running.reading import Load, Reading
-from assetry_meltano.running.runs import LIVES, Run, runs_of, versions_of
+from assetry_meltano.running.runs import LIVES, Run, owed_of, runs_of, versions_of
 
-#: How Meltano writes its log, whatever files and variables of the project say.
-LOGGING = str(Path(__file__).with_name("logging.json"))
 #: Seconds that Meltano has, after it was asked to end, to end its plugins and to free its lock.
 GRACE = 10.0
 
@@ -68,8 +64,8 @@ def shown(invocation: Invocation) -> str:
     options = Options.of(invocation.integration)
     project, loads = MeltanoProject.of(options), loads_of(invocation)
     chosen = [f"{name}={shlex.quote(value)}" for name, value in filters(loads, project).items()]
-    words = [*project.environment_words, "run", *run_words(loads, options, invocation.full_refresh)]
-    return " ".join([*chosen, "meltano", shlex.join(words)])
+    words = [f"--environment={project.environment}", "run", *run_words(loads, options, invocation.full_refresh)]
+    return " ".join([*chosen, shlex.join([options.meltano_executable or "meltano", *words])])
 
 
 def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -120,17 +116,18 @@ class _Invocation:
                 # the log is needed: of a run that is killed now a retry has to learn what became of Meltano's.
                 yield Handle(running.token)
         finally:
-            # It has ended, and what it wrote may have secrets in it.
-            shutil.rmtree(running.token, ignore_errors=True)
+            # A run that was cancelled is done anew, but one that has ended says all that an earlier one of these could.
+            running.remove(superseded=running.returncode is not None)
 
     def _prepared(self, loads: Sequence[Load]) -> JournaledCommand:
         words = run_words(loads, self._options, self._invocation.full_refresh)
         chosen = filters(loads, self._project)
         # Interrupted it frees its lock at any moment; of other signals it hears only within a pair.
         how = {"merged": True, "ask": signal.SIGINT, "grace": GRACE, "name": "meltano"}
-        start = ("--log-config", LOGGING, "run", "--no-install")
-        command = self._program.command(*start, *words, variables=chosen, **how)
-        return JournaledCommand.prepare(command, self._options.own_folder / "runs")
+        command = self._program.command("run", "--no-install", *words, variables=chosen, **how)
+        specs = {str(asset.key): asset.spec for asset in self._invocation.assets}
+        hidden = self._program.hidden(json.dumps(specs))
+        return JournaledCommand.prepare(command, self._options.own_folder / "runs", hidden, specs)
 
     def _followed(self, running: JournaledCommand, reading: Reading) -> Iterator[Event]:
         unsettled = list(reading.loads)
@@ -142,6 +139,9 @@ class _Invocation:
                 yield from self._settle(load)
         if running.returncode is None:
             if self._context.cancelled:
+                for load in unsettled:
+                    for stream in load.streams:
+                        self._counted(load, stream, Failed(stream.asset.key, "The run was cancelled."))
                 return
             raise JobOverError("Meltano's run was stopped, or what kept its journal was killed.")
         yield from reading.end()
@@ -155,24 +155,39 @@ class _Invocation:
 
     def _settle(self, load: Load) -> Iterator[Event]:
         """Yield how each stream of a pair came out, now that it has its end."""
-        versions = self._versions(load) if load.well else {}
+        found = []
         for stream in load.streams:
             told = failure(load, stream, self._options.results == "exit code")
-            rows = rows_of(self._context, stream.asset) if told is None and stream.rows else None
-            few = load.missing(stream, rows)
+            few, rows = self._counted(load, stream, told)
             if few is not None and self._options.record_count == "warn":
                 yield Log(few.message, "warning", stream.asset.key)
-            else:
-                told = few or told
+                few = None
+            found.append((stream, few or told, rows))
+        versions = self._versions(load, [stream.id or "" for stream, told, _ in found if told]) if load.well else {}
+        for stream, told, rows in found:
             facts = {"run": load.run, "state_id": load.state_id, "rows": rows, **stream.facts}
             facts = {name: value for name, value in facts.items() if value is not None}
             yield told or Materialized(stream.asset.key, data_version=versions.get(stream.id or ""), metadata=facts)
 
-    def _versions(self, load: Load) -> dict[str, str]:
+    def _counted(self, load: Load, stream: StreamLoad, told: Failed | None) -> tuple[Failed | None, int | None]:
+        """Return what is missing in the table of a stream, and its rows; `told` is why it failed, if it did."""
+
+        def count() -> int | None:
+            return rows_of(self._context, stream.asset)
+
+        if self._options.record_count == "warn":
+            rows = count() if told is None and stream.rows else None
+            return load.missing(stream, rows), rows
+        capabilities = self._project.extractors[load.tap].definition.get("capabilities") or ["state"]
+        anew = self._invocation.full_refresh or "state" not in capabilities
+        owed = owed_of(self._options, self._project.state_id(load.pair))
+        return load.settled(stream, told, count, owed, anew)
+
+    def _versions(self, load: Load, failed: Sequence[str]) -> dict[str, str]:
         runs = runs_of(self._project, load.state_id)
         before = next((run.id for run in runs or () if run.id != load.run), None)
-        rows = {stream.id: stream.rows for stream in load.streams if stream.id is not None}
-        return {} if runs is None else versions_of(self._options).after(load.state_id, load.run, before, rows)
+        rows = {stream.id or "": stream.rows for stream in load.streams}
+        return {} if runs is None else versions_of(self._options).after(load.state_id, load.run, before, rows, failed)
 
     # -- another run has the lock ------------------------------------------------------------------------------------
 
@@ -206,7 +221,7 @@ def failure(load: Load, stream: StreamLoad, accept_silence: bool) -> Failed | No
         return load.failure(stream, accept_silence, load.words.errors or None)
     read = f" after {stream.rows:,} rows of {stream.id}" if stream.rows else ""
     hint = install_hint(load.tap, "extractor", load.why) or install_hint(load.target, "loader", load.why)
-    message = f"{load.pair}: {load.why or 'it broke off'}{read}."
+    message = f"{load.pair}: {(load.why or 'it broke off').rstrip('.')}{read}."
     return Failed(stream.asset.key, message, hint or str(load.words) or None, retryable=True)
 
 

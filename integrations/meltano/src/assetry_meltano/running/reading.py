@@ -1,26 +1,24 @@
-"""What Meltano's log comes to, in JSON as `logging.json` beside this makes it be written: the events of a run."""
+"""What Meltano's log comes to, in JSON as `logging.json` of this package makes it be written: the events of a run."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assetry.plugin import Asset, Event, Level, Log
 from assetry_toolkit.commands import LastWords, LogLimit
+from assetry_toolkit.files import json_object
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
 from assetry_toolkit.singer.logs import Said, read_log
 
+from assetry_meltano.project.program import TAIL
 from assetry_meltano.project.project import Pair
 
 #: Lines of a run that are told though they are neither warnings nor errors; of those after that only the number is.
 TOLD_LINES = 500
-#: Lines of a plugin that stand in a failure.
-_TAIL = 6
 _UNREAD = "Its streams may be others by now: `assetry meltano pull`, or look what `meltano select {}` says."
 #: How Meltano begins with a pair, or does not because another run has the lock of its state.
 _BEGIN = re.compile(r"(?:Running job with name|Another) '([^']+)' (?:pipeline is already running|and run ID '([^']+)')")
@@ -41,7 +39,7 @@ class Load(TapLoad):
     run: str = ""
     #: Until when its lock is waited for.
     patience: float | None = None
-    words: LastWords = field(default_factory=lambda: LastWords(_TAIL))
+    words: LastWords = field(default_factory=lambda: LastWords(TAIL))
 
     @classmethod
     def of(cls, pair: Pair, assets: Sequence[Asset]) -> Load:
@@ -74,15 +72,13 @@ class Reading:
         self.loads, self._mask, self._taken_up = loads, mask, taken_up
         self.now: Load | None = None
         #: What was said before a pair began, and None as soon as one has: why none can, if so.
-        self._before: LastWords | None = LastWords(_TAIL)
+        self._before: LastWords | None = LastWords(TAIL)
         self._limit = LogLimit(TOLD_LINES, "Meltano's log")
 
     def take(self, text: str) -> Iterator[Event]:
         """Take a line; yield what follows."""
-        line: Any = None
-        with suppress(ValueError):
-            line = json.loads(text)
-        if not isinstance(line, dict):
+        line = json_object(text)
+        if not line:
             yield from self._said(text, read_log(text).level)
             return
         event, plugin = str(line.get("event", "")), str(line["name"]) if "stdio" in line else None

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from assetry.plugin import Event, Invocation, Observed
+from assetry_toolkit.extract_load.owed_rows import OwedRows
 from assetry_toolkit.extract_load.run_versions import RunVersions
 
 from assetry_meltano.options import Options
@@ -70,8 +71,16 @@ def versions_of(options: Options) -> RunVersions:
     return RunVersions(options.own_folder / f"{options.name}-versions.json")
 
 
+def owed_of(options: Options, state_id: str) -> OwedRows:
+    """Return what the tables of a pair's streams owe."""
+    return OwedRows(options.own_folder / f"{options.name}-owed.json", state_id)
+
+
 def observe(invocation: Invocation) -> Iterator[Event]:
-    """Yield the version that each stream has after the last run there was, whoever has started it."""
+    """Yield the version that each stream has after the last run there was, whoever has started it.
+
+    Not after one that Meltano says has failed, nor of a stream that failed in a run of ours, or has lost rows.
+    """
     options = Options.of(invocation.integration)
     project, versions = MeltanoProject.of(options), versions_of(options)
 
@@ -80,10 +89,11 @@ def observe(invocation: Invocation) -> Iterator[Event]:
         return next((run for run in runs_of(project, state_id) or () if not run.under_way), None)
 
     for asset in invocation.assets:
-        state_id = project.state_id(Pair(asset.spec["pair"]))
-        run = newest(state_id)
-        if run is not None:
-            version = versions.now(state_id, run.id, asset.spec["stream"] or "")
+        state_id, stream = project.state_id(Pair(asset.spec["pair"])), asset.spec["stream"] or ""
+        run, owed = newest(state_id), owed_of(options, state_id).of(stream)
+        if run is not None and run.state == "SUCCESS" and not (owed and owed.lost):
+            version = versions.now(state_id, run.id, stream)
             facts = {"run": run.id, "state_id": state_id, "state": run.state}
             facts |= {"ended": run.ended.isoformat(timespec="seconds")} if run.ended else {}
-            yield Observed(asset.key, data_version=version, metadata=facts)
+            if version is not None:
+                yield Observed(asset.key, data_version=version, metadata=facts)
