@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.meltano.conftest import TWO, Made
-from tests.meltano.scripted import Bench
+from tests.meltano.scripted import TAP, Bench
 
 pytestmark = pytest.mark.slow
 STREAMS: dict[str, Any] = {
@@ -84,6 +84,10 @@ def test_an_extractor_of_which_nothing_is_known_is_an_error_with_the_next_step(t
         )
         assert not any(sign in f"{told.out}{told.err}" for sign in ("│", "❱", "Traceback", ".."))
     made.run("meltano", "pull").assert_code(3).assert_said("the shop is closed")
+    made.write("plugins/tap.py", '#!/usr/bin/env python3\nimport sys\nsys.exit("no network")\n').chmod(0o755)
+    told = made.run("list").assert_code(3).assert_said("which streams it has: no network.\n")
+    assert "It wrote" not in told.err
+    made.write("plugins/tap.py", TAP).chmod(0o755)
     made.script("tap-a", streams=STREAMS)
     made.materialize().assert_ok()
 

@@ -89,6 +89,7 @@ def test_a_plugin_that_is_not_installed_is_told_with_the_command(made: Made) -> 
     bench.save()
     failed = bench.materialize().assert_code(1)
     failed.assert_failed("users", "meltano install --plugin-type loader target-files")
+    assert ".." not in failed.ends["meltano/tap-a/users"]["message"]
 
 
 def test_what_keeps_meltano_from_beginning_fails_all_with_its_words(made: Made) -> None:

@@ -64,7 +64,7 @@ class Catalogs:
         said = program.mask(last_words(done.err)) or f"it {ending(done.returncode or 0)}"
         *before, last = said.splitlines()
         raise IntegrationError(
-            f"Extractor {plugin.name!r} does not say which streams it has: {last.rstrip('.')}.",
+            f"Extractor {plugin.name!r} does not say which streams it has: {last.strip().rstrip('.')}.",
             where=str(Path(self._options.project_dir, plugin.source)),
             hint=install_hint(plugin.name, "extractor", said) or "\n".join(before and ["It wrote:", *before]) or None,
         )

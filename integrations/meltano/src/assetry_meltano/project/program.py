@@ -91,4 +91,6 @@ def last_words(log: str) -> str:
         elif not (line or text.startswith(("│", "╭", "╰"))) or line.get("level") in ("error", "critical"):
             more = ": ".join([event or text, *(each for each in raised if each not in event)])
             others.take(more.strip(), "error" if line else "info")
-    return own.errors or str(others) or str(own)
+    # Meltano repeats what a plugin has written before it ended.
+    ended = str(own) and str(own).splitlines()[-1] in str(others)
+    return str(own) if own.errors or ended else str(others) or str(own)
