@@ -68,7 +68,7 @@ class AssetryError(Exception):
         if self.near:
             lines.append(f"  did you mean {' or '.join(repr(str(name)) for name in self.near)}?")
         if self.hint:
-            lines.append(f"  {self.hint}")
+            lines += [f"  {line}" for line in self.hint.splitlines()]
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
