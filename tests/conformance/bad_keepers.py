@@ -672,6 +672,37 @@ class TestMixesRunsUp(StoreConformance):
     caught = "test_remember_the_last_attempt_of_each_asset"
 
 
+class Zealous(Memory):
+    """Prune what a retry still needs, too."""
+
+    def prune(self, kept: Any, *, dry_run: bool = False) -> Any:
+        return super().prune(replace(kept, whole=frozenset()), dry_run=dry_run)
+
+
+class TestPrunesWhatIsNeeded(StoreConformance):
+    subject = store(Zealous)
+    caught = "test_remove_what_is_old_and_nothing_else"
+
+
+class Recounting(Memory):
+    """Count from one again, once something was pruned."""
+
+    pruned = False
+
+    def prune(self, kept: Any, *, dry_run: bool = False) -> Any:
+        self.pruned = self.pruned or not dry_run
+        return super().prune(kept, dry_run=dry_run)
+
+    def changes(self, keys: Any, since: str | None = None) -> Any:
+        found = super().changes(keys, since)
+        return found._replace(latest={}) if self.pruned and since and found is not None else found
+
+
+class TestMissesWhatWasMadeAfterPruning(StoreConformance):
+    subject = store(Recounting)
+    caught = "test_tell_what_was_made_since_after_pruning_too"
+
+
 class Private:
     """A plugin whose store is another one in each process."""
 

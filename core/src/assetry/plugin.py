@@ -94,9 +94,11 @@ from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunC
 from assetry.types.records import (
     Attempt,
     EventRecord,
+    KeptHistory,
     Materialization,
     Outcome,
     Process,
+    PrunedHistory,
     RunInfo,
     RunState,
     job_tokens,
@@ -152,7 +154,7 @@ __all__ += ["rows_by_partition"]
 __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
-__all__ += ["is_alive", "job_tokens", "process_of"]
+__all__ += ["KeptHistory", "PrunedHistory", "is_alive", "job_tokens", "process_of"]
 # Files and folders that only this user may read.
 __all__ += ["private_file", "private_folder"]
 # Executors.

@@ -535,7 +535,7 @@ class TestTroubles:
             db.execute("PRAGMA user_version = 99")
         error = self.refused(path, StoreVersionError)
         assert "99" in error.message
-        assert "up to 4" in error.message
+        assert "up to 5" in error.message
         assert "Upgrade" in error.hint
 
     def test_a_database_of_another_program_is_not_touched(self, path):

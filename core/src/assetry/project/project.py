@@ -23,6 +23,8 @@ from assetry.plan.checks import with_sources
 from assetry.plan.plan import Plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
+from assetry.project.history.pruning import HistoryPruning, prune_history
+from assetry.project.history.retention import age_text
 from assetry.project.places import place_problems, value_problem
 from assetry.project.recorded import RecordedValues, recorded_statuses
 from assetry.project.root import project_root
@@ -384,7 +386,13 @@ class Project:
             found = self.store.run(run_id)
         if found is None:
             what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
-            raise UsageError(what, hint="`assetry runs` lists them; `assetry materialize` starts one.")
+            runs = self.settings.retention.runs
+            gone = (
+                f" Those that ended longer ago than {age_text(runs)} may be pruned, see [retention]."
+                if runs is not None
+                else ""
+            )
+            raise UsageError(what, hint=f"`assetry runs` lists them; `assetry materialize` starts one.{gone}")
         return found
 
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
@@ -429,6 +437,14 @@ class Project:
                 return self._variant_of(run).run(
                     plan, options=options, resume=left.jobs, on_event=on_event, still=partial(left.is_still, plan)
                 )
+
+    def prune_history(self, *, dry_run: bool = False) -> HistoryPruning:
+        """Remove what is older than ``[retention]`` keeps, and return how much that was; see `Retention`.
+
+        How assets are, and what a retry makes, is the same as before. With `dry_run` nothing is removed.
+        """
+        now = datetime.now(UTC)
+        return prune_history(self.store, self.graph, self.settings.retention, now, dry_run=dry_run)
 
     def _variant_of(self, run: RunInfo) -> Project:
         return self.with_options(run.options.get(INTEGRATION_OPTIONS) or {})

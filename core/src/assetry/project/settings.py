@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assetry.errors import ProjectFileError, near_names
+from assetry.errors import ProjectFileError, UsageError, near_names
+from assetry.project.history.retention import KINDS, Retention, read_age
 from assetry.python.code import written_place
 from assetry.types.assets import Integration
 
 DEFAULT_STORE = "sqlite:.assetry/state.db"
 DEFAULT_EXECUTOR = "threads"
-KEYS = ("modules", "store", "io", "executor", "integrations", "name")
+KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Settings:
     io: str | None = None
     executor: str = DEFAULT_EXECUTOR
     integrations: tuple[Integration, ...] | None = None
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def keeps_records(self) -> bool:
@@ -52,12 +54,8 @@ class Settings:
             return None
         above = ("tool", "assetry") if self.file.name == "pyproject.toml" else ()
         table = (*above, "integrations", integration)
-        named = list(_named(self.file.read_text(encoding="utf-8", errors="replace")))
-        for path in ([(*table, option)] if option is not None else []) + [table]:
-            number = next((number for number, parts in named if parts[: len(path)] == path), None)
-            if number is not None:
-                return written_place(str(self.file), number)
-        return self.where(integration)
+        found = _place(self.file, self.file.read_text(encoding="utf-8", errors="replace"), table, option)
+        return found or self.where(integration)
 
 
 def read_settings(folder: Path | str = ".") -> Settings:
@@ -87,9 +85,24 @@ class _Source:
     text: str = field(repr=False)
     prefix: str = ""
 
-    def error(self, message: str, word: str, near: tuple[str, ...] = (), hint: str | None = None) -> ProjectFileError:
-        where = _line_of(self.file, self.text, word) or written_place(str(self.file), 1)
+    def error(
+        self, message: str, word: str, near: tuple[str, ...] = (), hint: str | None = None, table: str | None = None
+    ) -> ProjectFileError:
+        """Return an error at the line that sets `word`, in `table` where one is named."""
+        path = tuple(self.prefix.split(".")[:-1])
+        where = None if table is None else _place(self.file, self.text, (*path, table), word)
+        where = where or _line_of(self.file, self.text, word) or written_place(str(self.file), 1)
         return ProjectFileError(message, where=where, near=near, hint=hint)
+
+
+def _place(file: Path, text: str, table: tuple[str, ...], key: str | None) -> str | None:
+    """Return the line that sets a key of a table, else the one that opens the table."""
+    named = list(_named(text))
+    for path in ([(*table, key)] if key is not None else []) + [table]:
+        number = next((number for number, parts in named if parts[: len(path)] == path), None)
+        if number is not None:
+            return written_place(str(file), number)
+    return None
 
 
 def _line_of(file: Path, text: str, word: str) -> str | None:
@@ -170,7 +183,24 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
         io=_text(source, table, "io"),
         executor=_text(source, table, "executor") or DEFAULT_EXECUTOR,
         integrations=None if integrations is None else _integrations(root, source, integrations),
+        retention=_retention(source, table.get("retention", {})),
     )
+
+
+def _retention(source: _Source, table: Any) -> Retention:
+    if not isinstance(table, Mapping):
+        raise source.error("'retention' is not a table.", "retention", hint='Write [retention] and events = "90d".')
+    ages = {}
+    for key, value in table.items():
+        if key not in KINDS:
+            hint = f"Known keys of [retention]: {', '.join(KINDS)}."
+            raise source.error(f"Unknown key {key!r} in [retention].", key, near_names(key, KINDS), hint, "retention")
+        try:
+            ages[key] = read_age(value)
+        except UsageError as error:
+            said = f"'{key}' in [retention]: {error.message}"
+            raise source.error(said, key, tuple(error.near), error.hint, "retention") from None
+    return Retention(**ages)
 
 
 def _text(source: _Source, table: Mapping[str, Any], key: str) -> str | None:

@@ -167,7 +167,7 @@ def jobs_left(run: RunInfo, store: Store) -> dict[str, str]:
     it counts then, and not what the run before has recorded. A job of which it did not come to think is still left.
     """
     jobs: dict[str, str] = {}
-    for each in _family(run, store.runs()):
+    for each in family(run, store.runs()):
         events = [record for record in store.events(each.id) if isinstance(record.event, (InvocationStarted, Handle))]
         noted = {record.invocation or "": "" for record in events if isinstance(record.event, Handle)}
         for group in jobs_of(noted, events):
@@ -176,8 +176,13 @@ def jobs_left(run: RunInfo, store: Store) -> dict[str, str]:
     return jobs
 
 
-def _family(run: RunInfo, runs: Iterable[RunInfo]) -> list[RunInfo]:
-    """Return a run, those that it retried, and those that retried any of them, oldest first; `runs` newest first."""
+def family(run: RunInfo, runs: Iterable[RunInfo]) -> list[RunInfo]:
+    """Return a run, those that it retried, and those that retried any of them, oldest first; `runs` newest first.
+
+    >>> from datetime import UTC, datetime
+    >>> family(RunInfo(id="r", state="failed", started=datetime.now(UTC)), [])
+    []
+    """
     known = {each.id: each for each in runs}
     ours = {run.id}
     before = run.options.get("retry_of")

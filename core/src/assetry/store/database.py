@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,17 @@ _MIGRATIONS = (
     """
     CREATE INDEX attempts_unmade ON attempts (key) WHERE outcome <> 'materialized';
     """,
+    # What was pruned of a run, and when; and keys that came into being without anything being made of them.
+    """
+    ALTER TABLE runs ADD COLUMN pruned TEXT;
+    CREATE TABLE partition_keys (
+        key TEXT NOT NULL, partition TEXT NOT NULL, number INTEGER NOT NULL, dropped INTEGER NOT NULL, at TEXT NOT NULL,
+        PRIMARY KEY (key, partition)) WITHOUT ROWID;
+    """,
 )
+#: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
+#: pages of 4 kB at a time; and of how many pages one must be free for the whole file to be written anew.
+_IN_STEPS, _STEP, _WORTH_IT = 2, 1000, 10
 #: SQLite's name of an error begins with the first; then what it means for the file, and the next step.
 _TROUBLES = (
     (
@@ -135,9 +145,10 @@ class Database:
         self._inherited: list[sqlite3.Connection] = []
 
     def read(self, query: str, *values: Any) -> list[Any]:
-        """Return the rows of a query; none when there is no file."""
+        """Return the rows of a query, whose `values` may also be one mapping; none when there is no file."""
+        named = values[0] if len(values) == 1 and isinstance(values[0], Mapping) else values
         with self._guard(make=False) as db:
-            return [] if db is None else db.execute(query, values).fetchall()
+            return [] if db is None else db.execute(query, named).fetchall()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -150,6 +161,40 @@ class Database:
                 db.execute("COMMIT")
             except BaseException:
                 _roll_back(db)
+                raise
+
+    def give_back(self, *, alone: bool) -> None:
+        """Make the file smaller by what was removed from it, as far as that holds nobody up.
+
+        A file that was made by an older assetry has to be written anew for that, once; that is done where no run is
+        under way (`alone`) and it is worth it. Until then what is written next takes the room.
+        """
+        with self._guard(make=False) as db:
+            if db is None or self.path is None:
+                return
+            if _number(db, "auto_vacuum") != _IN_STEPS:
+                if alone and _number(db, "freelist_count") * _WORTH_IT >= _number(db, "page_count"):
+                    self._write_anew(db)
+                return
+            free = _number(db, "freelist_count")
+        while free:
+            with self.write() as db:
+                # It goes on from row to row.
+                db.execute(f"PRAGMA incremental_vacuum({_STEP})").fetchall()
+                left = _number(db, "freelist_count")
+            if left >= free:
+                return
+            free = left
+
+    def _write_anew(self, db: sqlite3.Connection) -> None:
+        import sqlite3
+
+        db.execute(f"PRAGMA auto_vacuum = {_IN_STEPS}")
+        try:
+            db.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            # Somebody reads or writes, or the disk has no room for a second file; it is as good as it was.
+            if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL")):
                 raise
 
     def close(self) -> None:
@@ -239,6 +284,8 @@ class Database:
         """Bring a new or older file to today's form."""
         import sqlite3
 
+        if self.path is not None and not _number(db, "page_count"):
+            db.execute(f"PRAGMA auto_vacuum = {_IN_STEPS}")  # of a file with tables it could not be changed
         if self.path is not None and db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             self._use_log(db)
         db.execute("PRAGMA synchronous = FULL")
@@ -307,8 +354,12 @@ def _copy_of(path: Path, form: int) -> Path:
 
 
 def _form(db: sqlite3.Connection) -> int:
-    form: int = db.execute("PRAGMA user_version").fetchone()[0]
-    return form
+    return _number(db, "user_version")
+
+
+def _number(db: sqlite3.Connection, name: str) -> int:
+    number: int = db.execute(f"PRAGMA {name}").fetchone()[0]
+    return number
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

@@ -119,8 +119,9 @@ def run_row(run: RunInfo, options: str | None = None) -> Row:
 
 
 def run_info(row: Row) -> RunInfo:
-    """Return the run of a row as `run_row` makes it."""
-    run_id, state, started, finished, assets, options, process, host = row
+    """Return the run of a row as `run_row` makes it, with JSON of what was pruned of it behind, if anything was."""
+    run_id, state, started, finished, assets, options, process, host, *more = row
+    pruned = json.loads(more[0]) if more and more[0] else {}
     return RunInfo(
         id=run_id,
         state=state,
@@ -130,6 +131,7 @@ def run_info(row: Row) -> RunInfo:
         options=json.loads(options) or {},
         process=process,
         host=host,
+        pruned={what: datetime.fromisoformat(at) for what, at in pruned.items()},
     )
 
 

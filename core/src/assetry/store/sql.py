@@ -20,6 +20,7 @@ from assetry.store import encoding as rows
 from assetry.store.database import Database
 from assetry.store.heartbeat import Heartbeat
 from assetry.store.processes import hostname, is_alive, process_of
+from assetry.store.pruning import prune
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
@@ -29,8 +30,10 @@ from assetry.types.records import (
     Changes,
     ClaimedParts,
     EventRecord,
+    KeptHistory,
     Materialization,
     Process,
+    PrunedHistory,
     RunInfo,
     RunState,
     Verdicts,
@@ -132,7 +135,7 @@ class SQLStore:
         """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
         self._reap()
         found = self._database.read(
-            f"SELECT {_RUN} FROM runs ORDER BY number DESC LIMIT ?", -1 if limit is None else limit
+            f"SELECT {_RUN}, pruned FROM runs ORDER BY number DESC LIMIT ?", -1 if limit is None else limit
         )
         return [rows.run_info(row) for row in found]
 
@@ -141,10 +144,12 @@ class SQLStore:
         self._reap()
         if not run_id:
             return None
-        found = self._database.read(f"SELECT {_RUN} FROM runs WHERE id = ?", run_id)
+        found = self._database.read(f"SELECT {_RUN}, pruned FROM runs WHERE id = ?", run_id)
         if not found:
             found = self._database.read(
-                f"SELECT {_RUN} FROM runs WHERE substr(id, 1, ?) = ? ORDER BY number DESC LIMIT 6", len(run_id), run_id
+                f"SELECT {_RUN}, pruned FROM runs WHERE substr(id, 1, ?) = ? ORDER BY number DESC LIMIT 6",
+                len(run_id),
+                run_id,
             )
         if len(found) > 1:
             raise UsageError(
@@ -286,6 +291,23 @@ class SQLStore:
         """Close the file; the store may be used again afterwards (``:memory:`` is then empty)."""
         self._heart.stop()
         self._database.close()
+
+    # -- history ---------------------------------------------------------------------------------------------------
+
+    def prune(self, kept: KeptHistory, *, dry_run: bool = False) -> PrunedHistory:
+        """Remove what is not to be kept of the history; return how much that was, or with `dry_run` would be.
+
+        It is done in short transactions, so that other writers need not wait; then the file gives the space back.
+        """
+        self._reap()
+        pruned = prune(self._database, kept, _now(), dry_run=dry_run)
+        if any(pruned) and not dry_run:
+            self._database.give_back(
+                alone=not self._database.read("SELECT 1 FROM runs WHERE state = 'running' LIMIT 1")
+            )
+        return pruned
+
+    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _keep_alive(self, run_id: str) -> None:
         """Give signs of life for a run, where other processes can see them."""

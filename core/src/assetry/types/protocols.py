@@ -16,8 +16,10 @@ from assetry.types.records import (
     Changes,
     ClaimedParts,
     EventRecord,
+    KeptHistory,
     Materialization,
     Process,
+    PrunedHistory,
     RunInfo,
     RunState,
     Verdicts,
@@ -193,6 +195,18 @@ class Store(Protocol):
 
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the token of each invocation of a run whose job may still be under way: what `job_tokens` leaves."""
+
+    def prune(self, kept: KeptHistory, *, dry_run: bool = False) -> PrunedHistory:
+        """Remove what is not to be kept of the history; return how much that was, or with `dry_run` would be.
+
+        Whatever `kept` says, this stays: the last materialization and the last attempt of each asset and partition, the
+        last outcome of each check, handles, claims, and all of a run that goes on, has a handle, or is in `kept.whole`.
+        With a run go its events and attempts, and not before it the events that say what broke it (`InvocationFinished`
+        whose `broken` is not None). A run that stays tells in `RunInfo.pruned` what of it is gone. Revisions
+        that `changes` has told may be forgotten, and mean nothing else later.
+
+        Other processes may write meanwhile, and wait for moments only; it may end at any point, and be called again.
+        """
 
     def close(self) -> None:
         """Close files and connections."""

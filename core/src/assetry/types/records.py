@@ -60,7 +60,8 @@ class RunInfo:
     """One run.
 
     `options` is the JSON of what was asked (selection, full refresh …); `assets` is what the plan was to make.
-    `process` and `host` tell who carries it out, so that a killed run is recognised.
+    `process` and `host` tell who carries it out, so that a killed run is recognised. `pruned` tells what of its history
+    was removed, ``events`` or ``attempts``, and when.
     """
 
     id: str
@@ -71,6 +72,7 @@ class RunInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     process: int = 0
     host: str = ""
+    pruned: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,41 @@ class Changes(NamedTuple):
 
     revision: str
     latest: Latest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptHistory:
+    """What a store is to keep of its history: what is younger than a moment, of each kind; None keeps all of it.
+
+    * `runs`: runs, with all that is theirs, until they have ended before it;
+    * `events`, `attempts`: those of runs that have not ended before it;
+    * `materializations`: records of what was made before it and was made anew since.
+
+    `whole` are ids of runs of which everything stays, such as those that a retry goes on with. Moments are UTC.
+
+    >>> from datetime import UTC
+    >>> KeptHistory(events=datetime(2026, 1, 1, tzinfo=UTC)).runs is None
+    True
+    """
+
+    events: datetime | None = None
+    runs: datetime | None = None
+    attempts: datetime | None = None
+    materializations: datetime | None = None
+    whole: frozenset[str] = frozenset()
+
+
+class PrunedHistory(NamedTuple):
+    """How many records of each kind a store has removed of its history, or would.
+
+    >>> sum(PrunedHistory(events=3, runs=1))
+    4
+    """
+
+    events: int = 0
+    runs: int = 0
+    attempts: int = 0
+    materializations: int = 0
 
 
 #: How checks last came out, by asset, name and the partition that was looked at, None for all of the asset; each

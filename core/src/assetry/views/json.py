@@ -232,6 +232,7 @@ def run_to_json(run: RunInfo) -> dict[str, Any]:
         "options": dict(run.options),
         "process": run.process,
         "host": run.host,
+        **({"pruned": {what: at.isoformat() for what, at in run.pruned.items()}} if run.pruned else {}),
     }
 
 

@@ -13,6 +13,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.definitions.describe import heading, kind_of
 from assetry.cli.definitions.partition import partition_json, partition_lines
+from assetry.cli.runs.logs import pruned_text
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment
 from assetry.errors import AmbiguousNameError, UsageError
@@ -39,6 +40,8 @@ class Facts:
     tried: Attempt | None
     panels: tuple[Panel, ...]
     checks: Mapping[str, Sequence[EventRecord]]
+    #: What was pruned of the run that made it last, for people.
+    pruned: str | None
 
 
 def show_asset(session: Session, key: str, partition: str | None) -> None:
@@ -77,7 +80,16 @@ def _facts(session: Session, key: str) -> Facts:
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
+        pruned=None if last_made is None else _pruned(project, last_made.run),
     )
+
+
+def _pruned(project: Project, run_id: str) -> str | None:
+    """Return what of a run is gone, for people; None where all of it is there."""
+    run = next((each for each in [project.store.run(run_id)] if each is not None and each.id == run_id), None)
+    if run is not None:
+        return pruned_text(run, "events") if "events" in run.pruned else None
+    return f"Run {run_id} was pruned, see [retention]" if project.settings.retention.runs is not None else None
 
 
 def _outcomes(told: Verdicts) -> Mapping[str, Sequence[EventRecord]]:
@@ -137,6 +149,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "partitions": status["partitions"],
         "last_materialization": None if made is None else data(made),
         "last_attempt": None if facts.tried is None else data(facts.tried),
+        "pruned": facts.pruned,
         "panels": [data(panel) for panel in facts.panels],
     }
 
@@ -181,7 +194,7 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
     reasons = "".join(f"\n- {reason.text}" for reason in status.reasons)
     yield "status", status.status + reasons
     if facts.made is not None:
-        yield "last made", _made(facts.made, session.verbose > 0)
+        yield "last made", "\n".join(filter(None, [_made(facts.made, session.verbose > 0), facts.pruned]))
 
 
 def _partitions(asset: Asset) -> str:

@@ -23,6 +23,8 @@ def show_logs(session: Session, run: str | None, follow: bool) -> None:
     -v also shows debug lines, progress, and by what jobs are found again.
     """
     found = session.project.find_run(run)
+    if "events" in found.pruned:
+        session.note(f"{pruned_text(found, 'events')}.")
     if session.output == "json":
         events = [event_to_json(record) for record in session.project.store.events(found.id)]
         session.emit({**run_to_json(found), "events": events})
@@ -33,6 +35,11 @@ def show_logs(session: Session, run: str | None, follow: bool) -> None:
         seen = _write(session, found.id, seen)
     if follow:
         _write(session, found.id, seen)  # what was written between the last look and the end
+
+
+def pruned_text(run: RunInfo, what: str) -> str:
+    """Return, for people, since when the events, or attempts, of a run are gone."""
+    return f"The {what} of run {run.id} were pruned on {run.pruned[what].astimezone():%Y-%m-%d}, see [retention]"
 
 
 def _is_running(session: Session, run: RunInfo) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assetry.cli.command import run_argument, verb
 from assetry.cli.outcome import carry_out
+from assetry.cli.runs.logs import pruned_text
 from assetry.cli.runs.materialize import say_nothing
 from assetry.cli.session import Session
 from assetry.cli.text import listed
@@ -45,6 +46,13 @@ def _refuse_undefined(project: Project, run: RunInfo) -> None:
     last = project.store.run_attempts(run.id)
     made = {key for (key, _), each in last.items() if each.outcome == "materialized"}
     gone = [key for key in run.assets if key not in project.graph and key not in made]
+    unknown = [key for key in gone if (key, None) not in last] if "attempts" in run.pruned else []
+    if unknown and unknown == gone:
+        raise UsageError(
+            f"{pruned_text(run, 'attempts')}: whether it made {listed(gone)} is not known any more.",
+            hint="No definition here has "
+            f"{'that key' if len(gone) == 1 else 'those keys'} now; `assetry materialize --stale` makes what is due.",
+        )
     if gone:
         raise UsageError(
             f"Run {run.id} did not make {listed(gone)}, and no definition here has "

@@ -1,0 +1,170 @@
+"""What a store gives back: runs, their events, and what follows from these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
+from assetry.testing.verdicts import needs
+from assetry.types import events as ev
+from assetry.types.protocols import Store
+
+
+class RecordChecks:
+    """Checks of what is written, and read again."""
+
+    # -- runs and events ---------------------------------------------------------------------------------------------
+
+    def test_be_a_store_that_begins_empty(self, store: Store) -> None:
+        assert isinstance(store, Store), f"{type(store).__name__} lacks methods of Store"
+        found = (store.runs(), dict(store.latest()), dict(store.attempts()), dict(store.claims()), store.run("x"))
+        assert found == ([], {}, {}, {}, None), f"a new store holds {found}"
+
+    def test_give_back_every_event_as_it_was(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.append([record(event) for event in EVENTS[:5]])
+        store.append([record(event) for event in EVENTS[5:]])
+        found = list(store.events("r"))
+        assert [each.event for each in found] == list(EVENTS), "events come back changed, or in another order"
+        assert found == [record(event) for event in EVENTS], "records come back changed: time, run and invocation count"
+        assert [each.event for each in store.events("r", skip=5)] == list(EVENTS[5:]), (
+            "skip does not leave out the first"
+        )
+        assert list(store.events("other")) == [], "a run that was never begun has events"
+
+    def test_list_runs_newest_first(self, store: Store) -> None:
+        for number in range(3):
+            store.begin(run(f"run-{number}", started=START + timedelta(minutes=number), options={"select": ["a+"]}))
+            store.finish(f"run-{number}", "succeeded", START + timedelta(minutes=number, seconds=30))
+        listed = [each.id for each in store.runs()]
+        assert listed == ["run-2", "run-1", "run-0"], f"three runs are listed as {listed}: give the newest first"
+        assert [each.id for each in store.runs(2)] == ["run-2", "run-1"], "runs(2) gives the two newest"
+        found = store.runs(1)[0]
+        assert found.state == "succeeded", f"a finished run is {found.state!r}"
+        assert found.finished == START + timedelta(minutes=2, seconds=30), f"it finished at {found.finished}"
+        assert found.options == {"select": ["a+"]}, f"its options are {found.options}"
+        assert found.assets == (A, B), f"its assets are {found.assets}"
+
+    def test_find_a_run_by_the_beginning_of_its_id(self, store: Store) -> None:
+        store.begin(run("20260101-a"))
+        store.begin(run("20260102-b"))
+        found = store.run("20260102")
+        assert found is not None, "a unique beginning of an id must be enough"
+        assert found.id == "20260102-b", f"run('20260102') is {found.id}, which does not begin so"
+        exact = store.run("20260101-a")
+        assert exact is not None, "a run is not found by its whole id"
+        assert exact.id == "20260101-a", f"run('20260101-a') is {exact.id}"
+
+    # -- what follows from events ------------------------------------------------------------------------------------
+
+    def test_remember_the_last_materialization_of_each_partition(self, store: Store) -> None:
+        store.begin(run("r"))
+        first, second = made(A, "v1", 0), made(A, "v2", 1)
+        part, other = made(A, "p1", 2, partition="x"), made(B, "w1", 3)
+        store.append([], [first, part])
+        store.append([], [second, other])
+        latest = store.latest()
+        assert dict(latest) == {(A, None): second, (A, "x"): part, (B, None): other}, (
+            f"the latest materializations are {dict(latest)}"
+        )
+        assert set(store.latest([B])) == {(B, None)}, "latest(keys) gives other keys as well"
+        assert dict(store.latest([])) == {}, "latest of no keys gives something"
+        found = store.latest([A], ["x", "y"]), store.latest([A, B], [None]), store.latest([A], [])
+        assert [set(each) for each in found] == [{(A, "x")}, {(A, None), (B, None)}, set()], (
+            f"latest(keys, partitions) gives {found}: just those of them that were made, None for a whole asset"
+        )
+
+    @needs("test_be_a_store_that_begins_empty")
+    def test_remember_the_last_attempt_of_each_asset(self, store: Store) -> None:
+        store.begin(run("r1"))
+        store.append([], [], [tried(A, "failed", "r1", 0, message="no", because=A), tried(B, "skipped", "r1", 0)])
+        store.begin(run("r2"))
+        store.append([], [], [tried(A, "materialized", "r2", 1)])
+        found = {key: attempt.outcome for (key, _), attempt in store.attempts().items()}
+        assert found == {A: "materialized", B: "skipped"}, f"the last attempts are {found}"
+        earlier = store.run_attempts("r1")
+        assert earlier[A, None] == tried(A, "failed", "r1", 0, message="no", because=A), f"in r1: {earlier}"
+
+    @needs("test_remember_the_last_attempt_of_each_asset")
+    def test_leave_out_the_attempts_that_came_out_well_when_asked_to(self, store: Store) -> None:
+        store.begin(run("r1"))
+        store.append([], [], [tried(A, "failed", "r1", 0), tried(B, "skipped", "r1", 0)])
+        store.begin(run("r2"))
+        store.append([], [], [tried(A, "materialized", "r2", 1)])
+        found = {key: attempt.outcome for (key, _), attempt in store.attempts(made=False).items()}
+        assert found == {B: "skipped"}, f"the last attempts without those that came out as materialized are {found}"
+
+    @needs("test_remember_the_last_materialization_of_each_partition")
+    def test_tell_what_was_made_since_a_revision(self, store: Store) -> None:
+        nothing = store.changes([A, B])
+        assert nothing is not None, "changes() without a revision tells of all there is"
+        assert dict(nothing.latest) == {}, f"a new store tells of {nothing.latest}"
+        store.begin(run("r"))
+        first, part, other = made(A, "v1", 0), made(A, "p1", 1, partition="x"), made(B, "w1", 2)
+        store.append([], [first, part, other])
+        since = store.changes([A, B])
+        assert since is not None, "changes() without a revision tells of all there is"
+        assert dict(since.latest) == dict(store.latest()), "changes() without a revision is not all there is"
+        same = store.changes([A, B], since.revision)
+        assert same is not None, "a store does not know the revision that it just told"
+        assert same.revision == since.revision, "the revision changes although nothing was recorded"
+        second = made(A, "p2", 3, partition="x")
+        store.append([], [second])
+        store.append([], [made(B, "w2", 4)])
+        found = store.changes([A], since.revision)
+        assert found is not None, "a store does not know the revision that it told before it was written to"
+        assert found.latest.get((A, "x")) == second, f"what was made since is missing: {dict(found.latest)}"
+        assert set(found.latest) <= {(A, None), (A, "x")}, "changes(keys) gives other keys as well"
+        assert found.revision != since.revision, "the revision stays though something was recorded"
+        assert store.changes([A, B], found.revision) is not None, "a store does not know the revision that it told"
+
+    def test_know_no_revision_of_another_store(self, store: Store, another: Store) -> None:
+        for each, version in ((store, "v1"), (another, "w1")):
+            each.begin(run(f"r-{version}"))
+            each.append([], [replace(made(A, version, 0), run=f"r-{version}")])
+        told = another.changes([A])
+        assert told is not None, "changes() without a revision tells of all there is"
+        assert store.changes([A], told.revision) is None, (
+            "a revision of another store is taken for one's own: what was made here would be missed"
+        )
+
+    def test_remember_the_last_outcome_of_each_check(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.append(
+            [record(ev.Checked(A, "x", False)), record(ev.Checked(A, "y", True)), record(ev.Checked(A, "x", True))]
+        )
+        found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
+        assert found == {(A, "x", None): True, (A, "y", None): True}, f"the last outcomes are {found}"
+        assert dict(store.latest_checks([B])) == {}, "latest_checks(keys) gives other keys as well"
+
+    def test_remember_the_last_outcome_of_a_check_for_each_partition(self, store: Store) -> None:
+        store.begin(run("r"))
+        seen = [(None, True), ("1", False), ("2", False), ("2", True)]
+        store.append([record(ev.Checked(A, "x", passed, partition=part)) for part, passed in seen])
+        found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
+        wanted = {(A, "x", None): True, (A, "x", "1"): False, (A, "x", "2"): True}
+        assert found == wanted, f"one check of several partitions came out as {found}: keep the last outcome of each"
+
+    def test_keep_the_tokens_of_jobs_that_have_not_ended(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.append([record(ev.Handle("one"), "1"), record(ev.Handle("two"), "2"), record(ev.Handle("newer"), "1")])
+        store.append([record(ev.InvocationFinished("succeeded", 1.0), "2")])
+        assert dict(store.handles("r")) == {"1": "newer"}, "give the last token of each invocation that has no end"
+
+    @needs("test_keep_the_tokens_of_jobs_that_have_not_ended")
+    def test_keep_tokens_until_their_jobs_are_over(self, store: Store) -> None:
+        store.begin(run("r"))
+        store.begin(run("other"))
+        store.append([record(ev.Handle(f"job-{id_}"), id_) for id_ in "12345"])
+        store.append([record(ev.Handle("theirs"), "1", "other")])
+        store.append([record(ev.JobOver("job-1"), "1")])
+        store.append([record(ev.JobOver("job-2"), "2"), record(ev.Handle("second"), "2")])
+        store.append([record(ev.InvocationFinished("failed", 1.0, "the line is dead"), "3")])
+        store.append([record(ev.InvocationFinished("cancelled", 1.0), "4")])
+        store.append([record(ev.JobOver("job-5"), "5"), record(ev.InvocationFinished("failed", 1.0, "gone"), "5")])
+        store.append([record(ev.Handle("short"), "6"), record(ev.InvocationFinished("succeeded", 1.0), "6")])
+        assert dict(store.handles("r")) == {"2": "second", "3": "job-3"}, (
+            "keep the tokens that assetry.plugin.job_tokens leaves: JobOver, and an end without a message, forget one"
+        )
+        assert dict(store.handles("other")) == {"1": "theirs"}, "tokens belong to a run"
