@@ -23,6 +23,7 @@ from assetry.plugin import (
     AssetKey,
     Attempt,
     Event,
+    KeyTable,
     Saved,
     ValueStoreError,
     content_version,
@@ -670,6 +671,19 @@ class Optimist(Memory):
 class TestMixesRunsUp(StoreConformance):
     subject = store(Optimist)
     caught = "test_remember_the_last_attempt_of_each_asset"
+
+
+class Renumbering(Memory):
+    """Give a key another number when it comes back."""
+
+    def partition_keys(self, keys: Any = None) -> Any:
+        found = super().partition_keys(keys)
+        return {key: KeyTable(table.living) for key, table in found.items()}
+
+
+class TestNumbersKeysAnew(StoreConformance):
+    subject = store(Renumbering)
+    caught = "test_number_the_keys_of_partitions_once_and_for_ever"
 
 
 class Zealous(Memory):

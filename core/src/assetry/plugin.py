@@ -44,6 +44,7 @@ from assetry.io.private_files import private_file, private_folder
 from assetry.io.widening import Widening, with_leaves
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
+from assetry.partitions.key_table import KeyTable
 from assetry.partitions.mappings import (
     MultiPartitionMapping,
     PartitionMapping,
@@ -154,7 +155,7 @@ __all__ += ["rows_by_partition"]
 __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
-__all__ += ["KeptHistory", "PrunedHistory", "is_alive", "job_tokens", "process_of"]
+__all__ += ["KeptHistory", "KeyTable", "PrunedHistory", "is_alive", "job_tokens", "process_of"]
 # Files and folders that only this user may read.
 __all__ += ["private_file", "private_folder"]
 # Executors.

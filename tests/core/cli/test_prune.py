@@ -102,3 +102,19 @@ def test_it_says_what_it_prunes(shop: Folder) -> None:
     told = shop.call("prune", code=2).stderr
     assert "What is to be pruned?" in told
     assert "assetry prune --history --dry-run" in told
+
+
+def test_a_run_under_way_loses_nothing(waiting: Folder) -> None:
+    keep(waiting, ALL)
+    waiting.call("materialize", "-q", "-s", "quick")
+    with waiting.process("materialize", "--output", "ndjson") as run:
+        waiting.wait_for_slow(run)
+        told = waiting.json("prune", "--history")
+        # The last run is under way, and the one before it has nothing left.
+        assert (told["kept_whole"], told["removed"]["runs"]) == ([], 1)
+        (waiting.root / "go").touch()
+        out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert waiting.call("logs", "--output", "ndjson").stdout == out
+    assert {each["status"] for each in waiting.json("status")["assets"]} == {"fresh"}
+    assert waiting.json("prune", "--history")["removed"]["runs"] == 0

@@ -14,7 +14,7 @@ from assetry.cli.overview import COMMANDS
 #: Half a character, and numbers that JSON has not: in all that a person, a tool and a plugin may say.
 ODD = r"""
 import sys
-from assetry import Asset, Column, Integration, asset, asset_check
+from assetry import Asset, Column, Integration, StaticPartitionsDefinition, asset, asset_check
 from assetry.plugin import Checked, Log, Materialized, Observed, Started, hookimpl
 
 HALF, NAN, INF = "half \ud83d.", float("nan"), float("inf")
@@ -38,6 +38,11 @@ def fails(odd: int) -> int:
 @asset_check(asset=odd)
 def is_odd(odd: int) -> bool:
     return True
+
+
+@asset(partitions_def=StaticPartitionsDefinition(["\u00df"]))
+def parted() -> int:
+    return 1
 """
 PLUGIN = r'''
 import sys
@@ -125,6 +130,8 @@ CALLS = {
     "logs": (["logs"], 0),
     "cancel": (["cancel", "2"], 0),
     "plugins": (["plugins"], 0),
+    "partitions": (["partitions"], 0),
+    "prune": (["prune", "--history", "--dry-run"], 0),
     "mill": (["mill", "tell"], 0),
 }
 #: A verb makes a file, and has no result.

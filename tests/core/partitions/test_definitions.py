@@ -279,7 +279,7 @@ def test_dynamic_keys_come_from_the_table() -> None:
     assert files.number("b") == 1
     assert files.key(0) == "a"
     assert files.existing(NOW) == files.possible(Parts.range(0, 5)) == Parts.of([1])
-    with pytest.raises(UsageError, match="There is no file 'a' yet"):
+    with pytest.raises(UsageError, match="The file 'a' was dropped"):
         files.number("a")
     with pytest.raises(UsageError, match="There is none yet"):
         DynamicPartitionsDefinition("file").number("a")
@@ -320,7 +320,7 @@ def test_without_time_combinations_are_numbered_by_a_table() -> None:
     # All combinations of what is known exist, but for one that was dropped.
     assert sorted(known.keys_of(known.existing(NOW))) == ["1|x", "1|y", "2|y"]
     assert known.number("2|y") == 1
-    with pytest.raises(UsageError, match=r"no partition '2.x' yet"):
+    with pytest.raises(UsageError, match=r"The partition '2.x' was dropped"):
         known.number("2|x")
     assert known.possible(Parts.range(0, 99)) == known.existing(NOW)
     with pytest.raises(UsageError, match="is time"):

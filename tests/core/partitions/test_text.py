@@ -153,7 +153,7 @@ def test_a_dynamic_dimension_has_the_keys_that_are_known() -> None:
         ("eu..us", REGIONS, "these partitions are not of time", None),
         ("euu", REGIONS, "No partition 'euu'", "eu"),
         ("b.cvs", FILES, "There is no file 'b.cvs' yet", "b.csv"),
-        ("gone", FILES, "There is no file 'gone' yet", None),
+        ("gone", FILES, "The file 'gone' was dropped", None),
         ("regin=eu", BOTH, "There is no dimension 'regin'", "region"),
         ("region=euu", BOTH, "No partition 'euu'", "eu"),
         ("date=2026-1-3,region=eu", BOTH, "is not one of", "2026-01-03"),

@@ -31,7 +31,7 @@ def context(said: list[Event]) -> Context:
 
 def test_it_is_what_plugins_are_promised(context: Context) -> None:
     promised = {name for name in vars(RunContext) if not name.startswith("_")} | set(RunContext.__annotations__)
-    assert len(promised) <= 10
+    assert len(promised) <= 11
     assert all(hasattr(context, name) for name in promised)
     assert (context.run_id, context.options, context.resume) == ("r", {"full_refresh": True}, "job-7")
     assert context.deadline is None

@@ -11,6 +11,8 @@ import pytest
 from assetry.partitions.definitions import DynamicPartitionsDefinition
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.partitions.multi import MultiPartitionsDefinition
+from assetry.partitions.recorded import with_known
+from assetry.run.partition_keys import PartitionKeys
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.store.partition_cache import CachedPartitions, PartitionCache
 from assetry.store.sqlite import SQLiteStore
@@ -66,11 +68,20 @@ class World:
             cached.rows = rows  # type: ignore[method-assign]
             return {name: cached.partitions(ASSETS[name]) for name in names}
 
+    def change(self, asset: str, *, add: list[str], drop: list[str]) -> None:
+        """Add and drop keys, as somebody does who knows what there is."""
+        keys = PartitionKeys(self.store)
+        keys.add(ASSETS[asset], add)
+        keys.drop(ASSETS[asset], [key for key in drop if keys.table(ASSETS[asset]).number(key) is not None])
+
     def check(self, *names: str) -> None:
         for name, found in self.read(*names).items():
             definition = ASSETS[name].partitions_def
             assert definition is not None
-            all_records = RecordedPartitions.of(definition, self.store.latest([ASSETS[name].key]).values())
+            table = self.store.partition_keys().get(ASSETS[name].key)
+            all_records = RecordedPartitions.of(
+                with_known(definition, table), self.store.latest([ASSETS[name].key]).values()
+            )
             assert facts(found) == facts(all_records)
 
 
@@ -81,14 +92,26 @@ def facts(recorded: RecordedPartitions) -> Any:
         for number in range(first, stop)
     }
     early = {recorded.definition.key(n, strand): at for (strand, n), at in recorded.early.items()}
-    return cells, early, recorded.last, recorded.whole, recorded.version, dict(recorded.unknown), recorded.reached
+    there = set(recorded.definition.keys_of(recorded.definition.existing(START)))
+    return (
+        cells,
+        early,
+        there,
+        recorded.last,
+        recorded.whole,
+        recorded.version,
+        dict(recorded.unknown),
+        recorded.reached,
+    )
 
 
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_it_says_what_the_records_say_whatever_happens(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     world = World(tmp_path_factory.mktemp("cache"))
-    for step in data.draw(st.lists(st.sampled_from(["make", "make", "make", "read", "some", "lose", "spoil"]))):
+    for step in data.draw(
+        st.lists(st.sampled_from(["make", "make", "make", "read", "some", "lose", "spoil", "change"]))
+    ):
         if step == "make":
             name = data.draw(st.sampled_from(list(ASSETS)))
             world.make(
@@ -105,6 +128,10 @@ def test_it_says_what_the_records_say_whatever_happens(tmp_path_factory: pytest.
             world.check()
         elif step == "some":  # another target may have other assets
             world.check(data.draw(st.sampled_from(list(ASSETS))))
+        elif step == "change":
+            name = data.draw(st.sampled_from(["files", "both"]))
+            given = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=2)
+            world.change(name, add=data.draw(given), drop=data.draw(given))
         elif step == "lose":
             for path in world.path.parent.glob("*"):
                 path.unlink()
@@ -179,3 +206,17 @@ def test_without_a_file_the_records_are_read() -> None:
     with PartitionCache(None).read([ASSETS["days"].key], store, lambda *_: {}) as cached:
         assert isinstance(cached, CachedPartitions)
         assert not cached.partitions(ASSETS["days"]).made
+
+
+def test_what_is_added_and_dropped_takes_no_reading_of_all_records(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for key in ("a", "b"):
+        world.make("files", key)
+    world.check()
+    world.change("files", add=["c"], drop=["a"])
+    world.make("files", "d")
+    world.check()
+    definition = world.read("files")["files"].definition
+    assert [definition.key(number) for number in range(4)] == ["a", "b", "c", "d"]
+    assert definition.keys_of(definition.existing(START)) == ("b", "c", "d")
+    assert world.asked == []

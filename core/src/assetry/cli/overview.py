@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = {
     "init": Entry("definitions", "Definitions", "[FOLDER]", "Set up a project."),
     "list": Entry("definitions", "Definitions", "", "List the assets."),
     "show": Entry("definitions", "Definitions", "KEY", "Show one asset in full."),
+    "partitions": Entry("definitions", "Definitions", "[KEY]", "List partitions; add and drop keys of dynamic ones."),
     "graph": Entry("definitions", "Definitions", "", "Draw the graph: text, dot, json or svg."),
     "check": Entry("definitions", "Definitions", "", "Load and validate everything."),
     "plan": Entry("runs", "Runs", "", "Show what would run, and why."),

@@ -262,9 +262,10 @@ class StaticPartitionsDefinition(PartitionsDefinition):
 
 @dataclass(frozen=True, slots=True)
 class DynamicPartitionsDefinition(PartitionsDefinition):
-    """Partitions by keys that are not known beforehand: a partition exists once it was materialized.
+    """Partitions by keys that are not known beforehand: one exists once it was materialized, or added by name.
 
-    `name` says what a key is: ``customer``, ``file``.
+    ``assetry partitions add KEY PART`` adds one, as `context.add_partition` does in a function, and ``drop`` takes one
+    out again. `name` says what a key is: ``customer``, ``file``.
 
     >>> DynamicPartitionsDefinition("file").keys(datetime(2024, 1, 1), known=["b.csv", "a.csv", "b.csv"])
     ('b.csv', 'a.csv')
@@ -276,7 +277,8 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
     def keys(self, now: datetime, known: Iterable[str] = ()) -> tuple[str, ...]:  # noqa: ARG002
         """Return the keys that are known."""
-        return tuple(dict.fromkeys((*self.table.living, *known)))
+        gone = {self.table.keys[number] for number in self.table.dropped}
+        return tuple(dict.fromkeys((*self.table.living, *(key for key in known if key not in gone))))
 
     def validate(self, key: str, now: datetime | None = None) -> None:  # noqa: ARG002
         """Raise `UsageError` when `key` cannot be a key at all."""
@@ -291,12 +293,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
     def number(self, key: str) -> int:
         """Return the number of a key that is there; raise `UsageError`, with near names, for another."""
         self.validate(key)
-        number = self.table.number(key)
-        if number is None or number in self.table.dropped:
-            living = self.table.living
-            there = f"There are {len(living)}: {some(living)}." if living else "There is none yet."
-            raise UsageError(f"There is no {self.name} {key!r} yet.", near=near_names(key, living), hint=there)
-        return number
+        return number_in(self.table, key, self.name)
 
     def key(self, number: int, strand: str = "") -> str:  # noqa: ARG002
         """Return the key of a number, dropped or not; raise `UsageError` for no number."""
@@ -317,6 +314,23 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
         0
         """
         return replace(self, table=table)
+
+
+def number_in(table: KeyTable, key: str, name: str) -> int:
+    """Return the number of a key that comes into being; raise `UsageError`, with near names, for one that is not there.
+
+    >>> number_in(KeyTable(("a.csv",)), "a.csv", "file")
+    0
+    """
+    number = table.number(key)
+    if number is not None and number not in table.dropped:
+        return number
+    living = table.living
+    there = f"There are {len(living)}: {some(living)}." if living else "There is none yet."
+    if number is None:
+        raise UsageError(f"There is no {name} {key!r} yet.", near=near_names(key, living), hint=there)
+    back = "`assetry partitions add` brings it back."
+    raise UsageError(f"The {name} {key!r} was dropped.", near=near_names(key, living), hint=f"{there} {back}")
 
 
 KEY_HINT = "A key is a non-empty line of text without blanks at its ends."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from assetry.errors import UsageError
@@ -73,18 +73,24 @@ class KeyTable:
         """
         return Parts.range(0, len(self.keys)) - Parts.of(self.dropped)
 
-    def extended(self, keys: Iterable[str]) -> KeyTable:
+    def numbered(self, keys: Iterable[str]) -> KeyTable:
+        """Return the table with numbers for those of `keys` that have none; one that was dropped stays so.
+
+        >>> KeyTable(("eu",), frozenset([0])).numbered(["eu", "us"]).living
+        ('us',)
+        """
+        fresh = tuple(key for key in dict.fromkeys(keys) if key not in self._numbers)
+        return KeyTable((*self.keys, *fresh), self.dropped) if fresh else self
+
+    def extended(self, keys: Sequence[str]) -> KeyTable:
         """Return the table with numbers for those of `keys` that have none; one that was dropped is there again.
 
         >>> KeyTable(("eu",), frozenset([0])).extended(["eu"]).living
         ('eu',)
         """
-        listed = list(dict.fromkeys(keys))
-        back = {number for key in listed if (number := self.number(key)) is not None}
-        fresh = tuple(key for key in listed if key not in self._numbers)
-        if not fresh and not back & self.dropped:
-            return self
-        return KeyTable((*self.keys, *fresh), self.dropped - back)
+        table = self.numbered(keys)
+        back = {number for key in keys if (number := table.number(key)) in table.dropped} if self.dropped else None
+        return KeyTable(table.keys, table.dropped - back) if back else table
 
     def without(self, keys: Iterable[str]) -> KeyTable:
         """Return the table with keys dropped: they keep their numbers, and are no partitions any more.
@@ -94,3 +100,17 @@ class KeyTable:
         """
         gone = {number for key in keys if (number := self.number(key)) is not None}
         return KeyTable(self.keys, self.dropped | gone)
+
+    def joined(self, other: KeyTable) -> KeyTable | None:
+        """Return the table with the keys that `other` has besides; None where the two number a key differently.
+
+        What was dropped is what this one says.
+
+        >>> table = KeyTable(("eu", "us"), frozenset([0]))
+        >>> table.joined(KeyTable(("eu", "us", "asia"))).living, table.joined(KeyTable(("us", "eu")))
+        (('us', 'asia'), None)
+        """
+        shared = min(len(self.keys), len(other.keys))
+        if self.keys[:shared] != other.keys[:shared]:
+            return None
+        return self if shared == len(other.keys) else KeyTable(other.keys, self.dropped)

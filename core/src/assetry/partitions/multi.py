@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import permutations, product
 from typing import ClassVar, Self
 
-from assetry.errors import DefinitionError, UsageError, near_names
-from assetry.partitions.definitions import SEPARATOR, PartitionsDefinition, quoted, some
+from assetry.errors import DefinitionError, UsageError
+from assetry.partitions.definitions import SEPARATOR, PartitionsDefinition, number_in, quoted, some
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.parts import Parts
 
@@ -134,14 +134,12 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     def number(self, key: str) -> int:
         """Return the number of the part that is time, else that of the combination; raise `UsageError` for no key."""
         self.validate(key)
-        if self.time:
-            return self.partitions_defs[self.time].number(self.parts(key)[self.time])
-        number = self.table.number(key)
-        if number is None or number in self.table.dropped:
-            living = self.table.living
-            hint = f"There are {len(living)}: {some(living)}." if living else "There is none yet."
-            raise UsageError(f"There is no partition {key!r} yet.", near=near_names(key, living), hint=hint)
-        return number
+        if self.time is None:
+            return number_in(self.table, key, "partition")
+        strand = self.strand(key)
+        if self.table.number(strand) is not None:
+            number_in(self.table, strand, "partition")  # it was dropped, or all is well
+        return self.partitions_defs[self.time].number(self.parts(key)[self.time])
 
     def strand(self, key: str) -> str:
         """Return all parts of a key but that of `time`; ``""`` without time."""

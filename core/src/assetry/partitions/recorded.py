@@ -36,8 +36,8 @@ def numbered(
 ) -> NumberedKeys:
     """Return the numbers of recorded keys, whether they are partitions still or not.
 
-    Keys that come into being have the order of `keys`. `known` keeps numbers of windows by key, from one call with an
-    equal definition to the next.
+    Keys that come into being have the order of `keys`; those that were dropped stay so. `known` keeps numbers of
+    windows by key, from one call with an equal definition to the next.
 
     >>> letters = StaticPartitionsDefinition(["a", "b"])
     >>> found = numbered(letters, ["b", "gone"])
@@ -52,11 +52,20 @@ def numbered(
         found = {key: ("", number) for key in recorded if (number := _number(definition, key, known)) is not None}
         return NumberedKeys(definition, found, tuple(key for key in recorded if key not in found))
     listed = definition.partition_keys if isinstance(definition, StaticPartitionsDefinition) else ()
-    table = getattr(definition, "table", KeyTable(listed)).extended(recorded)
+    table = getattr(definition, "table", KeyTable(listed)).numbered(recorded)
     if table != getattr(definition, "table", None):
         definition = definition.with_table(table)
     places = {key: ("", number) for key in recorded if (number := table.number(key)) is not None}
     return NumberedKeys(definition, places)
+
+
+def with_known(definition: PartitionsDefinition, table: KeyTable | None) -> PartitionsDefinition:
+    """Return a definition with the keys that records know of, and that were dropped, where keys come into being.
+
+    >>> with_known(DynamicPartitionsDefinition("file"), KeyTable(("a.csv",))).key(0)
+    'a.csv'
+    """
+    return definition if table is None or not has_dynamic(definition) else definition.with_table(table)
 
 
 def has_dynamic(definition: PartitionsDefinition) -> bool:
@@ -99,7 +108,7 @@ def _numbered_by_time(
         else:
             places[key] = SEPARATOR.join(part for name, part in named.items() if name != definition.time), number
     if has_dynamic(definition):
-        table = definition.table.extended(strand for strand, _ in places.values())
+        table = definition.table.numbered(strand for strand, _ in places.values())
         if table != definition.table:
             definition = definition.with_table(table)
     return NumberedKeys(definition, places, tuple(unknown))

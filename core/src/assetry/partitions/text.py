@@ -21,7 +21,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from assetry.errors import UsageError, near_names
-from assetry.partitions.definitions import PARTITION_WORDS, DynamicPartitionsDefinition, PartitionsDefinition
+from assetry.partitions.definitions import (
+    PARTITION_WORDS,
+    DynamicPartitionsDefinition,
+    PartitionsDefinition,
+    numbers_of,
+)
 from assetry.partitions.grids.moments import aware, localize, period
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
@@ -100,7 +105,7 @@ def with_new_keys(
 ) -> dict[str, PartitionsDefinition]:
     """Return definitions, by asset, with the keys that a text names and that come into being by being made.
 
-    A key that another one of the assets has is not taken for a new one.
+    A key that another one of the assets has, or had before it was dropped, is not taken for a new one.
 
     >>> found = with_new_keys("a.csv, last", {"files": DynamicPartitionsDefinition("file")})["files"]
     >>> found.keys(datetime(2026, 1, 1))
@@ -112,7 +117,7 @@ def with_new_keys(
         item = term.item
         if item is None or item.ends is not None or (not item.is_key and _is_word(item.text)):
             continue
-        known = any(_is_number(each, item.text) for each in found.values())
+        known = any(_is_number(each, item.text) or _was_dropped(each, item.text) for each in found.values())
         for asset in coming:
             if _is_number(found[asset], item.text) or (not known and _may_be(found[asset], item.text)):
                 found[asset] = numbered(found[asset], [item.text]).definition
@@ -142,6 +147,14 @@ def _may_be(definition: PartitionsDefinition, key: str) -> bool:
     except UsageError:
         return False
     return True
+
+
+def _was_dropped(definition: PartitionsDefinition, key: str) -> bool:
+    """Tell whether a key that comes into being has a number, and is no partition any more."""
+    if not has_dynamic(definition) or not _may_be(definition, key) or _is_number(definition, key):
+        return False
+    # One that never was there would get a number now.
+    return numbers_of(numbered(definition, [key]).definition) == numbers_of(definition)
 
 
 def _nearest(errors: list[UsageError]) -> UsageError:

@@ -24,7 +24,7 @@ from assetry.plan.plan import Plan
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
 from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.history.pruning import HistoryPruning, prune_history
-from assetry.project.history.retention import age_text
+from assetry.project.history.runs import found_run
 from assetry.project.places import place_problems, value_problem
 from assetry.project.recorded import RecordedValues, recorded_statuses
 from assetry.project.root import project_root
@@ -33,8 +33,9 @@ from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.claims import wanted_parts
 from assetry.run.loop import execute
 from assetry.run.observe import observe
+from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
-from assetry.run.retry import Left, breaks, undone
+from assetry.run.retry import Left, breaks, recorded_undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Status, stale_keys
 from assetry.status.verdicts import standing
@@ -262,6 +263,19 @@ class Project:
         """Return how the checks of assets last came out; only those that are still defined."""
         return standing(self.graph, self.store.latest_checks(keys))
 
+    # -- partitions ----------------------------------------------------------------------------------------------
+
+    def add_partitions(self, key: AssetKey | str, partitions: Iterable[str]) -> tuple[str, ...]:
+        """Make keys of an asset's dynamic partitions known, so that they are missing until they are made.
+
+        Returns those that were not known. Of several dimensions, one of them time, that is the part beside time.
+        """
+        return PartitionKeys(self.store).add(self.graph[key], partitions)
+
+    def drop_partitions(self, key: AssetKey | str, partitions: Iterable[str]) -> tuple[str, ...]:
+        """Drop keys of an asset's dynamic partitions; return those that were there. Records and data of them stay."""
+        return PartitionKeys(self.store).drop(self.graph[key], partitions)
+
     # -- plan and run --------------------------------------------------------------------------------------------
 
     @with_plan_keywords
@@ -380,24 +394,11 @@ class Project:
 
     def find_run(self, run_id: str | None = None) -> RunInfo:
         """Return a run by its id or a unique beginning of it, the last one when None; raise `UsageError`."""
-        if run_id is None:
-            found = next((run for run in self.store.runs() if not run.options.get("observe")), None)
-        else:
-            found = self.store.run(run_id)
-        if found is None:
-            what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
-            runs = self.settings.retention.runs
-            gone = (
-                f" Those that ended longer ago than {age_text(runs)} may be pruned, see [retention]."
-                if runs is not None
-                else ""
-            )
-            raise UsageError(what, hint=f"`assetry runs` lists them; `assetry materialize` starts one.{gone}")
-        return found
+        return found_run(self.store, self.settings.retention, run_id)
 
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
-        return tuple(undone(run, self.graph, self.store.attempts(run.assets)).wants)
+        return tuple(recorded_undone(run, self.graph, self.store).wants)
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""
@@ -412,7 +413,7 @@ class Project:
         variant = self._variant_of(run)
         if variant is not self:
             return variant.plan_retry(run)
-        left, anew = undone(run, self.graph, self.store.attempts(run.assets)), bool(run.options.get("full_refresh"))
+        left, anew = recorded_undone(run, self.graph, self.store), bool(run.options.get("full_refresh"))
         if anew:
             left, anew = left.refreshed(self.graph)
         notes = [f"{', '.join(gone)} of {key}: no partition any more" for key, gone in left.gone.items()]
@@ -439,7 +440,7 @@ class Project:
                 )
 
     def prune_history(self, *, dry_run: bool = False) -> HistoryPruning:
-        """Remove what is older than ``[retention]`` keeps, and return how much that was; see `Retention`.
+        """Remove what is older than ``[retention]`` in the project file keeps; return how much that was.
 
         How assets are, and what a retry makes, is the same as before. With `dry_run` nothing is removed.
         """

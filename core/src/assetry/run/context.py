@@ -10,6 +10,7 @@ from typing import Any, overload
 from assetry.hooks.manager import Plugins
 from assetry.hooks.secrets import read_secret
 from assetry.io.values import ValueRouter
+from assetry.partitions.definitions import some
 from assetry.types.assets import Asset
 from assetry.types.events import Event, Level, Log
 from assetry.types.invocations import Invocation
@@ -27,6 +28,8 @@ class RunFacts:
     find: Callable[[str], Asset]
     deadline: float | None = None
     secret: Callable[[str], str] = read_secret
+    #: What adds keys of partitions, of an asset; None where nothing is recorded.
+    add_partitions: Callable[[Asset, Sequence[str]], Sequence[str]] | None = None
 
 
 class Context:
@@ -84,6 +87,13 @@ class Context:
     def log(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None:
         """Write a line into the run's log at once."""
         self._emit(Log(message, level, key))
+
+    def add_partition(self, key: AssetKey | str, *partitions: str) -> None:
+        """Make keys of an asset's dynamic partitions known."""
+        asset, add = self._facts.find(key), self._facts.add_partitions
+        added = add(asset, partitions) if add is not None else ()
+        if added:
+            self.log(f"Added to the partitions of {asset.key}: {some(added)}")
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
 from assetry.run.listeners import Listeners
+from assetry.run.partition_keys import PartitionKeys
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.slots import Slots
@@ -124,7 +125,8 @@ class _Run:
         self._info = info
         self._tracker = Tracker(plan, graph)
         find, secret = graph.__getitem__, services.plugins.secret
-        self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret)
+        add = PartitionKeys(services.store).add
+        self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret, add_partitions=add)
         self._inbox = Inbox()
         self._tasks: dict[str, RunningTask] = {}
         self._launched: dict[str, _Launched] = {}

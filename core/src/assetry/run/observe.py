@@ -20,6 +20,7 @@ from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
+from assetry.run.partition_keys import PartitionKeys
 from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import with_read
@@ -49,11 +50,13 @@ def observe(
     keys = list(keys)
     read = with_read(graph, keys)
     latest = store.latest(read)
-    recorder = Recorder(info.id, graph, latest, before=store.attempts(read))
+    tables = store.partition_keys(read)
+    recorder = Recorder(info.id, graph, latest, before=store.attempts(read), tables=tables)
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     secret = services.plugins.secret
-    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__, secret=secret)
+    add = PartitionKeys(store).add
+    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__, secret=secret, add_partitions=add)
     state: RunState = "succeeded"
     with closing(Listeners(services.plugins, info, on_event)) as listeners:
         for invocation in invocations:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.key_table import KeyTable
 from assetry.plan.plan import Plan
 from assetry.status.old_rows import OLDER_ROWS, older_rows
 from assetry.status.versions import Versions, with_read
@@ -47,8 +48,11 @@ class Recorder:
         latest: Latest,
         refreshed: bool = False,
         before: Mapping[Place, Attempt] | None = None,
+        tables: Mapping[AssetKey, KeyTable] | None = None,
     ) -> None:
         """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
+
+        `tables` are the keys of partitions that were made known before.
 
         `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
         """
@@ -59,7 +63,7 @@ class Recorder:
         self._graph = graph
         self._latest = latest
         self._refreshed = refreshed
-        self._versions = Versions(graph, latest)
+        self._versions = Versions(graph, latest, tables=tables)
         self._started: dict[Place, datetime] = {}
         #: When an asset is first heard of without having been said to start: by a line about it, or by an invocation
         #: of it alone.
@@ -78,7 +82,10 @@ class Recorder:
         """Return the recorder of a run of a plan, with the records of what it makes, and of what that is made from."""
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
-        return cls(run_id, graph, store.latest(with_read(graph, made)), refreshed)
+        read = with_read(graph, made)
+        parted = [key for key in read if graph[key].partitions_def is not None]
+        tables = store.partition_keys(parted) if parted else {}
+        return cls(run_id, graph, store.latest(read), refreshed, tables=tables)
 
     @property
     def failed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.errors import UsageError
@@ -16,6 +17,7 @@ from assetry.types.records import Attempt, EventRecord, RunInfo
 
 if TYPE_CHECKING:
     from assetry.partitions.definitions import PartitionsDefinition
+    from assetry.partitions.key_table import KeyTable
 
 Attempts = Mapping[tuple[AssetKey, str | None], Attempt]
 
@@ -45,10 +47,13 @@ class Undone(NamedTuple):
         return self._replace(wants={**self.wants, **begun}), True
 
 
-def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
+def undone(
+    run: RunInfo, graph: AssetGraph, attempts: Attempts, tables: Mapping[AssetKey, KeyTable] | None = None
+) -> Undone:
     """Return what a run was to make and has not been made since; of partitions those that are left.
 
-    `attempts` are the last ones at the assets of the run, in whichever run.
+    `attempts` are the last ones at the assets of the run, in whichever run; `tables` the keys of partitions that were
+    made known, and dropped.
 
     >>> from datetime import UTC, datetime
     >>> from assetry.types.assets import Asset
@@ -56,7 +61,7 @@ def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
     >>> undone(run, AssetGraph.of([Asset(key="a", kind="x")]), {}).wants
     {AssetKey('a'): None}
     """
-    from assetry.partitions.recorded import numbered  # most projects have no partitions
+    from assetry.partitions.recorded import numbered, with_known  # most projects have no partitions
 
     asked, tried = set(run.assets), dict[AssetKey, list[str]]()
     for key, partition in attempts:
@@ -72,7 +77,10 @@ def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
                 left.wants[asset.key] = None
             continue
         keys = tried.get(asset.key, [])
-        known = numbered(asset.partitions_def, [*keys, *(end for each in ranges for end in each)])
+        known = numbered(
+            with_known(asset.partitions_def, (tables or {}).get(asset.key)),
+            [*keys, *(end for each in ranges for end in each)],
+        )
         wanted, gone = _parts(known.definition, ranges)
         made = Parts.at(
             known.places[part] for part in keys if part in known.places and _done(run, attempts, asset.key, part)
@@ -84,6 +92,11 @@ def undone(run: RunInfo, graph: AssetGraph, attempts: Attempts) -> Undone:
             if wanted & made:
                 left.begun[asset.key] = wanted
     return left
+
+
+def recorded_undone(run: RunInfo, graph: AssetGraph, store: Store) -> Undone:
+    """Return what a run has left undone, as a store has it now."""
+    return undone(run, graph, store.attempts(run.assets), store.partition_keys(run.assets))
 
 
 def _wanted(run: RunInfo, key: AssetKey) -> Sequence[Sequence[str]]:
@@ -99,10 +112,12 @@ def _parts(definition: PartitionsDefinition, ranges: Sequence[Sequence[str]]) ->
     """Return the partitions of ranges of keys, and those ranges that are none any more."""
     parts, gone = NOTHING, list[str]()
     for first, last in ranges:
-        try:
-            parts |= definition.possible(Parts.from_json([(first, last)], definition))
-        except UsageError:
-            gone.append(first if first == last else f"{first}..{last}")
+        with suppress(UsageError):
+            possible = definition.possible(Parts.from_json([(first, last)], definition))
+            if possible:
+                parts |= possible
+                continue
+        gone.append(first if first == last else f"{first}..{last}")
     return parts, gone
 
 

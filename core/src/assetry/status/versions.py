@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import Parts
-from assetry.partitions.recorded import has_dynamic, numbered
+from assetry.partitions.recorded import has_dynamic, numbered, with_known
 from assetry.status.partitions.sums import UNKNOWN, sum_of
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Latest
 
 if TYPE_CHECKING:
+    from assetry.partitions.key_table import KeyTable
     from assetry.partitions.links import Link
     from assetry.status.partitions.recorded import RecordedPartitions
 
@@ -41,10 +42,18 @@ class Versions:
     """
 
     def __init__(
-        self, graph: AssetGraph, latest: Latest, recorded: Mapping[AssetKey, RecordedPartitions] | None = None
+        self,
+        graph: AssetGraph,
+        latest: Latest,
+        recorded: Mapping[AssetKey, RecordedPartitions] | None = None,
+        tables: Mapping[AssetKey, KeyTable] | None = None,
     ) -> None:
-        """Look into `latest`, and for assets in `recorded` there instead; more may come in."""
+        """Look into `latest`, and for assets in `recorded` there instead; more may come in.
+
+        `tables` are the keys that were made known, and dropped, of those that are not in `recorded`.
+        """
         self._graph = graph
+        self._tables = tables or {}
         self._recorded = {} if recorded is None else recorded
         self._views = {asset.key: i for i, asset in enumerate(graph.assets) if asset.computed_on_read}
         #: By asset and partition: the data version; of a view the code version.
@@ -122,7 +131,8 @@ class Versions:
             if link.every.get("") == "last":
                 return None  # which of the keys that come into being is the last, nothing tells
             keys = [part for part in self._made.get(key, ()) if part is not None]
-            return link.numbered(None, recorded.definition if recorded else numbered(link.upstream, keys).definition)
+            known = with_known(link.upstream, self._tables.get(key))
+            return link.numbered(None, recorded.definition if recorded else numbered(known, keys).definition)
         return link
 
     def _has_same_keys(self, key: AssetKey, number: int, link: Link) -> bool:

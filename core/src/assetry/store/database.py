@@ -76,6 +76,7 @@ _MIGRATIONS = (
     CREATE TABLE partition_keys (
         key TEXT NOT NULL, partition TEXT NOT NULL, number INTEGER NOT NULL, dropped INTEGER NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (key, partition)) WITHOUT ROWID;
+    CREATE UNIQUE INDEX partition_numbers ON partition_keys (key, number);
     """,
 )
 #: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
@@ -178,13 +179,17 @@ class Database:
                 return
             free = _number(db, "freelist_count")
         while free:
-            with self.write() as db:
-                # It goes on from row to row.
-                db.execute(f"PRAGMA incremental_vacuum({_STEP})").fetchall()
+            begun = time.monotonic()
+            with self._guard(make=False) as db:
+                if db is None:
+                    return
+                # A transaction by itself. `execute` would stop after its first page, as it gives no rows.
+                db.executescript(f"PRAGMA incremental_vacuum({_STEP})")
                 left = _number(db, "freelist_count")
             if left >= free:
                 return
             free = left
+            pause(begun)
 
     def _write_anew(self, db: sqlite3.Connection) -> None:
         import sqlite3
@@ -339,6 +344,14 @@ class Database:
             if name.startswith(start):
                 return StoreError(f"{place} {meaning} ({error}).", hint=hint.format(path=place))
         return StoreError(f"{place} cannot be used: {error}.", hint="Nothing was changed; `-v` shows where.")
+
+
+def pause(begun: float) -> None:
+    """Wait between two of many transactions as long as the one took that was begun then: others write, too.
+
+    They look only now and then whether they may; no longer than a tenth of a second.
+    """
+    time.sleep(min(time.monotonic() - begun, 0.1))
 
 
 def _copy(db: sqlite3.Connection, path: Path, form: int) -> None:

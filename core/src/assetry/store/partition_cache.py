@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from assetry.io.private_files import private_file
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.key_table import KeyTable
+from assetry.partitions.recorded import has_dynamic, with_known
 from assetry.partitions.strands import Strand
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.store.encoding import materialization, materialization_row, stored_key
@@ -91,6 +93,7 @@ class CachedPartitions:
         self._look = look
         self._store = store
         self._db = db
+        self._tables = store.partition_keys(keys)
         self._since = _revision(db)
         changes = store.changes(keys, self._since)
         if changes is None:  # it is another store than it was, or its history was pruned
@@ -104,8 +107,8 @@ class CachedPartitions:
 
     def partitions(self, asset: Asset) -> RecordedPartitions:
         """Return what is recorded of the partitions of an asset."""
-        definition = asset.partitions_def
-        assert definition is not None
+        assert asset.partitions_def is not None
+        definition = with_known(asset.partitions_def, self._tables.get(asset.key))
         news, print_ = self._news.get(asset.key, []), _print(definition)
         known = self._known(asset.key, definition, print_)
         if known is not None and not news:
@@ -134,7 +137,8 @@ class CachedPartitions:
             head = self._db.execute("SELECT head FROM assets WHERE key = ? AND print = ?", (key, print_)).fetchone()
             if head is not None:
                 bodies = self._db.execute("SELECT strand, body FROM strands WHERE key = ?", (key,))
-                return _decoded(json.loads(head[0]), definition, dict(bodies))
+                found = _decoded(json.loads(head[0]), definition, dict(bodies))
+                return _with_table(found, self._tables.get(key))
         return None
 
     def keep(self) -> None:
@@ -169,6 +173,15 @@ class CachedPartitions:
             db.executemany("INSERT OR REPLACE INTO strands VALUES (?,?,?)", rows)
         db.execute("DELETE FROM kept")
         db.execute("INSERT INTO kept VALUES (?)", (self._revision,))
+
+
+def _with_table(found: RecordedPartitions, table: KeyTable | None) -> RecordedPartitions | None:
+    """Return what is recorded, with the keys that a store knows of; None where they have other numbers there."""
+    if table is None or not has_dynamic(found.definition):
+        return found
+    cached: KeyTable = getattr(found.definition, "table", KeyTable())
+    joined = table.joined(cached)
+    return None if joined is None else replace(found, definition=found.definition.with_table(joined))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

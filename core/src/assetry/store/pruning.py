@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assetry.store.database import Database
+from assetry.store.database import Database, pause
 from assetry.store.encoding import time_text
 from assetry.types.records import KeptHistory, PrunedHistory
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: How many rows go in one transaction.
 PAGE = 5000
-#: Between two transactions we wait as long as the first one took, at most so many seconds: writers ask now and then.
-_MOST_PAUSE = 0.1
 
 #: A run that has ended, and of which not everything is to stay.
 _OVER = """r.state <> 'running' AND r.id NOT IN (SELECT value FROM json_each(:whole))
@@ -141,7 +139,7 @@ def _remove(database: Database, kind: _Kind, page: Sequence[Sequence[Any]], now:
         if kind.told is not None:
             what, column = kind.told
             _tell(db, what, {row[column] for row in page}, now)
-    time.sleep(min(time.monotonic() - begun, _MOST_PAUSE))
+    pause(begun)
     return removed
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assetry.errors import StoreError, UsageError
 from assetry.gc_pause import paused_gc
+from assetry.partitions.key_table import KeyTable
 from assetry.store import encoding as rows
 from assetry.store.database import Database
 from assetry.store.heartbeat import Heartbeat
@@ -291,6 +292,47 @@ class SQLStore:
         """Close the file; the store may be used again afterwards (``:memory:`` is then empty)."""
         self._heart.stop()
         self._database.close()
+
+    # -- partitions ------------------------------------------------------------------------------------------------
+
+    def partition_keys(self, keys: Iterable[AssetKey] | None = None) -> Mapping[AssetKey, KeyTable]:
+        """Return the keys of partitions that were made known of assets, by number, and which of them were dropped."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        listed = self._read_of("SELECT key, number, partition, dropped FROM partition_keys", "", keys)
+        for key, _, partition, dropped in sorted(listed):
+            found.setdefault(key, []).append((partition, dropped))
+        return {
+            rows.stored_key(key): KeyTable(
+                tuple(partition for partition, _ in own),
+                frozenset(number for number, (_, dropped) in enumerate(own) if dropped),
+            )
+            for key, own in found.items()
+        }
+
+    def change_partition_keys(
+        self, key: AssetKey, *, known: Sequence[str] = (), add: Sequence[str] = (), drop: Sequence[str] = ()
+    ) -> None:
+        """Make keys of an asset's partitions known, and drop others, in one transaction."""
+        names = list(dict.fromkeys((*known, *drop, *add)))
+        with self._database.write() as db:
+            asked = (
+                "SELECT partition FROM partition_keys WHERE key = ? AND partition IN (SELECT value FROM json_each(?))"
+            )
+            there = {name for (name,) in db.execute(asked, (str(key), _json(names)))}
+            (first,) = db.execute(
+                "SELECT coalesce(max(number), -1) + 1 FROM partition_keys WHERE key = ?", (str(key),)
+            ).fetchone()
+            fresh = enumerate((name for name in names if name not in there), first)
+            now = rows.time_text(_now())
+            db.executemany(
+                "INSERT INTO partition_keys VALUES (?,?,?,0,?)",
+                [(str(key), name, number, now) for number, name in fresh],
+            )
+            dropped = {**dict.fromkeys(drop, 1), **dict.fromkeys(add, 0)}
+            db.executemany(
+                "UPDATE partition_keys SET dropped = ?1, at = ?2 WHERE key = ?3 AND partition = ?4 AND dropped <> ?1",
+                [(gone, now, str(key), name) for name, gone in dropped.items()],
+            )
 
     # -- history ---------------------------------------------------------------------------------------------------
 

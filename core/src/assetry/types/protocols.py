@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, overload, runtime_checkable
 
+from assetry.partitions.key_table import KeyTable
 from assetry.types.assets import Asset, Column, Relation
 from assetry.types.events import Event, Level
 from assetry.types.invocations import Invocation
@@ -196,6 +197,18 @@ class Store(Protocol):
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the token of each invocation of a run whose job may still be under way: what `job_tokens` leaves."""
 
+    def partition_keys(self, keys: Iterable[AssetKey] | None = None) -> Mapping[AssetKey, KeyTable]:
+        """Return the keys of partitions that were made known of assets, by number, and which of them were dropped."""
+
+    def change_partition_keys(
+        self, key: AssetKey, *, known: Sequence[str] = (), add: Sequence[str] = (), drop: Sequence[str] = ()
+    ) -> None:
+        """Make keys of an asset's partitions known, and drop others, in one transaction.
+
+        Keys that have no number get the next ones, in this order: `known`, `drop`, `add`; what has one keeps it, for
+        ever. After it those of `drop` are dropped, and those of `add` are not; `known` changes nothing of that.
+        """
+
     def prune(self, kept: KeptHistory, *, dry_run: bool = False) -> PrunedHistory:
         """Remove what is not to be kept of the history; return how much that was, or with `dry_run` would be.
 
@@ -281,7 +294,7 @@ class LoadContext(Protocol):
 
 
 class RunContext(Protocol):
-    """What an invocation may ask of the run it belongs to; ten members, no more."""
+    """What an invocation may ask of the run it belongs to; eleven members, no more."""
 
     run_id: str
     #: Options of the run, JSON: `full_refresh`, `threads` …
@@ -337,3 +350,9 @@ class RunContext(Protocol):
 
     def log(self, message: str, level: Level = "info", key: AssetKey | str | None = None) -> None:
         """Write a line into the run's log at once; `key` when it is about one asset."""
+
+    def add_partition(self, key: AssetKey | str, *partitions: str) -> None:
+        """Make keys of an asset's dynamic partitions known, at once: from now on they are missing until they are made.
+
+        Raises `UsageError` for an asset whose partitions do not come into being, and for what cannot be a key.
+        """

@@ -70,6 +70,7 @@ class _Left:
 
     def __init__(self, store: Store, graph: AssetGraph) -> None:
         self._store, self._graph = store, graph
+        self._tables = store.partition_keys()
         #: What was seen, by what runs were asked for besides their assets.
         self._seen: dict[str, dict[AssetKey, Parts | None]] = {}
         self._last: tuple[Sequence[AssetKey], Attempts] | None = None
@@ -78,7 +79,7 @@ class _Left:
         """Tell whether a run has left something that none of those seen before has left."""
         seen = self._seen.setdefault(_manner(run), {})
         more = False
-        left = undone(run, self._graph, self._attempts(run))
+        left = undone(run, self._graph, self._attempts(run), self._tables)
         for key, wanted in left.wants.items():
             parts = None if wanted is None else _comparable(left.definitions[key], wanted)
             before = seen.get(key, NOTHING)

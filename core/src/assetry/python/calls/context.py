@@ -61,3 +61,10 @@ class AssetContext:
     def log(self, message: str, level: Level = "info") -> None:
         """Write a line into the run's log at once; of several assets it names none."""
         self.run.log(message, level, self.key if len(self.keys) == 1 else None)
+
+    def add_partition(self, key: AssetKey | str, *partitions: str) -> None:
+        """Make keys of an asset's dynamic partitions known, at once: they are missing until something makes them.
+
+        Several in one call are one write. Raises `UsageError` for an asset whose partitions do not come into being.
+        """
+        self.run.add_partition(key, *partitions)

@@ -60,7 +60,7 @@ class PartitionRecords:
             self.made -= lost
             self.unknown = tuple(key for key in recorded.unknown if key not in gone)
         #: Those that were tried, and are not there, have numbers, too.
-        failing = [each.partition for each in tried if each.partition is not None and each.outcome in _TRIED]
+        failing = [each.partition for each in tried if each.partition is not None and each.outcome in TRIED]
         found = clocks.numbered(recorded.definition, failing)
         self._places = found.places
         self.definition = found.definition
@@ -166,4 +166,4 @@ class PartitionRecords:
 
 
 #: What tells of a try at a partition, whether anything was made or not.
-_TRIED = ("failed", "check_failed", "cancelled", "running")
+TRIED = ("failed", "check_failed", "cancelled", "running")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from assetry.partitions.key_table import KeyTable
 from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
 from assetry.testing.verdicts import needs
 from assetry.types import events as ev
@@ -168,3 +169,24 @@ class RecordChecks:
             "keep the tokens that assetry.plugin.job_tokens leaves: JobOver, and an end without a message, forget one"
         )
         assert dict(store.handles("other")) == {"1": "theirs"}, "tokens belong to a run"
+
+    # -- keys of partitions ------------------------------------------------------------------------------------------
+
+    def test_number_the_keys_of_partitions_once_and_for_ever(self, store: Store) -> None:
+        assert dict(store.partition_keys()) == {}, f"a new store knows {dict(store.partition_keys())}"
+        store.change_partition_keys(A, known=["made"], add=["one", "two"])
+        store.change_partition_keys(B, add=["x"])
+        store.change_partition_keys(A, known=["one", "made"], add=["two", "three"])
+        found = store.partition_keys([A])
+        assert set(found) == {A}, "partition_keys(keys) gives other keys as well"
+        assert found[A] == KeyTable(("made", "one", "two", "three")), (
+            f"keys that were made known are {found[A]}: each has the number of its turn"
+        )
+        store.change_partition_keys(A, drop=["one", "never"])
+        store.change_partition_keys(A, known=["one", "four"])
+        gone = KeyTable(("made", "one", "two", "three", "never", "four"), frozenset([1, 4]))
+        assert store.partition_keys()[A] == gone, f"after a drop they are {store.partition_keys()[A]}, not {gone}"
+        store.change_partition_keys(A, add=["one"])
+        back = replace(gone, dropped=frozenset([4]))
+        assert store.partition_keys()[A] == back, "what is added again is there again, under the number that it had"
+        assert store.partition_keys()[B] == KeyTable(("x",)), "keys belong to an asset"

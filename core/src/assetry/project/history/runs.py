@@ -1,0 +1,26 @@
+"""A run that somebody means."""
+
+from __future__ import annotations
+
+from assetry.errors import UsageError
+from assetry.project.history.retention import Retention, age_text
+from assetry.types.protocols import Store
+from assetry.types.records import RunInfo
+
+
+def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo:
+    """Return a run by its id or a unique beginning of it, the last one that was no look when None.
+
+    Raises `UsageError` where there is none, which also says for how long runs are kept.
+    """
+    if run_id is None:
+        found = next((run for run in store.runs() if not run.options.get("observe")), None)
+    else:
+        found = store.run(run_id)
+    if found is None:
+        what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
+        age = retention.runs
+        gone = f" Those that ended longer ago than {age_text(age)} may be pruned, see [retention]."
+        hint = "`assetry runs` lists them; `assetry materialize` starts one."
+        raise UsageError(what, hint=hint if age is None else hint + gone)
+    return found

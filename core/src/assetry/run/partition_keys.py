@@ -1,0 +1,122 @@
+"""Keys of partitions that come into being: made known before anything is made of them, and dropped again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from assetry.errors import UsageError, near_names
+from assetry.partitions.definitions import SEPARATOR, PartitionsDefinition, some
+from assetry.partitions.key_table import KeyTable
+from assetry.partitions.multi import MultiPartitionsDefinition
+from assetry.partitions.recorded import has_dynamic, numbered, with_known
+from assetry.status.partitions.recorded import RecordedPartitions
+from assetry.status.partitions.records import TRIED
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
+
+
+class PartitionKeys:
+    """The keys of partitions that a store knows of, where they come into being.
+
+    Of several dimensions, one of them time, they are those of the strands: what is known is known for all times.
+
+    >>> from assetry.partitions.definitions import DynamicPartitionsDefinition
+    >>> from assetry.store.sqlite import SQLiteStore
+    >>> files = Asset(key="files", kind="x", partitions_def=DynamicPartitionsDefinition("file"))
+    >>> keys = PartitionKeys(SQLiteStore(":memory:"))
+    >>> keys.add(files, ["a.csv", "b.csv"]), keys.add(files, ["a.csv"]), keys.drop(files, ["a.csv"])
+    (('a.csv', 'b.csv'), (), ('a.csv',))
+    >>> keys.table(files).living
+    ('b.csv',)
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        #: Assets of which all that was made is known to the store under its number.
+        self._numbered: dict[AssetKey, KeyTable] = {}
+
+    def add(self, asset: Asset, partitions: Iterable[str]) -> tuple[str, ...]:
+        """Make partitions known; return those keys that were not, or not any more.
+
+        Raises `UsageError` for an asset whose partitions do not come into being, and for what cannot be a key of one.
+        """
+        definition = _dynamic(asset)
+        names = list(dict.fromkeys(_entry(definition, key) for key in partitions))
+        table = self.table(asset)
+        known = () if asset.key in self._numbered else table.keys
+        self._store.change_partition_keys(asset.key, known=known, add=names)
+        self._numbered[asset.key] = _table_of(definition.with_table(table.extended(names)))
+        living = set(table.living)
+        return tuple(name for name in names if name not in living)
+
+    def drop(self, asset: Asset, partitions: Iterable[str]) -> tuple[str, ...]:
+        """Drop partitions: they are none any more, and what was recorded of them stays; return their keys.
+
+        Raises `UsageError`, with near names, for what is no partition, and for one window of time among many.
+        """
+        definition = _dynamic(asset)
+        table = self.table(asset)
+        names = list(dict.fromkeys(_dropped_entry(asset, definition, key) for key in partitions))
+        living = table.living
+        for name in names:
+            if table.number(name) is None:
+                hint = f"There are {len(living):,}: {some(living)}." if living else "There is none."
+                raise UsageError(f"{asset.key} has no partition {name!r}.", near=near_names(name, living), hint=hint)
+        known = () if asset.key in self._numbered else table.keys
+        self._store.change_partition_keys(asset.key, known=known, drop=names)
+        self._numbered[asset.key] = table.without(names)
+        return tuple(name for name in names if name in set(living))
+
+    def table(self, asset: Asset) -> KeyTable:
+        """Return the keys that are known, by number: those that were added, made or tried."""
+        if asset.key in self._numbered:
+            return self._numbered[asset.key]
+        definition = with_known(_dynamic(asset), self._store.partition_keys([asset.key]).get(asset.key))
+        found = RecordedPartitions.of(definition, self._store.latest([asset.key]).values()).definition
+        attempts = self._store.attempts([asset.key], made=False)
+        tried = [part for (_, part), each in attempts.items() if part is not None and each.outcome in TRIED]
+        return _table_of(numbered(found, tried).definition)
+
+
+def _table_of(definition: PartitionsDefinition) -> KeyTable:
+    table: KeyTable = getattr(definition, "table", KeyTable())
+    return table
+
+
+def _dynamic(asset: Asset) -> PartitionsDefinition:
+    definition = asset.partitions_def
+    if definition is None:
+        raise UsageError(f"{asset.key} has no partitions.", hint="Give it a `partitions_def`.")
+    if not has_dynamic(definition):
+        raise UsageError(
+            f"The partitions of {asset.key} are fixed by its definition.",
+            hint="Change that; only those of a DynamicPartitionsDefinition are added and dropped.",
+        )
+    return definition
+
+
+def _entry(definition: PartitionsDefinition, key: str) -> str:
+    """Return what stands for a partition in the table: its key, of several dimensions with time its strand."""
+    if not isinstance(definition, MultiPartitionsDefinition) or definition.time is None:
+        definition.validate(key)
+        return key
+    if len(key.split(SEPARATOR)) == len(definition.partitions_defs):
+        return definition.strand(key)
+    for name, part in definition.strand_parts(key).items():
+        definition.partitions_defs[name].validate(part)
+    return key
+
+
+def _dropped_entry(asset: Asset, definition: PartitionsDefinition, key: str) -> str:
+    if isinstance(definition, MultiPartitionsDefinition) and definition.time is not None:
+        parts: Sequence[str] = key.split(SEPARATOR)
+        if len(parts) == len(definition.partitions_defs):
+            strand = definition.strand(key)
+            raise UsageError(
+                f"{key!r} cannot be dropped by itself: partitions of {asset.key} are there for all of "
+                f"{definition.time!r}.",
+                near=(strand,),
+                hint=f"{strand!r} names those of every {definition.time}.",
+            )
+    return key
