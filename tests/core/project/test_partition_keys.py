@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from assetry import AssetContext, DynamicPartitionsDefinition, Project, asset
+from assetry import (
+    AssetContext,
+    DynamicPartitionsDefinition,
+    MultiPartitionMapping,
+    MultiPartitionsDefinition,
+    Project,
+    StaticPartitionsDefinition,
+    asset,
+)
 from assetry.errors import UsageError
-from assetry.types.keys import AssetKey
+from assetry.plugin import Asset, AssetKey, Dep, Event, Integration, Invocation, Materialized, RunContext, hookimpl
 
 FAILING: set[str] = set()
 FILE = DynamicPartitionsDefinition("file")
@@ -96,3 +105,43 @@ def test_random_histories_of_keys(tmp_path: Path) -> None:
                 table = project.store.partition_keys().get(AssetKey("files"))
                 for number, key in enumerate(table.keys if table is not None else ()):
                     assert numbers.setdefault(key, number) == number
+
+
+class Mill:
+    """A tool that makes what it is asked for."""
+
+    @hookimpl
+    def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        for each in invocation.assets:
+            keys = invocation.partitions_of(each) or (None,)
+            yield from (Materialized(each.key, partition=key, data_version=str(key)) for key in keys)
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> Sequence[Asset] | None:
+        return [] if integration.kind == "mill" else None
+
+
+def test_what_reads_all_keys_is_out_of_date_when_one_is_dropped_until_it_is_made(tmp_path: Path) -> None:
+    region = StaticPartitionsDefinition(["eu", "us"])
+    parts = Asset(key="parts", kind="mill", partitions_def=MultiPartitionsDefinition({"file": FILE, "region": region}))
+    read = Dep("parts", MultiPartitionMapping({"region": "same"}))
+    regions = Asset(key="regions", kind="mill", deps=[read], partitions_def=region)
+    with Project([parts, regions], root=tmp_path, plugins=[Mill()]) as project:
+
+        def told() -> dict[str, int]:
+            found = project.status_of("regions").partitions
+            assert found is not None
+            return {name: count for name, count in found.counts.items() if count and name not in ("total", "made")}
+
+        project.materialize("parts", partition=["a|eu", "b|eu", "a|us", "b|us"])
+        result = project.materialize("regions", partition="all")
+        assert result.ok, result.outcomes
+        assert told() == {"fresh": 2}
+        assert project.drop_partitions("parts", ["b|eu"]) == ("b|eu",)
+        assert told() == {"fresh": 1, "stale": 1}
+        assert project.materialize("regions", stale=True).counts == {"materialized": 1}
+        assert told() == {"fresh": 2}
+        project.add_partitions("parts", ["b|eu"])
+        assert told() == {"fresh": 1, "stale": 1}
+        project.materialize("regions", stale=True)
+        assert told() == {"fresh": 2}

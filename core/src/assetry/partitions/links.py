@@ -13,6 +13,7 @@ from typing import Literal
 from assetry.partitions.definitions import PartitionsDefinition, StaticPartitionsDefinition
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
+from assetry.partitions.recorded import without_dropped
 from assetry.partitions.ways import OverlapWay, SameKeys, Value, Way, is_time, meets
 
 #: All that exists, or the newest of it.
@@ -186,12 +187,11 @@ class Link:
         box: Mapping[str, Value] = self.own.box_of(key) if multi else {"": _value_of(self.own, key)}  # type: ignore[attr-defined]
         rest = {name: self._exists(name, word, now) for name, word in self.every.items()}
         dimensions = dimensions_of(self.upstream)
-        return tuple(
-            _keys_of(
-                self.upstream,
-                {name: _possible(dimensions[name], value) for name, value in {**rest, **self._up(box)}.items()},
-            )
+        found = _keys_of(
+            self.upstream,
+            {name: _possible(dimensions[name], value) for name, value in {**rest, **self._up(box)}.items()},
         )
+        return without_dropped(self.upstream, found)
 
     @property
     def single(self) -> bool:

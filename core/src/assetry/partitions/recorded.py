@@ -68,6 +68,24 @@ def with_known(definition: PartitionsDefinition, table: KeyTable | None) -> Part
     return definition if table is None or not has_dynamic(definition) else definition.with_table(table)
 
 
+def without_dropped(definition: PartitionsDefinition, keys: Iterable[str]) -> tuple[str, ...]:
+    """Return keys without those that were dropped; of several dimensions with time, whose strand was.
+
+    >>> files = DynamicPartitionsDefinition("file", KeyTable(("a", "b"), frozenset([0])))
+    >>> without_dropped(files, ["a", "b", "c"])
+    ('b', 'c')
+    """
+    table = getattr(definition, "table", KeyTable())
+    gone = {table.keys[number] for number in table.dropped}
+    if not gone:
+        return tuple(keys)
+    if not isinstance(definition, MultiPartitionsDefinition) or definition.time is None:
+        return tuple(key for key in keys if key not in gone)
+    place = list(definition.partitions_defs).index(definition.time)
+    split = ((key, key.split(SEPARATOR)) for key in keys)
+    return tuple(key for key, parts in split if SEPARATOR.join(parts[:place] + parts[place + 1 :]) not in gone)
+
+
 def has_dynamic(definition: PartitionsDefinition) -> bool:
     """Tell whether a definition, or a dimension of it, has keys that come into being.
 

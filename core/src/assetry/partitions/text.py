@@ -21,18 +21,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from assetry.errors import UsageError, near_names
-from assetry.partitions.definitions import (
-    PARTITION_WORDS,
-    DynamicPartitionsDefinition,
-    PartitionsDefinition,
-    numbers_of,
-)
+from assetry.partitions.definitions import PARTITION_WORDS, DynamicPartitionsDefinition, PartitionsDefinition
 from assetry.partitions.grids.moments import aware, localize, period
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
-from assetry.partitions.recorded import has_dynamic, numbered, time_of
+from assetry.partitions.recorded import has_dynamic, numbered, time_of, without_dropped
 
 #: What is missing, stale or failed, by these words.
 Sets = Mapping[str, Parts]
@@ -117,7 +112,7 @@ def with_new_keys(
         item = term.item
         if item is None or item.ends is not None or (not item.is_key and _is_word(item.text)):
             continue
-        known = any(_is_number(each, item.text) or _was_dropped(each, item.text) for each in found.values())
+        known = any(_is_number(each, item.text) or not without_dropped(each, [item.text]) for each in found.values())
         for asset in coming:
             if _is_number(found[asset], item.text) or (not known and _may_be(found[asset], item.text)):
                 found[asset] = numbered(found[asset], [item.text]).definition
@@ -147,14 +142,6 @@ def _may_be(definition: PartitionsDefinition, key: str) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _was_dropped(definition: PartitionsDefinition, key: str) -> bool:
-    """Tell whether a key that comes into being has a number, and is no partition any more."""
-    if not has_dynamic(definition) or not _may_be(definition, key) or _is_number(definition, key):
-        return False
-    # One that never was there would get a number now.
-    return numbers_of(numbered(definition, [key]).definition) == numbers_of(definition)
 
 
 def _nearest(errors: list[UsageError]) -> UsageError:
