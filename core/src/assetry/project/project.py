@@ -419,9 +419,8 @@ class Project:
         notes = [f"{', '.join(gone)} of {key}: no partition any more" for key, gone in left.gone.items()]
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
         ask = Ask(full_refresh=anew)
-        found = Wanted(wants, left.definitions, tuple(notes))
         now = datetime.now(UTC)
-        return self._plan_of(found, ask, self._statuses(now), now)
+        return self._plan_of(Wanted(wants, left.definitions, tuple(notes)), ask, self._statuses(now), now)
 
     def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""
