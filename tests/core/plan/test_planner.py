@@ -547,6 +547,8 @@ def test_json_has_the_shape_of_the_contract() -> None:
                 "window": None,
                 "own_partitions": {},
                 "full_refresh": False,
+                "may_be_cut": [],
+                "cut_by": {},
             },
             {
                 "id": "2",
@@ -564,6 +566,8 @@ def test_json_has_the_shape_of_the_contract() -> None:
                 "window": None,
                 "own_partitions": {},
                 "full_refresh": False,
+                "may_be_cut": [],
+                "cut_by": {},
             },
         ],
         "skipped": [],

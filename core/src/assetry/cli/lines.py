@@ -47,11 +47,7 @@ def _told(event: Event) -> tuple[str, str | None, str]:
     if isinstance(event, ev.Failed):
         return "failed", "red", f"{place_text(event)}: {_first(event.message)}"
     if isinstance(event, ev.Skipped):
-        return (
-            "cancelled" if event.cancelled else "skipped",
-            "yellow",
-            f"{place_text(event)}: {_first(event.because)}",
-        )
+        return _skipped(event)
     if isinstance(event, ev.Started):
         return "started", None, place_text(event)
     if isinstance(event, ev.Log):
@@ -82,6 +78,12 @@ def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
     if isinstance(event, ev.JobOver):
         return "job", "yellow", f"{event.token} is over"
     return event.name, None, str(getattr(event, "key", ""))
+
+
+def _skipped(event: ev.Skipped) -> tuple[str, str | None, str]:
+    if event.unchanged:
+        return "unchanged", "green", f"{place_text(event)}: {_first(event.because.removeprefix('unchanged: '))}"
+    return "cancelled" if event.cancelled else "skipped", "yellow", f"{place_text(event)}: {_first(event.because)}"
 
 
 def _checked(event: ev.Checked) -> tuple[str, str | None, str]:

@@ -14,7 +14,7 @@ from assetry.cli.text import STATE_COLOURS, counted, duration, listed
 from assetry.python.prints import without_echo
 from assetry.run.result import RunResult
 from assetry.types.events import Checked, Failed, Skipped
-from assetry.types.records import EventRecord
+from assetry.types.records import WELL, EventRecord
 from assetry.views.json import result_to_json
 
 CODES = {"succeeded": 0, "failed": 1, "cancelled": 130, "interrupted": 130}
@@ -40,7 +40,7 @@ def carry_out(session: Session, run: Carry) -> int:
 
 def _next(result: RunResult) -> str:
     logs = f"`assetry logs {result.run.id}` shows all that happened."
-    left = any(each.outcome != "materialized" for each in result.outcomes.values())
+    left = any(each.outcome not in WELL for each in result.outcomes.values())
     return f"`assetry retry` runs what is left; {logs}" if left else logs
 
 
@@ -129,6 +129,7 @@ def _totals(result: RunResult) -> str:
 
 _ASSETS: Mapping[str, str] = {
     "materialized": "made",
+    "unchanged": "unchanged",
     "failed": "failed",
     "cancelled": "cancelled",
     "skipped": "skipped",

@@ -67,6 +67,8 @@ class View:
     problems: list[Problem] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    #: How many did not have to be made.
+    unchanged: int = 0
     checks: list[Checked] = field(default_factory=list)
     tracks: dict[str | None, Track] = field(default_factory=dict)
     passed: int = 0
@@ -104,6 +106,8 @@ class View:
                 track.active.pop(place_text(event), None)
         if isinstance(event, Failed):
             self.failures.append(event)
+        elif isinstance(event, Skipped) and event.unchanged:
+            self.unchanged += 1
         elif isinstance(event, Skipped):
             self.skipped.append(event)
         elif isinstance(event, Started) and track is not None:
@@ -215,6 +219,7 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
     bad = [each for each in view.checks if not each.passed]
     parts = [f"{view.done}/{counted(view.total, view.what)}"]
     parts += [f"{counted(len(view.problems), 'invocation')} broken"] if view.problems else []
+    parts += [f"{view.unchanged} unchanged"] if view.unchanged else []
     parts += [f"{len(view.failures)} failed"] if view.failures else []
     parts += [f"{len(view.skipped)} skipped"] if view.skipped else []
     parts += [f"{counted(view.passed, 'check')} passed"] if view.passed else []

@@ -31,7 +31,8 @@ class Layout:
     `places` maps what is made to the positions of its invocations, in order: several where they make partitions of it.
     `selected` is what was asked for, made or not; `never` is what was never made, and is not made in this plan.
     `integrations` are those of the invocations. `consumers` maps an asset to what is made from it in this plan.
-    `edges` are the pairs of positions of which the second waits for the first.
+    `edges` are the pairs of positions of which the second waits for the first. `only` are the checks to be placed, all
+    of them; None for those that belong to the plan.
     """
 
     graph: AssetGraph
@@ -41,6 +42,7 @@ class Layout:
     consumers: Mapping[int, Sequence[int]]
     edges: frozenset[tuple[int, int]]
     never: frozenset[int] = frozenset()
+    only: frozenset[CheckRef] | None = None
 
     def last(self, i: int) -> int:
         """Return the position by which all of an asset is made; -1 when it is not made."""
@@ -143,6 +145,8 @@ def _place_own(layout: Layout, checking: Checking) -> list[tuple[int, Check]]:
             continue
         homes = layout.places.get(i, ()) if i in layout.selected else ()
         for check in asset.checks:
+            if layout.only is not None and CheckRef(asset.key, check.name) not in layout.only:
+                continue
             if not homes or check.also or check.integration is not None or check.apart:
                 others.append((i, check))
                 continue
@@ -164,7 +168,11 @@ def _placed(
     for i, check in checks:
         asset = layout.graph.assets[i]
         reads = (i, *(layout.graph.index(key) for key in check.also)) if check.also else (i,)
-        if i not in layout.selected and not any(j in layout.places and j in layout.selected for j in reads):
+        if (
+            layout.only is None
+            and i not in layout.selected
+            and not any(j in layout.places and j in layout.selected for j in reads)
+        ):
             continue
         ref = CheckRef(asset.key, check.name)
         missing = tuple(j for j in reads if j in layout.never)

@@ -28,8 +28,11 @@ class PlanRequest:
     counted invocations) or ``earliest`` (see `assetry.plan.collapse`). `definitions` are those of assets
     with partitions where they have the numbers of more keys than the graph's own; `now` is the moment at which
     partitions exist. `never` are the assets that were never made: what reads them besides what this plan makes cannot
-    be checked yet. `notes` are sentences that the plan is to have. `budget` is how many states a search may open; few
-    graphs need any.
+    be checked yet. `cutoff` is what may turn out to need no making, because what it is made from came out as before,
+    and `certain` of which assets that depends on this plan alone. `notes` are sentences that the plan is to have.
+    `budget` is how many states a search may open; few graphs need any. `checks` are the ones to be run, None for all
+    that belong to what is made, and `beside` assets that they read and that are made already; `first` is the number of
+    the first invocation.
 
     >>> PlanRequest(mode="earliest").default
     'selected'
@@ -42,8 +45,13 @@ class PlanRequest:
     definitions: Mapping[AssetKey, PartitionsDefinition] = field(default_factory=dict)
     now: datetime = LATE
     never: frozenset[AssetKey] = frozenset()
+    cutoff: Mapping[AssetKey, Parts] = field(default_factory=dict)
+    certain: frozenset[AssetKey] = frozenset()
     notes: tuple[str, ...] = ()
     budget: int = BUDGET
+    checks: frozenset[CheckRef] | None = None
+    beside: frozenset[AssetKey] = frozenset()
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ class PlannedInvocation:
 
     `after` are the ids of the invocations that it waits for directly: they make what it reads, or run the checks
     that gate that. `because` says of each of its assets why it is made. `parts` are the partitions that it makes of
-    each asset that has some. `command` is for people to read.
+    each asset that has some. `command` is for people to read. `may_be_cut` are assets that need no making if these
+    others, which are made before, come out as they were.
 
     >>> from assetry.types.assets import Integration
     >>> python = Integration("python", "python")
@@ -94,6 +103,7 @@ class PlannedInvocation:
     because: Mapping[AssetKey, str] = field(default_factory=dict)
     parts: Mapping[AssetKey, Parts] = field(default_factory=dict)
     command: str | None = None
+    may_be_cut: Mapping[AssetKey, tuple[AssetKey, ...]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -114,7 +124,7 @@ class Plan:
     for each other. `through` maps an asset to the planned assets that it reads through views which are not part of the
     plan: it waits for them as for its own inputs. `unchecked` are checks that would need an invocation of their own,
     and are not run. `notes` are sentences about what else the plan does not do, and why. `definitions` and `now` are
-    those of the request, as far as partitions are made.
+    those of the request, as far as partitions are made; `cutoff` and `mode` are those of the request, too.
 
     >>> Plan().count
     0
@@ -132,6 +142,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     definitions: Mapping[AssetKey, PartitionsDefinition] = field(default_factory=dict)
     now: datetime = LATE
+    cutoff: Mapping[AssetKey, Parts] = field(default_factory=dict)
+    mode: Mode = "fewest"
 
     @property
     def parts(self) -> dict[AssetKey, Parts]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assetry.graph.graph import AssetGraph
 from assetry.plan.checks import Checking, place_checks
 from assetry.plan.collapse import Collapse, Deadlock, Slot, collapse
+from assetry.plan.cutoff import with_cutoff
 from assetry.plan.numbering import with_partitions
 from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset
 from assetry.plan.reasons import check_notes, cycle_error, partition_splits, split_of
@@ -46,10 +47,14 @@ def make_plan(
     >>> plan.count, plan.minimal, plan.splits[0].because
     (2, True, '`p` (python) stands between `a` and `b`')
     """
-    request = request or PlanRequest()
+    return plan_with_checks(graph, wants, groups, request or PlanRequest())[0]
+
+
+def plan_with_checks(graph: AssetGraph, wants: Wants, groups: Groups, request: PlanRequest) -> tuple[Plan, Checking]:
+    """Return the plan, as `make_plan` does, and where its checks are."""
     scope = Scope(graph, wants, groups, request)
     if not scope.made:
-        return Plan(skipped=tuple(_skipped(graph, scope.selected)))
+        return Plan(skipped=tuple(_skipped(graph, scope.selected))), Checking([], [])
     try:
         found = _collapsed(scope, request)
     except Deadlock as deadlock:
@@ -58,20 +63,25 @@ def make_plan(
     bound = found.lower_bound
     if scope.other_cuts:
         bound = min(bound, scope.needed)
-    ids = {position: str(number) for number, position in enumerate(checking.order, start=1)}
-    return Plan(
-        invocations=tuple(_planned(scope, found, checking, ids, request)),
+    ids = {position: str(number) for number, position in enumerate(checking.order, start=request.first)}
+    gates = {graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()}
+    planned = tuple(_planned(scope, found, checking, ids, request))
+    plan = Plan(
+        invocations=with_cutoff(graph, planned, request.certain, gates, scope.through),
         count=found.count,
         lower_bound=bound,
         minimal=found.count == bound,
         splits=(*(split_of(scope, found, proof, ids) for proof in found.splits), *partition_splits(scope, found, ids)),
-        gates={graph.keys[i]: tuple(refs) for i, refs in checking.gates.items()},
+        gates=gates,
         through=scope.through,
         unchecked=tuple(checking.left_out),
         notes=(*request.notes, *check_notes(graph, checking), *(() if found.count == bound else _unproven(scope))),
         definitions=scope.numbering.definitions_of(wants),
         now=request.now,
+        cutoff=request.cutoff,
+        mode=request.mode,
     )
+    return plan, checking
 
 
 def _collapsed(scope: Scope, request: PlanRequest) -> Collapse:

@@ -41,6 +41,8 @@ class Scope:
         self.selected = frozenset(self.wants)
         self._never = request.never
         self._alone = ("never", "unless_refreshed") if request.full_refresh else ("never",)
+        self._checks = request.checks
+        self._beside = frozenset(map(graph.index, request.beside)) - self.selected
         self.known: dict[Known, int] = {}
         self.tools: list[InvocationGroup] = []
         pieces = self._pieces(groups)
@@ -311,17 +313,19 @@ class Scope:
                     consumers.setdefault(self.made[parent], {})[self.made[node]] = None
                 if place[parent] != place[node]:
                     edges.add((place[parent], place[node]))
-        for i in self.selected.difference(self.node):
+        selected = self.selected | self._beside
+        for i in selected.difference(self.node):
             consumers[i] = {j: None for j in self.graph.downstream[i] if j in self.node}
         places = {i: tuple(sorted({place[node] for node in nodes})) for i, nodes in self.node.items()}
         return Layout(
             self.graph,
             places,
-            self.selected,
+            selected,
             [self.integration(slot.members[0]) for slot in found.slots],
             {i: tuple(each) for i, each in consumers.items()},
             frozenset(edges),
             frozenset(i for i, key in enumerate(self.graph.keys) if key in self._never and i not in self.node),
+            self._checks,
         )
 
 

@@ -17,7 +17,7 @@ Work = TypeVar("Work", bound=Callable[..., Any])
 class PlanKeywords(TypedDict, total=False):
     """The keywords of `Project.plan` and `Project.materialize`.
 
-    * `stale`: leave out what is up to date.
+    * `stale`: leave out what is up to date, and what turns out to be so because its inputs come out as before.
     * `full_refresh`: build incremental models anew.
     * `partition`: which partitions, as text (see `assetry.partitions.text`): a key, ``2026-01..``, ``last:7``,
       ``missing``; or a list of such texts.

@@ -332,7 +332,7 @@ class Project:
     ) -> RunResult:
         """Run a selection, with ``stale=True`` only what is out of date of it, and return how it went; see `plan`.
 
-        A failed asset or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event`
+        Of what is out of date, assets whose inputs all come out as before are left, as ``unchanged``. A failed asset or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event`
         is called with each record once it is durable. Raises `ConflictError` when another run is building one of the
         assets.
         """
@@ -418,7 +418,7 @@ class Project:
             left, anew = left.refreshed(self.graph)
         notes = [f"{', '.join(gone)} of {key}: no partition any more" for key, gone in left.gone.items()]
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
-        ask = Ask(full_refresh=anew)
+        ask = Ask(full_refresh=anew, stale=bool(run.options.get("stale")))
         now = datetime.now(UTC)
         return self._plan_of(Wanted(wants, left.definitions, tuple(notes)), ask, self._statuses(now), now)
 

@@ -11,10 +11,12 @@ from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import time_of
+from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
 from assetry.project.ask import Ask
+from assetry.status.cutoff import Cutoff, cutoff
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.staleness import Status
 from assetry.status.why import because, kept_rows
@@ -157,17 +159,27 @@ def plan_of(
 ) -> Plan:
     """Return the plan that makes what is wanted; `statuses` are those of all assets, `now` is when they were."""
     made = [status for status in statuses if status.key in wanted.wants]
+    definitions = {key: each for key, each in wanted.definitions.items() if each is not graph[key].partitions_def}
+    cuts = ask.stale and not ask.full_refresh  # what is to be built anew is not compared
+    cut = cutoff(graph, wanted.wants, statuses, Numbering(graph, _known(statuses), now)) if cuts else Cutoff()
     notes = (*kept_rows(graph, made, ask.full_refresh), *near_notes(graph, set(wanted.wants)))
     request = PlanRequest(
         because={status.key: because(status, graph[status.key]) for status in made},
         mode=ask.collapse,
         full_refresh=ask.full_refresh,
-        definitions={key: each for key, each in wanted.definitions.items() if each is not graph[key].partitions_def},
+        definitions=definitions,
         now=now,
+        cutoff=cut.parts,
+        certain=cut.certain,
         notes=(*wanted.notes, *notes),
         never=frozenset(each.key for each in statuses if each.last_materialized is None and graph[each.key].executable),
     )
     return make_plan(graph, wanted.wants, groups, request)
+
+
+def _known(statuses: Iterable[Status]) -> dict[AssetKey, PartitionsDefinition]:
+    """Return the definitions that have the numbers of all keys that records know."""
+    return {each.key: each.partitions.definition for each in statuses if each.partitions is not None}
 
 
 def _asked(

@@ -156,6 +156,8 @@ def _plain(event: Event) -> Event:
             changed[name] = math.copysign(math.inf, number >> (number.bit_length() - 2))
     if isinstance(event, Log) and event.level not in _LEVELS:
         changed["level"] = "info"
+    if isinstance(event, Skipped) and event.unchanged is not False:
+        changed["unchanged"] = False  # a tool does not know what it would read
     metadata = getattr(event, "metadata", None)
     if metadata and isinstance(metadata, Mapping):
         changed["metadata"] = plain(metadata)

@@ -12,16 +12,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty
 from types import FrameType
 
-from assetry.errors import AssetryError, JobOverError, RunError, error_words
+from assetry.errors import AssetryError, JobOverError, RunError
 from assetry.graph.graph import AssetGraph
-from assetry.hooks.manager import Plugins
 from assetry.plan.plan import Plan
+from assetry.run.calls import Call, Telling, problem_of
 from assetry.run.claims import claim, places_in
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.inbox import Inbox
@@ -38,7 +38,6 @@ from assetry.types.events import (
     Event,
     Failed,
     Handle,
-    InvocationFinished,
     InvocationStarted,
     JobOver,
     Log,
@@ -46,14 +45,12 @@ from assetry.types.events import (
     RunStarted,
 )
 from assetry.types.invocations import Invocation
+from assetry.types.keys import AssetKey
 from assetry.types.protocols import Executor, RunningTask
 from assetry.types.records import RunInfo, RunState
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
-
-#: Seconds below which a call for some partitions is short: the next one is for twice as many, up to so many.
-SHORT, MOST = 0.1, 1000
 
 #: The most events that are judged before they are written and told.
 BATCH = 1000
@@ -76,30 +73,6 @@ def execute(
     run = _Run(plan, graph, services, executor, request, new_run(assets, request.options))
     with run.listening():
         return run.carry_out()
-
-
-@dataclass(slots=True)
-class _Telling:
-    """One invocation as it is recorded: since when, how large the next call for some of its partitions is to be."""
-
-    started: float
-    size: int = 1
-    failed: bool = False
-    broken: Interruption | None = None
-
-
-@dataclass(slots=True)
-class _Launched:
-    """One invocation under way: since when, with the token of which job it was called, and that of the last one."""
-
-    invocation: Invocation
-    #: The id under which it is recorded.
-    told: str
-    started: float
-    resume: str | None = None
-    token: str | None = None
-    #: Whether its tool has said anything.
-    heard: bool = False
 
 
 class _Run:
@@ -129,14 +102,16 @@ class _Run:
         self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret, add_partitions=add)
         self._inbox = Inbox()
         self._tasks: dict[str, RunningTask] = {}
-        self._launched: dict[str, _Launched] = {}
+        self._launched: dict[str, Call] = {}
         #: Second calls of invocations, which start in the next turn.
         self._second: list[tuple[str, InvocationTask]] = []
         self._slots = Slots(plan, executor.slots, services.values, request.resume)
         #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
         self._resume = dict(request.resume)
         #: What is recorded and has no end yet.
-        self._telling: dict[str, _Telling] = {}
+        self._telling: dict[str, Telling] = {}
+        #: Whether anything was left out since what is left was collapsed, and whether that was in this turn.
+        self._shrunk = self._planned_anew = False
         self._interrupts = 0
         self._cancelled_at: float | None = None
         #: What is said of everything that has no end of its own, once the run was cancelled or has broken.
@@ -205,6 +180,7 @@ class _Run:
         """Decide what starts, write everything down, tell of it, and start."""
         if self._interrupts:
             self._cancel()
+        self._planned_anew = False
         tasks, self._second = [*self._second, *self._launch()], []
         records = self._recorder.write(self._services.store)
         self._inbox.written()
@@ -257,15 +233,13 @@ class _Run:
         given_up = given_up or (self._break is not None and launched.resume is not None and not launched.heard)
         invocation, telling = launched.invocation, self._telling[launched.told]
         self._slots.ended()
-        problem = self._break or (None if error is None else _problem(self._services.plugins, invocation, error))
+        problem = self._break or (None if error is None else problem_of(self._services.plugins, invocation, error))
         for event in self._tracker.end(id_, problem):
             self._note(at, event, launched.told)
         if error is not None or given_up:
             telling.broken = telling.broken or problem
         telling.failed = telling.failed or error is not None
-        # Calls grow while they are short, so that what takes no time costs none, and what does can go on early.
-        quick = time.monotonic() - launched.started < SHORT
-        telling.size = min(2 * telling.size, MOST) if quick else 1
+        telling.end_call(time.monotonic() - launched.started)
         self._tell_end(at, launched.told)
 
     def _tell_end(self, at: datetime, told: str) -> None:
@@ -273,10 +247,7 @@ class _Run:
         if told not in self._telling or not self._tracker.over(told):
             return
         telling = self._telling.pop(told)
-        state = "cancelled" if self._break is not None else "failed" if telling.failed else "succeeded"
-        words = (telling.broken.message, telling.broken.hint) if telling.broken is not None else ()
-        seconds = round(time.monotonic() - telling.started, 3)
-        self._recorder.note(at, InvocationFinished(state, seconds, *words), told)
+        self._recorder.note(at, telling.end(time.monotonic(), self._break is not None), told)
 
     def _tell_ends(self) -> None:
         for told in tuple(self._telling):
@@ -324,15 +295,51 @@ class _Run:
                     tasks.append((launch.id, self._prepare(launch, launch.invocation, now)))
         return tasks
 
+    def _cut(self) -> None:
+        """Leave out what does not have to be made, because all that it is made from came out as before."""
+        now = _now()
+        cut = self._tracker.cut(partial(self._is_unchanged, now), self._resume)
+        for id_, events in cut:
+            for event in events:
+                self._recorder.note(now, event, id_)
+            self._tell_end(now, id_)
+        if cut:
+            self._slots.ended()
+            self._shrunk = True
+
+    def _replan(self) -> bool:
+        """Collapse what is left once more, where something was left out since the last time; tell whether it changed.
+
+        It is done when a tool is to be called: what is left out until then is seen together.
+        """
+        if not self._shrunk or self._planned_anew:
+            return False
+        self._shrunk, self._planned_anew = False, True
+        plan = self._tracker.replan(self._resume)
+        if plan is None:
+            return False
+        told = f"{plan.count} invocation{'' if plan.count == 1 else 's'}"
+        self._recorder.note(_now(), Log(f"What is left is collapsed anew, into {told}."))
+        self._slots.ended()
+        return True
+
+    def _is_unchanged(self, at: datetime, key: AssetKey, partition: str | None) -> bool:
+        return self._recorder.is_unchanged(key, partition, at)
+
     def _choose(self) -> list[Invocation]:
-        return self._slots.among(self._tracker.ready(), [each.invocation for each in self._launched.values()])
+        self._cut()
+        under_way = [each.invocation for each in self._launched.values()]
+        chosen = self._slots.among(self._tracker.ready(), under_way)
+        if any(each.group is not None and each.group.counted for each in chosen) and self._replan():
+            chosen = self._slots.among(self._tracker.ready(), under_way)
+        return chosen
 
     def _prepare(self, launch: Launch, invocation: Invocation, now: datetime) -> InvocationTask:
         key = invocation.group.key if invocation.group else None
         resume = self._resume.pop(key, None) if key else None
-        self._launched[launch.id] = _Launched(invocation, launch.told, time.monotonic(), resume, resume)
+        self._launched[launch.id] = Call(invocation, launch.told, time.monotonic(), resume, resume)
         if launch.told not in self._telling:
-            self._telling[launch.told] = _Telling(time.monotonic())
+            self._telling[launch.told] = Telling(time.monotonic())
             command = None
             with suppress(AssetryError):  # it is only shown; what is really wrong shows when the invocation runs
                 command = self._services.plugins.invocation_command(invocation)
@@ -421,14 +428,6 @@ class _Run:
         info = replace(self._info, state=state, finished=now)
         recorder = self._recorder
         return RunResult(info, dict(recorder.counts), dict(recorder.outcomes), tuple(recorder.problems))
-
-
-def _problem(plugins: Plugins, invocation: Invocation, error: BaseException) -> Interruption:
-    mask = plugins.secrets.mask
-    if isinstance(error, AssetryError):
-        return Interruption(recordable(error.message, mask), recordable(error.hint, mask) if error.hint else None)
-    said = f"{plugins.label(invocation.integration)} raised {error_words(error)}"
-    return Interruption(recordable(said, mask))
 
 
 def _now() -> datetime:

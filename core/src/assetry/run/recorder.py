@@ -15,6 +15,7 @@ from typing import Any, Self
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.key_table import KeyTable
 from assetry.plan.plan import Plan
+from assetry.status.comparison import is_unchanged
 from assetry.status.old_rows import OLDER_ROWS, older_rows
 from assetry.status.versions import Versions, with_read
 from assetry.types.events import (
@@ -32,7 +33,7 @@ from assetry.types.events import (
 )
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt, EventRecord, Latest, Materialization, Outcome
+from assetry.types.records import WELL, Attempt, EventRecord, Latest, Materialization, Outcome
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
@@ -91,6 +92,13 @@ class Recorder:
     def failed(self) -> bool:
         """Tell whether an asset, a check of severity error or an invocation has failed."""
         return bool(self.counts["failed"] or self.counts["checks_failed"] or self.problems)
+
+    def is_unchanged(self, key: AssetKey, partition: str | None, at: datetime) -> bool:
+        """Tell whether an asset, or a partition of it, was made from what it would read now."""
+        made, asset = self._latest.get((key, partition)), self._graph[key]
+        if made is None:
+            return False
+        return is_unchanged(self._graph, asset, made, self._versions.inputs(asset, partition, at))
 
     def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
         """Take one event."""
@@ -166,7 +174,7 @@ class Recorder:
     def _saw(self, place: Place, at: datetime, outcome: Outcome, message: str | None = None) -> None:
         """Record how something is that nobody tried to make: it is no outcome of this run."""
         before = self._before.get(place)
-        if before is not None and before.outcome not in ("materialized", "gone", "there"):
+        if before is not None and before.outcome not in (*WELL, "gone", "there"):
             return
         key, partition = place
         self._attempts[place] = Attempt(
@@ -210,7 +218,7 @@ class Recorder:
         self.counts["failed"] += 1
 
     def _note_skipped(self, at: datetime, event: Skipped) -> None:
-        outcome: Outcome = "cancelled" if event.cancelled else "skipped"
+        outcome: Outcome = "unchanged" if event.unchanged else "cancelled" if event.cancelled else "skipped"
         self.counts[outcome] += 1
         place = (event.key, event.partition)
         before = self.outcomes.get(place)
@@ -241,7 +249,7 @@ class Recorder:
         self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, because: AssetKey | None = None
     ) -> None:
         before = self.outcomes.get(place)
-        lesser = outcome in ("materialized", "running", "cancelled")
+        lesser = outcome in ("materialized", "unchanged", "running", "cancelled")
         if lesser and before is not None and before.outcome == "check_failed":
             return  # a check may report before its asset; a failure is not washed away by what follows
         key, partition = place

@@ -50,9 +50,9 @@ class RunRequest:
 class RunResult:
     """How a run ended.
 
-    `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. `problems` say
-    what broke invocations. `load` reads the value of an asset, by key, form and partition; a run of a project has it.
-    `recorded` tells whether its records outlive the process.
+    `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. ``unchanged`` is
+    one that did not have to be made. `problems` say what broke invocations. `load` reads the value of an asset, by key,
+    form and partition; a run of a project has it. `recorded` tells whether its records outlive the process.
     """
 
     run: RunInfo

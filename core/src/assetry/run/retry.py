@@ -13,7 +13,7 @@ from assetry.plan.plan import Plan
 from assetry.types.events import Handle, InvocationFinished, InvocationStarted
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt, EventRecord, RunInfo
+from assetry.types.records import WELL, Attempt, EventRecord, RunInfo
 
 if TYPE_CHECKING:
     from assetry.partitions.definitions import PartitionsDefinition
@@ -122,10 +122,13 @@ def _parts(definition: PartitionsDefinition, ranges: Sequence[Sequence[str]]) ->
 
 
 def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None) -> bool:
-    """Tell whether an asset, or a partition of it, was made in a run or since, the last time that it was tried."""
+    """Tell whether an asset, or a partition of it, was made in a run or since, the last time that it was tried.
+
+    So it is as well where it did not have to be made.
+    """
     last, whole = attempts.get((key, partition)), attempts.get((key, None))
     # One from before the run: the run was killed before it came to the asset.
-    if last is None or last.outcome != "materialized" or last.at < run.started:
+    if last is None or last.outcome not in WELL or last.at < run.started:
         return False
     if whole is None or whole.outcome not in ("check_failed", "cancelled"):
         return True

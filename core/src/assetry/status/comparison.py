@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import Parts
@@ -25,6 +25,64 @@ if TYPE_CHECKING:
 #: How many roots an asset names; an asset below more of them says so.
 MOST_ROOTS = 8
 _Newest = tuple[tuple[datetime, int], ...]
+
+
+class Read(NamedTuple):
+    """A dependency, by its position: the number of the input, the version that was read of it, and that of now.
+
+    `then` is None where it was not read; both are `UNKNOWN` where a version was, or is, not known.
+    """
+
+    number: int
+    j: int
+    then: str | None
+    now: str
+
+
+def reads(graph: AssetGraph, made: Materialization, now: Mapping[AssetKey, str]) -> Iterator[Read]:
+    """Yield what a record says was read of each input, beside what would be read `now`."""
+    for number, (key, version) in enumerate(now.items()):
+        j, then = graph.index(key), made.inputs.get(key)
+        if then is None:
+            then = next((made.inputs[name] for name in names_of(graph, j) if name in made.inputs), None)
+        yield Read(number, j, then, version)
+
+
+def names_of(graph: AssetGraph, j: int) -> tuple[AssetKey, ...]:
+    """Return the keys under which an input may have been recorded: its own, and then those that it had."""
+    asset = graph.assets[j]
+    return (asset.key, *reversed(asset.aliases))
+
+
+def own_differences(
+    asset: Asset, code: str | None, code_parts: Mapping[str, str], columns: Sequence[Column] | None
+) -> Iterator[tuple[Code, AssetKey, str]]:
+    """Yield how code and columns of a record differ from those that are defined."""
+    if code != asset.code_version and code is not None and asset.code_version is not None:
+        changed, kept = changed_parts_text(code_parts, asset.code_parts), warning(asset)
+        yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
+    if columns is not None and asset.columns:
+        for difference in differences(asset.columns, columns):
+            yield "columns_differ", asset.key, difference
+
+
+def is_unchanged(graph: AssetGraph, asset: Asset, made: Materialization, now: Mapping[AssetKey, str]) -> bool:
+    """Tell whether an asset was made from just what it would be made from `now`, as far as versions are known.
+
+    A version that is not known is not the same as another one.
+
+    >>> from datetime import UTC
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
+    >>> made = Materialization(key=AssetKey("b"), at=datetime(2026, 1, 1, tzinfo=UTC), run="r", data_version="1",
+    ...     inputs={AssetKey("a"): "v1"})
+    >>> [is_unchanged(graph, graph["b"], made, {AssetKey("a"): version}) for version in ("v1", "v2")]
+    [True, False]
+    """
+    if any(own_differences(asset, made.code_version, made.code_parts, made.columns)):
+        return False
+    found = list(reads(graph, made, now))
+    known = all(each.then == each.now != UNKNOWN for each in found)
+    return known and 0 < len(found) == len(made.inputs)
 
 
 class Comparison:
@@ -61,16 +119,13 @@ class Comparison:
         self, i: int, asset: Asset, made: Materialization, news: dict[int, None]
     ) -> Iterable[tuple[Code, AssetKey, str]]:
         """Yield how what the asset was made from differs from what it would be made from now; add to `news`."""
-        yield from self.own(asset, made.code_version, made.code_parts, made.columns)
+        yield from own_differences(asset, made.code_version, made.code_parts, made.columns)
         read = 0
-        for number, (key, version) in enumerate(self.versions.inputs(asset, None, self.now).items()):
-            before = made.inputs.get(key)
-            if before is not None and (before == version or version == UNKNOWN):
-                read += 1
-                continue
-            j = self._graph.index(key)
-            before = next((made.inputs[name] for name in self.names(j) if name in made.inputs), None)
+        for number, j, before, version in reads(self._graph, made, self.versions.inputs(asset, None, self.now)):
             read += before is not None
+            if before is not None and version in (before, UNKNOWN):
+                continue
+            key = self._graph.keys[j]
             if before == UNKNOWN and was_there(self._graph.assets[j], self.last[j], made.at):
                 continue
             if before is None and (made.inputs or made.code_version is not None):
@@ -83,26 +138,6 @@ class Comparison:
                 news.update(dict.fromkeys(behind))
         if read < len(made.inputs):
             yield from self.removed(i, made.inputs)
-
-    def own(
-        self,
-        asset: Asset,
-        code: str | None,
-        code_parts: Mapping[str, str],
-        columns: Sequence[Column] | None,
-    ) -> Iterable[tuple[Code, AssetKey, str]]:
-        """Yield how code and columns of a record differ from those that are defined."""
-        if code != asset.code_version and code is not None and asset.code_version is not None:
-            changed, kept = changed_parts_text(code_parts, asset.code_parts), warning(asset)
-            yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
-        if columns is not None and asset.columns:
-            for difference in differences(asset.columns, columns):
-                yield "columns_differ", asset.key, difference
-
-    def names(self, j: int) -> tuple[AssetKey, ...]:
-        """Return the keys under which an input may have been recorded: its own, and then those that it had."""
-        asset = self._graph.assets[j]
-        return (asset.key, *reversed(asset.aliases))
 
     def removed(self, i: int, inputs: Iterable[AssetKey]) -> Iterable[tuple[Code, AssetKey, str]]:
         """Yield that an asset was made from what it is made from no longer."""

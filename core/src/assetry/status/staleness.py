@@ -33,7 +33,7 @@ from assetry.status.reasons import (
 from assetry.status.roots import NEW, OUT, Root, Roots
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, Latest, Materialization
+from assetry.types.records import WELL, Attempt, Latest, Materialization
 
 StatusName = Literal["fresh", "stale", "failed", "never", "running", "external"]
 
@@ -181,7 +181,7 @@ class _Judge:
         #: By asset: the attempts that did not come out well, or are under way.
         self._tried: dict[AssetKey, list[Attempt]] = {}
         for (key, _), tried in attempts.items():
-            if tried.outcome != "materialized":
+            if tried.outcome not in WELL:
                 self._tried.setdefault(key, []).append(tried)
 
     def judge_all(self) -> tuple[Status, ...]:

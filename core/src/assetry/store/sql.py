@@ -216,7 +216,8 @@ class SQLStore:
     ) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return the last attempt at each asset and partition, in a fixed number of queries."""
         self._reap()
-        table = "attempts a" if made else "(SELECT * FROM attempts WHERE outcome <> 'materialized') a"
+        unwell = "(SELECT * FROM attempts WHERE outcome <> 'materialized' AND outcome <> 'unchanged') a"
+        table = "attempts a" if made else unwell
         found = self._read_of(
             f"SELECT {_ATTEMPT} FROM {table} JOIN latest l"
             " ON l.attempt = a.run AND l.key = a.key AND l.partition = a.partition",

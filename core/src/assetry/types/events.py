@@ -223,6 +223,11 @@ class Skipped(Event):
 
     `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not. `cancelled` says
     that it had begun when the run was stopped: that is no failure of its own, but what is there may be a part.
+    `unchanged` says that it did not have to be made, because all that it is made from came out as before: it is up to
+    date, and what is made from it goes on. Only the run itself can know that; from a tool it means nothing.
+
+    >>> Skipped("shop/orders", "unchanged: `shop/raw` came out as before", unchanged=True).unchanged
+    True
     """
 
     json_tag: ClassVar = ("event", "skipped")
@@ -231,6 +236,7 @@ class Skipped(Event):
     root: AssetKey | None = None
     partition: str | None = None
     cancelled: bool = False
+    unchanged: bool = False
     if TYPE_CHECKING:
 
         def __init__(
@@ -240,6 +246,7 @@ class Skipped(Event):
             root: AssetKey | None = None,
             partition: str | None = None,
             cancelled: bool = False,
+            unchanged: bool = False,
         ) -> None: ...
 
 

@@ -168,7 +168,8 @@ class Store(Protocol):
     ) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return the last attempt at each asset and partition, in a fixed number of queries.
 
-        Without `made` those are left out that came out as ``materialized``: of a thousand partitions nearly all.
+        Without `made` those are left out that came out as ``materialized``, and those that came out as ``unchanged``
+        may be: of a thousand partitions nearly all.
         """
 
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:

@@ -13,7 +13,12 @@ from assetry.types.events import Event, Handle, InvocationFinished, JobOver
 from assetry.types.keys import AssetKey
 
 RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
-Outcome = Literal["running", "materialized", "failed", "check_failed", "cancelled", "skipped", "gone", "there"]
+Outcome = Literal[
+    "running", "materialized", "unchanged", "failed", "check_failed", "cancelled", "skipped", "gone", "there"
+]
+
+#: The outcomes of what is as it should be: it was made, or it did not have to be.
+WELL: frozenset[Outcome] = frozenset({"materialized", "unchanged"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,9 @@ class Materialization:
 class Attempt:
     """How the last try to make an asset, or one partition of it, came out.
 
-    `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure. ``gone`` is no
-    try: somebody looked, and what had been made is not there; `message` is then where it was. ``there`` is a table of
-    others that was looked at.
+    `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure. ``unchanged``
+    did not have to be made: what it is made from came out as before. ``gone`` is no try: somebody looked, and what had
+    been made is not there; `message` is then where it was. ``there`` is a table of others that was looked at.
     """
 
     key: AssetKey

@@ -66,6 +66,8 @@ def _invocation_to_json(planned: PlannedInvocation) -> dict[str, Any]:
         "own_partitions": {str(key): list(keys) for key, keys in invocation.own_partitions.items()},
         "window": [each.isoformat() for each in invocation.window] if invocation.window else None,
         "full_refresh": invocation.full_refresh,
+        "may_be_cut": [str(key) for key in planned.may_be_cut],
+        "cut_by": {str(key): [str(each) for each in by] for key, by in planned.may_be_cut.items()},
     }
 
 

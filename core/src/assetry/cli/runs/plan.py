@@ -112,7 +112,8 @@ def _invocation(planned: PlannedInvocation, plan: Plan, width: int, most: int | 
         after = click.style(f"  after {listed(planned.after, None)}", dim=True) if planned.after else ""
         parts = f" [{told}]" if (told := _parts(planned, plan)) else ""
         key = f"{invocation.assets[0].key}{parts}"
-        yield f"{number}  {invocation.integration.kind}  {key}: {next(iter(reasons))}{after}"
+        may = click.style(f"  (cut {_when_cut(planned, most)})", dim=True) if planned.may_be_cut else ""
+        yield f"{number}  {invocation.integration.kind}  {key}: {next(iter(reasons))}{may}{after}"
         return
     title = planned.command or f"{invocation.integration.kind} {invocation.integration.name}"
     yield f"{number}  {click.style(title, bold=True)}"
@@ -122,12 +123,25 @@ def _invocation(planned: PlannedInvocation, plan: Plan, width: int, most: int | 
         "also": listed((asset.key for asset in invocation.also), most),
         "parts": _parts(planned, plan),
         "after": listed(planned.after, None),
+        "cut": _cut(planned, most),
     }
     for label, told in lines.items():
         if told:
             yield f"{indent}  {label:<{_LABEL}}{told}"
     for number_, (reason, keys) in enumerate(reasons.items()):
         yield f"{indent}  {'' if number_ else 'why':<{_LABEL}}{listed(keys, most)}: {reason}"
+
+
+def _cut(planned: PlannedInvocation, most: int | None) -> str:
+    """Return what of an invocation needs no making, and when."""
+    if not planned.may_be_cut:
+        return ""
+    return f"{listed(planned.may_be_cut, most)} {_when_cut(planned, most)}"
+
+
+def _when_cut(planned: PlannedInvocation, most: int | None) -> str:
+    by = dict.fromkeys(each for keys in planned.may_be_cut.values() for each in keys if each not in planned.may_be_cut)
+    return f"if {listed(by, most)} {'comes' if len(by) == 1 else 'come'} out as before"
 
 
 def _checks(planned: PlannedInvocation, most: int | None) -> str:

@@ -10,7 +10,7 @@ from assetry.cli.session import Session
 from assetry.cli.text import listed
 from assetry.errors import UsageError
 from assetry.project.project import Project
-from assetry.types.records import RunInfo
+from assetry.types.records import WELL, RunInfo
 
 
 def retry_run(session: Session, run: str | None) -> int:
@@ -44,7 +44,7 @@ def retry_run(session: Session, run: str | None) -> int:
 def _refuse_undefined(project: Project, run: RunInfo) -> None:
     """Raise `UsageError` when the run was to make what it did not, and what the project no longer defines."""
     last = project.store.run_attempts(run.id)
-    made = {key for (key, _), each in last.items() if each.outcome == "materialized"}
+    made = {key for (key, _), each in last.items() if each.outcome in WELL}
     gone = [key for key in run.assets if key not in project.graph and key not in made]
     unknown = [key for key in gone if (key, None) not in last] if "attempts" in run.pruned else []
     if unknown and unknown == gone:

@@ -48,6 +48,10 @@ class Ends:
         #: What was made as a whole, and why nothing can be made from others.
         self.made: set[AssetKey] = set()
         self.blockers: dict[AssetKey, Blocker] = {}
+        #: The checks that have nothing more to say.
+        self.decided: set[CheckRef] = set()
+        #: What has ended, or was checked, since this was last emptied: assets, also for some of their partitions.
+        self.news: set[AssetKey] = set()
 
     def take_end(self, tracked: Tracked, event: Materialized | Failed | Skipped) -> list[Event]:
         """Take the end of an asset, or of a partition of it, that a tool reported; return the events to record."""
@@ -88,7 +92,7 @@ class Ends:
         stock.lose(made, self.blocker_of(event))
         self._waiting.moved(key)
         self.made.discard(key)
-        self._void_parts(tracked, key, made)
+        self.void_parts(tracked, key, made)
         if not stock.left:
             self.blockers.setdefault(key, self.blocker_of(event))
             self._void_checks_of(key)
@@ -133,7 +137,7 @@ class Ends:
             self.blockers.pop(key, None)  # nearer than that a check of it failed before
         # An asset may be below an earlier partition of itself.
         handed = blocker is not None and todo is not None
-        if not isinstance(event, Materialized):
+        if not isinstance(event, Materialized) and not (isinstance(event, Skipped) and event.unchanged):
             blocker = blocker or self.blocker_of(event)
             if isinstance(event, Skipped) and (blocker.root != key or handed):
                 event = replace(event, root=blocker.root)
@@ -148,6 +152,7 @@ class Ends:
     def settle(self, tracked: Tracked, key: AssetKey, blocker: Blocker | None, part: Parts | None = None) -> None:
         """Note that a member, what comes along, or a partition of it, has ended."""
         todo = tracked.todo.get(key)
+        self.news.add(key)
         if todo is not None:
             ended = todo if part is None else part
             self._settle_parts(tracked, key, ended, blocker)
@@ -171,7 +176,7 @@ class Ends:
         stock = self._stocks[key]
         stock.end(ended, blocker)
         if blocker is not None:
-            self._void_parts(tracked, key, ended)
+            self.void_parts(tracked, key, ended)
         self._waiting.moved(key)
         if stock.left:
             return
@@ -203,7 +208,7 @@ class Ends:
                 if ref in tracked.unchecked and (ref.key != key or ref not in tracked.pending):
                     self.void(tracked, ref)
 
-    def _void_parts(self, tracked: Tracked, key: AssetKey, parts: Parts) -> None:
+    def void_parts(self, tracked: Tracked, key: AssetKey, parts: Parts) -> None:
         """Let no check be owed for partitions that were not made."""
         for ref in tuple(tracked.pending):
             if ref.key == key and (judged := tracked.pending[ref] & parts):
@@ -229,7 +234,9 @@ class Ends:
             if stock is not None and stock is not own and (over or blocker is not None):
                 stock.decide(ref, None, blocker)
                 self._waiting.moved(key)
+        self.news.update(gated)
         if over:
+            self.decided.add(ref)
             self._waiting.release(ref)
 
     def blocker_above(self, asset: Asset) -> Blocker | None:

@@ -38,12 +38,18 @@ class Seat:
     calls: int = 0
     #: The ids of the calls that run.
     running: set[str] = field(default_factory=set)
+    #: How many partitions did not have to be made.
+    cut: int = 0
     ended: bool = False
 
     @property
     def left(self) -> Parts:
         """Return what no call was made for yet, of any member."""
-        return next(iter(self.idle.values()), NOTHING)
+        found = NOTHING
+        for own in self.idle.values():
+            # Members mostly have the same partitions.
+            found = found if own == found else found | own
+        return found
 
     @property
     def open(self) -> bool:
@@ -57,7 +63,7 @@ class Seat:
     def take(self, parts: Parts) -> dict[AssetKey, Parts]:
         """Take partitions of all members for a call."""
         self.ready -= parts
-        return self._taken(dict.fromkeys(self.idle, parts))
+        return self._taken({key: own & parts for key, own in self.idle.items()})
 
     def take_all(self) -> tuple[dict[AssetKey, Parts], set[AssetKey]]:
         """Take all that is left for a call: partitions, and members that have none."""
@@ -71,6 +77,12 @@ class Seat:
         self.idle = {key: own for key, own in self.idle.items() if own}
         self.calls += 1
         return taken
+
+    def leave_out(self, parts: Mapping[AssetKey, Parts]) -> None:
+        """Take partitions that do not have to be made."""
+        self.idle = {key: rest for key, own in self.idle.items() if (rest := own - parts.get(key, NOTHING))}
+        self.ready &= self.left
+        self.cut += sum(map(len, parts.values()))
 
     def name(self) -> str:
         """Return the id of the call that was last taken for: the first has that of the invocation."""

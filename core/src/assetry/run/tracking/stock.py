@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.plan.plan import Plan
 from assetry.run.tracking.tracked import Blocker
 from assetry.types.invocations import CheckRef
+from assetry.types.keys import AssetKey
 
 
 class Stock:
@@ -86,3 +88,11 @@ class Stock:
         """Return why nothing can be made from the first of `parts` that is lost; None when none is."""
         part = next(iter(parts & self.lost), None)
         return None if part is None else self._why[part]
+
+
+def stocks_of(plan: Plan) -> dict[AssetKey, Stock]:
+    """Return what is to be made of each asset with partitions, in all invocations."""
+    stocks = {key: Stock(parts) for key, parts in plan.parts.items()}
+    for key, stock in stocks.items():
+        stock.undecided = dict.fromkeys(plan.gates.get(key, ()), stock.wanted)
+    return stocks

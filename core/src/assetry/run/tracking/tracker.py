@@ -8,16 +8,20 @@ whatever the rest of its invocation does: that is what lets results stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Reversible
+from collections.abc import Collection, Iterator, Reversible
 from dataclasses import replace
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.plan.replan import replan
+from assetry.run.tracking.cuts import Cuts, Same
 from assetry.run.tracking.ends import Ends
+from assetry.run.tracking.left import remainders, still_open
+from assetry.run.tracking.owed import owed_end, unbegun
 from assetry.run.tracking.seats import Seat, runs, seat_of, some
-from assetry.run.tracking.stock import Stock
+from assetry.run.tracking.stock import stocks_of
 from assetry.run.tracking.tracked import Blocker, Interruption, Launch, Tracked, call_of, stray, tracked_of
 from assetry.run.tracking.waiting import Waiting
 from assetry.types.assets import Asset, Severity
@@ -30,20 +34,30 @@ class Tracker:
     """The assets of a plan, and their partitions, followed from open to settled."""
 
     def __init__(self, plan: Plan, graph: AssetGraph) -> None:
+        self._plan = plan
         self._graph = graph
         self._numbering = Numbering(graph, plan.definitions, plan.now)
-        self._tracked = {each.id: tracked_of(each) for each in plan.invocations if not each.parts}
-        self._seats = {each.id: seat_of(each, self._numbering) for each in plan.invocations if each.parts}
-        self._stocks = _stocks(plan)
+        self._tracked: dict[str, Tracked] = {}
+        self._seats: dict[str, Seat] = {}
+        self._places: dict[str, Tracked | Seat] = {}
+        self._take_places(plan)
+        self._stocks = stocks_of(plan)
         #: The planned invocation of each call for some partitions.
         self._home: dict[str, str] = {}
         checked = dict.fromkeys(ref.key for each in plan.invocations for ref in each.invocation.checks)
         self._checks = {CheckRef(key, check.name): check for key in checked for check in graph[key].checks}
-        places: dict[str, Tracked | Seat] = {**self._tracked, **self._seats}
-        self._waiting = Waiting(plan, graph, self._numbering, places, self._stocks, self._checks)
-        calls = (self._tracked, self._seats, self._stocks, self._waiting)
-        self._ends = Ends(plan, graph, self._numbering, *calls)
-        self._open = len(places)
+        self._waiting = Waiting(plan, graph, self._numbering, self._places, self._stocks, self._checks)
+        known = (self._tracked, self._seats, self._stocks)
+        self._ends = Ends(plan, graph, self._numbering, *known, self._waiting)
+        self._cuts = Cuts(plan, graph, self._numbering, *known, self._checks, self._waiting, self._ends)
+        self._open = len(self._places)
+
+    def _take_places(self, plan: Plan) -> None:
+        for each in plan.invocations:
+            if each.parts:
+                self._places[each.id] = self._seats[each.id] = seat_of(each, self._numbering)
+            else:
+                self._places[each.id] = self._tracked[each.id] = tracked_of(each)
 
     # -- what may start ------------------------------------------------------------------------------------------
 
@@ -109,7 +123,8 @@ class Tracker:
             self._waiting.look(id_)
         own = seat.planned.parts if seat.splits else tracked.given
         told = id_ if seat.splits else launch.told
-        return replace(launch, told=told, partitions=sum(map(len, own.values())))
+        partitions = sum(map(len, own.values())) - (seat.cut if seat.splits else 0)
+        return replace(launch, told=told, partitions=partitions)
 
     def _blocked_whole(self, seat: Seat) -> bool:
         """Tell whether nothing of an invocation can be made: its tool leaves nothing out."""
@@ -221,6 +236,53 @@ class Tracker:
         name = None if part is None else tracked.names_of(key, part)[0]
         return self._ends.finish(tracked, Skipped(key, blocker.text, partition=name), blocker)
 
+    def cut(self, same: Same, spared: Collection[str] = ()) -> list[tuple[str, list[Event]]]:
+        """Leave out what does not have to be made, as `same` tells of what waits for nothing any more.
+
+        Return the events of each invocation that is smaller now; those of `spared` groups stay as they are.
+        """
+        found = list(self._cuts.take(same, spared))
+        for id_ in dict.fromkeys(id_ for id_, _ in found):
+            seat = self._seats.get(id_)
+            if seat is not None:
+                if not seat.left and not seat.running and not seat.ended:
+                    seat.ended = True
+                    self._open -= 1
+                    self._waiting.taken(id_)
+            elif not self._tracked[id_].ended and self._tracked[id_].left(self._numbering) is None:
+                self._waiting.taken(id_)
+                self._close(id_, self._tracked[id_])
+        return found
+
+    def replan(self, spared: Collection[str] = ()) -> Plan | None:
+        """Collapse what was not called yet once more; return the plan of it where that takes less, and go on by it.
+
+        None where it does not, while an invocation is called for some of its partitions at a time, and while one of a
+        `spared` group is yet to be called.
+        """
+        left = remainders(self._plan.invocations, self._tracked, self._seats) or {}
+        groups = (each.invocation.group for each in self._plan.invocations if each.id in left)
+        if not left or any(group is not None and group.key in spared for group in groups):
+            return None
+        found = replan(self._graph, self._plan, left)
+        if found is not None:
+            self._follow(found, left)
+        return found
+
+    def _follow(self, found: Plan, left: Collection[str]) -> None:
+        """Go on by a plan of what was `left`."""
+        for id_ in left:
+            self._waiting.drop(id_)
+            for known in (self._tracked, self._seats, self._places):
+                known.pop(id_, None)
+        self._take_places(found)
+        self._open += len(found.invocations) - len(left)
+        kept = tuple(each for each in self._plan.invocations if each.id not in left)
+        self._plan = replace(self._plan, invocations=(*kept, *found.invocations))
+        open_ = still_open(self._tracked.values(), self._seats.values())
+        self._waiting.add(found.invocations, open_)
+        self._cuts.follow(self._plan, found.invocations)
+
     # -- what happened -------------------------------------------------------------------------------------------
 
     def take(self, id_: str, event: Event) -> list[Event]:
@@ -291,11 +353,11 @@ class Tracker:
         begun = {name for key, name in tracked.begun_parts if key == asset.key and asset.key in tracked.todo}
         if problem is not None and begun:
             for name in [each for each in tracked.names_left(asset.key) if each not in begun]:
-                event = replace(self._unbegun(tracked, asset, problem), partition=name)
+                event = replace(unbegun(self._ends, tracked, asset, problem), partition=name)
                 yield from self._ends.finish(tracked, event, self._ends.blocker_above(asset) or cut)
         if asset.key in tracked.unfinished:
             blocker = cut if asset.key in tracked.started else self._ends.blocker_above(asset) or cut
-            yield from self._ends.finish(tracked, self._owed(tracked, asset, problem, unclear), blocker)
+            yield from self._ends.finish(tracked, owed_end(self._ends, tracked, asset, problem, unclear), blocker)
 
     def _end_atomic(self, tracked: Tracked, problem: Interruption | None) -> list[Event]:
         """Let count what was held when all went well; else skip what had only been reported, because of the root."""
@@ -308,7 +370,7 @@ class Tracker:
         owed: list[Event] = []
         unclear = tracked.unclear()
         for asset in () if tracked.spoilt else tuple(tracked.unfinished.values()):
-            event = None if asset.key in reported else self._owed(tracked, asset, problem, unclear)
+            event = None if asset.key in reported else owed_end(self._ends, tracked, asset, problem, unclear)
             if isinstance(event, Failed):
                 owed += self._ends.finish(tracked, event)
                 tracked.spoilt = tracked.spoilt or self._ends.blocker_of(event)
@@ -340,32 +402,6 @@ class Tracker:
             seat.ended = seat.ended or over
             self._waiting.look(seat.planned.id)
         self._open -= over
-
-    def _unbegun(self, tracked: Tracked, asset: Asset, problem: Interruption) -> Skipped:
-        """Return the end of what had surely not begun."""
-        blocker = self._ends.blocker_above(asset)
-        kind = tracked.planned.invocation.integration.kind
-        broke = problem.rest or f"the {kind} invocation broke before it began"
-        return Skipped(asset.key, broke if blocker is None else blocker.text)
-
-    def _owed(self, tracked: Tracked, asset: Asset, problem: Interruption | None, unclear: bool) -> Failed | Skipped:
-        blocker = self._ends.blocker_above(asset)
-        if blocker is not None and asset.key not in tracked.started:
-            return Skipped(asset.key, blocker.text)
-        if problem is None:
-            kind = tracked.planned.invocation.integration.kind
-            return Failed(
-                asset.key,
-                f"{kind} ended without saying what became of {asset.key}.",
-                hint="Look at the log of the run; this may be a fault of the integration.",
-            )
-        begun = tracked.begun(asset.key)
-        # A tool that does not say what it begins may have begun any of the rest.
-        if problem.rest and (begun or (unclear and tracked.unannounced)):
-            return Skipped(asset.key, f"{problem.rest} while it was being made", cancelled=True)
-        if begun or (unclear and not problem.rest):
-            return Failed(asset.key, problem.message, hint=problem.hint, retryable=True)
-        return self._unbegun(tracked, asset, problem)
 
     def _owed_checks(self, tracked: Tracked, problem: Interruption | None) -> Iterator[Event]:
         for ref in tuple(tracked.unchecked):
@@ -412,11 +448,3 @@ class Tracker:
             self._close(id_, tracked)
         self._waiting.clear()
         return events
-
-
-def _stocks(plan: Plan) -> dict[AssetKey, Stock]:
-    """Return what is to be made of each asset with partitions, in all invocations."""
-    stocks = {key: Stock(parts) for key, parts in plan.parts.items()}
-    for key, stock in stocks.items():
-        stock.undecided = dict.fromkeys(plan.gates.get(key, ()), stock.wanted)
-    return stocks

@@ -7,7 +7,7 @@ moved since they were last looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Reversible
+from collections.abc import Collection, Iterable, Mapping, Reversible, Sequence
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
@@ -53,20 +53,11 @@ class Waiting:
         self._checks = checks
         self._gates = plan.gates
         self._through = plan.through
-        self._planned = {each.id: each for each in plan.invocations}
-        self._makers = {
-            asset.key: each.id
-            for each in plan.invocations
-            for asset in (*each.invocation.assets, *each.invocation.also)
-        }
+        self._planned: dict[str, PlannedInvocation] = {}
+        self._makers: dict[AssetKey, str] = {}
         self._checked_in: dict[CheckRef, list[str]] = {}
         self._reads: dict[CheckRef, tuple[AssetKey, ...]] = {}
         self._readers: dict[AssetKey, list[tuple[str, CheckRef]]] = {}
-        for each in plan.invocations:
-            for ref in each.invocation.checks:
-                self._checked_in.setdefault(ref, []).append(each.id)
-                for key in self.reads(ref):
-                    self._readers.setdefault(key, []).append((each.id, ref))
         self._waiting: dict[AssetKey | CheckRef, list[str]] = {}
         #: By invocation: what it reads of partitions; by asset: the invocations that read partitions of it.
         self._readings: dict[str, list[_Reading]] = {}
@@ -74,8 +65,35 @@ class Waiting:
         self._parted: dict[AssetKey, tuple[AssetKey, ...]] = {}
         self._moved: set[AssetKey] = set()
         self._ready: dict[str, PlannedInvocation] = {}
-        for id_ in self._planned:
-            self._take_place(id_, places[id_])
+        self.add(plan.invocations)
+
+    def add(
+        self, invocations: Iterable[PlannedInvocation], open_: Collection[AssetKey | CheckRef] | None = None
+    ) -> None:
+        """Take invocations in; they wait for nothing but what is `open_`, None for all that is planned."""
+        invocations = tuple(invocations)
+        for each in invocations:
+            self._planned[each.id] = each
+            self._makers |= {asset.key: each.id for asset in (*each.invocation.assets, *each.invocation.also)}
+        for each in invocations:
+            for ref in each.invocation.checks:
+                self._checked_in.setdefault(ref, []).append(each.id)
+                for key in self.reads(ref):
+                    self._readers.setdefault(key, []).append((each.id, ref))
+        for each in invocations:
+            self._take_place(each.id, self._places[each.id], open_)
+
+    def drop(self, id_: str) -> None:
+        """Forget an invocation that was not called yet: others are called in its place."""
+        for wanted in self._places[id_].waits:
+            self._waiting[wanted].remove(id_)
+        for ref in self._planned.pop(id_).invocation.checks:
+            self._checked_in[ref].remove(id_)
+            for key in self.reads(ref):
+                self._readers[key] = [each for each in self._readers.get(key, ()) if each != (id_, ref)]
+        for reading in self._readings.pop(id_, ()):
+            self._read_by[reading.upper].remove(id_)
+        self._ready.pop(id_, None)
 
     # -- what reads what -------------------------------------------------------------------------------------------
 
@@ -90,6 +108,10 @@ class Waiting:
             read = (ref.key, *self._checks[ref].also)
             found = self._reads[ref] = tuple(key for key in read if key in self._makers)
         return found
+
+    def runs(self, ref: CheckRef) -> Sequence[str]:
+        """Return the invocations that run a check."""
+        return self._checked_in.get(ref, ())
 
     def readers(self, key: AssetKey) -> list[tuple[str, CheckRef]]:
         """Return the checks that read an asset, each with the invocation that runs it; once."""
@@ -114,7 +136,7 @@ class Waiting:
             )
         return found
 
-    def _take_place(self, id_: str, place: Place) -> None:
+    def _take_place(self, id_: str, place: Place, open_: Collection[AssetKey | CheckRef] | None) -> None:
         """Note what an invocation has to wait for: assets made elsewhere, and the checks that gate them."""
         planned = self._planned[id_]
         invocation = planned.invocation
@@ -129,6 +151,8 @@ class Waiting:
         # What a check reads, it takes as it is: it does not wait for other checks.
         inputs |= {key for ref in invocation.checks for key in self.reads(ref)}
         place.waits.update(key for key in inputs if key not in members and key in self._makers)
+        if open_ is not None:
+            place.waits.intersection_update(open_)
         for wanted in place.waits:
             self._waiting.setdefault(wanted, []).append(id_)
         splits = isinstance(place, Seat) and place.splits

@@ -10,7 +10,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import Place
 from assetry.partitions.strands import NO_VERSION, VERSION_BYTES, content_hash, differing, summed, version_digest
-from assetry.status.comparison import Comparison
+from assetry.status.comparison import Comparison, names_of, own_differences
 from assetry.status.looked import was_there
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.status.partitions.sums import UNKNOWN, is_sum, sum_text
@@ -64,7 +64,7 @@ class Verification:
             if trace not in told:
                 names = [key for key, _ in trace.inputs]
                 told[trace] = [
-                    *self._comparison.own(asset, trace.code_version, dict(trace.code_parts), trace.columns),
+                    *own_differences(asset, trace.code_version, dict(trace.code_parts), trace.columns),
                     *self._comparison.removed(i, names),
                 ]
             for each in told[trace]:
@@ -96,7 +96,7 @@ class Verification:
         """Return the partitions that read an input now which they did not, and those of which it has new content."""
         trace, strand, first, stop = span
         now = self._now(span, read)
-        names = self._comparison.names(read.j)
+        names = names_of(self._graph, read.j)
         position = next((at for name in names for at, (key, _) in enumerate(trace.inputs) if key == name), None)
         if position is None:
             known = [first + place for place in differing(bytes(len(now)), now)]
@@ -194,7 +194,7 @@ class Verification:
     ) -> None:
         """Add to `news` what the partitions that read something else now read anew."""
         upstream = self._graph.assets[read.j]
-        known = any(key in self._comparison.names(read.j) for key, _ in span.trace.inputs)
+        known = any(key in names_of(self._graph, read.j) for key, _ in span.trace.inputs)
         parted = upstream.partitions_def is not None and not upstream.computed_on_read
         strand = recorded.strands[span.strand]
         made = {number: strand.cell(number).at for number in changed}

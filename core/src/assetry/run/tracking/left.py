@@ -1,0 +1,66 @@
+"""What is left of a run: of which invocation no call was made yet, and what has no end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from assetry.plan.plan import PlannedInvocation
+from assetry.plan.replan import Remainder
+from assetry.run.tracking.seats import Seat
+from assetry.run.tracking.tracked import Tracked
+from assetry.types.invocations import CheckRef
+from assetry.types.keys import AssetKey
+
+if TYPE_CHECKING:
+    from assetry.partitions.parts import Parts
+
+
+def remainders(
+    invocations: Iterable[PlannedInvocation], tracked: Mapping[str, Tracked], seats: Mapping[str, Seat]
+) -> dict[str, Remainder] | None:
+    """Return what is left of the invocations that were not called yet, by id.
+
+    None while one was called for some of its partitions, and is to be called for more: it may wait for others that were
+    not called, and they for it.
+    """
+    found: dict[str, Remainder] = {}
+    for planned in invocations:
+        seat = seats.get(planned.id)
+        if seat is None:
+            call = tracked[planned.id]
+            if not call.running and not call.ended:
+                found[planned.id] = Remainder(dict.fromkeys(call.unfinished), tuple(call.unchecked))
+        elif seat.calls and seat.left:
+            return None
+        elif not seat.calls and not seat.ended:
+            found[planned.id] = _of_seat(planned, seat)
+    return found
+
+
+def _of_seat(planned: PlannedInvocation, seat: Seat) -> Remainder:
+    assets: dict[AssetKey, Parts | None] = {}
+    for asset in planned.invocation.assets:
+        if asset.key not in planned.parts:
+            assets[asset.key] = None
+        elif asset.key in seat.idle:
+            assets[asset.key] = seat.idle[asset.key]
+    checks = planned.invocation.checks
+    return Remainder(assets, tuple(ref for ref in checks if ref in seat.checks or ref.key in seat.idle))
+
+
+def still_open(tracked: Iterable[Tracked], seats: Iterable[Seat]) -> set[AssetKey | CheckRef]:
+    """Return the assets, and the checks, that have not come to an end in one of some invocations and calls."""
+    found: set[AssetKey | CheckRef] = set()
+    for call in tracked:
+        if not call.ended:
+            found.update(call.unfinished, call.along, call.unchecked)
+    for seat in seats:
+        if not seat.ended:
+            invocation = seat.planned.invocation
+            found.update(seat.idle, seat.checks)
+            found.update(ref for ref in invocation.checks if ref.key in seat.idle)
+            if not seat.calls:
+                members = (*invocation.assets, *invocation.also)
+                found.update(asset.key for asset in members if asset.key not in seat.planned.parts)
+    return found
