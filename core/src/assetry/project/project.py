@@ -332,9 +332,9 @@ class Project:
     ) -> RunResult:
         """Run a selection, with ``stale=True`` only what is out of date of it, and return how it went; see `plan`.
 
-        Of what is out of date, assets whose inputs all come out as before are left, as ``unchanged``. A failed asset or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event`
-        is called with each record once it is durable. Raises `ConflictError` when another run is building one of the
-        assets.
+        Of what is out of date, assets whose inputs all come out as before are left, as ``unchanged``. A failed asset
+        or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event` is called with
+        each record once it is durable. Raises `ConflictError` when another run is building one of the assets.
         """
         project, ask = self._asked(keywords)
         asked = list(select.keys) if isinstance(select, Selection) else select
