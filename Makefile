@@ -73,7 +73,7 @@ SEEDS ?= 1-100
 HISTORIES ?= 10000
 
 campaign: setup ## Kill runs of every tool at random moments (SEEDS, 1-100), and judge random histories (HISTORIES, 10000)
-	ASSETRY_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest tests/core/status/partitions/test_judge.py
+	ASSETRY_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest --timeout 0 tests/core/status/partitions/test_judge.py
 	ASSETRY_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 tests/e2e/test_syncs.py -k seed
 
 bench: setup ## Measure, and print CPU seconds and ratios
