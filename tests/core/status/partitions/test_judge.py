@@ -277,8 +277,6 @@ def judged(world: World) -> None:
 def test_any_history_is_judged_as_brute_force_does(world: World, history: Any) -> None:
     for step in history:
         world.play(*step)
-    print("LAST WORLD")
-    print(world)
     judged(world)
 
 
@@ -310,8 +308,6 @@ def test_any_history_is_judged_alike_from_a_file_and_what_is_kept_beside_it(
 def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -> None:
     for step in history:
         world.play(*step)
-    print("LAST WORLD")
-    print(world)
     found = {each.key: each for each in statuses(world.graph, world.latest, world.attempts, now=world.now)}
     due = stale_keys(found.values())
     for key in world.graph.keys:
