@@ -11,7 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from assetry.plugin import (
@@ -64,7 +64,8 @@ S = TypeVar("S", bound=Standing)
 class SyncToken:
     """What a `Handle` keeps: the intent to sync a connection, then the same once it was `asked` for.
 
-    `before` is JSON: how things stood before. `ours` says that it was us who asked.
+    `before` is JSON: how things stood before. `ours` says that it was us who asked, `full` that it was for all rows
+    anew, which is not what any sync does.
 
     >>> token = SyncToken("c", None, asked=True)
     >>> SyncToken.read(token.text()) == token
@@ -75,6 +76,7 @@ class SyncToken:
     before: Any
     asked: bool = False
     ours: bool = True
+    full: bool = False
 
     def text(self) -> str:
         """Return the token as JSON."""
@@ -85,8 +87,9 @@ class SyncToken:
         """Return what `text` wrote; None when it is not one of ours."""
         try:
             given = json.loads(text or "")
-            return cls(str(given["connection"]), given["before"], given["asked"] is True, given["ours"] is True)
-        except (ValueError, KeyError, TypeError):
+            asked, ours, full = (given.get(name) is True for name in ("asked", "ours", "full"))
+            return cls(str(given["connection"]), given["before"], asked, ours, full)
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
@@ -113,12 +116,15 @@ class Follower(Protocol[S]):
     def take(self, now: S) -> Ending[S] | Literal["ask"] | None:
         """Return the ending, ``ask`` when the sync has to be asked for again, None while it goes on."""
 
+    def asked_again(self, token: SyncToken) -> None:
+        """Judge by `token` from now on: all rows were asked for anew once more."""
+
 
 class SyncRun(ABC, Generic[S]):
     """The sync of one connection, brought about once.
 
-    `late` says that a sync which is under way already has begun before our inputs were done; `joins` that one can be
-    joined at all, which is not so where something else is asked for than such a sync does.
+    `late` says that a sync which is under way already has begun before our inputs were done; `full` that all rows are
+    asked for anew: no other sync does that, so none is joined, or taken for ours.
     """
 
     #: What people call the service, and the page that shows the connection.
@@ -133,14 +139,14 @@ class SyncRun(ABC, Generic[S]):
         clock: Clock,
         *,
         late: bool = False,
-        joins: bool = True,
+        full: bool = False,
     ) -> None:
         self.connection = connection
         self.clock = clock
         self._context = context
         self._options = options
         self._attach = options.attach or ("wait_then_start" if late else "accept")
-        self._joins = joins
+        self._full = full
         self._waiting: list[AssetKey] = []
         self._told: set[str] = set()
         self._token: SyncToken | None = None
@@ -160,16 +166,12 @@ class SyncRun(ABC, Generic[S]):
         """Return, as JSON, what a sync that ends later is told apart by."""
 
     @abstractmethod
-    def since(self, before: Any, standing: S) -> Literal["nothing", "failed", "something"]:
-        """Return what has become of syncs that were asked for when `before` was the mark."""
+    def since(self, token: SyncToken, standing: S) -> Literal["nothing", "failed", "something"]:
+        """Return what has become of what `token` asked for, or may have: then ``something`` only if it surely began."""
 
     @abstractmethod
     def post(self) -> None:
         """Ask for the sync; ask once: what an error has left behind is found out here."""
-
-    @abstractmethod
-    def post_again(self) -> None:
-        """Ask for it again, where a `Follower` says so."""
 
     @abstractmethod
     def refused(self, error: Refused) -> AssetryError:
@@ -220,7 +222,7 @@ class SyncRun(ABC, Generic[S]):
         return ending
 
     def _story(self, resume: SyncToken | None) -> Generator[Event, None, Ending[S]]:
-        if resume is not None and resume.connection == self.connection:
+        if resume is not None and resume.connection == self.connection and (resume.full or not self._full):
             ending = yield from self._taken_up(resume)
             if ending is not None:
                 return ending
@@ -233,7 +235,7 @@ class SyncRun(ABC, Generic[S]):
             yield Log(f"A sync of {standing.name!r} is under way already; it is joined.")
             return (yield from self._follow(token, None))
         yield from self.prepare(standing)
-        token = yield from self._noted(SyncToken(self.connection, before))
+        token = yield from self._noted(SyncToken(self.connection, before, full=self._full))
         token = yield from self._ask(token)
         return (yield from self._follow(token, standing))
 
@@ -266,11 +268,11 @@ class SyncRun(ABC, Generic[S]):
             return None
         standing = self._look()
         told = f"The sync of {standing.name!r} that an earlier run asked for"
-        if self.since(token.before, standing) == "failed":
+        if self.since(token, standing) == "failed":
             yield Log(f"{told} has failed; another one is started.")
             return None
         yield Log(f"{told} is taken up.")
-        token = yield from self._noted(SyncToken(self.connection, token.before, asked=True, ours=token.ours))
+        token = yield from self._noted(replace(token, asked=True))
         ending = yield from self._follow(token, None)
         if ending.over:
             raise JobOverError(f"{told} is over: {ending.why}.")
@@ -283,7 +285,7 @@ class SyncRun(ABC, Generic[S]):
             stopped = yield from self.check(standing)
             if stopped is not None:
                 return stopped
-            if not standing.syncing or (self._attach == "accept" and self._joins):
+            if not standing.syncing or (self._attach == "accept" and not self._full):
                 return standing
             if self._attach == "refuse":
                 raise ServiceError(
@@ -307,14 +309,15 @@ class SyncRun(ABC, Generic[S]):
                     raise self.refused(error) from None
                 lost += 1
                 yield from self._say(f"{self.service_name} would not start the sync yet: {error.message}", "warning")
-                yield from self._wait_for_end(self._look())
                 self._wait(pause_after(error, lost, self.clock))
+                token = yield from self._renewed(token)
             except (Unavailable, WrongAddress) as error:
                 lost += 1
                 if isinstance(error, Unavailable) and error.executed is False:
                     if lost >= STARTS:
                         raise
                     self._wait(pause_after(error, lost, self.clock))
+                    token = (yield from self._renewed(token)) if token.full else token
                     continue
                 told = f"It is unclear whether the sync was started: {error.message} Looking for it."
                 yield Log(told, "warning")
@@ -322,7 +325,14 @@ class SyncRun(ABC, Generic[S]):
                     break
                 if lost >= STARTS:
                     raise
-        return (yield from self._noted(SyncToken(self.connection, token.before, asked=True)))
+                token = (yield from self._renewed(token)) if token.full else token
+        return (yield from self._noted(replace(token, asked=True)))
+
+    def _renewed(self, token: SyncToken) -> Generator[Event, None, SyncToken]:
+        """Return the token for another request: what began and ended before it was no answer to it."""
+        while (standing := self._look()).syncing:
+            yield from self._wait_for_end(standing)
+        return (yield from self._noted(replace(token, before=self.mark(standing), asked=False)))
 
     def _search(self, token: SyncToken, seconds: float) -> Generator[Event, None, bool]:
         """Tell whether a sync has begun since the token was noted, looking for a while."""
@@ -330,14 +340,14 @@ class SyncRun(ABC, Generic[S]):
         with closing(self.watch(self._off)) as looks:
             for look in looks:
                 if look.job is not None:
-                    if self.since(token.before, look.job) != "nothing":
+                    if self.since(token, look.job) != "nothing":
                         return True
                 elif isinstance(look.error, Refused):
                     raise self.refused(look.error)
                 elif isinstance(look.error, AuthError):
                     raise look.error
                 if self.clock.monotonic() >= until:
-                    yield from self._say("No sync has begun.")
+                    yield from self._say("No re-sync is known to have begun." if token.full else "No sync has begun.")
                     return False
         raise _CalledOff
 
@@ -365,9 +375,12 @@ class SyncRun(ABC, Generic[S]):
                 return decided
             if follower.why:
                 yield from self._say(follower.why, "warning")
-            if decided == "ask":
+            if decided == "ask" and token.full:
+                token = yield from self._ask(replace(token, asked=False))
+                follower.asked_again(token)
+            elif decided == "ask":
                 with suppress(Unavailable):  # the next look tells
-                    self.post_again()
+                    self.post()
         raise _CalledOff
 
     def _looks(self, name: str) -> Generator[S | ServiceError, None, None]:

@@ -14,7 +14,7 @@ from assetry_toolkit.hosted.syncs import SEARCH, Ending, SyncRun, SyncToken
 from assetry_toolkit.polling import Look
 from assetry_toolkit.work import GONE
 
-from assetry_fivetran.api.responses import Mark, Standing
+from assetry_fivetran.api.responses import NEVER, Mark, Standing
 from assetry_fivetran.api.service import Service
 from assetry_fivetran.connections.assets import PAGE
 from assetry_fivetran.settings import Options
@@ -46,11 +46,11 @@ class FivetranSync(SyncRun[Standing]):
         late: bool = False,
         full: Full = (),
     ) -> None:
-        super().__init__(connection, context, options.jobs, service.http.clock, late=late, joins=not full)
+        super().__init__(connection, context, options.jobs, service.http.clock, late=late, full=bool(full))
         self.page = PAGE.format(id=connection)
         self._service = service
         self._settings = options
-        self._full = full
+        self._scope = full
         #: What of the connection's settings was changed for this sync, as it was before.
         self._before: dict[str, Any] = {}
 
@@ -66,29 +66,30 @@ class FivetranSync(SyncRun[Standing]):
         """Return when its last syncs ended."""
         return standing.mark.json()
 
-    def since(self, before: Any, standing: Standing) -> Literal["nothing", "failed", "something"]:
-        """Return what became of syncs that began since."""
-        verdict = judge(Mark.of(before), standing, seen_running=False)
+    def since(self, token: SyncToken, standing: Standing) -> Literal["nothing", "failed", "something"]:
+        """Return what became of syncs that began since; of re-syncs only, where one may have been asked for."""
+        before = Mark.of(token.before)
+        if token.full and not token.asked:
+            # Every connection's first sync is a historical one; later ones are when they are re-syncs.
+            ours = standing.syncing and standing.historical and before.succeeded != NEVER
+            return "something" if ours else "nothing"
+        verdict = judge(before, standing, seen_running=False)
         if verdict in ("waiting", "paused"):
             return "nothing"
         return "failed" if verdict == "failed" else "something"
 
     def post(self) -> None:
         """Ask for a sync, or a re-sync."""
-        if not self._full:
+        if not self._scope:
             self._service.sync(self.connection)
         else:
-            self._service.resync(self.connection, self._full[0])
-
-    def post_again(self) -> None:
-        """Ask for a sync: one that begins while another is under way is none."""
-        self._service.sync(self.connection)
+            self._service.resync(self.connection, self._scope[0])
 
     def refused(self, error: Refused) -> AssetryError:
         """Return the error for a request that was refused."""
         if error.status in GONE:
             return CHANGES.refused(self.connection, error)
-        if error.status == 400 and self._full and self._full[0]:
+        if error.status == 400 and self._scope and self._scope[0]:
             return ServiceError(
                 f"Connection {self.connection} cannot re-sync single tables: {error.message}",
                 status=400,
@@ -193,6 +194,10 @@ class _Following:
         if self._gone < GONE_LOOKS:
             return None
         return self._ending("failed", now, "it ended without a result: it was cancelled, or got lost", over=True)
+
+    def asked_again(self, token: SyncToken) -> None:
+        """Judge by what is noted in `token`: what went before is no part of the re-sync."""
+        self._before, self._seen_running, self._gone = Mark.of(token.before), False, 0
 
     def _ending(
         self, outcome: Literal["failed", "deferred"], now: Standing, why: str, *, over: bool = False

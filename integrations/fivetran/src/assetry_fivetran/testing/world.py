@@ -27,6 +27,11 @@ class FakeSync:
     resync: bool = False
     scope: Mapping[str, Sequence[str]] | None = None
 
+    @property
+    def anew(self) -> bool:
+        """Tell whether it reads all of the connection anew."""
+        return self.resync and self.scope is None
+
 
 @dataclass(slots=True)
 class FakeConnection:
@@ -229,7 +234,7 @@ class World(FakeServer):
                 "schema_status": "ready",
                 "sync_state": state,
                 "update_state": "on_schedule",
-                "is_historical_sync": of.succeeded_at is None,
+                "is_historical_sync": of.succeeded_at is None or (of.current is not None and of.current.anew),
                 "rescheduled_for": self.time(of.rescheduled_for),
                 "tasks": [{"code": "reconnect", "message": each, "details": None} for each in of.tasks],
                 "warnings": [{"code": "resync_table_warning", "message": each} for each in of.warnings],
