@@ -186,3 +186,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it never came true")
+
+
+@pytest.mark.parametrize("body", [{"code": "Success", "data": None}, {"code": "Success", "data": {"schemas": None}}])
+def test_an_answer_that_says_nothing_of_tables_loses_none(shop: Any, fivetran: FakeFivetran, body: Any) -> None:
+    shop.run("fivetran", "pull").assert_code(0)
+    fivetran.fail("GET /connections/connection_1/schemas", Fault(status=200, body=body))
+    assert "it could not be read again" in shop.run("fivetran", "pull").out
+    assert "lake/crm/orders" in shop.run("list").assert_code(0).out

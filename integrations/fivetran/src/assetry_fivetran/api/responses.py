@@ -60,7 +60,7 @@ class Connection:
     @property
     def trouble(self) -> str | None:
         """Return what is wrong with it, as a sentence would have it; None when nothing is."""
-        if self.status == "connected":
+        if self.status == "connected" and not self.reason:
             return None
         return f"{self.status}: {self.reason}" if self.reason else self.status
 
@@ -179,11 +179,16 @@ def read_standing(given: Mapping[str, Any]) -> Standing:
 def read_tables(given: Mapping[str, Any]) -> tuple[Table, ...]:
     """Return the enabled tables of a schema configuration; names are taken as they are, whatever is in them.
 
+    Raises `Unavailable` for schemas that are none, such as null: that does not say that there are no tables.
+
     >>> read_tables({"schemas": {"Sales.EU": {"enabled": True, "name_in_destination": "sales_eu", "tables": {
     ...     "Order.Lines": {"enabled": True, "name_in_destination": "order_lines"}, "x": {"enabled": False}}}}})
     (Table(schema='Sales.EU', name='Order.Lines', schema_there='sales_eu', name_there='order_lines', ...),)
     """
-    return tuple(_tables(table(given.get("schemas"))))
+    schemas = given.get("schemas", {})
+    if not isinstance(schemas, Mapping):
+        raise Unavailable("Fivetran's answer about the tables of a connection cannot be read.")
+    return tuple(_tables(schemas))
 
 
 def _tables(schemas: Mapping[str, Any]) -> Iterable[Table]:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from assetry_toolkit.auth import basic
 from assetry_toolkit.clock import never
 from assetry_toolkit.errors import Refused, Unavailable
-from assetry_toolkit.hosted.answers import table, text
+from assetry_toolkit.hosted.answers import text
 from assetry_toolkit.hosted.budgets import Budget
 from assetry_toolkit.hosted.settings import reference_name
 from assetry_toolkit.http import Api, Http, Request
@@ -88,7 +88,7 @@ class Service:
             if error.status == 404 and "NotFound_SchemaConfig" in error.message:
                 return None
             raise
-        return read_tables(table(table(answer).get("data"))) or None
+        return read_tables(data_of(answer, f"the tables of connection {id_}")) or None
 
     def destination(self, group: str) -> Destination:
         """Return the destination of a group."""
