@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from assetry import Project
-from assetry_fivetran.testing import FakeConnection, FakeFivetran
+from assetry.plugin import RunError
+from assetry_fivetran.testing import FakeConnection, FakeFivetran, Fault
 from assetry_fivetran.webhooks import Inbox, SyncEnd, observe
 
 from tests.fivetran.conftest import Place
@@ -88,3 +89,28 @@ def test_a_webhook_becomes_an_observation_of_what_the_api_says(
             (seen,) = project.store.latest().values()
             assert seen.metadata["synced_at"].startswith("2026-01-01T")
             assert observe(project, SyncEnd("another", "s", "SUCCESSFUL")) == []
+
+
+def test_an_event_that_could_not_be_looked_at_is_taken_when_it_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inbox: Inbox
+) -> None:
+    monkeypatch.setenv("SECRET", FakeFivetran.api_secret)
+    with FakeFivetran() as fivetran:
+        crm = fivetran.add_connection("crm", ["accounts"], seconds=0.0)
+        (tmp_path / "assetry.toml").write_text(
+            f'[integrations.crm]\nkind = "fivetran"\nconnection_id = "{crm.id}"\nbase_url = "{fivetran.url}"\n'
+            f'api_key = "{fivetran.api_key}"\napi_secret = {{ env = "SECRET" }}\npoll_error_budget = 0.1\n'
+        )
+        fivetran.begin(crm)
+        body, headers = fivetran.webhook(crm.syncs[-1], SECRET)
+        signature = headers["X-Fivetran-Signature-256"]
+        with Project.load(tmp_path) as project:
+            assert len(project.graph) == 1  # it is read before Fivetran is down
+            fivetran.fail("GET .*", Fault(status=500), times=100)
+            with pytest.raises(RunError, match=f"(?s)Nothing was observed of connection {crm.id}: .*500"):
+                inbox.handle(body, signature, lambda event: observe(project, event))
+            assert project.store.latest() == {}
+            fivetran.faults.clear()
+            assert inbox.handle(body, signature, lambda event: observe(project, event)) == 200
+            assert len(project.store.latest()) == 1
+            assert inbox.handle(body, signature, lambda _: pytest.fail("It was taken already.")) == 200

@@ -8,10 +8,10 @@ one that is forged, late or repeated can do no harm, and a failure that Fivetran
     inbox = Inbox(secret=os.environ["FIVETRAN_WEBHOOK_SECRET"])
 
     def post(request):  # of any web framework
-        status, event = inbox.take(request.body, request.headers.get("X-Fivetran-Signature-256"))
-        if event is not None:
-            observe(project, event)
-        return status
+        signature = request.headers.get("X-Fivetran-Signature-256")
+        return inbox.handle(request.body, signature, lambda event: observe(project, event))
+
+An error is to be answered with 500, as frameworks do: Fivetran sends the event again then, and it is looked at anew.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from assetry.plugin import EventRecord, Log, RunError
 from assetry_toolkit.hosted.answers import table, text
 from assetry_toolkit.hosted.webhooks import SignedInbox
 
@@ -70,11 +71,27 @@ class Inbox(SignedInbox[SyncEnd]):
 
 
 def observe(project: Project, event: SyncEnd) -> list[str]:
-    """Look at the connection of an event and record what became of it; return the keys that were observed."""
+    """Look at the connection of an event and record what became of it; return the keys that were observed.
+
+    Raises `RunError` when Fivetran could not be asked: nothing was observed, then.
+    """
     mine = (
         each for each in project.graph if each.kind == "fivetran" and each.spec.get("connection") == event.connection
     )
     keys = [str(each.key) for each in mine]
-    if keys:
-        project.observe([f"key:{key}" for key in keys])
+    if not keys:
+        return []
+    problems: list[str] = []
+
+    def note(record: EventRecord) -> None:
+        # A place that could not be asked (no invocation) leaves what Fivetran said of the sync as it is.
+        if isinstance(record.event, Log) and record.event.level == "error" and record.invocation is not None:
+            problems.append(record.event.message)
+
+    project.observe([f"key:{key}" for key in keys], on_event=note)
+    if problems:
+        raise RunError(
+            f"Nothing was observed of connection {event.connection}: {' '.join(problems)}",
+            hint="Answer the webhook with 500, and Fivetran sends it again; or look yourself: `assetry observe`.",
+        )
     return keys

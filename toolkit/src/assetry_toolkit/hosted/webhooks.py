@@ -40,7 +40,7 @@ class SignedInbox(Generic[E]):
         self._lock = threading.Lock()
 
     def take(self, body: bytes, signature: str | None) -> tuple[int, E | None]:
-        """Return the HTTP status to answer with, and the event when it is new.
+        """Return the HTTP status to answer with, and the event when it is new; `forget` one that was not dealt with.
 
         The answer is 200 also to what means nothing to us: senders repeat what is answered otherwise, and give up.
         """
@@ -54,3 +54,34 @@ class SignedInbox(Generic[E]):
             while len(self._seen) > REMEMBERED:
                 del self._seen[next(iter(self._seen))]
         return 200, event
+
+    def forget(self, event: E) -> None:
+        """Take an event when it comes again, since nothing came of it this time.
+
+        >>> body, signature = b"{}", hmac.new(b"s3cret", b"{}", hashlib.sha256).hexdigest()
+        >>> inbox = SignedInbox("s3cret", lambda body: body)
+        >>> inbox.take(body, signature), inbox.take(body, signature)
+        ((200, b'{}'), (200, None))
+        >>> inbox.forget(b"{}")
+        >>> inbox.take(body, signature)
+        (200, b'{}')
+        """
+        with self._lock:
+            self._seen.pop(event, None)
+
+    def handle(self, body: bytes, signature: str | None, work: Callable[[E], object]) -> int:
+        """Call `work` with the event when it is new, and return the HTTP status to answer with.
+
+        An error of `work` is raised again, and the event forgotten: let it be answered with 500, and it is sent again.
+
+        >>> SignedInbox("s3cret", lambda body: body).handle(b"{}", "00", print)
+        401
+        """
+        status, event = self.take(body, signature)
+        if event is not None:
+            try:
+                work(event)
+            except BaseException:
+                self.forget(event)
+                raise
+        return status
