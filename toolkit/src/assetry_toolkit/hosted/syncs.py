@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from assetry.plugin import (
@@ -65,7 +65,8 @@ class SyncToken:
     """What a `Handle` keeps: the intent to sync a connection, then the same once it was `asked` for.
 
     `before` is JSON: how things stood before. `ours` says that it was us who asked, `full` that it was for all rows
-    anew, which is not what any sync does.
+    anew, which is not what any sync does. `changed` has, as they were, the settings that are changed for the sync. A
+    token that is neither `asked` nor `ours` notes these alone.
 
     >>> token = SyncToken("c", None, asked=True)
     >>> SyncToken.read(token.text()) == token
@@ -77,6 +78,7 @@ class SyncToken:
     asked: bool = False
     ours: bool = True
     full: bool = False
+    changed: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the token as JSON."""
@@ -88,7 +90,7 @@ class SyncToken:
         try:
             given = json.loads(text or "")
             asked, ours, full = (given.get(name) is True for name in ("asked", "ours", "full"))
-            return cls(str(given["connection"]), given["before"], asked, ours, full)
+            return cls(str(given["connection"]), given["before"], asked, ours, full, {**(given.get("changed") or {})})
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -150,6 +152,7 @@ class SyncRun(ABC, Generic[S]):
         self._waiting: list[AssetKey] = []
         self._told: set[str] = set()
         self._token: SyncToken | None = None
+        self._changed: dict[str, Any] = {}
 
     # -- what the service says of itself -------------------------------------------------------------------------------
 
@@ -190,8 +193,8 @@ class SyncRun(ABC, Generic[S]):
         """Change what has to be changed before the sync is asked for."""
 
     @abstractmethod
-    def finish(self) -> None:
-        """Put back what was changed."""
+    def put_back(self, changed: Mapping[str, Any]) -> None:
+        """Put back settings, given as they were; raise `ServiceError` when that cannot be done."""
 
     @abstractmethod
     def news(self, standing: S) -> str | None:
@@ -210,20 +213,26 @@ class SyncRun(ABC, Generic[S]):
         self._waiting = [*started]
         try:
             ending = yield from self._story(SyncToken.read(resume))
-        except _CalledOff:
-            if self._token is not None and self._token.asked and self._token.ours:
-                raise RunError(
-                    f"The sync of connection {self.connection} goes on in {self.service_name}, which cannot stop one.",
-                    hint="`assetry retry` takes it up again.",
-                ) from None
-            return None
-        self.finish()
+        except Exception as error:
+            token = self._token
+            goes_on = token is not None and token.asked and token.ours and not isinstance(error, JobOverError)
+            yield from self._owed() if goes_on else self._put_back()
+            if not isinstance(error, _CalledOff):
+                raise
+            if not goes_on:
+                return None
+            raise RunError(
+                f"The sync of connection {self.connection} goes on in {self.service_name}, which cannot stop one.",
+                hint="`assetry retry` takes it up again.",
+            ) from None
+        yield from self._put_back()
         yield from map(Started, self._waiting if ending.outcome == "succeeded" else ())
         return ending
 
     def _story(self, resume: SyncToken | None) -> Generator[Event, None, Ending[S]]:
-        if resume is not None and resume.connection == self.connection and (resume.full or not self._full):
-            ending = yield from self._taken_up(resume)
+        if resume is not None and resume.connection == self.connection:
+            self._changed = {**resume.changed}
+            ending = (yield from self._taken_up(resume)) if resume.full or not self._full else None
             if ending is not None:
                 return ending
         standing = yield from self._free()
@@ -240,7 +249,7 @@ class SyncRun(ABC, Generic[S]):
         return (yield from self._follow(token, standing))
 
     def _noted(self, token: SyncToken) -> Generator[Event, None, SyncToken]:
-        self._token = token
+        self._token = token = replace(token, changed={**self._changed})
         yield Handle(token.text(), self.page)
         return token
 
@@ -259,12 +268,34 @@ class SyncRun(ABC, Generic[S]):
         except Refused as error:
             raise self.refused(error) from None
 
+    def changing(self, **settings: Any) -> Generator[Event, None, None]:
+        """Note settings as they are before `check` or `prepare` changes them, so that they are put back in any case."""
+        self._changed = {**settings, **self._changed}
+        yield from self._noted(SyncToken(self.connection, None, ours=False))
+
+    def _owed(self) -> Generator[Event, None, None]:
+        """Tell what was changed and stays so: to put it back could end the sync, which goes on."""
+        if self._changed:
+            told = f"What was changed of connection {self.connection} ({', '.join(self._changed)}) is put back"
+            yield Log(f"{told} when its sync has ended: `assetry retry` sees to that.", "warning")
+
+    def _put_back(self) -> Generator[Event, None, None]:
+        if not self._changed:
+            return
+        try:
+            self.put_back(self._changed)
+            self._changed = {}
+            yield from self._noted(self._token or SyncToken(self.connection, None, ours=False))
+        except ServiceError as error:
+            what = ", ".join(f"{name} = {json.dumps(old)}" for name, old in self._changed.items())
+            yield Log(f"Connection {self.connection} could not be put back to {what}: {error.message}", "warning")
+
     # -- beginning -----------------------------------------------------------------------------------------------------
 
     def _taken_up(self, token: SyncToken) -> Generator[Event, None, Ending[S] | None]:
         """Follow the sync of an earlier run; None when there was none, or it failed, so that another one is due."""
         self._token = token
-        if not token.asked and not (yield from self._search(token, SEARCH_EARLIER)):
+        if not token.asked and not (token.ours and (yield from self._search(token, SEARCH_EARLIER))):
             return None
         standing = self._look()
         told = f"The sync of {standing.name!r} that an earlier run asked for"

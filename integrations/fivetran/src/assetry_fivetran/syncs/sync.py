@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -51,8 +50,6 @@ class FivetranSync(SyncRun[Standing]):
         self._service = service
         self._settings = options
         self._scope = full
-        #: What of the connection's settings was changed for this sync, as it was before.
-        self._before: dict[str, Any] = {}
 
     def look(self, called_off: Callable[[], bool]) -> Standing:
         """Return how the connection stands."""
@@ -131,7 +128,7 @@ class FivetranSync(SyncRun[Standing]):
                 f"Connection {standing.name!r} is paused, so it cannot be synced.",
                 hint='Enable it in Fivetran, or set on_paused = "unpause" (or "skip").',
             )
-        self._change(paused=(True, False))
+        yield from self._change("paused", True, False)
         yield Log(f"Connection {standing.name!r} was paused; it is enabled now.", "warning")
         return None
 
@@ -139,19 +136,17 @@ class FivetranSync(SyncRun[Standing]):
         """Change the connection's schedule where the options ask for it."""
         wanted, has = self._settings.schedule_type, "manual" if standing.manual else "auto"
         if wanted is not None and wanted != has:
-            self._change(schedule_type=(has, wanted))
+            yield from self._change("schedule_type", has, wanted)
             yield Log(f"The schedule of {standing.name!r} was {has}; it is {wanted} now.", "warning")
 
-    def _change(self, **fields: tuple[Any, Any]) -> None:
-        self._service.change(self.connection, **{name: new for name, (_, new) in fields.items()})
-        self._before |= {name: old for name, (old, _) in fields.items()}
+    def _change(self, name: str, old: Any, new: Any) -> Iterable[Event]:
+        if self._settings.restore:
+            yield from self.changing(**{name: old})
+        self._service.change(self.connection, **{name: new})
 
-    def finish(self) -> None:
-        """Put back what was changed, where the options ask for it."""
-        if self._settings.restore and self._before:
-            # The sync has its result already; what is shown of the connection tells that it could not be restored.
-            with suppress(ServiceError):
-                self._service.change(self.connection, **self._before)
+    def put_back(self, changed: Mapping[str, Any]) -> None:
+        """Put back what was changed."""
+        self._service.change(self.connection, **changed)
 
 
 class _Following:
