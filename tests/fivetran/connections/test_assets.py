@@ -417,3 +417,14 @@ def test_a_huge_schema_configuration_is_gone_through_once(place: Place) -> None:
     asked = len(place.fivetran.seen)
     assert len(place.load(crm)) == 10_000
     assert len(place.fivetran.seen) == asked
+
+
+def test_connections_of_one_name_whose_ids_begin_alike_have_keys_of_their_own(place: Place) -> None:
+    for each in "abcd":
+        place.fivetran.add_destination(each, database=each)
+        place.fivetran.add_connection("crm", ["orders"], group=each, id=f"assimilate_{each}")
+    keys = {str(each.key) for each in place.load()}
+    assert keys == {
+        "crm/crm/orders",
+        *(f"crm/crm_{id_}/orders" for id_ in ("assimila", "assimilate_c", "assimilate_d")),
+    }

@@ -124,6 +124,23 @@ def test_the_oldest_keeps_the_plain_name() -> None:
     assert slugs([("id1", "Shop"), ("id2", "shop"), ("id3", "crm")]) == {"id1": "shop", "id2": "shop_id2", "id3": "crm"}
 
 
+@given(
+    st.lists(
+        st.tuples(st.text("ab_", max_size=12), st.sampled_from(["a", "a_aaaaaaaab", "b"])),
+        unique_by=lambda each: each[0],
+    )
+)
+def test_every_connection_has_a_part_of_a_key_to_itself(named: list[tuple[str, str]]) -> None:
+    parts = slugs(named)
+    assert [*parts] == [id_ for id_, _ in named]
+    assert len({*parts.values()}) == len(named)
+
+
+def test_ids_that_begin_alike_are_told_apart_by_all_of_them() -> None:
+    found = slugs((f"assimilate_{each}", "crm") for each in "abc")
+    assert [*found.values()] == ["crm", "crm_assimila", "crm_assimilate_c"]
+
+
 def test_the_exact_case_comes_first_and_none_is_guessed() -> None:
     named = [("one", ["Users", "a.Users"]), ("two", ["users", "b.users"])]
     assert find_table("users", named, "connection 'c'", "shop", "mill") == "two"

@@ -21,6 +21,8 @@ def slug(name: str) -> str:
 def slugs(named: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return a key part for each connection, by its id: its name, with the id's beginning where the name is taken.
 
+    Where that is taken, too, it is the whole id. No two connections have the same part.
+
     `named` are ids and names, oldest first: the oldest keeps the plain name, so that its key does not change when
     another of that name is made.
 
@@ -29,8 +31,11 @@ def slugs(named: Iterable[tuple[str, str]]) -> dict[str, str]:
     """
     taken: dict[str, str] = {}
     for id_, name in named:
-        plain = slug(name)
-        taken.setdefault(plain if plain not in taken else f"{plain}_{id_[:8]}", id_)
+        plain = part = slug(name)
+        more = [id_, id_[:8]]
+        while taken.get(part, id_) != id_:
+            part = f"{plain}_{more.pop()}" if more else f"{part}_{id_}"
+        taken[part] = id_
     return {id_: part for part, id_ in taken.items()}
 
 
