@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from assetry_fivetran.api.responses import Connection, Destination, Table
 from assetry_fivetran.connections.naming import Tables, database_of
 from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
-from assetry_fivetran.testing import FakeConnection, Fault
+from assetry_fivetran.testing import FakeConnection, FakeFivetran, Fault
 from assetry_toolkit.hosted.tables import Override
 from hypothesis import given
 from hypothesis import strategies as st
@@ -428,3 +429,55 @@ def test_connections_of_one_name_whose_ids_begin_alike_have_keys_of_their_own(pl
         "crm/crm/orders",
         *(f"crm/crm_{id_}/orders" for id_ in ("assimila", "assimilate_c", "assimilate_d")),
     }
+
+
+def shift(monkeypatch: pytest.MonkeyPatch, place: Place, change: Callable[[], None]) -> None:
+    """Let `change` happen while a list is read, between the first page and the second."""
+    listed, pages = FakeFivetran._connections, list[bool]()
+
+    def shifting(self: FakeFivetran, seen: Any) -> Any:
+        pages.append(True)
+        if len(pages) == 2:
+            change()
+        return listed(self, seen)
+
+    monkeypatch.setattr("assetry_fivetran.api.service.PAGE", 1)
+    monkeypatch.setattr(FakeFivetran, "_connections", shifting)
+
+
+def test_a_connection_that_comes_twice_in_a_list_is_one(
+    place: Place, crm: FakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def insert() -> None:
+        new = place.fivetran.add_connection("aaa", ["x"])
+        there = place.fivetran.connections
+        place.fivetran.connections = {new.id: there.pop(new.id), **there}
+
+    place.fivetran.add_connection("ads", ["clicks"])
+    shift(monkeypatch, place, insert)
+    assert {str(each.key) for each in place.load()} == {"crm/crm/accounts", "crm/crm/orders", "crm/ads/clicks"}
+
+
+def test_only_a_connection_that_is_not_there_by_its_id_counts_as_deleted(
+    place: Place, crm: FakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.fivetran.add_connection("ads", ["clicks"])
+    place.fivetran.add_connection("web", ["pages"])
+    place.load()
+    # The second of the list moves to the first page when the first is gone, which has been read.
+    shift(monkeypatch, place, lambda: setattr(crm, "deleted", True))
+    assert {each.name: each.status for each in place.pull().connections} == {
+        "crm": "connected",  # as it was listed
+        "ads": "connected",
+        "web": "connected",
+    }
+    assert {each.name: each.status for each in place.pull().connections}["crm"] == "deleted"
+
+
+def test_a_connection_that_moved_to_another_group_is_not_one_of_this(place: Place, crm: FakeConnection) -> None:
+    place.load(group_id="warehouse")
+    place.fivetran.add_connection("ads", ["clicks"])
+    place.fivetran.add_destination("lake", database="lake")
+    crm.group = "lake"
+    found = place.pull(group_id="warehouse").connections
+    assert {each.name: each.status for each in found} == {"ads": "connected", "crm": "deleted"}

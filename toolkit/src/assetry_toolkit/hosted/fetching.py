@@ -231,11 +231,16 @@ class Reading(Generic[C]):
         return together(one, dict.fromkeys(ids))
 
     def listed(
-        self, things: Iterable[tuple[str, In]], read: Callable[[In], C], unread: Callable[[In, ServiceError], C]
+        self,
+        things: Iterable[tuple[str, In]],
+        read: Callable[[In], C],
+        unread: Callable[[In, ServiceError], C],
+        ask: Callable[[str], C | None] | None = None,
     ) -> list[C]:
         """Return connections that were listed, with their ids, and those that are listed no more, marked.
 
-        `unread` makes a connection of one that cannot be read, and never was.
+        `unread` makes a connection of one that cannot be read, and never was. `ask` returns one by its id, None when it
+        is not asked for any more: a list whose pages shift while it is read can miss one that is there.
         """
 
         def one(pair: tuple[str, In]) -> C:
@@ -250,10 +255,21 @@ class Reading(Generic[C]):
                     return unread(thing, error)
                 return _marked(earlier, earlier.status, f"it could not be read again: {error.message}")
 
+        def missed(earlier: C) -> C:
+            found = None
+            if ask is not None and earlier.status not in GONE_STATUSES:
+                try:
+                    found = ask(earlier.id)
+                except Refused as error:
+                    if error.status not in MISSING:
+                        raise
+                except Unavailable as error:
+                    return _marked(earlier, earlier.status, f"it could not be read again: {error.message}")
+            return found or _marked(earlier, "deleted", "it is not listed any more")
+
         found = together(one, things)
         present = {each.id for each in found}
-        gone = (each for each in self._earlier.values() if each.id not in present)
-        return [*found, *(_marked(each, "deleted", "it is not listed any more") for each in gone)]
+        return [*found, *together(missed, (each for each in self._earlier.values() if each.id not in present))]
 
 
 def _marked(connection: C, status: str, reason: str) -> C:

@@ -53,18 +53,23 @@ class Service:
         self._pages = 1
 
     def listed(self, path: str, params: Mapping[str, Any] | None = None, attempts: int | None = None) -> list[Any]:
-        """Return all items of a list, page by page; raise `Unavailable` when the pages do not come to an end."""
-        found: list[Any] = []
+        """Return all items of a list, page by page; raise `Unavailable` when the pages do not come to an end.
+
+        An item that comes twice, since the pages shift when others come or go, is there once, as it came last.
+        """
+        found: dict[Any, Any] = {}
         cursor: str | None = None
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
             given = {"limit": PAGE, **(params or {}), **({"cursor": cursor} if cursor else {})}
             data = data_of(self.http.ask(_get(path, given), attempts=attempts), path)
             items = data.get("items")
-            found += [each for each in (items if isinstance(items, list) else ()) if isinstance(each, Mapping)]
+            for each in items if isinstance(items, list) else ():
+                if isinstance(each, Mapping):
+                    found[text(each.get("id")) or len(found)] = each
             cursor = text(data.get("next_cursor"))
             if cursor is None:
-                return found
+                return [*found.values()]
             if cursor in seen:
                 break
             seen.add(cursor)

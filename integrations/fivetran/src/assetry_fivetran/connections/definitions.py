@@ -81,6 +81,7 @@ class _Reader:
             [(id_, each) for each in wanted if (id_ := text(each.get("id"))) is not None],
             self._with_tables,
             lambda given, error: replace(read_connection(given), note=f"Its tables could not be read: {error.message}"),
+            self._not_listed,
         )
 
     def destinations(self, connections: Iterable[Connection]) -> dict[str, Destination]:
@@ -105,6 +106,13 @@ class _Reader:
 
     def _asked_for(self, id_: str) -> Connection:
         return self._with_tables(self._service.connection(id_))
+
+    def _not_listed(self, id_: str) -> Connection | None:
+        """Return a connection that a list left out, if it is one of those that are asked for."""
+        given = self._service.connection(id_)
+        found = read_connection(given)
+        wanted = self._fits(found.name, found.service) and self._options.group_id in (None, found.group)
+        return self._with_tables(given) if wanted else None
 
     def _listed(self, group: str | None) -> list[Mapping[str, Any]]:
         try:
