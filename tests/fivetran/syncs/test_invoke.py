@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from assetry.plugin import Asset, Handle, JobOverError, Observed, RunError, Started, ValueStoreError
+from assetry.plugin import Asset, Event, Handle, JobOverError, Observed, RunError, Started, ValueStoreError
 from assetry_fivetran import plugin
 from assetry_fivetran.testing import FakeConnection, Fault
 
@@ -237,3 +237,32 @@ def test_an_unreadable_answer_while_polling_is_no_failure(place: Place, crm: Fak
     outcome = place.run(invocation)
     assert outcome.made == {"crm/accounts", "crm/orders"}
     assert place.posts() == 1
+
+
+@pytest.mark.parametrize("chosen", [(), ("accounts",)])
+def test_a_table_that_is_disabled_while_its_sync_runs_is_not_made(
+    place: Place, crm: FakeConnection, chosen: tuple[str, ...]
+) -> None:
+    invocation = place.invocation(place.load(crm), *chosen)
+
+    def disable(event: Event) -> bool:
+        if isinstance(event, Started):
+            crm.tables()["orders"]["enabled"] = False
+        return False
+
+    outcome = place.run(invocation, until=disable)
+    assert outcome.made == {"crm/accounts"}
+    assert set(outcome.failed) == (set() if chosen else {"crm/orders"})  # of what comes along nothing is said
+
+
+def test_a_look_that_fails_after_a_sync_is_a_warning_and_the_tables_are_made(place: Place, crm: FakeConnection) -> None:
+    invocation = place.invocation(place.load(crm))
+
+    def break_down(event: Event) -> bool:
+        if isinstance(event, Started):
+            place.fivetran.fail("GET .*/schemas", Fault(status=403, body={"code": "Forbidden", "message": "no"}))
+        return False
+
+    outcome = place.run(invocation, until=break_down)
+    assert outcome.made == {"crm/accounts", "crm/orders"}
+    assert "taken out while the sync ran is not known" in outcome.said

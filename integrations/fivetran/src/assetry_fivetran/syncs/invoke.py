@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
 from assetry_toolkit.clock import within
-from assetry_toolkit.errors import Refused
+from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.hosted.turns import Turn
 
@@ -58,10 +58,7 @@ class _Turn(Turn[Service, Options]):
         tables = self._tables()
         found = _found((*self.invocation.assets, *self.invocation.also), tables)
         lost = [each for each in self.invocation.assets if each.key not in found]
-        for asset in lost:
-            yield CHANGES.gone(
-                asset, str(asset.spec.get("table")), str(asset.spec["name"]), [each.name for each in tables]
-            )
+        yield from (_gone(each, tables) for each in lost)
         asked = [each for each in self.invocation.assets if each.key in found]
         along = [each for each in self.invocation.also if each.key in found]
         yield from self._unknown_tables(tables)
@@ -105,13 +102,27 @@ class _Turn(Turn[Service, Options]):
             yield Log(f"Fivetran warns of {ending.standing.name!r}: {told}.", "warning")
         if ending.standing.setup == "broken":
             yield Log(f"{ending.standing.name!r} was synced, and Fivetran calls it broken all the same.", "warning")
+        made = [*asked, *(along if self.options.on_unselected == "materialize" else ())]
+        lost = yield from self._lost_since(made)
         times = TableTimes(self.context, self.options.table_times)
-        for asset in (*asked, *(along if self.options.on_unselected == "materialize" else ())):
+        for asset in (each for each in made if each not in lost):
             version, known_by = times.version(asset, ending.standing)
             metadata = _metadata(ending.standing, known_by)
             metadata |= {"origin": "unselected"} if asset not in asked else {}
             metadata |= {"started_by": "somebody else"} if ending.joined else {}
             yield Materialized(asset.key, data_version=version, metadata=metadata)
+
+    def _lost_since(self, made: Sequence[Asset]) -> Generator[Event, None, list[Asset]]:
+        """Return the assets whose table was taken out while the sync ran: it may not have loaded them; they fail."""
+        try:
+            tables = self._tables()
+        except ServiceError as error:
+            yield Log(f"Whether a table was taken out while the sync ran is not known: {error.message}", "warning")
+            return []
+        found = _found(made, tables)
+        lost = [each for each in made if each.key not in found]
+        yield from (_gone(each, tables) for each in lost if each in self.invocation.assets)
+        return lost
 
     def _not_made(self, asset: Asset, ending: Ending[Standing]) -> Event:
         """Return the event that tells why a table was not made."""
@@ -119,6 +130,10 @@ class _Turn(Turn[Service, Options]):
             return Skipped(asset.key, ending.why, root=asset.key)
         message = f"The sync of connection {ending.standing.name!r} has no good end: {ending.why}."
         return Failed(asset.key, message, hint=f"See {PAGE.format(id=self.connection)}.", retryable=True)
+
+
+def _gone(asset: Asset, tables: Sequence[Table]) -> Event:
+    return CHANGES.gone(asset, str(asset.spec.get("table")), str(asset.spec["name"]), [each.name for each in tables])
 
 
 def _id(asset: Asset) -> tuple[Any, Any]:
