@@ -481,3 +481,28 @@ def test_a_connection_that_moved_to_another_group_is_not_one_of_this(place: Plac
     crm.group = "lake"
     found = place.pull(group_id="warehouse").connections
     assert {each.name: each.status for each in found} == {"ads": "connected", "crm": "deleted"}
+
+
+@pytest.mark.parametrize(
+    "row", ["7", "[]", "[7]", "null", '["accounts", null]', '["accounts", "accounts", "", 1]', "{}"]
+)
+def test_a_snapshot_with_another_thing_in_the_place_of_a_table_is_read_anew(
+    place: Place, crm: FakeConnection, row: str
+) -> None:
+    before = place.load(crm)
+    path = Options.of(place.integration(crm)).snapshot_path
+    good = path.read_text()
+    assert '"accounts"' in good
+    path.write_text(good.replace('"accounts"', row))
+    assert SNAPSHOTS.read(path) is None
+    assert keys(place.load(crm)) == keys(before)
+
+
+@pytest.mark.parametrize("name", ["7", "[]", "null"])
+def test_a_snapshot_with_another_thing_in_the_place_of_a_name_is_read_anew(
+    place: Place, crm: FakeConnection, name: str
+) -> None:
+    place.load(crm)
+    path = Options.of(place.integration(crm)).snapshot_path
+    path.write_text(path.read_text().replace('"name": "crm"', f'"name": {name}'))
+    assert SNAPSHOTS.read(path) is None

@@ -33,14 +33,22 @@ def _connection_json(connection: Connection) -> dict[str, Any]:
 
 
 def _connection(given: dict[str, Any]) -> Connection:
+    """Return what `_connection_json` wrote; raise `ValueError` or `TypeError` for anything else."""
     tables: list[Table] = []
     for schema, there, rows in given.pop("schemas"):
         for row in rows:
             if isinstance(row, str):
                 tables.append(Table(schema, row, there, row))
             else:
-                tables.append(Table(schema, row[0], there, *row[1:]))
-    return Connection(**given, tables=tuple(tables))
+                name, *more = row
+                tables.append(Table(schema, name, there, *more))
+    connection = Connection(**given, tables=tuple(tables))
+    kinds = {"id": str, "name": str, "source_naming": bool}
+    if not all(isinstance(getattr(connection, each), kinds.get(each, str | None)) for each in _KEPT):
+        raise TypeError("This is no connection.")
+    if not all(isinstance(each.gone, bool) and all(isinstance(name, str) for name in each[:5]) for each in tables):
+        raise TypeError("This is no table.")
+    return connection
 
 
 #: Reads and writes the snapshots of Fivetran.
