@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -175,6 +176,14 @@ def meltano_processes(folder: Path) -> list[int]:
     return found
 
 
+def keepers(folder: Path) -> list[int]:
+    """Return what keeps the journals of a folder, which works beside its commands."""
+    lines = {each: (Path("/proc") / str(each) / "cmdline").read_bytes() for each in meltano_processes(folder)}
+    found = [pid for pid, line in lines.items() if b"keeper.py" in line]
+    assert found
+    return found
+
+
 def test_an_interrupted_run_leaves_nothing_and_retry_goes_on(made: Made) -> None:
     bench = made()
     process = start(bench.root)
@@ -203,6 +212,28 @@ def test_a_killed_assetry_leaves_meltano_to_its_work_and_retry_follows_it(made: 
     facts = outcome.ends["meltano/tap-a/orders"]["metadata"]
     assert (state, facts["run"].replace("-", ""), facts["rows_extracted"]) == ("SUCCESS", run, 3)
     assert not list((bench.root / ".assetry" / "meltano" / "runs").iterdir())
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_run_whose_keeper_was_killed_too_is_judged_by_its_log(made: Made, well: bool) -> None:
+    """What it has ended is not loaded a second time; what broke off is."""
+    bench = made()
+    process = start(bench.root)
+    for pid in (process.pid, *keepers(bench.root)):
+        os.kill(pid, signal.SIGKILL)
+    process.wait(60)
+    if not well:
+        for pid in meltano_processes(bench.root):
+            os.kill(pid, signal.SIGKILL)
+        bench.database("update runs set state = 'FAIL'")  # else its lock is waited for
+    (bench.root / "held-orders").unlink()
+    assert eventually(lambda: not meltano_processes(bench.root), 90), "waited for the end of Meltano"
+    outcome = bench.retry().assert_ok().assert_only_materialized("users", "orders")
+    assert outcome.ends["meltano/tap-a/orders"]["metadata"]["rows_extracted"] == 3
+    assert bench.launches == (1 if well else 2)
+    assert not list((bench.root / ".assetry" / "meltano" / "runs").iterdir())
+    if not well:
+        outcome.assert_said("broke off: what it did not end is started anew")
 
 
 def test_the_log_of_a_killed_run_has_no_secret_and_goes_when_its_streams_are_made_anew(

@@ -399,6 +399,10 @@ def test_when_all_of_it_is_killed_its_end_is_not_known(tmp_path: Path, journals:
         assert list(lines) == []
         assert (running.returncode, running.stopped, running.alive) == (None, False, False)
     assert JournaledCommand.find(running.token) is None, "so it is to be started anew"
+    unkept = JournaledCommand.find(running.token, unkept=True)
+    assert unkept is not None, "its lines may tell how it ended"
+    with unkept:
+        assert (texts(unkept), unkept.returncode) == (["first", "first"], None)
 
 
 def test_when_only_its_keeper_is_killed_it_is_still_found_and_stopped(tmp_path: Path, journals: Path) -> None:

@@ -109,12 +109,13 @@ class JournaledCommand:
         return job
 
     @classmethod
-    def find(cls, token: str) -> JournaledCommand | None:
+    def find(cls, token: str, unkept: bool = False) -> JournaledCommand | None:
         """Find a command again by its token; None when it has nothing more to say, and may be started anew.
 
         That is so when its journal is gone, when it was never started (and never will be: the token is void from now
         on), when it was stopped, when all was told (`settle`), and when its end cannot be known: the machine went down,
-        or what kept it was killed. Raises `RunError` when its journal is there and cannot be read.
+        or what kept it was killed. With `unkept` that is found, too: for programs whose output says how they ended, as
+        `returncode` will not. Raises `RunError` when its journal is there and cannot be read.
         """
         place = Path(token)
         try:
@@ -132,7 +133,8 @@ class JournaledCommand:
             with contextlib.suppress(OSError):
                 link(place, "begun", b"void")
             job._begun = Begun.read(place)
-        if job._begun is not None and not (place / "told").exists() and (job.alive or job._end() is not None):
+        known = job.alive or job._end() is not None or (unkept and not job.stopped)
+        if job._begun is not None and not (place / "told").exists() and known:
             return job
         job._close()
         return None

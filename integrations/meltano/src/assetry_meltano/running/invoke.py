@@ -101,7 +101,7 @@ class _Invocation:
     # -- one `meltano run` -------------------------------------------------------------------------------------------
 
     def _run(self, loads: Sequence[Load], resume: str | None) -> Iterator[Event]:
-        found = JournaledCommand.find(resume) if resume else None
+        found = JournaledCommand.find(resume, unkept=True) if resume else None
         if resume and not found:
             yield Log("Meltano's earlier run is over or was never begun: what is left is started anew.", "warning")
         for stream in [] if found else [each for load in loads for each in load.streams]:
@@ -137,19 +137,26 @@ class _Invocation:
             for load in [each for each in unsettled if each.well is not None and not each.is_file]:
                 unsettled.remove(load)
                 yield from self._settle(load)
-        if running.returncode is None:
-            if self._context.cancelled:
-                for load in unsettled:
-                    for stream in load.streams:
-                        self._counted(load, stream, Failed(stream.asset.key, "The run was cancelled."))
-                return
-            raise JobOverError("Meltano's run was stopped, or what kept its journal was killed.")
+        if running.returncode is None and self._context.cancelled:
+            for load in unsettled:
+                for stream in load.streams:
+                    self._counted(load, stream, Failed(stream.asset.key, "The run was cancelled."))
+            return
         yield from reading.end()
-        how = ending(running.returncode) if running.returncode else "ended well, and does not say that it ran it"
-        reading.broken_off(f"Meltano {how}")
+        if running.returncode is not None:
+            how = ending(running.returncode) if running.returncode else "ended well, and does not say that it ran it"
+            reading.broken_off(f"Meltano {how}")
         for load in unsettled:
             if load.well is not None:
                 yield from self._settle(load)
+        if running.returncode is None and any(load.well is None and not load.locked for load in reading.loads):
+            yield from self._lost(running, reading.taken_up)
+
+    def _lost(self, running: JournaledCommand, taken_up: bool) -> Iterator[Event]:
+        """Tell that it is not known how a run ended, of which the log does not tell the end of each pair."""
+        if running.stopped or not taken_up:
+            raise JobOverError("Meltano's run was stopped, or what kept its journal was killed.")
+        yield Log("Meltano's earlier run broke off: what it did not end is started anew.", "warning")
 
     # -- how it came out ---------------------------------------------------------------------------------------------
 

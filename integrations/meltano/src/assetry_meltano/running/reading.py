@@ -69,7 +69,7 @@ class Reading:
     """
 
     def __init__(self, loads: Sequence[Load], mask: Mask, taken_up: bool = False) -> None:
-        self.loads, self._mask, self._taken_up = loads, mask, taken_up
+        self.loads, self._mask, self.taken_up = loads, mask, taken_up
         self.now: Load | None = None
         #: What was said before a pair began, and None as soon as one has: why none can, if so.
         self._before: LastWords | None = LastWords(TAIL)
@@ -100,7 +100,7 @@ class Reading:
 
         After a pair that failed the rest has not been begun with: that is for another run.
         """
-        begun = self._taken_up or any(load.locked or load.well is not None for load in self.loads)
+        begun = self.taken_up or any(load.locked or load.well is not None for load in self.loads)
         for load in (self.now,) if self.now is not None else () if begun and self._before is None else self.loads:
             load.well, load.why, load.words = False, why, self._before or load.words
 
@@ -138,5 +138,5 @@ class Reading:
         for event in load.take(plugin, said):
             if not isinstance(event, Log):
                 yield event
-            elif not self._taken_up:  # else it may have been asked for when it was started
+            elif not self.taken_up:  # else it may have been asked for when it was started
                 yield replace(event, message=self._mask(event.message))
