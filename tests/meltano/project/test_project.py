@@ -15,7 +15,7 @@ import yaml
 from assetry.plugin import AssetryError, DefinitionError, Integration, IntegrationError
 from assetry_meltano.options import Options
 from assetry_meltano.project.files import expand
-from assetry_meltano.project.program import meltano
+from assetry_meltano.project.program import Program, meltano
 from assetry_meltano.project.project import MeltanoProject
 
 Read = Callable[..., MeltanoProject]
@@ -74,6 +74,56 @@ def test_variables_of_the_files_and_in_the_place_of_settings(
     assert project.loaders["target-a"].setting("schema", project.variables) == "from_env"
     monkeypatch.setenv("KEY", "of the shell")
     assert list(read(PLUGINS).extractors["tap-a"].secrets(read(PLUGINS).variables)) == ["of the shell"]
+
+
+SECRETS = """
+    environments:
+    - name: dev
+      config: {plugins: {extractors: [{name: tap-a, config: {auth: {user: bob}}}]}}
+    default_environment: dev
+    plugins:
+      extractors:
+      - name: tap-a
+        env: {PLUG: $OUTER-plug}
+        settings:
+        - {name: pin, kind: password}
+        - {name: auth.password, sensitive: true}
+        - {name: alias, sensitive: true, env: MY_ALIAS}
+        - {name: key, aliases: [api_key], sensitive: true}
+        - {name: list, sensitive: true, kind: array}
+        - {name: told, sensitive: true, kind: object}
+        - {name: tree, sensitive: true}
+        - {name: plug, sensitive: true}
+        - {name: flag, sensitive: true}
+        - {name: unset, sensitive: true}
+        config:
+          pin: 77712345
+          auth: {password: s3cret-nested}
+          api_key: s3cret-aliased
+          list: [s3cret-list]
+          tree: {a: {b: [s3cret-tree, null]}}
+          plug: $PLUG
+          flag: true
+      mappers:
+      - name: map
+        settings: [{name: tok, sensitive: true}]
+        config: {tok: s3cret-mapper}
+        mappings: [{name: hide, config: {tok: s3cret-mapping}}]
+"""
+
+
+def test_what_is_sensitive_is_masked_wherever_and_however_it_is_set(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_ALIAS", "s3cret-env")
+    monkeypatch.setenv("OUTER", "s3cret")
+    monkeypatch.setenv("TAP_A_TOLD", '{"of": ["s3cret-told"]}')
+    names = ["nested", "aliased", "list", "tree", "plug", "mapper", "mapping", "env", "told"]
+    secrets = {"77712345", *(f"s3cret-{name}" for name in names)}
+    project = read(SECRETS)
+    mask = Program(options(tmp_path), project, lambda name: name).mask
+    assert mask.secrets == secrets
+    assert project.extractors["tap-a"].setting("auth.user", {}) == "bob"
 
 
 @pytest.mark.parametrize("given", ["$NO_SUCH", "a${no_such}b"])

@@ -36,9 +36,8 @@ class Program:
         self._options, self._project = options, project
         self._env, secrets = resolved(dict(options.env), secret)
         variables = {**project.variables, **self._env}
-        plugins = (*project.extractors.values(), *project.loaders.values())
         #: What takes secrets, settings that are sensitive among them, out of what is shown.
-        self.mask = Mask(secrets.union(*(plugin.secrets(variables) for plugin in plugins)))
+        self.mask = Mask(secrets | project.secrets(variables))
 
     def hidden(self, names: str) -> Mask:
         """Return what is hidden in the log that is kept: nothing that may be a part of its words or of some `names`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -62,26 +63,68 @@ class Plugin:
 
     def setting(self, name: str, variables: Mapping[str, str]) -> Any:
         """Return a setting, expanded: from a variable, the configuration, or the definition's default."""
-        said = (
-            variables.get(self.variable(name)),
-            variables.get(_variable(self.namespace, name)),
-            self.definition["config"].get(name),
-            self.definition.get(name[1:]) if name.startswith("_") else None,
-            self._defaults().get(name),
-        )
-        value = next((each for each in said if each is not None), None)
+        variables = self._own(variables)
+        value = self._said([name], (), variables)
         return expand(value, variables) if isinstance(value, str) else value
 
     def secrets(self, variables: Mapping[str, str]) -> Iterator[str]:
-        """Yield the values of the settings that the definition calls sensitive."""
+        """Yield the texts in the values of the settings that the definition calls sensitive."""
+        variables = self._own(variables)
         for each in entries(self.definition.get("settings")):
             if each.get("sensitive") or each.get("kind") == "password":
-                value = self.setting(str(each.get("name")), variables)
-                if isinstance(value, str) and value:
-                    yield value
+                aliases, known_as = each.get("aliases"), each.get("env")
+                names = [str(each.get("name")), *(map(str, aliases) if isinstance(aliases, list) else ())]
+                value = self._said(names, [known_as] if isinstance(known_as, str) else (), variables)
+                if isinstance(value, str) and each.get("kind") in ("array", "object"):
+                    value = _parsed(value)
+                yield from _texts(value, variables)
+
+    def _own(self, variables: Mapping[str, str]) -> Mapping[str, str]:
+        """Return variables with those that the definition sets."""
+        own = mapping(self.definition.get("env"))
+        return {**variables, **{str(name): expand(str(each), variables) or "" for name, each in own.items()}}
+
+    def _said(self, names: Sequence[str], more: Sequence[str], variables: Mapping[str, str]) -> Any:
+        """Return what is said of a setting, by whichever of its `names`; `more` are variables that it has besides."""
+        config, defaults = self.definition["config"], self._defaults()
+        said = (
+            *(variables.get(self.variable(name)) for name in names),
+            *(variables.get(_variable(self.namespace, name)) for name in names),
+            *(variables.get(name) for name in more),
+            *(_within(config, name) for name in names),
+            *(self.definition.get(name[1:]) if name.startswith("_") else None for name in names),
+            *(defaults.get(name) for name in names),
+        )
+        return next((each for each in said if each is not None), None)
 
     def _defaults(self) -> dict[str, Any]:
         return {str(each.get("name")): each.get("value") for each in reversed(entries(self.definition.get("settings")))}
+
+
+def _within(config: Mapping[str, Any], name: str) -> Any:
+    """Return what stands under a name, dots in which lead into mappings."""
+    if name in config:
+        return config[name]
+    found = ((name[:at], name[at + 1 :]) for at, letter in enumerate(name) if letter == ".")
+    inner = ((mapping(config.get(first)), rest) for first, rest in found)
+    return next((value for each, rest in inner if (value := _within(each, rest)) is not None), None)
+
+
+def _parsed(text: str) -> Any:
+    """Return a list or a mapping as a variable has it, in JSON; the text where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _texts(value: Any, variables: Mapping[str, str]) -> Iterator[str]:
+    """Yield the texts and numbers in a value, expanded, as texts."""
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each, variables)
+    elif value is not None and not isinstance(value, bool) and (text := expand(str(value), variables)):
+        yield text
 
 
 class Pair(tuple[str, ...]):
@@ -115,6 +158,7 @@ class MeltanoProject:
     environment: str
     extractors: Mapping[str, Plugin]
     loaders: Mapping[str, Plugin]
+    mappers: Mapping[str, Plugin]
     mappings: Sequence[str]
     whole: Mapping[str, Any]
     variables: Mapping[str, str] = field(repr=False)
@@ -137,14 +181,16 @@ class MeltanoProject:
         plain = {key: value for key, value in options.env.items() if isinstance(value, str)}
         for said in (whole.get("env"), environment.get("env"), plain):
             variables |= {str(key): expand(str(value), variables) or "" for key, value in mapping(said).items()}
-        mappers = _listed(whole, "mappers", folder)
-        mappers += [each for mapper in mappers for each in named_entries(mapper, "mappings", folder / "meltano.yml")]
+        mappers = _plugins("mappers", folder, whole, environment, texts)
+        main = folder / "meltano.yml"
+        named = [each for own in _listed(whole, "mappers", folder) for each in named_entries(own, "mappings", main)]
         return cls(
             folder=folder,
             environment=name,
             extractors=_plugins("extractors", folder, whole, environment, texts),
             loaders=_plugins("loaders", folder, whole, environment, texts),
-            mappings=[str(each.get("name")) for each in mappers],
+            mappers=mappers,
+            mappings=[*mappers, *(str(each["name"]) for each in named)],
             whole=whole,
             variables=variables,
             database_uri=variables.get("MELTANO_DATABASE_URI") or whole.get("database_uri"),
@@ -174,6 +220,14 @@ class MeltanoProject:
             ends_of_all = ((tap, to) for tap in self.extractors for to in self.loaders)
             found.update({Pair(ends): None for ends in ends_of_all if ends not in known})
         return found
+
+    def secrets(self, variables: Mapping[str, str]) -> frozenset[str]:
+        """Return the values of all that is sensitive, also what the mappings of a mapper set."""
+        plugins = [*self.extractors.values(), *self.loaders.values()]
+        for mapper in self.mappers.values():
+            mappings = entries(mapper.definition.get("mappings"))
+            plugins += [mapper, *(replace(mapper, definition=_over(mapper.definition, each)) for each in mappings)]
+        return frozenset(text for plugin in plugins for text in plugin.secrets(variables))
 
     def state_id(self, pair: Pair) -> str:
         """Return the name under which Meltano keeps the state of a pair, and its runs."""
@@ -288,6 +342,17 @@ def _listed(whole: Mapping[str, Any], kind: str, folder: Path) -> list[dict[str,
 
 def _over(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition with another over it: settings one by one, the rest as a whole."""
-    config = {**mapping(one.get("config")), **mapping(other.get("config"))}
+    config = _deep(mapping(one.get("config")), mapping(other.get("config")))
     settings = [*entries(other.get("settings")), *entries(one.get("settings"))]
-    return {**one, **other, "config": config, "settings": settings}
+    env = {**mapping(one.get("env")), **mapping(other.get("env"))}
+    return {**one, **other, **({"env": env} if env else {}), "config": config, "settings": settings}
+
+
+def _deep(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with another over it: Meltano compares each name with the dots that lead to it."""
+    both = {name: _deep(one[name], each) for name, each in other.items() if _is_mapping(one.get(name), each)}
+    return {**one, **other, **both}
+
+
+def _is_mapping(*values: Any) -> bool:
+    return all(isinstance(each, dict) for each in values)
