@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,40 @@ def test_rows_are_added_and_what_was_not_asked_for_is_told_once() -> None:
     [users] = given.streams
     assert users.facts == {"rows_extracted": 7, "rows_loaded": 7, "result_known_by": "stream"}
     assert given.failure(users) is None
+
+
+def named(given: TapLoad, **names: str) -> dict[str, StreamLoad]:
+    """Give streams other names than their ids."""
+    for each in given.streams:
+        each.asset = replace(each.asset, spec={**each.asset.spec, "name": names[each.id or ""]})
+    return {each.id or "": each for each in given.streams}
+
+
+def test_a_name_that_two_streams_have_gives_neither_the_rows_of_the_other() -> None:
+    given = load("public", "sales")
+    streams = named(given, public="users", sales="users")
+    told = [event for _ in range(2) for event in given.take("tap-a", rows("users"))]
+    told += given.take("target-b", rows("users"))
+    unclear = "tap-a calls more than one stream 'users', so it is not known how many rows each has."
+    assert told == [Log(unclear, "warning")]
+    assert [(each.rows, each.loaded, given.failure(each)) for each in given.streams] == [(None, None, None)] * 2
+    assert streams["sales"].facts["result_known_by"] == "exit code"
+    list(given.take("tap-a", rows("sales", 2)))
+    assert (streams["sales"].rows, streams["public"].rows) == (2, None), "its id is its own"
+    given.offered = 3
+    failed = given.failure(streams["public"])
+    assert failed is not None
+    assert failed.hint == "Its log calls another stream by the same name. Choose all its streams, or trust it."
+    list(given.take("tap-a", Said("ended", stream="users", value=0)))
+    assert all(given.failure(each) is not None for each in given.streams), "one of them was not read"
+
+
+def test_an_id_goes_before_a_name() -> None:
+    given = load("x", "users")
+    streams = named(given, x="users", users="other")
+    list(given.take("tap-a", rows("users")))
+    assert (streams["users"].rows, streams["x"].rows) == (3, None)
+    assert given.failure(streams["x"]) is None, "it may be what was meant"
 
 
 def test_an_asset_without_a_stream_stands_for_all() -> None:

@@ -25,7 +25,8 @@ class StreamLoad:
 
     `asset` is one that `stream_asset` has made; or one without a `stream` in its spec, which stands for all streams.
     `before` are the rows that its table had, needed where it has no keys; `well` is False when the tap says that it
-    failed to read it, and `lost` is True when rows of it were found to be missing.
+    failed to read it, `unclear` is True when it may be another stream that the log means by its name, and `lost` when
+    rows of it were found to be missing.
     """
 
     asset: Asset
@@ -34,6 +35,7 @@ class StreamLoad:
     before: int | None = None
     seen: bool = False
     well: bool = True
+    unclear: bool = False
     lost: bool = False
 
     @property
@@ -102,17 +104,21 @@ class TapLoad:
 
     def take(self, plugin: str, said: Said) -> Iterator[Event]:
         """Take what the tap or the target, by the name of a `plugin`, says of a stream; yield what follows."""
-        names = ((each, (each.id, each.asset.spec.get("name"))) for each in self.streams)
-        found = next((each for each, known in names if each.id is None or said.stream in known), None)
+        known = self._known(said.stream)
+        found = known[0] if len(known) == 1 else None
         if plugin == self.target and found is not None and said.what == "rows":
             found.loaded = (found.loaded or 0) + said.value
         if plugin != self.tap:
             return
         self.speaks = True
         if found is None:
+            for each in known:
+                each.unclear, each.well = True, each.well and (said.what != "ended" or bool(said.value))
             if said.stream not in self.strange:
                 self.strange.add(said.stream)
-                yield Log(f"{plugin} reads stream {said.stream!r}, which was not asked for.", "warning")
+                what = "calls more than one stream" if known else "reads stream"
+                told = "so it is not known how many rows each has" if known else "which was not asked for"
+                yield Log(f"{plugin} {what} {said.stream!r}, {told}.", "warning")
             return
         if not found.seen:
             found.seen = True
@@ -122,6 +128,16 @@ class TapLoad:
             yield Progress(found.asset.key, found.rows)
         elif said.what == "ended":
             found.well = found.well and bool(said.value)
+
+    def _known(self, said: str) -> list[StreamLoad]:
+        """Return the streams that a log may mean by a name: the one that has it as its id, else all that have it."""
+        by_id = next((each for each in self.streams if each.id in (None, said)), None)
+        by_name = [each for each in self.streams if each.asset.spec.get("name") == said and each is not by_id]
+        if by_id is None:
+            return by_name
+        for each in by_name:
+            each.unclear = True  # a tap that knows them by their names may have meant any
+        return [by_id]
 
     def failure(self, stream: StreamLoad, accept_silence: bool = False, last_words: str | None = None) -> Failed | None:
         """Return why a stream did not come out well though both programs have; None when it did.
@@ -133,12 +149,14 @@ class TapLoad:
         key, name = stream.asset.key, stream.id
         if not stream.well:
             return Failed(key, f"{self.tap} says that it failed to read {name}.", last_words)
-        silent = not self.speaks and (accept_silence or not self.chosen)
-        if not stream.seen and not silent and name is not None and self.speaks:
+        unheard = not self.speaks or stream.unclear
+        silent = unheard and (accept_silence or not self.chosen)
+        if not stream.seen and not silent and name is not None and not unheard:
             return Failed(key, f"{name} was asked for, and {self.tap} did not read it.", self.advice.unread)
         if not stream.seen and not silent and name is not None:
             told = f"Nothing tells that {self.tap} has read {name}, which was chosen from its streams."
-            return Failed(key, told, f"Its log has no METRIC lines. Choose all its streams{self.advice.silent}.")
+            why = "calls another stream by the same name" if stream.unclear else "has no METRIC lines"
+            return Failed(key, told, f"Its log {why}. Choose all its streams{self.advice.silent}.")
         if not self.mapped and stream.loaded is not None and stream.loaded < (stream.rows or 0):
             return self._lost(stream, f"{self.target} took {stream.loaded:,} of them")
         return None
