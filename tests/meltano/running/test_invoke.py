@@ -84,6 +84,13 @@ def test_a_stream_that_was_asked_for_and_not_read_has_failed(made: Made) -> None
     outcome.assert_said("tap-a reads stream 'users', which was not asked for")
 
 
+def test_a_stream_with_a_dot_is_loaded_alone(tmp_path: Path) -> None:
+    """Meltano takes what follows a dot in a pattern for a property, unless the dot is escaped."""
+    bench = Bench(tmp_path, {"tap-a": {"streams": {"crm.deals": {"rows": 3}, "crm": {}, "crm-deals": {}}}})
+    bench.materialize("-s", "key:meltano/tap-a/crm.deals").assert_ok().assert_only_materialized("crm.deals")
+    assert [bench.rows(name) for name in ("crm.deals", "crm", "crm-deals")] == [3, 0, 0]
+
+
 def test_a_plugin_that_is_not_installed_is_told_with_the_command(made: Made) -> None:
     bench = made()
     bench.plugins["loaders"][0]["executable"] = "target-that-is-not-there"

@@ -97,6 +97,5 @@ def _patterns(plugin: Plugin) -> Iterator[tuple[str, str, str]]:
         said = plugin.definition.get(option)
         if isinstance(said, list) and not (option == "select" and plugin.definition.get("catalog")):
             for pattern in (str(each) for each in said if "$" not in str(each)):
-                whole = pattern.removeprefix("!")
-                stream = re.split(r"(?<!\\)\.", whole)[0].replace("\\.", ".") if option == "select" else whole
+                stream = re.split(r"(?<!\\)\.", pattern.removeprefix("!"))[0].replace("\\.", ".")
                 yield option, pattern, stream

@@ -48,11 +48,11 @@ def run_words(loads: Sequence[Load], options: Options, full_refresh: bool) -> li
 def filters(loads: Sequence[Load], project: MeltanoProject) -> dict[str, str]:
     """Return the variables that choose the streams of extractors, each by a pattern that only it fits.
 
-    A `!` at the front and what else a pattern may have mean themselves.
+    A `!` at the front, dots and what else a pattern may have mean themselves.
     """
     return {
         project.extractors[load.tap].variable("_select_filter"): json.dumps(
-            [re.sub(r"^!", "?", re.sub(r"([*?\[])", r"[\1]", each)) for each in load.chosen]
+            [re.sub(r"^!", "?", re.sub(r"([*?\[])", r"[\1]", each)).replace(".", "\\.") for each in load.chosen]
         )
         for load in loads
         if load.chosen
