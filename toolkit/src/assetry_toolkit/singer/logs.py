@@ -11,7 +11,8 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple
+from math import isfinite
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from assetry.plugin import Level
 
@@ -45,12 +46,12 @@ def read_log(text: str, metric: Any = None, level: str = "info") -> Said:
     Said(what='said', level='error', stream='', value=0)
     """
     if not isinstance(metric, dict) and (found := _METRIC.search(text)):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             metric = json.loads(found[1])
     if isinstance(metric, dict) and isinstance(tags := metric.get("tags"), dict):
         table = "-".join(str(tags[name]) for name in ("database", "schema", "table") if tags.get(name))
         stream, value = str(tags.get("stream") or tags.get("endpoint") or table), metric.get("value")
-        if stream and metric.get("metric") == "record_count" and isinstance(value, (int, float)):
+        if stream and metric.get("metric") == "record_count" and _is_count(value):
             return Said("rows", stream=stream, value=int(value))
         if stream and metric.get("metric") == "sync_duration" and "status" in tags:
             return Said("ended", stream=stream, value=tags["status"] == "succeeded")
@@ -58,3 +59,8 @@ def read_log(text: str, metric: Any = None, level: str = "info") -> Said:
         return Said("began", stream=begin[1])
     loud = _LEVEL.search(text[:200])
     return Said("said", _LEVELS.get((loud[1] if loud else level).lower(), "info"))
+
+
+def _is_count(value: Any) -> TypeGuard[int | float]:
+    """Tell whether a value is a number of rows: NaN and infinity, which Python's JSON may have, are none."""
+    return isinstance(value, int) or (isinstance(value, float) and isfinite(value))
