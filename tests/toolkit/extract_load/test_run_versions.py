@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import pytest
 from assetry_toolkit.extract_load.run_versions import RunVersions
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +45,29 @@ def test_a_file_of_versions_that_cannot_be_read_is_begun_anew(tmp_path: Path) ->
     versions = RunVersions(path)
     assert versions.now("dev:x", "r1", "a") == "r1"
     assert versions.after("dev:x", "r2", "r1", {"a": 0, "b": 4}) == {"a": "r1", "b": "r2"}
+
+
+@pytest.mark.parametrize(
+    "kept", [1, [], "x", {"run": "r1"}, {"run": "r1", "streams": None, "others": None}, {"run": "r1", "streams": {}}]
+)
+def test_what_is_of_another_form_counts_as_nothing(tmp_path: Path, kept: Any) -> None:
+    path = tmp_path / "versions.json"
+    path.write_text(json.dumps({"dev:x": kept, "dev:y": {}}))
+    versions = RunVersions(path)
+    assert versions.now("dev:x", "r1", "a") == "r1"
+    assert versions.after("dev:x", "r2", "r1", {"a": 0, "b": 4}) == {"a": "r1", "b": "r2"}
+    assert versions.now("dev:x", "r2", "a") == "r1", "and it is kept from then on"
+
+
+def test_a_file_that_cannot_be_written_is_told_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "versions.json"
+    path.mkdir()
+    versions = RunVersions(path)
+    assert versions.after("dev:x", "r2", "r1", {"a": 0, "b": 4}) == {"a": "r1", "b": "r2"}
+    assert "versions.json cannot be written (Is a directory)" in caplog.text
+    assert versions.now("dev:x", "r2", "a") == "r2"
 
 
 def test_a_stream_that_failed_has_no_version_until_another_run_comes(tmp_path: Path) -> None:

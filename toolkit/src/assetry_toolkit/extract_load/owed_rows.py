@@ -7,8 +7,9 @@ not mend the table, and must not count as if it did.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assetry_toolkit.files import locked, read_json, write_whole
 
@@ -40,13 +41,23 @@ class OwedRows:
 
     def of(self, stream: str) -> Owed | None:
         """Return what the table of a stream owes; None when nothing."""
-        found = (read_json(self._path).get(self._line) or {}).get(stream)
+        found = _kept(read_json(self._path), self._line).get(stream)
         return Owed(**found) if found else None
 
     def note(self, stream: str, owed: Owed | None) -> None:
         """Keep what the table of a stream owes from now on."""
         with locked(self._path.with_suffix(".lock")):
             whole = read_json(self._path)
-            kept = {**(whole.get(self._line) or {}), stream: owed._asdict() if owed else None}
+            kept = {**_kept(whole, self._line), stream: owed._asdict() if owed else None}
             whole[self._line] = {name: each for name, each in kept.items() if each}
             write_whole(self._path, json.dumps(whole, indent=1))
+
+
+def _kept(whole: Mapping[str, Any], line: str) -> dict[str, Any]:
+    """Return what is kept of a line of runs; without what is of another form."""
+    kept = whole.get(line)
+    return {name: each for name, each in kept.items() if _is_owed(each)} if isinstance(kept, dict) else {}
+
+
+def _is_owed(each: Any) -> bool:
+    return isinstance(each, dict) and isinstance(each.get("rows"), int) and each.keys() <= {"rows", "lost"}

@@ -8,10 +8,14 @@ moved rows of it, or of which that is not known.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from assetry_toolkit.files import locked, read_json, write_whole
+
+_log = logging.getLogger("assetry.run_versions")
 
 
 class RunVersions:
@@ -42,23 +46,43 @@ class RunVersions:
         run, None for what was not counted; `failed` are those of them that did not come out well, whatever the tool
         says.
         """
-        with locked(self._path.with_suffix(".lock")):
-            whole = read_json(self._path)
-            kept = whole.get(line) or {}
-            if before is None or kept.get("run") not in (before, run):
-                # A run that is not known here came between: it may have moved rows of every stream.
-                kept = {"streams": dict.fromkeys(kept.get("streams", ()), before), "others": before}
-            old = {**dict.fromkeys(rows, kept["others"]), **kept["streams"]}
-            found = {name: (old[name] or run) if count == 0 else run for name, count in rows.items()}
-            whole[line] = {"run": run, "others": kept["others"], "streams": {**old, **found}, "failed": list(failed)}
-            write_whole(self._path, json.dumps(whole, indent=1))
+        try:
+            with locked(self._path.with_suffix(".lock")):
+                whole = read_json(self._path)
+                found, whole[line] = _after(_kept(whole, line), run, before, rows)
+                whole[line]["failed"] = list(failed)
+                write_whole(self._path, json.dumps(whole, indent=1))
+        except OSError as error:
+            # What has come in has come in: at worst something is made anew that need not be.
+            _log.warning("%s cannot be written (%s): the next run counts as new content.", self._path, error.strerror)
+            found, _ = _after(_kept(read_json(self._path), line), run, before, rows)
         return found
 
     def now(self, line: str, newest: str, stream: str) -> str | None:
         """Return the version of a stream, `newest` being the last run there was in its line; None where it failed."""
-        kept = read_json(self._path).get(line) or {}
+        kept = _kept(read_json(self._path), line)
         if kept.get("run") != newest:
             return newest
         if stream in kept.get("failed", ()):
             return None
         return str(kept["streams"].get(stream, kept["others"]) or newest)
+
+
+def _kept(whole: Mapping[str, Any], line: str) -> dict[str, Any]:
+    """Return what is kept of a line of runs; nothing where it is of another form."""
+    kept = whole.get(line)
+    if not isinstance(kept, dict) or not isinstance(kept.get("streams"), dict) or "others" not in kept:
+        return {}
+    return {**kept, "failed": kept["failed"] if isinstance(kept.get("failed"), list) else []}
+
+
+def _after(
+    kept: dict[str, Any], run: str, before: str | None, rows: Mapping[str, int | None]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the version of each stream of a run, and what to keep of its line."""
+    if before is None or kept.get("run") not in (before, run):
+        # A run that is not known here came between: it may have moved rows of every stream.
+        kept = {"streams": dict.fromkeys(kept.get("streams", ()), before), "others": before}
+    old = {**dict.fromkeys(rows, kept["others"]), **kept["streams"]}
+    found = {name: (old[name] or run) if count == 0 else run for name, count in rows.items()}
+    return found, {"run": run, "others": kept["others"], "streams": {**old, **found}}
