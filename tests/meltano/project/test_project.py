@@ -211,6 +211,33 @@ def test_a_file_that_cannot_be_read_is_told_with_its_place(read: Read, text: str
     assert where in str(told.value)
 
 
+HEAD = "default_environment: dev\nenvironments:\n- name: dev\n"
+TAP = f"{HEAD}plugins:\n  extractors:\n  - name: tap-a\n    "
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        *((f"{HEAD}include_paths: {each}", "include_paths: .* is no pattern", 4) for each in ("[/a/*.yml]", "['']")),
+        (f"{HEAD}include_paths: ['.', 7]", "'.' is no pattern of files", 4),
+        (f"{HEAD}include_paths: 7", "include_paths is no list: 7", 4),
+        (f"{HEAD}env: ['A=1']", "env is no mapping", 4),
+        (f"{HEAD}  env: ['A=1']", r"env is no mapping: \['A=1'\]\.\n.*\n  Write env: {name: value}", 3),
+        (f"{HEAD}  config: s", "config is no mapping", 3),
+        (f"{HEAD}  config: {{plugins: {{extractors: [{{name: tap-b, config: s}}]}}}}", "config is no mapping", 4),
+        (f"{TAP}config: [s]", "config is no mapping", 6),
+        (f"{TAP}settings: 7", "settings is no list: 7", 6),
+        (f"{TAP}capabilities: true", "capabilities is no list: True", 6),
+        (f"{TAP}inherit_from: /tap", "'/tap' is no name of a plugin", 6),
+        (f"{HEAD}plugins:\n  loaders:\n  - name: /abs/*.yml", "is no name of a plugin", 6),
+    ],
+)
+def test_what_has_another_shape_is_told_with_its_line(read: Read, text: str, message: str, line: int) -> None:
+    with pytest.raises(IntegrationError, match=message) as told:
+        read(text)
+    assert str(told.value.where).endswith(f"meltano.yml:{line}")
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

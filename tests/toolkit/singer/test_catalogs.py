@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from assetry.plugin import AssetKey, Integration, Relation
+import pytest
+from assetry.plugin import AssetKey, Integration, IntegrationError, Relation
 from assetry_toolkit.hosted.assets import ConnectionAssets
 from assetry_toolkit.singer.catalogs import Catalog, Stream, selected_streams, stream_asset, stream_ids
 
@@ -39,6 +40,29 @@ def test_selected_streams_with_the_columns_that_are_read() -> None:
     assert Catalog.from_json(json.loads(json.dumps(kept.to_json()))) == kept == Catalog([users], stream_ids(catalog))
     assert stream_ids(catalog) == ["users", "orders", "views"]
     assert list(selected_streams({})) == []
+
+
+@pytest.mark.parametrize(
+    ("streams", "message"),
+    [
+        ([None], "entry 1 of streams is None"),
+        ({"users": {}}, "streams is {'users'"),
+        ([{"stream": "a", "selected": True, "metadata": ["x"]}], "entry 1 of metadata of stream 'a' is 'x'"),
+        ([{"stream": "a", "metadata": [{"metadata": {}}]}], "metadata of stream 'a' has no `breadcrumb`, a list"),
+        ([{"stream": "a", "metadata": [{"breadcrumb": [], "metadata": None}]}], "has no `metadata`, an object"),
+    ],
+)
+def test_what_is_no_catalog_is_refused_in_words(streams: Any, message: str) -> None:
+    with pytest.raises(IntegrationError, match=f"The catalog is none of Singer: .*{message}"):
+        Catalog.read({"streams": streams})
+
+
+def test_a_schema_that_is_only_true_is_one() -> None:
+    schema = {"properties": {"x": True, "y": {"description": "Why."}}}
+    [stream] = selected_streams({"streams": [{"stream": "a", "selected": True, "schema": schema}]})
+    assert stream.columns == [["x", ""], ["y", "Why."]]
+    [bare] = selected_streams({"streams": [{"stream": "a", "selected": True, "schema": True}]})
+    assert bare.columns == []
 
 
 def test_the_asset_of_a_stream_changes_its_code_with_what_is_read_and_with_what_reads_it() -> None:

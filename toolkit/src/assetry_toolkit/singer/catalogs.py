@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from assetry.plugin import Asset, AssetKey, Column, Relation
+from assetry.plugin import Asset, AssetKey, Column, IntegrationError, Relation
 
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.hosted.assets import ConnectionAssets
+
+_AS_SINGER = 'Singer has it: {"streams": [{"tap_stream_id": …, "metadata": [{"breadcrumb": [], "metadata": {…}}]}]}.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +37,55 @@ class Stream:
 def stream_ids(catalog: Mapping[str, Any]) -> list[str]:
     """Return the ids of all streams of a catalog, whether they are selected or not.
 
+    Raises `IntegrationError` where it is no catalog.
+
     >>> stream_ids({"streams": [{"tap_stream_id": "public-users", "stream": "users"}, {"stream": "orders"}]})
     ['public-users', 'orders']
     """
-    return [str(each.get("tap_stream_id") or each.get("stream")) for each in catalog.get("streams") or ()]
+    return [str(each.get("tap_stream_id") or each.get("stream")) for each in _entries(catalog, "streams")]
+
+
+def _entries(whole: Mapping[str, Any], name: str, of: str = "") -> list[Mapping[str, Any]]:
+    """Return the objects of a list of a catalog."""
+    found = whole.get(name) or []
+    for number, each in enumerate(found if isinstance(found, list) else [found], 1):
+        if not isinstance(found, list) or not isinstance(each, dict):
+            what = f"entry {number} of {name}{of}" if isinstance(found, list) else f"{name}{of}"
+            raise IntegrationError(f"The catalog is none of Singer: {what} is {each!r}.", hint=_AS_SINGER)
+    return list(found)
+
+
+def _metadata(stream: Mapping[str, Any], of: str) -> dict[tuple[str, ...], Mapping[str, Any]]:
+    """Return what is said of a stream and of its columns, by their places."""
+    found: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for each in _entries(stream, "metadata", of):
+        place, said = each.get("breadcrumb"), each.get("metadata")
+        if not isinstance(place, list) or not isinstance(said, dict):
+            what = "`breadcrumb`, a list" if not isinstance(place, list) else "`metadata`, an object"
+            message = f"The catalog is none of Singer: an entry of metadata{of} has no {what}."
+            raise IntegrationError(message, hint=_AS_SINGER)
+        found[tuple(map(str, place))] = said
+    return found
 
 
 def selected_streams(catalog: Mapping[str, Any]) -> Iterator[Stream]:
     """Yield the streams of a catalog that are selected in it, with the columns that are.
 
+    Raises `IntegrationError` where it is no catalog.
+
     >>> users = {"stream": "users", "selected": True, "schema": {"properties": {"id": {"description": "Its number."}}}}
     >>> list(selected_streams({"streams": [users, {"stream": "orders"}]}))
     [Stream(id='users', name='users', keys=[], method=None, cursor=None, columns=[['id', 'Its number.']])]
     """
-    for id_, each in zip(stream_ids(catalog), catalog.get("streams") or (), strict=True):
-        about = {tuple(entry["breadcrumb"]): entry["metadata"] for entry in each.get("metadata") or ()}
+    for id_, each in zip(stream_ids(catalog), _entries(catalog, "streams"), strict=True):
+        about = _metadata(each, f" of stream {id_!r}")
         whole = about.get((), {})
         if not (each.get("selected") or whole.get("selected")) or whole.get("inclusion") == "unsupported":
             continue
-        properties = (each.get("schema") or {}).get("properties") or {}
+        # A schema may be true or false, in JSON Schema: anything, and nothing.
+        properties = _object(_object(each.get("schema")).get("properties"))
         columns = [
-            [name, str((schema or {}).get("description") or "")]
+            [name, str(_object(schema).get("description") or "")]
             for name, schema in properties.items()
             if _is_read(about.get(("properties", name), {}))
         ]
@@ -65,6 +95,10 @@ def selected_streams(catalog: Mapping[str, Any]) -> Iterator[Stream]:
         method = method or whole.get("forced-replication-method")
         cursor = whole.get("replication-key") or each.get("replication_key")
         yield Stream(id_, str(each.get("stream") or id_), list(keys), method, cursor, columns)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _is_read(about: Mapping[str, Any]) -> bool:
@@ -85,7 +119,10 @@ class Catalog:
 
     @classmethod
     def read(cls, catalog: Mapping[str, Any]) -> Self:
-        """Return it of a catalog as a tap gives it, once what is selected was marked."""
+        """Return it of a catalog as a tap gives it, once what is selected was marked.
+
+        Raises `IntegrationError` where it is no catalog.
+        """
         return cls(list(selected_streams(catalog)), stream_ids(catalog))
 
     @classmethod

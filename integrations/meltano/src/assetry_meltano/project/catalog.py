@@ -59,13 +59,17 @@ class Catalogs:
         """Return what is kept of an extractor's catalog, in which Meltano has applied all that selects."""
         program = Program(self._options, self._project, read_secret)
         done = program.command("invoke", "--no-install", "--refresh-catalog", "--dump=catalog", plugin.name).finish()
+        where = str(Path(self._options.project_dir, plugin.source))
         if done.returncode == 0 and (found := json_object(done.out)):
-            return Catalog.read(found).to_json()
+            try:
+                return Catalog.read(found).to_json()
+            except IntegrationError as error:
+                raise IntegrationError(f"{plugin.name}: {error.message}", where=where, hint=error.hint) from None
         said = program.mask(last_words(done.err)) or f"it {ending(done.returncode or 0)}"
         *before, last = said.splitlines()
         raise IntegrationError(
             f"Extractor {plugin.name!r} does not say which streams it has: {last.strip().rstrip('.')}.",
-            where=str(Path(self._options.project_dir, plugin.source)),
+            where=where,
             hint=install_hint(plugin.name, "extractor", said) or "\n".join(before and ["It wrote:", *before]) or None,
         )
 

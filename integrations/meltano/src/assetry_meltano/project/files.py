@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from assetry.plugin import IntegrationError
 from assetry_toolkit.files import read_json
 from assetry_toolkit.yaml_files import read_yaml
+
+from assetry_meltano.project.shapes import included
 
 #: A variable in a setting, as `meltano.core.utils.ENV_VAR_PATTERN` of Meltano 4.4 has it.
 _VARIABLE = re.compile(r"(\\)?\$(?:\{(\w+)\}|([A-Z][A-Z0-9_]*))")
@@ -26,10 +29,7 @@ def read_project(folder: Path) -> tuple[dict[str, Any], dict[Path, str]]:
         hint = "Point project_dir at the folder of a Meltano project."
         raise IntegrationError("meltano.yml is not here.", where=str(folder), hint=hint)
     whole = read_yaml(main, strict=True)
-    said = whole.get("include_paths")
-    patterns = [each for each in said if isinstance(each, str) and each] if isinstance(said, list) else []
-    included = (path for each in patterns for path in sorted(folder.glob(each)))
-    files = list(dict.fromkeys([main, *filter(Path.is_file, included)]))
+    files = list(dict.fromkeys([main, *filter(Path.is_file, included(whole, main))]))
     for path in files[1:]:
         whole = _merged(whole, read_yaml(path, strict=True))
     return whole, {path: path.read_text(errors="replace") for path in files}
@@ -43,7 +43,8 @@ def _merged(one: Any, other: Any) -> Any:
 
 def read_lock(folder: Path, kind: str, name: str, variant: str | None) -> dict[str, Any]:
     """Return the definition of a plugin that `meltano add` has kept; empty where there is none."""
-    files = sorted((folder / "plugins" / kind).glob(f"{name}--{variant or '*'}.lock"))
+    wanted = f"{escape(name)}--{escape(str(variant)) if variant else '*'}.lock"
+    files = sorted((folder / "plugins" / kind).glob(wanted))
     return next(filter(None, map(read_json, files)), {})
 
 

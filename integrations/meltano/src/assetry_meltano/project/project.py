@@ -17,6 +17,7 @@ from assetry_toolkit.yaml_files import entries, mapping, named_entries, place_of
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.files import expand, outer_environment, read_lock, read_project
+from assetry_meltano.project.shapes import line_of, refuse_plugin, refuse_shape
 
 #: What of a definition is for people, or chooses streams, which are looked at one by one.
 _ASIDE = {"label", "logo_url", "docs", "repo", "description", "maintenance_status", "settings_preamble", "usage"}
@@ -176,13 +177,17 @@ class MeltanoProject:
         variables = outer_environment(folder)
         given = options.environment or variables.get("MELTANO_ENVIRONMENT") or whole.get("default_environment")
         name, environment = _environment(whole, given, folder)
+        main = folder / "meltano.yml"
+        at = str(folder / (place_of(name, texts, folder) or "meltano.yml"))
+        refuse_shape(whole.get("env"), dict, "env", line_of("env", main))
+        for word in ("env", "config"):
+            refuse_shape(environment.get(word), dict, word, at)
         variables |= {"MELTANO_PROJECT_ROOT": str(folder), "MELTANO_ENVIRONMENT": name}
         # Secrets are put in when Meltano is run.
         plain = {key: value for key, value in options.env.items() if isinstance(value, str)}
         for said in (whole.get("env"), environment.get("env"), plain):
             variables |= {str(key): expand(str(value), variables) or "" for key, value in mapping(said).items()}
         mappers = _plugins("mappers", folder, whole, environment, texts)
-        main = folder / "meltano.yml"
         named = [each for own in _listed(whole, "mappers", folder) for each in named_entries(own, "mappings", main)]
         return cls(
             folder=folder,
@@ -320,6 +325,8 @@ def _plugins(
     own = {str(each["name"]): each for each in _listed(whole, kind, folder)}
     over = {str(each["name"]): each for each in _listed(mapping(environment.get("config")), kind, folder)}
     found = {}
+    for name, entry in [*own.items(), *over.items()]:
+        refuse_plugin(name, entry, str(folder / (place_of(name, texts, folder) or "meltano.yml")))
     for name in own:
         line = [name]
         while (parent := str(own[line[-1]].get("inherit_from"))) in own and parent not in line:
