@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,20 @@ def test_what_keeps_meltano_from_beginning_fails_all_with_its_words(made: Made) 
     failed = bench.materialize().assert_code(1)
     for name in ("users", "visits"):
         failed.assert_failed(name, "Meltano ended with exit code 1.*Can't load plugin: sqlalchemy.dialects:no")
+
+
+def test_a_disk_that_fills_up_under_the_log_is_told(made: Made) -> None:
+    bench = made(says=["y" * 1000] * 200)
+    runs = bench.root / ".assetry" / "meltano" / "runs"
+    runs.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(runs)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can make a small disk")
+    try:
+        failed = bench.materialize().assert_code(1)
+    finally:
+        subprocess.run(["umount", "--lazy", str(runs)], check=True)
+    failed.assert_failed("users", "the disk of .*runs is full, so its log may lack its end")
 
 
 def remember(bench: Bench, state: str, heartbeat: datetime) -> None:

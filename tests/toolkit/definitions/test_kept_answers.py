@@ -49,3 +49,11 @@ def test_a_file_that_cannot_be_read_or_is_of_another_version_is_empty(tmp_path: 
     answers.keep("orders", "v1", 7)
     found = json.loads(path.read_text())
     assert (found["version"], found["answers"]["orders"]["answer"]) == (2, 7)
+
+
+def test_a_file_that_cannot_be_written_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "mill.json"
+    path.mkdir()
+    with pytest.raises(IntegrationError, match=r"mill\.json cannot be written: Is a directory") as told:
+        KeptAnswers(path).keep("orders", "v1", [1])
+    assert told.value.where == str(path)

@@ -57,12 +57,23 @@ class KeptAnswers:
         return Answer(found["answer"], found["at"]) if found and of in (None, found["of"]) else None
 
     def keep(self, name: str, of: str, value: Any) -> Answer:
-        """Keep an answer in the place of the one before; return it."""
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._kept[name] = {"of": of, "at": at, "answer": value}
+        """Keep an answer in the place of the one before; return it.
+
+        Raises `IntegrationError` when the file cannot be written, such as on a full disk.
+        """
+        answer = Answer(value, datetime.now(UTC).isoformat(timespec="seconds"))
+        try:
+            self._write(name, of, answer)
+        except OSError as error:
+            message = f"{self._path.name} cannot be written: {error.strerror}."
+            hint = "It needs a place that you can write to, on a disk that is not full."
+            raise IntegrationError(message, where=str(self._path), hint=hint) from error
+        return answer
+
+    def _write(self, name: str, of: str, answer: Answer) -> None:
+        self._kept[name] = {"of": of, "at": answer.at, "answer": answer.value}
         document = {"version": self._version, "answers": dict(sorted(self._kept.items()))}
         write_whole(self._path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-        return Answer(value, at)
 
     def get(self, name: str, of: str, ask: Callable[[], Any]) -> Answer:
         """Return the answer that is kept of the same as now; else the one that `ask` returns, which is kept.

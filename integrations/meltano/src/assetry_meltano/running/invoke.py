@@ -11,6 +11,9 @@ import re
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from shutil import disk_usage
 
 from assetry.plugin import Asset, Event, Failed, Handle, Invocation, JobOverError, Log, Materialized, RunContext
 from assetry_toolkit.clock import Clock
@@ -26,6 +29,8 @@ from assetry_meltano.running.runs import LIVES, Run, owed_of, runs_of, versions_
 
 #: Seconds that Meltano has, after it was asked to end, to end its plugins and to free its lock.
 GRACE = 10.0
+#: Bytes: a disk that has fewer left is full.
+FULL = 1 << 16
 
 
 def loads_of(invocation: Invocation) -> list[Load]:
@@ -145,7 +150,7 @@ class _Invocation:
         yield from reading.end()
         if running.returncode is not None:
             how = ending(running.returncode) if running.returncode else "ended well, and does not say that it ran it"
-            reading.broken_off(f"Meltano {how}")
+            reading.broken_off(f"Meltano {how}{_disk_told(Path(running.token))}")
         for load in unsettled:
             if load.well is not None:
                 yield from self._settle(load)
@@ -230,6 +235,14 @@ def failure(load: Load, stream: StreamLoad, accept_silence: bool) -> Failed | No
     hint = install_hint(load.tap, "extractor", load.why) or install_hint(load.target, "loader", load.why)
     message = f"{load.pair}: {(load.why or 'it broke off').rstrip('.')}{read}."
     return Failed(stream.asset.key, message, hint or str(load.words) or None, retryable=True)
+
+
+def _disk_told(journal: Path) -> str:
+    """Return what to add where the log of a run may lack its end, because its disk is full; "" where it is not."""
+    with suppress(OSError):
+        if disk_usage(journal).free < FULL:
+            return f", and the disk of {journal.parent} is full, so its log may lack its end"
+    return ""
 
 
 def _failed(load: Load, message: str, hint: str, retryable: bool = False) -> Iterator[Event]:
