@@ -95,6 +95,18 @@ def test_a_loader_that_took_fewer_rows_than_were_extracted() -> None:
     assert failure(mapped, mapped.streams[0], False) is None
 
 
+def test_what_commands_a_terminal_is_not_passed_on() -> None:
+    """Such as a clipboard that is filled, or a title; a secret is found though colours stand in it."""
+    given = load("users")
+    lines = [said("\x1b]52;c;cHduZWQ=\x07well \x1b[31ms3c\x1b[0mret\x1b[2J"), said("ERROR \x1b]0;x\x1b\\\x08no")]
+    dead = json.dumps({"event": "Block run completed", "success": False, "err": "\x1b]0;x\x07gone", "exit_codes": {}})
+    told = events(given, *lines, dead, secrets=frozenset({"s3cret"}))
+    assert told == [Log("tap-a: well ***", "info"), Log("tap-a: ERROR no", "error")]
+    failed = failure(given, given.streams[0], False)
+    assert failed is not None
+    assert (failed.message, failed.hint) == ("tap-a target-b: gone.", "ERROR no")
+
+
 def test_a_failure_has_the_plugins_own_words() -> None:
     given = load("users")
     events(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,14 @@ KEPT_LINES = 20
 CHUNK = 1 << 20
 
 Stream = Literal["out", "err"]
+
+#: What commands a terminal: strings (OSC, DCS, APC, PM, SOS) with their content, CSI, other escapes, single characters.
+_COMMANDS = re.compile(
+    r"\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"
+    r"|\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 class Block(NamedTuple):
@@ -103,6 +112,17 @@ def ending(returncode: int) -> str:
         return f"was killed by signal {-returncode}"
 
 
+def plain(text: str) -> str:
+    r"""Return a text without what would command a terminal: colours, titles, clipboards and other control characters.
+
+    Line breaks and tabs stay. The sequences are those of ECMA-48, and of xterm where they end with BEL.
+
+    >>> plain("\x1b[31mred\x1b[0m \x1b]52;c;cHduZWQ=\x07\x1b]8;;http://x\x1b\\link\r\x00")
+    'red link'
+    """
+    return _COMMANDS.sub("", text)
+
+
 class LastWords:
     """The last lines that a program has said: of those that tell of errors if there are any, else of all.
 
@@ -117,7 +137,8 @@ class LastWords:
         self._all, self._errors = deque[str](maxlen=most), deque[str](maxlen=most)
 
     def take(self, text: str, level: Level = "info") -> None:
-        """Take a line."""
+        """Take a line, as `plain` leaves it."""
+        text = plain(text)
         self._all.append(text)
         if level == "error":
             self._errors.append(text)
@@ -144,7 +165,8 @@ class LogLimit:
         self._lines = 0
 
     def take(self, text: str, level: Level = "info") -> Iterator[Log]:
-        """Yield the event of a line, unless it is empty, or one of too many."""
+        """Yield the event of a line, as `plain` leaves it, unless it is empty, or one of too many."""
+        text = plain(text)
         loud = level in ("warning", "error")
         self._lines += bool(text.strip()) and not loud
         if text.strip() and (loud or self._lines <= self._most):

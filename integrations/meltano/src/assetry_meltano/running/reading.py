@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assetry.plugin import Asset, Event, Level, Log
-from assetry_toolkit.commands import LastWords, LogLimit
+from assetry_toolkit.commands import LastWords, LogLimit, plain
 from assetry_toolkit.files import json_object
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
@@ -90,7 +90,7 @@ class Reading:
         elif begun := _BEGIN.search(event):
             self._begin(begun[1], begun[2] or "", event)
         elif event == "Block run completed":
-            self._end(bool(line.get("success")), str(line.get("err") or ""), line.get("exit_codes") or {})
+            self._end(bool(line.get("success")), plain(str(line.get("err") or "")), line.get("exit_codes") or {})
         else:
             # What Meltano tells of its own doings is for those who look for something.
             yield from self._said(event, "debug" if said.level == "info" else said.level)
@@ -113,7 +113,7 @@ class Reading:
         self._before, parts = None, state_id.split(":")
         self.now = next((load for load in self.loads if f"{load.tap}-to-{load.target}" in parts), None)
         if self.now is not None:
-            self.now.state_id, self.now.run, self.now.why = state_id, run, event
+            self.now.state_id, self.now.run, self.now.why = state_id, run, plain(event)
 
     def _end(self, well: bool, why: str, exit_codes: dict[str, Any]) -> None:
         if self.now is None:
@@ -127,7 +127,7 @@ class Reading:
         if not text.strip():
             return
         # Only what is shown is masked: a password may be a part of a plugin's name.
-        text = self._mask(text)
+        text = self._mask(plain(text))
         # Of Meltano itself only what keeps it from beginning: how a pair ended is told with the pair.
         words = self._before or (self.now.words if plugin and self.now is not None else None)
         if words is not None:
