@@ -403,6 +403,9 @@ def test_when_all_of_it_is_killed_its_end_is_not_known(tmp_path: Path, journals:
     assert unkept is not None, "its lines may tell how it ended"
     with unkept:
         assert (texts(unkept), unkept.returncode) == (["first", "first"], None)
+    (Path(running.token) / "end").unlink()
+    assert JournaledCommand.find(running.token, unkept=True) is None
+    assert JournaledCommand.find(str(tmp_path / "gone"), unkept=True) is None
 
 
 def test_when_only_its_keeper_is_killed_it_is_still_found_and_stopped(tmp_path: Path, journals: Path) -> None:

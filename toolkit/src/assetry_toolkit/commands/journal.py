@@ -133,8 +133,8 @@ class JournaledCommand:
             with contextlib.suppress(OSError):
                 link(place, "begun", b"void")
             job._begun = Begun.read(place)
-        known = job.alive or job._end() is not None or (unkept and not job.stopped)
-        if job._begun is not None and not (place / "told").exists() and known:
+        whole = job._begun is not None and "end" in job._files and not (place / "told").exists()
+        if whole and (job.alive or job._end() is not None or (unkept and not job.stopped)):
             return job
         job._close()
         return None
