@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def test_an_extractor_of_which_nothing_is_known_is_an_error_with_the_next_step(t
         told.assert_said(
             "'tap-a' does not say which streams it has: CRITICAL the shop is closed", "meltano.yml:\\d", "snapshot"
         )
-        assert not any(sign in f"{told.out}{told.err}" for sign in ("│", "❱", "Traceback", ".."))
+        # Two dots may stand in a path, and nowhere at the end of a sentence.
+        assert not re.search(r"[│❱]|Traceback|\.\.(\s|$)", f"{told.out}{told.err}"), told.err
     made.run("meltano", "pull").assert_code(3).assert_said("the shop is closed")
     made.write("plugins/tap.py", '#!/usr/bin/env python3\nimport sys\nsys.exit("no network")\n').chmod(0o755)
     told = made.run("list").assert_code(3).assert_said("which streams it has: no network.\n")
