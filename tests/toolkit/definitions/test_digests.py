@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from assetry_toolkit.definitions.digests import LARGEST_SCRIPT, digest
@@ -23,3 +24,9 @@ def test_tables_are_equal_in_any_order_and_what_is_no_json_counts_by_its_text() 
     assert digest([1, 2]) != digest([2, 1])
     assert digest({"a": Path("x")}) != digest({"a": Path("y")})
     assert len(digest(None, size=16)) == 32
+
+
+def test_keys_of_any_kind_count_as_json_writes_them() -> None:
+    """YAML has them: `1`, `true`, `on`, a date."""
+    stores = {2: "x", "b": "y", None: 0, 0.5: 1, date(2026, 1, 2): {True: 2}}
+    assert digest(stores) == digest({"2": "x", "b": "y", "null": 0, "0.5": 1, "2026-01-02": {"true": 2}})

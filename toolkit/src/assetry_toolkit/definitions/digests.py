@@ -21,12 +21,21 @@ def digest(value: Any, *scripts: Path, size: int = 8) -> str:
     >>> digest({"a": 1, "b": [2]}) == digest({"b": (2,), "a": 1}), digest("orders")
     (True, '73d52ed8e4608acd')
     """
-    found = blake2b(json.dumps(value, sort_keys=True, default=_plain).encode(), digest_size=size)
+    found = blake2b(json.dumps(_keyed(value), sort_keys=True, default=str).encode(), digest_size=size)
     for path in scripts:
         if path.is_file() and path.stat().st_size <= LARGEST_SCRIPT:
             found.update(path.read_bytes())
     return found.hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else str(value)
+def _keyed(value: Any) -> Any:
+    """Return data whose tables have texts as keys, as JSON writes them: those of several kinds have no order."""
+    if isinstance(value, Mapping):
+        return {_key(key): _keyed(each) for key, each in value.items()}
+    return [_keyed(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    return json.dumps(key) if key is None or isinstance(key, (bool, int, float)) else str(key)
