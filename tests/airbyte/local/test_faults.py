@@ -258,6 +258,18 @@ def test_a_secret_is_masked_also_where_a_long_line_is_cut(bench: Make, secret: s
     assert secret[:5] not in made.logs()
 
 
+def test_a_secret_is_masked_also_where_a_colour_stands_in_the_middle(bench: Make) -> None:
+    body = r"""
+def read():
+    word = config['deep'][0]['token']
+    print('with ' + word[:3] + '\x1b[0m' + word[3:])
+"""
+    made = bench([stream("orders")], body, config={"deep": [{"token": "t0ken-in-clear"}]})
+    made.run()
+    assert "with ***" in made.logs()
+    assert "t0ken" not in made.logs()
+
+
 def test_nothing_else_uses_a_file_that_another_tool_holds(bench: Make) -> None:
     # As a dbt does that runs in a process of its own: DuckDB opens a file for one process at a time.
     made = bench([stream("orders")])

@@ -27,7 +27,7 @@ from assetry.plugin import (
     Saved,
     Started,
 )
-from assetry_toolkit.commands import Block, LogLimit, ending
+from assetry_toolkit.commands import Block, LogLimit, ending, plain
 from assetry_toolkit.secrets import Mask
 
 from assetry_airbyte.local.catalog import Stream
@@ -256,7 +256,8 @@ class Reading:
             yield from self._finish(target)
 
     def _line(self, line: str, level: Any) -> Iterator[Event]:
-        told = self._mask(line)  # before it is cut, which may go through a secret
+        # Before it is cut, which may go through a secret; and without what may stand in the middle of one.
+        told = self._mask(plain(line))
         yield from self._limit.take(told if len(told) <= _LONGEST_LINE else told[:_LONGEST_LINE] + " …", level)
 
     def _progress(self) -> Iterator[Event]:
