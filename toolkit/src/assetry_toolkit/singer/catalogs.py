@@ -9,6 +9,7 @@ from typing import Any, Self
 from assetry.plugin import Asset, AssetKey, Column, IntegrationError, Relation
 
 from assetry_toolkit.definitions.digests import digest
+from assetry_toolkit.hosted.answers import table
 from assetry_toolkit.hosted.assets import ConnectionAssets
 
 _AS_SINGER = 'Singer has it: {"streams": [{"tap_stream_id": …, "metadata": [{"breadcrumb": [], "metadata": {…}}]}]}.'
@@ -83,9 +84,9 @@ def selected_streams(catalog: Mapping[str, Any]) -> Iterator[Stream]:
         if not (each.get("selected") or whole.get("selected")) or whole.get("inclusion") == "unsupported":
             continue
         # A schema may be true or false, in JSON Schema: anything, and nothing.
-        properties = _object(_object(each.get("schema")).get("properties"))
+        properties = table(table(each.get("schema")).get("properties"))
         columns = [
-            [name, str(_object(schema).get("description") or "")]
+            [name, str(table(schema).get("description") or "")]
             for name, schema in properties.items()
             if _is_read(about.get(("properties", name), {}))
         ]
@@ -95,10 +96,6 @@ def selected_streams(catalog: Mapping[str, Any]) -> Iterator[Stream]:
         method = method or whole.get("forced-replication-method")
         cursor = whole.get("replication-key") or each.get("replication_key")
         yield Stream(id_, str(each.get("stream") or id_), list(keys), method, cursor, columns)
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _is_read(about: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from assetry.plugin import Asset, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
+from assetry.plugin import Asset, AssetKey, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
 from assetry_toolkit.clock import within
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.hosted.syncs import Ending
@@ -45,10 +45,6 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 
 class _Turn(Turn[Service, Options]):
     """One call, with all that it needs."""
-
-    @property
-    def _name(self) -> str:
-        return str(self.invocation.assets[0].spec.get("name", self.connection))
 
     def off(self) -> Callable[[], bool]:
         """Return what ends the wait for an answer: the run's end, or too long a silence."""
@@ -105,23 +101,23 @@ class _Turn(Turn[Service, Options]):
         made = [*asked, *(along if self.options.on_unselected == "materialize" else ())]
         lost = yield from self._lost_since(made)
         times = TableTimes(self.context, self.options.table_times)
-        for asset in (each for each in made if each not in lost):
+        ours = {each.key for each in asked}
+        for asset in (each for each in made if each.key not in lost):
             version, known_by = times.version(asset, ending.standing)
             metadata = _metadata(ending.standing, known_by)
-            metadata |= {"origin": "unselected"} if asset not in asked else {}
+            metadata |= {"origin": "unselected"} if asset.key not in ours else {}
             metadata |= {"started_by": "somebody else"} if ending.joined else {}
             yield Materialized(asset.key, data_version=version, metadata=metadata)
 
-    def _lost_since(self, made: Sequence[Asset]) -> Generator[Event, None, list[Asset]]:
-        """Return the assets whose table was taken out while the sync ran: it may not have loaded them; they fail."""
+    def _lost_since(self, made: Sequence[Asset]) -> Generator[Event, None, set[AssetKey]]:
+        """Return whose tables were taken out while the sync ran: it may not have loaded them, and they fail."""
         try:
             tables = self._tables()
         except ServiceError as error:
             yield Log(f"Whether a table was taken out while the sync ran is not known: {error.message}", "warning")
-            return []
-        found = _found(made, tables)
-        lost = [each for each in made if each.key not in found]
-        yield from (_gone(each, tables) for each in lost if each in self.invocation.assets)
+            return set()
+        lost = {each.key for each in made}.difference(_found(made, tables))
+        yield from (_gone(each, tables) for each in self.invocation.assets if each.key in lost)
         return lost
 
     def _not_made(self, asset: Asset, ending: Ending[Standing]) -> Event:

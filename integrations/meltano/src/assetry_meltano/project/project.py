@@ -324,9 +324,10 @@ def _plugins(
     """Return the plugins of a type: what they inherit is below all, what the environment says above."""
     own = {str(each["name"]): each for each in _listed(whole, kind, folder)}
     over = {str(each["name"]): each for each in _listed(mapping(environment.get("config")), kind, folder)}
+    places = {name: place_of(name, texts, folder) or "meltano.yml" for name in {**own, **over}}
     found = {}
     for name, entry in [*own.items(), *over.items()]:
-        refuse_plugin(name, entry, str(folder / (place_of(name, texts, folder) or "meltano.yml")))
+        refuse_plugin(name, entry, str(folder / places[name]))
     for name in own:
         line = [name]
         while (parent := str(own[line[-1]].get("inherit_from"))) in own and parent not in line:
@@ -336,7 +337,7 @@ def _plugins(
         base = str(first.get("inherit_from") or line[0])
         layers = [read_lock(folder, kind, base, first.get("variant")), *(own[one] for one in line)]
         layers += [over.get(one) or {} for one in line]
-        found[name] = Plugin(name, base, reduce(_over, layers, {}), place_of(name, texts, folder) or "meltano.yml")
+        found[name] = Plugin(name, base, reduce(_over, layers, {}), places[name])
     return found
 
 
