@@ -201,6 +201,25 @@ def test_a_file_that_another_command_writes_is_not_waited_for(tmp_path: Path) ->
     world.check()
 
 
+@pytest.mark.parametrize("first", [1, 3])
+def test_what_is_damaged_behind_its_head_is_made_again_once(tmp_path: Path, first: int) -> None:
+    world = World(tmp_path)
+    for day in ("2026-01-02", "2026-01-03"):
+        world.make("days", day)
+    world.check()
+    with sqlite3.connect(world.path) as db:
+        db.execute("PRAGMA journal_mode = DELETE")  # all of it in one file
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    data = world.path.read_bytes()
+    world.path.write_bytes(data[: first * size] + b"\xff" * (len(data) - first * size))
+    world.check()
+    world.check()
+    world.asked.clear()
+    world.check()
+    assert world.asked == []
+
+
 def test_without_a_file_the_records_are_read() -> None:
     store = SQLiteStore(":memory:")
     with PartitionCache(None).read([ASSETS["days"].key], store, lambda *_: {}) as cached:

@@ -61,8 +61,17 @@ class PartitionCache:
             cached = CachedPartitions(keys, store, db, look)
             yield cached
             if db is not None:
-                with suppress(*_troubles()):  # another command keeps it, or nothing may be written
-                    cached.keep()
+                self._keep(cached)
+
+    def _keep(self, cached: CachedPartitions) -> None:
+        import sqlite3
+
+        try:
+            cached.keep()
+        except (sqlite3.OperationalError, OSError):
+            pass  # another command keeps it, or nothing may be written
+        except sqlite3.DatabaseError:
+            self._remove()
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection | None]:
@@ -74,15 +83,24 @@ class PartitionCache:
         db = None
         try:
             db = _connected(self.path)
-        except (sqlite3.DatabaseError, OSError):
-            with suppress(sqlite3.Error, OSError):
-                self.path.unlink(missing_ok=True)
-                db = _connected(self.path)
+        except (sqlite3.DatabaseError, OSError) as error:
+            # While another command has it locked, it is not damaged.
+            if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                with suppress(sqlite3.Error, OSError):
+                    self._remove()
+                    db = _connected(self.path)
         try:
             yield db
         finally:
             if db is not None:
                 db.close()
+
+    def _remove(self) -> None:
+        """Remove the file, and what SQLite keeps beside it, which would be taken for that of a new one."""
+        assert self.path is not None
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                self.path.with_name(f"{self.path.name}{suffix}").unlink(missing_ok=True)
 
 
 class CachedPartitions:
@@ -197,6 +215,7 @@ def _connected(path: Path) -> sqlite3.Connection:
             db.executescript(_TABLES)
         # What is lost when the machine goes down is made again.
         db.execute("PRAGMA synchronous = NORMAL")
+        _revision(db)  # what is damaged behind its head is seen here
     except BaseException:
         db.close()
         raise
