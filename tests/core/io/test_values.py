@@ -139,6 +139,22 @@ def test_a_partition_that_is_named_twice_is_read_once(places: Places) -> None:
     assert places.values.load(SALES, pd.DataFrame, (KEYS[0], KEYS[0]))["n"].tolist() == [2]
 
 
+def test_a_table_of_a_tools_own_is_read_once_for_all_partitions() -> None:
+    """Also where its place knows nothing of partitions, and gives the whole table for any of them."""
+
+    class Warehouse:
+        form = "arrow"
+
+        def load(self, asset: Asset, partition: str | None = None) -> pa.Table:
+            days = [pd.Timestamp(each) for each in KEYS]
+            return pa.table({"day": pa.array(days, pa.timestamp("us")), "n": [1, 2, 3]})
+
+    values = ValueRouter({"warehouse:": Warehouse()}.get, "warehouse:")  # type: ignore[arg-type]
+    daily = Asset(key="daily", kind="dbt", partitions_def=DAYS, partition_column="day", relation=("w", "main", "daily"))
+    assert values.load(daily, pa.Table, KEYS[:2])["n"].to_pylist() == [1, 2]
+    assert values.load(daily, pa.Table, KEYS[2])["n"].to_pylist() == [3]
+
+
 def test_no_partitions_and_those_of_what_has_none_are_refused(places: Places) -> None:
     with pytest.raises(ValueStoreError, match="is asked for no partition"):
         places.values.load(SALES, None, [])

@@ -292,7 +292,9 @@ class ValueRouter:
 
     def _load_parts(self, asset: Asset, partitions: Sequence[str]) -> Any:
         """Return the values of partitions as one; from one place at once, where they are all in one."""
-        if asset.io is not None or not asset.kept:
+        if not asset.kept:
+            return self._load(asset, None)  # its tool keeps all in one table, of which a column tells the partitions
+        if asset.io is not None:
             return load_together(self._manager(self._url(asset)), asset, partitions)
         places = self._recorded(asset, partitions)
         named = set(places.values())
