@@ -277,7 +277,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
     def keys(self, now: datetime, known: Iterable[str] = ()) -> tuple[str, ...]:  # noqa: ARG002
         """Return the keys that are known."""
-        gone = {self.table.keys[number] for number in self.table.dropped}
+        gone = self.table.gone
         return tuple(dict.fromkeys((*self.table.living, *(key for key in known if key not in gone))))
 
     def validate(self, key: str, now: datetime | None = None) -> None:  # noqa: ARG002

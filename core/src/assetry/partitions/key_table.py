@@ -65,6 +65,15 @@ class KeyTable:
         return tuple(key for number, key in enumerate(self.keys) if number not in self.dropped)
 
     @property
+    def gone(self) -> frozenset[str]:
+        """Return the keys that were dropped.
+
+        >>> KeyTable(("eu", "us"), frozenset([0])).gone
+        frozenset({'eu'})
+        """
+        return frozenset(self.keys[number] for number in self.dropped)
+
+    @property
     def parts(self) -> Parts:
         """Return the numbers of the keys that were not dropped.
 

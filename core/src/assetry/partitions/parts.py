@@ -80,9 +80,18 @@ class Parts:
         >>> Parts.at([("eu", 1), ("us", 2), ("eu", 2)])
         Parts({'eu': [(1, 3)], 'us': [(2, 3)]})
         """
+        return cls.of_spans((strand, number, number + 1) for strand, number in places)
+
+    @classmethod
+    def of_spans(cls, spans: Iterable[tuple[str, int, int]]) -> Self:
+        """Return the set of ranges of partitions, each given as `spans` yields it.
+
+        >>> Parts.of_spans([("eu", 1, 3), ("us", 2, 3), ("eu", 3, 4)])
+        Parts({'eu': [(1, 4)], 'us': [(2, 3)]})
+        """
         ranges: dict[str, list[tuple[int, int]]] = {}
-        for strand, number in places:
-            ranges.setdefault(strand, []).append((number, number + 1))
+        for strand, first, stop in spans:
+            ranges.setdefault(strand, []).append((first, stop))
         return cls(ranges)
 
     @classmethod

@@ -75,8 +75,7 @@ def without_dropped(definition: PartitionsDefinition, keys: Iterable[str]) -> tu
     >>> without_dropped(files, ["a", "b", "c"])
     ('b', 'c')
     """
-    table = getattr(definition, "table", KeyTable())
-    gone = {table.keys[number] for number in table.dropped}
+    gone = getattr(definition, "table", KeyTable()).gone
     if not gone:
         return tuple(keys)
     if not isinstance(definition, MultiPartitionsDefinition) or definition.time is None:

@@ -56,8 +56,9 @@ def with_riders(graph: Graph, riders: Riders, collapsed: Callable[[Graph], Colla
     """
     bare = collapsed(_without(graph, riders))
     chosen = _chosen(graph, riders, [slot.group for slot in bare.slots if graph.counted(slot.group)])
-    ways = [collapsed(Graph(graph.upstream, groups, graph.families, graph.apart)) for groups in (chosen, graph.groups)]
-    best = min(ways, key=lambda each: each.count)
+    best = collapsed(Graph(graph.upstream, chosen, graph.families, graph.apart))
+    if best.count > bare.lower_bound:
+        best = min(best, collapsed(graph), key=lambda each: each.count)
     return replace(best, lower_bound=min(bare.lower_bound, best.count))
 
 

@@ -102,6 +102,8 @@ class Comparison:
     ) -> None:
         self._graph = graph
         self._rows = rows
+        #: By asset: the versions of its partitions as texts, where those had to be looked at.
+        self._older_versions: dict[AssetKey, dict[str | None, str]] = {}
         self.recorded = {} if recorded is None else recorded
         self.versions = Versions(graph, latest, self.recorded)
         self.now = now
@@ -186,7 +188,10 @@ class Comparison:
 
         It takes all records of it: they are not kept in a form that has it.
         """
-        versions = {made.partition: made.data_version for made in self._rows(key)}
+        versions = self._older_versions.get(key)
+        if versions is None:
+            versions = {made.partition: made.data_version for made in self._rows(key)}
+            self._older_versions[key] = versions
         if partitions is None:
             return older_sum(sorted(versions.items(), key=str))
         return older_sum((part, versions[part]) for part in partitions if part in versions)

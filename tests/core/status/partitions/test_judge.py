@@ -20,6 +20,7 @@ from assetry.partitions.grids.time_grids import (
 from assetry.partitions.mappings import TimeWindowPartitionMapping
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.status.comparison import MOST_ROOTS
+from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.staleness import stale_keys, statuses
 from assetry.status.versions import Versions
 from assetry.store.partition_cache import PartitionCache
@@ -394,6 +395,28 @@ def test_what_is_missing_reaches_through_what_is_out_of_date_of_the_same_asset()
     found = {each.key: each for each in statuses(world.graph, world.latest, world.attempts, now=world.now)}
     reasons = {each.asset for each in found[AssetKey("report")].reasons if each.parts & DAYS.parts_of(["2026-01-03"])}
     assert reasons == {"config", "running"}
+
+
+def test_records_are_not_looked_through_for_what_columns_tell() -> None:
+    world = made_days()
+    for day in DAYS.keys(NOON):
+        world.make("events", day, f"new {day}")
+
+    class Columns:
+        def partitions(self, asset: Asset) -> RecordedPartitions:
+            assert asset.partitions_def is not None
+            made = (each for (key, _), each in world.latest.items() if key == asset.key)
+            return RecordedPartitions.of(asset.partitions_def, made)
+
+        def rows(self, key: AssetKey) -> Any:
+            pytest.fail(f"all records of {key} were read")
+
+        def seen(self, *_: Any) -> Any:
+            return {}
+
+    whole = {place: each for place, each in world.latest.items() if place[1] is None}
+    found = statuses(world.graph, whole, world.attempts, now=world.now, recorded=Columns())
+    assert found == statuses(world.graph, world.latest, world.attempts, now=world.now)
 
 
 def test_a_missing_partition_is_told_below_with_a_code_of_its_own() -> None:

@@ -47,7 +47,6 @@ class PartitionJudge:
         #: By asset with partitions.
         self._reach: dict[int, Reach] = {}
         self._records: dict[int, PartitionRecords] = {}
-        self._definitions: dict[int, PartitionsDefinition] = {}
 
     def judge(
         self, i: int, records: PartitionRecords, seen: Mapping[str | None, bool]
@@ -57,7 +56,7 @@ class PartitionJudge:
         `seen` is which were looked at just now, each with whether it is there.
         """
         asset = self._graph.assets[i]
-        self._records[i], self._definitions[i] = records, records.definition
+        self._records[i] = records
         existing = self.clocks.existing(records.definition, self._now)
         failures = records.failures()
         failed = failures.parts & existing if failures is not None and asset.executable else NOTHING
@@ -76,7 +75,7 @@ class PartitionJudge:
         above = self.above(i)
         own: list[Reason] = []
         if asset.executable:
-            own, news = self._own(i, records, sets, records.gone(seen))
+            own, news = self._own(i, records, sets, failures, records.gone(seen))
             above = _joined(above, {(j, NEW): parts for j, parts in news.items()})
         else:
             own = self._overdue(asset, records, sets)
@@ -120,7 +119,10 @@ class PartitionJudge:
         """Return what a dependency means between the partitions that records know; None without partitions."""
         links = self._graph.links.get(self._graph.keys[i])
         link = links[number] if links is not None else None
-        return link and link.numbered(self._definitions.get(i), self._definitions.get(j))
+        return link and link.numbered(self._definition(i), self._definition(j))
+
+    def _definition(self, i: int) -> PartitionsDefinition | None:
+        return self._records[i].definition if i in self._records else None
 
     def _through_itself(self, i: int, above: Reach, own: Sequence[Reason], sets: PartitionSets) -> Reach:
         """Return what comes from above, and from the asset's own earlier partitions, where it reads these."""
@@ -189,12 +191,12 @@ class PartitionJudge:
     # -- the asset itself --------------------------------------------------------------------------------------------
 
     def _own(
-        self, i: int, records: PartitionRecords, sets: PartitionSets, gone: Reason | None
+        self, i: int, records: PartitionRecords, sets: PartitionSets, failures: Reason | None, gone: Reason | None
     ) -> tuple[list[Reason], Mapping[int, Parts]]:
         """Return what is wrong in the asset itself, worst first, and by input what has new content."""
         asset = self._graph.assets[i]
         missing = _missing(asset, records, sets)
-        found = [each for each in (records.failures(), missing, gone, records.cancelled()) if each]
+        found = [each for each in (failures, missing, gone, records.cancelled()) if each]
         differing, news = self._verification.differences(i, records.recorded, sets.made)
         found += differing
         early = records.provisional(sets.made, self._now)

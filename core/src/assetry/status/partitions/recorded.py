@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from assetry.partitions.definitions import PartitionsDefinition
-from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.parts import Parts
 from assetry.partitions.recorded import Place, numbered, time_of
 from assetry.partitions.strands import NO_VERSION, Cell, Strand, content_hash, summed, version_digest
 from assetry.status.looked import data_time
@@ -123,7 +123,7 @@ class RecordedPartitions:
             return {}
         before = {place: at for place, at in self.early.items() if place not in places}
         reached = {place: as_of(made) for place, made in places.items()}
-        return before | {place: at for place, at in reached.items() if at < max(windows.settling(place[1]))}
+        return before | {place: at for place, at in reached.items() if at < windows.settles_at(place[1])}
 
     def strand(self, name: str) -> Strand:
         """Return the columns of one strand."""
@@ -150,11 +150,11 @@ class RecordedPartitions:
     @property
     def by_place(self) -> Mapping[str, Parts]:
         """Return the partitions whose values assetry keeps, by where, as ``io`` in the metadata of a record says it."""
-        found: dict[str, Parts] = {}
+        found: dict[str, list[tuple[str, int, int]]] = {}
         for trace, strand, first, stop in self.spans():
             if trace.io is not None:
-                found[trace.io] = found.get(trace.io, NOTHING) | Parts.range(first, stop, strand)
-        return found
+                found.setdefault(trace.io, []).append((strand, first, stop))
+        return {place: Parts.of_spans(spans) for place, spans in found.items()}
 
     def before(self, moment: datetime) -> Parts:
         """Return the partitions that were made before a moment."""

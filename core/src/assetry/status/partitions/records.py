@@ -89,7 +89,7 @@ class PartitionRecords:
     def _last_tries(self, *outcomes: str, made: bool = False) -> tuple[list[Attempt], Parts] | None:
         """Return the attempts with one of some outcomes that have the last word, and the partitions they are of."""
         standing: list[Attempt] = []
-        parts = NOTHING
+        spans: list[tuple[str, int, int]] = []
         for each in self._tried:
             if each.outcome not in outcomes:
                 continue
@@ -97,8 +97,8 @@ class PartitionRecords:
             found = found & self.made if made else found
             if found:
                 standing.append(each)
-                parts |= found
-        return (standing, parts) if standing else None
+                spans += found.spans()
+        return (standing, Parts.of_spans(spans)) if standing else None
 
     def _standing(self, tried: Attempt) -> Parts:
         """Return the partitions of which an attempt has the last word.

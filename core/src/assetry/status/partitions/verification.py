@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.parts import Parts
 from assetry.partitions.recorded import Place
 from assetry.partitions.strands import NO_VERSION, VERSION_BYTES, content_hash, differing, summed, version_digest
 from assetry.status.comparison import Comparison, names_of, own_differences
@@ -78,7 +78,7 @@ class Verification:
                     )
                 if changed and not asset.computed_on_read:
                     self._note_news(recorded, span, read, changed, news)
-        reasons = [Reason(*each, _ranges(spans)) for each, spans in own.items()]
+        reasons = [Reason(*each, Parts.of_spans(spans)) for each, spans in own.items()]
         return reasons, {j: Parts.at(places) for j, places in news.items()}
 
     def _inputs(self, asset: Asset, recorded: RecordedPartitions) -> Iterator[_Input]:
@@ -170,8 +170,8 @@ class Verification:
         """Tell whether a version that was recorded before there were sums is that of now all the same."""
         key = self._graph.keys[read.j]
         upper = self._comparison.recorded.get(key)
-        if recorded[1] or upper is None or then == NO_VERSION:
-            return False
+        if recorded[1] or read.same_keys or upper is None or then == NO_VERSION:
+            return False  # of the partition of the same key there never was a sum
         if read.link is None:
             if not is_sum(self._comparison.versions.of(key) or UNKNOWN):
                 return False
@@ -240,10 +240,3 @@ def _within(recorded: RecordedPartitions, parts: Parts) -> Iterator[Span]:
             continue
         for _, begin, end in (Parts.range(first, stop, strand) & parts).spans():
             yield Span(trace, strand, begin, end)
-
-
-def _ranges(spans: Sequence[tuple[str, int, int]]) -> Parts:
-    found: dict[str, list[tuple[int, int]]] = {}
-    for strand, first, stop in spans:
-        found.setdefault(strand, []).append((first, stop))
-    return Parts(found) if found else NOTHING
