@@ -10,6 +10,7 @@ from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.text import read_parts
 from assetry.plan.numbering import Numbering
 from assetry.project.project import Project
+from assetry.project.wants import known_definitions
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import Reason
 from assetry.status.staleness import Status
@@ -70,9 +71,7 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
     part, name = _one(sets, text, now)
     i = graph.index(asset.key)
     made = project.store.latest([asset.key], [name]).get((asset.key, name))
-    numbering = Numbering(
-        graph, {each.key: each.partitions.definition for each in found.values() if each.partitions}, now
-    )
+    numbering = Numbering(graph, known_definitions(found.values()), now)
     read = []
     for dep in asset.deps:
         upstream = found[graph[dep.key].key]

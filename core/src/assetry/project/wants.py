@@ -161,7 +161,9 @@ def plan_of(
     made = [status for status in statuses if status.key in wanted.wants]
     definitions = {key: each for key, each in wanted.definitions.items() if each is not graph[key].partitions_def}
     cuts = ask.stale and not ask.full_refresh  # what is to be built anew is not compared
-    cut = cutoff(graph, wanted.wants, statuses, Numbering(graph, _known(statuses), now)) if cuts else Cutoff()
+    cut = (
+        cutoff(graph, wanted.wants, statuses, Numbering(graph, known_definitions(statuses), now)) if cuts else Cutoff()
+    )
     notes = (*kept_rows(graph, made, ask.full_refresh), *near_notes(graph, set(wanted.wants)))
     request = PlanRequest(
         because={status.key: because(status, graph[status.key]) for status in made},
@@ -177,7 +179,7 @@ def plan_of(
     return make_plan(graph, wanted.wants, groups, request)
 
 
-def _known(statuses: Iterable[Status]) -> dict[AssetKey, PartitionsDefinition]:
+def known_definitions(statuses: Iterable[Status]) -> dict[AssetKey, PartitionsDefinition]:
     """Return the definitions that have the numbers of all keys that records know."""
     return {each.key: each.partitions.definition for each in statuses if each.partitions is not None}
 

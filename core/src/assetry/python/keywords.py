@@ -151,7 +151,7 @@ def partition_spec(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_outputs(outputs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any], where: str) -> None:
     """Raise `DefinitionError` for an output without a key, or that says of itself what is of the whole function."""
-    definitions = [shared.get("partitions_def")]
+    definitions = []
     for output in outputs:
         if "key" not in output:
             raise DefinitionError(f"An output of @multi_asset has no key: {dict(output)!r}.", where=where)
@@ -163,7 +163,7 @@ def check_outputs(outputs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any
                     hint=f"Say it once: @multi_asset(assets=[…], {name}={output[name]!r}).",
                 )
         definitions.append(output.get("partitions_def", shared.get("partitions_def")))
-    if shared.get("partitions") == "range" and any(each != definitions[1] for each in definitions[1:]):
+    if shared.get("partitions") == "range" and any(each != definitions[0] for each in definitions):
         raise DefinitionError(
             "Outputs of a function that is called for ranges have other partitions each.",
             where=where,

@@ -100,11 +100,12 @@ class PythonPlugin:
                 if making.failed and _reads_itself(making.own):
                     stopped = f"{first.key} of {portion.partitions[-1]}, which it is made from, failed"
             for part in (Portion((each,)) for each in portion.partitions) if portion.ranged else (portion,):
+                loading = Loading(invocation, context, part)
                 for key, check in checks:
                     if key in making.own and key not in making.made:
                         continue  # it was not made, so there is nothing to look at
                     function = self._find(invocation.integration, check.spec, key)
-                    yield checked(function, key, check, Loading(invocation, context, part), making.made)
+                    yield checked(function, key, check, loading, making.made)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 

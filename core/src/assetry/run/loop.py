@@ -45,7 +45,6 @@ from assetry.types.events import (
     RunStarted,
 )
 from assetry.types.invocations import Invocation
-from assetry.types.keys import AssetKey
 from assetry.types.protocols import Executor, RunningTask
 from assetry.types.records import RunInfo, RunState
 
@@ -298,7 +297,7 @@ class _Run:
     def _cut(self) -> None:
         """Leave out what does not have to be made, because all that it is made from came out as before."""
         now = _now()
-        cut = self._tracker.cut(partial(self._is_unchanged, now), self._resume)
+        cut = self._tracker.cut(lambda key, part: self._recorder.is_unchanged(key, part, now), self._resume)
         for id_, events in cut:
             for event in events:
                 self._recorder.note(now, event, id_)
@@ -322,9 +321,6 @@ class _Run:
         self._recorder.note(_now(), Log(f"What is left is collapsed anew, into {told}."))
         self._slots.ended()
         return True
-
-    def _is_unchanged(self, at: datetime, key: AssetKey, partition: str | None) -> bool:
-        return self._recorder.is_unchanged(key, partition, at)
 
     def _choose(self) -> list[Invocation]:
         self._cut()

@@ -21,7 +21,7 @@ from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
-from assetry.run.recorder import Recorder
+from assetry.run.recorder import Recorder, known_keys
 from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Asset, Integration
@@ -50,7 +50,7 @@ def observe(
     keys = list(keys)
     read = with_read(graph, keys)
     latest = store.latest(read)
-    tables = store.partition_keys(read)
+    tables = known_keys(graph, store, read)
     recorder = Recorder(info.id, graph, latest, before=store.attempts(read), tables=tables)
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))

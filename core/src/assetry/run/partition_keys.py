@@ -58,7 +58,7 @@ class PartitionKeys:
         definition = _dynamic(asset)
         table = self.table(asset)
         names = list(dict.fromkeys(_dropped_entry(asset, definition, key) for key in partitions))
-        living = table.living
+        living, there = table.living, set(table.living)
         for name in names:
             if table.number(name) is None:
                 hint = f"There are {len(living):,}: {some(living)}." if living else "There is none."
@@ -66,7 +66,7 @@ class PartitionKeys:
         known = () if asset.key in self._numbered else table.keys
         self._store.change_partition_keys(asset.key, known=known, drop=names)
         self._numbered[asset.key] = table.without(names)
-        return tuple(name for name in names if name in set(living))
+        return tuple(name for name in names if name in there)
 
     def table(self, asset: Asset) -> KeyTable:
         """Return the keys that are known, by number: those that were added, made or tried."""

@@ -7,7 +7,7 @@ of the inputs it was made from.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
@@ -37,6 +37,12 @@ from assetry.types.records import WELL, Attempt, EventRecord, Latest, Materializ
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
+
+
+def known_keys(graph: AssetGraph, store: Store, keys: Iterable[AssetKey]) -> Mapping[AssetKey, KeyTable]:
+    """Return the keys of partitions that a store knows of, of those assets that have partitions."""
+    parted = [key for key in keys if graph[key].partitions_def is not None]
+    return store.partition_keys(parted) if parted else {}
 
 
 class Recorder:
@@ -84,9 +90,7 @@ class Recorder:
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
         read = with_read(graph, made)
-        parted = [key for key in read if graph[key].partitions_def is not None]
-        tables = store.partition_keys(parted) if parted else {}
-        return cls(run_id, graph, store.latest(read), refreshed, tables=tables)
+        return cls(run_id, graph, store.latest(read), refreshed, tables=known_keys(graph, store, read))
 
     @property
     def failed(self) -> bool:

@@ -148,7 +148,7 @@ class Left:
         """Tell whether that is as it was, for what a plan makes; another retry may have come between."""
         groups = {each.invocation.group.key for each in plan.invocations if each.invocation.group is not None}
         keys = [asset.key for each in plan.invocations for asset in each.invocation.assets]
-        jobs = jobs_left(self._run, self._store)
+        jobs = jobs_left(self._run, self._store) if groups else {}
         return all(jobs.get(group) == self.jobs.get(group) for group in groups) and all(
             self._attempts.get(place) == tried for place, tried in self._store.attempts(keys).items()
         )

@@ -124,8 +124,8 @@ class Database:
     """One guarded connection to the SQLite file `path`; None is a database in memory.
 
     A file that is not there counts as empty for readers; the first writer makes it. One that was removed or replaced
-    meanwhile is opened anew. Writers wait `patience` seconds
-    for each other. Safe for any number of threads and processes, forks included.
+    meanwhile is opened anew. Writers wait `patience` seconds for each other. Safe for any number of threads and
+    processes, forks included.
 
     Raises `StoreVersionError` for a file of a newer assetry, `StoreError` for one that cannot be read or written.
 

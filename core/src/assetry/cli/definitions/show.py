@@ -86,8 +86,8 @@ def _facts(session: Session, key: str) -> Facts:
 
 def _pruned(project: Project, run_id: str) -> str | None:
     """Return what of a run is gone, for people; None where all of it is there."""
-    run = next((each for each in [project.store.run(run_id)] if each is not None and each.id == run_id), None)
-    if run is not None:
+    run = project.store.run(run_id)
+    if run is not None and run.id == run_id:
         return pruned_text(run, "events") if "events" in run.pruned else None
     return f"Run {run_id} was pruned, see [retention]" if project.settings.retention.runs is not None else None
 

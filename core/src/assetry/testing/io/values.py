@@ -6,7 +6,7 @@ import pickle
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,9 +19,6 @@ from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
 from assetry.testing.verdicts import needs
 from assetry.types.assets import Asset, Relation
 from assetry.types.protocols import IOManager, Saved
-
-if TYPE_CHECKING:
-    pass
 
 
 class ValueConformance(PluginConformance):
