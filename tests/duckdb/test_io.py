@@ -79,7 +79,7 @@ def test_the_file_is_left_unlocked_and_clean(io: DuckDBIO, file: Path) -> None:
 def test_looking_for_a_table_makes_no_file(io: DuckDBIO, file: Path) -> None:
     with pytest.raises(ValueStoreError, match="There is no value of 'app/events'") as caught:
         io.load(python())
-    assert caught.value.hint == "Materialize it first: assetry materialize -s app/events"
+    assert caught.value.hint == "Materialize it first: `assetry materialize -s app/events`."
     assert not file.exists()
 
 

@@ -226,7 +226,7 @@ def test_no_reader_sees_some_of_many_partitions(io: PostgresIO, database: str) -
 def test_no_table_is_said_with_the_next_step(io: PostgresIO) -> None:
     with pytest.raises(ValueStoreError, match="There is no value of 'app/events'") as caught:
         io.load(python())
-    assert caught.value.hint == "Materialize it first: assetry materialize -s app/events"
+    assert caught.value.hint == "Materialize it first: `assetry materialize -s app/events`."
 
 
 def test_what_postgres_cannot_hold_is_named(io: PostgresIO) -> None:

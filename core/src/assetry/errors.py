@@ -66,13 +66,22 @@ class AssetryError(Exception):
         if self.where:
             lines.append(f"  at {self.where}")
         if self.near:
-            lines.append(f"  did you mean {' or '.join(repr(str(name)) for name in self.near)}?")
+            lines.append(f"  did you mean {' or '.join(as_typed(str(name)) for name in self.near)}?")
         if self.hint:
             lines += [f"  {line}" for line in self.hint.splitlines()]
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.message, self.where, self.near, self.hint))
+
+
+def as_typed(text: str) -> str:
+    """Return a text in quotes that a shell takes off again.
+
+    >>> print(as_typed("orders"), as_typed("it's"))
+    'orders' 'it'"'"'s'
+    """
+    return "'{}'".format(text.replace("'", """'"'"'"""))
 
 
 #: The next step where a plugin does what it must not.

@@ -70,7 +70,7 @@ from assetry.types.events import (
     Started,
 )
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
-from assetry.types.keys import AssetKey
+from assetry.types.keys import AssetKey, selection_value
 from assetry.types.options import (
     ANYTHING,
     COUNT,
@@ -160,8 +160,9 @@ __all__ += ["KeptHistory", "KeyTable", "PrunedHistory", "is_alive", "job_tokens"
 __all__ += ["private_file", "private_folder"]
 # Executors.
 __all__ += ["Executor", "RunningTask", "Task"]
-# The command line and panels.
+# The command line, selections and panels.
 __all__ += ["CommandContext", "CommandGroup", "CommandOption", "Commands", "Panel", "PanelContext"]
+__all__ += ["selection_value"]
 # Errors.
 __all__ += [
     "AssetryError",

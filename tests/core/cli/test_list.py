@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,3 +103,36 @@ def test_long_descriptions_stay_within_the_terminal(shop: Folder) -> None:
     lines = shop.call("list", env={"COLUMNS": "80"}).stdout.splitlines()
     assert lines[1].endswith("…")
     assert max(map(len, lines)) <= 80
+
+
+ODD = """
+from assetry import DynamicPartitionsDefinition, asset
+
+@asset(key="crm/all accounts", partitions_def=DynamicPartitionsDefinition())
+def accounts(context) -> int:
+    return 1
+
+@asset(key="it's, `5\\"` $HOME+")
+def discs() -> int:
+    return 1
+"""
+
+
+def test_what_is_told_of_a_key_with_odd_signs_can_be_pasted_in_a_shell(shop: Folder) -> None:
+    shop.write("shop_assets.py", ODD)
+    keys = shop.call("list", "-q").stdout.splitlines()
+    assert keys == ["crm/all accounts", """it's, `5"` $HOME+"""]
+    for key, wrong in zip(keys, ("crm/all acounts", keys[1].replace("HOME", "HOEM")), strict=True):
+        assert shop.call("list", "-q", "-s", key).stdout.splitlines() == [key]
+        told = shop.call("list", "-s", f'"{wrong.replace(chr(34), 2 * chr(34))}"', code=2).stderr
+        (near,) = shlex.split(re.findall("did you mean (.*)[?]", told)[0])
+        assert shop.call("list", "-q", "-s", near).stdout.splitlines() == [key]
+        told = shop.call("show", wrong, code=2).stderr
+        (near,) = shlex.split(re.findall("did you mean (.*)[?]", told)[0])
+        assert near == key
+    told = shop.call("partitions", "add", keys[0], "x").stderr
+    command = shlex.split(re.findall("`assetry (.*)`", told)[0])
+    assert "1 asset: 1 made" in shop.call(*command).stdout
+    told = shop.call("list", *keys, code=2).stderr
+    command = shlex.split(re.findall("`assetry (.*)`", told)[0])
+    assert shop.call(*command, "-q").stdout.splitlines() == keys

@@ -60,3 +60,8 @@ def test_from_a_folder_below_paths_select_as_from_the_project_s_own(
     listed = CliRunner().invoke(Program(), ["list", "-q", "-s", "path:shop_assets.py"])
     assert listed.stdout.split() == ["orders", "shop/total", "report"], listed.stderr
     assert "../shop_assets.py:" in CliRunner().invoke(Program(), ["show", "total"]).stdout
+
+
+def test_a_command_with_a_backtick_in_quotes_is_one_command() -> None:
+    told = Standing("/home", "shop").hint("See `assetry show 'a`b'` or `assetry list`.")
+    assert told == "See `assetry show 'a`b' -C shop` or `assetry list -C shop`."

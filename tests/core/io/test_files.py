@@ -145,7 +145,7 @@ def test_a_file_is_below_the_folder_and_belongs_to_one_key(parts: list[str], par
 def test_no_value_is_said_with_the_next_step(files: FileIO) -> None:
     with pytest.raises(ValueStoreError, match="There is no value of 'shop/orders'") as caught:
         files.load(python(source="assets.py:3"))
-    assert caught.value.hint == "Materialize it first: assetry materialize -s shop/orders"
+    assert caught.value.hint == "Materialize it first: `assetry materialize -s shop/orders`."
     assert caught.value.where == "assets.py:3"
 
 

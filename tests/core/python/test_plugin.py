@@ -172,7 +172,7 @@ def test_an_annotation_that_is_no_table_is_refused_with_the_choices() -> None:
 def test_a_missing_input_fails_with_the_next_step() -> None:
     told = failed(Bench(events, logins).make("logins"))
     assert "There is no value of 'events'" in told.message
-    assert told.hint == "Materialize it first: assetry materialize -s events"
+    assert told.hint == "Materialize it first: `assetry materialize -s key:events`."
 
 
 def test_asynchronous_functions_positional_parameters_and_the_context() -> None:

@@ -13,7 +13,7 @@ from assetry.selection.grammar import Both, Criterion, Either, Expression, Reach
 from assetry.selection.patterns import path_matcher
 from assetry.selection.selection import selection
 from assetry.types.assets import Asset, Check, Column, Integration
-from assetry.types.keys import AssetKey
+from assetry.types.keys import AssetKey, selection_value
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -310,7 +310,7 @@ def test_an_unknown_method_tells_a_near_one() -> None:
     with pytest.raises(SelectionError) as caught:
         chosen("tga:nightly")
     assert caught.value.near[0] == "tag:"
-    assert "key:tga:nightly" in str(caught.value.hint)
+    assert """write '"tga:nightly"'.""" in str(caught.value.hint)
     with pytest.raises(SelectionError) as caught:
         chosen("scoer:b")
     assert caught.value.near[0] == "score:"
@@ -350,6 +350,82 @@ def test_what_an_asset_is_by_a_bare_name_only_where_nothing_else_is() -> None:
 def test_a_slip_of_the_pen_is_found_before_anything_is_looked_for() -> None:
     with pytest.raises(SelectionError, match="never closed"):
         chosen("nothing_of_this_name", "(a")
+
+
+# Keys with signs of the grammar in them
+
+
+ODD = ["crm/all accounts", "a,b", "a+", "+a", "2+a", "@a", "tag:nightly", "not", "x)", "(x", "'x", '5" discs', "x y/z"]
+ODD_GRAPH = AssetGraph.of([Asset(key=key, kind="x", tags=["odd"]) for key in ODD])
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_a_key_is_selected_as_it_is_written_where_it_means_nothing_else(key: str) -> None:
+    assert select(ODD_GRAPH, key) == select(ODD_GRAPH, [AssetKey(key)]) == (key,)
+    assert select(ODD_GRAPH, "tag:odd", key) == tuple(each for each in ODD_GRAPH.keys if each != key)
+
+
+def test_what_a_text_means_does_not_change_because_a_key_is_written_like_it() -> None:
+    names = ["a", "b", "a b", "b+"]
+    graph = AssetGraph.of([*(Asset(key=name, kind="x") for name in names), Asset(key="c", kind="x", deps=["b"])])
+    assert set(select(graph, "a b")) == {"a", "b"}
+    assert set(select(graph, "b+")) == {"b", "c"}
+    assert select(graph, '"b+"') == ("b+",)
+    assert select(graph, '"a b"') == select(graph, AssetKey("a b")) == ("a b",)
+
+
+def test_a_key_as_a_selection_means_no_other_asset_of_its_name() -> None:
+    graph = AssetGraph.of([Asset(key="orders", kind="x"), Asset(key="shop/orders", kind="x")])
+    assert len(select(graph, "orders")) == 2
+    assert select(graph, AssetKey("orders")) == select(graph, AssetKey("orders").selection) == ("orders",)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("crm/all_accounts", '"crm/all accounts"'),
+        ("tag:od", "tag:odd"),
+        ("fqn:odd", "tag:odd"),
+        ("'a,c'", '"a,b"'),
+    ],
+)
+def test_what_is_near_is_written_so_that_it_can_be_selected(text: str, near: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        select(ODD_GRAPH, text)
+    assert near in caught.value.near
+    assert select(ODD_GRAPH, near)
+    assert f"'{near}'" in str(caught.value)
+
+
+KEYS = st.lists(
+    st.text(st.characters(exclude_characters="/", exclude_categories=("C", "Z")), min_size=1, max_size=4)
+    | st.text(alphabet="ab ,+@:()'\"*[]?12.\\", min_size=1, max_size=6).filter(lambda part: part.strip() == part)
+    | st.sampled_from(["and", "NOT", "or", "12", "a b", "key"]),
+    min_size=1,
+    max_size=3,
+).map(AssetKey)
+
+
+@given(st.lists(KEYS, min_size=3, max_size=6, unique=True), st.integers(0, 3), st.booleans())
+def test_any_key_is_read_back_from_its_selection(keys: list[AssetKey], depth: int, both: bool) -> None:
+    first, second, third, *_ = keys
+    # A chain, in which each one is made from the one before it.
+    chain = [Asset(key=key, kind="x", deps=keys[i - 1 : i] if i else ()) for i, key in enumerate(keys)]
+    graph = AssetGraph.of(chain)
+    for key in keys:
+        (_, expression), *more = read_selector(key.selection).parts
+        assert isinstance(expression, Criterion)
+        assert (expression.value, more) == (key, [])
+        assert select(graph, key.selection) == (key,)
+        assert select(graph, f"{depth}+({key.selection})") == select(graph, f"{depth}+{key.selection}")
+    one, two, three = first.selection, second.selection, third.selection
+    assert select(graph, f"+{two}+") == tuple(keys)
+    assert select(graph, f"1+{two}+{depth}") == tuple(keys[: 2 + depth])
+    assert select(graph, f"@{two}") == tuple(keys)
+    assert select(graph, f"{two} {one}") == select(graph, f"({two} or {one})") == (first, second)
+    joined = "," if both else " and "
+    assert select(graph, f"{two}+1{joined}+{three}{joined}not {two}") == (third,)
+    assert select(graph, None, [two, f"{three}+"]) == (first,)
 
 
 # What matches nothing
@@ -444,7 +520,21 @@ def test_an_exclusion_that_matches_nothing_is_handed_back_for_a_warning() -> Non
 
 
 NAMES = st.sampled_from(
-    ["forecast", "shop/orders", "marts", "regional", "stg_*", "a b", "x,y", "(z)", "what's", "dim.v1"]
+    [
+        "forecast",
+        "shop/orders",
+        "marts",
+        "regional",
+        "stg_*",
+        "a b",
+        "x,y",
+        "(z)",
+        "what's",
+        "dim.v1",
+        '5" "a+2',
+        "not",
+        "12",
+    ]
 )
 METHODS = st.sampled_from([None, "key", "tag", "kind", "config.materialized", "state"])
 DEPTHS = st.none() | st.integers(0, 12)
@@ -473,9 +563,9 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(st.builds(Criterion, M
 def written(expression: Expression, draw: Any) -> str:
     """Write an expression so that reading it gives the same: brackets around all that is not single."""
     if isinstance(expression, Criterion):
-        plain = not set(expression.value) & set(" ,()'")
-        quote = '"' if "'" in expression.value else draw(st.sampled_from("'\""))
-        value = expression.value if plain and draw(st.booleans()) else f"{quote}{expression.value}{quote}"
+        quote = draw(st.sampled_from("'\""))
+        quoted = f"{quote}{expression.value.replace(quote, 2 * quote)}{quote}"
+        value = draw(st.sampled_from([selection_value(expression.value), quoted]))
         return f"{expression.method}:{value}" if expression.method else value
     if isinstance(expression, Reaching):
         reach, inner = expression.reach, expression.inner

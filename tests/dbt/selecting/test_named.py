@@ -77,7 +77,13 @@ def test_sixty_selections_are_what_dbt_lists_or_are_refused_where_it_lists_nothi
     assert sum(cell.startswith("=") for cell in cells.values()) >= 40
 
 
+def test_signs_of_the_grammar_are_quoted() -> None:
+    """Blanks, brackets and quotation marks in a value mean nothing else than in dbt."""
+    found = named_selections({"a": {"definition": 'path:models/a (b) 5"'}}, "my shop")
+    assert found == {"a": '(path:"models/a (b) 5""" and integration:"my shop")'}
+
+
 def test_what_cannot_be_written_is_named_without_a_text() -> None:
-    odd = {"a": {"definition": {"union": []}}, "b": {}, "c": {"definition": 5}, "d": 5, "e": {"definition": 'tag:a"b'}}
+    odd = {"a": {"definition": {"union": []}}, "b": {}, "c": {"definition": 5}, "d": 5}
     assert named_selections(odd, "s") == dict.fromkeys(odd, "")
     assert named_selections(None, "s") == {}

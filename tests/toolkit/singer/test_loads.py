@@ -117,7 +117,7 @@ def test_rows_that_were_lost_on_the_way_are_told_with_all_numbers() -> None:
     assert failed is not None
     assert failed.message == "tap-a extracted 4 rows of users, and the table d.s.users, after 6 before, has 9."
     assert str(failed.hint).startswith("target-duckdb 0.8.0 is known to lose the first row of each batch")
-    assert str(failed.hint).endswith("assetry materialize -s el/users --full-refresh. Or warn.")
+    assert str(failed.hint).endswith("`assetry materialize -s el/users --full-refresh`. Or warn.")
     nowhere = given.missing(users, ABSENT)
     assert nowhere is not None
     assert (nowhere.message, nowhere.hint) == (

@@ -11,6 +11,7 @@ import click
 
 from assetry.cli.session import Session, silence
 from assetry.errors import AssetryError, UsageError, near_names
+from assetry.types.keys import selection_value
 
 if TYPE_CHECKING:
     from assetry.types.options import CommandOption
@@ -179,7 +180,7 @@ _SHARED = frozenset(("directory", "select", "exclude", "selector", "output", "qu
 def refine(session: Session, given: dict[str, Any]) -> None:
     """Take over what was given before or after a command's name."""
     session.select += tuple(given.get("select") or ())
-    session.select += tuple(f'selector:"{name}"' for name in given.get("selector") or ())
+    session.select += tuple(f"selector:{selection_value(name)}" for name in given.get("selector") or ())
     session.exclude += tuple(given.get("exclude") or ())
     session.output = given.get("output") or session.output
     session.quiet = bool(given.get("quiet")) or session.quiet

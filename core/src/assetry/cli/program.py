@@ -169,7 +169,7 @@ def _guarded(work: Callable[[], Any], given: Sequence[str], cover: Callable[[str
         print_error(error, color, cover)
         return error.exit_code
     except click.ClickException as error:
-        print_error(_as_usage_error(error), color, cover)
+        print_error(_as_usage_error(error, given), color, cover)
         return error.exit_code
     except BrokenPipeError:
         return 0  # the reader of a help has seen enough
@@ -187,19 +187,29 @@ def _verbose(given: Sequence[str]) -> bool:
     return any(arg == "--verbose" or (arg.startswith("-v") and set(arg[1:]) <= set("vq")) for arg in given)
 
 
-def _as_usage_error(error: click.ClickException) -> AssetryError:
-    """Return an error of click as one of ours, so that all read alike."""
+def _as_usage_error(error: click.ClickException, given: Sequence[str]) -> AssetryError:
+    """Return an error of click about what was given as one of ours, so that all read alike."""
     ctx = getattr(error, "ctx", None)
     near = tuple(getattr(error, "possibilities", None) or ())[:1]  # the rest of them is far off
     message = error.message if near else error.format_message()
     hint = f"See `{ctx.command_path} --help`." if ctx is not None else None
     if ctx is not None and "unexpected extra argument" in message and getattr(ctx.command, "selects", False):
-        hint = f"Choose assets with -s: `{ctx.command_path} -s {' '.join(_extra(message))}`."
+        hint = f"Choose assets with -s: `{ctx.command_path} -s {shlex.join(_extra(message, given))}`."
     return UsageError(message, near=near, hint=hint)
 
 
-def _extra(message: str) -> list[str]:
-    return message.partition("(")[2].rstrip(").").split()
+def _extra(message: str, given: Sequence[str]) -> list[str]:
+    """Return the arguments that click's message names as too many, each as it was given, blanks and all.
+
+    >>> _extra("Got unexpected extra arguments (my table b)", ["list", "my table", "b"])
+    ['my table', 'b']
+    """
+    left, found = message.partition("(")[2].removesuffix(".").removesuffix(")"), []
+    for word in given:
+        if word and f"{left} ".startswith(f"{word} "):
+            left = left[len(word) + 1 :]
+            found.append(word)
+    return found + left.split()
 
 
 def print_error(error: AssetryError, color: bool | None = None, cover: Callable[[str], str] = str) -> None:

@@ -15,7 +15,7 @@ import click
 
 from assetry.cli.output import Output, end_passing_note, note_line, passing_note
 from assetry.cli.standing import Standing
-from assetry.errors import AssetryError, UsageError
+from assetry.errors import AssetryError, UsageError, as_typed
 from assetry.hooks.masks import Mask
 from assetry.types.options import flag_of
 
@@ -117,7 +117,7 @@ class Session:
         """Return what is selected, to be handed on; warn of parts of the selection that match nothing."""
         found = self.project.selection(self.selectors, self.exclude)
         for part in found.unmatched:
-            near = f"; did you mean {' or '.join(repr(str(name)) for name in part.near)}?" if part.near else "."
+            near = f"; did you mean {' or '.join(map(as_typed, part.near))}?" if part.near else "."
             option = "--exclude " if part.excluded else ""
             self.warn(f"{option}{part.text!r} matches nothing{near}{f' {part.why}' if part.why else ''}")
         return found

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from assetry.types.assets import Integration
 
+#: A command in a sentence; a backtick in quotes is a part of it.
+_COMMAND = re.compile(r"""`assetry ((?:'[^']*'|"[^"]*"|[^`'"])+)`""")
+
 
 @dataclass(slots=True)
 class Standing:
@@ -31,7 +34,7 @@ class Standing:
         if self.given is None:
             return text
         folder = shlex.quote(self.given)
-        return re.sub(r"`assetry ([^`]+)`", lambda found: f"`assetry {found[1]} -C {folder}`", text)
+        return _COMMAND.sub(lambda found: f"`assetry {found[1]} -C {folder}`", text)
 
     def place(self, where: str | None, integrations: Iterable[Integration] = ()) -> str | None:
         """Return ``file:line`` so that it leads there from where the person stands; as it is without such a file.

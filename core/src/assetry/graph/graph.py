@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 
 from assetry.errors import (
     AmbiguousNameError,
@@ -20,7 +21,7 @@ from assetry.graph.order import dependency_order, reversed_edges
 from assetry.graph.partitions import Links, partition_links
 from assetry.graph.renaming import tell_copies_apart
 from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration, reads_earlier
-from assetry.types.keys import AssetKey
+from assetry.types.keys import AssetKey, selection_value
 
 Edges = tuple[tuple[int, ...], ...]
 
@@ -159,7 +160,7 @@ class AssetGraph:
         if part is not None:
             raise UsageError(
                 f"{str(part)!r} is not an asset: it becomes part of what reads it.",
-                hint=f"See `assetry list -s {part.name}+` for what does.",
+                hint=f"See `assetry list -s {quote(selection_value(part.name) + '+')}` for what does.",
             )
         raise _unknown(name, self._index)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import NothingKeptError
@@ -16,13 +17,15 @@ def nothing_kept(asset: Asset, partition: str | None, place: str) -> NothingKept
 
     >>> print(nothing_kept(Asset(key="shop/orders", kind="dbt"), None, "in DuckDB file shop.duckdb"))
     There is no value of 'shop/orders' in DuckDB file shop.duckdb.
-      Materialize it first: assetry materialize -s shop/orders
+      Materialize it first: `assetry materialize -s shop/orders`.
     """
     what = f"{str(asset.key)!r}" if partition is None else f"partition {partition!r} of {str(asset.key)!r}"
     return NothingKeptError(
         f"There is no value of {what} {place}.",
         where=asset.source,
-        hint=f"Materialize it first: assetry materialize -s {asset.key}" if asset.executable else "Load it first.",
+        hint=f"Materialize it first: `assetry materialize -s {quote(asset.key.selection)}`."
+        if asset.executable
+        else "Load it first.",
     )
 
 

@@ -138,11 +138,12 @@ class ValueRouter:
         if asset.partitions_def is None or not asset.executable:
             return
         for partition in partitions:
+            asked = ["-s", asset.key.selection, "--partition", partition]
             if (asset.key, partition) not in self._places and not self._was_made(asset.key, partition):
                 raise ValueStoreError(
                     f"Partition {partition!r} of asset {str(asset.key)!r} was never made.",
                     where=asset.source,
-                    hint=f"Make it first: `assetry materialize -s {asset.key} --partition {shlex.quote(partition)}`.",
+                    hint=f"Make it first: `assetry materialize {shlex.join(asked)}`.",
                 )
 
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:

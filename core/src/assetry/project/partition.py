@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 
 from assetry.errors import UsageError
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
@@ -67,7 +68,7 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
     status = found[asset.key]
     sets = status.partitions
     if sets is None:
-        raise UsageError(f"{asset.key} has no partitions.", hint=f"`assetry show {asset.key}` shows all of it.")
+        raise UsageError(f"{asset.key} has no partitions.", hint=f"`assetry show {quote(asset.key)}` shows all of it.")
     part, name = _one(sets, text, now)
     i = graph.index(asset.key)
     made = project.store.latest([asset.key], [name]).get((asset.key, name))

@@ -6,7 +6,8 @@
     one        = { "not" } ( reach "(" selection ")" reach | criterion )
     criterion  = [ "@" ] [ [ number ] "+" ] [ method ":" ] value [ "+" [ number ] ]
 
-It is dbt's, with words and brackets added. A value that holds blanks, commas or brackets is written in quotes.
+It is dbt's, with words and brackets added. A value that holds blanks, commas, brackets, colons or ``+`` is written in
+quotes, single or double; a quote of the same sort within is written twice (`assetry.types.keys.selection_value`).
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ _BEFORE = re.compile(r"(@)?(?:(\d*)(\+))?")
 _AFTER = re.compile(r"(\+)(\d*)")
 _METHOD = re.compile(r"([\w.]+):")
 _VALUE = re.compile(r"[^\s,()]*")
+_QUOTED = {quote: re.compile(f"{quote}((?:[^{quote}]|{quote}{quote})*+){quote}") for quote in ("'", '"')}
 _TAIL = re.compile(r"\+\d*\Z")
 
 
@@ -275,12 +277,13 @@ class _Reader:
         return value
 
     def quoted(self) -> str:
-        opened, quote = self.at, self.text[self.at]
-        closed = self.text.find(quote, opened + 1)
-        if closed < 0:
-            raise fault(self.text, opened, "This quote is never closed.")
-        self.at = closed + 1
-        return self.text[opened + 1 : closed]
+        quote = self.text[self.at]
+        value = _QUOTED[quote].match(self.text, self.at)
+        if value is None:
+            hint = f"Two of them, {2 * quote}, stand for one in a name."
+            raise fault(self.text, self.at, "This quote is never closed.", hint=hint)
+        self.at = value.end()
+        return value[1].replace(2 * quote, quote)
 
 
 def _number(digits: str | None) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from assetry.errors import SelectionError, UsageError, near_names
+from assetry.errors import SelectionError, UsageError, as_typed, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
 from assetry.partitions.definitions import DynamicPartitionsDefinition
@@ -18,7 +18,7 @@ from assetry.selection.facets import Facets, facet_methods, facet_test, facet_va
 from assetry.selection.grammar import Criterion, fault
 from assetry.selection.patterns import file_names, folders, has_wildcard, matcher, path_matcher, path_of
 from assetry.types.assets import Asset, Check
-from assetry.types.keys import AssetKey
+from assetry.types.keys import AssetKey, selection_value
 
 Statuses = Callable[[], Mapping[AssetKey, str]]
 #: What to write instead of a method and value that find no assets here, where something knows it.
@@ -151,11 +151,11 @@ class Criteria:
         """Return what was probably meant by a criterion that finds nothing."""
         value, method = criterion.value, criterion.method
         for i, _ in self._checks(criterion):
-            return (str(self.graph.keys[i]),)
+            return (selection_value(self.graph.keys[i]),)
         if method is None or method in ("key", "fqn"):
-            found = [f"{name}:{value}" for name in ("tag", "group", "kind", "owner") if self._by_text(name, value)]
-            found += [f"{name}:{value}" for name in self._facet_names() if self._by_facet(name, value)]
-            return tuple(found) or self._near_assets(value)
+            names = [name for name in ("tag", "group", "kind", "owner") if self._by_text(name, value)]
+            names += [name for name in self._facet_names() if self._by_facet(name, value)]
+            return _written(names, [value]) or tuple(map(selection_value, self._near_assets(value)))
         known: Iterable[str] = ()
         if method in _TEXTS:
             known = (each for asset in self.graph.assets for each in _TEXTS[method](asset))
@@ -165,16 +165,16 @@ class Criteria:
             known = (each.resource_type for each in self._definitions())
         elif not self._is_own(method):
             return self._near_facets(method, value)
-        return tuple(f"{method}:{name}" for name in near_names(value, known))
+        return _written([method], near_names(value, known))
 
     def why(self, criterion: Criterion) -> str | None:
         """Return why a criterion finds nothing, or what could be found instead, when that is known."""
         method, value = criterion.method, criterion.value
         if self.checked(criterion):
-            written = f"{method}:{value}" if method else value
+            written = _written([method], [value])[0] if method else selection_value(value)
             return f"Checks run with their assets: select the asset, or +{written} for all that the checks need."
         known = [] if method is None or self._is_own(method) else self._facet_values(method)
-        return f"There are {', '.join(known)}." if 0 < len(known) <= _LISTED else None
+        return f"There are {', '.join(map(selection_value, known))}." if 0 < len(known) <= _LISTED else None
 
     def _is_own(self, method: str) -> bool:
         return method in _TEXTS or method in self._methods
@@ -186,9 +186,9 @@ class Criteria:
         """Return what was probably meant by a facet: another value of it, else another path with that value."""
         known = self._facet_values(method)
         if known:
-            return tuple(f"{method}:{each}" for each in near_names(value, known))
+            return _written([method], near_names(value, known))
         methods = {each for asset in self._definitions() for each in facet_methods(asset.facets)}
-        return tuple(f"{each}:{value}" for each in near_names(method, methods))
+        return _written(near_names(method, methods), [value])
 
     # Each of these finds the assets for the value of one method.
 
@@ -361,17 +361,24 @@ class Criteria:
         if hint is not None:
             return fault(text, criterion.start, f"{method}: finds no assets.", hint=hint)
         known = sorted({*self._methods, *_TEXTS, *self._facet_names()})
+        key = as_typed(selection_value(f"{method}:{criterion.value}"))
         return fault(
             text,
             criterion.start,
             f"Unknown method {method!r}.",
             near=[f"{each}:" for each in near_names(method, known)],
-            hint=f"There are {', '.join(known)}. For a key with a colon write key:{method}:{criterion.value}.",
+            hint=f"There are {', '.join(known)}. For a key with a colon write {key}.",
         )
 
 
 class _WrongValueError(SelectionError):
     """A value that its method cannot take; where it stands is added by who knows the text."""
+
+
+def _written(methods: Iterable[str], values: Iterable[str]) -> tuple[str, ...]:
+    """Return the criteria of methods and values as a selection writes them."""
+    values = tuple(map(selection_value, values))
+    return tuple(f"{method}:{value}" for method in methods for value in values)
 
 
 def _selectable(asset: Asset) -> bool:

@@ -25,7 +25,7 @@ from assetry.selection.grammar import (
 )
 from assetry.selection.methods import Criteria, Hint, Statuses
 from assetry.selection.named import NamedTexts, Names
-from assetry.types.keys import AssetKey
+from assetry.types.keys import AssetKey, selection_value
 
 
 class Unmatched(NamedTuple):
@@ -57,11 +57,12 @@ def selection(
 ) -> Selection:
     """Return what `selectors` means without what `exclude` means, and the parts that match nothing, for a warning.
 
-    None, or an empty list, is everything; a list is the union of its members. `statuses` returns the status of each
-    asset; it is asked only when ``state:`` occurs. `hint` is given a method and value that find no assets, and returns
-    what to write instead, or None. `named` returns the selections that have names, for ``selector:NAME``. Raises
-    `SelectionError` when a selection cannot be read (a caret points at the place) or when nothing is left of it (with
-    near names).
+    None, or an empty list, is everything; a list is the union of its members. A member that is an `AssetKey`, and one
+    that is a key and as a selection cannot be read, or matches nothing in a part, mean the asset with that key.
+    `statuses` returns the status of each asset; it is asked only when ``state:`` occurs. `hint` is given a method and
+    value that find no assets, and returns what to write instead, or None. `named` returns the selections that have
+    names, for ``selector:NAME``. Raises `SelectionError` when a selection cannot be read (a caret points at the place)
+    or when nothing is left of it (with near names).
 
     >>> from assetry.types.assets import Asset
     >>> orders = Asset(key="shop/orders", kind="dbt", deps=["shop/raw"])
@@ -73,7 +74,7 @@ def selection(
     """
     # Everything is read before anything is looked for, so that a mistake in the text is told first.
     names = Names(named)
-    wanted, unwanted = (names.put_in(_read(each)) for each in (selectors, exclude))
+    wanted, unwanted = (names.put_in(_read(each, graph)) for each in (selectors, exclude))
     looking = _Looking(Criteria(lineage(graph), statuses, hint), len(graph))
     found = looking.union(wanted, excluded=False) if wanted else set(range(len(graph)))
     if wanted and not found:
@@ -102,14 +103,26 @@ class _Looking:
     def union(self, selectors: Sequence[Selector], excluded: bool) -> set[int]:
         found: set[int] = set()
         for selector in selectors:
-            for text, expression in selector.parts:
-                part = _find(expression, self.criteria, selector.text)
+            for text, expression, part in self._parts(selector):
                 if not part:
                     self.unmatched.append(self._explained(text, expression, selector.text)._replace(excluded=excluded))
                 elif not excluded and min(part) >= self.size:
                     self.unmatched.append(Unmatched(text, (), _inlined_why(self.graph.keys[i] for i in sorted(part))))
                 found |= part
         return found
+
+    def _parts(self, selector: Selector) -> list[tuple[str, Expression, set[int]]]:
+        """Return the parts of a selector with what each finds; one part where the whole of it is only a key."""
+        key = _as_key(selector.text, self.graph)
+        try:
+            parts = [(text, each, _find(each, self.criteria, selector.text)) for text, each in selector.parts]
+        except SelectionError:
+            if key is None:
+                raise
+            parts = []
+        if key is None or (parts and all(found for *_, found in parts)):
+            return parts
+        return [(text, each, _find(each, self.criteria, text)) for text, each in key.parts]
 
     def _explained(self, text: str, expression: Expression, whole: str) -> Unmatched:
         if len(self.unmatched) >= _EXPLAINED:
@@ -120,16 +133,32 @@ class _Looking:
 def _inlined_why(keys: Iterable[AssetKey]) -> str:
     key, *more = keys
     what = f"{key} is" if not more else f"{key} and {len(more)} more are"
-    return f"{what} not a table, but part of what reads it: {key.name}+ means that."
+    return f"{what} not a table, but part of what reads it: {selection_value(key.name)}+ means that."
 
 
 def _only_inlined(keys: Sequence[AssetKey]) -> SelectionError:
     return SelectionError("Nothing that is selected is an asset.", hint=_inlined_why(keys))
 
 
-def _read(selectors: str | Sequence[str] | None) -> list[Selector]:
+def _read(selectors: str | Sequence[str] | None, graph: AssetGraph) -> list[Selector]:
     listed = [selectors] if isinstance(selectors, str) else selectors or ()
-    return [read_selector(text) for text in listed]
+    return [read_selector(each.selection) if isinstance(each, AssetKey) else _reading(each, graph) for each in listed]
+
+
+def _reading(text: str, graph: AssetGraph) -> Selector:
+    try:
+        return read_selector(text)
+    except SelectionError:
+        key = _as_key(text, graph)
+        if key is None:
+            raise
+        return key
+
+
+def _as_key(text: str, graph: AssetGraph) -> Selector | None:
+    """Return the selector of the asset whose key a text is as a whole, signs of the grammar and all."""
+    key = text.strip()
+    return Selector(text, ((text, Criterion("key", key)),)) if key in graph else None
 
 
 def _find(expression: Expression, criteria: Criteria, text: str) -> set[int]:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from assetry.errors import DefinitionError
+
+#: What the grammar of selections has a use for; and what it takes for a word, or for a depth.
+_SIGNS = re.compile(r"""[\s,()'":+@]""")
+_WORDS = re.compile(r"and|or|not|\d+", re.IGNORECASE)
+
+
+def selection_value(text: str) -> str:
+    """Return a value as a selection writes it: in quotes where a part of it would mean something else there.
+
+    >>> selection_value("orders"), selection_value("my table"), selection_value('5" discs')
+    ('orders', '"my table"', '"5"" discs"')
+    """
+    if _SIGNS.search(text) is None and _WORDS.fullmatch(text) is None:
+        return text
+    return '"{}"'.format(text.replace('"', '""'))
 
 
 class AssetKey(str):
@@ -59,6 +75,16 @@ class AssetKey(str):
     def name(self) -> str:
         """Return the last part of the key."""
         return self[self.rfind("/") + 1 :]
+
+    @property
+    def selection(self) -> str:
+        """Return the selection that means this asset and no other; in a shell, `shlex.quote` goes around it.
+
+        >>> AssetKey("shop/orders").selection, AssetKey("crm/all accounts").selection, AssetKey("orders").selection
+        ('shop/orders', '"crm/all accounts"', 'key:orders')
+        """
+        # A name of one part alone would also mean every asset that ends in it.
+        return ("" if "/" in self else "key:") + selection_value(self)
 
     def __repr__(self) -> str:
         return f"AssetKey({str.__repr__(self)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from shlex import quote
 from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
@@ -252,7 +253,7 @@ class TapLoad:
         """Return that rows were lost; `told` is the `whole` message, or ends it."""
         stream.lost = True
         known = "".join(words for name, words in _LOSSY.items() if self.target.startswith(name))
-        anew = f"assetry materialize -s {stream.asset.key} --full-refresh"
+        anew = f"`assetry materialize -s {quote(stream.asset.key.selection)} --full-refresh`"
         hint = f"{known}The state goes on behind these rows, so read them anew: {anew}. {self.advice.lost}".rstrip()
         message = told if whole else self._extracted(stream, told, stream.rows or 0)
         return Failed(stream.asset.key, message, hint)

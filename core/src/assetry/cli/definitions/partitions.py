@@ -61,7 +61,7 @@ def _list(session: Session, names: Sequence[str]) -> None:
     keys = list(dict.fromkeys(project.graph.find(name) for name in names))
     for key in keys:
         if project.graph[key].partitions_def is None:
-            raise UsageError(f"{key} has no partitions.", hint=f"`assetry show {key}` shows all of it.")
+            raise UsageError(f"{key} has no partitions.", hint=f"`assetry show {shlex.quote(key)}` shows all of it.")
     parted = [asset.key for asset in project.graph.assets if asset.partitions_def is not None]
     if not parted:
         session.note("No asset has partitions.")
@@ -115,7 +115,9 @@ def _change(session: Session, action: str, asset: Asset, names: Sequence[str]) -
     if len(changed) < len(set(names)):
         session.note("The others were known already." if action == "add" else "The others were dropped already.")
     if changed and action == "add":
-        session.note(session.again(f"assetry materialize --stale -s {shlex.quote(asset.key)}") + " makes what is due.")
+        session.note(
+            session.again(f"assetry materialize --stale -s {shlex.quote(asset.key.selection)}") + " makes what is due."
+        )
     if changed and action == "drop":
         session.note("What was recorded of it stays, and no data was deleted.")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
+from shlex import quote
 from typing import Any, Protocol
 
 from assetry.plugin import (
@@ -363,7 +364,8 @@ class Reading:
         except AssetryError as error:
             hint = error.hint
             if target.continues and spool.widened():
-                hint = f"{hint or ''} `assetry materialize -s {target.asset.key} --full-refresh` reads it anew.".strip()
+                anew = f"assetry materialize -s {quote(target.asset.key.selection)} --full-refresh"
+                hint = f"{hint or ''} `{anew}` reads it anew.".strip()
             yield Failed(target.asset.key, self._mask(error.message), hint)
             return
         finally:

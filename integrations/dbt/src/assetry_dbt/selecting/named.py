@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from assetry.plugin import selection_value
+
 
 def named_selections(selectors: Any, integration: str) -> dict[str, str]:
     """Return the text of each selector, by name; one that cannot be written is an empty text.
@@ -13,7 +15,7 @@ def named_selections(selectors: Any, integration: str) -> dict[str, str]:
 
     >>> kids = {"definition": {"method": "fqn", "value": "orders", "children": True, "children_depth": 1}}
     >>> named_selections({"kids": kids}, "shop")
-    {'kids': '(fqn:"orders" and integration:"shop")+1'}
+    {'kids': '(fqn:orders and integration:shop)+1'}
     """
     listed = selectors.items() if isinstance(selectors, Mapping) else ()
     found = {}
@@ -61,14 +63,12 @@ def _without(text: str, excluded: Iterable[Any], integration: str) -> str:
 
 
 def _criterion(given: Mapping[str, Any], integration: str) -> str:
-    value = str(given["value"])
-    if '"' in value:
-        raise ValueError("a quotation mark cannot be written")
+    value = selection_value(str(given["value"]))
     before = "@" if given.get("childrens_parents") else ""
     if given.get("parents"):
         before += f"{given.get('parents_depth') or ''}+"
     after = f"+{given.get('children_depth') or ''}" if given.get("children") else ""
-    return f'{before}({given["method"]}:"{value}" and integration:"{integration}"){after}'
+    return f"{before}({given['method']}:{value} and integration:{selection_value(integration)}){after}"
 
 
 def _criterion_of(text: str) -> dict[str, Any]:
