@@ -104,6 +104,7 @@ from assetry.types.records import (
     RunState,
     job_tokens,
 )
+from assetry.views.terminal import plain
 
 # Marking a hook's implementation.
 __all__ = ["hookimpl"]
@@ -179,3 +180,5 @@ __all__ += [
 ]
 # JSON both ways; secrets where there is no run to ask, and out of texts; making very many values.
 __all__ += ["Mask", "from_json", "paused_gc", "read_secret", "rename_assets", "to_json"]
+# Texts of tools, for a look at them.
+__all__ += ["plain"]

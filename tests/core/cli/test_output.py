@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from assetry.cli.output import write_line
+from assetry.cli.text import styled
+from assetry.hooks.masks import Mask
 from assetry.views.json import json_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,10 +60,10 @@ def test_a_closed_stream_changes_nothing_else(noisy: Path, closed: str) -> None:
     assert json.loads(call(noisy, "assetry status --output json").stdout)["counts"] == {"fresh": 1}
 
 
-def on_a_terminal(folder: Path, *arguments: str) -> str:
+def on_a_terminal(folder: Path, *arguments: str, colours: bool = False) -> str:
     """Return what a person sees of a call on a terminal, control characters included."""
     ours, theirs = os.openpty()
-    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "" if colours else "1", "PYTHONUTF8": "1"}
     command = [sys.executable, "-m", "assetry", *arguments]
     with subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)
@@ -103,6 +106,73 @@ def test_a_reader_that_leaves_is_no_failure(noisy: Path) -> None:
     done = call(noisy, "set -o pipefail; assetry materialize --output ndjson | head -n 1")
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+#: Titles, links, clipboards, cursors, colours, and their forms of one byte, in front of a word each.
+ESCAPES = ("\x1b]0;t\x07", "\x1b]8;;u\x1b\\", "\x1b]52;c;x\x07", "\x1b[2J", "\x1b[31m", "\x9b31m", "\x9d0;", "\x08")
+EVIL = "EVIL".join(["", *ESCAPES, "\x1bc", ""])
+TOOL = """
+from assetry.plugin import (
+    Asset, Check, Checked, Column, Failed, InvocationGroup, Log, Materialized, Panel, Progress, Started, hookimpl
+)
+
+ASSETRY_KINDS = {"mill": {}}
+EVIL = EVIL_TEXT
+
+@hookimpl
+def assetry_load_assets(integration):
+    return [
+        Asset(key=f"mill/{name}", kind="mill", integration=integration, description=EVIL, group=EVIL, owners=[EVIL],
+              tags=[EVIL], metadata={EVIL: EVIL}, columns=[Column(EVIL, EVIL, EVIL)], checks=[Check(EVIL)],
+              resource_type="table", source=EVIL, deps=["mill/a"] if name == "b" else ())
+        for name in "ab"
+    ]
+
+@hookimpl
+def assetry_invocation_group(asset):
+    return InvocationGroup(EVIL)
+
+@hookimpl
+def assetry_invocation_command(invocation):
+    return EVIL
+
+@hookimpl
+def assetry_panels(asset, context):
+    return [Panel(title=EVIL, markdown=EVIL)]
+
+@hookimpl
+def assetry_invoke(invocation, context):
+    yield Log(EVIL, "warning")
+    for asset in invocation.assets:
+        yield Started(asset.key)
+        if asset.key.name == "a":
+            yield Materialized(asset.key, data_version=EVIL, metadata={EVIL: EVIL})
+            yield Checked(asset.key, EVIL, False, "warn", EVIL)
+        else:
+            yield Failed(asset.key, EVIL, EVIL)
+"""
+
+
+def test_what_a_tool_says_commands_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "assetry_plugins.py").write_text(TOOL.replace("EVIL_TEXT", repr(EVIL)))
+    (tmp_path / "assetry.toml").write_text('[integrations.works]\nkind = "mill"\n')
+    calls = ("list -v", "show mill/a -v", "plan -v", "materialize -v", "status -v", "logs -v", "check", "graph")
+    for arguments in (*calls, "show mill/b", "runs", "plugins", "retry", "list -s EVIL"):
+        seen = on_a_terminal(tmp_path, *arguments.split(), colours=True)
+        assert "EVIL" in seen or arguments in ("check", "graph", "runs", "plugins"), arguments
+        for each in ("\x1b]", "\x07", "\x1b[2J", "\x1bc", "\x1b[31mEVIL", "\x08", *map(chr, range(0x80, 0xA0))):
+            assert each not in seen, (arguments, each)
+    assert "\x1b[" in on_a_terminal(tmp_path, "status", colours=True)
+    for arguments in ("list", "status", "show mill/a", "plan"):
+        seen = on_a_terminal(tmp_path, *arguments.split(), "--output", "json")
+        assert "EVIL\\u001b]0;t\\u0007" in seen
+        assert "\x9b" not in seen
+
+
+def test_a_secret_with_a_colour_in_it_is_covered() -> None:
+    told = io.StringIO()
+    write_line(told, f"{styled('error:', fg='red')} it is s3\x1b[0mcret", cover=Mask(frozenset({"s3cret"})))
+    assert told.getvalue() == "error: it is ***\n"
 
 
 values = st.recursive(

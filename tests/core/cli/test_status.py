@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assetry.cli.runs.status import status_lines
+from assetry.cli.text import shown
 from assetry.status.reasons import Reason
 from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
@@ -86,7 +87,7 @@ def test_an_asset_stands_in_one_line_with_all_that_is_its_own() -> None:
         Reason("code_changed", key, "its body changed"),
     )
     above = Reason("upstream_changed", AssetKey("raw"), "`raw` was made anew")
-    told = [unstyle(line) for line in status_lines([Status(key, "failed", (*own, above))])]
+    told = [unstyle(shown(line)) for line in status_lines([Status(key, "failed", (*own, above))])]
     assert told[1:] == ["  failed  a: the last attempt failed: no; its body changed"]
 
 
@@ -95,7 +96,7 @@ def test_what_is_below_a_cause_is_told_by_its_own_status() -> None:
     changed = Status(root, "stale", (Reason("code_changed", root, "its body changed"),))
     for word, line in (("stale", "          and so is b"), ("never", "          below it, never made: b")):
         below = Status(key, word, (Reason("upstream_changed", root, "`a` changed"),))  # type: ignore[arg-type]
-        told = [unstyle(each) for each in status_lines([changed, below])]
+        told = [unstyle(shown(each)) for each in status_lines([changed, below])]
         assert told[1:] == ["   stale  a: its body changed", line]
 
 
@@ -106,7 +107,7 @@ def test_selection_and_ndjson(shop: Folder) -> None:
 def test_a_root_outside_the_selection_is_named_by_its_text() -> None:
     why = Reason("upstream_changed", AssetKey("raw"), "`raw` was made anew at noon")
     found = [Status(AssetKey("a"), "stale", (why,)), Status(AssetKey("b"), "stale", (why,))]
-    assert list(status_lines(found)) == [
+    assert [shown(line) for line in status_lines(found)] == [
         "2 assets: \x1b[33m2 stale\x1b[0m",
         "\x1b[33m   stale\x1b[0m  a and b: `raw` was made anew at noon",
     ]

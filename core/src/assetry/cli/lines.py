@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
-from assetry.cli.text import STATE_COLOURS, clock, counted, duration, listed
+from assetry.cli.text import STATE_COLOURS, clock, counted, duration, listed, styled
 from assetry.types import events as ev
 from assetry.types.events import Event
 from assetry.types.records import EventRecord
@@ -16,7 +14,7 @@ from assetry.types.records import EventRecord
 def event_line(record: EventRecord) -> str:
     """Return an event as one line for people: when, what, which asset, and the facts worth a line."""
     word, colour, text = _told(record.event)
-    return f"{click.style(clock(record.at), dim=True)}  {click.style(f'{word:<12}', fg=colour)}  {text}".rstrip()
+    return f"{styled(clock(record.at), dim=True)}  {styled(f'{word:<12}', fg=colour)}  {text}".rstrip()
 
 
 def further_lines(event: Event) -> Iterable[str]:

@@ -6,11 +6,9 @@ import gc
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-import click
-
 from assetry.cli.progress import Progress, progress_for
 from assetry.cli.session import Session
-from assetry.cli.text import STATE_COLOURS, counted, duration, listed
+from assetry.cli.text import STATE_COLOURS, counted, duration, listed, styled
 from assetry.python.prints import without_echo
 from assetry.run.result import RunResult
 from assetry.types.events import Checked, Failed, Skipped
@@ -57,7 +55,7 @@ def _summary(result: RunResult, progress: Progress, session: Session) -> Iterabl
 
 
 def _failed(what: str, message: str, place: str | None, hint: str | None, session: Session) -> Iterable[str]:
-    yield f"{click.style('failed', fg='red', bold=True)}  {what}"
+    yield f"{styled('failed', fg='red', bold=True)}  {what}"
     yield from _indented(message)
     if place:
         yield f"    at {place}"
@@ -84,7 +82,7 @@ def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
 def _check(check: Checked, session: Session) -> Iterable[str]:
     graph = session.project.graph
     colour = "red" if check.outcome == "failed" else "yellow"
-    yield f"{click.style(f'check {check.outcome}', fg=colour, bold=True)}  {check.check} of {check.key}"
+    yield f"{styled(f'check {check.outcome}', fg=colour, bold=True)}  {check.check} of {check.key}"
     if check.message:
         yield from _indented(check.message)
     known = graph[check.key].checks if check.key in graph else ()
@@ -101,7 +99,7 @@ def _skipped(skipped: Iterable[Skipped]) -> Iterable[str]:
         parts.setdefault(each.key, []).extend([each.partition] if each.partition is not None else ())
     for (word, because), parts in by_cause.items():
         named = [f"{key} [{listed(own, 3)}]" if own else key for key, own in parts.items()]
-        yield f"{click.style(word, fg='yellow')}  {listed(named, 5)}: {because}"
+        yield f"{styled(word, fg='yellow')}  {listed(named, 5)}: {because}"
     if by_cause:
         yield ""
 
@@ -123,7 +121,7 @@ def _totals(result: RunResult) -> str:
     told += [f"{along:,} more came along"] if along else []
     total = sum(counts.get(name, 0) for name in _CHECKS)
     told += [f"{counted(total, 'check')}: {', '.join(checks)}"] if checks else []
-    state = click.style(run.state, fg=STATE_COLOURS.get(run.state), bold=True)
+    state = styled(run.state, fg=STATE_COLOURS.get(run.state), bold=True)
     return f"{state} after {took}; {'; '.join(told)}"
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO
 
 import click
+
+from assetry.cli.text import shown, styled
+
+#: Takes out of a text what is not to be shown.
+Cover = Callable[[str], str]
 
 
 def open_standard_streams() -> None:
@@ -129,7 +134,7 @@ def passing_note(text: str, color: bool | None = None) -> None:
         return
     end_passing_note()
     with suppress(OSError, UnicodeEncodeError, ValueError):
-        click.echo(click.style(text, dim=True), file=sys.stderr, nl=False, color=color)
+        click.echo(shown(styled(text, dim=True)), file=sys.stderr, nl=False, color=color)
         sys.stderr.flush()
         _passing = True
 
@@ -144,9 +149,11 @@ def end_passing_note() -> None:
             sys.stderr.flush()
 
 
-def write_line(stream: TextIO, text: str, color: bool | None = None) -> None:
-    """Write a line, each character that the stream cannot hold as its escape."""
+def write_line(stream: TextIO, text: str, color: bool | None = None, cover: Cover = str) -> None:
+    """Write a line as it may be shown, without what `cover` takes out; what the stream cannot hold as its escape."""
     end_passing_note()
+    # What commands a terminal may stand in the middle of what is to be covered.
+    text = cover(shown(text))
     try:
         click.echo(text, file=stream, color=color)
     except UnicodeEncodeError:
@@ -156,7 +163,7 @@ def write_line(stream: TextIO, text: str, color: bool | None = None) -> None:
         return  # closed
 
 
-def note_line(text: str, color: bool | None = None) -> None:
+def note_line(text: str, color: bool | None = None, cover: Cover = str) -> None:
     """Write a line to stderr; where that cannot be written, the command goes on all the same."""
     with suppress(OSError):
-        write_line(sys.stderr, text, color)
+        write_line(sys.stderr, text, color, cover)

@@ -17,6 +17,7 @@ from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 from assetry.cli.output import note_line, open_standard_streams
 from assetry.cli.overview import COMMANDS, OTHER_WORDS, PLUGIN_HELP, overview
 from assetry.cli.session import Session, silence
+from assetry.cli.text import styled
 from assetry.errors import AssetryError, UsageError, error_words, near_names
 from assetry.hooks.masks import Mask
 
@@ -214,13 +215,13 @@ def _extra(message: str, given: Sequence[str]) -> list[str]:
 
 def print_error(error: AssetryError, color: bool | None = None, cover: Callable[[str], str] = str) -> None:
     """Write an error to stderr as one block: what, where, the near miss, the next step."""
-    note_line(f"{click.style('error:', fg='red', bold=True)} {cover(str(error))}", color)
+    note_line(f"{styled('error:', fg='red', bold=True)} {error}", color, cover)
 
 
 def _traceback(error: BaseException, cover: Callable[[str], str]) -> None:
     import traceback
 
-    note_line(cover("".join(traceback.format_exception(error)).rstrip()))
+    note_line("".join(traceback.format_exception(error)).rstrip(), cover=cover)
 
 
 def _bug(error: Exception, color: bool | None, cover: Callable[[str], str]) -> int:

@@ -12,7 +12,7 @@ from assetry.cli.lines import event_line, place_text
 from assetry.cli.output import end_passing_note, note_line
 from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
-from assetry.cli.text import counted, cut, elapsed, listed
+from assetry.cli.text import counted, cut, elapsed, listed, shown
 from assetry.types.events import (
     TERMINAL,
     Checked,
@@ -192,7 +192,9 @@ class LiveProgress(Progress):
         if self._session.verbose or _has_ended(record.event):
             from rich.text import Text
 
-            self._live.console.print(Text.from_ansi(event_line(record)), no_wrap=True, overflow="ellipsis", crop=True)
+            self._live.console.print(
+                Text.from_ansi(shown(event_line(record))), no_wrap=True, overflow="ellipsis", crop=True
+            )
 
     def picture(self) -> Text:
         """Return what is under way: a line per invocation, and one for the whole run."""

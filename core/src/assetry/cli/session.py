@@ -11,10 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from assetry.cli.output import Output, end_passing_note, note_line, passing_note
 from assetry.cli.standing import Standing
+from assetry.cli.text import styled
 from assetry.errors import AssetryError, UsageError, as_typed
 from assetry.hooks.masks import Mask
 from assetry.types.options import flag_of
@@ -151,7 +150,7 @@ class Session:
     def note(self, text: str) -> None:
         """Write to stderr, unless asked to be quiet."""
         if not self.quiet:
-            note_line(self.mask(self.standing.hint(text)), self.color)
+            note_line(self.standing.hint(text), self.color, self.mask)
 
     def place(self, where: str | None, asset: Asset | None = None) -> str | None:
         """Return a place so that it leads there from where the person stands; of an asset, where its files may be."""
@@ -168,7 +167,7 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, unless asked to be quiet."""
-        self.note(f"{click.style('warning:', fg='yellow')} {text}")
+        self.note(f"{styled('warning:', fg='yellow')} {text}")
 
     def emit(self, document: Mapping[str, Any], rows: str | None = None) -> None:
         """Write a result as JSON; as NDJSON one line for each of `document[rows]`, each with the version."""

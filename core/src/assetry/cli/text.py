@@ -1,9 +1,39 @@
-"""Words and tables for terminals: how counts, times, lists and rows are written."""
+"""Words and tables for terminals: how counts, times, lists and rows are written, and colours."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+
+import click
+
+from assetry.views.terminal import plain
+
+#: What our own colours begin with until they are shown: no tool and no plugin can know it.
+_MARK = f"\x1b{os.urandom(8).hex()}["
+_OURS = re.compile(f"{re.escape(_MARK)}([0-9;]*m)")
+
+
+def styled(text: str, fg: str | None = None, *, bold: bool | None = None, dim: bool | None = None) -> str:
+    """Return a text in a colour, as `click.style` does; it has it once it is `shown`.
+
+    >>> shown(f"{styled('failed', fg='red')} {click.style('by a tool', fg='green')}")
+    '\\x1b[31mfailed\\x1b[0m by a tool'
+    """
+    before = click.style("", fg=fg, bold=bold, dim=dim, reset=False)
+    return before.replace("\x1b[", _MARK) + text + f"{_MARK}0m" if before else text
+
+
+def shown(text: str) -> str:
+    r"""Return a text as a terminal is given it: in our own colours, and without anything else that would command it.
+
+    >>> shown("\x1b]0;title\x07\x1b[2Jmade")
+    'made'
+    """
+    pieces = _OURS.split(text)
+    return "".join(f"\x1b[{piece}" if i % 2 else plain(piece) for i, piece in enumerate(pieces))
 
 
 def counted(count: int, noun: str) -> str:
@@ -34,7 +64,7 @@ def cut(text: str, width: int) -> str:
     >>> cut("One row per order.", 10), cut("short", 10)
     ('One row p…', 'short')
     """
-    line = text.strip().split("\n", 1)[0]
+    line = plain(text).strip().split("\n", 1)[0]
     return line if len(line) <= width else f"{line[: max(width - 1, 0)].rstrip()}…"
 
 

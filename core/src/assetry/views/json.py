@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -193,8 +194,12 @@ def json_line(record: EventRecord) -> str:
     return json_text(event_to_json(record))
 
 
+#: Control characters that JSON may hold as they are.
+_RAW = re.compile(r"[\x7f-\x9f]")
+
+
 def json_text(value: Any, *, unicode: bool = True, indent: int | None = None) -> str:
-    r"""Return JSON that every reader takes: NaN as null, infinities as text, half characters as escapes.
+    r"""Return JSON that every reader takes: NaN as null, infinities as text, half characters and controls as escapes.
 
     Without `unicode` everything beyond ASCII is written as escapes, for streams of another encoding.
 
@@ -206,7 +211,9 @@ def json_text(value: Any, *, unicode: bool = True, indent: int | None = None) ->
     except ValueError:
         value = _finite(value)
         text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False, indent=indent)
-    return text if is_unicode(text) else json.dumps(value, allow_nan=False, indent=indent)
+    if not is_unicode(text):
+        return json.dumps(value, allow_nan=False, indent=indent)
+    return text if text.isascii() and "\x7f" not in text else _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _finite(value: Any) -> Any:

@@ -15,10 +15,12 @@ reads it was closed, or because this very process was killed. A command that is 
 and to be found again, is a `JournaledCommand`.
 """
 
+from assetry.plugin import plain
+
 from assetry_toolkit.commands.command import POLL, Command, Finished, RunningCommand
 from assetry_toolkit.commands.invocation import run_command
 from assetry_toolkit.commands.journal import KEPT, KEPT_DAYS, JournaledCommand
-from assetry_toolkit.commands.output import KEPT_LINES, Block, LastWords, Line, LogLimit, ending, plain
+from assetry_toolkit.commands.output import KEPT_LINES, Block, LastWords, Line, LogLimit, ending
 from assetry_toolkit.commands.program import find_program, needed_program
 from assetry_toolkit.commands.reports import json_events
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Literal, NamedTuple
 
-from assetry.plugin import Level, Log, RunError
+from assetry.plugin import Level, Log, RunError, plain
 
 #: Lines kept of what a command wrote to its standard error.
 KEPT_LINES = 20
@@ -17,14 +16,6 @@ KEPT_LINES = 20
 CHUNK = 1 << 20
 
 Stream = Literal["out", "err"]
-
-#: What commands a terminal: strings (OSC, DCS, APC, PM, SOS) with their content, CSI, other escapes, single characters.
-_COMMANDS = re.compile(
-    r"\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"
-    r"|\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
 
 
 class Block(NamedTuple):
@@ -110,17 +101,6 @@ def ending(returncode: int) -> str:
         return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was killed by signal {-returncode}"
-
-
-def plain(text: str) -> str:
-    r"""Return a text without what would command a terminal: colours, titles, clipboards and other control characters.
-
-    Line breaks and tabs stay. The sequences are those of ECMA-48, and of xterm where they end with BEL.
-
-    >>> plain("\x1b[31mred\x1b[0m \x1b]52;c;cHduZWQ=\x07\x1b]8;;http://x\x1b\\link\r\x00")
-    'red link'
-    """
-    return _COMMANDS.sub("", text)
 
 
 class LastWords:

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import click
-
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import aligned, counted, listed
+from assetry.cli.text import aligned, counted, listed, styled
 from assetry.errors import AssetryError, DefinitionError
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
@@ -107,12 +105,12 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
     yield f"{found['file'] or 'No project file'} in {found['root']}"
     yield from aligned(rows, indent="  ")
     for problem in found["problems"]:
-        yield f"{click.style('broken:', fg='red')} {problem['plugin']}: {problem['message']}"
+        yield f"{styled('broken:', fg='red')} {problem['plugin']}: {problem['message']}"
         yield f"  {problem['hint']}"
     for place in found["places"]:
-        yield f"{click.style('no such place:', fg='red')} {AssetryError(**place)}"
+        yield f"{styled('no such place:', fg='red')} {AssetryError(**place)}"
     for miss in found["near_misses"]:
-        yield f"{click.style('near miss:', fg='yellow')} {miss['source']} was not taken for {miss['candidate']}:"
+        yield f"{styled('near miss:', fg='yellow')} {miss['source']} was not taken for {miss['candidate']}:"
         yield f"  {miss['why']}"
     if found["made_elsewhere"]:
         yield f"Made elsewhere: {listed(found['made_elsewhere'], 5)}."
@@ -121,7 +119,7 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
     if not found["assets"]:
         yield "No assets: neither assets.py nor a project of a known tool is here. `assetry init` makes an example."
     parts = [counted(found["assets"], "asset"), counted(found["checks"], "check")]
-    good = click.style("ok", fg="green") if found["ok"] else click.style("not ok", fg="red")
+    good = styled("ok", fg="green") if found["ok"] else styled("not ok", fg="red")
     yield f"{good}: {', '.join(parts)} in {counted(len(found['integrations']), 'integration')}"
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import click
-
 from assetry.cli.command import EVERY_OUTPUT, verb
 from assetry.cli.session import Session
-from assetry.cli.text import counted
+from assetry.cli.text import counted, styled
 from assetry.views.drawing import KIND_COLOURS, TreeLine, dot, drawing_of, tree
 from assetry.views.json import graph_to_json
 
@@ -40,11 +38,11 @@ def draw_graph(session: Session) -> None:
 
 def _lines(lines: Iterable[TreeLine]) -> Iterable[str]:
     for line in lines:
-        branches = click.style(line.branches, dim=True) if line.branches else ""
+        branches = styled(line.branches, dim=True) if line.branches else ""
         if line.later:
-            yield f"{branches}{click.style(f'{line.node.key} ⋯', dim=True)}"
+            yield f"{branches}{styled(f'{line.node.key} ⋯', dim=True)}"
         else:
-            label = click.style(line.node.label, fg=_TERMINAL_COLOURS.get(line.node.kind))
+            label = styled(line.node.label, fg=_TERMINAL_COLOURS.get(line.node.kind))
             yield f"{branches}{line.node.key}  {label}"
 
 

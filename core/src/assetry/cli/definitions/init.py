@@ -17,6 +17,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.definitions.scaffold import plugin_files
 from assetry.cli.session import Session
+from assetry.cli.text import styled
 from assetry.errors import AssetryError, UsageError
 from assetry.project.project import Project
 from assetry.project.settings import Settings, read_settings
@@ -245,7 +246,7 @@ def _tell(
         return
     for word, colour, names in (("made", "green", made), ("kept", None, kept)):
         for name in names:
-            session.say(f"{click.style(word, fg=colour)}  {name}")
+            session.say(f"{styled(word, fg=colour)}  {name}")
     session.note("Next:")
     for command in following:
         session.note(f"  {command.replace('assetry', there)}")

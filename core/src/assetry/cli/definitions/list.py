@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import click
-
 from assetry.cli.command import verb
 from assetry.cli.definitions.describe import heading
 from assetry.cli.session import Session
-from assetry.cli.text import counted, cut
+from assetry.cli.text import counted, cut, styled
 from assetry.types.assets import Asset
 from assetry.views.json import asset_to_json
 
@@ -44,7 +42,7 @@ def _listing(assets: Sequence[Asset], session: Session) -> Iterable[str]:
             yield ""
         types = Counter(asset.resource_type for asset in members)
         total = ", ".join(counted(count, name) for name, count in types.most_common())
-        yield f"{click.style(title, bold=True)}: {total}"
+        yield f"{styled(title, bold=True)}: {total}"
         yield from _rows(sorted(members, key=lambda asset: asset.key), session)
 
 

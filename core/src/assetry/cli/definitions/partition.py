@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
-from assetry.cli.text import ago, aligned, counted, cut, duration, moment
+from assetry.cli.text import ago, aligned, counted, cut, duration, moment, styled
 from assetry.project.partition import Neighbour, PartitionFacts
 from assetry.types.events import Checked
 from assetry.views.json import data
@@ -49,7 +47,7 @@ def _neighbour_json(each: Neighbour) -> dict[str, Any]:
 
 def partition_lines(facts: PartitionFacts) -> Iterable[str]:
     """Yield one partition as lines for people."""
-    yield f"{click.style(facts.asset.key, bold=True)}  {facts.key}"
+    yield f"{styled(facts.asset.key, bold=True)}  {facts.key}"
     yield ""
     running = ", being made now" if facts.running else ""
     reasons = "".join(f"\n             - {reason.text}" for reason in facts.reasons)
@@ -70,7 +68,7 @@ def partition_lines(facts: PartitionFacts) -> Iterable[str]:
     for title, neighbours in (("Made from", facts.read), ("Used by", facts.readers)):
         if neighbours:
             yield ""
-            yield f"  {click.style(title, bold=True)}"
+            yield f"  {styled(title, bold=True)}"
             yield from aligned([_row(each) for each in neighbours], indent="    ")
     checks = [
         (name, "" if partition is None else partition, told.event.outcome, cut(told.event.message or "", 80))
@@ -79,7 +77,7 @@ def partition_lines(facts: PartitionFacts) -> Iterable[str]:
     ]
     if checks:
         yield ""
-        yield f"  {click.style('Checks', bold=True)}"
+        yield f"  {styled('Checks', bold=True)}"
         yield from aligned(checks, indent="    ")
 
 

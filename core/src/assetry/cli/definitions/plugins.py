@@ -10,7 +10,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.plugin_commands import commands_of_plugins
 from assetry.cli.session import Session
-from assetry.cli.text import aligned
+from assetry.cli.text import aligned, styled
 from assetry.errors import UsageError, near_names
 from assetry.hooks.installed import PluginInfo
 from assetry.types.codec import plain
@@ -83,7 +83,7 @@ def _text(infos: Iterable[PluginInfo], session: Session, options: bool) -> Itera
     rows = aligned([("NAME", "PACKAGE", "FROM"), *((info.name, info.label, info.source) for info in listed)])
     yield rows[0]
     for info, row in zip(listed, rows[1:], strict=True):
-        yield click.style(row, fg="red") if info.problems else row
+        yield styled(row, fg="red") if info.problems else row
         hooks = ", ".join(hook.removeprefix("assetry_") for hook in info.hooks)
         yield from (f"    {line}" for line in _wrapped(hooks or "no hooks", session.width - 4))
         if info.kinds:
@@ -95,9 +95,9 @@ def _text(infos: Iterable[PluginInfo], session: Session, options: bool) -> Itera
         if options:
             yield from _options(info, session.width)
         for warning in info.warnings:
-            yield f"    {click.style('soon broken:', fg='yellow')} {warning}"
+            yield f"    {styled('soon broken:', fg='yellow')} {warning}"
         for problem in info.problems:
-            yield f"    {click.style('broken:', fg='red')} {problem}"
+            yield f"    {styled('broken:', fg='red')} {problem}"
         if info.problems:
             yield f"    {_next_step(info)}"
 

@@ -15,7 +15,7 @@ from assetry.cli.definitions.describe import heading, kind_of
 from assetry.cli.definitions.partition import partition_json, partition_lines
 from assetry.cli.runs.logs import pruned_text
 from assetry.cli.session import Session
-from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment
+from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment, styled
 from assetry.errors import AmbiguousNameError, UsageError
 from assetry.project.partition import partition_facts
 from assetry.project.project import Project
@@ -156,7 +156,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
 
 def _text(facts: Facts, session: Session) -> Iterable[str]:
     asset = facts.asset
-    yield click.style(asset.key, bold=True)
+    yield styled(asset.key, bold=True)
     if asset.description:
         yield ""
         yield from (f"  {line}".rstrip() for line in asset.description.strip().splitlines())
@@ -290,13 +290,13 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
 def _section(title: str, rows: Sequence[Sequence[str]]) -> Iterable[str]:
     if rows:
         yield ""
-        yield f"  {click.style(title, bold=True)}"
+        yield f"  {styled(title, bold=True)}"
         yield from aligned(rows, indent="    ")
 
 
 def _panel(panel: Panel) -> Iterable[str]:
     yield ""
-    yield f"  {click.style(panel.title, bold=True)}"
+    yield f"  {styled(panel.title, bold=True)}"
     yield from (f"    {line}".rstrip() for line in panel.markdown.splitlines())
     if panel.rows:
         rows = [tuple(map(str, row)) for row in panel.rows]

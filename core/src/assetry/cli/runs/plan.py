@@ -10,7 +10,7 @@ import click
 
 from assetry.cli.command import OUTPUTS, verb
 from assetry.cli.session import Session
-from assetry.cli.text import counted, listed
+from assetry.cli.text import counted, listed, styled
 from assetry.plan.plan import Plan, PlannedInvocation, Split
 from assetry.project.ask import PlanKeywords
 from assetry.views.json import plan_to_json
@@ -105,18 +105,18 @@ def _parts(planned: PlannedInvocation, plan: Plan) -> str:
 
 def _invocation(planned: PlannedInvocation, plan: Plan, width: int, most: int | None) -> Iterable[str]:
     invocation = planned.invocation
-    number = click.style(f"{planned.id:>{width}}", bold=True)
+    number = styled(f"{planned.id:>{width}}", bold=True)
     indent = " " * width
     reasons = _by_reason(planned)
     if not _is_counted(planned) and len(invocation.assets) == 1 and most is not None:
-        after = click.style(f"  after {listed(planned.after, None)}", dim=True) if planned.after else ""
+        after = styled(f"  after {listed(planned.after, None)}", dim=True) if planned.after else ""
         parts = f" [{told}]" if (told := _parts(planned, plan)) else ""
         key = f"{invocation.assets[0].key}{parts}"
-        may = click.style(f"  (cut {_when_cut(planned, most)})", dim=True) if planned.may_be_cut else ""
+        may = styled(f"  (cut {_when_cut(planned, most)})", dim=True) if planned.may_be_cut else ""
         yield f"{number}  {invocation.integration.kind}  {key}: {next(iter(reasons))}{may}{after}"
         return
     title = planned.command or f"{invocation.integration.kind} {invocation.integration.name}"
-    yield f"{number}  {click.style(title, bold=True)}"
+    yield f"{number}  {styled(title, bold=True)}"
     lines = {
         "makes": listed((asset.key for asset in invocation.assets), most),
         "checks": _checks(planned, most),

@@ -8,7 +8,7 @@ import click
 
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import STATE_COLOURS, ago, aligned, cut, duration
+from assetry.cli.text import STATE_COLOURS, ago, aligned, cut, duration, styled
 from assetry.types.options import flag_of
 from assetry.types.records import RunInfo
 from assetry.views.json import run_to_json
@@ -28,7 +28,7 @@ def list_runs(session: Session, limit: int) -> None:
     session.say(head)
     for run, line in zip(runs, lines, strict=True):
         before, state, after = line.partition(run.state)
-        session.say(before + click.style(state, fg=STATE_COLOURS.get(run.state)) + after)
+        session.say(before + styled(state, fg=STATE_COLOURS.get(run.state)) + after)
 
 
 def _row(run: RunInfo) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import click
 
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import counted, cut, listed
+from assetry.cli.text import counted, cut, listed, styled
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import STATUS_NAMES, Status, stale_keys
@@ -62,7 +62,7 @@ def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:
 
 def _warning_lines(warned: Iterable[Checked]) -> Iterable[str]:
     for each in warned:
-        word = _word("failed") if each.stops else click.style("  warned", fg="yellow")
+        word = _word("failed") if each.stops else styled("  warned", fg="yellow")
         where = "" if each.partition is None else f" of partition {each.partition}"
         yield f"{word}  {each.key}: check {each.check}{where}{_said(each.message)}"
 
@@ -73,7 +73,7 @@ def _note_lines(found: Iterable[Status], most: int | None) -> Iterable[str]:
         if each.note is not None:
             noted.setdefault(each.note, []).append(each.key)
     for text, keys in noted.items():
-        yield f"{click.style('    note', fg='yellow')}  {listed(keys, most)}: {text}"
+        yield f"{styled('    note', fg='yellow')}  {listed(keys, most)}: {text}"
 
 
 def _said(message: str | None) -> str:
@@ -93,13 +93,14 @@ class _Cause:
 def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[str]:
     """Yield statuses as lines for people: the counts, then the causes.
 
+    >>> from assetry.cli.text import shown
     >>> from assetry.types.keys import AssetKey
-    >>> [click.unstyle(line) for line in status_lines([Status(AssetKey("a"), "fresh")])]
+    >>> [click.unstyle(shown(line)) for line in status_lines([Status(AssetKey("a"), "fresh")])]
     ['1 asset: 1 fresh']
     """
     words = [each.status for each in found]
     counts = [
-        click.style(f"{words.count(word):,} {_SAID.get(word, word)}", fg=_COLOURS[word])
+        styled(f"{words.count(word):,} {_SAID.get(word, word)}", fg=_COLOURS[word])
         for word in STATUS_NAMES
         if word in words
     ]
@@ -114,20 +115,21 @@ def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[
 def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MOST) -> Iterable[str]:
     """Yield how many partitions of assets are how, and `which`; without `most` all of them, however many.
 
+    >>> from assetry.cli.text import shown
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
     >>> from assetry.status.partitions.sets import PartitionSets
     >>> from assetry.types.keys import AssetKey
     >>> letters = StaticPartitionsDefinition(["a", "b"])
     >>> sets = PartitionSets(letters, letters.parts_of("ab"), missing=letters.parts_of("ab"))
     >>> found = [Status(AssetKey("x"), "never", partitions=sets)]
-    >>> [click.unstyle(line).strip() for line in partition_lines(found, True)]
+    >>> [click.unstyle(shown(line)).strip() for line in partition_lines(found, True)]
     ['parts  x: 0 of 2 made; 2 missing', 'missing  a, b']
     """
     for status in found:
         sets = status.partitions
         if sets is None:
             continue
-        yield f"{click.style('   parts', fg='cyan')}  {status.key}: {sets.summary}"
+        yield f"{styled('   parts', fg='cyan')}  {status.key}: {sets.summary}"
         counts = sets.counts
         for name in SET_NAMES[2:] if which else ():
             if counts[name]:
@@ -179,7 +181,7 @@ def _told(cause: _Cause, most: int | None) -> Iterable[str]:
 
 
 def _word(word: str) -> str:
-    return click.style(f"{word:>8}", fg=_COLOURS[word])
+    return styled(f"{word:>8}", fg=_COLOURS[word])
 
 
 command = verb(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from assetry.plugin import AssetryError, IntegrationError, RunError, near_names
+from assetry.plugin import AssetryError, IntegrationError, RunError, near_names, plain
 
 if TYPE_CHECKING:
     from assetry_dbt.project.project import DbtProject
@@ -56,7 +56,7 @@ def tidy(message: str) -> str:
     >>> tidy("Encountered an error:\\nRuntime Error\\n  No such file")
     'Runtime Error\\n  No such file'
     """
-    text = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
+    text = plain(message).strip()
     text = re.sub(r"^Encountered an error:\s*", "", text)
     if text.startswith("Traceback (most recent call last)"):
         # What is left of a crash: the exception itself, which follows the last indented line.
