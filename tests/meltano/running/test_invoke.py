@@ -124,6 +124,17 @@ def test_a_disk_that_fills_up_under_the_log_is_told(made: Made) -> None:
     failed.assert_failed("users", "the disk of .*runs is full, so its log may lack its end")
 
 
+def test_nothing_is_read_where_what_tables_owe_could_not_be_kept(made: Made) -> None:
+    bench = made()
+    place = bench.root / ".assetry" / "meltano" / "meltano-owed.json"
+    place.mkdir(parents=True)
+    failed = bench.materialize().assert_code(1)
+    failed.assert_failed("users", "What tables owe cannot be kept in .*meltano-owed.json: Is a directory")
+    assert bench.rows("users") == 0
+    place.rmdir()
+    bench.retry().assert_ok().assert_only_materialized("users", "orders")
+
+
 def remember(bench: Bench, state: str, heartbeat: datetime) -> None:
     """Put a run into Meltano's database that is not ours."""
     now = datetime.now(UTC).replace(tzinfo=None)

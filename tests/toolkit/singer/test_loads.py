@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import Asset, Log, Progress, Started
-from assetry_toolkit.extract_load.owed_rows import Owed
+from assetry.plugin import Asset, AssetKey, Failed, Log, Progress, Started
+from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows
 from assetry_toolkit.extract_load.row_counts import ABSENT
 from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
 from assetry_toolkit.singer.logs import Said
@@ -182,3 +183,39 @@ def test_rows_of_an_earlier_run_are_missing_until_they_were_counted(
         assert failed.message.startswith(str(told))
         assert users.lost == (now != ABSENT)
         assert ("assetry materialize -s el/users --full-refresh" in str(failed.hint)) == users.lost
+
+
+def test_a_stream_has_failed_where_what_its_table_owes_cannot_be_kept(tmp_path: Path) -> None:
+    """Whatever else is true of it: a later run would take the table for whole."""
+    owed, whole = OwedRows(tmp_path / "owed.json", "shop"), "A command. "
+    command = "`assetry materialize -s el/users --full-refresh`"
+
+    def settled(rows: int, told: Failed | None = None, count: int = 7, anew: bool = False) -> Failed | None:
+        given = load("users")
+        given.streams[0].rows = rows
+        return given.settled(given.streams[0], told, lambda: count, owed, anew)[0]
+
+    assert settled(7) is None
+    (tmp_path / "owed.lock").unlink(missing_ok=True)
+    (tmp_path / "owed.lock").mkdir()
+    few = settled(7, count=6)
+    assert few is not None
+    assert few.message.startswith("tap-a extracted 7 rows of users, and the table d.s.users has 6. What the table of ")
+    assert few.message.endswith("of users owes cannot be kept in " + f"{tmp_path / 'owed.json'}: Is a directory.")
+    assert str(few.hint).count(command) == 1
+    broken = settled(7, Failed(AssetKey("el/users"), "It broke off.", whole.strip(), retryable=True))
+    assert broken is not None
+    assert (broken.message.startswith("It broke off. What the table"), broken.retryable) == (True, False)
+    assert str(broken.hint).startswith(whole)
+    assert str(broken.hint).endswith(f"Later runs do not know of it: read the stream anew then, {command}.")
+    assert settled(7) is None, "nothing is owed, so nothing is to be kept"
+    (tmp_path / "owed.lock").rmdir()
+    assert settled(7, count=6) is not None
+    (tmp_path / "owed.lock").unlink()
+    (tmp_path / "owed.lock").mkdir()
+    assert settled(7, anew=True) is not None, "later runs would take it for owed still"
+    (tmp_path / "owed.json").unlink()
+    (tmp_path / "owed.json").mkdir()
+    unread = settled(7)
+    assert unread is not None
+    assert "owes cannot be read in" in unread.message

@@ -7,11 +7,22 @@ not mend the table, and must not count as if it did.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry_toolkit.files import locked, read_json, write_whole
+from assetry.plugin import RunError
+
+from assetry_toolkit.files import json_object, locked, write_whole
+
+#: Bytes that are kept free for notes at least.
+_SPARE = 1 << 16
+
+
+class Unkept(RunError):
+    """What tables owe cannot be kept, or cannot be read: a later run would count as if they owed nothing."""
 
 
 class Owed(NamedTuple):
@@ -24,11 +35,13 @@ class Owed(NamedTuple):
 class OwedRows:
     """A part of a file that keeps what the tables of the streams of one *line* owe. Safe for several processes.
 
-    A line is what the tool keeps one history of runs for, such as a pipeline.
+    A line is what the tool keeps one history of runs for, such as a pipeline. Each method raises `Unkept` where the
+    file cannot be read or written; `reserve` makes that unlikely.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     owed = OwedRows(Path(folder, "owed.json"), "shop")
+    ...     owed.reserve()
     ...     owed.note("orders", Owed(40, lost=True))
     ...     owed.note("users", Owed(5))
     ...     owed.note("users", None)
@@ -38,19 +51,51 @@ class OwedRows:
 
     def __init__(self, path: Path, line: str) -> None:
         self._path, self._line = path, line
+        self._spare = path.with_suffix(".spare")
+
+    def reserve(self) -> None:
+        """Make sure that notes can be kept, though the disk may be full by then.
+
+        To be called before a run is started: what it would read, and what would then be forgotten, is not read at all.
+        """
+        with self._told("What tables owe cannot be kept"), locked(self._path.with_suffix(".lock")):
+            # Not zeros, which some file systems keep in no room.
+            write_whole(self._spare, os.urandom(max(_SPARE, 2 * len(_bytes(self._path)))))
 
     def of(self, stream: str) -> Owed | None:
         """Return what the table of a stream owes; None when nothing."""
-        found = _kept(read_json(self._path), self._line).get(stream)
+        with self._told(f"What the table of {stream} owes cannot be read"):
+            found = _kept(json_object(_bytes(self._path)), self._line).get(stream)
         return Owed(**found) if found else None
 
     def note(self, stream: str, owed: Owed | None) -> None:
         """Keep what the table of a stream owes from now on."""
-        with locked(self._path.with_suffix(".lock")):
-            whole = read_json(self._path)
+        with self._told(f"What the table of {stream} owes cannot be kept"), locked(self._path.with_suffix(".lock")):
+            whole = json_object(_bytes(self._path))
             kept = {**_kept(whole, self._line), stream: owed._asdict() if owed else None}
             whole[self._line] = {name: each for name, each in kept.items() if each}
-            write_whole(self._path, json.dumps(whole, indent=1))
+            text = json.dumps(whole, indent=1)
+            try:
+                write_whole(self._path, text)
+            except OSError:
+                self._spare.unlink(missing_ok=True)  # the room that was kept for this
+                write_whole(self._path, text)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = "It needs a place that can be read and written, on a disk that is not full."
+            raise Unkept(f"{what} in {self._path}: {error.strerror}.", hint=hint) from error
+
+
+def _bytes(path: Path) -> bytes:
+    """Return what a file holds, nothing where there is none; what cannot be read is no sign that nothing is owed."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _kept(whole: Mapping[str, Any], line: str) -> dict[str, Any]:

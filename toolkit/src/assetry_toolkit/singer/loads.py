@@ -9,7 +9,7 @@ from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
 
-from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows
+from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows, Unkept
 from assetry_toolkit.extract_load.row_counts import ABSENT, may_be_all
 from assetry_toolkit.hosted.pulling import counted
 from assetry_toolkit.singer.logs import Said
@@ -188,6 +188,7 @@ class TapLoad:
 
         `failed` is why the stream did not come out well, if so, and `count` counts the rows of its table. What one run
         has extracted the next does not read again, unless it reads all `anew`: so that is `owed`, until it was counted.
+        Where that cannot be kept the stream has failed, with the next step: no later run would know of it.
 
         >>> import tempfile
         >>> from pathlib import Path
@@ -202,17 +203,20 @@ class TapLoad:
         ...     first is None, again is None, load.settled(orders, None, lambda: 7, owed, anew=True)
         (False, False, (None, 7))
         """
-        name = stream.id or ""
-        before = owed.of(name)
-        rows = count() if failed is None and (stream.rows or before) else None
-        few = self.missing(stream, rows)
-        if before and not (failed or few):
-            few = self.still_missing(stream, before, rows, anew)
-        most = max(before.rows if before else 0, stream.rows or 0)
-        if (failed or few) and most and not self.mapped:
-            owed.note(name, Owed(most, stream.lost or bool(before and before.lost)))
-        elif before and not (failed or few) and (before.lost or rows is not None):
-            owed.note(name, None)
+        name, few, rows = stream.id or "", None, None
+        try:
+            before = owed.of(name)
+            rows = count() if failed is None and (stream.rows or before) else None
+            few = self.missing(stream, rows)
+            if before and not (failed or few):
+                few = self.still_missing(stream, before, rows, anew)
+            most = max(before.rows if before else 0, stream.rows or 0)
+            if (failed or few) and most and not self.mapped:
+                owed.note(name, Owed(most, stream.lost or bool(before and before.lost)))
+            elif before and not (failed or few) and (before.lost or rows is not None):
+                owed.note(name, None)
+        except Unkept as error:
+            few = self._unkept(stream, few or failed, error)
         return few, rows
 
     def still_missing(self, stream: StreamLoad, owed: Owed, rows: int | None, anew: bool = False) -> Failed | None:
@@ -249,14 +253,26 @@ class TapLoad:
         told = self._extracted(stream, f"there is no table {stream.asset.relation}", rows)
         return Failed(stream.asset.key, told, self.advice.nowhere)
 
+    def _unkept(self, stream: StreamLoad, told: Failed | None, error: Unkept) -> Failed:
+        """Return that a stream has failed, because of what is `told` if anything, and that later runs will not know."""
+        words = [told.message, error.message] if told else [error.message]
+        hints = [told.hint] if told and told.hint else []
+        hints += [f"{error.hint} Later runs do not know of it"]
+        hints[-1] += "." if _anew(stream) in hints[0] else f": read the stream anew then, {_anew(stream)}."
+        return Failed(stream.asset.key, " ".join(words), " ".join(hints))
+
     def _lost(self, stream: StreamLoad, told: str, whole: bool = False) -> Failed:
         """Return that rows were lost; `told` is the `whole` message, or ends it."""
         stream.lost = True
         known = "".join(words for name, words in _LOSSY.items() if self.target.startswith(name))
-        anew = f"`assetry materialize -s {quote(stream.asset.key.selection)} --full-refresh`"
-        hint = f"{known}The state goes on behind these rows, so read them anew: {anew}. {self.advice.lost}".rstrip()
+        hint = f"{known}The state goes on behind these rows, so read them anew: {_anew(stream)}. {self.advice.lost}"
         message = told if whole else self._extracted(stream, told, stream.rows or 0)
-        return Failed(stream.asset.key, message, hint)
+        return Failed(stream.asset.key, message, hint.rstrip())
 
     def _extracted(self, stream: StreamLoad, told: str, rows: int) -> str:
         return f"{self.tap} extracted {counted(rows, 'row')} of {stream.id}, and {told}."
+
+
+def _anew(stream: StreamLoad) -> str:
+    """Return the command that reads a stream from its first row on."""
+    return f"`assetry materialize -s {quote(stream.asset.key.selection)} --full-refresh`"

@@ -126,6 +126,8 @@ class _Invocation:
 
     def _prepared(self, loads: Sequence[Load]) -> JournaledCommand:
         words = run_words(loads, self._options, self._invocation.full_refresh)
+        for load in loads if self._options.record_count != "warn" else ():
+            owed_of(self._options, self._project.state_id(load.pair)).reserve()
         chosen = filters(loads, self._project)
         # Interrupted it frees its lock at any moment; of other signals it hears only within a pair.
         how = {"merged": True, "ask": signal.SIGINT, "grace": GRACE, "name": "meltano"}
