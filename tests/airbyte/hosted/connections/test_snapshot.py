@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assetry.plugin import DefinitionError, IntegrationError
@@ -11,7 +12,7 @@ from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.definitions import pull
 from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_airbyte.hosted.settings import Options
-from assetry_airbyte.testing import Fault, Seen
+from assetry_airbyte.testing import Fault, Seen, World
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,53 @@ def test_what_is_gone_stays_marked_and_hides_nobody(place: Place) -> None:
     assert assets["shop/two/b"].executable
     assert place.run(place.invocation([assets["shop/one/a"]])).error is not None
     assert "it is not listed any more" in assets["shop/one/a"].metadata["unusable"]
+
+
+def test_only_a_connection_that_is_not_there_by_its_id_counts_as_deleted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that shifts between two of its pages leaves one out."""
+    workspace = place.airbyte.workspace
+    one, *_ = [place.airbyte.add_connection(name, ["a"]) for name in ("One", "Two", "Three")]
+    place.load(workspace_id=workspace)
+    options, listed, pages = (
+        Options.of(place.integration(workspace_id=workspace)),
+        World._list_connections,
+        list[bool](),
+    )
+
+    def shifting(self: World, query: Any) -> Any:
+        pages.append(True)
+        one.deleted = len(pages) > 1
+        return listed(self, query)
+
+    def statuses() -> dict[str, str]:
+        return {each.name: each.status for each in pull(options).connections}
+
+    monkeypatch.setattr("assetry_airbyte.hosted.api.service.PAGE", 1)
+    monkeypatch.setattr(World, "_list_connections", shifting)
+    assert statuses() == dict.fromkeys(["One", "Two", "Three"], "active"), "the first as it was listed"
+    assert statuses() == {"One": "deleted", "Two": "active", "Three": "active"}
+
+
+def test_a_connection_that_moved_to_another_workspace_is_not_one_of_this(place: Place) -> None:
+    moved = place.airbyte.add_connection("One", ["a"])
+    place.airbyte.add_connection("Two", ["b"])
+    workspace = place.airbyte.workspace
+    place.load(workspace_id=workspace)
+    moved.workspace = "another"
+    found = pull(Options.of(place.integration(workspace_id=workspace))).connections
+    assert {each.name: each.status for each in found} == {"One": "deleted", "Two": "active"}
+
+
+def test_a_connection_that_cannot_be_asked_for_stays_as_it_was(place: Place) -> None:
+    one = place.airbyte.add_connection("One", ["a"])
+    workspace = place.airbyte.workspace
+    place.load(workspace_id=workspace)
+    place.airbyte.fail("GET /connections", Fault(status=200, body={"data": []}))
+    place.airbyte.fail(f"GET /connections/{one.id}", Fault(status=500), times=50)
+    (found,) = pull(Options.of(place.integration(workspace_id=workspace))).connections
+    assert (found.status, "could not be read again" in str(found.reason)) == ("active", True)
 
 
 def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:

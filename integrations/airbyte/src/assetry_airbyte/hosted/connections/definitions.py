@@ -43,12 +43,19 @@ def _connections(service: Service, options: Options, before: Snapshot | None) ->
         wanted = options.ids if options.connection_id is None else (options.connection_id, *options.ids)
         return reading.named(wanted, service.connection, lambda id_, error: _no_such(service, id_, error))
     listed = service.connections(options.workspace_id)
+
+    def by_id(id_: str) -> Connection | None:
+        """Return a connection that the list left out, if it is one of those that are asked for."""
+        found = service.connection(id_)
+        return found if options.workspace_id in (None, found.workspace) else None
+
     return reading.listed(
         [(str(each["connectionId"]), each) for each in listed if each.get("connectionId")],
         lambda given: _read(service, given),
         lambda given, error: Connection(
             str(given["connectionId"]), str(given.get("name") or given["connectionId"]), "broken", error.message
         ),
+        by_id,
     )
 
 
