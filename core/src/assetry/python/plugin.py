@@ -13,6 +13,7 @@ from assetry.errors import IntegrationError
 from assetry.hooks.specs import hookimpl
 from assetry.python.calls.checking import checked
 from assetry.python.calls.loading import Loading
+from assetry.python.calls.losses import Losses
 from assetry.python.calls.making import Function, Making
 from assetry.python.calls.portion import Portion, portions_of, takes_ranges
 from assetry.python.code import root_place
@@ -20,7 +21,7 @@ from assetry.python.decorators import AssetFunction
 from assetry.python.lost import held_in, refuse_lost
 from assetry.python.modules import find_attribute, import_modules, own_modules
 from assetry.types.assets import Asset, AssetCheck, Check, Integration
-from assetry.types.events import Event, Skipped
+from assetry.types.events import Event
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.options import TEXTS, checked_options
@@ -87,25 +88,31 @@ class PythonPlugin:
     @hookimpl
     def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         """Call the function of an invocation: load its arguments, keep what it returns, run the checks."""
-        checks = list(_checks(invocation, invocation.checks))
-        stopped: str | None = None
-        for portion in portions_of(invocation):
-            making = Making(invocation, context, portion)
-            if stopped is not None:
-                yield from (Skipped(key, stopped, partition=name) for key in making.own for name in portion.names)
-                continue
-            if invocation.assets:
-                first = invocation.assets[0]
-                yield from making.events(self._find(invocation.integration, first.spec, first.key))
-                if making.failed and _reads_itself(making.own):
-                    stopped = f"{first.key} of {portion.partitions[-1]}, which it is made from, failed"
-            for part in (Portion((each,)) for each in portion.partitions) if portion.ranged else (portion,):
-                loading = Loading(invocation, context, part)
-                for key, check in checks:
-                    if key in making.own and key not in making.made:
-                        continue  # it was not made, so there is nothing to look at
-                    function = self._find(invocation.integration, check.spec, key)
-                    yield checked(function, key, check, loading, making.made)
+        losses = Losses(invocation)
+        for portion in losses.in_order(portions_of(invocation)):
+            for piece, own in losses.apart(portion):
+                yield from losses.skipped(piece, own)
+                if own or not invocation.assets:
+                    yield from self._make(Making(invocation, context, piece, own), losses)
+
+    def _make(self, making: Making, losses: Losses) -> Iterator[Event]:
+        """Call a function for some partitions, and run their checks; note what cannot be read of them."""
+        invocation, portion = making.invocation, making.portion
+        if invocation.assets:
+            yield from making.events(self._find(invocation.integration, making.first.spec, making.first.key))
+        for key in [each for each in making.own if each not in making.made]:
+            for name in portion.names:
+                losses.note(key, name, "was not made" if making.stopped else "failed")
+        for part in (Portion((each,)) for each in portion.partitions) if portion.ranged else (portion,):
+            loading = Loading(invocation, making.context, part)
+            for key, check in _checks(invocation, invocation.checks):
+                if key in losses.own and key not in making.made:
+                    continue  # it was not made, so there is nothing to look at
+                function = self._find(invocation.integration, check.spec, key)
+                said = checked(function, key, check, loading, making.made)
+                yield said
+                if said.stops:
+                    losses.note_check(key, said.partition, check.name)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
@@ -166,9 +173,3 @@ def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[
         check = known.get((ref.key, ref.check))
         if check is not None:
             yield ref.key, check
-
-
-def _reads_itself(assets: Mapping[AssetKey, Asset]) -> bool:
-    """Tell whether some of the assets are made from other partitions of what is made here."""
-    deps = (dep for asset in assets.values() if asset.partitions_def is not None for dep in asset.deps)
-    return any(dep.key in assets and dep.partition_mapping != "same" for dep in deps)

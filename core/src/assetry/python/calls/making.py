@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -27,26 +27,30 @@ Function = AssetFunction[..., Any]
 class Making:
     """The making of the assets of one function call, event by event."""
 
-    def __init__(self, invocation: Invocation, context: RunContext, portion: Portion) -> None:
+    def __init__(
+        self, invocation: Invocation, context: RunContext, portion: Portion, keys: Collection[AssetKey]
+    ) -> None:
+        """Make `keys` of the assets of an invocation, for some of its partitions."""
+        self.invocation = invocation
         self.loading = Loading(invocation, context, portion)
         self.context = context
         self.portion = portion
-        assets = (*invocation.assets, *invocation.also)
-        self.own = {asset.key: asset for asset in assets}
+        self.own = {asset.key: asset for asset in (*invocation.assets, *invocation.also) if asset.key in keys}
         self.pending = dict(self.own)
+        #: Whether the run was cancelled before all were made.
+        self.stopped = False
         #: What was made; the value only where a check is to look at it, for it may be large.
         self.made: dict[AssetKey, Any] = {}
         self._looked_at = {ref.key for ref in invocation.checks}
 
     @property
-    def failed(self) -> bool:
-        """Tell whether one of the assets was not made."""
-        return len(self.made) < len(self.own)
+    def first(self) -> Asset:
+        """Return the first of the assets."""
+        return next(iter(self.own.values()))
 
     def events(self, function: Function) -> Iterator[Event]:
         """Call the function, again where it is to be tried again; yield an end for each asset and partition."""
         self.function = function
-        self.first = next(iter(self.own.values()))
         for key in self.pending:
             yield from (Started(key, name) for name in self.portion.names)
         policy = self.first.retry_policy or RetryPolicy(0)
@@ -170,6 +174,7 @@ class Making:
             yield from self._failed(key, message, hint)
 
     def _stop(self, because: str) -> Iterator[Event]:
+        self.stopped = True
         for key in list(self.pending):
             del self.pending[key]
             yield from (Skipped(key, because, partition=name, cancelled=True) for name in self.portion.names)

@@ -193,7 +193,8 @@ class Ends:
         if isinstance(event, Failed):
             return Blocker(event.key, f"{name} failed")
         why = f": {event.because}" if event.because else ""
-        return self.blocker_above(self._graph[event.key]) or Blocker(event.key, f"{name} was skipped{why}")
+        root = event.root or event.key
+        return self.blocker_above(self._graph[event.key]) or Blocker(root, f"{name} was skipped{why}")
 
     def _void_checks_of(self, key: AssetKey) -> None:
         """Drop the checks that can say nothing any more because one of their inputs was not made."""
