@@ -183,7 +183,9 @@ def _placed(
         tool = _tool(asset, check, layout.graph.integrations)
         if not check.counted:
             position = layout.last(i)
-            if position < last or layout.integrations[position].name != tool.name:
+            # A function looks at what its own call makes; only a step of its own at what several calls do.
+            several = len(layout.places.get(i, ())) > 1
+            if position < last or several or layout.integrations[position].name != tool.name:
                 position = _own_step(checking, after, last, tool)
         else:
             later = by_name.get(tool.name, [])
@@ -219,20 +221,20 @@ def _gate(layout: Layout, checking: Checking, placed: Iterable[_Placed], edges: 
         if not each.error:
             continue
         for i in dict.fromkeys(each.reads):
-            if each.position in layout.places.get(i, ()):
+            homes, consumers = set(layout.places.get(i, ())), layout.consumers.get(i, ())
+            if homes == {each.position}:
                 checking.gates.setdefault(i, []).append(each.ref)
                 continue
-            if i not in layout.places and i not in layout.selected:
+            if not homes and i not in layout.selected:
                 continue
-            homes, consumers = set(layout.places.get(i, ())), layout.consumers.get(i, ())
             waiting = {home for j in consumers for home in layout.places[j]} - {each.position} - homes
             circular = waiting & above.of(each.position)
-            if waiting and not circular:
+            if not circular and (waiting or each.position in homes):
                 checking.gates.setdefault(i, []).append(each.ref)
                 for position in waiting:
                     above.add(each.position, position)
             # A tool that makes an asset and goes on at once cannot wait for what only another one lets run.
-            early = (waiting if circular else set()) | (homes if len(each.reads) > 1 else set())
+            early = (waiting if circular else set()) | (homes - {each.position} if len(each.reads) > 1 else set())
             lost = tuple(j for j in consumers if not early.isdisjoint(layout.places[j]))
             if lost:
                 checking.ungated.append(Ungated(each.ref, i, lost))

@@ -205,7 +205,9 @@ class Scope:
                 continue
             direct = [each for j in parents if j in node for each in node[j]]
             views = [passed[j] for j in parents if j in passed]
-            behind = views[0].union(*views[1:]).difference(direct) if views else frozenset()
+            # Of partitions that it reads by itself, others may stand behind a view.
+            known = [each for each in direct if self.parts[each] is None] if views else ()
+            behind = views[0].union(*views[1:]).difference(known) if views else frozenset()
             apart = self._apart(i, passed, unknown) if graph.apart and (direct or behind) else frozenset[int]()
             if not mine:
                 unknown[i] = apart

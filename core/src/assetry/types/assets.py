@@ -81,7 +81,8 @@ class Check(NamedTuple):
     """A test on an asset.
 
     `severity` is ``error`` (a failure stops what is downstream) or ``warn``. `also` names the further assets the
-    check reads: it runs once all of them are done, and gates each of them. `integration` names the integration
+    check reads: it runs once all of them are done, and gates each of them; where several invocations make partitions of
+    its own asset, it runs in the last of these and judges all. `integration` names the integration
     that runs the check when it is another one than the asset's own. `spec` is JSON only that integration understands.
     `fqn` is the dotted name its tool selects it by, as parts; `facets` are as those of an asset. Checks are not assets:
     by their names, tags, files and facets a selection finds what they read (``+not_null_orders_id``). `reads` is what

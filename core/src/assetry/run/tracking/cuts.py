@@ -211,8 +211,9 @@ class Cuts:
             stock = self.stocks[key]
             open_ = stock.open - cut.get(key, NOTHING)
             for ref, parts in stock.undecided.items():
-                own = self._causes.get(ref) == (key,)
-                open_ |= parts - cut.get(key, NOTHING) if own else parts
+                if parts and not self._is_void(ref, cut):
+                    own = self._causes.get(ref) == (key,) and not self.waiting.is_of_all(ref)
+                    open_ |= parts - cut.get(key, NOTHING) if own else parts
             held |= self.numbering.down(asset.key, key, open_ | stock.lost)
         return held
 
@@ -307,7 +308,7 @@ class Cuts:
             every = next(iter(alike.values()))
             came = {asset.key: every & seat.idle.get(asset.key, NOTHING) for asset in planned.invocation.also}
             alike |= {key: own for key, own in came.items() if own}
-            tracked = call_of(seat.planned, alike, (), self.numbering)
+            tracked = call_of(seat.planned, alike, (), seat.judging, self.numbering)
             seat.leave_out(alike)
             events = [each for key in cut for each in self._end(tracked, key)]
             along = True

@@ -103,11 +103,12 @@ class Ends:
         ref = CheckRef(event.key, event.check)
         blocker = Blocker(event.key, f"check {event.check} of {event.key} failed") if event.stops else None
         parts = tracked.pending.get(ref)
+        part = tracked.part(event.key, event.partition) if event.partition is not None else None
         if parts is None:
             tracked.unchecked.pop(ref, None)
-            self.decide(ref, blocker)
+            # What it says late of its own partitions is nothing to those of other calls.
+            self.decide(ref, blocker, (part or tracked.given[ref.key]) if ref in tracked.judging else None)
             return [event]
-        part = tracked.part(event.key, event.partition) if event.partition is not None else None
         judged = parts if part is None else part & parts
         tracked.passing.add(ref)
         self._judged(tracked, ref, judged, blocker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from assetry.plan.plan import PlannedInvocation
@@ -45,8 +45,14 @@ def _of_seat(planned: PlannedInvocation, seat: Seat) -> Remainder:
             assets[asset.key] = None
         elif asset.key in seat.idle:
             assets[asset.key] = seat.idle[asset.key]
-    checks = planned.invocation.checks
-    return Remainder(assets, tuple(ref for ref in checks if ref in seat.checks or ref.key in seat.idle))
+    return Remainder(assets, tuple(_checks_of(seat)))
+
+
+def _checks_of(seat: Seat) -> Iterator[CheckRef]:
+    """Yield the checks that an invocation has yet to run."""
+    for ref in seat.planned.invocation.checks:
+        if ref in seat.checks or (ref in seat.judging and ref.key in seat.idle):
+            yield ref
 
 
 def still_open(tracked: Iterable[Tracked], seats: Iterable[Seat]) -> set[AssetKey | CheckRef]:
@@ -58,8 +64,7 @@ def still_open(tracked: Iterable[Tracked], seats: Iterable[Seat]) -> set[AssetKe
     for seat in seats:
         if not seat.ended:
             invocation = seat.planned.invocation
-            found.update(seat.idle, seat.checks)
-            found.update(ref for ref in invocation.checks if ref.key in seat.idle)
+            found.update(seat.idle, _checks_of(seat))
             if not seat.calls:
                 members = (*invocation.assets, *invocation.also)
                 found.update(asset.key for asset in members if asset.key not in seat.planned.parts)

@@ -7,7 +7,7 @@ ranges; more often only where some in the middle cannot be made, for what takes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
@@ -31,7 +31,9 @@ class Seat:
     whole: set[AssetKey] = field(default_factory=set)
     #: Assets outside without partitions, and checks on them, that have not ended yet.
     waits: set[AssetKey | CheckRef] = field(default_factory=set)
-    #: Checks on what others make: they go with the last call.
+    #: Checks of what is made here that judge each partition by itself, with the call that makes it.
+    judging: dict[CheckRef, None] = field(default_factory=dict)
+    #: Other checks, on what others make or on several partitions at once: they go with the last call.
     checks: dict[CheckRef, None] = field(default_factory=dict)
     #: Of `idle`, what could be made now; of what is called for some at a time.
     ready: Parts = NOTHING
@@ -84,17 +86,42 @@ class Seat:
         self.ready &= self.left
         self.cut += sum(map(len, parts.values()))
 
+    def put_off(self, ref: CheckRef) -> None:
+        """Let a check look at all at once, with the last call."""
+        self.judging.pop(ref, None)
+        self.checks[ref] = None
+
     def name(self) -> str:
         """Return the id of the call that was last taken for: the first has that of the invocation."""
         return self.planned.id if self.calls == 1 else f"{self.planned.id}.{self.calls}"
 
 
-def seat_of(planned: PlannedInvocation, numbering: Numbering) -> Seat:
-    """Return what there is to know of an invocation with partitions before it begins."""
-    own = planned.parts
-    others = (ref for ref in planned.invocation.checks if ref.key not in own)
+def seat_of(planned: PlannedInvocation, numbering: Numbering, of_all: Collection[CheckRef] = ()) -> Seat:
+    """Return what there is to know of an invocation with partitions before it begins.
+
+    `of_all` are checks that judge all of their asset at once.
+    """
+    own, checks = planned.parts, planned.invocation.checks
+    judging = dict.fromkeys(ref for ref in checks if ref.key in own and ref not in of_all)
+    others = dict.fromkeys(ref for ref in checks if ref not in judging)
     whole = {asset.key for asset in (*planned.invocation.assets, *planned.invocation.also)}.difference(own)
-    return Seat(planned, _splits(planned, numbering), dict(own), whole, checks=dict.fromkeys(others))
+    return Seat(planned, _splits(planned, numbering), dict(own), whole, judging=judging, checks=others)
+
+
+def checks_of_all(invocations: Iterable[PlannedInvocation]) -> set[CheckRef]:
+    """Return the checks that judge all of an asset at once: not each invocation that makes partitions of it runs them.
+
+    >>> checks_of_all([])
+    set()
+    """
+    homes: dict[AssetKey, int] = {}
+    runs: dict[CheckRef, int] = {}
+    for each in invocations:
+        for key in each.parts:
+            homes[key] = homes.get(key, 0) + 1
+        for ref in each.invocation.checks:
+            runs[ref] = runs.get(ref, 0) + (ref.key in each.parts)
+    return {ref for ref, count in runs.items() if count < homes.get(ref.key, 0)}
 
 
 def _splits(planned: PlannedInvocation, numbering: Numbering) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from assetry.partitions.parts import Parts
@@ -32,7 +32,8 @@ class Tracked:
     #: What comes along without having been asked for, and has not ended.
     along: dict[AssetKey, Asset] = field(default_factory=dict)
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
-    #: By check of a member: the partitions that it has not judged yet.
+    #: Checks of members that judge each of the partitions; and of each, those that it has not judged yet.
+    judging: frozenset[CheckRef] = frozenset()
     pending: dict[CheckRef, Parts] = field(default_factory=dict)
     #: Checks that have judged some partitions, and may have to say more of others.
     passing: set[CheckRef] = field(default_factory=set)
@@ -187,9 +188,16 @@ def tracked_of(planned: PlannedInvocation) -> Tracked:
 
 
 def call_of(
-    planned: PlannedInvocation, parts: Mapping[AssetKey, Parts], whole: Collection[AssetKey], numbering: Numbering
+    planned: PlannedInvocation,
+    parts: Mapping[AssetKey, Parts],
+    whole: Collection[AssetKey],
+    judging: Iterable[CheckRef],
+    numbering: Numbering,
 ) -> Tracked:
-    """Return what there is to know of a call for some partitions, and for members that have none."""
+    """Return what there is to know of a call for some partitions, and for members that have none.
+
+    `judging` are the checks that look at each of the partitions.
+    """
     invocation = planned.invocation
     names: dict[AssetKey, Mapping[str, tuple[str, int]]] = {}
     last: tuple[tuple[str, ...], Parts] | None = None
@@ -201,7 +209,7 @@ def call_of(
         last = (keys, own)
     members = (*invocation.assets, *invocation.also)
     made = {asset.key for asset in members if asset.key in parts or asset.key in whole}
-    own_checks = [ref for ref in invocation.checks if ref.key in parts]
+    own_checks = [ref for ref in judging if ref.key in parts]
     return Tracked(
         planned,
         unfinished={asset.key: asset for asset in invocation.assets if asset.key in made},
@@ -210,6 +218,7 @@ def call_of(
         names=names,
         along={asset.key: asset for asset in invocation.also if asset.key in made},
         unchecked=dict.fromkeys(own_checks),
+        judging=frozenset(own_checks),
         pending={ref: parts[ref.key] for ref in own_checks},
     )
 

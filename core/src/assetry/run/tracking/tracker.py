@@ -8,19 +8,19 @@ whatever the rest of its invocation does: that is what lets results stream.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Reversible
+from collections.abc import Collection, Iterable, Iterator, Reversible
 from dataclasses import replace
 
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.plan.replan import replan
 from assetry.run.tracking.cuts import Cuts, Same
 from assetry.run.tracking.ends import Ends
+from assetry.run.tracking.launching import Launching
 from assetry.run.tracking.left import remainders, still_open
 from assetry.run.tracking.owed import owed_end, unbegun
-from assetry.run.tracking.seats import Seat, runs, seat_of, some
+from assetry.run.tracking.seats import Seat, checks_of_all, seat_of, some
 from assetry.run.tracking.stock import stocks_of
 from assetry.run.tracking.tracked import Blocker, Interruption, Launch, Tracked, call_of, stray, tracked_of
 from assetry.run.tracking.waiting import Waiting
@@ -40,22 +40,27 @@ class Tracker:
         self._tracked: dict[str, Tracked] = {}
         self._seats: dict[str, Seat] = {}
         self._places: dict[str, Tracked | Seat] = {}
+        #: Checks that judge all of an asset at once.
+        self._of_all: set[CheckRef] = set()
         self._take_places(plan)
         self._stocks = stocks_of(plan)
         #: The planned invocation of each call for some partitions.
         self._home: dict[str, str] = {}
         checked = dict.fromkeys(ref.key for each in plan.invocations for ref in each.invocation.checks)
         self._checks = {CheckRef(key, check.name): check for key in checked for check in graph[key].checks}
-        self._waiting = Waiting(plan, graph, self._numbering, self._places, self._stocks, self._checks)
+        self._waiting = Waiting(plan, graph, self._numbering, self._places, self._stocks, self._checks, self._of_all)
         known = (self._tracked, self._seats, self._stocks)
         self._ends = Ends(plan, graph, self._numbering, *known, self._waiting)
+        self._launching = Launching(self._numbering, self._stocks, self._waiting, self._ends)
         self._cuts = Cuts(plan, graph, self._numbering, *known, self._checks, self._waiting, self._ends)
         self._open = len(self._places)
 
-    def _take_places(self, plan: Plan) -> None:
+    def _take_places(self, plan: Plan, beside: Iterable[PlannedInvocation] = ()) -> None:
+        """Take in the invocations of a plan; `beside` are others of the run."""
+        self._of_all |= checks_of_all((*beside, *plan.invocations))
         for each in plan.invocations:
             if each.parts:
-                self._places[each.id] = self._seats[each.id] = seat_of(each, self._numbering)
+                self._places[each.id] = self._seats[each.id] = seat_of(each, self._numbering, self._of_all)
             else:
                 self._places[each.id] = self._tracked[each.id] = tracked_of(each)
 
@@ -89,7 +94,7 @@ class Tracker:
             return self._launch_of(id_, seat, most)
         self._waiting.taken(id_)
         tracked = self._tracked[id_]
-        launch = self._launch(id_, tracked)
+        launch = self._launching.launch(id_, tracked)
         if launch.invocation is None:
             self._close(id_, tracked)
         else:
@@ -99,12 +104,12 @@ class Tracker:
     def _launch_of(self, id_: str, seat: Seat, most: int | None) -> Launch:
         """Call an invocation for partitions."""
         if seat.splits:
-            doomed = seat.ready if self._blocked_whole(seat) else self._waiting.doomed(seat)
+            doomed = seat.ready if self._launching.is_blocked(seat) else self._waiting.doomed(seat)
             taken = doomed | some(seat.ready - doomed, most) if most is not None else seat.ready
             parts, whole = seat.take(taken), set[AssetKey]()
         else:
             parts, whole = seat.take_all()
-        tracked = call_of(seat.planned, parts, whole, self._numbering)
+        tracked = call_of(seat.planned, parts, whole, seat.judging, self._numbering)
         if not seat.open:
             tracked.unchecked.update(seat.checks)
             seat.checks = {}
@@ -112,10 +117,10 @@ class Tracker:
         self._tracked[call], self._home[call] = tracked, id_
         seat.running.add(call)
         self._waiting.taken(id_)
-        launch = self._launch(call, tracked)
+        launch = self._launching.launch(call, tracked)
         group = seat.planned.invocation.group
         if group is not None and group.partitions == "range":
-            launch = self._without_holes(seat, tracked, launch)
+            launch = self._launching.without_holes(seat, tracked, launch)
         if launch.invocation is None:
             self._close(call, tracked)
         else:
@@ -126,49 +131,6 @@ class Tracker:
         partitions = sum(map(len, own.values())) - (seat.cut if seat.splits else 0)
         return replace(launch, told=told, partitions=partitions)
 
-    def _blocked_whole(self, seat: Seat) -> bool:
-        """Tell whether nothing of an invocation can be made: its tool leaves nothing out."""
-        return any(self._ends.blocker_above(asset) is not None for asset in seat.planned.invocation.assets)
-
-    def _without_holes(self, seat: Seat, tracked: Tracked, launch: Launch) -> Launch:
-        """Call a tool that takes ranges for the first one that is left only; the others are for later calls."""
-        timed = {key: own for key, own in tracked.todo.items() if self._has_time(key)}
-        if launch.invocation is None or not timed or self._numbering.common_window(timed) is not None:
-            return launch
-        first = next(runs(tracked.members(), timed))
-        rest = {key: left for key, own in timed.items() if (left := own - first.get(key, NOTHING))}
-        later = self._made_from(tracked, rest)
-        for key, left in rest.items():
-            seat.idle[key] = left
-            tracked.give_back(key, left)
-        for key in later:
-            seat.whole.add(key)
-            tracked.give_back_whole(key)
-        for ref in [each for each in tracked.unchecked if not later.isdisjoint(self._waiting.reads(each))]:
-            del tracked.unchecked[ref]
-            seat.checks[ref] = None
-        return replace(launch, invocation=tracked.left(self._numbering))
-
-    def _has_time(self, key: AssetKey) -> bool:
-        definition = self._numbering.definition(key)
-        return definition is not None and definition.typical_length is not None
-
-    def _made_from(self, tracked: Tracked, rest: dict[AssetKey, Parts]) -> set[AssetKey]:
-        """Return the members without partitions that are made from `rest`; add what is made from those to it."""
-        later: set[AssetKey] = set()
-        for asset in tracked.members():
-            whole = {*self._waiting.whole_inputs(asset)}
-            if asset.key in tracked.todo:
-                if whole & later:
-                    rest[asset.key] = tracked.todo[asset.key]
-                continue
-            parted = [key for key in self._waiting.parted_inputs(asset.key) if key in rest]
-            if whole & (later | rest.keys()) or any(
-                rest[key] & self._numbering.up(asset.key, key, WHOLE) for key in parted
-            ):
-                later.add(asset.key)
-        return later
-
     def again(self, id_: str) -> Launch:
         """Return what is to be done by a second call of an invocation: whatever has no end yet.
 
@@ -177,64 +139,7 @@ class Tracker:
         tracked = self._tracked[id_]
         tracked.held.clear()
         tracked.spoilt = None
-        return self._launch(id_, tracked)
-
-    def _launch(self, id_: str, tracked: Tracked) -> Launch:
-        lost = self._lose_below_blockers(tracked)
-        for ref in tuple(tracked.unchecked):
-            if any(key in self._ends.blockers and key not in self._ends.made for key in self._waiting.reads(ref)):
-                self._ends.void(tracked, ref)
-        return Launch(tracked.left(self._numbering), tuple(lost), id_, id_)
-
-    def _lose_below_blockers(self, tracked: Tracked) -> list[Event]:
-        """Skip the members, and partitions of them, that have a blocker above them."""
-        planned = tracked.planned.invocation
-        whole = planned.group is not None and planned.group.whole
-        lost: list[Event] = []
-        first: Blocker | None = None
-        for asset in (*planned.assets, *planned.also):
-            if asset.key not in tracked.unfinished and asset.key not in tracked.along:
-                continue
-            blocker = self._ends.blocker_above(asset)
-            if blocker is not None:
-                first = first or blocker
-                lost += self._lose(tracked, asset.key, blocker)
-            # What is lost may be read by later partitions of the same asset.
-            while below := self._parts_below_blockers(tracked, asset):
-                for part, why in below:
-                    keys = tracked.todo if whole else (asset.key,)
-                    for key in tuple(keys):
-                        lost += self._lose(tracked, key, why, part)
-        if first is not None and whole:
-            # A tool that cannot leave anything out would build the lost ones on top of what failed.
-            for key in (*tracked.unfinished, *tracked.along):
-                lost += self._lose(tracked, key, first)
-        return lost
-
-    def _parts_below_blockers(self, tracked: Tracked, asset: Asset) -> list[tuple[Parts, Blocker]]:
-        """Return the partitions of a member that are made from something lost, one by one, and why that is lost."""
-        found: list[tuple[Parts, Blocker]] = []
-        todo, seen = tracked.todo.get(asset.key, NOTHING), NOTHING
-        for upper in self._waiting.parted_inputs(asset.key) if todo else ():
-            stock = self._stocks[upper]
-            lost = todo & self._numbering.down(asset.key, upper, stock.lost)
-            for strand, number in lost - seen:
-                part = Parts.range(number, number + 1, strand)
-                blocker = stock.blocker(self._numbering.up(asset.key, upper, part))
-                if blocker is not None:
-                    found.append((part, blocker))
-            seen |= lost
-        return found
-
-    def _lose(self, tracked: Tracked, key: AssetKey, blocker: Blocker, part: Parts | None = None) -> list[Event]:
-        """Skip a member, or a partition of it, because of a blocker; what only came along goes without a word."""
-        if part is not None and not part & tracked.todo.get(key, NOTHING):
-            return []
-        if key in tracked.along:
-            self._ends.settle(tracked, key, blocker, part)
-            return []
-        name = None if part is None else tracked.names_of(key, part)[0]
-        return self._ends.finish(tracked, Skipped(key, blocker.text, partition=name), blocker)
+        return self._launching.launch(id_, tracked)
 
     def cut(self, same: Same, spared: Collection[str] = ()) -> list[tuple[str, list[Event]]]:
         """Leave out what does not have to be made, as `same` tells of what waits for nothing any more.
@@ -275,9 +180,9 @@ class Tracker:
             self._waiting.drop(id_)
             for known in (self._tracked, self._seats, self._places):
                 known.pop(id_, None)
-        self._take_places(found)
-        self._open += len(found.invocations) - len(left)
         kept = tuple(each for each in self._plan.invocations if each.id not in left)
+        self._take_places(found, kept)
+        self._open += len(found.invocations) - len(left)
         self._plan = replace(self._plan, invocations=(*kept, *found.invocations))
         open_ = still_open(self._tracked.values(), self._seats.values())
         self._waiting.add(found.invocations, open_)
@@ -435,7 +340,7 @@ class Tracker:
                 # What is idle is called for nothing any more; what runs comes to its own end.
                 seat.checks.clear()
                 call = f"{id_}.rest"
-                self._tracked[call] = call_of(seat.planned, *seat.take_all(), self._numbering)
+                self._tracked[call] = call_of(seat.planned, *seat.take_all(), (), self._numbering)
                 self._home[call] = id_
         for id_, tracked in tuple(self._tracked.items()):
             if tracked.running or tracked.ended:

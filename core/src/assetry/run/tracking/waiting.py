@@ -7,7 +7,7 @@ moved since they were last looked at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Reversible, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Reversible, Sequence
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
@@ -30,8 +30,17 @@ class _Reading(NamedTuple):
     lower: AssetKey
     upper: AssetKey
     own: Parts
-    #: Checks on `upper` that the invocation itself runs.
+    #: Checks on `upper` that are not waited for: the invocation runs them, or makes what they wait for.
     checks: frozenset[CheckRef]
+
+
+class _Rest(NamedTuple):
+    """That an invocation reads all of what it makes some partitions of, its `own`: the others are made before."""
+
+    key: AssetKey
+    own: Parts
+    #: Checks that are not waited for; None for all.
+    checks: frozenset[CheckRef] | None
 
 
 class Waiting:
@@ -45,12 +54,14 @@ class Waiting:
         places: Mapping[str, Place],
         stocks: Mapping[AssetKey, Stock],
         checks: Mapping[CheckRef, Check],
+        of_all: Collection[CheckRef],
     ) -> None:
         self._graph = graph
         self._numbering = numbering
         self._places = places
         self._stocks = stocks
         self._checks = checks
+        self._of_all = of_all
         self._gates = plan.gates
         self._through = plan.through
         self._planned: dict[str, PlannedInvocation] = {}
@@ -61,6 +72,7 @@ class Waiting:
         self._waiting: dict[AssetKey | CheckRef, list[str]] = {}
         #: By invocation: what it reads of partitions; by asset: the invocations that read partitions of it.
         self._readings: dict[str, list[_Reading]] = {}
+        self._rests: dict[str, list[_Rest]] = {}
         self._read_by: dict[AssetKey, list[str]] = {}
         self._parted: dict[AssetKey, tuple[AssetKey, ...]] = {}
         self._moved: set[AssetKey] = set()
@@ -93,6 +105,8 @@ class Waiting:
                 self._readers[key] = [each for each in self._readers.get(key, ()) if each != (id_, ref)]
         for reading in self._readings.pop(id_, ()):
             self._read_by[reading.upper].remove(id_)
+        for rest in self._rests.pop(id_, ()):
+            self._read_by[rest.key].remove(id_)
         self._ready.pop(id_, None)
 
     # -- what reads what -------------------------------------------------------------------------------------------
@@ -108,6 +122,10 @@ class Waiting:
             read = (ref.key, *self._checks[ref].also)
             found = self._reads[ref] = tuple(key for key in read if key in self._makers)
         return found
+
+    def is_of_all(self, ref: CheckRef) -> bool:
+        """Tell whether a check judges all partitions of its asset at once."""
+        return ref in self._of_all
 
     def runs(self, ref: CheckRef) -> Sequence[str]:
         """Return the invocations that run a check."""
@@ -149,8 +167,8 @@ class Waiting:
             gates = (ref for ref in self._gates.get(key, ()) if id_ not in self._checked_in.get(ref, (id_,)))
             place.waits.update(gates)
         # What a check reads, it takes as it is: it does not wait for other checks.
-        inputs |= {key for ref in invocation.checks for key in self.reads(ref)}
-        place.waits.update(key for key in inputs if key not in members and key in self._makers)
+        looked = {key for ref in invocation.checks for key in self.reads(ref)}
+        place.waits.update(key for key in inputs | looked if key not in members and key in self._makers)
         if open_ is not None:
             place.waits.intersection_update(open_)
         for wanted in place.waits:
@@ -160,11 +178,41 @@ class Waiting:
             for upper in self.parted_inputs(key):
                 itself = upper == key and splits
                 own = NOTHING if itself else planned.parts.get(upper, NOTHING)
-                checks = () if itself else self._gates.get(upper, ())
-                mine = frozenset(ref for ref in checks if id_ in self._checked_in.get(ref, ()))
-                self._readings.setdefault(id_, []).append(_Reading(key, upper, own, mine))
+                self._readings.setdefault(id_, []).append(_Reading(key, upper, own, self._not_awaited(id_, upper)))
                 self._read_by.setdefault(upper, []).append(id_)
+        for rest in self._rests_of(planned, inputs) if planned.parts else ():
+            self._rests.setdefault(id_, []).append(rest)
+            self._read_by.setdefault(rest.key, []).append(id_)
         self.look(id_)
+
+    def _not_awaited(self, id_: str, upper: AssetKey) -> frozenset[CheckRef]:
+        """Return the checks on partitions of an asset that an invocation cannot wait for.
+
+        One that judges all of it at once is run by the invocation itself, or after it, where it looks at what that
+        makes.
+        """
+        invocation = self._planned[id_].invocation
+        members = {asset.key for asset in (*invocation.assets, *invocation.also)}
+        return frozenset(
+            ref
+            for ref in self._gates.get(upper, ())
+            if (ref.key != upper or self.is_of_all(ref))
+            and (id_ in self._checked_in.get(ref, ()) or not members.isdisjoint(self.reads(ref)))
+        )
+
+    def _rests_of(self, planned: PlannedInvocation, whole: Collection[AssetKey]) -> Iterator[_Rest]:
+        """Yield what an invocation reads all of, and makes only a part: behind views, and for its checks."""
+        looked = (
+            (key, None)
+            for ref in planned.invocation.checks
+            for key in self.reads(ref)
+            if key != ref.key or self.is_of_all(ref)
+        )
+        read = ((key, self._not_awaited(planned.id, key)) for key in whole)
+        for key, checks in dict.fromkeys((*looked, *read)):
+            own = planned.parts.get(key, NOTHING)
+            if own and self._stocks[key].wanted - own:
+                yield _Rest(key, own, checks)
 
     # -- what may start ------------------------------------------------------------------------------------------
 
@@ -202,6 +250,8 @@ class Waiting:
             self._ready.setdefault(id_, self._planned[id_])
 
     def _can_start(self, id_: str, place: Place) -> bool:
+        if any(self._is_open(rest) for rest in self._rests.get(id_, ())):
+            return False
         readings = self._readings.get(id_, ())
         if isinstance(place, Tracked):
             return not place.running and not any(self._held(each) for each in readings)
@@ -212,7 +262,17 @@ class Waiting:
         for each in readings:
             if place.ready:
                 place.ready -= self._held(each)
+        if place.running and place.ready == place.left and self._is_last_apart(place):
+            place.ready -= place.ready.last(1)
         return bool(place.ready)
+
+    def _is_last_apart(self, seat: Seat) -> bool:
+        """Tell whether the last call of an invocation comes after all others: it has checks of what they make."""
+        return any(key in seat.planned.parts for ref in seat.checks for key in self.reads(ref))
+
+    def _is_open(self, rest: _Rest) -> bool:
+        stock = self._stocks[rest.key]
+        return bool((stock.open if rest.checks is None else stock.held(rest.checks)) - rest.own)
 
     def _held(self, reading: _Reading) -> Parts:
         """Return the partitions that have to wait because of what they read."""
