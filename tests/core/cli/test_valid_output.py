@@ -120,6 +120,7 @@ CALLS = {
     "show": (["show", "mill/flour", "-v"], 0),
     "show-python": (["show", "odd", "-v"], 0),
     "graph": (["graph"], 0),
+    "impact": (["impact", "odd"], 0),
     "check": (["check"], 0),
     "plan": (["plan"], 0),
     "status": (["status"], 0),

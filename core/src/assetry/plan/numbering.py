@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.chains import spread
 from assetry.partitions.definitions import numbers_of
-from assetry.partitions.parts import NOTHING, Parts
+from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.recorded import time_of
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
@@ -89,6 +90,16 @@ class Numbering:
         for link in self.links(lower, upper):
             found |= link.down(parts, self._now)
         return found
+
+    def existing(self, key: AssetKey) -> Parts:
+        """Return the partitions that exist of an asset; `WHOLE` for one without."""
+        definition = self.definition(key)
+        return WHOLE if definition is None else definition.existing(self._now)
+
+    def following(self, key: AssetKey, parts: Parts) -> Parts:
+        """Return some partitions of an asset, and the later ones that are made from them by way of each other."""
+        links = self.links(key, key)
+        return spread(parts, links, self.existing(key), self._now) if links and parts else parts
 
     def keys_of(self, key: AssetKey, parts: Parts) -> tuple[str, ...]:
         """Return the keys of some partitions of an asset, in the order of their numbers."""

@@ -29,6 +29,7 @@ from assetry.project.places import place_problems, value_problem
 from assetry.project.recorded import RecordedValues, recorded_statuses
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
+from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.claims import wanted_parts
 from assetry.run.loop import execute
@@ -55,7 +56,7 @@ INTEGRATION_OPTIONS = "integration_options"
 OnEvent = Callable[[EventRecord], None]
 
 
-class Project:
+class Project(Upkeep):
     """The assets of a project: planned, materialized, and asked how they are.
 
     `assets` may mix `Asset` values, functions decorated with `@asset` and lists of either, such as what
@@ -376,13 +377,7 @@ class Project:
         finally:
             executor.close()
 
-    def observe(
-        self,
-        select: Selectors = None,
-        exclude: Texts = None,
-        *,
-        on_event: OnEvent | None = None,
-    ) -> RunResult:
+    def observe(self, select: Selectors = None, exclude: Texts = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Look at what happened to a selection outside, without running anything, and record it.
 
         For example a sync that was started elsewhere: what is downstream of it becomes stale.

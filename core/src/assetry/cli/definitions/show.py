@@ -16,9 +16,10 @@ from assetry.cli.definitions.partition import partition_json, partition_lines
 from assetry.cli.runs.logs import pruned_text
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment, styled
-from assetry.errors import AmbiguousNameError, UsageError
+from assetry.errors import UsageError
 from assetry.project.partition import partition_facts
 from assetry.project.project import Project
+from assetry.project.upkeep.impact import meant
 from assetry.selection.facets import facet_methods, facet_values
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
@@ -108,13 +109,7 @@ def _has_passed(record: EventRecord) -> bool:
 
 def _key(project: Project, text: str) -> AssetKey:
     """Return the one asset that a key, its last part or a selection means."""
-    graph = project.graph
-    if ":" not in text or text in graph:
-        try:
-            return graph.find(text)
-        except AmbiguousNameError as error:  # here the question is wrong, and no definition
-            raise UsageError(error.message, hint=error.hint) from None
-    found = project.select(text)
+    found = meant(project, text)
     if len(found) > 1:
         raise UsageError(
             f"{text!r} means {len(found)} assets, {listed(found)}.",

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.chains import spread
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.links import Link
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
-from assetry.partitions.ways import OverlapWay, SameKeys
 from assetry.status.comparison import MOST_ROOTS, Comparison
 from assetry.status.partitions.records import Clocks, PartitionRecords
 from assetry.status.partitions.sets import PartitionSets
@@ -133,30 +133,18 @@ class PartitionJudge:
         if not links:
             return above
 
-        def spread(parts: Parts) -> Parts:
-            return self._spread(parts & sets.existing, links, sets.existing)
+        def down(parts: Parts) -> Parts:
+            return spread(parts & sets.existing, links, sets.existing, self._now)
 
-        roots = {root: spread(parts) for root, parts in above.roots.items()}
-        due = came = spread(above.due)
+        roots = {root: down(parts) for root, parts in above.roots.items()}
+        due = came = down(above.due)
         for finding in own:
             parts = _rooted(finding, came)
-            further = spread(parts) - parts
+            further = down(parts) - parts
             if further:
                 roots[i, RANKS[finding.code]] = further
                 due |= further
         return Reach(due, roots)
-
-    def _spread(self, parts: Parts, links: Sequence[Link], existing: Parts) -> Parts:
-        """Return some partitions, and all that are made from them by way of others of the same asset."""
-        found = fresh = parts
-        by_one = any(map(_leads_to_the_next, links))
-        while fresh:
-            reached = _tails(fresh, existing) if by_one else NOTHING
-            for link in links:
-                reached |= link.down(fresh, self._now)
-            fresh = (reached & existing) - found
-            found |= fresh
-        return found
 
     def _from_above(self, i: int, above: Reach, sets: PartitionSets) -> Iterator[Reason]:
         """Yield the reasons above an asset, each root once, with the partitions that it reaches."""
@@ -261,25 +249,3 @@ def _missing(asset: Asset, records: PartitionRecords, sets: PartitionSets) -> Re
 def _shared(reason: Reason, sets: PartitionSets) -> Reason:
     """Return a reason with the share of the partitions in its text."""
     return reason._replace(text=share_text(reason.text, reason.parts, sets.existing, sets.definition))
-
-
-def _leads_to_the_next(link: Link) -> bool:
-    """Tell whether a link of an asset to itself leads from each window to the next one, and to no other strand."""
-    time = getattr(link.own, "time", None) or ""
-    rest = [name == own and isinstance(way, SameKeys) for name, (own, way) in link.ways.items() if name != time]
-    way = link.ways.get(time, ("", None))[1]
-    if link.every or not all(rest) or not isinstance(way, OverlapWay) or way.own.grid != way.upstream.grid:
-        return False
-    return way.before[0] + way.after[0] <= -1 <= way.before[1] + way.after[1]
-
-
-def _tails(parts: Parts, existing: Parts) -> Parts:
-    """Return all that exists from a partition on to the next gap."""
-    found: dict[str, list[tuple[int, int]]] = {}
-    for strand in parts.strands:
-        numbers = parts.numbers(strand)
-        for _, first, stop in existing.numbers(strand).spans():
-            inside = numbers.within(first, stop).first(1)
-            for _, begin, _ in inside.spans():
-                found.setdefault(strand, []).append((begin, stop))
-    return Parts(found)

@@ -1,0 +1,1 @@
+"""What changes: which assets a change touches, and how two sets of definitions differ."""
