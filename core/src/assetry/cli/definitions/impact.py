@@ -9,7 +9,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.definitions.describe import kind_of
 from assetry.cli.session import Session
-from assetry.cli.text import aligned, counted, cut, listed
+from assetry.cli.text import aligned, counted, cut, listed, styled
 from assetry.status.changes.impact import Impact, Tally, Touched
 from assetry.status.reasons import parts_text
 from assetry.views.json import impact_to_json
@@ -37,7 +37,7 @@ def _lines(found: Impact, session: Session) -> Iterable[str]:
     for each in found.changed:
         which = "" if each.definition is None else f", {counted(len(each.parts), 'partition')}"
         owned = f", owned by {listed(each.asset.owners)}" if each.asset.owners else ""
-        yield f"{click.style(each.asset.key, bold=True)}  {kind_of(each.asset)}{which}{owned}"
+        yield f"{styled(each.asset.key, bold=True)}  {kind_of(each.asset)}{which}{owned}"
     it = "it" if len(found.changed) == 1 else "them"
     if not found.touched:
         yield f"Nothing is made from {it}."
@@ -58,11 +58,11 @@ def _lines(found: Impact, session: Session) -> Iterable[str]:
     yield from aligned([row for row in rows if row[1]], indent="  ")
     if found.exposures:
         yield ""
-        yield f"  {click.style('Read by', bold=True)}"
+        yield f"  {styled('Read by', bold=True)}"
         yield from aligned([_reader(each) for each in found.exposures], indent="    ")
     if session.verbose:
         yield ""
-        yield f"  {click.style('Touched', bold=True)}"
+        yield f"  {styled('Touched', bold=True)}"
         yield from aligned([_row(each) for each in found.touched], indent="    ")
 
 
