@@ -114,8 +114,10 @@ class MillJobs(Work[Seen]):
 
     service, noun, name, url = "the mill", "job", "'orders'", "https://mill.example.com/orders"
 
-    def __init__(self, url: str, clock: FakeClock, id_: str = "orders", tells: Tells = lambda job: ()) -> None:
-        self.id, self.clock, self.tells = id_, clock, tells
+    def __init__(
+        self, url: str, clock: FakeClock, id_: str = "orders", tells: Tells = lambda job: (), joins: bool = True
+    ) -> None:
+        self.id, self.clock, self.tells, self.joins = id_, clock, tells, joins
         self.http = Http(Api(name="Mill", base=url), clock=clock)
 
     def jobs(self, called_off: Callable[[], bool]) -> Sequence[Seen]:
@@ -214,11 +216,12 @@ def begin(
     late: bool = False,
     work: str = "orders",
     tells: Tells = lambda job: (),
+    joins: bool = True,
     **options: Any,
 ) -> Told:
     """Begin to bring about a job."""
     run = Run()
-    jobs = JobRun(MillJobs(mill.service.url, clock, work, tells), run, JobOptions.of(options), late=late)
+    jobs = JobRun(MillJobs(mill.service.url, clock, work, tells, joins), run, JobOptions.of(options), late=late)
     return Told(jobs.run(resume, started=["mill/orders"]), run)  # type: ignore[list-item]
 
 

@@ -68,6 +68,24 @@ def test_one_that_failed_is_given_back_as_it_ended(mill: Mill, clock: FakeClock)
     assert told.started == ["mill/orders"]
 
 
+@pytest.mark.parametrize("first", ["queued", "running"])
+def test_where_none_is_joined_one_of_others_is_waited_for(mill: Mill, clock: FakeClock, first: str) -> None:
+    mill.start(first, "running", "done")
+    told = begin(mill, clock, joins=False).go()
+    assert "A job is under way on 'orders' (job 1); waiting for its end." in told.said
+    assert (told.job.id if told.job else None, mill.posts) == (2, 1)
+    mill.start("running")
+    assert "is under way already (job 3)" in str(begin(mill, clock, joins=False, attach="refuse").go().error)
+
+
+def test_where_none_is_joined_a_later_one_takes_no_ones_place(mill: Mill, clock: FakeClock) -> None:
+    told = begin(mill, clock, joins=False).go(lambda event: isinstance(event, Started))
+    mill.end(1, "failed")
+    mill.start("done")
+    assert told.go().job is not None
+    assert (told.job.id if told.job else None, told.job.succeeded if told.job else None) == (1, False)
+
+
 # -- started once ----------------------------------------------------------------------------------------------------
 
 

@@ -132,6 +132,14 @@ def test_a_run_keeps_what_it_wants_and_a_retry_the_rest_of_it() -> None:
         assert made == [("one", "2026-01-02"), ("two", "2026-01-02")]
 
 
+def test_what_a_full_refresh_does_not_make_anew_is_told() -> None:
+    assets = [Asset(key=f"a{i}", kind="x", refreshable=i == 7, executable=i != 6) for i in range(8)]
+    with Project(assets, store="sqlite::memory:", io="memory:") as project:
+        told = "Not made anew by a full refresh: a0, a1, a2, a3, a4 and 1 more"
+        assert project.plan(full_refresh=True).notes == (told,)
+        assert project.plan("a6 a7", full_refresh=True).notes == project.plan().notes == ()
+
+
 # -- what is made where nothing is asked for -----------------------------------------------------------------------
 
 NOW = datetime(2026, 1, 11, 12, tzinfo=UTC)

@@ -247,8 +247,8 @@ class JobRun(Generic[J]):
                 return None
             job = next((each for each in busy if not each.waiting), busy[0])
             other = self._work.other(job)
-            if other is not None:
-                yield Log(f"A {other} is under way on {name} (job {job.id}); waiting for its end.")
+            if other is not None or (not self._work.joins and self._attach != "refuse"):
+                yield Log(f"A {other or noun} is under way on {name} (job {job.id}); waiting for its end.")
             elif self._attach == "refuse":
                 raise ServiceError(
                     f"A {noun} of {name} is under way already (job {job.id}).",
@@ -276,9 +276,10 @@ class JobRun(Generic[J]):
             raise
 
     def _after(self, newest: float | None) -> J | None:
-        """Return the newest job that came after another one, or any that is under way."""
+        """Return the newest job that came after another one, or any that is under way and would be joined."""
         for job in self._jobs():
-            if self._work.other(job) is None and (job.order > (newest or 0) or not job.ended):
+            ours = job.order > (newest or 0) or (self._work.joins and not job.ended)
+            if ours and self._work.other(job) is None:
                 return job
         return None
 
@@ -333,6 +334,8 @@ class JobRun(Generic[J]):
             job = yield from self._take(later, ours=False)
 
     def _replacing(self, job: J) -> J | None:
+        if not self._work.joins:
+            return None
         with suppress(Unavailable, Refused):
             mine = (each for each in self._work.jobs(self._off) if self._work.other(each) is None)
             return next((each for each in mine if each.order > job.order), None)

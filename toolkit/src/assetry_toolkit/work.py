@@ -159,7 +159,8 @@ class Work(ABC, Generic[J]):
     `id` says which work it is: an earlier run's token is good for the same only. `service` is what people call the
     service ("Mill"), `noun` one job ("batch"), `name` what the jobs are of, as it stands in a sentence ("'orders'"),
     and `url` the page that shows them. `every` are the seconds between two looks at a job; None begins with one second,
-    and grows. `gone` is the next step for a person when the service has no longer what the jobs are of.
+    and grows. `gone` is the next step for a person when the service has no longer what the jobs are of. Where a job of
+    others may be about something else, `joins` is False: its end is waited for, and it never counts as ours.
     """
 
     id: str
@@ -170,6 +171,7 @@ class Work(ABC, Generic[J]):
     clock: Clock = Clock()
     every: float | None = None
     gone: str | None = None
+    joins: bool = True
 
     # -- to be written -----------------------------------------------------------------------------------------------
 

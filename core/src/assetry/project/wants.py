@@ -19,7 +19,7 @@ from assetry.project.ask import Ask
 from assetry.status.cutoff import Cutoff, cutoff
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.staleness import Status
-from assetry.status.why import because, kept_rows
+from assetry.status.why import because, kept_rows, not_refreshed
 from assetry.types.assets import Asset
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
@@ -165,6 +165,7 @@ def plan_of(
         cutoff(graph, wanted.wants, statuses, Numbering(graph, known_definitions(statuses), now)) if cuts else Cutoff()
     )
     notes = (*kept_rows(graph, made, ask.full_refresh), *near_notes(graph, set(wanted.wants)))
+    notes += (*not_refreshed(graph, wanted.wants),) if ask.full_refresh else ()
     request = PlanRequest(
         because={status.key: because(status, graph[status.key]) for status in made},
         mode=ask.collapse,

@@ -10,6 +10,9 @@ from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 
+#: How many assets a sentence names.
+_NAMED = 5
+
 
 def because(status: Status, asset: Asset) -> str:
     """Return why an asset is made.
@@ -32,6 +35,19 @@ def kept_rows(graph: AssetGraph, statuses: Iterable[Status], refreshed: bool) ->
             continue
         if _has_changed(status):
             yield f"The code of `{status.key}`, which is incremental, changed; {warning(asset)}"
+
+
+def not_refreshed(graph: AssetGraph, keys: Iterable[AssetKey]) -> Iterator[str]:
+    """Yield a sentence about the assets that a full refresh does not make anew, if there are any.
+
+    >>> graph = AssetGraph.of([Asset(key=key, kind="x", refreshable=key == "a") for key in "abc"])
+    >>> list(not_refreshed(graph, graph.keys))
+    ['Not made anew by a full refresh: b, c']
+    """
+    left = [key for key in keys if graph[key].executable and not graph[key].refreshable]
+    if left:
+        more = f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else ""
+        yield f"Not made anew by a full refresh: {', '.join(left[:_NAMED])}{more}"
 
 
 def changed_above(graph: AssetGraph, statuses: Iterable[Status], keys: Iterable[AssetKey]) -> Iterator[AssetKey]:

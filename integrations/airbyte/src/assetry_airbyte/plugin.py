@@ -42,14 +42,14 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
 
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str | None:
-    """Show which connection is synced."""
+    """Show which connection is synced, and what of it is read anew."""
     if is_local(invocation.integration):
         from assetry_airbyte.local.integration import local_command
 
         return local_command(invocation)
-    from assetry_toolkit.hosted.assets import connection_command
+    from assetry_airbyte.hosted.connections.assets import command
 
-    return connection_command("airbyte sync", invocation)
+    return command(invocation)
 
 
 @hookimpl

@@ -40,6 +40,8 @@ class FakeJob:
     #: States by stream, for those that differ from what the job's own state says.
     streams: dict[str, str] = field(default_factory=dict)
     failure: str = ""
+    #: The streams that a refresh reads anew, by namespace and name, and how.
+    refreshed: dict[tuple[str | None, str], str] = field(default_factory=dict)
     #: The moment at which it succeeds by itself, instead of by looks.
     until: float | None = None
 
@@ -69,6 +71,8 @@ class FakeConnection:
     stream_states: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     deleted: bool = False
+    #: Streams that the next sync is to read anew, which makes it a refresh.
+    pending: dict[tuple[str | None, str], str] = field(default_factory=dict)
 
 
 class World(FakeServer):
@@ -88,7 +92,10 @@ class World(FakeServer):
     # -- setting it up -----------------------------------------------------------------------------------------------
 
     def add_destination(self, kind: str = "postgres", **config: Any) -> str:
-        """Add a destination and return its id; what its kind needs beyond `config` is filled in."""
+        """Add a destination and return its id; what its kind needs beyond `config` is filled in.
+
+        One whose ``refreshes`` are set to False in `destinations` takes none.
+        """
         with self.lock:
             id_ = self._id()
             self.destinations[id_] = {"kind": kind, "config": config}
@@ -119,9 +126,13 @@ class World(FakeServer):
         with self.lock:
             of = self.connections[connection] if isinstance(connection, str) else connection
             script = [status] if status else list(of.script)
+            if type_ == "sync" and of.pending:
+                type_ = "refresh"
             job = FakeJob(
                 next(self._job_ids), of.id, type_, script[0], script[1:], self.now(), self.now(), failure=of.failure
             )
+            if type_ == "refresh":
+                job.refreshed, of.pending = of.pending, {}
             if of.seconds is not None and status is None:
                 job.status, job.script, job.until = "running", [], self.now() + of.seconds
             self.jobs[job.id] = job
@@ -315,9 +326,32 @@ class World(FakeServer):
                 raise Problem(403, "forbidden", "The configuration API is not open to applications")
             if path == "/jobs/get_without_logs":
                 return self._job_details(self._job(str(body["id"])))
+            if path == "/actor_definition_versions/get_for_destination":
+                found = self._destination(str(body["destinationId"]))
+                takes = self.destinations[found["destinationId"]].get("refreshes", True)
+                name = f"airbyte/destination-{found['destinationType']}"
+                return {"dockerRepository": name, "dockerImageTag": "1.0.0", "supportsRefreshes": takes}
+            if path == "/connections/refresh":
+                return self._refresh(self._connection(str(body["connectionId"])), body)
             if path == "/stream_statuses/list":
                 return self._stream_statuses(self._job(str(body["jobId"])))
             raise Problem(404, "not-found", f"There is no {path}")
+
+    def _refresh(self, of: FakeConnection, body: Any) -> Any:
+        """Start a refresh; where a job is under way it is left to the next one, and no job is named."""
+        if body["refreshMode"] not in ("Truncate", "Merge"):
+            raise Problem(422, "invalid-input", f"Unexpected value '{body['refreshMode']}'")
+        if not self.destinations[of.destination].get("refreshes", True):
+            return {"job": None}
+        asked = [(each.get("streamNamespace"), each["streamName"]) for each in body.get("streams") or ()]
+        asked = asked or [(each.get("namespace"), each["name"]) for each in of.streams]
+        of.pending = {**dict.fromkeys(asked, body["refreshMode"]), **of.pending}
+        busy = any(job.connection == of.id and not job.terminal for job in self.jobs.values())
+        if busy or of.fields.get("status", "active") != "active":
+            return {"job": None}
+        job = self.start(of, "refresh")
+        told = {"id": job.id, "configType": "refresh", "configId": of.id, "status": job.status}
+        return {"job": {**told, "createdAt": int(job.created), "updatedAt": int(job.updated)}}
 
     def _namespaces(self, job: FakeJob) -> list[tuple[str | None, str]]:
         return [(each.get("namespace"), each["name"]) for each in self.connections[job.connection].streams]
@@ -334,7 +368,11 @@ class World(FakeServer):
         ]
         failures = [{"externalMessage": job.failure}] if job.failure else []
         attempt = {"attempt": {"id": 0, "status": job.status, "failureSummary": {"failures": failures}}}
-        return {"job": {"id": job.id, "streamAggregatedStats": stats}, "attempts": [attempt]}
+        told: dict[str, Any] = {"id": job.id, "configType": job.type, "streamAggregatedStats": stats}
+        if job.type == "refresh":
+            named = [_given({"name": name, "namespace": namespace}) for namespace, name in job.refreshed]
+            told["refreshConfig"] = {"streamsToRefresh": named}
+        return {"job": told, "attempts": [attempt]}
 
     def _stream_statuses(self, job: FakeJob) -> Any:
         state = "COMPLETE" if job.status == "succeeded" else "INCOMPLETE"

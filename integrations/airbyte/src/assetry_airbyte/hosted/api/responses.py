@@ -13,8 +13,10 @@ from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text, whole
 from assetry_toolkit.hosted.fetching import GONE_STATUSES
 
-#: Jobs that change what is in the tables without being a sync.
-RESETS = ("reset", "clear", "refresh")
+#: Jobs that empty all tables of a connection, or some of them.
+RESETS = ("reset", "clear")
+#: A job that reads some streams anew from their beginning, and syncs the others as ever.
+REFRESH = "refresh"
 
 
 class Stream(NamedTuple):
@@ -31,6 +33,11 @@ class Stream(NamedTuple):
     def adds(self) -> bool:
         """Tell whether a sync only adds rows, so that several connections may fill one table."""
         return self.sync_mode in ("full_refresh_append", "incremental_append")
+
+    @property
+    def reads_all(self) -> bool:
+        """Tell whether each sync reads all that the source has."""
+        return self.sync_mode.startswith("full_refresh")
 
     @property
     def overwrites(self) -> bool:
@@ -126,7 +133,8 @@ def read_job(body: Any) -> Job:
     return Job(
         id=whole(id_) if whole(id_) is not None else id_,  # type: ignore[arg-type]
         status=status.lower(),
-        type=(text(given.get("jobType")) or "sync").lower(),
+        # The internal API calls it otherwise.
+        type=(text(given.get("jobType", given.get("configType"))) or "sync").lower(),
         connection=text(given.get("connectionId")),
         started=moment(given.get("startTime")),
         updated=moment(given.get("lastUpdatedAt")),

@@ -38,10 +38,14 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What is known of the streams of a job, and why it failed."""
+    """What is known of the streams of a job, and why it failed.
+
+    `refreshed` are those that a refresh has read anew; None where that is not said.
+    """
 
     streams: Mapping[StreamId, StreamFacts]
     failure: str = ""
+    refreshed: frozenset[StreamId] | None = None
 
 
 class Streams:
@@ -81,7 +85,7 @@ class Streams:
         except ServiceError as error:
             self._state["closed"] = error.message
             return None
-        return JobFacts(_merged(told, listed), _failure(told))
+        return JobFacts(_merged(told, listed), _failure(told), _refreshed(told))
 
     def _states(self, connection: str, job: Job) -> Iterable[Any]:
         body = {
@@ -117,11 +121,18 @@ def _merged(told: Any, listed: Iterable[Any]) -> dict[StreamId, StreamFacts]:
     return found
 
 
-def _id(given: Any) -> StreamId | None:
-    if not isinstance(given, Mapping) or not isinstance(given.get("streamName"), str):
+def _refreshed(told: Any) -> frozenset[StreamId] | None:
+    listed = table(table(table(told).get("job")).get("refreshConfig")).get("streamsToRefresh")
+    if not isinstance(listed, list):
         return None
-    namespace = given.get("streamNamespace")
-    return (namespace if isinstance(namespace, str) and namespace else None, given["streamName"])
+    return frozenset(id_ for each in listed if (id_ := _id(each, "name", "namespace")) is not None)
+
+
+def _id(given: Any, name: str = "streamName", namespace: str = "streamNamespace") -> StreamId | None:
+    if not isinstance(given, Mapping) or not isinstance(given.get(name), str):
+        return None
+    of = given.get(namespace)
+    return (of if isinstance(of, str) and of else None, given[name])
 
 
 def _count(given: Mapping[str, Any], name: str) -> int | None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation, near_names
-from assetry_toolkit.hosted.assets import ConnectionAssets
-from assetry_toolkit.hosted.fetching import not_replaced, warn_of_trouble
+from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Invocation, Relation, near_names
+from assetry_toolkit.hosted.assets import ConnectionAssets, connection_command
+from assetry_toolkit.hosted.fetching import few, not_replaced, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits, key_part, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
@@ -174,7 +174,9 @@ class _Maker:
     def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
         relation = self._relation(stream, shared)
         spec = {"stream": stream.name, "namespace": stream.namespace}
-        return shared.common.asset(key, relation, spec, stream[2:5])
+        # A refresh takes no rows out of a table that is only added to.
+        left = {"refreshable": False} if stream.adds and self.options.on_full_refresh == "remove" else {}
+        return shared.common.asset(key, relation, spec, stream[2:5], **left)
 
     def _taken_by(self, shared: _Shared, streams: Sequence[Stream], assets: list[Asset]) -> list[Asset]:
         """Note what is loaded into which table, and return the assets that are: raise where one overwrites another.
@@ -218,6 +220,16 @@ class _Maker:
         """Return what the options say of a destination, by its id, its name, its kind, or ``*`` for all."""
         found = destination or Destination("")
         return Override.among(self.options.destinations, connection.destination, found.name, found.type)
+
+
+def command(invocation: Invocation) -> str:
+    """Return how people are told of the sync of a connection, and of the streams that it reads anew."""
+    told = connection_command("airbyte sync", invocation)
+    if not invocation.full_refresh:
+        return told
+    streams = [(each, Stream("", None, str(each.metadata.get("sync_mode", "")))) for each in invocation.assets]
+    anew = [str(each.spec["stream"]) for each, stream in streams if each.refreshable and not stream.reads_all]
+    return f"{told}, reads {few(anew)} anew" if anew else told
 
 
 def _may_share(one: tuple[Connection, Stream], other: tuple[Connection, Stream]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from assetry_toolkit.errors import ServiceError
 
-from assetry_airbyte.hosted.api.responses import RESETS, Job, Stream
+from assetry_airbyte.hosted.api.responses import REFRESH, RESETS, Job, Stream
 from assetry_airbyte.hosted.api.service import Service
 from assetry_airbyte.hosted.api.streams import JobFacts, StreamId, Streams
 
@@ -53,12 +53,17 @@ def _version(job: Job) -> str:
 
 def _moved(job: Job, facts: JobFacts | None, id_: StreamId) -> bool:
     """Tell whether a job may have changed a table."""
-    if job.type in RESETS:
+    if job.type in RESETS or (job.type == REFRESH and _refreshed(facts, id_)):
         return True
     if job.moved_nothing:
         return False
     known = facts.streams.get(id_) if facts is not None else None
     return known is None or known.rows != 0
+
+
+def _refreshed(facts: JobFacts | None, id_: StreamId) -> bool:
+    """Tell whether a refresh may have read a stream anew: then its table is another, even where it had no rows."""
+    return facts is None or facts.refreshed is None or id_ in facts.refreshed
 
 
 def _earlier(
@@ -88,7 +93,9 @@ def _history(service: Service, connection: str, job: Job) -> Iterable[Job]:
     for page in range(PAGES):
         listed = service.jobs(connection, page=page, limit=100)
         for each in listed:
-            may = each.status == "succeeded" if each.type in RESETS else not each.moved_nothing
+            may = not each.moved_nothing
+            if each.type in (*RESETS, REFRESH):
+                may = each.status == "succeeded" or (each.type == REFRESH and may)
             if each.order < job.order and each.ended and may:
                 yield each
         if len(listed) < 100:

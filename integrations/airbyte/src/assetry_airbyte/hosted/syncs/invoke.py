@@ -17,18 +17,19 @@ from assetry.plugin import (
     RunContext,
     Skipped,
 )
-from assetry_toolkit.errors import Refused
+from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.hosted.turns import Turn
 from assetry_toolkit.jobs import JobRun, Token
 
-from assetry_airbyte.hosted.api.responses import Connection, Job, Stream
+from assetry_airbyte.hosted.api.responses import REFRESH, Connection, Job, Stream
 from assetry_airbyte.hosted.api.service import Service, service_for
-from assetry_airbyte.hosted.api.streams import JobFacts, StreamFacts, Streams
+from assetry_airbyte.hosted.api.streams import JobFacts, StreamFacts, StreamId, Streams
 from assetry_airbyte.hosted.connections.naming import placed
 from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS
 from assetry_airbyte.hosted.settings import Options
 from assetry_airbyte.hosted.syncs.data_versions import versions
+from assetry_airbyte.hosted.syncs.refresh import Refreshes, Scope, kept_text, refresh_id
 from assetry_airbyte.hosted.syncs.sync import Syncs, check_usable
 
 CHANGES = Changes("Airbyte", "stream", "airbyte")
@@ -84,7 +85,8 @@ class _Turn(Turn[Service, Options]):
         except Refused as error:
             raise CHANGES.refused(self.connection, error) from None
         earlier = Token.read(self.context.resume)
-        if earlier is None or earlier.job is None or earlier.work != connection.id:
+        ours = (connection.id, refresh_id(connection.id))
+        if earlier is None or earlier.job is None or earlier.work not in ours:
             check_usable(connection)
         return connection
 
@@ -107,8 +109,26 @@ class _Turn(Turn[Service, Options]):
         new = [each.name for each in connection.streams if (each.namespace, each.name) not in ours]
         yield from CHANGES.unknown(connection.name, new)
 
+    def _scope(self, asked: Iterable[Stream]) -> Scope:
+        """Return what is to be read anew; raise `ServiceError` where the options do without what can do it."""
+        if not self.invocation.full_refresh:
+            return Scope((), ())
+        scope = Scope.of(asked, self.options.on_full_refresh)
+        if scope.anew and not self.options.streams:
+            raise ServiceError(
+                "streams = false does without Airbyte's configuration API, and that alone refreshes streams.",
+                hint="Take the option out, or leave --full-refresh out.",
+            )
+        return scope
+
     def _synced(self, connection: Connection, asked: list[Asset], found: Mapping[str, Stream]) -> Iterator[Event]:
-        syncs = Syncs(self.service, connection, self.options.poll_interval)
+        scope = self._scope(found[asset.key] for asset in asked)
+        if scope.kept:
+            yield Log(kept_text(connection, scope.kept), "warning")
+        mode, every = self.options.on_full_refresh, self.options.poll_interval
+        syncs = Syncs(self.service, connection, every)
+        if scope.anew:
+            syncs = Refreshes(self.service, connection, every, mode, scope.anew)
         run = JobRun(syncs, self.context, self.options.jobs, late=bool(self.invocation.inputs))
         job = yield from run.run(self.context.resume, [asset.key for asset in asked])
         if job is None:
@@ -118,7 +138,8 @@ class _Turn(Turn[Service, Options]):
         note = streams.note()
         if note is not None:
             yield Log(note)
-        result = _Result(connection, job, facts, not run.ours, syncs.url)
+        anew = frozenset((each.namespace, each.name) for each in scope.anew)
+        result = _Result(connection, job, facts, not run.ours, syncs.url, anew, mode)
         along = self.invocation.also if self.options.on_unselected == "materialize" else ()
         made = [asset for asset in (*asked, *along) if asset.key in found and result.made(found[asset.key])]
         if made and result.silent:
@@ -173,6 +194,15 @@ class _Result:
     facts: JobFacts | None
     joined: bool
     page: str | None
+    #: The streams that were to be read anew, and what was to become of the rows that they had.
+    anew: frozenset[StreamId] = frozenset()
+    mode: str = ""
+
+    def _left_out(self, stream: Stream) -> bool:
+        """Tell whether the job surely did not read a stream anew that it was to."""
+        refreshed = self.facts.refreshed if self.facts is not None else None
+        id_ = (stream.namespace, stream.name)
+        return id_ in self.anew and refreshed is not None and id_ not in refreshed
 
     def _of(self, stream: Stream) -> StreamFacts:
         known = self.facts.streams if self.facts is not None else {}
@@ -187,6 +217,8 @@ class _Result:
     def made(self, stream: Stream) -> bool:
         """Tell whether the table was loaded to its end."""
         facts = self._of(stream)
+        if self._left_out(stream):
+            return False
         if self.job.status == "succeeded":
             return not facts.failed
         return facts.state == "complete"
@@ -199,8 +231,10 @@ class _Result:
                 asset.key, f"its sync was cancelled in Airbyte (job {job.id}); who did it is not known", root=asset.key
             )
         why = self.facts.failure if self.facts is not None else ""
-        what = "did not complete" if facts.failed else "failed"
-        message = f"{stream.name}: the sync {what} (job {job.id} of connection {self.connection.name!r})"
+        noun, what = REFRESH if self.anew else "sync", "did not complete" if facts.failed else "failed"
+        if self._left_out(stream):
+            what = "did not read it anew"
+        message = f"{stream.name}: the {noun} {what} (job {job.id} of connection {self.connection.name!r})"
         message += f": {why}" if why else "."
         partial = "" if facts.state else " The table may hold a part of the data."
         see = f"See {self.page}." if self.page else "See the job in Airbyte."
@@ -222,6 +256,8 @@ class _Result:
             "job_seconds": job.seconds,
             "url": self.page,
         }
+        if (stream.namespace, stream.name) in self.anew:
+            told["read_anew"] = f"{self.mode} the rows there were"
         if along:
             told["origin"] = "unselected"
         if self.joined:

@@ -22,7 +22,7 @@ class Syncs(Work[Job]):
     service, noun, gone = "Airbyte", "sync", "Look for the connection in Airbyte, then run `assetry airbyte pull`."
 
     def __init__(self, service: Service, connection: Connection, poll_interval: float | None = None) -> None:
-        self.id = connection.id
+        self.id = self.connection = connection.id
         self.name = repr(connection.name)
         self.url = service.address.page(connection.workspace, connection.id)
         self.clock = service.http.clock
@@ -34,11 +34,11 @@ class Syncs(Work[Job]):
 
     def jobs(self, called_off: Callable[[], bool]) -> Sequence[Job]:
         """Return the newest jobs of the connection."""
-        return self._airbyte.jobs(self.id, called_off)
+        return self._airbyte.jobs(self.connection, called_off)
 
     def start(self) -> Job:
         """Start a sync."""
-        return self._airbyte.start(self.id)
+        return self._airbyte.start(self.connection)
 
     def watch(self, id_: JobId, called_off: Callable[[], bool]) -> Generator[Look[Job], None, None]:
         """Yield how a job stands, again and again."""
@@ -67,7 +67,7 @@ class Syncs(Work[Job]):
     def refused(self, error: Refused, called_off: Callable[[], bool]) -> None:
         """Raise `ServiceError` when the connection cannot be synced: Airbyte's own answer does not say so."""
         if error.status in (403, 404, 409):
-            check_usable(self._airbyte.connection(self.id, called_off))
+            check_usable(self._airbyte.connection(self.connection, called_off))
         super().refused(error, called_off)
 
     def turn(self, ids: Sequence[JobId]) -> Turn[Job]:
