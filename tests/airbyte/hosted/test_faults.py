@@ -7,11 +7,13 @@ what is Airbyte's own, and that both work together.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from typing import Any
 
 import httpx
 import pytest
+from assetry import Project
 from assetry.plugin import Asset, Failed, Handle, IntegrationError, Materialized, Started
 from assetry_airbyte import plugin
 from assetry_airbyte.testing import LOGIN_PAGE, FakeAirbyte, FakeClock, FakeConnection, Fault, Seen
@@ -183,8 +185,7 @@ def test_row_12_other_unknown_words_are_kept_as_text(place: Place) -> None:
     assert asset.metadata["sync_mode"] == "quantum_append"
     assert asset.metadata["schedule"] == "lunar"
     (again, _) = place.load(connection, name="again")
-    assert not again.executable
-    assert again.metadata["unusable"] == "hibernating"
+    assert again.metadata["trouble"] == "hibernating"
 
 
 @pytest.mark.parametrize(
@@ -247,12 +248,39 @@ def test_row_15_queued_for_hours_is_not_the_end_and_counts_apart(place: Place) -
 
 
 @pytest.mark.parametrize("status", ["inactive", "deprecated", "locked"])
-def test_row_16_a_connection_that_cannot_be_synced_stays_marked_in_the_graph(place: Place, status: str) -> None:
+def test_row_16_a_connection_that_cannot_be_synced_stays_is_marked_and_warned_of(
+    place: Place, caplog: pytest.LogCaptureFixture, status: str
+) -> None:
     connection = shop(place, status=status, statusReason="because")
-    assets = place.load(connection)
-    # One that was deleted cannot be mended by its owner: to sync it is a failure.
-    assert [asset.executable for asset in assets] == [status == "deprecated"] * 2
-    assert assets[0].metadata["unusable"] == f"{status}: because"
+    with caplog.at_level(logging.WARNING, "assetry"):
+        assets = place.load(connection)
+    assert all(each.executable and each.metadata["trouble"] == f"{status}: because" for each in assets)
+    assert assets[0].description == f"Connection 'Shop' is {status}: because."
+    assert f"Shop is {status}: because" in caplog.text
+
+
+@pytest.mark.parametrize("status", ["inactive", "deprecated", "locked", "broken"])
+def test_row_16_what_reads_a_connection_that_cannot_be_synced_is_not_fresh_by_it(place: Place, status: str) -> None:
+    connection = shop(place, status=status)
+    reader = Asset(key="report", kind="x", deps=["shop/users"])
+    with Project([*place.load(connection), reader], root=place.root, io="memory:") as project:
+        assert {str(each.key): each.status for each in project.status()} == dict.fromkeys(
+            ("shop/users", "shop/orders", "report"), "never"
+        )
+        made = project.materialize("shop/users")
+        assert not made.ok
+        assert project.status_of("shop/users").status == "failed"
+
+
+def test_row_16_an_inactive_connection_may_be_left_out_with_all_that_is_made_from_it(place: Place) -> None:
+    connection = shop(place, status="inactive", statusReason="not now")
+    assets = place.load(connection, on_inactive="skip")
+    skipped = place.run(place.invocation(assets)).skipped
+    assert skipped == dict.fromkeys(("shop/users", "shop/orders"), "connection 'Shop' is inactive: not now")
+    connection.fields["status"] = "locked"
+    assert "'Shop' is locked" in str(place.run(place.invocation(assets)).error)
+    connection.fields["status"] = "active"
+    assert place.run(place.invocation(assets)).made == {"shop/users", "shop/orders"}, "without a pull"
 
 
 def test_row_16_a_connection_that_became_unusable_fails_before_the_post(place: Place) -> None:

@@ -38,8 +38,8 @@ class AirbyteOptions(ConnectionOptions, total=False):
     * `streams`: False does without the internal API that knows results by stream.
     * `snapshot`: the file that keeps what was read; ``.assetry/airbyte/NAME.json`` unless given.
 
-    How it is run: see the README for `attach`, `on_cancel`, `on_unselected`, `on_full_refresh`, `follow_superseded`,
-    `poll_interval`, `poll_timeout`, `queue_timeout`, `poll_error_budget`.
+    How it is run: see the README for `attach`, `on_cancel`, `on_unselected`, `on_inactive`, `on_full_refresh`,
+    `follow_superseded`, `poll_interval`, `poll_timeout`, `queue_timeout`, `poll_error_budget`.
     """
 
     workspace_id: str
@@ -53,6 +53,7 @@ class AirbyteOptions(ConnectionOptions, total=False):
     streams: bool
     on_cancel: str
     on_full_refresh: str
+    on_inactive: str
     follow_superseded: bool
     queue_timeout: float
 

@@ -22,24 +22,26 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     if is_local(integration):
         from assetry_airbyte.local.integration import pull_local
 
-        return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), "unusable": []}
+        nothing: dict[str, Any] = {"unusable": [], "trouble": []}
+        return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), **nothing}
     from assetry_airbyte.hosted.connections.definitions import pull as pull_hosted
     from assetry_airbyte.hosted.settings import Options
 
     options = Options.of(integration)
     snapshot = pull_hosted(options)
     unusable = [each for each in snapshot.connections if not each.usable]
+    troubled = [each for each in snapshot.connections if each.trouble]
     return {
         "integration": integration.name,
         "file": str(options.snapshot_path),
         "connections": len(snapshot.connections),
         "streams": sum(len(each.streams) for each in snapshot.connections),
         "unusable": [{"name": each.name, "status": each.status, "reason": each.reason} for each in unusable],
+        "trouble": [{"name": each.name, "status": each.status, "told": each.trouble} for each in troubled],
     }
 
 
 def _lines(found: Mapping[str, Any]) -> Iterable[str]:
     connections, streams = counted(found["connections"], "connection"), counted(found["streams"], "stream")
     yield f"{found['integration']}: {connections + ', ' if found['connections'] else ''}{streams}"
-    for each in found["unusable"]:
-        yield f"  not synced: {each['name']} is {each['status']}{': ' + each['reason'] if each['reason'] else ''}"
+    yield from (f"  {each['name']}: {each['told']}" for each in found["trouble"])

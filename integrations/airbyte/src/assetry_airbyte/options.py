@@ -23,6 +23,7 @@ HOSTED: Mapping[str, OptionType] = {
     "username": REFERENCE.about("A user of a self-managed Airbyte, in the place of an application."),
     "password": SECRET.about("The password of that user."),
     "streams": FLAG.about("Ask also which streams and columns there are.", default=True),
+    "on_inactive": one_of("fail", "skip").about("What to do about an inactive connection.", default="fail"),
     "on_full_refresh": one_of("remove", "retain").about(
         "Whether rows go that were there, where streams are read anew.", default="remove"
     ),

@@ -7,6 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
+from assetry import Project
 from assetry.plugin import Asset, AssetKey, DefinitionError, IntegrationError, from_json, to_json
 from assetry_airbyte import build_airbyte_assets, plugin
 from assetry_airbyte.testing import FakeAirbyte
@@ -117,12 +118,24 @@ def test_names_that_differ_by_case_are_two_tables_where_the_destination_has_two(
 def test_connections_that_load_one_table_are_refused_unless_one_is_off(place: Place) -> None:
     destination = place.airbyte.add_destination("snowflake")
     for name in ("Old", "New"):
-        connection = place.airbyte.add_connection(name, ["users"], destination=destination)
+        place.airbyte.add_connection(name, ["users"], destination=destination)
     with pytest.raises(DefinitionError, match="'users' of connection 'Old' and 'users' of connection 'New'"):
         place.load(workspace_id=place.airbyte.workspace)
     assert len(place.load(workspace_id=place.airbyte.workspace, names=["New"])) == 1
-    connection.fields["status"] = "inactive"
-    assert len(place.load(workspace_id=place.airbyte.workspace, name="again")) == 2
+    # What is switched off came before, or after: the table is that of the other one.
+    for number, off in enumerate(place.airbyte.connections.values()):
+        off.fields["status"] = "inactive"
+        assets = place.load(workspace_id=place.airbyte.workspace, name=f"again{number}")
+        assert {each.metadata["connection"]: each.executable for each in assets} == {
+            each.name: each is not off for each in place.airbyte.connections.values()
+        }
+        with Project(assets, root=place.root) as project:
+            assert [each.executable for each in project.graph.assets] == [True], "both are one asset"
+        off.fields["status"] = "active"
+    for each in place.airbyte.connections.values():
+        each.fields["status"] = "inactive"
+    assets = place.load(workspace_id=place.airbyte.workspace, name="off")
+    assert sorted(each.executable for each in assets) == [False, True]
 
 
 def test_connections_that_only_add_to_one_table_may(place: Place) -> None:

@@ -96,7 +96,7 @@ def test_what_is_gone_stays_marked_and_hides_nobody(place: Place) -> None:
     assets = {str(asset.key): asset for asset in place.load(workspace_id=workspace)}
     assert assets["shop/two/b"].executable
     assert place.run(place.invocation([assets["shop/one/a"]])).error is not None
-    assert "it is not listed any more" in assets["shop/one/a"].metadata["unusable"]
+    assert "it is not listed any more" in assets["shop/one/a"].metadata["trouble"]
 
 
 def test_only_a_connection_that_is_not_there_by_its_id_counts_as_deleted(
@@ -153,8 +153,8 @@ def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:
     pull(Options.of(place.integration(connection)))
     (asset,) = place.load(connection)
     assert "is gone" in str(place.run(place.invocation([asset])).error)
-    assert asset.metadata["unusable"].startswith("deleted: ")
-    assert "Not synced" in asset.description
+    assert asset.metadata["trouble"].startswith("deleted: ")
+    assert asset.description.startswith("Connection 'Shop' is deleted: ")
 
 
 def test_another_connection_takes_the_place_of_one_that_is_gone(place: Place) -> None:

@@ -47,7 +47,9 @@ class ConnectionAssets:
     """What is the same for all assets of a connection; see `assetry.plugin.Asset` for each of them.
 
     `tell` makes metadata of the manner in which a table is synced: manners are few, and tables many. What was made by
-    another connection, or by one that is `gone` since, is out of date: nothing is as fresh as that connection was.
+    another connection, or by one that is `gone` since, is out of date: nothing is as fresh as that connection was. The
+    `trouble` of one that cannot be synced stands in description and metadata of its assets. They stay executable, so
+    that they are fresh by what was made or seen alone, and a run says what is wrong.
 
     >>> crm = ConnectionAssets(integration=Integration("crm", "mill"), group="crm", spec={"connection": "c"})
     >>> crm.asset(AssetKey("crm/orders"), None, {"table": "orders"}).spec
@@ -63,6 +65,7 @@ class ConnectionAssets:
     description: str = ""
     executable: bool = True
     gone: bool = False
+    trouble: str | None = None
     resource_type: str = "table"
     tell: Callable[[Any], Mapping[str, Any]] = dict
     _made: dict[Hashable, Mapping[str, Any]] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class ConnectionAssets:
         metadata = self._made.get(manner)
         if metadata is None:
             made = {} if manner is None else self.tell(manner)
-            told = {**self.metadata, **made}
+            told = {**self.metadata, "trouble": self.trouble, **made}
             metadata = self._made[manner] = {name: value for name, value in told.items() if value}
         if self._deps is None:
             self._code = self._own_code()
@@ -95,7 +98,7 @@ class ConnectionAssets:
             integration=self.integration,
             deps=self._deps,
             spec={**self.spec, **spec},
-            description=self.description,
+            description=f"Connection {self.group!r} is {self.trouble}." if self.trouble else self.description,
             group=self.group,
             tags=self.tags,
             metadata=metadata,

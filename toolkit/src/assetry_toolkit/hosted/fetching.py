@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -175,6 +175,19 @@ def few(told: Iterable[str]) -> str:
     """
     first = [*islice(told, 11)]
     return f"{', '.join(first[:10])}{' …' if len(first) > 10 else ''}"
+
+
+def trouble_of(status: str, reason: str | None, well: Collection[str]) -> str | None:
+    """Return what is wrong with a connection, as a sentence would have it; None when nothing is.
+
+    `well` are the statuses of one that can be synced.
+
+    >>> trouble_of("broken", "Log in.", ["connected"]), trouble_of("connected", None, ["connected"])
+    ('broken: Log in.', None)
+    """
+    if status in well and not reason:
+        return None
+    return f"{status}: {reason}" if reason else status
 
 
 def warn_of_trouble(troubled: Sequence[str], integration: str, tool: str) -> None:

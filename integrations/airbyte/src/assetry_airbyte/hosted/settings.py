@@ -32,6 +32,7 @@ class Options(HostedOptions):
     username: Reference | None = None
     password: Reference | None = None
     streams: bool = True
+    on_inactive: str = "fail"
     on_full_refresh: str = "remove"
 
     @property

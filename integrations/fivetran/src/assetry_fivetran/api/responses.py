@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text
+from assetry_toolkit.hosted.fetching import trouble_of
 
 #: What of a destination's configuration says where tables go. Nothing else of it is kept.
 PLACES = ("database", "project_id", "catalog")
@@ -60,9 +61,7 @@ class Connection:
     @property
     def trouble(self) -> str | None:
         """Return what is wrong with it, as a sentence would have it; None when nothing is."""
-        if self.status == "connected" and not self.reason:
-            return None
-        return f"{self.status}: {self.reason}" if self.reason else self.status
+        return trouble_of(self.status, self.reason, ("connected",))
 
 
 @dataclass(frozen=True, slots=True)

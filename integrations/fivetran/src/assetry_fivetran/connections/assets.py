@@ -69,7 +69,7 @@ class _Maker:
         base = "/".join(key_part(each) for each in (self.integration.name, part) if each)
         if not connection.tables:
             shared.common.resource_type = "connection"
-            shared.common.description = shared.common.description or connection.note or ""
+            shared.common.description = connection.note or ""
             return [shared.common.asset(AssetKey(base if part else f"{base}/{slug(connection.name)}"), None, {})]
         own = connection.name.partition(".")[0]
         places: dict[str, str] = {}
@@ -124,7 +124,6 @@ class _Maker:
             "service": connection.service,
             "destination": destination.service,
             "schedule": connection.schedule,
-            "trouble": connection.trouble,
             "note": connection.note,
             "definitions_read": "" if self.snapshot.imagined else self.snapshot.at.isoformat(timespec="seconds"),
             "url": PAGE.format(id=connection.id),
@@ -136,8 +135,8 @@ class _Maker:
             spec={**spec, "unverified": True} if self.snapshot.imagined or connection.note else spec,
             metadata={**metadata, **told},
             deps=self.options.deps,
-            description=f"Connection {connection.name!r} is {connection.trouble}." if connection.trouble else "",
             gone=connection.gone,
+            trouble=connection.trouble,
             tell=_manner,
         )
         return _Shared(connection, Tables(connection, destination, override), common)

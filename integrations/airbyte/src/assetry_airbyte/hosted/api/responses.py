@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from assetry_toolkit import work
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text, whole
-from assetry_toolkit.hosted.fetching import GONE_STATUSES
+from assetry_toolkit.hosted.fetching import GONE_STATUSES, trouble_of
 
 #: Jobs that empty all tables of a connection, or some of them.
 RESETS = ("reset", "clear")
 #: A job that reads some streams anew from their beginning, and syncs the others as ever.
 REFRESH = "refresh"
+#: The statuses of a connection that can be synced; "" is one that is not known yet.
+_USABLE = ("", "active")
 
 
 class Stream(NamedTuple):
@@ -67,12 +69,12 @@ class Connection:
     @property
     def usable(self) -> bool:
         """Tell whether it can be synced."""
-        return self.status in ("", "active")
+        return self.status in _USABLE
 
     @property
-    def trouble(self) -> str:
-        """Return how it is, as a sentence would have it."""
-        return f"{self.status}: {self.reason}" if self.reason else self.status
+    def trouble(self) -> str | None:
+        """Return what is wrong with it, as a sentence would have it; None when nothing is."""
+        return trouble_of(self.status, self.reason, _USABLE)
 
     @property
     def gone(self) -> bool:

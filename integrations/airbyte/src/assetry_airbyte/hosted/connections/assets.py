@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Invocation, Relation, near_names
@@ -33,10 +33,11 @@ def assets_of(
     there = [(each.id, each.name, each.type) for each in snapshot.destinations.values()]
     # Of one that could not be read there is only the id.
     Override.check(options.destinations, there if all(each[2] for each in there) else [], options.name)
-    warn_of_trouble(
-        [f"{each.name} is {each.trouble}" for each in snapshot.connections if each.gone], options.name, KIND
-    )
-    chosen = not_replaced(_chosen(options, snapshot), lambda each: (each.destination, each.name))
+    troubled = [f"{each.name} is {each.trouble}" for each in snapshot.connections if each.trouble]
+    warn_of_trouble(troubled, options.name, KIND)
+    found = not_replaced(_chosen(options, snapshot), lambda each: (each.destination, each.name))
+    # What is switched off comes after what may have taken its place.
+    chosen = sorted(found, key=lambda each: (not each.usable, each.gone))
     maker = _Maker(integration, options, snapshot, relation)
     if options.destination_tables:
         return maker.tables(chosen)
@@ -145,8 +146,6 @@ class _Maker:
             metadata["destination"] = destination.type
         if connection.schedule:
             metadata["schedule"] = connection.schedule
-        if not connection.usable:
-            metadata["unusable"] = connection.trouble
         if not self.snapshot.imagined:
             metadata["definitions_read"] = self.snapshot.at.isoformat(timespec="seconds")
         page = self.options.address.page(connection.workspace, connection.id)
@@ -160,12 +159,8 @@ class _Maker:
             metadata=metadata,
             deps=self.options.deps,
             tags=connection.tags,
-            description=""
-            if connection.usable
-            else f"Not synced: connection {connection.name!r} is {metadata['unusable']}",
-            # A sync of what is gone has failed; what is switched off is left to its owner.
-            executable=connection.usable or connection.gone,
             gone=connection.gone,
+            trouble=connection.trouble,
             resource_type="stream",
             tell=_manner,
         )
@@ -181,12 +176,19 @@ class _Maker:
     def _taken_by(self, shared: _Shared, streams: Sequence[Stream], assets: list[Asset]) -> list[Asset]:
         """Note what is loaded into which table, and return the assets that are: raise where one overwrites another.
 
-        Of a connection that is gone those are left out that another one loads now.
+        What another connection loads now, in the place of one that is gone, is left out; in the place of one that is
+        switched off, it is that one's table.
         """
         connection, folds_case = shared.connection, shared.tables.folds_case
-        there = connection.destination if connection.usable or connection.gone else None
-        if connection.gone and there is not None:
-            return [each for each in assets if not self._taken.has(there, each.relation, folds_case=folds_case)]
+        there = connection.destination
+        if not connection.usable and there is not None:
+            taken = {each.key for each in assets if self._taken.has(there, each.relation, folds_case=folds_case)}
+            free = [pair for pair in zip(streams, assets, strict=True) if pair[1].key not in taken]
+            streams, own = [stream for stream, _ in free], [asset for _, asset in free]
+            # Of two that are off the first has the table.
+            self._taken.fill(connection, there, streams, own, folds_case=folds_case)
+            left = own if connection.gone else assets
+            return [replace(each, executable=False) if each.key in taken else each for each in left]
         twice = self._taken.fill(connection, there, streams, assets, folds_case=folds_case)
         if twice is not None:
             raise self._one_table(*twice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from assetry.plugin import Asset, Panel, PanelContext
 from assetry_toolkit.hosted.panels import connection_panel
 
-_SHOWN = {"cursor": "cursor", "primary_key": "primary key", "unusable": "not synced because"}
+_SHOWN = {"cursor": "cursor", "primary_key": "primary key", "trouble": "trouble"}
 
 
 def panels(asset: Asset, context: PanelContext) -> list[Panel]:

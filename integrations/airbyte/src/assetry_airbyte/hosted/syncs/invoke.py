@@ -68,6 +68,10 @@ class _Turn(Turn[Service, Options]):
 
     def events(self) -> Iterator[Event]:
         connection = self._read_connection()
+        if self._is_skipped(connection):
+            why = f"connection {connection.name!r} is {connection.trouble}"
+            yield from (Skipped(asset.key, why, root=asset.key) for asset in self.invocation.assets)
+            return
         found = self._placed(connection)
         missing = [asset for asset in self.invocation.assets if asset.key not in found]
         for asset in missing:
@@ -84,11 +88,20 @@ class _Turn(Turn[Service, Options]):
             connection = self.service.connection(self.connection, lambda: self.context.cancelled)
         except Refused as error:
             raise CHANGES.refused(self.connection, error) from None
-        earlier = Token.read(self.context.resume)
-        ours = (connection.id, refresh_id(connection.id))
-        if earlier is None or earlier.job is None or earlier.work not in ours:
+        if not self._is_under_way(connection) and not self._is_skipped(connection):
             check_usable(connection)
         return connection
+
+    def _is_under_way(self, connection: Connection) -> bool:
+        """Tell whether an earlier run has started a job, which goes on whatever the connection is now."""
+        earlier = Token.read(self.context.resume)
+        ours = (connection.id, refresh_id(connection.id))
+        return earlier is not None and earlier.job is not None and earlier.work in ours
+
+    def _is_skipped(self, connection: Connection) -> bool:
+        """Tell whether a connection is switched off, and is to be left so."""
+        off = connection.status == "inactive" and self.options.on_inactive == "skip"
+        return off and not self._is_under_way(connection)
 
     def _placed(self, connection: Connection) -> dict[str, Stream]:
         """Return the stream of each asset, as the connection has it now."""

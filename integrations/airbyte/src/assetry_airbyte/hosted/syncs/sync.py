@@ -82,7 +82,8 @@ def check_usable(connection: Connection) -> None:
     """Raise `ServiceError` for a connection that cannot be synced."""
     if not connection.usable:
         reason = f": {connection.reason}" if connection.reason else ""
+        skips = '; or on_inactive = "skip" leaves it out, with all that is made from it'
         raise ServiceError(
             f"Connection {connection.name!r} is {connection.status}, so it cannot be synced{reason}.",
-            hint="Enable it in Airbyte, then `assetry airbyte pull`.",
+            hint=f"Enable it in Airbyte{skips if connection.status == 'inactive' else ''}.",
         )
