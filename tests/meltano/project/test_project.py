@@ -131,6 +131,20 @@ def test_a_setting_that_names_a_variable_that_is_not_set_is_not_known(given: str
     assert expand(given, {}) is None
 
 
+@pytest.mark.parametrize(
+    ("schema", "expected"), [("raw", "raw"), ("$MELTANO_EXTRACTOR__LOAD_SCHEMA", "tap_a"), ("$NOT_SET", None)]
+)
+def test_the_tables_of_a_loader_are_those_of_its_settings(
+    read: Read, tmp_path: Path, schema: str, expected: Any
+) -> None:
+    config = {"database": "shop", "default_target_schema": schema}
+    plugins = {"extractors": [{"name": "tap-a"}], "loaders": [{"name": "target-postgres", "config": config}]}
+    project = read(json.dumps({"plugins": plugins, "environments": [{"name": "dev"}], "default_environment": "dev"}))
+    (pair,) = project.pairs(options(tmp_path))
+    assert project.tables(pair, {}).relation("users") == ("shop", expected, "users")
+    assert project.tables(pair, {"target-postgres": {"join": False}}).relation("users") is None
+
+
 def test_definitions_of_lock_files_are_beneath_all(read: Read, tmp_path: Path) -> None:
     folder = tmp_path / "plugins" / "loaders"
     folder.mkdir(parents=True)
