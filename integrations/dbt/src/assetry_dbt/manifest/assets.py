@@ -122,7 +122,7 @@ class _Translation:
         return node.config.get("materialized") == "ephemeral"
 
     def node_key(self, node: Node) -> AssetKey:
-        named = assetry_meta(node.config, node.meta)
+        named = assetry_meta(node.config, node.meta, "key")
         if named is not None:
             return named_key(named, node.original_file_path)
         if node.version is not None:
@@ -365,7 +365,7 @@ class _Translation:
 
     def source(self, source: Source) -> Asset:
         config = source.config
-        joins = assetry_meta(config, source.meta)
+        joins = assetry_meta(config, source.meta, "key")
         metadata = {
             "unique_id": source.unique_id,
             "package": source.package_name,

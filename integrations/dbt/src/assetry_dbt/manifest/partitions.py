@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from assetry.plugin import AssetryError, DefinitionError, PartitionsDefinition, from_json, near_names
 
 from assetry_dbt.manifest.manifest import Manifest, Node
+from assetry_dbt.manifest.written import assetry_meta
 
 #: By dbt's `batch_size`: how the grid is called in `meta`.
 BATCHES: Mapping[str, str] = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
@@ -83,17 +84,11 @@ def partitions_of(node: Node, batched: bool) -> ModelPartitions | None:
 
 
 def _declared(node: Node) -> Mapping[str, Any] | None:
-    """Return what `meta` says of partitions; config's `meta` counts before the outer one."""
-    for place in (node.config.get("meta"), node.meta):
-        own = place.get("assetry") if isinstance(place, Mapping) else None
-        if isinstance(own, Mapping) and own.get("partitions") is not None:
-            found = own["partitions"]
-            if not isinstance(found, Mapping):
-                raise _wrong(
-                    node, f"are {found!r}", hint="For example partitions: {type: daily, start: 2024-01-01, …}."
-                )
-            return found
-    return None
+    """Return what `meta` says of partitions."""
+    found = assetry_meta(node.config, node.meta, "partitions")
+    if found is None or isinstance(found, Mapping):
+        return found
+    raise _wrong(node, f"are {found!r}", hint="For example partitions: {type: daily, start: 2024-01-01, …}.")
 
 
 def _of_microbatch(node: Node, config: Mapping[str, Any], declared: Mapping[str, Any] | None) -> ModelPartitions | None:
