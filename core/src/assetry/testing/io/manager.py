@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from assetry.errors import NothingKeptError, ValueStoreError
-from assetry.testing.io.tables import TURNS, asset, many, numbers, refuses, same, tried
+from assetry.testing.io.tables import asset, looked_at_while_written, many, numbers, refuses, same, tried
 from assetry.testing.io.values import ValueConformance
 from assetry.testing.subjects import IOUnderTest
 from assetry.testing.verdicts import needs
@@ -60,24 +58,15 @@ class IOManagerConformance(ValueConformance):
             return
         made = asset("watched_parts", "a", "b")
         save(made, many({"a": 0, "b": 0}), "told by", ("a", "b"))
-        enough, written = threading.Event(), [0]
 
-        def write() -> None:
-            while not enough.is_set():
-                save(made, many(dict.fromkeys("ab", written[0] % 2)), "told by", ("a", "b"))
-                written[0] += 1
+        def write(turn: int) -> None:
+            save(made, many(dict.fromkeys("ab", turn % 2)), "told by", ("a", "b"))
 
-        with ThreadPoolExecutor(1) as pool:
-            writing = pool.submit(write)
-            try:
-                looks = 0
-                while (looks < TURNS or written[0] < TURNS) and not writing.done():
-                    seen = tried("a reader fails while partitions are replaced", lambda: io.load(made)).to_pydict()["n"]
-                    assert len(seen) == 6, f"a reader saw {len(seen)} of 6 rows while two partitions were replaced"
-                    looks += 1
-            finally:
-                enough.set()
-            writing.result()
+        def look() -> None:
+            seen = tried("a reader fails while partitions are replaced", lambda: io.load(made)).to_pydict()["n"]
+            assert len(seen) == 6, f"a reader saw {len(seen)} of 6 rows while two partitions were replaced"
+
+        looked_at_while_written(write, look)
 
     @needs(*_BASICS)
     def test_keep_what_was_there_when_many_partitions_are_refused(

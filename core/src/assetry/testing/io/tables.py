@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,28 @@ def tried(what: str, call: Callable[[], Any]) -> Any:
         return call()
     except Exception as error:
         raise AssertionError(f"{what} ({error_words(error)})") from error
+
+
+def looked_at_while_written(write: Callable[[int], object], look: Callable[[], object]) -> None:
+    """Look again and again while another thread writes; `write` is given how often it has been called."""
+    enough, written = threading.Event(), [0]
+
+    def go_on() -> None:
+        while not enough.is_set():
+            write(written[0])
+            written[0] += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(go_on)
+        try:
+            looks = 0
+            # Both come to their turns, whatever else keeps the machine busy.
+            while (looks < TURNS or written[0] < TURNS) and not writing.done():
+                look()
+                looks += 1
+        finally:
+            enough.set()
+        writing.result()
 
 
 def nothing_there(io: IOManager, made: Asset) -> ValueStoreError:

@@ -12,7 +12,16 @@ import pytest
 
 from assetry.errors import AssetryError, NothingKeptError, ValueStoreError
 from assetry.testing.child import LONGEST, ChildError, elsewhere
-from assetry.testing.io.tables import TURNS, asset, nothing_there, numbers, refuses, same, table, tried
+from assetry.testing.io.tables import (
+    asset,
+    looked_at_while_written,
+    nothing_there,
+    numbers,
+    refuses,
+    same,
+    table,
+    tried,
+)
 from assetry.testing.loading import load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.subjects import IO_CAPABILITIES, IOUnderTest
@@ -203,28 +212,12 @@ class ValueConformance(PluginConformance):
         made = asset("watched")
         io.save(made, numbers(1, 100))
 
-        enough, written = threading.Event(), [0]
+        def look() -> None:
+            seen = tried("a reader fails while a value is replaced", lambda: io.load(made)).to_pydict()["n"]
+            assert len(set(seen)) == 1, "a reader saw a part of the old and a part of the new value"
+            assert len(seen) == 100, f"a reader saw {len(seen)} of 100 rows: put the new value in the old one's place"
 
-        def write() -> None:
-            while not enough.is_set():
-                io.save(made, numbers(written[0] % 2, 100))
-                written[0] += 1
-
-        with ThreadPoolExecutor(1) as pool:
-            writing = pool.submit(write)
-            try:
-                looks = 0
-                # Both come to their turns, whatever else keeps the machine busy.
-                while (looks < TURNS or written[0] < TURNS) and not writing.done():
-                    seen = tried("a reader fails while a value is replaced", lambda: io.load(made)).to_pydict()["n"]
-                    assert len(set(seen)) == 1, "a reader saw a part of the old and a part of the new value"
-                    assert len(seen) == 100, (
-                        f"a reader saw {len(seen)} of 100 rows: put the new value in the old one's place"
-                    )
-                    looks += 1
-            finally:
-                enough.set()
-            writing.result()
+        looked_at_while_written(lambda turn: io.save(made, numbers(turn % 2, 100)), look)
 
     def test_work_for_several_threads(self, io: IOManager, refused: Mapping[str, str]) -> None:
         if "threads" in refused:
