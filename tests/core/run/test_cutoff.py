@@ -21,7 +21,7 @@ from assetry.views.json import event_to_json, plan_to_json, result_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-MILLS = {name: Integration(name, "mill") for name in ("m", "n", "whole", "range", "one", "free", "solo")}
+MILLS = {name: Integration(name, "mill") for name in ("m", "n", "whole", "range", "mixed", "one", "free", "solo")}
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-11")
 
 
@@ -53,6 +53,7 @@ class Mill:
         ways: Mapping[str, dict[str, Any]] = {
             "whole": {"whole": True},
             "range": {"partitions": "range"},
+            "mixed": {"partitions": "range", "mixed": True},
             "free": {"counted": False},
         }
         return InvocationGroup(f"mill:{name}", limit=4, **ways.get(name, {}))
@@ -422,6 +423,41 @@ def test_each_day_is_made_that_reads_a_day_which_changed(tool: str, above: set[i
         f"c@2026-01-{day:02}" for day in sorted(above & middle)
     ]
     assert len(mill.made) == len(set(mill.made)) == 30 - result.counts.get("unchanged", 0)
+
+
+def mixed(code: str) -> list[Asset]:
+    """Return assets of which one invocation makes partitions of `b`, and `u`, `v` and `w`, which have none."""
+    return [
+        ground("a", tool="one", code_version=code, partitions_def=DAYS),
+        ground("p", tool="n", code_version=code),
+        ground("b", "a", tool="mixed", code_version="1", partitions_def=DAYS),
+        ground("u", "p", tool="mixed", code_version="1"),
+        ground("v", "b", tool="mixed", code_version="1"),
+        ground("w", "u", "v", tool="mixed", code_version="1"),
+    ]
+
+
+@given(st.sets(st.integers(1, 10), max_size=3), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_what_has_no_partitions_is_cut_or_made_for_itself_beside_partitions_that_are(
+    changed: set[int], other: bool
+) -> None:
+    mill = Mill(passes=dict.fromkeys("abpuvw", False))
+    with Project(mixed("1"), plugins=[mill], store="sqlite::memory:", io="memory:") as first:
+        assert first.materialize(partition="all").ok
+        mill.content = {f"a@2026-01-{day:02}": "1" for day in changed} | ({"p": "1"} if other else {})
+        mill.made, mill.calls = [], []
+        second = Project(mixed("2"), plugins=[mill], io="memory:")
+        second.__dict__["store"] = first.store
+        result = second.materialize(stale=True)
+        assert result.ok
+        assert {each.status for each in second.status()} == {"fresh"}
+    below = [each for each in mill.made if each[0] not in "ap"]
+    days = range(min(changed), max(changed) + 1) if changed else ()
+    # What stands in one running invocation with what it is made from is made with it.
+    beside = [*(["u"] if other else []), *(["v"] if changed else []), *(["w"] if changed or other else [])]
+    assert sorted(below) == sorted([*(f"b@2026-01-{day:02}" for day in days), *beside])
+    assert sum(not {"a", "p"} & set(each) for each in mill.calls) == bool(below)
 
 
 # -- told as such ----------------------------------------------------------------------------------------------------

@@ -27,11 +27,13 @@ _BUDGET = BUDGET // 10
 class Remainder:
     """What is left of an invocation that was not called yet: assets, with the partitions of those that have some.
 
-    `checks` are those that it is still to run.
+    `checks` are those that it is still to run. It takes as many `calls` of its tool: several where one that takes
+    ranges was called beside a hole.
     """
 
     assets: Mapping[AssetKey, Parts | None] = field(default_factory=dict)
     checks: tuple[CheckRef, ...] = ()
+    calls: int = 1
 
     @property
     def is_empty(self) -> bool:
@@ -42,10 +44,11 @@ class Remainder:
 def replan(graph: AssetGraph, plan: Plan, left: Mapping[str, Remainder]) -> Plan | None:
     """Return a plan of what is left of another one, where it takes fewer invocations; else None.
 
-    `left` are all invocations that were not called yet, by id, each with what is left of it. What was called waits for
-    none of them. Every asset that is left is made in just one invocation of the new plan, each partition too, after
-    what it is made from; every check that is left is run, and holds back what it did. A plan with as many invocations
-    is returned where it makes fewer assets, of those that come along. The ids go on counting from those of `plan`.
+    `left` are all invocations that were not called yet, or not for all of their partitions, by id, each with what is
+    left of it. What was called waits for none of that. Every asset that is left is made in just one invocation of the
+    new plan, each partition too, after what it is made from; every check that is left is run, and holds back what it
+    did. A plan with as many invocations is returned where it makes fewer assets, of those that come along. The ids go
+    on counting from those of `plan`.
 
     >>> from assetry.plan.planner import make_plan
     >>> from assetry.types.assets import Asset
@@ -59,7 +62,10 @@ def replan(graph: AssetGraph, plan: Plan, left: Mapping[str, Remainder]) -> Plan
     [('4', ['a', 'b'])]
     """
     before = [each for each in plan.invocations if each.id in left and not left[each.id].is_empty]
-    tools = Counter((each.invocation.integration.name, _group(each)) for each in before if _is_counted(each))
+    tools = Counter[tuple[str, str | None]]()
+    for each in before:
+        if _is_counted(each):
+            tools[each.invocation.integration.name, _group(each)] += left[each.id].calls
     if max(tools.values(), default=0) < 2:
         return None
     wants: dict[AssetKey, Parts | None] = {}

@@ -319,6 +319,7 @@ class _Run:
             return False
         told = f"{plan.count} invocation{'' if plan.count == 1 else 's'}"
         self._recorder.note(_now(), Log(f"What is left is collapsed anew, into {told}."))
+        self._tell_ends()
         self._slots.ended()
         return True
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
@@ -127,20 +129,17 @@ class Cuts:
         return {id_: list(dict.fromkeys(keys)) for id_, keys in found.items()}
 
     def _planned(self, id_: str) -> PlannedInvocation | None:
-        """Return an invocation that is yet to be called, for some of its partitions at least.
-
-        One that makes assets without partitions beside them is left as it is.
-        """
+        """Return an invocation that is yet to be called, for some of its partitions at least."""
         seat = self.seats.get(id_)
         if seat is not None:
-            return seat.planned if seat.left and not seat.whole else None
+            return seat.planned if seat.open else None
         tracked = self.tracked.get(id_)
         return None if tracked is None or tracked.running or tracked.ended else tracked.planned
 
     def _left(self, id_: str, key: AssetKey) -> Parts:
         """Return what an invocation has yet to be called for, of one of its assets."""
         if id_ in self.seats:
-            return self.seats[id_].idle.get(key, NOTHING)
+            return self.seats[id_].waiting(key)
         return WHOLE if key in self.tracked[id_].unfinished else NOTHING
 
     def _cut_of(self, planned: PlannedInvocation, keys: Iterable[AssetKey], same: Same) -> Cut:
@@ -240,8 +239,13 @@ class Cuts:
     def _with_tool(self, planned: PlannedInvocation, cut: Cut) -> Cut:
         """Return what of `cut` the tool of an invocation can leave out without being called more often."""
         group = planned.invocation.group
-        if group is not None and group.whole:
-            return self._whole(planned, cut)
+        if group is None or not group.whole:
+            return self._without_holes(planned, cut)
+        return self._whole(planned, self._without_holes(planned, self._whole(planned, cut)))
+
+    def _without_holes(self, planned: PlannedInvocation, cut: Cut) -> Cut:
+        """Return what of `cut` leaves no hole for a tool that takes ranges."""
+        group = planned.invocation.group
         if group is None or not group.counted or group.partitions != "range" or planned.id not in self.seats:
             return cut
         idle = self.seats[planned.id].idle
@@ -269,24 +273,30 @@ class Cuts:
         return {**gone, **{key: own for key, own in ends.items() if own}}
 
     def _whole(self, planned: PlannedInvocation, cut: Cut) -> Cut:
-        """Return what of `cut` can be left out by a tool that makes all of its assets: what is cut of each of them."""
-        members = planned.invocation.assets
-        if planned.id not in self.seats:
-            return cut if all(asset.key in cut for asset in members) else {}
-        if any(asset.key not in planned.parts for asset in (*members, *planned.invocation.also)):
-            return {}
-        found = NOTHING
-        for number, asset in enumerate(members):
-            own = cut.get(asset.key, NOTHING)
-            found = found & own if number else own
-        return dict.fromkeys((asset.key for asset in members), found) if found else {}
+        """Return what of `cut` can be left out by a tool that makes all of its assets.
+
+        It is all of each of them, or the partitions that are cut of each, where others are left: assets without any are
+        made with those.
+        """
+        if self._is_all(planned, cut):
+            return cut
+        members = [asset.key for asset in planned.invocation.assets if asset.key in planned.parts]
+        own = [cut.get(key, NOTHING) for key in members]
+        found = reduce(and_, own) if own else NOTHING
+        left = any(self._left(planned.id, key) - found for key in members)
+        return dict.fromkeys(members, found) if found and left else {}
+
+    def _is_all(self, planned: PlannedInvocation, cut: Cut) -> bool:
+        """Tell whether nothing of an invocation is left to be made when `cut` is cut."""
+        assets = planned.invocation.assets
+        return all(self._left(planned.id, asset.key) <= cut.get(asset.key, NOTHING) for asset in assets)
 
     def _with_checks(self, planned: PlannedInvocation, cut: Cut) -> Cut:
         """Return `cut`, or nothing where checks on what others make would be left without a call that runs them."""
         seat = self.seats.get(planned.id)
         group = planned.invocation.group
         if seat is not None:
-            left = any(own - cut.get(key, NOTHING) for key, own in seat.idle.items())
+            left = not self._is_all(planned, cut)
             return cut if left or all(self._is_void(ref, cut) for ref in seat.checks) else {}
         checks = self.tracked[planned.id].unchecked
         if group is None or not group.whole or all(self._is_void(ref, cut) for ref in checks):
@@ -304,12 +314,10 @@ class Cuts:
             events = [each for key in cut for each in self._end(tracked, key)]
             along = not tracked.unfinished
         else:
-            alike = {key: parts for key, parts in cut.items() if parts}
-            every = next(iter(alike.values()))
-            came = {asset.key: every & seat.idle.get(asset.key, NOTHING) for asset in planned.invocation.also}
-            alike |= {key: own for key, own in came.items() if own}
-            tracked = call_of(seat.planned, alike, (), seat.judging, self.numbering)
-            seat.leave_out(alike)
+            gone = {**cut, **self._along(seat, cut)}
+            parted = {key: own for key, own in gone.items() if key in seat.idle}
+            tracked = call_of(seat.planned, parted, gone.keys() - parted.keys(), seat.judging, self.numbering)
+            seat.leave_out(gone)
             events = [each for key in cut for each in self._end(tracked, key)]
             along = True
         for key in tuple(tracked.along) if along else ():
@@ -319,6 +327,16 @@ class Cuts:
             if ref not in self.ends.decided and self._is_void(ref, {}):
                 for id_ in self._void(ref):
                     yield id_, []
+
+    def _along(self, seat: Seat, cut: Cut) -> Cut:
+        """Return what only comes along with what is cut of an invocation, and is left out with it."""
+        also = [asset.key for asset in seat.planned.invocation.also]
+        if not also or self._is_all(seat.planned, cut):
+            came = {key: seat.waiting(key) for key in also}
+        else:
+            every = next(iter(cut.values()))
+            came = {key: every & seat.idle.get(key, NOTHING) for key in also}
+        return {key: own for key, own in came.items() if own}
 
     def _end(self, tracked: Tracked, key: AssetKey) -> list[Event]:
         parts = tracked.todo.get(key)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlannedInvocation
 from assetry.plan.replan import Remainder
-from assetry.run.tracking.seats import Seat
+from assetry.run.tracking.seats import Seat, calls_left
 from assetry.run.tracking.tracked import Tracked
 from assetry.types.invocations import CheckRef
 from assetry.types.keys import AssetKey
@@ -17,13 +18,12 @@ if TYPE_CHECKING:
 
 
 def remainders(
-    invocations: Iterable[PlannedInvocation], tracked: Mapping[str, Tracked], seats: Mapping[str, Seat]
-) -> dict[str, Remainder] | None:
-    """Return what is left of the invocations that were not called yet, by id.
-
-    None while one was called for some of its partitions, and is to be called for more: it may wait for others that were
-    not called, and they for it.
-    """
+    invocations: Iterable[PlannedInvocation],
+    tracked: Mapping[str, Tracked],
+    seats: Mapping[str, Seat],
+    numbering: Numbering,
+) -> dict[str, Remainder]:
+    """Return what is left of the invocations that were not called yet, or for some of their partitions only, by id."""
     found: dict[str, Remainder] = {}
     for planned in invocations:
         seat = seats.get(planned.id)
@@ -31,21 +31,19 @@ def remainders(
             call = tracked[planned.id]
             if not call.running and not call.ended:
                 found[planned.id] = Remainder(dict.fromkeys(call.unfinished), tuple(call.unchecked))
-        elif seat.calls and seat.left:
-            return None
-        elif not seat.calls and not seat.ended:
-            found[planned.id] = _of_seat(planned, seat)
+        elif seat.open or (not seat.calls and not seat.ended):
+            found[planned.id] = _of_seat(planned, seat, numbering)
     return found
 
 
-def _of_seat(planned: PlannedInvocation, seat: Seat) -> Remainder:
+def _of_seat(planned: PlannedInvocation, seat: Seat, numbering: Numbering) -> Remainder:
     assets: dict[AssetKey, Parts | None] = {}
     for asset in planned.invocation.assets:
-        if asset.key not in planned.parts:
+        if asset.key in seat.whole:
             assets[asset.key] = None
         elif asset.key in seat.idle:
             assets[asset.key] = seat.idle[asset.key]
-    return Remainder(assets, tuple(_checks_of(seat)))
+    return Remainder(assets, tuple(_checks_of(seat)), calls_left(seat, numbering) if seat.calls else 1)
 
 
 def _checks_of(seat: Seat) -> Iterator[CheckRef]:
@@ -63,9 +61,5 @@ def still_open(tracked: Iterable[Tracked], seats: Iterable[Seat]) -> set[AssetKe
             found.update(call.unfinished, call.along, call.unchecked)
     for seat in seats:
         if not seat.ended:
-            invocation = seat.planned.invocation
-            found.update(seat.idle, _checks_of(seat))
-            if not seat.calls:
-                members = (*invocation.assets, *invocation.also)
-                found.update(asset.key for asset in members if asset.key not in seat.planned.parts)
+            found.update(seat.idle, seat.whole, _checks_of(seat))
     return found

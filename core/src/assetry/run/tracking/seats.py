@@ -81,10 +81,16 @@ class Seat:
         return taken
 
     def leave_out(self, parts: Mapping[AssetKey, Parts]) -> None:
-        """Take partitions that do not have to be made."""
+        """Take what does not have to be made: partitions, and members that have none."""
+        self.cut += sum(len(own) for key, own in parts.items() if key in self.idle)
         self.idle = {key: rest for key, own in self.idle.items() if (rest := own - parts.get(key, NOTHING))}
+        self.whole -= parts.keys()
         self.ready &= self.left
-        self.cut += sum(map(len, parts.values()))
+
+    def give_up(self) -> None:
+        """Let no more calls be made: all that is left is for others."""
+        self.idle, self.whole, self.checks, self.ready = {}, set(), {}, NOTHING
+        self.ended = not self.running
 
     def put_off(self, ref: CheckRef) -> None:
         """Let a check look at all at once, with the last call."""
@@ -133,6 +139,16 @@ def _splits(planned: PlannedInvocation, numbering: Numbering) -> bool:
         return False
     # What reads earlier partitions of itself is called for one after the other.
     return not any(numbering.reads_others(key, members - {key}) for key in members)
+
+
+def calls_left(seat: Seat, numbering: Numbering) -> int:
+    """Return how often a tool is to be called for what is left of an invocation: of ranges, for each without a hole."""
+    group = seat.planned.invocation.group
+    timed = {key: own for key, own in seat.idle.items() if numbering.window(key, own.first(1)) is not None}
+    if group is None or group.partitions != "range" or numbering.common_window(timed) is not None:
+        return 1
+    invocation = seat.planned.invocation
+    return max(1, sum(1 for _ in runs((*invocation.assets, *invocation.also), timed)))
 
 
 def some(parts: Parts, most: int) -> Parts:

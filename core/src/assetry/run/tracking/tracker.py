@@ -150,7 +150,9 @@ class Tracker:
         for id_ in dict.fromkeys(id_ for id_, _ in found):
             seat = self._seats.get(id_)
             if seat is not None:
-                if not seat.left and not seat.running and not seat.ended:
+                if seat.open:
+                    self._waiting.look(id_)
+                elif not seat.running and not seat.ended:
                     seat.ended = True
                     self._open -= 1
                     self._waiting.taken(id_)
@@ -162,10 +164,10 @@ class Tracker:
     def replan(self, spared: Collection[str] = ()) -> Plan | None:
         """Collapse what was not called yet once more; return the plan of it where that takes less, and go on by it.
 
-        None where it does not, while an invocation is called for some of its partitions at a time, and while one of a
-        `spared` group is yet to be called.
+        Of an invocation that was called for some of its partitions, the others are called for by new ones. None where
+        it takes no less, and while one of a `spared` group is yet to be called.
         """
-        left = remainders(self._plan.invocations, self._tracked, self._seats) or {}
+        left = remainders(self._plan.invocations, self._tracked, self._seats, self._numbering)
         groups = (each.invocation.group for each in self._plan.invocations if each.id in left)
         if not left or any(group is not None and group.key in spared for group in groups):
             return None
@@ -176,13 +178,17 @@ class Tracker:
 
     def _follow(self, found: Plan, left: Collection[str]) -> None:
         """Go on by a plan of what was `left`."""
-        for id_ in left:
+        begun = [id_ for id_ in left if id_ in self._seats and self._seats[id_].calls]
+        for id_ in begun:
+            self._waiting.leave(id_)
+            self._seats[id_].give_up()
+        for id_ in set(left).difference(begun):
             self._waiting.drop(id_)
             for known in (self._tracked, self._seats, self._places):
                 known.pop(id_, None)
-        kept = tuple(each for each in self._plan.invocations if each.id not in left)
+        kept = tuple(each for each in self._plan.invocations if each.id in begun or each.id not in left)
         self._take_places(found, kept)
-        self._open += len(found.invocations) - len(left)
+        self._open += len(found.invocations) - len(left) + sum(not self._seats[id_].ended for id_ in begun)
         self._plan = replace(self._plan, invocations=(*kept, *found.invocations))
         open_ = still_open(self._tracked.values(), self._seats.values())
         self._waiting.add(found.invocations, open_)

@@ -97,12 +97,16 @@ class Waiting:
 
     def drop(self, id_: str) -> None:
         """Forget an invocation that was not called yet: others are called in its place."""
-        for wanted in self._places[id_].waits:
-            self._waiting[wanted].remove(id_)
+        self.leave(id_)
         for ref in self._planned.pop(id_).invocation.checks:
             self._checked_in[ref].remove(id_)
             for key in self.reads(ref):
                 self._readers[key] = [each for each in self._readers.get(key, ()) if each != (id_, ref)]
+
+    def leave(self, id_: str) -> None:
+        """Let an invocation wait for nothing any more: others are called for what is left of it."""
+        for wanted in self._places[id_].waits:
+            self._waiting[wanted].remove(id_)
         for reading in self._readings.pop(id_, ()):
             self._read_by[reading.upper].remove(id_)
         for rest in self._rests.pop(id_, ()):
