@@ -224,6 +224,9 @@ def test_a_later_partition_widens_the_table_or_is_cast_to_it(io: DuckDBIO) -> No
     )
     assert [str(kind) for kind in whole.schema.types] == ["double", "timestamp[us]", "string"]
     assert whole["n"].to_pylist() == [1.0, 1.5, 7.0, None]
+    one = io.load(python(), "1")
+    assert one.schema.field("at").type == whole.schema.field("at").type
+    assert one["at"].to_pylist() == [datetime(2024, 1, 1)], "a partition by itself is as the table has it"
 
 
 @pytest.mark.parametrize(

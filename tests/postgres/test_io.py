@@ -305,6 +305,9 @@ def test_a_later_partition_widens_the_table_or_is_cast_to_it(io: PostgresIO) -> 
     types = {field.name: str(field.type) for field in whole.schema}
     assert (types["n"], types["at"], types["new"]) == ("double", "timestamp[us]", "string")
     assert sorted(each for each in whole["n"].to_pylist() if each is not None) == [1.0, 1.5, 7.0]
+    one = io.load(python(), "1")
+    assert one.schema.field("at").type == whole.schema.field("at").type
+    assert one["at"].to_pylist() == [datetime(2024, 1, 1)], "a partition by itself is as the table has it"
 
 
 @pytest.mark.parametrize(
