@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assetry.cli.runs.status import status_lines
+from assetry.cli.runs.status import cause_lines
 from assetry.cli.text import shown
-from assetry.status.reasons import Reason
-from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
+from assetry.views.causes import Cause
 from click import unstyle
 
 if TYPE_CHECKING:
@@ -34,14 +33,43 @@ def test_exit_code_tells_whether_something_is_stale(shop: Folder) -> None:
     assert result.stderr == ""
 
 
-def test_a_change_stands_once_with_what_is_below_it(shop: Folder) -> None:
+CHANGED = ("[3, 1, 2]", "[3, 1, 2, 4]")
+
+
+def change(shop: Folder, before: str, after: str) -> None:
+    shop.write("shop_assets.py", (shop.root / "shop_assets.py").read_text().replace(before, after))
+
+
+def test_a_change_stands_once_with_how_many_are_below_it_and_whom_to_ask(shop: Folder) -> None:
     shop.call("materialize", "-q")
-    shop.write("shop_assets.py", (shop.root / "shop_assets.py").read_text().replace("[3, 1, 2]", "[3, 1, 2, 4]"))
+    change(shop, *CHANGED)
     lines = shop.call("status").stdout.splitlines()
-    assert lines[0] == "3 assets: 3 stale"
+    assert lines[0] == "3 assets: 3 stale from 1 root"
     assert lines[1].startswith("   stale  orders: ")
     assert "changed" in lines[1]
-    assert lines[2] == "          and so are shop/total and report"
+    assert lines[2:] == ["          2 below it are stale; ask data@example.com"]
+    named = shop.call("status", "--by", "asset").stdout.splitlines()
+    assert named[:2] == lines[:2]
+    assert named[2] == "          2 below it are stale: shop/total and report; ask data@example.com"
+
+
+def test_json_has_the_roots_and_the_assets_of_each(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    assert shop.json("status")["roots"] == []
+    change(shop, *CHANGED)
+    for by in ("root", "asset"):
+        data = shop.json("status", "--by", by)
+        (root,) = data["roots"]
+        assert (root["assets"], root["status"], root["codes"]) == (["orders"], "stale", ["code_changed"])
+        assert (root["owners"], root["counts"]) == (["data@example.com"], {"stale": 2})
+        assert root["below"] == ["shop/total", "report"]
+        assert [each["roots"] for each in data["assets"]] == [["orders"]] * 3
+    # What is selected may be out of date from what is not.
+    (root,) = shop.json("status", "-s", "report")["roots"]
+    assert (root["assets"], root["counts"]) == (["orders"], {"stale": 1})
+    shown = shop.json("show", "report")["asset"]
+    assert shown["roots"] == [{"key": "orders", "owners": ["data@example.com"]}]
+    assert "ask        data@example.com" in shop.call("show", "report").stdout
 
 
 def test_a_failure_is_told_with_what_it_stopped(failing: Folder) -> None:
@@ -50,6 +78,7 @@ def test_a_failure_is_told_with_what_it_stopped(failing: Folder) -> None:
     assert "failed  shop/total: the last attempt failed: " in text
     assert "no sum today" in text
     assert "1 fresh, 1 failed, 1 never made" in text
+    assert "          1 below it was never made" in text.splitlines()
 
 
 def test_checks_that_warned_are_told(shop: Folder) -> None:
@@ -80,43 +109,25 @@ def few(x) -> CheckResult:
 """
 
 
-def test_an_asset_stands_in_one_line_with_all_that_is_its_own() -> None:
-    key = AssetKey("a")
-    own = (
-        Reason("last_failed", key, "the last attempt failed: no\nmore"),
-        Reason("code_changed", key, "its body changed"),
-    )
-    above = Reason("upstream_changed", AssetKey("raw"), "`raw` was made anew")
-    told = [unstyle(shown(line)) for line in status_lines([Status(key, "failed", (*own, above))])]
-    assert told[1:] == ["  failed  a: the last attempt failed: no; its body changed"]
-
-
-def test_what_is_below_a_cause_is_told_by_its_own_status() -> None:
-    root, key = AssetKey("a"), AssetKey("b")
-    changed = Status(root, "stale", (Reason("code_changed", root, "its body changed"),))
-    for word, line in (("stale", "          and so is b"), ("never", "          below it, never made: b")):
-        below = Status(key, word, (Reason("upstream_changed", root, "`a` changed"),))  # type: ignore[arg-type]
-        told = [unstyle(shown(each)) for each in status_lines([changed, below])]
-        assert told[1:] == ["   stale  a: its body changed", line]
-
-
 def test_selection_and_ndjson(shop: Folder) -> None:
     assert [line["key"] for line in shop.ndjson("status", "-s", "total+")] == ["shop/total", "report"]
 
 
-def test_a_root_outside_the_selection_is_named_by_its_text() -> None:
-    why = Reason("upstream_changed", AssetKey("raw"), "`raw` was made anew at noon")
-    found = [Status(AssetKey("a"), "stale", (why,)), Status(AssetKey("b"), "stale", (why,))]
-    assert [shown(line) for line in status_lines(found)] == [
-        "2 assets: \x1b[33m2 stale\x1b[0m",
-        "\x1b[33m   stale\x1b[0m  a and b: `raw` was made anew at noon",
-    ]
-
-
 def test_many_assets_of_one_cause_are_counted() -> None:
-    never = [
-        Status(AssetKey(f"a{i}"), "never", (Reason("never_materialized", AssetKey(f"a{i}"), "never materialized"),))
-        for i in range(30)
-    ]
-    assert list(status_lines(never))[1].endswith("a0, a1, a2, a3 and 26 more: never materialized")
-    assert "a29" in list(status_lines(never, None))[1]
+    keys = tuple(AssetKey(f"a{i}") for i in range(30))
+    never = Cause(keys, "never", (), "never materialized")
+    assert next(iter(cause_lines([never]))).endswith("a0, a1, a2, a3 and 26 more: never materialized")
+    assert "a29" in next(iter(cause_lines([never], None)))
+
+
+def test_many_roots_are_counted_but_all_told_where_asked() -> None:
+    roots = [Cause((AssetKey(f"a{i}"),), "stale", (), "its body changed") for i in range(30)]
+    told = list(cause_lines(roots))
+    assert told[-1] == "          and 10 further roots; -v names them"
+    assert len(told) == 21
+    assert len(list(cause_lines(roots, None))) == len(list(cause_lines(roots, names=True))) == 30
+
+
+def test_new_content_is_told_by_its_own_words() -> None:
+    raw = Cause((AssetKey("raw"),), "stale", (), "`raw` was made anew at noon", named=True)
+    assert [unstyle(shown(line)) for line in cause_lines([raw])] == ["   stale  `raw` was made anew at noon"]

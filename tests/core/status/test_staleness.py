@@ -535,6 +535,7 @@ def test_json_is_as_the_contract_says(chain):
     assert data["assets"][0] == {
         "key": "raw",
         "status": "external",
+        "roots": [],
         "reasons": [],
         "last_materialized": None,
         "run": None,
@@ -545,6 +546,7 @@ def test_json_is_as_the_contract_says(chain):
     assert data["assets"][-1] == {
         "key": "c",
         "status": "stale",
+        "roots": ["c"],
         "reasons": [{"code": "code_changed", "asset": "c", "text": "its code changed", "partitions": None}],
         "last_materialized": "2026-01-02T03:03:00+00:00",
         "run": "r1",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Literal, NamedTuple
 
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
+from assetry.status.times import time_text
+from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt
 
@@ -102,6 +105,17 @@ def saying(reason: Reason) -> str:
     if reason.code == "last_failed":
         return f"failed: {reason.text}"
     return f"is out of date: {reason.text}"
+
+
+def new_content_text(asset: Asset, at: datetime | None) -> str:
+    """Return that an asset has new content, and since when, where that is known.
+
+    >>> from datetime import UTC
+    >>> new_content_text(Asset(key="raw", kind="x", executable=False), datetime(2026, 1, 31, 9, 30, tzinfo=UTC))
+    '`raw` changed outside; seen at 2026-01-31 09:30:00 UTC'
+    """
+    what = "was made anew" if asset.executable else "changed outside; seen"
+    return f"`{asset.key}` has new content" if at is None else f"`{asset.key}` {what} at {time_text(at)}"
 
 
 def never_text(tried: Iterable[Attempt]) -> str:

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import MOST_ROOTS, Comparison
-from assetry.status.reasons import Code, Reason
-from assetry.status.times import time_text
+from assetry.status.reasons import Code, Reason, new_content_text
 
 #: A root: the number of an asset, and what is wrong with it; the lower, the worse.
 Root = tuple[int, int]
@@ -62,8 +61,7 @@ class Roots:
             return self._sayings[root]
         asset, last = self._graph.assets[root[0]], self._comparison.last[root[0]]
         assert last is not None, "new content without a record of it"
-        what = "was made anew" if asset.executable else "changed outside; seen"
-        text = f"`{asset.key}` {what} at {time_text(at or last.at)}"
+        text = new_content_text(asset, at or last.at)
         if at is None:
             self._sayings[root] = text
         return text

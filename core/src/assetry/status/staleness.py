@@ -38,6 +38,8 @@ from assetry.types.records import WELL, Attempt, Latest, Materialization
 StatusName = Literal["fresh", "stale", "failed", "never", "running", "external"]
 
 STATUS_NAMES: tuple[StatusName, ...] = ("fresh", "stale", "failed", "never", "running", "external")
+#: Those of assets that bringing everything up to date would make.
+OUT_OF_DATE: tuple[StatusName, ...] = ("stale", "failed", "never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Status:
     An asset that nothing here makes is ``external``; its reasons tell what is out of date above it. Of an asset with
     partitions, the time and the run are those of the partition made last. `note` is to be known of it whatever its
     status: that it has rows of an older logic, or that it was not looked at. `partitions` says how each of them is;
-    None for an asset without.
+    None for an asset without. `roots` are the assets that it is out of date from: itself where something is wrong in
+    it, and those above that something is wrong with, or that have new content; of many the first.
 
     >>> Status(AssetKey("orders"), "fresh").reasons
     ()
@@ -60,6 +63,7 @@ class Status:
     run: str | None = None
     note: str | None = None
     partitions: PartitionSets | None = None
+    roots: tuple[AssetKey, ...] = ()
 
 
 def statuses(
@@ -98,9 +102,7 @@ def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
     (AssetKey('b'),)
     """
     return tuple(
-        each.key
-        for each in statuses
-        if each.status in ("stale", "failed", "never") and (each.partitions is None or each.partitions.due)
+        each.key for each in statuses if each.status in OUT_OF_DATE and (each.partitions is None or each.partitions.due)
     )
 
 
@@ -209,7 +211,8 @@ class _Judge:
         word = self._word(asset, own, reasons, last)
         at, run = (last.at, last.run) if last else (None, None)
         told = note(asset, last) if asset.executable else self._note(asset, records, own)
-        return Status(asset.key, word, reasons, at, run, told)
+        causes = [j for j, _ in self._roots.of[i]]
+        return Status(asset.key, word, reasons, at, run, told, roots=self._keys(word, causes))
 
     def _judge_partitions(self, i: int, asset: Asset) -> Status:
         recorded = self._recorded[asset.key] = self._rows.partitions(asset)
@@ -234,7 +237,11 @@ class _Judge:
             told = note(asset, last)
         else:
             told = source_note(asset, recorded.version is not None, tried, records.overdue(self._now))
-        return Status(asset.key, word, reasons, at, run, told, sets)
+        return Status(asset.key, word, reasons, at, run, told, sets, self._keys(word, self._partitions.roots(i)))
+
+    def _keys(self, word: StatusName, roots: Iterable[int]) -> tuple[AssetKey, ...]:
+        """Return the roots of an asset that is out of date, each once."""
+        return tuple(dict.fromkeys(self._graph.keys[j] for j in roots)) if word in OUT_OF_DATE else ()
 
     def _note(self, asset: Asset, records: _Records, own: Sequence[Reason]) -> str | None:
         overdue = own[0].text if own else None

@@ -19,6 +19,7 @@ from assetry.types.codec import is_unicode, to_json
 from assetry.types.events import Checked, Event
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.records import Attempt, EventRecord, RunInfo
+from assetry.views.causes import Cause
 from assetry.views.drawing import Drawing, stages
 
 
@@ -77,8 +78,12 @@ def _check_to_json(ref: CheckRef) -> dict[str, str]:
     return {"key": str(ref.key), "check": ref.check}
 
 
-def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -> dict[str, Any]:
+def status_to_json(
+    statuses: Sequence[Status], warned: Iterable[Checked] = (), roots: Iterable[Cause] = ()
+) -> dict[str, Any]:
     """Return what ``assetry status --output json`` prints; `warned` are checks that did not pass and stop nothing.
+
+    `roots` are what is out of date, by cause.
 
     >>> from assetry.types.keys import AssetKey
     >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
@@ -92,10 +97,12 @@ def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -
     return {
         "version": 1,
         "counts": {word: words.count(word) for word in STATUS_NAMES if word in words},
+        "roots": [_cause_to_json(each) for each in roots],
         "assets": [
             {
                 "key": str(each.key),
                 "status": each.status,
+                "roots": [str(key) for key in each.roots],
                 "reasons": [_reason_to_json(reason, each) for reason in each.reasons],
                 "last_materialized": each.last_materialized and each.last_materialized.astimezone(UTC).isoformat(),
                 "run": each.run,
@@ -105,6 +112,18 @@ def status_to_json(statuses: Sequence[Status], warned: Iterable[Checked] = ()) -
             }
             for each in statuses
         ],
+    }
+
+
+def _cause_to_json(cause: Cause) -> dict[str, Any]:
+    return {
+        "assets": [str(key) for key in cause.assets],
+        "status": cause.status,
+        "codes": list(dict.fromkeys(reason.code for reason in cause.reasons)) or ["upstream_changed"],
+        "text": cause.text,
+        "owners": list(cause.owners),
+        "counts": {word: len(keys) for word, keys in cause.below.items()},
+        "below": [str(key) for keys in cause.below.values() for key in keys],
     }
 
 

@@ -141,6 +141,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "facets": data(asset.facets),
         "status": status["status"],
         "reasons": status["reasons"],
+        "roots": [{"key": str(key), "owners": list(session.project.graph[key].owners)} for key in facts.status.roots],
         "partitions": status["partitions"],
         "last_materialization": None if made is None else data(made),
         "last_attempt": None if facts.tried is None else data(facts.tried),
@@ -188,6 +189,9 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
     yield from ((label, value) for label, value in optional.items() if value)
     reasons = "".join(f"\n- {reason.text}" for reason in status.reasons)
     yield "status", status.status + reasons
+    owners = dict.fromkeys(owner for key in status.roots for owner in session.project.graph[key].owners)
+    if owners:
+        yield "ask", ", ".join(owners)
     if facts.made is not None:
         yield "last made", "\n".join(filter(None, [_made(facts.made, session.verbose > 0), facts.pruned]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import click
 
@@ -12,37 +11,45 @@ from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed, styled
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
-from assetry.status.staleness import STATUS_NAMES, Status, stale_keys
+from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
 from assetry.types.events import Checked
+from assetry.types.keys import AssetKey
+from assetry.views.causes import Cause, causes, roots_of
 from assetry.views.json import status_to_json
 
 #: Exit code of --exit-code when something is out of date.
 STALE = 4
 _COLOURS = {"fresh": "green", "stale": "yellow", "failed": "red", "never": "cyan", "running": "blue", "external": None}
 _SAID = {"never": "never made"}
-_MOST = 4
+#: How many names a line has, and how many roots (and assets with partitions) are told, before the rest is counted.
+_MOST, _MOST_ROOTS = 4, 20
 
 
-def show_status(session: Session, exit_code: bool, partitions: bool) -> int:
+def show_status(session: Session, exit_code: bool, partitions: bool, by: str) -> int:
     """Tell what is fresh, stale, failed or was never made, and why.
 
-    What is out of date is grouped by its cause: an asset whose code changed stands once, and below it what is made
-    from it. Checks that warned are told as well, and those that failed on what
-    is made elsewhere. -v names every asset, and -p which partitions are how.
+    What is out of date is grouped by its root: an asset whose code changed stands once, with whom to ask, and how many
+    are out of date because of it. `--by asset` names those. Checks that warned are told as well, and those that failed
+    on what is made elsewhere. -v names every asset, and -p which partitions are how.
     """
-    found = session.project.status(session.selection())
+    project = session.project
+    chosen = set(session.selection().keys)
+    every = project.status()
+    found = [each for each in every if each.key in chosen]
+    roots = causes(project.graph, every, chosen)
     warned = _warnings(session, found)
     stale = stale_keys(found)
     if session.text:
         most = None if session.verbose else _MOST
         sets = partition_lines(found, partitions, most)
-        lines = [*status_lines(found, most), *sets, *_note_lines(found, most), *_warning_lines(warned)]
+        told = cause_lines(roots, most, by == "asset")
+        lines = [*count_lines(found, most), *told, *sets, *_note_lines(found, most), *_warning_lines(warned)]
         session.say("\n".join(lines))
         if stale:
             brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
             session.note(f"{brings} brings it up to date; {shows} shows how.")
     else:
-        session.emit(status_to_json(found, warned), rows="assets")
+        session.emit(status_to_json(found, warned, roots), rows="assets")
     return STALE if exit_code and stale else 0
 
 
@@ -80,27 +87,17 @@ def _said(message: str | None) -> str:
     return f": {cut(message, 200)}" if message else ""
 
 
-@dataclass(slots=True)
-class _Cause:
-    """One cause: its text, the assets it is about with their status, and what is made from these, by status."""
-
-    word: str
-    text: str
-    assets: list[str] = field(default_factory=list)
-    below: dict[str, list[str]] = field(default_factory=dict)
-
-
-def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[str]:
-    """Yield statuses as lines for people: the counts, then the causes.
+def count_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[str]:
+    """Yield how many assets are how, for people, from how many roots, and which are being made.
 
     >>> from assetry.cli.text import shown
     >>> from assetry.types.keys import AssetKey
-    >>> [click.unstyle(shown(line)) for line in status_lines([Status(AssetKey("a"), "fresh")])]
+    >>> [click.unstyle(shown(line)) for line in count_lines([Status(AssetKey("a"), "fresh")])]
     ['1 asset: 1 fresh']
     """
     words = [each.status for each in found]
     counts = [
-        styled(f"{words.count(word):,} {_SAID.get(word, word)}", fg=_COLOURS[word])
+        styled(f"{words.count(word):,} {_SAID.get(word, word)}", fg=_COLOURS[word]) + _from_roots(found, word)
         for word in STATUS_NAMES
         if word in words
     ]
@@ -108,8 +105,43 @@ def status_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[
     running = [each.key for each in found if each.status == "running"]
     if running:
         yield f"{_word('running')}  {listed(running, most)}"
-    for cause in _causes(found):
-        yield from _told(cause, most)
+
+
+def _from_roots(found: Sequence[Status], word: StatusName) -> str:
+    """Return from how many roots assets are out of date, where these are fewer."""
+    roots = roots_of(found, word)
+    fewer = word in OUT_OF_DATE and 0 < roots < sum(each.status == word for each in found)
+    return f" from {counted(roots, 'root')}" if fewer else ""
+
+
+def cause_lines(roots: Sequence[Cause], most: int | None = _MOST, names: bool = False) -> Iterable[str]:
+    """Yield causes as lines for people: each root, and how many assets are below it, or with `names` which.
+
+    >>> from assetry.cli.text import shown
+    >>> from assetry.types.keys import AssetKey
+    >>> cause = Cause((AssetKey("a"),), "stale", (), "its body changed", below={"stale": (AssetKey("b"),)})
+    >>> [click.unstyle(shown(line)).strip() for line in cause_lines([cause])]
+    ['stale  a: its body changed', '1 below it is stale']
+    """
+    shown = roots if most is None or names else roots[:_MOST_ROOTS]
+    for cause in shown:
+        text = cut(cause.text, 300)
+        yield f"{_word(cause.status)}  {text if cause.named else f'{listed(cause.assets, most)}: {text}'}"
+        it = "it" if len(cause.assets) == 1 else "them"
+        told = [_below(word, keys, it, most if names else 0) for word, keys in cause.below.items()]
+        asked = [f"ask {listed(cause.owners)}"] if cause.owners else []
+        if told or asked:
+            yield f"{'':<10}{'; '.join([*told, *asked])}"
+    if len(shown) < len(roots):
+        left = roots[len(shown) :]
+        yield f"{'':<10}and {counted(len(left), 'further root')}; -v names them"
+
+
+def _below(word: StatusName, keys: Sequence[AssetKey], it: str, most: int | None) -> str:
+    """Return how many assets are below a cause, and which; with `most` of 0 only how many."""
+    one, more = ("was", "were") if word == "never" else ("is", "are")
+    told = f"{len(keys):,} below {it} {one if len(keys) == 1 else more} {_SAID.get(word, word)}"
+    return told if most == 0 else f"{told}: {listed(keys, most)}"
 
 
 def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MOST) -> Iterable[str]:
@@ -125,10 +157,11 @@ def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MO
     >>> [click.unstyle(shown(line)).strip() for line in partition_lines(found, True)]
     ['parts  x: 0 of 2 made; 2 missing', 'missing  a, b']
     """
-    for status in found:
+    parted = [each for each in found if each.partitions is not None]
+    shown = parted if which or most is None else parted[:_MOST_ROOTS]
+    for status in shown:
         sets = status.partitions
-        if sets is None:
-            continue
+        assert sets is not None, "only those with partitions are told"
         yield f"{styled('   parts', fg='cyan')}  {status.key}: {sets.summary}"
         counts = sets.counts
         for name in SET_NAMES[2:] if which else ():
@@ -139,45 +172,8 @@ def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MO
                     else parts_text(sets.sets(name), sets.definition)
                 )
                 yield f"{'':<10}{name:<7}  {few}"
-
-
-def _causes(found: Iterable[Status]) -> list[_Cause]:
-    """Return the causes, an asset in one of its own or below those of others."""
-    causes: dict[tuple[str, ...], _Cause] = {}
-    roots: dict[str, _Cause] = {}
-    wanted = [each for each in found if each.status in ("stale", "failed", "never")]
-    for status in wanted:
-        own = [reason for reason in status.reasons if reason.is_of(status.key)]
-        if own:
-            text = "; ".join(dict.fromkeys(cut(reason.text, 300) for reason in own))
-            # What has consequences below stands alone.
-            alone = "" if all(reason.code == "never_materialized" for reason in own) else str(status.key)
-            cause = causes.setdefault((status.status, text, alone), _Cause(status.status, text))
-            cause.assets.append(status.key)
-            roots[status.key] = cause
-    for status in wanted:
-        if status.key in roots:
-            continue
-        for reason in status.reasons:
-            root = roots.get(reason.asset)
-            if root is None:
-                root = causes.setdefault(("above", reason.asset), _Cause(status.status, reason.text))
-            root.below.setdefault(status.status, []).append(status.key)
-    return sorted(causes.values(), key=lambda cause: STATUS_NAMES.index(cause.word))
-
-
-def _told(cause: _Cause, most: int | None) -> Iterable[str]:
-    below = {word: list(dict.fromkeys(keys)) for word, keys in cause.below.items()}
-    if not cause.assets:
-        for word, keys in below.items():
-            yield f"{_word(word)}  {listed(keys, most)}: {cause.text}"
-        return
-    yield f"{_word(cause.word)}  {listed(cause.assets, most)}: {cause.text}"
-    for word, keys in below.items():
-        if word == cause.word:
-            yield f"{'':<10}and so {'is' if len(keys) == 1 else 'are'} {listed(keys, most)}"
-        else:
-            yield f"{'':<10}below it, {_SAID.get(word, word)}: {listed(keys, most)}"
+    if len(shown) < len(parted):
+        yield f"{'':<10}and {counted(len(parted) - len(shown), 'further asset')} with partitions; -p names them"
 
 
 def _word(word: str) -> str:
@@ -188,5 +184,8 @@ command = verb(
     "status",
     click.Option(["--exit-code"], is_flag=True, help="Exit with 4 when something is out of date."),
     click.Option(["-p", "--partitions"], is_flag=True, help="Tell which partitions are how, not only how many."),
+    click.Option(
+        ["--by"], type=click.Choice(["root", "asset"]), default="root", help="Count what is below, or name it."
+    ),
     selects=True,
 )(show_status)

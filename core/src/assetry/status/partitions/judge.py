@@ -91,6 +91,10 @@ class PartitionJudge:
         self._pass_on(i, asset, own, above, sets)
         return sets, (*(_shared(each, sets) for each in own), *shown)
 
+    def roots(self, i: int) -> tuple[int, ...]:
+        """Return the numbers of the assets that partitions of one are out of date from."""
+        return tuple(sorted({j for j, _ in self._reach[i].roots}))
+
     # -- what comes from above ---------------------------------------------------------------------------------------
 
     def above(self, i: int) -> Reach:

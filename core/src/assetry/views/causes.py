@@ -1,0 +1,106 @@
+"""Causes: what is out of date, grouped by what it is out of date from, and who owns that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from assetry.graph.graph import AssetGraph
+from assetry.status.reasons import Reason, new_content_text
+from assetry.status.staleness import OUT_OF_DATE, Status, StatusName
+from assetry.types.keys import AssetKey
+
+#: In the order in which people are told.
+_WORST_FIRST: tuple[StatusName, ...] = ("failed", "stale", "never", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One root, or several that were all never made, and what is out of date because of it.
+
+    `status` is the root's own; of one that is not out of date itself, as of a source with new content, that of what is
+    below it. `reasons` are those that lie in it, `text` says them for people, with the root's name where `named`.
+    `below` are the assets that are out of date from it, by status; one below two roots is below each.
+    """
+
+    assets: tuple[AssetKey, ...]
+    status: StatusName
+    reasons: tuple[Reason, ...]
+    text: str
+    named: bool = False
+    owners: tuple[str, ...] = ()
+    below: Mapping[StatusName, tuple[AssetKey, ...]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Return how many assets are below it."""
+        return sum(map(len, self.below.values()))
+
+
+def causes(graph: AssetGraph, statuses: Sequence[Status], chosen: Collection[AssetKey] | None = None) -> list[Cause]:
+    """Return what the `chosen` assets are out of date from, failures first, then what most is below of.
+
+    `statuses` are those of all assets: a root may be outside of what is chosen. None chooses all.
+
+    >>> from assetry.types.assets import Asset
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
+    >>> a, b = graph.keys
+    >>> changed = Reason("code_changed", a, "its body changed")
+    >>> found = [Status(a, "stale", (changed,), roots=(a,)),
+    ...     Status(b, "stale", (Reason("upstream_changed", a, "`a` is out of date: its body changed"),), roots=(a,))]
+    >>> [(each.text, each.below) for each in causes(graph, found)]
+    [('its body changed', {'stale': (AssetKey('b'),)})]
+    """
+    by_key = {each.key: each for each in statuses}
+    wanted = [each for each in statuses if each.status in OUT_OF_DATE and (chosen is None or each.key in chosen)]
+    groups: dict[tuple[str, ...], list[AssetKey]] = {}
+    place: dict[AssetKey, tuple[str, ...]] = {}
+    for root in dict.fromkeys(root for each in wanted for root in each.roots):
+        place[root] = _group(by_key[root])
+        groups.setdefault(place[root], []).append(root)
+    below: dict[tuple[str, ...], dict[StatusName, dict[AssetKey, None]]] = {}
+    for status in wanted:
+        if status.key not in place:
+            for root in status.roots:
+                found = below.setdefault(place[root], {})
+                found.setdefault(status.status, {})[status.key] = None
+    told = [_cause(graph, [by_key[root] for root in roots], below.get(group, {})) for group, roots in groups.items()]
+    return sorted(told, key=lambda cause: (_WORST_FIRST.index(cause.status), -cause.count))
+
+
+def roots_of(statuses: Sequence[Status], word: StatusName) -> int:
+    """Return how many roots the assets of a status have together.
+
+    >>> roots_of([Status(AssetKey("b"), "stale", roots=(AssetKey("a"),))], "stale")
+    1
+    """
+    return len({root for each in statuses if each.status == word for root in each.roots})
+
+
+def _own(status: Status) -> list[Reason]:
+    return [reason for reason in status.reasons if reason.is_of(status.key)] if status.status != "external" else []
+
+
+def _group(status: Status) -> tuple[str, ...]:
+    """Return what is equal for roots that stand together: those that were never made, for the same reason."""
+    own = _own(status)
+    if own and all(reason.code == "never_materialized" for reason in own):
+        return (status.status, _text(own))
+    return (status.status, "", status.key)
+
+
+def _text(own: Sequence[Reason]) -> str:
+    return "; ".join(dict.fromkeys(" ".join(reason.text.split("\n", 1)[0].split()) for reason in own))
+
+
+def _cause(graph: AssetGraph, roots: Sequence[Status], below: Mapping[StatusName, Mapping[AssetKey, None]]) -> Cause:
+    first, own = roots[0], _own(roots[0])
+    return Cause(
+        assets=tuple(each.key for each in roots),
+        status=first.status if own else next((word for word in _WORST_FIRST if word in below), "stale"),
+        reasons=tuple(own),
+        text=_text(own) if own else new_content_text(graph[first.key], first.last_materialized),
+        named=not own,
+        owners=tuple(dict.fromkeys(owner for each in roots for owner in graph[each.key].owners)),
+        below={word: tuple(below[word]) for word in OUT_OF_DATE if word in below},
+    )
