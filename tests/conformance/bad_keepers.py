@@ -686,6 +686,18 @@ class TestNumbersKeysAnew(StoreConformance):
     caught = "test_number_the_keys_of_partitions_once_and_for_ever"
 
 
+class Presentist(Memory):
+    """Tell of every run the definitions of the last one."""
+
+    def definitions(self, run_id: str) -> Any:
+        return super().definitions(self.runs(1)[0].id if super().definitions(run_id) is not None else run_id)
+
+
+class TestForgetsEarlierDefinitions(StoreConformance):
+    subject = store(Presentist)
+    caught = "test_remember_the_definitions_that_runs_began_with"
+
+
 class Zealous(Memory):
     """Prune what a retry still needs, too."""
 

@@ -48,6 +48,34 @@ def test_a_given_manifest_is_read_without_any_dbt(nasty_project: Path, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
 
 
+def test_hook_assetry_load_file_reads_a_manifest_of_the_project_and_nothing_else(
+    nasty_project: Path, tmp_path: Path
+) -> None:
+    integration = transform(nasty_project)
+    manifest = nasty_project / "target" / "manifest.json"
+    found = plugin.assetry_load_file(str(manifest), integration)
+    assert found is not None
+    now = {asset.key: asset.code_version for asset in load(integration)}
+    assert {asset.key: asset.code_version for asset in found} == now
+    data = json.loads(manifest.read_text())
+    other = {**data, "metadata": {**data["metadata"], "project_name": "another"}}
+    results = {"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json"}, "results": []}
+    for text in (json.dumps(other), json.dumps(results), "", "not JSON"):
+        (tmp_path / "file.json").write_text(text)
+        assert plugin.assetry_load_file(str(tmp_path / "file.json"), integration) is None
+    broken = f'{{"metadata": {json.dumps(data["metadata"])}, "nodes": '
+    (tmp_path / "file.json").write_text(broken)
+    with pytest.raises(IntegrationError):
+        plugin.assetry_load_file(str(tmp_path / "file.json"), integration)
+
+
+def test_hook_assetry_local_files_are_packages_the_profile_and_a_given_manifest(nasty_project: Path) -> None:
+    found = plugin.assetry_local_files(transform(nasty_project, manifest="built.json"))
+    names = [Path(each).name for each in found]
+    assert names == ["dbt_packages", "profiles.yml", "built.json"]
+    assert Path(found[0]) == nasty_project / "dbt_packages"
+
+
 def test_no_dbt_and_no_manifest(nasty_project: Path, tmp_path: Path) -> None:
     copy = tmp_path / "shop"
     shutil.copytree(nasty_project, copy, ignore=shutil.ignore_patterns("target", "dbt_packages"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from assetry.plugin import Integration
 from assetry.testing.outcome import ProjectFolder
-from assetry_meltano.plugin import assetry_discover
+from assetry_meltano.plugin import assetry_discover, assetry_local_files
 
 YML = "default_environment: dev\nenvironments: [{name: dev}]\n"
 
@@ -56,3 +57,10 @@ def test_a_project_that_does_not_parse_is_told_with_the_line(tmp_path: Path) -> 
 def test_the_environment_is_an_option_of_the_command_line(tmp_path: Path) -> None:
     shop = ProjectFolder(tmp_path, {"meltano.yml": YML})
     shop.run("plan", "--environment", "prof").assert_code(3).assert_said("has no environment 'prof'", "It has dev")
+
+
+def test_hook_assetry_local_files_are_what_is_known_and_what_is_installed(tmp_path: Path) -> None:
+    integration = Integration("el", "meltano", {"project_dir": "extract"}, root=str(tmp_path))
+    found = [Path(each) for each in assetry_local_files(integration)]
+    extract = tmp_path / "extract"
+    assert found == [tmp_path / ".assetry/meltano/el.json", extract / ".meltano", extract / ".env"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from assetry import Integration
 from assetry.plugin import Asset, DefinitionError, IntegrationError, UsageError
+from assetry_airbyte import plugin
 from assetry_airbyte.local.integration import load_local, pull_local
 
 from tests.airbyte.local.scripted import KEYED, Bench, stream
@@ -241,3 +242,11 @@ def test_a_requirement_gets_an_environment_of_its_own(
     assert install.endswith("airbyte-source-shop==1.0")
     [folder] = [each for each in (tmp_path / ".assetry/airbyte/venvs").iterdir() if each.is_dir()]
     assert folder.name.startswith("airbyte-source-shop-")
+
+
+def test_hook_assetry_local_files_of_a_connector_are_its_catalog_and_its_environments(bench: Make) -> None:
+    made = bench([stream("orders")])
+    load_local(made.integration)
+    catalog, environments = map(Path, plugin.assetry_local_files(made.integration))
+    assert catalog.is_file()
+    assert environments.name == "venvs"

@@ -73,9 +73,9 @@ def test_partitions_of_it_touch_those_that_are_made_from_them(shop: Folder) -> N
 def test_several_are_one_change(shop: Folder) -> None:
     shop.write("shop_assets.py", DAYS)
     told = lines(shop.call("impact", "tag:pii", "weekly").stdout)
-    assert told[:3] == [
-        "report python asset",
+    assert sorted(told[:3]) == [
         "apart python asset",
+        "report python asset",
         "weekly python asset, 2 partitions, owned by ben@example.com",
     ]
     assert told[3] == "Nothing is made from them."

@@ -121,6 +121,7 @@ CALLS = {
     "show-python": (["show", "odd", "-v"], 0),
     "graph": (["graph"], 0),
     "impact": (["impact", "odd"], 0),
+    "diff": (["diff"], 0),
     "check": (["check"], 0),
     "plan": (["plan"], 0),
     "status": (["status"], 0),

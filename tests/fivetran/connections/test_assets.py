@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -506,3 +507,9 @@ def test_a_snapshot_with_another_thing_in_the_place_of_a_name_is_read_anew(
     path = Options.of(place.integration(crm)).snapshot_path
     path.write_text(path.read_text().replace('"name": "crm"', f'"name": {name}'))
     assert SNAPSHOTS.read(path) is None
+
+
+def test_hook_assetry_local_files_is_the_snapshot(place: Place, crm: FakeConnection) -> None:
+    place.load(crm)
+    (named,) = plugin.assetry_local_files(place.integration(crm))
+    assert Path(named).is_file()

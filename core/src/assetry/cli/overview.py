@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Entry] = {
     "partitions": Entry("definitions", "Definitions", "[KEY]", "List partitions; add and drop keys of dynamic ones."),
     "graph": Entry("definitions", "Definitions", "", "Draw the graph: text, dot, json or svg."),
     "impact": Entry("definitions", "Definitions", "KEY", "Tell what a change of an asset touches."),
+    "diff": Entry("definitions", "Definitions", "", "Compare definitions with a commit, a run or a file."),
     "check": Entry("definitions", "Definitions", "", "Load and validate everything."),
     "plan": Entry("runs", "Runs", "", "Show what would run, and why."),
     "materialize": Entry("runs", "Runs", "", "Run it; --stale: only what is out of date."),

@@ -6,6 +6,7 @@ The rest of the program asks here; how plugins are loaded, isolated and called s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from assetry.errors import AssetryError, OptionError, PluginError, error_words
@@ -121,14 +122,33 @@ class Plugins(Registry):
         arguments = {"integration": integration, "context": context}
         name, assets = self._found(integration, self._claim, arguments)
         self._claims[integration.kind] = name
+        return self._each(name, hook, assets, Asset, AssetCheck, secret=context.secret)
+
+    def load_file(self, path: str, integration: Integration) -> list[Asset | AssetCheck] | None:
+        """Return the assets that a tool's own file holds of an integration; None when it is none of it."""
+        hook = "assetry_load_file"
+        answer = self._asked(integration, hook, {"path": path, "integration": integration}, Iterable)
+        return None if answer is None else self._each(self.claimant(integration), hook, answer, Asset, AssetCheck)
+
+    def local_files(self, integration: Integration) -> list[Path]:
+        """Return the files and folders that loading an integration needs and version control leaves out."""
+        hook = "assetry_local_files"
+        answer = self._asked(integration, hook, {"integration": integration}, Iterable)
+        names = [] if answer is None else self._each(self.claimant(integration), hook, answer, str)
+        return [Path(integration.root).absolute() / name for name in names]
+
+    def _each(
+        self, name: str, hook: str, answer: Iterable[Any], *kinds: type[Any], secret: Callable[[str], str] | None = None
+    ) -> list[Any]:
+        """Return what a plugin's answer yields; raise `PluginError` for what is of none of `kinds`."""
         try:
-            found: list[Asset | AssetCheck] = answering(context.secret, list, assets)
+            found: list[Any] = answering(secret or self.secret, list, answer)
         except AssetryError:
             raise
         except FAULTS as error:
             self._report(name, f"{hook}: {error_words(error)}")
             raise self._attributed(name, hook, error) from error
-        wrong = first_fault(found, Asset, AssetCheck)
+        wrong = first_fault(found, *kinds)
         if wrong is not None:
             raise self._wrong(name, hook, wrong)
         return found

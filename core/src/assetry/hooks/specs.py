@@ -63,6 +63,27 @@ def assetry_load_assets(integration: Integration, context: LoadContext) -> Itera
 
 
 @hookspec
+def assetry_load_file(path: str, integration: Integration) -> Iterable[Asset | AssetCheck] | None:
+    """Return the assets that a file of your tool holds, as if `integration` was loaded from it. Routed.
+
+    For example a manifest that another run of the tool has written: ``assetry diff --since PATH`` compares it with the
+    definitions of now. None for a file that is not yours, or of another project than the integration's.
+
+    :param path: the absolute path of a file that is there.
+    """
+
+
+@hookspec
+def assetry_local_files(integration: Integration) -> Iterable[str] | None:
+    """Return the files and folders that loading an integration needs, and that version control leaves out. Routed.
+
+    Such as installed packages, or what was read of a service. ``assetry diff --since COMMIT`` loads the definitions of
+    another commit from a folder of its own: there it copies such a file, and links such a folder, where the commit has
+    none itself, and says so. Absolute, or from `integration.root`; they need not exist.
+    """
+
+
+@hookspec
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Return the unit of collapse that `asset` belongs to; None when it runs on its own. Routed.
 

@@ -83,7 +83,7 @@ class Definitions:
         return [each for each in self._given if isinstance(each, Asset)]
 
     @property
-    def _named(self) -> bool:
+    def named(self) -> bool:
         """Tell whether the definitions were given, so that none are looked for in the folder."""
         return bool(self._given or self._integrations)
 
@@ -91,7 +91,7 @@ class Definitions:
     def integrations(self) -> tuple[Integration, ...]:
         """Return every integration of the project, the Python modules among them."""
         named = self._settings.integrations
-        if named is None and self._settings.file is None and not self._named:
+        if named is None and self._settings.file is None and not self.named:
             named = tuple(self.plugins.discover(str(self._settings.root)))
         found = (*(named or ()), *self._integrations, *self._python())
         return with_given(found, self._options, self.plugins.command_options()) if self._options else found
@@ -107,7 +107,7 @@ class Definitions:
 
     def _python(self) -> Iterable[Integration]:
         modules = self._settings.modules
-        if modules is None and not self._named:
+        if modules is None and not self.named:
             modules = default_modules(self._settings.root)
         names = list(modules or ())
         if names or self._functions:

@@ -28,7 +28,7 @@ from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
-from assetry.run.recorder import Recorder
+from assetry.run.recorder import Recorder, defined
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.slots import Slots
 from assetry.run.tracking.tracked import Interruption, Launch, no_event
@@ -146,6 +146,7 @@ class _Run:
         claim(self._info, self._plan, self._graph, store, self._request.still)
         self._listeners = Listeners(self._services.plugins, self._info, self._request.on_event)
         try:
+            self._info = replace(self._info, definitions=defined(self._graph, store))
             store.begin(self._info)
             # Read after the claim: what others made until then is known.
             self._recorder = Recorder.of(self._info.id, self._graph, self._plan, store)

@@ -15,6 +15,7 @@ from typing import Any, Self
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.key_table import KeyTable
 from assetry.plan.plan import Plan
+from assetry.status.changes.definition import definitions_of, digest
 from assetry.status.comparison import is_unchanged
 from assetry.status.old_rows import OLDER_ROWS, older_rows
 from assetry.status.versions import Versions, with_read
@@ -43,6 +44,14 @@ def known_keys(graph: AssetGraph, store: Store, keys: Iterable[AssetKey]) -> Map
     """Return the keys of partitions that a store knows of, of those assets that have partitions."""
     parted = [key for key in keys if graph[key].partitions_def is not None]
     return store.partition_keys(parted) if parted else {}
+
+
+def defined(graph: AssetGraph, store: Store) -> str:
+    """Record all definitions of a graph, as far as a store does not know them; return their digest."""
+    texts = {key: each.text for key, each in definitions_of(graph.assets).items()}
+    found = digest(texts)
+    store.define(found, texts)
+    return found
 
 
 class Recorder:

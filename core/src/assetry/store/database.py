@@ -78,6 +78,13 @@ _MIGRATIONS = (
         PRIMARY KEY (key, partition)) WITHOUT ROWID;
     CREATE UNIQUE INDEX partition_numbers ON partition_keys (key, number);
     """,
+    # With which definitions runs began: in each set only what changed since the one before, NULL for what is gone.
+    """
+    CREATE TABLE definition_sets (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL);
+    CREATE TABLE definitions (
+        key TEXT NOT NULL, number INTEGER NOT NULL, body TEXT, PRIMARY KEY (key, number)) WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN definitions TEXT;
+    """,
 )
 #: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
 #: pages of 4 kB at a time; and of how many pages one must be free for the whole file to be written anew.

@@ -19,7 +19,9 @@ from assetry.gc_pause import paused_gc
 from assetry.partitions.key_table import KeyTable
 from assetry.store import encoding as rows
 from assetry.store.database import Database
+from assetry.store.definitions import DefinitionRecords
 from assetry.store.heartbeat import Heartbeat
+from assetry.store.partition_keys import KEYS, change_keys, key_tables
 from assetry.store.processes import hostname, is_alive, process_of
 from assetry.store.pruning import prune
 from assetry.types.codec import from_json, to_json
@@ -59,7 +61,7 @@ _INTERRUPTED = "interrupted: the process that was making it is gone"
 _STARTING = "null"
 
 
-class SQLStore:
+class SQLStore(DefinitionRecords):
     """Records in the tables of a `Database`.
 
     A run on a machine that cannot be looked at is taken for gone after `silence` without a sign of life.
@@ -79,11 +81,11 @@ class SQLStore:
         owner = _owner(run)
         with self._database.write() as db:
             db.execute(
-                f"INSERT INTO runs ({_RUN}, owner, seen) VALUES (?,?,?,?,?,?,?,?,?,?)"
+                f"INSERT INTO runs ({_RUN}, owner, seen, definitions) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
                 " ON CONFLICT (id) DO UPDATE SET state='running', finished=NULL, started=excluded.started,"
                 " assets=excluded.assets, options=excluded.options, process=excluded.process, host=excluded.host,"
-                " owner=excluded.owner, seen=excluded.seen",
-                (run.id, "running", *rows.run_row(run)[2:], _json(owner), rows.time_text(_now())),
+                " owner=excluded.owner, seen=excluded.seen, definitions=excluded.definitions",
+                (run.id, "running", *rows.run_row(run)[2:], _json(owner), rows.time_text(_now()), run.definitions),
             )
         self._begun.add(run.id)
         self._keep_alive(run.id)
@@ -298,42 +300,14 @@ class SQLStore:
 
     def partition_keys(self, keys: Iterable[AssetKey] | None = None) -> Mapping[AssetKey, KeyTable]:
         """Return the keys of partitions that were made known of assets, by number, and which of them were dropped."""
-        found: dict[str, list[tuple[str, int]]] = {}
-        listed = self._read_of("SELECT key, number, partition, dropped FROM partition_keys", "", keys)
-        for key, _, partition, dropped in sorted(listed):
-            found.setdefault(key, []).append((partition, dropped))
-        return {
-            rows.stored_key(key): KeyTable(
-                tuple(partition for partition, _ in own),
-                frozenset(number for number, (_, dropped) in enumerate(own) if dropped),
-            )
-            for key, own in found.items()
-        }
+        return key_tables(self._read_of(KEYS, "", keys))
 
     def change_partition_keys(
         self, key: AssetKey, *, known: Sequence[str] = (), add: Sequence[str] = (), drop: Sequence[str] = ()
     ) -> None:
         """Make keys of an asset's partitions known, and drop others, in one transaction."""
-        names = list(dict.fromkeys((*known, *drop, *add)))
         with self._database.write() as db:
-            asked = (
-                "SELECT partition FROM partition_keys WHERE key = ? AND partition IN (SELECT value FROM json_each(?))"
-            )
-            there = {name for (name,) in db.execute(asked, (str(key), _json(names)))}
-            (first,) = db.execute(
-                "SELECT coalesce(max(number), -1) + 1 FROM partition_keys WHERE key = ?", (str(key),)
-            ).fetchone()
-            fresh = enumerate((name for name in names if name not in there), first)
-            now = rows.time_text(_now())
-            db.executemany(
-                "INSERT INTO partition_keys VALUES (?,?,?,0,?)",
-                [(str(key), name, number, now) for number, name in fresh],
-            )
-            dropped = {**dict.fromkeys(drop, 1), **dict.fromkeys(add, 0)}
-            db.executemany(
-                "UPDATE partition_keys SET dropped = ?1, at = ?2 WHERE key = ?3 AND partition = ?4 AND dropped <> ?1",
-                [(gone, now, str(key), name) for name, gone in dropped.items()],
-            )
+            change_keys(db, str(key), rows.time_text(_now()), known, add, drop)
 
     # -- history ---------------------------------------------------------------------------------------------------
 

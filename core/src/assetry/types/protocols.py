@@ -181,6 +181,18 @@ class Store(Protocol):
         Each record's event is a `Checked`; its partition is None for a check of all of an asset.
         """
 
+    def define(self, digest: str, definitions: Mapping[AssetKey, str]) -> None:
+        """Record the definitions that runs begin with, each as a text; `RunInfo.definitions` names them by `digest`.
+
+        Those of a digest that is known are there already: most runs begin with the definitions of one before them.
+        """
+
+    def definitions(self, run_id: str) -> Mapping[AssetKey, str] | None:
+        """Return the definitions with which a run began; None when they were not recorded."""
+
+    def defined(self, runs: Mapping[AssetKey, str]) -> Mapping[AssetKey, str]:
+        """Return the definition that each asset had when a run began, both given; those that were recorded."""
+
     def claim(
         self, run_id: str, keys: Sequence[AssetKey], parts: Mapping[AssetKey, ClaimedParts] | None = None
     ) -> Mapping[AssetKey, str]:

@@ -66,7 +66,7 @@ class RunInfo:
 
     `options` is the JSON of what was asked (selection, full refresh …); `assets` is what the plan was to make.
     `process` and `host` tell who carries it out, so that a killed run is recognised. `pruned` tells what of its history
-    was removed, ``events`` or ``attempts``, and when.
+    was removed, ``events`` or ``attempts``, and when. `definitions` is the digest of those that it began with.
     """
 
     id: str
@@ -78,6 +78,7 @@ class RunInfo:
     process: int = 0
     host: str = ""
     pruned: Mapping[str, datetime] = field(default_factory=dict)
+    definitions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

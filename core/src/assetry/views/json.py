@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
+from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan, PlannedInvocation
-from assetry.status.changes.impact import Impact, Touched
+from assetry.status.changes.definition import definitions_of
 from assetry.status.partitions.sets import SET_NAMES, PartitionSets
 from assetry.status.reasons import Reason
 from assetry.status.staleness import STATUS_NAMES, Status
@@ -150,56 +151,11 @@ def partitions_to_json(sets: PartitionSets) -> dict[str, Any]:
     return {**sets.counts, "sets": listed}
 
 
-def impact_to_json(found: Impact) -> dict[str, Any]:
-    """Return what ``assetry impact KEY --output json`` prints.
-
-    >>> from assetry.graph.graph import AssetGraph
-    >>> from assetry.partitions.parts import WHOLE
-    >>> from assetry.plan.numbering import Numbering
-    >>> from assetry.status.changes.impact import impact
-    >>> from assetry.types.keys import AssetKey
-    >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
-    >>> impact_to_json(impact(graph, {AssetKey("a"): WHOLE}, Numbering(graph)))["counts"]["assets"]
-    1
-    """
-    tallies = {"kind": found.by_kind, "type": found.by_type, "group": found.by_group, "owner": found.by_owner}
-    steps = [each.steps for each in found.touched]
-    return {
-        "version": 1,
-        "of": [_touched_to_json(each) for each in found.changed],
-        "counts": {
-            "assets": len(found.touched),
-            "direct": steps.count(1),
-            "steps": max(steps, default=0),
-            "exposures": len(found.exposures),
-            "partitions": found.partitions,
-        },
-        "by": {name: [each._asdict() for each in tally] for name, tally in tallies.items()},
-        "exposures": [{"key": str(each.asset.key), "owners": list(each.asset.owners)} for each in found.exposures],
-        "assets": [_touched_to_json(each) for each in found.touched],
-    }
-
-
-def _touched_to_json(each: Touched) -> dict[str, Any]:
-    asset, parts = each.asset, each.parts
-    return {
-        "key": str(asset.key),
-        "kind": asset.kind,
-        "type": asset.resource_type,
-        "group": asset.group,
-        "owners": list(asset.owners),
-        "exposure": asset.consumer,
-        "steps": each.steps,
-        "partitions": None
-        if each.definition is None
-        else {"count": len(parts), "ranges": parts.to_json(each.definition)},
-    }
-
-
-def graph_to_json(drawing: Drawing) -> dict[str, Any]:
+def graph_to_json(drawing: Drawing, graph: AssetGraph | None = None) -> dict[str, Any]:
     """Return nodes and edges as JSON: ``assets`` with the stage of each, ``edges`` from upstream to downstream.
 
-    >>> from assetry.graph.graph import AssetGraph
+    With the `graph` that is drawn each has its definition, for ``assetry diff``; ``whole`` tells that none is left out.
+
     >>> from assetry.types.assets import Asset
     >>> from assetry.views.drawing import drawing_of
     >>> graph = AssetGraph.of([Asset(key="a", kind="dbt"), Asset(key="b", kind="dbt", deps=["a"])])
@@ -207,10 +163,20 @@ def graph_to_json(drawing: Drawing) -> dict[str, Any]:
     [{'from': 'a', 'to': 'b'}]
     """
     nodes, level = drawing.nodes, stages(drawing)
+    known = {} if graph is None else definitions_of(graph[node.key] for node in nodes)
+    defined = {str(key): {"definition": each.to_json()} for key, each in known.items()}
     return {
         "version": 1,
+        "whole": graph is not None and len(nodes) == len(graph),
         "assets": [
-            {"key": node.key, "kind": node.kind, "type": node.type, "executable": node.executable, "stage": level[i]}
+            {
+                "key": node.key,
+                "kind": node.kind,
+                "type": node.type,
+                "executable": node.executable,
+                "stage": level[i],
+                **defined.get(node.key, {}),
+            }
             for i, node in enumerate(nodes)
         ],
         "edges": [

@@ -29,6 +29,18 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 
 
 @hookimpl
+def assetry_local_files(integration: Integration) -> list[str]:
+    """Name what was read of connections, or of a connector, and the environments of connectors."""
+    if is_local(integration):
+        from assetry_airbyte.local.integration import local_files
+
+        return local_files(integration)
+    from assetry_airbyte.hosted.settings import Options
+
+    return [str(Options.of(integration).snapshot_path)]
+
+
+@hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the streams of a connection together: it is synced as a whole or not at all."""
     if asset.integration is not None and is_local(asset.integration):

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, IntegrationError, rename_assets
@@ -28,6 +29,8 @@ _log = logging.getLogger("assetry.dbt")
 
 #: How many tests that dbt leaves out are named.
 _TOLD = 5
+#: In how many bytes a manifest tells that it is one.
+_HEAD = 4096
 
 
 @dataclass(slots=True)
@@ -76,6 +79,18 @@ def load(integration: Integration) -> Loaded:
     files = files_digest(seen, exact=True) if seen else ""
     found = _LOADED[_identity(integration)] = Loaded(project, assets, manifest.selectors, files, manifest)
     return found
+
+
+def load_manifest(path: str, integration: Integration) -> list[Asset] | None:
+    """Return the assets of a manifest of the integration's project; None for a file that is none, or of another one.
+
+    Raises `IntegrationError` for one that is damaged.
+    """
+    with Path(path).open("rb") as file:
+        if b"/dbt/manifest/" not in file.read(_HEAD):
+            return None
+    project, manifest = DbtProject.of(integration), read_manifest(Path(path))
+    return _assets(manifest, integration, project) if project_name(manifest, project.name) == project.name else None
 
 
 def read_again(project: DbtProject, integration: Integration) -> list[Asset]:

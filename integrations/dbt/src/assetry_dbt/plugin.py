@@ -36,6 +36,26 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 
 
 @hookimpl
+def assetry_load_file(path: str, integration: Integration) -> list[Asset] | None:
+    """Load a manifest of the integration's dbt project, as another dbt has written it."""
+    from assetry_dbt.loading import load_manifest
+
+    return load_manifest(path, integration)
+
+
+@hookimpl
+def assetry_local_files(integration: Integration) -> list[str]:
+    """Name the installed packages, profiles.yml, and the manifest that is to be read."""
+    from assetry_dbt.project.project import DbtProject
+
+    project = DbtProject.of(integration)
+    found = [project.project_dir / project.packages_path]
+    found += [project.profiles_dir / "profiles.yml"] if project.profiles_dir is not None else []
+    found += [project.manifest] if project.manifest is not None else []
+    return [str(each) for each in found]
+
+
+@hookimpl
 def assetry_command_options() -> Iterable[CommandOption]:
     """Take on the command line what dbt's commands take: ``--target``, ``--vars``, ``--threads`` …"""
     from assetry_dbt.project.given import COMMAND_OPTIONS

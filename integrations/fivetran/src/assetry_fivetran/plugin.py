@@ -33,6 +33,14 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 
 
 @hookimpl
+def assetry_local_files(integration: Integration) -> list[str]:
+    """Name the snapshot."""
+    from assetry_fivetran.settings import Options
+
+    return [str(Options.of(integration).snapshot_path)]
+
+
+@hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the tables of a connection together: it is synced as a whole or not at all."""
     from assetry_toolkit.hosted.assets import connection_group

@@ -39,6 +39,15 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 
 
 @hookimpl
+def assetry_local_files(integration: Integration) -> list[str]:
+    """Name what is known of extractors, and what Meltano has installed to ask others."""
+    from assetry_meltano.options import Options
+
+    options = Options.of(integration)
+    return [str(options.snapshot_path), str(options.folder / ".meltano"), str(options.folder / ".env")]
+
+
+@hookimpl
 def assetry_command_options() -> Iterable[CommandOption]:
     """Take Meltano's ``--environment`` on the command line."""
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -292,3 +293,10 @@ def test_the_tables_of_a_hosted_connection_are_the_warehouses_affair() -> None:
     from assetry.plugin import Integration
 
     assert plugin.assetry_io_url(Integration("x", "airbyte", {"connection_id": "c"})) is None
+
+
+def test_hook_assetry_local_files_of_connections_is_what_was_read_of_them(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    place.load(connection)
+    (named,) = plugin.assetry_local_files(place.integration(connection))
+    assert Path(named).is_file()

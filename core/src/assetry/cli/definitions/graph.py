@@ -19,7 +19,8 @@ def draw_graph(session: Session) -> None:
     As text, what is made from an asset stands below it. An asset with several inputs stands below the last of them;
     "⋯" marks where it was mentioned before. --output svg gives a picture: assetry graph --output svg > graph.svg
     """
-    drawing = drawing_of(session.project.graph, session.chosen())
+    graph = session.project.graph
+    drawing = drawing_of(graph, session.chosen())
     if session.output == "dot":
         session.say(dot(drawing))
     elif session.output == "svg":
@@ -33,7 +34,7 @@ def draw_graph(session: Session) -> None:
         legend = "; ⋯ stands below another of its inputs as well" if any(line.later for line in lines) else ""
         session.note(f"{counted(len(drawing.nodes), 'asset')}, {counted(edges, 'dependency')}{legend}")
     else:
-        session.emit(graph_to_json(drawing), rows="assets")
+        session.emit(graph_to_json(drawing, graph), rows="assets")
 
 
 def _lines(lines: Iterable[TreeLine]) -> Iterable[str]:

@@ -12,7 +12,7 @@ from assetry.cli.session import Session
 from assetry.cli.text import aligned, counted, cut, listed, styled
 from assetry.status.changes.impact import Impact, Tally, Touched
 from assetry.status.reasons import parts_text
-from assetry.views.json import impact_to_json
+from assetry.views.changes import impact_to_json
 
 #: How many names a line has before the rest is only counted.
 _MOST = 6
@@ -46,8 +46,13 @@ def _lines(found: Impact, session: Session) -> Iterable[str]:
     far = f", up to {counted(max(steps), 'step')} away" if max(steps) > 1 else ""
     told = f"A change of {it} touches {counted(len(found.touched), 'asset')}: {steps.count(1):,} directly{far}"
     yield told if far else told.partition(":")[0]
+    yield from touched_lines(found, session.verbose > 0)
+
+
+def touched_lines(found: Impact, names: bool) -> Iterable[str]:
+    """Yield what a change touches as lines for people: counted, who reads it, and with `names` every asset."""
     yield ""
-    most = None if session.verbose else _MOST
+    most = None if names else _MOST
     rows = [
         ("kinds", _tallied(found.by_kind, "kind", most)),
         ("types", _tallied(found.by_type, "type", most)),
@@ -60,7 +65,7 @@ def _lines(found: Impact, session: Session) -> Iterable[str]:
         yield ""
         yield f"  {styled('Read by', bold=True)}"
         yield from aligned([_reader(each) for each in found.exposures], indent="    ")
-    if session.verbose:
+    if names:
         yield ""
         yield f"  {styled('Touched', bold=True)}"
         yield from aligned([_row(each) for each in found.touched], indent="    ")

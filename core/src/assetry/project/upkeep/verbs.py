@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from assetry.project.upkeep.state import State
 
 if TYPE_CHECKING:
+    from assetry.project.upkeep.diff import Diff
     from assetry.status.changes.impact import Impact
 
 
@@ -23,3 +24,15 @@ class Upkeep:
         from assetry.project.upkeep.impact import impact_of  # a command that asks something else should not wait for it
 
         return impact_of(self, (key, *further), partition)
+
+    def diff(self: State, since: str | None = None, *, on_load: Callable[[str], None] | None = None) -> Diff:
+        """Return how the definitions differ from those before, what that touches, and what has to be made then.
+
+        `since` is a branch, tag or commit, the id of a run, or a file: a tool's manifest, or what
+        ``assetry graph --output json`` has printed; without it, it is what was last materialized. `on_load` is called
+        with what is loaded for that. Raises `UsageError`, with near names, for what there is not, `DefinitionError` for
+        definitions that fail to load.
+        """
+        from assetry.project.upkeep.diff import diff_of
+
+        return diff_of(self, since, on_load or (lambda _: None))

@@ -90,7 +90,7 @@ def _place(counted: tuple[str | None, int]) -> tuple[bool, int, str]:
 def impact(graph: AssetGraph, changed: Mapping[AssetKey, Parts], numbering: Numbering) -> Impact:
     """Return what a change of some assets, of these partitions of each, touches, in graph order.
 
-    What changes itself is not among it, also where it is made from another one that does.
+    What changes itself is not among it; where it is made from another one that does, more of its partitions may change.
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
     >>> regions = StaticPartitionsDefinition(["eu", "us"])
@@ -99,22 +99,18 @@ def impact(graph: AssetGraph, changed: Mapping[AssetKey, Parts], numbering: Numb
     >>> impact(graph, {AssetKey("a"): regions.parts_of(["us"])}, Numbering(graph)).touched[0].parts.text(regions)
     'us'
     """
-    found = {
-        key: Touched(graph[key], 0, numbering.following(key, parts), numbering.definition(key))
-        for key, parts in changed.items()
-    }
-    touched = []
+    found: dict[AssetKey, Touched] = {}
     for i, asset in enumerate(graph.assets):
         above = [found[key] for j in graph.upstream[i] if (key := graph.keys[j]) in found]
-        if asset.key in changed or not above:
+        if not above and asset.key not in changed:
             continue
-        parts = NOTHING
+        parts = changed.get(asset.key, NOTHING)
         for each in above:
             linked = numbering.links(asset.key, each.asset.key)
             parts |= numbering.down(asset.key, each.asset.key, each.parts) if linked else WHOLE
         if parts:
-            steps = 1 + min(each.steps for each in above)
+            steps = 0 if asset.key in changed else 1 + min(each.steps for each in above)
             parts = numbering.following(asset.key, parts)
             found[asset.key] = Touched(asset, steps, parts, numbering.definition(asset.key))
-            touched.append(found[asset.key])
-    return Impact(tuple(found[key] for key in changed), tuple(touched))
+    every = found.values()
+    return Impact(tuple(each for each in every if not each.steps), tuple(each for each in every if each.steps))

@@ -39,6 +39,7 @@ from assetry_toolkit.secrets import Mask, resolved, secret_names, values_of
 from assetry_airbyte.local.catalog import Stream, chosen, configured_catalog
 from assetry_airbyte.local.column_names import cut
 from assetry_airbyte.local.connector import command_of, discover, find_command, specification
+from assetry_airbyte.local.environments import environment
 from assetry_airbyte.local.json_text import written
 from assetry_airbyte.local.options import Source
 from assetry_airbyte.local.protocol import section
@@ -83,8 +84,18 @@ def known_catalog(source: Source, refresh: bool = False) -> Mapping[str, Any]:
     return catalog
 
 
+def local_files(integration: Integration) -> list[str]:
+    """Return where what a connector offers is kept, and where the environments of connectors are."""
+    source = Source.of(integration)
+    return [str(_catalog_path(source)), str(environment(source).parent)]
+
+
 def _answers(source: Source) -> KeptAnswers:
-    return KeptAnswers(source.folder / "catalog.json", version=2)
+    return KeptAnswers(_catalog_path(source), version=2)
+
+
+def _catalog_path(source: Source) -> Path:
+    return source.folder / "catalog.json"
 
 
 def pull_local(integration: Integration) -> int:
