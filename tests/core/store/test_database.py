@@ -68,22 +68,43 @@ def test_an_older_form_is_brought_to_todays_with_its_records(database):
     assert keys(database) == ["a", "b"]
 
 
+def of_format(number, path):
+    """Make a store as assetry wrote it when its format was `number`."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript((Path(__file__).parent / f"format_{number}.sql").read_text())
+
+
 def of_format_1(path):
-    """Make a store as assetry wrote it when its format was 1."""
-    db = sqlite3.connect(path)
-    db.executescript((Path(__file__).parent / "format_1.sql").read_text())
-    db.close()
+    of_format(1, path)
 
 
-def test_format_1_is_read_with_all_that_was_recorded(tmp_path):
-    of_format_1(tmp_path / "state.db")
+def test_a_file_of_every_former_format_is_there_to_be_read():
+    stored = {each.stem for each in Path(__file__).parent.glob("format_*.sql")}
+    assert stored >= {f"format_{number}" for number in range(1, len(database_module._MIGRATIONS))}
+
+
+@pytest.mark.parametrize("number", range(1, len(database_module._MIGRATIONS)))
+def test_a_former_format_is_read_with_all_that_was_recorded(tmp_path, number):
+    of_format(number, tmp_path / "state.db")
     with closing(SQLiteStore(str(tmp_path / "state.db"))) as store:
         assert [run.state for run in store.runs()] == ["succeeded", "failed", "succeeded"]
         assert [len(list(store.events(run.id))) for run in store.runs()] == [7, 7, 7]
         assert set(store.latest()) == {("parts", "a"), ("parts", "b"), ("total", None)}
         # What it said of the partition in passing is where the verdict now belongs.
         found = {place: each.event.passed for place, each in store.latest_checks().items()}
-        assert found == {("parts", "not_a", "a"): False, ("total", "many", None): False}
+        seen = {("parts", "not_a", "b"): True} if number > 1 else {}
+        assert found == {("parts", "not_a", "a"): False, ("total", "many", None): False, **seen}
+        tried = {place: each.outcome for place, each in store.attempts().items()}
+        whole = {("parts", None): "check_failed"} if number == 1 else {}
+        failed = "materialized" if number == 1 else "check_failed"
+        assert tried == {
+            **whole,
+            ("parts", "a"): failed,
+            ("parts", "b"): "materialized",
+            ("total", None): "materialized",
+        }
+        keys = {"files": ("x.csv", "y.csv")} if number > 4 else {}
+        assert {key: table.keys for key, table in store.partition_keys().items()} == keys
         again = Checked("parts", "not_a", True, partition="b")
         store.append([EventRecord(at=datetime(2026, 1, 3, tzinfo=UTC), run="r", event=again)])
         found = {place: each.event.passed for place, each in store.latest_checks(["parts"]).items()}
