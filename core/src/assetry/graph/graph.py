@@ -20,7 +20,7 @@ from assetry.graph.merging import Merged, NearMiss, merge_assets, near_misses
 from assetry.graph.order import dependency_order, reversed_edges
 from assetry.graph.partitions import Links, partition_links
 from assetry.graph.renaming import tell_copies_apart
-from assetry.types.assets import Asset, AssetCheck, Check, Dep, Integration, reads_earlier
+from assetry.types.assets import PARTITION, Asset, AssetCheck, Check, Dep, Integration, reads_earlier
 from assetry.types.keys import AssetKey, selection_value
 
 Edges = tuple[tuple[int, ...], ...]
@@ -297,6 +297,7 @@ class _Names:
         self.last_parts: dict[str, tuple[int, ...]] | None = None
 
     def find(self, asker: int, dep: Dep) -> int:
+        """Return the number of the asset that a dependency means; -1 where it is optional and means none."""
         found = self.index.get(dep.key)
         if found is not None:
             return found
@@ -306,6 +307,8 @@ class _Names:
             return candidates[0]
         if candidates:
             raise self._ambiguous(asset, dep, candidates)
+        if dep.optional:
+            return -1
         raise self._missing(asset, dep)
 
     def _short(self, asker: int, name: str) -> Sequence[int]:
@@ -328,11 +331,17 @@ class _Names:
 
     def _missing(self, asset: Asset, dep: Dep) -> AssetryError:
         asked = f" (its argument {dep.name!r})" if dep.name is not None else ""
+        hint = "Correct the name, or load the integration that defines it."
+        if dep.name == PARTITION:
+            which = f"An argument named {PARTITION!r} receives the key of the partition"
+            hint = f"{which} where the asset has partitions: partitions_def=…."
+            if asset.partitions_def is not None:
+                hint = f"{which} where one is made at a time; those of a range are `context.partitions`."
         return UnknownDependencyError(
             f"Asset {str(asset.key)!r} depends on {str(dep.key)!r}{asked}, which nothing defines.",
             where=asset.source or (f"integration {asset.integration.name!r}" if asset.integration else None),
             near=near_names(dep.key, [key for key in self.index if key != asset.key]),
-            hint="Correct the name, or load the integration that defines it.",
+            hint=hint,
         )
 
     def check(self, asset: Asset, check: Check, merged: Merged) -> Check:
@@ -368,27 +377,31 @@ def _resolve(merged: Merged) -> tuple[list[Asset], list[tuple[int, ...]], list[t
         short = -1 in found
         if short:
             found = [names.find(i, dep) for dep in asset.deps]
+        read = asset.deps
+        if -1 in found:
+            read = tuple([dep for j, dep in zip(found, read, strict=True) if j >= 0])
+            found = [j for j in found if j >= 0]
         changes: dict[str, object] = {}
         if short or aliased:
-            deps = tuple([_meaning(dep, assets[j].key) for j, dep in zip(found, asset.deps, strict=True)])
+            deps = tuple([_meaning(dep, assets[j].key) for j, dep in zip(found, read, strict=True)])
             if deps != asset.deps:
                 changes["deps"] = deps
-                apart += [(j, i) for j in _unknown_to_its_tool(asset, found, merged)]
+                apart += [(j, i) for j in _unknown_to_its_tool(asset, read, found, merged)]
         if asset.checks:
             checks = tuple([names.check(asset, check, merged) if check.also else check for check in asset.checks])
             if checks != asset.checks:
                 changes["checks"] = checks
         resolved.append(replace(asset, **changes) if changes else asset)  # type: ignore[arg-type]
         # What an asset reads of its own earlier partitions orders these, not the assets.
-        later = i in found and all(reads_earlier(dep) for j, dep in zip(found, asset.deps, strict=True) if j == i)
+        later = i in found and all(reads_earlier(dep) for j, dep in zip(found, read, strict=True) if j == i)
         upstream.append(tuple(j for j in dict.fromkeys(found) if j != i or not later))
     return resolved, upstream, apart
 
 
-def _unknown_to_its_tool(asset: Asset, found: Sequence[int], merged: Merged) -> set[int]:
+def _unknown_to_its_tool(asset: Asset, deps: Sequence[Dep], found: Sequence[int], merged: Merged) -> set[int]:
     """Return those of `found`, the numbers of its dependencies, that its own tool makes and it reads as sources."""
     as_source, as_such = set[int](), set[int]()
-    for j, dep in zip(found, asset.deps, strict=True):
+    for j, dep in zip(found, deps, strict=True):
         (as_source if merged.own_source(asset.integration, dep.key, merged.assets[j]) else as_such).add(j)
     return as_source - as_such
 

@@ -66,6 +66,17 @@ class PartitionsDefinition:
         self.validate(key)
         return None
 
+    def previous(self, key: str) -> str | None:
+        """Return the key of the partition before: of time the window before, of listed keys the one listed before.
+
+        It is None for the first, and where keys come into being. Raises `UsageError` for a key that is none.
+
+        >>> StaticPartitionsDefinition(["eu", "us"]).previous("us")
+        'eu'
+        """
+        self.validate(key)
+        return None
+
     # -- numbers -------------------------------------------------------------------------------------------------
 
     @property
@@ -214,6 +225,12 @@ class StaticPartitionsDefinition(PartitionsDefinition):
                 near=near_names(key, self.partition_keys),
                 hint=f"There are {len(self.partition_keys)}: {some(self.partition_keys)}.",
             )
+
+    def previous(self, key: str) -> str | None:
+        """Return the key that is listed before; None for the first."""
+        self.validate(key)
+        at = self.partition_keys.index(key)
+        return self.partition_keys[at - 1] if at else None
 
     @property
     def grid(self) -> tuple[object, ...]:

@@ -9,7 +9,14 @@ from itertools import permutations, product
 from typing import ClassVar, Self
 
 from assetry.errors import DefinitionError, UsageError
-from assetry.partitions.definitions import SEPARATOR, PartitionsDefinition, number_in, quoted, some
+from assetry.partitions.definitions import (
+    SEPARATOR,
+    PartitionsDefinition,
+    StaticPartitionsDefinition,
+    number_in,
+    quoted,
+    some,
+)
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.parts import Parts
 
@@ -116,6 +123,30 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         found = [window for window in windows if window is not None]
         return found[0] if len(found) == 1 else None
 
+    def previous(self, key: str) -> str | None:
+        """Return the key with the window of `time` before, the rest as it is; without time the combination before.
+
+        None for the first, and without time where keys of a dimension come into being.
+
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+        >>> both = MultiPartitionsDefinition({"date": DailyPartitionsDefinition("2024-01-01"),
+        ...                                   "region": StaticPartitionsDefinition(["eu", "us"])})
+        >>> both.previous("2024-01-02|us"), both.previous("2024-01-01|us")
+        ('2024-01-01|us', None)
+        """
+        self.validate(key)
+        parts = self.parts(key)
+        for name in (self.time,) if self.time else reversed(tuple(self.partitions_defs)):
+            definition = self.partitions_defs[name]
+            before = definition.previous(parts[name])
+            if before is not None or self.time:
+                return None if before is None else self._joined(parts | {name: before})
+            if not isinstance(definition, StaticPartitionsDefinition):
+                return None
+            # The last of this dimension, with the one before of the dimension that stands left of it.
+            parts[name] = definition.partition_keys[-1]
+        return None
+
     # -- numbers -------------------------------------------------------------------------------------------------
 
     @property
@@ -152,6 +183,9 @@ class MultiPartitionsDefinition(PartitionsDefinition):
             return self.table.key_of(number)
         parts = self.strand_parts(strand)
         parts[self.time] = self.partitions_defs[self.time].key(number)
+        return self._joined(parts)
+
+    def _joined(self, parts: Mapping[str, str]) -> str:
         return SEPARATOR.join(parts[name] for name in self.partitions_defs)
 
     def strand_parts(self, strand: str) -> dict[str, str]:

@@ -9,13 +9,23 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from assetry.errors import DefinitionError
-from assetry.types.assets import Column
+from assetry.types.assets import PARTITION, Column
 
 #: The parameter that receives the `assetry.python.calls.context.AssetContext` instead of a value.
 CONTEXT = "context"
 
 #: How many functions, classes and constants are named by themselves; of more, their modules are.
 _MOST_NAMED = 32
+
+
+def takes_partition(function: Callable[..., Any], values: int) -> bool:
+    """Tell whether a check's function of so many values takes the key of the partition besides, by that name.
+
+    >>> takes_partition(lambda orders, partition: None, 1), takes_partition(lambda orders, partition: None, 2)
+    (True, False)
+    """
+    names = parameters(function)
+    return len(names) > values and PARTITION in names[1:]
 
 
 def parameters(function: Callable[..., Any]) -> tuple[str, ...]:

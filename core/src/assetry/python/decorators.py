@@ -12,10 +12,10 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack,
 
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
-from assetry.python.code import code_version, parameters, place, written_place
+from assetry.python.code import code_version, parameters, place, takes_partition, written_place
 from assetry.python.keywords import check_outputs, checked_keywords, partition_spec, placed
 from assetry.python.lost import note_made
-from assetry.types.assets import SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
+from assetry.types.assets import PARTITION, SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
 from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
@@ -141,8 +141,10 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
 
     Its key is the function's name. Each parameter without a default is an upstream asset: the one with that exact
     key, else the one asset whose last key part is the parameter's name. A parameter with a default is not an asset,
-    and one named `context` receives the `AssetContext`. Annotations say which type a table arrives as. What the
-    function returns is the asset's value; a function that returns None keeps its data itself. `async def` works.
+    and one named `context` receives the `AssetContext`. Of an asset with partitions, one named `partition` receives the
+    key of the partition that is to be made, unless an asset is called so. Annotations say which type a table arrives
+    as. What the function returns is the asset's value; a function that returns None keeps its data itself.
+    `async def` works.
 
     The code version is made of the function's source, of the functions, classes, constants and modules of the project
     that it reaches, in whichever file, and of the values it takes from a function around it: objects by what they are
@@ -232,7 +234,8 @@ def asset_check(
     """Make a check on an asset of a function.
 
     The first parameter, whatever its name, receives the asset's value; further ones those of `also`, in that order;
-    one named `context` the `AssetContext`. The function returns a boolean or a `CheckResult`, or asserts: an
+    one named `context` the `AssetContext`, and one more that is named `partition` the key of the partition that is
+    looked at, None for all of the asset. The function returns a boolean or a `CheckResult`, or asserts: an
     AssertionError is a failure with its message, and None a pass unless another value is annotated. With
     severity ``error`` a failure stops what is downstream. The asset may be of any integration.
 
@@ -258,11 +261,12 @@ def asset_check(
     def decorate(function: Callable[P, R]) -> AssetFunction[P, R]:
         _check_function("asset_check", function)
         names = parameters(function)
-        if len(names) != len(keys):
+        if len(names) - takes_partition(function, len(keys)) != len(keys):
             raise DefinitionError(
                 f"Check {function.__name__}() takes {len(names)} values, but is about {len(keys)} assets.",
                 where=place(function),
-                hint="The first parameter receives the asset's value, further ones those of also=[…].",
+                hint="The first parameter receives the asset's value, further ones those of also=[…]; one named "
+                "`partition` the key of the partition that is looked at.",
             )
         named = name or function.__name__
         check = Check(
@@ -325,7 +329,7 @@ def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKe
 
 def _made(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords, where: str) -> Asset:
     columns = _columns(keywords.get("schema", ()))
-    deps = _deps(function, keywords.get("deps", ()), where)
+    deps = _deps(function, keywords, where)
     spec |= partition_spec(keywords)
     spec["args"] = {dep.name: str(dep.key) for dep in deps if dep.name is not None}
     version, parts = code_version(function, columns, keywords.get("code_version"))
@@ -410,10 +414,11 @@ def _keyed(given: Any) -> list[Dep]:
     return found
 
 
-def _deps(function: Callable[..., Any], given: Any, where: str) -> tuple[Dep, ...]:
+def _deps(function: Callable[..., Any], keywords: AssetKeywords, where: str) -> tuple[Dep, ...]:
     """Return what the function depends on: first its parameters, in order, then what is only waited for."""
     names = parameters(function)
-    listed = _keyed(given)
+    listed = _keyed(keywords.get("deps", ()))
+    by_one = "partitions_def" in keywords and keywords.get("partitions") != "range"
     for dep in listed:
         if dep.name is not None and dep.name not in names:
             raise DefinitionError(
@@ -434,7 +439,8 @@ def _deps(function: Callable[..., Any], given: Any, where: str) -> tuple[Dep, ..
             )
         for dep in fits:
             listed.remove(dep)
-        taken.append(fits[0]._replace(name=name) if fits else Dep(_parameter_key(name), name=name, short=True))
+        own = Dep(_parameter_key(name), name=name, short=True, optional=by_one and name == PARTITION)
+        taken.append(fits[0]._replace(name=name) if fits else own)
     return tuple(taken + listed)
 
 

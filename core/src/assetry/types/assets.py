@@ -128,6 +128,10 @@ class AssetCheck(NamedTuple):
     integration: Integration | None = None
 
 
+#: The argument that receives the key of the partition, where no asset is called so.
+PARTITION = "partition"
+
+
 class Dep(NamedTuple):
     """A dependency on an upstream asset; a plain key does the same.
 
@@ -142,7 +146,7 @@ class Dep(NamedTuple):
 
     `name` is the argument that takes the upstream's value, where a function does. `short` says that `key` may be just
     the last part of the upstream's key: when no asset has it as its key, the graph takes the one asset whose key ends
-    in it. `metadata` is the user's own.
+    in it. `optional` says that without an asset of that key there is no such dependency. `metadata` is the user's own.
 
     >>> Dep(AssetKey("shop/orders")).key
     AssetKey('shop/orders')
@@ -153,6 +157,7 @@ class Dep(NamedTuple):
     name: str | None = None
     metadata: Mapping[str, Any] = {}
     short: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +235,8 @@ class Asset:
     Raises `DefinitionError` when it names itself as a dependency, for a `partition_mapping` that does not exist, and
     for a check whose severity does not.
 
-    >>> Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps
-    (Dep(key=AssetKey('shop/stg_orders'), partition_mapping='same', name=None, metadata={}, short=False),)
+    >>> [str(dep.key) for dep in Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps]
+    ['shop/stg_orders']
     """
 
     key: AssetKey

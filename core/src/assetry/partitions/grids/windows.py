@@ -127,6 +127,21 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
                 hint="A time partition can be made once its window is over; `end_offset` makes it earlier.",
             )
 
+    def previous(self, key: str) -> str | None:
+        """Return the key of the window before that is not excluded; None for the first.
+
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+        >>> days = DailyPartitionsDefinition("2024-01-01", exclude=["0 0 * * SAT,SUN"])
+        >>> days.previous("2024-01-08"), days.previous("2024-01-01")
+        ('2024-01-05', None)
+        """
+        number, first = self.number(key), self.bounds()[0]
+        while number > first:
+            number -= 1
+            if self.possible(Parts.range(number, number + 1)):
+                return self.key(number)
+        return None
+
     @property
     def typical_length(self) -> float:
         """Return how many seconds a window mostly takes."""

@@ -14,6 +14,7 @@ from assetry.io.frames import frame_name, frame_type
 from assetry.python.calls.context import AssetContext
 from assetry.python.code import CONTEXT, written_place
 from assetry.python.decorators import CheckResult
+from assetry.types.assets import PARTITION
 from assetry.types.keys import AssetKey
 
 #: Stands for "no annotation".
@@ -46,9 +47,11 @@ def _resolved(function: Callable[..., Any], annotation: Any) -> Any:
 
 
 def arguments(
-    function: Callable[..., Any], context: AssetContext, load: Callable[[str, Any], Any]
+    function: Callable[..., Any], context: AssetContext | None, load: Callable[[str, Any], Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Return what to call `function` with; `load` is asked for each value, by parameter and annotation.
+
+    One with a default is left to that, but for `partition`.
 
     >>> arguments(lambda a, b=2: None, None, lambda name, form: name.upper())
     ([], {'a': 'A'})
@@ -57,9 +60,15 @@ def arguments(
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if name != CONTEXT and parameter.default is not UNKNOWN:
+        has_default = parameter.default is not UNKNOWN
+        if name == CONTEXT:
+            value: Any = context
+        elif has_default and name == PARTITION and context is not None and context.partition is not None:
+            value = context.partition
+        elif has_default:
             continue
-        value = context if name == CONTEXT else load(name, hints.get(name))
+        else:
+            value = load(name, hints.get(name))
         if parameter.kind is parameter.POSITIONAL_ONLY:
             args.append(value)
         else:

@@ -10,10 +10,11 @@ from assetry.errors import AssetryError
 from assetry.hooks.registry import FAULTS
 from assetry.io.frames import frame_name
 from assetry.python.calls.call import UNKNOWN, arguments, call, check_result, failure, type_hints, wrong_type
-from assetry.python.calls.context import AssetContext
+from assetry.python.calls.context import context_of
 from assetry.python.calls.loading import Loading
 from assetry.python.calls.making import Function, capture, sentence
-from assetry.types.assets import Check, Severity
+from assetry.python.code import takes_partition
+from assetry.types.assets import PARTITION, Check, Severity
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 
@@ -23,12 +24,15 @@ def checked(function: Function, key: AssetKey, check: Check, loading: Loading, m
     keys = iter((key, *check.also))
     severity = cast(Severity, check.severity)
 
-    def value(_name: str, form: Any) -> Any:
+    besides = takes_partition(function.function, 1 + len(check.also))
+
+    def value(name: str, form: Any) -> Any:
+        if besides and name == PARTITION:
+            return partition
         return _looked_at(next(keys), form, loading, made)
 
     portion = loading.portion
-    window = portion.window(loading.partitions_of(key))
-    told = AssetContext((key,), portion.partition, loading.context, portion.partitions, window)
+    told = context_of((key,), portion, loading.context, loading.partitions_of(key))
     # Only what has partitions is looked at in parts.
     partition = portion.partition if loading.partitions_of(key) is not None else None
     where = {} if partition is None else {"partition": partition}

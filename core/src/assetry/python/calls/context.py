@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.python.calls.portion import Portion
 from assetry.types.events import Level
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import RunContext
@@ -18,7 +20,9 @@ class AssetContext:
 
     `keys` are the assets to make now, `partition` the partition of them, or None. `partitions` are those of a range, in
     order, where the function takes ranges (then `partition` is None), else the one. `window` is the time that they
-    cover, its start and its end, which is outside; None without time.
+    cover, its start and its end, which is outside; None without time. `previous` is the key of the partition before,
+    of a range of that before its first: of time the window before, of listed keys the one listed before. It is None for
+    the first partition, and where keys come into being.
     """
 
     keys: tuple[AssetKey, ...]
@@ -26,6 +30,7 @@ class AssetContext:
     run: RunContext
     partitions: tuple[str, ...] = ()
     window: tuple[datetime, datetime] | None = None
+    previous: str | None = None
 
     @property
     def key(self) -> AssetKey:
@@ -68,3 +73,11 @@ class AssetContext:
         Several in one call are one write. Raises `UsageError` for an asset whose partitions do not come into being.
         """
         self.run.add_partition(key, *partitions)
+
+
+def context_of(
+    keys: tuple[AssetKey, ...], portion: Portion, run: RunContext, definition: PartitionsDefinition | None
+) -> AssetContext:
+    """Return what a function is told that is called for some partitions of a definition."""
+    window, previous = portion.window(definition), portion.previous(definition)
+    return AssetContext(keys, portion.partition, run, portion.partitions, window, previous)

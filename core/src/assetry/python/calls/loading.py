@@ -10,7 +10,7 @@ from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.links import Link
 from assetry.partitions.recorded import has_dynamic
 from assetry.python.calls.portion import Portion
-from assetry.types.assets import Asset, Dep
+from assetry.types.assets import PARTITION, Asset, Dep
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import RunContext
@@ -35,7 +35,7 @@ class Loading:
         return known.partitions_def if known is not None else None
 
     def argument(self, asset: Asset, name: str, form: Any) -> Any:
-        """Return the value of the upstream asset that the parameter `name` takes.
+        """Return the value of the upstream asset that the parameter `name` takes; of `partition` without one, the key.
 
         Of ``last`` it is the newest partition that there should be. Where a partition is made from several, it is a
         table of them all, one below the other, or a dict by key of what is no table; where it is made from none, as
@@ -43,6 +43,8 @@ class Loading:
         those that it makes itself.
         """
         dep = next((dep for dep in asset.deps if dep.name == name), None)
+        if dep is None and name == PARTITION and self.portion.partition is not None:
+            return self.portion.partition
         if dep is None:
             raise IntegrationError(
                 f"Parameter {name!r} of asset {str(asset.key)!r} is not among its dependencies.",

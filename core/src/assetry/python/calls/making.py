@@ -10,7 +10,7 @@ from assetry.errors import AssetryError, error_words, near_names
 from assetry.hooks.registry import FAULTS
 from assetry.io.frames import columns_missing, frame_name, is_frame
 from assetry.python.calls.call import UNKNOWN, arguments, call, failure, outputs, type_hints, wrong_type
-from assetry.python.calls.context import AssetContext
+from assetry.python.calls.context import AssetContext, context_of
 from assetry.python.calls.loading import Loading
 from assetry.python.calls.portion import Portion
 from assetry.python.decorators import AssetFunction
@@ -97,9 +97,7 @@ class Making:
         return None
 
     def _context(self) -> AssetContext:
-        portion = self.portion
-        window = portion.window(self.first.partitions_def)
-        return AssetContext(tuple(self.pending), portion.partition, self.context, portion.partitions, window)
+        return context_of(tuple(self.pending), self.portion, self.context, self.first.partitions_def)
 
     def _tell(self, line: str, level: Level) -> None:
         self.context.log(line, level, None if self.function.multiple else self.first.key)

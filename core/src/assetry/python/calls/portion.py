@@ -44,6 +44,15 @@ class Portion:
         except UsageError:  # a check may be of an asset with other partitions
             return None
 
+    def previous(self, definition: PartitionsDefinition | None) -> str | None:
+        """Return the key of the partition before the first; None where there is none."""
+        if definition is None or not self.partitions:
+            return None
+        try:
+            return definition.previous(self.partitions[0])
+        except UsageError:  # as above
+            return None
+
 
 def takes_ranges(asset: Asset) -> bool:
     """Tell whether the function of an asset is called for several partitions at once."""
