@@ -698,6 +698,31 @@ class TestForgetsEarlierDefinitions(StoreConformance):
     caught = "test_remember_the_definitions_that_runs_began_with"
 
 
+class Trusting(Memory):
+    """Accept what is said of records that are not the last ones any more."""
+
+    def accept(self, acceptances: Any) -> Any:
+        self.append([], [each.after for each in super().accept(acceptances)])
+        return ()
+
+
+class TestAcceptsWhatWasMadeAnew(StoreConformance):
+    subject = store(Trusting)
+    caught = "test_let_records_count_as_others_where_they_are_still_the_last"
+
+
+class ShortOfMemory(Memory):
+    """Tell only of the last thing that was accepted."""
+
+    def acceptances(self, keys: Any = None) -> Any:
+        return super().acceptances(keys)[-1:]
+
+
+class TestForgetsWhatWasAccepted(StoreConformance):
+    subject = store(ShortOfMemory)
+    caught = "test_keep_what_people_accepted_for_ever"
+
+
 class Zealous(Memory):
     """Prune what a retry still needs, too."""
 

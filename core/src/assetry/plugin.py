@@ -93,6 +93,8 @@ from assetry.types.panels import Panel, PanelContext
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunContext, RunningTask, Saved, Store, Task
 from assetry.types.records import (
+    Acceptance,
+    Accepted,
     Attempt,
     EventRecord,
     KeptHistory,
@@ -156,7 +158,16 @@ __all__ += ["rows_by_partition"]
 __all__ += ["TablePlace", "Widening", "advice", "plain_type", "unkept", "with_leaves"]
 # Records, and the stores that keep them.
 __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "RunInfo", "RunState", "Store"]
-__all__ += ["KeptHistory", "KeyTable", "PrunedHistory", "is_alive", "job_tokens", "process_of"]
+__all__ += [
+    "Acceptance",
+    "Accepted",
+    "KeptHistory",
+    "KeyTable",
+    "PrunedHistory",
+    "is_alive",
+    "job_tokens",
+    "process_of",
+]
 # Files and folders that only this user may read.
 __all__ += ["private_file", "private_folder"]
 # Executors.

@@ -53,6 +53,7 @@ def test_json_names_what_is_touched(shop: Folder) -> None:
     assert [(each["key"], each["steps"]) for each in found["assets"]] == [("report", 1)]
     assert [each["key"] for each in shop.ndjson("impact", "orders")] == ["shop/total", "report"]
     assert shop.call("impact", "report").stdout.splitlines()[1] == "Nothing is made from it."
+    assert shop.call("impact", "report", "--output", "ndjson").stdout == ""
 
 
 def test_partitions_of_it_touch_those_that_are_made_from_them(shop: Folder) -> None:

@@ -127,6 +127,7 @@ CALLS = {
     "status": (["status"], 0),
     "materialize": (["materialize"], 1),
     "retry": (["retry"], 1),
+    "accept": (["accept", "odd", "--dry-run"], 0),
     "observe": (["observe"], 0),
     "runs": (["runs"], 0),
     "logs": (["logs"], 0),

@@ -105,6 +105,8 @@ def test_a_former_format_is_read_with_all_that_was_recorded(tmp_path, number):
         }
         keys = {"files": ("x.csv", "y.csv")} if number > 4 else {}
         assert {key: table.keys for key, table in store.partition_keys().items()} == keys
+        defined = store.defined({key: "20260102-030405-c9f730" for key, _ in store.latest()})
+        assert set(defined) == ({"parts", "total"} if number > 5 else set())
         again = Checked("parts", "not_a", True, partition="b")
         store.append([EventRecord(at=datetime(2026, 1, 3, tzinfo=UTC), run="r", event=again)])
         found = {place: each.event.passed for place, each in store.latest_checks(["parts"]).items()}

@@ -7,7 +7,7 @@ from assetry.store import encoding as rows
 from assetry.types import events
 from assetry.types.assets import Column
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
+from assetry.types.records import Accepted, Attempt, EventRecord, Materialization, RunInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +58,7 @@ def test_every_event_comes_back(record):
         code_parts=st.dictionaries(text, text, max_size=2),
         inputs=st.dictionaries(keys, text),
         columns=columns,
+        accepted=st.none() | st.builds(Accepted, maybe, columns),
         metadata=metadata,
         seconds=st.none() | st.floats(0, 1e6),
     )

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Entry] = {
     "materialize": Entry("runs", "Runs", "", "Run it; --stale: only what is out of date."),
     "status": Entry("runs", "Runs", "", "Tell what is fresh, stale, failed, and why."),
     "retry": Entry("runs", "Runs", "[RUN]", "Run what is left of a run."),
+    "accept": Entry("runs", "Runs", "SELECTION", "Let what was made count as up to date."),
     "observe": Entry("runs", "Runs", "", "Look at what happened outside; run nothing."),
     "runs": Entry("runs", "Runs", "", "List the runs."),
     "logs": Entry("runs", "Runs", "[RUN]", "Show the events of a run."),

@@ -176,7 +176,9 @@ class Session:
         unicode = self.out.unicode
         if self.output == "ndjson":
             lines: Sequence[Mapping[str, Any]] = document[rows] if rows else [document]
-            self.say("\n".join(json_text({"version": VERSION, **_row(line)}, unicode=unicode) for line in lines))
+            texts = [json_text({"version": VERSION, **_row(line)}, unicode=unicode) for line in lines]
+            if texts:
+                self.say("\n".join(texts))
             return
         # The indented form is for eyes, and costs ten times as much.
         indent = 2 if self.out.terminal else None

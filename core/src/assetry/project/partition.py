@@ -17,7 +17,7 @@ from assetry.status.reasons import Reason
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, Materialization, Verdicts
+from assetry.types.records import Acceptance, Attempt, Materialization, Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class PartitionFacts:
     read: tuple[Neighbour, ...]
     readers: tuple[Neighbour, ...]
     checks: Verdicts
+    accepted: tuple[Acceptance, ...] = ()
 
 
 def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | None = None) -> PartitionFacts:
@@ -96,6 +97,7 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
         read=tuple(read),
         readers=tuple(readers),
         checks={place: told for place, told in project.latest_checks([asset.key]).items() if place[2] in (name, None)},
+        accepted=tuple(each for each in project.store.acceptances([asset.key]) if each.partition == name),
     )
 
 

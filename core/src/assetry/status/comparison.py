@@ -55,15 +55,30 @@ def names_of(graph: AssetGraph, j: int) -> tuple[AssetKey, ...]:
 
 
 def own_differences(
-    asset: Asset, code: str | None, code_parts: Mapping[str, str], columns: Sequence[Column] | None
+    asset: Asset,
+    code: str | None,
+    code_parts: Mapping[str, str],
+    columns: Sequence[Column] | None,
+    promised: Sequence[Column] | None = None,
 ) -> Iterator[tuple[Code, AssetKey, str]]:
-    """Yield how code and columns of a record differ from those that are defined."""
+    """Yield how code and columns of a record differ from those that are defined.
+
+    `promised` are those that were defined when somebody accepted that the real columns differ.
+    """
     if code != asset.code_version and code is not None and asset.code_version is not None:
         changed, kept = changed_parts_text(code_parts, asset.code_parts), warning(asset)
         yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
     if columns is not None and asset.columns:
+        known = set(differences(promised, columns)) if promised else ()
         for difference in differences(asset.columns, columns):
-            yield "columns_differ", asset.key, difference
+            if difference not in known:
+                yield "columns_differ", asset.key, difference
+
+
+def of_record(asset: Asset, made: Materialization) -> Iterator[tuple[Code, AssetKey, str]]:
+    """Yield how code and columns of a record differ from those that are defined."""
+    promised = made.accepted.columns if made.accepted is not None else None
+    return own_differences(asset, made.code_version, made.code_parts, made.columns, promised)
 
 
 def is_unchanged(graph: AssetGraph, asset: Asset, made: Materialization, now: Mapping[AssetKey, str]) -> bool:
@@ -78,7 +93,7 @@ def is_unchanged(graph: AssetGraph, asset: Asset, made: Materialization, now: Ma
     >>> [is_unchanged(graph, graph["b"], made, {AssetKey("a"): version}) for version in ("v1", "v2")]
     [True, False]
     """
-    if any(own_differences(asset, made.code_version, made.code_parts, made.columns)):
+    if any(of_record(asset, made)):
         return False
     found = list(reads(graph, made, now))
     known = all(each.then == each.now != UNKNOWN for each in found)
@@ -121,7 +136,7 @@ class Comparison:
         self, i: int, asset: Asset, made: Materialization, news: dict[int, None]
     ) -> Iterable[tuple[Code, AssetKey, str]]:
         """Yield how what the asset was made from differs from what it would be made from now; add to `news`."""
-        yield from own_differences(asset, made.code_version, made.code_parts, made.columns)
+        yield from of_record(asset, made)
         read = 0
         for number, j, before, version in reads(self._graph, made, self.versions.inputs(asset, None, self.now)):
             read += before is not None

@@ -17,7 +17,7 @@ from assetry.partitions.recorded import has_dynamic, numbered, with_known
 from assetry.status.partitions.sums import UNKNOWN, sum_of
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Latest
+from assetry.types.records import Latest, Materialization
 
 if TYPE_CHECKING:
     from assetry.partitions.key_table import KeyTable
@@ -64,7 +64,7 @@ class Versions:
         self._same_keys: dict[tuple[AssetKey, int], bool] = {}
         for (key, partition), made in latest.items():
             if key in self._views:
-                self._made.setdefault(key, {})[partition] = made.code_version or UNKNOWN
+                self._made.setdefault(key, {})[partition] = _code_of_view(made)
             else:
                 self._made.setdefault(key, {})[partition] = made.data_version
 
@@ -183,12 +183,17 @@ class Versions:
     def _codes(self, view: AssetKey) -> Mapping[str | None, str] | None:
         """Return the code versions that a view was made with, the last one last."""
         last = self._recorded[view].last if view in self._recorded else None
-        return {last.partition: last.code_version or UNKNOWN} if last is not None else self._made.get(view)
+        return {last.partition: _code_of_view(last)} if last is not None else self._made.get(view)
 
     def _of_parts(self, key: AssetKey, parts: Mapping[str | None, str]) -> str:
         if None in parts and (len(parts) == 1 or self._graph[key].partitions_def is None):
             return parts[None]
         return sum_of(parts)
+
+
+def _code_of_view(made: Materialization) -> str:
+    """Return the code that a view shows by: where another one was accepted as the same, that of before."""
+    return (made.code_version if made.accepted is None else made.accepted.code_version) or UNKNOWN
 
 
 def with_read(graph: AssetGraph, keys: Iterable[AssetKey]) -> set[AssetKey]:

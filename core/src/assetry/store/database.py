@@ -85,6 +85,13 @@ _MIGRATIONS = (
         key TEXT NOT NULL, number INTEGER NOT NULL, body TEXT, PRIMARY KEY (key, number)) WITHOUT ROWID;
     ALTER TABLE runs ADD COLUMN definitions TEXT;
     """,
+    # Records that people let count as made from something else, as they were before and as they are since.
+    """
+    CREATE TABLE accepted (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, by TEXT NOT NULL,
+        why TEXT NOT NULL, causes TEXT NOT NULL, undone INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL);
+    CREATE INDEX accepted_key ON accepted (key);
+    """,
 )
 #: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
 #: pages of 4 kB at a time; and of how many pages one must be free for the whole file to be written anew.

@@ -17,7 +17,7 @@ from assetry.types.assets import Column
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import Event, Log
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
+from assetry.types.records import Accepted, Attempt, EventRecord, Materialization, RunInfo
 
 Row = tuple[Any, ...]
 
@@ -44,6 +44,9 @@ def materialization_row(made: Materialization) -> Row:
         trace["columns"] = _column_texts(made.columns)
     if made.metadata:
         trace["metadata"] = made.metadata
+    if made.accepted is not None:
+        code, columns = made.accepted
+        trace["accepted"] = [code, None if columns is None else _column_texts(columns)]
     return (
         str(made.key),
         made.partition or "",
@@ -74,7 +77,12 @@ def materialization(row: Row) -> Materialization:
         columns=None if columns is None else tuple([_column(column) for column in columns]),
         metadata=trace.get("metadata") or {},
         seconds=seconds,
+        accepted=_accepted(*trace["accepted"]) if "accepted" in trace else None,
     )
+
+
+def _accepted(code: str | None, columns: list[dict[str, Any]] | None) -> Accepted:
+    return Accepted(code, None if columns is None else tuple([_column(column) for column in columns]))
 
 
 def attempt_row(attempt: Attempt) -> Row:

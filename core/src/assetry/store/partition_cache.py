@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Look = Callable[[Asset, RecordedPartitions], Mapping[str | None, bool]]
 #: The form of the file; one of another form is made anew.
-_FORM = 1
+_FORM = 2
 _TABLES = f"""
     CREATE TABLE IF NOT EXISTS kept (revision TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS assets (key TEXT PRIMARY KEY, print TEXT NOT NULL, head TEXT NOT NULL) WITHOUT ROWID;
@@ -281,16 +281,21 @@ def _decoded(
 
 
 def _trace_json(trace: Trace) -> list[Any]:
-    columns = None if trace.columns is None else [to_json(column) for column in trace.columns]
-    return [trace.code_version, trace.code_parts, columns, trace.inputs, trace.io]
+    columns = [None if each is None else list(map(to_json, each)) for each in (trace.columns, trace.promised)]
+    return [trace.code_version, trace.code_parts, columns[0], trace.inputs, trace.io, columns[1]]
 
 
 def _trace(data: list[Any]) -> Trace:
-    code, parts, columns, inputs, io = data
+    code, parts, columns, inputs, io, promised = data
     return Trace(
         code,
         tuple((name, part) for name, part in parts),
-        None if columns is None else tuple(from_json(Column, column) for column in columns),
+        _columns(columns),
         tuple((stored_key(key), summed) for key, summed in inputs),
         io,
+        _columns(promised),
     )
+
+
+def _columns(data: list[Any] | None) -> tuple[Column, ...] | None:
+    return None if data is None else tuple(from_json(Column, column) for column in data)

@@ -18,9 +18,11 @@ from assetry.errors import StoreError, UsageError
 from assetry.gc_pause import paused_gc
 from assetry.partitions.key_table import KeyTable
 from assetry.store import encoding as rows
+from assetry.store.accepted import AcceptedRecords
 from assetry.store.database import Database
 from assetry.store.definitions import DefinitionRecords
 from assetry.store.heartbeat import Heartbeat
+from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations
 from assetry.store.partition_keys import KEYS, change_keys, key_tables
 from assetry.store.processes import hostname, is_alive, process_of
 from assetry.store.pruning import prune
@@ -49,19 +51,12 @@ if TYPE_CHECKING:
 _RUN = "id, state, started, finished, assets, options, process, host"
 _ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
 _OURS = "key IN (SELECT value FROM json_each(?))"
-_COLUMNS = "m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
-#: In this order: there may be many records of a partition, and one of them is the last.
-_LATEST = f"SELECT {_COLUMNS} FROM latest l CROSS JOIN materializations m ON m.id = l.materialization"
-_LATEST_SINCE = (
-    f"SELECT {_COLUMNS} FROM materializations m CROSS JOIN latest l"
-    " ON l.key = m.key AND l.partition = m.partition AND l.materialization = m.id WHERE m.id > ?"
-)
 _INTERRUPTED = "interrupted: the process that was making it is gone"
 #: The options of a run that has claimed and not begun: it has done nothing, so when it ends there is nothing to retry.
 _STARTING = "null"
 
 
-class SQLStore(DefinitionRecords):
+class SQLStore(AcceptedRecords, DefinitionRecords):
     """Records in the tables of a `Database`.
 
     A run on a machine that cannot be looked at is taken for gone after `silence` without a sign of life.
@@ -114,7 +109,7 @@ class SQLStore(DefinitionRecords):
                     [row[:3] for row in tried],
                 )
             if made:
-                _append_materializations(db, made)
+                append_materializations(db, made)
 
     def finish(self, run_id: str, state: RunState, at: datetime) -> None:
         """Record how a run ended, and release its claims; what it still was making counts as failed."""
@@ -193,7 +188,7 @@ class SQLStore(DefinitionRecords):
         self, keys: Iterable[AssetKey] | None = None, partitions: Iterable[str | None] | None = None
     ) -> Mapping[tuple[AssetKey, str | None], Materialization]:
         """Return the last materialization of each asset and partition, in one query."""
-        found = self._read_of(_LATEST, "l.", keys, partitions)
+        found = self._read_of(LATEST, "l.", keys, partitions)
         with paused_gc():
             return {(made.key, made.partition): made for made in map(rows.materialization, found)}
 
@@ -210,7 +205,7 @@ class SQLStore(DefinitionRecords):
         known = self._database.read("SELECT id, run, at FROM materializations WHERE id = ?", number)
         if not known or _revision(known[0]) != since:
             return None
-        found = self._database.read(f"{_LATEST_SINCE} AND l.{_OURS}", number, _json([str(key) for key in keys]))
+        found = self._database.read(f"{LATEST_SINCE} AND l.{_OURS}", number, _json([str(key) for key in keys]))
         return Changes(revision, {(made.key, made.partition): made for made in map(rows.materialization, found)})
 
     def attempts(
@@ -382,17 +377,6 @@ def _append_handles(db: sqlite3.Connection, events: Sequence[EventRecord]) -> No
                 db.execute("DELETE FROM handles WHERE run = ? AND invocation = ?", (run, invocation))
             else:
                 db.execute("INSERT OR REPLACE INTO handles VALUES (?,?,?)", (run, invocation, token))
-
-
-def _append_materializations(db: sqlite3.Connection, made: Sequence[rows.Row]) -> None:
-    first = db.execute("SELECT coalesce(max(id), 0) + 1 FROM materializations").fetchone()[0]
-    numbered = [(number, *row) for number, row in enumerate(made, first)]
-    db.executemany("INSERT INTO materializations VALUES (?,?,?,?,?,?,?,?,?)", numbered)
-    db.executemany(
-        "INSERT INTO latest (materialization, key, partition) VALUES (?,?,?)"
-        " ON CONFLICT DO UPDATE SET materialization = excluded.materialization",
-        [row[:3] for row in numbered],
-    )
 
 
 def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str) -> None:

@@ -13,6 +13,7 @@ from assetry.types.events import Event, Level
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.records import (
+    Acceptance,
     Attempt,
     Changes,
     ClaimedParts,
@@ -192,6 +193,16 @@ class Store(Protocol):
 
     def defined(self, runs: Mapping[AssetKey, str]) -> Mapping[AssetKey, str]:
         """Return the definition that each asset had when a run began, both given; those that were recorded."""
+
+    def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Acceptance]:
+        """Let records count as others from now on: `Acceptance.after` in the place of `Acceptance.before`.
+
+        Of a record that is not the last one of its asset and partition any more, nothing is changed; return those. For
+        `latest` and `changes` the others are as if they were made anew; for `attempts` and events they are as before.
+        """
+
+    def acceptances(self, keys: Iterable[AssetKey] | None = None) -> Sequence[Acceptance]:
+        """Return all that was accepted, and undone, oldest first. No pruning takes any of it away."""
 
     def claim(
         self, run_id: str, keys: Sequence[AssetKey], parts: Mapping[AssetKey, ClaimedParts] | None = None

@@ -21,12 +21,26 @@ Outcome = Literal[
 WELL: frozenset[Outcome] = frozenset({"materialized", "unchanged"})
 
 
+class Accepted(NamedTuple):
+    """What a record was before a person said as what it counts: the code that it was really made with.
+
+    `columns` are those that were declared when it was accepted that the real ones differ; None where that was not.
+
+    >>> Accepted("c1").columns is None
+    True
+    """
+
+    code_version: str | None = None
+    columns: tuple[Column, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialization:
     """The record that an asset, or one partition of it, was made: what it was made from.
 
     `inputs` maps each input to the data version that was read, "" when that was not known. `at` is UTC; `seconds` is
-    how long it took.
+    how long it took. Where somebody said that it counts as made from other code or inputs, they stand here, and what it
+    was before that in `accepted`.
     """
 
     key: AssetKey
@@ -40,6 +54,41 @@ class Materialization:
     columns: tuple[Column, ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
+    accepted: Accepted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A person's word that what was made counts as made from what it would be made from at that time.
+
+    `before` is the record that was there, `after` the one that it counts as from then on; both are of one asset, or of
+    one partition, and of the same content. `causes` are the codes of the reasons that it answered. With `undone` it is
+    the word that an earlier one does not count any more: `after` is then how the record was before that.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 1, 31, tzinfo=UTC)
+    >>> made = Materialization(key=AssetKey("a"), at=at, run="r", data_version="1", code_version="c1")
+    >>> Acceptance(at=at, by="ana", why="A comment.", before=made, after=made).key
+    AssetKey('a')
+    """
+
+    at: datetime
+    by: str
+    why: str
+    before: Materialization
+    after: Materialization
+    causes: tuple[str, ...] = ()
+    undone: bool = False
+
+    @property
+    def key(self) -> AssetKey:
+        """Return the asset."""
+        return self.before.key
+
+    @property
+    def partition(self) -> str | None:
+        """Return the partition; None for an asset without."""
+        return self.before.partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

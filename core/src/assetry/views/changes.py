@@ -19,6 +19,7 @@ def impact_to_json(found: Impact) -> dict[str, Any]:
     >>> from assetry.partitions.parts import WHOLE
     >>> from assetry.plan.numbering import Numbering
     >>> from assetry.status.changes.impact import impact
+    >>> from assetry.types.assets import Asset
     >>> from assetry.types.keys import AssetKey
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
     >>> impact_to_json(impact(graph, {AssetKey("a"): WHOLE}, Numbering(graph)))["counts"]["assets"]

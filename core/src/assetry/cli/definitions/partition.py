@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from assetry.cli.definitions.accepted import accepted_rows
 from assetry.cli.text import ago, aligned, counted, cut, duration, moment, styled
 from assetry.project.partition import Neighbour, PartitionFacts
 from assetry.types.events import Checked
+from assetry.views.acceptances import said
 from assetry.views.json import data
 
 
@@ -24,6 +26,7 @@ def partition_json(facts: PartitionFacts) -> dict[str, Any]:
         "last_attempt": None if facts.tried is None else data(facts.tried),
         "code_version": facts.asset.code_version,
         "code_parts": dict(facts.asset.code_parts),
+        "accepted": [each.to_json() for each in said(facts.accepted)],
         "made_from": [_neighbour_json(each) for each in facts.read],
         "used_by": [_neighbour_json(each) for each in facts.readers],
         "checks": [
@@ -70,6 +73,11 @@ def partition_lines(facts: PartitionFacts) -> Iterable[str]:
             yield ""
             yield f"  {styled(title, bold=True)}"
             yield from aligned([_row(each) for each in neighbours], indent="    ")
+    accepted = accepted_rows(said(facts.accepted))
+    if accepted:
+        yield ""
+        yield f"  {styled('Accepted', bold=True)}"
+        yield from aligned(accepted, indent="    ")
     checks = [
         (name, "" if partition is None else partition, told.event.outcome, cut(told.event.message or "", 80))
         for (_, name, partition), told in facts.checks.items()
@@ -91,6 +99,8 @@ def _row(each: Neighbour) -> tuple[str, str, str]:
 def _code(facts: PartitionFacts) -> str:
     assert facts.made is not None
     before, now = facts.made.code_version, facts.asset.code_version
+    if facts.made.accepted is not None and facts.made.accepted.code_version not in (None, before):
+        return f"{cut(str(facts.made.accepted.code_version), 16)}, accepted as {cut(str(before), 16)}"
     if before is None:
         return "not known"
     return cut(before, 16) + ("" if now in (None, before) else f", now {cut(str(now), 16)}")

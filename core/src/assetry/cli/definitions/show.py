@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from assetry.cli.command import verb
+from assetry.cli.definitions.accepted import accepted_rows
 from assetry.cli.definitions.describe import heading, kind_of
 from assetry.cli.definitions.partition import partition_json, partition_lines
 from assetry.cli.runs.logs import pruned_text
@@ -27,6 +28,7 @@ from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.records import Attempt, EventRecord, Materialization, Verdicts
+from assetry.views.acceptances import Said, said
 from assetry.views.json import asset_to_json, data, status_to_json
 
 
@@ -43,6 +45,7 @@ class Facts:
     checks: Mapping[str, Sequence[EventRecord]]
     #: What was pruned of the run that made it last, for people.
     pruned: str | None
+    accepted: Sequence[Said]
 
 
 def show_asset(session: Session, key: str, partition: str | None) -> None:
@@ -82,6 +85,7 @@ def _facts(session: Session, key: str) -> Facts:
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
         pruned=None if last_made is None else _pruned(project, last_made.run),
+        accepted=said(project.store.acceptances([asset.key])),
     )
 
 
@@ -146,6 +150,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "last_materialization": None if made is None else data(made),
         "last_attempt": None if facts.tried is None else data(facts.tried),
         "pruned": facts.pruned,
+        "accepted": [each.to_json() for each in facts.accepted],
         "panels": [data(panel) for panel in facts.panels],
     }
 
@@ -275,6 +280,7 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
         (each.name, each.severity, _outcome(facts.checks.get(each.name, ())), cut(each.description, 60))
         for each in asset.checks
     ]
+    yield from _section("Accepted", accepted_rows(facts.accepted))
     yield from _section("Checks", checks)
     yield from _section("Columns", list(_columns(facts)))
     room = None if session.verbose else 100

@@ -10,11 +10,15 @@ from typing import Any, Protocol
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.project.definitions import Definitions
+from assetry.selection.selection import Selection
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
+
+#: What chooses assets: texts, or what was chosen already.
+Selectors = str | Sequence[str] | Selection | None
 
 
 class State(Protocol):
@@ -49,8 +53,8 @@ class State(Protocol):
     def group_of(self, asset: Asset) -> InvocationGroup | None:
         """Return what an asset may share an invocation with."""
 
-    def select(self, select: str | Sequence[str] | None = None) -> tuple[AssetKey, ...]:
+    def select(self, select: Selectors = None, exclude: str | Sequence[str] | None = None) -> tuple[AssetKey, ...]:
         """Return the keys that a selection means."""
 
-    def status(self, select: str | Sequence[str] | None = None, *, now: datetime | None = None) -> tuple[Status, ...]:
+    def status(self, select: Selectors = None, *, now: datetime | None = None) -> tuple[Status, ...]:
         """Return how each selected asset is, and why."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from assetry.project.upkeep.state import State
+from assetry.project.upkeep.state import Selectors, State
 
 if TYPE_CHECKING:
+    from assetry.project.upkeep.accepting import Accepting
     from assetry.project.upkeep.diff import Diff
     from assetry.status.changes.impact import Impact
 
@@ -36,3 +37,28 @@ class Upkeep:
         from assetry.project.upkeep.diff import diff_of
 
         return diff_of(self, since, on_load or (lambda _: None))
+
+    def accept(
+        self: State,
+        select: Selectors,
+        exclude: str | Sequence[str] | None = None,
+        *,
+        why: str = "",
+        partition: str | Sequence[str] = (),
+        cause: str | Sequence[str] = (),
+        by: str | None = None,
+        undo: bool = False,
+        dry_run: bool = False,
+    ) -> Accepting:
+        """Let what was made of a selection count as made from what it would be made from now, and say `why`.
+
+        So a change of code that changes no data makes nothing anew. `cause` limits it to some reasons:
+        ``code_changed``, ``columns_differ``, ``deps_changed``, ``upstream_changed``; `partition` to some partitions.
+        What failed or is missing stays so. `by` is who says it, the user of the system when None; with `undo` what was
+        accepted does not count any more. Raises `UsageError` for what there is not, `ConflictError` while a run is
+        making one of the assets.
+        """
+        from assetry.project.upkeep.accepting import Word, accept
+
+        causes, parts = ((each,) if isinstance(each, str) else tuple(each) for each in (cause, partition))
+        return accept(self, self.select(select, exclude), Word(why, by, parts, causes, undo, dry_run))

@@ -29,6 +29,7 @@ class Trace(NamedTuple):
 
     `inputs` are the inputs by position, each with whether what was read of it is a sum of partitions, see
     `assetry.status.partitions.sums.is_sum`. `io` says where assetry keeps the values, None where it does not.
+    `promised` are the columns that were declared when it was accepted that `columns` differ.
     """
 
     code_version: str | None = None
@@ -36,6 +37,7 @@ class Trace(NamedTuple):
     columns: tuple[Column, ...] | None = None
     inputs: tuple[tuple[AssetKey, bool], ...] = ()
     io: str | None = None
+    promised: tuple[Column, ...] | None = None
 
     @property
     def says_what_was_read(self) -> bool:
@@ -213,6 +215,7 @@ def _cell(made: Materialization, traces: dict[Trace, int]) -> Cell:
         made.columns,
         tuple([(key, is_sum(version)) for key, version in inputs]),
         None if io is None else str(io),
+        None if made.accepted is None else made.accepted.columns,
     )
     return Cell(
         version_digest(made.data_version),

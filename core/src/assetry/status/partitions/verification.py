@@ -64,7 +64,7 @@ class Verification:
             if trace not in told:
                 names = [key for key, _ in trace.inputs]
                 told[trace] = [
-                    *own_differences(asset, trace.code_version, dict(trace.code_parts), trace.columns),
+                    *own_differences(asset, trace.code_version, dict(trace.code_parts), trace.columns, trace.promised),
                     *self._comparison.removed(i, names),
                 ]
             for each in told[trace]:

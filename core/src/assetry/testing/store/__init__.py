@@ -16,6 +16,7 @@ import pytest
 from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
+from assetry.testing.store.acceptances import AcceptanceChecks
 from assetry.testing.store.definitions import DefinitionChecks
 from assetry.testing.store.history import HistoryChecks
 from assetry.testing.store.records import RecordChecks
@@ -29,7 +30,7 @@ from assetry.types.protocols import Store
 from assetry.types.records import ClaimedParts
 
 
-class StoreConformance(DefinitionChecks, HistoryChecks, RecordChecks, PluginConformance):
+class StoreConformance(AcceptanceChecks, DefinitionChecks, HistoryChecks, RecordChecks, PluginConformance):
     """Checks to inherit; fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestSQLite(StoreConformance):

@@ -1,0 +1,106 @@
+"""What was made, counted as made from what it would be made from now, because a person said so. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from assetry.graph.graph import AssetGraph
+from assetry.status.columns import differences
+from assetry.status.comparison import Read, reads
+from assetry.status.partitions.sums import UNKNOWN
+from assetry.status.reasons import Code
+from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+from assetry.types.records import Accepted, Materialization
+
+#: The reasons that a person may answer. That something failed, is missing or too old is none of them.
+CAUSES: tuple[Code, ...] = ("code_changed", "columns_differ", "deps_changed", "upstream_changed")
+
+
+class Counted(NamedTuple):
+    """A record as it counts from now on, and the codes of the reasons that this answers; none where there are none."""
+
+    made: Materialization
+    causes: tuple[Code, ...]
+
+
+def counted(
+    graph: AssetGraph,
+    asset: Asset,
+    made: Materialization,
+    now: Mapping[AssetKey, str],
+    causes: Collection[Code] = CAUSES,
+) -> Counted:
+    """Return a record of an asset as it counts once its differences are accepted; `now` are the versions of its inputs.
+
+    Its content, and when and by which run it was made, stay what they are.
+
+    >>> from datetime import UTC, datetime
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x", code_version="c2")])
+    >>> at = datetime(2026, 1, 31, tzinfo=UTC)
+    >>> made = Materialization(key=AssetKey("a"), at=at, run="r", data_version="1", code_version="c1")
+    >>> found = counted(graph, graph["a"], made, {})
+    >>> found.made.code_version, found.made.accepted.code_version, found.causes
+    ('c2', 'c1', ('code_changed',))
+    """
+    answered: dict[Code, None] = {}
+    before = made.accepted or Accepted(made.code_version)
+    after = made
+    known = None not in (made.code_version, asset.code_version) and made.code_version != asset.code_version
+    if known and "code_changed" in causes:
+        answered["code_changed"] = None
+        after = replace(after, code_version=asset.code_version, code_parts=asset.code_parts)
+    differ = before.columns != asset.columns and any(differences(asset.columns, made.columns or asset.columns))
+    if differ and "columns_differ" in causes:
+        answered["columns_differ"] = None
+        before = before._replace(columns=asset.columns)
+    inputs = _inputs(graph, asset, made, now, causes, answered)
+    if not answered:
+        return Counted(made, ())
+    return Counted(replace(after, inputs=inputs, accepted=before), tuple(each for each in CAUSES if each in answered))
+
+
+def _inputs(
+    graph: AssetGraph,
+    asset: Asset,
+    made: Materialization,
+    now: Mapping[AssetKey, str],
+    causes: Collection[Code],
+    answered: dict[Code, None],
+) -> dict[AssetKey, str]:
+    """Return the versions of inputs as they count; add to `answered` what that answers."""
+    found: dict[AssetKey, str] = {}
+    says_what_was_read = bool(made.inputs) or made.code_version is not None
+    taken: set[AssetKey] = set()
+    for key, read in zip(now, reads(graph, made, now), strict=True):
+        taken.update(_recorded_names(graph, made, read))
+        cause = _cause(asset, read, says_what_was_read)
+        if cause is not None and cause in causes:
+            answered[cause] = None
+            found[key] = read.now
+        elif read.then is not None:
+            found[key] = read.then
+    if found and not says_what_was_read:
+        # From now on it does, of all that it reads.
+        found = {key: found.get(key, UNKNOWN) for key in now}
+    left = [key for key in made.inputs if key not in taken and key != asset.key]
+    if left and "deps_changed" in causes:
+        answered["deps_changed"] = None
+        left = []
+    return {**{key: made.inputs[key] for key in left}, **found}
+
+
+def _cause(asset: Asset, read: Read, says_what_was_read: bool) -> Code | None:
+    """Return for what reason an asset is out of date because of one input; None when it is not."""
+    if read.now in (read.then, UNKNOWN):
+        return None
+    if read.then is None and says_what_was_read:
+        return "deps_changed"
+    return None if asset.computed_on_read else "upstream_changed"
+
+
+def _recorded_names(graph: AssetGraph, made: Materialization, read: Read) -> set[AssetKey]:
+    asset = graph.assets[read.j]
+    return {key for key in (asset.key, *asset.aliases) if key in made.inputs}
