@@ -519,6 +519,21 @@ class TestUnstableGroup(IntegrationConformance):
     caught = "test_give_groups_that_are_stable_and_hashable"
 
 
+class ChoiceOfNothing(GoodService):
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+        own = super().assetry_invocation_group(asset)
+        assert own is not None
+        return replace(own, choice=("tap", "target", "stream"))
+
+
+class TestChoiceOfNothing(IntegrationConformance):
+    """Its groups choose by fields that its assets do not have."""
+
+    subject = bad(ChoiceOfNothing())
+    caught = "test_give_groups_that_are_stable_and_hashable"
+
+
 class NoGroup(GoodService):
     @hookimpl
     def assetry_invocation_group(self, asset: Asset) -> None:

@@ -10,8 +10,8 @@ from assetry.plan.checks import Checking, place_checks
 from assetry.plan.collapse import Collapse, Deadlock, Slot, collapse
 from assetry.plan.cutoff import with_cutoff
 from assetry.plan.numbering import with_partitions
-from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset
-from assetry.plan.reasons import check_notes, cycle_error, partition_splits, split_of
+from assetry.plan.plan import Plan, PlannedInvocation, PlanRequest, SkippedAsset, Split
+from assetry.plan.reasons import check_notes, choice_splits, cycle_error, partition_splits, split_of
 from assetry.plan.riders import Graph, with_riders
 from assetry.plan.scope import Groups, Scope, Wants
 from assetry.types.invocations import Invocation
@@ -60,7 +60,7 @@ def plan_with_checks(graph: AssetGraph, wants: Wants, groups: Groups, request: P
     except Deadlock as deadlock:
         raise cycle_error(scope, deadlock) from None
     checking = place_checks(scope.layout(found))
-    bound = found.lower_bound
+    bound = found.lower_bound - scope.other_shares(found)
     if scope.other_cuts:
         bound = min(bound, scope.needed)
     ids = {position: str(number) for number, position in enumerate(checking.order, start=request.first)}
@@ -71,17 +71,27 @@ def plan_with_checks(graph: AssetGraph, wants: Wants, groups: Groups, request: P
         count=found.count,
         lower_bound=bound,
         minimal=found.count == bound,
-        splits=(*(split_of(scope, found, proof, ids) for proof in found.splits), *partition_splits(scope, found, ids)),
+        splits=tuple(_splits(scope, found, ids)),
         gates=gates,
         through=scope.through,
         unchecked=tuple(checking.left_out),
-        notes=(*request.notes, *check_notes(graph, checking), *(() if found.count == bound else _unproven(scope))),
+        notes=(
+            *request.notes,
+            *check_notes(graph, checking),
+            *(() if found.count == bound else _unproven(scope, found)),
+        ),
         definitions=scope.numbering.definitions_of(wants),
         now=request.now,
         cutoff=request.cutoff,
         mode=request.mode,
     )
     return plan, checking
+
+
+def _splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
+    yield from (split_of(scope, found, proof, ids) for proof in found.splits)
+    yield from partition_splits(scope, found, ids)
+    yield from choice_splits(scope, found, ids)
 
 
 def _collapsed(scope: Scope, request: PlanRequest) -> Collapse:
@@ -123,7 +133,9 @@ def _planned(
         yield PlannedInvocation(invocation=invocation, after=after, because=because, parts=parts)
 
 
-def _unproven(scope: Scope) -> Iterator[str]:
+def _unproven(scope: Scope, found: Collapse) -> Iterator[str]:
+    if scope.other_shares(found):
+        yield "What one tool chooses differs from place to place; to make some of it bit by bit was not tried"
     if scope.other_cuts:
         yield "The partitions of one tool's assets differ; other cuts of their ranges were not tried"
 

@@ -27,19 +27,33 @@ def split_of(scope: Scope, found: Collapse, proof: Proof, ids: Mapping[int, str]
 def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
     """Yield the reason where one group makes other partitions of one asset than of another, or has assets without."""
     first: dict[int, int] = {}
-    for position, slot in enumerate(found.slots):
+    for position, slot in enumerate(found.slots if scope.choices.side else ()):
         if slot.group is not None:
             first.setdefault(slot.group, position)
-    alike: dict[tuple[str, str], list[int]] = {}
-    for (name, key, _), family in scope.known.items():
+    alike: dict[tuple[str, str, int], list[int]] = {}
+    for (name, key, _, side), family in scope.known.items():
         if scope.tools[family].counted and family in first:
-            alike.setdefault((name, key), []).append(family)
-    for (_, key), families in alike.items():
+            alike.setdefault((name, key, side), []).append(family)
+    for (_, key, _), families in alike.items():
         steps = list(pairwise(sorted(first[each] for each in families)))
         for number, (one, two) in enumerate(steps[:_NAMED], start=1):
             because = _differ(scope, _shown(scope, found, one), _shown(scope, found, two))
             more = f"; and {len(steps) - _NAMED} more like this" if number == _NAMED < len(steps) else ""
             yield Split(key, because + more, ids[one], ids[two])
+
+
+def choice_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
+    """Yield the reason where a tool chooses once for several places, and what is made for them differs."""
+    first: dict[int, int] = {}
+    for position, slot in enumerate(found.slots if scope.choices.side else ()):
+        for node in slot.members:
+            first.setdefault(scope.made[node], position)
+    for each in scope.choices.partings():
+        one, two = (ids[first[asset]] for asset in each.assets)
+        what = "not the same partitions are made for both"
+        if each.alone is not None:
+            what = f"{_name(scope, scope.node[each.alone][0])} is made for one of them alone"
+        yield Split(each.key, f"{each.chooser} chooses once for {' and '.join(each.places)}, and {what}", one, two)
 
 
 def _shown(scope: Scope, found: Collapse, position: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import numbers_of
 from assetry.plan.checks import Layout
+from assetry.plan.choices import Choices, Made
 from assetry.plan.collapse import Collapse, Family
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlanRequest
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 Wants = Mapping[AssetKey, "Parts | None"]
 Groups = Mapping[AssetKey, InvocationGroup | None]
-#: What invocations are told apart by: the integration, the key of the group, and what partitions span.
-Known = tuple[str, str, Hashable]
+#: What invocations are told apart by: the integration, the key of the group, what partitions span, and the side.
+Known = tuple[str, str, Hashable, int]
 
 
 class Scope:
@@ -45,6 +46,7 @@ class Scope:
         self._beside = frozenset(map(graph.index, request.beside)) - self.selected
         self.known: dict[Known, int] = {}
         self.tools: list[InvocationGroup] = []
+        self.choices = self._chosen(groups)
         pieces = self._pieces(groups)
         self.made: list[int] = []
         self.parts: list[Parts | None] = []
@@ -90,6 +92,10 @@ class Scope:
             found.setdefault(i, [(None, family)])
         self._even_out(found)
         return found
+
+    def _chosen(self, groups: Groups) -> Choices:
+        found = ((i, groups.get(self.graph.keys[i])) for i in sorted(self.selected) if self.graph.assets[i].executable)
+        return Choices(Made(i, self.graph.assets[i], group, self.wants[i]) for i, group in found if group is not None)
 
     def _cut(self, members: Sequence[int], groups: Groups) -> Sequence[list[Piece]]:
         """Return the wanted partitions of the assets of one group in pieces."""
@@ -144,8 +150,8 @@ class Scope:
         Those that may go with just one are members of it.
         """
         beside: dict[int, list[int]] = {}
-        for (name, key, span), family in self.known.items():
-            own = self.known.get((name, key, None))
+        for (name, key, span, side), family in self.known.items():
+            own = self.known.get((name, key, None, side))
             if span is not None and own is not None and self.tools[own].mixed:
                 beside.setdefault(own, []).append(family)
         found: dict[int, tuple[int, ...]] = {}
@@ -171,7 +177,8 @@ class Scope:
         """Return the number of an asset's family: one invocation is for given partitions or for none."""
         if group is None:
             return None
-        found = self.known.setdefault((self._maker(i), group.key, span), len(self.tools))
+        known = self._maker(i), group.key, span, self.choices.side.get(i, 0)
+        found = self.known.setdefault(known, len(self.tools))
         if found == len(self.tools):
             self.tools.append(group)
         return found
@@ -187,7 +194,7 @@ class Scope:
             group = groups.get(asset.key)
             if group is None or group.key not in whole or not asset.executable:
                 continue
-            if (self._maker(i), group.key, None) in known:
+            if (self._maker(i), group.key, None, 0) in known:
                 dragged[i] = self._family(i, group)
         return dragged
 
@@ -291,15 +298,29 @@ class Scope:
         Not where all ranges of each tool are the same, and each partition is made from its namesake alone: to cut them
         further would then put every invocation that stands between two others into one of the parts.
         """
-        spans: dict[tuple[str, str], int] = {}
-        for (name, key, span), family in self.known.items():
+        spans: dict[tuple[str, str, int], int] = {}
+        for (name, key, span, side), family in self.known.items():
             group = self.tools[family]
             if span is not None and group.counted and group.partitions == "range":
-                spans[name, key] = spans.get((name, key), 0) + 1
+                spans[name, key, side] = spans.get((name, key, side), 0) + 1
         if not spans:
             return False
         parted = {self.graph.keys[i] for i, nodes in self.node.items() if self.parts[nodes[0]] is not None}
         return max(spans.values()) > 1 or any(self.numbering.reads_others(key, parted) for key in parted)
+
+    def other_shares(self, found: Collapse) -> int:
+        """Return how many invocations fewer there might be if what is chosen for a place was made bit by bit.
+
+        With *k* choices a place is given one of less than two to the *k* sums of them: fewer than that never do.
+        """
+        families: dict[tuple[str, str], dict[int, int]] = {}
+        for (name, key, _, side), family in self.known.items():
+            families.setdefault((name, key), {})[family] = side
+        fewer = 0
+        for sides in families.values():
+            if (most := max(sides.values())) > 0:
+                fewer += sum(slot.group in sides for slot in found.slots) - (most + 1).bit_length()
+        return fewer
 
     def layout(self, found: Collapse) -> Layout:
         """Return what `place_checks` has to know of the collapse."""

@@ -40,6 +40,9 @@ class InvocationGroup:
       what says which partitions (a flag, a variable) means nothing to those. `Invocation.window` and `partitions` are
       then those of the assets that have partitions. Without it, assets with and without partitions are never put
       together. A tool that is called again for the partitions that are left is given assets without any once only.
+    * `choice`: names of three fields of `Asset.spec`, where a tool chooses once for several places (the streams of an
+      extractor, whichever loaders they go to): who chooses, for which place, and what. An invocation has assets of two
+      places of one who chooses only where the same is made for both. It means nothing to a `whole` group.
 
     >>> InvocationGroup("dbt:transform@dev").ordered
     True
@@ -56,6 +59,7 @@ class InvocationGroup:
     max_partitions: int | None = None
     along: Literal["always", "unless_refreshed", "never"] = "always"
     mixed: bool = False
+    choice: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

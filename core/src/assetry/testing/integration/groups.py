@@ -18,6 +18,8 @@ class GroupChecks:
                 continue
             one, two = bench.group(asset), bench.group(pickled(asset))
             assert one is None or isinstance(one, InvocationGroup), f"the group of {asset.key} is {one!r}"
+            lacking = [name for name in (one.choice or ()) if name not in asset.spec] if one else []
+            assert not lacking, f"the group of {asset.key} chooses by {lacking[0]!r}, which its spec does not have"
             first, then = group_words(one, two)
             assert one == two, f"the group of {asset.key} is {first} once and {then} then: compute it from the asset"
             try:
