@@ -14,6 +14,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.intake import taken
 from assetry.run.result import RunResult
+from assetry.run.retry import LeftJob
 from assetry.status.versions import Versions
 from assetry.types.events import Checked, Event, Failed, InvocationStarted, Log, Materialized, Skipped
 from assetry.types.records import EventRecord, Materialization
@@ -322,7 +323,7 @@ def test_a_job_that_was_left_behind_is_taken_up_again_before_anything_of_its_gro
     project = bench.project(*chain("2"))
     plan = project.plan(stale=True)
     bench.mill.made, bench.mill.resumed = [], []
-    result = project.run(plan, resume={"mill:n": "job-7"})
+    result = project.run(plan, resume={"mill:n": LeftJob("job-7")})
     assert result.ok
     assert bench.mill.made == ["a", "b"]
     assert bench.mill.resumed == [None, "job-7"]

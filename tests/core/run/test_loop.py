@@ -18,6 +18,7 @@ from assetry.errors import ConflictError, JobOverError, RunError, RunFailedError
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.result import RunResult
+from assetry.run.retry import LeftJob
 from assetry.run.threads import ThreadExecutor
 from assetry.run.tracking.tracker import Tracker
 from assetry.types.events import (
@@ -477,9 +478,25 @@ class TestHolds:
         mill = Mill(holds=(held,))
         found = project(function("a", io_manager=held), ground("b"), plugins=[mill])
         plan = found.plan()
-        for resume, first in (({}, "a"), ({"mill:m": "job"}, "b")):
+        for resume, first in (({}, "a"), ({"mill:m": LeftJob("job")}, "b")):
             result = found.run(plan, resume=resume)
             assert events_of(found, result, InvocationStarted)[0].assets == (first,)
+
+    @pytest.mark.parametrize(
+        ("of", "launched", "resumed"),
+        [("b", ["b", "a"], ["job", None]), ("a", ["a", "b"], ["job", None]), ("gone", ["a", "b"], ["job", None])],
+    )
+    def test_a_job_goes_to_the_invocation_of_its_group_that_makes_what_it_was_asked_for(
+        self, project: Any, of: str, launched: list[str], resumed: list[str | None]
+    ) -> None:
+        """Else the job would go on beside another one that makes the same."""
+        mill = Mill()
+        mill.group = InvocationGroup("mill:m", choice=("tap", "target", "stream"))
+        specs = {name: {"tap": "t", "target": name, "stream": name} for name in "ab"}
+        found = project(*(ground(name, spec=spec) for name, spec in specs.items()), plugins=[mill])
+        found.run(found.plan(), resume={"mill:m": LeftJob("job", frozenset({AssetKey(of)}))})
+        assert [each.assets[0].key for each in mill.invocations] == launched
+        assert mill.resumed == resumed
 
     def test_a_place_that_cannot_be_found_is_no_reason_to_end_the_run(
         self, project: Any, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.run.retry import jobs_of, undone
+from assetry.run.retry import LeftJob, jobs_of, undone
 from assetry.types.assets import Asset
 from assetry.types.events import Handle, InvocationStarted
 from assetry.types.keys import AssetKey
@@ -84,11 +84,11 @@ def test_a_failed_check_leaves_what_was_made_before_it() -> None:
 
 def test_jobs_are_handed_on_by_group() -> None:
     started = [
-        EventRecord(at=START, run="r1", invocation=id_, event=InvocationStarted("x", (), group))
+        EventRecord(at=START, run="r1", invocation=id_, event=InvocationStarted("x", (AssetKey(f"a{id_}"),), group))
         for id_, group in (("1", "x:one"), ("2", None), ("3", "x:two"))
     ]
     events = [*started, EventRecord(at=START, run="r1", invocation="1", event=Handle("7"))]
-    assert jobs_of({"1": "7", "2": "8"}, events) == {"x:one": "7"}
+    assert jobs_of({"1": "7", "2": "8"}, events) == {"x:one": LeftJob("7", frozenset({AssetKey("a1")}))}
 
 
 def test_a_table_that_was_made_anew_is_not_made_anew_again() -> None:

@@ -36,7 +36,7 @@ from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
-from assetry.run.retry import Left, breaks, recorded_undone
+from assetry.run.retry import Left, LeftJob, breaks, recorded_undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Status, stale_keys
 from assetry.status.verdicts import standing
@@ -348,7 +348,7 @@ class Project(Upkeep):
         plan: Plan,
         *,
         options: Mapping[str, Any] | None = None,
-        resume: Mapping[str, str] | None = None,
+        resume: Mapping[str, LeftJob] | None = None,
         on_event: OnEvent | None = None,
         still: Callable[[], bool] | None = None,
     ) -> RunResult:

@@ -30,6 +30,7 @@ from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.recorder import Recorder, defined
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
+from assetry.run.retry import taken_up
 from assetry.run.slots import Slots
 from assetry.run.tracking.tracked import Interruption, Launch, no_event
 from assetry.run.tracking.tracker import Tracker
@@ -104,9 +105,9 @@ class _Run:
         self._launched: dict[str, Call] = {}
         #: Second calls of invocations, which start in the next turn.
         self._second: list[tuple[str, InvocationTask]] = []
-        self._slots = Slots(plan, executor.slots, services.values, request.resume)
-        #: Tokens of jobs that an earlier run has left behind, by group; each is handed over once.
-        self._resume = dict(request.resume)
+        #: Jobs that an earlier run has left behind, by group; the token of each is handed over once.
+        self._resume = taken_up(request.resume, plan)
+        self._slots = Slots(plan, executor.slots, services.values, {**self._resume})
         #: What is recorded and has no end yet.
         self._telling: dict[str, Telling] = {}
         #: Whether anything was left out since what is left was collapsed, and whether that was in this turn.
@@ -334,7 +335,8 @@ class _Run:
 
     def _prepare(self, launch: Launch, invocation: Invocation, now: datetime) -> InvocationTask:
         key = invocation.group.key if invocation.group else None
-        resume = self._resume.pop(key, None) if key else None
+        left = self._resume.get(key) if key else None
+        resume = self._resume.pop(key).token if key and left is not None and left.is_of(invocation) else None
         self._launched[launch.id] = Call(invocation, launch.told, time.monotonic(), resume, resume)
         if launch.told not in self._telling:
             self._telling[launch.told] = Telling(time.monotonic())

@@ -13,6 +13,7 @@ from typing import Any
 from assetry.errors import RunFailedError, UsageError
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
+from assetry.run.retry import LeftJob
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, RunInfo
@@ -34,13 +35,13 @@ class RunServices:
 class RunRequest:
     """What is asked of a run besides its plan.
 
-    `options` is JSON and is kept with the run. `resume` maps a group key to the token of a job that an earlier,
-    killed run has started. `on_event` is called with every record once it is durable. `listen` installs handlers
+    `options` is JSON and is kept with the run. `resume` maps a group key to the job that an earlier, killed run has
+    started. `on_event` is called with every record once it is durable. `listen` installs handlers
     for Ctrl-C and SIGTERM while the run lasts. `still` tells, once the assets are claimed, whether the plan still fits.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    resume: Mapping[str, str] = field(default_factory=dict)
+    resume: Mapping[str, LeftJob] = field(default_factory=dict)
     on_event: Callable[[EventRecord], None] | None = None
     listen: bool = True
     still: Callable[[], bool] | None = None

@@ -11,6 +11,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.plan.plan import Plan
 from assetry.types.events import Handle, InvocationFinished, InvocationStarted
+from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import WELL, Attempt, EventRecord, RunInfo
@@ -136,6 +137,34 @@ def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None
     return whole.run != last.run and whole.at < last.at
 
 
+class LeftJob(NamedTuple):
+    """A job that a run has left behind: its token, and the assets that it was asked for; none where that is not known.
+
+    >>> LeftJob("7", frozenset({AssetKey("a")})).token
+    '7'
+    """
+
+    token: str
+    assets: frozenset[AssetKey] = frozenset()
+
+    def is_of(self, invocation: Invocation) -> bool:
+        """Tell whether an invocation of its group is to take it up."""
+        return not self.assets or any(asset.key in self.assets for asset in (*invocation.assets, *invocation.also))
+
+
+def taken_up(jobs: Mapping[str, LeftJob], plan: Plan) -> dict[str, LeftJob]:
+    """Return the jobs by group, so that one invocation of a plan takes each up if there is one of its group.
+
+    It is one that makes what the job was asked for; where none does, it may be any.
+    """
+    found = {}
+    for group, job in jobs.items():
+        invocations = (each.invocation for each in plan.invocations)
+        own = any(job.is_of(each) for each in invocations if each.group is not None and each.group.key == group)
+        found[group] = job if own else LeftJob(job.token)
+    return found
+
+
 class Left:
     """What a retry is planned by: how the assets of a run were last tried, and the jobs that it has left behind."""
 
@@ -166,29 +195,31 @@ def breaks(events: Iterable[EventRecord]) -> Iterator[str]:
             yield event.broken
 
 
-def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[str, str]:
-    """Return the tokens of the jobs that a run has left behind, by group; `tokens` are by invocation.
+def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[str, LeftJob]:
+    """Return the jobs that a run has left behind, by group; `tokens` are by invocation.
 
     >>> jobs_of({}, [])
     {}
     """
-    if not tokens:
-        return {}
-    groups = {record.invocation: record.event.group for record in events if isinstance(record.event, InvocationStarted)}
-    return {str(groups[id_]): token for id_, token in tokens.items() if groups.get(id_)}
+    found: dict[str, LeftJob] = {}
+    for record in events if tokens else ():
+        event = record.event
+        if isinstance(event, InvocationStarted) and event.group and (token := tokens.get(record.invocation or "")):
+            found[event.group] = LeftJob(token, frozenset(event.assets))
+    return found
 
 
-def jobs_left(run: RunInfo, store: Store) -> dict[str, str]:
-    """Return the tokens of the jobs, by group, that a run and the retries before and after it have left behind.
+def jobs_left(run: RunInfo, store: Store) -> dict[str, LeftJob]:
+    """Return the jobs, by group, that a run and the retries before and after it have left behind.
 
     A retry answers for the job of a group as soon as it has called that group's tool with its token: what it knows of
     it counts then, and not what the run before has recorded. A job of which it did not come to think is still left.
     """
-    jobs: dict[str, str] = {}
+    jobs: dict[str, LeftJob] = {}
     for each in family(run, store.runs()):
         events = [record for record in store.events(each.id) if isinstance(record.event, (InvocationStarted, Handle))]
-        noted = {record.invocation or "": "" for record in events if isinstance(record.event, Handle)}
-        for group in jobs_of(noted, events):
+        called = {record.invocation or "": "called" for record in events if isinstance(record.event, Handle)}
+        for group in jobs_of(called, events):
             jobs.pop(group, None)
         jobs.update(jobs_of(store.handles(each.id), events))
     return jobs

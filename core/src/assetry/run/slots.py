@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Reversible, Sequence
+from collections.abc import Iterable, Mapping, Reversible, Sequence
 from itertools import takewhile
 
 from assetry.errors import AssetryError
 from assetry.io.values import ValueRouter, place_of
 from assetry.plan.plan import Plan, PlannedInvocation
+from assetry.run.retry import LeftJob
 from assetry.types.assets import Asset
 from assetry.types.invocations import Invocation
 
@@ -17,13 +18,14 @@ class Slots:
     """The places for invocations that run side by side.
 
     No more start than there are places, no more of a group than its limit, and none beside an invocation that holds
-    what it needs. Groups whose jobs an earlier run has `left` behind come first: they may go on, and hold it already.
+    what it needs. What takes up a job comes first that an earlier run has `left` behind, by group: that may go on, and
+    hold it already.
     """
 
-    def __init__(self, plan: Plan, count: int, values: ValueRouter, left: Collection[str] = ()) -> None:
+    def __init__(self, plan: Plan, count: int, values: ValueRouter, left: Mapping[str, LeftJob] | None = None) -> None:
         self._count = count
         self._values = values
-        self._left = left
+        self._left = left or {}
         #: Whether anything in this plan keeps others away from what it uses.
         self._exclusive = any(_holds(planned.invocation) for planned in plan.invocations)
         self._needed: dict[str, frozenset[str]] = {}
@@ -64,7 +66,8 @@ class Slots:
 
     def _is_new(self, planned: PlannedInvocation) -> bool:
         group = planned.invocation.group
-        return group is None or group.key not in self._left
+        job = self._left.get(group.key) if group is not None else None
+        return job is None or not job.is_of(planned.invocation)
 
     def _needs(self, invocation: Invocation) -> frozenset[str]:
         """Return what an invocation holds, where its values are read and written, and where its tool works.
