@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
-from assetry.plugin import DefinitionError, Integration
+from assetry.plugin import DefinitionError, Integration, IntegrationError
 from assetry_toolkit.live_objects import keep
 from assetry_toolkit.options import (
     ANYTHING,
@@ -20,6 +20,7 @@ from assetry_toolkit.options import (
     TABLE,
     TEXT,
     TEXTS,
+    IntegrationOptions,
     checked,
     checked_options,
     one_of,
@@ -141,3 +142,10 @@ def test_a_count_of_none_is_no_count() -> None:
     for wrong_one in (0, -1, True, "2", 1.0):
         with pytest.raises(DefinitionError, match="whole number above 0"):
             checked({"threads": wrong_one}, kinds, "it")
+
+
+def test_a_program_that_is_not_there_is_told_with_the_integration() -> None:
+    options = IntegrationOptions(name="shop")
+    assert options.program("python").endswith("python")
+    with pytest.raises(IntegrationError, match=r"(?s)Integration 'shop' needs /nope, which is not there.*Install it"):
+        options.program("mill", "/nope", "Install it.")

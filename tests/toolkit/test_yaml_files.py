@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assetry.plugin import IntegrationError
-from assetry_toolkit.yaml_files import place_of, read_yaml
+from assetry_toolkit.yaml_files import YamlFiles, merged, place_of, read_yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(("text", "words"), [("- a\n", "not a mapping"), ("a: \x00", "not valid YAML")])
@@ -47,3 +50,74 @@ def test_a_tab_between_words_is_refused_by_its_line_where_the_tool_refuses_it(tm
     assert caught.value.where == f"{path}:3"
     path.write_text('jobs: "a\tb"  # \there\n')
     assert read_yaml(path, strict=True) == {"jobs": "a\tb"}
+
+
+# -- several files as one ----------------------------------------------------------------------------------------------
+
+
+def mill(folder: Path, text: str, **files: str) -> YamlFiles:
+    for name, each in files.items():
+        (folder / "more").mkdir(exist_ok=True)
+        (folder / "more" / f"{name}.yml").write_text(each)
+    (folder / "mill.yml").write_text(text)
+    return YamlFiles.read(folder / "mill.yml", "include")
+
+
+def test_files_that_are_included_are_put_together_and_found_again_by_their_lines(tmp_path: Path) -> None:
+    text = "include: [more/*.yml, more/a.yml, mill.yml]\njobs: [{name: one}]\nenv: {X: 1, Y: 1}\n"
+    files = mill(tmp_path, text, a="jobs:\n- name: two\n", b="env: {X: 2}\nday:\n  hour: 1\n")
+    assert [each["name"] for each in files.entries("jobs")] == ["one", "two"], "each file once"
+    assert (files.mapping("env"), files.mapping("nothing")) == ({"X": 2, "Y": 1}, {})
+    assert (files.place_of("two"), files.place_of("three")) == ("more/a.yml:2", "mill.yml")
+    assert files.line_of("day") == f"{tmp_path}/more/b.yml:2"
+    assert files.line_of("hour") == f"{tmp_path}/more/b.yml:3"
+    assert files.line_of("X") == f"{tmp_path}/mill.yml"
+
+
+@pytest.mark.parametrize("pattern", ["[/a/*.yml]", "['']", "['.', 7]", "[7]", "['**a/*']"])
+def test_what_is_no_pattern_of_files_is_told_with_its_line(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(IntegrationError, match=r"include: .* is no pattern of files below this folder") as told:
+        mill(tmp_path, f"jobs: []\ninclude: {pattern}\n")
+    assert told.value.where == f"{tmp_path}/mill.yml:2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        ("include: more", "include is no list\\.", 1),
+        ("a: 1\nenv: s3cret", "env is no mapping\\.", 2),
+        ("a: 1\nenv: [3]", r"env is no mapping: \[3\]", 2),
+    ],
+)
+def test_another_shape_is_told_with_its_line(tmp_path: Path, text: str, message: str, line: int) -> None:
+    with pytest.raises(IntegrationError, match=message) as told:
+        mill(tmp_path, text).mapping("env")
+    assert told.value.where == f"{tmp_path}/mill.yml:{line}"
+
+
+def test_a_file_that_is_not_there_is_told_with_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(IntegrationError, match=r"mill\.yml is not here") as told:
+        YamlFiles.read(tmp_path / "mill.yml", missing="Look elsewhere.")
+    assert (told.value.where, told.value.hint) == (str(tmp_path), "Look elsewhere.")
+
+
+NAMES = st.sampled_from("abc")
+DOCUMENTS = st.recursive(
+    st.integers() | st.none() | st.text("xy"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
+)
+MAPPINGS = st.dictionaries(NAMES, DOCUMENTS, max_size=3)
+
+
+@given(one=MAPPINGS, two=MAPPINGS)
+def test_nothing_of_a_document_is_lost_that_is_put_together_with_another(
+    one: dict[str, Any], two: dict[str, Any]
+) -> None:
+    assert merged(one, {}) == merged({}, one) == one
+    both = merged(one, two)
+    assert both.keys() == one.keys() | two.keys()
+    for name, each in two.items():
+        if not isinstance(each, (dict, list)):
+            assert both[name] == each
+        elif isinstance(each, list) and isinstance(one.get(name), list):
+            assert both[name] == one[name] + each

@@ -8,21 +8,39 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, JobOverError, Relation, UsageError
+from assetry.plugin import (
+    TEXT,
+    Asset,
+    AssetKey,
+    Commands,
+    DefinitionError,
+    EventRecord,
+    Integration,
+    IntegrationError,
+    JobOverError,
+    Log,
+    Materialization,
+    PanelContext,
+    Relation,
+    RunError,
+    UsageError,
+)
 from assetry_toolkit.errors import Refused, ServiceError, Unavailable
 from assetry_toolkit.hosted.assets import ConnectionAssets
 from assetry_toolkit.hosted.budgets import Budget
 from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.hosted.fetching import together
 from assetry_toolkit.hosted.keys import key_part, slugs
-from assetry_toolkit.hosted.pulling import wanted
+from assetry_toolkit.hosted.panels import connection_panel
+from assetry_toolkit.hosted.pulling import Asked, add_pull_of_each, wanted
 from assetry_toolkit.hosted.settings import integration_of
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile
 from assetry_toolkit.hosted.tables import Override, TakenTables, find_table, find_tables
-from assetry_toolkit.hosted.webhooks import SignedInbox
+from assetry_toolkit.hosted.webhooks import SignedInbox, observe_connection
 from assetry_toolkit.testing import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,6 +197,14 @@ def test_what_a_user_knows_better_is_looked_up_by_the_nearest_name() -> None:
     assert not Override.among({}, "lake")
 
 
+def test_what_can_be_said_of_a_destination_is_told_by_the_option_it_stands_in() -> None:
+    Override.check({"lake": {"type": "duckdb"}}, (), "shop", "loaders", {"type": TEXT})
+    with pytest.raises(DefinitionError, match=r"oaders\.lake of integration 'shop' has no option 'scheme'"):
+        Override.check({"lake": {"scheme": "x"}}, (), "shop", "loaders")
+    with pytest.raises(DefinitionError, match=r"(?s)loaders\.lak: no connection goes to .*did you mean 'lake'"):
+        Override.check({"lak": {}}, [("g_1", "lake")], "shop", "loaders")
+
+
 def test_assets_of_a_connection_share_what_they_have_in_common() -> None:
     crm = ConnectionAssets(
         integration=Integration("crm", "mill"), group="crm", spec={"id": 1}, metadata={"a": 1}, deps=("x/y",)
@@ -205,6 +231,43 @@ def test_pull_wants_integrations_that_are_there() -> None:
         wanted(there, [], "loom")
 
 
+def test_what_cannot_be_asked_hides_nothing_of_what_can() -> None:
+    def closed() -> int:
+        raise IntegrationError("The mill is closed.")
+
+    def asked(integration: Integration) -> Asked:
+        return Asked(Path("mill.json"), {"rye": closed, "oats": lambda: 1})
+
+    add_pull_of_each(commands := Commands(), "mill", "Look.", asked, ("grains", "sack"), 'folder = "…"')
+    [group] = commands.groups
+    said: list[Any] = []
+    for text in (True, False):
+        context = SimpleNamespace(
+            text=text,
+            project=SimpleNamespace(integrations=[Integration("shop", "mill", {})]),
+            say=said.append,
+            emit=lambda told, **_: said.append(told),
+        )
+        with pytest.raises(IntegrationError, match="Not everything could be read"):
+            group.commands[0].call(context, {"integrations": []})
+    assert said[0] == "shop: oats, 1 sack\nshop: rye cannot be asked: The mill is closed."
+    assert said[1]["integrations"] == [
+        {"integration": "shop", "file": "mill.json", "grains": {"oats": 1}, "unread": {"rye": "The mill is closed."}}
+    ]
+
+
+def test_a_panel_has_what_is_known_of_the_last_run() -> None:
+    asset = Asset(key="shop/orders", kind="mill", metadata={"connection": "crm", "url": "http://x"})
+    made = Materialization(
+        key=asset.key, at=datetime.now(UTC), run="r", data_version="1", metadata={"run": "7", "more": 1}
+    )
+    titles = {"run": "last run", "rows": "rows"}
+    found = connection_panel(asset, PanelContext(materialization=made), "Mill", {}, "assetry mill pull", titles)
+    never = "never: `assetry mill pull` reads it"
+    assert found.rows == (("connection", "crm"), ("definition read", never), ("last run", "7"))
+    assert found.links == {"in Mill": "http://x"}
+
+
 # -- what has changed --------------------------------------------------------------------------------------------------
 
 CHANGES = Changes("Mill", "table", "mill")
@@ -218,8 +281,8 @@ def test_no_job_is_under_way_of_a_connection_that_is_gone(status: int, kind: typ
 
 
 def test_a_table_that_is_gone_is_told_with_what_is_near() -> None:
-    told = CHANGES.gone(Asset(key="crm/users", kind="mill"), "users", "crm", ["user", "orders"])
-    assert (told.key, told.message) == (
+    gone = CHANGES.gone(Asset(key="crm/users", kind="mill"), "users", "crm", ["user", "orders"])
+    assert (gone.key, gone.message) == (
         "crm/users",
         "Table 'users' is not synced by connection 'crm' any more. Did you mean 'user'?",
     )
@@ -227,8 +290,8 @@ def test_a_table_that_is_gone_is_told_with_what_is_near() -> None:
 
 def test_new_tables_are_warned_of_and_only_a_few_are_named() -> None:
     assert [*CHANGES.unknown("crm", [])] == []
-    (told,) = CHANGES.unknown("crm", list("abcdefg"))
-    assert "a, b, c, d, e …. `assetry mill pull` adds them." in told.message  # type: ignore[attr-defined]
+    (warning,) = CHANGES.unknown("crm", list("abcdefg"))
+    assert "a, b, c, d, e …. `assetry mill pull` adds them." in warning.message  # type: ignore[attr-defined]
 
 
 # -- webhooks ----------------------------------------------------------------------------------------------------------
@@ -242,3 +305,39 @@ def test_only_so_many_webhooks_are_remembered(monkeypatch: pytest.MonkeyPatch) -
         return inbox.take(body, hmac.new(b"s3cret", body, hashlib.sha256).hexdigest())
 
     assert [sent(body)[1] for body in (b"1", b"2", b"2", b"3", b"1")] == [b"1", b"2", None, b"3", b"1"]
+
+
+class Watched:
+    """A project of which a connection is observed; `events` is what is told of that."""
+
+    def __init__(self, *events: EventRecord) -> None:
+        spec = {"connection": "c_1"}
+        self.graph = [
+            Asset(key="shop/orders", kind="mill", spec=spec),
+            Asset(key="shop/users", kind="mill", spec={"connection": "c_2"}),
+            Asset(key="loom/orders", kind="loom", spec=spec),
+        ]
+        self.events = events
+        self.asked: list[list[str]] = []
+
+    def observe(self, select: list[str], on_event: Any) -> None:
+        self.asked.append(select)
+        for each in self.events:
+            on_event(each)
+
+
+def told(message: str, level: Any = "error", invocation: str | None = "1") -> EventRecord:
+    return EventRecord(at=datetime.now(UTC), run="r", event=Log(message, level), invocation=invocation)
+
+
+def test_a_webhook_becomes_a_look_at_its_connection_alone() -> None:
+    project: Any = Watched(told("slow", "warning"), told("no place", invocation=None))
+    assert observe_connection(project, "mill", "c_1") == ["shop/orders"]
+    assert observe_connection(project, "mill", "c_9") == []
+    assert project.asked == [["key:shop/orders"]]
+
+
+def test_a_connection_that_could_not_be_asked_is_an_error() -> None:
+    project: Any = Watched(told("The mill is closed."))
+    with pytest.raises(RunError, match=r"Nothing was observed of connection c_1: The mill is closed\."):
+        observe_connection(project, "mill", "c_1")

@@ -133,3 +133,12 @@ class IntegrationOptions:
     def snapshot_path(self) -> Path:
         """Return the file that keeps what there is to load."""
         return Path(self.root) / self.snapshot if self.snapshot else self.own_folder / f"{self.name}.json"
+
+    def program(self, name: str, given: str | None = None, hint: str | None = None) -> str:
+        """Return the file of a program that the integration needs: the one that is `given`, as an option names it.
+
+        Else that of this environment, or the one on PATH. Raises `IntegrationError` when there is none.
+        """
+        from assetry_toolkit.commands import needed_program
+
+        return needed_program(name, given, root=self.root, integration=self.name, hint=hint)

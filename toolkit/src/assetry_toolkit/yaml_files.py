@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
 
-from assetry.plugin import IntegrationError, near_names
+from assetry.plugin import DefinitionError, IntegrationError, near_names
 
 
 def read_yaml(path: Path, strict: bool = False) -> dict[str, Any]:
@@ -94,3 +95,123 @@ def entries(value: Any) -> list[dict[str, Any]]:
     ([{'name': 'tap-shop'}], [])
     """
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def merged(one: Any, other: Any) -> Any:
+    """Return a document with another over it: mappings name by name, lists one after the other.
+
+    >>> merged({"jobs": ["a"], "env": {"X": 1}}, {"jobs": ["b"], "env": {"X": 2}})
+    {'jobs': ['a', 'b'], 'env': {'X': 2}}
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{name: merged(one[name], each) if name in one else each for name, each in other.items()}}
+    return [*one, *other] if isinstance(one, list) and isinstance(other, list) else other
+
+
+_SHAPES = {dict: ("mapping", "{name: value}"), list: ("list", "[…]")}
+
+
+def refuse_shape(value: Any, kind: type[dict[Any, Any]] | type[list[Any]], name: str, where: str) -> None:
+    """Raise `IntegrationError` unless a value is a mapping or a list, whichever it has to be, or is not given.
+
+    A text is not shown, which may be a secret in a wrong place.
+
+    >>> refuse_shape(["A=1"], dict, "env", "mill.yml:3")
+    Traceback (most recent call last):
+    assetry.errors.IntegrationError: env is no mapping: ['A=1'].
+      at mill.yml:3
+      Write env: {name: value}.
+    """
+    if value is not None and not isinstance(value, kind):
+        what, example = _SHAPES[kind]
+        shown = "" if isinstance(value, str) else f": {value!r}"
+        raise IntegrationError(f"{name} is no {what}{shown}.", where=where, hint=f"Write {name}: {example}.")
+
+
+@dataclass(frozen=True, slots=True)
+class YamlFiles:
+    """Some YAML files that a tool reads as one: `whole` is all of them put together, `texts` what stands in each.
+
+    Where something has another shape than the tool reads, the error names its line.
+    """
+
+    main: Path
+    whole: Mapping[str, Any]
+    texts: Mapping[Path, str]
+
+    @classmethod
+    def read(cls, main: Path, include: str | None = None, *, strict: bool = False, missing: str | None = None) -> Self:
+        """Read `main`, and the files below its folder that its option `include` names by patterns, if it has that.
+
+        Lists of several files, such as those of jobs, are put together. Raises `IntegrationError` as `read_yaml` does,
+        for what is no pattern, and where `main` is not there; `missing` is the next step then.
+        """
+        if not main.is_file():
+            raise IntegrationError(f"{main.name} is not here.", where=str(main.parent), hint=missing)
+        alone = cls(main, read_yaml(main, strict), {main: main.read_text(errors="replace")})
+        whole, texts = alone.whole, {**alone.texts}
+        for path in alone._included(include) if include else ():
+            if path.is_file() and path not in texts:
+                whole, texts[path] = merged(whole, read_yaml(path, strict)), path.read_text(errors="replace")
+        return cls(main, whole, texts)
+
+    def _included(self, option: str) -> Iterator[Path]:
+        refuse_shape(said := self.whole.get(option), list, option, self.line_of(option))
+        for each in said or ():
+            pattern = PurePosixPath(each) if isinstance(each, str) else PurePosixPath()
+            try:
+                if pattern.is_absolute() or not pattern.parts:
+                    raise ValueError
+                yield from sorted(self.main.parent.glob(each))
+            except (ValueError, IndexError, NotImplementedError):
+                message = f"{option}: {each!r} is no pattern of files below this folder."
+                hint = f"For example {option}: [more/*.yml]."
+                raise IntegrationError(message, where=self.line_of(option), hint=hint) from None
+
+    def mapping(self, word: str, of: Mapping[str, Any] | None = None, where: str | None = None) -> dict[str, Any]:
+        """Return the mapping under a word of a mapping, of the whole unless given; an empty one for nothing.
+
+        Raises `IntegrationError` for anything else; `where` is the place of what it is of, if it is known better.
+        """
+        found = (self.whole if of is None else of).get(word)
+        refuse_shape(found, dict, word, where or self.line_of(word))
+        return found or {}
+
+    def entries(self, word: str, of: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return the entries of a list under a word, of the whole or `of` a mapping; see `named_entries`."""
+        return named_entries(self.whole if of is None else of, word, self.main)
+
+    def place_of(self, name: str) -> str:
+        """Return where the first entry of a name stands, as `place_of` does; the main file where that is not known."""
+        return place_of(name, self.texts, self.main.parent) or self.main.name
+
+    def line_of(self, word: str) -> str:
+        """Return where a word first stands as a name, as ``file:line``; the main file where that is not known."""
+        pattern = re.compile(rf"""(?m)^[\s{{]*["']?{re.escape(word)}["']?\s*:""")
+        for path, text in self.texts.items():
+            if found := pattern.search(text):
+                return f"{path}:{text.count(chr(10), 0, found.end()) + 1}"
+        return str(self.main)
+
+    def refuse_unknown(self, words: Iterable[str], known: Iterable[str], of: str, what: str, hint: str = "") -> None:
+        """Raise `DefinitionError` for the first word that is none of those that are known.
+
+        `of` says whose words they are, and `what` they have to be; `hint` follows after what there is.
+
+        >>> shop = YamlFiles(Path("mill.yml"), {}, {})
+        >>> shop.refuse_unknown(["oders"], ["orders", "visits"], "job 'daily'", "table of this mill")
+        Traceback (most recent call last):
+        assetry.errors.DefinitionError: job 'daily': 'oders' is no table of this mill.
+          at mill.yml
+          did you mean 'orders'?
+          It has orders, visits.
+        """
+        has = sorted(known)
+        for word in words:
+            if word not in has:
+                raise DefinitionError(
+                    f"{of}: {word!r} is no {what}.",
+                    where=str(self.main),
+                    near=near_names(word, has),
+                    hint=f"It has {', '.join(has) or 'none'}. {hint}".rstrip(),
+                )

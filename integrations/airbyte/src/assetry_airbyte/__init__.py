@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from assetry.plugin import Asset
 from assetry_toolkit.options import ConnectionOptions
-
-if TYPE_CHECKING:
-    from typing import Unpack
 
 __all__ = ["AirbyteOptions", "build_airbyte_assets"]
 

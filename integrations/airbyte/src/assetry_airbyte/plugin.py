@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 KIND = "airbyte"
 ASSETRY_KINDS = {KIND: OPTIONS}
 
+#: Metadata of an asset that is shown beside what every asset has.
+_SHOWN = {"cursor": "cursor", "primary_key": "primary key", "trouble": "trouble"}
+
 
 @hookimpl
 def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
@@ -109,6 +112,6 @@ def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the connection of an asset, and how old its definition is."""
     if asset.kind != KIND or asset.integration is None or is_local(asset.integration):
         return None
-    from assetry_airbyte.hosted.connections.panels import panels
+    from assetry_toolkit.hosted.panels import connection_panel
 
-    return panels(asset, context)
+    return [connection_panel(asset, context, "Airbyte", _SHOWN, "assetry airbyte pull", {"job": "last job"})]

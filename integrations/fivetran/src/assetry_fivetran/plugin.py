@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 KIND = "fivetran"
 ASSETRY_KINDS = {KIND: OPTIONS}
 
+#: Metadata of an asset that is shown beside what every asset has, and that of its last run.
+_SHOWN = {"service": "service", "trouble": "trouble", "gone": "note", "note": "tables"}
+_OF_RUN = {"synced_at": "last sync", "result_known_by": "known by"}
+
 # What cannot be had of Fivetran, and why: shown by `assetry plugins`.
 ASSETRY_REFUSES = {
     "stream": "Fivetran tells of tables when the sync of the whole connection has ended",
@@ -100,6 +104,6 @@ def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the connection of an asset, and how old its definition is."""
     if asset.kind != KIND:
         return None
-    from assetry_fivetran.connections.panels import panels
+    from assetry_toolkit.hosted.panels import connection_panel
 
-    return panels(asset, context)
+    return [connection_panel(asset, context, "Fivetran", _SHOWN, "assetry fivetran pull", _OF_RUN)]

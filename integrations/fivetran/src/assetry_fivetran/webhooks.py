@@ -21,9 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assetry.plugin import EventRecord, Log, RunError
 from assetry_toolkit.hosted.answers import table, text
-from assetry_toolkit.hosted.webhooks import SignedInbox
+from assetry_toolkit.hosted.webhooks import SignedInbox, observe_connection
 
 if TYPE_CHECKING:
     from assetry import Project
@@ -75,23 +74,4 @@ def observe(project: Project, event: SyncEnd) -> list[str]:
 
     Raises `RunError` when Fivetran could not be asked: nothing was observed, then.
     """
-    mine = (
-        each for each in project.graph if each.kind == "fivetran" and each.spec.get("connection") == event.connection
-    )
-    keys = [str(each.key) for each in mine]
-    if not keys:
-        return []
-    problems: list[str] = []
-
-    def note(record: EventRecord) -> None:
-        # A place that could not be asked (no invocation) leaves what Fivetran said of the sync as it is.
-        if isinstance(record.event, Log) and record.event.level == "error" and record.invocation is not None:
-            problems.append(record.event.message)
-
-    project.observe([f"key:{key}" for key in keys], on_event=note)
-    if problems:
-        raise RunError(
-            f"Nothing was observed of connection {event.connection}: {' '.join(problems)}",
-            hint="Answer the webhook with 500, and Fivetran sends it again; or look yourself: `assetry observe`.",
-        )
-    return keys
+    return observe_connection(project, "fivetran", event.connection)

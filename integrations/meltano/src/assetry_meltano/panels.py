@@ -19,6 +19,4 @@ _OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extra
 
 def panels(asset: Asset, context: PanelContext) -> list[Panel]:
     """Return what is known of the pipeline of an asset."""
-    made = context.materialization.metadata if context.materialization is not None else {}
-    last = [(title, made[name]) for name, title in _OF_RUN.items() if name in made]
-    return [connection_panel(asset, "Meltano", _SHOWN, "assetry meltano pull", last)]
+    return [connection_panel(asset, context, "Meltano", _SHOWN, "assetry meltano pull", _OF_RUN)]

@@ -131,6 +131,9 @@ class LastWords:
     def __str__(self) -> str:
         return self.errors or "\n".join(self._all)
 
+    def __repr__(self) -> str:
+        return f"LastWords({self._all.maxlen})"
+
 
 class LogLimit:
     """Lines of a command as log events, `most` of them at most; those of warnings and errors are all told.

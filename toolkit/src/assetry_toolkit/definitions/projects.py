@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from assetry.plugin import Integration
+
 
 def project_folders(root: Path, file: str, aside: Collection[str] = ()) -> list[Path]:
     """Return `root` if it has a file, such as ``mill.yml``; else the folders one level below that have it.
@@ -24,6 +26,21 @@ def project_folders(root: Path, file: str, aside: Collection[str] = ()) -> list[
     below = sorted(root.iterdir()) if root.is_dir() else []
     ours = [each for each in below if each.name not in aside and not each.name.startswith(".")]
     return [each for each in ours if (each / file).is_file()]
+
+
+def projects_found(root: str, file: str, kind: str) -> list[Integration]:
+    """Return an integration of a kind for each project that `project_folders` finds, with its `project_dir`.
+
+    The only one is named after the kind, one of several after its folder.
+
+    >>> projects_found("nowhere", "mill.yml", "mill")
+    []
+    """
+    found = project_folders(Path(root), file)
+    return [
+        Integration(kind if len(found) == 1 else each.name, kind, {"project_dir": str(each.relative_to(root))}, root)
+        for each in found
+    ]
 
 
 def root_of(folder: Path | str, caller: str | None) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from assetry.plugin import IntegrationError, near_names
+from assetry.plugin import IntegrationError, near_names, read_secret
 
 from assetry_toolkit.errors import AuthError, MissingSecret, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.hosted.keys import fits
@@ -61,59 +61,58 @@ def together(work: Callable[[In], Out], things: Iterable[In], at_a_time: int = A
         return list(pool.map(work, listed))
 
 
-def known(
-    file: SnapshotFile[In, D],
-    options: Options,
-    pull: Callable[[Options, int | None], Snapshot[In, D]],
-    named: Callable[[str], In],
-) -> Snapshot[In, D]:
-    """Return what is known of the connections: the snapshot, read by `pull` first when there is none.
+@dataclass(frozen=True)
+class Definitions(Generic[In, D, S, Options]):
+    """How connections of a service are read, and kept in the file of a snapshot.
 
-    `pull` is given how often a look may be repeated at most. A connection whose tables are named is defined by these
-    names alone as long as it cannot be read; `named` makes it of its id. Raises `IntegrationError` when it has to be
-    read and cannot be.
+    * `opened`: opens the service that options name, with what reads secrets.
+    * `read`: returns connections, and their destinations by id, of the service; it is given the snapshot before, too.
+    * `named`: makes a connection of its id alone.
     """
-    found = file.known(options.snapshot_path, options.asks_for)
-    if found is not None:
-        return found
-    # A start-up should not wait long for an answer that it can do without.
-    id_ = options.connection_id if options.destination_tables else None
-    try:
-        return pull(options, 1 if id_ else None)
-    except (Unavailable, MissingSecret):
-        if id_ is None:
+
+    file: SnapshotFile[In, D]
+    opened: Callable[[Options, Callable[[str], str]], AbstractContextManager[S]]
+    read: Callable[[S, Options, Snapshot[In, D] | None], tuple[Iterable[In], Mapping[str, D]]]
+    named: Callable[[str], In]
+
+    def known(self, options: Options) -> Snapshot[In, D]:
+        """Return what is known of the connections: the snapshot, read first when there is none.
+
+        A connection whose tables are named is defined by these names alone as long as it cannot be read. Raises
+        `IntegrationError` when it has to be read and cannot be.
+        """
+        found = self.file.known(options.snapshot_path, options.asks_for)
+        if found is not None:
+            return found
+        # A start-up should not wait long for an answer that it can do without.
+        id_ = options.connection_id if options.destination_tables else None
+        try:
+            return self.pull(options, 1 if id_ else None)
+        except (Unavailable, MissingSecret):
+            if id_ is None:
+                raise
+            return imagined(options.asks_for, self.named(id_))
+
+    def pull(self, options: Options, attempts: int | None = None) -> Snapshot[In, D]:
+        """Read everything anew, keep it as the snapshot and return it; `attempts` limits how often a look is repeated.
+
+        What `read` makes of a connection that is gone, or cannot be read, never hides the others. Raises
+        `IntegrationError` when the service cannot be reached or refuses us; the snapshot stays as it was, then.
+        """
+        before = self.file.known(options.snapshot_path, options.asks_for)
+        try:
+            with self.opened(options, read_secret) as service:
+                service.http.attempts, service.http.patience = attempts or service.http.attempts, PATIENCE
+                connections, destinations = self.read(service, options, before)
+        except IntegrationError as error:
+            error.where = error.where or f"integration {options.name!r}"
+            if before is not None and isinstance(error, Unavailable):
+                since = age((datetime.now(UTC) - before.at).total_seconds())
+                error.hint = f"{error.hint or ''} What was read {since} stays as it is.".strip()
             raise
-        return imagined(options.asks_for, named(id_))
-
-
-def read_anew(
-    file: SnapshotFile[In, D],
-    options: HostedOptions,
-    opened: Callable[[], AbstractContextManager[S]],
-    read: Callable[[S, Snapshot[In, D] | None], tuple[Iterable[In], Mapping[str, D]]],
-    attempts: int | None = None,
-) -> Snapshot[In, D]:
-    """Keep as the snapshot what `read` returns: connections, and destinations by id.
-
-    It is given the service that is `opened` for that, and the snapshot before; `attempts` limits how often a look is
-    repeated.
-
-    Raises `IntegrationError` when the service cannot be reached or refuses us; the snapshot stays as it was, then.
-    """
-    before = file.known(options.snapshot_path, options.asks_for)
-    try:
-        with opened() as service:
-            service.http.attempts, service.http.patience = attempts or service.http.attempts, PATIENCE
-            connections, destinations = read(service, before)
-    except IntegrationError as error:
-        error.where = error.where or f"integration {options.name!r}"
-        if before is not None and isinstance(error, Unavailable):
-            since = age((datetime.now(UTC) - before.at).total_seconds())
-            error.hint = f"{error.hint or ''} What was read {since} stays as it is.".strip()
-        raise
-    found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations)
-    file.write(options.snapshot_path, found)
-    return found
+        found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations)
+        self.file.write(options.snapshot_path, found)
+        return found
 
 
 def no_such(what: str, id_: str, error: Refused, there: Iterable[tuple[str, str]], hint: str) -> IntegrationError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from assetry.plugin import Asset, Panel
+from assetry.plugin import Asset, Panel, PanelContext
 
 from assetry_toolkit.hosted.snapshots import read_when
 
@@ -15,18 +14,24 @@ SHOWN = {"connection": "connection", "destination": "destination", "sync_mode": 
 
 
 def connection_panel(
-    asset: Asset, service: str, shown: Mapping[str, str], command: str, more: Iterable[tuple[Any, ...]] = ()
+    asset: Asset,
+    context: PanelContext,
+    service: str,
+    shown: Mapping[str, str],
+    command: str,
+    last: Mapping[str, str] | None = None,
 ) -> Panel:
     """Return a panel with metadata of an asset: what all services have, and more by the titles in `shown`.
 
-    `command` reads the definition anew.
+    `command` reads the definition anew. `last` has titles for metadata of the asset's last materialization.
 
     >>> asset = Asset(key="shop/orders", kind="mill", metadata={"connection": "crm", "grain": "rye"})
-    >>> connection_panel(asset, "Mill", {"grain": "kind of grain"}, "assetry mill pull").rows[:2]
+    >>> connection_panel(asset, PanelContext(), "Mill", {"grain": "kind of grain"}, "assetry mill pull").rows[:2]
     (('connection', 'crm'), ('kind of grain', 'rye'))
     """
-    known = asset.metadata
+    known, made = asset.metadata, context.materialization.metadata if context.materialization is not None else {}
     rows = [(title, known[name]) for name, title in {**SHOWN, **shown}.items() if name in known]
     rows.append(("definition read", read_when(known.get("definitions_read"), datetime.now(UTC), command)))
+    rows += [(title, made[name]) for name, title in (last or {}).items() if name in made]
     url = known.get("url")
-    return Panel(title=service, rows=(*rows, *more), links={f"in {service}": url} if url else {})
+    return Panel(title=service, rows=tuple(rows), links={f"in {service}": url} if url else {})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from assetry.plugin import CommandContext, Commands, Integration, IntegrationError, UsageError, near_names
 
@@ -43,6 +44,49 @@ def add_pull(
             raise IntegrationError("Not everything could be read.", hint="What was known of the rest is kept.")
 
     commands.group(kind, help).command("pull")(pull)
+
+
+class Asked(NamedTuple):
+    """What is asked of an integration, each thing by itself: its answer is how many there are, and kept in `file`."""
+
+    file: Path
+    questions: Mapping[str, Callable[[], int]]
+
+
+def add_pull_of_each(
+    commands: Commands, kind: str, help: str, asked: Callable[[Integration], Asked], words: tuple[str, str], option: str
+) -> None:
+    """Add the command as `add_pull` does, for an integration of which several things are asked, each by itself.
+
+    One that cannot be asked, by an `IntegrationError`, hides nothing of the others. `words` are what is asked, as JSON
+    has it, and what there is of each: ``("sources", "stream")``.
+
+    >>> def asked(integration: Integration) -> Asked:
+    ...     return Asked(Path("mill.json"), {"rye": lambda: 7})
+    >>> add_pull_of_each(commands := Commands(), "mill", "Look at the mill.", asked, ("grains", "sack"), "")
+    >>> commands.problems
+    []
+    """
+    things, noun = words
+
+    def pulled(integration: Integration) -> Found:
+        file, questions = asked(integration)
+        counts: dict[str, int] = {}
+        unread: dict[str, str] = {}
+        for name, ask in questions.items():
+            try:
+                counts[name] = ask()
+            except IntegrationError as error:
+                unread[name] = str(error)
+        return {"integration": integration.name, "file": str(file), things: counts, "unread": unread}
+
+    def lines(found: Found) -> Iterable[str]:
+        for name, count in found[things].items():
+            yield f"{found['integration']}: {name}, {counted(count, noun)}"
+        for name, why in found["unread"].items():
+            yield f"{found['integration']}: {name} cannot be asked: {why}"
+
+    add_pull(commands, kind, help, pulled, lines, option)
 
 
 def wanted(

@@ -12,6 +12,7 @@ from assetry.plugin import (
     Asset,
     AssetKey,
     DefinitionError,
+    OptionType,
     Relation,
     checked,
     near_names,
@@ -97,20 +98,28 @@ class Override:
         return bool(self.given)
 
     @classmethod
-    def check(cls, given: Mapping[str, Any], there: Iterable[Sequence[str]], integration: str) -> None:
+    def check(
+        cls,
+        given: Mapping[str, Any],
+        there: Iterable[Sequence[str]],
+        integration: str,
+        option: str = "destinations",
+        more: Mapping[str, OptionType] | None = None,
+    ) -> None:
         """Raise `DefinitionError` for what is said of no destination, or what cannot be said of one.
 
         `there` are the names of each destination, its service and its id, for example; none where none is known.
+        `option` is where it is said, and `more` what may be said besides.
 
         >>> Override.check({"lake": {"join": False}, "*": {"table": "x_{name}"}}, [("g_1", "lake")], "shop")
         """
         known = [[*dict.fromkeys(filter(None, names))] for names in there]
         for name, said in given.items():
-            checked({name: said}, {name: TABLE}, f"destinations of integration {integration!r}")
-            checked(said, _SAID, f"destinations.{name} of integration {integration!r}")
+            checked({name: said}, {name: TABLE}, f"{option} of integration {integration!r}")
+            checked(said, {**_SAID, **(more or {})}, f"{option}.{name} of integration {integration!r}")
             if known and name != "*" and not any(name in names for names in known):
                 raise DefinitionError(
-                    f"destinations.{name}: no connection goes to a destination of that name.",
+                    f"{option}.{name}: no connection goes to a destination of that name.",
                     where=f"integration {integration!r}",
                     near=near_names(name, [each for names in known for each in names]),
                     hint=f'They go to: {", ".join(" or ".join(names) for names in known)}. All of them are "*".',

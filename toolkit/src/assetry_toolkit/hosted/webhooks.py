@@ -1,4 +1,4 @@
-"""Webhooks: those that are signed by who sends them, each taken once."""
+"""Webhooks: those that are signed by who sends them, each taken once, and turned into a look at what it speaks of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from assetry.plugin import EventRecord, Log, RunError
+
+if TYPE_CHECKING:
+    from assetry import Project
 
 #: So many events are remembered.
 REMEMBERED = 10_000
@@ -85,3 +90,30 @@ class SignedInbox(Generic[E]):
                 self.forget(event)
                 raise
         return status
+
+
+def observe_connection(project: Project, kind: str, connection: str) -> list[str]:
+    """Look at a connection and record what became of it, as ``assetry observe`` does; return the keys of its assets.
+
+    So a webhook need only say that it is worth looking: one that is forged, late or repeated can do no harm. `kind` is
+    that of the assets, and `connection` stands in their spec.
+
+    Raises `RunError` when the service could not be asked: nothing was observed, then.
+    """
+    mine = (each for each in project.graph if each.kind == kind and each.spec.get("connection") == connection)
+    keys = [str(each.key) for each in mine]
+    problems: list[str] = []
+
+    def note(record: EventRecord) -> None:
+        # A place that could not be asked (no invocation) leaves what the service said as it is.
+        if isinstance(record.event, Log) and record.event.level == "error" and record.invocation is not None:
+            problems.append(record.event.message)
+
+    if keys:
+        project.observe([f"key:{key}" for key in keys], on_event=note)
+    if problems:
+        raise RunError(
+            f"Nothing was observed of connection {connection}: {' '.join(problems)}",
+            hint="Answer the webhook with 500, and it is sent again; or look yourself: `assetry observe`.",
+        )
+    return keys

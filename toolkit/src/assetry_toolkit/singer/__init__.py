@@ -3,5 +3,6 @@
 * `catalogs`: which streams a tap offers, and the asset that each of them is.
 * `targets`: which table a target puts a stream into.
 * `logs`: what a line of their logs says.
+* `plugins`: a tap or a target as it is defined: its settings, what sets them, and which are secrets.
 * `loads`: a tap and a target in one run: how each stream comes out, by what the logs say and by the rows in its table.
 """

@@ -130,10 +130,7 @@ def read_connection(given: Mapping[str, Any]) -> Connection:
     >>> read_connection({"id": "c", "schema": "crm", "paused": True, "status": None, "surprise": 1}).trouble
     'paused'
     """
-    id_ = text(given.get("id"))
-    if id_ is None:
-        raise Unavailable("Fivetran's answer about a connection does not say which one it is.")
-    status = table(given.get("status"))
+    id_, status = _id_of(given), table(given.get("status"))
     setup = (text(status.get("setup_state")) or "connected").lower()
     trouble = "paused" if given.get("paused") is True and setup == "connected" else setup
     return Connection(
@@ -150,16 +147,20 @@ def read_connection(given: Mapping[str, Any]) -> Connection:
     )
 
 
+def _id_of(given: Mapping[str, Any]) -> str:
+    id_ = text(given.get("id"))
+    if id_ is None:
+        raise Unavailable("Fivetran's answer about a connection does not say which one it is.")
+    return id_
+
+
 def read_standing(given: Mapping[str, Any]) -> Standing:
     """Return how a connection stands; raise `Unavailable` when the answer has no id.
 
     >>> read_standing({"id": "c", "status": {"sync_state": "syncing"}}).syncing
     True
     """
-    id_ = text(given.get("id"))
-    if id_ is None:
-        raise Unavailable("Fivetran's answer about a connection does not say which one it is.")
-    status = table(given.get("status"))
+    id_, status = _id_of(given), table(given.get("status"))
     return Standing(
         id=id_,
         name=text(given.get("schema")) or id_,

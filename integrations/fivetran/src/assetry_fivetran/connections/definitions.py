@@ -7,11 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from assetry.plugin import IntegrationError, read_secret
+from assetry.plugin import IntegrationError
 from assetry_toolkit.errors import Refused, Unavailable, WrongAddress
-from assetry_toolkit.hosted import fetching
 from assetry_toolkit.hosted.answers import text
-from assetry_toolkit.hosted.fetching import Reading, check_filters, few, no_such, together, warn_of_trouble
+from assetry_toolkit.hosted.fetching import Definitions, Reading, check_filters, few, no_such, together, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits
 
 from assetry_fivetran.api.responses import Connection, Destination, Table, read_connection
@@ -21,27 +20,6 @@ from assetry_fivetran.settings import Options
 
 #: Why a connection has no tables.
 NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
-
-
-def known(options: Options) -> Snapshot:
-    """Return what is known of the connections; see `assetry_toolkit.hosted.fetching.known`."""
-    return fetching.known(SNAPSHOTS, options, pull, lambda id_: Connection(id_, id_))
-
-
-def pull(options: Options, attempts: int | None = None) -> Snapshot:
-    """Read everything anew, keep it as the snapshot and return it; `attempts` limits how often a look is repeated.
-
-    A connection that is gone, or cannot be read, stays as it was, with the reason; it never hides the others. Raises
-    `IntegrationError` when the API cannot be reached or refuses us; the snapshot stays as it was, then.
-    """
-
-    def read(service: Service, before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
-        reader = _Reader(service, options, before)
-        connections = reader.connections()
-        destinations = reader.destinations(connections)
-        return (_with_destination(each, destinations) for each in connections), destinations
-
-    return fetching.read_anew(SNAPSHOTS, options, lambda: service_for(options, read_secret), read, attempts)
 
 
 def _with_destination(connection: Connection, destinations: Mapping[str, Destination]) -> Connection:
@@ -164,3 +142,18 @@ def _by_name(connection: Connection) -> tuple[Table, ...]:
     """Return the table that a connection's name names: those of some services are called schema and table."""
     schema, dot, name = connection.name.partition(".")
     return (Table(schema, name, schema, name),) if dot and schema and name else ()
+
+
+def _read(
+    service: Service, options: Options, before: Snapshot | None
+) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
+    """Return the connections; one that is gone, or cannot be read, stays as it was, with the reason."""
+    reader = _Reader(service, options, before)
+    connections = reader.connections()
+    destinations = reader.destinations(connections)
+    return (_with_destination(each, destinations) for each in connections), destinations
+
+
+_DEFINITIONS = Definitions(SNAPSHOTS, service_for, _read, lambda id_: Connection(id_, id_))
+#: See `assetry_toolkit.hosted.fetching.Definitions` for both.
+known, pull = _DEFINITIONS.known, _DEFINITIONS.pull

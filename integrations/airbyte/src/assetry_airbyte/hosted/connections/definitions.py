@@ -6,34 +6,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from assetry.plugin import IntegrationError, read_secret
+from assetry.plugin import IntegrationError
 from assetry_toolkit.errors import Refused, Unavailable
-from assetry_toolkit.hosted import fetching
-from assetry_toolkit.hosted.fetching import Reading, no_such, together
+from assetry_toolkit.hosted.fetching import Definitions, Reading, no_such, together
 
 from assetry_airbyte.hosted.api.responses import Connection, Destination, read_connection
 from assetry_airbyte.hosted.api.service import Service, service_for
 from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_airbyte.hosted.settings import Options
-
-
-def known(options: Options) -> Snapshot:
-    """Return what is known of the connections; see `assetry_toolkit.hosted.fetching.known`."""
-    return fetching.known(SNAPSHOTS, options, pull, lambda id_: Connection(id_, id_))
-
-
-def pull(options: Options, attempts: int | None = None) -> Snapshot:
-    """Read everything anew, keep it as the snapshot and return it; `attempts` limits how often a look is repeated.
-
-    A connection that is gone, or cannot be read, stays as it was, with the reason; it never hides the others. Raises
-    `IntegrationError` when the API cannot be reached or refuses us; the snapshot stays as it was, then.
-    """
-
-    def read(service: Service, before: Snapshot | None) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
-        connections = _connections(service, options, before)
-        return connections, _destinations(service, connections, before)
-
-    return fetching.read_anew(SNAPSHOTS, options, lambda: service_for(options, read_secret), read, attempts)
 
 
 def _connections(service: Service, options: Options, before: Snapshot | None) -> list[Connection]:
@@ -90,3 +70,16 @@ def _destinations(
             return earlier.get(id_) or Destination(id_)
 
     return {each.id: each for each in together(one, wanted)}
+
+
+def _all(
+    service: Service, options: Options, before: Snapshot | None
+) -> tuple[Iterable[Connection], Mapping[str, Destination]]:
+    """Return the connections; one that is gone, or cannot be read, stays as it was, with the reason."""
+    connections = _connections(service, options, before)
+    return connections, _destinations(service, connections, before)
+
+
+_DEFINITIONS = Definitions(SNAPSHOTS, service_for, _all, lambda id_: Connection(id_, id_))
+#: See `assetry_toolkit.hosted.fetching.Definitions` for both.
+known, pull = _DEFINITIONS.known, _DEFINITIONS.pull
