@@ -161,18 +161,34 @@ def test_a_stream_that_is_selected_too_makes_no_other_one_stale(made: Made) -> N
     bench.run("plan", "--stale").assert_ok().assert_said("its extractor changed")
 
 
-def test_one_extractor_into_two_loaders_is_two_runs(made: Made) -> None:
-    """One variable chooses the streams of an extractor, so the two cannot be chosen apart in one run."""
+def test_one_extractor_into_two_loaders_is_one_run_where_both_choose_alike(made: Made) -> None:
+    """One variable chooses the streams of an extractor, so what is chosen apart is two runs, and the plan says why."""
     bench = made(visits=True)
     bench.jobs.append({"name": "more", "tasks": ["tap-a target-shop"]})
     bench.save()
     plan = json.loads(bench.run("--output", "json", "plan").assert_ok().out)
-    assert [sorted(each["assets"]) for each in plan["invocations"]] == [
-        ["meltano/tap-a/orders", "meltano/tap-a/users", "meltano/tap-b/visits"],
-        ["meltano/tap-a/target-shop/orders", "meltano/tap-a/target-shop/users"],
-    ]
+    assert (plan["count"], plan["minimal"], plan["splits"]) == (1, True, [])
+    users = ["meltano/tap-a/users", "meltano/tap-a/target-shop/users"]
+    both = json.loads(bench.run("--output", "json", "plan", "-s", *users).assert_ok().out)
+    assert [each["command"].count("SELECT_FILTER") for each in both["invocations"]] == [1]
+    apart = ["meltano/tap-a/users", "meltano/tap-b/visits", "meltano/tap-a/target-shop/orders"]
+    plan = json.loads(bench.run("--output", "json", "plan", "-s", *apart).assert_ok().out)
+    assert [sorted(each["assets"]) for each in plan["invocations"]] == [apart[:2], apart[2:]]
+    told = "tap-a chooses once for target-files and target-shop, and `.*users` is made for one of them alone"
+    bench.run("plan", "-s", *apart).assert_ok().assert_said(told)
     bench.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nshare = false\n')
     assert json.loads(bench.run("--output", "json", "plan").assert_ok().out)["count"] == 3
+
+
+def test_two_pairs_with_one_state_are_two_runs(made: Made) -> None:
+    """In the log of a run a pair is known by the name of its state."""
+    bench = made()
+    bench.plugins["mappers"] = [{"name": "map", "namespace": "map", "mappings": [{"name": "hide"}]}]
+    bench.jobs[0]["tasks"].append("tap-a hide target-files")
+    bench.save()
+    text = '[integrations.meltano]\nkind = "meltano"\n[integrations.meltano.loaders.target-files]\njoin = false\n'
+    bench.write("assetry.toml", text)
+    assert json.loads(bench.run("--output", "json", "plan").assert_ok().out)["count"] == 2
 
 
 def test_two_streams_into_one_table_are_refused(made: Made) -> None:

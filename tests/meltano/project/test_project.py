@@ -14,8 +14,7 @@ import pytest
 import yaml
 from assetry.plugin import AssetryError, DefinitionError, Integration, IntegrationError
 from assetry_meltano.options import Options
-from assetry_meltano.project.files import expand
-from assetry_meltano.project.program import Program, meltano
+from assetry_meltano.project.program import Program
 from assetry_meltano.project.project import MeltanoProject
 
 Read = Callable[..., MeltanoProject]
@@ -40,7 +39,7 @@ PLUGINS = """
 def read(tmp_path: Path) -> Read:
     def make(text: str, **options: Any) -> MeltanoProject:
         (tmp_path / "meltano.yml").write_text(dedent(text))
-        return MeltanoProject.of(Options.of(Integration("el", "meltano", options, str(tmp_path))))
+        return MeltanoProject.of(Integration("el", "meltano", options, str(tmp_path)))
 
     return make
 
@@ -53,7 +52,7 @@ def test_plugins_inherit_setting_by_setting_and_the_environment_has_the_last_wor
     project = read(PLUGINS)
     tap = project.extractors["tap-c"]
     assert (tap.base, tap.namespace) == ("tap-a", "shop")
-    assert tap.definition["config"] == {"days": 2, "key": "$KEY", "url": "http://${WHERE}"}
+    assert tap.config == {"days": 2, "key": "$KEY", "url": "http://${WHERE}"}
     assert tap.definition["select"] == ["x.*"]
     assert project.loaders["target-a"].setting("schema", project.variables) == "dev_raw"
     assert read(PLUGINS, environment="prod").loaders["target-a"].definition["config"] == {"schema": "raw"}
@@ -113,7 +112,7 @@ SECRETS = """
 
 
 def test_what_is_sensitive_is_masked_wherever_and_however_it_is_set(
-    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_ALIAS", "s3cret-env")
     monkeypatch.setenv("OUTER", "s3cret")
@@ -121,28 +120,22 @@ def test_what_is_sensitive_is_masked_wherever_and_however_it_is_set(
     names = ["nested", "aliased", "list", "tree", "plug", "mapper", "mapping", "env", "told"]
     secrets = {"77712345", *(f"s3cret-{name}" for name in names)}
     project = read(SECRETS)
-    mask = Program(options(tmp_path), project, lambda name: name).mask
+    mask = Program(project, lambda name: name).mask
     assert mask.secrets == secrets
     assert project.extractors["tap-a"].setting("auth.user", {}) == "bob"
-
-
-@pytest.mark.parametrize("given", ["$NO_SUCH", "a${no_such}b"])
-def test_a_setting_that_names_a_variable_that_is_not_set_is_not_known(given: str) -> None:
-    assert expand(given, {}) is None
 
 
 @pytest.mark.parametrize(
     ("schema", "expected"), [("raw", "raw"), ("$MELTANO_EXTRACTOR__LOAD_SCHEMA", "tap_a"), ("$NOT_SET", None)]
 )
-def test_the_tables_of_a_loader_are_those_of_its_settings(
-    read: Read, tmp_path: Path, schema: str, expected: Any
-) -> None:
+def test_the_tables_of_a_loader_are_those_of_its_settings(read: Read, schema: str, expected: Any) -> None:
     config = {"database": "shop", "default_target_schema": schema}
     plugins = {"extractors": [{"name": "tap-a"}], "loaders": [{"name": "target-postgres", "config": config}]}
-    project = read(json.dumps({"plugins": plugins, "environments": [{"name": "dev"}], "default_environment": "dev"}))
-    (pair,) = project.pairs(options(tmp_path))
-    assert project.tables(pair, {}).relation("users") == ("shop", expected, "users")
-    assert project.tables(pair, {"target-postgres": {"join": False}}).relation("users") is None
+    text = json.dumps({"plugins": plugins, "environments": [{"name": "dev"}], "default_environment": "dev"})
+    for better, found in ({}, ("shop", expected, "users")), ({"join": False}, None):
+        project = read(text, loaders={"target-postgres": better})
+        (pair,) = project.pairs()
+        assert project.tables(pair).relation("users") == found
 
 
 def test_definitions_of_lock_files_are_beneath_all(read: Read, tmp_path: Path) -> None:
@@ -159,7 +152,7 @@ def test_definitions_of_lock_files_are_beneath_all(read: Read, tmp_path: Path) -
           loaders: [{name: target-x, inherit_from: target-pg, variant: meltanolabs}]
         """
     project = read(text)
-    pairs = list(project.pairs(options(tmp_path)))
+    pairs = list(project.pairs())
     assert [str(pair) for pair in pairs] == ["tap-a target-x", "tap-b target-x"]
     schemas = [project.loaders["target-x"].setting("schema", project.variables_of(pair)) for pair in pairs]
     assert schemas == ["mine", "tap_b"]
@@ -171,7 +164,7 @@ def test_files_that_are_included_add_to_the_lists(read: Read, tmp_path: Path) ->
     (tmp_path / "more" / "taps.yml").write_text("plugins:\n  extractors:\n  - name: tap-d\n")
     jobs = "\njobs: [{name: one, tasks: [tap-a target-a]}]\ninclude_paths: [more/*.yml]\n"
     project = read(dedent(PLUGINS) + jobs)
-    assert [job["name"] for job in project.whole["jobs"]] == ["one", "two"]
+    assert [job["name"] for job in project.files.whole["jobs"]] == ["one", "two"]
     assert project.extractors["tap-d"].source == "more/taps.yml:3"
 
 
@@ -194,14 +187,13 @@ def test_files_that_are_included_add_to_the_lists(read: Read, tmp_path: Path) ->
         ("jobs: [{name: j, tasks: ['dbt:run']}]", ["tap-c target-a"], {"tap-c target-a": None}),
     ],
 )  # fmt: skip
-def test_which_pairs_there_are(read: Read, tmp_path: Path, tail: str, asked: Any, pairs: dict[str, str | None]) -> None:
-    project = read(f"{dedent(PLUGINS)}\n{tail}\n")
-    found = project.pairs(options(tmp_path, **({"pairs": asked} if asked else {})))
+def test_which_pairs_there_are(read: Read, tail: str, asked: Any, pairs: dict[str, str | None]) -> None:
+    found = read(f"{dedent(PLUGINS)}\n{tail}\n", **({"pairs": asked} if asked else {})).pairs()
     assert {str(pair): interval for pair, interval in found.items()} == pairs
 
 
-def test_a_state_has_the_name_that_meltano_gives_it(read: Read, tmp_path: Path) -> None:
-    [pair, *_] = read(PLUGINS).pairs(options(tmp_path))
+def test_a_state_has_the_name_that_meltano_gives_it(read: Read) -> None:
+    [pair, *_] = read(PLUGINS).pairs()
     assert read(PLUGINS).state_id(pair) == "dev:tap-a-to-target-a"
     assert read(PLUGINS, environment="prod").state_id(pair) == "prod:tap-a-to-target-a:blue"
     assert read(PLUGINS, state_id_suffix="mine").state_id(pair) == "dev:tap-a-to-target-a:mine"
@@ -260,9 +252,9 @@ def test_what_has_another_shape_is_told_with_its_line(read: Read, text: str, mes
         (["target-a tap-a"], "is not one extractor with one loader"),
     ],
 )
-def test_pairs_that_are_none(read: Read, tmp_path: Path, pairs: list[str], message: str) -> None:
+def test_pairs_that_are_none(read: Read, pairs: list[str], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
-        read(PLUGINS).pairs(options(tmp_path, pairs=pairs))
+        read(PLUGINS, pairs=pairs).pairs()
 
 
 @pytest.mark.parametrize(
@@ -279,11 +271,11 @@ def test_pairs_that_are_none(read: Read, tmp_path: Path, pairs: list[str], messa
         ("jobs: 3", "jobs is no list"),
     ],
 )
-def test_pipelines_of_what_is_not_there_are_refused(read: Read, tmp_path: Path, tail: str, message: str) -> None:
-    project = read(f"{dedent(PLUGINS)}\n{tail}\n")
+def test_pipelines_of_what_is_not_there_are_refused(read: Read, tail: str, message: str) -> None:
+    text = f"{dedent(PLUGINS)}\n{tail}\n"
     with pytest.raises((DefinitionError, IntegrationError), match=message):
-        project.pairs(options(tmp_path))
-    assert project.pairs(options(tmp_path, pairs=["tap-a target-a"])), "who says which pairs are meant is not stopped"
+        read(text).pairs()
+    assert read(text, pairs=["tap-a target-a"]).pairs(), "who says which pairs are meant is not stopped"
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -293,7 +285,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("wrong", [3, "x", None, True, [], {}, ["a", "b"], {"a": 1}, [{"name": 1}], [[]], ""])
-def test_whatever_stands_in_a_file_is_read_or_refused_in_words(read: Read, tmp_path: Path, wrong: Any) -> None:
+def test_whatever_stands_in_a_file_is_read_or_refused_in_words(read: Read, wrong: Any) -> None:
     more = """
         env: {A: b}
         include_paths: [more/*.yml]
@@ -309,8 +301,8 @@ def test_whatever_stands_in_a_file_is_read_or_refused_in_words(read: Read, tmp_p
         node[path[-1]] = wrong
         with suppress(AssetryError):  # and nothing else
             project = read(json.dumps(document))
-            for pair in project.pairs(options(tmp_path)):
-                project.tables(pair, {}).relation("users")
+            for pair in project.pairs():
+                project.tables(pair).relation("users")
                 assert isinstance(project.extractors[pair.extractor].essence, dict)
                 list(project.extractors[pair.extractor].secrets(project.variables))
 
@@ -318,12 +310,13 @@ def test_whatever_stands_in_a_file_is_read_or_refused_in_words(read: Read, tmp_p
 def test_options_are_checked(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="no option 'enviroment'"):
         options(tmp_path, enviroment="dev")
-    with pytest.raises(DefinitionError, match="Loader 'target-a' of integration 'el' has no option 'scheme'"):
+    with pytest.raises(DefinitionError, match=r"oaders\.target-a of integration 'el' has no option 'scheme'"):
         options(tmp_path, loaders={"target-a": {"scheme": "raw"}})
 
 
-def test_no_meltano_is_told_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_meltano_is_told_with_the_next_step(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(read(PLUGINS), lambda name: name)
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(IntegrationError, match="pip install meltano"):
-        meltano(options(tmp_path))
+        program.command("run")

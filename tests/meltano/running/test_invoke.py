@@ -69,6 +69,21 @@ def test_a_pair_that_fails_stays_alone_in_one_invocation(made: Made) -> None:
     bench.retry().assert_ok().assert_only_materialized("users", "orders")
 
 
+def test_one_extractor_into_two_loaders_is_loaded_by_one_run(made: Made) -> None:
+    bench = made()
+    bench.jobs.append({"name": "more", "tasks": ["tap-a target-shop"]})
+    bench.save()
+    keys = {f"meltano/tap-a/{name}" for name in ("users", "orders", "target-shop/users", "target-shop/orders")}
+    whole = bench.materialize().assert_ok().assert_only_materialized(*keys)
+    assert (whole.launches, bench.launches, bench.rows("users")) == (1, 2, 2)
+    both = ["meltano/tap-a/orders", "meltano/tap-a/target-shop/orders"]
+    part = bench.materialize("-s", *both).assert_ok().assert_only_materialized(*both)
+    assert (part.launches, bench.rows("users"), bench.rows("orders")) == (1, 2, 6)
+    apart = ["meltano/tap-a/orders", "meltano/tap-a/target-shop/users"]
+    assert bench.materialize("-s", *apart).assert_ok().assert_only_materialized(*apart).launches == 2
+    assert (bench.rows("users"), bench.rows("orders")) == (2, 9)
+
+
 def test_a_loader_that_fails_fails_its_streams(made: Made) -> None:
     bench = made()
     bench.plugins["loaders"][0]["config"] = {"breaks": True}

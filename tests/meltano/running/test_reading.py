@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
 from assetry_meltano.project.project import Pair
-from assetry_meltano.running.invoke import failure
-from assetry_meltano.running.reading import TOLD_LINES, Load, Reading
+from assetry_meltano.running.reading import Load, Reading
 from assetry_toolkit.secrets import Mask
+from assetry_toolkit.singer.reading import TOLD_LINES
 
 
 def said(event: str, plugin: str | None = "tap-a", **more: Any) -> str:
@@ -36,7 +36,7 @@ JOB = json.dumps({"event": "Running job with name 'dev:tap-a-to-target-b' and ru
 
 
 def events(given: Load, *lines: str, secrets: frozenset[str] = frozenset()) -> list[Event]:
-    reading = Reading([given], Mask(secrets))
+    reading = Reading([given], Mask(secrets), "Meltano's log")
     return [event for line in (JOB, *lines) for event in reading.take(line)] + list(reading.end())
 
 
@@ -74,7 +74,7 @@ def test_a_stream_that_ended_badly_has_failed_though_the_pair_ended_well() -> No
         for name, state in (("users", "failed"), ("orders", "succeeded"))
     ]
     events(given, *[said("METRIC", metric_info=each) for each in ends], BLOCK)
-    failed, well = (failure(given, target, False) for target in given.streams)
+    failed, well = (given.failure(target) for target in given.streams)
     assert failed is not None
     assert failed.message == "tap-a says that it failed to read users."
     assert well is None
@@ -87,12 +87,12 @@ def test_a_loader_that_took_fewer_rows_than_were_extracted() -> None:
     ]
     given = load("users")
     events(given, *lines, BLOCK)
-    failed = failure(given, given.streams[0], False)
+    failed = given.failure(given.streams[0])
     assert failed is not None
     assert failed.message == "tap-a extracted 5 rows of users, and target-b took 4 of them."
     mapped = load("users", mapped=True)
     events(mapped, *lines, BLOCK)
-    assert failure(mapped, mapped.streams[0], False) is None
+    assert mapped.failure(mapped.streams[0]) is None
 
 
 def test_what_commands_a_terminal_is_not_passed_on() -> None:
@@ -102,7 +102,7 @@ def test_what_commands_a_terminal_is_not_passed_on() -> None:
     dead = json.dumps({"event": "Block run completed", "success": False, "err": "\x1b]0;x\x07gone", "exit_codes": {}})
     told = events(given, *lines, dead, secrets=frozenset({"s3cret"}))
     assert told == [Log("tap-a: well ***", "info"), Log("tap-a: ERROR no", "error")]
-    failed = failure(given, given.streams[0], False)
+    failed = given.failure(given.streams[0])
     assert failed is not None
     assert (failed.message, failed.hint) == ("tap-a target-b: gone.", "ERROR no")
 
@@ -116,7 +116,7 @@ def test_a_failure_has_the_plugins_own_words() -> None:
         DEAD,
     )
     assert given.state_id == "dev:tap-a-to-target-b"
-    failed = failure(given, given.streams[0], False)
+    failed = given.failure(given.streams[0])
     assert failed == Failed(
         "el/users", "tap-a target-b: Extractor failed (exit code 3).", "CRITICAL no such shop", True
     )
@@ -205,7 +205,7 @@ def test_a_run_that_says_nothing_of_its_pairs_has_failed_them_unless_others_were
     other = json.dumps({"event": "Running job with name 'dev:tap-z-to-target-b' and run ID '1'"})
     for taken_up, well in ((False, False), (True, None)):
         given = load("users")
-        reading = Reading([given], Mask(frozenset()), taken_up)
+        reading = Reading([given], Mask(frozenset()), "Meltano's log", taken_up=taken_up)
         assert list(reading.take(other)) == []
         reading.broken_off("Meltano ended well, and does not say that it ran it")
         assert given.well is well

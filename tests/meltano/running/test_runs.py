@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from assetry.plugin import Integration
-from assetry_meltano.options import Options
 from assetry_meltano.project.project import MeltanoProject
 from assetry_meltano.running.runs import LIVES, runs_of
 
@@ -18,7 +17,7 @@ COLUMNS = "job_name, state, started_at, ended_at, run_id, last_heartbeat_at"
 
 def project(folder: Path) -> MeltanoProject:
     (folder / "meltano.yml").write_text("default_environment: dev\nenvironments: [{name: dev}]\n")
-    return MeltanoProject.of(Options.of(Integration("el", "meltano", {}, str(folder))))
+    return MeltanoProject.of(Integration("el", "meltano", {}, str(folder)))
 
 
 def test_runs_are_read_from_meltanos_database(tmp_path: Path) -> None:

@@ -105,7 +105,8 @@ def test_a_tap_that_says_that_it_failed_is_believed() -> None:
     given = load("users")
     list(given.take("tap-a", Said("ended", stream="users", value=0)))
     list(given.take("tap-a", Said("ended", stream="users", value=1)))
-    failed = given.failure(given.streams[0], last_words="no such shop")
+    given.words.take("no such shop", "error")
+    failed = given.failure(given.streams[0])
     assert failed is not None
     assert (failed.message, failed.hint) == ("tap-a says that it failed to read users.", "no such shop")
 

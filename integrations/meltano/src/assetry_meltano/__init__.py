@@ -5,12 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 from assetry.plugin import Asset, Integration
-
-if TYPE_CHECKING:
-    from typing import Unpack
 
 __all__ = ["MeltanoOptions", "load_assets_from_meltano_project"]
 

@@ -32,12 +32,6 @@ OPTIONS: Mapping[str, OptionType] = {
     "record_count": one_of("fail", "warn").about("What fewer rows than were extracted mean.", default="fail"),
 }
 
-#: What may be said of a loader.
-LOADER_OPTIONS: Mapping[str, OptionType] = {
-    **dict.fromkeys(("type", "database", "schema", "table"), TEXT),
-    "join": FLAG,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options(IntegrationOptions):
@@ -65,10 +59,11 @@ class Options(IntegrationOptions):
     @classmethod
     def read(cls, integration: Integration, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields, after a look at what is said of loaders, and at variables."""
-        of = f"of integration {integration.name!r}"
-        for name, said in given.get("loaders", {}).items():
-            checked(said, LOADER_OPTIONS, f"loader {name!r} {of}")
-        checked(given.get("env", {}), dict.fromkeys(given.get("env", {}), REFERENCE), f"env {of}")
+        from assetry_toolkit.hosted.tables import Override
+
+        Override.check(given.get("loaders", {}), (), integration.name, "loaders", {"type": TEXT})
+        env = given.get("env", {})
+        checked(env, dict.fromkeys(env, REFERENCE), f"env of integration {integration.name!r}")
         return given
 
     @property

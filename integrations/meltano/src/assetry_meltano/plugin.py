@@ -16,18 +16,19 @@ KIND = "meltano"
 ASSETRY_KINDS = {KIND: OPTIONS}
 
 
+#: Metadata of an asset that is shown beside what every asset has, and that of its last run.
+_SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_method": "replication"}
+_SHOWN |= {"replication_key": "replication key", "primary_key": "primary key"}
+_SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old"}
+_OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extracted", "result_known_by": "known by"}
+
+
 @hookimpl
 def assetry_discover(root: str) -> list[Integration]:
     """Recognise a Meltano project by its meltano.yml, in the folder or one level below."""
-    from pathlib import Path
+    from assetry_toolkit.definitions.projects import projects_found
 
-    from assetry_toolkit.definitions.projects import project_folders
-
-    found = project_folders(Path(root), "meltano.yml")
-    return [
-        Integration(KIND if len(found) == 1 else each.name, KIND, {"project_dir": str(each.relative_to(root))}, root)
-        for each in found
-    ]
+    return projects_found(root, "meltano.yml", KIND)
 
 
 @hookimpl
@@ -50,9 +51,8 @@ def assetry_local_files(integration: Integration) -> list[str]:
 @hookimpl
 def assetry_command_options() -> Iterable[CommandOption]:
     """Take Meltano's ``--environment`` on the command line."""
-    return [
-        CommandOption(kind=KIND, name="environment", metavar="NAME", help="The environment of the Meltano project.")
-    ]
+    about = "The environment of the Meltano project."
+    return [CommandOption(kind=KIND, name="environment", metavar="NAME", help=about)]
 
 
 @hookimpl
@@ -65,8 +65,12 @@ def assetry_add_commands(commands: Commands) -> None:
 
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup:
-    """Put all pairs of one environment together: one `meltano run` loads them one after the other."""
-    return InvocationGroup(asset.spec["group"], ordered=False, limit=1, holds=tuple(asset.spec["holds"]))
+    """Put all pairs of one environment together: one `meltano run` loads them one after the other.
+
+    One variable chooses the streams of an extractor, for whichever loaders.
+    """
+    group, holds = asset.spec["group"], tuple(asset.spec["holds"])
+    return InvocationGroup(group, ordered=False, limit=1, holds=holds, choice=("tap", "target", "stream"))
 
 
 @hookimpl
@@ -98,6 +102,6 @@ def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the pipeline that an asset comes by."""
     if asset.kind != KIND:
         return None
-    from assetry_meltano.panels import panels
+    from assetry_toolkit.hosted.panels import connection_panel
 
-    return panels(asset, context)
+    return [connection_panel(asset, context, "Meltano", _SHOWN, "assetry meltano pull", _OF_RUN)]

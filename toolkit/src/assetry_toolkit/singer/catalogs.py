@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from assetry.plugin import Asset, AssetKey, Column, IntegrationError, Relation
+from assetry.plugin import Asset, AssetKey, Column, IntegrationError, Relation, near_names
 
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.hosted.answers import table
@@ -130,6 +132,42 @@ class Catalog:
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON, to keep it."""
         return asdict(self)
+
+    def warnings(self, chosen: Mapping[str, Any], tap: str, where: str) -> list[str]:
+        """Return what to tell of patterns that choose streams of a `tap` and match none, by the option they stand in.
+
+        A pattern is the stream's, with ``!`` before it where it leaves out, and after a dot those of columns; a dot of
+        the stream's own is escaped. One with a variable in it, and what is no list, is not known here. `where` is the
+        place of the tap's definition.
+
+        Raises `IntegrationError` where there are streams and none is selected: a run would make nothing.
+
+        >>> catalog = Catalog([Stream("visits", "visits")], ["visits", "orders"])
+        >>> catalog.warnings({"select": ["visits.id", "oders.*"]}, "tap-shop", "mill.yml:3")
+        ["select of tap-shop: 'oders.*' matches none of its streams (mill.yml:3). Did you mean orders?"]
+        """
+        told: list[str] = []
+        near: Sequence[str] = ()
+        for option, pattern in _patterns(chosen):
+            stream = re.split(r"(?<!\\)\.", pattern.removeprefix("!"))[0].replace("\\.", ".")
+            if self.offered and not fnmatch.filter(self.offered, stream):
+                alike = near_names(stream, self.offered)
+                near = near or alike
+                meant = f" Did you mean {', '.join(alike)}?" if alike else ""
+                told.append(f"{option} of {tap}: {pattern!r} matches none of its streams ({where}).{meant}")
+        if self.offered and not self.streams:
+            offers = f"It offers {', '.join(self.offered[:10])}{' …' if self.offered[10:] else ''}."
+            raise IntegrationError(
+                f"{tap} selects none of its streams.", where=where, near=near, hint="\n".join([offers, *told])
+            )
+        return told if self.offered else [f"{tap} has no streams ({where})."]
+
+
+def _patterns(chosen: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for option, patterns in chosen.items():
+        for each in map(str, patterns if isinstance(patterns, list) else ()):
+            if "$" not in each:
+                yield option, each
 
 
 def stream_asset(

@@ -9,11 +9,14 @@ from typing import Any
 
 from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
 
+from assetry_toolkit.commands import LastWords
 from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows, Unkept
 from assetry_toolkit.extract_load.row_counts import ABSENT, may_be_all
 from assetry_toolkit.hosted.pulling import counted
 from assetry_toolkit.singer.logs import Said
 
+#: Lines that are kept of what programs said last.
+LAST_WORDS = 6
 #: Targets that are known to lose rows, by how their names begin.
 _LOSSY = {
     "target-duckdb": "target-duckdb 0.8.0 is known to lose the first row of each batch: use another loader. ",
@@ -75,8 +78,12 @@ class Advice:
 class TapLoad:
     """What a tap reads and a target loads in one run.
 
-    `offered` is how many streams the tap would read if nothing was chosen. `mapped` says that rows may be left out on
-    the way, so that fewer of them say nothing.
+    * `offered`: how many streams the tap would read if nothing was chosen.
+    * `mapped`: rows may be left out on the way, so that fewer of them say nothing.
+    * `called`: what errors call it; the names of both unless given.
+    * `well`: None as long as it has no end, then whether both programs ended well; `why` says more, and `remedy` is the
+      next step where both did not. `words` are the last that they have said.
+    * `locked`: it has not begun, because another run has what it needs.
 
     >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders", "name": "orders"}))
     >>> load = TapLoad("tap-shop", "target-lake", [orders], offered=1)
@@ -93,15 +100,39 @@ class TapLoad:
     offered: int = 1
     mapped: bool = False
     advice: Advice = field(default_factory=Advice)
+    called: str = ""
+    well: bool | None = None
+    why: str = ""
+    remedy: str | None = None
+    words: LastWords = field(default_factory=lambda: LastWords(LAST_WORDS))
+    locked: bool = False
     #: Whether the tap tells what it reads; and streams that it reads though they were not asked for.
     speaks: bool = False
     strange: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.called = self.called or f"{self.tap} {self.target}"
 
     @property
     def chosen(self) -> list[str]:
         """Return the ids of the streams to read, when these are not all of them."""
         ids = [each.id for each in self.streams if each.id is not None]
         return ids if len(ids) < self.offered else []
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether the target writes into a file that nothing else can use meanwhile."""
+        return any(stream.asset.io is not None for stream in self.streams)
+
+    def fail(self, message: str, hint: str, retryable: bool = False) -> Iterator[Failed]:
+        """End before it has begun: yield that each of its streams failed."""
+        self.well = False
+        yield from (Failed(stream.asset.key, message, hint, retryable=retryable) for stream in self.streams)
+
+    def forget(self) -> None:
+        """Forget what was said of its streams: they are read anew."""
+        for each in self.streams:
+            each.rows, each.loaded, each.seen, each.well, each.unclear = None, None, False, True, False
 
     def take(self, plugin: str, said: Said) -> Iterator[Event]:
         """Take what the tap or the target, by the name of a `plugin`, says of a stream; yield what follows."""
@@ -140,16 +171,21 @@ class TapLoad:
             each.unclear = True  # a tap that knows them by their names may have meant any
         return [by_id]
 
-    def failure(self, stream: StreamLoad, accept_silence: bool = False, last_words: str | None = None) -> Failed | None:
-        """Return why a stream did not come out well though both programs have; None when it did.
+    def failure(self, stream: StreamLoad, accept_silence: bool = False) -> Failed | None:
+        """Return why a stream did not come out well as far as the log tells; None when it did.
 
-        A stream that was asked for and not read is no success: a choice that matches nothing ends well. Of a tap that
-        never tells what it reads only the exit code is known; that is taken where all of its streams were asked for, or
-        with `accept_silence`.
+        Where one of the programs failed each stream has: what was read before may be loaded in part. A stream that was
+        asked for and not read is no success: a choice that matches nothing ends well. Of a tap that never tells what it
+        reads only the exit code is known; that is taken where all of its streams were asked for, or with
+        `accept_silence`.
         """
         key, name = stream.asset.key, stream.id
+        if self.well is False:
+            read = f" after {stream.rows:,} rows of {name}" if stream.rows else ""
+            message = f"{self.called}: {(self.why or 'it broke off').rstrip('.')}{read}."
+            return Failed(key, message, self.remedy or str(self.words) or None, retryable=True)
         if not stream.well:
-            return Failed(key, f"{self.tap} says that it failed to read {name}.", last_words)
+            return Failed(key, f"{self.tap} says that it failed to read {name}.", self.words.errors or None)
         unheard = not self.speaks or stream.unclear
         silent = unheard and (accept_silence or not self.chosen)
         if not stream.seen and not silent and name is not None and not unheard:

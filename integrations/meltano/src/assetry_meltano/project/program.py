@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from assetry_toolkit.commands import Command, LastWords, needed_program
+from assetry_toolkit.commands import Command, LastWords
 from assetry_toolkit.files import json_object
 from assetry_toolkit.secrets import Mask, apart_from, resolved
+from assetry_toolkit.singer.loads import LAST_WORDS
 from assetry_toolkit.singer.logs import read_log
 from assetry_toolkit.yaml_files import entries
 
-from assetry_meltano.options import Options
 from assetry_meltano.project.project import MeltanoProject
 
 #: How Meltano writes its log, whatever files and variables of the project say.
 LOGGING = str(Path(__file__).parents[1] / "logging.json")
-#: Lines of a plugin that stand in an error.
-TAIL = 6
+_INSTALL = 'Try: pip install meltano (or uv tool install meltano); or name it: meltano_executable = "…".'
 #: By which words Meltano's log in JSON is read.
 _LOG_WORDS = """
 "event" "level" "stdio": "stderr" "name" "timestamp" "metric_info" "type": "counter" "metric" "record_count" "value"
@@ -32,9 +31,9 @@ Block run completed Running job with name and run ID Another pipeline is already
 class Program:
     """The program of a project; `secret` reads the secrets that its options name."""
 
-    def __init__(self, options: Options, project: MeltanoProject, secret: Callable[[str], str]) -> None:
-        self._options, self._project = options, project
-        self._env, secrets = resolved(dict(options.env), secret)
+    def __init__(self, project: MeltanoProject, secret: Callable[[str], str]) -> None:
+        self._project = project
+        self._env, secrets = resolved(dict(project.options.env), secret)
         variables = {**project.variables, **self._env}
         #: What takes secrets, settings that are sensitive among them, out of what is shown.
         self.mask = Mask(secrets | project.secrets(variables))
@@ -45,25 +44,16 @@ class Program:
 
     def command(self, *words: str, variables: Mapping[str, str] | None = None, **how: Any) -> Command:
         """Return a call with some words, more `variables`, and options of `Command`. Raises `IntegrationError`."""
-        program = meltano(self._options)
+        options = self._project.options
+        program = options.program("meltano", options.meltano_executable, _INSTALL)
         # As if its environment was activated: plugins, and the Python, are found beside it.
         path = os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath)))
         return Command(
             [program, f"--environment={self._project.environment}", "--log-config", LOGGING, *words],
-            folder=self._project.folder,
+            folder=options.folder,
             environment={"PATH": path, **self._env, **(variables or {})},
             **how,
         )
-
-
-def meltano(options: Options) -> str:
-    """Return the program: the one that is named, that of this environment, or the one on PATH.
-
-    Raises `IntegrationError` when there is none.
-    """
-    hint = 'Try: pip install meltano (or uv tool install meltano); or name it: meltano_executable = "…".'
-    given = options.meltano_executable
-    return needed_program("meltano", given, root=options.root, integration=options.name, hint=hint)
 
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:
@@ -80,7 +70,7 @@ def last_words(log: str) -> str:
     >>> last_words('{"event": "Could not", "level": "error", "exception": [{"exc_value": "No such file"}]}')
     'Could not: No such file'
     """
-    own, others = LastWords(TAIL), LastWords(TAIL)
+    own, others = LastWords(LAST_WORDS), LastWords(LAST_WORDS)
     for text in log.splitlines():
         line = json_object(text)
         event = str(line.get("event", ""))

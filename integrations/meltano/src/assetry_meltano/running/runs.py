@@ -11,10 +11,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from assetry.plugin import Event, Invocation, Observed
-from assetry_toolkit.extract_load.owed_rows import OwedRows
-from assetry_toolkit.extract_load.run_versions import RunVersions
+from assetry_toolkit.extract_load.history import RunHistory
 
-from assetry_meltano.options import Options
 from assetry_meltano.project.project import MeltanoProject, Pair
 
 #: How long after its last sign of life Meltano takes a run for one that goes on (`HEARTBEAT_VALID_MINUTES`).
@@ -52,8 +50,9 @@ def runs_of(project: MeltanoProject, state_id: str) -> list[Run] | None:
 
     Read from its own database in the project, since asking the program takes two seconds of a processor.
     """
-    file = project.folder / ".meltano" / "meltano.db"
-    if project.database_uri or not file.is_file():
+    file = project.options.folder / ".meltano" / "meltano.db"
+    elsewhere = project.variables.get("MELTANO_DATABASE_URI") or project.files.whole.get("database_uri")
+    if elsewhere or not file.is_file():
         return None
     with suppress(sqlite3.Error, ValueError, TypeError):
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=10)) as database:
@@ -66,14 +65,9 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def versions_of(options: Options) -> RunVersions:
-    """Return which run last moved rows of each stream, by the name of the pair's state."""
-    return RunVersions(options.own_folder / f"{options.name}-versions.json")
-
-
-def owed_of(options: Options, state_id: str) -> OwedRows:
-    """Return what the tables of a pair's streams owe."""
-    return OwedRows(options.own_folder / f"{options.name}-owed.json", state_id)
+def run_with(project: MeltanoProject, state_id: str) -> Run | None:
+    """Return the run that has a state now, if one is seen."""
+    return next((run for run in runs_of(project, state_id) or () if run.under_way), None)
 
 
 def observe(invocation: Invocation) -> Iterator[Event]:
@@ -81,18 +75,17 @@ def observe(invocation: Invocation) -> Iterator[Event]:
 
     Not after one that Meltano says has failed, nor of a stream that failed in a run of ours, or has lost rows.
     """
-    options = Options.of(invocation.integration)
-    project, versions = MeltanoProject.of(options), versions_of(options)
+    project = MeltanoProject.of(invocation.integration)
+    history = RunHistory(project.options.own_folder, project.options.name)
 
     @cache
     def newest(state_id: str) -> Run | None:
         return next((run for run in runs_of(project, state_id) or () if not run.under_way), None)
 
     for asset in invocation.assets:
-        state_id, stream = project.state_id(Pair(asset.spec["pair"])), asset.spec["stream"] or ""
-        run, owed = newest(state_id), owed_of(options, state_id).of(stream)
-        if run is not None and run.state == "SUCCESS" and not (owed and owed.lost):
-            version = versions.now(state_id, run.id, stream)
+        state_id = project.state_id(Pair(asset.spec["pair"]))
+        if (run := newest(state_id)) is not None and run.state == "SUCCESS":
+            version = history.version(state_id, run.id, asset.spec["stream"] or "")
             facts = {"run": run.id, "state_id": state_id, "state": run.state}
             facts |= {"ended": run.ended.isoformat(timespec="seconds")} if run.ended else {}
             if version is not None:
