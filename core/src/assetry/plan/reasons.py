@@ -27,7 +27,7 @@ def split_of(scope: Scope, found: Collapse, proof: Proof, ids: Mapping[int, str]
 def partition_splits(scope: Scope, found: Collapse, ids: Mapping[int, str]) -> Iterator[Split]:
     """Yield the reason where one group makes other partitions of one asset than of another, or has assets without."""
     first: dict[int, int] = {}
-    for position, slot in enumerate(found.slots if scope.choices.side else ()):
+    for position, slot in enumerate(found.slots):
         if slot.group is not None:
             first.setdefault(slot.group, position)
     alike: dict[tuple[str, str, int], list[int]] = {}
