@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, CommandOption, Integration, Invocation, InvocationGroup, hookimpl
 
-from assetry_meltano.options import OPTIONS
+from assetry_meltano.options import OPTIONS, Options
 
 if TYPE_CHECKING:
     from assetry.plugin import Commands, Event, Panel, PanelContext, RunContext
 
 KIND = "meltano"
 ASSETRY_KINDS = {KIND: OPTIONS}
-
 
 #: Metadata of an asset that is shown beside what every asset has, and that of its last run.
 _SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_method": "replication"}
@@ -42,8 +41,6 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
 @hookimpl
 def assetry_local_files(integration: Integration) -> list[str]:
     """Name what is known of extractors, and what Meltano has installed to ask others."""
-    from assetry_meltano.options import Options
-
     options = Options.of(integration)
     return [str(options.snapshot_path), str(options.folder / ".meltano"), str(options.folder / ".env")]
 

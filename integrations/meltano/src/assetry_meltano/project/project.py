@@ -108,11 +108,9 @@ class MeltanoProject:
     @property
     def mappings(self) -> list[str]:
         """Return the words that stand for a mapper in a pipeline: its name, and those of its mappings."""
-        own = (each.definition for each in self.mappers.values())
-        return [
-            *self.mappers,
-            *(str(each["name"]) for mapper in own for each in self.files.entries("mappings", mapper)),
-        ]
+        mappers = (each.definition for each in self.mappers.values())
+        named = [each for mapper in mappers for each in self.files.entries("mappings", mapper)]
+        return [*self.mappers, *(str(each["name"]) for each in named)]
 
     def secrets(self, variables: Mapping[str, str]) -> frozenset[str]:
         """Return the values of all that is sensitive, also what the mappings of a mapper set."""
