@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import assetry
 import pytest
-from assetry import Asset, AssetKey, Check, DailyPartitionsDefinition, Integration, Project
+from assetry import Asset, AssetKey, Check, DailyPartitionsDefinition, Integration, Project, asset_check
 from assetry.cli.lines import event_line
 from assetry.graph.graph import AssetGraph
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
@@ -459,6 +460,45 @@ def test_what_has_no_partitions_is_cut_or_made_for_itself_beside_partitions_that
     beside = [*(["u"] if other else []), *(["v"] if changed else []), *(["w"] if changed or other else [])]
     assert sorted(below) == sorted([*(f"b@2026-01-{day:02}" for day in days), *beside])
     assert sum(not {"a", "p"} & set(each) for each in mill.calls) == bool(below)
+
+
+@pytest.mark.parametrize("grid", [None, DAYS])
+def test_a_check_of_a_function_that_was_cut_looks_at_what_came_out_otherwise_beside_it(
+    grid: Any, tmp_path: Path
+) -> None:
+    seen: list[tuple[Any, str]] = []
+
+    def run(code: str) -> RunResult:
+        parted: dict[str, Any] = {"partitions_def": grid} if grid else {}
+
+        @assetry.asset(code_version=code)
+        def x() -> str:
+            return code
+
+        @assetry.asset(code_version=code, **parted)
+        def a() -> int:
+            return 1
+
+        @assetry.asset(code_version="1", **parted)
+        def b(a: int) -> int:
+            return a
+
+        @asset_check(asset=b, also=[x])
+        def fits(b: Any, x: str) -> None:
+            seen.append((b, x))
+
+        functions = [x, a, b, fits]
+        with Project(functions, root=tmp_path, store=f"sqlite:{tmp_path / 'state.db'}") as project:
+            asked: Any = {"stale": True} if code == "2" else {"partition": "2026-01-01..2026-01-10"} if grid else {}
+            result = project.materialize(**asked)
+            assert result.ok, result.problems
+            assert {each.status for each in project.status()} == {"fresh"}
+            return result
+
+    run("1")
+    seen.clear()
+    assert run("2").counts["unchanged"] == (10 if grid else 1)
+    assert seen == [({f"2026-01-{day:02}": 1 for day in range(1, 11)} if grid else 1, "2")]
 
 
 # -- told as such ----------------------------------------------------------------------------------------------------

@@ -292,16 +292,13 @@ class Cuts:
         return all(self._left(planned.id, asset.key) <= cut.get(asset.key, NOTHING) for asset in assets)
 
     def _with_checks(self, planned: PlannedInvocation, cut: Cut) -> Cut:
-        """Return `cut`, or nothing where checks on what others make would be left without a call that runs them."""
+        """Return `cut`, or nothing where a tool that makes all of its assets would be left with checks alone."""
         seat = self.seats.get(planned.id)
         group = planned.invocation.group
-        if seat is not None:
-            left = not self._is_all(planned, cut)
-            return cut if left or all(self._is_void(ref, cut) for ref in seat.checks) else {}
-        checks = self.tracked[planned.id].unchecked
-        if group is None or not group.whole or all(self._is_void(ref, cut) for ref in checks):
+        if group is None or not group.whole or (seat is not None and not self._is_all(planned, cut)):
             return cut
-        return {}
+        checks = self.tracked[planned.id].unchecked if seat is None else (*seat.checks, *seat.judging)
+        return cut if all(self._is_void(ref, cut) for ref in checks) else {}
 
     # -- cutting ---------------------------------------------------------------------------------------------------
 
@@ -315,6 +312,10 @@ class Cuts:
             along = not tracked.unfinished
         else:
             gone = {**cut, **self._along(seat, cut)}
+            # What it reads besides was made: it looks at that beside all partitions, also those that stay as they are.
+            for ref in [each for each in seat.judging if each.key in gone and not self._is_void(each, {})]:
+                if len(self.waiting.reads(ref)) > 1:
+                    self.waiting.put_off(seat, ref)
             parted = {key: own for key, own in gone.items() if key in seat.idle}
             tracked = call_of(seat.planned, parted, gone.keys() - parted.keys(), seat.judging, self.numbering)
             seat.leave_out(gone)

@@ -58,7 +58,7 @@ class Launching:
                 del tracked.unchecked[ref]
                 tracked.pending.pop(ref, None)
                 tracked.judging -= {ref}
-                seat.put_off(ref)
+                self.waiting.put_off(seat, ref)
         return replace(launch, invocation=tracked.left(self.numbering))
 
     def _has_time(self, key: AssetKey) -> bool:
@@ -69,6 +69,8 @@ class Launching:
         """Return the members without partitions that are made from `rest`; add what is made from those to it."""
         later: set[AssetKey] = set()
         for asset in tracked.members():
+            if asset.key not in tracked.unfinished and asset.key not in tracked.along:
+                continue  # it has ended: something above it is lost
             whole = {*self.waiting.whole_inputs(asset)}
             if asset.key in tracked.todo:
                 if whole & later:

@@ -33,7 +33,8 @@ class Seat:
     waits: set[AssetKey | CheckRef] = field(default_factory=set)
     #: Checks of what is made here that judge each partition by itself, with the call that makes it.
     judging: dict[CheckRef, None] = field(default_factory=dict)
-    #: Other checks, on what others make or on several partitions at once: they go with the last call.
+    #: Other checks, on what others make or on several partitions at once: they go with the last call of a tool. In
+    #: assetry's own process they have a call of their own, after all others.
     checks: dict[CheckRef, None] = field(default_factory=dict)
     #: Of `idle`, what could be made now; of what is called for some at a time.
     ready: Parts = NOTHING
@@ -54,9 +55,14 @@ class Seat:
         return found
 
     @property
-    def open(self) -> bool:
-        """Tell whether there is anything that no call was made for yet."""
+    def unmade(self) -> bool:
+        """Tell whether there is anything to make that no call was made for yet."""
         return bool(self.idle or self.whole)
+
+    @property
+    def open(self) -> bool:
+        """Tell whether there is anything that no call was made for yet, checks among it."""
+        return self.unmade or bool(self.checks)
 
     def waiting(self, key: AssetKey) -> Parts:
         """Return the partitions of a member that no call was made for yet; `WHOLE` of one without any."""
@@ -91,6 +97,14 @@ class Seat:
         """Let no more calls be made: all that is left is for others."""
         self.idle, self.whole, self.checks, self.ready = {}, set(), {}, NOTHING
         self.ended = not self.running
+
+    def take_checks(self, making: bool) -> dict[CheckRef, None]:
+        """Take the checks for a call, where it is the last one; `making` says that it makes something."""
+        group = self.planned.invocation.group
+        if self.unmade or (making and (group is None or not group.counted)):
+            return {}
+        taken, self.checks = self.checks, {}
+        return taken
 
     def put_off(self, ref: CheckRef) -> None:
         """Let a check look at all at once, with the last call."""

@@ -142,8 +142,16 @@ class Tracked:
         """Return the invocation of what has no end yet; None when there is nothing."""
         if not self.unfinished and not self.unchecked:
             return None
-        left = replace(self.planned.invocation, assets=tuple(self.unfinished.values()), checks=tuple(self.unchecked))
-        return with_partitions(left, self.todo, numbering) if self.given else left
+        invocation = self.planned.invocation
+        # What is not made by this call may still be looked at.
+        others = [asset for asset in self.members() if asset.key not in self.unfinished and asset.key not in self.along]
+        left = replace(
+            invocation,
+            assets=tuple(self.unfinished.values()),
+            checks=tuple(self.unchecked),
+            inputs=(*invocation.inputs, *(others if self.unchecked else ())),
+        )
+        return with_partitions(left, self.todo, numbering) if self.planned.parts else left
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,9 +110,7 @@ class Tracker:
         else:
             parts, whole = seat.take_all()
         tracked = call_of(seat.planned, parts, whole, seat.judging, self._numbering)
-        if not seat.open:
-            tracked.unchecked.update(seat.checks)
-            seat.checks = {}
+        tracked.unchecked.update(seat.take_checks(bool(parts or whole)))
         call = seat.name()
         self._tracked[call], self._home[call] = tracked, id_
         seat.running.add(call)

@@ -30,8 +30,6 @@ class _Reading(NamedTuple):
     lower: AssetKey
     upper: AssetKey
     own: Parts
-    #: Checks on `upper` that are not waited for: the invocation runs them, or makes what they wait for.
-    checks: frozenset[CheckRef]
 
 
 class _Rest(NamedTuple):
@@ -39,8 +37,8 @@ class _Rest(NamedTuple):
 
     key: AssetKey
     own: Parts
-    #: Checks that are not waited for; None for all.
-    checks: frozenset[CheckRef] | None
+    #: Whether checks on it are waited for.
+    checked: bool
 
 
 class Waiting:
@@ -54,7 +52,7 @@ class Waiting:
         places: Mapping[str, Place],
         stocks: Mapping[AssetKey, Stock],
         checks: Mapping[CheckRef, Check],
-        of_all: Collection[CheckRef],
+        of_all: set[CheckRef],
     ) -> None:
         self._graph = graph
         self._numbering = numbering
@@ -73,6 +71,7 @@ class Waiting:
         #: By invocation: what it reads of partitions; by asset: the invocations that read partitions of it.
         self._readings: dict[str, list[_Reading]] = {}
         self._rests: dict[str, list[_Rest]] = {}
+        self._excused: dict[tuple[str, AssetKey], frozenset[CheckRef]] = {}
         self._read_by: dict[AssetKey, list[str]] = {}
         self._parted: dict[AssetKey, tuple[AssetKey, ...]] = {}
         self._moved: set[AssetKey] = set()
@@ -131,6 +130,13 @@ class Waiting:
         """Tell whether a check judges all partitions of its asset at once."""
         return ref in self._of_all
 
+    def put_off(self, seat: Seat, ref: CheckRef) -> None:
+        """Let a check judge all of its asset at once, with the last call of an invocation."""
+        seat.put_off(ref)
+        self._of_all.add(ref)
+        self._excused.clear()
+        self.moved(ref.key)
+
     def runs(self, ref: CheckRef) -> Sequence[str]:
         """Return the invocations that run a check."""
         return self._checked_in.get(ref, ())
@@ -182,7 +188,7 @@ class Waiting:
             for upper in self.parted_inputs(key):
                 itself = upper == key and splits
                 own = NOTHING if itself else planned.parts.get(upper, NOTHING)
-                self._readings.setdefault(id_, []).append(_Reading(key, upper, own, self._not_awaited(id_, upper)))
+                self._readings.setdefault(id_, []).append(_Reading(key, upper, own))
                 self._read_by.setdefault(upper, []).append(id_)
         for rest in self._rests_of(planned, inputs) if planned.parts else ():
             self._rests.setdefault(id_, []).append(rest)
@@ -195,28 +201,30 @@ class Waiting:
         One that judges all of it at once is run by the invocation itself, or after it, where it looks at what that
         makes.
         """
-        invocation = self._planned[id_].invocation
-        members = {asset.key for asset in (*invocation.assets, *invocation.also)}
-        return frozenset(
-            ref
-            for ref in self._gates.get(upper, ())
-            if (ref.key != upper or self.is_of_all(ref))
-            and (id_ in self._checked_in.get(ref, ()) or not members.isdisjoint(self.reads(ref)))
-        )
+        found = self._excused.get((id_, upper))
+        if found is None:
+            invocation = self._planned[id_].invocation
+            members = {asset.key for asset in (*invocation.assets, *invocation.also)}
+            found = self._excused[id_, upper] = frozenset(
+                ref
+                for ref in self._gates.get(upper, ())
+                if (ref.key != upper or self.is_of_all(ref))
+                and (id_ in self._checked_in.get(ref, ()) or not members.isdisjoint(self.reads(ref)))
+            )
+        return found
 
     def _rests_of(self, planned: PlannedInvocation, whole: Collection[AssetKey]) -> Iterator[_Rest]:
         """Yield what an invocation reads all of, and makes only a part: behind views, and for its checks."""
         looked = (
-            (key, None)
+            (key, False)
             for ref in planned.invocation.checks
             for key in self.reads(ref)
             if key != ref.key or self.is_of_all(ref)
         )
-        read = ((key, self._not_awaited(planned.id, key)) for key in whole)
-        for key, checks in dict.fromkeys((*looked, *read)):
+        for key, checked in dict.fromkeys((*looked, *((key, True) for key in whole))):
             own = planned.parts.get(key, NOTHING)
             if own and self._stocks[key].wanted - own:
-                yield _Rest(key, own, checks)
+                yield _Rest(key, own, checked)
 
     # -- what may start ------------------------------------------------------------------------------------------
 
@@ -254,33 +262,29 @@ class Waiting:
             self._ready.setdefault(id_, self._planned[id_])
 
     def _can_start(self, id_: str, place: Place) -> bool:
-        if any(self._is_open(rest) for rest in self._rests.get(id_, ())):
+        if any(self._is_open(id_, rest) for rest in self._rests.get(id_, ())):
             return False
         readings = self._readings.get(id_, ())
         if isinstance(place, Tracked):
-            return not place.running and not any(self._held(each) for each in readings)
+            return not place.running and not any(self._held(id_, each) for each in readings)
+        if not place.unmade:
+            # What is left are checks, or nothing any more: then it comes to its end.
+            return not place.running
         if not place.splits:
-            free = not any(self._held(each) & place.waiting(each.lower) for each in readings)
-            return place.open and not place.running and free
+            return not place.running and not any(self._held(id_, each) & place.waiting(each.lower) for each in readings)
         place.ready = place.left
         for each in readings:
             if place.ready:
-                place.ready -= self._held(each)
-        if place.running and place.ready == place.left and self._is_last_apart(place):
-            place.ready -= place.ready.last(1)
+                place.ready -= self._held(id_, each)
         return bool(place.ready)
 
-    def _is_last_apart(self, seat: Seat) -> bool:
-        """Tell whether the last call of an invocation comes after all others: it has checks of what they make."""
-        return any(key in seat.planned.parts for ref in seat.checks for key in self.reads(ref))
-
-    def _is_open(self, rest: _Rest) -> bool:
+    def _is_open(self, id_: str, rest: _Rest) -> bool:
         stock = self._stocks[rest.key]
-        return bool((stock.open if rest.checks is None else stock.held(rest.checks)) - rest.own)
+        return bool((stock.held(self._not_awaited(id_, rest.key)) if rest.checked else stock.open) - rest.own)
 
-    def _held(self, reading: _Reading) -> Parts:
+    def _held(self, id_: str, reading: _Reading) -> Parts:
         """Return the partitions that have to wait because of what they read."""
-        held = self._stocks[reading.upper].held(reading.checks) - reading.own
+        held = self._stocks[reading.upper].held(self._not_awaited(id_, reading.upper)) - reading.own
         return self._numbering.down(reading.lower, reading.upper, held)
 
     def doomed(self, seat: Seat) -> Parts:
