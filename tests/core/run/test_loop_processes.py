@@ -10,10 +10,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry.store.sqlite import SQLiteStore
 
 WAIT = 60
 
@@ -163,6 +165,11 @@ class Place:
         run: Mapping[str, Any] = self.ask("runs")["runs"][0]
         return run
 
+    def jobs(self) -> list[str]:
+        """Return the tokens of jobs that the records have."""
+        with closing(SQLiteStore(self.root / ".assetry" / "state.db")) as store:
+            return [token for run in store.runs() for token in store.handles(run.id).values()]
+
     def files(self) -> set[str]:
         """Return what lies in the project's folder that nobody put there."""
         own = {"assets.py", "assetry.toml", "assetry_plugins.py", ".assetry"}
@@ -254,9 +261,11 @@ def test_a_killed_run_leaves_its_job_to_the_retry(place: Place) -> None:
     tool = killed_with_its_job(place)
     assert place.words()["sifted"] == "failed"
     place.let("tool")
+    assert place.jobs() == [str(tool)]
     again = place.ask("retry")
     assert [each["key"] for each in again["assets"]] == ["sifted"]
     assert (place.signs / "tool.resume").read_text() == str(tool)
+    assert place.jobs() == [], "also the killed run knows no job any more"
 
 
 def test_when_the_job_is_gone_as_well_the_retry_makes_what_is_left_and_a_second_one_has_nothing_to_do(

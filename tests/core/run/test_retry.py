@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.run.retry import LeftJob, jobs_of, undone
+from assetry.run.retry import LeftJob, forget_ended, jobs_left, jobs_of, undone
+from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset
-from assetry.types.events import Handle, InvocationStarted
+from assetry.types.events import Event, Handle, InvocationFinished, InvocationStarted, JobOver
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, EventRecord, Outcome, RunInfo
 
@@ -112,3 +113,94 @@ def test_a_table_that_was_made_anew_is_not_made_anew_again() -> None:
     assert again("daily", made=()) == ({"daily": 2}, True)
     assert again("daily", "other", made=DAYS[:1]) == ({"daily": 2, "other": 0}, True), "one flag for both"
     assert again("plain", made=()) == ({"plain": 0}, True)
+
+
+# -- jobs of which a later run has seen the end -----------------------------------------------------------------------
+
+
+class History:
+    """Runs that were killed or have ended, each a retry of the one before, with jobs of one tool."""
+
+    def __init__(self) -> None:
+        self.store = SQLiteStore(":memory:")
+        self.runs: list[RunInfo] = []
+
+    def run(self, *told: tuple[str, Event], ended: bool = False) -> str:
+        """Record a run, with events by invocation; return its id."""
+        number = len(self.runs) + 1
+        options = {"retry_of": self.runs[-1].id} if self.runs else {}
+        at = START + timedelta(hours=number)
+        info = RunInfo(id=f"r{number}", state="running", started=at, assets=(AssetKey("a"),), options=options)
+        self.runs.append(info)
+        self.store.begin(info)
+        for invocation, event in told:
+            self.store.append([EventRecord(at=at, run=info.id, invocation=invocation, event=event)], (), ())
+        self.store.finish(info.id, "succeeded" if ended else "interrupted", at)
+        return info.id
+
+    def forget(self, of: int = 0) -> list[dict[str, str]]:
+        """Forget what has ended, as a retry of one of the runs does; return the tokens that are left of each run."""
+        jobs = jobs_left(self.runs[of], self.store)
+        forget_ended(self.runs[of], self.store, START)
+        assert jobs_left(self.runs[of], self.store) == jobs, "what a retry takes up is the same as before"
+        return [dict(self.store.handles(each.id)) for each in self.runs]
+
+
+def began(group: str = "mill") -> Event:
+    return InvocationStarted("mill", (AssetKey("a"),), group)
+
+
+def test_a_killed_run_keeps_its_job_until_a_retry_has_seen_the_end_of_it() -> None:
+    history = History()
+    history.run(("1", began()), ("1", Handle("job-7")))
+    assert history.forget() == [{"1": "job-7"}]
+    history.run(("1", began()), ("1", Handle("job-7")))
+    assert history.forget() == [{"1": "job-7"}, {"1": "job-7"}], "it was killed as well"
+    history.run(("2", began()), ("2", Handle("job-7")), ("2", InvocationFinished("succeeded", 1.0)), ended=True)
+    assert history.forget(2) == [{}, {}, {}]
+    (*_, last) = history.store.events("r1")
+    assert (last.invocation, last.event) == ("1", JobOver("job-7"))
+    told = len(list(history.store.events("r1")))
+    assert history.forget() == [{}, {}, {}]
+    assert len(list(history.store.events("r1"))) == told, "it is told once"
+
+
+@pytest.mark.parametrize("of", [0, 1])
+def test_the_job_of_a_failed_run_whose_end_its_retry_has_seen_is_forgotten(of: int) -> None:
+    history = History()
+    history.run(("1", began()), ("1", Handle("job-7")), ("1", InvocationFinished("failed", 1.0, "lost")))
+    history.run(("1", began()), ("1", Handle("job-7")), ("1", JobOver("job-7")), ended=True)
+    assert history.forget(of) == [{}, {}]
+
+
+def test_a_job_that_was_given_up_again_is_kept() -> None:
+    history = History()
+    history.run(("1", began()), ("1", Handle("job-7")))
+    history.run(("1", began()), ("1", Handle("job-7")), ("1", InvocationFinished("failed", 1.0, "lost")), ended=True)
+    assert history.forget() == [{"1": "job-7"}, {"1": "job-7"}]
+
+
+def test_a_job_that_no_retry_took_up_is_kept() -> None:
+    history = History()
+    history.run(("1", began()), ("1", Handle("job-7")), ("2", began()), ("2", Handle("job-8")))
+    history.run(("1", began("press")), ("1", InvocationFinished("succeeded", 1.0)), ended=True)
+    assert history.forget() == [{"1": "job-7", "2": "job-8"}, {}]
+    history.run(("1", began()), ("1", Handle("job-8")), ("1", InvocationFinished("succeeded", 1.0)), ended=True)
+    assert dict(history.store.handles("r1")) == {"1": "job-7", "2": "job-8"}
+    history.store.append([], (), ())
+    forget_ended(history.runs[0], history.store, START)
+    assert dict(history.store.handles("r1")) == {"1": "job-7"}, "of the other nothing is known"
+
+
+def test_a_job_whose_place_another_one_took_is_forgotten_and_that_is_kept() -> None:
+    history = History()
+    history.run(("1", began()), ("1", Handle("job-7")))
+    history.run(("1", began()), ("1", Handle("job-7")), ("1", Handle("job-8")))
+    assert history.forget() == [{}, {"1": "job-8"}]
+
+
+def test_jobs_of_one_number_in_two_tools_are_two() -> None:
+    history = History()
+    history.run(("1", began()), ("1", Handle("7")), ("2", began("press")), ("2", Handle("7")))
+    history.run(("1", began()), ("1", Handle("7")), ("1", InvocationFinished("succeeded", 1.0)), ended=True)
+    assert history.forget() == [{"2": "7"}, {}]

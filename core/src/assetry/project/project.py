@@ -36,7 +36,7 @@ from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
-from assetry.run.retry import Left, LeftJob, breaks, recorded_undone
+from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Status, stale_keys
 from assetry.status.verdicts import standing
@@ -422,6 +422,8 @@ class Project(Upkeep):
         run = self.find_run(run_id)
         if run.state == "running":
             raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
+        # Also what a retry left that was killed when the job was over.
+        forget_ended(run, self.store, datetime.now(UTC))
         while True:
             left = Left(run, self.store)
             plan = self.plan_retry(run)
@@ -429,9 +431,11 @@ class Project(Upkeep):
             options = {**run.options, "retry_of": run.id, "full_refresh": anew}
             # Where another retry came first, what is left now is planned anew.
             with suppress(OutdatedPlanError):
-                return self._variant_of(run).run(
+                result = self._variant_of(run).run(
                     plan, options=options, resume=left.jobs, on_event=on_event, still=partial(left.is_still, plan)
                 )
+                forget_ended(run, self.store, datetime.now(UTC))
+                return result
 
     def prune_history(self, *, dry_run: bool = False) -> HistoryPruning:
         """Remove what is older than ``[retention]`` in the project file keeps; return how much that was.

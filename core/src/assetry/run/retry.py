@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.plan.plan import Plan
-from assetry.types.events import Handle, InvocationFinished, InvocationStarted
+from assetry.types.events import Handle, InvocationFinished, InvocationStarted, JobOver
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
@@ -217,12 +218,56 @@ def jobs_left(run: RunInfo, store: Store) -> dict[str, LeftJob]:
     """
     jobs: dict[str, LeftJob] = {}
     for each in family(run, store.runs()):
-        events = [record for record in store.events(each.id) if isinstance(record.event, (InvocationStarted, Handle))]
-        called = {record.invocation or "": "called" for record in events if isinstance(record.event, Handle)}
-        for group in jobs_of(called, events):
+        told = _Told.of(each, store)
+        for group in {group for group, _ in told.taken}:
             jobs.pop(group, None)
-        jobs.update(jobs_of(store.handles(each.id), events))
+        jobs.update(jobs_of(told.tokens, told.begun))
     return jobs
+
+
+def forget_ended(run: RunInfo, store: Store, at: datetime) -> None:
+    """Forget the jobs of a run, and of the retries before and after it, of which a later one has seen the end.
+
+    A run that was killed keeps the token of its job. A retry that takes the job up keeps the token, too, until the job
+    is over, or another one has taken its place.
+    """
+    taken, held = set[tuple[str, str]](), set[tuple[str, str]]()
+    over: list[EventRecord] = []
+    for each in reversed(family(run, store.runs())):
+        told = _Told.of(each, store)
+        own = [(invocation, (told.groups.get(invocation, ""), token)) for invocation, token in told.tokens.items()]
+        ended = [(invocation, job) for invocation, job in own if job in taken - held]
+        over += [EventRecord(at=at, run=each.id, invocation=id_, event=JobOver(token)) for id_, (_, token) in ended]
+        held.update(job for _, job in own if job not in taken)
+        taken |= told.taken
+    if over:
+        store.append(over, (), ())
+
+
+class _Told(NamedTuple):
+    """What the records of a run say of jobs.
+
+    `begun` are the records of invocations that began, `groups` their groups, `tokens` those that are kept, and `taken`
+    all that were ever told of, each with the group.
+    """
+
+    begun: list[EventRecord]
+    groups: dict[str, str]
+    tokens: Mapping[str, str]
+    taken: set[tuple[str, str]]
+
+    @classmethod
+    def of(cls, run: RunInfo, store: Store) -> _Told:
+        begun, handles = list[EventRecord](), list[tuple[str, str]]()
+        groups: dict[str, str] = {}
+        for record in store.events(run.id):
+            if isinstance(record.event, InvocationStarted):
+                begun.append(record)
+                groups[record.invocation or ""] = record.event.group or ""
+            elif isinstance(record.event, Handle):
+                handles.append((record.invocation or "", record.event.token))
+        taken = {(groups[id_], token) for id_, token in handles if groups.get(id_)}
+        return cls(begun, groups, store.handles(run.id), taken)
 
 
 def family(run: RunInfo, runs: Iterable[RunInfo]) -> list[RunInfo]:

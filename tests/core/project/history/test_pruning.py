@@ -15,7 +15,7 @@ import pytest
 from assetry import AssetContext, DynamicPartitionsDefinition, Project, StaticPartitionsDefinition, asset, asset_check
 from assetry.errors import UsageError
 from assetry.project.history.retention import KINDS, Retention
-from assetry.types.events import Handle, InvocationStarted
+from assetry.types.events import Handle, InvocationFinished, InvocationStarted
 from assetry.types.keys import AssetKey
 from assetry.types.records import EventRecord, RunInfo
 from assetry.views.json import plan_to_json, status_to_json
@@ -171,6 +171,19 @@ def test_a_job_stays_with_all_runs_that_know_of_it(tmp_path: Path) -> None:
         assert found.prune_history().kept.whole == {"first", "second"}
         assert {"first", "second"} < {run.id for run in found.store.runs()}
         assert "third" not in {run.id for run in found.store.runs()}
+
+
+def test_a_job_of_which_a_retry_has_seen_the_end_keeps_no_run(tmp_path: Path) -> None:
+    with project(tmp_path / "state.db", Retention(runs=timedelta(days=1))) as found:
+        found.materialize("orders")
+        at, begun = datetime.now(UTC), InvocationStarted("mill", (AssetKey("orders"),), "mill")
+        for name, options in (("first", {}), ("second", {"retry_of": "first"})):
+            old(found, name, "interrupted" if name == "first" else "succeeded", **options)
+            told = [begun, Handle("job-7"), *([] if name == "first" else [InvocationFinished("succeeded", 1.0)])]
+            found.store.append([EventRecord(at=at, run=name, event=each, invocation="1") for each in told])
+        found.materialize("orders")
+        assert found.prune_history().kept.whole == set()
+        assert not {"first", "second"} & {run.id for run in found.store.runs()}
 
 
 def test_nothing_is_looked_for_where_all_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

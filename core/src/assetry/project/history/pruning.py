@@ -10,7 +10,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.project.history.retention import KINDS, Retention
-from assetry.run.retry import Attempts, family, undone
+from assetry.run.retry import Attempts, family, forget_ended, undone
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import KeptHistory, PrunedHistory, RunInfo
@@ -35,6 +35,10 @@ def prune_history(
     """
     kept = retention.until(now)
     if any(getattr(kept, name) is not None for name in KINDS):
+        for run in store.runs() if not dry_run else ():
+            # The token of a job keeps its run, and of one that is over it need not.
+            if store.handles(run.id):
+                forget_ended(run, store, now)
         kept = replace(kept, whole=needed_runs(store, graph, kept))
     return HistoryPruning(store.prune(kept, dry_run=dry_run), retention, kept)
 
