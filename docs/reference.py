@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin, is_typeddict
 
 import assetry_toolkit
 from assetry import errors, plugin, testing
+from assetry.columns.column_types import KNOWN_NAMES, column_type
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.inspection import hooks_in
 from assetry.testing import subjects
@@ -59,6 +60,15 @@ def manner(doc: str) -> str:
 def values() -> str:
     """Return a heading, the fields and the docstring of the values that plugins read and make."""
     return "\n\n".join(_value(each) for each in offered("value"))
+
+
+def column_types() -> str:
+    """Return a table of the words for types of columns, with what others write in their place."""
+    written: dict[str, list[str]] = {}
+    for name in KNOWN_NAMES:
+        written.setdefault(str(column_type(name)), []).append(name)
+    rows = [(f"`{word}`", ", ".join(f"`{name}`" for name in names if name != word)) for word, names in written.items()]
+    return _table(("word", "also written"), rows)
 
 
 def tool_events() -> str:

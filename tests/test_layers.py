@@ -13,13 +13,13 @@ CORE = ROOT / "core" / "src"
 
 #: A package of core imports from itself and from those named before it.
 ORDER = (
-    *("errors", "gc_pause", "partitions", "types", "graph"),  # what there is
+    *("errors", "gc_pause", "partitions", "types", "columns", "graph"),  # what there is
     *("selection", "plan", "status", "views"),  # what is to be done: pure
     *("hooks", "io", "store", "python", "run"),  # doing it
     *("project", "cli", "plugin", "testing", "__main__", "__init__"),  # the doors
 )
 #: Packages that decide and do nothing: they touch no clock, file, thread or process.
-PURE = {"partitions", "types", "graph", "selection", "plan", "status", "views"}
+PURE = {"partitions", "types", "columns", "graph", "selection", "plan", "status", "views"}
 DEEDS = {"os", "pathlib", "threading", "subprocess", "time", "sqlite3", "socket", "asyncio", "shutil", "tempfile"}
 ACTS = {"open", "print", "datetime.now", "datetime.utcnow", "date.today", "datetime.today"}
 #: What integrations, and all else that stands on core, may import of it.

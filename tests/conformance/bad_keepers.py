@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from assetry.plugin import (
     KeyTable,
     Saved,
     ValueStoreError,
+    columns_of,
     content_version,
     hookimpl,
     job_tokens,
@@ -296,6 +298,34 @@ class Rounding(MemoryIO):
 class TestGuessesTheCount(IOManagerConformance):
     subject = io(lambda: Rounding())
     caught = "test_tell_what_a_table_comes_to"
+
+
+class Remembering(MemoryIO):
+    """Look at the columns of a table once."""
+
+    @contextmanager
+    def columns(self) -> Iterator[Any]:
+        known: dict[AssetKey, Any] = {}
+
+        yield lambda asset: known.setdefault(asset.key, columns_of(self.load(asset)))
+
+
+class TestRemembersTheColumns(IOManagerConformance):
+    subject = io(lambda: Remembering())
+    caught = "test_tell_the_columns_of_tables"
+
+
+class Columnless(MemoryIO):
+    """Have no columns for what is not there."""
+
+    @contextmanager
+    def columns(self) -> Iterator[Any]:
+        yield lambda asset: columns_of(self.load(asset)) if asset.key in self._values else ()
+
+
+class TestHasNoColumnsForNothing(IOManagerConformance):
+    subject = io(lambda: Columnless())
+    caught = "test_tell_the_columns_of_tables"
 
 
 class Bare(MemoryIO):

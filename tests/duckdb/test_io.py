@@ -66,6 +66,21 @@ def test_what_a_table_comes_to_is_known_without_reading_it(io: DuckDBIO) -> None
     assert (io.aggregate(python(), "count"), io.aggregate(python(), "max", "id")) == (3, 3)
 
 
+def test_the_columns_of_a_table_are_told_each_time_and_the_file_is_let_go(io: DuckDBIO, file: Path) -> None:
+    with io.columns() as columns_of:
+        with pytest.raises(NothingKeptError):
+            columns_of(python())
+        assert not file.exists()
+        io.save(python(), pa.table({"id": [1], "name": ["x"]}))
+        assert [each[:2] for each in columns_of(python())] == [("id", "BIGINT"), ("name", "VARCHAR")]
+        io.save(python(), pa.table({"id": ["x"]}))
+        assert [each[:2] for each in columns_of(python())] == [("id", "VARCHAR")]
+        code = f"import duckdb; duckdb.connect({str(file)!r}).execute('drop table raw.events')"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        with pytest.raises(NothingKeptError):
+            columns_of(python())
+
+
 def test_the_file_is_left_unlocked_and_clean(io: DuckDBIO, file: Path) -> None:
     io.save(python(), pa.table({"id": [1]}))
     io.load(python())

@@ -88,6 +88,20 @@ def test_what_a_table_comes_to_is_known_without_reading_it(io: PostgresIO) -> No
     assert (io.aggregate(python(), "count"), io.aggregate(python(), "max", "id")) == (3, 3)
 
 
+def test_the_columns_of_a_table_are_told_each_time_by_one_connection(io: PostgresIO, database: str) -> None:
+    with io.columns() as columns_of:
+        with pytest.raises(NothingKeptError):
+            columns_of(python())
+        run(database, "CREATE SCHEMA raw", "CREATE TABLE raw.events (id int, amount numeric(10,2))")
+        found = [("id", "integer"), ("amount", "numeric(10,2)")]
+        assert [each[:2] for each in columns_of(python())] == found
+        run(database, "ALTER TABLE raw.events ADD at timestamptz")
+        assert [each[:2] for each in columns_of(python())] == [*found, ("at", "timestamp with time zone")]
+        run(database, "DROP TABLE raw.events")
+        with pytest.raises(NothingKeptError):
+            columns_of(python())
+
+
 def test_types_that_the_driver_leaves_to_others(io: PostgresIO, database: str) -> None:
     run(
         database,

@@ -54,7 +54,7 @@ from assetry.partitions.mappings import (
 from assetry.partitions.parts import Parts
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
-from assetry.types.assets import Asset, AssetCheck, Check, Column, Dep, Integration, Relation, Severity
+from assetry.types.assets import Asset, AssetCheck, Check, Column, ColumnsAre, Dep, Integration, Relation, Severity
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import (
     Checked,
@@ -118,6 +118,7 @@ __all__ += [
     "AutomationPolicy",
     "Check",
     "Column",
+    "ColumnsAre",
     "Dep",
     "FreshnessPolicy",
     "Integration",

@@ -241,3 +241,10 @@ def test_rows_without_their_key_are_counted(tmp_path: Path) -> None:
     made = spooled(tmp_path, {"a": "integer", "b": "integer"}, *rows, keys=("a", "b"))
     assert (made.keyless, made.partly_keyed) == (2, 1)
     assert spooled(tmp_path / "none", {}, {"x": 1}, {"x": 2}, keys=("a",)).keyless == 2
+
+
+def test_moments_are_kept_where_arrow_is_told_to_ignore_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")
+    kept = array("timestamptz", ["2026-03-29T01:00:00+02:00", "20260329T010000+0200"])
+    assert kept is not None
+    assert set(kept.cast(pa.int64()).to_pylist()) == {1_774_738_800_000_000}

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 from assetry.errors import ValueStoreError
 from assetry.io.content import columns_of, content_version
-from assetry.io.frames import columns_missing, frame_name, frame_type, from_arrow, is_frame, to_arrow
+from assetry.io.frames import frame_name, frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.plugin import assetry_value_metadata
 
 TABLE = pa.table({"id": [1, 2], "name": ["a", None]})
@@ -228,13 +228,6 @@ def test_facts_are_plain_json() -> None:
 @pytest.mark.parametrize("value", [None, 1, [1], {"a": 1}, pd.Series([1]), TABLE.to_reader()])
 def test_other_values_have_no_facts(value: Any) -> None:
     assert assetry_value_metadata(value) is None
-
-
-def test_missing_columns() -> None:
-    frame = pd.DataFrame({"a": [1]}).rename_axis("key")
-    assert columns_missing(frame, ["key", "a", "b"]) == (["b"], ["key", "a"])
-    assert columns_missing(pl.DataFrame({"a": [1]}).lazy(), ["b"]) == (["b"], ["a"])
-    assert columns_missing(TABLE.to_reader(), ["id"]) == ([], ["id", "name"])
 
 
 def test_importing_loads_no_dataframe_library() -> None:

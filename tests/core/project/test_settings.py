@@ -81,6 +81,10 @@ def test_a_file_above_is_found_within_the_repository(tmp_path: Path) -> None:
         ('modules = "a"\n', "assetry.toml:1", "list of module names"),
         ('[integrations.x]\nproject_dir = "."\n', "assetry.toml:1", "has no kind"),
         ("integrations = 3\n", "assetry.toml:1", "group of tables"),
+        ('schema = "accept"\n', "assetry.toml:1", "'schema' is not a table"),
+        ('[schema]\n\nextra_colums = "accept"\n', "assetry.toml:3", "did you mean 'extra_columns'?"),
+        ('[schema]\nextra_columns = "acept"\n', "assetry.toml:2", "did you mean 'accept'?"),
+        ("[schema]\nextra_columns = true\n", "assetry.toml:2", 'extra_columns = "accept"'),
     ],
 )
 def test_a_wrong_file_names_line_and_next_step(tmp_path: Path, text: str, where: str, part: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,3 +48,22 @@ def test_a_folder_is_not_taken_for_the_module_of_an_earlier_root_that_came_back(
     sys.path[:] = path  # as fixtures and notebooks do
     found = import_modules(["stock"], str(tmp_path / "three"))
     assert [getattr(each, "NAME", None) for each in found] == [None, "three"]
+
+
+def test_a_module_that_imports_pandera_moves_no_moment_of_others(tmp_path: Path) -> None:
+    (tmp_path / "shop_assets.py").write_text("import pandera.pandas\n")
+    code = """
+from datetime import datetime, timedelta, timezone
+import pyarrow
+from assetry.python.modules import import_modules
+import_modules(["shop_assets"], ".")
+moment = datetime(2026, 3, 29, 1, tzinfo=timezone(timedelta(hours=2)))
+print(pyarrow.array([moment]).cast(pyarrow.int64())[0].as_py() // 3_600_000_000 % 24)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYARROW_IGNORE_TIMEZONE"}
+    hours = [
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+        for env in (environment, {**environment, "PYARROW_IGNORE_TIMEZONE": "1"})
+    ]
+    # What somebody has set themselves stays.
+    assert [each.stdout for each in hours] == ["23\n", "1\n"]

@@ -284,7 +284,8 @@ def test_a_promised_column_that_is_missing_fails_before_the_old_value_is_gone() 
     bench.make("people")
     names[1] = "nmae"
     told = failed(bench.make("people"))
-    assert "promises 'name' (did you mean 'nmae'?)" in told.message
+    assert "`name` is declared but not there; did you mean `nmae`?" in told.message
+    assert "test_plugin.py:" in told.message
     assert list(bench.context.load("people").columns) == ["id", "name"]
 
 
@@ -300,7 +301,7 @@ def test_a_promised_column_of_another_type_fails_before_the_old_value_is_gone() 
     assert [column.type for column in made.columns] == ["int64", "timestamp[us]"]  # without a value: the promised type
     values[0] = "x"
     told = failed(bench.make("people"))
-    assert "asset 'people': column `id` is string, declared as bigint" in told.message
+    assert "`id`: declared integer (bigint), got text (string)" in told.message
     assert list(bench.context.load("people")["id"]) == [1]
 
 

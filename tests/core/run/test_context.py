@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 from assetry.errors import UsageError, ValueStoreError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import load_plugins
+from assetry.hooks.specs import hookimpl
 from assetry.io.plugin import assetry_open_io
 from assetry.io.values import ValueRouter
 from assetry.run.context import Context, InvocationTask, RunFacts
-from assetry.types.assets import Asset, Integration
-from assetry.types.events import Event, Log
-from assetry.types.invocations import Invocation
+from assetry.types.assets import Asset, Column, Integration
+from assetry.types.events import Event, Log, Materialized, Started
+from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import RunContext
 
@@ -88,7 +93,23 @@ def test_stopping_a_task_is_seen_by_its_tool(context: Context) -> None:
 
 
 class Place:
-    """Tell what a table comes to."""
+    """Tell what a table comes to, and which columns it has."""
+
+    def __init__(self, wrong: Exception | None = None) -> None:
+        self.asked: list[str] = []
+        self.wrong = wrong
+
+    @contextmanager
+    def columns(self) -> Iterator[Any]:
+        self.asked.append("open")
+        yield self._columns
+        self.asked.append("close")
+
+    def _columns(self, asset: Asset) -> list[Column]:
+        self.asked.append(str(asset.key))
+        if self.wrong is not None:
+            raise self.wrong
+        return [Column("id", "BIGINT")]
 
     def aggregate(self, asset: Asset, function: str, column: str | None) -> object:
         return f"{function} of {column} of {asset.key}"
@@ -100,3 +121,81 @@ def test_what_a_table_comes_to_is_known_where_its_place_can_tell(context: Contex
     asking = Context(facts, lambda _: None)
     assert asking.aggregate("shop/orders", "max", "at") == "max of at of shop/orders"
     assert asking.aggregate("shop/orders", "count") == "count of None of shop/orders"
+
+
+class Weaver:
+    """Make two tables, a view that tells its columns itself, and what is no table."""
+
+    def __init__(self, holds: tuple[str, ...] = ()) -> None:
+        self.holds = holds
+        self.closed = False
+
+    @hookimpl
+    def assetry_load_assets(self, integration: Integration) -> list[Asset] | None:
+        return [] if integration.kind == "loom" else None
+
+    @hookimpl
+    def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+        return InvocationGroup("loom", holds=self.holds)
+
+    @hookimpl
+    def assetry_io_url(self, integration: Integration) -> str:
+        return "place:"
+
+    @hookimpl
+    def assetry_invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        try:
+            yield Started("one")
+            yield Materialized("one")
+            yield Materialized("two")
+            yield Materialized("told", columns=[Column("own")])
+            yield Materialized("nowhere")
+        finally:
+            self.closed = True
+
+
+LOOM = Integration("loom", "loom")
+
+
+def woven(weaver: Weaver, place: Any) -> InvocationTask:
+    assets = [
+        Asset(key=name, kind="loom", integration=LOOM, relation=None if name == "nowhere" else ("db", "main", name))
+        for name in ("one", "two", "told", "nowhere")
+    ]
+    plugins = load_plugins({}, [weaver], allowed=[])
+    values = ValueRouter(lambda _: place, "place:", io_url=plugins.io_url)
+    facts = RunFacts("r", {}, values, GRAPH.__getitem__)
+    invocation = Invocation(id="1", group=None, integration=LOOM, assets=tuple(assets))
+    return InvocationTask(invocation, plugins, Context(facts, lambda _: None), values)
+
+
+def columns_told(task: InvocationTask) -> dict[str, Any]:
+    return {str(each.key): each.columns for each in task.stream() if isinstance(each, Materialized)}
+
+
+def test_what_a_tool_made_is_told_with_the_columns_that_its_place_has() -> None:
+    place, weaver = Place(), Weaver()
+    read = (Column("id", "BIGINT"),)
+    assert columns_told(woven(weaver, place)) == {"one": read, "two": read, "told": (Column("own"),), "nowhere": None}
+    assert place.asked == ["open", "one", "two", "close"]
+    assert weaver.closed
+
+
+@pytest.mark.parametrize("place", [object(), Place(ValueStoreError("no")), Place(KeyError("odd"))])
+def test_a_place_that_cannot_tell_them_spoils_nothing(place: Any) -> None:
+    assert set(columns_told(woven(Weaver(), place)).values()) == {None, (Column("own"),)}
+
+
+def test_what_a_tool_holds_is_not_asked() -> None:
+    place = Place()
+    assert columns_told(woven(Weaver(holds=("place:",)), place))["one"] is None
+    assert place.asked == []
+
+
+def test_closing_the_stream_closes_the_tool_and_the_place() -> None:
+    place, weaver = Place(), Weaver()
+    stream = woven(weaver, place).stream()
+    assert [type(next(stream)) for _ in range(2)] == [Started, Materialized]
+    stream.close()  # type: ignore[attr-defined]
+    assert weaver.closed
+    assert place.asked == ["open", "one", "close"]

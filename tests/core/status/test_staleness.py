@@ -386,8 +386,8 @@ class TestColumns:
         chain.make("c", columns=(Column("ID", "BIGINT"),))
         chain.change("c", columns=(Column("id", "varchar"), Column("name")))
         assert chain.why("c") == [
-            ("columns_differ", "c", "column `id` is BIGINT, declared as varchar"),
-            ("columns_differ", "c", "column `name` is declared but not there"),
+            ("columns_differ", "c", "`id`: declared text (varchar), got integer (BIGINT)"),
+            ("columns_differ", "c", "`name` is declared but not there"),
         ]
 
     def test_unknown_columns_are_no_reason(self, chain):

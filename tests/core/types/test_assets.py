@@ -25,6 +25,7 @@ FULL = Asset(
     owners=["data@example.com"],
     tags=["nightly"],
     metadata={"rows": 3},
+    columns_are="all",
     columns=[Column("id", "integer", "The number.", ("pii",))],
     checks=[
         Check(

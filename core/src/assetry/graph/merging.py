@@ -386,7 +386,7 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
     """Return the asset with what its other definitions know better or know alone."""
     aliases = dict.fromkeys(asset.aliases)
     checks = list(asset.checks)
-    relation, columns, description = asset.relation, asset.columns, asset.description
+    relation, described, description = asset.relation, asset, asset.description
     tags, freshness = dict.fromkeys(asset.tags), asset.freshness_policy
     for each in taken:
         aliases.update(dict.fromkeys((each.key, *each.aliases)))
@@ -396,7 +396,7 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
         else:
             checks += _foreign(each.checks, each.integration.name if each.integration else each.kind, taken_names)
         relation = _complete(relation, each.relation)
-        columns = columns or each.columns
+        described = described if described.columns else each
         description = description or each.description
         tags.update(dict.fromkeys(each.tags))
         freshness = freshness or each.freshness_policy
@@ -406,7 +406,9 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
         aliases=tuple(aliases),
         checks=tuple(checks),
         relation=relation,
-        columns=columns,
+        columns=described.columns,
+        # What another tool says of a table binds who keeps it here, and no third one that makes it.
+        columns_are=described.columns_are if described is asset or asset.kept else "described",
         description=description,
         tags=tuple(tags),
         freshness_policy=freshness,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ValueStoreError
@@ -319,28 +318,6 @@ def _wanted(form: Any, name: str) -> str:
 def _choices() -> str:
     *most, last = FORMS.values()
     return f"{', '.join(most)} or {last}"
-
-
-def columns_missing(value: Any, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return which of `names` a frame lacks, and the names it has.
-
-    >>> import pyarrow
-    >>> columns_missing(pyarrow.table({"id": [1]}), ["id", "name"])
-    (['name'], ['id'])
-    """
-    there = [str(name) for name in _names_of(value)]
-    return [name for name in names if name not in there], there
-
-
-def _names_of(value: Any) -> Sequence[Any]:
-    kind = frame_name(value)
-    if kind == "pandas.DataFrame":
-        return [*(each for each in value.index.names if each is not None), *value.columns]
-    if kind == "polars.LazyFrame":
-        return list(value.collect_schema().names())
-    schema = getattr(value, "schema", None)
-    names: Iterable[Any] = getattr(schema, "names", None) or getattr(value, "columns", None) or ()
-    return list(names)
 
 
 def describe(value: Any) -> dict[str, Any] | None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from posixpath import normpath
 from typing import Any
 from urllib.parse import unquote
 
 from assetry.errors import AssetryError, ValueStoreError
-from assetry.io.declared import table_of
+from assetry.io.declared import no_table, promises, table_of
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.merge import all_partitions, load_together, save_together, save_whole
 from assetry.io.partitions.column import by_key, split
 from assetry.io.partitions.rows import rows_of
-from assetry.types.assets import Asset, Integration, Relation
+from assetry.types.assets import Asset, Column, Integration, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import IOManager, Rows, Saved
 
@@ -134,6 +135,33 @@ class ValueRouter:
         ask = getattr(self._manager(self._url(asset)), "aggregate", None)
         return None if ask is None else ask(asset, function, column)
 
+    @contextmanager
+    def columns(self, integration: Integration) -> Iterator[Callable[[Asset], tuple[Column, ...] | None]]:
+        """Give what returns the columns of tables that an integration's tool has made, while an invocation lasts.
+
+        It answers None where they cannot be told: the tool names no place, or its place does not tell, or has not got
+        the table. Nothing is opened before it is asked.
+        """
+        opened = ExitStack()
+        ask: list[Callable[[Asset], Sequence[Column]] | None] = []
+
+        def columns(asset: Asset) -> tuple[Column, ...] | None:
+            # A table that was made is no worse for columns that cannot be told, whatever the reason.
+            with suppress(Exception):
+                if not ask:
+                    ask.append(None)
+                    url = self._tables_of(integration)
+                    look = None if url is None else getattr(self._manager(url), "columns", None)
+                    ask[0] = None if look is None else opened.enter_context(look())
+                return None if ask[0] is None else tuple(ask[0](asset))
+            return None
+
+        try:
+            yield columns
+        finally:
+            with suppress(Exception):
+                opened.close()
+
     def _check_made(self, asset: Asset, partitions: Iterable[str]) -> None:
         if asset.partitions_def is None or not asset.executable:
             return
@@ -155,10 +183,12 @@ class ValueRouter:
             return Saved(saved.data_version, saved.columns, {**saved.metadata, "io": PROJECT})
         facts = dict(self._describe(value) or {})
         manager, place = self._manager_for(asset, value)
-        if is_frame(value) and manager.form == "arrow":
-            value = table_of(asset, value)
+        if not is_frame(value) and promises(asset):
+            raise no_table(asset, value)
+        if is_frame(value) and (manager.form == "arrow" or promises(asset)):
+            value = table_of(asset, value, categories=manager.form == "any")
         saved = manager.save(asset, value, partition)
-        return self._noted(asset, partition, saved, facts, place)
+        return self._noted(asset, partition, _own_columns(asset, value, saved), facts, place)
 
     def save_parts(
         self, asset: Asset, value: Any, partitions: Sequence[str], column: str | None = None
@@ -174,13 +204,18 @@ class ValueRouter:
             parts = split(asset, table_of(asset, value, categories=manager.form == "any"), keys, column)
         else:
             parts = by_key(asset, value, keys, column)
+            for each in parts.values() if promises(asset) else ():
+                if not is_frame(each):
+                    raise no_table(asset, each)
             if not parts or not all(map(is_frame, parts.values())):
                 return tuple(self.save(asset, each, key) for key, each in parts.items())
             manager, place = self._manager_for(asset, next(iter(parts.values())))
             parts = {key: table_of(asset, each, categories=manager.form == "any") for key, each in parts.items()}
         facts = [dict(self._describe(each) or {}) for each in parts.values()]
         told = zip(keys, save_together(manager, asset, parts), facts, strict=True)
-        return tuple(self._noted(asset, key, saved, known, place) for key, saved, known in told)
+        return tuple(
+            self._noted(asset, key, _own_columns(asset, parts[key], saved), known, place) for key, saved, known in told
+        )
 
     def _manager_for(self, asset: Asset, value: Any) -> tuple[IOManager, str]:
         """Return what keeps a value, and where that is, in one word."""
@@ -334,6 +369,17 @@ class ValueRouter:
             yield self._url(asset)
         if place != PROJECT and self.files != self._url(asset):
             yield self.files
+
+
+def _own_columns(asset: Asset, value: Any, saved: Saved) -> Saved:
+    """Return what was kept of a table without the columns that are there of others: of partitions made before, or for
+    a view that reads them. Where columns are promised, these are not among them.
+    """
+    if saved.columns is None or asset.columns_are != "all" or not is_frame(value):
+        return saved
+    own = {str(name).casefold() for name in value.column_names}
+    columns = tuple(each for each in saved.columns if each.name.casefold() in own)
+    return Saved(saved.data_version, columns, saved.metadata)
 
 
 def _named(asset: Asset, partitions: Iterable[str]) -> tuple[str, ...]:

@@ -111,7 +111,9 @@ class Definitions:
             modules = default_modules(self._settings.root)
         names = list(modules or ())
         if names or self._functions:
-            yield Integration(PYTHON, PYTHON, {"modules": names}, str(self._settings.root))
+            extra = self._settings.extra_columns
+            said = {} if extra is None else {"extra_columns": extra}
+            yield Integration(PYTHON, PYTHON, {"modules": names, **said}, str(self._settings.root))
 
     def warehouse_url(self) -> str | None:
         """Return the URL of the first warehouse that an integration names; None when none does."""

@@ -12,11 +12,12 @@ from typing import Any
 from assetry.errors import ProjectFileError, UsageError, near_names
 from assetry.project.history.retention import KINDS, Retention, read_age
 from assetry.python.code import written_place
+from assetry.python.schemas import EXTRA_COLUMNS
 from assetry.types.assets import Integration
 
 DEFAULT_STORE = "sqlite:.assetry/state.db"
 DEFAULT_EXECUTOR = "threads"
-KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention")
+KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention", "schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Settings:
     """How a project is set up.
 
     `root` is the absolute folder of the project file; `file` is that file, None when there is none. `modules` and
-    `integrations` are None when the file does not name any, so that they are looked for.
+    `integrations` are None when the file does not name any, so that they are looked for. `extra_columns` is what is
+    done about columns that a schema does not have, where an asset does not say it: ``accept`` or ``refuse``.
     """
 
     root: Path
@@ -36,6 +38,7 @@ class Settings:
     executor: str = DEFAULT_EXECUTOR
     integrations: tuple[Integration, ...] | None = None
     retention: Retention = field(default_factory=Retention)
+    extra_columns: str | None = None
 
     @property
     def keeps_records(self) -> bool:
@@ -184,6 +187,7 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
         executor=_text(source, table, "executor") or DEFAULT_EXECUTOR,
         integrations=None if integrations is None else _integrations(root, source, integrations),
         retention=_retention(source, table.get("retention", {})),
+        extra_columns=_extra_columns(source, table.get("schema", {})),
     )
 
 
@@ -201,6 +205,22 @@ def _retention(source: _Source, table: Any) -> Retention:
             said = f"'{key}' in [retention]: {error.message}"
             raise source.error(said, key, tuple(error.near), error.hint, "retention") from None
     return Retention(**ages)
+
+
+def _extra_columns(source: _Source, table: Any) -> str | None:
+    hint = 'Write [schema] and extra_columns = "accept", or "refuse".'
+    if not isinstance(table, Mapping):
+        raise source.error("'schema' is not a table.", "schema", hint=hint)
+    for key, value in table.items():
+        if key != "extra_columns":
+            raise source.error(
+                f"Unknown key {key!r} in [schema].", key, near_names(key, ["extra_columns"]), hint, "schema"
+            )
+        if value not in EXTRA_COLUMNS:
+            near = near_names(value, EXTRA_COLUMNS) if isinstance(value, str) else ()
+            raise source.error(f"extra_columns is {value!r}.", key, near, hint, "schema")
+    found: str | None = table.get("extra_columns")
+    return found
 
 
 def _text(source: _Source, table: Mapping[str, Any], key: str) -> str | None:

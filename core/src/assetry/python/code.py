@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -80,9 +80,16 @@ def root_place(written: str | None, root: str) -> str | None:
 
 
 def code_version(
-    function: Callable[..., Any], columns: tuple[Column, ...] = (), given: str | None = None
+    function: Callable[..., Any],
+    columns: tuple[Column, ...] = (),
+    given: str | None = None,
+    *,
+    rules: str = "",
+    called: Iterable[Callable[..., Any]] = (),
 ) -> tuple[str, dict[str, str]]:
     """Return the code version of an asset function and the parts it is made of; `given` replaces them.
+
+    Of a schema `columns` count, what else it asks for (`rules`), and the functions that it has values checked by.
 
     >>> version, parts = code_version(place)
     >>> sorted(parts)
@@ -91,16 +98,20 @@ def code_version(
     if given is not None:
         return str(given), {"code_version": str(given)}
     try:
-        parts = _reached_parts(function)
+        parts = _reached_parts(function, called)
     except RecursionError:  # an expression of a thousand terms, which also Python's own reader cannot write out
         parts = {"body": _digest(_code_text(function.__code__))}
-    if columns:
-        parts["schema"] = _digest(repr([column[:2] for column in columns]))
+    if columns or rules:
+        told = repr([column[:2] for column in columns])
+        parts["schema"] = _digest(f"{told}\n{rules}" if rules else told)
     return _digest(repr(parts)) if len(parts) > 1 else parts["body"], parts
 
 
-def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
-    """Return the hashes of a function's body, of the values it was made with, and of what it reaches in the project."""
+def _reached_parts(function: Callable[..., Any], called: Iterable[Callable[..., Any]]) -> dict[str, str]:
+    """Return the hashes of a function's body, of the values it was made with, and of what it reaches in the project.
+
+    Functions that are `called` beside it count as if it called them.
+    """
     # Only once something is decorated: reading sources takes longer to import than all the rest.
     from assetry.python.reach import Reach, bare_text, function_at
     from assetry.python.sources import own_path
@@ -109,7 +120,7 @@ def _reached_parts(function: Callable[..., Any]) -> dict[str, str]:
     texts: dict[str, str] = {}
     settings: list[tuple[str, str, str]] = []
     written = inspect.unwrap(function)
-    functions: list[Any] = [function]
+    functions: list[Any] = [function, *(each for each in called if own_path(each.__code__.co_filename))]
     for each in functions:
         label = "body" if each is written else f"function {each.__code__.co_name}"
         there = function_at(each.__code__, each.__module__ or "")

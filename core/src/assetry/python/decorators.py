@@ -13,8 +13,18 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack,
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.code import code_version, parameters, place, takes_partition, written_place
-from assetry.python.keywords import check_outputs, checked_keywords, partition_spec, placed
+from assetry.python.keywords import (
+    check_outputs,
+    checked_keywords,
+    partition_spec,
+    placed,
+    policies_of,
+    read_schema,
+    schema_spec,
+    texts_of,
+)
 from assetry.python.lost import note_made
+from assetry.python.schemas import EXTRA_COLUMNS, Schema
 from assetry.types.assets import PARTITION, SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
 from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
@@ -32,8 +42,13 @@ class AssetKeywords(TypedDict, total=False):
       mapping from a parameter to the key of the asset it takes. A listed key whose last part is a parameter's name is
       what that parameter takes.
     * `description`: the docstring when not given. `group`, `owners`, `tags`, `metadata`: facts for people.
-    * `schema`: the columns that must be there: `Column` values, names, or a mapping from name to type. A frame that
-      lacks one is not kept, and the asset fails.
+    * `schema`: the columns: names, a mapping from name to type (``{"id": "bigint", "at": "timestamp"}``, or types of
+      numpy, pandas, Arrow, polars), `Column` values, a `pyarrow.Schema`, a `polars.Schema`, or a model or schema of
+      pandera. Names and types of a table are checked before it is kept; one that differs is not, and the asset fails
+      with what differs, column by column. Of pandera all its checks are run, and what it makes of the table is kept.
+    * `extra_columns`: what is done about columns that the schema does not have: ``accept`` them or ``refuse`` the
+      table. When not given, ``[schema] extra_columns`` of the project file says it, and else the schema: one of pyarrow
+      or polars names all columns, names and mappings those that are needed. Pandera says it by its ``strict``.
     * `compute_kind`: a word such as ``pandas``, shown in `metadata`.
     * `code_version`: replaces the hash of the function's source.
     * `partitions_def`, `freshness_policy` (or a timedelta), `automation` (or its word), `retry_policy` (or a number).
@@ -52,7 +67,8 @@ class AssetKeywords(TypedDict, total=False):
     owners: Iterable[str]
     tags: Iterable[str] | Mapping[str, str]
     metadata: Mapping[str, Any]
-    schema: Iterable[Column | str] | Mapping[str, str | None]
+    schema: Iterable[Column | str] | Mapping[str, Any] | Any
+    extra_columns: Literal["accept", "refuse"]
     compute_kind: str
     code_version: str
     partitions_def: PartitionsDefinition
@@ -82,7 +98,8 @@ class AssetFunction(Generic[P, R]):
     """A function that makes assets or checks one; call it with plain values as the function it was.
 
     `assets` are what it makes and `checks` what it checks; `function` is the undecorated function. `multiple` tells
-    whether it returns several outputs, `can_subset` whether it can make some of them only.
+    whether it returns several outputs, `can_subset` whether it can make some of them only. `validators` are schemas
+    of pandera, by the assets whose values are to pass them.
 
     >>> @asset
     ... def doubled(numbers: list[int]) -> list[int]:
@@ -100,6 +117,7 @@ class AssetFunction(Generic[P, R]):
         *,
         multiple: bool = False,
         can_subset: bool = False,
+        validators: Mapping[AssetKey, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -107,6 +125,7 @@ class AssetFunction(Generic[P, R]):
         self.checks = checks
         self.multiple = multiple
         self.can_subset = can_subset
+        self.validators = validators or {}
         note_made(self)
 
     @property
@@ -172,7 +191,7 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
                 where=place(function),
                 hint="Return the whole value; to make several assets one after the other, use @multi_asset.",
             )
-        return AssetFunction(function, (_asset(function, _spec(function), cast(AssetKeywords, given)),))
+        return _function_of(function, [_asset(function, _spec(function), cast(AssetKeywords, given))])
 
     return decorate if function is None else decorate(function)
 
@@ -218,7 +237,7 @@ def multi_asset(
                 # A factory makes many functions of one name; what they make tells them apart.
                 spec["outputs"] = [str(AssetKey(each["key"])) for each in outputs]
             made.append(_asset(function, spec, both))
-        return AssetFunction(function, tuple(made), multiple=True, can_subset=can_subset)
+        return _function_of(function, made, multiple=True, can_subset=can_subset)
 
     return decorate
 
@@ -321,18 +340,29 @@ def _spec(function: Callable[..., Any]) -> dict[str, Any]:
     return {"module": function.__module__, "qualname": function.__qualname__}
 
 
-def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords) -> Asset:
+def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords) -> tuple[Asset, Any]:
+    """Return the asset of a function, and the schema of pandera that its values are to pass, or None."""
     where = place(function)
     with placed(where):
-        return _made(function, spec, keywords, where)
+        schema = read_schema(keywords.get("schema", ()))
+        return _made(function, spec, keywords, schema, where), schema.validator
 
 
-def _made(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords, where: str) -> Asset:
-    columns = _columns(keywords.get("schema", ()))
+def _function_of(function: Callable[P, R], made: Sequence[tuple[Asset, Any]], **more: Any) -> AssetFunction[P, R]:
+    validators = {asset.key: validator for asset, validator in made if validator is not None}
+    return AssetFunction(function, tuple(asset for asset, _ in made), validators=validators, **more)
+
+
+def _made(
+    function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords, schema: Schema, where: str
+) -> Asset:
     deps = _deps(function, keywords, where)
-    spec |= partition_spec(keywords)
+    extra = keywords.get("extra_columns")
+    spec |= partition_spec(keywords) | schema_spec(schema, extra)
     spec["args"] = {dep.name: str(dep.key) for dep in deps if dep.name is not None}
-    version, parts = code_version(function, columns, keywords.get("code_version"))
+    version, parts = code_version(
+        function, schema.columns, keywords.get("code_version"), rules=schema.rules, called=schema.functions
+    )
     metadata = dict(keywords.get("metadata", {}))
     if "compute_kind" in keywords:
         metadata["compute_kind"] = keywords["compute_kind"]
@@ -343,48 +373,23 @@ def _made(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKey
         spec=spec,
         description=keywords.get("description", _docstring(function)),
         group=keywords.get("group"),
-        owners=_texts(keywords.get("owners", ())),
-        tags=_texts(keywords.get("tags", ())),
+        owners=texts_of(keywords.get("owners", ())),
+        tags=texts_of(keywords.get("tags", ())),
         metadata=metadata,
-        columns=columns,
+        columns=schema.columns,
+        columns_are=schema.are or "needed" if extra is None else EXTRA_COLUMNS[extra],
         source=where,
         code_version=version,
         code_parts=parts,
         partitions_def=keywords.get("partitions_def"),
         io=keywords.get("io_manager"),
         kept=True,
-        **_policies(keywords),
+        **policies_of(keywords),
     )
-
-
-def _policies(keywords: AssetKeywords) -> dict[str, Any]:
-    freshness = keywords.get("freshness_policy")
-    retry = keywords.get("retry_policy")
-    automation = keywords.get("automation")
-    return {
-        "freshness_policy": FreshnessPolicy(freshness) if isinstance(freshness, timedelta) else freshness,
-        "retry_policy": RetryPolicy(retry) if isinstance(retry, int) else retry,
-        "automation": AutomationPolicy(automation) if isinstance(automation, str) else automation,
-    }
 
 
 def _docstring(function: Callable[..., Any]) -> str:
     return inspect.cleandoc(function.__doc__) if function.__doc__ else ""
-
-
-def _texts(given: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """Return texts as a tuple: one text alone is itself, a mapping gives ``name:value``."""
-    if isinstance(given, str):
-        return (given,)
-    if isinstance(given, Mapping):
-        return tuple(f"{name}:{value}" if value else name for name, value in given.items())
-    return tuple(given)
-
-
-def _columns(schema: Iterable[Column | str] | Mapping[str, str | None]) -> tuple[Column, ...]:
-    if isinstance(schema, Mapping):
-        return tuple(Column(name, kind) for name, kind in schema.items())
-    return tuple(each if isinstance(each, Column) else Column(each) for each in schema)
 
 
 def _keys(given: Any) -> tuple[AssetKey, ...]:

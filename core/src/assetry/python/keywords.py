@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
+from assetry.python.schemas import EXTRA_COLUMNS, Schema, is_word, library_of, strange_parts
 from assetry.types.assets import Column
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
@@ -34,20 +35,6 @@ def _texts(given: Any) -> Iterator[Any]:
         yield given
 
 
-def _columns(given: Any) -> Iterator[Any]:
-    """Yield what is not a column: of names, `Column` values, or a mapping from name to type."""
-    if isinstance(given, Mapping):
-        yield from _texts(given)
-    elif isinstance(given, str) or not isinstance(given, Iterable):
-        yield given
-    else:
-        for each in given:
-            if isinstance(each, Column):
-                yield from (part for part in each[:2] if not (part is None or isinstance(part, str)))
-            elif not isinstance(each, str):
-                yield each
-
-
 def _names(given: Any) -> Iterator[Any]:
     """Yield the names of a mapping that are not texts; or what is not a mapping."""
     yield from (name for name in given if not isinstance(name, str)) if isinstance(given, Mapping) else (given,)
@@ -70,8 +57,12 @@ _RULES: Mapping[str, _Rule] = {
     "tags": _Rule("texts", "['daily']", _texts),
     "metadata": _Rule("a mapping from text to values", "{'dashboard': 'https://…'}", _names),
     "schema": _Rule(
-        "names of columns, or a mapping from name to type as the warehouse writes it", "{'id': 'bigint'}", _columns
+        "names of columns, a schema of pandera, pyarrow or polars, or a mapping from name to type as the warehouse "
+        "writes it",
+        "{'id': 'bigint'}",
+        strange_parts,
     ),
+    "extra_columns": _Rule("a word", "'accept'", _TEXT),
     "compute_kind": _Rule("a text", "'pandas'", _TEXT),
     "code_version": _Rule("a text", "'2'", _other_than(str, int)),
     "partitions_def": _Rule("partitions", "DailyPartitionsDefinition('2026-01-01')", _other_than(PartitionsDefinition)),
@@ -147,6 +138,84 @@ def partition_spec(given: Mapping[str, Any]) -> dict[str, Any]:
         raise DefinitionError("partition_column is empty.", hint="For example partition_column='day'.")
     said = {"partitions": "range" if ranged else None, "max_partitions": most, "partition_column": column}
     return {name: each for name, each in said.items() if each is not None}
+
+
+def texts_of(given: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
+    """Return texts as a tuple: one text alone is itself, a mapping gives ``name:value``.
+
+    >>> texts_of("daily"), texts_of({"team": "core", "small": ""})
+    (('daily',), ('team:core', 'small'))
+    """
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, Mapping):
+        return tuple(f"{name}:{value}" if value else name for name, value in given.items())
+    return tuple(given)
+
+
+def policies_of(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policies of an asset as values, where keywords may have them in short.
+
+    >>> policies_of({"retry_policy": 2})["retry_policy"].attempts
+    2
+    """
+    freshness = keywords.get("freshness_policy")
+    retry = keywords.get("retry_policy")
+    automation = keywords.get("automation")
+    return {
+        "freshness_policy": FreshnessPolicy(freshness) if isinstance(freshness, timedelta) else freshness,
+        "retry_policy": RetryPolicy(retry) if isinstance(retry, int) else retry,
+        "automation": AutomationPolicy(automation) if isinstance(automation, str) else automation,
+    }
+
+
+def read_schema(given: Any) -> Schema:
+    """Return what ``schema=`` means; raise `DefinitionError` for an object of pandera that is no schema of a table.
+
+    >>> [each.type for each in read_schema({"id": "bigint", "note": None}).columns]
+    ['bigint', None]
+    >>> import pyarrow
+    >>> schema = read_schema(pyarrow.schema([("id", pyarrow.int64())]))
+    >>> schema.columns[0], schema.are
+    (Column(name='id', type='int64', description='', tags=()), 'all')
+    """
+    library = library_of(given)
+    if library is not None or (isinstance(given, Mapping) and not all(map(is_word, given.values()))):
+        # What is said by objects of a library takes more to be understood than most schemas.
+        from assetry.python.schema_objects import read_object
+
+        return read_object(given, library)
+    if isinstance(given, Mapping):
+        return Schema(tuple(Column(name, kind) for name, kind in given.items()))
+    return Schema(tuple(each if isinstance(each, Column) else Column(each) for each in given))
+
+
+def schema_spec(schema: Schema, word: str | None) -> dict[str, Any]:
+    """Return what the spec of an asset says of further columns: what it says itself, whatever the project does.
+
+    Raises `DefinitionError` for a word that does not exist, and for one where there is nothing to say.
+
+    >>> from assetry.types.assets import Column
+    >>> schema_spec(Schema((Column("id"),)), "refuse"), schema_spec(Schema(), None)
+    ({'extra_columns': 'refuse'}, {})
+    """
+    if word is None:
+        return {} if schema.validator is None else {"extra_columns": "schema"}
+    if word not in EXTRA_COLUMNS:
+        raise DefinitionError(
+            f"extra_columns={word!r}: neither 'accept' nor 'refuse'.", near=near_names(word, EXTRA_COLUMNS)
+        )
+    if schema.validator is not None:
+        raise DefinitionError(
+            f"extra_columns={word!r} beside a schema of pandera, which says itself what is done about further columns.",
+            hint="Say it there: strict = True refuses them, strict = False takes them.",
+        )
+    if not schema.columns:
+        raise DefinitionError(
+            f"extra_columns={word!r} of an asset without a schema, of which no column is a further one.",
+            hint="For example schema={'id': 'bigint'}.",
+        )
+    return {"extra_columns": word}
 
 
 def check_outputs(outputs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any], where: str) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar
@@ -33,11 +34,26 @@ def import_modules(names: Sequence[str], root: str) -> list[ModuleType]:
     if not names:
         return []
     root = os.path.realpath(root)
-    with _lock:
+    with _lock, _zones_unchanged():
         _make_room(root)
         modules = [_import(name, root) for name in names]
         found = [each for module in modules for each in (module, *_submodules(module, root))]
     return list(dict.fromkeys(found))
+
+
+@contextmanager
+def _zones_unchanged() -> Iterator[None]:
+    """Take back what the import of pandera does to the process where there is no pyspark, for which it is meant.
+
+    With this variable Arrow takes 10:00+02:00 for 10:00 in UTC when it is given Python's times.
+    """
+    variable = "PYARROW_IGNORE_TIMEZONE"
+    before = os.environ.get(variable)
+    try:
+        yield
+    finally:
+        if before is None and "pyspark" not in sys.modules:
+            os.environ.pop(variable, None)
 
 
 def find_attribute(module: str, qualname: str, root: str) -> Any:

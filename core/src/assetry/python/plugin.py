@@ -20,16 +20,20 @@ from assetry.python.code import root_place
 from assetry.python.decorators import AssetFunction
 from assetry.python.lost import held_in, refuse_lost
 from assetry.python.modules import find_attribute, import_modules, own_modules
+from assetry.python.schemas import EXTRA_COLUMNS
 from assetry.types.assets import Asset, AssetCheck, Check, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.options import TEXTS, checked_options
+from assetry.types.options import TEXTS, checked_options, one_of
 from assetry.types.protocols import RunContext
 
 KIND = "python"
 _NO_LIMIT = 1_000_000
-OPTIONS = {"modules": TEXTS.about("Python modules with assets.").hinting('For example modules = ["shop_assets"].')}
+OPTIONS = {
+    "modules": TEXTS.about("Python modules with assets.").hinting('For example modules = ["shop_assets"].'),
+    "extra_columns": one_of(*EXTRA_COLUMNS).about("What is done about columns that a schema does not have."),
+}
 
 
 class PythonPlugin:
@@ -160,7 +164,11 @@ def _identity(integration: Integration, spec: Mapping[str, Any], key: AssetKey) 
 def _owned(asset: Asset, integration: Integration) -> Asset:
     if asset.integration is not None or asset.kind != KIND:
         return asset
-    return replace(asset, integration=integration, source=root_place(asset.source, integration.root))
+    extra = integration.options.get("extra_columns")
+    # What an asset says itself goes before what is said for all.
+    are = asset.columns_are if extra is None or "extra_columns" in asset.spec else EXTRA_COLUMNS[extra]
+    source = root_place(asset.source, integration.root)
+    return replace(asset, integration=integration, source=source, columns_are=are)
 
 
 def _checks(invocation: Invocation, refs: Sequence[CheckRef]) -> Iterator[tuple[AssetKey, Check]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 from assetry.hooks.manager import Plugins
@@ -12,7 +13,7 @@ from assetry.hooks.secrets import read_secret
 from assetry.io.values import ValueRouter
 from assetry.partitions.definitions import some
 from assetry.types.assets import Asset
-from assetry.types.events import Event, Level, Log
+from assetry.types.events import Event, Level, Log, Materialized
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Saved
@@ -103,10 +104,35 @@ class InvocationTask:
     invocation: Invocation
     plugins: Plugins
     context: Context
+    #: What tells which columns the tables have that the tool makes; None where that is not asked.
+    values: ValueRouter | None = None
 
     def stream(self) -> Iterator[Event]:
-        """Run the invocation, yielding what its tool reports."""
-        return self.plugins.invoke(self.invocation, self.context)
+        """Run the invocation, yielding what its tool reports, of tables with the columns that their place tells."""
+        stream = self.plugins.invoke(self.invocation, self.context)
+        made = (*self.invocation.assets, *self.invocation.also)
+        tables = {asset.key: asset for asset in made if asset.relation is not None and not asset.kept}
+        if self.values is None or not tables:
+            return stream
+        group = self.plugins.invocation_group(made[0])
+        # What the tool holds cannot be opened while it runs.
+        held = group is not None and group.holds
+        return stream if held else self._described(stream, tables, self.values)
+
+    def _described(
+        self, stream: Iterator[Event], assets: Mapping[AssetKey, Asset], values: ValueRouter
+    ) -> Iterator[Event]:
+        """Yield events; those of tables that were made have the columns which these have."""
+        close = getattr(stream, "close", None)
+        with ExitStack() as ending:
+            if close is not None:
+                ending.callback(close)
+            columns_of = ending.enter_context(values.columns(self.invocation.integration))
+            for event in stream:
+                if isinstance(event, Materialized) and event.columns is None and event.key in assets:
+                    yield replace(event, columns=columns_of(assets[event.key]))
+                else:
+                    yield event
 
     def stop(self) -> None:
         """Make `cancelled` true for the invocation."""

@@ -353,7 +353,7 @@ class _Run:
 
     def _task(self, id_: str, invocation: Invocation, resume: str | None) -> InvocationTask:
         context = Context(self._facts, partial(self._inbox.put, id_), resume)
-        return InvocationTask(invocation, self._services.plugins, context)
+        return InvocationTask(invocation, self._services.plugins, context, self._services.values)
 
     # -- ending --------------------------------------------------------------------------------------------------
 

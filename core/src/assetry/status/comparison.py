@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from assetry.columns.differences import differences
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import Parts
 from assetry.partitions.recorded import numbered
-from assetry.status.columns import differences
 from assetry.status.looked import was_there
 from assetry.status.old_rows import warning
 from assetry.status.partitions.sums import UNKNOWN, is_sum, older_sum
@@ -69,10 +69,10 @@ def own_differences(
         changed, kept = changed_parts_text(code_parts, asset.code_parts), warning(asset)
         yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
     if columns is not None and asset.columns:
-        known = set(differences(promised, columns)) if promised else ()
-        for difference in differences(asset.columns, columns):
+        known = set(differences(promised, columns, asset.columns_are)) if promised else ()
+        for difference in differences(asset.columns, columns, asset.columns_are):
             if difference not in known:
-                yield "columns_differ", asset.key, difference
+                yield "columns_differ", asset.key, str(difference)
 
 
 def of_record(asset: Asset, made: Materialization) -> Iterator[tuple[Code, AssetKey, str]]:

@@ -19,6 +19,9 @@ from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolic
 #: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.
 Severity = Literal["error", "warn"]
 SEVERITIES = ("error", "warn")
+#: What the columns of a definition promise: they are all that there may be, or are needed at least, or only described.
+ColumnsAre = Literal["all", "needed", "described"]
+COLUMNS_ARE = ("all", "needed", "described")
 
 
 class Relation(NamedTuple):
@@ -187,7 +190,10 @@ class Asset:
     `key` and `deps` may be given in their written form. `kind` is what makes the asset (``dbt``, ``python``, …).
 
     * `spec`: JSON that only the integration understands.
-    * `columns`: what the definition says of the columns; empty when it says nothing.
+    * `columns`: what the definition says of the columns; empty when it says nothing. `columns_are` says what that
+      promises: they are ``all`` there may be, they are ``needed`` and others may be there, or they are ``described``,
+      and nothing is compared. A value that does not keep the promise is not kept, and a table that was made without is
+      out of date.
     * `relation`: the table that holds the asset, if one does.
     * `source`: where the definition stands, ``models/orders.sql`` or ``assets.py:14``.
     * `code_version`: changes exactly when the logic does; `code_parts` are the hashes it is made of, by what they
@@ -232,8 +238,8 @@ class Asset:
       table: a day, a moment (UTC without a zone), or a key. Without it such a table is only read as a whole.
     * `lasting`: False when a `relation` need not be there after it was made, so that nothing is wrong when it is not.
 
-    Raises `DefinitionError` when it names itself as a dependency, for a `partition_mapping` that does not exist, and
-    for a check whose severity does not.
+    Raises `DefinitionError` when it names itself as a dependency, and for a `partition_mapping`, a `columns_are` and a
+    check's severity that do not exist.
 
     >>> [str(dep.key) for dep in Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps]
     ['shop/stg_orders']
@@ -250,6 +256,7 @@ class Asset:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
+    columns_are: ColumnsAre = "needed"
     checks: tuple[Check, ...] = ()
     relation: Relation | None = None
     source: str | None = None
@@ -294,6 +301,7 @@ class Asset:
             tags: Iterable[str] = (),
             metadata: Mapping[str, Any] = ...,
             columns: Iterable[Column] = (),
+            columns_are: ColumnsAre = "needed",
             checks: Iterable[Check] = (),
             relation: Relation | tuple[str | None, str | None, str] | None = None,
             source: str | None = None,
@@ -354,6 +362,9 @@ class Asset:
                 check_mapping(dep.partition_mapping, what, self.source)
             if dep.key == self.key and not (reads_earlier(dep) and self.partitions_def is not None):
                 raise _depends_on_itself(self)
+        if self.columns_are not in COLUMNS_ARE:
+            what = f"Asset {str(self.key)!r} has the word for its columns"
+            raise _unknown_word(what, self.columns_are, COLUMNS_ARE, self.source)
         for check in self.checks:
             if check.severity not in SEVERITIES:
                 what = f"Check {check.name!r} of asset {str(self.key)!r} has the severity"

@@ -90,6 +90,10 @@ class IOManager(Protocol):
     with no column), or the greatest value of a column (``max``, None where there are no rows). Do not read all of it;
     what is not there is an error, as of `load`.
 
+    And ``columns()``, a context manager that lasts as long as an invocation and gives a function: called with an asset
+    it returns the columns of its table as `Column` values, with the types that the place has. It is asked for each
+    table that a tool has made, so keep the connection, and read no rows; what is not there is an error, as of `load`.
+
     Many partitions of an asset at once are saved and loaded by two more methods. A manager that has none of them is
     asked for one partition after the other.
 

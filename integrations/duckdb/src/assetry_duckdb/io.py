@@ -206,6 +206,16 @@ class DuckDBIO:
                 there[name] = self._tables(relation)
         return [_is_there(there[(each.database or "").lower()], each) for each in relations]
 
+    @contextmanager
+    def columns(self) -> Iterator[Callable[[Asset], tuple[Column, ...]]]:
+        """Give what returns the columns of an asset's table; the file is open only while it does. Raises as `load`."""
+
+        def columns(asset: Asset) -> tuple[Column, ...]:
+            with self._reading(asset) as (connection, relation):
+                return table_columns(connection, sql_table(relation))
+
+        yield columns
+
     def _tables(self, relation: Relation) -> set[tuple[str, str]] | None:
         """Return all tables and views of the database of `relation`; None when it cannot be reached from here."""
         attached = self.address.attached.get(relation.database or "")

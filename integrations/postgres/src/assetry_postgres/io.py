@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from assetry.plugin import (
@@ -182,6 +182,23 @@ class PostgresIO:
             for each, mine in zip(relations, here, strict=True)
         ]
 
+    @contextmanager
+    def columns(self) -> Iterator[Callable[[Asset], tuple[Column, ...]]]:
+        """Give what returns the columns of an asset's table, over one connection; raises as `load` does."""
+        with ExitStack() as opened:
+            cursors: list[Any] = []
+
+            def columns(asset: Asset) -> tuple[Column, ...]:
+                relation = self._reachable(asset)
+                if not cursors:
+                    cursors.append(opened.enter_context(self._cursor("columns cannot be read", _READING, lasting=True)))
+                found = table_columns(cursors[0], relation)
+                if not found:
+                    raise nothing_kept(asset, None, f"in PostgreSQL {self.address.name} ({relation})")
+                return tuple(Column(each.name, each.written) for each in found)
+
+            yield columns
+
     def close(self) -> None:
         """Do nothing: no connection stays open."""
 
@@ -241,13 +258,16 @@ class PostgresIO:
         return None
 
     @contextmanager
-    def _cursor(self, doing: str, hint: str, where: str | None = None) -> Iterator[Any]:
-        """Give a cursor in a transaction: committed at the end, rolled back when anything is raised."""
+    def _cursor(self, doing: str, hint: str, where: str | None = None, *, lasting: bool = False) -> Iterator[Any]:
+        """Give a cursor in a transaction: committed at the end, rolled back when anything is raised.
+
+        A `lasting` one has no transaction, and sees what others do meanwhile.
+        """
         from adbc_driver_manager import Error
         from adbc_driver_postgresql import dbapi
 
         try:
-            connection = dbapi.connect(self.address.uri)
+            connection = dbapi.connect(self.address.uri, autocommit=lasting)
         except Error as error:
             raise ValueStoreError(
                 f"PostgreSQL {self.address.name} cannot be reached: {self._reason(error)}",
@@ -256,7 +276,8 @@ class PostgresIO:
         try:
             with connection.cursor() as cursor:
                 yield cursor
-            connection.commit()
+            if not lasting:
+                connection.commit()
         except Error as error:
             raise ValueStoreError(f"{doing}: {self._reason(error)}", where=where, hint=hint) from None
         finally:

@@ -9,7 +9,8 @@ from typing import Any
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import aligned, counted, listed, styled
-from assetry.errors import AssetryError, DefinitionError
+from assetry.columns.column_types import KNOWN_NAMES, column_type
+from assetry.errors import AssetryError, DefinitionError, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
 from assetry.project.project import Project
@@ -59,6 +60,7 @@ def _findings(project: Project) -> dict[str, Any]:
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
         ],
+        "unknown_types": list(_unknown_types(assets)),
         "made_elsewhere": [str(asset.key) for i, asset in enumerate(assets) if _is_made_elsewhere(project.graph, i)],
         "used_by_none": [
             str(asset.key)
@@ -66,6 +68,15 @@ def _findings(project: Project) -> dict[str, Any]:
             if _is_made_elsewhere(project.graph, i) and not project.graph.downstream[i]
         ],
     }
+
+
+def _unknown_types(assets: Iterable[Asset]) -> Iterable[dict[str, Any]]:
+    """Yield the columns of schemas whose type is not understood, and so is not compared with anything."""
+    for asset in assets:
+        for column in asset.columns if asset.kept else ():
+            if column.type and column_type(column.type) is None:
+                near = list(near_names(column.type, KNOWN_NAMES, most=1))
+                yield {"asset": str(asset.key), "column": column.name, "type": column.type, "near": near}
 
 
 def _located(place: Mapping[str, Any], session: Session) -> Mapping[str, Any]:
@@ -109,6 +120,12 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
         yield f"  {problem['hint']}"
     for place in found["places"]:
         yield f"{styled('no such place:', fg='red')} {AssetryError(**place)}"
+    for each in found["unknown_types"]:
+        near = f" Did you mean {each['near'][0]!r}?" if each["near"] else ""
+        yield (
+            f"{styled('not compared:', fg='yellow')} column {each['column']!r} of {each['asset']} is a "
+            f"{each['type']!r}, which is no type that is known.{near}"
+        )
     for miss in found["near_misses"]:
         yield f"{styled('near miss:', fg='yellow')} {miss['source']} was not taken for {miss['candidate']}:"
         yield f"  {miss['why']}"

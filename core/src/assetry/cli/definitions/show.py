@@ -17,6 +17,7 @@ from assetry.cli.definitions.partition import partition_json, partition_lines
 from assetry.cli.runs.logs import pruned_text
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment, styled
+from assetry.columns.differences import Difference, differences
 from assetry.errors import UsageError
 from assetry.project.partition import partition_facts
 from assetry.project.project import Project
@@ -139,6 +140,8 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
             for each in asset.checks
         ],
         "consumers": [str(each.key) for each in facts.consumers],
+        "columns_are": asset.columns_are,
+        "column_differences": [{**each._asdict(), "text": str(each)} for each in _differences(facts)],
         "code_version": asset.code_version,
         "code_parts": dict(asset.code_parts),
         "metadata": data(asset.metadata),
@@ -250,15 +253,32 @@ def _part(told: EventRecord) -> str | None:
 
 
 def _columns(facts: Facts) -> Iterable[Sequence[str]]:
-    """Yield the columns that are declared, then those that only the table has."""
+    """Yield the columns that are declared, each with what differs of it, then those that only the table has."""
     seen = facts.made.columns if facts.made is not None and facts.made.columns else ()
-    types = {each.name: each.type for each in seen}
-    declared = {each.name for each in facts.asset.columns}
+    types = {each.name.casefold(): each.type for each in seen}
+    declared = {each.name.casefold() for each in facts.asset.columns}
+    word = "described" if facts.asset.columns_are == "described" else "declared"
+    told = {each.column: _remark(each).replace("declared", word) for each in _differences(facts)}
     for each in facts.asset.columns:
-        yield each.name, each.type or types.get(each.name) or "", cut(each.description, 60)
+        remarks = (told.get(each.name), cut(each.description, 60))
+        yield each.name, each.type or types.get(each.name.casefold()) or "", "; ".join(filter(None, remarks))
     for each in seen:
-        if each.name not in declared:
-            yield each.name, each.type or "", "not declared" if declared else ""
+        if each.name.casefold() not in declared:
+            yield each.name, each.type or "", f"not {word}" if declared else ""
+
+
+def _remark(difference: Difference) -> str:
+    """Return what differs of a column, beside its name."""
+    return str(difference).removeprefix(f"`{difference.column}`").removeprefix(" is").strip(": ")
+
+
+def _differences(facts: Facts) -> Sequence[Difference]:
+    """Return what differs of the columns of the table that was made last; also where they are only described."""
+    made, asset = facts.made, facts.asset
+    if made is None or not made.columns:
+        return ()
+    are = "needed" if asset.columns_are == "described" else asset.columns_are
+    return tuple(differences(asset.columns, made.columns, are))
 
 
 def _made(made: Materialization, everything: bool) -> str:

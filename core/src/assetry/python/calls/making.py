@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from assetry.errors import AssetryError, error_words, near_names
+from assetry.errors import AssetryError, error_words
 from assetry.hooks.registry import FAULTS
-from assetry.io.frames import columns_missing, frame_name, is_frame
+from assetry.io.frames import is_frame
 from assetry.python.calls.call import UNKNOWN, arguments, call, failure, outputs, type_hints, wrong_type
 from assetry.python.calls.context import AssetContext, context_of
 from assetry.python.calls.loading import Loading
@@ -139,6 +139,7 @@ class Making:
             yield from (Materialized(key, name, metadata={"io": "none"}) for name in self.portion.names)
             return
         try:
+            value = self._validated(asset, value)
             saved = self._save(asset, value)
         except AssetryError as error:
             yield from self._failed(key, sentence(error), error.hint)
@@ -150,6 +151,22 @@ class Making:
             for part, each in zip(self.portion.names, saved, strict=True):
                 yield Materialized(key, part, each.data_version, each.columns, each.metadata)
 
+    def _validated(self, asset: Asset, value: Any) -> Any:
+        """Return a value as the asset's schema of pandera leaves it, where it has one."""
+        schema = self.function.validators.get(asset.key)
+        if schema is None:
+            return value
+        from assetry.python.calls.validation import validated
+
+        name = f"asset {str(asset.key)!r}"
+        with capture(self._tell):
+            if self.portion.ranged and isinstance(value, Mapping):
+                return {key: validated(schema, each, name, self._warn) for key, each in value.items()}
+            return validated(schema, value, name, self._warn)
+
+    def _warn(self, line: str) -> None:
+        self._tell(line, "warning")
+
     def _save(self, asset: Asset, value: Any) -> tuple[Saved, ...]:
         column = asset.spec.get("partition_column")
         if self.portion.ranged or (column is not None and self.portion.partitions):
@@ -157,14 +174,11 @@ class Making:
         return (self.context.save(asset.key, value, self.portion.partition),)
 
     def _shape_problem(self, asset: Asset, value: Any) -> str | None:
-        """Say what is wrong with the columns of a value, or of those of its partitions."""
-        if self.portion.ranged and isinstance(value, Mapping):
-            problems = (_column_problem(asset, each) for each in value.values())
-            return next((each for each in problems if each is not None), None)
+        """Say that a value has no column that could tell the partitions of its rows."""
         column = asset.spec.get("partition_column")
         if column is not None and not self.portion.ranged and value is not None and not is_frame(value):
             return f"it is a {type(value).__qualname__}, and partition_column={column!r} is a column of a table"
-        return _column_problem(asset, value)
+        return None
 
     def _fail(self, message: str, hint: str | None = None) -> Iterator[Event]:
         for key in list(self.pending):
@@ -193,27 +207,6 @@ def _type_problem(function: Function, value: Any) -> str | None:
     if function.multiple:
         return None  # the annotation is of what holds the outputs
     return wrong_type(value, type_hints(function.function).get("return", UNKNOWN))
-
-
-def _column_problem(asset: Asset, value: Any) -> str | None:
-    """Say which promised columns a frame lacks; before it is kept, so that the last good value stays."""
-    if not asset.columns or frame_name(value) is None:
-        return None
-    missing, there = columns_missing(value, [column.name for column in asset.columns])
-    if not missing:
-        return None
-    return (
-        f"its schema promises {_listed(missing, there)}, which the value lacks; "
-        f"it has {', '.join(map(repr, there)) or 'no columns'}"
-    )
-
-
-def _listed(missing: Sequence[str], there: Sequence[str]) -> str:
-    told = []
-    for name in missing:
-        near = near_names(name, there, most=1)
-        told.append(f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name))
-    return ", ".join(told)
 
 
 def _told(error: BaseException) -> tuple[str, str | None]:

@@ -181,6 +181,25 @@ class ValueConformance(PluginConformance):
         refuses(lambda: ask(never, "max", "n"), "max", NothingKeptError)
         refuses(lambda: ask(never, "count", None), "count", NothingKeptError)
 
+    def test_tell_the_columns_of_tables(self, io: IOManager) -> None:
+        ask = getattr(io, "columns", None)
+        if ask is None:
+            return
+        made = asset("has_columns")
+        with ask() as columns_of:
+            for version in (1, 2):  # the same connection sees what became of the table
+                names = [f"n{version}", "m"]
+                saved = io.save(made, numbers(0).append_column("m", numbers(1)["n"]).rename_columns(names))
+                found = columns_of(made)
+                assert [each.name for each in found] == names, (
+                    f"columns gives {[each.name for each in found]} of a table with {names}: look at it each time"
+                )
+                types = [each.type for each in saved.columns or found]
+                assert [each.type for each in found] == types, (
+                    f"columns gives the types {[each.type for each in found]} where Saved has {types}: name them alike"
+                )
+            refuses(lambda: columns_of(asset("never_made")), "columns", NothingKeptError)
+
     # -- whole or not at all -----------------------------------------------------------------------------------------
 
     def test_keep_the_old_value_when_a_save_fails(

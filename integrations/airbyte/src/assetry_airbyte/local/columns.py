@@ -266,7 +266,8 @@ def _moment(text: str, kind: str, remark: Callable[[str], object]) -> datetime:
     if kind == TIMESTAMPTZ and moment.tzinfo is None:
         remark(TAKEN_FOR_UTC)
         moment = moment.replace(tzinfo=UTC)
-    return moment
+    # In UTC, for Arrow may have been told to look at no zone: pandera does so, for the whole process.
+    return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def recast(column: pa.Array, kind: str) -> pa.Array | None:

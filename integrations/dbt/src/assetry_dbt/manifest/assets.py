@@ -19,11 +19,21 @@ from typing import Any, NamedTuple
 from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, paused_gc
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
+from assetry_dbt.manifest.exposures import exposure_asset
 from assetry_dbt.manifest.facets import ManifestFacets
 from assetry_dbt.manifest.freshness import LASTING, freshness_policy
 from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
 from assetry_dbt.manifest.partitions import is_microbatch, partitions_of
-from assetry_dbt.manifest.written import assetry_meta, columns_of, key_of, named_key, named_owners, people, texts
+from assetry_dbt.manifest.written import (
+    assetry_meta,
+    columns_are,
+    columns_of,
+    key_of,
+    named_key,
+    named_owners,
+    people,
+    texts,
+)
 
 #: Resource types that dbt builds, each an asset.
 BUILT = frozenset({"model", "seed", "snapshot", "function"})
@@ -253,7 +263,6 @@ class _Translation:
         config = node.config
         materialized = config.get("materialized") or node.resource_type
         parts = self.codes.parts(node)
-        enforced = bool(node.contract and node.contract.enforced)
         metadata: dict[str, Any] = {
             "unique_id": unique_id,
             "materialized": materialized,
@@ -262,7 +271,7 @@ class _Translation:
         }
         if node.language and node.language != "sql":
             metadata["language"] = node.language
-        if enforced:
+        if node.contract and node.contract.enforced:
             metadata["contract"] = "enforced"
         if node.access and node.access != "protected":
             metadata["access"] = node.access
@@ -288,6 +297,7 @@ class _Translation:
             tags=texts(node.tags),
             metadata=metadata,
             columns=columns_of(node.columns),
+            columns_are=columns_are(node),
             checks=self.checks_of(unique_id),
             relation=self.relation(node),
             source=self.path(node.package_name, node.original_file_path),
@@ -395,33 +405,17 @@ class _Translation:
         )
 
     def exposure(self, exposure: Exposure, taken: set[AssetKey]) -> Asset:
-        config = exposure.config
         key = key_of((exposure.package_name, "exposure", exposure.name))
         if key in taken:
             key = key_of((exposure.package_name, "exposures", exposure.name))
-        facts = {"type": exposure.type, "label": exposure.label, "url": exposure.url, "maturity": exposure.maturity}
-        owners = people(exposure.owner) + named_owners(config.get("meta"), exposure.meta)
-        return Asset(
+        return exposure_asset(
+            exposure,
             key=key,
-            kind="dbt",
             deps=tuple([self.deps[each] for each in self.upstream(exposure.upstream)]),
             integration=self.place.integration,
             spec={"unique_id": exposure.unique_id, "target": self.place.target},
-            description=exposure.description or "",
-            owners=tuple(dict.fromkeys(owners)),
-            tags=texts(exposure.tags),
-            metadata={
-                "unique_id": exposure.unique_id,
-                "package": exposure.package_name,
-                "path": exposure.original_file_path,
-                **{name: value for name, value in facts.items() if value},
-            },
             source=self.path(exposure.package_name, exposure.original_file_path),
-            executable=False,
-            consumer=True,
-            resource_type="exposure",
             facets=self.facets.exposure(exposure),
-            fqn=exposure.fqn or (),
             fallback=exposure.package_name != self.place.project,
             reads=self.reads(exposure.upstream),
         )

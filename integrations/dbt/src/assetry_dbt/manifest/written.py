@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assetry.plugin import AssetKey, Column, DefinitionError
+from assetry.plugin import AssetKey, Column, ColumnsAre, DefinitionError
 
-from assetry_dbt.manifest.manifest import NodeColumn
+from assetry_dbt.manifest.manifest import Node, NodeColumn
 
 
 def key_of(parts: tuple[str, ...]) -> AssetKey:
@@ -57,6 +57,20 @@ def columns_of(columns: Mapping[str, NodeColumn] | None) -> tuple[Column, ...]:
             for each in columns.values()
         ]
     )
+
+
+def columns_are(node: Node) -> ColumnsAre:
+    """Return what the columns in yml are: a schema where a contract is enforced, and otherwise a description.
+
+    >>> from assetry_dbt.manifest.manifest import Contract
+    >>> node = Node("model.shop.orders", "orders", "model", contract=Contract(True), config={"materialized": "table"})
+    >>> columns_are(node)
+    'all'
+    """
+    if not (node.contract and node.contract.enforced):
+        return "described"
+    # Of an incremental model the table keeps a column that the contract has no longer.
+    return "needed" if node.config.get("materialized") == "incremental" else "all"
 
 
 def texts(given: Any) -> tuple[str, ...]:
