@@ -249,7 +249,7 @@ SELECTORS = [
     "+resource_type:test", "1+resource_type:unit_test", "@test_name:relationships", "test_name:not_null", "unit_test:*",
     "+config.severity:warn", "+config.severity:WARN", "1+config.severity:Error", "+config.materialized:test",
     "+config.tags:strict", "+config.enabled:true", "+dims_are_used", "+shop.marts.dims_are_used", "1+shop.staging",
-    # Through what is no asset: ephemeral models, semantic models, metrics, saved queries.
+    # Through what is no table: ephemeral models, semantic models, metrics, saved queries.
     "eph_first+", "+eph_first", "@eph_first",  "2+eph_second", "eph_first+1",
     "eph_second+1",  "stg_orders+1", "stg_orders+2",  "2+after", "3+after",
     "1+both_ways", "between",  "tag:between+",  "path:more_models/between", "loner",
@@ -285,7 +285,7 @@ EXCLUSIONS = [
 
 #: What dbt selects, and no asset is made of.
 NO_ASSETS = (
-    *("test.", "unit_test.", "metric.", "semantic_model.", "saved_query."),
+    *("test.", "unit_test."),
     *("model.shop.eph_first", "model.shop.eph_second", "model.shop.loner"),
 )
 

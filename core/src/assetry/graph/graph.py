@@ -141,6 +141,8 @@ class AssetGraph:
     def find(self, name: str) -> AssetKey:
         """Return the key that `name` means: a key, an alias, or the last part of exactly one of them.
 
+        What only reads, such as a dashboard or a metric, is meant only where no other asset is.
+
         Raises `UsageError` when nothing fits, `AmbiguousNameError` when several assets do.
 
         >>> AssetGraph.of([Asset(key="shop/orders", kind="dbt")]).find("orders")
@@ -149,7 +151,8 @@ class AssetGraph:
         found = self._index.get(name)
         if found is not None:
             return self.keys[found]
-        candidates = self.named(name)
+        named = self.named(name)
+        candidates = [i for i in named if not self.assets[i].consumer] or named
         if len(candidates) == 1:
             return self.keys[candidates[0]]
         if candidates:

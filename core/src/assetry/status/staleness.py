@@ -264,8 +264,8 @@ class _Judge:
         return key in self._running or any(each.outcome == "running" for each in self._tried.get(key, ()))
 
     def _pass_on(self, i: int, asset: Asset, own: Sequence[Reason], roots: Sequence[Root]) -> None:
-        if not asset.executable:
-            # What is made elsewhere is made when others want it.
+        if not asset.executable and not asset.computed_on_read:
+            # What is made elsewhere is made when others want it; but a metric is just what it is computed from.
             roots = ()
         elif own and not (own[0].code == "never_materialized" and roots):
             self._roots.say((i, OUT), f"`{asset.key}` {saying(own[0])}")

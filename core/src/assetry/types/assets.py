@@ -199,8 +199,8 @@ class Asset:
     * `code_version`: changes exactly when the logic does; `code_parts` are the hashes it is made of, by what they
       cover (``body``, ``config``, ``macros`` …), so that a change can be named; ``relation`` covers which table it is.
     * `executable`: False when nothing in the project makes it.
-    * `consumer`: True when it only reads, such as a dashboard: nothing is made from it, and a name that could mean it
-      or another asset means the other.
+    * `consumer`: True when it only reads, such as a dashboard or a metric: no table is made from it, and a name that
+      could mean it or another asset means the other.
     * `computed_on_read`: True for a view: it is as fresh as its inputs.
     * `incremental`: True when a run adds to what is there, so that rows made before keep the logic of then until a full
       refresh makes all anew. `refreshable` is False when even that leaves them.

@@ -2,28 +2,28 @@
 
 Keys: ``<package>/<name>`` for models, seeds, snapshots and functions, ``<package>/<name>/v<version>`` for versions of
 a model, ``<package>/<source>/<table>`` for sources, ``<package>/exposure/<name>`` for exposures (``…/exposures/<name>``
-where a source took that name). `meta: {assetry: {key: …}}` of a model names its key; of a source, the asset that
-makes it.
+where a source took that name), and so for metrics, semantic models and saved queries, ``<package>/metric/<name>``.
+`meta: {assetry: {key: …}}` of a model names its key; of a source, the asset that makes it.
 
-Ephemeral models are not assets: who reads one depends on what it reads, and so does a test of one; nor are metrics,
-semantic models and saved queries. Selections find them and go through them all the same (`Asset.inlined`). A test that
-reads nothing stands on the external asset ``<package>/tests``: it is always ready to run, and stops nothing.
+Ephemeral models are not assets: who reads one depends on what it reads, and so does a test of one. Selections find them
+and go through them all the same (`Asset.inlined`). A test that reads nothing stands on the external asset
+``<package>/tests``: it is always ready to run, and stops nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, paused_gc
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
-from assetry_dbt.manifest.exposures import exposure_asset
 from assetry_dbt.manifest.facets import ManifestFacets
 from assetry_dbt.manifest.freshness import LASTING, freshness_policy
 from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
 from assetry_dbt.manifest.partitions import is_microbatch, partitions_of
+from assetry_dbt.manifest.uses import exposure_asset, link_asset
 from assetry_dbt.manifest.written import (
     assetry_meta,
     columns_are,
@@ -85,7 +85,12 @@ class _Translation:
         self.sources: dict[str, Source] = {
             unique_id: source for unique_id, source in (manifest.sources or {}).items() if is_enabled(source)
         }
-        self.links = {**(manifest.metrics or {}), **(manifest.semantic_models or {}), **(manifest.saved_queries or {})}
+        links = (manifest.metrics, manifest.semantic_models, manifest.saved_queries)
+        self.links: dict[str, Link] = {
+            unique_id: link for each in links for unique_id, link in (each or {}).items() if is_enabled(link)
+        }
+        #: Keys of `links`, which dbt makes nothing of; `keys` are those of all that tables are made from.
+        self.asked: dict[str, AssetKey] = {}
         self.keys: dict[str, AssetKey] = {}
         self.deps: dict[str, Dep] = {}
         self.inlined: dict[str, AssetKey] = {}
@@ -103,8 +108,9 @@ class _Translation:
             self.name(source.unique_id, key_of((source.package_name, source.source_name, source.name)))
         ephemeral = [node for node in self.nodes.values() if node.resource_type in BUILT and self.is_ephemeral(node)]
         self.inlined = {node.unique_id: self.node_key(node) for node in ephemeral}
+        taken = set(self.keys.values())
         for link in self.links.values():
-            self.inlined[link.unique_id] = key_of((link.package_name, link.resource_type, link.name or link.unique_id))
+            self.asked[link.unique_id] = self.use_key(link, link.resource_type, taken)
         for node in self.nodes.values():
             if node.resource_type == "test":
                 self.add_test(node)
@@ -113,11 +119,10 @@ class _Translation:
                 self.add_unit_test(unit)
         found = [self.built(node) for node in built]
         found += [self.ephemeral(node) for node in ephemeral]
-        found += [self.step(link, self.facets.link(link)) for link in self.links.values()]
+        found += [self.use(link, link_asset, self.asked[link.unique_id]) for link in self.links.values()]
         found += [self.source(source) for source in self.sources.values()]
-        taken = set(self.keys.values())
         found += [
-            self.exposure(exposure, taken)
+            self.use(exposure, exposure_asset, self.use_key(exposure, "exposure", taken))
             for exposure in (self.manifest.exposures or {}).values()
             if is_enabled(exposure)
         ]
@@ -163,7 +168,8 @@ class _Translation:
 
     def steps_of(self, unique_ids: Iterable[str]) -> tuple[AssetKey, ...]:
         """Return the keys of assets, and of what is none, by unique ids; what is not known is left out."""
-        return tuple([self.inlined.get(each) or self.keys[each] for each in unique_ids if self.is_known(each)])
+        known = (self.inlined.get(each) or self.asked.get(each) or self.keys.get(each) for each in unique_ids)
+        return tuple([key for key in known if key is not None])
 
     def through(self, start: str) -> tuple[str, ...]:
         """Return the assets that lead to `start`, which is none itself: an ephemeral model, a metric …"""
@@ -333,35 +339,25 @@ class _Translation:
         return tuple([self.deps[each] if timed else Dep(self.keys[each], "all") for each, timed in narrowed.items()])
 
     def ephemeral(self, node: Node) -> Asset:
-        """Return what selections find of an ephemeral model."""
-        return self.step(
-            node,
-            self.facets.node(node),
-            group=node.group or node.config.get("group"),
-            columns=columns_of(node.columns),
-            version=None if node.version is None else str(node.version),
-        )
-
-    def step(self, item: Node | Link, facets: Mapping[str, Any], **more: Any) -> Asset:
-        """Return what selections find of something that is no asset, and what it is made from."""
+        """Return what selections find of an ephemeral model, which is no asset, and what it is made from."""
+        group = node.group or node.config.get("group")
         return Asset(
-            key=self.inlined[item.unique_id],
+            key=self.inlined[node.unique_id],
             kind="dbt",
             integration=self.place.integration,
-            tags=texts(item.tags),
-            source=self.path(item.package_name, item.original_file_path),
-            spec={"unique_id": item.unique_id, "target": self.place.target},
+            group=group if isinstance(group, str) else None,
+            tags=texts(node.tags),
+            columns=columns_of(node.columns),
+            source=self.path(node.package_name, node.original_file_path),
+            spec={"unique_id": node.unique_id, "target": self.place.target},
             executable=False,
-            resource_type=item.resource_type,
-            facets=facets,
-            fqn=item.fqn or (),
+            resource_type=node.resource_type,
+            facets=self.facets.node(node),
+            fqn=node.fqn or (),
+            version=None if node.version is None else str(node.version),
             inlined=True,
-            reads=self.steps_of(item.upstream),
-            **more,
+            reads=self.steps_of(node.upstream),
         )
-
-    def is_known(self, unique_id: str) -> bool:
-        return unique_id in self.keys or unique_id in self.inlined
 
     def relation(self, node: Node) -> Relation | None:
         if node.resource_type == "function":
@@ -404,20 +400,30 @@ class _Translation:
             fallback=source.package_name != self.place.project,
         )
 
-    def exposure(self, exposure: Exposure, taken: set[AssetKey]) -> Asset:
-        key = key_of((exposure.package_name, "exposure", exposure.name))
-        if key in taken:
-            key = key_of((exposure.package_name, "exposures", exposure.name))
-        return exposure_asset(
-            exposure,
+    def use_key(self, item: Exposure | Link, kind: str, taken: set[AssetKey]) -> AssetKey:
+        """Return the key of what only uses tables; another word is in it where a source took that name."""
+        name = item.name or item.unique_id
+        key = key_of((item.package_name, kind, name))
+        return key_of((item.package_name, f"{kind}s", name)) if key in taken else key
+
+    def use(self, item: Exposure | Link, made: Callable[..., Asset], key: AssetKey) -> Asset:
+        """Return the asset of what only uses tables: its dependencies are tables, and others that use them."""
+        above: dict[AssetKey, None] = {}
+        for each in item.upstream:
+            direct = self.asked.get(each)
+            above.update(dict.fromkeys([direct] if direct else [self.keys[one] for one in self.upstream([each])]))
+        group = getattr(item, "group", None) or item.config.get("group")
+        return made(
+            item,
             key=key,
-            deps=tuple([self.deps[each] for each in self.upstream(exposure.upstream)]),
+            deps=tuple([Dep(each) for each in above]),
             integration=self.place.integration,
-            spec={"unique_id": exposure.unique_id, "target": self.place.target},
-            source=self.path(exposure.package_name, exposure.original_file_path),
-            facets=self.facets.exposure(exposure),
-            fallback=exposure.package_name != self.place.project,
-            reads=self.reads(exposure.upstream),
+            spec={"unique_id": item.unique_id, "target": self.place.target},
+            group=group if isinstance(group, str) else None,
+            source=self.path(item.package_name, item.original_file_path),
+            facets=self.facets.exposure(item) if isinstance(item, Exposure) else self.facets.link(item),
+            fallback=item.package_name != self.place.project,
+            reads=self.reads(item.upstream),
         )
 
     def loose_tests(self, home: str) -> Asset:

@@ -8,7 +8,7 @@ what they find in dbt 1.11 (`dbt/graph/selector_methods.py`).
 | `version` | models | `latest`, `old`, `prerelease`; `none` for a model without versions |
 | `source` | sources | `source`, `source.table` or `package.source.table`, each part by wildcards |
 | `exposure` | exposures | `exposure` or `package.exposure` |
-| `metric`, `semantic_model`, `saved_query` | those | as exposures; no assets: `+metric:revenue` is what it needs |
+| `metric`, `semantic_model`, `saved_query` | those | as exposures; `+metric:revenue` is what it needs, too |
 | `config.…` | nodes and sources | any configuration as a whole: a text, a member of a list, `true` or `false` |
 | `path` | all | the yml file that describes it; of an installed package, what stands where the project has a file too |
 | `test_name`, `test_type`, `unit_test`, `resource_type` | tests | what they read: `+test_name:unique` |

@@ -183,11 +183,15 @@ class UnitTest(Described, gc=False):
 
 
 class Link(Described, gc=False):
-    """A metric, semantic model or saved query: no asset, but what an exposure reads may lead through one."""
+    """A metric, semantic model or saved query: how tables are asked, and by whom; dbt makes nothing of it."""
 
     unique_id: str
     name: str = ""
     package_name: str = ""
+    label: Any = None
+    type: Any = None
+    group: Any = None
+    exports: Any = None
 
     @property
     def resource_type(self) -> str:
@@ -324,7 +328,9 @@ def _read_configs(manifest: Manifest) -> None:
     """Give every item its `config`. Most are equal to another's, so few are really decoded."""
     decoder = msgspec.json.Decoder()
     known: dict[bytes, Mapping[str, Any]] = {}
-    for items in (manifest.nodes, manifest.functions, manifest.sources, manifest.exposures, manifest.unit_tests):
+    links = (manifest.metrics, manifest.semantic_models, manifest.saved_queries)
+    nodes = (manifest.nodes, manifest.functions, manifest.sources, manifest.exposures, manifest.unit_tests)
+    for items in (*nodes, *links):
         for item in (items or {}).values():
             raw = bytes(item.raw_config)
             config = known.get(raw)
