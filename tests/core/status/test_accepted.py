@@ -166,10 +166,10 @@ def test_columns_are_accepted_as_they_differ_now_and_no_further() -> None:
     graph = AssetGraph.of([Asset(key="a", kind="x", code_version="c1", columns=[note])])
     accepted = counted(graph, graph["a"], made, {}).made
     assert accepted.columns == made.columns
-    assert reasons(made, note) == ["column `note` is declared but not there"]
+    assert reasons(made, note) == ["`note` is declared but not there"]
     assert reasons(accepted, note) == []
-    assert reasons(accepted, note, extra) == ["column `extra` is declared but not there"]
-    assert reasons(accepted, extra) == ["column `extra` is declared but not there"]
+    assert reasons(accepted, note, extra) == ["`extra` is declared but not there"]
+    assert reasons(accepted, extra) == ["`extra` is declared but not there"]
 
 
 def test_a_view_whose_code_was_accepted_is_no_news_to_what_reads_it() -> None:

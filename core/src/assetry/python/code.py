@@ -253,3 +253,8 @@ def source_text(code: CodeType) -> str:
 def _code_text(code: CodeType) -> str:
     constants = [_code_text(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
     return repr((code.co_code.hex(), constants, code.co_names))
+
+
+def spec_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return where a function is found again, as the `spec` of its assets has it."""
+    return {"module": function.__module__, "qualname": function.__qualname__}

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack,
 
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
-from assetry.python.code import code_version, parameters, place, takes_partition, written_place
+from assetry.python.code import code_version, parameters, place, spec_of, takes_partition, written_place
 from assetry.python.keywords import (
     check_outputs,
     checked_keywords,
@@ -191,7 +191,7 @@ def asset(function: Callable[..., Any] | None = None, /, **keywords: Any) -> Any
                 where=place(function),
                 hint="Return the whole value; to make several assets one after the other, use @multi_asset.",
             )
-        return _function_of(function, [_asset(function, _spec(function), cast(AssetKeywords, given))])
+        return _function_of(function, [_asset(function, spec_of(function), cast(AssetKeywords, given))])
 
     return decorate if function is None else decorate(function)
 
@@ -232,7 +232,7 @@ def multi_asset(
             both = cast(AssetKeywords, {**shared, **output})
             if "deps" in output and "deps" in shared:
                 both["deps"] = [*_keyed(shared["deps"]), *_keyed(output["deps"])]
-            spec = _spec(function) | {"output": str(AssetKey(both["key"])), "can_subset": can_subset}
+            spec = spec_of(function) | {"output": str(AssetKey(both["key"])), "can_subset": can_subset}
             if "<locals>" in function.__qualname__:
                 # A factory makes many functions of one name; what they make tells them apart.
                 spec["outputs"] = [str(AssetKey(each["key"])) for each in outputs]
@@ -293,7 +293,7 @@ def asset_check(
             severity,
             keys[1:],
             _docstring(function) if description is None else description,
-            _spec(function) | {"asset": str(keys[0]), "check": named},
+            spec_of(function) | {"asset": str(keys[0]), "check": named},
             place(function),
             counted=False,
         )
@@ -334,10 +334,6 @@ def _check_function(decorator: str, function: Any) -> None:
             where=place(function),
             hint="Collect what it yields and return it.",
         )
-
-
-def _spec(function: Callable[..., Any]) -> dict[str, Any]:
-    return {"module": function.__module__, "qualname": function.__qualname__}
 
 
 def _asset(function: Callable[..., Any], spec: dict[str, Any], keywords: AssetKeywords) -> tuple[Asset, Any]:

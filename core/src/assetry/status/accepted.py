@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from assetry.columns.differences import differences
 from assetry.graph.graph import AssetGraph
-from assetry.status.columns import differences
 from assetry.status.comparison import Read, reads
 from assetry.status.partitions.sums import UNKNOWN
 from assetry.status.reasons import Code
@@ -52,7 +52,9 @@ def counted(
     if known and "code_changed" in causes:
         answered["code_changed"] = None
         after = replace(after, code_version=asset.code_version, code_parts=asset.code_parts)
-    differ = before.columns != asset.columns and any(differences(asset.columns, made.columns or asset.columns))
+    differ = before.columns != asset.columns and any(
+        differences(asset.columns, made.columns or asset.columns, asset.columns_are)
+    )
     if differ and "columns_differ" in causes:
         answered["columns_differ"] = None
         before = before._replace(columns=asset.columns)
