@@ -7,6 +7,7 @@ change. All other days have the same ticks, so that they are counted, not listed
 
 from __future__ import annotations
 
+import calendar
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
-from assetry.partitions.grids.moments import EPOCH, localize, zone_named
+from assetry.partitions.grids.moments import DAY, EPOCH, localize, zone_named
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -138,34 +139,69 @@ class _Year(NamedTuple):
 
 @lru_cache(maxsize=16384)
 def _year(text: str, zone: str, year: int) -> _Year:
-    cron, where = _parsed(text), zone_named(zone)
+    cron, of_zone = _parsed(text), _days(zone, year)
     usual = tuple(sorted(hour * 3600 + minute * 60 for hour in cron.hours for minute in cron.minutes))
     days: list[int] = []
     before: list[int] = []
     unusual: dict[int, tuple[int, ...]] = {}
     total = 0
-    wall = datetime(year, 1, 1)
-    start = localize(wall, where)
-    left_out = localize(wall - timedelta(days=1), where) == start
-    while wall.year == year:
-        following = wall + timedelta(days=1)
-        end = localize(following, where)
-        begun, ended = int(start.timestamp()), int(end.timestamp())
-        left_out, after_gap = begun == ended, left_out
-        if left_out:  # a whole day, by a zone that changed sides of the date line
-            wall = following
-            continue
-        plain = ended - begun == _DAY and start.replace(tzinfo=None) == wall and not after_gap
-        ticks = usual if _fits(cron, wall.date()) else ()
-        if not plain:
-            # Ticks that fall into what is left out move to the day behind it, wherever the date fits.
-            ticks = unusual[begun] = _between(text, start, ended)
+    fitting = _fitting(text, _length(year), date(year, 1, 1).weekday())
+    # Ticks that fall into what is left out move to the day behind it, wherever the date fits.
+    for day in sorted({*fitting, *of_zone.odd}) if of_zone.odd else fitting:
+        begun, ended = of_zone.begin[day], of_zone.odd.get(day)
+        ticks = usual
+        if ended is not None:
+            ticks = unusual[begun] = _between(text, datetime.fromtimestamp(begun, zone_named(zone)), ended)
         if ticks:
             days.append(begun)
             before.append(total)
             total += len(ticks)
-        wall, start = following, end
     return _Year(tuple(days), tuple(before), total, usual, unusual)
+
+
+class _Days(NamedTuple):
+    """When the days of a year begin in a zone; `odd` has the ends of those on which clocks change, by number."""
+
+    begin: tuple[int, ...]
+    odd: Mapping[int, int]
+
+
+@lru_cache(maxsize=4096)
+def _days(zone: str, year: int) -> _Days:
+    where, first = zone_named(zone), datetime(year, 1, 1)
+    numbers = range(_length(year))
+    # Each midnight takes a fraction of a microsecond; where two days in a row have the same clocks, that is all.
+    shown = [_seconds((first.replace(tzinfo=where) + DAY * each).utcoffset()) for each in range(-1, len(numbers) + 1)]
+    since = (first - EPOCH).days * _DAY
+    begin = [since + number * _DAY - shown[number + 1] for number in numbers]
+    odd: dict[int, int] = {}
+    for number in numbers:
+        if shown[number] == shown[number + 1] == shown[number + 2]:
+            continue
+        wall = first + DAY * number
+        before, start, end = (localize(each, where) for each in (wall - DAY, wall, wall + DAY))
+        begin[number], ended = int(start.timestamp()), int(end.timestamp())
+        # The day before may be left out as a whole, by a zone that changed sides of the date line.
+        if ended - begin[number] != _DAY or start.replace(tzinfo=None) != wall or before == start:
+            odd[number] = ended
+    return _Days(tuple(begin), odd)
+
+
+def _seconds(difference: timedelta | None) -> int:
+    return difference // timedelta(seconds=1) if difference else 0
+
+
+def _length(year: int) -> int:
+    return 366 if calendar.isleap(year) else 365
+
+
+@lru_cache(maxsize=1024)
+def _fitting(text: str, length: int, weekday: int) -> tuple[int, ...]:
+    """Return the numbers of the days that fit, in years of a length whose first day is this one of the week."""
+    alike = (date(year, 1, 1) for year in _SOME_YEARS if _length(year) == length)
+    first = next(each for each in alike if each.weekday() == weekday)
+    cron = _parsed(text)
+    return tuple(number for number in range(length) if _fits(cron, first + DAY * number))
 
 
 def _between(text: str, start: datetime, end: int) -> tuple[int, ...]:
