@@ -193,7 +193,8 @@ class FakeTool:
 
     def release(self) -> None:
         """Go on with what it was waiting with."""
-        self._tell(held=[])
+        if _text(self.folder / "told.json") and self._told()["held"]:
+            self._tell(held=[])
 
     @property
     def holding(self) -> bool:

@@ -135,6 +135,8 @@ class Verdicts:
         self.early: dict[str, Failure | None] = {}
         #: The checks that were told though they themselves are not run.
         self.told: set[str] = set()
+        #: The checks of the class that this test run carries out, once they were looked for among all of its tests.
+        self.run: frozenset[str] | None = None
         self.patience = 15.0
         self.secrets: Mapping[str, str] = {}
         self._seconds = 0.0
@@ -253,10 +255,12 @@ class Judge:
 
     def _is_run(self, check: str) -> bool:
         """Tell whether a check is among those that this test run carries out."""
-        return any(
-            item.parent is not None
-            and getattr(item, "cls", None) is self._kit
-            and getattr(item, "originalname", "") == check
-            and item.get_closest_marker("skip") is None
-            for item in self._request.session.items
-        )
+        if self._verdicts.run is None:
+            self._verdicts.run = frozenset(
+                getattr(item, "originalname", "")
+                for item in self._request.session.items
+                if item.parent is not None
+                and getattr(item, "cls", None) is self._kit
+                and item.get_closest_marker("skip") is None
+            )
+        return check in self._verdicts.run
