@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -32,6 +34,9 @@ from assetry.testing.verdicts import needed
 
 BAD = (Path(__file__).with_name("bad_plugins.py"), Path(__file__).with_name("bad_keepers.py"))
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+
+#: How many processes judge the plugins.
+AT_ONCE = 4
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -83,7 +88,13 @@ def judged(folder: Path, *arguments: str) -> Outcome:
 
 @pytest.fixture(scope="session")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return judged(tmp_path_factory.mktemp("kit"), *map(str, BAD))
+    """Return the verdicts on all plugins, in a few processes at once: most of the time a check waits for what hangs."""
+    names = [f"{inspect.getfile(each)}::{name}" for name, each in CLASSES.items()]
+    folders = [tmp_path_factory.mktemp("kit") for _ in range(AT_ONCE)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda i: judged(folders[i], *names[i::AT_ONCE]), range(AT_ONCE)))
+    verdicts = {name: verdict for each in found for name, verdict in each.verdicts.items()}
+    return Outcome(verdicts, "".join(each.output for each in found), max(each.code for each in found))
 
 
 def classes(file: Path) -> dict[str, Any]:
@@ -134,7 +145,7 @@ def test_a_check_is_skipped_only_where_another_one_fails(outcome: Outcome) -> No
 
 @pytest.mark.parametrize("check", ["test_work_in_a_project", "test_let_no_secret_out", "test_keep_metadata_small"])
 def test_one_check_alone_fails_when_what_it_needs_does(check: str, tmp_path: Path) -> None:
-    alone = judged(tmp_path, str(BAD[0]), "-k", f"TestRaisesInLoad and {check}")
+    alone = judged(tmp_path, f"{BAD[0]}::TestRaisesInLoad::{check}")
     assert alone.code == 1
     message = alone.verdicts["TestRaisesInLoad"].failed[check]
     assert "ValueError: boom" in message
@@ -143,7 +154,7 @@ def test_one_check_alone_fails_when_what_it_needs_does(check: str, tmp_path: Pat
 
 @pytest.mark.parametrize("check", ["test_work_in_a_project", "test_let_go_of_a_job_that_is_over"])
 def test_one_check_alone_passes_with_a_good_plugin(check: str, tmp_path: Path) -> None:
-    alone = judged(tmp_path, str(BAD[0]), "-k", f"TestGoodService and {check}")
+    alone = judged(tmp_path, f"{BAD[0]}::TestGoodService::{check}")
     assert (alone.code, alone.verdicts["TestGoodService"].passed) == (0, {check})
 
 
