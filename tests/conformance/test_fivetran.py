@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pytest
 from assetry.plugin import Asset, Integration
 from assetry.testing import IntegrationConformance, IntegrationUnderTest
 from assetry_fivetran.testing import FakeConnection, FakeFivetran, FakeSync
@@ -77,6 +78,11 @@ class Fivetran:
 
 
 class TestFivetran(IntegrationConformance):
+    @pytest.fixture(autouse=True)
+    def _little_patience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Look only shortly for a sync that was never asked for."""
+        monkeypatch.setattr("assetry_toolkit.hosted.syncs.SEARCH_EARLIER", 0.5)
+
     def subject(self, folder: Path) -> IntegrationUnderTest:
         fivetran = FakeFivetran()
         fivetran.api_secret = SECRET

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from assetry.testing import ExecutorConformance, ExecutorUnderTest
+
+
+@pytest.fixture(autouse=True)
+def _little_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt soon what does not look whether it was cancelled."""
+    monkeypatch.setattr("assetry.run.threads.GRACE", 0.1)
 
 
 class TestThreads(ExecutorConformance):

@@ -131,6 +131,9 @@ WAITING = """
 import time
 from pathlib import Path
 from assetry import asset
+from assetry.run import threads
+
+threads.GRACE = 0.1  # it does not look whether it is cancelled
 
 
 @asset

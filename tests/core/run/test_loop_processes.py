@@ -24,8 +24,10 @@ ASSETS = """
     import os, subprocess, sys, time
     from pathlib import Path
     from assetry import asset
+    from assetry.run import threads
 
     HERE = Path(os.environ["SIGNS"])
+    threads.GRACE = 0.1  # the functions do not look whether they are cancelled
 
     def wait_for(name):
         (HERE / f"{name}.began").touch()
