@@ -18,6 +18,8 @@ from assetry_dbt.manifest.assets import Placement, assets_of
 from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.manifest import read_manifest
 
+from tests.quick_dbt import quick_dbt
+
 
 def select(*given: Any, **named: Any) -> tuple[AssetKey, ...]:
     return selection(*given, **named).keys
@@ -301,6 +303,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, As
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     common = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--quiet"]
+    nothing_written = ["--no-write-json", "--log-level-file", "none"]
     before = Path.cwd()
     # dbt finds paths from the project's folder, and writes its logs into the working directory.
     os.chdir(folder)
@@ -310,7 +313,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, As
         runner = dbtRunner(manifest=parsed.result)
 
         def ask(selector: str | None, exclude: str | None) -> set[str]:
-            arguments = ["ls", *common, "--output", "json", "--output-keys", "unique_id"]
+            arguments = ["ls", *common, *nothing_written, "--output", "json", "--output-keys", "unique_id"]
             arguments += ["--select", selector] if selector is not None else []
             arguments += ["--exclude", exclude] if exclude is not None else []
             listed = runner.invoke(arguments)
@@ -318,7 +321,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, As
             found = {json.loads(line)["unique_id"] for line in listed.result or ()}
             return {each for each in found if not each.startswith(NO_ASSETS)}
 
-        yield folder, ask
+        with quick_dbt():
+            yield folder, ask
     finally:
         os.chdir(before)
 

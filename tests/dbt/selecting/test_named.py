@@ -10,6 +10,7 @@ from assetry_dbt.selecting.named import named_selections
 
 from tests.bench.dbt_ls import SELECTIONS, Subject
 from tests.dbt.conftest import run_dbt, write_files
+from tests.quick_dbt import quick_dbt
 
 FILES = {
     "dbt_project.yml": "{name: s, profile: s, models: {s: {mart: {+tags: [nightly], +materialized: table}}}}",
@@ -60,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def subject(folder: Path) -> Iterator[Subject]:
     found = Subject.of(folder)
-    with found.project:
+    with found.project, quick_dbt():
         yield found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from assetry_dbt.selecting.index import TESTS, Index, Item
 from assetry_dbt.selecting.search import Selection, compress, selection_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.quick_dbt import quick_dbt
 
 Ls = Callable[[Selection], set[str]]
 
@@ -31,7 +33,7 @@ def index(integration: Integration) -> Index:
 
 
 @pytest.fixture(scope="module")
-def ls(nasty_project: Path) -> Ls:
+def ls(nasty_project: Path) -> Iterator[Ls]:
     """Return a function that asks the real dbt what it takes; the project is parsed once."""
     from dbt.cli.main import dbtRunner
 
@@ -46,7 +48,8 @@ def ls(nasty_project: Path) -> Ls:
         assert outcome.success, outcome.exception
         return {json.loads(line)["unique_id"] for line in outcome.result}
 
-    return ask
+    with quick_dbt():
+        yield ask
 
 
 def named(index: Index, unique_ids: Iterable[str]) -> set[str]:
