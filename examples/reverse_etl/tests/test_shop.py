@@ -104,7 +104,8 @@ def test_what_is_sent_is_stale_when_its_table_or_its_definition_changes(shop: Pr
     assert counts(shop) == {"fresh": 5, "stale": 1}
     shop.write("parcel.json", syncs)
     shop.write("shop_assets.py", (shop.root / "shop_assets.py").read_text().replace("0.5", "0.1"))
-    shop.run("status").assert_said("best_customers: its body changed", "and so is parcel/ads/audience")
+    shop.run("status").assert_said("best_customers: its body changed", "1 below it is stale")
+    shop.run("status", "--by", "asset").assert_said("parcel/ads/audience")
 
 
 @pytest.mark.usefixtures("parcel")

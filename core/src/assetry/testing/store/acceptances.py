@@ -15,7 +15,11 @@ from assetry.types.records import Acceptance, Accepted, Materialization
 class AcceptanceChecks:
     """Checks of records that count as others because a person said so."""
 
-    @needs("test_remember_the_last_materialization_of_each_partition", "test_tell_what_was_made_since_a_revision")
+    @needs(
+        "test_be_a_store_that_begins_empty",
+        "test_remember_the_last_materialization_of_each_partition",
+        "test_tell_what_was_made_since_a_revision",
+    )
     def test_let_records_count_as_others_where_they_are_still_the_last(self, store: Store) -> None:
         store.begin(run("r"))
         first, part, other = made(A, "v1", 0), made(A, "p1", 1, partition="x"), made(B, "w1", 2)
