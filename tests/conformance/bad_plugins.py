@@ -1722,6 +1722,20 @@ class TestRaisesInNamedSelections(IntegrationConformance):
     caught = "test_tell_more_of_assets_without_raising"
 
 
+class TestWarnsInWords(IntegrationConformance):
+    """Its warnings are texts, of which nobody knows what they are about."""
+
+    subject = bad(never("assetry_warnings", lambda: ["mill/flour is old"]))
+    caught = "test_tell_more_of_assets_without_raising"
+
+
+class TestRaisesInNotes(IntegrationConformance):
+    """It raises when a plan is shown."""
+
+    subject = bad(never("assetry_invocation_notes", boom, lazily=True))
+    caught = "test_tell_more_of_assets_without_raising"
+
+
 class TestRaisesInDiscover(IntegrationConformance):
     """It raises when it is asked what there is in a folder."""
 

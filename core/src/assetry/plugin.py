@@ -106,6 +106,7 @@ from assetry.types.records import (
     RunState,
     job_tokens,
 )
+from assetry.types.warnings import AssetWarning
 from assetry.views.terminal import plain
 
 # Marking a hook's implementation.
@@ -115,6 +116,7 @@ __all__ += [
     "Asset",
     "AssetCheck",
     "AssetKey",
+    "AssetWarning",
     "AutomationPolicy",
     "Check",
     "Column",

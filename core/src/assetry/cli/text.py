@@ -9,6 +9,7 @@ from datetime import datetime
 
 import click
 
+from assetry.types.warnings import AssetWarning
 from assetry.views.terminal import plain
 
 #: What our own colours begin with until they are shown: no tool and no plugin can know it.
@@ -44,6 +45,21 @@ def counted(count: int, noun: str) -> str:
     """
     plural = noun if count == 1 else (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s")
     return f"{count:,} {plural}"
+
+
+def warning_lines(warnings: Iterable[AssetWarning], most: int | None = None) -> Iterable[str]:
+    """Yield warnings of assets as lines; beyond `most` only their number.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> some = [AssetWarning(AssetKey(name), "is deprecated since 2026-01-01") for name in ("a", "b", "c")]
+    >>> [click.unstyle(shown(line)) for line in warning_lines(some, 1)]
+    [' warning  a is deprecated since 2026-01-01.', '2 more such warnings: `assetry check`.']
+    """
+    known = list(warnings)
+    shown = known if most is None or len(known) <= most + 1 else known[:most]
+    yield from (f"{styled(' warning', fg='yellow')}  {each}" for each in shown)
+    if len(shown) < len(known):
+        yield f"{len(known) - len(shown):,} more such warnings: `assetry check`."
 
 
 def listed(names: Iterable[object], most: int | None = 3) -> str:

@@ -6,6 +6,7 @@ The rest of the program asks here; how plugins are loaded, isolated and called s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from assetry.hooks.secrets import answering, answering_all
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
 from assetry.types.records import EventRecord, RunInfo
+from assetry.types.warnings import AssetWarning
 
 
 class Plugins(Registry):
@@ -168,6 +171,42 @@ class Plugins(Registry):
             invocation.integration, "assetry_invocation_command", {"invocation": invocation}, str
         )
         return masked(command, self.secrets.mask)
+
+    def invocation_notes(self, invocation: Invocation) -> tuple[str, ...]:
+        """Return what is to be told of an invocation before it runs."""
+        arguments = {"invocation": invocation}
+        return tuple(self._listed(invocation.integration, "assetry_invocation_notes", arguments, str))
+
+    def warnings(
+        self,
+        integration: Integration,
+        assets: Sequence[Asset],
+        readers: Mapping[AssetKey, Sequence[Asset]],
+        now: datetime,
+    ) -> list[AssetWarning]:
+        """Return what an integration warns of its assets."""
+        arguments = {"integration": integration, "assets": assets, "readers": readers, "now": now}
+        return self._listed(integration, "assetry_warnings", arguments, AssetWarning)
+
+    def _listed(self, integration: Integration, hook: str, arguments: Mapping[str, Any], kind: type[Any]) -> list[Any]:
+        """Return what the one plugin that claimed the integration's kind gives, one after the other.
+
+        What is wrong with it is recorded, and the rest is taken.
+        """
+        name = self.claimant(integration)
+        try:
+            found = list(self._routed(integration, hook, arguments) or ())
+        except PluginError:
+            return []  # it is reported already
+        except AssetryError:
+            raise
+        except FAULTS as error:
+            self._report(name, f"{hook}: {error_words(error)}")
+            return []
+        wrong = first_fault(found, kind)
+        if wrong is not None:
+            self._report(name, f"{hook}: {wrong}")
+        return [each for each in found if fault(each, kind) is None]
 
     def invoke(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
         """Start the stream of an invocation."""

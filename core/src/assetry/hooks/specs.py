@@ -14,20 +14,24 @@ An implementation takes the arguments it needs, by name; arguments added later b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from assetry.hooks.commands import Commands
     from assetry.types.assets import Asset, AssetCheck, Integration
     from assetry.types.events import Event
     from assetry.types.invocations import Invocation, InvocationGroup
+    from assetry.types.keys import AssetKey
     from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
     from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
     from assetry.types.records import EventRecord, RunInfo
+    from assetry.types.warnings import AssetWarning
 
 hookspec = pluggy.HookspecMarker("assetry")
 hookimpl = pluggy.HookimplMarker("assetry")
@@ -212,6 +216,29 @@ def assetry_value_metadata(value: Any) -> Mapping[str, Any] | None:
 
     Called once per value that an asset function returned, before it is kept; of a table for several partitions once for
     the rows of each, as `pyarrow.Table`. Never compute what is expensive.
+    """
+
+
+@hookspec
+def assetry_warnings(
+    integration: Integration, assets: Sequence[Asset], readers: Mapping[AssetKey, Sequence[Asset]], now: datetime
+) -> Iterable[AssetWarning] | None:
+    """Return warnings about assets: of what will be gone, of what is read by those who should not. Routed.
+
+    Told by `assetry check`, `plan`, `status` and `show`, and computed anew each time: from the definitions and
+    the time alone, without looking at anything.
+
+    :param assets: all that the integration has in the graph, in its order.
+    :param readers: by the key of each of these, the assets that are made from it, of whichever integration.
+    :param now: the time that is meant.
+    """
+
+
+@hookspec
+def assetry_invocation_notes(invocation: Invocation) -> Iterable[str] | None:
+    """Return what a plan should tell of an invocation beside its command, such as what it reads elsewhere. Routed.
+
+    Each a sentence without its full stop, for people; called only where a plan is shown.
     """
 
 

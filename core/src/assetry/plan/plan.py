@@ -89,8 +89,8 @@ class PlannedInvocation:
 
     `after` are the ids of the invocations that it waits for directly: they make what it reads, or run the checks
     that gate that. `because` says of each of its assets why it is made. `parts` are the partitions that it makes of
-    each asset that has some. `command` is for people to read. `may_be_cut` are assets that need no making if these
-    others, which are made before, come out as they were.
+    each asset that has some. `command` and `notes` are for people to read. `may_be_cut` are assets that need no making
+    if these others, which are made before, come out as they were.
 
     >>> from assetry.types.assets import Integration
     >>> python = Integration("python", "python")
@@ -103,6 +103,7 @@ class PlannedInvocation:
     because: Mapping[AssetKey, str] = field(default_factory=dict)
     parts: Mapping[AssetKey, Parts] = field(default_factory=dict)
     command: str | None = None
+    notes: tuple[str, ...] = ()
     may_be_cut: Mapping[AssetKey, tuple[AssetKey, ...]] = field(default_factory=dict)
 
     @property

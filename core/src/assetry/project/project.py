@@ -286,9 +286,8 @@ class Project(Upkeep):
         ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds incremental models anew,
         ``partition="2026-01-31"`` names partitions: a key, a range ``"2026-01..2026-02"``, ``last:7``, ``all``,
         ``missing``, ``stale``, ``failed``, or a list of these; without it, and without `stale`, the last one of each
-        asset that has some is made. And ``collapse="earliest"`` trades invocations for
-        an earlier start; ``target="prod"`` and the like are options of integrations. Raises `SelectionError`, and
-        `UsageError` for a keyword that does not exist.
+        asset that has some is made. And ``collapse="earliest"`` trades invocations for an earlier start;
+        ``target="prod"`` and the like are options of integrations. Raises `SelectionError` and `UsageError`.
         """
         project, ask = self._asked(keywords)
         return project._plan(select, exclude, ask)
@@ -312,10 +311,10 @@ class Project(Upkeep):
         return self._plan_of(replace(found_wanted, notes=notes), ask, known, now)
 
     def commands(self, plan: Plan) -> Plan:
-        """Return a plan with the command of each invocation filled in, for people to read."""
-        ask = self.plugins.invocation_command
-        told = tuple(replace(planned, command=ask(planned.invocation)) for planned in plan.invocations)
-        return replace(plan, invocations=told)
+        """Return a plan with the command of each invocation, and notes on it, for people to read."""
+        ask, note = self.plugins.invocation_command, self.plugins.invocation_notes
+        shown = ((each, each.invocation) for each in plan.invocations)
+        return replace(plan, invocations=tuple(replace(each, command=ask(it), notes=note(it)) for each, it in shown))
 
     def _plan_of(self, wanted: Wanted, ask: Ask, known: Sequence[Status], now: datetime) -> Plan:
         groups = {asset.key: self.group_of(asset) for asset in self.graph.assets}

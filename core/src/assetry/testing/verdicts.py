@@ -26,6 +26,8 @@ ADVICE: Mapping[str, str] = {
     "assetry_invoke": "yield Failed for an asset that fails, and raise RunError with a hint when the tool itself broke",
     "assetry_observe": "yield Observed for what can be seen, and nothing for what cannot",
     "assetry_io_url": "return None when the tables cannot be reached",
+    "assetry_warnings": "give AssetWarning values about the assets that are given, from these and the time alone",
+    "assetry_invocation_notes": "return sentences for people, and none where the command says all",
     "assetry_named_selections": "return None when your files name no selections",
     "assetry_discover": "return nothing for a folder without files of yours",
     "assetry_panels": "every plugin is asked about every asset: return nothing where you have nothing to show",

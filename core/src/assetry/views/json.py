@@ -20,6 +20,7 @@ from assetry.types.codec import is_unicode, to_json
 from assetry.types.events import Checked, Event
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.records import Attempt, EventRecord, RunInfo
+from assetry.types.warnings import AssetWarning
 from assetry.views.causes import Cause
 from assetry.views.drawing import Drawing, stages
 
@@ -52,6 +53,16 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     }
 
 
+def warnings_to_json(warnings: Iterable[AssetWarning]) -> list[dict[str, Any]]:
+    """Return what is warned of assets as JSON data.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> warnings_to_json([AssetWarning(AssetKey("shop/orders"), "is deprecated since 2026-01-01")])
+    [{'asset': 'shop/orders', 'text': 'is deprecated since 2026-01-01', 'hint': None}]
+    """
+    return [{"asset": str(each.key), "text": each.text, "hint": each.hint} for each in warnings]
+
+
 def _invocation_to_json(planned: PlannedInvocation) -> dict[str, Any]:
     invocation = planned.invocation
     return {
@@ -61,6 +72,7 @@ def _invocation_to_json(planned: PlannedInvocation) -> dict[str, Any]:
         "group": invocation.group.key if invocation.group else None,
         "counted": invocation.group is not None and invocation.group.counted,
         "command": planned.command,
+        "notes": list(planned.notes),
         "assets": [str(asset.key) for asset in invocation.assets],
         "also": [str(asset.key) for asset in invocation.also],
         "after": list(planned.after),

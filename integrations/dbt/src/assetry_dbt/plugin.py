@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hook
 from assetry_dbt.options import OPTIONS
 
 if TYPE_CHECKING:
-    from assetry.plugin import CommandOption, Event, RunContext
+    from datetime import datetime
+
+    from assetry.plugin import AssetKey, AssetWarning, CommandOption, Event, RunContext
 
 KIND = "dbt"
 ASSETRY_KINDS = {KIND: OPTIONS}
@@ -124,6 +126,16 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
     selection = selection_for(known.index, invocation)
     project = project_for(known.project, invocation)
     return project.command(selection.args(), invocation.full_refresh, event_times(invocation))
+
+
+@hookimpl
+def assetry_warnings(
+    assets: Sequence[Asset], readers: Mapping[AssetKey, Sequence[Asset]], now: datetime
+) -> Iterable[AssetWarning]:
+    """Warn of models that are deprecated, and of private ones that are read from outside of their project."""
+    from assetry_dbt.warnings import warnings_of
+
+    return warnings_of(assets, readers, now)
 
 
 @hookimpl

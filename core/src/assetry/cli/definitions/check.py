@@ -8,13 +8,17 @@ from typing import Any
 
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import aligned, counted, listed, styled
+from assetry.cli.text import aligned, counted, listed, styled, warning_lines
 from assetry.columns.column_types import KNOWN_NAMES, column_type
 from assetry.errors import AssetryError, DefinitionError, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
+from assetry.hooks.warnings import warnings_of
 from assetry.project.project import Project
 from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+from assetry.types.warnings import AssetWarning
+from assetry.views.json import warnings_to_json
 
 
 def check_definitions(session: Session) -> int:
@@ -60,6 +64,7 @@ def _findings(project: Project) -> dict[str, Any]:
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
         ],
+        "warnings": warnings_to_json(warnings_of(project.graph, project.plugins)),
         "unknown_types": list(_unknown_types(assets)),
         "made_elsewhere": [str(asset.key) for i, asset in enumerate(assets) if _is_made_elsewhere(project.graph, i)],
         "used_by_none": [
@@ -120,6 +125,8 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
         yield f"  {problem['hint']}"
     for place in found["places"]:
         yield f"{styled('no such place:', fg='red')} {AssetryError(**place)}"
+    warned = (AssetWarning(AssetKey(each["asset"]), each["text"], each["hint"]) for each in found["warnings"])
+    yield from warning_lines(warned)
     for each in found["unknown_types"]:
         near = f" Did you mean {each['near'][0]!r}?" if each["near"] else ""
         yield (

@@ -19,6 +19,7 @@ from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment, styled
 from assetry.columns.differences import Difference, differences
 from assetry.errors import UsageError
+from assetry.hooks.warnings import warnings_of
 from assetry.project.partition import partition_facts
 from assetry.project.project import Project
 from assetry.project.upkeep.impact import meant
@@ -29,8 +30,9 @@ from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.records import Attempt, EventRecord, Materialization, Verdicts
+from assetry.types.warnings import AssetWarning
 from assetry.views.acceptances import Said, said
-from assetry.views.json import asset_to_json, data, status_to_json
+from assetry.views.json import asset_to_json, data, status_to_json, warnings_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Facts:
     tried: Attempt | None
     panels: tuple[Panel, ...]
     checks: Mapping[str, Sequence[EventRecord]]
+    warnings: tuple[AssetWarning, ...]
     #: What was pruned of the run that made it last, for people.
     pruned: str | None
     accepted: Sequence[Said]
@@ -85,6 +88,7 @@ def _facts(session: Session, key: str) -> Facts:
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
+        warnings=warnings_of(project.graph, project.plugins, [asset.key]),
         pruned=None if last_made is None else _pruned(project, last_made.run),
         accepted=said(project.store.acceptances([asset.key])),
     )
@@ -150,6 +154,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "reasons": status["reasons"],
         "roots": [{"key": str(key), "owners": list(session.project.graph[key].owners)} for key in facts.status.roots],
         "partitions": status["partitions"],
+        "warnings": warnings_to_json(facts.warnings),
         "last_materialization": None if made is None else data(made),
         "last_attempt": None if facts.tried is None else data(facts.tried),
         "pruned": facts.pruned,
@@ -200,6 +205,8 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
     owners = dict.fromkeys(owner for key in status.roots for owner in session.project.graph[key].owners)
     if owners:
         yield "ask", ", ".join(owners)
+    if facts.warnings:
+        yield "warning", "\n".join(str(each).removeprefix(f"{each.key} ") for each in facts.warnings)
     if facts.made is not None:
         yield "last made", "\n".join(filter(None, [_made(facts.made, session.verbose > 0), facts.pruned]))
 

@@ -10,10 +10,11 @@ import click
 
 from assetry.cli.command import OUTPUTS, verb
 from assetry.cli.session import Session
-from assetry.cli.text import counted, listed, styled
+from assetry.cli.text import counted, listed, styled, warning_lines
+from assetry.hooks.warnings import warnings_of
 from assetry.plan.plan import Plan, PlannedInvocation, Split
 from assetry.project.ask import PlanKeywords
-from assetry.views.json import plan_to_json
+from assetry.views.json import plan_to_json, warnings_to_json
 
 #: Exit code of --exit-code when there is something to run.
 TO_RUN = 4
@@ -48,10 +49,13 @@ def show_plan(session: Session, exit_code: bool, **ask: Unpack[PlanKeywords]) ->
     chosen = session.selection()
     project = session.project
     plan = project.commands(project.plan(chosen, **ask))
+    made = {asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)}
+    warned = warnings_of(project.graph, project.plugins, made)
     if session.text:
-        session.say("\n".join(plan_lines(plan, session, len(chosen.keys))))
+        lines = plan_lines(plan, session, len(chosen.keys))
+        session.say("\n".join((*lines, *warning_lines(warned, None if session.verbose else _MOST))))
     else:
-        session.emit(plan_to_json(plan), rows="invocations")
+        session.emit({**plan_to_json(plan), "warnings": warnings_to_json(warned)}, rows="invocations")
     return TO_RUN if exit_code and plan.invocations else 0
 
 
@@ -124,10 +128,11 @@ def _invocation(planned: PlannedInvocation, plan: Plan, width: int, most: int | 
         "parts": _parts(planned, plan),
         "after": listed(planned.after, None),
         "cut": _cut(planned, most),
+        "note": "\n".join(planned.notes),
     }
     for label, told in lines.items():
-        if told:
-            yield f"{indent}  {label:<{_LABEL}}{told}"
+        for number_, line in enumerate(told.splitlines()):
+            yield f"{indent}  {'' if number_ else label:<{_LABEL}}{line}"
     for number_, (reason, keys) in enumerate(reasons.items()):
         yield f"{indent}  {'' if number_ else 'why':<{_LABEL}}{listed(keys, most)}: {reason}"
 

@@ -8,14 +8,15 @@ import click
 
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import counted, cut, listed, styled
+from assetry.cli.text import counted, cut, listed, styled, warning_lines
+from assetry.hooks.warnings import warnings_of
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.views.causes import Cause, causes, roots_of
-from assetry.views.json import status_to_json
+from assetry.views.json import status_to_json, warnings_to_json
 
 #: Exit code of --exit-code when something is out of date.
 STALE = 4
@@ -38,18 +39,20 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     found = [each for each in every if each.key in chosen]
     roots = causes(project.graph, every, chosen)
     warned = _warnings(session, found)
+    told = warnings_of(session.project.graph, session.project.plugins, (each.key for each in found))
     stale = stale_keys(found)
     if session.text:
         most = None if session.verbose else _MOST
         sets = partition_lines(found, partitions, most)
-        told = cause_lines(roots, most, by == "asset")
-        lines = [*count_lines(found, most), *told, *sets, *_note_lines(found, most), *_warning_lines(warned)]
+        why = cause_lines(roots, most, by == "asset")
+        lines = [*count_lines(found, most), *why, *sets, *_note_lines(found, most), *_warning_lines(warned)]
+        lines += warning_lines(told, most)
         session.say("\n".join(lines))
         if stale:
             brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
             session.note(f"{brings} brings it up to date; {shows} shows how.")
     else:
-        session.emit(status_to_json(found, warned, roots), rows="assets")
+        session.emit({**status_to_json(found, warned, roots), "warnings": warnings_to_json(told)}, rows="assets")
     return STALE if exit_code and stale else 0
 
 

@@ -21,6 +21,7 @@ from assetry.types.codec import to_json
 from assetry.types.events import TERMINAL, Failed, Materialized, Skipped
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.records import Attempt, Materialization
+from assetry.types.warnings import AssetWarning
 
 #: The names of terminal events, as JSON has them.
 ENDS = tuple(kind.json_tag[1] for kind in (Materialized, Failed, Skipped))
@@ -39,6 +40,11 @@ class SurroundingChecks:
                 answer = bench.ask(hook, lambda ask=function: called(ask, {"integration": bench.integration}))  # type: ignore[misc]
                 wrong = None if answer is None else fault(answer, kind)
                 assert wrong is None, f"{hook} {wrong}: {ADVICE[hook]}"
+        for hook, kind, arguments in questions(bench):
+            function = bench.implementation(hook)
+            given = bench.ask(hook, lambda ask=function, given=arguments: list(called(ask, given) or ()))  # type: ignore[misc]
+            wrong = first_fault(given, kind)
+            assert wrong is None, f"{hook} {wrong}: {ADVICE[hook]}"
         for asset, shown in panels(bench):
             wrong = first_fault(shown, Panel)
             assert wrong is None, f"assetry_panels {wrong}, asked about {asset.key}: {ADVICE['assetry_panels']}"
@@ -116,6 +122,17 @@ class SurroundingChecks:
         assert launches <= planned, f"{planned} invocations launched the tool {launches} times"
 
 
+def questions(bench: Bench) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Yield the hooks that answer with a list of the integration's own assets, of what, and what they are asked."""
+    if bench.implementation("assetry_warnings") is not None:
+        readers = {asset.key: () for asset in bench.assets}
+        now = datetime.now(UTC)
+        asked = {"integration": bench.integration, "assets": bench.assets, "readers": readers, "now": now}
+        yield "assetry_warnings", AssetWarning, asked
+    if bench.implementation("assetry_invocation_notes") is not None:
+        yield "assetry_invocation_notes", str, {"invocation": bench.main}
+
+
 def panels(bench: Bench) -> Iterator[tuple[Asset, list[Any]]]:
     """Yield assets, one of somebody else's among them, and the panels that the plugin shows of each."""
     function = bench.implementation("assetry_panels")
@@ -140,6 +157,7 @@ def told(bench: Bench) -> Iterator[tuple[str, str]]:
         yield "the command", str(bench.command())
         for asset, shown in panels(bench):
             yield f"a panel of {asset.key}", repr(shown)
+        yield "a note on the main invocation", repr(bench.plugins.invocation_notes(bench.main))
     seen, _, lines = bench.observed
     yield "an event of an observation", repr(seen)
     yield "what is logged or printed in an observation", "\n".join(lines)

@@ -31,6 +31,7 @@ from assetry_dbt.manifest.written import (
     key_of,
     named_key,
     named_owners,
+    node_metadata,
     people,
     texts,
 )
@@ -269,20 +270,6 @@ class _Translation:
         config = node.config
         materialized = config.get("materialized") or node.resource_type
         parts = self.codes.parts(node)
-        metadata: dict[str, Any] = {
-            "unique_id": unique_id,
-            "materialized": materialized,
-            "package": node.package_name,
-            "path": node.original_file_path,
-        }
-        if node.language and node.language != "sql":
-            metadata["language"] = node.language
-        if node.contract and node.contract.enforced:
-            metadata["contract"] = "enforced"
-        if node.access and node.access != "protected":
-            metadata["access"] = node.access
-        if node.patch_path:
-            metadata["patch"] = node.patch_path.rpartition("://")[2]
         named = node.group or config.get("group")
         group = named if isinstance(named, str) else None
         parted = partitions_of(node, self.place.batched) if node.resource_type == "model" else None
@@ -301,7 +288,7 @@ class _Translation:
             group=group,
             owners=self.owners_of(node, config, group),
             tags=texts(node.tags),
-            metadata=metadata,
+            metadata=node_metadata(node),
             columns=columns_of(node.columns),
             columns_are=columns_are(node),
             checks=self.checks_of(unique_id),

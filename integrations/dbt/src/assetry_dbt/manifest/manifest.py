@@ -119,6 +119,7 @@ class Node(Described, gc=False):
     group: str | None = None
     version: Any = None
     latest_version: Any = None
+    deprecation_date: Any = None
     contract: Contract | None = None
     constraints: Any = None
     attached_node: str | None = None

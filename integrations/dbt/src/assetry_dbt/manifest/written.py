@@ -59,6 +59,34 @@ def columns_of(columns: Mapping[str, NodeColumn] | None) -> tuple[Column, ...]:
     )
 
 
+def node_metadata(node: Node) -> dict[str, Any]:
+    """Return what people should know of what dbt builds: what it is, where it stands, and until when.
+
+    >>> node = Node("model.shop.orders", "orders", "model", "shop", version=1, latest_version=2, config={})
+    >>> node_metadata(node)["latest_version"]
+    'shop/orders/v2'
+    """
+    found = {
+        "unique_id": node.unique_id,
+        "materialized": node.config.get("materialized") or node.resource_type,
+        "package": node.package_name,
+        "path": node.original_file_path,
+    }
+    if node.language and node.language != "sql":
+        found["language"] = node.language
+    if node.contract and node.contract.enforced:
+        found["contract"] = "enforced"
+    if node.access and node.access != "protected":
+        found["access"] = node.access
+    if node.patch_path:
+        found["patch"] = node.patch_path.rpartition("://")[2]
+    if node.deprecation_date:
+        found["deprecation_date"] = str(node.deprecation_date)
+    if node.latest_version is not None and node.version != node.latest_version:
+        found["latest_version"] = str(key_of((node.package_name, node.name, f"v{node.latest_version}")))
+    return found
+
+
 def columns_are(node: Node) -> ColumnsAre:
     """Return what the columns in yml are: a schema where a contract is enforced, and otherwise a description.
 
