@@ -20,7 +20,10 @@ def assetry_load_assets(integration):
 
 @hookimpl
 def assetry_command_options():
-    return [CommandOption(kind="mill", name="grain_size", short="-g", metavar="SIZE", help="How coarse.")]
+    return [
+        CommandOption(kind="mill", name="grain_size", short="-g", metavar="SIZE", help="How coarse."),
+        CommandOption(kind="mill", name="dry", switch=True, help="Without water."),
+    ]
 
 @hookimpl
 def assetry_invocation_group(asset):
@@ -28,7 +31,8 @@ def assetry_invocation_group(asset):
 
 @hookimpl
 def assetry_invocation_command(invocation):
-    return f"mill {invocation.integration.options.get('grain_size')}"
+    options = invocation.integration.options
+    return f"mill {options.get('grain_size')} {'dry' if options.get('dry') else 'wet'}"
 
 @hookimpl
 def assetry_invoke(invocation, context):
@@ -58,6 +62,14 @@ def test_every_command_on_definitions_takes_it(mill: Folder, command: list[str])
     mill.call(*command, "-g", "fine")
     assert "-g, --grain-size SIZE" in mill.call(command[0], "--help").stdout
     assert "How coarse. (mill)" in mill.call(command[0], "--help").stdout
+
+
+def test_a_switch_is_given_without_a_value_and_says_nothing_where_it_is_not(mill: Folder) -> None:
+    assert "mill coarse dry" in mill.call("plan", "--dry", "-s", "flour").stdout
+    assert "mill coarse wet" in mill.call("plan").stdout
+    (mill.root / "assetry.toml").write_text('[integrations.north]\nkind = "mill"\ngrain_size = "coarse"\ndry = true\n')
+    assert "mill coarse dry" in mill.call("plan").stdout
+    assert "Without water. (mill)" in mill.call("plan", "--help").stdout
 
 
 def test_a_folder_after_it_counts(mill: Folder, tmp_path: object) -> None:

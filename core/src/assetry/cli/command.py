@@ -157,7 +157,9 @@ def _options_of_integrations(ctx: click.Context, folder: str | None, taken: Coll
         first = same[0]
         short = [first.short] if first.short and first.short not in taken else []
         told = f"{first.help} ({', '.join(each.kind for each in same)})"
-        made.append(click.Option([f"{_PREFIX}{first.name}", *short, flag], metavar=first.metavar, help=told))
+        # A switch that is not given says nothing, and leaves what the project file says.
+        how: dict[str, Any] = {"is_flag": True, "default": None} if first.switch else {"metavar": first.metavar}
+        made.append(click.Option([f"{_PREFIX}{first.name}", *short, flag], help=told, **how))
     return made
 
 

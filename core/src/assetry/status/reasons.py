@@ -158,9 +158,16 @@ def newest(tried: Iterable[Attempt]) -> Attempt:
 def changed_parts_text(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Return which parts of a code differ.
 
+    A part that tells how a table was ``built``, and that no definition has, says that it is not the real one.
+
     >>> changed_parts_text({"body": "1", "config": "1"}, {"body": "2", "config": "1"})
     'its body changed'
+    >>> changed_parts_text({"body": "1", "built with --empty": "1"}, {"body": "1"})
+    'it was built with --empty'
     """
+    built = [name for name in before if name not in now and name.startswith("built ")]
+    if built:
+        return f"it was {_listed(built)}"
     names = [name for name in dict.fromkeys((*now, *before)) if now.get(name) != before.get(name)]
     # What came or went with a change of another part is not what somebody changed.
     names = [name for name in names if name in now and name in before] or names

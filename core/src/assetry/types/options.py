@@ -236,7 +236,8 @@ def _shown(value: Any, whole: bool) -> str:
 class CommandOption:
     """An option of a kind of integration that commands take, and `Project.plan` and `materialize` as a keyword.
 
-    `name` is the option's name as in the project file, `kind` the kind of integration, `help` a line for people.
+    `name` is the option's name as in the project file, `kind` the kind of integration, `help` a line for people. A
+    `switch` is given without a value, and its value is then True.
     `read` makes the option's value of what was given (a text on the command line, anything in Python) and of what the
     project file says, None when it says nothing; it raises `UsageError` for what it cannot read. Without it the value
     is what was given.
@@ -250,6 +251,7 @@ class CommandOption:
     help: str
     metavar: str = "TEXT"
     short: str | None = None
+    switch: bool = False
     read: Callable[[Any, Any], Any] | None = None
 
     @property

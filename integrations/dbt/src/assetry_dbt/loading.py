@@ -104,7 +104,8 @@ def read_again(project: DbtProject, integration: Integration) -> list[Asset]:
 def _assets(manifest: Manifest, integration: Integration, project: DbtProject) -> list[Asset]:
     codes = CodeVersions(manifest, _surroundings(project))
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
-    flags = BuildFlags.read()
+    environment, own = BuildFlags.read(), BuildFlags(project.own_flags, {}).lasting()
+    flags = replace(environment, content={**environment.content, **own.content})
     if flags.content or flags.window:
         assets = [_flagged(asset, flags) for asset in assets]
     if project.key_prefix:
@@ -113,7 +114,7 @@ def _assets(manifest: Manifest, integration: Integration, project: DbtProject) -
 
 
 def _flagged(asset: Asset, flags: BuildFlags) -> Asset:
-    """Return an asset as the flags of the environment make it: built empty, a table is not the real one."""
+    """Return an asset as flags make it: with what it reads from elsewhere, it is another table."""
     mine = flags.of(asset.resource_type, asset.spec.get("whole") is True)
     if not asset.executable or not mine:
         return asset

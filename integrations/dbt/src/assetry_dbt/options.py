@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assetry.plugin import POSITIVE, TABLE, TEXT, TEXTS, OptionType, one_of
+from assetry.plugin import FLAG, POSITIVE, TABLE, TEXT, TEXTS, OptionType, one_of
 
 OPTIONS: Mapping[str, OptionType] = {
     "project_dir": TEXT.about("The folder of dbt_project.yml, from the project file's.", default="."),
@@ -17,6 +17,13 @@ OPTIONS: Mapping[str, OptionType] = {
     "vars": TABLE.about("Variables, as for dbt."),
     "select": TEXTS.about("Load only these, in dbt's own words."),
     "exclude": TEXTS.about("Do not load these, in dbt's own words."),
+    "defer": FLAG.about("Read what is not built from where the state has it; see --defer of dbt."),
+    "favor_state": FLAG.about("Read it from there also where the target has it."),
+    "state": TEXT.about("The folder of the manifest.json of another target, for defer and clone."),
+    "defer_state": TEXT.about("The same, for defer alone."),
+    "empty": FLAG.about("Build tables without rows: none of them is the real one."),
+    "sample": TEXT.about("Build tables of a part of the rows, such as '3 days': none of them is the real one."),
+    "clone": FLAG.about("Clone tables from the state instead of building them: none of them is the real one."),
     "threads": POSITIVE.about("How many threads build."),
     "engine": one_of("in-process", "subprocess").about("How dbt is run; in-process where a dbt 1.x is installed."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -117,15 +118,27 @@ def _group(
 
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str | None:
-    """Show the `dbt build` that carries an invocation out, as one would type it in the project's folder."""
+    """Show the dbt command that carries an invocation out, as one would type it in the project's folder."""
     from assetry_dbt.loading import loaded
     from assetry_dbt.running.partition_args import event_times, project_for
     from assetry_dbt.selecting.search import selection_for
 
     known = loaded(invocation.integration)
-    selection = selection_for(known.index, invocation)
     project = project_for(known.project, invocation)
+    if project.clones:
+        selection = replace(selection_for(known.index, replace(invocation, checks=())), indirect=None)
+    else:
+        selection = selection_for(known.index, invocation)
     return project.command(selection.args(), invocation.full_refresh, event_times(invocation))
+
+
+@hookimpl
+def assetry_invocation_notes(invocation: Invocation) -> Iterable[str]:
+    """Tell where an invocation reads what it does not build, and that what it makes is not the real thing."""
+    from assetry_dbt.project.project import DbtProject
+    from assetry_dbt.running.deferral import notes_on
+
+    return notes_on(DbtProject.of(invocation.integration), invocation)
 
 
 @hookimpl

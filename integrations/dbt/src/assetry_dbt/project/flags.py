@@ -1,4 +1,4 @@
-"""What dbt takes from its environment: flags that change what a build makes, and such that would narrow it.
+"""What dbt takes from its environment, and from options: flags that change what a build makes, or would narrow it.
 
 dbt 1.11 reads ``DBT_ENGINE_EMPTY`` before ``DBT_EMPTY``, and so for each; `flags:` of dbt_project.yml has none of them.
 """
@@ -15,6 +15,8 @@ _SWITCHES = ("EMPTY", "DEFER", "FAVOR_STATE")
 _VALUES = ("SAMPLE", "STATE", "DEFER_STATE")
 #: The window of microbatch models; where they have partitions, a command has one of its own.
 _WINDOW = ("EVENT_TIME_START", "EVENT_TIME_END")
+#: What is built by these is not the real table, whatever else is the same.
+_UNREAL = ("EMPTY", "SAMPLE", "CLONE")
 #: These mean nothing but beside `DEFER`.
 _OF_DEFER = frozenset({"FAVOR_STATE", "STATE", "DEFER_STATE"})
 #: dbt's name for the warning of a test.
@@ -29,7 +31,7 @@ def from_environment(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class BuildFlags:
-    """The flags that the environment sets and that change what a build makes; a switch has an empty text.
+    """The flags that are set and that change what a build makes; a switch has an empty text.
 
     >>> BuildFlags({"EMPTY": "", "SAMPLE": "3 days"}, {}).args()
     ('--empty', '--sample', '3 days')
@@ -40,11 +42,12 @@ class BuildFlags:
     full_refresh: bool = False
 
     @classmethod
-    def read(cls) -> BuildFlags:
-        """Return the flags that the environment of this process sets."""
+    def read(cls, given: Mapping[str, str] | None = None) -> BuildFlags:
+        """Return the flags that the environment of this process sets, with those that are `given` in their place."""
         content = {name: "" for name in _SWITCHES if _is_set(name)}
         content |= {name: value for name in _VALUES if (value := from_environment(name))}
-        if "DEFER" not in content:
+        content |= given or {}
+        if "DEFER" not in content and "CLONE" not in content:
             content = {name: value for name, value in content.items() if name not in _OF_DEFER}
         window = {name: value for name in _WINDOW if (value := from_environment(name))}
         return cls(content, window, _is_set("FULL_REFRESH"))
@@ -57,8 +60,26 @@ class BuildFlags:
         """Return the flags as one would type them."""
         given: list[str] = ["--full-refresh"] if self.full_refresh else []
         for name, value in {**self.content, **self.window}.items():
+            if name == "CLONE":
+                continue  # a command of its own
             given += [f"--{name.lower().replace('_', '-')}", *([value] if value else [])]
         return tuple(given)
+
+    def unreal(self, resource_type: str) -> str | None:
+        """Return how what is built so is not the real table; None where it is.
+
+        >>> flags = BuildFlags({"EMPTY": "", "SAMPLE": "3 days"}, {})
+        >>> flags.unreal("model"), flags.unreal("seed")
+        ('built with --empty --sample', None)
+        """
+        if resource_type not in ("model", "snapshot") and "CLONE" not in self.content:
+            return None
+        names = [f"--{name.lower()}" for name in _UNREAL if name in self.content]
+        return f"built with {' '.join(names)}" if names else None
+
+    def lasting(self) -> BuildFlags:
+        """Return those flags by which a build makes another table that is a real one, too."""
+        return replace(self, content={name: value for name, value in self.content.items() if name not in _UNREAL})
 
     def of(self, resource_type: str, windowed: bool) -> dict[str, str]:
         """Return the flags that change what is in a table: one that is built so is not the real one.
@@ -68,7 +89,8 @@ class BuildFlags:
         >>> BuildFlags({"EMPTY": ""}, {"EVENT_TIME_START": "2024-01-01"}).of("model", False)
         {'empty': 'true'}
         """
-        found = {**self.content, **(self.window if windowed else {})} if resource_type in ("model", "snapshot") else {}
+        changes = resource_type in ("model", "snapshot") or "CLONE" in self.content
+        found = {**self.content, **(self.window if windowed else {})} if changes else {}
         return {name.lower(): value or "true" for name, value in found.items()}
 
 

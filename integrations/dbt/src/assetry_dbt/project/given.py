@@ -41,5 +41,15 @@ COMMAND_OPTIONS = (
     CommandOption(kind="dbt", name="vars", metavar="YAML", help="Variables: '{country: nl}'.", read=_vars),
     CommandOption(kind="dbt", name="threads", metavar="N", help="How many threads build.", read=_threads),
     CommandOption(kind="dbt", name="profile", metavar="NAME", help="The profile."),
+    CommandOption(kind="dbt", name="defer", switch=True, help="Read what is not built from where the state has it."),
+    CommandOption(kind="dbt", name="favor_state", switch=True, help="Read it from there also where the target has it."),
+    CommandOption(
+        kind="dbt", name="state", metavar="DIR", help="The folder of another target's manifest.", read=_folder
+    ),
+    CommandOption(kind="dbt", name="empty", switch=True, help="Build tables without rows; never fresh from it."),
+    CommandOption(
+        kind="dbt", name="sample", metavar="TIME", help="Build from a part of the rows: '3 days'; never fresh."
+    ),
+    CommandOption(kind="dbt", name="clone", switch=True, help="Clone tables from the state; never fresh from it."),
     CommandOption(kind="dbt", name="profiles_dir", metavar="DIR", help="Where profiles.yml is.", read=_folder),
 )

@@ -38,6 +38,7 @@ class DbtProject:
     dbt_project.yml. `profiles_dir` is None when there is no profiles.yml. `key_prefix` stands before the keys of all
     assets; another integration may use the project too, so what dbt makes is kept in a folder of that name in target.
     `run_vars` are vars of one run, `own_target` tells that `target_path` is not the one that dbt would choose.
+    `own_flags` are those flags that change what a build makes, by dbt's names, that options set.
 
     >>> DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target")).manifest_path.as_posix()
     '/shop/target/manifest.json'
@@ -61,6 +62,7 @@ class DbtProject:
     settings: Mapping[str, Any] = field(default_factory=dict)
     run_vars: Mapping[str, Any] = field(default_factory=dict)
     own_target: bool = False
+    own_flags: Mapping[str, str] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash((self.name, self.project_dir, self.target_path, self.profile, self.target))
@@ -101,7 +103,26 @@ class DbtProject:
             manifest=manifest,
             key_prefix=options.get("key_prefix"),
             settings=settings,
+            own_flags=_own_flags(options, root, str(integration.name)),
         )
+
+    @property
+    def flags(self) -> BuildFlags:
+        """Return the flags that change what a build makes."""
+        return BuildFlags.read(self.own_flags)
+
+    @property
+    def clones(self) -> bool:
+        """Tell whether tables are cloned instead of built."""
+        return "CLONE" in self.own_flags
+
+    @property
+    def state_path(self) -> Path | None:
+        """Return the folder whose manifest.json says where things are read, or cloned, from; None without any."""
+        content = self.flags.content
+        named = content.get("DEFER_STATE") or content.get("STATE") if "DEFER" in content else None
+        named = named or (self.own_flags.get("STATE") if self.clones else None)
+        return None if named is None else _under(self.project_dir, named)
 
     @property
     def manifest_path(self) -> Path:
@@ -156,12 +177,21 @@ class DbtProject:
         "dbt build --target prod --select 'fqn:s.staging.*'"
         """
         choices = self._choices(os.path.relpath(self.target_path, self.project_dir))
-        given = [self.dbt_executable or "dbt", "build", *choices]
+        given = [self.dbt_executable or "dbt", "clone" if self.clones else "build", *choices]
         if self.threads:
             given += ["--threads", str(self.threads)]
-        flags = BuildFlags.read()
+        near = {name: self.near(value) for name, value in self.own_flags.items()}
+        flags = BuildFlags.read(near)
         given += [*selection, *window, *(flags.without_window() if window else flags).args()]
         return shlex.join(given + (["--full-refresh"] if full_refresh and not flags.full_refresh else []))
+
+    def near(self, value: str) -> str:
+        """Return the value of a flag; a path from where the command is typed."""
+        return os.path.relpath(value, self.project_dir) if os.path.isabs(value) else value  # noqa: PTH117
+
+    def flag_args(self) -> tuple[str, ...]:
+        """Return the arguments of a build, or of a clone, that options ask for; of others the environment tells dbt."""
+        return BuildFlags(self.own_flags, {}).args()
 
     def read_profile(self) -> Profile:
         """Return the profile and target that dbt will use. Raises `IntegrationError` when there is none."""
@@ -226,6 +256,33 @@ class DbtProject:
 
 def _under(root: Path, path: str) -> Path:
     return Path(os.path.normpath(root / Path(path).expanduser()))
+
+
+def _own_flags(options: Mapping[str, Any], root: Path, name: str) -> dict[str, str]:
+    """Return the flags that options set, by dbt's names for them; a folder is an absolute path."""
+    found = {each.upper(): "" for each in ("defer", "favor_state", "empty", "clone") if options.get(each)}
+    if options.get("sample"):
+        found["SAMPLE"] = str(options["sample"])
+    for each in ("state", "defer_state"):
+        if options.get(each):
+            found[each.upper()] = str(_under(root, str(options[each])))
+    content = BuildFlags.read(found).content
+    if "CLONE" in found and ({"EMPTY", "SAMPLE", "DEFER"} & found.keys() or "STATE" not in found):
+        raise IntegrationError(
+            f"Integration {name!r} is to clone tables, and "
+            + ("has no state to clone them from." if "STATE" not in found else "to build them otherwise, too."),
+            hint="For example --clone --state ../prod/target.",
+        )
+    if "DEFER" in content and not content.keys() & {"STATE", "DEFER_STATE"}:
+        raise IntegrationError(
+            f"Integration {name!r} has defer and no state that says where things are read from.",
+            hint="For example --defer --state ../prod/target: the folder of a manifest.json of another target.",
+        )
+    return (
+        found
+        if content.keys() & {"DEFER", "CLONE"}
+        else {each: value for each, value in found.items() if each not in ("STATE", "DEFER_STATE", "FAVOR_STATE")}
+    )
 
 
 def _executable(root: Path, given: str | None) -> str | None:

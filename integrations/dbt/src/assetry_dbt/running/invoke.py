@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from assetry.plugin import AssetKey, Event, IntegrationError, Invocation, Materialized, RunContext, RunError
+from assetry.plugin import Checked, Event, IntegrationError, Invocation, RunContext, RunError
 
 from assetry_dbt.loading import loaded
 from assetry_dbt.project.flags import widening
@@ -19,6 +19,7 @@ from assetry_dbt.running.built_code import BuiltCode
 from assetry_dbt.running.engine import choose
 from assetry_dbt.running.errors import fault
 from assetry_dbt.running.events import Story
+from assetry_dbt.running.marking import Marking
 from assetry_dbt.running.partition_args import event_times, project_for, refuse_losses
 from assetry_dbt.running.reports import NodeFinished, NodeStarted, read_run_results
 from assetry_dbt.selecting.search import Selection, selection_for
@@ -41,16 +42,19 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     refuse_losses(invocation, datetime.now(UTC))
     known = loaded(invocation.integration)
     project = project_for(project, invocation)
+    # A clone is made of tables alone, and is not tested.
+    untested = invocation.checks if project.clones else ()
+    invocation = replace(invocation, checks=()) if project.clones else invocation
     index, built = known.index, BuiltCode(project, invocation, known.files)
     selection = selection_for(index, invocation)
     args = build_arguments(project, selection, invocation.full_refresh, context.options.get("threads"))
     args += event_times(invocation)
     nearby = (*invocation.assets, *invocation.inputs, *invocation.also)
-    flagged = {asset.key: asset.metadata["flags"] for asset in invocation.assets if "flags" in asset.metadata}
     story = Story(invocation, *_shown(project), partial(_test_of, index, nearby))
+    marking = Marking(project.flags, invocation)
 
     def told(event: Event) -> Event:
-        return built.told(_flagged(event, flagged))
+        return marking.told(built.told(event))
 
     with closing(choose(project).run(args, lambda: context.cancelled)) as reports:
         for report in reports:
@@ -65,6 +69,8 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
         yield from map(told, story.known(results))
         raise fault(project, "build", ended.error)
     yield from map(told, story.rest(results))
+    for each in untested:
+        yield Checked(each.key, each.check, False, "warn", "A clone is not tested.", {"status": "not run"})
     trouble = story.trouble()
     if trouble is not None:
         text = f"dbt build of {project.name!r} failed: {trouble.text}"
@@ -74,30 +80,26 @@ def invoke(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 def build_arguments(
     project: DbtProject, selection: Selection, full_refresh: bool = False, threads: int | None = None
 ) -> tuple[str, ...]:
-    """Return the arguments of the `dbt build` that carries an invocation out.
+    """Return the arguments of the `dbt build`, or `dbt clone`, that carries an invocation out.
 
     >>> from pathlib import Path
     >>> shop = DbtProject(name="shop", project_dir=Path("/shop"), target_path=Path("/shop/target"))
     >>> build_arguments(shop, Selection(select=("fqn:shop.orders",), indirect="empty"), full_refresh=True)[3:]
     ('--select', 'fqn:shop.orders', '--indirect-selection', 'empty', '--full-refresh')
     """
-    given = ["build", *project.arguments(), *selection.args()]
-    if selection.indirect is None:
-        given += ["--indirect-selection", "eager"]
+    if project.clones:
+        given = ["clone", *project.arguments(), *replace(selection, indirect=None).args()]
+    else:
+        given = ["build", *project.arguments(), *selection.args()]
+        given += ["--indirect-selection", "eager"] if selection.indirect is None else []
     given += widening(selection.resource_types)
+    given += project.flag_args()
     if full_refresh:
         given.append("--full-refresh")
     count = threads or project.threads
     if count:
         given += ["--threads", str(count)]
     return tuple(given)
-
-
-def _flagged(event: Event, flags: Mapping[AssetKey, Any]) -> Event:
-    """Return an event that says by which flags of the environment a table was made."""
-    if isinstance(event, Materialized) and event.key in flags:
-        return replace(event, metadata={**event.metadata, "flags": flags[event.key]})
-    return event
 
 
 def _test_of(index: Any, nearby: Any, reference: Any) -> str | None:
