@@ -47,8 +47,19 @@ demo: setup ## Run the example: its graph, the plan, the streamed run, and what 
 	$(BIN)/assetry -C examples/shop materialize
 	$(BIN)/assetry -C examples/shop status
 
-test: setup lint ## Run every test and the lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+# Every dbt that is supported runs in an environment of its own, beside the lock, which has the newest; the lock's DuckDB
+# is in all of them, because they open one another's files. dbt 1.8 and 1.9 know no Python 3.13.
+DBTS := $(shell $(PYTHON) -c 'import sys; print("1.8 1.9 1.10" if sys.version_info < (3, 13) else "1.10")')
+OLDEST_DBT := $(firstword $(DBTS))
+.dbt/%/.ready: | $(filter %/.uv/bin/uv,$(UV))
+	$(UV) venv --quiet --clear --python $(PYTHON) .dbt/$*
+	@# A machine that has no registry now may have the lock's packages all the same: then these tests are skipped.
+	$(UV) pip install --quiet --python .dbt/$*/bin/python "dbt-core~=$*.0" "dbt-duckdb~=$*.0" \
+		"$(shell sed -n 's/^\(duckdb==[0-9.]*\).*/\1/p' requirements.lock)" \
+		&& touch $@ || echo "dbt $* could not be installed: the tests with it are skipped"
+
+test: setup lint .dbt/$(OLDEST_DBT)/.ready ## Run every test and the lint
+	ASSETRY_DBTS=$(OLDEST_DBT) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## Check format, style and types
 	$(BIN)/ruff format --check --quiet .
@@ -72,7 +83,8 @@ conformance: setup ## Write anew the table of docs/conformance.md, by running th
 SEEDS ?= 1-100
 HISTORIES ?= 10000
 
-campaign: setup ## Kill runs of every tool at random moments (SEEDS, 1-100), and judge random histories (HISTORIES, 10000)
+campaign: setup $(DBTS:%=.dbt/%/.ready) ## Kill runs of every tool at random moments (SEEDS, 1-100), judge random histories (HISTORIES, 10000), run every dbt
+	ASSETRY_DBTS="$(DBTS)" $(BIN)/python -m pytest -n 2 tests/dbt/test_versions.py
 	ASSETRY_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest --timeout 0 tests/core/status/partitions/test_judge.py
 	ASSETRY_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 tests/e2e/test_syncs.py -k seed
 
@@ -85,4 +97,4 @@ lock: ## Resolve the newest allowed versions into requirements.lock
 		--format requirements-txt --output-file requirements.lock
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) .uv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .uv .dbt .mypy_cache .pytest_cache .ruff_cache .hypothesis

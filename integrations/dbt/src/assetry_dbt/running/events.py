@@ -23,7 +23,7 @@ from assetry.plugin import (
 )
 
 from assetry_dbt.running.batches import Asked, Causes, Nesting, asked_partitions
-from assetry_dbt.running.hints import check_hint, failure_hint, hook_hint, named
+from assetry_dbt.running.hints import check_count, check_hint, failure_hint, hook_hint, named
 from assetry_dbt.running.reports import (
     BROKEN,
     LEFT_OUT,
@@ -300,7 +300,7 @@ class Story:
             self._explained = True
             for key in (asked.key, *check.also):
                 self._failed_checks.setdefault(key, f"check {check.name} of {asked.key} failed")
-        message = _plain(self._message(finished))
+        message = _plain(self._message(finished)) or (None if passed else check_count(finished))
         place = None if passed else check_hint(check, finished, *self._folders)
         yield Checked(
             asked.key,

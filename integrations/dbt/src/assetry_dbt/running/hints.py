@@ -56,6 +56,15 @@ def check_hint(check: Check, finished: NodeFinished, folder: str, target_dir: st
     return f"See {file}; its query is in {target_dir}/compiled/{package}/{compiled}."
 
 
+def check_count(finished: NodeFinished) -> str | None:
+    """Return how much a test found, as dbt begins its message, which dbt 2 gives at its end only.
+
+    >>> check_count(NodeFinished("test.shop.unique_id.1", "fail", failures=2))
+    'Got 2 results'
+    """
+    return f"Got {finished.failures} result{'' if finished.failures == 1 else 's'}" if finished.failures else None
+
+
 def failure_hint(asset: Asset, folder: str, target_dir: str, batch: str | None = None) -> str | None:
     """Return where to look when a model, or a batch of it, failed: its file, and the SQL that dbt made of it.
 
