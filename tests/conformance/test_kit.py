@@ -209,7 +209,7 @@ def test_whatever_is_raised_in_a_hook_is_told_with_hook_error_and_place(outcome:
             )
             assert told is not None, f"{name}.{check}: {message}"
             seen.add(told[1])
-    assert len(seen) == 14, seen
+    assert len(seen) == 15, seen
 
 
 def test_what_does_not_return_is_told_with_the_place_where_it_stands(outcome: Outcome) -> None:

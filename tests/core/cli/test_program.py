@@ -110,7 +110,7 @@ def test_near_names_of_commands_and_options(folder: Folder) -> None:
         result.stderr
         == "error: There is no command 'pln'.\n  did you mean 'plan' or 'plugins'?\n  See `assetry --help`.\n"
     )
-    result = folder.call("plan", "--stael", code=2)
+    result = folder.call("plan", "--stal", code=2)
     assert "did you mean '--stale'?" in result.stderr
     assert "See `assetry plan --help`." in result.stderr
 

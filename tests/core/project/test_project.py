@@ -679,7 +679,7 @@ def test_a_keyword_that_does_not_exist_is_told_with_what_was_meant(tmp_path: Pat
     project = Project([one], root=tmp_path)
     with pytest.raises(UsageError, match="no keyword 'stail'") as caught:
         project.plan(stail=True)  # type: ignore[call-arg]
-    assert caught.value.near == ("stale",)
+    assert caught.value.near[0] == "stale"
 
 
 @pytest.mark.parametrize("verb", [Project.plan, Project.materialize, materialize])

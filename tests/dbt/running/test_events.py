@@ -184,7 +184,7 @@ def test_checks(status: str, configured: str, passed: bool, severity: str) -> No
         story, NodeFinished(uid("a"), "success"), NodeFinished("test.shop.t", status, "", failures=2, seconds=0.5)
     )
     facts = {"status": status, "failures": 2, "seconds": 0.5, "file": "models/schema.yml"}
-    place = None if passed else "See models/schema.yml."
+    place = None if passed else "Got 2 results\nSee models/schema.yml."
     assert events[1:] == [Checked("shop/a", "t", passed, severity, place, facts)]  # type: ignore[arg-type]
 
 

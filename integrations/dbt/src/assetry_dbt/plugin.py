@@ -135,8 +135,8 @@ def assetry_invocation_command(invocation: Invocation) -> str | None:
 @hookimpl
 def assetry_invocation_notes(invocation: Invocation) -> Iterable[str]:
     """Tell where an invocation reads what it does not build, and that what it makes is not the real thing."""
+    from assetry_dbt.project.deferral import notes_on
     from assetry_dbt.project.project import DbtProject
-    from assetry_dbt.running.deferral import notes_on
 
     return notes_on(DbtProject.of(invocation.integration), invocation)
 
