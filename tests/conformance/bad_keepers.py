@@ -703,6 +703,22 @@ class TestMixesRunsUp(StoreConformance):
     caught = "test_remember_the_last_attempt_of_each_asset"
 
 
+class Fickle(Memory):
+    """Remember of each asset what came of it last, a skip as well as a failure."""
+
+    def attempts(self, keys: Any = None, *, made: bool = True) -> Any:
+        found = dict(super().attempts(keys, made=made))
+        for info in reversed(self.runs()):
+            tried = self.run_attempts(info.id)
+            found |= {each: attempt for each, attempt in tried.items() if each in found}
+        return found
+
+
+class TestForgetsFailuresThatWereSkipped(StoreConformance):
+    subject = store(Fickle)
+    caught = "test_keep_the_failure_of_what_was_only_skipped_since"
+
+
 class Renumbering(Memory):
     """Give a key another number when it comes back."""
 

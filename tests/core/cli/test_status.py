@@ -131,3 +131,40 @@ def test_many_roots_are_counted_but_all_told_where_asked() -> None:
 def test_new_content_is_told_by_its_own_words() -> None:
     raw = Cause((AssetKey("raw"),), "stale", (), "`raw` was made anew at noon", named=True)
     assert [unstyle(shown(line)) for line in cause_lines([raw])] == ["   stale  `raw` was made anew at noon"]
+
+
+FAILING = """
+from pathlib import Path
+from assetry import asset
+
+def stop(name):
+    if Path(name).exists():
+        raise ValueError(f"there is a file {name}")
+
+@asset
+def raw():
+    stop("raw.off")
+    return [1]
+
+@asset
+def sums(raw):
+    stop("sums.off")
+    return sum(raw)
+"""
+
+
+def test_what_failed_stays_so_while_later_runs_only_skip_it(shop: Folder) -> None:
+    shop.write("shop_assets.py", FAILING)
+    shop.call("materialize", "-q")
+    shop.write("sums.off", "")
+    shop.call("materialize", "-q", code=1)
+    (shop.root / "sums.off").unlink()
+    shop.write("raw.off", "")
+    shop.call("materialize", "-q", code=1)
+    (shop.root / "raw.off").unlink()
+    shop.call("materialize", "-q", "-s", "raw")
+    data = shop.json("status")
+    assert {each["key"]: each["status"] for each in data["assets"]} == {"raw": "fresh", "sums": "failed"}
+    assert "there is a file sums.off" in data["assets"][1]["reasons"][0]["text"]
+    shop.call("materialize", "-q", "--stale")
+    assert shop.json("status")["counts"] == {"fresh": 2}

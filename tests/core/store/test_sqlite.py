@@ -210,6 +210,21 @@ class TestRecords:
         }
         assert set(store.attempts([AssetKey("b")])) == {("b", None)}
 
+    @pytest.mark.parametrize("before", ["failed", "check_failed", "cancelled", "gone", "materialized", "unchanged"])
+    def test_what_was_only_skipped_since_is_as_it_was_unless_it_was_well(self, store, before):
+        for run, outcome in (("r1", before), ("r2", "skipped"), ("r3", "skipped")):
+            store.begin(info(run))
+            store.append([], [], [tried("a", outcome, run), tried("a", outcome, run, partition="x")])
+        known = {(each.outcome, each.run) for each in store.attempts().values()}
+        assert known == {("skipped", "r3") if before in ("materialized", "unchanged") else (before, "r1")}
+        assert {each.outcome for each in store.run_attempts("r3").values()} == {"skipped"}
+
+    def test_what_failed_and_is_then_skipped_in_one_run_was_skipped(self, store):
+        store.begin(info())
+        store.append([], [], [tried("a", "failed")])
+        store.append([], [], [tried("a", "skipped")])
+        assert [each.outcome for each in store.attempts().values()] == ["skipped"]
+
     def test_checks_are_the_last_of_each(self, store):
         store.append([record(Checked("a", "c", False)), record(Checked("a", "d", True))])
         store.append([record(Checked("a", "c", True, message="ok"), run="r2")])

@@ -50,6 +50,14 @@ if TYPE_CHECKING:
 
 _RUN = "id, state, started, finished, assets, options, process, host"
 _ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
+#: What was only skipped was not tried: it takes the place of nothing that failed, was cancelled or is gone.
+_LAST_TRY = """
+INSERT INTO latest (attempt, key, partition) VALUES (?,?,?)
+ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE NOT EXISTS (
+    SELECT 1 FROM attempts o JOIN attempts n USING (key, partition)
+    WHERE o.run = latest.attempt AND o.key = latest.key AND o.partition = latest.partition AND n.run = excluded.attempt
+    AND n.outcome = 'skipped' AND o.run <> n.run AND o.outcome IN ('failed', 'check_failed', 'cancelled', 'gone'))
+"""
 _OURS = "key IN (SELECT value FROM json_each(?))"
 _INTERRUPTED = "interrupted: the process that was making it is gone"
 #: The options of a run that has claimed and not begun: it has done nothing, so when it ends there is nothing to retry.
@@ -103,11 +111,7 @@ class SQLStore(AcceptedRecords, DefinitionRecords):
                 db.executemany("INSERT OR REPLACE INTO checks VALUES (?,?,?,?,?,?,?)", checks)
             if tried:
                 db.executemany("INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?)", tried)
-                db.executemany(
-                    "INSERT INTO latest (attempt, key, partition) VALUES (?,?,?)"
-                    " ON CONFLICT DO UPDATE SET attempt = excluded.attempt",
-                    [row[:3] for row in tried],
-                )
+                db.executemany(_LAST_TRY, [row[:3] for row in tried])
             if made:
                 append_materializations(db, made)
 

@@ -173,8 +173,10 @@ class Store(Protocol):
     ) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return the last attempt at each asset and partition, in a fixed number of queries.
 
-        Without `made` those are left out that came out as ``materialized``, and those that came out as ``unchanged``
-        may be: of a thousand partitions nearly all.
+        What a run only ``skipped`` was not tried: it does not take the place of an earlier attempt that ``failed``, was
+        ``check_failed``, ``cancelled`` or ``gone``, so that a failure is known until the asset is made. Without `made`
+        those are left out that came out as ``materialized``, and those that came out as ``unchanged`` may be: of a
+        thousand partitions nearly all.
         """
 
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:

@@ -88,6 +88,22 @@ class RecordChecks:
         assert earlier[A, None] == tried(A, "failed", "r1", 0, message="no", because=A), f"in r1: {earlier}"
 
     @needs("test_remember_the_last_attempt_of_each_asset")
+    def test_keep_the_failure_of_what_was_only_skipped_since(self, store: Store) -> None:
+        store.begin(run("r1"))
+        store.append([], [], [tried(A, "failed", "r1", 0), tried(B, "cancelled", "r1", 0)])
+        store.begin(run("r2"))
+        store.append([], [], [tried(A, "skipped", "r2", 1), tried(B, "skipped", "r2", 1)])
+        found = {key: attempt.outcome for (key, _), attempt in store.attempts().items()}
+        assert found == {A: "failed", B: "cancelled"}, (
+            f"the last attempts are {found}: a skip is no attempt that would take the place of an earlier one"
+        )
+        skipped = {key: attempt.outcome for (key, _), attempt in store.run_attempts("r2").items()}
+        assert skipped == {A: "skipped", B: "skipped"}, f"the attempts of the run that skipped are {skipped}"
+        store.append([], [], [tried(A, "materialized", "r2", 2)])
+        last = store.attempts([A])[A, None].outcome
+        assert last == "materialized", f"the last attempt is {last}, but it was made since"
+
+    @needs("test_remember_the_last_attempt_of_each_asset")
     def test_leave_out_the_attempts_that_came_out_well_when_asked_to(self, store: Store) -> None:
         store.begin(run("r1"))
         store.append([], [], [tried(A, "failed", "r1", 0), tried(B, "skipped", "r1", 0)])
