@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
 export UV
 
-.PHONY: help setup demo test lint fix docs types conformance campaign bench lock clean
+.PHONY: help setup demo test suite lint fix docs types conformance campaign bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -58,8 +58,12 @@ OLDEST_DBT := $(firstword $(DBTS))
 		"$(shell sed -n 's/^\(duckdb==[0-9.]*\).*/\1/p' requirements.lock)" \
 		&& touch $@ || echo "dbt $* could not be installed: the tests with it are skipped"
 
-test: setup lint .dbt/$(OLDEST_DBT)/.ready ## Run every test and the lint
-	ASSETRY_DBTS=$(OLDEST_DBT) $(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup ## Run every test and the lint
+	$(MAKE) --no-print-directory --jobs=2 lint suite
+
+# The order of the files is that of tests/conftest.py.
+suite: setup .dbt/$(OLDEST_DBT)/.ready
+	ASSETRY_DBTS=$(OLDEST_DBT) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check format, style and types
 	$(BIN)/ruff format --check --quiet .

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from assetry.plugin import Integration
 from assetry.testing import IntegrationConformance, IntegrationUnderTest, Tool
 
 from tests.conformance.told_by_files import ToldByFiles
 from tests.meltano.scripted import Bench
+
+pytestmark = pytest.mark.slow
 
 SECRET = "k3y-of-the-kit"
 STREAMS = ("users", "orders", "refunds")

@@ -19,8 +19,11 @@ import pytest
 from assetry import Project
 from assetry.errors import DuplicateKeyError
 from assetry.plan.plan import Plan
+from assetry.testing import ProjectFolder
 from assetry.types.events import InvocationFinished, Materialized, Skipped, Started
 from assetry.types.records import EventRecord
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WAIT = 120
@@ -233,10 +236,8 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def answer(folder: Path, *arguments: str) -> Any:
-    """Return what a command answers as JSON."""
-    done = command(folder, *arguments, "--output", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Return what a command that makes nothing answers as JSON, asked in this process."""
+    return ProjectFolder(folder, {}).run(*arguments, "--output", "json").assert_ok().data
 
 
 def files_of(folder: Path) -> set[str]:

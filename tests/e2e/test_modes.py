@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")]
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 TABLE = """

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry.testing import ProjectFolder
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "partitions"
 
 
-class Folder:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
+class Folder(ProjectFolder):
     def ask(self, *arguments: str, code: int = 0) -> Any:
-        command = [sys.executable, "-m", "assetry", "-C", str(self.path), *arguments, "--output", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == code, done.stderr
-        return json.loads(done.stdout)
+        made = arguments[0] in ("materialize", "retry")
+        return self.run(*arguments, "--output", "json", process=made).assert_code(code).data
 
     def counts(self) -> dict[str, tuple[int, ...]]:
         names = ("made", "fresh", "stale", "failed")
@@ -33,7 +26,7 @@ class Folder:
 @pytest.mark.slow
 def test_a_bad_day_is_alone_and_made_alone(tmp_path: Path) -> None:
     left_out = shutil.ignore_patterns(".assetry", "target", "logs", "*.duckdb", "__pycache__", "*.txt")
-    folder = Folder(shutil.copytree(EXAMPLE, tmp_path / "partitions", ignore=left_out))
+    folder = Folder(shutil.copytree(EXAMPLE, tmp_path / "partitions", ignore=left_out), {})
     assert {sum(made) for made in folder.counts().values()} == {0}
     plan = folder.ask("plan", "-p", "2024-02-05..2024-03-03")
     assert [each["kind"] for each in plan["invocations"]].count("dbt") == 1
@@ -44,7 +37,7 @@ def test_a_bad_day_is_alone_and_made_alone(tmp_path: Path) -> None:
         "transform/daily_revenue": (27, 27, 0, 0),
         "weekly_report": (3, 3, 0, 0),
     }
-    (folder.path / "2024-02-29.txt").write_text("12.50")
+    (folder.root / "2024-02-29.txt").write_text("12.50")
     retry = folder.ask("retry")
     assert {(each["key"], each["partition"]) for each in retry["assets"]} == {
         ("sales", "2024-02-29"),

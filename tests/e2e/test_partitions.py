@@ -15,6 +15,8 @@ from assetry.types.records import EventRecord
 
 from tests.postgres_server import postgres
 
+pytestmark = pytest.mark.slow
+
 Loader = Callable[..., Project]
 
 

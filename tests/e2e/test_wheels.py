@@ -21,6 +21,8 @@ from assetry.testing import FakeTool, eventually
 
 from tests.guide import service_plugin
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
 WORK = shutil.ignore_patterns(".assetry", ".parcel", "*.duckdb*", "__pycache__", "target", "logs")

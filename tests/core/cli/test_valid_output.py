@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from assetry.cli.overview import COMMANDS
 
+pytestmark = pytest.mark.slow
+
 #: Half a character, and numbers that JSON has not: in all that a person, a tool and a plugin may say.
 ODD = r"""
 import sys
