@@ -416,13 +416,26 @@ class TestMill(IntegrationConformance):
 """
 
 
+@pytest.fixture(scope="module")
+def mills(tmp_path_factory: pytest.TempPathFactory) -> Mapping[bool, Verdict]:
+    """Return the verdicts on a plugin that says what its loads read, and on one that does not, judged at once."""
+    folders = {says: tmp_path_factory.mktemp("mill") for says in (True, False)}
+
+    def verdict(says: bool) -> Verdict:
+        folder = folders[says]
+        (folder / "kit_mill.py").write_text(PLUGIN if says else PLUGIN.replace('    context.reads("mill.json")\n', ""))
+        (folder / "test_mill.py").write_text(SUBJECT.format(folder=str(folder)))
+        return judged(folder, str(folder / "test_mill.py")).verdicts["TestMill"]
+
+    with ThreadPoolExecutor(len(folders)) as pool:
+        return dict(zip(folders, pool.map(verdict, folders), strict=True))
+
+
 @pytest.mark.parametrize("says", [True, False])
 def test_what_a_stream_said_before_it_broke_is_told_and_a_load_that_is_kept_may_be_slow(
-    says: bool, tmp_path: Path
+    mills: Mapping[bool, Verdict], says: bool
 ) -> None:
-    (tmp_path / "kit_mill.py").write_text(PLUGIN if says else PLUGIN.replace('    context.reads("mill.json")\n', ""))
-    (tmp_path / "test_mill.py").write_text(SUBJECT.format(folder=str(tmp_path)))
-    found = judged(tmp_path, str(tmp_path / "test_mill.py")).verdicts["TestMill"]
+    found = mills[says]
     told = found.failed["test_run_without_raising"]
     assert "raised RunError: The mill ended with exit code 1." in told
     assert "its hint: Read its manual." in told

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,16 +127,25 @@ def test_the_example_is_listed_planned_made_and_fresh(clean: Clean, shop: Path) 
     assert clean.json(shop, "status")["counts"] == {"fresh": 6}
 
 
+@pytest.fixture(scope="module")
+def tested(clean: Clean, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[Path, Future[str]]]:
+    """Start the tests of all examples at once: in turns they wait for their tools."""
+    with ThreadPoolExecutor(len(STRANGERS)) as pool:
+        folders = {example: tmp_path_factory.mktemp(example.name) for example in STRANGERS}
+        for example, folder in folders.items():
+            for part in ("tests", "shop"):
+                shutil.copytree(example / part, folder / part, ignore=WORK)
+            for file in (example / "pyproject.toml", *example.glob("*.py")):
+                shutil.copy(file, folder)
+            project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+            clean.install(*project["optional-dependencies"]["test"])
+        yield {example: pool.submit(clean.pytest, folder) for example, folder in folders.items()}
+
+
 @pytest.mark.timeout(600)  # the kit and a project, with the real tool
 @pytest.mark.parametrize("example", STRANGERS, ids=lambda example: example.name)
-def test_an_example_keeps_what_an_integration_promises(clean: Clean, example: Path, tmp_path: Path) -> None:
-    for part in ("tests", "shop"):
-        shutil.copytree(example / part, tmp_path / part, ignore=WORK)
-    for file in (example / "pyproject.toml", *example.glob("*.py")):
-        shutil.copy(file, tmp_path)
-    project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
-    clean.install(*project["optional-dependencies"]["test"])
-    assert "passed" in clean.pytest(tmp_path)
+def test_an_example_keeps_what_an_integration_promises(tested: Mapping[Path, Future[str]], example: Path) -> None:
+    assert "passed" in tested[example].result()
 
 
 def test_the_scaffold_keeps_what_an_integration_promises_as_it_is(clean: Clean) -> None:
