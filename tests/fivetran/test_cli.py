@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from assetry_fivetran import build_fivetran_assets
 from assetry_fivetran.testing import FakeFivetran, Fault
@@ -120,6 +121,64 @@ def test_a_resync_of_some_tables_says_and_records_these_alone(shop: Any, fivetra
 def status(shop: Any) -> dict[str, str]:
     listed = shop.run("status", "--output", "json").data["assets"]
     return {each["key"].rpartition("/")[2]: each["status"] for each in listed}
+
+
+@pytest.fixture
+def lake(shop: Any, fivetran: FakeFivetran) -> Path:
+    """Let each sync write its tables into a DuckDB file that the project does not name."""
+    path = shop.root / "lake.duckdb"
+    fivetran.on_sync = lambda connection, _: write(path, *connection.tables())
+    return path  # type: ignore[no-any-return]
+
+
+def write(path: Path, *tables: str) -> None:
+    with duckdb.connect(str(path)) as there:
+        there.execute("CREATE SCHEMA IF NOT EXISTS crm")
+        for each in tables:
+            there.execute(f"CREATE OR REPLACE TABLE crm.{each} AS SELECT now() AS _fivetran_synced")
+
+
+def options(shop: Any, **more: str) -> None:
+    text = (shop.root / "assetry.toml").read_text()
+    shop.write("assetry.toml", text + "".join(f'{name} = "{value}"\n' for name, value in more.items()))
+
+
+RAW = '[integrations.lake.destinations.warehouse]\ndatabase = "lake"\n'
+
+
+def test_a_table_that_was_seen_and_is_there_no_more_is_no_green(shop: Any, fivetran: FakeFivetran, lake: Path) -> None:
+    shop.write("assetry.toml", (shop.root / "assetry.toml").read_text() + 'io = "duckdb:lake.duckdb"\n' + RAW)
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    assert "table" in shop.run("show", "lake/crm/orders").assert_code(0).out.partition("known by")[2].splitlines()[0]
+    fivetran.on_sync = lambda connection, _: write(lake, "accounts")
+    lake.unlink()
+    made = shop.run("materialize", "-s", "lake/crm/*").assert_code(1)
+    assert "The sync of connection 'crm' ended well, but: There is no value of 'lake/crm/orders'" in made.out
+    assert "lake.duckdb (lake.crm.orders). Its table was there when it was last made." in made.out
+    assert "assetry materialize --full-refresh -s lake/crm/orders" in made.out
+    assert {status(shop)[each] for each in ("orders", "accounts")} == {"failed", "fresh"}
+    fivetran.on_sync = lambda connection, _: write(lake, *connection.tables())
+    shop.run("materialize", "--full-refresh", "-s", "lake/crm/orders").assert_code(0)
+    assert status(shop)["orders"] == "fresh"
+
+
+def test_a_table_that_is_not_in_the_place_that_io_names_is_no_green(shop: Any, lake: Path) -> None:
+    options(shop, io="duckdb:pond.duckdb")
+    made = shop.run("materialize", "-s", "lake/crm/*").assert_code(1)
+    assert "It should be there, by `io` of integration 'lake'." in made.out
+    assert "`table_times = false` looks at none." in made.out
+    assert status(shop)["orders"] == "failed"
+    assert lake.exists()
+
+
+def test_a_table_whose_place_was_not_chosen_is_known_by_its_connection_and_makes_no_noise(
+    shop: Any, lake: Path
+) -> None:
+    made = shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    assert "lake.duckdb" not in made.out + made.err
+    told = shop.run("show", "lake/crm/orders").assert_code(0).out
+    assert "connection" in told.partition("known by")[2].splitlines()[0]
+    assert lake.exists()
 
 
 def test_what_comes_along_is_counted_apart(shop: Any) -> None:

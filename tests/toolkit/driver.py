@@ -39,7 +39,7 @@ class RunOf:
     def aggregate(self, key: Any, function: str, column: str | None = None) -> Any:
         return self.newest(str(key))
 
-    def log(self, message: str, level: str = "info") -> None:
+    def log(self, message: str, level: str = "info", key: Any = None) -> None:
         self.logged.append(message)
 
 

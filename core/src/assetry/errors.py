@@ -29,7 +29,8 @@ An `AssetryError` is meant for people: the command line prints it without a trac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class AssetryError(Exception):
@@ -183,7 +184,13 @@ class ValueStoreError(AssetryError):
 
 
 class NothingKeptError(ValueStoreError):
-    """There is no value yet where it is looked for."""
+    """There is no value yet where it is looked for.
+
+    `made` is the metadata of the record of when it was last made, where `RunContext.aggregate` knows of one: what was
+    looked for is gone then, or elsewhere.
+    """
+
+    made: Mapping[str, Any] | None = None
 
 
 class RunError(AssetryError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from assetry.errors import UsageError, ValueStoreError
+from assetry.errors import NothingKeptError, UsageError, ValueStoreError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import load_plugins
 from assetry.hooks.specs import hookimpl
@@ -121,6 +121,22 @@ def test_what_a_table_comes_to_is_known_where_its_place_can_tell(context: Contex
     asking = Context(facts, lambda _: None)
     assert asking.aggregate("shop/orders", "max", "at") == "max of at of shop/orders"
     assert asking.aggregate("shop/orders", "count") == "count of None of shop/orders"
+
+
+@pytest.mark.parametrize("made", [None, {"rows": 7}])
+def test_a_table_that_is_not_there_comes_with_what_was_recorded_of_it(made: Any) -> None:
+    class Empty(Place):
+        def aggregate(self, asset: Asset, function: str, column: str | None) -> object:
+            raise NothingKeptError(f"No {asset.key}.")
+
+    def recorded(key: AssetKey, partitions: Sequence[str | None]) -> dict[str | None, Any]:
+        return {} if made is None else {each: {**made, "key": key} for each in partitions}
+
+    values = ValueRouter(lambda _: Empty(), "place:", last_metadata=recorded)  # type: ignore[arg-type, return-value]
+    asking = Context(RunFacts("r", {}, values, GRAPH.__getitem__), lambda _: None)
+    with pytest.raises(NothingKeptError) as found:
+        asking.aggregate("shop/orders", "count")
+    assert found.value.made == (None if made is None else {**made, "key": "shop/orders"})
 
 
 class Weaver:

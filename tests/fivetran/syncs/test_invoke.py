@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from assetry.plugin import Asset, Event, Handle, JobOverError, Observed, RunError, Started, ValueStoreError
+from assetry.plugin import (
+    Asset,
+    Event,
+    Handle,
+    JobOverError,
+    Log,
+    NothingKeptError,
+    Observed,
+    RunError,
+    Started,
+    ValueStoreError,
+)
 from assetry_fivetran import plugin
 from assetry_fivetran.testing import FakeConnection, Fault
 
@@ -204,6 +216,54 @@ def test_where_the_warehouse_does_not_say_the_connection_counts(place: Place, cr
     assert [len(each) for each in versions] == [1, 1]
     assert versions[0] != versions[1]
     assert first.events[-1].metadata["result_known_by"] == "connection"  # type: ignore[attr-defined]
+
+
+def gone(made: Any) -> Callable[[str], Any]:
+    """Return what a place says that has accounts, and no orders; these were `made` before with that metadata."""
+
+    def newest(key: str) -> Any:
+        if key.endswith("accounts"):
+            return datetime(2026, 1, 1, tzinfo=UTC)
+        error = NothingKeptError(f"There is no value of {key!r} in lake.duckdb (lake.crm.orders).")
+        error.made = made
+        raise error
+
+    return newest
+
+
+@pytest.mark.parametrize(
+    ("options", "made", "told"),
+    [
+        ({}, {"result_known_by": "table"}, "Its table was there when it was last made."),
+        ({"io": "duckdb:lake.duckdb"}, None, "It should be there, by `io` of integration 'crm'."),
+    ],
+)
+def test_a_table_that_is_not_where_it_should_be_fails_after_a_good_sync(
+    place: Place, crm: FakeConnection, options: dict[str, Any], made: Any, told: str
+) -> None:
+    assets = place.load(crm, **options)
+    outcome = place.run(place.invocation(assets), context=RunOf(newest=gone(made)))
+    assert outcome.made == {"crm/accounts"}
+    assert outcome.failed["crm/orders"] == (
+        "The sync of connection 'crm' ended well, but: "
+        f"There is no value of 'crm/orders' in lake.duckdb (lake.crm.orders). {told}"
+    )
+    along = place.run(place.invocation(assets, "accounts"), context=RunOf(newest=gone(made)))
+    assert (along.made, along.failed) == ({"crm/accounts"}, {})
+    assert told in along.said
+    seen = place.observe(assets, RunOf(newest=gone(made)))
+    (orders,) = [each for each in seen if isinstance(each, Observed) and each.key.name == "orders"]
+    assert (orders.data_version, orders.gone) == (None, made is not None)
+    assert [each.message.endswith(told) for each in seen if isinstance(each, Log)] == [True]
+
+
+def test_a_table_that_was_never_seen_and_has_no_place_is_known_by_its_connection(
+    place: Place, crm: FakeConnection
+) -> None:
+    outcome = place.run(place.invocation(place.load(crm)), context=RunOf(newest=gone(None)))
+    known = {each.key.name: each.metadata["result_known_by"] for each in outcome.events if hasattr(each, "columns")}
+    assert known == {"accounts": "table", "orders": "connection"}
+    assert "lake.duckdb" not in outcome.said  # that is usual
 
 
 def test_rows_that_go_without_a_trace_are_not_taken_for_none(place: Place, crm: FakeConnection) -> None:

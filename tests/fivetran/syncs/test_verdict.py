@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from assetry_fivetran.api.responses import NEVER, Mark, Standing, read_standing
+from assetry_fivetran.api.responses import NEVER, Mark, Standing, standing_of
 from assetry_fivetran.syncs.verdict import judge
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,9 +82,9 @@ def test_a_sync_that_was_under_way_never_counts_as_one_that_began_since(syncs: l
 
 
 def test_moments_are_compared_as_moments_and_not_as_text() -> None:
-    one = read_standing({"id": "c", "succeeded_at": "2026-01-01T00:00:00.5Z"})
-    same = read_standing({"id": "c", "succeeded_at": "2026-01-01T02:00:00.500000+02:00"})
-    later = read_standing({"id": "c", "succeeded_at": "2026-01-01T00:00:00.500001+00:00"})
+    one = standing_of({"id": "c", "succeeded_at": "2026-01-01T00:00:00.5Z"})
+    same = standing_of({"id": "c", "succeeded_at": "2026-01-01T02:00:00.500000+02:00"})
+    later = standing_of({"id": "c", "succeeded_at": "2026-01-01T00:00:00.500001+00:00"})
     assert judge(one.mark, same, seen_running=False) == "waiting"
     assert judge(one.mark, later, seen_running=False) == "succeeded"
 

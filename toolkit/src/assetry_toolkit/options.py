@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypedDict
+from urllib.parse import quote
 
 from assetry.plugin import (
     ANYTHING,
@@ -32,12 +33,13 @@ from assetry.plugin import (
     checked_options,
     is_reference,
     one_of,
+    read_secret,
 )
 
 # The types that moved into the core keep their old home.
 __all__ = ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
 __all__ += ["HOSTED_OPTIONS", "JOB_OPTIONS", "OBJECT", "ConnectionOptions", "IntegrationOptions", "Kind"]
-__all__ += ["checked", "checked_options", "one_of"]
+__all__ += ["checked", "checked_options", "one_of", "tables_url"]
 
 #: What `OptionType` was called here.
 Kind = OptionType
@@ -73,6 +75,24 @@ HOSTED_OPTIONS: Mapping[str, OptionType] = {
     ),
     "poll_interval": SECONDS.about("Between two looks at a sync; without it they grow rarer."),
 }
+
+
+def tables_url(integration: Integration) -> str | None:
+    """Return the URL of the place where an integration's tables are, as its option `io` says; None without one.
+
+    The option may be a reference to a secret; the path of a file starts from the integration's root.
+
+    >>> shop = Integration("shop", "mill", {"io": "duckdb:shop.duckdb"}, root="/srv/my shop")
+    >>> tables_url(shop), tables_url(Integration("shop", "mill"))
+    ('duckdb:/srv/my%20shop/shop.duckdb', None)
+    """
+    from assetry_toolkit.secrets import resolve
+
+    url = resolve(integration.options.get("io"), read_secret)
+    scheme, colon, path = url.partition(":")
+    if colon and scheme in ("duckdb", "parquet") and not path.startswith(("/", ":", "md:")):
+        return f"{scheme}:{quote(str(Path(integration.root).resolve()))}/{path}"
+    return url or None
 
 
 class ConnectionOptions(TypedDict, total=False):

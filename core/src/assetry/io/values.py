@@ -10,7 +10,7 @@ from posixpath import normpath
 from typing import Any
 from urllib.parse import unquote
 
-from assetry.errors import AssetryError, ValueStoreError
+from assetry.errors import AssetryError, NothingKeptError, ValueStoreError
 from assetry.io.declared import no_table, promises, table_of
 from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.merge import all_partitions, load_together, save_together, save_whole
@@ -133,7 +133,11 @@ class ValueRouter:
     def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
         """Return the rows of an asset's table (``count``) or a column's greatest value; None when nothing can tell."""
         ask = getattr(self._manager(self._url(asset)), "aggregate", None)
-        return None if ask is None else ask(asset, function, column)
+        try:
+            return None if ask is None else ask(asset, function, column)
+        except NothingKeptError as error:
+            error.made = self._last_metadata(asset.key, (None,)).get(None)
+            raise
 
     @contextmanager
     def columns(self, integration: Integration) -> Iterator[Callable[[Asset], tuple[Column, ...] | None]]:

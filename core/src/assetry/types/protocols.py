@@ -355,7 +355,8 @@ class RunContext(Protocol):
         """Return how many rows an asset's table has, or the greatest value of a column; none of the rows is read.
 
         None when its place cannot tell, and the greatest value of no rows. Raises `ValueStoreError` when there is no
-        such column, and `NothingKeptError`, which is one, when there is no such table.
+        such column, and `NothingKeptError`, which is one, when there is no such table; its `made` tells of one that was
+        made what was recorded of it then.
         """
 
     @overload

@@ -94,9 +94,9 @@ def assetry_io_url(integration: Integration) -> str | None:
     """Return where a local connector's tables are; those of a hosted destination are the warehouse's own affair."""
     if not is_local(integration):
         return None
-    from assetry_airbyte.local.integration import local_io_url
+    from assetry_toolkit.options import tables_url
 
-    return local_io_url(integration)
+    return tables_url(integration)
 
 
 @hookimpl

@@ -83,12 +83,9 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 @hookimpl
 def assetry_io_url(integration: Integration) -> str | None:
     """Return where the destination's tables can be read, when the options say so; else in the project's own place."""
-    if integration.options.get("io") is None:
-        return None
-    from assetry.plugin import read_secret
-    from assetry_toolkit.secrets import resolve
+    from assetry_toolkit.options import tables_url
 
-    return resolve(integration.options["io"], read_secret)
+    return tables_url(integration)
 
 
 @hookimpl

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from assetry.plugin import (
     Asset,
@@ -166,19 +165,6 @@ def local_command(invocation: Invocation) -> str:
     streams = ",".join(str(Stream.from_spec(asset.spec).id) for asset in invocation.assets)
     command = " ".join(source.command) or str(source.requirement)
     return f"{command} read --config … --catalog {streams}"
-
-
-def local_io_url(integration: Integration) -> str | None:
-    """Return where the tables go, when the options say so with `io`; None for the project's place."""
-    io = Source.of(integration).io
-    if isinstance(io, Mapping):
-        io, _ = resolved(io, read_secret)
-    if not isinstance(io, str):
-        return None
-    scheme, colon, path = io.partition(":")
-    if colon and scheme in ("duckdb", "parquet") and not path.startswith(("/", ":", "md:")):
-        return f"{scheme}:{quote(str(Path(integration.root).resolve()))}/{path}"
-    return io
 
 
 def invoke_local(invocation: Invocation, context: RunContext) -> Iterator[Event]:

@@ -124,10 +124,10 @@ def data_of(body: Any, what: str) -> Mapping[str, Any]:
     return data
 
 
-def read_connection(given: Mapping[str, Any]) -> Connection:
+def connection_of(given: Mapping[str, Any]) -> Connection:
     """Return a connection without its tables; raise `Unavailable` when the answer has no id.
 
-    >>> read_connection({"id": "c", "schema": "crm", "paused": True, "status": None, "surprise": 1}).trouble
+    >>> connection_of({"id": "c", "schema": "crm", "paused": True, "status": None, "surprise": 1}).trouble
     'paused'
     """
     id_, status = _id_of(given), table(given.get("status"))
@@ -154,10 +154,10 @@ def _id_of(given: Mapping[str, Any]) -> str:
     return id_
 
 
-def read_standing(given: Mapping[str, Any]) -> Standing:
+def standing_of(given: Mapping[str, Any]) -> Standing:
     """Return how a connection stands; raise `Unavailable` when the answer has no id.
 
-    >>> read_standing({"id": "c", "status": {"sync_state": "syncing"}}).syncing
+    >>> standing_of({"id": "c", "status": {"sync_state": "syncing"}}).syncing
     True
     """
     id_, status = _id_of(given), table(given.get("status"))
@@ -176,12 +176,12 @@ def read_standing(given: Mapping[str, Any]) -> Standing:
     )
 
 
-def read_tables(given: Mapping[str, Any]) -> tuple[Table, ...]:
+def tables_of(given: Mapping[str, Any]) -> tuple[Table, ...]:
     """Return the enabled tables of a schema configuration; names are taken as they are, whatever is in them.
 
     Raises `Unavailable` for schemas that are none, such as null: that does not say that there are no tables.
 
-    >>> read_tables({"schemas": {"Sales.EU": {"enabled": True, "name_in_destination": "sales_eu", "tables": {
+    >>> tables_of({"schemas": {"Sales.EU": {"enabled": True, "name_in_destination": "sales_eu", "tables": {
     ...     "Order.Lines": {"enabled": True, "name_in_destination": "order_lines"}, "x": {"enabled": False}}}}})
     (Table(schema='Sales.EU', name='Order.Lines', schema_there='sales_eu', name_there='order_lines', ...),)
     """
@@ -203,10 +203,10 @@ def _tables(schemas: Mapping[str, Any]) -> Iterable[Table]:
                 yield Table(schema, name, schema_there, there, text(one.get("sync_mode")) or "", gone)
 
 
-def read_destination(given: Mapping[str, Any]) -> Destination:
+def destination_of(given: Mapping[str, Any]) -> Destination:
     """Return a destination, whatever of it can be read; its secrets are left out.
 
-    >>> read_destination({"id": "d", "group_id": "g", "service": "snowflake", "config": {"database": "RAW"}}).group
+    >>> destination_of({"id": "d", "group_id": "g", "service": "snowflake", "config": {"database": "RAW"}}).group
     'g'
     """
     config = table(given.get("config"))

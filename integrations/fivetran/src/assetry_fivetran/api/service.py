@@ -22,15 +22,7 @@ from assetry_toolkit.live_objects import Shared
 from assetry_toolkit.polling import JobId, Look, Poller, Turn, at_once
 from assetry_toolkit.secrets import resolve
 
-from assetry_fivetran.api.responses import (
-    Destination,
-    Standing,
-    Table,
-    data_of,
-    read_destination,
-    read_standing,
-    read_tables,
-)
+from assetry_fivetran.api.responses import Destination, Standing, Table, data_of, destination_of, standing_of, tables_of
 from assetry_fivetran.settings import BASE_URL, Options
 
 #: The most that a list gives at a time, and how many pages are followed.
@@ -93,21 +85,21 @@ class Service:
             if error.status == 404 and "NotFound_SchemaConfig" in error.message:
                 return None
             raise
-        return read_tables(data_of(answer, f"the tables of connection {id_}")) or None
+        return tables_of(data_of(answer, f"the tables of connection {id_}")) or None
 
     def destination(self, group: str) -> Destination:
         """Return the destination of a group."""
-        return read_destination(data_of(self.http.ask(_get(f"destinations/{quote(group, safe='')}")), "a destination"))
+        return destination_of(data_of(self.http.ask(_get(f"destinations/{quote(group, safe='')}")), "a destination"))
 
     def destinations(self) -> dict[str, Destination]:
         """Return all destinations of the account, by group."""
-        return {each.group: each for each in map(read_destination, self.listed("destinations"))}
+        return {each.group: each for each in map(destination_of, self.listed("destinations"))}
 
     # -- syncs -------------------------------------------------------------------------------------------------------
 
     def standing(self, id_: str, called_off: Check = never) -> Standing:
         """Return how a connection stands, asking again while that may help."""
-        return read_standing(self.connection(id_, called_off))
+        return standing_of(self.connection(id_, called_off))
 
     def sync(self, id_: str) -> None:
         """Ask for a sync, unless one is under way; asks once."""
@@ -133,10 +125,10 @@ class Service:
     def _all(self) -> dict[JobId, Standing]:
         found = self.listed("connections", attempts=1)
         self._pages = 1 + len(found) // PAGE
-        return {str(each["id"]): read_standing(each) for each in found if each.get("id") and each.get("status")}
+        return {str(each["id"]): standing_of(each) for each in found if each.get("id") and each.get("status")}
 
     def _one(self, id_: JobId) -> Standing:
-        return read_standing(data_of(self.http.once(_get(_path(str(id_)))), f"connection {id_}"))
+        return standing_of(data_of(self.http.once(_get(_path(str(id_)))), f"connection {id_}"))
 
 
 def _path(id_: str, *rest: str) -> str:
@@ -175,8 +167,7 @@ def _opened(options: Options, secret: Secret) -> Service:
         named="api_key and api_secret",
         secret_user=True,
     )
-    budget = Budget(
-        "Fivetran", calls=options.calls_per_hour, seconds=3600.0, clock=options.time, option="calls_per_hour"
-    )
+    calls = options.calls_per_hour
+    budget = Budget("Fivetran", calls=calls, seconds=3600.0, clock=options.time, option="calls_per_hour")
     http = Http(api, auth, client=options.client, clock=options.time, before=budget.take)
     return Service(http, budget, options.poll_interval)

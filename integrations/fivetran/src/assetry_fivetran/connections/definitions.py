@@ -13,7 +13,7 @@ from assetry_toolkit.hosted.answers import text
 from assetry_toolkit.hosted.fetching import Definitions, Reading, check_filters, few, no_such, together, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits
 
-from assetry_fivetran.api.responses import Connection, Destination, Table, read_connection
+from assetry_fivetran.api.responses import Connection, Destination, Table, connection_of
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
@@ -58,7 +58,7 @@ class _Reader:
         return self._reading.listed(
             [(id_, each) for each in wanted if (id_ := text(each.get("id"))) is not None],
             self._with_tables,
-            lambda given, error: replace(read_connection(given), note=f"Its tables could not be read: {error.message}"),
+            lambda given, error: replace(connection_of(given), note=f"Its tables could not be read: {error.message}"),
             self._not_listed,
         )
 
@@ -88,7 +88,7 @@ class _Reader:
     def _not_listed(self, id_: str) -> Connection | None:
         """Return a connection that a list left out, if it is one of those that are asked for."""
         given = self._service.connection(id_)
-        found = read_connection(given)
+        found = connection_of(given)
         wanted = self._fits(found.name, found.service) and self._options.group_id in (None, found.group)
         return self._with_tables(given) if wanted else None
 
@@ -122,14 +122,14 @@ class _Reader:
         return no_such("group", id_, error, there, hint)
 
     def _with_tables(self, given: Mapping[str, Any]) -> Connection:
-        connection = read_connection(given)
+        connection = connection_of(given)
         tables = self._service.tables(connection.id)
         if tables is None:
             return replace(connection, tables=_by_name(connection), note=NO_TABLES)
         own = {connection.name, connection.name.partition(".")[0]}
         if "config" not in given and not own.intersection(each.schema_there for each in tables):
             # Lists may leave out the configuration, which alone tells whether schemas have a prefix.
-            connection = read_connection(self._service.connection(connection.id))
+            connection = connection_of(self._service.connection(connection.id))
         return replace(connection, tables=tables)
 
     def _fits(self, name: str, service: str) -> bool:

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from assetry.plugin import Asset, AssetKey, Event, Failed, Invocation, Log, Materialized, Observed, RunContext, Skipped
+from assetry.plugin import (
+    Asset,
+    AssetKey,
+    Event,
+    Failed,
+    Invocation,
+    Log,
+    Materialized,
+    NothingKeptError,
+    Observed,
+    RunContext,
+    Skipped,
+)
 from assetry_toolkit.clock import within
 from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.extract_load.newest_rows import not_there
 from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.hosted.turns import Turn
 
@@ -38,7 +51,12 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
             if standing.mark.succeeded == NEVER:
                 yield Observed(asset.key)  # it was looked at all the same
                 continue
-            version, known_by = times.version(asset, standing)
+            try:
+                version, known_by = times.version(asset, standing)
+            except NothingKeptError as error:
+                yield Log(error.message, "warning", asset.key)
+                yield Observed(asset.key, gone=error.made is not None)
+                continue
             told = _metadata(standing, known_by)
             yield Observed(asset.key, data_version=version, metadata={**told, "data_time": told["synced_at"]})
 
@@ -103,7 +121,11 @@ class _Turn(Turn[Service, Options]):
         times = TableTimes(self.context, self.options.table_times)
         ours = {each.key for each in asked}
         for asset in (each for each in made if each.key not in lost):
-            version, known_by = times.version(asset, ending.standing)
+            try:
+                version, known_by = times.version(asset, ending.standing)
+            except NothingKeptError as error:
+                yield not_there(asset, error, ending.standing.name, asked=asset.key in ours)
+                continue
             metadata = _metadata(ending.standing, known_by)
             metadata |= {"origin": "unselected"} if asset.key not in ours else {}
             metadata |= {"started_by": "somebody else"} if ending.joined else {}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from assetry.plugin import Asset, AssetryError, RunContext
+from assetry.plugin import Asset, RunContext
+from assetry_toolkit.extract_load.newest_rows import TABLE, NewestRows
 
 from assetry_fivetran.api.responses import Standing
 
 #: The column that Fivetran gives every table: when it wrote a row.
 SYNCED = "_fivetran_synced"
+_ELSEWHERE = (
+    "Of some services there is no table before it has rows: disable it until then. `table_times = false` looks at none."
+)
 
 
 class TableTimes:
@@ -18,24 +22,17 @@ class TableTimes:
     """
 
     def __init__(self, context: RunContext, wanted: bool) -> None:
-        self._context = context
+        self._newest = NewestRows(context, SYNCED, _ELSEWHERE)
         self._wanted = wanted
 
     def version(self, asset: Asset, standing: Standing) -> tuple[str, str]:
-        """Return the data version of a table after a sync, and by what it is known: ``table`` or ``connection``."""
-        newest = self._newest(asset)
+        """Return the data version of a table after a sync, and by what it is known: ``table`` or ``connection``.
+
+        Raises `NothingKeptError` where the table should be there and is not.
+        """
+        # Rows that are deleted at the source are deleted in a live table, too: that leaves no time behind.
+        told = self._wanted and asset.metadata.get("sync_mode") != "live"
+        newest = self._newest.of(asset) if told else None
         if newest is None:
             return f"sync:{standing.mark.succeeded.isoformat()}", "connection"
-        return f"synced:{newest}", "table"
-
-    def _newest(self, asset: Asset) -> str | None:
-        # Rows that are deleted at the source are deleted in a live table, too: that leaves no time behind.
-        if not self._wanted or asset.relation is None or asset.metadata.get("sync_mode") == "live":
-            return None
-        try:
-            found = self._context.aggregate(asset.key, "max", SYNCED)
-        except AssetryError:
-            return None  # no such table there, or no such column: it is another warehouse
-        if found is None:
-            return None
-        return found.isoformat() if hasattr(found, "isoformat") else str(found)
+        return f"synced:{newest}", TABLE
