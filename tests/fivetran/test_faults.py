@@ -508,7 +508,7 @@ def test_a_change_never_runs_set_up_tests_and_is_restored_on_request(
     outcome = sync(place, crm, on_paused="unpause", schedule_type="manual", restore=restore)
     assert outcome.made == BOTH
     assert {each.body["run_setup_tests"] for each in place.fivetran.requests("PATCH ")} == {False}
-    assert (crm.paused, crm.manual, crm.setup) == (restore, not restore, "connected")
+    assert (crm.paused, crm.manual, crm.tested) == (restore, not restore, 0)
 
 
 def test_a_schedule_is_left_alone_unless_asked(place: Place, crm: FakeConnection) -> None:

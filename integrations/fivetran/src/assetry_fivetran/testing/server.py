@@ -10,10 +10,14 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from assetry_toolkit.testing import Refusal, Seen
 
 from assetry_fivetran.testing.world import FakeConnection, FakeSync, World
+
+#: What a change of a connection says of its set-up tests, and keeps nowhere.
+_OF_TESTS = {"run_setup_tests", "trust_certificates", "trust_fingerprints"}
 
 
 class FakeFivetran(World):
@@ -61,6 +65,8 @@ class FakeFivetran(World):
                 ("GET /connections/([^/]+)", self._get),
                 ("PATCH /connections/([^/]+)", self._patch),
                 ("GET /connections/([^/]+)/schemas", self._schemas),
+                ("PATCH /connections/([^/]+)/schemas/([^/]+)", self._enable),
+                ("PATCH /connections/([^/]+)/schemas/([^/]+)/tables/([^/]+)", self._enable),
                 ("POST /connections/([^/]+)/sync", self._sync),
                 ("POST /connections/([^/]+)/resync", self._resync),
             ):
@@ -118,9 +124,32 @@ class FakeFivetran(World):
             found.paused = given["paused"]
         if "schedule_type" in given:
             found.manual = given["schedule_type"] == "manual"
-        if given.get("run_setup_tests", True):
-            found.setup = "broken"  # the tests have found something
-        return self.connection_json(found)
+        if not given.keys() - _OF_TESTS:
+            raise _refusal(400, "InvalidInput", "At least one parameter of the connection has to be given")
+        tests = {"setup_tests": self._setup_tests(found)} if given.get("run_setup_tests", True) else {}
+        return {**self.connection_json(found), **tests}
+
+    def _setup_tests(self, of: FakeConnection) -> list[dict[str, Any]]:
+        """Run the tests, and let a connection that fails them be broken until it has been synced."""
+        of.tested += 1
+        if not of.passes_tests:
+            of.setup = "broken"
+        told = "" if of.passes_tests else "Cannot connect"
+        return [{"title": "Connecting", "status": "PASSED" if of.passes_tests else "FAILED", "message": told}]
+
+    def _enable(self, seen: Seen, id_: str, schema: str, table: str | None = None) -> Any:
+        """Enable or disable a schema, or a table of it; names are as at the source, in their case."""
+        schemas = self._schemas(seen, id_)["schemas"]
+        found = schemas.get(unquote(schema))
+        if found is not None and table is not None:
+            found = found["tables"].get(unquote(table))
+        if found is None:
+            what = f"schema '{schema}'" if table is None else f"table '{table}' of schema '{schema}'"
+            raise _refusal(404, "NotFound", f"Connection with id '{id_}' has no {what}")
+        if not found.get("enabled_patch_settings", {}).get("allowed", True):
+            raise _refusal(400, "InvalidInput", f"Table '{table}' cannot be enabled or disabled")
+        found["enabled"] = bool((seen.body or {}).get("enabled", found["enabled"]))
+        return self._schemas(seen, id_)
 
     def _syncable(self, id_: str) -> FakeConnection:
         found = self._connection(id_)

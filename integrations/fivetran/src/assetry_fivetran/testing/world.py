@@ -41,6 +41,8 @@ class FakeConnection:
       after they were asked for they start; `ignores`: how many requests for a sync are accepted and forgotten.
     * `outcomes`: of its next syncs; when there are none left they succeed. `put_off`: for how many seconds one that
       comes out as ``RESCHEDULED`` is. `retries`: whether Fivetran tries a failed one again, after `retry_delay`.
+    * `passes_tests`: whether its set-up tests find nothing wrong; else they leave it broken, until a sync ends well.
+      `tested` is how often they were run: by each change that does not say otherwise.
     * `schemas`: its schema configuration, as the API shows it; None when it has none.
     """
 
@@ -55,6 +57,8 @@ class FakeConnection:
     paused: bool = False
     manual: bool = False
     setup: str = "connected"
+    passes_tests: bool = True
+    tested: int = 0
     seconds: float = 4.0
     start_delay: float = 0.0
     ignores: int = 0
