@@ -53,6 +53,16 @@ def test_check_tells_of_connections_in_trouble(shop: Any) -> None:
     assert "ads is paused" in outcome.out + outcome.err
 
 
+@pytest.mark.parametrize("command", ["check", "plan"])
+def test_what_a_run_learns_of_a_connection_is_told_by_the_next_command(
+    shop: Any, fivetran: FakeFivetran, command: str
+) -> None:
+    shop.run("fivetran", "pull").assert_code(0)
+    fivetran.connections["connection_1"].paused = True
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(1)
+    assert "crm is paused, ads is paused" in shop.run(command).assert_code(0).err
+
+
 def test_plan_is_one_sync_for_each_connection(shop: Any) -> None:
     shop.run("fivetran", "pull").assert_code(0)
     plan = shop.run("plan", "-s", "lake/crm/orders", "--output", "json").data

@@ -523,6 +523,27 @@ def test_a_broken_connection_is_tried_and_healed(place: Place, crm: FakeConnecti
     assert "is broken (Reconnect); a sync is tried" in outcome.said
 
 
+@pytest.mark.parametrize(("policy", "said"), [("fail", "error"), ("skip", "skipped")])
+def test_a_paused_connection_that_is_broken_is_told_as_both_and_not_tried(
+    place: Place, crm: FakeConnection, policy: str, said: str
+) -> None:
+    crm.paused, crm.setup, crm.tasks = True, "broken", ["Reconnect"]
+    outcome = sync(place, crm, on_paused=policy)
+    told = str(outcome.error) if said == "error" else outcome.skipped["crm/orders"]
+    assert "onnection 'crm' is paused and broken (Reconnect)" in told
+    assert ("Mend it in Fivetran: https://" in told) == (said == "error")
+    assert "a sync is tried" not in outcome.said
+    assert place.posts() == 0
+
+
+def test_a_paused_connection_that_is_broken_is_enabled_and_tried_on_request(place: Place, crm: FakeConnection) -> None:
+    crm.paused, crm.setup, crm.tasks = True, "broken", ["Reconnect"]
+    outcome = sync(place, crm, on_paused="unpause")
+    assert outcome.made == BOTH
+    said = outcome.said
+    assert said.index("it is enabled now") < said.index("is broken (Reconnect); a sync is tried")
+
+
 def test_a_broken_connection_that_was_synced_is_made_with_a_warning(place: Place, crm: FakeConnection) -> None:
     crm.status = {"setup_state": "broken"}
     outcome = sync(place, crm)
@@ -536,6 +557,60 @@ def test_an_incomplete_connection_is_an_error_with_the_next_step(place: Place, c
     assert "is incomplete" in str(outcome.error)
     assert f"connections/{crm.id}/status" in str(outcome.error)
     assert place.posts() == 0
+
+
+def troubles(place: Place, crm: FakeConnection) -> set[str]:
+    """Return what the next command that loads the project warns of."""
+    return {each.metadata.get("trouble", "") for each in place.load(crm)}
+
+
+def test_what_a_run_learns_of_a_connection_is_warned_of_from_then_on(place: Place, crm: FakeConnection) -> None:
+    assert troubles(place, crm) == {""}
+    read = place.load(crm)[0].metadata["definitions_read"]
+    crm.paused = True
+    place.clock.pass_time(3600)
+    assert "is paused" in str(sync(place, crm).error)
+    assert troubles(place, crm) == {"paused"}
+    assert place.load(crm)[0].metadata["definitions_read"] == read  # nothing else was read
+    crm.setup, crm.tasks = "broken", ["Reconnect"]
+    place.observe(place.load(crm))
+    assert troubles(place, crm) == {"paused and broken: Reconnect"}
+    assert sync(place, crm, on_paused="unpause").made == BOTH
+    assert troubles(place, crm) == {""}
+
+
+def test_what_was_enabled_for_a_sync_alone_is_still_paused(place: Place, crm: FakeConnection) -> None:
+    place.load(crm)
+    crm.paused = True
+    assert sync(place, crm, on_paused="unpause", restore=True).made == BOTH
+    assert (crm.paused, troubles(place, crm)) == (True, {"paused"})
+
+
+def test_what_a_run_learns_hides_neither_a_destination_that_is_not_there_nor_other_connections(place: Place) -> None:
+    one, other = (place.fivetran.add_connection(name, ["a"], group="empty") for name in ("one", "other"))
+    del place.fivetran.destinations["empty"]
+    assets = place.load()
+    one.paused = True
+    place.observe([each for each in assets if each.group == "one"])
+    told = {each.group: each.metadata["trouble"] for each in place.load()}
+    assert told == {
+        "one": "paused and incomplete: its group empty has no destination",
+        "other": "incomplete: its group empty has no destination",
+    }
+    assert not other.paused
+
+
+def test_a_snapshot_that_cannot_be_written_stops_no_run(
+    place: Place, crm: FakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = place.load(crm)
+    crm.paused = True
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("assetry_toolkit.hosted.snapshots.write_whole", full)
+    assert "is paused" in str(place.run(place.invocation(assets)).error)
 
 
 @pytest.mark.parametrize("destination", ["none", "incomplete"])

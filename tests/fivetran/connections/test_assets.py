@@ -317,6 +317,8 @@ def test_two_connections_that_fill_one_table_are_refused_with_both_ids(place: Pl
         ({"paused": True}, "paused"),
         ({"setup": "broken", "tasks": ["Reconnect."]}, "broken: Reconnect"),
         ({"setup": "incomplete"}, "incomplete"),
+        ({"paused": True, "setup": "broken", "tasks": ["Reconnect."]}, "paused and broken: Reconnect"),
+        ({"paused": True, "setup": "incomplete"}, "paused and incomplete"),
     ],
 )
 def test_connections_in_trouble_stay_are_marked_and_warned_of(
@@ -330,6 +332,26 @@ def test_connections_in_trouble_stay_are_marked_and_warned_of(
     assert all(each.executable and each.metadata["trouble"] == trouble for each in assets)
     assert assets[0].description == f"Connection 'crm' is {trouble}."
     assert f"crm is {trouble}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({"paused": True}, "paused and incomplete: its group warehouse has no destination"),
+        (
+            {"setup": "broken", "tasks": ["Reconnect."]},
+            "broken and incomplete: Reconnect; its group warehouse has no destination",
+        ),
+        ({"setup": "incomplete"}, "incomplete: its group warehouse has no destination"),
+    ],
+)
+def test_what_is_wrong_with_a_connection_does_not_hide_that_it_has_no_destination(
+    place: Place, crm: FakeConnection, change: dict[str, Any], trouble: str
+) -> None:
+    del place.fivetran.destinations[crm.group]
+    for name, value in change.items():
+        setattr(crm, name, value)
+    assert {each.metadata["trouble"] for each in place.load(crm)} == {trouble}
 
 
 def test_hook_assetry_panels_shows_the_connection(place: Place, crm: FakeConnection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,6 +120,40 @@ def test_a_file_that_cannot_be_understood_is_read_anew(tmp_path: Path, text: str
     (tmp_path / "s.json").write_text(text)
     assert SNAPSHOTS.read(tmp_path / "s.json") is None
     assert SNAPSHOTS.read(tmp_path / "nowhere.json") is None
+
+
+@dataclass(frozen=True)
+class Mill:
+    id: str
+    status: str = "connected"
+
+
+MILLS: SnapshotFile[Mill, Lake] = SnapshotFile(
+    version=1, connection=lambda each: Mill(**each), connection_json=asdict, destination=Lake
+)
+
+
+def test_what_is_learnt_of_a_connection_is_put_in_its_place_and_nothing_else_changes(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    lake = Lake("d", "lake")
+    read = Snapshot(datetime(2026, 1, 2, tzinfo=UTC), {"url": "u"}, (Mill("a"), Mill("b")), {"d": lake})
+    MILLS.write(path, read)
+    seen: list[Any] = []
+
+    def paused(known: Mill, destinations: Any) -> Mill:
+        seen.append((known, dict(destinations)))
+        return replace(known, status="paused")
+
+    MILLS.renew(path, {"url": "u"}, "b", paused)
+    assert seen == [(Mill("b"), {"d": lake})]
+    assert MILLS.read(path) == replace(read, connections=(Mill("a"), Mill("b", "paused")))
+    written = path.stat().st_mtime_ns
+    MILLS.renew(path, {"url": "u"}, "b", paused)  # it is so already
+    MILLS.renew(path, {"url": "another"}, "a", paused)
+    MILLS.renew(path, {"url": "u"}, "c", paused)
+    MILLS.renew(tmp_path / "nowhere.json", {"url": "u"}, "a", paused)
+    assert path.stat().st_mtime_ns == written
+    assert not (tmp_path / "nowhere.json").exists()
 
 
 def test_reading_together_keeps_the_order_and_raises_what_goes_wrong() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from assetry.plugin import Asset, AssetryError, Event, Failed, JobOverError, Log, near_names
+from assetry.plugin import Asset, AssetryError, Event, Failed, JobOverError, Log, Skipped, near_names
 
 from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.work import GONE
 
 
@@ -40,6 +42,13 @@ class Changes:
             f"{f' Did you mean {near[0]!r}?' if near else ''}",
             hint=f"Enable it in {self.service}, or read the connections anew with `assetry {self.tool} pull`.",
         )
+
+    def not_made(self, asset: Asset, ending: Ending[Any], page: str) -> Event:
+        """Return the event that tells why an asset was not made by a sync that ended otherwise than well."""
+        if ending.outcome in ("deferred", "skipped"):
+            return Skipped(asset.key, ending.why, root=asset.key)
+        message = f"The sync of connection {ending.standing.name!r} has no good end: {ending.why}."
+        return Failed(asset.key, message, hint=f"See {page}.", retryable=True)
 
     def unknown(self, connection: str, new: Sequence[str]) -> Iterable[Event]:
         """Yield a warning of tables that came to the connection, if there are any."""

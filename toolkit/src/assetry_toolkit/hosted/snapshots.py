@@ -7,8 +7,10 @@ same for everybody who has the file. It holds names and places, never a secret. 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,6 +19,9 @@ from assetry.plugin import to_json
 
 from assetry_toolkit.files import write_whole
 from assetry_toolkit.hosted.answers import moment
+
+#: Held while a file is changed: the invocations of a run are in several threads.
+_renewing = threading.Lock()
 
 C = TypeVar("C")
 D = TypeVar("D")
@@ -96,6 +101,21 @@ class SnapshotFile(Generic[C, D]):
         }
         rows = ",\n".join(json.dumps(self.connection_json(each), ensure_ascii=False) for each in snapshot.connections)
         write_whole(path, f'{json.dumps(head, ensure_ascii=False)[:-1]}, "connections": [\n{rows}\n]}}\n')
+
+    def renew(self, path: Path, asked: Mapping[str, Any], id_: str, renewed: Callable[[C, Mapping[str, D]], C]) -> None:
+        """Put what `renewed` makes of the connection with an id in its place, if the file has it and that is another.
+
+        For what a run learns of a connection, so that it is warned of from then on. It is given the destinations, too.
+        That the definitions were read at some time stays so, and a file that cannot be written stays as it is.
+        """
+        with _renewing, suppress(OSError):
+            found = self.known(path, asked)
+            if found is None:
+                return
+            known: tuple[Any, ...] = found.connections
+            now = tuple(renewed(each, found.destinations) if each.id == id_ else each for each in known)
+            if now != known:
+                self.write(path, replace(found, connections=now))
 
 
 def read_when(at: Any, now: datetime, command: str) -> str:

@@ -115,6 +115,26 @@ class Standing:
         """Tell whether a sync is under way; a state that is new to us counts as one."""
         return self.state not in ("scheduled", "paused", "rescheduled", "")
 
+    @property
+    def status(self) -> str:
+        """Return all that is wrong with it: ``paused and broken``; ``connected`` when nothing is.
+
+        >>> Standing("c", "crm", paused=True, setup="broken").status
+        'paused and broken'
+        """
+        return joined("paused" if self.paused else "connected", self.setup)
+
+    @property
+    def reason(self) -> str | None:
+        """Return why it cannot be synced, where Fivetran says more than that it is paused."""
+        return "; ".join(self.tasks) or None if self.setup != "connected" else None
+
+
+def joined(*statuses: str) -> str:
+    """Return the status of a connection of which all of these are true, each but once."""
+    words = dict.fromkeys(word for each in statuses for word in each.split(" and ") if word != "connected")
+    return " and ".join(words) or "connected"
+
 
 def data_of(body: Any, what: str) -> Mapping[str, Any]:
     """Return what an answer is about; raise `Unavailable` when it holds nothing."""
@@ -130,28 +150,19 @@ def connection_of(given: Mapping[str, Any]) -> Connection:
     >>> connection_of({"id": "c", "schema": "crm", "paused": True, "status": None, "surprise": 1}).trouble
     'paused'
     """
-    id_, status = _id_of(given), table(given.get("status"))
-    setup = (text(status.get("setup_state")) or "connected").lower()
-    trouble = "paused" if given.get("paused") is True and setup == "connected" else setup
+    now = standing_of(given)
     return Connection(
-        id=id_,
-        name=text(given.get("schema")) or id_,
+        id=now.id,
+        name=now.name,
         service=text(given.get("service")) or "",
         group=text(given.get("group_id")),
-        status=trouble,
-        reason="; ".join(_messages(status.get("tasks"))) or None if trouble != "connected" else None,
+        status=now.status,
+        reason=now.reason,
         schedule=_schedule(given),
         prefix=text(table(given.get("config")).get("schema_prefix")),
         source_naming=given.get("destination_schema_names") == "SOURCE_NAMING",
         created=text(given.get("created_at")),
     )
-
-
-def _id_of(given: Mapping[str, Any]) -> str:
-    id_ = text(given.get("id"))
-    if id_ is None:
-        raise Unavailable("Fivetran's answer about a connection does not say which one it is.")
-    return id_
 
 
 def standing_of(given: Mapping[str, Any]) -> Standing:
@@ -160,7 +171,9 @@ def standing_of(given: Mapping[str, Any]) -> Standing:
     >>> standing_of({"id": "c", "status": {"sync_state": "syncing"}}).syncing
     True
     """
-    id_, status = _id_of(given), table(given.get("status"))
+    id_, status = text(given.get("id")), table(given.get("status"))
+    if id_ is None:
+        raise Unavailable("Fivetran's answer about a connection does not say which one it is.")
     return Standing(
         id=id_,
         name=text(given.get("schema")) or id_,

@@ -13,7 +13,7 @@ from assetry_toolkit.hosted.answers import text
 from assetry_toolkit.hosted.fetching import Definitions, Reading, check_filters, few, no_such, together, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits
 
-from assetry_fivetran.api.responses import Connection, Destination, Table, connection_of
+from assetry_fivetran.api.responses import Connection, Destination, Standing, Table, connection_of, joined
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
@@ -25,10 +25,21 @@ NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivet
 def _with_destination(connection: Connection, destinations: Mapping[str, Destination]) -> Connection:
     """Return a connection, marked where its group has no destination that data could go to."""
     found = destinations.get(connection.group or "")
-    if found is None or not found.incomplete or connection.status != "connected":
+    if found is None or not found.incomplete or connection.gone:
         return connection
     unfinished, none = "the destination's set-up is not finished", f"its group {connection.group} has no destination"
-    return replace(connection, status="incomplete", reason=unfinished if found.service else none)
+    reason = "; ".join(filter(None, (connection.reason, unfinished if found.service else none)))
+    return replace(connection, status=joined(connection.status, "incomplete"), reason=reason)
+
+
+def learn(options: Options, now: Standing) -> None:
+    """Let the snapshot say how a connection stands `now`, where that is another status, so that it is warned of."""
+
+    def learnt(known: Connection, destinations: Mapping[str, Destination]) -> Connection:
+        found = _with_destination(replace(known, status=now.status, reason=now.reason), destinations)
+        return known if found.status == known.status else found
+
+    SNAPSHOTS.renew(options.snapshot_path, options.asks_for, now.id, learnt)
 
 
 class _Reader:

@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from assetry.plugin import (
-    Asset,
-    AssetKey,
-    Event,
-    Failed,
-    Invocation,
-    Log,
-    Materialized,
-    NothingKeptError,
-    Observed,
-    RunContext,
-    Skipped,
-)
+from assetry.plugin import Asset, AssetKey, Event, Invocation, Log, Materialized, NothingKeptError, Observed, RunContext
 from assetry_toolkit.clock import within
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.extract_load.newest_rows import not_there
-from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.hosted.turns import Turn
 
 from assetry_fivetran.api.responses import NEVER, Standing, Table
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.assets import PAGE
+from assetry_fivetran.connections.definitions import learn
 from assetry_fivetran.connections.snapshot import SNAPSHOTS
 from assetry_fivetran.settings import Options
 from assetry_fivetran.syncs.sync import CHANGES, FivetranSync, Full
@@ -46,6 +34,7 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Yield, for each asset, the last sync of its connection that succeeded, also one that others have started."""
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
         standing = turn.service.standing(turn.connection, turn.off())
+        learn(turn.options, standing)
         times = TableTimes(context, turn.options.table_times)
         for asset in invocation.assets:
             if standing.mark.succeeded == NEVER:
@@ -108,8 +97,10 @@ class _Turn(Turn[Service, Options]):
         ending = yield from run.run(self.context.resume, [asset.key for asset in asked])
         if ending is None:
             return  # cancelled
+        if not self.options.restore:
+            learn(self.options, ending.standing)
         if ending.outcome != "succeeded":
-            yield from (self._not_made(asset, ending) for asset in asked)
+            yield from (CHANGES.not_made(asset, ending, PAGE.format(id=self.connection)) for asset in asked)
             return
         if ending.standing.warnings:
             told = "; ".join(ending.standing.warnings)
@@ -141,13 +132,6 @@ class _Turn(Turn[Service, Options]):
         lost = {each.key for each in made}.difference(_found(made, tables))
         yield from (_gone(each, tables) for each in self.invocation.assets if each.key in lost)
         return lost
-
-    def _not_made(self, asset: Asset, ending: Ending[Standing]) -> Event:
-        """Return the event that tells why a table was not made."""
-        if ending.outcome in ("deferred", "skipped"):
-            return Skipped(asset.key, ending.why, root=asset.key)
-        message = f"The sync of connection {ending.standing.name!r} has no good end: {ending.why}."
-        return Failed(asset.key, message, hint=f"See {PAGE.format(id=self.connection)}.", retryable=True)
 
 
 def _gone(asset: Asset, tables: Sequence[Table]) -> Event:

@@ -16,6 +16,7 @@ from assetry_toolkit.work import GONE
 from assetry_fivetran.api.responses import NEVER, Mark, Standing
 from assetry_fivetran.api.service import Service
 from assetry_fivetran.connections.assets import PAGE
+from assetry_fivetran.connections.definitions import learn
 from assetry_fivetran.settings import Options
 from assetry_fivetran.syncs.verdict import judge
 
@@ -53,7 +54,9 @@ class FivetranSync(SyncRun[Standing]):
 
     def look(self, called_off: Callable[[], bool]) -> Standing:
         """Return how the connection stands."""
-        return self._service.standing(self.connection, called_off)
+        now = self._service.standing(self.connection, called_off)
+        learn(self._settings, now)
+        return now
 
     def watch(self, called_off: Callable[[], bool]) -> Generator[Look[Standing], None, None]:
         """Yield how it stands, again and again."""
@@ -111,25 +114,23 @@ class FivetranSync(SyncRun[Standing]):
     def check(self, standing: Standing) -> Generator[Event, None, Ending[Standing] | None]:
         """Raise `ServiceError` for a connection that cannot be synced; return an ending where it is to be skipped."""
         told = f" ({'; '.join(standing.tasks)})" if standing.tasks else ""
+        how = f"Connection {standing.name!r} is {standing.status}{told}"
+        mend = f"{'Finish its set-up' if standing.setup == 'incomplete' else 'Mend it'} in Fivetran: {self.page}."
         if standing.setup == "incomplete":
+            raise ServiceError(f"{how}, so it cannot be synced.", hint=mend)
+        if standing.paused and self._settings.on_paused == "skip":
+            return Ending("skipped", standing, how[0].lower() + how[1:])
+        if standing.paused and self._settings.on_paused == "fail":
+            enable = 'Enable it in Fivetran, or set on_paused = "unpause" (or "skip").'
             raise ServiceError(
-                f"Connection {standing.name!r} is incomplete, so it cannot be synced{told}.",
-                hint=f"Finish its set-up: {self.page}.",
+                f"{how}, so it cannot be synced.", hint=f"{enable} {mend}" if standing.setup == "broken" else enable
             )
+        if standing.paused:
+            yield from self._change("paused", True, False)
+            yield Log(f"Connection {standing.name!r} was paused; it is enabled now.", "warning")
         if standing.setup == "broken":
             # Only a sync heals it: a passing error of the source leaves it broken, too.
             yield from self._say(f"Connection {standing.name!r} is broken{told}; a sync is tried.", "warning")
-        if not standing.paused:
-            return None
-        if self._settings.on_paused == "skip":
-            return Ending("skipped", standing, f"connection {standing.name!r} is paused")
-        if self._settings.on_paused == "fail":
-            raise ServiceError(
-                f"Connection {standing.name!r} is paused, so it cannot be synced.",
-                hint='Enable it in Fivetran, or set on_paused = "unpause" (or "skip").',
-            )
-        yield from self._change("paused", True, False)
-        yield Log(f"Connection {standing.name!r} was paused; it is enabled now.", "warning")
         return None
 
     def prepare(self, standing: Standing) -> Iterable[Event]:
