@@ -191,6 +191,32 @@ def test_a_table_whose_place_was_not_chosen_is_known_by_its_connection_and_makes
     assert lake.exists()
 
 
+BEST = """
+import pandas as pd
+from assetry import asset
+
+@asset
+def best(orders: pd.DataFrame) -> pd.DataFrame:
+    return orders
+"""
+
+
+def test_a_function_that_reads_a_table_in_a_place_not_known_is_told_before_a_run_and_in_it(
+    shop: Any, lake: Path
+) -> None:
+    shop.write("assets.py", BEST)
+    told = "best reads lake/crm/orders, whose table RAW.crm.orders is in a place that is not known."
+    where = "Name that place with `io` in assetry.toml: of integration 'lake', where it takes one, or of the project."
+    for command in ("check", "plan"):
+        assert f"{told} {where}" in shop.run(command).assert_code(0).out
+    made = shop.run("materialize", "-s", "+best").assert_code(1)
+    assert f"Its table RAW.crm.orders is in another place. {where}" in " ".join(made.out.split())
+    assert "assetry materialize -s lake/crm/orders" not in made.out
+    shop.write("assetry.toml", (shop.root / "assetry.toml").read_text() + 'io = "duckdb:lake.duckdb"\n' + RAW)
+    assert "not known" not in shop.run("check").assert_code(0).out
+    shop.run("materialize", "-s", "+best").assert_code(0)
+
+
 def test_what_comes_along_is_counted_apart(shop: Any) -> None:
     told = shop.run("materialize", "-s", "lake/crm/orders").assert_code(0)
     assert "1 asset: 1 made; 1 more came along" in told.out

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from assetry.errors import ValueStoreError
+from assetry.errors import NothingKeptError, ValueStoreError
 from assetry.io.files import FileIO
 from assetry.io.memory import MemoryIO
 from assetry.io.values import ValueRouter
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.types.assets import Asset
+from assetry.types.assets import Asset, Integration
 from assetry.types.keys import AssetKey
 
 DAYS = DailyPartitionsDefinition("2026-01-01")
@@ -181,3 +181,25 @@ def test_files_are_moved_when_those_of_all_partitions_are_whole(tmp_path: Path) 
         values.save_parts(SALES, wide, KEYS, "day")
     assert values.load(SALES, pd.DataFrame, KEYS)["n"].tolist() == [2, 1, 3]
     assert sorted(path.name for path in (tmp_path / "sales=partitions").iterdir()) == [f"{key}.parquet" for key in KEYS]
+
+
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize("given", ["crm", "shop"])
+def test_a_tools_table_that_is_elsewhere_is_not_made_by_making_it(tmp_path: Path, made: bool, given: str) -> None:
+    own = Integration(given, "mill")
+    orders = Asset(key="crm/orders", kind="mill", integration=own, relation=("d", "s", "orders"))
+    values = ValueRouter(
+        lambda _: FileIO(tmp_path),
+        "files:",
+        io_url=lambda own: "shop:" if own.name == "shop" else None,
+        last_metadata=lambda _, partitions: {each: {} for each in partitions if made},
+    )
+    with pytest.raises(NothingKeptError) as caught:
+        values.load(orders)
+    again = "Materialize it first: `assetry materialize -s crm/orders`."
+    where = "table d.s.orders is in another place. Name that place with `io` in assetry.toml: of integration 'crm', "
+    told = f"Its {where}" if made else f"{again} If that was done, its {where}"
+    assert caught.value.hint is not None
+    # What names the place of its tables has none there.
+    assert caught.value.hint.startswith(again if given == "shop" else told)
+    assert ("`io`" in caught.value.hint) == (given == "crm")

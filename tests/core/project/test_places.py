@@ -1,15 +1,23 @@
-"""Two files may have tables of the same names: a source that reads another file than its producer writes is told."""
+"""What is told of places: a source that reads another file than its producer writes, a table in a place not known."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry.errors import ValueStoreError
+from assetry.graph.graph import AssetGraph
+from assetry.hooks.manager import load_plugins
 from assetry.hooks.specs import hookimpl
+from assetry.io.memory import MemoryIO
+from assetry.io.values import ValueRouter
+from assetry.project.places import asset_warnings
 from assetry.project.project import Project
-from assetry.types.assets import Asset, Integration
+from assetry.types.assets import Asset, Dep, Integration, Relation
+from assetry.types.keys import AssetKey
 
 
 class Mill:
@@ -56,3 +64,53 @@ def test_a_source_in_another_file_is_told(
     assert len(said) == told, said
     if told:
         assert "reader reads /a/shop.duckdb, and writer/orders is written to /b/shop.duckdb" in said[0]
+
+
+# -- tables in a place that is not known -------------------------------------------------------------------------------
+
+CRM, SHOP = Integration("crm", "mill"), Integration("shop", "mill")
+
+
+class Warehouse(MemoryIO):
+    def relation(self, asset: Asset) -> Relation | None:
+        return asset.relation
+
+
+def told(read: Asset, *, named: bool = True, kept: bool = True, default: Callable[[], Any] = MemoryIO) -> list[str]:
+    """Return what is warned of an asset that takes the value of `read`; only SHOP names the place of its tables."""
+    deps = [Dep(AssetKey("crm/orders"), name="orders" if named else None)]
+    graph = AssetGraph.of([read, Asset(key="best", kind="python", deps=deps, kept=kept)])
+    values = ValueRouter(lambda _: default(), "x:", io_url=lambda own: "shop:" if own == SHOP else None)
+    everything = asset_warnings(graph, load_plugins({}, (), allowed=[]), lambda: values)
+    assert asset_warnings(graph, load_plugins({}, (), allowed=[]), lambda: values, ["crm/orders"]) == ()
+    return [str(each) for each in everything]
+
+
+def orders(own: Integration = CRM, **more: Any) -> Asset:
+    return Asset(**{"key": "crm/orders", "kind": "mill", "integration": own, "relation": ("d", "s", "orders"), **more})
+
+
+def test_a_value_of_a_table_in_a_place_that_nothing_names_is_warned_of_with_the_next_step() -> None:
+    assert told(orders()) == [
+        "best reads crm/orders, whose table d.s.orders is in a place that is not known. Name that place with `io` in "
+        "assetry.toml: of integration 'crm', where it takes one, or of the project."
+    ]
+    assert len(told(orders(executable=False))) == 1
+
+
+def test_a_table_whose_place_is_known_or_whose_value_is_not_taken_is_no_trouble() -> None:
+    assert told(orders(SHOP)) == []  # its integration names it
+    assert told(orders(io="duckdb:x")) == []
+    assert told(orders(), default=Warehouse) == []  # it may be where the project has its own tables
+    assert told(orders(kept=True)) == []  # its tool hands its value over
+    assert told(orders(relation=None)) == []
+    assert told(orders(integration=None)) == []
+    assert told(orders(), named=False) == []
+    assert told(orders(), kept=False) == []
+
+
+def test_a_place_that_cannot_be_told_is_no_trouble_before_it_is_needed() -> None:
+    def broken() -> Any:
+        raise ValueStoreError("no such plugin")
+
+    assert told(orders(), default=broken) == []

@@ -40,6 +40,16 @@ def place_of(url: str) -> str:
     return f"{scheme}{colon}{normpath(path) if path.startswith('/') and not path.startswith('//') else path}"
 
 
+def say_where(asset: Asset) -> str:
+    """Return the next step for a table whose place is not known.
+
+    >>> print(say_where(Asset(key="crm/orders", kind="mill", integration=Integration("crm", "mill"))))
+    Name that place with `io` in assetry.toml: of integration 'crm', where it takes one, or of the project.
+    """
+    own = f"of integration {asset.integration.name!r}, where it takes one, or " if asset.integration is not None else ""
+    return f"Name that place with `io` in assetry.toml: {own}of the project."
+
+
 class ValueRouter:
     """The way of a project's values to the places that keep them; what `RunContext.load` and `.save` use.
 
@@ -99,6 +109,16 @@ class ValueRouter:
     def place(self, asset: Asset) -> str:
         """Return where the tables of an asset are kept, as `place_of` tells it."""
         return place_of(self._url(asset))
+
+    def is_unplaced(self, asset: Asset) -> bool:
+        """Tell whether a tool has the table of an asset where nothing says: it is looked for in the project's place."""
+        if asset.kept or asset.relation is None or asset.io is not None:
+            return False
+        return asset.integration is not None and self._tables_of(asset.integration) is None
+
+    def is_out_of_reach(self, asset: Asset) -> bool:
+        """Tell whether a table is in a place that nothing names, and the project's own place has no tables at all."""
+        return self.is_unplaced(asset) and self._manager(self.default).relation(asset) is None
 
     def place_of_tool(self, integration: Integration) -> str | None:
         """Return where the tables are that an integration's tool works on; None where it names no place."""
@@ -327,7 +347,12 @@ class ValueRouter:
 
     def _load(self, asset: Asset, partition: str | None) -> Any:
         if asset.io is not None or not asset.kept:
-            return self._manager(self._url(asset)).load(asset, partition)
+            try:
+                return self._manager(self._url(asset)).load(asset, partition)
+            except NothingKeptError as error:
+                if self.is_unplaced(asset):
+                    error.hint = self._elsewhere(asset, error.hint)
+                raise
         return self._load_from(asset, partition, self._recorded(asset, [partition])[partition])
 
     def _load_parts(self, asset: Asset, partitions: Sequence[str]) -> Any:
@@ -356,6 +381,12 @@ class ValueRouter:
             where=asset.source,
             hint=f"Depend on it without taking its value: deps=[{str(asset.key)!r}].",
         )
+
+    def _elsewhere(self, asset: Asset, otherwise: str | None) -> str:
+        """Return the next step for a table that is not where the project keeps its own, and has no other place."""
+        never = asset.executable and None not in self._last_metadata(asset.key, (None,))
+        its = f"{otherwise} If that was done, its" if never and otherwise else "Its"
+        return f"{its} table {asset.relation} is in another place. {say_where(asset)}"
 
     def _recorded(self, asset: Asset, partitions: Sequence[str | None]) -> dict[str | None, str | None]:
         """Return where partitions were kept, or the asset as a whole (None); None where that is not known."""

@@ -8,9 +8,12 @@ from typing import Any
 from assetry.errors import AssetryError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
-from assetry.io.values import ValueRouter
+from assetry.hooks.warnings import warnings_of
+from assetry.io.values import ValueRouter, say_where
 from assetry.project.settings import Settings, absolute
 from assetry.types.assets import Asset
+from assetry.types.keys import AssetKey
+from assetry.types.warnings import AssetWarning
 
 
 def place_problems(
@@ -65,6 +68,36 @@ def disagreements(graph: AssetGraph, given: Sequence[Asset], values: Callable[[]
                 f"{source.integration.name} reads {read}, and {made.key} is written to {written}. "
                 "Name one file in both places (a relative path may start from another folder)."
             )
+
+
+def asset_warnings(
+    graph: AssetGraph, plugins: Plugins, values: Callable[[], ValueRouter], keys: Iterable[AssetKey] | None = None
+) -> tuple[AssetWarning, ...]:
+    """Return what is warned of the assets of a graph, or of some of them, by their integrations and by their places."""
+    wanted = None if keys is None else set(keys)
+    found = [*warnings_of(graph, plugins, wanted)]
+    found += (each for each in unreachable_inputs(graph, values) if wanted is None or each.key in wanted)
+    return tuple(sorted(found, key=lambda each: graph.index(each.key)))
+
+
+def unreachable_inputs(graph: AssetGraph, values: Callable[[], ValueRouter]) -> Iterator[AssetWarning]:
+    """Yield a warning for each asset whose function takes the value of a table that is in no place that is known."""
+    known: dict[AssetKey, bool] = {}
+    for asset in graph.assets:
+        for key in dict.fromkeys(dep.key for dep in asset.deps if asset.kept and dep.name and dep.key in graph):
+            read = graph[key]
+            if read.key not in known:
+                known[read.key] = _is_out_of_reach(values, read)
+            if known[read.key]:
+                text = f"reads {read.key}, whose table {read.relation} is in a place that is not known"
+                yield AssetWarning(asset.key, text, say_where(read))
+
+
+def _is_out_of_reach(values: Callable[[], ValueRouter], asset: Asset) -> bool:
+    try:
+        return values().is_out_of_reach(asset)
+    except AssetryError:  # a secret that is not set, say: where the value is read that is told
+        return False
 
 
 def _file_of(values: Callable[[], ValueRouter], asset: Asset) -> str | None:

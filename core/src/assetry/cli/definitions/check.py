@@ -13,7 +13,7 @@ from assetry.columns.column_types import KNOWN_NAMES, column_type
 from assetry.errors import AssetryError, DefinitionError, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
-from assetry.hooks.warnings import warnings_of
+from assetry.project.places import asset_warnings
 from assetry.project.project import Project
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -64,7 +64,7 @@ def _findings(project: Project) -> dict[str, Any]:
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
         ],
-        "warnings": warnings_to_json(warnings_of(project.graph, project.plugins)),
+        "warnings": warnings_to_json(asset_warnings(project.graph, project.plugins, lambda: project.values)),
         "unknown_types": list(_unknown_types(assets)),
         "made_elsewhere": [str(asset.key) for i, asset in enumerate(assets) if _is_made_elsewhere(project.graph, i)],
         "used_by_none": [

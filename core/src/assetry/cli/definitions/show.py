@@ -19,8 +19,8 @@ from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, counted, cut, duration, listed, moment, styled
 from assetry.columns.differences import Difference, differences
 from assetry.errors import UsageError
-from assetry.hooks.warnings import warnings_of
 from assetry.project.partition import partition_facts
+from assetry.project.places import asset_warnings
 from assetry.project.project import Project
 from assetry.project.upkeep.impact import meant
 from assetry.selection.facets import facet_methods, facet_values
@@ -88,7 +88,7 @@ def _facts(session: Session, key: str) -> Facts:
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
-        warnings=warnings_of(project.graph, project.plugins, [asset.key]),
+        warnings=asset_warnings(project.graph, project.plugins, lambda: project.values, [asset.key]),
         pruned=None if last_made is None else _pruned(project, last_made.run),
         accepted=said(project.store.acceptances([asset.key])),
     )

@@ -11,9 +11,9 @@ import click
 from assetry.cli.command import OUTPUTS, verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, listed, styled, warning_lines
-from assetry.hooks.warnings import warnings_of
 from assetry.plan.plan import Plan, PlannedInvocation, Split
 from assetry.project.ask import PlanKeywords
+from assetry.project.places import asset_warnings
 from assetry.views.json import plan_to_json, warnings_to_json
 
 #: Exit code of --exit-code when there is something to run.
@@ -50,7 +50,7 @@ def show_plan(session: Session, exit_code: bool, **ask: Unpack[PlanKeywords]) ->
     project = session.project
     plan = project.commands(project.plan(chosen, **ask))
     made = {asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)}
-    warned = warnings_of(project.graph, project.plugins, made)
+    warned = asset_warnings(project.graph, project.plugins, lambda: project.values, made)
     if session.text:
         lines = plan_lines(plan, session, len(chosen.keys))
         session.say("\n".join((*lines, *warning_lines(warned, None if session.verbose else _MOST))))

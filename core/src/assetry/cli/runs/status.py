@@ -9,7 +9,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed, styled, warning_lines
-from assetry.hooks.warnings import warnings_of
+from assetry.project.places import asset_warnings
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
@@ -39,7 +39,7 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     found = [each for each in every if each.key in chosen]
     roots = causes(project.graph, every, chosen)
     warned = _warnings(session, found)
-    told = warnings_of(session.project.graph, session.project.plugins, (each.key for each in found))
+    told = asset_warnings(project.graph, project.plugins, lambda: project.values, (each.key for each in found))
     stale = stale_keys(found)
     if session.text:
         most = None if session.verbose else _MOST
