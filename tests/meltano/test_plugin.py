@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from assetry.plugin import Integration
 from assetry.testing.outcome import ProjectFolder
-from assetry_meltano.plugin import assetry_discover, assetry_local_files
+from assetry_meltano.options import Options
+from assetry_meltano.plugin import assetry_discover, assetry_io_url, assetry_local_files
 
 YML = "default_environment: dev\nenvironments: [{name: dev}]\n"
 
@@ -64,3 +65,13 @@ def test_hook_assetry_local_files_are_what_is_known_and_what_is_installed(tmp_pa
     found = [Path(each) for each in assetry_local_files(integration)]
     extract = tmp_path / "extract"
     assert found == [tmp_path / ".assetry/meltano/el.json", extract / ".meltano", extract / ".env"]
+
+
+def test_hook_assetry_io_url_of_meltano_is_where_the_options_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE", "postgresql://lake/raw")
+    given = Integration("el", "meltano", {"io": {"env": "LAKE"}}, str(tmp_path))
+    assert Options.of(given).io == {"env": "LAKE"}
+    assert assetry_io_url(given) == "postgresql://lake/raw"
+    assert assetry_io_url(Integration("el", "meltano", {}, str(tmp_path))) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from assetry.plugin import Asset, AssetryError, NothingKeptError
+from assetry.plugin import Asset, AssetryError, Integration, NothingKeptError
 from assetry_toolkit.extract_load.row_counts import ABSENT, may_be_all, rows_of
 
 
@@ -43,6 +43,21 @@ def test_rows_are_counted_where_the_table_is_certain(answer: Any, relation: Any,
     assert rows_of(context, asset) == rows
     told = ["The rows of d.s.t cannot be counted: no way there"] if type(answer) is AssetryError else []
     assert context.logged == told
+
+
+@pytest.mark.parametrize(
+    ("answer", "relation", "rows"),
+    [
+        (NothingKeptError("no table"), ("d", "s", "t"), ABSENT),
+        (NothingKeptError("no table"), (None, "s", "t"), ABSENT),
+        (NothingKeptError("no table"), (None, None, "t"), None),
+        (7, (None, "s", "t"), 7),
+    ],
+)
+def test_rows_are_counted_where_the_integration_says_that_the_table_is(answer: Any, relation: Any, rows: Any) -> None:
+    own = Integration("shop", "mill", {"io": "duckdb:x"})
+    context: Any = Context(answer)
+    assert rows_of(context, Asset(key="shop/t", kind="mill", relation=relation, integration=own)) == rows
 
 
 @pytest.mark.parametrize(

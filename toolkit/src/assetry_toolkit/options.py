@@ -64,6 +64,7 @@ HOSTED_OPTIONS: Mapping[str, OptionType] = {
     "names": TEXTS.about("Only the connections with these names, * allowed."),
     "destination_tables": TEXTS.about("Only these tables, with keys as they are written here."),
     "deps": TEXTS.about("Assets that are made before."),
+    "io": REFERENCE.about("The URL of the place where the tables can be read, where it is not the project's."),
     "destinations": TABLE.about("Where the tables of destinations are, where the service does not say it."),
     "base_url": TEXT.about("The address of the API, where it is not the usual one."),
     "ca_bundle": TEXT.about("A file with the certificate authorities to trust."),
@@ -101,6 +102,7 @@ class ConnectionOptions(TypedDict, total=False):
     ids: list[str]
     names: list[str]
     deps: list[str]
+    io: str | Mapping[str, str]
     destinations: Mapping[str, Mapping[str, Any]]
     base_url: str
     ca_bundle: str

@@ -31,6 +31,7 @@ class AirbyteOptions(ConnectionOptions, total=False):
     What is a table, and what of the rest:
 
     * `destinations`: what is known better of destinations: ``{"duckdb": {"table": "{name}"}}``.
+    * `io`: the URL of the place where the tables can be read, where it is not the project's, or a reference to it.
     * `deps`: assets that have to be made before the connection is synced.
     * `streams`: False does without the internal API that knows results by stream.
     * `snapshot`: the file that keeps what was read; ``.assetry/airbyte/NAME.json`` unless given.

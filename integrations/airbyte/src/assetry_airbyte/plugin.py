@@ -91,9 +91,7 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 
 @hookimpl
 def assetry_io_url(integration: Integration) -> str | None:
-    """Return where a local connector's tables are; those of a hosted destination are the warehouse's own affair."""
-    if not is_local(integration):
-        return None
+    """Return where the tables are, when the options say so; else in the project's own place."""
     from assetry_toolkit.options import tables_url
 
     return tables_url(integration)

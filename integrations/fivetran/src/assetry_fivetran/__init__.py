@@ -29,7 +29,6 @@ class FivetranOptions(ConnectionOptions, total=False):
     api_key: str | Mapping[str, str]
     api_secret: Mapping[str, str]
     calls_per_hour: int
-    io: str | Mapping[str, str]
     on_paused: str
     schedule_type: str
     restore: bool

@@ -18,7 +18,6 @@ OPTIONS: Mapping[str, OptionType] = {
     "api_key": REFERENCE.about("The key that asks.", default={"env": API_KEY}),
     "api_secret": SECRET.about("The secret of that key.", default={"env": API_SECRET}),
     "calls_per_hour": POSITIVE.about("How many calls the account may make.", default=20_000),
-    "io": REFERENCE.about("The URL of the place where the tables can be read, where it is not the project's."),
     "on_paused": one_of("fail", "skip", "unpause").about("What to do about a paused connection.", default="fail"),
     "schedule_type": one_of("auto", "manual").about("What Fivetran's own schedule is changed to before a sync."),
     "restore": FLAG.about("Put back after the sync what was changed for it.", default=False),

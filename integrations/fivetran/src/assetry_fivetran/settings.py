@@ -26,7 +26,6 @@ class Options(HostedOptions):
     group_id: str | None = None
     services: tuple[str, ...] = ()
     schemas: tuple[str, ...] = ()
-    io: Reference | None = None
     api_key: Reference = field(default_factory=lambda: {"env": API_KEY})
     api_secret: Reference = field(default_factory=lambda: {"env": API_SECRET})
     calls_per_hour: int = 20_000

@@ -20,6 +20,7 @@ class MeltanoOptions(TypedDict, total=False):
       jobs and schedules.
     * `loaders`: what is known better of a loader's tables, by its name: ``type``, ``database``, ``schema``, ``table``
       (with ``{name}``, ``{stream}`` and ``{namespace}`` in it), ``join``.
+    * `io`: the URL of the place where tables can be read that are in no DuckDB file of a loader, or a reference to it.
     * `env`: variables for Meltano; secrets by reference: ``{"TAP_SHOP_TOKEN": {"env": "SHOP_TOKEN"}}``.
     * `deps`: assets that have to be made before.
     * `meltano_executable`: a program to call; by default that of this environment, else the one on PATH.
@@ -32,6 +33,7 @@ class MeltanoOptions(TypedDict, total=False):
     environment: str
     pairs: str | list[str]
     loaders: Mapping[str, Mapping[str, Any]]
+    io: str | Mapping[str, str]
     env: Mapping[str, str | Mapping[str, str]]
     deps: list[str]
     meltano_executable: str

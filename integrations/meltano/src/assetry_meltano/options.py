@@ -10,6 +10,7 @@ from typing import Any
 
 from assetry.plugin import FLAG, REFERENCE, SECONDS, TABLE, TEXT, TEXTS, Integration, OptionType, checked, one_of
 from assetry_toolkit.options import HOSTED_OPTIONS, IntegrationOptions
+from assetry_toolkit.secrets import Reference
 
 _PAIRS = 'For example pairs = ["tap-shop target-postgres"], or pairs = "all".'
 _LOADERS = 'Write [integrations.NAME.loaders.target-postgres], then for example schema = "raw".'
@@ -20,6 +21,7 @@ OPTIONS: Mapping[str, OptionType] = {
     "environment": TEXT.about("The environment of the Meltano project; its default_environment without it."),
     "pairs": TEXTS.about('Which extractors with which loaders, or "all"; else those of jobs.').hinting(_PAIRS),
     "loaders": TABLE.about("What is known better of the tables of loaders.").hinting(_LOADERS),
+    "io": HOSTED_OPTIONS["io"],
     "env": TABLE.about("Variables for Meltano; secrets by reference.").hinting(_ENV),
     "deps": HOSTED_OPTIONS["deps"],
     "meltano_executable": TEXT.about("The program, where it is neither in this environment nor on PATH."),
@@ -47,6 +49,7 @@ class Options(IntegrationOptions):
     environment: str | None = None
     pairs: tuple[str, ...] = ()
     loaders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    io: Reference | None = None
     env: Mapping[str, Any] = field(default_factory=dict)
     meltano_executable: str | None = None
     share: bool = True

@@ -95,6 +95,14 @@ def assetry_observe(invocation: Invocation) -> Iterator[Event]:
 
 
 @hookimpl
+def assetry_io_url(integration: Integration) -> str | None:
+    """Return where tables are that no loader's settings tell the place of, when the options say so."""
+    from assetry_toolkit.options import tables_url
+
+    return tables_url(integration)
+
+
+@hookimpl
 def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the pipeline that an asset comes by."""
     if asset.kind != KIND:

@@ -295,6 +295,19 @@ def test_the_tables_of_a_hosted_connection_are_the_warehouses_affair() -> None:
     assert plugin.assetry_io_url(Integration("x", "airbyte", {"connection_id": "c"})) is None
 
 
+def test_hook_assetry_io_url_of_a_hosted_connection_is_where_the_options_say(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE", "postgresql://lake/raw")
+    connection = place.airbyte.add_connection("Shop", ["users"])
+    for said, url in (
+        ({"env": "LAKE"}, "postgresql://lake/raw"),
+        ("duckdb:x.duckdb", f"duckdb:{place.root}/x.duckdb"),
+    ):
+        assert place.load(connection, io=said)  # it is an option of theirs
+        assert plugin.assetry_io_url(place.integration(connection, io=said)) == url
+
+
 def test_hook_assetry_local_files_of_connections_is_what_was_read_of_them(place: Place) -> None:
     connection = place.airbyte.add_connection("Shop", ["users"])
     place.load(connection)

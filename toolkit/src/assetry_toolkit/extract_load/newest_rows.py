@@ -14,6 +14,8 @@ from typing import Any
 
 from assetry.plugin import Asset, AssetryError, Event, Failed, Log, NothingKeptError, RunContext
 
+from assetry_toolkit.extract_load.row_counts import chosen_place
+
 #: Metadata that says by what the result of a load is known: ``table`` where its table was looked at.
 KNOWN_BY, TABLE = "result_known_by", "table"
 
@@ -39,7 +41,7 @@ class NewestRows:
         """
         if asset.relation is None:
             return None
-        chosen = _chosen(asset)
+        chosen = chosen_place(asset)
         try:
             found: Any = self._context.aggregate(asset.key, "max", self._column)
         except NothingKeptError as error:
@@ -47,7 +49,7 @@ class NewestRows:
                 told = "Its table was there when it was last made."
                 anew = f"assetry materialize --full-refresh -s {quote(asset.key.selection)}"
                 error.hint = f"Look what has become of it. Where it was removed, `{anew}` loads all of its rows again."
-            elif chosen is not None and asset.relation.schema is not None:
+            elif chosen is not None:
                 told = f"It should be there, by {chosen}."
                 error.hint = f"Where its table has another place or name, correct that, or `io`. {self._elsewhere}"
             else:
@@ -74,11 +76,3 @@ def not_there(asset: Asset, error: NothingKeptError, connection: str, *, asked: 
     """
     message = f"The sync of connection {connection!r} ended well, but: {error.message}"
     return Failed(asset.key, message, hint=error.hint) if asked else Log(message, "warning", asset.key)
-
-
-def _chosen(asset: Asset) -> str | None:
-    """Return what says where an asset's table is, in words; None where nothing does."""
-    if asset.io is not None:
-        return "its own `io`"
-    own = asset.integration
-    return f"`io` of integration {own.name!r}" if own is not None and own.options.get("io") is not None else None

@@ -18,19 +18,36 @@ ABSENT = -1
 def rows_of(context: RunContext, asset: Asset) -> int | None:
     """Return how many rows the table of an asset has, `ABSENT` when it is not there; None where that cannot be told.
 
-    It is counted by the asset's own IO manager, or where the project keeps its tables. A table of which a part of the
-    place is unknown is not looked for there; one that is not there may be elsewhere.
+    It is counted in the place that was chosen for it (`chosen_place`), or where the project keeps its tables. A table
+    of which a part of the place is unknown is not looked for there; one that is not there may be elsewhere.
     """
-    if asset.relation is None or (asset.io is None and None in asset.relation):
+    chosen = chosen_place(asset)
+    if asset.relation is None or (chosen is None and None in asset.relation):
         return None
     try:
         found: int | None = context.aggregate(asset.key, "count")
     except NothingKeptError:
-        return ABSENT if asset.io is not None else None
+        return ABSENT if chosen is not None else None
     except AssetryError as error:
         context.log(f"The rows of {asset.relation} cannot be counted: {error.args[0]}", "debug", asset.key)
         return None
     return found
+
+
+def chosen_place(asset: Asset) -> str | None:
+    """Return what says where an asset's table is, in words: an `io` of its own, or of its integration.
+
+    None where nothing does: then it may be anywhere. A table without a schema is not found by its integration's.
+
+    >>> chosen_place(Asset(key="crm/orders", kind="mill", relation=("lake", "raw", "orders"), io="duckdb:lake.duckdb"))
+    'its own `io`'
+    """
+    if asset.io is not None:
+        return "its own `io`"
+    own, place = asset.integration, asset.relation
+    if own is None or own.options.get("io") is None or place is None or place.schema is None:
+        return None
+    return f"`io` of integration {own.name!r}"
 
 
 def may_be_all(extracted: int, rows: int, before: int | None = None) -> bool:

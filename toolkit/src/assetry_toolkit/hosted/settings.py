@@ -36,6 +36,7 @@ class HostedOptions(IntegrationOptions):
     ids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     destination_tables: tuple[str, ...] = ()
+    io: Reference | None = None
     destinations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     base_url: str | None = None
     ca_bundle: str | None = None
