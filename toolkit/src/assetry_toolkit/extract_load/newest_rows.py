@@ -48,7 +48,9 @@ class NewestRows:
             if (error.made or {}).get(KNOWN_BY) == TABLE:
                 told = "Its table was there when it was last made."
                 anew = f"assetry materialize --full-refresh -s {quote(asset.key.selection)}"
-                error.hint = f"Look what has become of it. Where it was removed, `{anew}` loads all of its rows again."
+                error.hint = (
+                    f"Where it is in another place now, say so by `io`. If it was removed, `{anew}` loads it again."
+                )
             elif chosen is not None:
                 told = f"It should be there, by {chosen}."
                 error.hint = f"Where its table has another place or name, correct that, or `io`. {self._elsewhere}"
