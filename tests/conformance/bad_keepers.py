@@ -529,13 +529,13 @@ class Lossy(Memory):
         super().__init__()
         self.lost = threading.Event()
 
-    def append(self, events: Any, materializations: Any = (), attempts: Any = ()) -> None:
+    def append(self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = ()) -> None:
         if self.busy:
             self.lost.set()
             return
         self.busy = True
         self.lost.wait(0.05)  # long enough that another comes, and no longer
-        super().append(events, materializations, attempts)
+        super().append(events, materializations, attempts, looks)
         self.busy = False
 
 
@@ -575,10 +575,10 @@ class TestFindsOnlyWholeIds(StoreConformance):
 
 
 class FirstCounts(Memory):
-    def append(self, events: Any, materializations: Any = (), attempts: Any = ()) -> None:
+    def append(self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = ()) -> None:
         known = self.latest()
         new = [each for each in materializations if (each.key, each.partition) not in known]
-        super().append(events, new, attempts)
+        super().append(events, new, attempts, looks)
 
 
 class TestRemembersTheFirst(StoreConformance):
@@ -767,6 +767,30 @@ class ShortOfMemory(Memory):
 class TestForgetsWhatWasAccepted(StoreConformance):
     subject = store(ShortOfMemory)
     caught = "test_keep_what_people_accepted_for_ever"
+
+
+class Shortsighted(Memory):
+    """Keep only looks at whole assets."""
+
+    def looks(self, keys: Any = None) -> Any:
+        return {place: each for place, each in super().looks(keys).items() if place[1] is None}
+
+
+class TestForgetsLooksAtPartitions(StoreConformance):
+    subject = store(Shortsighted)
+    caught = "test_remember_the_last_look_at_each_partition"
+
+
+class Impatient(Memory):
+    """Keep how long an asset took last."""
+
+    def durations(self, keys: Any = None) -> Any:
+        return {key: each[-1:] for key, each in super().durations(keys).items()}
+
+
+class TestForgetsHowLongAssetsTook(StoreConformance):
+    subject = store(Impatient)
+    caught = "test_remember_how_long_assets_took"
 
 
 class Zealous(Memory):

@@ -95,9 +95,11 @@ from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunC
 from assetry.types.records import (
     Acceptance,
     Accepted,
+    Appended,
     Attempt,
     EventRecord,
     KeptHistory,
+    Look,
     Materialization,
     Outcome,
     Process,
@@ -164,8 +166,10 @@ __all__ += ["Attempt", "EventRecord", "Materialization", "Outcome", "Process", "
 __all__ += [
     "Acceptance",
     "Accepted",
+    "Appended",
     "KeptHistory",
     "KeyTable",
+    "Look",
     "PrunedHistory",
     "is_alive",
     "job_tokens",

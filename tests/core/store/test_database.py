@@ -1,6 +1,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,10 +104,21 @@ def test_a_former_format_is_read_with_all_that_was_recorded(tmp_path, number):
             ("parts", "b"): "materialized",
             ("total", None): "materialized",
         }
+        assert {key: len(each) for key, each in store.durations().items()} == {"parts": 2, "total": 1}
+        assert store.durations()["parts"][-1] == round(store.latest()["parts", "a"].seconds, 3)
+        assert {each.as_of for each in store.latest().values()} == {None}
         keys = {"files": ("x.csv", "y.csv")} if number > 4 else {}
         assert {key: table.keys for key, table in store.partition_keys().items()} == keys
         defined = store.defined({key: "20260102-030405-c9f730" for key, _ in store.latest()})
         assert set(defined) == ({"parts", "total"} if number > 5 else set())
+        said = {each.key: each for each in store.acceptances() if not each.undone}
+        assert set(said) == ({"parts", "total"} if number > 6 else set())
+        if said:
+            # One was taken back then, the other can be now: what it stands for is still the last record.
+            assert store.latest()["parts", "b"] == said["parts"].before
+            taken_back = replace(said["total"], before=said["total"].after, after=said["total"].before, undone=True)
+            assert not store.accept([taken_back])
+            assert store.latest()["total", None] == said["total"].before
         again = Checked("parts", "not_a", True, partition="b")
         store.append([EventRecord(at=datetime(2026, 1, 3, tzinfo=UTC), run="r", event=again)])
         found = {place: each.event.passed for place, each in store.latest_checks(["parts"]).items()}

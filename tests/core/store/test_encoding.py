@@ -7,13 +7,18 @@ from assetry.store import encoding as rows
 from assetry.types import events
 from assetry.types.assets import Column
 from assetry.types.keys import AssetKey
-from assetry.types.records import Accepted, Attempt, EventRecord, Materialization, RunInfo
+from assetry.types.records import Accepted, Appended, Attempt, EventRecord, Materialization, RunInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)
 keys = st.sampled_from([AssetKey("a"), AssetKey("shop/orders"), AssetKey("größe/x y")])
-times = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]))
+# UTC has no earlier ones, nor later ones.
+times = st.datetimes(
+    datetime(1, 1, 2),
+    datetime(9999, 12, 30),
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
@@ -61,6 +66,9 @@ def test_every_event_comes_back(record):
         accepted=st.none() | st.builds(Accepted, maybe, columns),
         metadata=metadata,
         seconds=st.none() | st.floats(0, 1e6),
+        as_of=st.none() | times,
+        appended=st.dictionaries(keys, st.builds(Appended, st.none() | times, maybe), max_size=2),
+        epoch=st.none() | text,
     )
 )
 def test_every_materialization_comes_back(made):

@@ -64,6 +64,7 @@ FULL = Asset(
     lasting=False,
     incremental=True,
     refreshable=False,
+    grows="append",
 )
 
 

@@ -92,6 +92,21 @@ _MIGRATIONS = (
         why TEXT NOT NULL, causes TEXT NOT NULL, undone INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL);
     CREATE INDEX accepted_key ON accepted (key);
     """,
+    # How far the data of each record reaches; what was seen of it since; and how long assets took, the last 64 of each.
+    """
+    ALTER TABLE materializations ADD COLUMN as_of TEXT;
+    UPDATE accepted SET before = json_insert(before, '$[8]', NULL), after = json_insert(after, '$[8]', NULL);
+    CREATE TABLE looks (
+        key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, data_version TEXT NOT NULL, as_of TEXT NOT NULL,
+        PRIMARY KEY (key, partition)) WITHOUT ROWID;
+    CREATE TABLE durations (key TEXT PRIMARY KEY, seconds TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO durations SELECT key, group_concat(printf('%9.3f,', min(seconds, 99999.0)), '') FROM (
+        SELECT key, seconds FROM (
+            SELECT id, key, seconds, row_number() OVER (PARTITION BY key ORDER BY id DESC) AS place FROM (
+                SELECT min(id) AS id, key, seconds FROM materializations
+                WHERE seconds IS NOT NULL GROUP BY key, partition, run, at))
+        WHERE place <= 64 ORDER BY key, id) GROUP BY key;
+    """,
 )
 #: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
 #: pages of 4 kB at a time; and of how many pages one must be free for the whole file to be written anew.

@@ -7,7 +7,7 @@ two for each asset of the graph. What is written here is never refused: metadata
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -17,7 +17,7 @@ from assetry.types.assets import Column
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import Event, Log
 from assetry.types.keys import AssetKey
-from assetry.types.records import Accepted, Attempt, EventRecord, Materialization, RunInfo
+from assetry.types.records import Accepted, Appended, Attempt, EventRecord, Materialization, RunInfo
 
 Row = tuple[Any, ...]
 
@@ -34,7 +34,7 @@ def event_record(row: Row) -> EventRecord:
 
 
 def materialization_row(made: Materialization) -> Row:
-    """Return (key, partition, at, run, data_version, code_version, seconds, trace)."""
+    """Return (key, partition, at, run, data_version, code_version, seconds, trace, as_of)."""
     trace: dict[str, Any] = {}
     if made.inputs:
         trace["inputs"] = made.inputs
@@ -47,6 +47,10 @@ def materialization_row(made: Materialization) -> Row:
     if made.accepted is not None:
         code, columns = made.accepted
         trace["accepted"] = [code, None if columns is None else _column_texts(columns)]
+    if made.appended:
+        trace["appended"] = {key: _appended_text(each) for key, each in made.appended.items()}
+    if made.epoch is not None:
+        trace["epoch"] = made.epoch
     return (
         str(made.key),
         made.partition or "",
@@ -56,12 +60,24 @@ def materialization_row(made: Materialization) -> Row:
         safe_text(made.code_version),
         made.seconds,
         _dumps(trace) if trace else None,
+        None if made.as_of is None else time_text(made.as_of),
     )
+
+
+def _appended_text(read: Appended) -> list[str | None]:
+    return [None if read.as_of is None else time_text(read.as_of), read.epoch]
+
+
+def _appended(given: Mapping[str, Sequence[str | None]]) -> dict[AssetKey, Appended]:
+    found = {}
+    for key, (as_of, epoch) in given.items():
+        found[stored_key(key)] = Appended(None if as_of is None else datetime.fromisoformat(as_of), epoch)
+    return found
 
 
 def materialization(row: Row) -> Materialization:
     """Return the materialization of a row as `materialization_row` makes it."""
-    key, partition, at, run, data_version, code_version, seconds, text = row
+    key, partition, at, run, data_version, code_version, seconds, text, as_of = row
     trace = _decode(text)[0] if text else {}
     columns = trace.get("columns")
     inputs = trace.get("inputs")
@@ -78,6 +94,9 @@ def materialization(row: Row) -> Materialization:
         metadata=trace.get("metadata") or {},
         seconds=seconds,
         accepted=_accepted(*trace["accepted"]) if "accepted" in trace else None,
+        as_of=None if as_of is None else datetime.fromisoformat(as_of),
+        appended=_appended(trace["appended"]) if "appended" in trace else {},
+        epoch=trace.get("epoch"),
     )
 
 

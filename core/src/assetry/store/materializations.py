@@ -10,7 +10,7 @@ from assetry.store.encoding import Row
 if TYPE_CHECKING:
     import sqlite3
 
-_COLUMNS = "m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace"
+_COLUMNS = "m.key, m.partition, m.at, m.run, m.data_version, m.code_version, m.seconds, m.trace, m.as_of"
 #: In this order: there may be many records of a partition, and one of them is the last.
 LATEST = f"SELECT {_COLUMNS} FROM latest l CROSS JOIN materializations m ON m.id = l.materialization"
 LATEST_SINCE = (
@@ -23,7 +23,7 @@ def append_materializations(db: sqlite3.Connection, made: Sequence[Row]) -> None
     """Write down what was made, each as the last of its asset and partition."""
     first = db.execute("SELECT coalesce(max(id), 0) + 1 FROM materializations").fetchone()[0]
     numbered = [(number, *row) for number, row in enumerate(made, first)]
-    db.executemany("INSERT INTO materializations VALUES (?,?,?,?,?,?,?,?,?)", numbered)
+    db.executemany("INSERT INTO materializations VALUES (?,?,?,?,?,?,?,?,?,?)", numbered)
     db.executemany(
         "INSERT INTO latest (materialization, key, partition) VALUES (?,?,?)"
         " ON CONFLICT DO UPDATE SET materialization = excluded.materialization",

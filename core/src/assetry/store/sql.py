@@ -22,6 +22,7 @@ from assetry.store.accepted import AcceptedRecords
 from assetry.store.database import Database
 from assetry.store.definitions import DefinitionRecords
 from assetry.store.heartbeat import Heartbeat
+from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
 from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations
 from assetry.store.partition_keys import KEYS, change_keys, key_tables
 from assetry.store.processes import hostname, is_alive, process_of
@@ -36,6 +37,8 @@ from assetry.types.records import (
     ClaimedParts,
     EventRecord,
     KeptHistory,
+    Look,
+    Looks,
     Materialization,
     Process,
     PrunedHistory,
@@ -93,7 +96,13 @@ class SQLStore(AcceptedRecords, DefinitionRecords):
         self._begun.add(run.id)
         self._keep_alive(run.id)
 
-    def append(self, events: EventRecords, materializations: Materializations = (), attempts: Attempts = ()) -> None:
+    def append(
+        self,
+        events: EventRecords,
+        materializations: Materializations = (),
+        attempts: Attempts = (),
+        looks: Iterable[Look] = (),
+    ) -> None:
         """Record events, and what follows from them, in one transaction."""
         event_rows = [rows.event_row(record) for record in events]
         checks = [
@@ -114,6 +123,8 @@ class SQLStore(AcceptedRecords, DefinitionRecords):
                 db.executemany(_LAST_TRY, [row[:3] for row in tried])
             if made:
                 append_materializations(db, made)
+                append_durations(db, [(row[0], row[6]) for row in made if row[6] is not None])
+            append_looks(db, looks)
 
     def finish(self, run_id: str, state: RunState, at: datetime) -> None:
         """Record how a run ended, and release its claims; what it still was making counts as failed."""
@@ -241,6 +252,14 @@ class SQLStore(AcceptedRecords, DefinitionRecords):
             (rows.stored_key(key), name, partition or None): rows.event_record(row)
             for key, name, partition, *row in found
         }
+
+    def looks(self, keys: Iterable[AssetKey] | None = None) -> Looks:
+        """Return the last look at each asset and partition that was found as it was recorded, in one query."""
+        return {(each.key, each.partition): each for each in map(look, self._read_of(LOOK, "", keys))}
+
+    def durations(self, keys: Iterable[AssetKey] | None = None) -> Mapping[AssetKey, Sequence[float]]:
+        """Return how many seconds each asset took of late, oldest first, in one query."""
+        return durations_by_key(self._read_of(DURATIONS, "", keys))
 
     # -- claims ----------------------------------------------------------------------------------------------------
 

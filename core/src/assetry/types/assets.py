@@ -22,6 +22,9 @@ SEVERITIES = ("error", "warn")
 #: What the columns of a definition promise: they are all that there may be, or are needed at least, or only described.
 ColumnsAre = Literal["all", "needed", "described"]
 COLUMNS_ARE = ("all", "needed", "described")
+#: How new data comes into an asset: in the place of what is there, behind it, or only with another definition.
+Grows = Literal["replace", "append", "never"]
+GROWS: tuple[Grows, ...] = ("replace", "append", "never")
 
 
 class Relation(NamedTuple):
@@ -236,10 +239,15 @@ class Asset:
       stated. Without one the table has the last part of the key as its name.
     * `partition_column`: the column of a `relation` that tells the partition of each row, where a tool keeps all in one
       table: a day, a moment (UTC without a zone), or a key. Without it such a table is only read as a whole.
+    * `grows`: ``append`` when new rows come behind those that are there, as an incremental sync adds them. Partitions
+      of time that read all of it are then out of date only when they may lack some of their time: when what they read
+      did not reach to its end (one that says ``all`` of the dependency reads the rest, too). A view grows so when all
+      that it reads does. ``never``: it changes with its definition alone, as a seed does, and is never too old.
+      ``replace``, the default: anything in it may change.
     * `lasting`: False when a `relation` need not be there after it was made, so that nothing is wrong when it is not.
 
-    Raises `DefinitionError` when it names itself as a dependency, and for a `partition_mapping`, a `columns_are` and a
-    check's severity that do not exist.
+    Raises `DefinitionError` when it names itself as a dependency, and for a `partition_mapping`, a `columns_are`, a
+    `grows` and a check's severity that do not exist.
 
     >>> [str(dep.key) for dep in Asset(key="shop/orders", kind="dbt", deps=["shop/stg_orders"]).deps]
     ['shop/stg_orders']
@@ -284,6 +292,7 @@ class Asset:
     incremental: bool = False
     refreshable: bool = True
     partition_column: str | None = None
+    grows: Grows = "replace"
 
     if TYPE_CHECKING:
 
@@ -329,6 +338,7 @@ class Asset:
             incremental: bool = False,
             refreshable: bool = True,
             partition_column: str | None = None,
+            grows: Grows = "replace",
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -365,6 +375,8 @@ class Asset:
         if self.columns_are not in COLUMNS_ARE:
             what = f"Asset {str(self.key)!r} has the word for its columns"
             raise _unknown_word(what, self.columns_are, COLUMNS_ARE, self.source)
+        if self.grows not in GROWS:
+            raise _unknown_word(f"Asset {str(self.key)!r} grows by", self.grows, GROWS, self.source)
         for check in self.checks:
             if check.severity not in SEVERITIES:
                 what = f"Check {check.name!r} of asset {str(self.key)!r} has the severity"

@@ -19,6 +19,8 @@ from assetry.types.records import (
     ClaimedParts,
     EventRecord,
     KeptHistory,
+    Look,
+    Looks,
     Materialization,
     Process,
     PrunedHistory,
@@ -135,7 +137,13 @@ class Store(Protocol):
     def begin(self, run: RunInfo) -> None:
         """Record that a run starts; its state is ``running``."""
 
-    def append(self, events: EventRecords, materializations: Materializations = (), attempts: Attempts = ()) -> None:
+    def append(
+        self,
+        events: EventRecords,
+        materializations: Materializations = (),
+        attempts: Attempts = (),
+        looks: Sequence[Look] = (),
+    ) -> None:
         """Record events, and what follows from them, in one transaction."""
 
     def finish(self, run_id: str, state: RunState, at: datetime) -> None:
@@ -177,6 +185,15 @@ class Store(Protocol):
         ``check_failed``, ``cancelled`` or ``gone``, so that a failure is known until the asset is made. Without `made`
         those are left out that came out as ``materialized``, and those that came out as ``unchanged`` may be: of a
         thousand partitions nearly all.
+        """
+
+    def looks(self, keys: Iterable[AssetKey] | None = None) -> Looks:
+        """Return the last look at each asset and partition, in a fixed number of queries."""
+
+    def durations(self, keys: Iterable[AssetKey] | None = None) -> Mapping[AssetKey, Sequence[float]]:
+        """Return how many seconds each asset took, oldest first: at least the last 50 of its materializations.
+
+        Those whose record does not tell are left out, and an asset of which none does. Pruning leaves all of them.
         """
 
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:

@@ -34,13 +34,27 @@ class Accepted(NamedTuple):
     columns: tuple[Column, ...] | None = None
 
 
+class Appended(NamedTuple):
+    """How far an input reached that grows by appending, when it was read, and in which epoch it was.
+
+    >>> Appended().epoch is None
+    True
+    """
+
+    as_of: datetime | None = None
+    epoch: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialization:
     """The record that an asset, or one partition of it, was made: what it was made from.
 
     `inputs` maps each input to the data version that was read, "" when that was not known. `at` is UTC; `seconds` is
     how long it took. Where somebody said that it counts as made from other code or inputs, they stand here, and what it
-    was before that in `accepted`.
+    was before that in `accepted`. `as_of` is the moment in the world outside that its data reaches: the earliest of
+    those that its inputs reached when they were read; of what has none, what its tool said, else when its making began.
+    None in records from before there was one. `appended` is what was read of inputs that grow by appending. `epoch` is
+    that of an asset which does so itself: a new one begins when what was there before is made anew.
     """
 
     key: AssetKey
@@ -55,6 +69,9 @@ class Materialization:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     accepted: Accepted | None = None
+    as_of: datetime | None = None
+    appended: Mapping[AssetKey, Appended] = field(default_factory=dict)
+    epoch: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +106,25 @@ class Acceptance:
     def partition(self) -> str | None:
         """Return the partition; None for an asset without."""
         return self.before.partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """That somebody looked at an asset, or a partition of it, and found it as it was recorded.
+
+    `data_version` is the version that was found, and `as_of` the moment that its data then reached. Both times are UTC.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 1, 31, tzinfo=UTC)
+    >>> Look(key=AssetKey("raw/orders"), at=at, data_version="job:7", as_of=at).partition is None
+    True
+    """
+
+    key: AssetKey
+    partition: str | None = None
+    at: datetime
+    data_version: str
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +218,8 @@ class EventRecord:
 
 #: The last materialization of each asset and partition.
 Latest = Mapping[tuple[AssetKey, str | None], Materialization]
+#: The last look at each asset and partition that was found as it was recorded.
+Looks = Mapping[tuple[AssetKey, str | None], Look]
 
 
 class Changes(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from assetry.partitions.key_table import KeyTable
-from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
+from assetry.testing.store.samples import EVENTS, START, A, B, looked, made, record, run, tried
 from assetry.testing.verdicts import needs
 from assetry.types import events as ev
 from assetry.types.protocols import Store
@@ -185,6 +185,33 @@ class RecordChecks:
             "keep the tokens that assetry.plugin.job_tokens leaves: JobOver, and an end without a message, forget one"
         )
         assert dict(store.handles("other")) == {"1": "theirs"}, "tokens belong to a run"
+
+    # -- looks, and how long it took ----------------------------------------------------------------------------------
+
+    @needs("test_remember_the_last_materialization_of_each_partition")
+    def test_remember_the_last_look_at_each_partition(self, store: Store) -> None:
+        assert dict(store.looks()) == {}, f"a new store knows the looks {dict(store.looks())}"
+        store.begin(run("r"))
+        whole, part, other = looked(A, "v1", 1), looked(A, "p1", 2, partition="x"), looked(B, "w1", 3)
+        store.append([], [made(A, "v1", 0)], [], [looked(A, "v0", 0), part])
+        store.append([], [], [], [whole, other])
+        found = dict(store.looks())
+        assert found == {(A, None): whole, (A, "x"): part, (B, None): other}, f"the last looks are {found}"
+        assert set(store.looks([B])) == {(B, None)}, "looks(keys) gives other keys as well"
+        assert store.latest()[A, None] == made(A, "v1", 0), "a look is no materialization, and changes none"
+
+    @needs("test_remember_the_last_materialization_of_each_partition")
+    def test_remember_how_long_assets_took(self, store: Store) -> None:
+        assert dict(store.durations()) == {}, f"a new store knows the durations {dict(store.durations())}"
+        store.begin(run("r"))
+        parts = [replace(made(A, "v", n, partition=str(n)), seconds=float(n)) for n in range(70)]
+        store.append([], [replace(made(B, "w", 0), seconds=None), *parts])
+        store.append([], [replace(made(A, "v2", 99), seconds=100.25)])
+        found = store.durations()
+        assert set(found) == {A}, f"durations are there of {set(found)}: what has none in its record has none"
+        wanted = [*(float(n) for n in range(21, 70)), 100.25]
+        assert list(found[A])[-50:] == wanted, f"A took {list(found[A])}: oldest first, at least the last 50"
+        assert dict(store.durations([B])) == {}, "durations(keys) gives other keys as well"
 
     # -- keys of partitions ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from assetry.types import events as ev
 from assetry.types.assets import Column
 from assetry.types.events import Event
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, Materialization, Outcome, RunInfo
+from assetry.types.records import Appended, Attempt, EventRecord, Look, Materialization, Outcome, RunInfo
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 A, B = AssetKey("shop/a"), AssetKey("shop/b")
@@ -61,7 +61,16 @@ def made(key: AssetKey, version: str, minutes: int, partition: str | None = None
         columns=(Column("id", "integer"),),
         metadata={"rows": 3},
         seconds=0.5,
+        as_of=START + timedelta(minutes=minutes - 10),
+        appended={B: Appended(START, "w0"), A: Appended()} if key == A else {},
+        epoch="e1" if key == A else None,
     )
+
+
+def looked(key: AssetKey, version: str, minutes: int, partition: str | None = None) -> Look:
+    """Return a look at something that is as it was."""
+    at = START + timedelta(minutes=minutes)
+    return Look(key=key, partition=partition, at=at, data_version=version, as_of=at - timedelta(minutes=1))
 
 
 def tried(
