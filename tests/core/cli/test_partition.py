@@ -53,6 +53,7 @@ def test_json_has_the_sets_and_the_partitions_of_each_reason(shop: Folder) -> No
     events, weekly, report = shop.json("status", "-s", "events+")["assets"]
     assert events["partitions"] == {
         **{"total": 14, "made": 7, "fresh": 6, "stale": 0, "missing": 7, "failed": 1, "running": 0, "orphan": 0},
+        "waiting": 0,
         "sets": {
             "fresh": [["2024-02-04", "2024-02-04"], ["2024-02-06", "2024-02-10"]],
             "missing": [["2024-02-11", "2024-02-17"]],

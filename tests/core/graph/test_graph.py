@@ -349,6 +349,14 @@ def test_a_source_becomes_what_makes_it() -> None:
     assert graph.definitions(0) == (joined, read)
 
 
+def test_a_source_may_know_how_what_makes_it_grows() -> None:
+    made = Asset(key="sync/orders", kind="x", relation=("db", "raw", "orders"))
+    read = Asset(key="shop/raw/orders", kind="dbt", executable=False, relation=("db", "raw", "orders"), grows="append")
+    assert AssetGraph.of([made, read])["sync/orders"].grows == "append"
+    seed = replace(made, grows="never")
+    assert AssetGraph.of([seed, read])["sync/orders"].grows == "never", "who makes it knows better"
+
+
 def test_a_consumer_is_no_table_that_something_makes() -> None:
     made = python("events", relation=("d", "raw", "events"))
     dashboard = Asset(key="board", kind="bi", executable=False, consumer=True, relation=("d", "raw", "events"))

@@ -21,6 +21,7 @@ cells = st.builds(
     st.integers(-(2**40), 2**55),
     versions,
     st.sampled_from([0, 1, 2, 70_000]),
+    st.integers(-(2**40), 2**55),
 )
 changes = st.dictionaries(st.integers(-20, 90), cells, max_size=6)
 
@@ -53,6 +54,7 @@ def test_columns_are_cut_and_padded(written: dict[int, Cell], first: int, length
     every = [strand.cell(number) for number in range(first, stop)]
     assert strand.versions_of(first, stop) == b"".join(cell.version for cell in every)
     assert strand.times_of(first, stop) == tuple(cell.at for cell in every)
+    assert strand.reached_of(first, stop) == tuple(cell.as_of for cell in every)
     for position in range(4):
         read = [cell.inputs[position] if position < len(cell.inputs) else NO_VERSION for cell in every]
         assert strand.read_of(position, first, stop) == b"".join(read)
@@ -73,8 +75,8 @@ def test_what_is_no_strand_is_refused() -> None:
 
 
 def test_readers_keep_versions_and_times_alone() -> None:
-    strand = Strand().changed({3: Cell(b"version1", (b"input--1",), 5, b"run----1", 1)})
-    assert strand.without_inputs().cell(3) == Cell(b"version1", (), 5, b"", 1)
+    strand = Strand().changed({3: Cell(b"version1", (b"input--1",), 5, b"run----1", 1, 4)})
+    assert strand.without_inputs().cell(3) == Cell(b"version1", (), 5, b"", 1, 0)
 
 
 @given(st.dictionaries(st.sampled_from("abcdé\udce9"), versions), st.randoms())

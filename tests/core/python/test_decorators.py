@@ -90,6 +90,7 @@ def test_every_keyword_arrives() -> None:
         code_version="7",
         freshness_policy=timedelta(hours=1),
         automation="stale",
+        grows="append",
         io_manager="memory:",
         retry_policy=3,
     )
@@ -102,6 +103,7 @@ def test_every_keyword_arrives() -> None:
     assert (made.owners, made.tags) == (("data@example.com",), ("daily", "tier:1"))
     assert made.metadata == {"a": 1, "compute_kind": "pandas"}
     assert made.columns == (Column("id", "int64"), Column("name"))
+    assert made.grows == "append"
     assert (made.code_version, made.code_parts) == ("7", {"code_version": "7"})
     assert made.freshness_policy == FreshnessPolicy(timedelta(hours=1))
     assert (made.automation, made.retry_policy) == (AutomationPolicy("stale"), RetryPolicy(3))
@@ -161,6 +163,11 @@ WRONG: list[tuple[Callable[[], Any], type[DefinitionError], str]] = [
     (lambda: asset_check(asset="a")(bad_two), DefinitionError, "takes 0 values, but is about 1"),
     (lambda: asset(freshness_policy=timedelta(0))(bad_two), DefinitionError, "takes a positive timedelta"),
     (lambda: asset(automation="stael")(bad_two), DefinitionError, "did you mean 'stale'"),
+    (
+        lambda: asset(grows="apend")(bad_two),
+        DefinitionError,
+        "grows by 'apend'(?s:.*)did you mean 'append'",
+    ),  # type: ignore[arg-type]
     (lambda: asset(key="a//b")(bad_two), DefinitionError, "is not an asset key"),
     (lambda: asset(deps=[bad_two])(bad_two), DefinitionError, "function 'bad_two' is neither an asset"),  # type: ignore[list-item]
     (lambda: asset(deps=bad_two)(bad_two), DefinitionError, "function 'bad_two' is neither an asset"),  # type: ignore[call-overload]
@@ -214,6 +221,7 @@ STRANGE: list[tuple[str, Any, str]] = [
     ("partitions_def", StaticPartitionsDefinition, "not the type StaticPartitionsDefinition"),
     ("freshness_policy", 5, "a timedelta or a FreshnessPolicy, not 5 (int)"),
     ("automation", 5, "not 5 (int)"),
+    ("grows", True, "a word, not True (bool)"),
     ("io_manager", 5, "the URL of a place, not 5 (int)"),
     ("partitions", 5, "a text, not 5 (int)"),
     ("max_partitions", "30", "a number, not '30' (str)"),

@@ -72,6 +72,23 @@ def test_hook_assetry_observe_new_content_makes_what_is_below_stale(project: Pro
     assert (again.counts["observed"], again.counts.get("new_content", 0)) == (1, 0)
 
 
+def test_the_same_content_seen_later_makes_what_is_below_reach_as_far(project: Project, mill: Mill) -> None:
+    def reaches(key: str) -> datetime | None:
+        return project._judged().data_times[AssetKey(key)]
+
+    assert project.materialize().ok
+    before = reaches("below")
+    assert before == reaches("raw")
+    assert before is not None
+    mill.seen = [Observed("raw", data_version="built")]
+    project.observe()
+    after = reaches("below")
+    assert after == reaches("raw")
+    assert after is not None
+    assert after > before
+    assert words(project) == {"raw": "fresh", "below": "fresh"}
+
+
 def test_the_same_content_changes_nothing(project: Project, mill: Mill) -> None:
     assert project.materialize().ok
     mill.seen = [Observed("raw", data_version="built")]

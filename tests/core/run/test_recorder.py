@@ -10,6 +10,7 @@ import pytest
 from assetry.errors import StoreError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
 from assetry.run.recorder import Recorder
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Check
@@ -27,7 +28,7 @@ from assetry.types.events import (
     Started,
 )
 from assetry.types.keys import AssetKey
-from assetry.types.records import RunInfo
+from assetry.types.records import EventRecord, RunInfo
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 GRAPH = AssetGraph.of(
@@ -110,6 +111,97 @@ def test_what_was_only_seen_is_recorded_when_it_has_a_version(book: Book) -> Non
     recorder.write(store)
     assert store.latest()[AssetKey("raw"), None].data_version == "8"
     assert recorder.outcomes == {}, "nobody tried to make it"
+
+
+def reached(store: SQLiteStore, key: str, partition: str | None = None) -> int:
+    """Return how many seconds after the start the data of an asset reaches."""
+    as_of = store.latest()[AssetKey(key), partition].as_of
+    assert as_of is not None
+    return int((as_of - START).total_seconds())
+
+
+def test_data_reaches_to_when_its_making_began_or_as_far_as_its_tool_says(book: Book) -> None:
+    recorder, store = book
+    keys = tuple(map(AssetKey, ("a", "b")))
+    note(recorder, RunStarted(2, 1), InvocationStarted("x", keys), Log("…"), Started("a"), Materialized("a"))
+    note(recorder, Log("…"), Log("…"), Materialized("b"))
+    recorder.write(store)
+    assert (reached(store, "a"), reached(store, "b")) == (3, 1), "b did not say when it began: not before all did"
+    told = {"data_time": (START - timedelta(seconds=5)).isoformat()}
+    note(recorder, Materialized("a", metadata=told))
+    recorder.write(store)
+    assert reached(store, "a") == -5
+
+
+def test_what_is_made_from_others_reaches_as_far_as_these_do(book: Book) -> None:
+    recorder, store = book
+    told = {"data_time": (START - timedelta(seconds=7)).isoformat()}
+    note(recorder, Observed("raw", data_version="1", metadata=told), Started("a"), Materialized("a"), Materialized("b"))
+    recorder.write(store)
+    assert [reached(store, key) for key in ("raw", "a", "b")] == [-7, -7, -7]
+    times = {AssetKey("raw"): START - timedelta(seconds=2), AssetKey("a"): None}
+    again = Recorder("r", GRAPH, store.latest(), data_times=times)
+    note(again, Started("b"), Materialized("b"), Started("a"), Materialized("a"))
+    again.write(store)
+    assert [reached(store, key) for key in ("a", "b")] == [-2, 0], "of `a` nothing was known, through its view neither"
+
+
+def test_what_need_not_be_made_reaches_as_far_as_what_it_would_be_made_from(book: Book) -> None:
+    recorder, store = book
+    told = {"data_time": (START - timedelta(seconds=7)).isoformat()}
+    note(recorder, Observed("raw", data_version="1", metadata=told), Materialized("a"))
+    told = {"data_time": (START - timedelta(seconds=1)).isoformat()}
+    note(
+        recorder, Observed("raw", data_version="2", metadata=told), Skipped("a", "…", unchanged=True), Materialized("b")
+    )
+    recorder.write(store)
+    assert reached(store, "b") == -1
+
+
+def test_a_look_at_what_is_as_it_was_is_kept_with_what_its_data_reaches(book: Book) -> None:
+    recorder, store = book
+    told = {"data_time": (START - timedelta(seconds=7)).isoformat()}
+    note(recorder, Observed("raw", data_version="1", metadata=told))
+    recorder.write(store)
+    assert store.looks() == {}
+    note(recorder, Log("…"), Observed("raw", data_version="1"), Observed("raw"))
+    recorder.write(store)
+    look = store.looks()[AssetKey("raw"), None]
+    assert (look.at, look.as_of, look.data_version) == (START + timedelta(seconds=1), START + timedelta(seconds=1), "1")
+    assert reached(store, "raw") == -7, "that it was seen again makes no record of what was made"
+
+
+GROWING = AssetGraph.of(
+    [
+        Asset(key="sync", kind="x", grows="append", incremental=True, code_version="1"),
+        Asset(key="rows", kind="x", grows="append", deps=["sync"], code_version="1"),
+        Asset(key="day", kind="x", deps=["rows"], partitions_def=DailyPartitionsDefinition("2026-01-01")),
+    ]
+)
+
+
+def test_what_grows_begins_an_epoch_when_what_was_there_is_made_anew() -> None:
+    store = SQLiteStore(":memory:")
+    store.begin(RunInfo(id="r", state="running", started=START))
+
+    def epochs(refreshed: bool = False, **told: Any) -> tuple[Any, ...]:
+        recorder = Recorder(f"r{len(store.latest())}{len(list(store.events('r')))}", GROWING, store.latest(), refreshed)
+        store.append([EventRecord(at=START, run="r", event=Log("one more"))])
+        note(recorder, Materialized("sync", metadata=told), Materialized("rows"), Materialized("day", "2026-01-01"))
+        recorder.write(store)
+        made = store.latest()
+        rows, read = made[AssetKey("rows"), None], made[AssetKey("day"), "2026-01-01"].appended[AssetKey("rows")]
+        assert (read.as_of, read.epoch) == (rows.as_of, rows.epoch)
+        return made[AssetKey("sync"), None].epoch, rows.epoch
+
+    assert (epochs(), epochs()) == ((None, None), (None, None))
+    anew = epochs(refreshed=True)
+    assert None not in anew
+    assert epochs() == anew, "it goes on in the epoch that began then"
+    told = epochs(epoch="job 7")
+    assert told[0] == "job 7", "a tool may know of it better"
+    assert told[1] not in (None, anew[1]), "what each run makes as a whole is made anew with what it is made from"
+    store.close()
 
 
 def test_attempts_follow_the_events(book: Book) -> None:

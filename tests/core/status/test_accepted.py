@@ -9,13 +9,14 @@ from typing import Any
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, WeeklyPartitionsDefinition
 from assetry.status.accepted import CAUSES, counted
+from assetry.status.freshness.growth import Growth
 from assetry.status.reasons import Code
 from assetry.status.staleness import OUT_OF_DATE, Status, statuses
 from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Column
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
-from assetry.types.records import Accepted, Attempt, Materialization
+from assetry.types.records import Accepted, Appended, Attempt, Materialization
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,10 +36,10 @@ class World:
 
     def accept(self, key: AssetKey, causes: Any = CAUSES) -> None:
         asset = self.graph[key]
-        versions = Versions(self.graph, self.latest)
+        versions, growth = Versions(self.graph, self.latest), Growth(self.graph, self.latest)
         for place, made in list(self.latest.items()):
             if place[0] == key:
-                found = counted(self.graph, asset, made, versions.inputs(asset, place[1], NOW), causes)
+                found = counted(self.graph, asset, made, versions.inputs(asset, place[1], NOW), growth, causes)
                 self.latest[place] = found.made
 
     def versions(self) -> dict[Any, Any]:
@@ -147,10 +148,10 @@ MADE = Materialization(key=AssetKey("a"), at=AT, run="r", data_version="1", code
 
 def test_the_content_and_the_run_that_made_it_stay_what_they_are() -> None:
     graph = AssetGraph.of([Asset(key="a", kind="x", code_version="c2", code_parts={"body": "b2"})])
-    found = counted(graph, graph["a"], MADE, {}).made
+    found = counted(graph, graph["a"], MADE, {}, Growth(graph, {})).made
     assert replace(found, code_version="c1", code_parts={}, accepted=None) == MADE
     again = AssetGraph.of([Asset(key="a", kind="x", code_version="c3")])
-    twice = counted(again, again["a"], found, {}).made
+    twice = counted(again, again["a"], found, {}, Growth(again, {})).made
     assert twice.accepted == Accepted("c1"), "the code that it was really made with"
 
 
@@ -164,7 +165,7 @@ def test_columns_are_accepted_as_they_differ_now_and_no_further() -> None:
 
     note, extra = Column("note"), Column("extra")
     graph = AssetGraph.of([Asset(key="a", kind="x", code_version="c1", columns=[note])])
-    accepted = counted(graph, graph["a"], made, {}).made
+    accepted = counted(graph, graph["a"], made, {}, Growth(graph, {})).made
     assert accepted.columns == made.columns
     assert reasons(made, note) == ["`note` is declared but not there"]
     assert reasons(accepted, note) == []
@@ -187,3 +188,27 @@ def test_a_view_whose_code_was_accepted_is_no_news_to_what_reads_it() -> None:
     assert [each.status for each in world.statuses().values()] == ["fresh", "stale", "stale"]
     world.accept(view)
     assert [each.status for each in world.statuses().values()] == ["fresh", "fresh", "fresh"]
+
+
+def test_what_grows_and_was_loaded_anew_leaves_alone_what_it_was_accepted_for() -> None:
+    days = DailyPartitionsDefinition("2026-01-29")
+    assets = [
+        Asset(key="raw", kind="x", grows="append"),
+        Asset(key="daily", kind="x", deps=["raw"], partitions_def=days),
+    ]
+    world = World(AssetGraph.of(assets), {}, {})
+    raw, daily = world.graph.keys
+    for day in ("2026-01-29", "2026-01-30"):
+        world.latest[daily, day] = Materialization(
+            **{"key": daily, "partition": day, "at": NOW, "run": "r", "data_version": day, "inputs": {raw: "v1"}},
+            appended={raw: Appended(NOW, "e1")},
+        )
+
+    def word(version: str, epoch: str) -> str:
+        world.latest[raw, None] = replace(MADE, key=raw, data_version=version, epoch=epoch)
+        return world.statuses()[daily].status
+
+    assert [word("v2", "e1"), word("v3", "e2")] == ["fresh", "stale"]
+    world.accept(daily)
+    assert [word("v3", "e2"), word("v4", "e2"), word("v5", "e3")] == ["fresh", "fresh", "stale"]
+    assert world.latest[daily, "2026-01-30"].appended == {raw: Appended(NOW, "e2")}

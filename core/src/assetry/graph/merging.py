@@ -387,7 +387,7 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
     aliases = dict.fromkeys(asset.aliases)
     checks = list(asset.checks)
     relation, described, description = asset.relation, asset, asset.description
-    tags, freshness = dict.fromkeys(asset.tags), asset.freshness_policy
+    tags, freshness, grows = dict.fromkeys(asset.tags), asset.freshness_policy, asset.grows
     for each in taken:
         aliases.update(dict.fromkeys((each.key, *each.aliases)))
         taken_names = {check.name for check in checks}
@@ -400,6 +400,7 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
         description = description or each.description
         tags.update(dict.fromkeys(each.tags))
         freshness = freshness or each.freshness_policy
+        grows = grows if grows != "replace" else each.grows
     aliases.pop(asset.key, None)
     return replace(
         asset,
@@ -412,6 +413,7 @@ def _absorb(asset: Asset, taken: Sequence[Asset]) -> Asset:
         description=description,
         tags=tuple(tags),
         freshness_policy=freshness,
+        grows=grows,
     )
 
 

@@ -1,9 +1,10 @@
 """What is recorded of one strand of partitions, as columns of bytes: kept, compared and changed as a whole.
 
 A strand has columns with a cell for each number from its first to its last: the partition's own version; for each input
-the version that was read; when it was made; in which run; the id of its trace, which says what the inputs are, 0 where
-nothing is recorded. Where an input has the same numbers and nothing has changed, its column is byte for byte that of
-the input's own versions, so that any number of partitions is verified by one comparison of memory.
+the version that was read; when it was made; in which run; the moment that its data reaches; the id of its trace, which
+says what the inputs are, 0 where nothing is recorded. Where an input has the same numbers and nothing has changed, its
+column is byte for byte that of the input's own versions, so that any number of partitions is verified by one comparison
+of memory.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ VERSION_BYTES = 8
 #: The version of what is not known, or not there.
 NO_VERSION = bytes(VERSION_BYTES)
 
-#: The bytes of a cell of the columns behind those of the inputs: time in microseconds since 1970, run, trace.
+#: The bytes of a cell of the columns behind those of the inputs: time in microseconds since 1970 (when it was made, and
+#: which moment its data reaches), run, trace.
 _AT, _RUN, _TRACE = 8, VERSION_BYTES, 4
-_FORMAT = 1
+_FORMAT = 2
 #: Format, inputs, first number, cells.
 _HEAD = struct.Struct(">BHqQ")
 _SUMS = 1 << 128
@@ -29,8 +31,9 @@ _SUMS = 1 << 128
 class Cell(NamedTuple):
     """What a strand says of one partition.
 
-    `version` and `inputs` are of `VERSION_BYTES`, see `version_digest`, and so is `run`; `at` in microseconds since
-    1970; `trace` is the id of what the inputs are, 0 for a partition without a record.
+    `version` and `inputs` are of `VERSION_BYTES`, see `version_digest`, and so is `run`; `at` and `as_of`, the moment
+    that the data reaches, in microseconds since 1970; `trace` is the id of what the inputs are, 0 for a partition
+    without a record.
     """
 
     version: bytes = NO_VERSION
@@ -38,6 +41,7 @@ class Cell(NamedTuple):
     at: int = 0
     run: bytes = NO_VERSION
     trace: int = 0
+    as_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Strand:
     at: bytes = b""
     runs: bytes = b""
     traces: bytes = b""
+    as_of: bytes = b""
 
     def __len__(self) -> int:
         return len(self.traces) // _TRACE
@@ -78,6 +83,7 @@ class Strand:
             int.from_bytes(self.at[wide], signed=True),
             self.runs[wide],
             int.from_bytes(self.traces[place * _TRACE : (place + 1) * _TRACE]),
+            int.from_bytes(self.as_of[wide], signed=True),
         )
 
     def versions_of(self, first: int, stop: int) -> bytes:
@@ -94,8 +100,11 @@ class Strand:
 
     def times_of(self, first: int, stop: int) -> tuple[int, ...]:
         """Return when partitions were made, in microseconds since 1970; 0 where nothing is recorded."""
-        column = self._cut(self.at, first, stop)
-        return struct.unpack(f">{len(column) // _AT}q", column)
+        return _times(self._cut(self.at, first, stop))
+
+    def reached_of(self, first: int, stop: int) -> tuple[int, ...]:
+        """Return the moments that data of partitions reaches, in microseconds since 1970; 0 where none is recorded."""
+        return _times(self._cut(self.as_of, first, stop))
 
     def in_run(self, run: bytes) -> list[int]:
         """Return the numbers of the partitions that a run made last."""
@@ -130,36 +139,39 @@ class Strand:
         inputs = max(len(self.read), *(len(cell.inputs) for cell in cells.values()))
         columns = [bytearray(self._cut(column, first, stop)) for column in (self.versions, *self.read)]
         columns += [bytearray(_zeros(first, stop)) for _ in range(inputs - len(self.read))]
-        columns += [bytearray(self._cut(column, first, stop)) for column in (self.at, self.runs)]
+        columns += [bytearray(self._cut(column, first, stop)) for column in (self.at, self.as_of, self.runs)]
         traces = bytearray(self._cut(self.traces, first, stop, _TRACE))
         for number, cell in cells.items():
             place = (number - first) * VERSION_BYTES
             values = (cell.version, *cell.inputs, *(NO_VERSION,) * (inputs - len(cell.inputs)))
-            for column, value in zip(columns, (*values, cell.at.to_bytes(_AT, signed=True), cell.run), strict=True):
+            times = (each.to_bytes(_AT, signed=True) for each in (cell.at, cell.as_of))
+            for column, value in zip(columns, (*values, *times, cell.run), strict=True):
                 column[place : place + VERSION_BYTES] = value
             traces[(number - first) * _TRACE : (number - first + 1) * _TRACE] = cell.trace.to_bytes(_TRACE)
-        versions, *read, at, runs = map(bytes, columns)
-        return Strand(first, versions, tuple(read), at, runs, bytes(traces))
+        versions, *read, at, as_of, runs = map(bytes, columns)
+        return Strand(first, versions, tuple(read), at, runs, bytes(traces), as_of)
 
-    def without_inputs(self) -> Strand:
-        """Return the strand as what reads it needs it: the own versions, and when they were made."""
-        return Strand(self.first, self.versions, (), self.at, b"", self.traces)
+    def without_inputs(self, *, reached: bool = False) -> Strand:
+        """Return the strand as what reads it needs it: own versions, when they were made, and what data `reached`."""
+        return Strand(self.first, self.versions, (), self.at, b"", self.traces, self.as_of if reached else b"")
 
     def to_bytes(self) -> bytes:
         """Return all columns in one piece."""
         head = _HEAD.pack(_FORMAT, len(self.read), self.first, len(self))
-        return b"".join((head, self.versions, *self.read, self.at, self.runs, self.traces))
+        return b"".join((head, self.versions, *self.read, self.at, self.as_of, self.runs, self.traces))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Strand:
         """Return what `to_bytes` made; raise `ValueError` for anything else."""
         kind, inputs, first, count = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (0, 0, 0, 0)
         wide = count * VERSION_BYTES
-        if kind != _FORMAT or len(data) != _HEAD.size + (inputs + 3) * wide + count * _TRACE:
+        columns = inputs + 4
+        end = _HEAD.size + columns * wide
+        if kind != _FORMAT or len(data) != end + count * _TRACE:
             raise ValueError(f"{len(data)} bytes of format {kind} are no strand")
-        places = range(_HEAD.size, _HEAD.size + (inputs + 3) * wide, wide) if wide else [_HEAD.size] * (inputs + 3)
-        versions, *read, at, runs = (data[place : place + wide] for place in places)
-        return cls(first, versions, tuple(read), at, runs, data[_HEAD.size + (inputs + 3) * wide :])
+        places = range(_HEAD.size, end, wide) if wide else [_HEAD.size] * columns
+        versions, *read, at, as_of, runs = (data[place : place + wide] for place in places)
+        return cls(first, versions, tuple(read), at, runs, data[end:], as_of)
 
     def _cut(self, column: bytes, first: int, stop: int, width: int = VERSION_BYTES) -> bytes:
         if first == self.first and stop == self.stop:
@@ -169,6 +181,10 @@ class Strand:
             return bytes(max(stop - first, 0) * width)
         cut = column[(begin - self.first) * width : (end - self.first) * width]
         return bytes((begin - first) * width) + cut + bytes((stop - end) * width)
+
+
+def _times(column: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(column) // _AT}q", column)
 
 
 def _zeros(first: int, stop: int) -> bytes:

@@ -32,7 +32,7 @@ class PlanRequest:
     and `certain` of which assets that depends on this plan alone. `notes` are sentences that the plan is to have.
     `budget` is how many states a search may open; few graphs need any. `checks` are the ones to be run, None for all
     that belong to what is made, and `beside` assets that they read and that are made already; `first` is the number of
-    the first invocation.
+    the first invocation. `data_times` is how far the data of assets reaches that are read, None where nothing is known.
 
     >>> PlanRequest(mode="earliest").default
     'selected'
@@ -52,6 +52,7 @@ class PlanRequest:
     checks: frozenset[CheckRef] | None = None
     beside: frozenset[AssetKey] = frozenset()
     first: int = 1
+    data_times: Mapping[AssetKey, datetime | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Plan:
     for each other. `through` maps an asset to the planned assets that it reads through views which are not part of the
     plan: it waits for them as for its own inputs. `unchecked` are checks that would need an invocation of their own,
     and are not run. `notes` are sentences about what else the plan does not do, and why. `definitions` and `now` are
-    those of the request, as far as partitions are made; `cutoff` and `mode` are those of the request, too.
+    those of the request, as far as partitions are made; so are `cutoff`, `mode` and `data_times`.
 
     >>> Plan().count
     0
@@ -145,6 +146,7 @@ class Plan:
     now: datetime = LATE
     cutoff: Mapping[AssetKey, Parts] = field(default_factory=dict)
     mode: Mode = "fewest"
+    data_times: Mapping[AssetKey, datetime | None] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[AssetKey, Parts]:

@@ -54,7 +54,7 @@ def plan_with_checks(graph: AssetGraph, wants: Wants, groups: Groups, request: P
     """Return the plan, as `make_plan` does, and where its checks are."""
     scope = Scope(graph, wants, groups, request)
     if not scope.made:
-        return Plan(skipped=tuple(_skipped(graph, scope.selected))), Checking([], [])
+        return Plan(skipped=tuple(_skipped(graph, scope.selected)), notes=request.notes), Checking([], [])
     try:
         found = _collapsed(scope, request)
     except Deadlock as deadlock:
@@ -84,6 +84,7 @@ def plan_with_checks(graph: AssetGraph, wants: Wants, groups: Groups, request: P
         now=request.now,
         cutoff=request.cutoff,
         mode=request.mode,
+        data_times=request.data_times,
     )
     return plan, checking
 

@@ -26,7 +26,7 @@ from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
 from assetry.project.places import place_problems, value_problem
-from assetry.project.recorded import RecordedValues, recorded_statuses
+from assetry.project.recorded import RecordedValues, recorded_judgement
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.project.upkeep.verbs import Upkeep
@@ -38,7 +38,7 @@ from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
 from assetry.selection.selection import Selection, selection
-from assetry.status.staleness import Status, stale_keys
+from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
 from assetry.status.why import changed_above
 from assetry.store.partition_cache import PartitionCache
@@ -237,11 +237,11 @@ class Project(Upkeep):
         return selection(self.graph, select, exclude or (), *asked)
 
     def _status_names(self) -> Mapping[AssetKey, str]:
-        return {status.key: status.status for status in self._statuses()}
+        return {status.key: status.status for status in self._judged().statuses}
 
-    def _statuses(self, now: datetime | None = None) -> tuple[Status, ...]:
+    def _judged(self, now: datetime | None = None) -> Judgement:
         cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
-        return recorded_statuses(self.graph, self.store, self.values, cache, now or datetime.now(UTC))
+        return recorded_judgement(self.graph, self.store, self.values, cache, now or datetime.now(UTC))
 
     @property
     def _state(self) -> Path | None:
@@ -253,12 +253,12 @@ class Project(Upkeep):
     ) -> tuple[Status, ...]:
         """Return how each selected asset is, and why: now, or as it would be at another moment with today's records."""
         chosen = set(self.select(select, exclude))
-        return tuple(status for status in self._statuses(now) if status.key in chosen)
+        return tuple(status for status in self._judged(now).statuses if status.key in chosen)
 
     def status_of(self, key: str) -> Status:
         """Return how one asset is, and why."""
         wanted = self.graph[key].key
-        return next(status for status in self._statuses() if status.key == wanted)
+        return next(status for status in self._judged().statuses if status.key == wanted)
 
     def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
         """Return how the checks of assets last came out; only those that are still defined."""
@@ -302,11 +302,8 @@ class Project(Upkeep):
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
         keys, now = found.keys, datetime.now(UTC)
-        known = self._statuses(now)
-        if ask.stale:
-            stale = set(stale_keys(known))
-            keys = with_sources(self.graph, (key for key in keys if key in stale))
-        found_wanted = wanted(self.graph, keys, ask, known, now)
+        known = self._judged(now)
+        found_wanted = wanted(self.graph, keys, ask, known.statuses, now)
         notes = (*(f"{part.text!r} matches nothing" for part in told), *found_wanted.notes)
         return self._plan_of(replace(found_wanted, notes=notes), ask, known, now)
 
@@ -316,7 +313,7 @@ class Project(Upkeep):
         shown = ((each, each.invocation) for each in plan.invocations)
         return replace(plan, invocations=tuple(replace(each, command=ask(it), notes=note(it)) for each, it in shown))
 
-    def _plan_of(self, wanted: Wanted, ask: Ask, known: Sequence[Status], now: datetime) -> Plan:
+    def _plan_of(self, wanted: Wanted, ask: Ask, known: Judgement, now: datetime) -> Plan:
         groups = {asset.key: self.group_of(asset) for asset in self.graph.assets}
         return plan_of(self.graph, wanted, groups, known, ask, now)
 
@@ -396,7 +393,7 @@ class Project(Upkeep):
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""
-        return tuple(changed_above(self.graph, self._statuses(), keys))
+        return tuple(changed_above(self.graph, self._judged().statuses, keys))
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
         """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
@@ -414,7 +411,7 @@ class Project(Upkeep):
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
         ask = Ask(full_refresh=anew, stale=bool(run.options.get("stale")))
         now = datetime.now(UTC)
-        return self._plan_of(Wanted(wants, left.definitions, tuple(notes)), ask, self._statuses(now), now)
+        return self._plan_of(Wanted(wants, left.definitions, tuple(notes)), ask, self._judged(now), now)
 
     def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""

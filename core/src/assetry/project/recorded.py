@@ -10,7 +10,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.io.values import ValueRouter
 from assetry.status.looked import kept_values
 from assetry.status.partitions.recorded import RecordedPartitions
-from assetry.status.staleness import Status, statuses
+from assetry.status.staleness import Judgement, judge
 from assetry.store.partition_cache import CachedPartitions, PartitionCache
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -41,9 +41,9 @@ class RecordedValues:
         return partition in made
 
 
-def recorded_statuses(
+def recorded_judgement(
     graph: AssetGraph, store: Store, values: ValueRouter, cache: PartitionCache, now: datetime
-) -> tuple[Status, ...]:
+) -> Judgement:
     """Return how every asset of a graph is, as far as records and what is at hand can tell."""
     parted = [asset.key for asset in graph.assets if asset.partitions_def is not None]
     latest = store.latest(set(graph.keys).difference(parted) if parted else None)
@@ -54,8 +54,10 @@ def recorded_statuses(
     kept = kept_values(graph, latest)
     seen = values.exists(kept, at_hand=True)[0] if kept else {}
 
-    def judged(recorded: CachedPartitions | None) -> tuple[Status, ...]:
-        return statuses(graph, latest, attempts, running=held, now=now, seen=seen, recorded=recorded)
+    looks = store.looks()
+
+    def judged(recorded: CachedPartitions | None) -> Judgement:
+        return judge(graph, latest, attempts, running=held, now=now, seen=seen, recorded=recorded, looks=looks)
 
     if not parted:
         return judged(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +11,7 @@ from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import time_of
+from assetry.plan.checks import with_sources
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
@@ -18,7 +19,7 @@ from assetry.plan.reasons import near_notes
 from assetry.project.ask import Ask
 from assetry.status.cutoff import Cutoff, cutoff
 from assetry.status.partitions.sets import PartitionSets
-from assetry.status.staleness import Status
+from assetry.status.staleness import Judgement, Status, stale_keys
 from assetry.status.why import because, kept_rows, not_refreshed
 from assetry.types.assets import Asset
 from assetry.types.invocations import InvocationGroup
@@ -43,14 +44,18 @@ class Wanted:
     notes: tuple[str, ...] = ()
 
 
-def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iterable[Status], now: datetime) -> Wanted:
+def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Sequence[Status], now: datetime) -> Wanted:
     """Return what is wanted of assets: the partitions that are asked for, those that are due, or the usual ones.
 
-    With ``stale`` it is what is due of each, of what is asked for where something is. See `usual` for the rest. A full
-    refresh makes all partitions of an incremental asset, because it makes its table anew.
+    With ``stale`` it is what is due of each, of what is asked for where something is, and the notes say what waits. See
+    `usual` for the rest. A full refresh makes all partitions of an incremental asset, because it makes its table anew.
 
     Raises `UsageError` for partitions that nothing has, where an asset gets none, and where partitions would be lost.
     """
+    waits: tuple[str, ...] = ()
+    if ask.stale:
+        waits, stale = tuple(_waits(keys, statuses)), set(stale_keys(statuses))
+        keys = with_sources(graph, (key for key in keys if key in stale))
     chosen = set(keys)
     parted = {each.key: each for each in statuses if each.key in chosen and each.partitions is not None}
     parted = {key: each for key, each in parted.items() if graph[key].executable}
@@ -61,7 +66,7 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iter
                 "A partition is asked for, but nothing that is selected has partitions.",
                 hint="Leave --partition out, or select other assets.",
             )
-        return Wanted(dict.fromkeys(keys))
+        return Wanted(dict.fromkeys(keys), notes=waits)
     definitions = {key: each.definition for key, each in sets.items()}
     notes: tuple[str, ...] = ()
     if ask.partitions:
@@ -88,7 +93,7 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Iter
             f"{next(iter(sets))} has no partition yet.",
             hint="Name one with -p KEY: making it brings it into being.",
         )
-    return Wanted(wants, {key: definitions[key] for key in parts if key in wants}, notes)
+    return Wanted(wants, {key: definitions[key] for key in parts if key in wants}, (*waits, *notes))
 
 
 class Usual(NamedTuple):
@@ -153,11 +158,12 @@ def plan_of(
     graph: AssetGraph,
     wanted: Wanted,
     groups: Mapping[AssetKey, InvocationGroup | None],
-    statuses: Sequence[Status],
+    judged: Judgement,
     ask: Ask,
     now: datetime,
 ) -> Plan:
-    """Return the plan that makes what is wanted; `statuses` are those of all assets, `now` is when they were."""
+    """Return the plan that makes what is wanted; `judged` is how all assets are, `now` is when they were so."""
+    statuses = judged.statuses
     made = [status for status in statuses if status.key in wanted.wants]
     definitions = {key: each for key, each in wanted.definitions.items() if each is not graph[key].partitions_def}
     cuts = ask.stale and not ask.full_refresh  # what is to be built anew is not compared
@@ -175,6 +181,7 @@ def plan_of(
         cutoff=cut.parts,
         certain=cut.certain,
         notes=(*wanted.notes, *notes),
+        data_times=judged.data_times,
         never=frozenset(each.key for each in statuses if each.last_materialized is None and graph[each.key].executable),
     )
     return make_plan(graph, wanted.wants, groups, request)
@@ -183,6 +190,15 @@ def plan_of(
 def known_definitions(statuses: Iterable[Status]) -> dict[AssetKey, PartitionsDefinition]:
     """Return the definitions that have the numbers of all keys that records know."""
     return {each.key: each.partitions.definition for each in statuses if each.partitions is not None}
+
+
+def _waits(keys: Iterable[AssetKey], statuses: Iterable[Status]) -> Iterator[str]:
+    """Yield a sentence on what of assets is not made yet, because what it is made from does not reach so far."""
+    chosen = set(keys)
+    sets = ((each.key, each.partitions) for each in statuses if each.key in chosen and each.partitions is not None)
+    told = [f"of {key} {each.waits_for}" for key, each in sets if each.waits_for]
+    if told:
+        yield f"Not made yet: {_some(told)}"
 
 
 def _asked(

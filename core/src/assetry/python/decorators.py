@@ -25,7 +25,7 @@ from assetry.python.keywords import (
 )
 from assetry.python.lost import note_made
 from assetry.python.schemas import EXTRA_COLUMNS, Schema
-from assetry.types.assets import PARTITION, SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Severity
+from assetry.types.assets import PARTITION, SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Grows, Severity
 from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
@@ -57,6 +57,7 @@ class AssetKeywords(TypedDict, total=False):
     * `partition_column`: the column that tells the partition of each row of the table that is returned, by a date, a
       timestamp (without a zone: in that of the partitions) or a key. Rows of other partitions are an error, and then
       nothing is kept. A range needs it to return a table; else it returns a dict with a value for each key.
+    * `grows`: ``append`` when rows are only added to it, ``never`` when it changes with its code alone; see `Asset`.
     * `io_manager`: URL of where the value is kept; the project's place when not given.
     """
 
@@ -77,6 +78,7 @@ class AssetKeywords(TypedDict, total=False):
     partition_column: str
     freshness_policy: FreshnessPolicy | timedelta
     automation: AutomationPolicy | str
+    grows: Grows
     io_manager: str
     retry_policy: RetryPolicy | int
 
@@ -292,7 +294,7 @@ def asset_check(
             named,
             severity,
             keys[1:],
-            _docstring(function) if description is None else description,
+            inspect.cleandoc(function.__doc__ or "") if description is None else description,
             spec_of(function) | {"asset": str(keys[0]), "check": named},
             place(function),
             counted=False,
@@ -367,7 +369,7 @@ def _made(
         kind="python",
         deps=deps,
         spec=spec,
-        description=keywords.get("description", _docstring(function)),
+        description=keywords.get("description", inspect.cleandoc(function.__doc__ or "")),
         group=keywords.get("group"),
         owners=texts_of(keywords.get("owners", ())),
         tags=texts_of(keywords.get("tags", ())),
@@ -379,13 +381,10 @@ def _made(
         code_parts=parts,
         partitions_def=keywords.get("partitions_def"),
         io=keywords.get("io_manager"),
+        grows=keywords.get("grows", "replace"),
         kept=True,
         **policies_of(keywords),
     )
-
-
-def _docstring(function: Callable[..., Any]) -> str:
-    return inspect.cleandoc(function.__doc__) if function.__doc__ else ""
 
 
 def _keys(given: Any) -> tuple[AssetKey, ...]:

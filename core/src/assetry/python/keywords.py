@@ -73,6 +73,7 @@ _RULES: Mapping[str, _Rule] = {
         "a timedelta or a FreshnessPolicy", "timedelta(hours=6)", _other_than(FreshnessPolicy, timedelta)
     ),
     "automation": _Rule("a word or an AutomationPolicy", "'stale'", _other_than(AutomationPolicy, str)),
+    "grows": _Rule("a word", "'append'", _TEXT),
     "io_manager": _Rule("the URL of a place", "'parquet:data'", _TEXT),
     "retry_policy": _Rule("a number of tries or a RetryPolicy", "3", _other_than(RetryPolicy, int)),
     "severity": _Rule("a text", "'warn'", _TEXT),

@@ -17,6 +17,9 @@ from assetry.partitions.key_table import KeyTable
 from assetry.plan.plan import Plan
 from assetry.status.changes.definition import definitions_of, digest
 from assetry.status.comparison import is_unchanged
+from assetry.status.freshness.growth import EPOCH
+from assetry.status.freshness.read_times import KnownTimes, ReadTimes
+from assetry.status.looked import told_data_time
 from assetry.status.old_rows import OLDER_ROWS, older_rows
 from assetry.status.versions import Versions, with_read
 from assetry.types.events import (
@@ -34,7 +37,7 @@ from assetry.types.events import (
 )
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import WELL, Attempt, EventRecord, Latest, Materialization, Outcome
+from assetry.types.records import WELL, Attempt, EventRecord, Latest, Look, Materialization, Outcome
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
@@ -65,10 +68,12 @@ class Recorder:
         refreshed: bool = False,
         before: Mapping[Place, Attempt] | None = None,
         tables: Mapping[AssetKey, KeyTable] | None = None,
+        data_times: KnownTimes | None = None,
     ) -> None:
         """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
 
-        `tables` are the keys of partitions that were made known before.
+        `tables` are the keys of partitions that were made known before, and `data_times` how far the data of assets
+        then reached.
 
         `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
         """
@@ -80,13 +85,17 @@ class Recorder:
         self._latest = latest
         self._refreshed = refreshed
         self._versions = Versions(graph, latest, tables=tables)
+        self._read_times = ReadTimes(graph, latest, self._versions, data_times)
         self._started: dict[Place, datetime] = {}
+        #: When an invocation began that makes an asset.
+        self._launched: dict[AssetKey, datetime] = {}
         #: When an asset is first heard of without having been said to start: by a line about it, or by an invocation
         #: of it alone.
         self._heard_of: dict[AssetKey, datetime] = {}
         self._events: list[EventRecord] = []
         self._materializations: list[Materialization] = []
         self._attempts: dict[Place, Attempt] = {}
+        self._looks: list[Look] = []
         self._serial = 0
         self.outcomes: dict[Place, Attempt] = {}
         self.counts: Counter[str] = Counter()
@@ -99,7 +108,8 @@ class Recorder:
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
         read = with_read(graph, made)
-        return cls(run_id, graph, store.latest(read), refreshed, tables=known_keys(graph, store, read))
+        tables = known_keys(graph, store, read)
+        return cls(run_id, graph, store.latest(read), refreshed, tables=tables, data_times=plan.data_times)
 
     @property
     def failed(self) -> bool:
@@ -111,7 +121,8 @@ class Recorder:
         made, asset = self._latest.get((key, partition)), self._graph[key]
         if made is None:
             return False
-        return is_unchanged(self._graph, asset, made, self._versions.inputs(asset, partition, at))
+        now, settled = self._versions.inputs(asset, partition, at), self._read_times.settled(asset, made)
+        return is_unchanged(self._graph, asset, made, now, settled)
 
     def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
         """Take one event."""
@@ -130,8 +141,10 @@ class Recorder:
             self._note_checked(at, event)
         elif isinstance(event, Log) and event.key is not None:
             self._heard_of.setdefault(event.key, at)
-        elif isinstance(event, InvocationStarted) and len(event.assets) == 1:
-            self._heard_of.setdefault(event.assets[0], at)
+        elif isinstance(event, InvocationStarted):
+            self._launched |= dict.fromkeys(event.assets, at)
+            if len(event.assets) == 1:
+                self._heard_of.setdefault(event.assets[0], at)
         elif isinstance(event, InvocationFinished) and event.broken is not None:
             self.problems.append(event.broken)
         self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
@@ -152,9 +165,17 @@ class Recorder:
         if older is not None:
             event = replace(event, metadata={**event.metadata, OLDER_ROWS: older})
         started = self._started.get(place) or self._started.get((event.key, None))
+        began = told_data_time(event.metadata) or started or self._launched.get(event.key, at)
         started = started or self._heard_of.pop(event.key, None)
-        trace = {"code_version": asset.code_version, "code_parts": asset.code_parts, "inputs": inputs}
-        self._record(at, event, version, **trace, seconds=(at - started).total_seconds() if started else None)
+        self._record(
+            *(at, event, version),
+            code_version=asset.code_version,
+            code_parts=asset.code_parts,
+            inputs=inputs,
+            seconds=(at - started).total_seconds() if started else None,
+            as_of=self._read_times.as_of(asset, event.partition, min(began, at)),
+            appended=self._read_times.appended(asset),
+        )
         self._attempt(place, at, "materialized")
         self.counts["materialized"] += 1
         return event
@@ -163,11 +184,16 @@ class Recorder:
         """Record an outside change like a materialization: what is downstream compares versions, not events."""
         self._count_look(event.key)
         self._note_presence(at, event)
-        if event.data_version in (None, self._versions.of(event.key, event.partition)):
+        if event.data_version is None:
+            return
+        version, reaches = str(event.data_version), min(told_data_time(event.metadata) or at, at)
+        if version == self._versions.of(event.key, event.partition):
+            seen = Look(key=event.key, partition=event.partition, at=at, data_version=version, as_of=reaches)
+            self._looks.append(seen)
             return
         self.counts["new_content"] += 1
-        self._versions.note(self._graph[event.key], event.partition, str(event.data_version))
-        self._record(at, event, str(event.data_version))
+        self._versions.note(self._graph[event.key], event.partition, version)
+        self._record(at, event, version, as_of=reaches)
 
     def _note_presence(self, at: datetime, event: Observed) -> None:
         """Record that something is not there, or is there again."""
@@ -209,18 +235,23 @@ class Recorder:
         self.counts["observed"] = len(self._looked)
 
     def _record(self, at: datetime, event: Content, version: str, **trace: Any) -> None:
-        self._materializations.append(
-            Materialization(
-                key=event.key,
-                partition=event.partition,
-                at=at,
-                run=self._run,
-                data_version=version,
-                columns=event.columns,
-                metadata=event.metadata,
-                **trace,
-            )
+        asset, told = self._graph[event.key], event.metadata.get(EPOCH)
+        if event.partition is None and (told is not None or asset.grows == "append"):
+            appended, anew = trace.get("appended", {}), self._refreshed and asset.refreshable
+            own = self._read_times.epoch(asset, trace.get("code_version"), version, appended, anew=anew)
+            trace["epoch"] = own if told is None else str(told)
+        made = Materialization(
+            key=event.key,
+            partition=event.partition,
+            at=at,
+            run=self._run,
+            data_version=version,
+            columns=event.columns,
+            metadata=event.metadata,
+            **trace,
         )
+        self._read_times.note(made)
+        self._materializations.append(made)
 
     def _note_failed(self, at: datetime, event: Failed) -> None:
         place = (event.key, event.partition)
@@ -234,6 +265,8 @@ class Recorder:
         outcome: Outcome = "unchanged" if event.unchanged else "cancelled" if event.cancelled else "skipped"
         self.counts[outcome] += 1
         place = (event.key, event.partition)
+        if event.unchanged:
+            self._read_times.note_unchanged(self._graph[event.key], event.partition, at)
         before = self.outcomes.get(place)
         if before is not None and before.outcome == "check_failed":
             return  # its own check stopped it: that is the failure, and the skip only its consequence
@@ -280,6 +313,8 @@ class Recorder:
         events = self._events
         if events:
             # What could not be written is kept for another try.
-            store.append(events, self._materializations, list(self._attempts.values()))
-            self._events, self._materializations, self._attempts = [], [], {}
+            # A store may have been written before there were looks.
+            more = (self._looks,) if self._looks else ()
+            store.append(events, self._materializations, list(self._attempts.values()), *more)
+            self._events, self._materializations, self._attempts, self._looks = [], [], {}, []
         return events

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from assetry.columns.differences import differences
 from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import Read, reads
+from assetry.status.freshness.growth import Growth
 from assetry.status.partitions.sums import UNKNOWN
 from assetry.status.reasons import Code
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Accepted, Materialization
+from assetry.types.records import Accepted, Appended, Materialization
 
 #: The reasons that a person may answer. That something failed, is missing or too old is none of them.
 CAUSES: tuple[Code, ...] = ("code_changed", "columns_differ", "deps_changed", "upstream_changed")
@@ -31,17 +32,18 @@ def counted(
     asset: Asset,
     made: Materialization,
     now: Mapping[AssetKey, str],
+    growth: Growth,
     causes: Collection[Code] = CAUSES,
 ) -> Counted:
     """Return a record of an asset as it counts once its differences are accepted; `now` are the versions of its inputs.
 
-    Its content, and when and by which run it was made, stay what they are.
+    Its content, when and by which run it was made, and how far its data reaches stay what they are.
 
     >>> from datetime import UTC, datetime
     >>> graph = AssetGraph.of([Asset(key="a", kind="x", code_version="c2")])
     >>> at = datetime(2026, 1, 31, tzinfo=UTC)
     >>> made = Materialization(key=AssetKey("a"), at=at, run="r", data_version="1", code_version="c1")
-    >>> found = counted(graph, graph["a"], made, {})
+    >>> found = counted(graph, graph["a"], made, {}, Growth(graph, {}))
     >>> found.made.code_version, found.made.accepted.code_version, found.causes
     ('c2', 'c1', ('code_changed',))
     """
@@ -61,7 +63,8 @@ def counted(
     inputs = _inputs(graph, asset, made, now, causes, answered)
     if not answered:
         return Counted(made, ())
-    return Counted(replace(after, inputs=inputs, accepted=before), tuple(each for each in CAUSES if each in answered))
+    after = replace(after, inputs=inputs, appended=_appended(made, inputs, growth), accepted=before)
+    return Counted(after, tuple(each for each in CAUSES if each in answered))
 
 
 def _inputs(
@@ -92,6 +95,14 @@ def _inputs(
         answered["deps_changed"] = None
         left = []
     return {**{key: made.inputs[key] for key in left}, **found}
+
+
+def _appended(made: Materialization, inputs: Mapping[AssetKey, str], growth: Growth) -> dict[AssetKey, Appended]:
+    """Return what was read of inputs that grow, in the epoch that they are in where their content is accepted."""
+    accepted = {key for key, version in inputs.items() if version != made.inputs.get(key) and key in growth}
+    return {
+        key: each._replace(epoch=growth.epoch(key)) if key in accepted else each for key, each in made.appended.items()
+    }
 
 
 def _cause(asset: Asset, read: Read, says_what_was_read: bool) -> Code | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -81,10 +81,16 @@ def of_record(asset: Asset, made: Materialization) -> Iterator[tuple[Code, Asset
     return own_differences(asset, made.code_version, made.code_parts, made.columns, promised)
 
 
-def is_unchanged(graph: AssetGraph, asset: Asset, made: Materialization, now: Mapping[AssetKey, str]) -> bool:
+def is_unchanged(
+    graph: AssetGraph,
+    asset: Asset,
+    made: Materialization,
+    now: Mapping[AssetKey, str],
+    settled: Collection[AssetKey] = (),
+) -> bool:
     """Tell whether an asset was made from just what it would be made from `now`, as far as versions are known.
 
-    A version that is not known is not the same as another one.
+    A version that is not known is not the same as another one. What is new in `settled` inputs is none of its affair.
 
     >>> from datetime import UTC
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
@@ -96,7 +102,7 @@ def is_unchanged(graph: AssetGraph, asset: Asset, made: Materialization, now: Ma
     if any(of_record(asset, made)):
         return False
     found = list(reads(graph, made, now))
-    known = all(each.then == each.now != UNKNOWN for each in found)
+    known = all(each.then == each.now != UNKNOWN or (each.then and graph.keys[each.j] in settled) for each in found)
     return known and 0 < len(found) == len(made.inputs)
 
 

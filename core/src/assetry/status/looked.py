@@ -10,7 +10,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.status.times import instant, time_text
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, Latest, Materialization
+from assetry.types.records import Attempt, Latest, Look, Materialization
 
 #: What was looked at just now: assets, and partitions of them, each with whether it is there.
 Seen = Mapping[tuple[AssetKey, str | None], bool]
@@ -85,6 +85,20 @@ def was_there(asset: Asset, seen: Materialization | None, at: datetime) -> bool:
     return seen is not None and not asset.executable and "data_time" in seen.metadata and data_time(seen) <= at
 
 
+def told_data_time(metadata: Mapping[str, Any]) -> datetime | None:
+    """Return the time that data reaches as its tool has told it; None where it did not, or nothing that can be read.
+
+    >>> told_data_time({"data_time": "2026-01-01T00:00:00Z"}).day, told_data_time({"data_time": "yesterday"})
+    (1, None)
+    """
+    told = metadata.get("data_time")
+    try:
+        found = datetime.fromisoformat(str(told).replace("Z", "+00:00")) if told else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
 def data_time(made: Materialization) -> datetime:
     """Return the time that the data of a record reaches: what the tool said, else when it was made or seen.
 
@@ -93,17 +107,37 @@ def data_time(made: Materialization) -> datetime:
     >>> data_time(made).day
     1
     """
-    told = made.metadata.get("data_time")
-    try:
-        found = datetime.fromisoformat(str(told).replace("Z", "+00:00")) if told else made.at
-    except ValueError:
-        return made.at
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return told_data_time(made.metadata) or made.at
 
 
-def reached(asset: Asset, records: Iterable[Materialization]) -> datetime | None:
-    """Return the time that the newest data of an asset reaches: when it was made here, else what was said of it."""
-    return max((each.at if asset.executable else data_time(each) for each in records), default=None)
+def began(made: Materialization) -> datetime:
+    """Return when the making of what is recorded began, or what its tool said that its data reaches.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> made = Materialization(key=AssetKey("a"), at=datetime(2026, 1, 2, 0, 1, tzinfo=UTC), run="r", data_version="1",
+    ...     seconds=120.0)
+    >>> str(began(made))
+    '2026-01-01 23:59:00+00:00'
+    """
+    if "data_time" in made.metadata:
+        return data_time(made)
+    return made.at - timedelta(seconds=made.seconds) if made.seconds else made.at
+
+
+def as_of(made: Materialization) -> datetime:
+    """Return the moment that the data of a record reaches; of one from before that was recorded, when it began."""
+    return began(made) if made.as_of is None else made.as_of
+
+
+def reached(asset: Asset, records: Sequence[Materialization], look: Look | None = None) -> datetime | None:
+    """Return the time that the newest data of an asset reaches: when it was made here, else what was said of it.
+
+    `look` is the last one at it, which may have found that its data reaches further, and is the same.
+    """
+    if asset.executable or not records:
+        return max((each.at for each in records), default=None)
+    told = max(map(data_time, records))
+    return told if look is None else max(told, look.as_of)
 
 
 def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str | None:

@@ -29,6 +29,8 @@ class Roots:
         self._comparison = comparison
         #: By asset: the roots that its consumers are out of date from; those of partitions are kept elsewhere.
         self.of: list[tuple[Root, ...]] = []
+        #: By asset that grows by appending: those of its roots that make anew what was there before.
+        self.rewriting: dict[int, frozenset[Root]] = {}
         self._crowded: set[int] = set()
         self._sayings: dict[Root, str] = {}
 

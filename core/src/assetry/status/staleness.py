@@ -15,6 +15,8 @@ from typing import Literal, Protocol
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import Comparison
+from assetry.status.freshness.data_times import DataTimes, DataTimesByKey
+from assetry.status.freshness.growth import Growth
 from assetry.status.looked import Seen, gone, overdue_text, reached, source_note
 from assetry.status.old_rows import note
 from assetry.status.partitions.judge import PartitionJudge
@@ -33,7 +35,7 @@ from assetry.status.reasons import (
 from assetry.status.roots import NEW, OUT, Root, Roots
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import WELL, Attempt, Latest, Materialization
+from assetry.types.records import WELL, Attempt, Latest, Looks, Materialization
 
 StatusName = Literal["fresh", "stale", "failed", "never", "running", "external"]
 
@@ -75,22 +77,55 @@ def statuses(
     now: datetime,
     seen: Seen | None = None,
     recorded: Recorded | None = None,
+    looks: Looks | None = None,
 ) -> tuple[Status, ...]:
-    """Return how every asset of `graph` is, in graph order.
-
-    `latest` and `attempts` are the last materialization and the last attempt by (key, partition); attempts that came
-    out well may be left out. `running` are the assets that living runs are to make; when it maps them to the id of
-    their run, those that this run is through with are judged as they now are. `seen` is what was looked at just now,
-    each with whether it is there. `recorded` are the records of assets with partitions, where they are not in `latest`.
+    """Return how every asset of `graph` is, in graph order; see `judge`.
 
     >>> from datetime import UTC
     >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
     >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
     'never materialized'
     """
+    return judge(graph, latest, attempts, running=running, now=now, seen=seen, recorded=recorded, looks=looks).statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How every asset of a graph is, in graph order, and how far the data of each reaches."""
+
+    statuses: tuple[Status, ...]
+    _graph: AssetGraph
+    _data_times: DataTimes
+
+    @property
+    def data_times(self) -> DataTimesByKey:
+        """Return how far the data of each asset reaches."""
+        return DataTimesByKey(self._graph, self._data_times)
+
+
+def judge(
+    graph: AssetGraph,
+    latest: Latest,
+    attempts: Mapping[tuple[AssetKey, str | None], Attempt],
+    *,
+    running: Mapping[AssetKey, str] | Iterable[AssetKey] = (),
+    now: datetime,
+    seen: Seen | None = None,
+    recorded: Recorded | None = None,
+    looks: Looks | None = None,
+) -> Judgement:
+    """Return how every asset of `graph` is, and how far its data reaches.
+
+    `latest` and `attempts` are the last materialization and the last attempt by (key, partition); attempts that came
+    out well may be left out. `running` are the assets that living runs are to make; when it maps them to the id of
+    their run, those that this run is through with are judged as they now are. `seen` is what was looked at just now,
+    each with whether it is there. `recorded` are the records of assets with partitions, where they are not in `latest`.
+    `looks` are the last ones at what was found as it was recorded.
+    """
     with paused_gc():
         found = recorded or _InRows(graph, latest, seen or {})
-        return _Judge(graph, latest, attempts, running, now, seen or {}, found).judge_all()
+        judged = _Judge(graph, latest, attempts, running, now, seen or {}, found, looks or {})
+        return Judgement(judged.judge_all(), graph, judged.data_times)
 
 
 def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
@@ -163,15 +198,24 @@ class _Judge:
         now: datetime,
         seen: Seen,
         recorded: Recorded,
+        looks: Looks,
     ) -> None:
         self._graph = graph
+        self._looks = looks
         self._seen = seen
         self._now = now
         self._rows = recorded
         self._recorded: dict[AssetKey, RecordedPartitions] = {}
         self._comparison = Comparison(graph, latest, now, self._recorded, recorded.rows)
         self._roots = Roots(graph, self._comparison)
-        self._partitions = PartitionJudge(graph, self._comparison, self._roots)
+        self._growth = Growth(graph, latest)
+        self.data_times = DataTimes(graph, self._growth, now, looks, self._comparison.last, self._comparison.flawed)
+        self._partitions = PartitionJudge(graph, self._comparison, self._roots, self._growth, self.data_times)
+        #: How far the data of partitions was seen to reach.
+        self._looked: dict[AssetKey, datetime] = {}
+        for (key, partition), look in looks.items():
+            if partition is not None:
+                self._looked[key] = max(look.as_of, self._looked.get(key, look.as_of))
         living = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
         done = (
             {(key, tried.run) for (key, _), tried in attempts.items() if tried.outcome != "running"} if living else ()
@@ -206,6 +250,7 @@ class _Judge:
         roots = self._roots.named(i, (*above, *((j, NEW) for j in news)))
         never = asset.executable and not records
         self._pass_on(i, asset, own, roots)
+        self.data_times.behind.append(bool(roots) or any(each.code in _BEHIND for each in own))
         whole = never or (asset.computed_on_read and asset.executable)
         reasons = tuple(own) if whole else (*own, *self._roots.reasons(i, roots))
         word = self._word(asset, own, reasons, last)
@@ -217,13 +262,14 @@ class _Judge:
     def _judge_partitions(self, i: int, asset: Asset) -> Status:
         recorded = self._recorded[asset.key] = self._rows.partitions(asset)
         tried = self._tried.get(asset.key, ())
-        records = PartitionRecords(asset, recorded, tried, self._partitions.clocks)
+        records = PartitionRecords(asset, recorded, tried, self._partitions.clocks, self._looked.get(asset.key))
         last = records.last
         # Of what was made, or seen, as a whole, there is new content all the same.
         self._comparison.add(i, asset, last or recorded.newest_record)
         sets, reasons = self._partitions.judge(i, records, self._rows.seen(asset, recorded))
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
+        self.data_times.behind.append(bool(sets.due))
         records.recorded = self._recorded[asset.key] = recorded.for_readers()
         word: StatusName = "stale" if sets.stale or sets.missing else "fresh"
         if not asset.executable:
@@ -234,7 +280,7 @@ class _Judge:
             word = "failed" if sets.failed else "never"
         at, run = (last.at, last.run) if last else (None, None)
         if asset.executable:
-            told = note(asset, last)
+            told = "; ".join(filter(None, [note(asset, last), sets.waits_for])) or None
         else:
             told = source_note(asset, recorded.version is not None, tried, records.overdue(self._now))
         return Status(asset.key, word, reasons, at, run, told, sets, self._keys(word, self._partitions.roots(i)))
@@ -272,6 +318,18 @@ class _Judge:
             roots = (*roots, (i, OUT))
         self._roots.of.append(tuple(roots))
         self._comparison.flawed.append(bool(roots))
+        if asset.key in self._growth:
+            self._roots.rewriting[i] = self._rewriting(i, asset, own)
+
+    def _rewriting(self, i: int, asset: Asset, own: Sequence[Reason]) -> frozenset[Root]:
+        """Return those roots of an asset that grows from which what was there before will be made anew."""
+        anew = {"gone"} if asset.incremental else _ANEW
+        never = asset.executable and self._comparison.last[i] is None
+        found = {(i, OUT)} if never or any(each.code in anew for each in own) else set[Root]()
+        if not asset.incremental:
+            for j in self._graph.upstream[i]:
+                found |= self._roots.rewriting.get(j, set())
+        return frozenset(found)
 
     # -- the asset itself ------------------------------------------------------------------------------------------
 
@@ -307,7 +365,7 @@ class _Judge:
         return [*reasons, *(Reason(*each) for each in found), *self._overdue(asset, records)], list(news)
 
     def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
-        text = overdue_text(asset, reached(asset, records), self._now)
+        text = overdue_text(asset, reached(asset, records, self._looks.get((asset.key, None))), self._now)
         return [Reason("overdue", asset.key, text)] if text else []
 
     def _failures(self, asset: Asset, records: _Records) -> list[Reason]:
@@ -328,6 +386,12 @@ class _Judge:
         if cancelled and records:
             return [Reason("last_cancelled", asset.key, cancelled_text(cancelled))]
         return []
+
+
+#: Of what is wrong with an asset itself: that it is out of date with what it is made from, or not there.
+_BEHIND = frozenset({"deps_changed", "gone", "never_materialized"})
+#: What makes all of an asset anew that each run makes as a whole.
+_ANEW = {*_BEHIND, "code_changed", "columns_differ"}
 
 
 def _last(records: _Records) -> Materialization | None:

@@ -18,7 +18,7 @@ from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.recorded import has_dynamic, with_known
 from assetry.partitions.strands import Strand
-from assetry.status.partitions.recorded import RecordedPartitions, Trace
+from assetry.status.partitions.recorded import Early, RecordedPartitions, Trace
 from assetry.store.encoding import materialization, materialization_row, stored_key
 from assetry.types.assets import Asset, Column
 from assetry.types.codec import from_json, to_json
@@ -29,9 +29,9 @@ from assetry.types.records import Materialization
 if TYPE_CHECKING:
     import sqlite3
 
-Look = Callable[[Asset, RecordedPartitions], Mapping[str | None, bool]]
+Presence = Callable[[Asset, RecordedPartitions], Mapping[str | None, bool]]
 #: The form of the file; one of another form is made anew.
-_FORM = 2
+_FORM = 3
 _TABLES = f"""
     CREATE TABLE IF NOT EXISTS kept (revision TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS assets (key TEXT PRIMARY KEY, print TEXT NOT NULL, head TEXT NOT NULL) WITHOUT ROWID;
@@ -52,7 +52,7 @@ class PartitionCache:
         self.path = path
 
     @contextmanager
-    def read(self, keys: Sequence[AssetKey], store: Store, look: Look) -> Iterator[CachedPartitions]:
+    def read(self, keys: Sequence[AssetKey], store: Store, look: Presence) -> Iterator[CachedPartitions]:
         """Give what the store says of the partitions of assets, and keep what was new of it at the end.
 
         `look` tells which partitions of an asset are there, as far as that is known at once.
@@ -106,7 +106,7 @@ class PartitionCache:
 class CachedPartitions:
     """What a store says of the partitions of some assets, as far as it is asked for."""
 
-    def __init__(self, keys: Sequence[AssetKey], store: Store, db: sqlite3.Connection | None, look: Look) -> None:
+    def __init__(self, keys: Sequence[AssetKey], store: Store, db: sqlite3.Connection | None, look: Presence) -> None:
         self._keys = keys
         self._look = look
         self._store = store
@@ -254,7 +254,7 @@ def _head(found: RecordedPartitions) -> dict[str, Any]:
         "unknown": {key: [version.hex(), at] for key, (version, at) in found.unknown.items()},
         "last": None if found.last is None else materialization_row(found.last),
         "whole": None if found.whole is None else materialization_row(found.whole),
-        "early": [[*place, at.isoformat()] for place, at in found.early.items()],
+        "early": [[*place, *(at and at.isoformat() for at in each)] for place, each in found.early.items()],
         "reached": None if found.reached is None else found.reached.isoformat(),
         "total": f"{found.total:x}",
     }
@@ -274,7 +274,10 @@ def _decoded(
         {key: (bytes.fromhex(version), at) for key, (version, at) in head["unknown"].items()},
         None if head["last"] is None else materialization(head["last"]),
         None if head["whole"] is None else materialization(head["whole"]),
-        {(strand, number): datetime.fromisoformat(at) for strand, number, at in head["early"]},
+        {
+            (strand, number): Early(*(at and datetime.fromisoformat(at) for at in times))
+            for strand, number, *times in head["early"]
+        },
         None if head["reached"] is None else datetime.fromisoformat(head["reached"]),
         int(head["total"], 16),
     )
@@ -282,11 +285,11 @@ def _decoded(
 
 def _trace_json(trace: Trace) -> list[Any]:
     columns = [None if each is None else list(map(to_json, each)) for each in (trace.columns, trace.promised)]
-    return [trace.code_version, trace.code_parts, columns[0], trace.inputs, trace.io, columns[1]]
+    return [trace.code_version, trace.code_parts, columns[0], trace.inputs, trace.io, columns[1], trace.epochs]
 
 
 def _trace(data: list[Any]) -> Trace:
-    code, parts, columns, inputs, io, promised = data
+    code, parts, columns, inputs, io, promised, epochs = data
     return Trace(
         code,
         tuple((name, part) for name, part in parts),
@@ -294,6 +297,7 @@ def _trace(data: list[Any]) -> Trace:
         tuple((stored_key(key), summed) for key, summed in inputs),
         io,
         _columns(promised),
+        tuple((stored_key(key), epoch) for key, epoch in epochs),
     )
 
 

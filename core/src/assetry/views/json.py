@@ -313,6 +313,7 @@ def asset_to_json(asset: Asset, group: InvocationGroup | None) -> dict[str, Any]
         "executable": asset.executable,
         "consumer": asset.consumer,
         "aliases": [str(alias) for alias in asset.aliases],
+        "grows": asset.grows,
     }
 
 

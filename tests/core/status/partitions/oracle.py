@@ -27,7 +27,9 @@ FAILED = ("failed", "check_failed")
 class Happened:
     """One line of the log: at a time, an asset or a partition of it was tried, and how that came out.
 
-    What was made has its content, the code that made it, what was read of each input, and when it began.
+    What was made has its content, the code that made it, what was read of each input, and when it began; the moment
+    that its data reaches; of inputs that grow how far they reached and in which epoch they were; and whether it was
+    made anew in full. What was ``looked`` at has its content, and the moment that its data then reached.
     """
 
     at: datetime
@@ -38,6 +40,18 @@ class Happened:
     code: str | None = None
     read: dict[str, Any] = field(default_factory=dict)
     began: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    as_of: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    appended: dict[str, tuple[datetime | None, Any]] = field(default_factory=dict)
+    refreshed: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """How far data reaches, whether something behind it is not known, and how far it reaches once all is made."""
+
+    at: datetime | None = None
+    blind: bool = True
+    soon: datetime | None = None
 
 
 @dataclass
@@ -54,6 +68,10 @@ class Oracle:
         self.roots = cache(self.roots)  # type: ignore[method-assign]
         self.existing = cache(self.existing)  # type: ignore[method-assign]
         self.content = cache(self.content)  # type: ignore[method-assign]
+        self.waits = cache(self.waits)  # type: ignore[method-assign]
+        self.level = cache(self.level)  # type: ignore[method-assign]
+        self.appends = cache(self.appends)  # type: ignore[method-assign]
+        self.own_above = cache(self.own_above)  # type: ignore[method-assign]
 
     # -- the log -----------------------------------------------------------------------------------------------------
 
@@ -66,7 +84,7 @@ class Oracle:
         return found[-1] if found else None
 
     def tried(self, node: Node) -> Happened | None:
-        found = [each for each in self.log if (each.key, each.partition) == node]
+        found = [each for each in self.log if (each.key, each.partition) == node and each.outcome != "looked"]
         return found[-1] if found else None
 
     def record(self, node: Node) -> Happened | None:
@@ -85,11 +103,14 @@ class Oracle:
     # -- which there are, and what each reads ------------------------------------------------------------------------
 
     def existing(self, key: str) -> tuple[Key, ...]:
+        return self.existing_at(key, self.now)
+
+    def existing_at(self, key: str, moment: datetime) -> tuple[Key, ...]:
         definition = self.asset(key).partitions_def
         if definition is None:
             return (None,)
         known = dict.fromkeys(each.partition for each in self.log if each.key == key and each.partition is not None)
-        return definition.keys(self.now, known)
+        return definition.keys(moment, known)
 
     def reads(self, key: str, partition: Key, dep: Dep) -> list[Key]:
         """Return which of the partitions that exist upstream one is made from."""
@@ -129,7 +150,14 @@ class Oracle:
             return self.content(dep.key, None)
         if dep.partition_mapping != "last" and (own is None or partition is None):
             return self.content(dep.key, None)
-        return self.content(dep.key, tuple(self.reads(key, partition, dep)))
+        return self.content(dep.key, tuple(self.read_or_gone(key, partition, dep)))
+
+    def read_or_gone(self, key: str, partition: Key, dep: Dep) -> list[Key]:
+        """Return which partitions one reads; the same key is read by that, also where it is no partition any more."""
+        own, upstream = self.asset(key).partitions_def, self.asset(dep.key).partitions_def
+        alike = own is not None and upstream is not None and own.grid == upstream.grid
+        found = self.reads(key, partition, dep)
+        return found or ([partition] if alike and dep.partition_mapping == "same" else [])
 
     def reading(self, key: str, partition: Key) -> dict[str, Any]:
         """Return what is read when one is made now."""
@@ -161,19 +189,31 @@ class Oracle:
             return True
         return partition is not None and not asset.computed_on_read and self.provisional(asset, partition, made)
 
-    def provisional(self, asset: Asset, partition: str, made: Happened) -> bool:
+    def dues(self, asset: Asset, partition: str) -> list[datetime]:
+        """Return when the time of a partition is over, and when late data is there, too; none without time."""
         definition, key = asset.partitions_def, partition
         if isinstance(definition, MultiPartitionsDefinition):
             key = definition.parts(partition)["date"]
             definition = definition.partitions_defs["date"]
         if not isinstance(definition, TimeWindowPartitionsDefinition):
-            return False
+            return []
         end = over = definition.window(key)[1]
         for _ in range(definition.lookback):
             end = definition.window_of(definition.span(end, end)[0])[1]
+        return [each.astimezone(UTC) + definition.late for each in (over, end)]
+
+    def provisional(self, asset: Asset, partition: str, made: Happened) -> bool:
         # Made before it was over, it is due when it is; and once more when late data is there.
-        dues = (each.astimezone(UTC) + definition.late for each in (over, end))
-        return any(made.began < due <= self.now for due in dues)
+        passed = [due for due in self.dues(asset, partition) if made.began < due <= self.now]
+        if not passed:
+            return False
+        # But not where it is known of all that it reads that nothing has come until then.
+        read = [dep.key for dep in asset.deps if dep.key != asset.key]
+        if not read or any(self.asset(key).partitions_def is not None for key in read):
+            return True
+        levels = [self.level(key) for key in read]
+        known = [each.at for each in levels if each.at is not None]
+        return any(each.blind for each in levels) or not known or min(known) < max(passed)
 
     def news(self, key: str, partition: Key) -> set[str]:
         """Return the inputs that have other content than was read."""
@@ -182,7 +222,228 @@ class Oracle:
         if asset.computed_on_read:
             return set()
         now = self.reading(key, partition)
-        return {name for name, content in now.items() if content is not None and content != made.read.get(name)}
+        return {
+            name
+            for name, content in now.items()
+            if content is not None and content != made.read.get(name) and not self.is_settled(name, key, partition)
+        }
+
+    # -- what grows by appending -------------------------------------------------------------------------------------
+
+    def appends(self, key: str) -> bool:
+        asset = self.asset(key)
+        if asset.partitions_def is not None:
+            return False
+        inherits = asset.computed_on_read and asset.grows == "replace" and bool(asset.deps)
+        return asset.grows == "append" or (inherits and all(self.appends(dep.key) for dep in asset.deps))
+
+    def is_grown(self, name: str, key: str, partition: Key) -> bool:
+        """Tell whether a partition reads just its own time of an input, which grows."""
+        (*_, dep) = [each for each in self.asset(key).deps if each.key == name]
+        if partition is None or dep.partition_mapping == "all" or not self.appends(name):
+            return False
+        return bool(self.dues(self.asset(key), partition))
+
+    def is_closed(self, key: str, partition: Key) -> bool:
+        """Tell whether what was made lacks nothing of its time: all that grows had reached its end, and late data."""
+        made = self.record((key, partition))
+        if made is None or partition is None:
+            return False
+        reached = [at for at, _ in made.appended.values() if at is not None]
+        return min(reached, default=made.began) >= max(self.dues(self.asset(key), partition))
+
+    def is_settled(self, name: str, key: str, partition: Key) -> bool:
+        """Tell whether what is new in an input is none of a partition's affair."""
+        if not self.is_grown(name, key, partition) or not self.is_closed(key, partition):
+            return False
+        made = self.record((key, partition))
+        assert made is not None
+        return name not in made.appended or made.appended[name][1] == self.epoch(name)
+
+    def epoch(self, key: str) -> Any:
+        """Return what changes when what was there before is made anew."""
+        asset = self.asset(key)
+        if asset.computed_on_read:
+            made = self.last((key, None))
+            behind = sorted({str(dep.key) for dep in asset.deps if self.appends(dep.key)})
+            return made and made.code, tuple(self.epoch(name) for name in behind)
+        epoch, before = None, None
+        for number, line in enumerate(self.log):
+            if (line.key, line.partition, line.outcome) != (key, None, "materialized"):
+                continue
+            if before is not None:
+                other = any(
+                    read[1] != before.appended[name][1]
+                    for name, read in line.appended.items()
+                    if name in before.appended
+                )
+                new = not asset.incremental and (
+                    other or (None not in (line.code, before.code) and line.code != before.code)
+                )
+                epoch = number if line.refreshed or new else epoch
+            before = line
+        return epoch
+
+    def rewriting(self, key: str) -> set[str]:
+        """Return the roots of an asset that grows by which what was there before will be made anew."""
+        asset, made = self.asset(key), self.record((key, None))
+        if not asset.executable:
+            return set()
+        if asset.incremental:
+            return {key} if made is None else set()
+        found = {name for dep in asset.deps if self.appends(dep.key) for name in self.rewriting(dep.key)}
+        return found | {key} if made is None or made.code != asset.code_version else found
+
+    # -- how far data reaches ----------------------------------------------------------------------------------------
+
+    def seen(self, made: Happened) -> datetime:
+        """Return how far what was made reaches, as far as looks have found since that it is the same."""
+        looks = [
+            each
+            for each in self.log
+            if (each.key, each.partition, each.outcome) == (made.key, made.partition, "looked")
+        ]
+        same = [each.as_of for each in looks[-1:] if each.content == made.content]
+        return min(max([made.as_of, *same]), self.now)
+
+    def together(self, keys: list[str]) -> Level:
+        levels = [self.level(key) for key in dict.fromkeys(keys)]
+        ats = [each.at for each in levels if each.at is not None]
+        soons = [each.soon for each in levels if each.soon is not None]
+        return Level(min(ats, default=None), any(each.blind for each in levels), min(soons, default=None))
+
+    def level(self, key: str) -> Level:
+        """Return how far the data of an asset reaches."""
+        asset = self.asset(key)
+        above = [str(dep.key) for dep in asset.deps if dep.key != key]
+        if asset.computed_on_read:
+            return self.together(above) if above else Level()
+        made = self.record((key, None))
+        if not asset.executable:
+            at = self.now if asset.grows == "never" else None if made is None else self.seen(made)
+            return Level(at, at is None, at)
+        at = self.reaches(key, above)
+        due = any(self.passes(key, part) for part in self.existing(key))
+        soon = at if at is not None and not due else (self.together(above).soon if above else None) or self.now
+        return Level(at, at is None, soon)
+
+    def reaches(self, key: str, above: list[str]) -> datetime | None:
+        asset = self.asset(key)
+        if asset.partitions_def is not None:
+            return self.partitions_reach(key, above)
+        made = self.record((key, None))
+        if made is None:
+            return None
+        behind = bool(self.news(key, None) or self.above(key, None))
+        if behind or (asset.grows == "never" and self.passes(key, None)):
+            return min(made.as_of, self.now)
+        if asset.grows == "never":
+            return self.now
+        read = self.together(above) if above else Level()
+        own = self.seen(made)
+        if read.at is None:
+            return own
+        return min(read.at, own) if read.blind or own > made.as_of else read.at
+
+    def partitions_reach(self, key: str, above: list[str]) -> datetime | None:
+        """Return how far the newest partitions of each letter reach; of what has no time, all of them."""
+        asset, series = self.asset(key), dict[str, list[Key]]()
+        for part in self.existing(key):
+            assert part is not None
+            timed = bool(self.dues(asset, part))
+            split = (
+                asset.partitions_def.parts(part) if isinstance(asset.partitions_def, MultiPartitionsDefinition) else {}
+            )
+            series.setdefault(split.get("letter", "") if timed else part, []).append(part)
+        if not any(self.record((key, part)) for parts in series.values() for part in parts):
+            return None
+        found: list[datetime] = []
+        fresh: list[tuple[datetime, bool]] = []
+        for parts in series.values():
+            made = [part for part in parts if self.record((key, part)) is not None]
+            missing = parts[parts.index(made[-1]) + 1 :] if made else parts
+            if missing:
+                if self.dues(asset, str(missing[0])):
+                    found.append(self.window_end(asset, str(missing[0])))
+                continue
+            line = self.record((key, made[-1]))
+            assert line is not None
+            dues = self.dues(asset, str(made[-1]))
+            if self.news(key, made[-1]) or self.above(key, made[-1]):
+                found.append(line.as_of)
+            else:
+                fresh.append((line.as_of, bool(dues) and line.as_of >= max(dues, default=self.now)))
+        if fresh:
+            complete = all(each for _, each in fresh)
+            if complete:
+                grown = {name for name in above if self.is_grown(name, key, self.existing(key)[-1])}
+                above = [name for name in above if self.asset(name).partitions_def is None and name not in grown]
+            read = self.together(above) if above else Level(blind=not complete)
+            found += [self.now, *([read.at] if read.at else [])]
+            found += [min(at for at, _ in fresh)] if read.blind and not complete else []
+        return min(found, default=None)
+
+    def window_end(self, asset: Asset, partition: str) -> datetime:
+        definition = asset.partitions_def
+        if isinstance(definition, MultiPartitionsDefinition):
+            partition = definition.parts(partition)["date"]
+            definition = definition.partitions_defs["date"]
+        assert isinstance(definition, TimeWindowPartitionsDefinition)
+        return definition.window(partition)[1].astimezone(UTC)
+
+    def read_as_of(self, key: str, partition: Key, began: datetime) -> datetime:
+        """Return how far the data of something reaches that is made now."""
+        found = [began]
+        for dep in self.asset(key).deps:
+            upstream = self.asset(dep.key)
+            own = self.asset(key).partitions_def
+            whole = upstream.partitions_def is None or dep.partition_mapping == "all"
+            whole = whole or (dep.partition_mapping != "last" and (own is None or partition is None))
+            whole = whole or (not self.recorded(dep.key) and self.last((dep.key, None)) is not None)
+            if dep.key == key:
+                continue
+            if whole:
+                at = self.level(dep.key).at
+                found += [] if at is None else [at]
+            else:
+                parts = self.read_or_gone(key, partition, dep)
+                read = [self.last((dep.key, part)) for part in parts]
+                found += [each.as_of for each in read if each is not None]
+        return min(found)
+
+    # -- what is to wait ---------------------------------------------------------------------------------------------
+
+    def waits(self, key: str, partition: Key) -> bool:
+        """Tell whether a partition is not to be made yet: what it reads does not reach to the end of its time."""
+        asset = self.asset(key)
+        if partition is None or not asset.executable or self.failed(key, partition):
+            return False
+        missing = self.record((key, partition)) is None
+        names = {str(dep.key) for dep in asset.deps}
+        soons = [self.level(name).soon for name in names if self.is_grown(name, key, partition)]
+        unready = any(
+            soon is not None and soon < self.now and partition not in self.existing_at(key, soon) for soon in soons
+        )
+        if missing:
+            inherited = any(
+                self.waits(dep.key, part) and self.record((dep.key, part)) is None
+                for dep in asset.deps
+                if dep.key != key
+                for part in self.reads(key, partition, dep)
+            )
+            return unready or inherited
+        made = self.record((key, partition))
+        assert made is not None
+        more = {name for name in self.news(key, partition) if self.is_grown(name, key, partition)}
+        grown = {name for name in more if name not in made.appended or made.appended[name][1] == self.epoch(name)}
+        early = self.provisional(asset, partition, made) and not asset.computed_on_read
+        only = made.code == asset.code_version and not self.failed(key, partition, ("cancelled",))
+        only = only and not self.news(key, partition) - grown and not self.own_above(key, partition)
+        return unready and only and (early or bool(grown))
+
+    def own_above(self, key: str, partition: Key) -> bool:
+        """Tell whether anything that is out of date is above, of other assets."""
+        return any(node[0] != key for node in self.above(key, partition))
 
     def state(self, key: str, partition: Key) -> str:
         asset = self.asset(key)
@@ -203,6 +464,8 @@ class Oracle:
         asset = self.asset(key)
         if not asset.executable:
             return False
+        if self.waits(key, partition):
+            return False
         wrong = self.state(key, partition) != "fresh"
         return wrong or (asset.computed_on_read and bool(self.above(key, partition)))
 
@@ -212,12 +475,20 @@ class Oracle:
             (dep.key, part)
             for dep in self.asset(key).deps
             for part in self.reads(key, partition, dep)
-            if self.passes(dep.key, part)
+            if self.passes(dep.key, part) and self.reaching(key, partition, (dep.key, part))
         ]
+
+    def reaching(self, key: str, partition: Key, node: Node) -> frozenset[str]:
+        """Return the roots of an input that reach what is made from it: of what is closed, only what is made anew."""
+        name, part = node
+        roots = self.passed(name, part)
+        if part is None and self.is_grown(name, key, partition) and self.is_closed(key, partition):
+            return roots & frozenset(self.rewriting(name))
+        return roots
 
     def roots(self, key: str, partition: Key) -> frozenset[str]:
         """Return the assets above that one is out of date from."""
-        found = {root for node in self.above(key, partition) for root in self.passed(*node)}
+        found = {root for node in self.above(key, partition) for root in self.reaching(key, partition, node)}
         if self.asset(key).executable and self.record((key, partition)) is not None:
             found |= self.news(key, partition)
         return frozenset(found)
@@ -242,9 +513,12 @@ class Oracle:
         return "stale" if {"stale", "missing"} & set(states) else "fresh"
 
     def sets(self, key: str) -> dict[str, set[Key]]:
-        found: dict[str, set[Key]] = {name: set() for name in ("fresh", "stale", "missing", "failed", "made", "orphan")}
+        names = ("fresh", "stale", "missing", "failed", "waiting", "made", "orphan")
+        found: dict[str, set[Key]] = {name: set() for name in names}
         for part in self.existing(key):
             found[self.state(key, part)].add(part)
+            if self.waits(key, part):
+                found["waiting"].add(part)
             if self.record((key, part)) is not None:
                 found["made"].add(part)
         recorded = (each for each in self.recorded(key) if self.record((key, each)) is not None)

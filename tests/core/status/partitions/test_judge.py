@@ -20,15 +20,16 @@ from assetry.partitions.grids.time_grids import (
 from assetry.partitions.mappings import TimeWindowPartitionMapping
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.status.comparison import MOST_ROOTS
+from assetry.status.freshness.read_times import ReadTimes
 from assetry.status.partitions.recorded import RecordedPartitions
-from assetry.status.staleness import stale_keys, statuses
+from assetry.status.staleness import Judgement, judge, stale_keys, statuses
 from assetry.status.versions import Versions
 from assetry.store.partition_cache import PartitionCache
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt, Look, Materialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,11 +70,14 @@ class World:
     log: list[Happened] = field(default_factory=list)
     latest: dict[Any, Materialization] = field(default_factory=dict)
     attempts: dict[Any, Attempt] = field(default_factory=dict)
+    looks: dict[Any, Look] = field(default_factory=dict)
     #: The partitions that assets had before they were given up.
     given_up: dict[str, Any] = field(default_factory=dict)
     run: int = 0
     #: Whether assets that others are made from change their shape, too.
     wild: bool = False
+    #: Whether records say how far their data reaches.
+    dated: bool = True
     #: Where records are written as they come, besides.
     store: SQLiteStore | None = None
 
@@ -96,14 +100,19 @@ class World:
             raise LookupError
         return keys[number % len(keys)]
 
-    def make(self, key: str, partition: str | None, content: str, took: float = 0) -> None:
-        asset, read = self.assets[key], self.oracle.reading(key, partition)
-        began = self.now
+    @property
+    def judgement(self) -> Judgement:
+        return judge(self.graph, self.latest, self.attempts, now=self.now, looks=self.looks)
+
+    def make(self, key: str, partition: str | None, content: str, took: float = 0, refreshed: bool = False) -> None:
+        asset, oracle, began = self.assets[key], self.oracle, self.now
+        versions = Versions(self.graph, self.latest)
+        told, wanted = self._reached(key, partition, content, refreshed) if self.dated else ({}, {})
         self.tick(minutes=1 + took)
         self.run += 1
-        if not asset.executable:
-            read = {}
-        self.log.append(Happened(self.now, key, partition, "materialized", content, asset.code_version, read, began))
+        read = oracle.reading(key, partition) if asset.executable else {}
+        happened = Happened(self.now, key, partition, "materialized", content, asset.code_version, read, began)
+        self.log.append(replace(happened, **wanted))
         self.latest[AssetKey(key), partition] = Materialization(
             key=AssetKey(key),
             partition=partition,
@@ -111,12 +120,26 @@ class World:
             run=f"r{self.run}",
             data_version=content,
             code_version=asset.code_version,
-            inputs=Versions(self.graph, self.latest).inputs(asset, partition, began) if asset.executable else {},
+            inputs=versions.inputs(asset, partition, began) if asset.executable else {},
             seconds=(self.now - began).total_seconds(),
+            **told,
         )
         if self.store is not None:
             self.store.append([], [self.latest[AssetKey(key), partition]])
         self.tried(key, partition, "materialized")
+
+    def _reached(self, key: str, partition: str | None, content: str, refreshed: bool) -> tuple[Any, Any]:
+        """Return what a record and the log say of how far data reaches that is made now."""
+        asset, oracle = self.assets[key], self.oracle
+        times = ReadTimes(self.graph, self.latest, Versions(self.graph, self.latest), self.judgement.data_times)
+        told = {"as_of": times.as_of(asset, partition, self.now), "appended": times.appended(asset)}
+        wanted = {str(name): (oracle.level(name).at, oracle.epoch(name)) for name in told["appended"]}
+        assert told["as_of"] == oracle.read_as_of(key, partition, self.now), key
+        assert [each.as_of for each in told["appended"].values()] == [at for at, _ in wanted.values()]
+        if partition is None:
+            version = f"{content} of {self.run}"
+            told["epoch"] = times.epoch(asset, asset.code_version, version, told["appended"], anew=refreshed)
+        return told, {"as_of": told["as_of"], "appended": wanted, "refreshed": refreshed}
 
     def tried(self, key: str, partition: str | None, outcome: str) -> None:
         if outcome != "materialized":
@@ -130,6 +153,17 @@ class World:
         )
         if self.store is not None:
             self.store.append([], [], [self.attempts[AssetKey(key), partition]])
+
+    def look(self, key: str, minutes: int) -> None:
+        """See that an asset is as it was recorded, and that its data reaches to so many minutes ago."""
+        made = self.latest.get((AssetKey(key), None))
+        if made is not None:
+            as_of = self.now - timedelta(minutes=minutes)
+            self.log.append(Happened(self.now, key, None, "looked", made.data_version, as_of=as_of))
+            look = Look(key=AssetKey(key), at=self.now, data_version=made.data_version, as_of=as_of)
+            self.looks[AssetKey(key), None] = look
+            if self.store is not None:
+                self.store.append([], [], [], [look])
 
     def change(self, key: str, **given: Any) -> None:
         """Change a definition, unless the graph would not be one any more."""
@@ -152,10 +186,13 @@ class World:
             self.tick(hours=number % 40)
         elif partition == "none":
             pass
-        elif step in ("make", "same"):
+        elif step == "look":
+            self.look(key, number)
+        elif step in ("make", "same", "refresh"):
             made = self.latest.get((AssetKey(key), partition))
             same = step == "same" and made is not None
-            self.make(key, partition, made.data_version if made and same else f"v{len(self.log)}", number % 3 * 45)
+            content = made.data_version if made and same else f"v{len(self.log)}"
+            self.make(key, partition, content, number % 3 * 45, refreshed=step == "refresh")
         elif not asset.executable:
             pass
         elif step in ("failed", "cancelled"):
@@ -203,6 +240,8 @@ def worlds(draw: st.DrawFn, most: int = 7) -> World:
             executable=kind != "source",
             computed_on_read=kind == "view",
             kept=kind == "kept",
+            grows=draw(st.sampled_from(["replace", "append", "append", "never"])) if own is None else "replace",
+            incremental=own is None and kind == "table" and draw(st.booleans()),
         )
         assets[asset.key] = asset
         deps: list[Dep] = []
@@ -230,16 +269,61 @@ def worlds(draw: st.DrawFn, most: int = 7) -> World:
     return World(assets, start)
 
 
-STEPS = ["make"] * 6 + ["same", "failed", "cancelled", "check", "code", "back", "start", "shape", "later"]
+@st.composite
+def growing(draw: st.DrawFn) -> World:
+    """Return a world in which days and hours are made of what grows, and others of these."""
+    night = draw(st.sampled_from(sorted(NIGHTS)))
+    timed = [each for each in grids(night) if each is not None and each.typical_length is not None]
+    assets: list[Asset] = []
+
+    def add(*deps: Dep, **given: Any) -> None:
+        made = Asset(key=f"k{len(assets)}", kind="x", deps=deps, **{"code_version": "1", **given})
+        assets.append(made)
+
+    add(executable=draw(st.booleans()), grows="append", incremental=draw(st.booleans()))
+    for _ in range(draw(st.integers(0, 2))):
+        above = Dep(assets[draw(st.integers(0, len(assets) - 1))].key)
+        view, grows = draw(st.booleans()), draw(st.sampled_from(["append", "append", "replace"]))
+        add(above, computed_on_read=view, grows=grows, incremental=not view and draw(st.booleans()))
+    inputs = len(assets)
+    for _ in range(draw(st.integers(1, 2))):
+        read = draw(st.lists(st.integers(0, inputs - 1), min_size=1, max_size=2, unique=True))
+        words = st.sampled_from(["same", "same", "same", "all"])
+        deps = [Dep(assets[number].key, draw(words)) for number in read]
+        own = draw(st.sampled_from(timed))
+        if hasattr(own, "start_date") and draw(st.integers(0, 3)) == 0:
+            deps.append(Dep(AssetKey(f"k{len(assets)}"), TimeWindowPartitionMapping(-1, -1)))
+        add(*deps, partitions_def=own)
+    for number in range(inputs, len(assets)):
+        own = draw(st.sampled_from([None, assets[number].partitions_def]))
+        add(Dep(assets[number].key), *draw(st.sampled_from([(), (Dep(assets[0].key),)])), partitions_def=own)
+    start = datetime.fromisoformat(NIGHTS[night]).replace(tzinfo=UTC) + timedelta(hours=draw(st.integers(20, 60)))
+    return World({str(each.key): each for each in assets}, start)
+
+
+STEPS = ["make"] * 6 + [
+    "same",
+    "failed",
+    "cancelled",
+    "check",
+    "code",
+    "back",
+    "start",
+    "shape",
+    "later",
+    "look",
+    "refresh",
+]
 histories = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 200)), max_size=40)
 
 
 def judged(world: World) -> None:
     """Compare what is judged with what brute force says, of every asset and every partition."""
-    oracle = world.oracle
-    for status in statuses(world.graph, world.latest, world.attempts, now=world.now):
+    oracle, judgement = world.oracle, world.judgement
+    for status in judgement.statuses:
         key = str(status.key)
         assert status.status == oracle.word(key), key
+        assert judgement.data_times[status.key] == oracle.level(key).at, key
         sets = status.partitions
         if sets is None:
             assert world.assets[key].partitions_def is None
@@ -254,6 +338,7 @@ def judged(world: World) -> None:
             assert keys <= set(oracle.existing(key)), reason
             if not reason.is_of(status.key):
                 because.setdefault(str(reason.asset), set()).update(keys)
+        assert sets.waiting <= (sets.stale | sets.missing)
         told = set().union(*(sets.definition.keys_of(reason.parts) for reason in status.reasons))
         assert told >= wanted["stale"] | wanted["missing"] | wanted["failed"], key
         assert not told & wanted["fresh"], key
@@ -274,7 +359,7 @@ def judged(world: World) -> None:
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(worlds(), histories)
+@given(worlds() | growing(), histories)
 def test_any_history_is_judged_as_brute_force_does(world: World, history: Any) -> None:
     for step in history:
         world.play(*step)
@@ -282,7 +367,7 @@ def test_any_history_is_judged_as_brute_force_does(world: World, history: Any) -
 
 
 @settings(max_examples=EXAMPLES // 5, deadline=None)
-@given(worlds(), histories, st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+@given(worlds() | growing(), histories, st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
 def test_any_history_is_judged_alike_from_a_file_and_what_is_kept_beside_it(
     tmp_path_factory: pytest.TempPathFactory, world: World, history: Any, looks: set[int], losses: set[int]
 ) -> None:
@@ -295,37 +380,39 @@ def test_any_history_is_judged_alike_from_a_file_and_what_is_kept_beside_it(
         if number in losses:
             shutil.rmtree(folder / "cache", ignore_errors=True)
         if number in looks or number == len(history):
-            in_memory = statuses(world.graph, world.latest, world.attempts, now=world.now)
+            in_memory = world.judgement.statuses
             parted = [asset.key for asset in world.graph.assets if asset.partitions_def is not None]
             whole = world.store.latest(set(world.graph.keys).difference(parted))
             tried = world.store.attempts(made=False)
             with cache.read(parted, world.store, lambda *_: {}) as recorded:
-                assert statuses(world.graph, whole, tried, now=world.now, recorded=recorded) == in_memory
+                looks = world.store.looks()
+                given = {"now": world.now, "recorded": recorded, "looks": looks}
+                assert statuses(world.graph, whole, tried, **given) == in_memory  # type: ignore[arg-type]
     world.store.close()
 
 
 @settings(max_examples=EXAMPLES // 3, deadline=None)
-@given(worlds(5), histories)
+@given(worlds(5) | growing(), histories)
 def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -> None:
     for step in history:
         world.play(*step)
-    found = {each.key: each for each in statuses(world.graph, world.latest, world.attempts, now=world.now)}
+    found = {each.key: each for each in world.judgement.statuses}
     due = stale_keys(found.values())
     for key in world.graph.keys:
         sets = found[key].partitions
         parts = (None,) if sets is None else sets.definition.keys_of(sets.due)
         for part in parts if key in due else ():
             world.make(str(key), part, f"m{len(world.log)}", took=-1)  # at once: no window ends meanwhile
-    assert stale_keys(statuses(world.graph, world.latest, world.attempts, now=world.now)) == ()
+    assert stale_keys(world.judgement.statuses) == ()
 
 
 @settings(max_examples=EXAMPLES // 2, deadline=None)
-@given(worlds(), histories)
+@given(worlds() | growing(), histories)
 def test_whatever_changes_its_shape_every_partition_is_in_one_set(world: World, history: Any) -> None:
     world.wild = True
     for step in history:
         world.play(*step)
-    for status in statuses(world.graph, world.latest, world.attempts, now=world.now):
+    for status in world.judgement.statuses:
         sets = status.partitions
         assert all(reason.text for reason in status.reasons)
         if sets is not None:
@@ -451,7 +538,7 @@ def test_more_roots_than_are_kept_apart_lose_no_partition() -> None:
     many = [table(f"a{n}", partitions_def=letters) for n in range(60)]
     assets = [*many, table("b", *(each.key for each in many), partitions_def=letters)]
     assets.append(table("c", "b", partitions_def=letters))
-    world = World({str(each.key): each for each in assets}, NOON)
+    world = World({str(each.key): each for each in assets}, NOON, dated=False)
     for key in world.assets:
         for part in letters.partition_keys:
             world.make(key, part, f"{key}{part}")

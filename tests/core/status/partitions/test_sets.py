@@ -31,7 +31,7 @@ def test_what_is_due_is_all_that_is_not_fresh():
 
 def test_counts_tell_of_records_that_have_no_number():
     assert FOUND.counts == {
-        **{"total": 4, "made": 2, "fresh": 1, "stale": 1, "missing": 1, "failed": 1, "running": 0},
+        **{"total": 4, "made": 2, "fresh": 1, "stale": 1, "missing": 1, "failed": 1, "waiting": 0, "running": 0},
         "orphan": 1,
     }
 

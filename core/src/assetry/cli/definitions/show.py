@@ -222,6 +222,7 @@ def _policies(asset: Asset) -> Mapping[str, str | None]:
         "freshness": f"at most {fresh.max_age} old" if fresh else None,
         "retries": f"up to {retry.attempts}" if retry else None,
         "automation": automation.when if automation else None,
+        "grows": {"append": "rows are only added", "never": "with its definition alone"}.get(asset.grows),
         "kept in": asset.io.partition(":")[0] if asset.io else None,
     }
 

@@ -91,6 +91,8 @@ def nothing(plan: Plan, selected: int) -> str:
     if plan.skipped:
         told = "; ".join(f"{each.key}: {each.because}" for each in plan.skipped[:5])
         return f"Nothing to run: {told}{' …' if len(plan.skipped) > 5 else ''}."
+    if plan.notes:
+        return " ".join(["Nothing to run.", *notes(plan)])
     what = "the selected asset is" if selected == 1 else f"all {selected:,} selected assets are"
     return f"Nothing to run: {what} up to date."
 

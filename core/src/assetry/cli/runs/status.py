@@ -53,7 +53,8 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
             session.note(f"{brings} brings it up to date; {shows} shows how.")
     else:
         session.emit({**status_to_json(found, warned, roots), "warnings": warnings_to_json(told)}, rows="assets")
-    return STALE if exit_code and stale else 0
+    waiting = any(each.partitions is not None and each.partitions.waiting for each in found)
+    return STALE if exit_code and (stale or waiting) else 0
 
 
 def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:

@@ -15,6 +15,7 @@ from assetry.project.upkeep.state import State
 from assetry.run.recorder import known_keys
 from assetry.run.result import new_run
 from assetry.status.accepted import CAUSES, Counted, counted
+from assetry.status.freshness.growth import Growth
 from assetry.status.reasons import Code
 from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.status.versions import Versions, with_read
@@ -155,14 +156,14 @@ def _found(
     due = {key: each for key, each in statuses.items() if each.reasons and graph[key].executable}
     read = with_read(graph, due)
     latest = store.latest(read)
-    versions = Versions(graph, latest, tables=known_keys(graph, store, read))
+    versions, growth = Versions(graph, latest, tables=known_keys(graph, store, read)), Growth(graph, latest)
     found = []
     for key, status in due.items():
         asset = graph[key]
         for partition in _places(asset, status, asked):
             made = latest.get((key, partition))
             if made is not None:
-                each = counted(graph, asset, made, versions.inputs(asset, partition, now), causes)
+                each = counted(graph, asset, made, versions.inputs(asset, partition, now), growth, causes)
                 found += [(made, each)] if each.causes else []
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
@@ -17,11 +18,14 @@ from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.links import Link
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.status.comparison import MOST_ROOTS, Comparison
+from assetry.status.freshness.data_times import DataTimes, Newest
+from assetry.status.freshness.growth import Growth
 from assetry.status.partitions.records import Clocks, PartitionRecords
 from assetry.status.partitions.sets import PartitionSets
-from assetry.status.partitions.verification import Verification
-from assetry.status.reasons import Code, Reason, saying, share_text
+from assetry.status.partitions.verification import Differences, Verification
+from assetry.status.reasons import Code, Reason, parts_text, saying, share_text
 from assetry.status.roots import NEW, OUT, RANKS, Root, Roots, code_of
+from assetry.status.times import time_text
 from assetry.types.assets import Asset
 
 #: How many roots are kept apart on the way down; what is below more of them names the asset at which they met.
@@ -38,14 +42,20 @@ class Reach(NamedTuple):
 class PartitionJudge:
     """The judgement of assets with partitions, and of what reads them, in graph order."""
 
-    def __init__(self, graph: AssetGraph, comparison: Comparison, roots: Roots) -> None:
+    def __init__(
+        self, graph: AssetGraph, comparison: Comparison, roots: Roots, growth: Growth, data_times: DataTimes
+    ) -> None:
         self._graph = graph
-        self._verification = Verification(graph, comparison)
+        self._verification = Verification(graph, comparison, growth)
         self._roots = roots
+        self._growth = growth
+        self._data_times = data_times
         self._now = comparison.now
         self.clocks = Clocks()
         #: By asset with partitions.
         self._reach: dict[int, Reach] = {}
+        #: By asset: what of it was never made, and is not to be yet.
+        self._waiting: dict[int, Parts] = {}
         self._records: dict[int, PartitionRecords] = {}
 
     def judge(
@@ -75,8 +85,9 @@ class PartitionJudge:
         above = self.above(i)
         own: list[Reason] = []
         if asset.executable:
-            own, news = self._own(i, records, sets, failures, records.gone(seen))
-            above = _joined(above, {(j, NEW): parts for j, parts in news.items()})
+            own, found = self._own(i, records, sets, failures, records.gone(seen))
+            sets = self._with_waiting(i, sets, own, above, found)
+            above = _joined(above, {(j, NEW): parts for j, parts in found.news.items()})
         else:
             own = self._overdue(asset, records, sets)
         above = self._through_itself(i, above, own, sets)
@@ -89,6 +100,7 @@ class PartitionJudge:
         stale = (made & wrong) - failed
         sets = replace(sets, stale=stale, fresh=made - stale - failed)
         self._pass_on(i, asset, own, above, sets)
+        self._note_data_time(i, asset, records, own, above, sets)
         return sets, (*(_shared(each, sets) for each in own), *shown)
 
     def roots(self, i: int) -> tuple[int, ...]:
@@ -101,7 +113,9 @@ class PartitionJudge:
         """Return what reaches an asset from what it is made from; `WHOLE` is an asset without partitions."""
         due = NOTHING
         reached: dict[Root, Parts] = {}
-        for number, dep in enumerate(self._graph.assets[i].deps):
+        asset = self._graph.assets[i]
+        grown = self._growth.read(asset)
+        for number, dep in enumerate(asset.deps):
             j = self._graph.index(dep.key)
             link = self._link(i, j, number)
             if j == i:
@@ -109,6 +123,8 @@ class PartitionJudge:
             coming = self._reach.get(j)
             if coming is None:
                 coming = Reach(WHOLE if self._roots.of[j] else NOTHING, dict.fromkeys(self._roots.of[j], WHOLE))
+                if coming.due and grown.get(dep.key) == number:
+                    coming, link = self._growing(i, j), None
             led: dict[Parts, Parts] = {NOTHING: NOTHING}
             for parts in (coming.due, *coming.roots.values()):
                 if parts not in led:
@@ -118,6 +134,53 @@ class PartitionJudge:
                 if led[parts]:
                     reached[root] = reached.get(root, NOTHING) | led[parts]
         return Reach(due, reached)
+
+    def _growing(self, i: int, j: int) -> Reach:
+        """Return what reaches an asset from an input that only grows: what may lack some of its time, but for roots
+        that make anew what was there before."""
+        records = self._records[i]
+        existing = self.clocks.existing(records.definition, self._now)
+        open_ = existing - (records.made - records.recorded.open)
+        rewriting = self._roots.rewriting.get(j, frozenset())
+        roots = {root: existing if root in rewriting else open_ for root in self._roots.of[j]}
+        return Reach(existing if not rewriting.isdisjoint(roots) else open_, roots)
+
+    def _with_waiting(
+        self, i: int, sets: PartitionSets, own: Sequence[Reason], above: Reach, found: Differences
+    ) -> PartitionSets:
+        """Return the sets with what is not to be made yet: what it is made from does not reach to the end of its time.
+
+        It is what is missing, and what is out of date by nothing else than that more has come of its time.
+        """
+        asset = self._graph.assets[i]
+        told: list[tuple[str, Parts]] = []
+        unready = inherited = NOTHING
+        for key in self._growth.read(asset):
+            soon = self._data_times.of(self._graph.index(key)).soon
+            if soon is not None and soon < self._now:
+                early = sets.existing - self.clocks.existing(sets.definition, soon)
+                unready |= early
+                told.append((f"`{key}`, whose data reaches to {time_text(soon)}", early))
+        for number, dep in enumerate(asset.deps):
+            j = self._graph.index(dep.key)
+            if j in self._waiting and j != i and (link := self._link(i, j, number)) is not None:
+                early = link.down(self._waiting[j], self._now) & sets.missing
+                inherited |= early
+                told.append((f"`{dep.key}`, which waits itself", early))
+        if not unready and not inherited:
+            return sets
+        more, other = found.grown, found.other | above.due
+        for finding in own:
+            if finding.code == "provisional":
+                more |= finding.parts
+            elif finding.code not in ("never_materialized", "missing_partitions"):
+                other |= finding.parts
+        waiting = ((sets.missing | ((more & sets.made) - other)) & unready) | inherited
+        waiting -= sets.failed
+        if waiting & sets.missing:
+            self._waiting[i] = waiting & sets.missing
+        texts = (_wait_text(what, parts & waiting, sets.definition) for what, parts in told)
+        return replace(sets, waiting=waiting, waits_for="; ".join(dict.fromkeys(filter(None, texts))))
 
     def _link(self, i: int, j: int, number: int) -> Link | None:
         """Return what a dependency means between the partitions that records know; None without partitions."""
@@ -138,7 +201,8 @@ class PartitionJudge:
             return above
 
         def down(parts: Parts) -> Parts:
-            return spread(parts & sets.existing, links, sets.existing, self._now)
+            parts &= sets.existing
+            return parts | spread(parts - sets.waiting, links, sets.existing, self._now)
 
         roots = {root: down(parts) for root, parts in above.roots.items()}
         due = came = down(above.due)
@@ -184,19 +248,27 @@ class PartitionJudge:
 
     def _own(
         self, i: int, records: PartitionRecords, sets: PartitionSets, failures: Reason | None, gone: Reason | None
-    ) -> tuple[list[Reason], Mapping[int, Parts]]:
-        """Return what is wrong in the asset itself, worst first, and by input what has new content."""
+    ) -> tuple[list[Reason], Differences]:
+        """Return what is wrong in the asset itself, worst first, and how what it reads differs from what it read."""
         asset = self._graph.assets[i]
         missing = _missing(asset, records, sets)
         found = [each for each in (failures, missing, gone, records.cancelled()) if each]
-        differing, news = self._verification.differences(i, records.recorded, sets.made)
-        found += differing
-        early = records.provisional(sets.made, self._now)
+        differences = self._verification.differences(i, records.recorded, sets.made)
+        found += differences.own
+        early = records.provisional(sets.made, self._now, partial(self._known_until, i))
         if early:
             found.append(Reason("provisional", asset.key, "made before all of its data was there", early))
         found += self._overdue(asset, records, sets)
         found = [each._replace(parts=each.parts & sets.existing) for each in found]
-        return [each for each in found if each.parts], news
+        return [each for each in found if each.parts], differences
+
+    def _known_until(self, i: int) -> datetime | None:
+        """Return the moment until which it is known of all that an asset is made from whether it has new content."""
+        above = self._graph.upstream[i]
+        if not above or any(self._graph.assets[j].partitions_def is not None for j in above):
+            return None
+        found = self._data_times.together(above)
+        return None if found.blind else found.at
 
     def _overdue(self, asset: Asset, records: PartitionRecords, sets: PartitionSets) -> list[Reason]:
         """Return that the newest partition is older than it may be."""
@@ -209,9 +281,11 @@ class PartitionJudge:
             # What is made elsewhere is made when others want it.
             self._reach[i] = Reach(NOTHING, {})
             return
-        roots = {root: parts & sets.existing for root, parts in above.roots.items()}
+        # What waits is made when others are, so that nothing is out of date from it yet.
+        passing = sets.existing - sets.waiting
+        roots = {root: parts & passing for root, parts in above.roots.items()}
         for finding in own:
-            parts = _rooted(finding, above.due)
+            parts = _rooted(finding, above.due) & passing
             if parts:
                 root = (i, RANKS[finding.code])
                 roots[root] = roots.get(root, NOTHING) | parts
@@ -221,8 +295,21 @@ class PartitionJudge:
             most = sorted(roots, key=lambda root: (-len(roots[root]), root))[_KEPT:]
             for root in most:
                 roots[i, OUT] = roots.get((i, OUT), NOTHING) | roots.pop(root)
-        due = sets.due | (above.due & sets.existing)
+        due = sets.due | (above.due & passing)
         self._reach[i] = Reach(due, {root: parts for root, parts in roots.items() if parts})
+
+    def _note_data_time(
+        self, i: int, asset: Asset, records: PartitionRecords, own: Sequence[Reason], above: Reach, sets: PartitionSets
+    ) -> None:
+        """Note how far the data of an asset reaches, to be looked up when it is asked for."""
+        if not asset.executable:
+            self._data_times.newest[i] = lambda: Newest(fresh=records.reached)
+            return
+        behind = above.due
+        for finding in own:
+            if finding.code in ("deps_changed", "gone"):
+                behind |= finding.parts
+        self._data_times.newest[i] = partial(records.newest_reached, sets.existing, behind)
 
 
 def _rooted(finding: Reason, above: Parts) -> Parts:
@@ -248,6 +335,11 @@ def _missing(asset: Asset, records: PartitionRecords, sets: PartitionSets) -> Re
         return Reason("missing_partitions", asset.key, told or "never made", sets.missing)
     text = records.gone_with or records.never_text + (f"; {told}" if told else "")
     return Reason("never_materialized", asset.key, text, sets.missing)
+
+
+def _wait_text(what: str, parts: Parts, definition: PartitionsDefinition) -> str:
+    """Return for people that partitions wait for something; "" where there are none."""
+    return f"{parts_text(parts, definition)} wait{'s' if len(parts) == 1 else ''} for {what}" if parts else ""
 
 
 def _shared(reason: Reason, sets: PartitionSets) -> Reason:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from assetry.partitions.definitions import PartitionsDefinition
-from assetry.partitions.parts import Parts
+from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import Place, numbered, time_of
 from assetry.partitions.strands import NO_VERSION, Cell, Strand, content_hash, summed, version_digest
-from assetry.status.looked import data_time
+from assetry.status.looked import as_of, began, data_time
 from assetry.status.partitions.sums import UNKNOWN, is_sum, sum_text
 from assetry.status.times import instant, moment_of
 from assetry.types.assets import Column
@@ -29,7 +29,8 @@ class Trace(NamedTuple):
 
     `inputs` are the inputs by position, each with whether what was read of it is a sum of partitions, see
     `assetry.status.partitions.sums.is_sum`. `io` says where assetry keeps the values, None where it does not.
-    `promised` are the columns that were declared when it was accepted that `columns` differ.
+    `promised` are the columns that were declared when it was accepted that `columns` differ. `epochs` are those of
+    inputs that grow by appending.
     """
 
     code_version: str | None = None
@@ -38,11 +39,28 @@ class Trace(NamedTuple):
     inputs: tuple[tuple[AssetKey, bool], ...] = ()
     io: str | None = None
     promised: tuple[Column, ...] | None = None
+    epochs: tuple[tuple[AssetKey, str | None], ...] = ()
 
     @property
     def says_what_was_read(self) -> bool:
         """Return whether it does; one of what was only seen, made by others, does not."""
         return bool(self.inputs) or self.code_version is not None
+
+
+class Early(NamedTuple):
+    """When a partition was made that was made before all its data was there.
+
+    `began` is when its making did, or what its tool said that its data reaches; `grown` is how far what it read of
+    inputs reached that grow by appending, None where it read none.
+    """
+
+    began: datetime
+    grown: datetime | None = None
+
+    @property
+    def may_lack(self) -> datetime:
+        """Return from which moment on data of inputs that grow may be missing in it."""
+        return self.began if self.grown is None else self.grown
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +70,8 @@ class RecordedPartitions:
     `definition` has the keys that records know. `unknown` are recorded keys that have no number there, each with its
     version and the time of its record. `last` is the record of the partition that was made last, `whole` that of the
     asset as a whole, from when it had no partitions. `early` are partitions that were made before all their data was
-    there, each with the time that it reached; `reached` is the time that the newest data of any partition reaches;
-    `total` sums up the content of all.
+    there; `reached` is the time that the newest data of any partition reaches; `total` sums up the content of all.
+    `newest_reached` is kept `for_readers`: by strand its last number, and how far its data reaches.
 
     >>> from datetime import UTC
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
@@ -70,9 +88,10 @@ class RecordedPartitions:
     unknown: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
     last: Materialization | None = None
     whole: Materialization | None = None
-    early: Mapping[Place, datetime] = field(default_factory=dict)
+    early: Mapping[Place, Early] = field(default_factory=dict)
     reached: datetime | None = None
     total: int = 0
+    newest_reached: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, definition: PartitionsDefinition, rows: Iterable[Materialization]) -> RecordedPartitions:
@@ -119,13 +138,18 @@ class RecordedPartitions:
         """Tell whether any of some partitions has a record."""
         return any(self.strand(name).cell(number).trace for name, number in places)
 
-    def _early(self, places: Mapping[Place, Materialization]) -> Mapping[Place, datetime]:
+    def _early(self, places: Mapping[Place, Materialization]) -> Mapping[Place, Early]:
         windows = time_of(self.definition)
         if windows is None:
             return {}
-        before = {place: at for place, at in self.early.items() if place not in places}
-        reached = {place: as_of(made) for place, made in places.items()}
-        return before | {place: at for place, at in reached.items() if at < windows.settles_at(place[1])}
+        found = {place: each for place, each in self.early.items() if place not in places}
+        for place, made in places.items():
+            settled = windows.settles_at(place[1])
+            read = [each.as_of for each in made.appended.values() if each.as_of is not None]
+            early = Early(began(made), min(read, default=None))
+            if min(early.began, early.may_lack) < settled:
+                found[place] = early
+        return found
 
     def strand(self, name: str) -> Strand:
         """Return the columns of one strand."""
@@ -157,6 +181,14 @@ class RecordedPartitions:
             if trace.io is not None:
                 found.setdefault(trace.io, []).append((strand, first, stop))
         return {place: Parts.of_spans(spans) for place, spans in found.items()}
+
+    @property
+    def open(self) -> Parts:
+        """Return the partitions that may lack data of inputs that grow: these had not reached the end of their time."""
+        windows = time_of(self.definition)
+        if windows is None:
+            return NOTHING
+        return Parts.at(place for place, each in self.early.items() if each.may_lack < windows.settles_at(place[1]))
 
     def before(self, moment: datetime) -> Parts:
         """Return the partitions that were made before a moment."""
@@ -196,9 +228,26 @@ class RecordedPartitions:
         newest = max(times, default=0)
         return moment_of(newest) if newest else None
 
+    def reached_by(self, strand: str, number: int) -> datetime | None:
+        """Return the moment that the data of a partition reaches; None where that is not known, or known no more."""
+        if strand in self.newest_reached:
+            last, at = self.newest_reached[strand]
+            return moment_of(at) if last == number else None
+        found = self.strand(strand).cell(number)
+        return moment_of(found.as_of) if found.trace else None
+
     def for_readers(self) -> RecordedPartitions:
-        """Return what those need that are made from the asset: in half the room."""
-        return replace(self, strands={name: each.without_inputs() for name, each in self.strands.items()})
+        """Return what those need that are made from the asset: in half the room.
+
+        Of windows of time, how far their data reaches is kept of the newest alone.
+        """
+        timed = time_of(self.definition) is not None
+        newest = {
+            name: (each.stop - 1, each.reached_of(each.stop - 1, each.stop)[0])
+            for name, each in (self.strands.items() if timed else ())
+        }
+        strands = {name: each.without_inputs(reached=not timed) for name, each in self.strands.items()}
+        return replace(self, strands=strands, newest_reached=newest)
 
 
 def _newness(made: Materialization) -> tuple[datetime, str]:
@@ -216,6 +265,7 @@ def _cell(made: Materialization, traces: dict[Trace, int]) -> Cell:
         tuple([(key, is_sum(version)) for key, version in inputs]),
         None if io is None else str(io),
         None if made.accepted is None else made.accepted.columns,
+        tuple(sorted((key, read.epoch) for key, read in made.appended.items())) if made.appended else (),
     )
     return Cell(
         version_digest(made.data_version),
@@ -223,18 +273,5 @@ def _cell(made: Materialization, traces: dict[Trace, int]) -> Cell:
         instant(made.at),
         version_digest(made.run),
         traces.setdefault(trace, len(traces) + 1),
+        instant(as_of(made)),
     )
-
-
-def as_of(made: Materialization) -> datetime:
-    """Return the time that the data of a partition reaches: what the tool said, else when its making began.
-
-    >>> from datetime import UTC
-    >>> made = Materialization(key=AssetKey("a"), at=datetime(2026, 1, 2, 0, 1, tzinfo=UTC), run="r", data_version="1",
-    ...     seconds=120.0)
-    >>> str(as_of(made))
-    '2026-01-01 23:59:00+00:00'
-    """
-    if "data_time" in made.metadata:
-        return data_time(made)
-    return made.at - timedelta(seconds=made.seconds) if made.seconds else made.at

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from assetry.partitions.definitions import PartitionsDefinition, numbers_of
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import NumberedKeys, Place, numbered, time_of
 from assetry.partitions.strands import version_digest
+from assetry.status.freshness.data_times import Newest
 from assetry.status.looked import gone_partitions, overdue_text
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.reasons import Reason, cancelled_text, failure_text, never_text, overwritten_text
-from assetry.status.times import instant
+from assetry.status.times import instant, moment_of
 from assetry.types.assets import Asset
 from assetry.types.records import Attempt, Materialization
 
 
 @dataclass(slots=True)
 class Clocks:
-    """What exists at one moment, and numbers of keys, by definition: most assets share a few definitions."""
+    """What exists at a moment, and numbers of keys, by definition: most assets share a few definitions."""
 
     _numbers: dict[PartitionsDefinition, dict[str, int | None]] = field(default_factory=dict)
-    _existing: dict[Hashable, Parts] = field(default_factory=dict)
+    _existing: dict[tuple[Hashable, datetime], Parts] = field(default_factory=dict)
 
     def numbered(self, definition: PartitionsDefinition, keys: Iterable[str]) -> NumberedKeys:
         """Return the numbers of recorded keys."""
         return numbered(definition, keys, self._numbers.setdefault(definition, {}))
 
     def existing(self, definition: PartitionsDefinition, now: datetime) -> Parts:
-        """Return the partitions that should exist at `now`, the same in all calls."""
-        asked = numbers_of(definition)
+        """Return the partitions that should exist at `now`."""
+        asked = numbers_of(definition), now
         if asked not in self._existing:
             self._existing[asked] = definition.existing(now)
         return self._existing[asked]
@@ -42,11 +43,20 @@ class PartitionRecords:
 
     `definition` has the keys that records know. `made` are the partitions with a record, existing or not; `unknown` the
     recorded keys that have no number, `whole` tells of a record of it from when it had no partitions, `gone_with` of
-    partitions that went when it was made as a whole.
+    partitions that went when it was made as a whole. `reached` is how far the newest data of any of them reaches, as
+    far as was seen: `looked` is what looks have told of that.
     """
 
-    def __init__(self, asset: Asset, recorded: RecordedPartitions, tried: Sequence[Attempt], clocks: Clocks) -> None:
+    def __init__(
+        self,
+        asset: Asset,
+        recorded: RecordedPartitions,
+        tried: Sequence[Attempt],
+        clocks: Clocks,
+        looked: datetime | None = None,
+    ) -> None:
         self._asset = asset
+        self.reached = max(filter(None, [recorded.reached, looked]), default=None)
         self._tried = tried
         self.recorded = recorded
         self.made, lost = recorded.made, NOTHING
@@ -147,23 +157,69 @@ class PartitionRecords:
         """Return when the newest of some partitions was made."""
         return self.recorded.newest(parts & self.made)
 
-    def provisional(self, parts: Parts, now: datetime) -> Parts:
-        """Return those of `parts` that were made before all their data was there, and are due again at `now`."""
+    def provisional(self, parts: Parts, now: datetime, known: Callable[[], datetime | None]) -> Parts:
+        """Return those of `parts` that were made before all their data was there, and are due again at `now`.
+
+        `known` is asked for the moment until which nothing new is in what they are made from, None where that is not
+        known: until then they are what they would be now.
+        """
         windows = time_of(self.definition)
         if windows is None or self._asset.computed_on_read:
             return NOTHING
-        return parts & Parts.at(
-            place
-            for place, as_of in self.recorded.early.items()
-            if any(as_of < moment <= now for moment in windows.settling(place[1]))
-        )
+        due: dict[Place, datetime] = {}
+        for place, each in self.recorded.early.items():
+            passed = [moment for moment in windows.settling(place[1]) if each.began < moment <= now]
+            if passed:
+                due[place] = passed[-1]
+        until = known() if due else None
+        return parts & Parts.at(place for place, moment in due.items() if until is None or moment > until)
+
+    def newest_reached(self, existing: Parts, behind: Parts) -> Newest:
+        """Return how far the data of the newest partitions reaches; `behind` are out of date with their inputs."""
+        windows = time_of(self.definition)
+        made = self.made & existing
+        if windows is None:
+            return _all_reached(self.recorded, made, behind)
+        found = Newest(complete=True)
+        for strand in existing.strands if made else ():
+            own, there = made.numbers(strand), existing.numbers(strand)
+            last = max((stop for _, _, stop in own.spans()), default=None)
+            missing = there.within(last, None)
+            if last is None or missing:
+                first = min(begin for _, begin, _ in missing.spans())
+                found.missing = _earlier(found.missing, windows.window_of(first)[1].astimezone(UTC))
+                continue
+            at = self.recorded.reached_by(strand, last - 1)
+            if at is None:
+                return Newest()
+            if (strand, last - 1) in behind:
+                found.behind = _earlier(found.behind, at)
+            else:
+                found.fresh = _earlier(found.fresh, at)
+                found.complete = found.complete and at >= windows.settles_at(last - 1)
+        return found
 
     def overdue(self, now: datetime) -> str | None:
         """Return since when the asset is older than its freshness policy allows; None while it is not."""
-        if self.last is None or self.recorded.reached is None:
+        if self.last is None or self.reached is None:
             return None
-        return overdue_text(self._asset, self.last.at if self._asset.executable else self.recorded.reached, now)
+        return overdue_text(self._asset, self.last.at if self._asset.executable else self.reached, now)
 
 
 #: What tells of a try at a partition, whether anything was made or not.
 TRIED = ("failed", "check_failed", "cancelled", "running")
+
+
+def _all_reached(recorded: RecordedPartitions, made: Parts, behind: Parts) -> Newest:
+    """Return how far the data of all partitions reaches, where these are no windows of time."""
+
+    def earliest(parts: Parts) -> datetime | None:
+        found = (recorded.strand(name).reached_of(first, stop) for name, first, stop in parts.spans())
+        at = min((min(each) for each in found), default=None)
+        return None if at is None else moment_of(at)
+
+    return Newest(behind=earliest(made & behind), fresh=earliest(made - behind))
+
+
+def _earlier(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else min(one, other)

@@ -10,7 +10,7 @@ from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import NOTHING, Parts
 
 #: The sets, in the order in which people are told of them.
-SET_NAMES = ("existing", "made", "fresh", "stale", "missing", "failed", "running", "orphan")
+SET_NAMES = ("existing", "made", "fresh", "stale", "missing", "failed", "waiting", "running", "orphan")
 #: Those that the text of partitions has words for.
 _WORDS = ("missing", "stale", "failed")
 
@@ -26,10 +26,12 @@ class PartitionSets:
     * `missing`: never made, and no try at it failed;
     * `failed`: the last try at it failed, or a check of it did, whether it was made before or not.
 
-    `made` are all with a record, `running` those that are being made, whatever else they are. `orphan` have a record
-    and are no partitions any more; `unknown` are recorded keys that have no number in `definition`, as those of another
-    grid. `whole` tells that it was made as a whole, before it had partitions. `definition` has the keys that records
-    know, so that it says what each number means.
+    `made` are all with a record, `running` those that are being made, whatever else they are. `waiting` are those stale
+    or missing that are to be made once what they are made from reaches the end of their time: not now. `waits_for` says
+    for people what that is. `orphan` have a
+    record and are no partitions any more; `unknown` are recorded keys that have no number in `definition`, as those of
+    another grid. `whole` tells that it was made as a whole, before it had partitions. `definition` has the keys that
+    records know, so that it says what each number means.
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
     >>> letters = StaticPartitionsDefinition(["a", "b", "c"])
@@ -46,6 +48,8 @@ class PartitionSets:
     stale: Parts = NOTHING
     missing: Parts = NOTHING
     failed: Parts = NOTHING
+    waiting: Parts = NOTHING
+    waits_for: str = ""
     running: Parts = NOTHING
     orphan: Parts = NOTHING
     unknown: tuple[str, ...] = ()
@@ -53,8 +57,9 @@ class PartitionSets:
 
     @property
     def due(self) -> Parts:
-        """Return what bringing the asset up to date would make: all that is stale, missing or failed."""
-        return self.stale | self.missing | self.failed
+        """Return what bringing the asset up to date would make: what is stale, missing or failed, and need not wait."""
+        found = self.stale | self.missing | self.failed
+        return found - self.waiting if self.waiting else found
 
     def sets(self, name: str) -> Parts:
         """Return a set by its name; raise `UsageError`, with near names, for another.

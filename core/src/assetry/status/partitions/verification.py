@@ -7,10 +7,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.parts import Parts
+from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import Place
 from assetry.partitions.strands import NO_VERSION, VERSION_BYTES, content_hash, differing, summed, version_digest
 from assetry.status.comparison import Comparison, names_of, own_differences
+from assetry.status.freshness.growth import Growth
 from assetry.status.looked import was_there
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.status.partitions.sums import UNKNOWN, is_sum, sum_text
@@ -33,31 +34,49 @@ class Span(NamedTuple):
 
 
 class _Input(NamedTuple):
-    """A dependency: its position, the number of the asset, and what a partition reads of it; None: all of it."""
+    """A dependency: its position, the number of the asset, and what a partition reads of it; None: all of it.
+
+    `grows` says that each partition reads its own time of what only grows.
+    """
 
     number: int
     j: int
     link: Link | None
     same_keys: bool
+    grows: bool
+
+
+class Differences(NamedTuple):
+    """How partitions differ from what they would be made as now.
+
+    `own` is what differs in themselves. `news` are, by input that has new content, or what lies behind it, those that
+    read it; of these `grown` read something that has grown by appending, and `other` something else.
+    """
+
+    own: list[Reason]
+    news: Mapping[int, Parts]
+    grown: Parts
+    other: Parts
 
 
 class Verification:
     """The comparison of what partitions were made from with what they would be made from now."""
 
-    def __init__(self, graph: AssetGraph, comparison: Comparison) -> None:
+    def __init__(self, graph: AssetGraph, comparison: Comparison, growth: Growth) -> None:
         self._graph = graph
         self._comparison = comparison
+        self._growth = growth
         #: By asset and strand: the sums of the content up to each partition.
         self._sums: dict[tuple[AssetKey, str], list[int]] = {}
 
-    def differences(
-        self, i: int, recorded: RecordedPartitions, parts: Parts
-    ) -> tuple[list[Reason], Mapping[int, Parts]]:
-        """Return what differs, of `parts`, in themselves, and by input what has new content."""
+    def differences(self, i: int, recorded: RecordedPartitions, parts: Parts) -> Differences:
+        """Return how partitions differ from what they would be made as now."""
         asset = self._graph.assets[i]
         inputs = list(self._inputs(asset, recorded))
+        open_ = recorded.open if any(read.grows for read in inputs) else NOTHING
         own: dict[tuple[Code, AssetKey, str], list[tuple[str, int, int]]] = {}
         news: dict[int, list[Place]] = {}
+        kinds: dict[bool, list[Place]] = {True: [], False: []}
         told: dict[Trace, list[tuple[Code, AssetKey, str]]] = {}
         for span in _within(recorded, parts):
             trace = span.trace
@@ -76,19 +95,26 @@ class Verification:
                     own.setdefault(("deps_changed", key, f"it now reads `{key}`"), []).append(
                         (span.strand, number, number + 1)
                     )
+                grown = bool(changed) and read.grows and self._is_same_epoch(trace, read)
+                if grown:
+                    changed = [number for number in changed if (span.strand, number) in open_]
                 if changed and not asset.computed_on_read:
                     self._note_news(recorded, span, read, changed, news)
+                    kinds[grown] += [(span.strand, number) for number in changed]
         reasons = [Reason(*each, Parts.of_spans(spans)) for each, spans in own.items()]
-        return reasons, {j: Parts.at(places) for j, places in news.items()}
+        found = {j: Parts.at(places) for j, places in news.items()}
+        return Differences(reasons, found, Parts.at(kinds[True]), Parts.at(kinds[False]))
 
     def _inputs(self, asset: Asset, recorded: RecordedPartitions) -> Iterator[_Input]:
+        grown = self._growth.read(asset)
         # Of two dependencies on one asset, the last one says what is recorded.
         for key, number in {dep.key: number for number, dep in enumerate(asset.deps)}.items():
             link = self._comparison.versions.link(asset, number)
             upper = self._comparison.recorded.get(key)
             if link is not None:
                 link = link.numbered(recorded.definition, None if upper is None else upper.definition)
-            yield _Input(number, self._graph.index(key), link, link is not None and link.same_keys)
+            same_keys = link is not None and link.same_keys
+            yield _Input(number, self._graph.index(key), link, same_keys, grown.get(key) == number)
 
     # -- one input of one span ---------------------------------------------------------------------------------------
 
@@ -116,6 +142,12 @@ class Verification:
                 continue
             changed.append(first + place)
         return [], changed
+
+    def _is_same_epoch(self, trace: Trace, read: _Input) -> bool:
+        """Tell whether what was there when an input was read is there still, as far as that is recorded."""
+        epochs = dict(trace.epochs)
+        known = [epochs[name] for name in names_of(self._graph, read.j) if name in epochs]
+        return not known or known[0] == self._growth.epoch(self._graph.keys[read.j])
 
     def _now(self, span: Span, read: _Input) -> bytes:
         """Return the column of the versions that partitions would read of an input now."""
