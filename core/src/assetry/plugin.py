@@ -54,7 +54,18 @@ from assetry.partitions.mappings import (
 from assetry.partitions.parts import Parts
 from assetry.project.command import CommandContext
 from assetry.store.processes import is_alive, process_of
-from assetry.types.assets import Asset, AssetCheck, Check, Column, ColumnsAre, Dep, Integration, Relation, Severity
+from assetry.types.assets import (
+    Asset,
+    AssetCheck,
+    Check,
+    Column,
+    ColumnsAre,
+    Dep,
+    Grows,
+    Integration,
+    Relation,
+    Severity,
+)
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import (
     Checked,
@@ -125,6 +136,7 @@ __all__ += [
     "ColumnsAre",
     "Dep",
     "FreshnessPolicy",
+    "Grows",
     "Integration",
     "MultiPartitionMapping",
     "PartitionMapping",

@@ -103,6 +103,19 @@ def test_append_adds_and_full_refresh_begins_anew(bench: Make) -> None:
     assert made.rows('SELECT "at" FROM orders ORDER BY 1') == [(1,), (2,), (3,)]
 
 
+def test_what_appends_tells_when_it_was_read_from_its_beginning(bench: Make) -> None:
+    mode = {"orders": {"sync_mode": "incremental_append", "cursor_field": "at"}}
+    made = bench([stream("orders", AT)], FOLLOWING, streams=mode, config={"upto": 2})
+    epochs = []
+    for upto, anew in ((2, False), (3, False), (3, True), (4, False)):
+        made.options["config"] = {"upto": upto}
+        assert made.run(full_refresh=anew).ok
+        [done] = made.of("materialized")
+        epochs.append(done.metadata.get("epoch"))
+    assert [each is not None for each in epochs] == [True, False, True, False]
+    assert epochs[0] != epochs[2]
+
+
 def test_full_refresh_append_adds_everything_each_time(bench: Make) -> None:
     made = bench([stream("orders")], streams={"orders": {"sync_mode": "full_refresh_append"}})
     versions = set()

@@ -107,6 +107,9 @@ def test_a_source_is_as_old_as_its_data() -> None:
     assert [each.code for each in found["raw"].reasons] == ["overdue"]
     # Nothing here can bring it up to date.
     assert (found["raw"].status, found["table"].status) == ("external", "fresh")
+    for told in ("9999-12-31T23:59:59", "9999-12-31T23:59:59-05:00"):
+        for_ever = made("raw", metadata={"data_time": told})
+        assert judged(raw, TABLE, records=[for_ever, below])["raw"].note is None
 
 
 def test_a_time_that_cannot_be_read_is_that_of_the_look() -> None:

@@ -94,6 +94,39 @@ def test_ephemeral_models_are_transparent(assets: dict[str, Asset]) -> None:
     assert deps(assets["shop/uses"]) == ["shop/stg_a", "shop/stg_b"]
 
 
+def test_what_dbt_reads_by_its_own_time_grows_and_a_seed_does_not(
+    plain: dict[str, Any], assets: dict[str, Asset]
+) -> None:
+    seed = next(asset for asset in assets.values() if asset.resource_type == "seed")
+    assert (seed.grows, assets["shop/m2"].grows, assets["shop/raw/events"].grows) == ("never", "replace", "replace")
+
+    def grows(section: str, unique_id: str, key: str, **config: Any) -> str:
+        before = plain[section][unique_id]
+        return changed(plain, section, unique_id, config={**before["config"], **config})[key].grows
+
+    model, source = ("nodes", "model.shop.m2", "shop/m2"), ("sources", "source.shop.raw.clicks", "shop/raw/clicks")
+    for each in (model, source):
+        assert grows(*each, event_time="at") == "append"
+        assert grows(*each, meta={"assetry": {"grows": "append"}}) == "append"
+        assert grows(*each, event_time="at", meta={"assetry": {"grows": "replace"}}) == "replace"
+    m2 = plain["nodes"]["model.shop.m2"]
+    above = next(each for each in m2["depends_on"]["nodes"] if each.startswith("model."))
+    parted = {"meta": {"assetry": {"partitions": {"type": "daily", "start": "2026-01-01", "vars": {"start": "a"}}}}}
+    nodes = {
+        **plain["nodes"],
+        above: {**plain["nodes"][above], "config": {**plain["nodes"][above]["config"], **parted}},
+        m2["unique_id"]: {**m2, "config": {**m2["config"], "event_time": "at"}},
+    }
+    found = translated(decode_manifest(json.dumps({**plain, "nodes": nodes}).encode()))
+    assert found["shop/m2"].grows == "replace", "a partition that is made again may be of any time"
+    with pytest.raises(DefinitionError, match=r"of model.shop.m2 is 'apend'") as caught:
+        grows(*model, meta={"assetry": {"grows": "apend"}})
+    assert (caught.value.near, caught.value.where) == (
+        ("append",),
+        plain["nodes"]["model.shop.m2"]["original_file_path"],
+    )
+
+
 def test_exposures_end_the_graph(assets: dict[str, Asset]) -> None:
     exposure = assets["shop/exposure/dashboard"]
     assert exposure.consumer

@@ -50,6 +50,16 @@ def test_selected_streams_are_assets_with_all_that_is_known_of_them(tmp_path: Pa
     made.run("list").assert_ok().assert_said("2 streams")
 
 
+def test_streams_grow_that_their_loader_only_adds_to(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    for method, grows in ((None, "replace"), ("append-only", "append"), ("upsert", "replace")):
+        loader = made.plugins["loaders"][1]
+        loader["config"] = {**loader.get("config", {}), **({"load_method": method} if method else {})}
+        made.save(schedules=[{"name": "hourly", "interval": "@hourly", "job": "all"}])
+        assets = {asset.key.name: asset.grows for asset in made.load().graph}
+        assert assets == {"users": grows, "orders": "replace"}, method  # all of `orders` is read each time
+
+
 def test_in_python_they_are_the_same(made: Made) -> None:
     bench = made()
     bench.write("assetry.toml", 'modules = ["here"]\n')

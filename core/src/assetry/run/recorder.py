@@ -19,7 +19,7 @@ from assetry.status.changes.definition import definitions_of, digest
 from assetry.status.comparison import is_unchanged
 from assetry.status.freshness.growth import EPOCH
 from assetry.status.freshness.read_times import KnownTimes, ReadTimes
-from assetry.status.looked import told_data_time
+from assetry.status.looked import told_time
 from assetry.status.old_rows import OLDER_ROWS, older_rows
 from assetry.status.versions import Versions, with_read
 from assetry.types.events import (
@@ -165,7 +165,7 @@ class Recorder:
         if older is not None:
             event = replace(event, metadata={**event.metadata, OLDER_ROWS: older})
         started = self._started.get(place) or self._started.get((event.key, None))
-        began = told_data_time(event.metadata) or started or self._launched.get(event.key, at)
+        began = told_time(event.metadata) or started or self._launched.get(event.key, at)
         started = started or self._heard_of.pop(event.key, None)
         self._record(
             *(at, event, version),
@@ -175,6 +175,9 @@ class Recorder:
             seconds=(at - started).total_seconds() if started else None,
             as_of=self._read_times.as_of(asset, event.partition, min(began, at)),
             appended=self._read_times.appended(asset),
+            epoch=self._read_times.epoch(
+                *(asset, asset.code_version, version, _epoch(event)), anew=self._refreshed and asset.refreshable
+            ),
         )
         self._attempt(place, at, "materialized")
         self.counts["materialized"] += 1
@@ -186,14 +189,15 @@ class Recorder:
         self._note_presence(at, event)
         if event.data_version is None:
             return
-        version, reaches = str(event.data_version), min(told_data_time(event.metadata) or at, at)
+        version, reaches = str(event.data_version), min(told_time(event.metadata) or at, at)
         if version == self._versions.of(event.key, event.partition):
             seen = Look(key=event.key, partition=event.partition, at=at, data_version=version, as_of=reaches)
             self._looks.append(seen)
             return
         self.counts["new_content"] += 1
         self._versions.note(self._graph[event.key], event.partition, version)
-        self._record(at, event, version, as_of=reaches)
+        epoch = self._read_times.seen_epoch(self._graph[event.key], _epoch(event))
+        self._record(at, event, version, as_of=reaches, epoch=epoch)
 
     def _note_presence(self, at: datetime, event: Observed) -> None:
         """Record that something is not there, or is there again."""
@@ -235,11 +239,6 @@ class Recorder:
         self.counts["observed"] = len(self._looked)
 
     def _record(self, at: datetime, event: Content, version: str, **trace: Any) -> None:
-        asset, told = self._graph[event.key], event.metadata.get(EPOCH)
-        if event.partition is None and (told is not None or asset.grows == "append"):
-            appended, anew = trace.get("appended", {}), self._refreshed and asset.refreshable
-            own = self._read_times.epoch(asset, trace.get("code_version"), version, appended, anew=anew)
-            trace["epoch"] = own if told is None else str(told)
         made = Materialization(
             key=event.key,
             partition=event.partition,
@@ -318,3 +317,9 @@ class Recorder:
             store.append(events, self._materializations, list(self._attempts.values()), *more)
             self._events, self._materializations, self._attempts, self._looks = [], [], {}, []
         return events
+
+
+def _epoch(event: Content) -> str | None:
+    """Return in which epoch a tool says that a table is; None where it does not."""
+    told = event.metadata.get(EPOCH)
+    return None if told is None else str(told)

@@ -82,21 +82,28 @@ def was_there(asset: Asset, seen: Materialization | None, at: datetime) -> bool:
     >>> was_there(raw, seen, datetime(2025, 12, 31, tzinfo=UTC))
     False
     """
-    return seen is not None and not asset.executable and "data_time" in seen.metadata and data_time(seen) <= at
+    if seen is None or asset.executable or "data_time" not in seen.metadata:
+        return False
+    # A sync of rows up to a moment has loaded them a while later.
+    loaded = told_time(seen.metadata, "loaded_at")
+    return (data_time(seen) if loaded is None else loaded) <= at
 
 
-def told_data_time(metadata: Mapping[str, Any]) -> datetime | None:
-    """Return the time that data reaches as its tool has told it; None where it did not, or nothing that can be read.
+def told_time(metadata: Mapping[str, Any], name: str = "data_time") -> datetime | None:
+    """Return a time that a tool has told, in UTC; None where it did not, or nothing that can be read.
 
-    >>> told_data_time({"data_time": "2026-01-01T00:00:00Z"}).day, told_data_time({"data_time": "yesterday"})
-    (1, None)
+    >>> [str(told_time({"data_time": told})) for told in ("2026-01-01T02:00:00+02:00", "yesterday")]
+    ['2026-01-01 00:00:00+00:00', 'None']
+    >>> told_time({"data_time": "0001-01-01T00:00:00+05:30"}) is None
+    True
     """
-    told = metadata.get("data_time")
+    told = metadata.get(name)
     try:
         found = datetime.fromisoformat(str(told).replace("Z", "+00:00")) if told else None
-    except ValueError:
+        # Without a zone, it is in UTC; where that has no such year, nothing can be said of it.
+        return found and (found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC))
+    except (ValueError, OverflowError):
         return None
-    return found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def data_time(made: Materialization) -> datetime:
@@ -107,7 +114,7 @@ def data_time(made: Materialization) -> datetime:
     >>> data_time(made).day
     1
     """
-    return told_data_time(made.metadata) or made.at
+    return told_time(made.metadata) or made.at
 
 
 def began(made: Materialization) -> datetime:
@@ -145,10 +152,9 @@ def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str |
     policy = asset.freshness_policy
     if policy is None or asset.computed_on_read or reached is None:
         return None
-    due = reached + policy.max_age
-    if due >= now:
-        return None
-    return f"overdue since {time_text(due)}: it may be {_duration(policy.max_age)} old at most"
+    if now - reached <= policy.max_age:
+        return None  # nor is it added to what a tool tells, which may be the last day of the year 9999
+    return f"overdue since {time_text(reached + policy.max_age)}: it may be {_duration(policy.max_age)} old at most"
 
 
 def source_note(asset: Asset, recorded: bool, tried: Sequence[Attempt], overdue: str | None = None) -> str | None:

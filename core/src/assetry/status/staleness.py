@@ -32,7 +32,7 @@ from assetry.status.reasons import (
     overwritten_text,
     saying,
 )
-from assetry.status.roots import NEW, OUT, Root, Roots
+from assetry.status.roots import NEW, OUT, RANKS, Root, Roots
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import WELL, Attempt, Latest, Looks, Materialization
@@ -265,7 +265,12 @@ class _Judge:
         records = PartitionRecords(asset, recorded, tried, self._partitions.clocks, self._looked.get(asset.key))
         last = records.last
         # Of what was made, or seen, as a whole, there is new content all the same.
-        self._comparison.add(i, asset, last or recorded.newest_record)
+        newest = last or recorded.newest_record
+        self._comparison.add(i, asset, newest)
+        if self._growth.has_epochs(asset.key):
+            if newest is not None:
+                self._growth.note(newest)
+            self._roots.rewriting[i] = self._above_rewriting(i).union((i, rank) for rank in _RANKS_ANEW)
         sets, reasons = self._partitions.judge(i, records, self._rows.seen(asset, recorded))
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
@@ -318,18 +323,18 @@ class _Judge:
             roots = (*roots, (i, OUT))
         self._roots.of.append(tuple(roots))
         self._comparison.flawed.append(bool(roots))
-        if asset.key in self._growth:
+        if self._growth.has_epochs(asset.key):
             self._roots.rewriting[i] = self._rewriting(i, asset, own)
 
     def _rewriting(self, i: int, asset: Asset, own: Sequence[Reason]) -> frozenset[Root]:
-        """Return those roots of an asset that grows from which what was there before will be made anew."""
-        anew = {"gone"} if asset.incremental else _ANEW
+        """Return those roots of an asset from which what was there before will be made anew."""
+        anew: frozenset[Code] = frozenset({"gone"}) if asset.incremental else _ANEW
         never = asset.executable and self._comparison.last[i] is None
-        found = {(i, OUT)} if never or any(each.code in anew for each in own) else set[Root]()
-        if not asset.incremental:
-            for j in self._graph.upstream[i]:
-                found |= self._roots.rewriting.get(j, set())
-        return frozenset(found)
+        itself = {(i, OUT)} if never or any(each.code in anew for each in own) else set[Root]()
+        return frozenset(itself) if asset.incremental else self._above_rewriting(i).union(itself)
+
+    def _above_rewriting(self, i: int) -> frozenset[Root]:
+        return frozenset[Root]().union(*(self._roots.rewriting.get(j, ()) for j in self._graph.upstream[i]))
 
     # -- the asset itself ------------------------------------------------------------------------------------------
 
@@ -391,7 +396,8 @@ class _Judge:
 #: Of what is wrong with an asset itself: that it is out of date with what it is made from, or not there.
 _BEHIND = frozenset({"deps_changed", "gone", "never_materialized"})
 #: What makes all of an asset anew that each run makes as a whole.
-_ANEW = {*_BEHIND, "code_changed", "columns_differ"}
+_ANEW: frozenset[Code] = frozenset({"gone", "never_materialized", "deps_changed", "code_changed", "columns_differ"})
+_RANKS_ANEW = (OUT, *(RANKS[code] for code in _ANEW))
 
 
 def _last(records: _Records) -> Materialization | None:

@@ -139,6 +139,13 @@ def test_connections_that_load_one_table_are_refused_unless_one_is_off(place: Pl
     assert sorted(each.executable for each in assets) == [False, True]
 
 
+def test_streams_that_append_grow_and_no_others(place: Place) -> None:
+    modes = ["incremental_append", "incremental_deduped_history", "full_refresh_append", "full_refresh_overwrite"]
+    place.airbyte.add_connection("lake", [{"name": mode, "syncMode": mode} for mode in modes])
+    found = {asset.key.name: asset.grows for asset in place.load(workspace_id=place.airbyte.workspace)}
+    assert found == {**dict.fromkeys(modes, "replace"), "incremental_append": "append"}
+
+
 def test_connections_that_only_add_to_one_table_may(place: Place) -> None:
     destination = place.airbyte.add_destination("snowflake")
     adding = {"name": "users", "syncMode": "incremental_append"}

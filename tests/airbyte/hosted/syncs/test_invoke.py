@@ -158,6 +158,24 @@ def test_a_reset_is_a_change(place: Place) -> None:
         assert stale(made) == {"active_users", "big_orders"}
 
 
+def test_what_syncs_add_reaches_to_their_start_and_a_reset_begins_another_epoch(place: Place) -> None:
+    connection = lake(place)
+    connection.streams = [{"name": "users", "syncMode": "incremental_append"}, {"name": "orders"}]
+    invocation = place.invocation(place.load(connection))
+
+    def told(events: Any) -> dict[str, Any]:
+        return {each.key.name: each.metadata for each in events if each.name in ("materialized", "observed")}
+
+    first = told(place.run(invocation).events)
+    assert first["users"]["data_time"] <= first["users"]["loaded_at"] == first["users"]["synced_at"]
+    assert "epoch" not in first["users"], "it was never reset"
+    reset = place.airbyte.finish(place.airbyte.start(connection, "reset"))
+    seen = told(plugin.assetry_observe(invocation, RunOf()))  # type: ignore[arg-type]
+    again = told(place.run(invocation).events)
+    assert {seen["users"]["epoch"], again["users"]["epoch"]} == {"job:2"}, reset
+    assert "epoch" not in again["orders"], "it does not grow"
+
+
 def test_syncs_that_others_started_are_observed(place: Place) -> None:
     connection = lake(place)
     assets = place.load(connection)

@@ -208,3 +208,11 @@ def test_what_came_along_with_a_refresh_without_rows_makes_nothing_stale(place: 
         assert stale(project) == set()
         assert project.observe().ok
         assert stale(project) == set()
+
+
+def test_a_refresh_begins_another_epoch_of_the_streams_that_it_has_read_anew(place: Place) -> None:
+    connection = shop(place, users=ADDED, events=ADDED)
+    refreshed(place, connection, "users", on_full_refresh="retain")
+    outcome = place.run(place.invocation(place.load(connection)))
+    made = {event.key.name: event.metadata for event in outcome.events if event.name == "materialized"}  # type: ignore[attr-defined]
+    assert {name: facts.get("epoch") for name, facts in made.items()} == {"users": "job:1", "events": None}

@@ -28,8 +28,8 @@ class Happened:
     """One line of the log: at a time, an asset or a partition of it was tried, and how that came out.
 
     What was made has its content, the code that made it, what was read of each input, and when it began; the moment
-    that its data reaches; of inputs that grow how far they reached and in which epoch they were; and whether it was
-    made anew in full. What was ``looked`` at has its content, and the moment that its data then reached.
+    that its data reaches; of inputs that grow how far they reached and in which epoch they were; and its own epoch.
+    What was ``looked`` at has its content, and the moment that its data then reached.
     """
 
     at: datetime
@@ -42,7 +42,7 @@ class Happened:
     began: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     as_of: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     appended: dict[str, tuple[datetime | None, Any]] = field(default_factory=dict)
-    refreshed: bool = False
+    epoch: Any = None
 
 
 @dataclass(frozen=True)
@@ -261,37 +261,40 @@ class Oracle:
         return name not in made.appended or made.appended[name][1] == self.epoch(name)
 
     def epoch(self, key: str) -> Any:
-        """Return what changes when what was there before is made anew."""
+        """Return what changes when what was there before is made anew, or by other code, also further above."""
         asset = self.asset(key)
+        made = [each for each in self.log if each.key == key and each.outcome == "materialized"]
         if asset.computed_on_read:
-            made = self.last((key, None))
-            behind = sorted({str(dep.key) for dep in asset.deps if self.appends(dep.key)})
-            return made and made.code, tuple(self.epoch(name) for name in behind)
-        epoch, before = None, None
-        for number, line in enumerate(self.log):
-            if (line.key, line.partition, line.outcome) != (key, None, "materialized"):
-                continue
-            if before is not None:
-                other = any(
-                    read[1] != before.appended[name][1]
-                    for name, read in line.appended.items()
-                    if name in before.appended
-                )
-                new = not asset.incremental and (
-                    other or (None not in (line.code, before.code) and line.code != before.code)
-                )
-                epoch = number if line.refreshed or new else epoch
-            before = line
-        return epoch
+            return made[-1].code if made else None, self.epochs_above(key)
+        return made[-1].epoch if made else None
+
+    def epochs_above(self, key: str) -> tuple[Any, ...]:
+        return tuple(self.epoch(name) for name in sorted({str(dep.key) for dep in self.asset(key).deps} - {key}))
+
+    def next_epoch(self, key: str, partition: Key, refreshed: bool) -> Any:
+        """Return in which epoch something is that is made now."""
+        asset = self.asset(key)
+        before = [each for each in self.log if each.key == key and each.outcome == "materialized"]
+        begun = len(self.log) if refreshed and before and asset.grows == "append" else None
+        if not asset.executable or (asset.incremental and asset.partitions_def is None):
+            known = before[-1].epoch if before else None
+            return len(self.log) if refreshed and before else known
+        if begun is None and before and isinstance(before[-1].epoch, tuple):
+            begun = before[-1].epoch[0]
+        return begun, asset.code_version, self.epochs_above(key)
 
     def rewriting(self, key: str) -> set[str]:
-        """Return the roots of an asset that grows by which what was there before will be made anew."""
+        """Return the roots by which what was there before of an asset will be made anew, or by other code."""
         asset, made = self.asset(key), self.record((key, None))
         if not asset.executable:
             return set()
-        if asset.incremental:
+        if asset.partitions_def is None and asset.incremental:
             return {key} if made is None else set()
-        found = {name for dep in asset.deps if self.appends(dep.key) for name in self.rewriting(dep.key)}
+        found = {name for dep in asset.deps if dep.key != key for name in self.rewriting(dep.key)}
+        if asset.partitions_def is not None:
+            lines = [line for part in self.existing(key) if (line := self.record((key, part))) is not None]
+            other = not lines or any(line.code != asset.code_version for line in lines)
+            return found | {key} if other else found
         return found | {key} if made is None or made.code != asset.code_version else found
 
     # -- how far data reaches ----------------------------------------------------------------------------------------

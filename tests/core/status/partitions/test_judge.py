@@ -136,10 +136,15 @@ class World:
         wanted = {str(name): (oracle.level(name).at, oracle.epoch(name)) for name in told["appended"]}
         assert told["as_of"] == oracle.read_as_of(key, partition, self.now), key
         assert [each.as_of for each in told["appended"].values()] == [at for at, _ in wanted.values()]
-        if partition is None:
-            version = f"{content} of {self.run}"
-            told["epoch"] = times.epoch(asset, asset.code_version, version, told["appended"], anew=refreshed)
-        return told, {"as_of": told["as_of"], "appended": wanted, "refreshed": refreshed}
+        version = f"{content} of {self.run}"
+        refreshed = refreshed and asset.executable
+        told["epoch"] = (
+            times.epoch(asset, asset.code_version, version, None, anew=refreshed)
+            if asset.executable
+            else times.seen_epoch(asset, None)
+        )
+        epoch = oracle.next_epoch(key, partition, refreshed)
+        return told, {"as_of": told["as_of"], "appended": wanted, "epoch": epoch}
 
     def tried(self, key: str, partition: str | None, outcome: str) -> None:
         if outcome != "materialized":

@@ -36,6 +36,17 @@ class Stream:
         """Tell whether it is read from where the last sync ended."""
         return self.method in ("INCREMENTAL", "LOG_BASED")
 
+    def appends(self, load_method: str | None = None) -> bool:
+        """Tell whether its target only adds rows: it is told to (``append-only``), or has no key to merge them by.
+
+        >>> keyed, keyless = (Stream("users", "users", keys, "INCREMENTAL") for keys in (["id"], []))
+        >>> keyed.appends(), keyed.appends("append-only"), keyless.appends(), keyless.appends("overwrite")
+        (False, True, True, False)
+        """
+        if self.method != "INCREMENTAL":
+            return False  # what a log tells is changed and deleted, too
+        return load_method == "append-only" or (not self.keys and load_method in (None, "upsert"))
+
 
 def stream_ids(catalog: Mapping[str, Any]) -> list[str]:
     """Return the ids of all streams of a catalog, whether they are selected or not.

@@ -83,7 +83,8 @@ class PairAssets:
             found = self._found(stream.name)
             io = self.tables.io if found is not None else None
             key = asset_key(*self.base, stream.id)
-            yield stream_asset(common, key, stream, found, self.code, source=self.source, io=io)
+            grows = "append" if found is not None and stream.appends(self.tables.method) else "replace"
+            yield stream_asset(common, key, stream, found, self.code, source=self.source, io=io, grows=grows)
 
     def _found(self, stream: str) -> Relation | None:
         found = self.tables.relation(stream)

@@ -32,12 +32,14 @@ _DATABASE: Mapping[str, tuple[str, ...]] = {
 class TargetTables(NamedTuple):
     """Where a target puts streams: its `kind`, and the table of each stream by its name, if it has one.
 
-    `io` is the URL of the IO manager that reads its tables, where that can be told without a secret.
+    `io` is the URL of the IO manager that reads its tables, where that can be told without a secret. `method` is its
+    `load_method`, where it is set: ``append-only``, ``upsert`` or ``overwrite``.
     """
 
     kind: str
     relation: Callable[[str], Relation | None]
     io: str | None = None
+    method: str | None = None
 
 
 def target_tables(
@@ -81,7 +83,7 @@ def target_tables(
         found = Relation(database, schema or (conformed(namespace) if namespace else None), fill["name"])
         return better.of(found, fill) if joined else None
 
-    return TargetTables(kind, relation, io)
+    return TargetTables(kind, relation, io, first("load_method"))
 
 
 class TableName(NamedTuple):

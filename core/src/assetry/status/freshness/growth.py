@@ -1,7 +1,7 @@
 """What grows by appending, and what partitions read of it: new rows concern those whose time they may be of. Pure.
 
-What was there before stays as it is until it is made anew: then another *epoch* begins, and all that is made from it is
-out of date.
+What was there before stays as it is until it is made anew, or by other code: then another *epoch* begins, and all that
+is made from it is out of date. So it is when the code changes of anything above what each run makes as a whole.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from hashlib import blake2b
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.recorded import time_of
+from assetry.status.old_rows import keeps_rows
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Appended, Latest, Materialization
+from assetry.types.records import Latest, Materialization
 
 #: The fact by which a tool tells, with what it made or saw, in which epoch a table is.
 EPOCH = "epoch"
@@ -39,6 +40,8 @@ def appending(graph: AssetGraph) -> frozenset[AssetKey]:
 class Growth:
     """What of a graph grows by appending, and in which epoch each is; kept up with what is made.
 
+    Epochs are kept of what grows, and of all that lies above it where each run makes all of it.
+
     >>> raw = Asset(key="raw", kind="x", grows="append")
     >>> Growth(AssetGraph.of([raw]), {}).epoch(raw.key) is None
     True
@@ -47,18 +50,16 @@ class Growth:
     def __init__(self, graph: AssetGraph, latest: Latest) -> None:
         self._graph = graph
         self._appends = appending(graph)
+        whole = [graph.index(key) for key in self._appends if not keeps_rows(graph[key])]
+        above = graph.ancestors(whole) if whole else ()
+        self._has_epochs = self._appends.union(graph.keys[i] for i in above)
         self._made: dict[AssetKey, Materialization] = {}
         self._views: dict[AssetKey, str] = {}
-        for key in self._appends:
-            made = latest.get((key, None))
-            if made is not None:
-                self._made[key] = made
+        for made in latest.values() if self._has_epochs else ():
+            self.note(made)
 
     def __contains__(self, key: object) -> bool:
         return key in self._appends
-
-    def __bool__(self) -> bool:
-        return bool(self._appends)
 
     def read(self, asset: Asset) -> Mapping[AssetKey, int]:
         """Return the inputs of which each partition of an asset reads its own time, with the place of the dependency.
@@ -71,19 +72,16 @@ class Growth:
         last = {dep.key: number for number, dep in enumerate(asset.deps) if dep.key in self._appends}
         return {key: number for key, number in last.items() if asset.deps[number].partition_mapping != "all"}
 
-    def inputs(self, asset: Asset) -> tuple[AssetKey, ...]:
-        """Return the inputs that grow, of what is to tell in its records how far they reached and in which epoch."""
-        if not self._appends:
-            return ()
-        if asset.key in self._appends:
-            return tuple(dict.fromkeys(dep.key for dep in asset.deps if dep.key in self._appends))
-        return tuple(self.read(asset))
-
     # -- epochs ------------------------------------------------------------------------------------------------------
 
+    def has_epochs(self, key: AssetKey) -> bool:
+        """Tell whether it matters in which epoch an asset is."""
+        return key in self._has_epochs
+
     def note(self, made: Materialization) -> None:
-        """Learn that an asset was made."""
-        if made.key in self._appends and made.partition is None:
+        """Learn that an asset, or a partition of it, was made; what was made last counts."""
+        before = self._made.get(made.key)
+        if made.key in self._has_epochs and (before is None or before.at <= made.at):
             self._made[made.key] = made
             self._views.clear()
 
@@ -95,34 +93,36 @@ class Growth:
         if not self._views:
             # In graph order, so that those behind a view come before it.
             for asset in self._graph.assets:
-                if asset.computed_on_read and asset.key in self._appends:
-                    self._views[asset.key] = self._of_view(asset)
+                if asset.computed_on_read and asset.key in self._has_epochs:
+                    made = self._made.get(asset.key)
+                    self._views[asset.key] = self._logic(asset, None if made is None else made.code_version)
         return self._views[key]
 
-    def _of_view(self, asset: Asset) -> str:
-        made = self._made.get(asset.key)
-        behind = sorted({dep.key for dep in asset.deps if dep.key in self._appends})
-        epochs = [self._views[key] if key in self._views else self.epoch(key) for key in behind]
-        text = "\n".join(each or "" for each in (made and made.code_version, *epochs))
+    def _logic(self, asset: Asset, code: str | None) -> str:
+        """Return what changes when the code of an asset does, or the epoch of anything that it is made from."""
+        above = sorted({dep.key for dep in asset.deps if dep.key != asset.key})
+        epochs = (self._views[key] if key in self._views else self.epoch(key) for key in above)
+        text = "\n".join(each or "" for each in (code, *epochs))
         return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
-    def next_epoch(
-        self, asset: Asset, code: str | None, version: str, appended: Mapping[AssetKey, Appended], *, anew: bool
-    ) -> str | None:
-        """Return in which epoch an asset that grows is once it was made by a code; None for the first one.
+    def next_epoch(self, asset: Asset, code: str | None, version: str, told: str | None, *, anew: bool) -> str | None:
+        """Return in which epoch an asset is once it was made by a code; None for the first one of what only grows.
 
-        A new one begins when it was made `anew`: in full, though a run mostly adds to it. One of which each run makes
-        all (it is not incremental) begins a new one when its code changes, or an input's epoch.
+        A new one begins when all of it was made `anew` though a run mostly adds to it, which its data `version` names,
+        and when its tool has `told` of another one.
         """
         before = self._made.get(asset.key)
-        if before is None:
-            return None
-        if anew:
-            return version
-        if asset.incremental:
-            return before.epoch
-        codes = (before.code_version, code)
-        other = any(
-            read.epoch != before.appended[key].epoch for key, read in appended.items() if key in before.appended
-        )
-        return version if other or (None not in codes and codes[0] != codes[1]) else before.epoch
+        known = before.epoch if before is not None else None
+        begun = version if anew and before is not None else None
+        if keeps_rows(asset):
+            return told or begun or known
+        begun = begun if asset.grows == "append" else None
+        return f"{told or begun or (known or '').rpartition(':')[0]}:{self._logic(asset, code)}"
+
+    def seen_epoch(self, asset: Asset, told: str | None) -> str | None:
+        """Return in which epoch an asset is that was only looked at; who looks may not know of one from long ago."""
+        before = self._made.get(asset.key)
+        known = before.epoch if before is not None else None
+        if told is None or known is None or keeps_rows(asset) or not asset.executable:
+            return told or known
+        return f"{told}:{known.rpartition(':')[2]}"

@@ -49,15 +49,17 @@ class ReadTimes:
 
     def appended(self, asset: Asset) -> dict[AssetKey, Appended]:
         """Return how far inputs reach that grow by appending, and in which epochs they are."""
-        return {key: Appended(self._of(key), self._growth.epoch(key)) for key in self._growth.inputs(asset)}
+        return {key: Appended(self._of(key), self._growth.epoch(key)) for key in self._growth.read(asset)}
 
-    def epoch(
-        self, asset: Asset, code: str | None, version: str, appended: Mapping[AssetKey, Appended], *, anew: bool
-    ) -> str | None:
-        """Return in which epoch an asset is that was made, `anew` in full or not; None where it does not grow."""
-        if asset.key not in self._growth or asset.computed_on_read:
+    def epoch(self, asset: Asset, code: str | None, version: str, told: str | None, *, anew: bool) -> str | None:
+        """Return in which epoch an asset is that was made, `anew` in full or not; None where that is no matter."""
+        if asset.computed_on_read or not self._growth.has_epochs(asset.key):
             return None
-        return self._growth.next_epoch(asset, code, version, appended, anew=anew)
+        return self._growth.next_epoch(asset, code, version, told, anew=anew)
+
+    def seen_epoch(self, asset: Asset, told: str | None) -> str | None:
+        """Return in which epoch an asset is that was only looked at; None where that is no matter."""
+        return self._growth.seen_epoch(asset, told) if self._growth.has_epochs(asset.key) else None
 
     def settled(self, asset: Asset, made: Materialization) -> frozenset[AssetKey]:
         """Return the inputs that grow of which a partition, once made, lacks nothing: they had reached beyond its time.

@@ -130,6 +130,7 @@ def _asset(integration: Integration, source: Source, stream: Stream, kept: Kept)
         code_parts=parts,
         resource_type="stream",
         kept=True,
+        grows="append" if stream.sync_mode == "incremental_append" else "replace",
         metadata={
             "sync_mode": stream.sync_mode,
             **({"cursor_field": ".".join(stream.cursor)} if stream.cursor else {}),

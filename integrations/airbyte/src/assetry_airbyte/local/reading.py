@@ -376,6 +376,8 @@ class Reading:
         self._states.commit(target.stream.id, self._state(target, version))
         spool.discard()
         facts = {**saved.metadata, "records": spool.count, "sync_mode": target.stream.sync_mode}
+        if target.asset.grows == "append" and not target.continues:
+            facts["epoch"] = version  # it was read from its beginning
         yield Materialized(target.asset.key, data_version=version, columns=saved.columns, metadata=facts)
 
     def _refusal(self, target: Target) -> Failed | None:

@@ -22,12 +22,13 @@ from assetry_dbt.manifest.code import CodeVersions, code_version
 from assetry_dbt.manifest.facets import ManifestFacets
 from assetry_dbt.manifest.freshness import LASTING, freshness_policy
 from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
-from assetry_dbt.manifest.partitions import is_microbatch, partitions_of
+from assetry_dbt.manifest.partitions import is_microbatch, partitions_of, reads_partitions
 from assetry_dbt.manifest.uses import exposure_asset, link_asset
 from assetry_dbt.manifest.written import (
     assetry_meta,
     columns_are,
     columns_of,
+    grows,
     key_of,
     named_key,
     named_owners,
@@ -298,6 +299,7 @@ class _Translation:
             code_parts=parts,
             partitions_def=parted.definition if parted else None,
             partition_column=parted.column if parted else None,
+            grows=grows(node, lambda: reads_partitions(node, self.nodes, self.place.batched)),
             computed_on_read=materialized == "view",
             incremental=materialized == "snapshot"
             or (materialized == "incremental" and not config.get("full_refresh")),
@@ -380,6 +382,7 @@ class _Translation:
             source=self.path(source.package_name, source.original_file_path),
             executable=False,
             freshness_policy=freshness_policy(source.freshness),
+            grows=grows(source),
             resource_type="source",
             facets=self.facets.source(source),
             fqn=None,

@@ -83,6 +83,21 @@ def partitions_of(node: Node, batched: bool) -> ModelPartitions | None:
     return None if declared is None else _of_vars(node, declared)
 
 
+def reads_partitions(node: Node, nodes: Mapping[str, Node], batched: bool) -> bool:
+    """Tell whether anything that a model is made from, near or far, has partitions; see `partitions_of`."""
+    waiting, seen = list(node.upstream), set(node.upstream)
+    while waiting:
+        above = nodes.get(waiting.pop())
+        if above is None:
+            continue
+        if above.resource_type == "model" and partitions_of(above, batched) is not None:
+            return True
+        more = [each for each in above.upstream if each not in seen]
+        seen.update(more)
+        waiting += more
+    return False
+
+
 def _declared(node: Node) -> Mapping[str, Any] | None:
     """Return what `meta` says of partitions."""
     found = assetry_meta(node.config, node.meta, "partitions")

@@ -1,14 +1,14 @@
-"""What is written in yml in several ways: keys, columns, owners, one text or a list of them."""
+"""What is written in yml in several ways: keys, growth, columns, owners, one text or a list of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
-from assetry.plugin import AssetKey, Column, ColumnsAre, DefinitionError
+from assetry.plugin import AssetKey, Column, ColumnsAre, DefinitionError, Grows, near_names
 
-from assetry_dbt.manifest.manifest import Node, NodeColumn
+from assetry_dbt.manifest.manifest import Node, NodeColumn, Source
 
 
 def key_of(parts: tuple[str, ...]) -> AssetKey:
@@ -44,6 +44,30 @@ def assetry_meta(config: Mapping[str, Any], meta: Any, name: str) -> Any:
             if isinstance(own, dict) and own.get(name) not in (None, ""):
                 return own[name]
     return None
+
+
+def grows(item: Node | Source, reads_partitions: Callable[[], bool] = lambda: False) -> Grows:
+    """Return how a model, a source or a seed grows: as its `meta` says, else as dbt takes it.
+
+    What has an `event_time` is read by that time alone where dbt reads it batch by batch: as if it only grew. Not so
+    where partitions lie behind it, which may be made again, each by itself. A seed changes with its file.
+
+    Raises `DefinitionError`, with place and near words, for a word that does not exist.
+    """
+    said: Any = assetry_meta(item.config, item.meta, "grows")
+    if said is not None:
+        known = get_args(Grows)
+        if said not in known:
+            raise DefinitionError(
+                f"`meta: {{assetry: {{grows: …}}}}` of {item.unique_id} is {said!r}, which does not exist.",
+                where=item.original_file_path,
+                near=near_names(str(said), known),
+                hint=f"There are {', '.join(known)}.",
+            )
+        return said  # type: ignore[no-any-return]
+    if item.config.get("event_time"):
+        return "replace" if reads_partitions() else "append"
+    return "never" if isinstance(item, Node) and item.resource_type == "seed" else "replace"
 
 
 def columns_of(columns: Mapping[str, NodeColumn] | None) -> tuple[Column, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from assetry_toolkit import work
@@ -17,6 +17,8 @@ from assetry_toolkit.hosted.fetching import GONE_STATUSES, trouble_of
 RESETS = ("reset", "clear")
 #: A job that reads some streams anew from their beginning, and syncs the others as ever.
 REFRESH = "refresh"
+#: The way to sync a stream in which rows are added to those that are there, and none is changed.
+APPENDING = "incremental_append"
 #: The statuses of a connection that can be synced; "" is one that is not known yet.
 _USABLE = ("", "active")
 
@@ -103,6 +105,13 @@ class Job(work.Job):
     seconds: float | None = None
     rows: int | None = None
     bytes: int | None = None
+
+    @property
+    def began(self) -> datetime | None:
+        """Return when it began to read its source: what is there since then it may have missed."""
+        if self.started is not None or self.updated is None or self.seconds is None:
+            return self.started
+        return self.updated - timedelta(seconds=self.seconds)
 
     @property
     def moved_nothing(self) -> bool:

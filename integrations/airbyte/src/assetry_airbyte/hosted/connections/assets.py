@@ -12,7 +12,7 @@ from assetry_toolkit.hosted.fetching import few, not_replaced, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits, key_part, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
-from assetry_airbyte.hosted.api.responses import Connection, Destination, Stream
+from assetry_airbyte.hosted.api.responses import APPENDING, Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.naming import Tables, placed
 from assetry_airbyte.hosted.connections.snapshot import Snapshot
 from assetry_airbyte.hosted.settings import Options
@@ -171,7 +171,8 @@ class _Maker:
         spec = {"stream": stream.name, "namespace": stream.namespace}
         # A refresh takes no rows out of a table that is only added to.
         left = {"refreshable": False} if stream.adds and self.options.on_full_refresh == "remove" else {}
-        return shared.common.asset(key, relation, spec, stream[2:5], **left)
+        grows = "append" if stream.sync_mode == APPENDING else "replace"
+        return shared.common.asset(key, relation, spec, stream[2:5], grows=grows, **left)
 
     def _taken_by(self, shared: _Shared, streams: Sequence[Stream], assets: list[Asset]) -> list[Asset]:
         """Note what is loaded into which table, and return the assets that are: raise where one overwrites another.

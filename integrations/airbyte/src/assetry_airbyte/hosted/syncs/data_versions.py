@@ -7,7 +7,7 @@ is made from it becomes stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from assetry_toolkit.errors import ServiceError
 
@@ -44,6 +44,34 @@ def versions(
             open_[id_] = None
     if open_:
         found.update(_earlier(service, streams, connection, job, open_))
+    return found
+
+
+def epochs(
+    history: Iterable[Job], facts_of: Callable[[Job], JobFacts | None], of: Iterable[Stream]
+) -> dict[StreamId, str]:
+    """Return which job last made the table of each stream anew, whatever syncs add to it, where one is known.
+
+    `history` are jobs, newest first. A refresh of which nothing says what it read anew may have read everything.
+
+    >>> jobs = [Job(id=8, status="succeeded"), Job(id=7, status="succeeded", type="reset")]
+    >>> epochs(jobs, lambda job: None, [Stream("users")])
+    {(None, 'users'): 'job:7'}
+    """
+    found: dict[StreamId, str] = {}
+    wanted, depth = {(stream.namespace, stream.name) for stream in of}, 0
+    for job in history:
+        if not wanted:
+            break
+        if job.type not in (*RESETS, REFRESH) or not job.ended or not _may_have_changed(job):
+            continue
+        facts = None
+        if job.type == REFRESH and depth < DEPTH:
+            facts = facts_of(job)
+            depth += 1
+        anew = {id_ for id_ in wanted if job.type in RESETS or _refreshed(facts, id_)}
+        found |= dict.fromkeys(anew, _version(job))
+        wanted -= anew
     return found
 
 
@@ -93,10 +121,14 @@ def _history(service: Service, connection: str, job: Job) -> Iterable[Job]:
     for page in range(PAGES):
         listed = service.jobs(connection, page=page, limit=100)
         for each in listed:
-            may = not each.moved_nothing
-            if each.type in (*RESETS, REFRESH):
-                may = each.status == "succeeded" or (each.type == REFRESH and may)
-            if each.order < job.order and each.ended and may:
+            if each.order < job.order and each.ended and _may_have_changed(each):
                 yield each
         if len(listed) < 100:
             return
+
+
+def _may_have_changed(job: Job) -> bool:
+    """Tell whether a job that has ended may have changed a table."""
+    if job.type in RESETS or (job.type == REFRESH and job.status == "succeeded"):
+        return job.status == "succeeded"
+    return not job.moved_nothing

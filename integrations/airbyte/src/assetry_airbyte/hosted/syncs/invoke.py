@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from assetry.plugin import (
@@ -22,13 +22,13 @@ from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.hosted.turns import Turn
 from assetry_toolkit.jobs import JobRun, Token
 
-from assetry_airbyte.hosted.api.responses import REFRESH, Connection, Job, Stream
+from assetry_airbyte.hosted.api.responses import APPENDING, REFRESH, Connection, Job, Stream
 from assetry_airbyte.hosted.api.service import Service, service_for
 from assetry_airbyte.hosted.api.streams import JobFacts, StreamFacts, StreamId, Streams
 from assetry_airbyte.hosted.connections.naming import placed
 from assetry_airbyte.hosted.connections.snapshot import SNAPSHOTS
 from assetry_airbyte.hosted.settings import Options
-from assetry_airbyte.hosted.syncs.data_versions import versions
+from assetry_airbyte.hosted.syncs.data_versions import epochs, versions
 from assetry_airbyte.hosted.syncs.refresh import Refreshes, Scope, kept_text, refresh_id
 from assetry_airbyte.hosted.syncs.sync import Syncs, check_usable
 
@@ -51,8 +51,9 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     Where there was none for an asset, it was looked at all the same.
     """
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
-        job = next((each for each in turn.history() if each.status == "succeeded"), None)
-        seen = list(turn.observed(job)) if job is not None else []
+        history = turn.history()
+        job = next((each for each in history if each.status == "succeeded"), None)
+        seen = list(turn.observed(job, history)) if job is not None else []
         yield from seen
         told = {event.key for event in seen}
         yield from (Observed(asset.key) for asset in invocation.assets if asset.key not in told)
@@ -152,7 +153,8 @@ class _Turn(Turn[Service, Options]):
         if note is not None:
             yield Log(note)
         anew = frozenset((each.namespace, each.name) for each in scope.anew)
-        result = _Result(connection, job, facts, not run.ours, syncs.url, anew, mode)
+        made_anew = self._epochs(connection, job, facts, found.values())
+        result = _Result(connection, job, facts, not run.ours, syncs.url, anew, mode, made_anew)
         along = self.invocation.also if self.options.on_unselected == "materialize" else ()
         made = [asset for asset in (*asked, *along) if asset.key in found and result.made(found[asset.key])]
         if made and result.silent:
@@ -175,18 +177,40 @@ class _Turn(Turn[Service, Options]):
             elif asset.key in ours:
                 yield result.not_made(asset, stream)
 
+    def _epochs(
+        self,
+        connection: Connection,
+        job: Job,
+        facts: JobFacts | None,
+        streams: Iterable[Stream],
+        history: Sequence[Job] | None = None,
+    ) -> dict[StreamId, str]:
+        """Return, of streams that only add to their tables, which job last made these anew, where that is known."""
+        adding = [stream for stream in streams if stream.sync_mode == APPENDING]
+        try:
+            jobs = self.history() if history is None and adding else history or ()
+        except ServiceError:
+            return {}
+        asked = self._streams_of(connection)
+
+        def facts_of(other: Job) -> JobFacts | None:
+            return facts if other.id == job.id else asked.of(connection.id, other, states=False)
+
+        return epochs(jobs, facts_of, adding)
+
     def _streams_of(self, connection: Connection) -> Streams:
         return Streams(self.service, connection.workspace, self.options.streams)
 
     # -- an observation ------------------------------------------------------------------------------------------------
 
-    def observed(self, job: Job) -> Iterator[Observed]:
+    def observed(self, job: Job, history: Sequence[Job]) -> Iterator[Observed]:
         connection = self.service.connection(self.connection)
         found = self._placed(connection)
         streams = self._streams_of(connection)
         facts = streams.of(connection.id, job)
         page = self.service.address.page(connection.workspace, connection.id)
-        result = _Result(connection, job, facts, False, page)
+        made_anew = self._epochs(connection, job, facts, found.values(), history)
+        result = _Result(connection, job, facts, False, page, epochs=made_anew)
         told = versions(self.service, streams, connection.id, job, facts, found.values())
         for asset in self.invocation.assets:
             stream = found.get(asset.key)
@@ -210,6 +234,8 @@ class _Result:
     #: The streams that were to be read anew, and what was to become of the rows that they had.
     anew: frozenset[StreamId] = frozenset()
     mode: str = ""
+    #: Of streams that only add to their tables: which job last made these anew, where one is known.
+    epochs: Mapping[StreamId, str] = field(default_factory=dict)
 
     def _left_out(self, stream: Stream) -> bool:
         """Tell whether the job surely did not read a stream anew that it was to."""
@@ -266,6 +292,9 @@ class _Result:
             "bytes_of_job": None if by_stream else job.bytes,
             "result_known_by": "stream" if facts.state else "job",
             "synced_at": job.updated.isoformat() if job.updated else None,
+            "data_time": job.began.isoformat() if job.began else None,
+            "loaded_at": job.updated.isoformat() if job.updated else None,
+            "epoch": self.epochs.get((stream.namespace, stream.name)),
             "job_seconds": job.seconds,
             "url": self.page,
         }
