@@ -224,19 +224,22 @@ class RunFailedError(RunError):
 def near_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
     """Return the known names nearest to `name`, best first.
 
-    A name is near when it is spelt almost the same, or when its last part is (``orders`` for ``shop/orders``).
+    A name is near when it is spelt almost the same, or when its last part is (``orders`` for ``shop/orders``), or as
+    many of its last parts as are asked for.
 
-    >>> near_names("odrers", ["shop/orders", "shop/customers"])
-    ('shop/orders',)
+    >>> near_names("odrers", ["shop/orders", "shop/customers"]), near_names("raw/odrers", ["shop/raw/orders"])
+    (('shop/orders',), ('shop/raw/orders',))
     """
     import difflib  # only errors need it
 
     candidates = list(dict.fromkeys(known))
     by_fold: dict[str, list[str]] = {}
-    for candidate in candidates:
-        for form in {candidate.casefold(), candidate.casefold().rsplit("/", 1)[-1]}:
-            by_fold.setdefault(form, []).append(candidate)
     wanted = name.casefold()
+    parts = wanted.count("/") + 1
+    for candidate in candidates:
+        whole = candidate.casefold()
+        for form in dict.fromkeys((whole, whole.rsplit("/", 1)[-1], "/".join(whole.split("/")[-parts:]))):
+            by_fold.setdefault(form, []).append(candidate)
     forms = difflib.get_close_matches(wanted, by_fold, n=most, cutoff=0.6)
     tail = wanted.rsplit("/", 1)[-1]
     if tail != wanted:

@@ -365,6 +365,41 @@ def test_a_key_is_selected_as_it_is_written_where_it_means_nothing_else(key: str
     assert select(ODD_GRAPH, "tag:odd", key) == tuple(each for each in ODD_GRAPH.keys if each != key)
 
 
+#: Last parts, each with a sign of the grammar, as somebody types them who knows no grammar.
+LAST = [each for each in ODD if "/" not in each] + ["all accounts", "shop data.csv"]
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_the_last_part_of_a_key_is_selected_as_it_is_written_too(name: str) -> None:
+    graph = AssetGraph.of([Asset(key=key, kind="x") for key in (f"crm/{name}", f"erp/{name}", "crm/other")])
+    assert select(graph, name) == select(graph, f" {name} ") == (f"crm/{name}", f"erp/{name}")
+    assert select(graph, None, name) == ("crm/other",)
+
+
+def test_a_file_as_the_last_part_of_a_key_is_found_where_no_definition_stands_in_one() -> None:
+    graph = AssetGraph.of([Asset(key="lake/orders.csv", kind="x"), Asset(key="b", kind="x", source="seeds/b.csv:1")])
+    assert select(graph, "orders.csv") == ("lake/orders.csv",)
+    assert select(graph, "b.csv") == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("a,c", '"crm/a,b"'),
+        ("a,b+", '"crm/a,b"'),
+        ("my tabel", '"crm/my table"'),
+        ("x/z", "crm/x/y"),
+        ("x/y", "crm/x/y"),
+        ("+my table", '"crm/my table"'),
+    ],
+)
+def test_what_is_near_to_the_whole_of_a_text_is_named_first(text: str, near: str) -> None:
+    graph = AssetGraph.of([Asset(key=key, kind="x") for key in ("crm/a,b", "crm/my table", "crm/x/y", "crm/orders")])
+    with pytest.raises(SelectionError) as caught:
+        select(graph, text)
+    assert caught.value.near[0] == near
+
+
 def test_what_a_text_means_does_not_change_because_a_key_is_written_like_it() -> None:
     names = ["a", "b", "a b", "b+"]
     graph = AssetGraph.of([*(Asset(key=name, kind="x") for name in names), Asset(key="c", kind="x", deps=["b"])])
@@ -372,6 +407,8 @@ def test_what_a_text_means_does_not_change_because_a_key_is_written_like_it() ->
     assert set(select(graph, "b+")) == {"b", "c"}
     assert select(graph, '"b+"') == ("b+",)
     assert select(graph, '"a b"') == select(graph, AssetKey("a b")) == ("a b",)
+    graph = AssetGraph.of([Asset(key=key, kind="x") for key in ("shop/a", "shop/b", "shop/a b")])
+    assert set(select(graph, "a b")) == {"shop/a", "shop/b"}
 
 
 def test_a_key_as_a_selection_means_no_other_asset_of_its_name() -> None:

@@ -226,9 +226,8 @@ class Criteria:
         if "/" in value or "\\" in value:
             return self._by_key(value) or self._by_path(value)
         exact = {self.graph.index(value)} if value in self.graph else set()
-        if value.lower().endswith((".sql", ".py", ".csv")):
-            return exact | self._by_text("file", value)
-        found = exact | self._by_name(value) | self._by_last_part(value)
+        is_file = value.lower().endswith((".sql", ".py", ".csv"))
+        found = exact | (self._by_text("file", value) if is_file else self._by_name(value) | self._by_last_part(value))
         # What its tool would not find by its bare name is found when nothing else is meant.
         return found or {i for i in self.graph.named(value) if not self.graph.assets[i].version}
 

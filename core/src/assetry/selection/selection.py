@@ -58,7 +58,8 @@ def selection(
     """Return what `selectors` means without what `exclude` means, and the parts that match nothing, for a warning.
 
     None, or an empty list, is everything; a list is the union of its members. A member that is an `AssetKey`, and one
-    that is a key and as a selection cannot be read, or matches nothing in a part, mean the asset with that key.
+    that is a key, or the last part of one, and as a selection cannot be read, or matches nothing in a part, mean the
+    asset with that key.
     `statuses` returns the status of each asset; it is asked only when ``state:`` occurs. `hint` is given a method and
     value that find no assets, and returns what to write instead, or None. `named` returns the selections that have
     names, for ``selector:NAME``. Raises `SelectionError` when a selection cannot be read (a caret points at the place)
@@ -78,7 +79,7 @@ def selection(
     looking = _Looking(Criteria(lineage(graph), statuses, hint), len(graph))
     found = looking.union(wanted, excluded=False) if wanted else set(range(len(graph)))
     if wanted and not found:
-        raise _nothing(wanted, looking.unmatched)
+        raise _nothing(wanted, looking.unmatched, looking.near_keys(wanted))
     assets = {i for i in found if i < len(graph)}
     if not assets and found:
         raise _only_inlined([looking.graph.keys[i] for i in sorted(found)])
@@ -124,6 +125,12 @@ class _Looking:
             return parts
         return [(text, each, _find(each, self.criteria, text)) for text, each in key.parts]
 
+    def near_keys(self, selectors: Sequence[Selector]) -> Iterator[str]:
+        """Yield the names that are near to the whole of a selector that was read as several names."""
+        for selector in selectors[:_EXPLAINED]:
+            if _has_signs(selector.text):
+                yield from self.criteria.near(Criterion("key", selector.text.strip()))
+
     def _explained(self, text: str, expression: Expression, whole: str) -> Unmatched:
         if len(self.unmatched) >= _EXPLAINED:
             return Unmatched(text)
@@ -156,9 +163,18 @@ def _reading(text: str, graph: AssetGraph) -> Selector:
 
 
 def _as_key(text: str, graph: AssetGraph) -> Selector | None:
-    """Return the selector of the asset whose key a text is as a whole, signs of the grammar and all."""
-    key = text.strip()
-    return Selector(text, ((text, Criterion("key", key)),)) if key in graph else None
+    """Return the selector of what has a text as a whole as its key, or as its last part, signs of the grammar and all.
+
+    Without such signs there is none: it is read as any other name.
+    """
+    name = text.strip()
+    if name in graph:
+        return Selector(text, ((text, Criterion("key", name)),))
+    return Selector(text, ((text, Criterion(None, name)),)) if graph.named(name) and _has_signs(name) else None
+
+
+def _has_signs(text: str) -> bool:
+    return selection_value(text) != text
 
 
 def _find(expression: Expression, criteria: Criteria, text: str) -> set[int]:
@@ -223,7 +239,7 @@ def _unmatched(text: str, expression: Expression, criteria: Criteria, whole: str
     return Unmatched(text, near, next(filter(None, map(criteria.why, empty)), None))
 
 
-def _nothing(wanted: Sequence[Selector], unmatched: Sequence[Unmatched]) -> SelectionError:
+def _nothing(wanted: Sequence[Selector], unmatched: Sequence[Unmatched], whole: Iterable[str]) -> SelectionError:
     states = [each.text.removeprefix("state:") for each in unmatched if each.text.startswith("state:")]
     if len(states) == len(unmatched):
         return SelectionError(f"No asset is {' or '.join(states)}.", hint="See `assetry status`.")
@@ -231,6 +247,7 @@ def _nothing(wanted: Sequence[Selector], unmatched: Sequence[Unmatched]) -> Sele
     shown = shown if len(shown) <= 100 else shown[:100] + "…"
     # The best guess for every part comes before the second best for any.
     ranked = zip_longest(*(each.near for each in unmatched))
-    near = tuple(dict.fromkeys(name for each in ranked for name in each if name is not None))[:3]
+    words = (name for each in ranked for name in each if name is not None)
+    near = tuple(dict.fromkeys((*whole, *words)))[:3]
     why = unmatched[0].why if len(unmatched) == 1 else None
     return SelectionError(f"No asset matches {shown!r}.", near=near, hint=why or "See `assetry list` for all of them.")
