@@ -187,3 +187,56 @@ def test_a_tool_that_failed_beside_its_assets_is_told_first_and_exits_1(folder: 
     again = folder.call("retry", code=1)
     assert again.stdout.startswith("Nothing is left of run ")
     assert "It failed all the same: The mill cannot hand the flour over." in again.stderr
+
+
+FAILS = """
+from assetry.plugin import Asset, Failed, hookimpl
+
+ASSETRY_KINDS = {"mill": {}}
+
+
+@hookimpl
+def assetry_load_assets(integration):
+    keys = ("rye", "oats", "corn", "bran")
+    return [Asset(key=key, kind="mill", integration=integration, source="mill.yml:3") for key in keys]
+
+
+@hookimpl
+def assetry_invoke(invocation, context):
+    for asset in invocation.assets:
+        sacks, hint = len(asset.key), "The wheel broke.\\nIts axle, too."
+        yield {
+            "corn": Failed("corn", "The corn is wet.", "Dry it."),
+            "bran": Failed("bran", "There is none."),
+        }.get(asset.key) or Failed(asset.key, f"The mill stood still after {sacks} sacks.", hint, where=WHERE)
+"""
+ONCE = """\
+failed  rye
+    The mill stood still after 3 sacks.
+failed  oats
+    The mill stood still after 4 sacks.
+    at mill.yml:{line}
+    The wheel broke.
+    Its axle, too.
+
+failed  corn
+    The corn is wet.
+    at mill.yml:3
+    Dry it.
+
+failed  bran
+    There is none.
+    at mill.yml:3
+"""
+
+
+@pytest.mark.parametrize(("where", "line"), [("None", 3), ('"mill.yml:7"', 7)])
+def test_a_next_step_that_is_the_same_for_several_is_told_once_below_them(
+    folder: Folder, where: str, line: int
+) -> None:
+    """At the place of what is at fault, where that is not the definition of the asset."""
+    folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
+    folder.write("mill.yml", "")
+    folder.write("assetry_plugins.py", FAILS.replace("WHERE", where))
+    told = folder.call("materialize", code=1).stdout.replace(f"{folder.root}/", "")
+    assert told.startswith(ONCE.format(line=line))

@@ -65,18 +65,31 @@ def _failed(what: str, message: str, place: str | None, hint: str | None, sessio
 
 
 def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
-    """Yield each failure once, with all assets that have it: what breaks a whole invocation is the same for each."""
-    graph = session.project.graph
-    alike: dict[tuple[str, str | None], list[Failed]] = {}
+    """Yield each failure once, with all assets that have it: what breaks a whole invocation is the same for each.
+
+    Of some that differ by their message alone the place and the next step are told once, below the last of them.
+    """
+    alike: dict[tuple[str, str | None, str | None], list[Failed]] = {}
     for failure in failures:
-        alike.setdefault((failure.message, failure.hint), []).append(failure)
-    for (message, hint), same in alike.items():
+        alike.setdefault((failure.message, failure.hint, failure.where), []).append(failure)
+    told: dict[tuple[str | None, str | None, str], list[tuple[str, str]]] = {}
+    for (message, hint, where), same in alike.items():
         names = [f"{each.key} [{each.partition}]" if each.partition else each.key for each in same]
-        source = graph[same[0].key].source if len(same) == 1 and same[0].key in graph else None
-        # A message often says the place already, and more exactly.
-        told = source is None or source.partition(":")[0] in message
-        place = None if told else session.place(source, graph[same[0].key])
-        yield from _failed(listed(names, 5), message, place, hint, session)
+        place = _place(same[0], session) if where or len(same) == 1 else None
+        told.setdefault((hint, place, "" if hint else message), []).append((listed(names, 5), message))
+    for (hint, place, _), each in told.items():
+        *others, (what, message) = each
+        for other in others:
+            yield from [*_failed(*other, None, None, session)][:-1]
+        yield from _failed(what, message, place, hint, session)
+
+
+def _place(failure: Failed, session: Session) -> str | None:
+    """Return where what is at fault stands, as far as the message does not say it: often it does, and more exactly."""
+    asset = session.project.graph[failure.key] if failure.key in session.project.graph else None
+    where = failure.where or (asset.source if asset is not None else None)
+    told = where is None or where.partition(":")[0] in failure.message
+    return None if told else session.place(where, asset)
 
 
 def _check(check: Checked, session: Session) -> Iterable[str]:

@@ -252,7 +252,10 @@ class Skipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """An asset, or a partition of it, could not be made: what happened, and the next step. Terminal."""
+    """An asset, or a partition of it, could not be made: what happened, and the next step. Terminal.
+
+    `where` is the place of what is at fault (``file:line``, as of `Asset.source`) where that is not the asset's own.
+    """
 
     json_tag: ClassVar = ("event", "failed")
     key: AssetKey
@@ -260,6 +263,7 @@ class Failed(Event):
     hint: str | None = None
     retryable: bool = False
     partition: str | None = None
+    where: str | None = None
     if TYPE_CHECKING:
 
         def __init__(
@@ -269,6 +273,7 @@ class Failed(Event):
             hint: str | None = None,
             retryable: bool = False,
             partition: str | None = None,
+            where: str | None = None,
         ) -> None: ...
 
 

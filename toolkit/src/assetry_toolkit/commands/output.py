@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,15 @@ from assetry.plugin import Level, Log, RunError, plain
 KEPT_LINES = 20
 #: Bytes that are read at a time.
 CHUNK = 1 << 20
+
+#: How a traceback of Python begins, its frames, and what stands between two of them.
+_TRACEBACK = re.compile(r"\s*(\+ Exception Group )?Traceback \(most recent call last\)")
+_FRAME = re.compile(r"\s+File \"")
+_BETWEEN = re.compile(r"(During handling of|The above exception was).*:$|\s*$")
+#: The lines of a frame: where it is, and what it does.
+_FRAME_LINES = 2
+#: How a line of a log is known, after which what was raised is told no further.
+_LOGGED = re.compile(r"[^a-z]*\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b|.{0,60}\blevel=|\{")
 
 Stream = Literal["out", "err"]
 
@@ -106,6 +116,9 @@ def ending(returncode: int) -> str:
 class LastWords:
     """The last lines that a program has said: of those that tell of errors if there are any, else of all.
 
+    Of a traceback of Python the last frame is kept, and what was raised, which tells of an error: that is not told again
+    where the program has said it already.
+
     >>> words = LastWords(2)
     >>> for line, level in (("one", "info"), ("two", "error"), ("three", "info"), ("four", "info")):
     ...     words.take(line, level)
@@ -115,21 +128,48 @@ class LastWords:
 
     def __init__(self, most: int = KEPT_LINES) -> None:
         self._all, self._errors = deque[str](maxlen=most), deque[str](maxlen=most)
+        #: The lines of the traceback under way, and whether what it raised is being told.
+        self._frames: list[str] | None = None
+        self._raising = False
 
     def take(self, text: str, level: Level = "info") -> None:
         """Take a line, as `plain` leaves it."""
         text = plain(text)
+        if _TRACEBACK.match(text):
+            self._frames, self._raising = [], False
+        elif self._frames is not None and (not text.strip() or text[0].isspace()):
+            self._frames = [text] if _FRAME.match(text) else [*self._frames, text][:_FRAME_LINES]
+        elif self._frames is not None:
+            frames, self._frames, self._raising = self._frames, None, not self._is_known(text)
+            for each in (*frames, text) if self._raising else ():
+                self._keep(each, "error")
+        elif not _BETWEEN.match(text):
+            self._raising = self._raising and level == "info" and not _LOGGED.match(text)
+            self._keep(text, "error" if self._raising else level)
+
+    def _keep(self, text: str, level: Level) -> None:
         self._all.append(text)
         if level == "error":
             self._errors.append(text)
+
+    def _is_known(self, raised: str) -> bool:
+        """Tell whether what was raised is what the program has said of it: many log an error before they raise it."""
+        said = raised.partition(": ")[2].strip()
+        return bool(said) and any(each.endswith(said) for each in self._errors)
 
     @property
     def errors(self) -> str:
         """Return the lines that tell of errors."""
         return "\n".join(self._errors)
 
+    @property
+    def last(self) -> str:
+        """Return the very last line; "" where nothing was said."""
+        return next(reversed(self._frames or self._all), "").strip()
+
     def __str__(self) -> str:
-        return self.errors or "\n".join(self._all)
+        # A traceback may be cut off, as by a disk that is full.
+        return self.errors or "\n".join([*self._all, *(self._frames or ())])
 
     def __repr__(self) -> str:
         return f"LastWords({self._all.maxlen})"

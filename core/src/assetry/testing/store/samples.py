@@ -28,7 +28,7 @@ EVENTS: tuple[Event, ...] = (
     ev.Observed(A, "2024-01-01", "v0", (Column("id", "integer"),), {"rows": 1}),
     ev.Materialized(A, "2024-01-01", "v1", (Column("id", "integer", "the key", ("pii",)),), {"rows": 3, "deep": [{}]}),
     ev.Checked(A, "has_rows", False, "warn", "none", {"seen": 0}, partition="2024-01-01"),
-    ev.Failed(B, "no column id", "Add it.", True),
+    ev.Failed(B, "no column id", "Add it.", True, where="b.sql:3"),
     ev.Skipped(B, "shop/a failed", A),
     ev.InvocationFinished("failed", 1.25, "acme ended with 70"),
     ev.RunFinished("failed", 2.5, {"materialized": 1, "failed": 1}),
