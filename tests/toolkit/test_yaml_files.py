@@ -95,10 +95,15 @@ def test_another_shape_is_told_with_its_line(tmp_path: Path, text: str, message:
     assert told.value.where == f"{tmp_path}/mill.yml:{line}"
 
 
-def test_a_file_that_is_not_there_is_told_with_the_next_step(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_empty_is_told_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(IntegrationError, match=r"mill\.yml is not here") as told:
         YamlFiles.read(tmp_path / "mill.yml", missing="Look elsewhere.")
     assert (told.value.where, told.value.hint) == (str(tmp_path), "Look elsewhere.")
+    for empty in ("", "# later\n", "---\n"):
+        (tmp_path / "mill.yml").write_text(empty)
+        with pytest.raises(IntegrationError, match=r"mill\.yml is empty") as told:
+            YamlFiles.read(tmp_path / "mill.yml", missing="Look elsewhere.")
+        assert (told.value.where, told.value.hint) == (f"{tmp_path}/mill.yml", "Look elsewhere.")
 
 
 NAMES = st.sampled_from("abc")

@@ -122,6 +122,47 @@ def test_an_extractor_that_is_not_installed_is_told_with_the_command(tmp_path: P
     made.run("list").assert_ok().assert_said("meltano/tap-a/users")
 
 
+def test_what_is_not_installed_is_told_before_a_run_once_for_a_pair(made: Made) -> None:
+    bench = made(visits=True)
+    loaders = "[integrations.meltano.loaders.target-files]\njoin = false\n"
+    bench.write("assetry.toml", f'[integrations.meltano]\nkind = "meltano"\n{loaders}')
+    assert "warning" not in bench.run("check").assert_ok().out
+    bench.plugins["loaders"][0] |= {"executable": "target-x", "pip_url": "target-x"}
+    bench.plugins["extractors"][1]["executable"] = "./plugins/tap_b.py"
+    bench.save()
+    loader = (
+        "loader target-files is not installed .in the Meltano project: meltano install --plugin-type loader target-fi"
+    )
+    told = bench.run("check").assert_ok()
+    told.assert_said(f"meltano/tap-a/(users|orders) and 1 more of tap-a target-files cannot be loaded: {loader}")
+    told.assert_said(
+        rf"meltano/tap-b/visits cannot be loaded: .*tap_b.py, the executable of extractor tap-b.*; {loader}"
+    )
+    assert told.out.count("warning") == 2
+    venv = bench.root / "elsewhere" / "loaders" / "target-files" / "venv" / "bin" / "target-x"
+    venv.parent.mkdir(parents=True)
+    venv.touch()
+    bench.write(".env", f"MELTANO_SYS_DIR_ROOT={bench.root}/elsewhere\n")
+    assert "not installed" not in bench.run("check").assert_ok().out
+
+
+def test_tables_of_which_a_part_of_the_place_is_unknown_are_told_once(made: Made) -> None:
+    bench = made("target-shop")
+    bench.plugins["loaders"].append({"name": "target-lake", "namespace": "lake", "executable": "./plugins/target.py"})
+    bench.jobs[0]["tasks"].append("tap-a target-lake")
+    bench.save()
+    told = bench.run("check").assert_ok()
+    told.assert_said(
+        r"more of tap-a target-lake are not checked for lost rows, because a part of the place of their tables "
+        r"is not known\. "
+        r"Say where they are: database, schema, or join = false in \[integrations.meltano.loaders.target-lake\]"
+    )
+    assert told.out.count("warning") == 1
+    text = '[integrations.meltano]\nkind = "meltano"\n[integrations.meltano.loaders.target-lake]\njoin = false\n'
+    bench.write("assetry.toml", text)
+    assert "warning" not in bench.run("check").assert_ok().out
+
+
 def test_an_extractor_that_cannot_say_its_streams_may_only_fill_what_nothing_reads(made: Made) -> None:
     bench = made("target-shop")
     bench.plugins["extractors"][0]["capabilities"] = ["state"]

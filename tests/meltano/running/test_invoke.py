@@ -88,7 +88,11 @@ def test_a_loader_that_fails_fails_its_streams(made: Made) -> None:
     bench = made()
     bench.plugins["loaders"][0]["config"] = {"breaks": True}
     bench.save()
-    bench.materialize().assert_code(1).assert_failed("users", "the disk is full")
+    failed = bench.materialize().assert_code(1).assert_failed("users", "the disk is full")
+    [line] = [
+        n for n, text in enumerate((bench.root / "meltano.yml").read_text().splitlines(), 1) if "target-fil" in text
+    ][:1]
+    assert failed.ends["meltano/tap-a/users"]["where"] == f"meltano.yml:{line}"
 
 
 def test_a_stream_that_was_asked_for_and_not_read_has_failed(made: Made) -> None:
@@ -96,8 +100,17 @@ def test_a_stream_that_was_asked_for_and_not_read_has_failed(made: Made) -> None
     bench = made()
     bench.script("tap-a", streams={"users": {"pushy": True}, "orders": {"ignored": True}})
     outcome = bench.materialize("-s", "orders").assert_code(1)
-    outcome.assert_failed("orders", "tap-a did not read it.*meltano pull")
+    outcome.assert_failed("orders", r"does not tell that it read orders.*It tells of users\..*meltano pull")
     outcome.assert_said("tap-a reads stream 'users', which was not asked for")
+
+
+def test_an_extractor_that_ends_half_way_without_an_error_is_told_with_all_that_is_known(made: Made) -> None:
+    bench = made(visits=True)
+    bench.script("tap-a", streams={"users": {"rows": 2}, "orders": {"rows": 40, "code": 0}})
+    outcome = bench.materialize().assert_code(1).assert_only_materialized("users", "visits")
+    told = r"tap-a ended without an error, and does not tell that it read orders.* It tells of users \(2 rows\)\."
+    outcome.assert_failed("orders", f"{told} It said last: CRITICAL orders is out of reach")
+    assert bench.rows("orders") == 40
 
 
 def test_a_stream_with_a_dot_is_loaded_alone(tmp_path: Path) -> None:

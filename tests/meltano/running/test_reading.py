@@ -129,6 +129,24 @@ def test_lines_of_a_pair_that_was_not_asked_for_are_passed_over() -> None:
     assert (given.well, given.streams[0].seen) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("codes", "where", "told"),
+    [
+        ({"loaders": 1}, "m.yml:9", "exit code 1"),
+        ({"extractors": 3}, "m.yml:3", "exit code 3"),
+        ({"extractors": 3, "loaders": 1}, "m.yml:3 and m.yml:9", "exit code 3, 1"),
+        ([{"hide": 5}], "m.yml:6", "exit code 5"),
+    ],
+)
+def test_what_failed_is_told_with_its_place(codes: Any, where: str, told: str) -> None:
+    given = load("users")
+    given.sources = {"tap-a": "m.yml:3", "hide": "m.yml:6", "target-b": "m.yml:9"}
+    events(given, json.dumps({"event": "Block run completed", "success": False, "err": "It", "exit_codes": codes}))
+    failed = given.failure(given.streams[0])
+    assert failed is not None
+    assert (failed.message, failed.where) == (f"tap-a target-b: It ({told}).", where)
+
+
 def test_a_lock_is_no_failure() -> None:
     text = (
         "Another 'dev:tap-a-to-target-b' pipeline is already running which started at 2026-11-26 08:55:44+00:00. Wait"

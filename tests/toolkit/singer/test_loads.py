@@ -220,3 +220,101 @@ def test_a_stream_has_failed_where_what_its_table_owes_cannot_be_kept(tmp_path: 
     unread = settled(7)
     assert unread is not None
     assert "owes cannot be read in" in unread.message
+
+
+# A tap that ends early without an error
+
+
+def failed(given: TapLoad, name: str) -> Failed:
+    found = given.failure(next(each for each in given.streams if each.id == name))
+    assert found is not None
+    return found
+
+
+def test_a_tap_that_ends_before_a_stream_is_told_with_what_it_read_and_what_it_said_last() -> None:
+    given = load("users", "orders", "visits")
+    for said in (rows("users", 2), Said("began", stream="visits"), rows("other")):
+        list(given.take("tap-a", said))
+    given.words.take("page 7 of 9")
+    told = failed(given, "orders")
+    assert told.message == (
+        "tap-a ended without an error, and does not tell that it read orders, which was asked for. "
+        "It tells of users (2 rows), visits, other."
+    )
+    assert told.hint == "It said last: page 7 of 9\nPull."
+    list(given.take("target-b", rows("orders", 400)))
+    assert "asked for; target-b took 400 rows of it. It tells of users" in failed(given, "orders").message
+    alone = load("orders", offered=2)
+    alone.speaks = True
+    assert failed(alone, "orders").message.endswith("It tells of no other stream.")
+    many = load(*(f"s{n}" for n in range(9)))
+    for each in many.streams[1:]:
+        list(many.take("tap-a", rows(str(each.id), 1)))
+    assert failed(many, "s0").message.endswith("s4 (1 row), s5 (1 row) and 3 more.")
+
+
+def test_a_tap_that_ends_amid_a_stream_has_not_read_it_where_it_tells_the_ends_of_others() -> None:
+    given = load("users", "orders")
+    for said in (Said("began", stream="users"), rows("users"), Said("ended", stream="users", value=1)):
+        list(given.take("tap-a", said))
+    list(given.take("tap-a", Said("began", stream="orders")))
+    assert failed(given, "orders").message == (
+        "tap-a began to read orders, and ended before its end, though without an error. It tells of users (3 rows)."
+    )
+    list(given.take("tap-a", rows("orders", 500)))
+    assert "before its end, after 500 rows, though" in failed(given, "orders").message
+    list(given.take("tap-a", Said("ended", stream="orders", value=1)))
+    assert given.failure(given.streams[1]) is None
+    given.forget()
+    assert [(each.began, each.ended, each.seen, each.rows) for each in given.streams] == [
+        (False, False, False, None)
+    ] * 2
+
+
+def test_a_tap_that_tells_no_ends_is_believed_by_its_rows() -> None:
+    """As those made with singer-python."""
+    given = load("users", "orders")
+    for name in ("users", "orders"):
+        list(given.take("tap-a", Said("began", stream=name)))
+        list(given.take("tap-a", rows(name)))
+    assert [given.failure(each) for each in given.streams] == [None, None]
+
+
+def test_what_is_at_fault_is_told_with_its_place() -> None:
+    given = load("users", sources={"tap-a": "mill.yml:3", "target-b": "mill.yml:9"})
+    [users] = given.streams
+    users.seen, users.rows = True, 4
+    places = [each.where for each in (given.missing(users, 3), given.missing(users, ABSENT)) if each]
+    assert places == ["mill.yml:9", "mill.yml:9"], "the target has lost them"
+    users.loaded = 3
+    assert failed(given, "users").where == "mill.yml:9"
+    given.well, given.faults = False, ["target-b"]
+    assert failed(given, "users").where == "mill.yml:9"
+    given.faults = ["tap-a", "target-b"]
+    assert failed(given, "users").where == "mill.yml:3 and mill.yml:9"
+    given.faults = ["mapper"]
+    assert failed(given, "users").where is None
+
+
+@pytest.mark.parametrize(
+    ("how", "extracted", "count", "why"),
+    [
+        ({}, 4, 4, None),
+        ({}, 0, None, None),
+        ({}, None, None, "tap-a does not tell how many it extracted"),
+        ({}, 4, None, "its table cannot be read here"),
+        ({"mapped": True}, 4, 4, "rows may be left out on the way"),
+        ({"method": "LOG_BASED"}, 4, 4, "its replication is log-based"),
+        ({"relation": (None, "raw", "users")}, 4, None, "its table is not known"),
+        ({"relation": (None, "raw", "users"), "io": "duckdb:x"}, 4, 4, None),
+        ({"relation": None}, 4, None, "it is loaded into no table that is known"),
+    ],
+)
+def test_why_rows_were_not_compared(
+    how: dict[str, Any], extracted: int | None, count: int | None, why: str | None
+) -> None:
+    more = {name: how.pop(name) for name in ("relation", "io") if name in how}
+    given = load("users", **how)
+    [users] = given.streams
+    users.asset, users.rows = replace(users.asset, **more), extracted
+    assert given.uncompared(users, count) == why

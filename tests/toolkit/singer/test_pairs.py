@@ -8,7 +8,7 @@ import pytest
 from assetry.plugin import DefinitionError, Integration, IntegrationError
 from assetry_toolkit.definitions.kept_answers import Answer
 from assetry_toolkit.singer.catalogs import Catalog, Stream
-from assetry_toolkit.singer.pairs import PairAssets, refuse_one_table_of_streams
+from assetry_toolkit.singer.pairs import PairAssets, held_together, refuse_one_table_of_streams, warnings_of_pairs
 from assetry_toolkit.singer.targets import target_tables
 
 STREAMS = [Stream("public-users", "public-users", ["id"], "INCREMENTAL"), Stream("orders", "orders")]
@@ -93,3 +93,35 @@ def test_two_streams_into_one_table_are_refused_also_where_a_part_of_it_is_not_k
     with pytest.raises(DefinitionError, match="Two streams are loaded into one table") as told:
         refuse_one_table_of_streams(assets, "shop", lambda _: "Part them.")
     assert told.value.hint == "Part them."
+
+
+def test_what_is_to_be_known_of_a_pair_is_warned_of_once() -> None:
+    """Not of targets that fill files, whose rows are counted nowhere, nor of tables that their own IO counts."""
+    vague = [*pair(setting={"default_target_schema": "raw"}, absent="loader x is not installed").assets(KNOWN)]
+    told = [*warnings_of_pairs(vague, lambda asset: f"Say where {asset.key.name} is.")]
+    assert [(str(each.key), each.text, each.hint) for each in told] == [
+        (
+            "shop/tap-a/public-users",
+            "and 1 more of tap-a target-postgres cannot be loaded: loader x is not installed",
+            None,
+        ),
+        (
+            "shop/tap-a/public-users",
+            "and 1 more of tap-a target-postgres are not checked for lost rows, "
+            "because a part of the place of their tables is not known",
+            "Say where public-users is.",
+        ),
+    ]
+    assert [each.text for each in warnings_of_pairs(vague[1:], str)] == [
+        "cannot be loaded: loader x is not installed",
+        "is not checked for lost rows, because a part of its table's place is not known",
+    ]
+    known, files, file = pair(), pair("target-csv", {}), pair("target-duckdb", {"path": "x.duckdb"})
+    assert not [*warnings_of_pairs([*known.assets(KNOWN), *files.assets(UNKNOWN), *file.assets(KNOWN)], str)]
+
+
+def test_the_pairs_of_a_group_hold_what_each_of_them_needs() -> None:
+    group = {"spec": {"group": "g"}}
+    pairs = [pair(**group), pair("target-duckdb", {"path": "/x.duckdb"}, **group), pair(spec={"group": "other"})]
+    held = [each.spec["holds"] for each in held_together(pairs, lambda tap: f"catalog of {tap}")]
+    assert held == [["catalog of tap-a", "duckdb:/x.duckdb"]] * 2 + [["catalog of tap-a"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,35 @@ def test_what_has_another_shape_is_refused(name: str, definition: dict[str, Any]
     with pytest.raises(IntegrationError, match=message) as told:
         check_definition(name, definition, "mill.yml:3")
     assert told.value.where == "mill.yml:3"
+
+
+def test_one_that_is_not_installed_is_known_by_its_files(tmp_path: Path) -> None:
+    own = {
+        "tap": {"pip_url": "shop"},
+        "tap-eu": {"inherit_from": "tap", "pip_url": "other"},
+        "tap-de": {"inherit_from": "tap-eu", "executable": "tap-x"},
+        "hub-tap": {"inherit_from": "tap-hub", "pip_url": "hub"},
+        "file": {"executable": "./tap.py"},
+        "bare": {"executable": "tap-bare"},
+        "variable": {"executable": "$TAP"},
+        "nothing": {},
+    }
+    found = plugins_of(own, {}, lambda name, variant: {}, {})
+
+    def told() -> dict[str, str | None]:
+        how = (tmp_path, tmp_path / ".mill", str(tmp_path / "bin"), "mill install")
+        return {name: each.absent("loaders", *how) for name, each in found.items()}
+
+    assert told() == {
+        **{name: f"loader {name} is not installed (mill install)" for name in ("tap", "tap-eu", "tap-de", "hub-tap")},
+        "file": f"tap.py, the executable of loader file, is not in {tmp_path}",
+        "bare": "tap-bare, the executable of loader bare, is not on PATH",
+        **{"variable": None, "nothing": None},
+    }
+    files = ["tap/venv/bin/tap", "tap-eu/venv/bin/tap-x", "tap-hub/venv/bin/tap-hub"]
+    for each in (*(Path(".mill", "loaders", file) for file in files), Path("tap.py"), Path("bin/tap-bare")):
+        (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / each).touch(0o755)
+    assert set(told().values()) == {None}
+    (tmp_path / ".mill/loaders/tap-eu/venv/bin/tap-x").unlink()
+    assert [name for name, each in told().items() if each] == ["tap-de"]

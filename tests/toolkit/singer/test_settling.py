@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,12 @@ def test_no_version_is_kept_of_a_load_that_failed(tmp_path: Path) -> None:
     [failed] = settled(tmp_path, load(False, users=2), {}, run="1")
     assert isinstance(failed, Failed)
     assert not (tmp_path / "shop-versions.json").exists()
+
+
+def test_rows_that_were_not_compared_are_told_in_the_metadata(tmp_path: Path) -> None:
+    given = load(users=2, orders=3)
+    given.streams[1].asset = replace(given.streams[1].asset, relation=(None, "s", "orders"))
+    events = settled(tmp_path, given, {"users": 2}, run="1")
+    found = {each.key.name: each.metadata for each in events if isinstance(each, Materialized)}
+    assert found["orders"].get("rows_not_compared") == "its table is not known"
+    assert "rows_not_compared" not in found["users"]

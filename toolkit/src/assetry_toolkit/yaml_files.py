@@ -144,12 +144,14 @@ class YamlFiles:
         """Read `main`, and the files below its folder that its option `include` names by patterns, if it has that.
 
         Lists of several files, such as those of jobs, are put together. Raises `IntegrationError` as `read_yaml` does,
-        for what is no pattern, and where `main` is not there; `missing` is the next step then.
+        for what is no pattern, and where `main` is not there; `missing` is the next step then, and where it is empty.
         """
         if not main.is_file():
             raise IntegrationError(f"{main.name} is not here.", where=str(main.parent), hint=missing)
         alone = cls(main, read_yaml(main, strict), {main: main.read_text(errors="replace")})
         whole, texts = alone.whole, {**alone.texts}
+        if not whole and missing:
+            raise IntegrationError(f"{main.name} is empty.", where=str(main), hint=missing)
         for path in alone._included(include) if include else ():
             if path.is_file() and path not in texts:
                 whole, texts[path] = merged(whole, read_yaml(path, strict)), path.read_text(errors="replace")

@@ -86,7 +86,8 @@ def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
 
 def _place(failure: Failed, session: Session) -> str | None:
     """Return where what is at fault stands, as far as the message does not say it: often it does, and more exactly."""
-    asset = session.project.graph[failure.key] if failure.key in session.project.graph else None
+    known, key = session.project.graph, failure.key
+    asset = known[key] if key in known else None  # noqa: SIM401 - a graph is no mapping
     where = failure.where or (asset.source if asset is not None else None)
     told = where is None or where.partition(":")[0] in failure.message
     return None if told else session.place(where, asset)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from assetry.plugin import Asset, CommandOption, Integration, Invocation, InvocationGroup, hookimpl
+from assetry.plugin import Asset, AssetWarning, CommandOption, Integration, Invocation, InvocationGroup, hookimpl
 
 from assetry_meltano.options import OPTIONS, Options
 
@@ -20,6 +20,7 @@ _SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_met
 _SHOWN |= {"replication_key": "replication key", "primary_key": "primary key"}
 _SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old"}
 _OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extracted", "result_known_by": "known by"}
+_OF_RUN |= {"rows_not_compared": "rows not compared"}
 
 
 @hookimpl
@@ -36,6 +37,17 @@ def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
     from assetry_meltano.project.assets import load
 
     return load(integration)
+
+
+@hookimpl
+def assetry_warnings(assets: Sequence[Asset]) -> Iterable[AssetWarning]:
+    """Warn of plugins that are not installed, and of tables of which a part of the place is not known."""
+    from assetry_toolkit.singer.pairs import warnings_of_pairs
+
+    from assetry_meltano.project.assets import place_of_loader
+
+    place = "Say where they are: database, schema, or join = false in {}."
+    return warnings_of_pairs(assets, lambda asset: place.format(place_of_loader(asset)))
 
 
 @hookimpl

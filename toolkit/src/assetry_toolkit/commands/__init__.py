@@ -21,7 +21,7 @@ from assetry_toolkit.commands.command import POLL, Command, Finished, RunningCom
 from assetry_toolkit.commands.invocation import run_command
 from assetry_toolkit.commands.journal import KEPT, KEPT_DAYS, JournaledCommand
 from assetry_toolkit.commands.output import KEPT_LINES, Block, LastWords, Line, LogLimit, ending
-from assetry_toolkit.commands.program import find_program, needed_program
+from assetry_toolkit.commands.program import find_program, needed_program, path_beside
 from assetry_toolkit.commands.reports import json_events
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "find_program",
     "json_events",
     "needed_program",
+    "path_beside",
     "plain",
     "run_command",
 ]

@@ -116,8 +116,8 @@ def ending(returncode: int) -> str:
 class LastWords:
     """The last lines that a program has said: of those that tell of errors if there are any, else of all.
 
-    Of a traceback of Python the last frame is kept, and what was raised, which tells of an error: that is not told again
-    where the program has said it already.
+    Of a traceback of Python the last frame is kept, and what was raised, which tells of an error: that is not told
+    again where the program has said it already.
 
     >>> words = LastWords(2)
     >>> for line, level in (("one", "info"), ("two", "error"), ("three", "info"), ("four", "info")):

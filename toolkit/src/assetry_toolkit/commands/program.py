@@ -24,6 +24,15 @@ def find_program(name: str, given: str | None = None, *, root: Path | str = ".")
     return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
 
 
+def path_beside(program: str) -> str:
+    """Return PATH as if the environment of a program was activated: what is beside it is found first.
+
+    >>> path_beside("/opt/mill/bin/mill").partition(os.pathsep)[0]
+    '/opt/mill/bin'
+    """
+    return os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath)))
+
+
 def needed_program(
     name: str, given: str | None = None, *, root: Path | str = ".", integration: str, hint: str | None = None
 ) -> str:

@@ -17,6 +17,8 @@ from assetry_toolkit.singer.logs import Said
 
 #: Lines that are kept of what programs said last.
 LAST_WORDS = 6
+#: How many other streams a failure names.
+_NAMED = 5
 #: Targets that are known to lose rows, by how their names begin.
 _LOSSY = {
     "target-duckdb": "target-duckdb 0.8.0 is known to lose the first row of each batch: use another loader. ",
@@ -28,9 +30,10 @@ class StreamLoad:
     """One stream on its way: `rows` were extracted and `loaded` taken, as far as that is said.
 
     `asset` is one that `stream_asset` has made; or one without a `stream` in its spec, which stands for all streams.
-    `before` are the rows that its table had, needed where it has no keys; `well` is False when the tap says that it
-    failed to read it, `unclear` is True when it may be another stream that the log means by its name, and `lost` when
-    rows of it were found to be missing.
+    `before` are the rows that its table had, needed where it has no keys; `seen` is True when the tap tells of it, and
+    `began` and `ended` where it tells that. `well` is False when the tap says that it failed to read it, `unclear` is
+    True when it may be another stream that the log means by its name, and `lost` when rows of it were found to be
+    missing.
     """
 
     asset: Asset
@@ -38,6 +41,8 @@ class StreamLoad:
     loaded: int | None = None
     before: int | None = None
     seen: bool = False
+    began: bool = False
+    ended: bool = False
     well: bool = True
     unclear: bool = False
     lost: bool = False
@@ -53,6 +58,16 @@ class StreamLoad:
         """Return what is known of it, for the metadata of its asset."""
         known_by = "stream" if self.seen else "exit code"
         return {"rows_extracted": self.rows, "rows_loaded": self.loaded, "result_known_by": known_by}
+
+    @property
+    def told(self) -> str:
+        """Return what is known of it for a sentence, ``orders (7 rows)``."""
+        return f"{self.id}" if self.rows is None else f"{self.id} ({counted(self.rows, 'row')})"
+
+    def forget(self) -> None:
+        """Forget what was said of it."""
+        self.rows, self.loaded, self.well = None, None, True
+        self.seen = self.began = self.ended = self.unclear = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +96,10 @@ class TapLoad:
     * `offered`: how many streams the tap would read if nothing was chosen.
     * `mapped`: rows may be left out on the way, so that fewer of them say nothing.
     * `called`: what errors call it; the names of both unless given.
+    * `sources`: where the programs are defined (``file:line``), by name.
     * `well`: None as long as it has no end, then whether both programs ended well; `why` says more, and `remedy` is the
-      next step where both did not. `words` are the last that they have said.
+      next step where both did not. `faults` are the names of those that did not, where that is known, and `words` the
+      last that they have said.
     * `locked`: it has not begun, because another run has what it needs.
 
     >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders", "name": "orders"}))
@@ -101,9 +118,11 @@ class TapLoad:
     mapped: bool = False
     advice: Advice = field(default_factory=Advice)
     called: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
     well: bool | None = None
     why: str = ""
     remedy: str | None = None
+    faults: Sequence[str] = ()
     words: LastWords = field(default_factory=lambda: LastWords(LAST_WORDS))
     locked: bool = False
     #: Whether the tap tells what it reads; and streams that it reads though they were not asked for.
@@ -132,7 +151,7 @@ class TapLoad:
     def forget(self) -> None:
         """Forget what was said of its streams: they are read anew."""
         for each in self.streams:
-            each.rows, each.loaded, each.seen, each.well, each.unclear = None, None, False, True, False
+            each.forget()
 
     def take(self, plugin: str, said: Said) -> Iterator[Event]:
         """Take what the tap or the target, by the name of a `plugin`, says of a stream; yield what follows."""
@@ -155,6 +174,7 @@ class TapLoad:
         if not found.seen:
             found.seen = True
             yield Started(found.asset.key)
+        found.began, found.ended = found.began or said.what == "began", found.ended or said.what == "ended"
         if said.what == "rows":
             found.rows = (found.rows or 0) + said.value
             yield Progress(found.asset.key, found.rows)
@@ -183,13 +203,16 @@ class TapLoad:
         if self.well is False:
             read = f" after {stream.rows:,} rows of {name}" if stream.rows else ""
             message = f"{self.called}: {(self.why or 'it broke off').rstrip('.')}{read}."
-            return Failed(key, message, self.remedy or str(self.words) or None, retryable=True)
+            hint = self.remedy or str(self.words) or None
+            return Failed(key, message, hint, retryable=True, where=self._place(*self.faults))
         if not stream.well:
             return Failed(key, f"{self.tap} says that it failed to read {name}.", self.words.errors or None)
+        if stream.began and not (stream.ended or stream.unclear) and any(each.ended for each in self.streams):
+            return self._left_off(stream)
         unheard = not self.speaks or stream.unclear
         silent = unheard and (accept_silence or not self.chosen)
         if not stream.seen and not silent and name is not None and not unheard:
-            return Failed(key, f"{name} was asked for, and {self.tap} did not read it.", self.advice.unread)
+            return self._left_off(stream)
         if not stream.seen and not silent and name is not None:
             told = f"Nothing tells that {self.tap} has read {name}, which was chosen from its streams."
             why = "calls another stream by the same name" if stream.unclear else "has no METRIC lines"
@@ -197,6 +220,37 @@ class TapLoad:
         if not self.mapped and stream.loaded is not None and stream.loaded < (stream.rows or 0):
             return self._lost(stream, f"{self.target} took {stream.loaded:,} of them")
         return None
+
+    def _left_off(self, stream: StreamLoad) -> Failed:
+        """Return that the tap ended before it had read a stream, though without an error, and what is known of that."""
+        told = f"ended without an error, and does not tell that it read {stream.id}, which was asked for"
+        if stream.seen:
+            after = f", after {counted(stream.rows, 'row')}" if stream.rows else ""
+            told = f"began to read {stream.id}, and ended before its end{after}, though without an error"
+        took = f"; {self.target} took {counted(stream.loaded, 'row')} of it" if stream.loaded else ""
+        others = [each.told for each in self.streams if each.seen and each is not stream] + sorted(self.strange)
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        message = f"{self.tap} {told}{took}. It tells of {', '.join(others[:_NAMED]) or 'no other stream'}{more}."
+        last = f"It said last: {self.words.last}" if self.words.last else None
+        return Failed(stream.asset.key, message, "\n".join(filter(None, (last, self.advice.unread))) or None)
+
+    def uncompared(self, stream: StreamLoad, rows: int | None) -> str | None:
+        """Return why the rows in the table of a stream, where they were counted, say nothing of its load; None if not.
+
+        >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), rows=7)
+        >>> TapLoad("tap-shop", "target-lake", [orders]).uncompared(orders, None)
+        'it is loaded into no table that is known'
+        """
+        relation = stream.asset.relation
+        whys = {
+            "it is loaded into no table that is known": relation is None,
+            "its table is not known": stream.asset.io is None and None in (relation or ()),
+            "rows may be left out on the way": self.mapped,
+            "its replication is log-based": not self._comparable(stream),
+            f"{self.tap} does not tell how many it extracted": stream.rows is None,
+            "its table cannot be read here": rows is None,
+        }
+        return None if stream.rows == 0 else next((why for why, is_so in whys.items() if is_so), None)
 
     def missing(self, stream: StreamLoad, rows: int | None) -> Failed | None:
         """Return that a table, which has `rows` now, has too few; None when it may be right, or is not known.
@@ -287,7 +341,11 @@ class TapLoad:
 
     def _nowhere(self, stream: StreamLoad, rows: int) -> Failed:
         told = self._extracted(stream, f"there is no table {stream.asset.relation}", rows)
-        return Failed(stream.asset.key, told, self.advice.nowhere)
+        return Failed(stream.asset.key, told, self.advice.nowhere, where=self._place(self.target))
+
+    def _place(self, *names: str) -> str | None:
+        """Return where some of the programs are defined, where that is known."""
+        return " and ".join(self.sources[name] for name in names if name in self.sources) or None
 
     def _unkept(self, stream: StreamLoad, told: Failed | None, error: Unkept) -> Failed:
         """Return that a stream has failed, because of what is `told` if anything, and that later runs will not know."""
@@ -295,7 +353,7 @@ class TapLoad:
         hints = [told.hint] if told and told.hint else []
         hints += [f"{error.hint} Later runs do not know of it"]
         hints[-1] += "." if _anew(stream) in hints[0] else f": read the stream anew then, {_anew(stream)}."
-        return Failed(stream.asset.key, " ".join(words), " ".join(hints))
+        return Failed(stream.asset.key, " ".join(words), " ".join(hints), where=told.where if told else None)
 
     def _lost(self, stream: StreamLoad, told: str, whole: bool = False) -> Failed:
         """Return that rows were lost; `told` is the `whole` message, or ends it."""
@@ -303,7 +361,7 @@ class TapLoad:
         known = "".join(words for name, words in _LOSSY.items() if self.target.startswith(name))
         hint = f"{known}The state goes on behind these rows, so read them anew: {_anew(stream)}. {self.advice.lost}"
         message = told if whole else self._extracted(stream, told, stream.rows or 0)
-        return Failed(stream.asset.key, message, hint.rstrip())
+        return Failed(stream.asset.key, message, hint.rstrip(), where=self._place(self.target))
 
     def _extracted(self, stream: StreamLoad, told: str, rows: int) -> str:
         return f"{self.tap} extracted {counted(rows, 'row')} of {stream.id}, and {told}."

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from assetry.plugin import Asset, Integration, IntegrationError, Relation
+from assetry.plugin import Asset, AssetWarning, Integration, IntegrationError, Relation
 
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.definitions.kept_answers import Answer
@@ -15,6 +15,58 @@ from assetry_toolkit.hosted.keys import asset_key
 from assetry_toolkit.hosted.tables import refuse_one_table
 from assetry_toolkit.singer.catalogs import Catalog, stream_asset
 from assetry_toolkit.singer.targets import TargetTables
+
+
+class Pair(tuple[str, ...]):
+    """The words by which a runner is given an extractor and the loader of its streams, and mappers between them.
+
+    >>> str(Pair(("tap-shop", "target-duckdb")))
+    'tap-shop target-duckdb'
+    """
+
+    __slots__ = ()
+
+    @property
+    def extractor(self) -> str:
+        """Return the name of the extractor."""
+        return self[0]
+
+    @property
+    def loader(self) -> str:
+        """Return the name of the loader."""
+        return self[-1]
+
+    @classmethod
+    def among(
+        cls, words: Iterable[str], extractors: Container[str], mappers: Container[str], loaders: Container[str]
+    ) -> Iterator[Pair]:
+        """Yield the pairs among some words, in which other words may stand before, behind and between them.
+
+        >>> [*Pair.among(["tap-a", "dbt:run", "tap-b", "hide", "lake"], ["tap-a", "tap-b"], ["hide"], ["lake"])]
+        [('tap-b', 'hide', 'lake')]
+        """
+        begun = list[str]()
+        for word in words:
+            if word in extractors:
+                begun = [word]
+            elif begun and word in mappers:
+                begun.append(word)
+            elif begun and word in loaders:
+                yield cls((*begun, word))
+                begun = []
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+
+def words_of(tasks: Any) -> list[str]:
+    """Return the words of a text, or of texts in lists.
+
+    >>> words_of(["tap-a lake", ["tap-b", "lake"]]), words_of(None)
+    (['tap-a', 'lake', 'tap-b', 'lake'], [])
+    """
+    each = tasks if isinstance(tasks, list) else [tasks or ""]
+    return [word for task in each for word in (words_of(task) if isinstance(task, list) else str(task).split())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +79,7 @@ class PairAssets:
     * `mapped`: something may leave rows out on the way, so that fewer of them say nothing.
     * `place`: a function from a stream's name and the table that the rules found to the one that it really is, as
       (database, schema, identifier) or None.
+    * `absent`: which of the programs are not there, with the next step; as words of a sentence.
     * `unknown`: what to do about a tap that cannot say which streams it has, though the target fills tables.
 
     The spec of each asset has what `assetry_toolkit.singer.loads` reads, and `tap`, `target` and `stream`: where the
@@ -52,6 +105,7 @@ class PairAssets:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     deps: tuple[str, ...] = ()
     source: str | None = None
+    absent: str | None = None
     place: Callable[[str, Relation | None], Any] | None = None
     unknown: str | None = None
 
@@ -71,7 +125,7 @@ class PairAssets:
             integration=self.integration,
             group=self.tap,
             spec={**self.spec, **of_pair, "stream": None},
-            metadata={**self.metadata, "destination": self.tables.kind, **age},
+            metadata={**self.metadata, "destination": self.tables.kind, **age, "not_installed": self.absent},
             deps=self.deps,
             description="" if known else f"All streams of {self.tap}: {catalog.stale}",
             resource_type="stream",
@@ -92,6 +146,18 @@ class PairAssets:
         return None if said is None else Relation(*said)
 
 
+def held_together(pairs: Sequence[PairAssets], of_tap: Callable[[str], str]) -> Iterator[PairAssets]:
+    """Yield pairs whose assets have `holds` in their spec: what nothing else may use while their `group` runs.
+
+    That is the file of each target that nothing else can use meanwhile, and what `of_tap` says of each tap.
+    """
+    holds: dict[str, set[str]] = {}
+    for pair in pairs:
+        holds.setdefault(pair.spec["group"], set()).update(filter(None, (of_tap(pair.tap), pair.tables.io)))
+    for pair in pairs:
+        yield replace(pair, spec={**pair.spec, "holds": sorted(holds[pair.spec["group"]])})
+
+
 def refuse_one_table_of_streams(assets: Iterable[Asset], integration: str, hint: Callable[[Asset], str]) -> None:
     """Raise `DefinitionError` for two streams of one table, by whichever taps and targets; `hint` is the next step.
 
@@ -104,3 +170,35 @@ def refuse_one_table_of_streams(assets: Iterable[Asset], integration: str, hint:
         return asset.relation.folded, asset.metadata.get("destination") if None in asset.relation else None
 
     refuse_one_table(assets, place, "Two streams are loaded into one table", integration, hint)
+
+
+def warnings_of_pairs(assets: Iterable[Asset], unknown: Callable[[Asset], str]) -> Iterator[AssetWarning]:
+    """Yield what is to be known of the assets of taps and targets, once for all of a pair.
+
+    That is that a program is not there, and that rows cannot be counted because a part of the place of their tables is
+    not known; `unknown` is the next step then.
+
+    >>> from textwrap import fill
+    >>> spec = {"tap": "tap-a", "target": "lake"}
+    >>> users = [Asset(key=f"s/{each}", kind="mill", spec=spec, relation=(None, "raw", each)) for each in ("a", "b")]
+    >>> print(fill(str(next(warnings_of_pairs(users, lambda asset: "Say where."))), 112))
+    s/a and 1 more of tap-a lake are not checked for lost rows, because a part of the place of their tables is not
+    known. Say where.
+    """
+    pairs: dict[tuple[str, str], list[Asset]] = {}
+    for asset in assets:
+        pairs.setdefault((asset.spec["tap"], asset.spec["target"]), []).append(asset)
+    for every in pairs.values():
+        if absent := every[0].metadata.get("not_installed"):
+            yield AssetWarning(every[0].key, _told(every, "cannot be loaded", "cannot be loaded") + f": {absent}")
+        vague = [each for each in every if each.io is None and None in (each.relation or ())]
+        if vague:
+            one = "is not checked for lost rows, because a part of its table's place is not known"
+            many = "are not checked for lost rows, because a part of the place of their tables is not known"
+            yield AssetWarning(vague[0].key, _told(vague, one, many), unknown(vague[0]))
+
+
+def _told(assets: Sequence[Asset], one: str, many: str) -> str:
+    """Return what is said of the first of some assets of a pair, after its key, and of the others with it."""
+    others = f"and {len(assets) - 1} more of {assets[0].spec['tap']} {assets[0].spec['target']}"
+    return one if len(assets) == 1 else f"{others} {many}"

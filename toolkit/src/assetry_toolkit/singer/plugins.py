@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
+from shutil import which
 from typing import Any
 
 from assetry.plugin import IntegrationError
@@ -42,6 +44,8 @@ class Plugin:
     base: str
     definition: Mapping[str, Any]
     source: str = ""
+    #: The names of those that it is made of, itself the last.
+    line: Sequence[str] = ()
 
     @property
     def namespace(self) -> str:
@@ -62,6 +66,29 @@ class Plugin:
     def can(self, capability: str) -> bool:
         """Tell whether it has a capability, such as ``discover``; one of which none is said has all."""
         return capability in (self.definition.get("capabilities") or (capability,))
+
+    def absent(
+        self, kind: str, folder: Path, environments: Path, path: str | None = None, install: str = ""
+    ) -> str | None:
+        """Return that its program is not there, as words of a sentence; None where it is, or where that is not known.
+
+        One with a `pip_url` is in an environment below `environments` with the name of one of its line, of its `kind`
+        (``loaders``), and `install` says how it comes there. Else its executable is a file of `folder`, or on `path`.
+
+        >>> shop = Plugin("tap-shop", "tap-shop", {"executable": "./shop.py"})
+        >>> shop.absent("extractors", Path("nowhere"), Path("nowhere"))
+        'shop.py, the executable of extractor tap-shop, is not in nowhere'
+        """
+        what, program = f"{kind.removesuffix('s')} {self.name}", str(self.definition.get("executable") or self.base)
+        if self.definition.get("pip_url"):
+            places = (environments / kind / name / "venv" / "bin" / program for name in {*self.line, self.base})
+            return None if any(map(Path.exists, places)) else f"{what} is not installed ({install})"
+        if not self.definition.get("executable") or "$" in program:
+            return None
+        if "/" in program:
+            told = f"{Path(program)}, the executable of {what}, is not in {folder}"
+            return None if (folder / program).exists() else told
+        return None if which(program, path=path) else f"{program}, the executable of {what}, is not on PATH"
 
     def variable(self, setting: str) -> str:
         """Return the variable that sets a setting.
@@ -95,7 +122,7 @@ class Plugin:
 
     def over(self, other: Mapping[str, Any]) -> Plugin:
         """Return it with another definition over its own."""
-        return Plugin(self.name, self.base, _over(self.definition, other), self.source)
+        return Plugin(self.name, self.base, _over(self.definition, other), self.source, self.line)
 
     def _own(self, variables: Mapping[str, str]) -> Mapping[str, str]:
         """Return variables with those that the definition sets."""
@@ -144,7 +171,7 @@ def plugins_of(
         base = str(first.get("inherit_from") or line[0])
         layers = [published(base, first.get("variant")), *(own[one] for one in line)]
         layers += [over.get(one) or {} for one in line]
-        found[name] = Plugin(name, base, reduce(_over, layers, {}), sources.get(name, ""))
+        found[name] = Plugin(name, base, reduce(_over, layers, {}), sources.get(name, ""), line)
     return found
 
 

@@ -49,10 +49,11 @@ class LoadReading(ABC, Generic[L]):
         """Take it that a load has begun; None for one that was not asked for."""
         self._before, self.now = None, load
 
-    def over(self, well: bool, why: str = "", remedy: str | None = None) -> None:
+    def over(self, well: bool, why: str = "", remedy: str | None = None, faults: Sequence[str] = ()) -> None:
         """Take it that the load that was under way has its end; see `TapLoad` for that."""
         if self.now is not None:
             self.now.well, self.now.why, self.now.remedy = well, self._mask(plain(why)), remedy
+            self.now.faults = faults
         self.now = None
 
     def broken_off(self, why: str) -> None:

@@ -58,7 +58,8 @@ class Settling:
             lost = [stream.id or "" for stream, failed, _ in found if failed]
             versions = self.history.versions.after(self.line, self.run, self.before, moved, lost)
         for stream, failed, rows in found:
-            facts = {**self.facts, "rows": rows, **stream.facts}
+            why = load.uncompared(stream, rows)
+            facts = {**self.facts, "rows": rows, **stream.facts, "rows_not_compared": why}
             facts = {name: value for name, value in facts.items() if value is not None}
             yield failed or Materialized(stream.asset.key, data_version=versions.get(stream.id or ""), metadata=facts)
 

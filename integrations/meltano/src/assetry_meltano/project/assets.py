@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 from assetry.plugin import Asset, Integration, Relation
 from assetry_toolkit.definitions.digests import digest
-from assetry_toolkit.singer.pairs import PairAssets, refuse_one_table_of_streams
+from assetry_toolkit.singer.pairs import Pair, PairAssets, held_together, refuse_one_table_of_streams
 
 from assetry_meltano.project.catalog import Catalogs
-from assetry_meltano.project.project import MeltanoProject, Pair
+from assetry_meltano.project.program import absent
+from assetry_meltano.project.project import MeltanoProject
 
 #: Return the table of a stream: (pair, stream's name, what the rules say) -> Relation, a tuple of three, or None.
 RelationOf = Callable[[Pair, str, Relation | None], Any]
@@ -33,15 +33,9 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     if not pairs:
         _log.warning("%s", _told_nothing(project))
     project.refuse_strange((each for each in loaders if each != "*"), project.loaders, "loaders", "loader")
-    holds = defaultdict[str, set[str]](set)
-    for pair in pairs:
-        # Meltano keeps the catalog of an extractor in one file, which a second run at the same time would overwrite.
-        catalog_file = f"meltano:{project.options.folder}/.meltano/run/{pair.tap}"
-        holds[pair.spec["group"]].update(filter(None, (catalog_file, pair.tables.io)))
-    assets: list[Asset] = []
-    for pair in pairs:
-        spec = {**pair.spec, "holds": sorted(holds[pair.spec["group"]])}
-        assets += replace(pair, spec=spec).assets(known(pair.tap))
+    # Meltano keeps the catalog of an extractor in one file, which a second run at the same time would overwrite.
+    held = held_together(pairs, lambda tap: f"meltano:{project.options.folder}/.meltano/run/{tap}")
+    assets = [asset for pair in held for asset in pair.assets(known(pair.tap))]
     refuse_one_table_of_streams(assets, integration.name, _apart)
     return assets
 
@@ -75,16 +69,21 @@ def _pairs(integration: Integration, project: MeltanoProject, relation: Relation
             metadata={"pipeline": str(pair), "schedule": interval, "environment": project.environment},
             deps=options.deps,
             source=tap.source,
+            absent=absent(project, pair),
             place=relation and partial(relation, pair),
             unknown="Give it a `catalog`, a file, in meltano.yml. Or, where nothing here reads these tables: "
             f"join = false in [integrations.{options.name}.loaders.{loader.name}].",
         )
 
 
+def place_of_loader(asset: Asset) -> str:
+    """Return the table of assetry.toml in which is said where the loader of an asset has its tables."""
+    return f"[integrations.{asset.key.parts[0]}.loaders.{asset.spec['pair'][-1]}]"
+
+
 def _apart(asset: Asset) -> str:
-    loader = asset.spec["pair"][-1]
     return (
         f"Give one of them another schema: `load_schema` of its extractor, or a loader of its own that inherits from "
-        f"{loader}. Where these are two tables, say where they are (database, schema, or join = false) in "
-        f"[integrations.{asset.key.parts[0]}.loaders.{loader}]."
+        f"{asset.spec['pair'][-1]}. Where these are two tables, say where they are (database, schema, or join = false) "
+        f"in {place_of_loader(asset)}."
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from assetry_toolkit.commands import Command, LastWords
+from assetry.plugin import IntegrationError
+from assetry_toolkit.commands import Command, LastWords, path_beside
 from assetry_toolkit.files import json_object
 from assetry_toolkit.secrets import Mask, apart_from, resolved
 from assetry_toolkit.singer.loads import LAST_WORDS
 from assetry_toolkit.singer.logs import read_log
+from assetry_toolkit.singer.pairs import Pair
 from assetry_toolkit.yaml_files import entries
 
 from assetry_meltano.project.project import MeltanoProject
@@ -46,21 +48,34 @@ class Program:
         """Return a call with some words, more `variables`, and options of `Command`. Raises `IntegrationError`."""
         options = self._project.options
         program = options.program("meltano", options.meltano_executable, _INSTALL)
-        # As if its environment was activated: plugins, and the Python, are found beside it.
-        path = os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath)))
         return Command(
             [program, f"--environment={self._project.environment}", "--log-config", LOGGING, *words],
             folder=options.folder,
-            environment={"PATH": path, **self._env, **(variables or {})},
+            environment={"PATH": path_beside(program), **self._env, **(variables or {})},
             **how,
         )
+
+
+def absent(project: MeltanoProject, pair: Pair) -> str | None:
+    """Return which plugins of a pair are not installed, with the command; by a look at files, without Meltano."""
+    options, told = project.options, list[str | None]()
+    folder = Path(project.variables.get("MELTANO_SYS_DIR_ROOT") or options.folder / ".meltano")
+    with suppress(IntegrationError):
+        path = path_beside(options.program("meltano", options.meltano_executable))
+        for kind, plugin in project.plugins_of(pair):
+            told.append(plugin.absent(kind, options.folder, folder, path, _install(plugin.name, kind[:-1])))
+    return "; ".join(filter(None, told)) or None
+
+
+def _install(plugin: str, kind: str) -> str:
+    return f"in the Meltano project: meltano install --plugin-type {kind} {plugin}"
 
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:
     """Return the next step where Meltano has said that a plugin is not installed."""
     signs = (("could not be found", plugin), ("Could not find catalog", "No such file"))
     missing = any(one in said and other in said for one, other in signs)
-    command = f"In the Meltano project: meltano install --plugin-type {kind} {plugin}"
+    command = f"I{_install(plugin, kind)[1:]}"
     return f"{command} (one that has no `pip_url` but an `executable` has to be on PATH)." if missing else None
 
 

@@ -11,6 +11,7 @@ from assetry.plugin import DefinitionError, Integration, IntegrationError, near_
 from assetry_toolkit.definitions.variables import folder_variables, with_variables
 from assetry_toolkit.files import read_json
 from assetry_toolkit.hosted.tables import Override
+from assetry_toolkit.singer.pairs import Pair, words_of
 from assetry_toolkit.singer.plugins import Plugin, check_definition, plugins_of
 from assetry_toolkit.singer.targets import TargetTables, target_tables
 from assetry_toolkit.yaml_files import YamlFiles, entries
@@ -18,29 +19,6 @@ from assetry_toolkit.yaml_files import YamlFiles, entries
 from assetry_meltano.options import Options
 
 _FOR_EXAMPLE = 'For example pairs = ["tap-shop target-postgres"].'
-
-
-class Pair(tuple[str, ...]):
-    """The words by which `meltano run` is given an extractor and the loader of its streams, and mappers between them.
-
-    >>> str(Pair(("tap-shop", "target-duckdb")))
-    'tap-shop target-duckdb'
-    """
-
-    __slots__ = ()
-
-    @property
-    def extractor(self) -> str:
-        """Return the name of the extractor."""
-        return self[0]
-
-    @property
-    def loader(self) -> str:
-        """Return the name of the loader."""
-        return self[-1]
-
-    def __str__(self) -> str:
-        return " ".join(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +42,7 @@ class MeltanoProject:
         wrong options.
         """
         options = Options.of(integration)
-        folder, missing = options.folder, "Point project_dir at the folder of a Meltano project."
+        folder, missing = options.folder, "Point project_dir at a Meltano project, or make one: meltano init NAME."
         files = YamlFiles.read(folder / "meltano.yml", "include_paths", strict=True, missing=missing)
         variables = folder_variables(folder)
         name = options.environment or variables.get("MELTANO_ENVIRONMENT") or files.whole.get("default_environment")
@@ -96,7 +74,7 @@ class MeltanoProject:
             job, *ends = (str(schedule.get(each) or "") for each in ("job", "extractor", "loader"))
             self.refuse_strange(filter(None, [job]), jobs, about, "job")
             self.refuse_strange(filter(None, ends), {*self.extractors, *self.loaders}, about)
-            for pair in (*jobs.get(job, ()), *self._of_words(ends)):
+            for pair in (*jobs.get(job, ()), *self._among(ends)):
                 found[pair] = str(schedule.get("interval") or "") or None
         found = {**{pair: None for pairs in jobs.values() for pair in pairs}, **found}
         if asked or (not found and len(self.loaders) == 1):
@@ -106,11 +84,15 @@ class MeltanoProject:
         return found
 
     @property
-    def mappings(self) -> list[str]:
-        """Return the words that stand for a mapper in a pipeline: its name, and those of its mappings."""
-        mappers = (each.definition for each in self.mappers.values())
-        named = [each for mapper in mappers for each in self.files.entries("mappings", mapper)]
-        return [*self.mappers, *(str(each["name"]) for each in named)]
+    def mappings(self) -> dict[str, Plugin]:
+        """Return the mappers by the words that stand for them in a pipeline: their names, and those of mappings."""
+        named = ((each, self.files.entries("mappings", each.definition)) for each in self.mappers.values())
+        return {**{str(each["name"]): mapper for mapper, every in named for each in every}, **self.mappers}
+
+    def plugins_of(self, pair: Pair) -> Iterator[tuple[str, Plugin]]:
+        """Yield the plugins of a pair, as far as there are still any, each with its kind (``loaders``)."""
+        for kind, plugins in (("extractors", self.extractors), ("mappers", self.mappings), ("loaders", self.loaders)):
+            yield from ((kind, plugins[word]) for word in pair if word in plugins)
 
     def secrets(self, variables: Mapping[str, str]) -> frozenset[str]:
         """Return the values of all that is sensitive, also what the mappings of a mapper set."""
@@ -139,17 +121,9 @@ class MeltanoProject:
             loader.base, lambda name: loader.setting(name, variables), better=better, folder=self.options.folder
         )
 
-    def _of_words(self, words: Iterable[str]) -> Iterator[Pair]:
+    def _among(self, words: Iterable[str]) -> Iterator[Pair]:
         """Yield the pairs among the words of a job; what else it has, such as dbt, is not Meltano's alone."""
-        begun, mappings = list[str](), self.mappings
-        for word in words:
-            if word in self.extractors:
-                begun = [word]
-            elif begun and word in mappings:
-                begun.append(word)
-            elif begun and word in self.loaders:
-                yield Pair((*begun, word))
-                begun = []
+        return Pair.among(words, self.extractors, self.mappings, self.loaders)
 
     def _of_job(self, job: Mapping[str, Any]) -> Iterator[Pair]:
         """Return the pairs of a job; raise `DefinitionError` for a word that is no plugin, and no command of one."""
@@ -159,9 +133,9 @@ class MeltanoProject:
             *(each for kind in plugins for each in self.files.entries(kind, plugins)),
         ]
         known = {*self.mappings, *(str(each["name"]) for each in others)}
-        words = _words(job.get("tasks"))
+        words = words_of(job.get("tasks"))
         self.refuse_strange([each for each in words if ":" not in each], known, f"job {job['name']!r}")
-        return self._of_words(words)
+        return self._among(words)
 
     def refuse_strange(self, words: Iterable[str], known: Iterable[str], of: str, what: str = "plugin") -> None:
         """Raise `DefinitionError` for a word that names nothing of a kind, `what`, in this project."""
@@ -170,28 +144,24 @@ class MeltanoProject:
     def _pair(self, words: Sequence[str]) -> Pair:
         about = f"pairs of integration {self.options.name!r}"
         self.refuse_strange(words, {*self.extractors, *self.loaders, *self.mappings}, about)
-        found = list(self._of_words(words))
+        found = list(self._among(words))
         if len(found) == 1:
             return found[0]
         raise DefinitionError(f"{about}: {' '.join(words)!r} is not one extractor with one loader.", hint=_FOR_EXAMPLE)
-
-
-def _words(tasks: Any) -> list[str]:
-    each = tasks if isinstance(tasks, list) else [tasks or ""]
-    return [word for task in each for word in (_words(task) if isinstance(task, list) else str(task).split())]
 
 
 def _environment(files: YamlFiles, name: Any) -> Mapping[str, Any]:
     known = {str(each["name"]): each for each in files.entries("environments")}
     if str(name) in known:
         return known[str(name)]
+    either = "" if files.whole.get("plugins") else " It has no plugins, either: meltano add …"
     none = "Meltano runs nothing without an environment, and none is chosen."
     chosen = f"It has {', '.join(known)}; the option `environment` chooses one, or `default_environment` there."
     raise IntegrationError(
         f"This Meltano project has no environment {str(name)!r}." if name else none,
         where=str(files.main),
         near=near_names(str(name), known) if name else (),
-        hint=chosen if known else "Add one, in the Meltano project: meltano environment add dev",
+        hint=chosen if known else f"Add one, in the Meltano project: meltano environment add dev.{either}",
     )
 
 

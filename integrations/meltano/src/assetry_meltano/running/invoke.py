@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from assetry.plugin import Asset, Event, Invocation, RunContext
 from assetry_toolkit.commands import Command
 from assetry_toolkit.extract_load.history import RunHistory
+from assetry_toolkit.singer.pairs import Pair
 from assetry_toolkit.singer.runs import Held, LoadRun
 from assetry_toolkit.singer.settling import Settling
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.program import Program
-from assetry_meltano.project.project import MeltanoProject, Pair
+from assetry_meltano.project.project import MeltanoProject
 from assetry_meltano.running.reading import Load, Reading
 from assetry_meltano.running.runs import LIVES, run_with, runs_of
 
@@ -24,12 +25,13 @@ from assetry_meltano.running.runs import LIVES, run_with, runs_of
 GRACE = 10.0
 
 
-def loads_of(invocation: Invocation) -> list[Load]:
-    """Return the pairs of an invocation with their streams."""
+def loads_of(invocation: Invocation, project: MeltanoProject) -> list[Load]:
+    """Return the pairs of an invocation with their streams, and where their plugins are defined."""
     found: dict[Pair, list[Asset]] = {}
     for asset in invocation.assets:
         found.setdefault(Pair(asset.spec["pair"]), []).append(asset)
-    return [Load.of(pair, assets) for pair, assets in found.items()]
+    sources = {each.name: each.source for pair in found for _, each in project.plugins_of(pair)}
+    return [Load.of(pair, assets, sources) for pair, assets in found.items()]
 
 
 def run_words(loads: Sequence[Load], options: Options, full_refresh: bool) -> list[str]:
@@ -57,7 +59,8 @@ def filters(loads: Sequence[Load], project: MeltanoProject) -> dict[str, str]:
 
 def shown(invocation: Invocation) -> str:
     """Return the command of an invocation, for people to read and to type."""
-    project, loads = MeltanoProject.of(invocation.integration), loads_of(invocation)
+    project = MeltanoProject.of(invocation.integration)
+    loads = loads_of(invocation, project)
     chosen = [f"{name}={shlex.quote(value)}" for name, value in filters(loads, project).items()]
     words = [f"--environment={project.environment}", "run", *run_words(loads, project.options, invocation.full_refresh)]
     return " ".join([*chosen, shlex.join([project.options.meltano_executable or "meltano", *words])])
@@ -79,7 +82,7 @@ class _Invocation(LoadRun[Load]):
         self._options, self._program = self._project.options, Program(self._project, context.secret)
         super().__init__(
             context,
-            loads_of(invocation),
+            loads_of(invocation, self._project),
             self._options.own_folder / "runs",
             hidden=self._program.hidden(json.dumps({str(asset.key): asset.spec for asset in invocation.assets})),
             patience=self._options.lock_timeout,

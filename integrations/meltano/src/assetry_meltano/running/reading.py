@@ -12,10 +12,11 @@ from assetry_toolkit.commands import plain
 from assetry_toolkit.files import json_object
 from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
 from assetry_toolkit.singer.logs import read_log
+from assetry_toolkit.singer.pairs import Pair
 from assetry_toolkit.singer.reading import LoadReading
 
+from assetry_meltano.project.assets import place_of_loader
 from assetry_meltano.project.program import install_hint
-from assetry_meltano.project.project import Pair
 
 _UNREAD = "Its streams may be others by now: `assetry meltano pull`, or look what `meltano select {}` says."
 #: How Meltano begins with a pair, or does not because another run has the lock of its state.
@@ -34,18 +35,17 @@ class Load(TapLoad):
     run: str = ""
 
     @classmethod
-    def of(cls, pair: Pair, assets: Sequence[Asset]) -> Load:
-        """Return the load of some streams of a pair."""
+    def of(cls, pair: Pair, assets: Sequence[Asset], sources: Mapping[str, str] | None = None) -> Load:
+        """Return the load of some streams of a pair; `sources` are where its plugins are defined."""
         tap, loader, spec = pair.extractor, pair.loader, assets[0].spec
-        place = f"[integrations.{assets[0].key.parts[0]}.loaders.{loader}]"
         advice = Advice(
             unread=_UNREAD.format(tap),
             silent=', or take Meltano\'s word: results = "exit code"',
             lost='If the extractor repeats rows, record_count = "warn" takes what comes.',
-            nowhere=f"Say where it is: schema, table or join = false in {place}.",
+            nowhere=f"Say where it is: schema, table or join = false in {place_of_loader(assets[0])}.",
         )
         known = {"offered": spec["of"], "mapped": spec["mapped"], "advice": advice, "called": str(pair)}
-        return cls(tap, loader, [StreamLoad(asset) for asset in assets], pair=pair, **known)
+        return cls(tap, loader, [StreamLoad(asset) for asset in assets], pair=pair, sources=sources or {}, **known)
 
 
 class Reading(LoadReading[Load]):
@@ -75,7 +75,9 @@ class Reading(LoadReading[Load]):
             load.state_id, load.run, load.why = state_id, run, plain(event)
 
     def _end(self, line: Mapping[str, Any]) -> None:
-        load, codes = self.now, ", ".join(map(str, (line.get("exit_codes") or {}).values()))
+        load, said = self.now, line.get("exit_codes") or {}
+        exits = {kind: code for each in (said if isinstance(said, list) else [said]) for kind, code in each.items()}
+        codes = ", ".join(map(str, exits.values()))
         well, why = bool(line.get("success")), plain(str(line.get("err") or ""))
         if load is not None and not well and not codes and why == load.why:
             self.begin(None)
@@ -83,4 +85,6 @@ class Reading(LoadReading[Load]):
         elif load is not None:
             hint = install_hint(load.tap, "extractor", why) or install_hint(load.target, "loader", why)
             load.locked = False
-            self.over(well, f"{why} (exit code {codes})" if codes else why, hint)
+            ends = {"extractors": load.tap, "loaders": load.target}
+            faults = [ends.get(kind, kind) for kind, code in exits.items() if code]
+            self.over(well, f"{why} (exit code {codes})" if codes else why, hint, faults)

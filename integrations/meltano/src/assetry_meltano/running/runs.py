@@ -12,8 +12,9 @@ from uuid import UUID
 
 from assetry.plugin import Event, Invocation, Observed
 from assetry_toolkit.extract_load.history import RunHistory
+from assetry_toolkit.singer.pairs import Pair
 
-from assetry_meltano.project.project import MeltanoProject, Pair
+from assetry_meltano.project.project import MeltanoProject
 
 #: How long after its last sign of life Meltano takes a run for one that goes on (`HEARTBEAT_VALID_MINUTES`).
 LIVES = timedelta(minutes=5)
