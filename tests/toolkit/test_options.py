@@ -149,3 +149,12 @@ def test_a_program_that_is_not_there_is_told_with_the_integration() -> None:
     assert options.program("python").endswith("python")
     with pytest.raises(IntegrationError, match=r"(?s)Integration 'shop' needs /nope, which is not there.*Install it"):
         options.program("mill", "/nope", "Install it.")
+
+
+def test_what_only_python_can_give_is_not_among_the_options_of_a_project_file() -> None:
+    with pytest.raises(DefinitionError) as told:
+        read(tabels="x")
+    names = ", ".join(each for each in KINDS if each != "client")
+    assert told.value.hint == f"The options of its kind, mill: {names}."
+    with pytest.raises(DefinitionError, match="must be an object handed over in Python, not text"):
+        read(client="mine")

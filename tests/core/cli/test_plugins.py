@@ -56,7 +56,7 @@ def test_json_has_the_options_of_each_kind(shop: Folder) -> None:
     assert found["schemes"] == {"io": ["shelf"]}
     assert found["kinds"]["mill"]["mode"] == {
         **{"type": "'append' or 'replace'", "help": "How rows are added.", "required": False, "default": "append"},
-        **{"choices": ["append", "replace"], "secret": False},
+        **{"choices": ["append", "replace"], "secret": False, "in_python": False},
     }
     assert found["kinds"]["mill"]["tables"]["required"]
     assert found["kinds"]["mill"]["token"]["secret"]

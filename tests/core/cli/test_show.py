@@ -114,6 +114,25 @@ def test_panels_of_plugins_are_shown(shop: Folder) -> None:
     assert shop.json("show", "orders")["asset"]["panels"][0]["rows"] == [[1, 2]]
 
 
+def test_what_a_panel_tells_is_told_there_alone(shop: Folder) -> None:
+    text = (shop.root / "shop_assets.py").read_text()
+    shop.write(
+        "shop_assets.py", text.replace('@asset(group="raw"', '@asset(metadata={"pipe": "a b", "n": 7}, group="raw"')
+    )
+    plugin = """
+    from assetry.plugin import Panel, hookimpl
+
+    @hookimpl
+    def assetry_panels(asset, context):
+        return [Panel(title="Mill", rows=(("pipeline", asset.metadata.get("pipe")),), tells=("pipe",))]
+    """
+    shop.write("assetry_plugins.py", plugin)
+    text = shop.call("show", "orders").stdout
+    assert text.count("a b") == text.count("pipe") == 1
+    assert "    n  7\n" in text
+    assert shop.json("show", "orders")["asset"]["metadata"] == {"pipe": "a b", "n": 7}
+
+
 FACETS = """
 from assetry.plugin import Asset, hookimpl
 

@@ -4,8 +4,14 @@ from typing import TYPE_CHECKING
 
 from assetry.cli.runs.status import cause_lines
 from assetry.cli.text import shown
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import StaticPartitionsDefinition
+from assetry.partitions.parts import Parts
+from assetry.status.partitions.sets import PartitionSets
+from assetry.status.staleness import Status
+from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.views.causes import Cause
+from assetry.views.causes import Cause, held_back
 from click import unstyle
 
 if TYPE_CHECKING:
@@ -168,3 +174,52 @@ def test_what_failed_stays_so_while_later_runs_only_skip_it(shop: Folder) -> Non
     assert "there is a file sums.off" in data["assets"][1]["reasons"][0]["text"]
     shop.call("materialize", "-q", "--stale")
     assert shop.json("status")["counts"] == {"fresh": 2}
+
+
+def advice(folder: Folder, *arguments: str) -> str:
+    return folder.call("status", *arguments).stderr.replace(f" -C {folder.root}", "")
+
+
+def test_the_advice_is_to_make_what_can_be_made(failing: Folder) -> None:
+    """What failed, and what waits for that, is mended by no further run."""
+    failing.call("materialize", "-q", code=1)
+    told = advice(failing)
+    assert "All of it failed, or waits for what did, which has to be mended first: `assetry logs` of its run" in told
+    assert told.rstrip().endswith("Then `assetry materialize --stale` makes it.")
+    text = (failing.root / "shop_assets.py").read_text()
+    failing.write("shop_assets.py", text.replace("[3, 1, 2]", "[3, 1]"))
+    assert "`assetry materialize --stale` brings 1 of it up to date; the other 2 failed, or wait for" in advice(failing)
+    only = advice(failing, "-s", "orders")
+    assert only.startswith("`assetry materialize --stale -s orders` brings it up to date; ")
+
+
+def test_a_failed_check_of_what_is_made_elsewhere_holds_back_what_is_below() -> None:
+    raw, a = Asset(key="raw", kind="x", executable=False), Asset(key="a", kind="x", deps=["raw"])
+    b = Asset(key="b", kind="x")
+    graph = AssetGraph.of([raw, a, b])
+    found = [Status(each.key, "never", roots=(each.key,)) for each in (a, b)]
+    assert held_back(graph, found, [raw.key]) == {"a"}
+    assert held_back(graph, found) == frozenset()
+
+
+def test_what_has_partitions_that_did_not_fail_can_be_made_in_part() -> None:
+    definition = StaticPartitionsDefinition(["x", "y", "z"])
+    graph = AssetGraph.of([Asset(key="a", kind="x", partitions_def=definition)])
+    some, others = definition.parts_of("xy"), definition.parts_of("z")
+
+    def held(**parts: Parts) -> frozenset[AssetKey]:
+        sets = PartitionSets(definition, definition.parts_of("xyz"), **parts)
+        return held_back(graph, [Status(AssetKey("a"), "failed", partitions=sets, roots=(AssetKey("a"),))])
+
+    assert held(failed=some, missing=others) == frozenset()
+    assert held(failed=some) == {"a"}
+
+
+def test_a_command_in_a_long_failure_is_told_whole(failing: Folder) -> None:
+    text = (failing.root / "shop_assets.py").read_text()
+    long = "The loader is not there. " * 12 + "Get it by `mill install loader`, or look elsewhere. " * 2
+    failing.write("shop_assets.py", text.replace("no sum today", long))
+    failing.call("materialize", "-q", code=1)
+    [line] = [each for each in failing.call("status").stdout.splitlines() if "shop/total:" in each]
+    assert line.endswith("… `mill install loader`")
+    assert len(line) < 300

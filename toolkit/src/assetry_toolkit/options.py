@@ -45,7 +45,9 @@ __all__ += ["checked", "checked_options", "one_of", "tables_url"]
 Kind = OptionType
 
 #: A reference to a live object of this process; see `assetry_toolkit.live_objects`.
-OBJECT = OptionType("an object handed over in Python", lambda value: is_reference(value) and "given" in value)
+OBJECT = OptionType(
+    "an object handed over in Python", lambda value: is_reference(value) and "given" in value, in_python=True
+)
 
 #: The options of `assetry_toolkit.work.JobOptions` as a project file has them, for the table of an integration's own.
 JOB_OPTIONS = {

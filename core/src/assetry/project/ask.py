@@ -18,7 +18,7 @@ class PlanKeywords(TypedDict, total=False):
     """The keywords of `Project.plan` and `Project.materialize`.
 
     * `stale`: leave out what is up to date, and what turns out to be so because its inputs come out as before.
-    * `full_refresh`: build incremental models anew.
+    * `full_refresh`: read and build from the first row on: incremental models, and streams of syncs and extractors.
     * `partition`: which partitions, as text (see `assetry.partitions.text`): a key, ``2026-01..``, ``last:7``,
       ``missing``; or a list of such texts.
     * `collapse`: ``fewest`` invocations, or ``earliest``: more of them, for an earlier start.

@@ -283,7 +283,7 @@ class Project(Upkeep):
     def plan(self, select: Selectors = None, exclude: Texts = None, **keywords: Unpack[PlanKeywords]) -> Plan:
         """Return what would run for a selection, and why, without running anything.
 
-        ``stale=True`` leaves out what is up to date, ``full_refresh=True`` builds incremental models anew,
+        ``stale=True`` leaves out what is up to date, ``full_refresh=True`` reads and builds from the first row on,
         ``partition="2026-01-31"`` names partitions: a key, a range ``"2026-01..2026-02"``, ``last:7``, ``all``,
         ``missing``, ``stale``, ``failed``, or a list of these; without it, and without `stale`, the last one of each
         asset that has some is made. And ``collapse="earliest"`` trades invocations for an earlier start;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -30,6 +31,9 @@ Code = Literal[
 #: The outcomes of an attempt that made nothing and is no failure.
 _LEFT = ("skipped", "cancelled")
 _LONGEST = 200
+#: A command in a message, and how many of them are told after a message that is too long.
+_COMMAND = re.compile(r"`[a-z][^`]*`")
+_COMMANDS = 2
 #: How much of a set of partitions a reason names.
 _RANGES, _ROOM = 6, 60
 
@@ -135,14 +139,25 @@ def never_text(tried: Iterable[Attempt]) -> str:
 def failure_text(failed: Sequence[Attempt]) -> str:
     """Return what the newest of some failures was."""
     tried = newest(failed)
-    message = " ".join((tried.message or "").split())
-    if len(message) > _LONGEST:
-        message = message[: _LONGEST - 1] + "…"
+    message = shortened(" ".join((tried.message or "").split()))
     if tried.partition is not None:
         message = f"partition {tried.partition}: {message}" if message else f"partition {tried.partition}"
     if tried.outcome == "check_failed":
         return message or "a check failed"
     return f"the last attempt failed{': ' + message if message else ''}"
+
+
+def shortened(text: str, most: int = _LONGEST) -> str:
+    """Return a text of `most` characters, and the commands in it, in backticks, that do not fit: a next step is whole.
+
+    >>> shortened("The loader is not there, install it by `mill install loader`, or look elsewhere.", 30)
+    'The loader is not there, inst… `mill install loader`'
+    """
+    if len(text) <= most:
+        return text
+    end = next((each.start() for each in _COMMAND.finditer(text) if each.start() < most - 1 < each.end()), most - 1)
+    commands = dict.fromkeys(each[0] for each in _COMMAND.finditer(text, end) if len(each[0]) < most)
+    return " ".join((f"{text[:end].rstrip()}…", *list(commands)[:_COMMANDS]))
 
 
 def cancelled_text(cancelled: Sequence[Attempt]) -> str:

@@ -33,7 +33,8 @@ class OptionType:
 
     `choices` are the only values, where there are few; `hint` is what to do about a wrong one. Of a `secret` only a
     reference is right. `help` says what the option is for, in a line; a `required` one must be given; `default` is what
-    counts where it is not, for people to read: a plugin fills it in itself.
+    counts where it is not, for people to read: a plugin fills it in itself. One that is `in_python` has values that no
+    project file can hold.
 
     >>> port = OptionType("a port", lambda value: value in range(1, 65536), str).about("Where it listens.")
     >>> checked({"port": 8080}, {"port": port}, "integration 'shop'")
@@ -49,6 +50,7 @@ class OptionType:
     help: str = ""
     required: bool = False
     default: Any = None
+    in_python: bool = False
 
     def hinting(self, hint: str) -> OptionType:
         """Return this type with another hint."""
@@ -161,7 +163,8 @@ def checked_options(integration: Integration, types: OptionTypes) -> dict[str, A
       did you mean 'tables'?
       The options of its kind, mill: tables, folder.
     """
-    known = f"The options of its kind, {integration.kind}: {', '.join(types)}." if types else None
+    names = [name for name, each in types.items() if not each.in_python]
+    known = f"The options of its kind, {integration.kind}: {', '.join(names)}." if names else None
     return checked(integration.options, types, f"integration {integration.name!r}", known)
 
 

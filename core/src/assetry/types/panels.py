@@ -13,6 +13,8 @@ from assetry.types.records import Attempt, Materialization
 class Panel:
     """Something to show about an asset: a title, then markdown, rows of a table, and links by their text.
 
+    `tells` are the names in the asset's metadata that stand in it: these are shown nowhere else.
+
     >>> Panel(title="SQL", markdown="select 1").title
     'SQL'
     """
@@ -22,6 +24,7 @@ class Panel:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+    tells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assetry.graph.graph import AssetGraph
@@ -75,6 +75,34 @@ def roots_of(statuses: Sequence[Status], word: StatusName) -> int:
     1
     """
     return len({root for each in statuses if each.status == word for root in each.roots})
+
+
+def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[AssetKey] = ()) -> frozenset[AssetKey]:
+    """Return the assets that stay out of date, however often they are made, until somebody has mended what failed.
+
+    These are those that failed, what is out of date from them, and all below the assets that are `blocking`, because a
+    check of them failed. Of one with partitions that have not failed some can be made.
+
+    >>> from assetry.types.assets import Asset
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
+    >>> a, b = graph.keys
+    >>> sorted(held_back(graph, [Status(a, "failed", roots=(a,)), Status(b, "stale", roots=(a,))]))
+    [AssetKey('a'), AssetKey('b')]
+    >>> sorted(held_back(graph, [Status(a, "stale", roots=(a,)), Status(b, "failed", roots=(b,))]))
+    [AssetKey('b')]
+    """
+    known = [each for each in statuses if each.status in OUT_OF_DATE]
+    failed = {each.key for each in known if each.status == "failed" and _has_failed_wholly(each)}
+    below = graph.descendants(graph.index(key) for key in blocking)
+    return frozenset(
+        each.key
+        for each in known
+        if each.key in failed or graph.index(each.key) in below or not failed.isdisjoint(each.roots)
+    )
+
+
+def _has_failed_wholly(status: Status) -> bool:
+    return status.partitions is None or status.partitions.due == status.partitions.failed
 
 
 def _own(status: Status) -> list[Reason]:

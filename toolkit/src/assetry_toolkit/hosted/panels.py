@@ -30,8 +30,10 @@ def connection_panel(
     (('connection', 'crm'), ('kind of grain', 'rye'))
     """
     known, made = asset.metadata, context.materialization.metadata if context.materialization is not None else {}
-    rows = [(title, known[name]) for name, title in {**SHOWN, **shown}.items() if name in known]
+    titles = {**SHOWN, **shown}
+    rows = [(title, known[name]) for name, title in titles.items() if name in known]
     rows.append(("definition read", read_when(known.get("definitions_read"), datetime.now(UTC), command)))
     rows += [(title, made[name]) for name, title in (last or {}).items() if name in made]
     url = known.get("url")
-    return Panel(title=service, rows=tuple(rows), links={f"in {service}": url} if url else {})
+    links = {f"in {service}": url} if url else {}
+    return Panel(title=service, rows=tuple(rows), links=links, tells=(*titles, "definitions_read", "url"))

@@ -75,6 +75,7 @@ def _option_json(each: OptionType) -> dict[str, Any]:
         "default": plain(each.default),
         "choices": list(each.choices),
         "secret": each.secret,
+        "in_python": each.in_python,
     }
 
 
@@ -104,7 +105,8 @@ def _text(infos: Iterable[PluginInfo], session: Session, options: bool) -> Itera
 
 def _options(info: PluginInfo, width: int) -> Iterator[str]:
     """Yield the options of each kind of integration, as the table of one in a project file takes them."""
-    for kind, options in (info.kinds or {}).items():
+    for kind, every in (info.kinds or {}).items():
+        options = {name: each for name, each in every.items() if not each.in_python}
         yield f'    options of kind = "{kind}"' + ("" if options else ": none")
         space = max(map(len, options), default=0)
         for name, each in options.items():

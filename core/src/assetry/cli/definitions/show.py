@@ -311,8 +311,9 @@ def _parts(facts: Facts, session: Session) -> Iterable[str]:
     yield from _section("Accepted", accepted_rows(facts.accepted))
     yield from _section("Checks", checks)
     yield from _section("Columns", list(_columns(facts)))
-    room = None if session.verbose else 100
-    metadata = [(str(name), cut(str(value), room) if room else str(value)) for name, value in asset.metadata.items()]
+    room, told = None if session.verbose else 100, {name for panel in facts.panels for name in panel.tells}
+    left = {str(name): str(value) for name, value in asset.metadata.items() if name not in told}
+    metadata = [(name, cut(value, room) if room else value) for name, value in left.items()]
     yield from _section("Metadata", metadata)
     if session.verbose:
         yield from _section("Code", [(name, cut(version, 16)) for name, version in asset.code_parts.items()])

@@ -24,7 +24,11 @@ _LABEL = 8
 #: The options that say how a selection is planned, for `plan` and `materialize` alike.
 ASK_OPTIONS: tuple[click.Parameter, ...] = (
     click.Option(["--stale"], is_flag=True, help="Only what is out of date."),
-    click.Option(["--full-refresh"], is_flag=True, help="Build incremental models anew."),
+    click.Option(
+        ["--full-refresh"],
+        is_flag=True,
+        help="Read and build from the first row on: incremental models, and streams of hosted syncs and extractors.",
+    ),
     click.Option(
         ["-p", "--partition"],
         multiple=True,

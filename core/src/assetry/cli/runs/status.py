@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 import click
 
@@ -15,7 +15,7 @@ from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
-from assetry.views.causes import Cause, causes, roots_of
+from assetry.views.causes import Cause, causes, held_back, roots_of
 from assetry.views.json import status_to_json, warnings_to_json
 
 #: Exit code of --exit-code when something is out of date.
@@ -49,12 +49,24 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
         lines += warning_lines(told, most)
         session.say("\n".join(lines))
         if stale:
-            brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
-            session.note(f"{brings} brings it up to date; {shows} shows how.")
+            blocking = [each.key for each in warned if each.stops]
+            session.note(_advice(session, set(stale), held_back(project.graph, every, blocking)))
     else:
         session.emit({**status_to_json(found, warned, roots), "warnings": warnings_to_json(told)}, rows="assets")
     waiting = any(each.partitions is not None and each.partitions.waiting for each in found)
     return STALE if exit_code and (stale or waiting) else 0
+
+
+def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey]) -> str:
+    """Return what brings up to date what is `stale`, as far as that is not `held` back by what failed."""
+    brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
+    logs = "`assetry logs` of its run tells the next step"
+    if stale <= held:
+        return f"All of it failed, or waits for what did, which has to be mended first: {logs}. Then {brings} makes it."
+    if stale & held:
+        left = f"the other {len(stale & held):,} failed, or wait for what did, which has to be mended first: {logs}"
+        return f"{brings} brings {len(stale - held):,} of it up to date; {left}."
+    return f"{brings} brings it up to date; {shows} shows how."
 
 
 def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:
@@ -129,7 +141,7 @@ def cause_lines(roots: Sequence[Cause], most: int | None = _MOST, names: bool = 
     """
     shown = roots if most is None or names else roots[:_MOST_ROOTS]
     for cause in shown:
-        text = cut(cause.text, 300)
+        text = cut(cause.text, 500)
         yield f"{_word(cause.status)}  {text if cause.named else f'{listed(cause.assets, most)}: {text}'}"
         it = "it" if len(cause.assets) == 1 else "them"
         told = [_below(word, keys, it, most if names else 0) for word, keys in cause.below.items()]
