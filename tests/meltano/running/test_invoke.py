@@ -84,15 +84,18 @@ def test_one_extractor_into_two_loaders_is_loaded_by_one_run(made: Made) -> None
     assert (bench.rows("users"), bench.rows("orders")) == (2, 9)
 
 
+def place_of_loader(bench: Bench) -> str:
+    lines = (bench.root / "meltano.yml").read_text().splitlines()
+    line = next(n for n, text in enumerate(lines, 1) if '"name": "target-files"' in text)
+    return f"meltano.yml:{line}"
+
+
 def test_a_loader_that_fails_fails_its_streams(made: Made) -> None:
     bench = made()
     bench.plugins["loaders"][0]["config"] = {"breaks": True}
     bench.save()
     failed = bench.materialize().assert_code(1).assert_failed("users", "the disk is full")
-    [line] = [
-        n for n, text in enumerate((bench.root / "meltano.yml").read_text().splitlines(), 1) if "target-fil" in text
-    ][:1]
-    assert failed.ends["meltano/tap-a/users"]["where"] == f"meltano.yml:{line}"
+    assert failed.ends["meltano/tap-a/users"]["where"] == place_of_loader(bench)
 
 
 def test_a_stream_that_was_asked_for_and_not_read_has_failed(made: Made) -> None:
@@ -127,6 +130,8 @@ def test_a_plugin_that_is_not_installed_is_told_with_the_command(made: Made) -> 
     failed = bench.materialize().assert_code(1)
     failed.assert_failed("users", "meltano install --plugin-type loader target-files")
     assert ".." not in failed.ends["meltano/tap-a/users"]["message"]
+    assert failed.ends["meltano/tap-a/users"]["where"] == place_of_loader(bench)
+    bench.run("status").assert_said(r"`meltano install --plugin-type loader target-files`")
 
 
 def test_what_keeps_meltano_from_beginning_fails_all_with_its_words(made: Made) -> None:

@@ -294,6 +294,8 @@ def test_what_is_at_fault_is_told_with_its_place() -> None:
     assert failed(given, "users").where == "mill.yml:3 and mill.yml:9"
     given.faults = ["mapper"]
     assert failed(given, "users").where is None
+    given.faults, given.why = [], "Cannot start plugin target-b: no such file 'tap-ab'"
+    assert failed(given, "users").where == "mill.yml:9", "that one is named"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from shlex import quote
@@ -98,8 +99,8 @@ class TapLoad:
     * `called`: what errors call it; the names of both unless given.
     * `sources`: where the programs are defined (``file:line``), by name.
     * `well`: None as long as it has no end, then whether both programs ended well; `why` says more, and `remedy` is the
-      next step where both did not. `faults` are the names of those that did not, where that is known, and `words` the
-      last that they have said.
+      next step where both did not. `faults` are the names of those that did not, where that is known (else those count
+      that `why` names), and `words` the last that they have said.
     * `locked`: it has not begun, because another run has what it needs.
 
     >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders", "name": "orders"}))
@@ -204,7 +205,8 @@ class TapLoad:
             read = f" after {stream.rows:,} rows of {name}" if stream.rows else ""
             message = f"{self.called}: {(self.why or 'it broke off').rstrip('.')}{read}."
             hint = self.remedy or str(self.words) or None
-            return Failed(key, message, hint, retryable=True, where=self._place(*self.faults))
+            named = [each for each in self.sources if re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", self.why)]
+            return Failed(key, message, hint, retryable=True, where=self._place(*(self.faults or named)))
         if not stream.well:
             return Failed(key, f"{self.tap} says that it failed to read {name}.", self.words.errors or None)
         if stream.began and not (stream.ended or stream.unclear) and any(each.ended for each in self.streams):

@@ -83,8 +83,8 @@ class Reading(LoadReading[Load]):
             self.begin(None)
             load.locked = True
         elif load is not None:
-            hint = install_hint(load.tap, "extractor", why) or install_hint(load.target, "loader", why)
             load.locked = False
-            ends = {"extractors": load.tap, "loaders": load.target}
+            ends = {"extractors": load.tap, "loaders": load.target, "mappers": load.pair[1]}
+            hint = next(filter(None, (install_hint(name, kind[:-1], why) for kind, name in ends.items())), None)
             faults = [ends.get(kind, kind) for kind, code in exits.items() if code]
             self.over(well, f"{why} (exit code {codes})" if codes else why, hint, faults)
