@@ -102,13 +102,13 @@ def test_what_is_to_be_known_of_a_pair_is_warned_of_once() -> None:
     assert [(str(each.key), each.text, each.hint) for each in told] == [
         (
             "shop/tap-a/public-users",
-            "and 1 more of tap-a target-postgres cannot be loaded: loader x is not installed",
+            "cannot be loaded, like 1 more of tap-a target-postgres: loader x is not installed",
             None,
         ),
         (
             "shop/tap-a/public-users",
-            "and 1 more of tap-a target-postgres are not checked for lost rows, "
-            "because a part of the place of their tables is not known",
+            "is not checked for lost rows, like 1 more of tap-a target-postgres, "
+            "because a part of its table's place is not known",
             "Say where public-users is.",
         ),
     ]

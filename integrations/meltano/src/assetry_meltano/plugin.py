@@ -18,7 +18,7 @@ ASSETRY_KINDS = {KIND: OPTIONS}
 #: Metadata of an asset that is shown beside what every asset has, and that of its last run.
 _SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_method": "replication"}
 _SHOWN |= {"replication_key": "replication key", "primary_key": "primary key"}
-_SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old"}
+_SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old", "not_installed": "cannot run"}
 _OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extracted", "result_known_by": "known by"}
 _OF_RUN |= {"rows_not_compared": "rows not compared"}
 

@@ -182,23 +182,22 @@ def warnings_of_pairs(assets: Iterable[Asset], unknown: Callable[[Asset], str]) 
     >>> spec = {"tap": "tap-a", "target": "lake"}
     >>> users = [Asset(key=f"s/{each}", kind="mill", spec=spec, relation=(None, "raw", each)) for each in ("a", "b")]
     >>> print(fill(str(next(warnings_of_pairs(users, lambda asset: "Say where."))), 112))
-    s/a and 1 more of tap-a lake are not checked for lost rows, because a part of the place of their tables is not
-    known. Say where.
+    s/a is not checked for lost rows, like 1 more of tap-a lake, because a part of its table's place is not known.
+    Say where.
     """
     pairs: dict[tuple[str, str], list[Asset]] = {}
     for asset in assets:
         pairs.setdefault((asset.spec["tap"], asset.spec["target"]), []).append(asset)
     for every in pairs.values():
         if absent := every[0].metadata.get("not_installed"):
-            yield AssetWarning(every[0].key, _told(every, "cannot be loaded", "cannot be loaded") + f": {absent}")
+            yield AssetWarning(every[0].key, f"cannot be loaded{_like(every)}: {absent}")
         vague = [each for each in every if each.io is None and None in (each.relation or ())]
         if vague:
-            one = "is not checked for lost rows, because a part of its table's place is not known"
-            many = "are not checked for lost rows, because a part of the place of their tables is not known"
-            yield AssetWarning(vague[0].key, _told(vague, one, many), unknown(vague[0]))
+            why = "because a part of its table's place is not known"
+            yield AssetWarning(vague[0].key, f"is not checked for lost rows{_like(vague)}, {why}", unknown(vague[0]))
 
 
-def _told(assets: Sequence[Asset], one: str, many: str) -> str:
-    """Return what is said of the first of some assets of a pair, after its key, and of the others with it."""
-    others = f"and {len(assets) - 1} more of {assets[0].spec['tap']} {assets[0].spec['target']}"
-    return one if len(assets) == 1 else f"{others} {many}"
+def _like(assets: Sequence[Asset]) -> str:
+    """Return of how many others of a pair the same is so as of the first, for a sentence about that."""
+    others = len(assets) - 1
+    return f", like {others} more of {assets[0].spec['tap']} {assets[0].spec['target']}" if others else ""
