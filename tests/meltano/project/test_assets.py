@@ -122,7 +122,7 @@ def test_an_extractor_that_is_not_installed_is_told_with_the_command(tmp_path: P
     made.run("list").assert_ok().assert_said("meltano/tap-a/users")
 
 
-def test_what_is_not_installed_is_told_before_a_run_once_for_a_pair(made: Made) -> None:
+def test_what_is_not_installed_is_told_before_a_run_once_for_all_that_need_it(made: Made) -> None:
     bench = made(visits=True)
     loaders = "[integrations.meltano.loaders.target-files]\njoin = false\n"
     bench.write("assetry.toml", f'[integrations.meltano]\nkind = "meltano"\n{loaders}')
@@ -134,7 +134,7 @@ def test_what_is_not_installed_is_told_before_a_run_once_for_a_pair(made: Made) 
         "loader target-files is not installed .in the Meltano project: meltano install --plugin-type loader target-fi"
     )
     told = bench.run("check").assert_ok()
-    told.assert_said(f"meltano/tap-a/(users|orders) cannot be loaded, like 1 more of tap-a target-files: {loader}")
+    told.assert_said(f"meltano/tap-a/(users|orders) cannot be loaded, like 1 more: {loader}")
     told.assert_said(
         rf"meltano/tap-b/visits cannot be loaded: .*tap_b.py, the executable of extractor tap-b.*; {loader}"
     )
@@ -153,7 +153,7 @@ def test_tables_of_which_a_part_of_the_place_is_unknown_are_told_once(made: Made
     bench.save()
     told = bench.run("check").assert_ok()
     told.assert_said(
-        r"is not checked for lost rows, like 1 more of tap-a target-lake, because a part of its table's place "
+        r"is not checked for lost rows, like 1 more that target-lake loads, because a part of its table's place "
         r"is not known\. "
         r"Say where they are: database, schema, or join = false in \[integrations.meltano.loaders.target-lake\]"
     )

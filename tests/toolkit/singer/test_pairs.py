@@ -95,19 +95,19 @@ def test_two_streams_into_one_table_are_refused_also_where_a_part_of_it_is_not_k
     assert told.value.hint == "Part them."
 
 
-def test_what_is_to_be_known_of_a_pair_is_warned_of_once() -> None:
+def test_what_is_to_be_known_of_pairs_is_warned_of_once() -> None:
     """Not of targets that fill files, whose rows are counted nowhere, nor of tables that their own IO counts."""
     vague = [*pair(setting={"default_target_schema": "raw"}, absent="loader x is not installed").assets(KNOWN)]
     told = [*warnings_of_pairs(vague, lambda asset: f"Say where {asset.key.name} is.")]
     assert [(str(each.key), each.text, each.hint) for each in told] == [
         (
             "shop/tap-a/public-users",
-            "cannot be loaded, like 1 more of tap-a target-postgres: loader x is not installed",
+            "cannot be loaded, like 1 more: loader x is not installed",
             None,
         ),
         (
             "shop/tap-a/public-users",
-            "is not checked for lost rows, like 1 more of tap-a target-postgres, "
+            "is not checked for lost rows, like 1 more that target-postgres loads, "
             "because a part of its table's place is not known",
             "Say where public-users is.",
         ),

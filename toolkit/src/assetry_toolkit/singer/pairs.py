@@ -173,31 +173,28 @@ def refuse_one_table_of_streams(assets: Iterable[Asset], integration: str, hint:
 
 
 def warnings_of_pairs(assets: Iterable[Asset], unknown: Callable[[Asset], str]) -> Iterator[AssetWarning]:
-    """Yield what is to be known of the assets of taps and targets, once for all of a pair.
+    """Yield what is to be known of the assets of taps and targets, once for all of which the same is to be done.
 
-    That is that a program is not there, and that rows cannot be counted because a part of the place of their tables is
-    not known; `unknown` is the next step then.
+    That is that a program is not there, and that rows cannot be counted because a part of the place of a target's
+    tables is not known; `unknown` is the next step then.
 
     >>> from textwrap import fill
     >>> spec = {"tap": "tap-a", "target": "lake"}
     >>> users = [Asset(key=f"s/{each}", kind="mill", spec=spec, relation=(None, "raw", each)) for each in ("a", "b")]
     >>> print(fill(str(next(warnings_of_pairs(users, lambda asset: "Say where."))), 112))
-    s/a is not checked for lost rows, like 1 more of tap-a lake, because a part of its table's place is not known.
+    s/a is not checked for lost rows, like 1 more that lake loads, because a part of its table's place is not known.
     Say where.
     """
-    pairs: dict[tuple[str, str], list[Asset]] = {}
+    lacking: dict[str, list[Asset]] = {}
+    vague: dict[str, list[Asset]] = {}
     for asset in assets:
-        pairs.setdefault((asset.spec["tap"], asset.spec["target"]), []).append(asset)
-    for every in pairs.values():
-        if absent := every[0].metadata.get("not_installed"):
-            yield AssetWarning(every[0].key, f"cannot be loaded{_like(every)}: {absent}")
-        vague = [each for each in every if each.io is None and None in (each.relation or ())]
-        if vague:
-            why = "because a part of its table's place is not known"
-            yield AssetWarning(vague[0].key, f"is not checked for lost rows{_like(vague)}, {why}", unknown(vague[0]))
-
-
-def _like(assets: Sequence[Asset]) -> str:
-    """Return of how many others of a pair the same is so as of the first, for a sentence about that."""
-    others = len(assets) - 1
-    return f", like {others} more of {assets[0].spec['tap']} {assets[0].spec['target']}" if others else ""
+        if absent := asset.metadata.get("not_installed"):
+            lacking.setdefault(absent, []).append(asset)
+        if asset.io is None and None in (asset.relation or ()):
+            vague.setdefault(asset.spec["target"], []).append(asset)
+    for absent, (first, *more) in lacking.items():
+        yield AssetWarning(first.key, f"cannot be loaded{f', like {len(more)} more' if more else ''}: {absent}")
+    for target, (first, *more) in vague.items():
+        others = f", like {len(more)} more that {target} loads" if more else ""
+        why = "because a part of its table's place is not known"
+        yield AssetWarning(first.key, f"is not checked for lost rows{others}, {why}", unknown(first))
