@@ -71,6 +71,18 @@ def io(make: Callable[[], Any], **more: Any) -> IOUnderTest:
     return IOUnderTest(Keeper(make), url="bad:io", refuses=refuses, **more)
 
 
+class DeletesPartitions(MemoryIO):
+    """Delete all of an asset when one partition of it is to go."""
+
+    def delete(self, asset: Asset, partition: str | None = None) -> None:
+        super().delete(asset)
+
+
+class TestDeletesTooMuch(IOManagerConformance):
+    subject = io(lambda: DeletesPartitions())
+    caught = "test_delete_what_is_asked_and_nothing_else"
+
+
 class Formless(MemoryIO):
     form: Any = "tables"
 
@@ -474,6 +486,20 @@ def store(make: Callable[[], Any]) -> StoreUnderTest:
 class Memory(SQLiteStore):
     def __init__(self) -> None:
         super().__init__(":memory:")
+
+
+class Attached(Memory):
+    """Forget what was made, and not how it came out."""
+
+    def forget(self, key: AssetKey, partitions: Any = None) -> None:
+        tried = list(self.attempts([key]).values())
+        super().forget(key, partitions)
+        self.append([], [], tried)
+
+
+class TestCannotForget(StoreConformance):
+    subject = store(lambda: Attached())
+    caught = "test_forget_what_is_asked_and_nothing_else"
 
 
 class Haunted(Memory):

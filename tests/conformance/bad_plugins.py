@@ -1687,6 +1687,29 @@ class TestRaisesInObserve(IntegrationConformance):
     caught = "test_observe_without_running_anything"
 
 
+class DeletesOnce(GoodService):
+    @hookimpl
+    def assetry_delete(self, record: Any) -> str:
+        if record.key in (gone := self.__dict__.setdefault("gone", set())):
+            raise RunError(f"{record.key} is not there.")
+        gone.add(record.key)
+        return f"the table of {record.key}"
+
+
+class TestDeletesOnce(IntegrationConformance):
+    """It raises when what it is to delete is not there any more."""
+
+    subject = bad(DeletesOnce())
+    caught = "test_delete_what_nothing_defines_any_more"
+
+
+class TestSaysYes(IntegrationConformance):
+    """It returns True when it has deleted something, and not what that was."""
+
+    subject = bad(never("assetry_delete", lambda: True))
+    caught = "test_delete_what_nothing_defines_any_more"
+
+
 class TestRaisesInIOURL(IntegrationConformance):
     """It raises when it is asked where its tables stand."""
 

@@ -16,7 +16,8 @@ import assetry_duckdb.io
 import duckdb
 import pyarrow as pa
 import pytest
-from assetry.plugin import Asset, NothingKeptError, ValueStoreError
+from assetry import DailyPartitionsDefinition
+from assetry.plugin import Asset, NothingKeptError, Relation, ValueStoreError
 from assetry_duckdb.io import DuckDBAddress, DuckDBIO
 
 
@@ -481,3 +482,62 @@ def test_a_look_makes_no_file_and_asks_each_database_once(tmp_path: Path) -> Non
     with duckdb.connect(str(tmp_path / "other.duckdb")) as other:
         other.execute("create view t as select 1")
     assert io.exists([*places, (here, "a")]) == [True, True, None, True]
+
+
+# -- what is deleted ----
+
+
+def there(file: Path) -> set[str]:
+    return {name for (name,) in rows(file, "SELECT table_name FROM information_schema.tables")}
+
+
+def test_a_deleted_table_is_gone_and_others_stay(io: DuckDBIO, file: Path) -> None:
+    table = pa.table({"id": [1]})
+    io.save(python(), table)
+    io.save(python("app/events_2"), table)
+    rows(file, "CREATE VIEW raw.seen AS SELECT * FROM raw.events_2")
+    io.delete(python())
+    assert there(file) == {"events_2", "seen"}
+    io.delete(python())
+    io.delete(Asset(key="x", kind="dbt", relation=Relation("shop", "RAW", "SEEN")))
+    assert there(file) == {"events_2"}
+
+
+def test_of_a_deleted_partition_the_rows_go(io: DuckDBIO, file: Path) -> None:
+    parts = python(partitions_def=DailyPartitionsDefinition("2024-01-01"))
+    for day in ("2024-01-01", "2024-01-02"):
+        io.save(parts, pa.table({"id": [1, 2]}), day)
+    io.delete(parts, "2024-01-01")
+    assert rows(file, "SELECT _partition, count(*) FROM raw.events GROUP BY ALL") == [("2024-01-02", 2)]
+    whole = python("app/whole")
+    io.save(whole, pa.table({"_partition": ["2024-01-01"]}))
+    io.delete(whole, "2024-01-01")
+    assert rows(file, "SELECT count(*) FROM raw.whole") == [(1,)], "that is a column of its own, and no partition"
+
+
+def test_what_a_view_reads_is_not_deleted(io: DuckDBIO, file: Path) -> None:
+    io.save(python(), pa.table({"id": [1], "old": [2]}))
+    rows(file, "CREATE VIEW raw.broken AS SELECT old, id AS events FROM raw.events")
+    rows(file, "ALTER TABLE raw.events DROP COLUMN old")
+    rows(file, "CREATE VIEW raw.other AS SELECT 1 AS events")
+    rows(file, "CREATE VIEW raw.a AS SELECT * FROM raw.events")
+    rows(file, "CREATE VIEW raw.b AS SELECT * FROM raw.a")
+    with pytest.raises(
+        ValueStoreError, match=r"shop\.raw\.events cannot be dropped: the view shop\.raw\.a stands on it"
+    ):
+        io.delete(python())
+    with pytest.raises(ValueStoreError, match=r"the view shop\.raw\.b stands on it"):
+        io.delete(Asset(key="x", kind="dbt", relation=Relation("shop", "raw", "a")))
+    assert rows(file, "SELECT * FROM raw.b") == [(1,)]
+    for name in "ba":
+        io.delete(Asset(key=name, kind="dbt", relation=Relation("shop", "raw", name)))
+    io.delete(python())
+    assert there(file) == {"broken", "other"}, "a view that could not be read before counts for nothing"
+
+
+def test_a_table_that_is_out_of_reach_is_not_taken_for_gone(io: DuckDBIO, file: Path) -> None:
+    far = Asset(key="x", kind="dbt", relation=Relation("lake", "raw", "events"))
+    with pytest.raises(ValueStoreError, match=r"lake\.raw\.events is in a database that .* does not lead to"):
+        io.delete(far)
+    io.delete(python())
+    assert not file.exists(), "looking for what is to go makes no file"

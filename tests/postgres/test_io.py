@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
-from assetry.plugin import Asset, NothingKeptError, ValueStoreError
+from assetry import DailyPartitionsDefinition
+from assetry.plugin import Asset, NothingKeptError, Relation, ValueStoreError
 from assetry_postgres.address import Address
 from assetry_postgres.io import PostgresIO
 from assetry_postgres.plugin import assetry_open_io
@@ -456,3 +457,26 @@ def test_values_beyond_those_of_postgres_are_refused_by_their_column(io: Postgre
     far = pa.array([2**31 - 1], pa.int32()).cast(pa.date32())
     with pytest.raises(ValueStoreError, match=r"column 'far' is a date32\[day\] and cannot be kept .* out of range"):
         io.save(python(), pa.table({"fine": [1], "far": far}))
+
+
+# -- what is deleted ----
+
+
+def test_a_deleted_table_or_view_is_gone_and_of_a_partition_the_rows(io: PostgresIO, database: str) -> None:
+    parts = python(partitions_def=DailyPartitionsDefinition("2024-01-01"))
+    for day in ("2024-01-01", "2024-01-02"):
+        io.save(parts, pa.table({"id": [1, 2]}), day)
+    io.delete(parts, "2024-01-01")
+    assert run(database, "SELECT _partition, count(*) FROM raw.events GROUP BY 1") == [("2024-01-02", 2)]
+    run(database, "CREATE VIEW raw.seen AS SELECT * FROM raw.events", "CREATE MATERIALIZED VIEW raw.kept AS SELECT 1")
+    with pytest.raises(ValueStoreError, match=r"raw\.events cannot be deleted: .*raw\.seen depends on") as told:
+        io.delete(parts)
+    assert "Drop what stands on it first" in str(told.value.hint)
+    for name in ("seen", "kept", "events", "never"):
+        io.delete(Asset(key=name, kind="dbt", relation=Relation(None, "raw", name)))
+    assert run(database, "SELECT relname FROM pg_class WHERE relnamespace = 'raw'::regnamespace") == []
+
+
+def test_a_table_of_another_database_is_not_taken_for_gone(io: PostgresIO) -> None:
+    with pytest.raises(ValueStoreError, match="PostgreSQL cannot reach across"):
+        io.delete(Asset(key="x", kind="dbt", relation=Relation("elsewhere", "raw", "x")))

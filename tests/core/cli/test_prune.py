@@ -1,7 +1,12 @@
-"""Old history: what is removed of it, and how people are told."""
+"""What nothing defines any more, and old history: what is listed and removed, and how people are told."""
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -98,12 +103,6 @@ def test_what_cannot_be_understood_is_told_with_its_line(shop: Folder, line: str
         assert each in told.replace("Did", "did")
 
 
-def test_it_says_what_it_prunes(shop: Folder) -> None:
-    told = shop.call("prune", code=2).stderr
-    assert "What is to be pruned?" in told
-    assert "assetry prune --history --dry-run" in told
-
-
 def test_a_run_under_way_loses_nothing(waiting: Folder) -> None:
     keep(waiting, ALL)
     waiting.call("materialize", "-q", "-s", "quick")
@@ -118,3 +117,163 @@ def test_a_run_under_way_loses_nothing(waiting: Folder) -> None:
     assert waiting.call("logs", "--output", "ndjson").stdout == out
     assert {each["status"] for each in waiting.json("status")["assets"]} == {"fresh"}
     assert waiting.json("prune", "--history")["removed"]["runs"] == 0
+
+
+# -- what nothing defines any more -----------------------------------------------------------------------------------
+
+PARTS = """
+from assetry import StaticPartitionsDefinition, asset
+
+
+@asset(partitions_def=StaticPartitionsDefinition({keys}))
+def letters() -> int:
+    return 1
+
+
+@asset
+def orders() -> int:
+    return 3
+"""
+
+
+@pytest.fixture
+def left(shop: Folder) -> Folder:
+    """A project of which two assets, and two partitions of another one, are not defined any more."""
+    shop.call("materialize", "-q")
+    shop.write("shop_assets.py", PARTS.format(keys=["a", "b", "c"]))
+    shop.call("materialize", "-q", "-s", "letters", "-p", "all")
+    shop.write("shop_assets.py", PARTS.format(keys=["a"]))
+    return shop
+
+
+def said(folder: Folder, text: str) -> str:
+    """Return what was said, as it would be in the folder itself."""
+    return text.replace(f" -C {folder.root}", "")
+
+
+def files(folder: Folder) -> list[str]:
+    data = folder.root / ".assetry" / "data"
+    return sorted(str(each.relative_to(data)) for each in data.rglob("*.pkl"))
+
+
+def test_what_nothing_defines_is_listed_with_place_size_age_and_reason(left: Folder) -> None:
+    result = left.call("prune")
+    text = re.sub(r"made (\d+ \w+ ago|just now)", "made NOW", result.stdout)
+    assert text.splitlines() == [
+        "Not among its partitions any more:",
+        "  letters [b, c]  parquet:.assetry/data  10 bytes  made NOW",
+        "Nothing defines it any more:",
+        "  report      parquet:.assetry/data  33 bytes  made NOW",
+        "  shop/total  parquet:.assetry/data  5 bytes   made NOW",
+    ]
+    assert "`assetry prune --delete` deletes" in said(left, result.stderr)
+    parts, report, _ = left.json("prune")["orphans"]
+    assert (parts["key"], parts["partitions"], parts["bytes"], parts["refused"]) == ("letters", ["b", "c"], 10, None)
+    assert (report["key"], report["partitions"], report["because"]) == ("report", None, "nothing defines it any more")
+    (where,) = report["where"]
+    assert where["io"].startswith("parquet:/")
+    assert {name: where[name] for name in ("kind", "relation", "view")} == {
+        "kind": "python", "relation": None, "view": False
+    }  # fmt: skip
+    assert [each["key"] for each in left.ndjson("prune", "report")] == ["report"]
+    assert len(files(left)) == 6, "nothing is deleted by a list"
+
+
+def test_status_names_what_nothing_defines(left: Folder) -> None:
+    assert "Nothing defines report and shop/total any more: see `assetry prune`." in said(
+        left, left.call("status").stderr
+    )
+    assert "any more" not in left.call("status", "-s", "letters").stderr
+    assert left.json("status")["orphans"] == ["report", "shop/total"]
+
+
+def test_nothing_is_deleted_without_a_yes(left: Folder) -> None:
+    for more in ([], ["--output", "json"]):
+        told = said(left, left.call("prune", "--delete", *more, code=2).stderr)
+        assert "Nothing is deleted without a yes." in told
+        assert "--yes" in told
+    left.call("prune", "--delete", "--yes", "--dry-run")
+    for word in ("--yes", "--records-only"):
+        assert f"`assetry prune --delete {word}`" in said(left, left.call("prune", word, code=2).stderr)
+    assert "--history is about no assets." in left.call("prune", "--history", "--delete", code=2).stderr
+    assert len(files(left)) == 6
+
+
+def test_what_is_named_is_deleted(left: Folder) -> None:
+    result = left.call("prune", "report", "--delete", "--yes")
+    assert result.stdout.splitlines() == ["Deleted:", "  report  parquet:.assetry/data"]
+    assert "report.pkl" not in files(left)
+    run = left.json("runs")["runs"][0]
+    assert run["options"] == {"prune": ["report"], "records_only": False}
+    assert f"`assetry logs {run['run']}` keeps" in said(left, result.stderr)
+    assert re.search(r"\d\d  deleted       report: parquet:/", left.call("logs", run["run"]).stdout)
+    assert re.search(r"prune report\n", left.call("runs").stdout)
+    done = left.json("prune", "--delete", "--yes")
+    gone = [(each["key"], each["what"][0][:8]) for each in done["deleted"]]
+    assert gone == [("shop/total", "parquet:"), ("letters", "parquet:")]
+    assert (done["left"], files(left)) == ([], ["letters=partitions/a.pkl", "orders.pkl"])
+    assert "Everything that is recorded is defined." in left.call("prune").stdout
+
+
+def test_records_alone_are_forgotten(left: Folder) -> None:
+    text = left.call("prune", "report", "--delete", "--records-only", "--yes").stdout
+    assert text.splitlines() == ["Deleted:", "  report  only its record"]
+    assert "report.pkl" in files(left)
+
+
+def test_what_is_refused_says_why_and_what_can_be_done(left: Folder) -> None:
+    left.write("shop_assets.py", PARTS.format(keys=["a"]).replace("def orders", "def sales"))
+    left.call("materialize", "-q", "-s", "sales")
+    left.write(
+        "shop_assets.py",
+        PARTS.format(keys=["a"]).replace(
+            "@asset\ndef orders", "@asset(partitions_def=StaticPartitionsDefinition(['x']))\ndef sales"
+        ),
+    )
+    result = left.call("prune", "sales")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Not to be deleted:"
+    assert lines[2] == (
+        "    it was made as a whole, before it had partitions, but what has partitions now may be in its place"
+    )
+    assert "--records-only` forgets what is not deleted" in said(left, result.stderr)
+    refused = left.call("prune", "sales", "--delete", "--yes", code=1).stdout.splitlines()
+    assert refused[:2] == ["Nothing is deleted.", "Still there:"]
+    left.call("prune", "--delete", "--yes")  # what was not asked for by name is no failure
+    left.call("prune", "sales", "--delete", "--yes", "--records-only")
+    assert left.json("prune")["orphans"] == []
+
+
+def test_near_names_are_told(left: Folder) -> None:
+    told = left.call("prune", "reprot", code=2).stderr
+    assert "'reprot' is no orphan." in told
+    assert "did you mean 'report'?" in told.replace("Did", "did")
+    assert "'letters.a' is no orphan" in left.call("prune", "letters.a", "--delete", "--yes", code=2).stderr
+    assert "shop_assets.py:10 defines it" in left.call("prune", "orders", code=2).stderr
+
+
+def at_a_terminal(folder: Folder, typed: str, *arguments: str) -> tuple[int, str]:
+    """Call the command line as a person at a terminal does, who types something."""
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "assetry", *arguments],
+            cwd=folder.root, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "PYTHONUTF8": "1"},
+        ) as process:  # fmt: skip
+            os.write(ours, f"{typed}\n".encode())
+            out, _ = process.communicate(timeout=120)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return process.returncode, out
+
+
+def test_at_a_terminal_the_name_is_to_be_typed(left: Folder) -> None:
+    code, out = at_a_terminal(left, "yes", "prune", "report", "--delete")
+    assert code == 2, out
+    assert "Type report to delete it" in out
+    assert "That is not report: nothing was deleted." in out
+    assert "report.pkl" in files(left)
+    code, out = at_a_terminal(left, "report", "prune", "report", "--delete")
+    assert (code, "report.pkl" in files(left)) == (0, False), out

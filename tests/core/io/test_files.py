@@ -569,3 +569,34 @@ def test_rows_with_lists_of_uuids_are_kept(files: FileIO) -> None:
     table = pa.table({"x": pa.ListArray.from_arrays([0, 1], pa.array([b"0" * 16], pa.uuid()))})
     saved = files.save_rows(Asset(key="ids", kind="python"), Rows(table.to_reader, "replace"))
     assert [each.type for each in saved.columns or ()] == ["list<item: extension<arrow.uuid>>"]
+
+
+# -- what is deleted ----
+
+
+def test_a_deleted_value_leaves_no_file_and_no_empty_folder(files: FileIO) -> None:
+    deep, beside, parts = python("shop/eu/orders"), python("shop/items"), python("shop/eu/days")
+    files.save(deep, TABLE)
+    files.save(beside, {"any": "value"})
+    for day in ("2026/01", "2026-02"):
+        files.save(parts, TABLE, day)
+    files.delete(parts, "2026/01")
+    assert files.exists([(parts, "2026/01"), (parts, "2026-02")]) == [False, True]
+    files.delete(deep)
+    files.delete(parts)
+    assert names(files.folder) == ["shop/items.pkl"]
+    assert not (files.folder / "shop" / "eu").exists()
+    files.delete(beside)
+    assert [*files.folder.iterdir()] == []
+
+
+def test_what_cannot_be_deleted_is_told_with_its_place(files: FileIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.save(python(), TABLE)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(ValueStoreError, match="'shop/orders' cannot be removed: Permission denied") as told:
+        files.delete(python())
+    assert told.value.where is not None

@@ -14,8 +14,9 @@ from assetry.io.files import FileIO
 from assetry.io.memory import MemoryIO
 from assetry.io.values import ValueRouter
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.types.assets import Asset, Integration
+from assetry.types.assets import Asset, Integration, Relation
 from assetry.types.keys import AssetKey
+from assetry.types.records import Origin
 
 DAYS = DailyPartitionsDefinition("2026-01-01")
 KEYS = ("2026-01-01", "2026-01-02", "2026-01-03")
@@ -203,3 +204,19 @@ def test_a_tools_table_that_is_elsewhere_is_not_made_by_making_it(tmp_path: Path
     # What names the place of its tables has none there.
     assert caught.value.hint.startswith(again if given == "shop" else told)
     assert ("`io`" in caught.value.hint) == (given == "crm")
+
+
+# -- what was made, and is deleted -----------------------------------------------------------------------------------
+
+
+def test_the_origin_says_where_a_value_really_is(places: Places) -> None:
+    table, other = Asset(key="t", kind="python", kept=True), Asset(key="o", kind="python", kept=True)
+    for asset, value, io in ((table, FRAME, "tables:"), (other, {"a": 1}, "files:")):
+        saved = places.values.save(asset, value)
+        origin = places.values.origin(asset, saved.metadata)
+        assert (origin.io, origin.kept, origin.kind, origin.integration) == (io, True, "python", None)
+    unkept = Asset(key="n", kind="python", kept=True)
+    assert places.values.origin(unkept, {}).io is None
+    shop = Integration("shop", "dbt")
+    view = Asset(key="v", kind="dbt", integration=shop, relation=Relation("d", "s", "v"), computed_on_read=True)
+    assert places.later().origin(view, {}) == Origin("dbt", "shop", Relation("d", "s", "v"), None, True)

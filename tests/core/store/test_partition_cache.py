@@ -119,7 +119,9 @@ def facts(recorded: RecordedPartitions) -> Any:
 def test_it_says_what_the_records_say_whatever_happens(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     world = World(tmp_path_factory.mktemp("cache"))
     for step in data.draw(
-        st.lists(st.sampled_from(["make", "make", "make", "read", "some", "lose", "spoil", "change", "accept"]))
+        st.lists(
+            st.sampled_from(["make", "make", "make", "read", "some", "lose", "spoil", "change", "accept", "forget"])
+        )
     ):
         if step == "make":
             name = data.draw(st.sampled_from(list(ASSETS)))
@@ -135,6 +137,10 @@ def test_it_says_what_the_records_say_whatever_happens(tmp_path_factory: pytest.
             )
         elif step == "accept":
             world.accept(data.draw(st.sampled_from(list(ASSETS))), data.draw(st.integers(0, 3)))
+        elif step == "forget":
+            name = data.draw(st.sampled_from(list(ASSETS)))
+            some = data.draw(st.sampled_from([None, KEYS[name][:1], KEYS[name]]))
+            world.store.forget(ASSETS[name].key, some)
         elif step == "read":
             world.check()
         elif step == "some":  # another target may have other assets

@@ -48,6 +48,8 @@ def _told(event: Event) -> tuple[str, str | None, str]:
         return _skipped(event)
     if isinstance(event, ev.Started):
         return "started", None, place_text(event)
+    if isinstance(event, ev.Deleted):
+        return "deleted", "yellow", f"{place_text(event)}: {event.what or 'only its record'}"
     if isinstance(event, ev.Log):
         return event.level, "yellow" if event.level in ("warning", "error") else None, _log(event)
     return _told_of_runs(event)
@@ -102,7 +104,7 @@ def _first(text: str) -> str:
     return lines[0] + (" …" if len(lines) > 1 else "") if lines else ""
 
 
-def place_text(event: ev.Started | ev.Materialized | ev.Observed | ev.Failed | ev.Skipped) -> str:
+def place_text(event: ev.Started | ev.Materialized | ev.Observed | ev.Failed | ev.Skipped | ev.Deleted) -> str:
     """Return the asset that an event is about, with its partition where it has one."""
     return f"{event.key}{_partition(event.partition)}"
 

@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, Entry] = {
     "runs": Entry("runs", "Runs", "", "List the runs."),
     "logs": Entry("runs", "Runs", "[RUN]", "Show the events of a run."),
     "cancel": Entry("runs", "Runs", "RUN", "Stop a run."),
-    "prune": Entry("runs", "Surroundings", "--history", "Remove old history, as [retention] says."),
+    "prune": Entry("runs", "Surroundings", "[KEY]", "List and delete what nothing defines any more."),
     "plugins": Entry("definitions", "Surroundings", "", "List what is loaded, from where, and what is broken."),
 }
 

@@ -28,7 +28,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
-from assetry.types.records import EventRecord, RunInfo
+from assetry.types.records import EventRecord, Materialization, RunInfo
 from assetry.types.warnings import AssetWarning
 
 
@@ -228,6 +228,28 @@ class Plugins(Registry):
         """Start the stream of an observation; empty when the plugin cannot look."""
         stream = self._routed(invocation.integration, "assetry_observe", {"invocation": invocation, "context": context})
         return answering_all(context.secret, iter(stream or ()))
+
+    def delete(
+        self,
+        record: Materialization,
+        integration: Integration | None,
+        partitions: Sequence[str] | None,
+        context: RunContext,
+    ) -> str | None:
+        """Delete what a record is of; return what that was, None when no plugin deletes it."""
+        hook = "assetry_delete"
+        # One that loads assets knows its own, and is asked of these.
+        own = [each.name for each in reversed(self.infos) if each.source == "project" and LOAD not in each.hooks]
+        routed = () if integration is None else (self.claimant(integration),)
+        given = {"record": record, "integration": integration, "partitions": partitions, "context": context}
+        for name in dict.fromkeys((*own, *routed)):
+            answer = self._called(name, hook, given)
+            if answer is not None:
+                wrong = fault(answer, str)
+                if wrong is not None:
+                    raise self._wrong(name, hook, wrong)
+                return str(masked(answer, self.secrets.mask))
+        return None
 
     def io_url(self, integration: Integration) -> str | None:
         """Return the URL by which an integration's tables can be read and written, None when they cannot."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
     from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
-    from assetry.types.records import EventRecord, RunInfo
+    from assetry.types.records import EventRecord, Materialization, RunInfo
     from assetry.types.warnings import AssetWarning
 
 hookspec = pluggy.HookspecMarker("assetry")
@@ -146,6 +146,25 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     For what happened outside: the last sync that was started elsewhere, the data of a source, a table that is gone.
     Among the assets are those that nothing here makes, but for consumers. Whether what is kept in a place with
     `IOManager.exists` is there, the core asks itself.
+    """
+
+
+@hookspec
+def assetry_delete(
+    record: Materialization, integration: Integration | None, partitions: Sequence[str] | None, context: RunContext
+) -> str | None:
+    """Delete what was made of an asset that nothing defines any more; return what that was. The first answer counts.
+
+    Asked are the plugins of the project itself that load no assets, the last one first, then the one that claimed the
+    kind of `integration`. When none answers, the IO manager of the place that it is in deletes it. Called once for each
+    asset by ``assetry prune --delete``, while no run can make it. What is not there any more counts as deleted. Raise
+    when it cannot be deleted, also where something else stands on it, such as a view on a table: never take that along.
+    Then its record stays.
+
+    :param record: the last record of it; `record.origin` tells what it is, and where.
+    :param integration: the one that made it; None when the project has none of that name and kind any more.
+    :param partitions: which partitions of it are no more, where the rest of it stays; None for all of it.
+    :param context: the run: secrets, values, log.
     """
 
 

@@ -125,6 +125,23 @@ class FileIO:
         self._forget(_with(base, ".pkl"), *self._partitions(asset.key))
         return Saved(None, columns_of(reader), {"rows": count, "changed": count})
 
+    def delete(self, asset: Asset, partition: str | None = None) -> None:
+        """Remove the files of an asset, or of one partition of it; raise `ValueStoreError` when they cannot be."""
+        parts = self._partitions(asset.key) if partition is None else []
+        try:
+            self._forget(*self._files(asset.key, partition), *parts)
+        except OSError as error:
+            raise ValueStoreError(
+                f"The value of {str(asset.key)!r} cannot be removed: {error.strerror}.",
+                where=str(self._base(asset.key, partition)),
+                hint="Make the file and its folder yours to write.",
+            ) from error
+        for folder in dict.fromkeys((self._base(asset.key, "x").parent, self._base(asset.key, None).parent)):
+            # One that others have something in stays.
+            with contextlib.suppress(OSError):
+                if folder != self.folder:
+                    folder.rmdir()
+
     def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
         """Return for each asset, or partition of it, whether its file is there; None where its folder cannot be listed.
 

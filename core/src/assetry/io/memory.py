@@ -82,6 +82,12 @@ class MemoryIO:
             kept = self._values.get(asset.key, {}) if None not in values else {}
             self._values[asset.key] = {**{name: each for name, each in kept.items() if name is not None}, **values}
 
+    def delete(self, asset: Asset, partition: str | None = None) -> None:
+        """Forget what was kept of an asset, or of one partition of it."""
+        with self._lock:
+            kept = {} if partition is None else self._values.get(asset.key, {})
+            self._values[asset.key] = {name: each for name, each in kept.items() if name != partition}
+
     def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool]:
         """Return for each asset, or partition of it, whether it was kept by this process."""
         kept = [(self._values.get(asset.key, {}), partition) for asset, partition in places]

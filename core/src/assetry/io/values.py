@@ -6,9 +6,7 @@ import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from posixpath import normpath
 from typing import Any
-from urllib.parse import unquote
 
 from assetry.errors import AssetryError, NothingKeptError, ValueStoreError
 from assetry.io.declared import no_table, promises, table_of
@@ -16,9 +14,11 @@ from assetry.io.frames import frame_type, from_arrow, is_frame, to_arrow
 from assetry.io.merge import all_partitions, load_together, save_together, save_whole
 from assetry.io.partitions.column import by_key, split
 from assetry.io.partitions.rows import rows_of
+from assetry.io.urls import place_of, public_place, say_where
 from assetry.types.assets import Asset, Column, Integration, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import IOManager, Rows, Saved
+from assetry.types.records import Origin
 
 #: Where a value was kept, as a materialization's metadata says it under ``io``.
 PROJECT, FILES, NOWHERE = "project", "files", "none"
@@ -27,27 +27,6 @@ PROJECT, FILES, NOWHERE = "project", "files", "none"
 Place = tuple[AssetKey, str | None]
 #: What was recorded of an asset's value, by partition.
 Records = Mapping[str | None, Mapping[str, Any]]
-
-
-def place_of(url: str) -> str:
-    """Return the place that a URL means, to be compared: without a query and so without a secret, and decoded.
-
-    >>> place_of("duckdb:/srv/my%20shop/../shop.duckdb?schema=raw")
-    'duckdb:/srv/shop.duckdb'
-    """
-    scheme, colon, rest = url.partition("?")[0].partition(":")
-    path = unquote(rest)
-    return f"{scheme}{colon}{normpath(path) if path.startswith('/') and not path.startswith('//') else path}"
-
-
-def say_where(asset: Asset) -> str:
-    """Return the next step for a table whose place is not known.
-
-    >>> print(say_where(Asset(key="crm/orders", kind="mill", integration=Integration("crm", "mill"))))
-    Name that place with `io` in assetry.toml: of integration 'crm', where it takes one, or of the project.
-    """
-    own = f"of integration {asset.integration.name!r}, where it takes one, or " if asset.integration is not None else ""
-    return f"Name that place with `io` in assetry.toml: {own}of the project."
 
 
 class ValueRouter:
@@ -100,11 +79,11 @@ class ValueRouter:
         """Return the table that holds an asset, or would; None when it is in no warehouse."""
         if asset.relation is not None and not asset.kept:
             return asset.relation
-        return self._manager(self._url(asset)).relation(asset)
+        return self.manager(self._url(asset)).relation(asset)
 
     def check(self, asset: Asset) -> None:
         """Raise when no plugin opens the place that keeps an asset's value; nothing is connected to."""
-        self._manager(self._url(asset))
+        self.manager(self._url(asset))
 
     def place(self, asset: Asset) -> str:
         """Return where the tables of an asset are kept, as `place_of` tells it."""
@@ -118,12 +97,32 @@ class ValueRouter:
 
     def is_out_of_reach(self, asset: Asset) -> bool:
         """Tell whether a table is in a place that nothing names, and the project's own place has no tables at all."""
-        return self.is_unplaced(asset) and self._manager(self.default).relation(asset) is None
+        return self.is_unplaced(asset) and self.manager(self.default).relation(asset) is None
 
     def place_of_tool(self, integration: Integration) -> str | None:
         """Return where the tables are that an integration's tool works on; None where it names no place."""
         url = self._tables_of(integration)
         return None if url is None else place_of(url)
+
+    def origin(self, asset: Asset, metadata: Mapping[str, Any]) -> Origin:
+        """Return what made an asset, and where it is; `metadata` is that of its record, which this is kept with."""
+        name = None if asset.integration is None else asset.integration.name
+        relation, url = asset.relation, None
+        with suppress(AssetryError):  # what cannot be told, as of a profile that cannot be read, is not known
+            url = self._made_at(asset, metadata)
+            if url is not None and asset.kept:
+                relation = self.manager(url).relation(asset)
+        place = None if url is None else public_place(url)
+        return Origin(asset.kind, name, relation, place, asset.computed_on_read, asset.kept)
+
+    def _made_at(self, asset: Asset, metadata: Mapping[str, Any]) -> str | None:
+        """Return where an asset is that was made just now; None where assetry does not reach it."""
+        if asset.kept:
+            place = metadata.get("io")
+            return self.files if place == FILES else self._url(asset) if place == PROJECT else None
+        if asset.relation is None:
+            return None
+        return asset.io or (self._tables_of(asset.integration) if asset.integration else None)
 
     def load(self, asset: Asset, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
         """Return the value of an asset as `form`: a table type, another class, or None for the default.
@@ -152,7 +151,7 @@ class ValueRouter:
 
     def aggregate(self, asset: Asset, function: str, column: str | None = None) -> Any:
         """Return the rows of an asset's table (``count``) or a column's greatest value; None when nothing can tell."""
-        ask = getattr(self._manager(self._url(asset)), "aggregate", None)
+        ask = getattr(self.manager(self._url(asset)), "aggregate", None)
         try:
             return None if ask is None else ask(asset, function, column)
         except NothingKeptError as error:
@@ -175,7 +174,7 @@ class ValueRouter:
                 if not ask:
                     ask.append(None)
                     url = self._tables_of(integration)
-                    look = None if url is None else getattr(self._manager(url), "columns", None)
+                    look = None if url is None else getattr(self.manager(url), "columns", None)
                     ask[0] = None if look is None else opened.enter_context(look())
                 return None if ask[0] is None else tuple(ask[0](asset))
             return None
@@ -201,7 +200,7 @@ class ValueRouter:
     def save(self, asset: Asset, value: Any, partition: str | None = None) -> Saved:
         """Keep the value of an asset and say what was kept, with where under ``io`` in the metadata."""
         if isinstance(value, Rows):
-            manager = self._manager(self._url(asset))
+            manager = self.manager(self._url(asset))
             own = getattr(manager, "save_rows", None)
             saved: Saved = own(asset, value) if own is not None else save_whole(manager, asset, value)
             return Saved(saved.data_version, saved.columns, {**saved.metadata, "io": PROJECT})
@@ -243,7 +242,7 @@ class ValueRouter:
 
     def _manager_for(self, asset: Asset, value: Any) -> tuple[IOManager, str]:
         """Return what keeps a value, and where that is, in one word."""
-        manager = self._manager(self._url(asset))
+        manager = self.manager(self._url(asset))
         if is_frame(value) or manager.form != "arrow":
             return manager, PROJECT
         if asset.io is not None:
@@ -252,7 +251,7 @@ class ValueRouter:
                 where=asset.source,
                 hint="Return a table, or leave io_manager out.",
             )
-        return self._manager(self.files), FILES
+        return self.manager(self.files), FILES
 
     def _noted(self, asset: Asset, partition: str | None, saved: Saved, facts: Mapping[str, Any], place: str) -> Saved:
         with self._lock:
@@ -284,7 +283,7 @@ class ValueRouter:
                 asked.setdefault(url, []).append((asset, partition))
         for url, places in asked.items():
             try:
-                manager = self._manager(url)
+                manager = self.manager(url)
                 ask = getattr(manager, "exists", None)
                 if ask is None or (at_hand and not getattr(manager, "at_hand", False)):
                     continue
@@ -299,7 +298,7 @@ class ValueRouter:
         """Tell whether it costs next to nothing to look whether what was made of an asset is there: in files."""
         try:
             url = self._kept_at(asset, metadata)
-            return url is not None and bool(getattr(self._manager(url), "at_hand", False))
+            return url is not None and bool(getattr(self.manager(url), "at_hand", False))
         except AssetryError:  # that is told where all are looked at
             return False
 
@@ -308,12 +307,7 @@ class ValueRouter:
 
         What is only named as a table is in the place that its integration names, and nowhere else.
         """
-        if asset.kept:
-            place = metadata.get("io")
-            return self.files if place == FILES else self._url(asset) if place == PROJECT else None
-        if asset.relation is None or not asset.lasting:
-            return None
-        return asset.io or (self._tables_of(asset.integration) if asset.integration else None)
+        return self._made_at(asset, metadata) if asset.kept or asset.lasting else None
 
     def close(self) -> None:
         """Let every IO manager that was opened go of files and connections; each opens them again when it is used."""
@@ -335,7 +329,8 @@ class ValueRouter:
                 self._urls[integration] = self._io_url(integration)
             return self._urls[integration]
 
-    def _manager(self, url: str) -> IOManager:
+    def manager(self, url: str) -> IOManager:
+        """Return what keeps values at a URL; each is opened once."""
         with self._lock:
             manager = self._managers.get(url)
             if manager is None:
@@ -348,7 +343,7 @@ class ValueRouter:
     def _load(self, asset: Asset, partition: str | None) -> Any:
         if asset.io is not None or not asset.kept:
             try:
-                return self._manager(self._url(asset)).load(asset, partition)
+                return self.manager(self._url(asset)).load(asset, partition)
             except NothingKeptError as error:
                 if self.is_unplaced(asset):
                     error.hint = self._elsewhere(asset, error.hint)
@@ -360,12 +355,12 @@ class ValueRouter:
         if not asset.kept:
             return self._load(asset, None)  # its tool keeps all in one table, of which a column tells the partitions
         if asset.io is not None:
-            return load_together(self._manager(self._url(asset)), asset, partitions)
+            return load_together(self.manager(self._url(asset)), asset, partitions)
         places = self._recorded(asset, partitions)
         named = set(places.values())
         if named == {PROJECT} or named == {FILES}:
             url = self.files if named == {FILES} else self._url(asset)
-            return load_together(self._manager(url), asset, partitions)
+            return load_together(self.manager(url), asset, partitions)
         return all_partitions(asset, {each: self._load_from(asset, each, places[each]) for each in partitions})
 
     def _load_from(self, asset: Asset, partition: str | None, place: str | None) -> Any:
@@ -373,7 +368,7 @@ class ValueRouter:
         first: ValueStoreError | None = None
         for url in self._candidates(asset, place):
             try:
-                return self._manager(url).load(asset, partition)
+                return self.manager(url).load(asset, partition)
             except ValueStoreError as error:
                 first = first or error
         raise first or ValueStoreError(

@@ -9,7 +9,8 @@ from assetry.errors import AssetryError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.hooks.warnings import warnings_of
-from assetry.io.values import ValueRouter, say_where
+from assetry.io.urls import say_where
+from assetry.io.values import ValueRouter
 from assetry.project.settings import Settings, absolute
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey

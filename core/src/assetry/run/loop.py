@@ -150,7 +150,7 @@ class _Run:
             self._info = replace(self._info, definitions=defined(self._graph, store))
             store.begin(self._info)
             # Read after the claim: what others made until then is known.
-            self._recorder = Recorder.of(self._info.id, self._graph, self._plan, store)
+            self._recorder = Recorder.of(self._info.id, self._graph, self._plan, self._services)
             size = len(self._info.assets), len(self._plan.invocations), places_in(self._plan)
             self._recorder.note(_now(), RunStarted(*size))
             self._turn()

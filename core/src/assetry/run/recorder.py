@@ -7,7 +7,7 @@ of the inputs it was made from.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
@@ -15,6 +15,7 @@ from typing import Any, Self
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.key_table import KeyTable
 from assetry.plan.plan import Plan
+from assetry.run.result import RunServices
 from assetry.status.changes.definition import definitions_of, digest
 from assetry.status.comparison import is_unchanged
 from assetry.status.freshness.growth import EPOCH
@@ -22,6 +23,7 @@ from assetry.status.freshness.read_times import KnownTimes, ReadTimes
 from assetry.status.looked import told_time
 from assetry.status.old_rows import OLDER_ROWS, older_rows
 from assetry.status.versions import Versions, with_read
+from assetry.types.assets import Asset
 from assetry.types.events import (
     Checked,
     Content,
@@ -37,7 +39,7 @@ from assetry.types.events import (
 )
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import WELL, Attempt, EventRecord, Latest, Look, Materialization, Outcome
+from assetry.types.records import WELL, Attempt, EventRecord, Latest, Look, Materialization, Origin, Outcome
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
@@ -69,11 +71,12 @@ class Recorder:
         before: Mapping[Place, Attempt] | None = None,
         tables: Mapping[AssetKey, KeyTable] | None = None,
         data_times: KnownTimes | None = None,
+        origin: Callable[[Asset, Mapping[str, Any]], Origin] | None = None,
     ) -> None:
         """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
 
         `tables` are the keys of partitions that were made known before, and `data_times` how far the data of assets
-        then reached.
+        then reached. `origin` tells of an asset, with the metadata of its record, what made it and where it is.
 
         `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
         """
@@ -81,6 +84,7 @@ class Recorder:
         self._gone = {place for place, tried in self._before.items() if tried.outcome == "gone"}
         self._looked: set[AssetKey] = set()
         self._run = run_id
+        self._origin = origin
         self._graph = graph
         self._latest = latest
         self._refreshed = refreshed
@@ -103,13 +107,13 @@ class Recorder:
         self.problems: list[str] = []
 
     @classmethod
-    def of(cls, run_id: str, graph: AssetGraph, plan: Plan, store: Store) -> Self:
+    def of(cls, run_id: str, graph: AssetGraph, plan: Plan, services: RunServices) -> Self:
         """Return the recorder of a run of a plan, with the records of what it makes, and of what that is made from."""
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
-        read = with_read(graph, made)
-        tables = known_keys(graph, store, read)
-        return cls(run_id, graph, store.latest(read), refreshed, tables=tables, data_times=plan.data_times)
+        read, store = with_read(graph, made), services.store
+        tables, times, origin = known_keys(graph, store, read), plan.data_times, services.values.origin
+        return cls(run_id, graph, store.latest(read), refreshed, tables=tables, data_times=times, origin=origin)
 
     @property
     def failed(self) -> bool:
@@ -178,6 +182,7 @@ class Recorder:
             epoch=self._read_times.epoch(
                 *(asset, asset.code_version, version, _epoch(event)), anew=self._refreshed and asset.refreshable
             ),
+            origin=None if self._origin is None else self._origin(asset, event.metadata),
         )
         self._attempt(place, at, "materialized")
         self.counts["materialized"] += 1
@@ -197,7 +202,10 @@ class Recorder:
         self.counts["new_content"] += 1
         self._versions.note(self._graph[event.key], event.partition, version)
         epoch = self._read_times.seen_epoch(self._graph[event.key], _epoch(event))
-        self._record(at, event, version, as_of=reaches, epoch=epoch)
+        before = self._latest.get((event.key, event.partition))
+        # Whatever became of it outside, it is what was made here.
+        origin = None if before is None else before.origin
+        self._record(at, event, version, as_of=reaches, epoch=epoch, origin=origin)
 
     def _note_presence(self, at: datetime, event: Observed) -> None:
         """Record that something is not there, or is there again."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Reversible, Sequence
 from itertools import takewhile
 
 from assetry.errors import AssetryError
-from assetry.io.values import ValueRouter, place_of
+from assetry.io.urls import place_of
+from assetry.io.values import ValueRouter
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.run.retry import LeftJob
 from assetry.types.assets import Asset

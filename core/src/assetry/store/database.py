@@ -107,6 +107,10 @@ _MIGRATIONS = (
                 WHERE seconds IS NOT NULL GROUP BY key, partition, run, at))
         WHERE place <= 64 ORDER BY key, id) GROUP BY key;
     """,
+    # How often what was recorded was forgotten.
+    """
+    CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 #: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
 #: pages of 4 kB at a time; and of how many pages one must be free for the whole file to be written anew.

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from assetry.types.assets import Column
+from assetry.types.assets import Column, Relation
 from assetry.types.codec import from_json, to_json
 from assetry.types.events import Event, Log
 from assetry.types.keys import AssetKey
-from assetry.types.records import Accepted, Appended, Attempt, EventRecord, Materialization, RunInfo
+from assetry.types.records import Accepted, Appended, Attempt, EventRecord, Materialization, Origin, RunInfo
 
 Row = tuple[Any, ...]
 
@@ -44,6 +44,8 @@ def materialization_row(made: Materialization) -> Row:
         trace["columns"] = _column_texts(made.columns)
     if made.metadata:
         trace["metadata"] = made.metadata
+    if made.origin is not None:
+        trace["origin"] = _origin_texts(made.origin)
     if made.accepted is not None:
         code, columns = made.accepted
         trace["accepted"] = [code, None if columns is None else _column_texts(columns)]
@@ -97,7 +99,19 @@ def materialization(row: Row) -> Materialization:
         as_of=None if as_of is None else datetime.fromisoformat(as_of),
         appended=_appended(trace["appended"]) if "appended" in trace else {},
         epoch=trace.get("epoch"),
+        origin=_origin(**trace["origin"]) if "origin" in trace else None,
     )
+
+
+def _origin_texts(origin: Origin) -> dict[str, Any]:
+    """Return an origin as JSON, without what is usual."""
+    told = {"kind": origin.kind, "integration": origin.integration, "relation": origin.relation, "io": origin.io}
+    found = {name: value for name, value in told.items() if value is not None}
+    return {**found, **({"view": True} if origin.view else {}), **({"kept": True} if origin.kept else {})}
+
+
+def _origin(relation: list[str | None] | None = None, **given: Any) -> Origin:
+    return Origin(relation=None if relation is None else Relation(*relation), **given)  # type: ignore[arg-type]
 
 
 def _accepted(code: str | None, columns: list[dict[str, Any]] | None) -> Accepted:

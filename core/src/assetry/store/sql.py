@@ -21,6 +21,7 @@ from assetry.store import encoding as rows
 from assetry.store.accepted import AcceptedRecords
 from assetry.store.database import Database
 from assetry.store.definitions import DefinitionRecords
+from assetry.store.forgetting import FORGOTTEN, ForgottenRecords
 from assetry.store.heartbeat import Heartbeat
 from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
 from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations
@@ -67,7 +68,7 @@ _INTERRUPTED = "interrupted: the process that was making it is gone"
 _STARTING = "null"
 
 
-class SQLStore(AcceptedRecords, DefinitionRecords):
+class SQLStore(AcceptedRecords, DefinitionRecords, ForgottenRecords):
     """Records in the tables of a `Database`.
 
     A run on a machine that cannot be looked at is taken for gone after `silence` without a sign of life.
@@ -210,14 +211,16 @@ class SQLStore(AcceptedRecords, DefinitionRecords):
     def changes(self, keys: Iterable[AssetKey], since: str | None = None) -> Changes | None:
         """Return what was made of assets since a revision; None for one that this store does not know."""
         # Before the records: what comes in between is told again, and not missed.
-        newest = self._database.read("SELECT id, run, at FROM materializations ORDER BY id DESC LIMIT 1")
+        newest = self._database.read(
+            f"SELECT id, run, at, ({FORGOTTEN}) FROM materializations ORDER BY id DESC LIMIT 1"
+        )
         revision = _revision(newest[0]) if newest else ""
         if not since:
             return Changes(revision, self.latest(keys))
         if since == revision:
             return Changes(revision, {})
         number = since.partition(" ")[0]
-        known = self._database.read("SELECT id, run, at FROM materializations WHERE id = ?", number)
+        known = self._database.read(f"SELECT id, run, at, ({FORGOTTEN}) FROM materializations WHERE id = ?", number)
         if not known or _revision(known[0]) != since:
             return None
         found = self._database.read(f"{LATEST_SINCE} AND l.{_OURS}", number, _json([str(key) for key in keys]))

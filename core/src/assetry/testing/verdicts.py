@@ -29,6 +29,7 @@ ADVICE: Mapping[str, str] = {
     "assetry_warnings": "give AssetWarning values about the assets that are given, from these and the time alone",
     "assetry_invocation_notes": "return sentences for people, and none where the command says all",
     "assetry_named_selections": "return None when your files name no selections",
+    "assetry_delete": "return in words what was deleted, also when it was not there any more",
     "assetry_discover": "return nothing for a folder without files of yours",
     "assetry_panels": "every plugin is asked about every asset: return nothing where you have nothing to show",
     "assetry_add_commands": "add a group to what is given, and import what it needs inside the commands",

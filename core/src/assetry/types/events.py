@@ -278,6 +278,22 @@ class Failed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted(Event):
+    """What was made of an asset, or of a partition of it, was deleted, and its record is forgotten.
+
+    `what` says what was there and where, None when only the record went.
+    """
+
+    json_tag: ClassVar = ("event", "deleted")
+    key: AssetKey
+    partition: str | None = None
+    what: str | None = None
+    if TYPE_CHECKING:
+
+        def __init__(self, key: AssetKey | str, partition: str | None = None, what: str | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """A run began: how many assets, in how many invocations.
 

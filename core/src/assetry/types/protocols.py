@@ -96,6 +96,11 @@ class IOManager(Protocol):
     it returns the columns of its table as `Column` values, with the types that the place has. It is asked for each
     table that a tool has made, so keep the connection, and read no rows; what is not there is an error, as of `load`.
 
+    And ``delete(asset: Asset, partition: str | None = None) -> None``: delete the value of an asset that nothing
+    defines any more, or of one partition of it, and nothing else; that it is not there is fine. `asset` has what is
+    recorded of it: its key, kind and relation. Raise `ValueStoreError` when it cannot be deleted, also where something
+    else stands on it, such as a view on a table: never take that along.
+
     Many partitions of an asset at once are saved and loaded by two more methods. A manager that has none of them is
     asked for one partition after the other.
 
@@ -266,6 +271,17 @@ class Store(Protocol):
         that `changes` has told may be forgotten, and mean nothing else later.
 
         Other processes may write meanwhile, and wait for moments only; it may end at any point, and be called again.
+        """
+
+    def recorded(self) -> frozenset[AssetKey]:
+        """Return the assets that were made, looked at or tried, whether anything defines them or not."""
+
+    def forget(self, key: AssetKey, partitions: Sequence[str | None] | None = None) -> None:
+        """Forget what is recorded of an asset, or of some partitions of it; None among these stands for the whole.
+
+        For `latest`, `attempts` and `latest_checks` it was never made, and without `partitions` it has no
+        `partition_keys` and is not `recorded`; events, runs and acceptances stay. A revision that `changes` has told
+        before means nothing after it.
         """
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from assetry.partitions.parts import Parts
-from assetry.types.assets import Column
+from assetry.types.assets import Column, Relation
 from assetry.types.events import Event, Handle, InvocationFinished, JobOver
 from assetry.types.keys import AssetKey
 
@@ -45,6 +45,26 @@ class Appended(NamedTuple):
     epoch: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What made something, and where it is: all that is known of it once nothing defines it any more.
+
+    `integration` is the name of the one that made it, `relation` the table that it is, if it is one. `io` is the place
+    that assetry reaches it in, as a URL without a secret; None where it reaches none. `view` tells that it is computed
+    on read, `kept` that assetry keeps its value.
+
+    >>> Origin("dbt", "transform", Relation("db", "main", "orders")).io is None
+    True
+    """
+
+    kind: str
+    integration: str | None = None
+    relation: Relation | None = None
+    io: str | None = None
+    view: bool = False
+    kept: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialization:
     """The record that an asset, or one partition of it, was made: what it was made from.
@@ -54,7 +74,8 @@ class Materialization:
     was before that in `accepted`. `as_of` is the moment in the world outside that its data reaches: the earliest of
     those that its inputs reached when they were read; of what has none, what its tool said, else when its making began.
     None in records from before there was one. `appended` is what was read of inputs that grow by appending. `epoch` is
-    that of an asset which does so itself: a new one begins when what was there before is made anew.
+    that of an asset which does so itself: a new one begins when what was there before is made anew. `origin` tells what
+    made it, and where it is; None for what was only seen.
     """
 
     key: AssetKey
@@ -72,6 +93,7 @@ class Materialization:
     as_of: datetime | None = None
     appended: Mapping[AssetKey, Appended] = field(default_factory=dict)
     epoch: str | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +167,10 @@ class Attempt:
     because: AssetKey | None = None
 
 
+#: The options of runs that make nothing: they look at what there is, or delete it.
+NO_MAKING = ("observe", "prune")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """One run.
@@ -164,6 +190,11 @@ class RunInfo:
     host: str = ""
     pruned: Mapping[str, datetime] = field(default_factory=dict)
     definitions: str | None = None
+
+    @property
+    def makes(self) -> bool:
+        """Tell whether it is to make assets, and not to look at them or to delete some: only such a run is retried."""
+        return not any(self.options.get(name) for name in NO_MAKING)
 
 
 @dataclass(frozen=True, slots=True)

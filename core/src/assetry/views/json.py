@@ -19,6 +19,7 @@ from assetry.types.assets import Asset
 from assetry.types.codec import is_unicode, to_json
 from assetry.types.events import Checked, Event
 from assetry.types.invocations import CheckRef, InvocationGroup
+from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, EventRecord, RunInfo
 from assetry.types.warnings import AssetWarning
 from assetry.views.causes import Cause
@@ -92,11 +93,14 @@ def _check_to_json(ref: CheckRef) -> dict[str, str]:
 
 
 def status_to_json(
-    statuses: Sequence[Status], warned: Iterable[Checked] = (), roots: Iterable[Cause] = ()
+    statuses: Sequence[Status],
+    warned: Iterable[Checked] = (),
+    roots: Iterable[Cause] = (),
+    orphans: Iterable[AssetKey] = (),
 ) -> dict[str, Any]:
     """Return what ``assetry status --output json`` prints; `warned` are checks that did not pass and stop nothing.
 
-    `roots` are what is out of date, by cause.
+    `roots` are what is out of date, by cause; `orphans` are assets that something is recorded of, and nothing defines.
 
     >>> from assetry.types.keys import AssetKey
     >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
@@ -111,6 +115,7 @@ def status_to_json(
         "version": 1,
         "counts": {word: words.count(word) for word in STATUS_NAMES if word in words},
         "roots": [_cause_to_json(each) for each in roots],
+        "orphans": sorted(map(str, orphans)),
         "assets": [
             {
                 "key": str(each.key),

@@ -14,7 +14,7 @@ from assetry_dbt.options import OPTIONS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from assetry.plugin import AssetKey, AssetWarning, CommandOption, Event, RunContext
+    from assetry.plugin import AssetKey, AssetWarning, CommandOption, Event, Materialization, RunContext
 
 KIND = "dbt"
 ASSETRY_KINDS = {KIND: OPTIONS}
@@ -165,12 +165,27 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 @hookimpl
 def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Run one `dbt source freshness` for the sources that have `freshness:`."""
+    from assetry_dbt.outside.observe import observe
     from assetry_dbt.project.manifest_stamp import kept_stamp
     from assetry_dbt.project.project import DbtProject
-    from assetry_dbt.running.observe import observe
 
     with kept_stamp(DbtProject.of(invocation.integration)):
         yield from observe(invocation, context)
+
+
+@hookimpl
+def assetry_delete(
+    record: Materialization, integration: Integration | None, partitions: Sequence[str] | None, context: RunContext
+) -> str | None:
+    """Drop the table or view of a model, seed or snapshot that is gone, by dbt's adapter."""
+    from assetry_dbt.outside.deletion import delete
+    from assetry_dbt.project.manifest_stamp import kept_stamp
+    from assetry_dbt.project.project import DbtProject
+
+    if integration is None or not DbtProject.of(integration).is_there:
+        return None
+    with kept_stamp(DbtProject.of(integration)):
+        return delete(record, integration, partitions, context)
 
 
 @hookimpl

@@ -30,6 +30,7 @@ from assetry.plugin import (
 )
 
 from assetry_duckdb.aside import writable
+from assetry_duckdb.deletion import delete_partition, drop
 from assetry_duckdb.rows import write_rows
 from assetry_duckdb.sql import sql_name, sql_table, table_columns, tables
 from assetry_duckdb.tables import VALUE, has_partitions, is_one_of, write
@@ -193,6 +194,30 @@ class DuckDBIO:
             columns, facts = _patiently(lambda: write_rows(connection, relation, asset, rows))
         return Saved(None, columns, {**facts, "relation": str(relation)})
 
+    def delete(self, asset: Asset, partition: str | None = None) -> None:
+        """Drop the table or view of an asset, or delete the rows of one partition; see `assetry.plugin.IOManager`.
+
+        Raises `ValueStoreError`, and leaves what was there, when it cannot be reached, or a view stands on it.
+        """
+        import duckdb
+
+        relation = self.relation(asset)
+        if not self._is_reached(relation):
+            raise ValueStoreError(
+                f"{relation} is in a database that {self.address.path} does not lead to.",
+                hint=f"Attach it: `?attach.{relation.database}=PATH` in the URL.",
+            )
+        if not self._exists():
+            return
+        with self._connection(relation) as connection:
+            try:
+                if partition is None:
+                    _patiently(lambda: drop(connection, relation))
+                else:
+                    _patiently(lambda: delete_partition(connection, relation, partition))
+            except duckdb.Error as error:
+                raise ValueStoreError(f"{relation} cannot be deleted: {error}") from error
+
     def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
         """Return for each asset whether its table is there; None where it is in a database that is not attached here.
 
@@ -218,14 +243,18 @@ class DuckDBIO:
 
     def _tables(self, relation: Relation) -> set[tuple[str, str]] | None:
         """Return all tables and views of the database of `relation`; None when it cannot be reached from here."""
-        attached = self.address.attached.get(relation.database or "")
-        if attached is None and (relation.database or "").lower() != self.address.database.lower():
+        if not self._is_reached(relation):
             return None
+        attached = self.address.attached.get(relation.database or "")
         # Neither is made by looking at it.
         if not self._exists() or (attached is not None and ":" not in attached and not Path(attached).exists()):
             return set()
         with self._connection(relation) as connection:
             return tables(connection, relation.database or "")
+
+    def _is_reached(self, relation: Relation) -> bool:
+        name = relation.database or ""
+        return name in self.address.attached or name.lower() == self.address.database.lower()
 
     def close(self) -> None:
         """Forget a database in memory; a file is never left open."""

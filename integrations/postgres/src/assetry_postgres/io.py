@@ -25,13 +25,14 @@ from assetry.plugin import (
 from assetry_postgres.address import Address
 from assetry_postgres.rows import add_rows, keep_best
 from assetry_postgres.sql import LONGEST_NAME, Attribute, sql_name, sql_table, table_columns, table_kind, tables
-from assetry_postgres.tables import has_partitions, is_one_of, mark_own, put, replace_partitions, stage
+from assetry_postgres.tables import drop, has_partitions, is_one_of, mark_own, put, replace_partitions, stage
 from assetry_postgres.types import PARTITION, TABLES, read, sql_type, to_postgres
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _READING = "Look whether the user of the URL may read it."
+_DELETING = "It is still there. Drop what stands on it first, or let a user delete it who may."
 _WRITING = "What was there before is still there; correct the cause, then run `assetry retry`."
 
 
@@ -164,6 +165,22 @@ class PostgresIO:
         facts = {"changed": changed, "relation": str(relation), **({} if grows else {"rows": changed})}
         return Saved(None, tuple(Column(each.name, each.written) for each in written), facts)
 
+    def delete(self, asset: Asset, partition: str | None = None) -> None:
+        """Drop the table or view of an asset, or delete the rows of one partition; see `assetry.plugin.IOManager`.
+
+        Raises `ValueStoreError`, and leaves what was there, when the user may not, or anything stands on it.
+        """
+        relation = self._reachable(asset)
+        with self._cursor(f"{relation} cannot be deleted", _DELETING, asset.source) as cursor:
+            _wait_for_others(cursor, relation)
+            attributes = table_columns(cursor, relation)
+            if not attributes:
+                return
+            if partition is None:
+                drop(cursor, relation)
+            elif has_partitions(cursor, relation, attributes):
+                cursor.execute(f"DELETE FROM {sql_table(relation)} WHERE {is_one_of((partition,))}")
+
     def exists(self, places: Sequence[tuple[Asset, str | None]]) -> list[bool | None]:
         """Return for each asset whether its table is there; None where it is in another database. Asked in one query.
 
@@ -229,9 +246,7 @@ class PostgresIO:
             with self._cursor(
                 f"asset {str(asset.key)!r}: {relation} cannot be written", _WRITING, asset.source
             ) as cursor:
-                # Two partitions may come at once, and none of the two may take the other for nothing.
-                cursor.execute("SELECT pg_advisory_xact_lock(hashtext($1))", (f"assetry {relation}",))
-                cursor.fetchall()
+                _wait_for_others(cursor, relation)
                 yield cursor
         except ValueStoreError as error:
             self._blame(asset, table, error)
@@ -290,6 +305,12 @@ class PostgresIO:
         text = re.sub(r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to [^\n]*?(?:ERROR|FATAL): +)?", "", text, count=1)
         text = re.sub(r"\.? *(?:Vendor code: \d+\. *)?SQLSTATE: \w+$", "", text.strip()).strip()
         return self.address.scrub(" ".join(text.split()))
+
+
+def _wait_for_others(cursor: Any, relation: Relation) -> None:
+    # Two partitions may come at once, and none of the two may take the other for nothing.
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext($1))", (f"assetry {relation}",))
+    cursor.fetchall()
 
 
 def _create_schema(cursor: Any, schema: str) -> None:

@@ -41,7 +41,7 @@ def _staged_name(name: str) -> str:
 def put(cursor: Any, relation: Relation, existing: Sequence[Attribute], staged: Relation) -> None:
     """Put a staged table in the place of what is there."""
     if existing:
-        kind = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE"}.get(table_kind(cursor, relation), "TABLE")
+        kind = _kind(cursor, relation)
         if kind == "TABLE":
             _copy_grants(cursor, relation, staged)
         views = _views(cursor, relation)
@@ -50,6 +50,17 @@ def put(cursor: Any, relation: Relation, existing: Sequence[Attribute], staged: 
             return
         cursor.execute(f"DROP {kind} {sql_table(relation)}")
     cursor.execute(f"ALTER TABLE {sql_table(staged)} RENAME TO {sql_name(relation.identifier)}")
+
+
+def drop(cursor: Any, relation: Relation) -> None:
+    """Drop the table or view that is there, and nothing that stands on it: PostgreSQL refuses then."""
+    cursor.execute(f"DROP {_kind(cursor, relation)} {sql_table(relation)}")
+
+
+def _kind(cursor: Any, relation: Relation) -> str:
+    """Return what is there under a name, as `DROP` says it."""
+    words = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE"}
+    return words.get(table_kind(cursor, relation), "TABLE")
 
 
 def mark_own(cursor: Any, relation: Relation) -> None:

@@ -10,7 +10,7 @@ from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, ago, aligned, cut, duration, styled
 from assetry.types.options import flag_of
-from assetry.types.records import RunInfo
+from assetry.types.records import NO_MAKING, RunInfo
 from assetry.views.json import run_to_json
 
 
@@ -40,6 +40,10 @@ def _row(run: RunInfo) -> tuple[str, ...]:
 def asked(run: RunInfo) -> str:
     """Return what a run was asked, as options of the command line."""
     options = run.options
+    if not run.makes:
+        word = next(name for name in NO_MAKING if options.get(name))
+        of = options[word]
+        return " ".join([word, *([of] if isinstance(of, str) else of if isinstance(of, list) else [])])
     words = [f"retry of {options['retry_of']}"] if options.get("retry_of") else []
     for name, flag in (("select", "-s"), ("exclude", "--exclude"), ("partition", "--partition")):
         value = options.get(name) or ()

@@ -10,6 +10,7 @@ from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed, styled, warning_lines
 from assetry.project.places import asset_warnings
+from assetry.project.upkeep.orphans import gone_assets
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
@@ -41,6 +42,7 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     warned = _warnings(session, found)
     told = asset_warnings(project.graph, project.plugins, lambda: project.values, (each.key for each in found))
     stale = stale_keys(found)
+    gone = gone_assets(project)
     if session.text:
         most = None if session.verbose else _MOST
         sets = partition_lines(found, partitions, most)
@@ -51,8 +53,11 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
         if stale:
             blocking = [each.key for each in warned if each.stops]
             session.note(_advice(session, set(stale), held_back(project.graph, every, blocking)))
+        if gone and not session.select:
+            session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")
     else:
-        session.emit({**status_to_json(found, warned, roots), "warnings": warnings_to_json(told)}, rows="assets")
+        document = status_to_json(found, warned, roots, gone)
+        session.emit({**document, "warnings": warnings_to_json(told)}, rows="assets")
     waiting = any(each.partitions is not None and each.partitions.waiting for each in found)
     return STALE if exit_code and (stale or waiting) else 0
 

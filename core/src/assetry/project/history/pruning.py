@@ -50,7 +50,7 @@ def needed_runs(store: Store, graph: AssetGraph, kept: KeptHistory) -> frozenset
     last run, which is the one that is meant when none is named; and one with the token of a job.
     """
     runs = store.runs()
-    last = next((run.id for run in runs if not run.options.get("observe")), None)
+    last = next((run.id for run in runs if run.makes), None)
     needed = {run.id for run in runs if run.id == last or (_is_old(run, kept) and store.handles(run.id))}
     left = _Left(store, graph)
     for run in runs:

@@ -9,14 +9,11 @@ from assetry.types.records import RunInfo
 
 
 def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo:
-    """Return a run by its id or a unique beginning of it, the last one that was no look when None.
+    """Return a run by its id or a unique beginning of it, the last one that was to make something when None.
 
     Raises `UsageError` where there is none, which also says for how long runs are kept.
     """
-    if run_id is None:
-        found = next((run for run in store.runs() if not run.options.get("observe")), None)
-    else:
-        found = store.run(run_id)
+    found = store.run(run_id) if run_id is not None else next((run for run in store.runs() if run.makes), None)
     if found is None:
         what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
         age = retention.runs

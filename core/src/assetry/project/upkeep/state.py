@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
+from assetry.io.values import ValueRouter
 from assetry.project.definitions import Definitions
 from assetry.selection.selection import Selection
 from assetry.status.staleness import Status
@@ -49,6 +50,10 @@ class State(Protocol):
     @property
     def store(self) -> Store:
         """Return the store of records."""
+
+    @property
+    def values(self) -> ValueRouter:
+        """Return what keeps and reads the values of assets."""
 
     def group_of(self, asset: Asset) -> InvocationGroup | None:
         """Return what an asset may share an invocation with."""

@@ -10,7 +10,10 @@ from assetry.project.upkeep.state import Selectors, State
 if TYPE_CHECKING:
     from assetry.project.upkeep.accepting import Accepting
     from assetry.project.upkeep.diff import Diff
+    from assetry.project.upkeep.pruning import Pruning
     from assetry.status.changes.impact import Impact
+    from assetry.status.changes.orphans import Orphan
+    from assetry.types.records import EventRecord
 
 
 class Upkeep:
@@ -62,3 +65,28 @@ class Upkeep:
 
         causes, parts = ((each,) if isinstance(each, str) else tuple(each) for each in (cause, partition))
         return accept(self, self.select(select, exclude), Word(why, by, parts, causes, undo, dry_run))
+
+    def orphans(self: State, *keys: str) -> tuple[Orphan, ...]:
+        """Return what is recorded, and nothing defines any more: assets, and partitions of those that are still there.
+
+        Of `keys`, whole or their last parts, where some are given; raises `UsageError` for one that is no orphan.
+        """
+        from assetry.project.upkeep.orphans import chosen, orphans_of
+
+        return chosen(self, orphans_of(self), keys)
+
+    def prune(
+        self: State,
+        *keys: str,
+        records_only: bool = False,
+        on_event: Callable[[EventRecord], None] | None = None,
+    ) -> Pruning:
+        """Delete what `orphans` returns, of `keys` or all of it: what was made, and then its records.
+
+        It is a run, so that `assetry logs` tells what was deleted. What something defined still has, or stands on, and
+        what was not made here stays; with `records_only` records alone are forgotten, of whatever is no more defined.
+        What stays is in `left` of what it returns, with the reason. Raises `UsageError` for a key that is no orphan.
+        """
+        from assetry.project.upkeep.pruning import prune
+
+        return prune(self, keys, records_only=records_only, on_event=on_event)

@@ -20,7 +20,7 @@ from assetry.types.assets import Asset
 from assetry.types.codec import to_json
 from assetry.types.events import TERMINAL, Failed, Materialized, Skipped
 from assetry.types.panels import Panel, PanelContext
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt, Materialization, Origin
 from assetry.types.warnings import AssetWarning
 
 #: The names of terminal events, as JSON has them.
@@ -99,6 +99,22 @@ class SurroundingChecks:
         for event in events:
             assert not is_end(event), f"assetry_observe yields {event.name}: it looks and makes nothing, yield Observed"
         assert launches == 0, "assetry_observe launched the tool: it is to look, not to run"
+
+    @needs("test_end_every_asset_exactly_once", "test_keep_nothing_between_two_runs")
+    def test_delete_what_nothing_defines_any_more(self, bench: Bench) -> None:
+        if bench.implementation("assetry_delete") is None:
+            return
+        bench.plain  # noqa: B018 - what is to be deleted is there then
+        last = bench.last
+        origin = Origin(last.kind, bench.integration.name, last.relation, view=last.computed_on_read, kept=last.kept)
+        record = Materialization(key=last.key, at=datetime.now(UTC), run="kit", data_version="1", origin=origin)
+        for _ in range(2):  # the second time it is not there any more
+            context, _ = bench.context()
+            with Lines():
+                bench.ask(
+                    "assetry_delete",
+                    lambda given=context: bench.plugins.delete(record, bench.integration, None, given),  # type: ignore[misc]
+                )
 
     @needs("test_end_every_asset_exactly_once", "test_launch_the_tool_once_per_invocation",
            "test_report_the_checks_that_were_asked_and_no_others", "test_tell_only_of_assets_that_were_asked_for",

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from assetry.errors import ValueStoreError, error_words
+from assetry.errors import NothingKeptError, ValueStoreError, error_words
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.types.assets import Asset
 from assetry.types.protocols import IOManager
@@ -63,6 +63,17 @@ def nothing_there(io: IOManager, made: Asset) -> ValueStoreError:
             "assetry.plugin.nothing_kept(asset, partition, place)"
         ) from error
     raise AssertionError(f"{made.key} was never saved, and {found!r} is loaded: raise assetry.plugin.nothing_kept(…)")
+
+
+def gone(io: IOManager, made: Asset, partition: str | None = None) -> None:
+    """Fail unless nothing is kept of what was deleted; a partition of a table may be one without rows."""
+    part = "" if partition is None else f", partition {partition!r},"
+    try:
+        found = io.load(made, partition)
+    except NothingKeptError:
+        return
+    left = partition is None or len(found)
+    assert not left, f"{made.key}{part} was deleted, and {found!r} is loaded: delete what save has put there"
 
 
 def refuses(

@@ -14,6 +14,7 @@ from assetry.errors import AssetryError, NothingKeptError, ValueStoreError
 from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.io.tables import (
     asset,
+    gone,
     looked_at_while_written,
     nothing_there,
     numbers,
@@ -160,6 +161,30 @@ class ValueConformance(PluginConformance):
             found = list(ask([(parts, "a"), (parts, None)]))
             assert False not in found, "exists says that a partition that was saved, or its asset, is not there"
         assert list(ask([])) == [], "exists gives answers when it is asked for nothing"
+
+    @needs("test_give_back_what_was_saved", "test_say_that_nothing_is_kept", "test_keep_assets_apart")
+    def test_delete_what_is_asked_and_nothing_else(self, io: IOManager, refused: Mapping[str, str]) -> None:
+        delete = getattr(io, "delete", None)
+        if delete is None:
+            return
+        made, other, parts = asset("deleted"), asset("deleted_2"), asset("deleted_in_part", "a", "b")
+        for each in (made, other):
+            io.save(each, numbers(1))
+        again = "delete raises where nothing is: return, for it may be gone already"
+        for _ in range(2):
+            tried(again, lambda: delete(made))
+        gone(io, made)
+        same(io.load(other), numbers(1), f"{made.key} was deleted, and of {other.key} ")
+        if "partitions" in refused:
+            return
+        for number, key in enumerate("ab"):
+            io.save(parts, numbers(number), key)
+        for _ in range(2):
+            tried(again, lambda: delete(parts, "a"))
+        gone(io, parts, "a")
+        same(io.load(parts, "b"), numbers(1), "partition 'a' was deleted, and of 'b' ")
+        delete(parts)
+        gone(io, parts, "b")
 
     def test_tell_what_a_table_comes_to(self, io: IOManager) -> None:
         ask = getattr(io, "aggregate", None)

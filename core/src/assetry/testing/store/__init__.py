@@ -18,6 +18,7 @@ from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.store.acceptances import AcceptanceChecks
 from assetry.testing.store.definitions import DefinitionChecks
+from assetry.testing.store.forgetting import ForgettingChecks
 from assetry.testing.store.history import HistoryChecks
 from assetry.testing.store.records import RecordChecks
 from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
@@ -30,7 +31,9 @@ from assetry.types.protocols import Store
 from assetry.types.records import ClaimedParts
 
 
-class StoreConformance(AcceptanceChecks, DefinitionChecks, HistoryChecks, RecordChecks, PluginConformance):
+class StoreConformance(
+    AcceptanceChecks, DefinitionChecks, ForgettingChecks, HistoryChecks, RecordChecks, PluginConformance
+):
     """Checks to inherit; fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
 
     >>> class TestSQLite(StoreConformance):

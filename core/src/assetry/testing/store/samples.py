@@ -30,6 +30,7 @@ EVENTS: tuple[Event, ...] = (
     ev.Checked(A, "has_rows", False, "warn", "none", {"seen": 0}, partition="2024-01-01"),
     ev.Failed(B, "no column id", "Add it.", True, where="b.sql:3"),
     ev.Skipped(B, "shop/a failed", A),
+    ev.Deleted(A, "2024-01-01", "the table shop.a"),
     ev.InvocationFinished("failed", 1.25, "acme ended with 70"),
     ev.RunFinished("failed", 2.5, {"materialized": 1, "failed": 1}),
 )

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from assetry.plugin import Asset, Event, Invocation, Log, Observed, RunContext
 
 from assetry_dbt.loading import loaded
 from assetry_dbt.manifest.freshness import LASTING
+from assetry_dbt.outside.told import told_by
 from assetry_dbt.project.project import DbtProject
-from assetry_dbt.running.engine import choose
 from assetry_dbt.running.errors import fault, tidy
-from assetry_dbt.running.reports import Ended, Message, NodeFinished
 from assetry_dbt.warehouse import warehouse_url
 
 
@@ -43,7 +41,7 @@ def freshness(
 ) -> Iterator[Event]:
     """Yield how far the data of sources reaches; `everything` says that these are all that dbt looks at."""
     names = ["source:*"] if everything else [_selector(asset) for asset in sources]
-    told = _ran(project, ("source", "freshness", *project.arguments(), "--select", *names), cancelled)
+    told = told_by(project, ("source", "freshness", *project.arguments(), "--select", *names), cancelled)
     if told.ended is None:
         return
     if told.ended.error is not None:
@@ -63,10 +61,10 @@ def freshness(
 def presence(project: DbtProject, tables: Sequence[Asset], cancelled: Callable[[], bool]) -> Iterator[Event]:
     """Yield for each table whether it is there."""
     args = ("show", *project.arguments(), "--inline", _LISTING, "--limit", "1")
-    told = _ran(project, args, cancelled)
+    told = told_by(project, args, cancelled)
     if told.ended is None:
         return
-    listed = next((text.partition(_MARK)[2] for text in told.said if _MARK in text), None)
+    listed = told.after(_MARK)
     if listed is None:
         raise fault(project, "show", told.ended.error or "It did not say which tables are there.")
     gone = set(json.loads(listed))
@@ -87,29 +85,6 @@ _LISTING = f"""\
 {{% do gone.append(node.unique_id) %}}{{% endif %}}{{% endif %}}{{% endfor %}}
 {{{{ log('{_MARK}' ~ tojson(gone), info=true) }}}}{{% endif %}}
 select 1 as one"""
-
-
-class _Told(NamedTuple):
-    """What a dbt command told: its end, None when it was cancelled; what it said; the messages of nodes that failed."""
-
-    ended: Ended | None
-    said: list[str]
-    failures: dict[str, str | None]
-
-
-def _ran(project: DbtProject, args: Sequence[str], cancelled: Callable[[], bool]) -> _Told:
-    ended: Ended | None = None
-    said: list[str] = []
-    failures: dict[str, str | None] = {}
-    with closing(choose(project).run(args, cancelled)) as reports:
-        for report in reports:
-            if isinstance(report, Message):
-                said.append(report.text)
-            elif isinstance(report, NodeFinished):
-                failures[report.unique_id] = report.message
-            elif isinstance(report, Ended):
-                ended = report
-    return _Told(ended, said, failures)
 
 
 def has_freshness(asset: Asset) -> bool:

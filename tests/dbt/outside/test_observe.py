@@ -13,8 +13,8 @@ import pytest
 from assetry import Project
 from assetry.plugin import Asset, Event, Integration, Invocation, Log, Observed
 from assetry_dbt.loading import load
+from assetry_dbt.outside.observe import observe, presence
 from assetry_dbt.project.project import DbtProject
-from assetry_dbt.running.observe import observe, presence
 
 pytestmark = pytest.mark.slow
 

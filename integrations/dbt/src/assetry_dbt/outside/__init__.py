@@ -1,0 +1,1 @@
+"""What there is in the warehouse, looked at and deleted by commands of dbt that build nothing."""
