@@ -23,11 +23,19 @@ def folder(nasty_project: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "shop"
     shutil.copytree(nasty_project, copy, symlinks=True, ignore=shutil.ignore_patterns("assetry.json", "dbt_packages"))
     shutil.copytree(nasty_project / "pkg", copy / "dbt_packages" / "pkg")
+    made_by(copy)
     long_ago = 1_700_000_000
     for path in [copy, *copy.rglob("*")]:
         os.utime(path, (long_ago, long_ago))
     os.utime(copy / "target" / "manifest.json", (long_ago + 60, long_ago + 60))
     return copy
+
+
+def made_by(folder: Path, invocation: str | None = None, **arguments: Any) -> None:
+    """Write the results of the run of dbt that wrote the manifest, or of another one."""
+    own = json.loads((folder / "target/manifest.json").read_bytes())["metadata"]["invocation_id"]
+    results = {"metadata": {"invocation_id": invocation or own}, "args": {"which": "build", "vars": {}, **arguments}}
+    (folder / "target/run_results.json").write_text(json.dumps({**results, "results": []}))
 
 
 def project(folder: Path, **options: Any) -> DbtProject:
@@ -107,6 +115,32 @@ def test_other_options_need_another_manifest(folder: Path) -> None:
     assert why(folder, target="prod") is None
     assert why(folder) == "options or profile changed"
     assert why(folder, target="prod", vars={"cutoff": 1}) is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "known"),
+    [
+        ({}, True),
+        ({"target": None}, True),
+        ({"target": "dev"}, True),
+        ({"target": "prod"}, False),
+        ({"vars": {"cutoff": 1}}, False),
+        ({"profile": "other"}, False),
+        ({"invocation": "another"}, False),
+    ],
+)
+def test_what_the_users_dbt_was_given_counts(folder: Path, arguments: dict[str, Any], known: bool) -> None:
+    made_by(folder, **arguments)
+    assert (why(folder) is None) == known
+    stamp(folder)
+    assert why(folder) is None
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"metadata": 1, "args": {}}', '{"metadata": {}, "args": {}}'])
+def test_a_manifest_without_results_may_be_of_any_target(folder: Path, text: str | None) -> None:
+    results = folder / "target/run_results.json"
+    results.unlink() if text is None else results.write_text(text)
+    assert why(folder) == "it may have been made for another target, or with other vars"
 
 
 def test_where_the_profile_builds_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

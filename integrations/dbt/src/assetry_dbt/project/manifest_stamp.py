@@ -4,7 +4,8 @@ A manifest that assetry had made is accompanied by a stamp, ``assetry.json`` in 
 were, which options held, and the environment variables that the files name. It is true as long as all are the same. One
 that the user's own dbt made has no stamp: it is true when that dbt began after the last change of every file and folder
 that dbt reads (an older file that was copied over one is a change), no option asks for another target than dbt's own
-choice, and no file reads the environment, which may have been another one.
+choice, no file reads the environment, which may have been another one, and the results of the same run of dbt stand
+beside it and tell that it was given no other target, profile or vars.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from assetry_dbt.project.files import Seen, env_vars_of, files_digest, files_of
 from assetry_dbt.project.profile import UnknownJinjaError
 from assetry_dbt.project.project import DbtProject
 
-STAMP = "assetry.json"
+STAMP, RESULTS = "assetry.json", "run_results.json"
 #: In the metadata, with which a manifest begins; dbt before 1.10 tells only when it had read the project.
 _BEGAN = re.compile(rb'"(?:invocation_started_at|generated_at)": ?"([^"]+)"(?!.*"invocation_started_at")', re.DOTALL)
+#: How many bytes hold the metadata.
+_HEAD = 4096
 
 
 def ensure_manifest(project: DbtProject) -> list[Seen]:
@@ -80,14 +83,28 @@ def outdated(project: DbtProject, seen: Iterable[Seen]) -> str | None:
     later = next((each.path for each in seen if each.changed >= began or each.touched > made.st_ctime_ns), None)
     if later is not None:
         return f"{os.path.relpath(later, project.project_dir)} is newer"
-    return "it may have been made with other environment variables" if env_vars_of(seen) else None
+    if env_vars_of(seen):
+        return "it may have been made with other environment variables"
+    return None if _was_made_alike(project) else "it may have been made for another target, or with other vars"
+
+
+def _was_made_alike(project: DbtProject) -> bool:
+    """Tell whether dbt is known to have been given no other choices than it would make by itself."""
+    results = read_json(project.target_path / RESULTS)
+    run, args = (results.get(each) for each in ("metadata", "args"))
+    if not isinstance(run, dict) or not isinstance(args, dict) or not run.get("invocation_id"):
+        return False
+    with project.manifest_path.open("rb") as file:
+        same = str(run["invocation_id"]).encode() in file.read(_HEAD)
+    given = args.get("target"), args.get("profile"), args.get("vars")
+    return same and given[0] in (None, project.target_name()) and not any(given[1:])
 
 
 def _began(manifest: Path) -> int | None:
     """Return when the dbt began that wrote a manifest, in ns: what changed later it may not have read."""
     try:
         with manifest.open("rb") as file:
-            found = _BEGAN.search(file.read(4096))
+            found = _BEGAN.search(file.read(_HEAD))
         return int(datetime.fromisoformat(found[1].decode()).timestamp() * 1e9) if found else None
     except (OSError, ValueError):
         return None
