@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "retry": Entry("runs", "Runs", "[RUN]", "Run what is left of a run."),
     "accept": Entry("runs", "Runs", "SELECTION", "Let what was made count as up to date."),
     "observe": Entry("runs", "Runs", "", "Look at what happened outside; run nothing."),
+    "record": Entry("runs", "Runs", "FILE", "Record a run that was started elsewhere."),
     "runs": Entry("runs", "Runs", "", "List the runs."),
     "logs": Entry("runs", "Runs", "[RUN]", "Show the events of a run."),
     "cancel": Entry("runs", "Runs", "RUN", "Stop a run."),

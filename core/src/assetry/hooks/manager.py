@@ -28,7 +28,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
-from assetry.types.records import EventRecord, Materialization, RunInfo
+from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
 from assetry.types.warnings import AssetWarning
 
 
@@ -132,6 +132,12 @@ class Plugins(Registry):
         hook = "assetry_load_file"
         answer = self._asked(integration, hook, {"path": path, "integration": integration}, Iterable)
         return None if answer is None else self._each(self.claimant(integration), hook, answer, Asset, AssetCheck)
+
+    def load_run(self, path: str, integration: Integration) -> ExternalRun | None:
+        """Return the run of an integration that a tool's own file tells of; None when it tells of none."""
+        arguments = {"path": path, "integration": integration}
+        found: ExternalRun | None = self._asked(integration, "assetry_load_run", arguments, ExternalRun)
+        return found
 
     def local_files(self, integration: Integration) -> list[Path]:
         """Return the files and folders that loading an integration needs and version control leaves out."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
     from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
-    from assetry.types.records import EventRecord, Materialization, RunInfo
+    from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
     from assetry.types.warnings import AssetWarning
 
 hookspec = pluggy.HookspecMarker("assetry")
@@ -72,6 +72,19 @@ def assetry_load_file(path: str, integration: Integration) -> Iterable[Asset | A
 
     For example a manifest that another run of the tool has written: ``assetry diff --since PATH`` compares it with the
     definitions of now. None for a file that is not yours, or of another project than the integration's.
+
+    :param path: the absolute path of a file that is there.
+    """
+
+
+@hookspec
+def assetry_load_run(path: str, integration: Integration) -> ExternalRun | None:
+    """Return the run of your tool that a file tells of, started by somebody else: a laptop, a CI. Routed.
+
+    ``assetry record PATH`` records it as if assetry had run it. None for a file that is not yours, or of another
+    project than the integration's. Tell the code that each asset was really made from, not that of now; what was made
+    in another place than the integration's is left out, with the reason. Raise an error for a file that is damaged, or
+    that lacks what it is to be judged by. Run nothing.
 
     :param path: the absolute path of a file that is there.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -167,8 +167,8 @@ class Attempt:
     because: AssetKey | None = None
 
 
-#: The options of runs that make nothing: they look at what there is, or delete it.
-NO_MAKING = ("observe", "prune")
+#: The options of runs that make nothing: they look at what there is, delete it, or record what others have made.
+NO_MAKING = ("observe", "prune", "record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ class RunInfo:
 
     @property
     def makes(self) -> bool:
-        """Tell whether it is to make assets, and not to look at them or to delete some: only such a run is retried."""
+        """Tell whether it is one of assetry's own that makes assets: only such a run is gone on with by itself."""
         return not any(self.options.get(name) for name in NO_MAKING)
 
 
@@ -328,3 +328,28 @@ def job_tokens(records: Iterable[EventRecord]) -> dict[str, str | None]:
         elif isinstance(event, JobOver) or (isinstance(event, InvocationFinished) and event.message is None):
             tokens[invocation] = None
     return tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalRun:
+    """A run of a tool that assetry did not start, as a file of the tool tells of it.
+
+    `id` is the tool's own, so that a run is recorded once. `events` are what became of assets and checks, each with its
+    time (UTC), in order; of a `Materialized`, `code_version` and `code_parts` are those of the code that it was really
+    made from. `left_out` says by name of what the file tells and nothing is recorded, and why. `command` is for people.
+    `broken` is what failed and is no failure of an asset or a check, `hint` the next step.
+
+    >>> at = datetime(2026, 1, 31)
+    >>> ExternalRun(id="4a1f", started=at, finished=at).events
+    ()
+    """
+
+    id: str
+    started: datetime
+    finished: datetime
+    events: Sequence[tuple[datetime, Event]] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    command: str | None = None
+    broken: str | None = None
+    hint: str | None = None
+    full_refresh: bool = False

@@ -14,7 +14,7 @@ from assetry_dbt.options import OPTIONS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from assetry.plugin import AssetKey, AssetWarning, CommandOption, Event, Materialization, RunContext
+    from assetry.plugin import AssetKey, AssetWarning, CommandOption, Event, ExternalRun, Materialization, RunContext
 
 KIND = "dbt"
 ASSETRY_KINDS = {KIND: OPTIONS}
@@ -44,6 +44,14 @@ def assetry_load_file(path: str, integration: Integration) -> list[Asset] | None
     from assetry_dbt.loading import load_manifest
 
     return load_manifest(path, integration)
+
+
+@hookimpl
+def assetry_load_run(path: str, integration: Integration) -> ExternalRun | None:
+    """Read a run_results.json of the integration's dbt project, judged by the manifest.json beside it."""
+    from assetry_dbt.outside.run_results import external_run
+
+    return external_run(path, integration)
 
 
 @hookimpl

@@ -15,7 +15,10 @@ def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo
     """
     found = store.run(run_id) if run_id is not None else next((run for run in store.runs() if run.makes), None)
     if found is None:
-        what = "There is no run yet." if run_id is None else f"There is no run {run_id!r}."
+        what = f"There is no run {run_id!r}."
+        if run_id is None:
+            others = bool(store.runs(1))
+            what = "No run has made anything yet: name the one that you mean." if others else "There is no run yet."
         age = retention.runs
         gone = f" Those that ended longer ago than {age_text(age)} may be pruned, see [retention]."
         hint = "`assetry runs` lists them; `assetry materialize` starts one."

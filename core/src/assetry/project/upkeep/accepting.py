@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from assetry.errors import ConflictError, UsageError, near_names
+from assetry.errors import UsageError, near_names
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.text import read_partitions
+from assetry.project.upkeep.claims import claim_all
 from assetry.project.upkeep.state import State
 from assetry.run.recorder import known_keys
 from assetry.run.result import new_run
@@ -101,13 +102,7 @@ def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
 def _claimed(project: State, keys: Sequence[AssetKey]) -> Iterator[None]:
     """Keep runs from making assets; raise `ConflictError` when one does."""
     run = new_run(tuple(keys), {})
-    held = project.store.claim(run.id, keys)
-    if held:
-        key = next(each for each in keys if each in held)
-        raise ConflictError(
-            f"Run {held[key]} is building {key}.",
-            hint=f"Wait for it (`assetry logs -f {held[key]}` ends with it): then it may be up to date anyway.",
-        )
+    claim_all(project.store, run.id, keys)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assetry.project.upkeep.state import Selectors, State
@@ -10,6 +11,7 @@ from assetry.project.upkeep.state import Selectors, State
 if TYPE_CHECKING:
     from assetry.project.upkeep.accepting import Accepting
     from assetry.project.upkeep.diff import Diff
+    from assetry.project.upkeep.external import Recorded
     from assetry.project.upkeep.pruning import Pruning
     from assetry.status.changes.impact import Impact
     from assetry.status.changes.orphans import Orphan
@@ -90,3 +92,21 @@ class Upkeep:
         from assetry.project.upkeep.pruning import prune
 
         return prune(self, keys, records_only=records_only, on_event=on_event)
+
+    def record(
+        self: State,
+        path: Path | str,
+        integration: str | None = None,
+        *,
+        on_event: Callable[[EventRecord], None] | None = None,
+    ) -> Recorded:
+        """Record a run of a tool that somebody else has started, by the file in which the tool tells of it.
+
+        Such as dbt's run_results.json, with the manifest.json of the same run beside it: what it made then counts as
+        made, from the code that it was made from. A run is recorded once. Where something was made here since, that
+        stays; what was made elsewhere is left out; `left` says so. Raises `UsageError` for a file that no integration
+        knows, `ConflictError` while a run makes one of the assets.
+        """
+        from assetry.project.upkeep.external import record
+
+        return record(self, Path(path), integration, on_event)
