@@ -10,14 +10,24 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from assetry import Asset, DailyPartitionsDefinition, HourlyPartitionsDefinition, Project
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import Parts
 from assetry.partitions.strands import Cell, Strand, version_digest
+from assetry.plan.plan import PlanRequest
+from assetry.plan.planner import make_plan
+from assetry.run.intake import taken
+from assetry.run.recorder import Recorder
+from assetry.run.tracking.tracker import Tracker
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.status.staleness import statuses
+from assetry.store.sqlite import SQLiteStore
+from assetry.types.events import Event, Materialized, Started
+from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization, RunInfo
 
@@ -26,7 +36,7 @@ from tests.bench.measure import best, child_cpu, row
 DAYS = DailyPartitionsDefinition("2023-01-01", end_date="2026-01-01")
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 #: What is asked for of Dagster's own figures: see the table of the design.
-ASSETS, MANY, LONG = 100, 10_000, 1_000_000
+ASSETS, MANY, LONG, RANGE = 100, 10_000, 1_000_000, 1000
 ASSETRY = [sys.executable, "-m", "assetry"]
 
 EMPTY = "from assetry import asset\n\n@asset\ndef one() -> int:\n    return 1\n"
@@ -154,9 +164,50 @@ def commands(folder: Path) -> None:
         row(f"record one more of {ASSETS * 1096:,} partitions", f"{each:.3f} ms", "<= 0.2 ms", each <= 0.2)
 
 
+def told(folder: Path, events: list[Event]) -> float:
+    """Return what it takes to take events of a range of partitions, and to record them on the disk."""
+    days = Parts.range(DAYS.number("2023-01-01"), DAYS.number("2023-01-01") + RANGE)
+    made = Asset(key="a", kind="x", code_version="1", partitions_def=DAYS, deps=["raw"])
+    graph = AssetGraph.of([made, Asset(key="raw", kind="x", executable=False)])
+    group = InvocationGroup("x", partitions="range")
+    plan = make_plan(graph, {made.key: days}, {made.key: group}, PlanRequest(now=NOW))
+
+    def once() -> float:
+        store = SQLiteStore(folder / f"{time.monotonic_ns()}.db")
+        store.begin(RunInfo(id="r", state="running", started=NOW))
+        tracker, recorder = Tracker(plan, graph), Recorder.of("r", graph, plan, store)
+        launch = tracker.launch(plan.invocations[0].id)
+        began = time.process_time()
+        for event in events:
+            for each in tracker.take(launch.id, taken(event, "x")):
+                recorder.note(NOW, each, launch.id)
+        recorder.write(store)
+        spent = time.process_time() - began
+        assert len(store.latest()) == RANGE
+        store.close()
+        return spent
+
+    return best(once, 5)
+
+
+def ranges(folder: Path) -> None:
+    """Measure a range that is told in one event, beside all of its partitions told one by one."""
+    days = DAYS.keys(NOW)[:RANGE]
+    facts: dict[str, Any] = {"data_version": "v1", "metadata": {"status": "success", "rows": 3}}
+    each = told(
+        folder, [kind(day) for day in days for kind in (partial(Started, "a"), partial(Materialized, "a", **facts))]
+    )
+    where: dict[str, Any] = {"partition": days[0], "through": days[-1]}
+    one = told(folder, [Started("a", **where), Materialized("a", **where, **facts)])
+    row(f"record {RANGE:,} partitions one by one", f"{1000 * each:.1f} ms", "")
+    row("record the same as one range", f"{1000 * one:.1f} ms", "")
+    row("  beside one by one", f"{one / each:.2f} x", "<= 0.5 x", one / each <= 0.5)
+
+
 def main() -> None:
     """Print what partitions cost."""
     with tempfile.TemporaryDirectory() as folder:
+        ranges(Path(folder))
         commands(Path(folder))
     first = DAYS.number("2023-01-01")
     made = Made(first, 1096, 2)

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -287,13 +287,29 @@ class Mixed(GoodService):
         parts = {asset.key: invocation.partitions_of(asset) for asset in invocation.assets}
         for event in super().steps(invocation, context):
             if isinstance(event, (Started, Materialized, Failed, Skipped)):
-                yield from (replace(event, partition=part) for part in parts[event.key] or (None,))
+                yield from self.each(event, parts[event.key])
             else:
                 yield event
+
+    def each(self, event: Started | Materialized | Failed | Skipped, parts: tuple[str, ...]) -> Iterable[Event]:
+        """Return an event of an asset as those of its partitions."""
+        return [replace(event, partition=part) for part in parts or (None,)]
 
 
 class TestGoodMixed(IntegrationConformance):
     subject = good(Mixed(), partitions=DAYS, refuses={"spawn": "checked above"})
+    caught = ""
+
+
+class Ranges(Mixed):
+    """Tell of all days of a table at once."""
+
+    def each(self, event: Started | Materialized | Failed | Skipped, parts: tuple[str, ...]) -> Iterable[Event]:
+        return [replace(event, partition=parts[0], through=parts[-1]) if parts else event]
+
+
+class TestGoodRanges(IntegrationConformance):
+    subject = good(Ranges(), partitions=DAYS, refuses={"spawn": "checked above"})
     caught = ""
 
 
@@ -610,6 +626,18 @@ class TestEndsPartitionsOfWhatHasNone(IntegrationConformance):
 
     subject = bad(MixedUp(), partitions=DAYS)
     caught = "test_end_every_asset_exactly_once"
+
+
+class Backwards(Ranges):
+    def each(self, event: Started | Materialized | Failed | Skipped, parts: tuple[str, ...]) -> Iterable[Event]:
+        return super().each(event, parts[::-1])
+
+
+class TestTellsRangesBackwards(IntegrationConformance):
+    """It tells of a range of partitions from the last one to the first."""
+
+    subject = bad(Backwards(), partitions=DAYS)
+    caught = "test_tell_ranges_of_partitions_that_were_asked_for"
 
 
 class TestTellsOfForeignAssets(IntegrationConformance):

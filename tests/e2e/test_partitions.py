@@ -13,6 +13,7 @@ from assetry.plan.plan import Plan
 from assetry.types.events import Materialized
 from assetry.types.records import EventRecord
 
+from tests.core.run.tracking.told import each_told
 from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
@@ -66,9 +67,9 @@ def made(project: Project, *args: Any, **ask: Any) -> tuple[dict[str, list[str]]
     records: list[EventRecord] = []
     result = project.materialize(*args, on_event=records.append, **ask)
     found: dict[str, list[str]] = {}
-    for each in records:
-        if isinstance(each.event, Materialized):
-            found.setdefault(each.event.key.name, []).append(str(each.event.partition or ""))
+    for event in each_told(project.graph, (each.event for each in records)):
+        if isinstance(event, Materialized):
+            found.setdefault(event.key.name, []).append(str(event.partition or ""))
     runs = {each.invocation for each in records if getattr(each.event, "kind", None) == "dbt"}
     assert result.ok or ask.get("bad"), result
     return {name: sorted(parts) for name, parts in found.items()}, len(runs)

@@ -77,6 +77,7 @@ from assetry.types.events import (
     Materialized,
     Observed,
     Progress,
+    Ranged,
     Skipped,
     Started,
 )
@@ -167,6 +168,7 @@ __all__ += [
     "Materialized",
     "Observed",
     "Progress",
+    "Ranged",
     "Skipped",
     "Started",
 ]

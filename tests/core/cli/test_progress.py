@@ -117,3 +117,35 @@ def test_a_terminal_of_80_columns() -> None:
     assert "started" not in text  # what only goes on is in the picture, not above it
     assert progress.view.failures == [EVERY[10]]
     assert progress.view.done == 3
+
+
+def test_ranges_count_as_many_and_what_is_begun_is_shown_till_all_of_it_has_ended() -> None:
+    view = View(began=0.0)
+    a = AssetKey("a")
+
+    def shown(*events: Event) -> list[str]:
+        for event in events:
+            view.take(record(event))
+        for track in view.tracks.values():
+            track.began = 60.0
+        return list(picture_lines(view, now=65.0))
+
+    begun = shown(
+        RunStarted(1, 1, partitions=9),
+        InvocationStarted("x", (a,), partitions=9),
+        Started(a, "1", through="4", count=4),
+        Started(a, "5"),
+    )
+    assert begun == ["▸       5 s  x a 0/9  a [1..4] and a [5]", "  1 min 5 s  0/9 partitions"]
+    some = shown(Materialized(a, "1", through="3", count=3), Failed(a, "no", partition="5"))
+    assert some == ["▸       5 s  x a 4/9  a [1..4]", "  1 min 5 s  4/9 partitions · 1 failed"]
+    rest = shown(Skipped(a, "no", partition="4"), Skipped(a, "no", partition="6", through="9", count=4))
+    assert rest == ["▸       5 s  x a 9/9", "  1 min 5 s  9/9 partitions · 1 failed · 5 skipped"]
+
+
+def test_a_range_is_a_line_and_json() -> None:
+    made = record(Materialized("a", "1", "v", through="3", count=3))
+    assert event_line(made).endswith("a [1..3]")
+    data = event_to_json(made)
+    assert (data["partition"], data["through"], data["count"]) == ("1", "3", 3)
+    assert from_json(Event, data) == made.event

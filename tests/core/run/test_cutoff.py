@@ -23,6 +23,8 @@ from assetry.views.json import event_to_json, plan_to_json, result_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.run.tracking.told import each_told
+
 MILLS = {name: Integration(name, "mill") for name in ("m", "n", "whole", "range", "mixed", "one", "free", "solo")}
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-11")
 
@@ -115,7 +117,8 @@ class Bench:
 
     def cut(self) -> dict[str, str]:
         """Return what was cut in the last run, with the reason."""
-        found = [each.event for each in self.events if isinstance(each.event, Skipped) and each.event.unchanged]
+        told = each_told(self.projects[-1].graph, [each.event for each in self.events])
+        found = [event for event in told if isinstance(event, Skipped) and event.unchanged]
         return {each.key if each.partition is None else f"{each.key}@{each.partition}": each.because for each in found}
 
 

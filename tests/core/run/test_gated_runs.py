@@ -17,6 +17,7 @@ from assetry.types.events import TERMINAL, Checked, Event, Failed, Materialized,
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.core.run.tracking.told import each_told
 from tests.core.run.tracking.worlds import GROUPS, Place, Wants, World, plan_of, projects
 
 
@@ -93,7 +94,7 @@ def test_every_run_ends_with_one_end_for_each_wanted_partition(
             tool.break_asset("@".join(map(str, data.draw(st.sampled_from(places)))))
         with Project(graph.assets, plugins=[mill], root=folder, store="sqlite::memory:", io="memory:") as opened:
             result = opened.run(plan)
-            events = [each.event for each in opened.store.events(result.run.id)]
+            events = list(each_told(opened.graph, (each.event for each in opened.store.events(result.run.id))))
     ends = Counter((each.key, each.partition) for each in events if isinstance(each, TERMINAL))
     assert ends == Counter(places)
     assert not mill.early

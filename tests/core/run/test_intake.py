@@ -74,6 +74,12 @@ def test_metadata_that_cannot_be_kept_fails_its_asset(metadata: Any) -> None:
         (Materialized("a", partition=3), "its partition is an int instead of a str"),  # type: ignore[arg-type]
         (Materialized("a", partition="\ud800"), "its partition has half a character"),
         (Materialized("a", metadata="rows"), "its metadata is a str instead of a Mapping"),  # type: ignore[arg-type]
+        (Materialized("a", "1", through=3), "its through is an int instead of a str"),  # type: ignore[arg-type]
+        (Materialized("a", "1", through="\ud800"), "its through has half a character"),
+        (
+            Materialized("a", through="3"),
+            "its through is '3', and it has no partition that this range would begin with",
+        ),
         (Skipped("a", "why", partition=3), "its partition is an int instead of a str"),  # type: ignore[arg-type]
     ],
 )

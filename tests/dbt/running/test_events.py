@@ -424,6 +424,7 @@ def test_each_asset_ends_exactly_once_whatever_dbt_says(
 
 DAYS = DailyPartitionsDefinition("2026-01-01")
 THREE = ("2026-01-01", "2026-01-02", "2026-01-03")
+ALL = "2026-01-01..2026-01-03"
 
 
 def batched(name: str, *deps: str, checks: Sequence[Check] = (), **spec: Any) -> Asset:
@@ -447,9 +448,9 @@ def batch(name: str, day: str, status: str, *between: Report) -> tuple[Report, .
 
 
 def ends(events: Iterable[Event]) -> list[tuple[str, str | None, str]]:
-    """Return the ends that were told: what, of which partition, and why not."""
+    """Return the ends that were told: what, of which partition or range of them, and why not."""
     return [
-        (each.name, each.partition, getattr(each, "message", getattr(each, "because", "")))
+        (each.name, each.parts, getattr(each, "message", getattr(each, "because", "")))
         for each in events
         if isinstance(each, TERMINAL)
     ]
@@ -514,19 +515,25 @@ def test_a_model_that_cannot_be_compiled_fails_with_all_its_partitions() -> None
 
 
 @pytest.mark.parametrize(
-    ("results", "made"),
-    [(None, THREE), (BatchResults(starts(0, 1, 2)), THREE), (BatchResults(starts(0, 2), starts(1)), THREE[::2])],
+    ("results", "made", "lost"),
+    [
+        (None, [ALL], []),
+        (BatchResults(starts(0, 1, 2)), [ALL], []),
+        (BatchResults(starts(0, 2), starts(1)), [THREE[0], THREE[2]], [THREE[1]]),
+    ],
 )
-def test_where_dbt_tells_of_no_batch_its_results_do(results: BatchResults | None, made: tuple[str, ...]) -> None:
+def test_where_dbt_tells_of_no_batch_its_results_do(
+    results: BatchResults | None, made: list[str], lost: list[str]
+) -> None:
     story = Story(asking_parts(batched("a")))
-    status = "success" if made == THREE else "partial success"
+    status = "partial success" if lost else "success"
     end = NodeFinished(uid("a"), status)
     live = [event for each in (NodeStarted(uid("a")), end) for event in story.tell(each)]
     assert ends(live) == []
     assert story.needs_results
-    late = ends(told(story, Ended(made == THREE), results=[replace(end, batches=results)]))
-    assert tuple(part for what, part, _ in late if what == "materialized") == made
-    assert {part for what, part, _ in late if what == "failed"} == set(THREE) - set(made)
+    late = ends(told(story, Ended(not lost), results=[replace(end, batches=results)]))
+    assert [part for what, part, _ in late if what == "materialized"] == made
+    assert [part for what, part, _ in late if what == "failed"] == lost
 
 
 def test_batches_that_were_not_asked_for_make_no_partition() -> None:
@@ -549,8 +556,8 @@ def test_what_results_take_back_is_taken_back_of_its_partition() -> None:
 def test_a_model_that_vars_tell_ends_with_all_its_partitions() -> None:
     story = Story(asking_parts(batched("a", vars={"start": "x"})))
     events = told(story, NodeStarted(uid("a")), NodeFinished(uid("a"), "success"), Ended(True))
-    assert [each.partition for each in events if isinstance(each, Started)] == list(THREE)
-    assert ends(events) == [("materialized", day, "") for day in THREE]
+    assert [each.parts for each in events if isinstance(each, Started)] == [ALL]
+    assert ends(events) == [("materialized", ALL, "")]
     failing = Story(asking_parts(batched("a", vars={"start": "x"})))
     assert ends(told(failing, NodeFinished(uid("a"), "error", "no"), Ended(False))) == [("failed", None, "no")]
 

@@ -106,7 +106,7 @@ class JobRun(Generic[J]):
         #: The assets that have not started, what was told of assets, and which of them have their end.
         self._waiting: list[AssetKey] = []
         self._known: list[Event] = []
-        self._over: set[tuple[AssetKey, str | None]] = set()
+        self._over: set[str] = set()
 
     # -- the whole of it ---------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class JobRun(Generic[J]):
         """Tell what is known of assets by how our job stands, and was not told yet."""
         yield from self._begun()
         for event in self._work.events(job):
-            end = (event.key, event.partition) if isinstance(event, (Materialized, Failed, Skipped)) else None
+            end = event.place if isinstance(event, (Materialized, Failed, Skipped)) else None
             if end not in self._over if end is not None else event not in self._known:
                 if end is not None:
                     self._over.add(end)

@@ -37,19 +37,19 @@ def further_lines(event: Event) -> Iterable[str]:
 def _told(event: Event) -> tuple[str, str | None, str]:
     """Return the word for an event, its colour, and the rest of its line."""
     if isinstance(event, ev.Observed) and event.gone:
-        return "gone", "yellow", place_text(event)
+        return "gone", "yellow", event.place
     if isinstance(event, (ev.Materialized, ev.Observed)):
-        return event.name, "green", f"{place_text(event)}{_facts(event.metadata)}"
+        return event.name, "green", f"{event.place}{_facts(event.metadata)}"
     if isinstance(event, ev.Checked):
         return _checked(event)
     if isinstance(event, ev.Failed):
-        return "failed", "red", f"{place_text(event)}: {_first(event.message)}"
+        return "failed", "red", f"{event.place}: {_first(event.message)}"
     if isinstance(event, ev.Skipped):
         return _skipped(event)
     if isinstance(event, ev.Started):
-        return "started", None, place_text(event)
+        return "started", None, event.place
     if isinstance(event, ev.Deleted):
-        return "deleted", "yellow", f"{place_text(event)}: {event.what or 'only its record'}"
+        return "deleted", "yellow", f"{event.place}: {event.what or 'only its record'}"
     if isinstance(event, ev.Log):
         return event.level, "yellow" if event.level in ("warning", "error") else None, _log(event)
     return _told_of_runs(event)
@@ -82,8 +82,8 @@ def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
 
 def _skipped(event: ev.Skipped) -> tuple[str, str | None, str]:
     if event.unchanged:
-        return "unchanged", "green", f"{place_text(event)}: {_first(event.because.removeprefix('unchanged: '))}"
-    return "cancelled" if event.cancelled else "skipped", "yellow", f"{place_text(event)}: {_first(event.because)}"
+        return "unchanged", "green", f"{event.place}: {_first(event.because.removeprefix('unchanged: '))}"
+    return "cancelled" if event.cancelled else "skipped", "yellow", f"{event.place}: {_first(event.because)}"
 
 
 def _checked(event: ev.Checked) -> tuple[str, str | None, str]:
@@ -102,15 +102,6 @@ def _log(event: ev.Log) -> str:
 def _first(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] + (" …" if len(lines) > 1 else "") if lines else ""
-
-
-def place_text(event: ev.Started | ev.Materialized | ev.Observed | ev.Failed | ev.Skipped | ev.Deleted) -> str:
-    """Return the asset that an event is about, with its partition where it has one."""
-    return f"{event.key}{_partition(event.partition)}"
-
-
-def _partition(partition: str | None) -> str:
-    return f" [{partition}]" if partition else ""
 
 
 def _facts(metadata: Any) -> str:

@@ -74,7 +74,7 @@ def _failures(failures: Iterable[Failed], session: Session) -> Iterable[str]:
         alike.setdefault((failure.message, failure.hint, failure.where), []).append(failure)
     told: dict[tuple[str | None, str | None, str], list[tuple[str, str]]] = {}
     for (message, hint, where), same in alike.items():
-        names = [f"{each.key} [{each.partition}]" if each.partition else each.key for each in same]
+        names = [each.place for each in same]
         place = _place(same[0], session) if where or len(same) == 1 else None
         told.setdefault((hint, place, "" if hint else message), []).append((listed(names, 5), message))
     for (hint, place, _), each in told.items():
@@ -110,7 +110,7 @@ def _skipped(skipped: Iterable[Skipped]) -> Iterable[str]:
     by_cause: dict[tuple[str, str], dict[str, list[str]]] = {}
     for each in skipped:
         parts = by_cause.setdefault(("cancelled" if each.cancelled else "skipped", each.because), {})
-        parts.setdefault(each.key, []).extend([each.partition] if each.partition is not None else ())
+        parts.setdefault(each.key, []).extend([each.parts] if each.parts is not None else ())
     for (word, because), parts in by_cause.items():
         named = [f"{key} [{listed(own, 3)}]" if own else key for key, own in parts.items()]
         yield f"{styled(word, fg='yellow')}  {listed(named, 5)}: {because}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from assetry.cli.lines import event_line, place_text
+from assetry.cli.lines import event_line
 from assetry.cli.output import end_passing_note, note_line
 from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
@@ -38,6 +38,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
+class Doing:
+    """What is being made since an event: how many have no end yet, and how far it is."""
+
+    begun: Started
+    left: int
+    share: str = ""
+
+
+@dataclass(slots=True)
 class Track:
     """One invocation under way, as it is shown."""
 
@@ -45,7 +54,23 @@ class Track:
     total: int
     began: float
     done: int = 0
-    active: dict[str, str] = field(default_factory=dict)
+    #: What is being made, by what it is called.
+    active: dict[str, Doing] = field(default_factory=dict)
+
+    def begin(self, event: Started) -> None:
+        """Note what is being made."""
+        self.active[event.place] = Doing(event, event.count)
+
+    def end(self, event: Materialized | Failed | Skipped) -> None:
+        """Note an end: of what was begun, or of some of a range that was."""
+        self.done += event.count
+        ranges = (each.begun for each in self.active.values() if each.begun.through is not None)
+        of_it = next((each.place for each in ranges if each.key == event.key), None)
+        place = event.place if event.place in self.active else of_it
+        if place is not None:
+            self.active[place].left -= event.count
+            if self.active[place].left <= 0:
+                del self.active[place]
 
 
 class Problem(NamedTuple):
@@ -100,20 +125,19 @@ class View:
     def _take_of_asset(self, invocation: str | None, event: Event) -> None:
         track = self.tracks.get(invocation)
         if isinstance(event, TERMINAL):
-            self.done += 1
+            self.done += event.count
             if track is not None:
-                track.done += 1
-                track.active.pop(place_text(event), None)
+                track.end(event)
         if isinstance(event, Failed):
             self.failures.append(event)
         elif isinstance(event, Skipped) and event.unchanged:
-            self.unchanged += 1
+            self.unchanged += event.count
         elif isinstance(event, Skipped):
             self.skipped.append(event)
         elif isinstance(event, Started) and track is not None:
-            track.active[place_text(event)] = ""
+            track.begin(event)
         elif isinstance(event, Progressed) and track is not None and event.key in track.active:
-            track.active[event.key] = f" {event.done / event.total:.0%}" if event.total else f" {event.done:g}"
+            track.active[event.key].share = f" {event.done / event.total:.0%}" if event.total else f" {event.done:g}"
 
 
 class Progress:
@@ -212,7 +236,7 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
     now = time.monotonic() if now is None else now
     tracks = list(view.tracks.values())
     for track in tracks[:_MOST_TRACKS]:
-        active = listed((f"{key}{told}" for key, told in track.active.items()), 2)
+        active = listed((f"{place}{each.share}" for place, each in track.active.items()), 2)
         share = f" {track.done}/{track.total}" if track.total > 1 else ""
         doing = f"  {active}" if active and active not in track.label else ""
         yield f"▸ {elapsed(now - track.began):>9}  {track.label}{share}{doing}"
@@ -222,8 +246,8 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
     parts = [f"{view.done}/{counted(view.total, view.what)}"]
     parts += [f"{counted(len(view.problems), 'invocation')} broken"] if view.problems else []
     parts += [f"{view.unchanged} unchanged"] if view.unchanged else []
-    parts += [f"{len(view.failures)} failed"] if view.failures else []
-    parts += [f"{len(view.skipped)} skipped"] if view.skipped else []
+    parts += [f"{sum(each.count for each in view.failures)} failed"] if view.failures else []
+    parts += [f"{sum(each.count for each in view.skipped)} skipped"] if view.skipped else []
     parts += [f"{counted(view.passed, 'check')} passed"] if view.passed else []
     parts += [f"{counted(len(bad), 'check')} did not pass"] if bad else []
     yield f"  {elapsed(now - view.began):>9}  {' · '.join(parts)}"

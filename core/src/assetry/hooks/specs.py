@@ -126,7 +126,9 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
     1. One outside process or job per call.
     2. Events are yielded when they happen, not at the end: what is downstream of an asset starts at its event.
     3. Exactly one terminal event (`Materialized`, `Failed` or `Skipped`) per asset of `invocation.assets`, and a
-       `Checked` per check of `invocation.checks` that was run.
+       `Checked` per check of `invocation.checks` that was run. Of an asset with partitions one for each of them, or
+       one for neighbours that came out alike, from `partition` to `through`; without a partition it is for all that
+       are left.
     4. An asset's failure is an event; raising means that the invocation itself broke, and fails the run even where
        every asset was made: that a hook or a step of the tool that belongs to no asset has failed is raised too.
        A `Failed` after a `Materialized` takes that back, for a tool whose last word is another one than its first.
@@ -278,7 +280,8 @@ def assetry_invocation_notes(invocation: Invocation) -> Iterable[str] | None:
 def assetry_event(event: EventRecord, run: RunInfo) -> None:
     """Hear of an event after it was recorded: notifications, metrics, lineage. All.
 
-    Never on the critical path: called on a thread of its own, in order; a failure is logged and the run goes on.
+    Never on the critical path: called on a thread of its own, in order; a failure is logged and the run goes on. What
+    is told of many partitions may be one event: with `through` it is of all from `partition` to that one, of `count`.
     """
 
 

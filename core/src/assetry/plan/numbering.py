@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.chains import spread
 from assetry.partitions.definitions import numbers_of
@@ -115,6 +116,26 @@ class Numbering:
             known.update((part, definition.key(part[1], part[0])) for part in parts if part not in known)
             return tuple([known[part] for part in parts])
 
+    def all_keys(self, parts: Mapping[AssetKey, Parts]) -> tuple[str, ...]:
+        """Return the keys of partitions of several assets, in the order of their numbers where these are the same."""
+        found: dict[Hashable, tuple[AssetKey, Parts]] = {}
+        for key, own in parts.items():
+            definition = self.definition(key)
+            alike = None if definition is None else numbers_of(definition)
+            found[alike] = (key, own | found[alike][1] if alike in found else own)
+        return tuple(dict.fromkeys(each for key, own in found.values() for each in self.keys_of(key, own)))
+
+    def between(self, key: AssetKey, first: str, last: str) -> tuple[str, ...]:
+        """Return the keys of an asset's partitions from one to another, both inside.
+
+        Raises `UsageError`, with near names, for a key that is none, and for a range that runs backwards.
+        """
+        definition = self.definition(key)
+        if definition is None:
+            raise UsageError(f"{key} has no partitions, so that there is none from {first!r} to {last!r}.")
+        begin, stop = definition.range_of(first, last)
+        return self.keys_of(key, definition.possible(Parts.range(begin, stop, definition.strand(first))))
+
     def window(self, key: AssetKey, parts: Parts) -> Window | None:
         """Return the time that partitions cover together; None without time, or with a gap in it."""
         definition = self.definition(key)
@@ -143,7 +164,7 @@ def with_partitions(invocation: Invocation, parts: Mapping[AssetKey, Parts], num
     """
     keys = {key: numbering.keys_of(key, own) for key, own in parts.items()}
     alike = len(set(parts.values())) == 1 and len(set(keys.values())) == 1
-    every = next(iter(keys.values())) if alike else tuple(dict.fromkeys(each for own in keys.values() for each in own))
+    every = next(iter(keys.values())) if alike else numbering.all_keys(parts)
     window = numbering.common_window(parts)
     return replace(invocation, partitions=every, own_partitions={} if alike else keys, window=window)
 

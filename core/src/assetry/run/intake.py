@@ -15,7 +15,7 @@ from typing import Any
 from assetry.errors import PLUGIN_FAULT, error_words
 from assetry.hooks.masks import Mask, masked
 from assetry.types.codec import LONGEST_INT, is_unicode, plain
-from assetry.types.events import Checked, Content, Event, Failed, Handle, Log, Materialized, Skipped
+from assetry.types.events import Checked, Content, Event, Failed, Handle, Log, Materialized, Ranged, Skipped
 from assetry.types.fields import misfit
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -52,7 +52,7 @@ def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008
         wrong = "metadata is nested too deep"
     except Exception as error:
         wrong = f"metadata cannot be kept: {error_words(error)}"
-    wrong = wrong or misfit(event) or _half_a_character(event) or _token_problem(event, mask)
+    wrong = wrong or misfit(event) or _half_a_character(event) or _token_problem(event, mask) or _range_problem(event)
     if wrong is not None:
         event = _instead(event, f"{label} reported {type(event).__name__}, and its {wrong}.")
     return _recordable(event, mask)
@@ -140,6 +140,13 @@ def _certain(text: str, mask: Mask) -> bool:
     return Mask(frozenset(each for each in mask.secrets if len(each) >= _CERTAIN))(text) != text
 
 
+def _range_problem(event: Event) -> str | None:
+    """Return what is wrong with the range that an event is about."""
+    if isinstance(event, Ranged) and event.through is not None and event.partition is None:
+        return f"through is {event.through!r}, and it has no partition that this range would begin with"
+    return None
+
+
 def _plain(event: Event) -> Event:
     """Return `event` with its words as text, its numbers as Python's, and its metadata as JSON data of its own."""
     changed: dict[str, Any] = {}
@@ -158,6 +165,8 @@ def _plain(event: Event) -> Event:
         changed["level"] = "info"
     if isinstance(event, Skipped) and event.unchanged is not False:
         changed["unchanged"] = False  # a tool does not know what it would read
+    if isinstance(event, Ranged) and event.count != 1:
+        changed["count"] = 1  # it is counted here
     metadata = getattr(event, "metadata", None)
     if metadata and isinstance(metadata, Mapping):
         changed["metadata"] = plain(metadata)
@@ -171,7 +180,7 @@ def _plain(event: Event) -> Event:
 
 def _half_a_character(event: Event) -> str | None:
     """Return which name in `event` is not Unicode, so that it could not be found again; other texts are escaped."""
-    for name in ("token", "partition", "check"):
+    for name in ("token", "partition", "through", "check"):
         text = getattr(event, name, None)
         if text and not text.isascii() and not is_unicode(text):
             return f"{name} has half a character, which is not Unicode"
@@ -188,9 +197,10 @@ def _shown(value: Any) -> str:
 def _instead(event: Event, said: str) -> Event:
     """Return what is told in place of an event that cannot be taken."""
     key = getattr(event, "key", None)
-    partition = getattr(event, "partition", None)
+    named = [each if isinstance(each := getattr(event, name, None), str) else None for name in ("partition", "through")]
     if isinstance(event, (Materialized, Failed, Skipped)) and key is not None:
-        return Failed(key, said, PLUGIN_FAULT, partition=partition if isinstance(partition, str) else None)
+        partition, through = named if named[0] is not None else (None, None)
+        return Failed(key, said, PLUGIN_FAULT, partition=partition, through=through)
     if isinstance(event, Checked) and isinstance(event.check, str) and is_unicode(event.check):
         return Checked(event.key, event.check, False, "error", f"{said} {PLUGIN_FAULT}")
     return Log(f"{said} {PLUGIN_FAULT}", "error", key)

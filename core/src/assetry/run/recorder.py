@@ -12,8 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
+from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.key_table import KeyTable
+from assetry.partitions.recorded import with_known
+from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan
 from assetry.run.result import RunServices
 from assetry.status.changes.definition import definitions_of, digest
@@ -34,6 +37,7 @@ from assetry.types.events import (
     Log,
     Materialized,
     Observed,
+    Ranged,
     Skipped,
     Started,
 )
@@ -71,12 +75,14 @@ class Recorder:
         before: Mapping[Place, Attempt] | None = None,
         tables: Mapping[AssetKey, KeyTable] | None = None,
         data_times: KnownTimes | None = None,
+        numbering: Numbering | None = None,
         origin: Callable[[Asset, Mapping[str, Any]], Origin] | None = None,
     ) -> None:
         """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
 
         `tables` are the keys of partitions that were made known before, and `data_times` how far the data of assets
-        then reached. `origin` tells of an asset, with the metadata of its record, what made it and where it is.
+        then reached. `numbering` says which partitions lie between two; without it the graph and `tables` do. `origin`
+        tells of an asset, with the metadata of its record, what made it and where it is.
 
         `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
         """
@@ -89,6 +95,7 @@ class Recorder:
         self._latest = latest
         self._refreshed = refreshed
         self._versions = Versions(graph, latest, tables=tables)
+        self._numbering = numbering or _numbering(graph, tables or {})
         self._read_times = ReadTimes(graph, latest, self._versions, data_times)
         self._started: dict[Place, datetime] = {}
         #: When an invocation began that makes an asset.
@@ -112,8 +119,13 @@ class Recorder:
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
         read, store = with_read(graph, made), services.store
-        tables, times, origin = known_keys(graph, store, read), plan.data_times, services.values.origin
-        return cls(run_id, graph, store.latest(read), refreshed, tables=tables, data_times=times, origin=origin)
+        return cls(
+            *(run_id, graph, store.latest(read), refreshed),
+            tables=known_keys(graph, store, read),
+            data_times=plan.data_times,
+            numbering=Numbering(graph, plan.definitions, plan.now),
+            origin=services.values.origin,
+        )
 
     @property
     def failed(self) -> bool:
@@ -129,7 +141,28 @@ class Recorder:
         return is_unchanged(self._graph, asset, made, now, settled)
 
     def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
-        """Take one event."""
+        """Take one event; what it tells of a range of partitions is recorded of each."""
+        if isinstance(event, Materialized) and event.data_version is None:
+            self._serial += 1
+            event = replace(event, data_version=f"{self._run}.{self._serial}")
+        if isinstance(event, Ranged) and event.through is not None:
+            event = self._note_range(at, event)
+        else:
+            event = self._note(at, event)
+        self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
+
+    def _note_range(self, at: datetime, event: Ranged) -> Event:
+        """Take an event of a range of partitions as one of each; return it with their number."""
+        try:
+            names = self._numbering.between(event.key, str(event.partition), str(event.through))
+        except UsageError as error:
+            return Log(f"{event.name} names a range that is none, and is ignored: {error}", "warning", event.key)
+        for name in names:
+            self._note(at, replace(event, partition=name, through=None))  # type: ignore[call-arg]
+        return replace(event, count=len(names))  # type: ignore[call-arg]
+
+    def _note(self, at: datetime, event: Event) -> Event:
+        """Take an event that is about one partition at most; return it as it is recorded."""
         if isinstance(event, Materialized):
             event = self._note_materialized(at, event)
         elif isinstance(event, Observed):
@@ -151,17 +184,14 @@ class Recorder:
                 self._heard_of.setdefault(event.assets[0], at)
         elif isinstance(event, InvocationFinished) and event.broken is not None:
             self.problems.append(event.broken)
-        self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
+        return event
 
     def _note_materialized(self, at: datetime, event: Materialized) -> Materialized:
-        """Record what was made, from what; return the event with the version that the core gave it."""
+        """Record what was made, from what; return the event with the rows that it has kept."""
         asset = self._graph[event.key]
         if event.code_version is not None:
             asset = replace(asset, code_version=event.code_version, code_parts=event.code_parts)
         inputs = self._versions.inputs(asset, event.partition, at)
-        if event.data_version is None:
-            self._serial += 1
-            event = replace(event, data_version=f"{self._run}.{self._serial}")
         version = str(event.data_version)
         self._versions.note(asset, event.partition, version)
         place = (event.key, event.partition)
@@ -235,7 +265,7 @@ class Recorder:
     def look(self, at: datetime, event: Observed, invocation: str | None = None) -> None:
         """Take what was seen of a place; it is an event only when it says more than that all is as it was."""
         place = (event.key, event.partition)
-        if event.data_version is None and event.gone == (place in self._gone):
+        if event.through is None and event.data_version is None and event.gone == (place in self._gone):
             self._count_look(event.key)
             self._note_presence(at, event)
         else:
@@ -331,3 +361,9 @@ def _epoch(event: Content) -> str | None:
     """Return in which epoch a tool says that a table is; None where it does not."""
     told = event.metadata.get(EPOCH)
     return None if told is None else str(told)
+
+
+def _numbering(graph: AssetGraph, tables: Mapping[AssetKey, KeyTable]) -> Numbering:
+    """Return the numbers of a graph's partitions, with the keys that are known."""
+    parted = ((key, graph[key].partitions_def) for key in tables)
+    return Numbering(graph, {key: with_known(each, tables[key]) for key, each in parted if each is not None})

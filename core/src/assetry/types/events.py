@@ -36,8 +36,38 @@ class Event:
         return self.json_tag[1]  # type: ignore[attr-defined,no-any-return]
 
 
+class Ranged(Event):
+    """The base of events about an asset, a partition of it, or a range of partitions that all came out alike.
+
+    With `through` an event is about the partitions from its `partition` to that one, both inside, in the order of
+    `Invocation.partitions_of`. What is recorded are ranges without a gap; `count` is how many partitions that are, and
+    the run fills it in.
+
+    >>> Materialized("sales", "2026-01-01", through="2026-01-31").place
+    'sales [2026-01-01..2026-01-31]'
+    """
+
+    __slots__ = ()
+    if TYPE_CHECKING:
+        # Each kind has these fields in an order of its own.
+        key: AssetKey
+        partition: str | None
+        through: str | None
+        count: int
+
+    @property
+    def parts(self) -> str | None:
+        """Return the partition, or the range of them, as people read it; None for all of an asset."""
+        return self.partition if self.through is None else f"{self.partition}..{self.through}"
+
+    @property
+    def place(self) -> str:
+        """Return the asset with its partition, or the range of them, as people read it."""
+        return str(self.key) if self.parts is None else f"{self.key} [{self.parts}]"
+
+
 @dataclass(frozen=True, slots=True)
-class Started(Event):
+class Started(Ranged):
     """The tool began to make an asset. Optional: see `assetry_invoke` for what the core does without it.
 
     >>> Started("shop/orders").key
@@ -47,9 +77,13 @@ class Started(Event):
     json_tag: ClassVar = ("event", "started")
     key: AssetKey
     partition: str | None = None
+    through: str | None = field(default=None, kw_only=True)
+    count: int = field(default=1, kw_only=True)
     if TYPE_CHECKING:
 
-        def __init__(self, key: AssetKey | str, partition: str | None = None) -> None: ...
+        def __init__(
+            self, key: AssetKey | str, partition: str | None = None, *, through: str | None = None, count: int = 1
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +125,11 @@ class Handle(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Content(Event):
+class Content(Ranged):
     """The base of events that tell what an asset, or a partition of it, now holds.
 
     `data_version` changes exactly when the content does; None when the tool cannot tell. `columns` are those it
-    really has.
+    really has. With `through` all of that is so of each partition of a range; see `Ranged`.
     """
 
     key: AssetKey
@@ -103,6 +137,8 @@ class Content(Event):
     data_version: str | None = None
     columns: tuple[Column, ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    through: str | None = field(default=None, kw_only=True)
+    count: int = field(default=1, kw_only=True)
     if TYPE_CHECKING:
 
         def __init__(
@@ -112,6 +148,9 @@ class Content(Event):
             data_version: str | None = None,
             columns: Iterable[Column] | None = None,
             metadata: Mapping[str, Any] = ...,
+            *,
+            through: str | None = None,
+            count: int = 1,
         ) -> None: ...
 
 
@@ -141,6 +180,9 @@ class Materialized(Content):
             metadata: Mapping[str, Any] = ...,
             code_version: str | None = None,
             code_parts: Mapping[str, str] = ...,
+            *,
+            through: str | None = None,
+            count: int = 1,
         ) -> None: ...
 
 
@@ -167,6 +209,9 @@ class Observed(Content):
             columns: Iterable[Column] | None = None,
             metadata: Mapping[str, Any] = ...,
             gone: bool = False,
+            *,
+            through: str | None = None,
+            count: int = 1,
         ) -> None: ...
 
 
@@ -218,8 +263,8 @@ class Checked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped(Event):
-    """An asset, or a partition of it, was not made, and because of what. Terminal.
+class Skipped(Ranged):
+    """An asset, a partition of it, or a range of them (`through`), was not made, and because of what. Terminal.
 
     `root` is the asset in whose failure the skip begins; the run fills it in where the tool did not. `cancelled` says
     that it had begun when the run was stopped: that is no failure of its own, but what is there may be a part.
@@ -237,6 +282,8 @@ class Skipped(Event):
     partition: str | None = None
     cancelled: bool = False
     unchanged: bool = False
+    through: str | None = field(default=None, kw_only=True)
+    count: int = field(default=1, kw_only=True)
     if TYPE_CHECKING:
 
         def __init__(
@@ -247,14 +294,18 @@ class Skipped(Event):
             partition: str | None = None,
             cancelled: bool = False,
             unchanged: bool = False,
+            *,
+            through: str | None = None,
+            count: int = 1,
         ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Failed(Event):
-    """An asset, or a partition of it, could not be made: what happened, and the next step. Terminal.
+class Failed(Ranged):
+    """An asset, a partition of it, or a range of them (`through`), could not be made: what happened, and the next step.
 
-    `where` is the place of what is at fault (``file:line``, as of `Asset.source`) where that is not the asset's own.
+    Terminal. `where` is the place of what is at fault (``file:line``, as of `Asset.source`) where that is not the
+    asset's own.
     """
 
     json_tag: ClassVar = ("event", "failed")
@@ -264,6 +315,8 @@ class Failed(Event):
     retryable: bool = False
     partition: str | None = None
     where: str | None = None
+    through: str | None = field(default=None, kw_only=True)
+    count: int = field(default=1, kw_only=True)
     if TYPE_CHECKING:
 
         def __init__(
@@ -274,11 +327,14 @@ class Failed(Event):
             retryable: bool = False,
             partition: str | None = None,
             where: str | None = None,
+            *,
+            through: str | None = None,
+            count: int = 1,
         ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted(Event):
+class Deleted(Ranged):
     """What was made of an asset, or of a partition of it, was deleted, and its record is forgotten.
 
     `what` says what was there and where, None when only the record went.
@@ -288,9 +344,19 @@ class Deleted(Event):
     key: AssetKey
     partition: str | None = None
     what: str | None = None
+    through: str | None = field(default=None, kw_only=True)
+    count: int = field(default=1, kw_only=True)
     if TYPE_CHECKING:
 
-        def __init__(self, key: AssetKey | str, partition: str | None = None, what: str | None = None) -> None: ...
+        def __init__(
+            self,
+            key: AssetKey | str,
+            partition: str | None = None,
+            what: str | None = None,
+            *,
+            through: str | None = None,
+            count: int = 1,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import Project
+from assetry import Project, StaticPartitionsDefinition
 from assetry.errors import ConflictError, PluginError, UsageError
 from assetry.plugin import (
     Asset,
@@ -183,6 +183,28 @@ def test_a_run_that_recorded_nothing_is_neither_retried_nor_taken_for_the_last_o
     assert project.find_run().id == made.run.id
 
 
+def test_of_a_range_of_partitions_those_that_are_newer_here_stay(tmp_path: Path) -> None:
+    class Letters(Mill):
+        @hookimpl
+        def assetry_load_assets(self, integration: Integration) -> Iterable[Asset] | None:
+            if integration.kind != "mill":
+                return None
+            letters = StaticPartitionsDefinition(["a", "b", "c", "d"])
+            return [
+                Asset(key="letters", kind="mill", code_version="1", integration=integration, partitions_def=letters)
+            ]
+
+    with Project(integrations=[MILL], root=tmp_path, plugins=[Letters()], store="sqlite::memory:") as project:
+        project.materialize("letters", partition="c")
+        made = {"key": "letters", "partition": "b", "through": "d", "code_version": "1"}
+        wrong = {"key": "letters", "partition": "b", "through": "x"}
+        found = project.record(wrote(tmp_path, (2, "made", made), (3, "made", wrong)))
+        assert found.left == {"letters [c]": "it was made or tried here since"}
+        assert {part for _, part in project.store.latest()} == {"b", "c", "d"}
+        told = [each.event.message for each in project.store.events(found.run.id) if isinstance(each.event, Log)]
+        assert any("names a range that is none" in each for each in told)
+
+
 def test_a_file_that_is_not_there_or_that_none_knows_says_so(project: Project, tmp_path: Path) -> None:
     wrote(tmp_path, FLOUR)
     with pytest.raises(UsageError, match=r"There is no file .*x2.mill") as missing:
@@ -238,7 +260,7 @@ def test_what_a_plugin_answers_wrongly_is_its_fault(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from assetry import Project
+from assetry import Project, StaticPartitionsDefinition
 from assetry.store.sqlite import SQLiteStore
 from tests.core.project.upkeep.test_external import MILL, Mill
 

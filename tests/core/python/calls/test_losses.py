@@ -141,7 +141,7 @@ def test_what_stands_beside_in_a_function_of_some_of_its_assets_is_made(bench: B
     found = bench.run(both, days=[1, 2, 3, 4])
     assert words(found, "a1", "a2", "a3", "a4") == ["failed", "failed", "skipped", "skipped"]
     assert words(found, "c1", "c2", "c3", "c4") == ["materialized"] * 4
-    assert found["a3"][1:] == ("a [2026-01-02] failed", "a")
+    assert found["a3"][1:] == ("a [2026-01-01..2026-01-02] failed", "a")
 
 
 def test_a_check_that_failed_holds_back_the_day_after(bench: Bench) -> None:
@@ -214,7 +214,8 @@ def test_what_is_lost_is_what_reads_something_lost(
             made |= {(str(key), int(part[-2:])) for key in keys for part in piece.partitions}
             for event in losses.skipped(piece, keys):
                 assert isinstance(event, Skipped)
-                told[str(event.key), int(str(event.partition)[-2:])] = event
+                first, last = (piece.partitions.index(str(each or event.partition)) for each in (None, event.through))
+                told |= {(str(event.key), int(part[-2:])): event for part in piece.partitions[first : last + 1]}
         assert set(told) == lost - before_it
         assert made | set(told) == {(key, number) for key in "abc" for number in numbers}
         assert made.isdisjoint(told)

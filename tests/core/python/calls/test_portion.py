@@ -26,6 +26,7 @@ from assetry import (
     multi_asset,
 )
 from assetry.python.calls.portion import Portion
+from assetry.types.events import Ranged
 
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 HOURS = HourlyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
@@ -78,6 +79,33 @@ def test_a_range_is_one_call_and_each_partition_is_made(open_project: Any) -> No
     assert {made.metadata["rows"] for made in records.values()} == {3}
     assert len({made.data_version for made in records.values()}) == 19
     assert project.load_value("sales", partition="2026-01-05")["n"].tolist() == [0, 1, 2]
+
+
+def test_what_comes_out_alike_of_a_range_is_told_in_one_event(open_project: Any) -> None:
+    @asset(partitions_def=DAYS, partitions="range")
+    def marks(context: AssetContext) -> dict[str, str]:
+        return {day: "odd" if day == "2026-01-04" else "even" for day in context.partitions}
+
+    @asset(partitions_def=DAYS, partitions="range")
+    def sent(context: AssetContext) -> None:
+        if "2026-01-01" in context.partitions:
+            raise ValueError("no")
+
+    project = open_project(marks, sent)
+    result = project.materialize(partition="2026-01-01..2026-01-06")
+    told = [each.event for each in project.store.events(result.run.id) if isinstance(each.event, Ranged)]
+    assert [(each.name, each.parts, each.count) for each in told if each.key == "marks"] == [
+        ("started", "2026-01-01..2026-01-06", 6),
+        ("materialized", "2026-01-01..2026-01-03", 3),
+        ("materialized", "2026-01-04", 1),
+        ("materialized", "2026-01-05..2026-01-06", 2),
+    ]
+    assert [(each.name, each.parts, each.count) for each in told if each.key == "sent"] == [
+        ("started", "2026-01-01..2026-01-06", 6),
+        ("failed", "2026-01-01..2026-01-06", 6),
+    ]
+    assert result.counts["failed"] == result.counts["materialized"] == 6
+    assert project.load_value("marks", partition="2026-01-04") == "odd"
 
 
 def test_ranges_are_cut_where_there_is_a_gap_and_where_they_are_too_long(open_project: Any) -> None:

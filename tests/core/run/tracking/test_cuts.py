@@ -20,6 +20,8 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.core.run.tracking.told import each_told
+
 TOOLS = {name: Integration(name, name) for name in ("t", "u", "range", "mixed", "whole", "calls", "python")}
 GROUPS = {
     "t": InvocationGroup("t"),
@@ -123,7 +125,7 @@ class Run:
         return [partition] if dep.partition_mapping == "same" and partition in names else names
 
     def record(self, events: list[Event]) -> None:
-        for event in events:
+        for event in each_told(self.graph, events):
             if isinstance(event, (Materialized, Failed, Skipped)):
                 place = (event.key, event.partition)
                 assert place not in self.ends, f"{place} ended twice"

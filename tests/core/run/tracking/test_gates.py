@@ -18,6 +18,7 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.core.run.tracking.told import each_told
 from tests.core.run.tracking.worlds import BEFORE, DAYS, NOW, TOOLS, Place, Wants, World, plan_of, projects
 
 
@@ -117,7 +118,8 @@ class Simulation:
             for part in parts if random.random() >= self.failing / 4 else ():
                 yield Checked(ref.key, ref.check, random.random() >= self.failing, partition=part)
 
-    def note(self, events: list[Event], invocation: Invocation | None = None) -> None:
+    def note(self, told: list[Event], invocation: Invocation | None = None) -> None:
+        events = list(each_told(self.world.graph, told))
         self.events += events
         for event in events:
             if isinstance(event, Materialized):

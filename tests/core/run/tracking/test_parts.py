@@ -27,6 +27,8 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.run.tracking.told import each_told
+
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 DAYS = DailyPartitionsDefinition("2026-01-01")
 WEEKS = WeeklyPartitionsDefinition("2025-12-29", day_offset=1)
@@ -115,7 +117,7 @@ class Simulation:
 
     def start(self, id_: str) -> None:
         launch = self.tracker.launch(id_, self.random.choice([1, 2, 5, None]))
-        for event in launch.events:
+        for event in each_told(self.graph, launch.events):
             assert isinstance(event, Skipped)
             read = self.read(event.key, event.partition)
             assert any(place in self.bad for place in read), f"{event} is skipped for nothing"
@@ -173,7 +175,8 @@ class Simulation:
                         failed.add((asset.key, part))
                     yield Checked(asset.key, check.name, passed, partition=part)
 
-    def note(self, events: list[Event]) -> None:
+    def note(self, told: list[Event]) -> None:
+        events = list(each_told(self.graph, told))
         self.events += events
         for event in events:
             place = (getattr(event, "key", None), getattr(event, "partition", None))
@@ -417,7 +420,8 @@ def test_a_broken_call_lays_its_failure_on_what_had_begun() -> None:
 def test_what_is_idle_is_skipped_when_the_run_is_stopped(count: int) -> None:
     bench = Bench(made("a", "python", LETTERS), a=["a", "b", "c"])
     call = bench.launch("a", count)
-    skipped = [each.partition for each in bench.tracker.abandon("stopped") if isinstance(each, Skipped)]
+    told = each_told(bench.graph, bench.tracker.abandon("stopped"))
+    skipped = [each.partition for each in told if isinstance(each, Skipped)]
     assert skipped == ["a", "b", "c"][count:]
     bench.tracker.end(call.id, Interruption("stopped", rest="stopped"))
     assert bench.tracker.done

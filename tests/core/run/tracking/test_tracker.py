@@ -35,6 +35,8 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.run.tracking.told import each_told
+
 TOOLS = {name: Integration(name, "tool") for name in ("t", "u", "w", "all")}
 PYTHON = Integration("python", "python")
 DAYS = DailyPartitionsDefinition(start_date="2026-01-01")
@@ -291,7 +293,7 @@ def test_what_is_taken_back_of_partitions_is_taken_back_of_each() -> None:
     bench = Bench(python("a", partitions_def=DAYS), partitions=days)
     bench.launch("a")
     bench.take("a", Materialized("a"))
-    assert bench.take("a", Failed("a", "no")) == [Failed("a", "no", partition=day) for day in days]
+    assert bench.take("a", Failed("a", "no")) == [Failed("a", "no", partition=days[0], through=days[1])]
 
 
 def test_what_a_tool_says_besides_is_passed_on() -> None:
@@ -402,7 +404,7 @@ class TestPartitions:
         assert not bench.can_start("p")
 
     def test_the_forgotten_ones_are_owed_one_by_one(self, bench: Bench) -> None:
-        owed = bench.end("a")
+        owed = each_told(bench.graph, bench.end("a"))
         assert [(type(each), each.partition) for each in owed if isinstance(each, Failed)] == [
             (Failed, day) for day in self.DAYS
         ]
@@ -630,7 +632,8 @@ class Simulation:
         del self.running[id_]
         self.record(self.tracker.end(id_, problem))
 
-    def record(self, events: list[Event]) -> None:
+    def record(self, told: list[Event]) -> None:
+        events = list(each_told(self.graph, told))
         self.events += events
         for event in events:
             if isinstance(event, Checked):
@@ -878,7 +881,7 @@ class TestAtomic:
             bench = Bench(atomic("a", partitions_def=DAYS), partitions=days)
             bench.launch("a")
             bench.take("a", *[Materialized("a", day) for day in days[: 1 if missing else 2]])
-            ended = bench.end("a")
+            ended = each_told(bench.graph, bench.end("a"))
             assert [type(event) for event in ended] == ([Failed] if missing else [Materialized]) * 2
 
     def test_a_second_call_counts_by_itself(self) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from assetry.errors import UsageError, near_names
+from assetry.partitions.definitions import PartitionsDefinition
+from assetry.partitions.recorded import with_known
+from assetry.plan.numbering import Numbering
 from assetry.project.upkeep.claims import claim_all
 from assetry.project.upkeep.state import State
 from assetry.run.intake import taken
@@ -27,6 +30,7 @@ from assetry.types.events import (
     InvocationStarted,
     Log,
     Progress,
+    Ranged,
     RunFinished,
     RunStarted,
     Skipped,
@@ -161,14 +165,18 @@ class _Recording:
         self._roots: dict[AssetKey, AssetKey] = {}
         read = with_read(project.graph, info.assets)
         latest = project.store.latest(read)
+        tables = known_keys(project.graph, project.store, read)
+        known_parts = {key: with_known(definition, tables.get(key)) for key, definition in _parted(project, info)}
+        self._numbering = Numbering(project.graph, known_parts)
+        self._events = [(at, each) for at, event in told.events for each in self._one_by_one(event)]
         self._newer = _Newer(
-            latest, project.store.attempts(info.assets), project.store.latest_checks(info.assets), told.events
+            latest, project.store.attempts(info.assets), project.store.latest_checks(info.assets), self._events
         )
         # What came to be while it ran it may have read, or not: that is not known then.
         known = {place: made for place, made in latest.items() if made.at <= told.started}
-        tables = known_keys(project.graph, project.store, read)
-        origin = project.values.origin
-        self._recorder = Recorder(info.id, project.graph, known, told.full_refresh, tables=tables, origin=origin)
+        self._recorder = Recorder(
+            *(info.id, project.graph, known, told.full_refresh), tables=tables, origin=project.values.origin
+        )
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -187,7 +195,7 @@ class _Recording:
         note(told.started, RunStarted(len(self._info.assets), 1))
         note(told.started, InvocationStarted(self._owner.kind, self._info.assets, None, told.command))
         label, mask = self._project.plugins.label(self._owner), self._project.plugins.secrets.mask
-        for at, event in told.events:
+        for at, event in self._events:
             for each in self._kept(taken(event, label, mask)):
                 note(at, self._rooted(each))
         broken = None if told.broken is None else mask(told.broken)
@@ -196,6 +204,15 @@ class _Recording:
         note(told.finished, InvocationFinished("failed" if failed else "succeeded", seconds, broken, hint))
         note(told.finished, RunFinished(self.state, seconds, self.counts))
         return self._recorder.write(self._project.store)
+
+    def _one_by_one(self, event: Event) -> Iterator[Event]:
+        """Yield an event of a range of partitions as one of each: some of them may have newer records."""
+        if isinstance(event, Ranged) and event.through is not None:
+            with suppress(UsageError):  # the recorder says what is wrong with the range
+                for name in self._numbering.between(event.key, str(event.partition), event.through):
+                    yield replace(event, partition=name, through=None)  # type: ignore[call-arg]
+                return
+        yield event
 
     def _note(self, at: datetime, event: Event) -> None:
         inside = not isinstance(event, (RunStarted, RunFinished))
@@ -237,6 +254,13 @@ class _Recording:
             for check in self._project.graph[event.key].checks:
                 if check.name == event.check:
                     yield from check.also
+
+
+def _parted(project: State, info: RunInfo) -> Iterator[tuple[AssetKey, PartitionsDefinition]]:
+    for key in info.assets:
+        definition = project.graph[key].partitions_def
+        if definition is not None:
+            yield key, definition
 
 
 class _Newer:

@@ -81,9 +81,9 @@ class Losses:
     def skipped(self, portion: Portion, made: Collection[AssetKey]) -> Iterator[Event]:
         """Yield the ends of what is not made of a portion, as `apart` gave it."""
         for key in self.own if len(made) < len(self.own) else ():
-            for name in portion.names if key not in made else ():
-                loss = self._why[key, name]
-                yield Skipped(key, loss.text, loss.root, name)
+            if key not in made:
+                for loss, piece in portion.alike([self._why[key, name] for name in portion.names]):
+                    yield Skipped(key, loss.text, loss.root, piece.first, through=piece.through)
 
     def in_order(self, portions: Iterable[Portion]) -> Sequence[Portion]:
         """Return portions so that each comes after what it reads of the others; as they are where that cannot be."""

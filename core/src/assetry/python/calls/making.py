@@ -52,7 +52,7 @@ class Making:
         """Call the function, again where it is to be tried again; yield an end for each asset and partition."""
         self.function = function
         for key in self.pending:
-            yield from (Started(key, name) for name in self.portion.names)
+            yield Started(key, self.portion.first, through=self.portion.through)
         policy = self.first.retry_policy or RetryPolicy(0)
         attempt = 0
         while self.pending:
@@ -132,24 +132,26 @@ class Making:
         if problem is not None:
             name = self.function.function.__qualname__
             message = f"{name}() returned the wrong value: {problem}.\n  at {asset.source}"
-            yield from self._failed(key, message, "Correct the function, or what it promises.")
+            yield self._failed(key, message, "Correct the function, or what it promises.")
             return
         if value is None:
             self.made[key] = None
-            yield from (Materialized(key, name, metadata={"io": "none"}) for name in self.portion.names)
+            yield Materialized(key, self.portion.first, metadata={"io": "none"}, through=self.portion.through)
             return
         try:
             value = self._validated(asset, value)
             saved = self._save(asset, value)
         except AssetryError as error:
-            yield from self._failed(key, sentence(error), error.hint)
+            yield self._failed(key, sentence(error), error.hint)
         except Exception as error:
-            yield from self._failed(key, f"Its value cannot be kept: {failure(error)}")
+            yield self._failed(key, f"Its value cannot be kept: {failure(error)}")
         else:
             # Of a range each partition is looked at by itself.
             self.made[key] = value if key in self._looked_at and not self.portion.ranged else None
-            for part, each in zip(self.portion.names, saved, strict=True):
-                yield Materialized(key, part, each.data_version, each.columns, each.metadata)
+            for each, part in self.portion.alike(saved):
+                yield Materialized(
+                    key, part.first, each.data_version, each.columns, each.metadata, through=part.through
+                )
 
     def _validated(self, asset: Asset, value: Any) -> Any:
         """Return a value as the asset's schema of pandera leaves it, where it has one."""
@@ -183,17 +185,16 @@ class Making:
     def _fail(self, message: str, hint: str | None = None) -> Iterator[Event]:
         for key in list(self.pending):
             del self.pending[key]
-            yield from self._failed(key, message, hint)
+            yield self._failed(key, message, hint)
 
     def _stop(self, because: str) -> Iterator[Event]:
         self.stopped = True
         for key in list(self.pending):
             del self.pending[key]
-            yield from (Skipped(key, because, partition=name, cancelled=True) for name in self.portion.names)
+            yield Skipped(key, because, partition=self.portion.first, cancelled=True, through=self.portion.through)
 
-    def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Iterator[Failed]:
-        for name in self.portion.names:
-            yield Failed(key, message, hint, partition=name)
+    def _failed(self, key: AssetKey, message: str, hint: str | None = None) -> Failed:
+        return Failed(key, message, hint, partition=self.portion.first, through=self.portion.through)
 
 
 def capture(tell: Callable[[str, Level], None]) -> AbstractContextManager[None]:

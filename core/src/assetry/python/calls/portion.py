@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from typing import TypeVar
 
 from assetry.errors import UsageError
 from assetry.partitions.definitions import PartitionsDefinition
@@ -12,6 +14,8 @@ from assetry.partitions.parts import Parts
 from assetry.plan.numbering import window_of
 from assetry.types.assets import Asset
 from assetry.types.invocations import Invocation
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,28 @@ class Portion:
     def names(self) -> tuple[str | None, ...]:
         """Return what is made, as events name it: the partitions, or None once for a whole asset."""
         return self.partitions or (None,)
+
+    @property
+    def first(self) -> str | None:
+        """Return the first of the partitions; None for a whole asset."""
+        return self.names[0]
+
+    @property
+    def through(self) -> str | None:
+        """Return the last of several partitions, as an event about all of them names it; None where it is the first."""
+        return self.partitions[-1] if len(self.partitions) > 1 else None
+
+    def alike(self, told: Sequence[T]) -> Iterator[tuple[T, Portion]]:
+        """Yield what is told of each partition, once for neighbours of which the same is told, with these.
+
+        >>> [(said, part.partitions) for said, part in Portion(("1", "2", "3")).alike(["x", "x", "y"])]
+        [('x', ('1', '2')), ('y', ('3',))]
+        """
+        start = 0
+        for _, group in groupby(told, repr):  # not all that metadata may have can be compared
+            same = list(group)
+            yield same[0], Portion(self.partitions[start : start + len(same)], self.ranged)
+            start += len(same)
 
     def window(self, definition: PartitionsDefinition | None) -> tuple[datetime, datetime] | None:
         """Return the time that the partitions cover, its end outside; None without time, or where they are none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from assetry.graph.graph import AssetGraph
@@ -54,10 +54,25 @@ class Ends:
         self.news: set[AssetKey] = set()
 
     def take_end(self, tracked: Tracked, event: Materialized | Failed | Skipped) -> list[Event]:
-        """Take the end of an asset, or of a partition of it, that a tool reported; return the events to record."""
+        """Take the end of an asset, or of partitions of it, that a tool reported; return the events to record."""
+        return [told for each in self._apart(tracked, event) for told in self._take_end(tracked, each)]
+
+    def _apart(
+        self, tracked: Tracked, event: Materialized | Failed | Skipped
+    ) -> Iterable[Materialized | Failed | Skipped]:
+        """Return the end of a range as ends of ranges without a gap, that have ended before or have not."""
+        parts = tracked.parts_of(event) if event.through is not None else None
+        if parts is None:
+            return (event,)
+        fresh = parts & tracked.todo.get(event.key, NOTHING)
+        # What is lost of it has ended, or was not even asked of the tool.
+        again = parts - fresh - self._stocks[event.key].lost
+        return [*tracked.ranged(event, fresh), *tracked.ranged(event, again)] or (event,)
+
+    def _take_end(self, tracked: Tracked, event: Materialized | Failed | Skipped) -> list[Event]:
         key = event.key
         todo = tracked.todo.get(key)
-        part = None if event.partition is None else tracked.part(key, event.partition)
+        part = tracked.parts_of(event)
         if key in tracked.along and (todo is None or event.partition is None or (part is not None and part <= todo)):
             # What reads it was waiting for that, too.
             blocker = None if isinstance(event, Materialized) else self.blocker_of(event)
@@ -66,7 +81,8 @@ class Ends:
         if isinstance(event, Failed) and (taken_back := self._take_back(tracked, event, part)):
             return taken_back
         ended = key not in tracked.unfinished or (todo is not None and part is not None and not part <= todo)
-        if ended or (todo is not None and event.partition is not None and part is None):
+        named = event.partition is not None and (todo is not None or event.through is not None)
+        if ended or (named and part is None):
             again = tracked.makes(key) and key not in tracked.unfinished
             return [Log(stray(event, again), "warning", key)]
         return self.finish(tracked, event)
@@ -96,7 +112,7 @@ class Ends:
         if not stock.left:
             self.blockers.setdefault(key, self.blocker_of(event))
             self._void_checks_of(key)
-        return [replace(event, partition=each) for each in tracked.names_of(key, made)]
+        return [*tracked.ranged(event, made)]
 
     def take_check(self, tracked: Tracked, event: Checked) -> list[Event]:
         """Take how a check came out, for an asset or a partition of it; return the events to record."""
@@ -133,7 +149,7 @@ class Ends:
         """
         key = event.key
         todo = tracked.todo.get(key)
-        part = None if todo is None or event.partition is None else tracked.part(key, event.partition)
+        part = None if todo is None else tracked.parts_of(event)
         if isinstance(event, Failed) and todo is None:
             self.blockers.pop(key, None)  # nearer than that a check of it failed before
         # An asset may be below an earlier partition of itself.
@@ -143,8 +159,8 @@ class Ends:
             if isinstance(event, Skipped) and (blocker.root != key or handed):
                 event = replace(event, root=blocker.root)
         events: list[Event] = [event]
-        if todo is not None and part is None:
-            events = [replace(event, partition=each) for each in tracked.names_left(key)]
+        if todo is not None:
+            events = [*tracked.ranged(event, todo if part is None else part)]
         if isinstance(event, Failed) and todo is not None and blocker is not None:
             self._stocks[key].replace(todo if part is None else part, blocker)
         self.settle(tracked, key, blocker, part)
@@ -190,12 +206,11 @@ class Ends:
 
     def blocker_of(self, event: Failed | Skipped) -> Blocker:
         """Return what blocks those below a failed or skipped asset: itself, or what the tool skipped it for."""
-        name = event.key if event.partition is None else f"{event.key} [{event.partition}]"
         if isinstance(event, Failed):
-            return Blocker(event.key, f"{name} failed")
+            return Blocker(event.key, f"{event.place} failed")
         why = f": {event.because}" if event.because else ""
         root = event.root or event.key
-        return self.blocker_above(self._graph[event.key]) or Blocker(root, f"{name} was skipped{why}")
+        return self.blocker_above(self._graph[event.key]) or Blocker(root, f"{event.place} was skipped{why}")
 
     def _void_checks_of(self, key: AssetKey) -> None:
         """Drop the checks that can say nothing any more because one of their inputs was not made."""

@@ -108,19 +108,19 @@ class Launching:
                 lost += self._lose(tracked, asset.key, blocker)
             # What is lost may be read by later partitions of the same asset.
             while below := self._parts_below_blockers(tracked, asset):
-                for part, why in below:
+                for why, parts in below.items():
                     keys = tracked.todo if whole else (asset.key,)
                     for key in tuple(keys):
-                        lost += self._lose(tracked, key, why, part)
+                        lost += self._lose(tracked, key, why, parts)
         if first is not None and whole:
             # A tool that cannot leave anything out would build the lost ones on top of what failed.
             for key in (*tracked.unfinished, *tracked.along):
                 lost += self._lose(tracked, key, first)
         return lost
 
-    def _parts_below_blockers(self, tracked: Tracked, asset: Asset) -> list[tuple[Parts, Blocker]]:
-        """Return the partitions of a member that are made from something lost, one by one, and why that is lost."""
-        found: list[tuple[Parts, Blocker]] = []
+    def _parts_below_blockers(self, tracked: Tracked, asset: Asset) -> dict[Blocker, Parts]:
+        """Return the partitions of a member that are made from something lost, by why that is lost."""
+        found: dict[Blocker, list[tuple[str, int]]] = {}
         todo, seen = tracked.todo.get(asset.key, NOTHING), NOTHING
         for upper in self.waiting.parted_inputs(asset.key) if todo else ():
             stock = self.stocks[upper]
@@ -129,16 +129,19 @@ class Launching:
                 part = Parts.range(number, number + 1, strand)
                 blocker = stock.blocker(self.numbering.up(asset.key, upper, part))
                 if blocker is not None:
-                    found.append((part, blocker))
+                    found.setdefault(blocker, []).append((strand, number))
             seen |= lost
-        return found
+        return {blocker: Parts.at(parts) for blocker, parts in found.items()}
 
-    def _lose(self, tracked: Tracked, key: AssetKey, blocker: Blocker, part: Parts | None = None) -> list[Event]:
-        """Skip a member, or a partition of it, because of a blocker; what only came along goes without a word."""
-        if part is not None and not part & tracked.todo.get(key, NOTHING):
-            return []
+    def _lose(self, tracked: Tracked, key: AssetKey, blocker: Blocker, parts: Parts | None = None) -> list[Event]:
+        """Skip a member, or partitions of it, because of a blocker; what only came along goes without a word."""
+        if parts is not None:
+            parts &= tracked.todo.get(key, NOTHING)
+            if not parts:
+                return []
         if key in tracked.along:
-            self.ends.settle(tracked, key, blocker, part)
+            self.ends.settle(tracked, key, blocker, parts)
             return []
-        name = None if part is None else tracked.names_of(key, part)[0]
-        return self.ends.finish(tracked, Skipped(key, blocker.text, partition=name), blocker)
+        event = Skipped(key, blocker.text)
+        events = [event] if parts is None else tracked.ranged(event, parts)
+        return [told for each in events for told in self.ends.finish(tracked, each, blocker)]

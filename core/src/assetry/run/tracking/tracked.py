@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from assetry.partitions.parts import Parts
+from assetry.partitions.parts import NOTHING, Parts
 from assetry.plan.numbering import Numbering, with_partitions
 from assetry.plan.plan import PlannedInvocation
 from assetry.types.assets import Asset
-from assetry.types.events import Checked, Event, Log, Materialized
+from assetry.types.events import Checked, Event, Log, Materialized, Ranged
 from assetry.types.invocations import CheckRef, Invocation
 from assetry.types.keys import AssetKey
+
+R = TypeVar("R", bound=Ranged)
 
 
 @dataclass(slots=True)
@@ -27,8 +30,9 @@ class Tracked:
     given: Mapping[AssetKey, Parts] = field(default_factory=dict)
     #: Those of them without a terminal event; a member without any is not in it.
     todo: dict[AssetKey, Parts] = field(default_factory=dict)
-    #: By member: strand and number of each key.
+    #: By member: strand and number of each key, in order; and the keys by these, once they were asked for.
     names: dict[AssetKey, Mapping[str, tuple[str, int]]] = field(default_factory=dict)
+    _keys: dict[AssetKey, dict[tuple[str, int], str]] = field(default_factory=dict)
     #: What comes along without having been asked for, and has not ended.
     along: dict[AssetKey, Asset] = field(default_factory=dict)
     unchecked: dict[CheckRef, None] = field(default_factory=dict)
@@ -39,8 +43,8 @@ class Tracked:
     passing: set[CheckRef] = field(default_factory=set)
     #: Those that have begun, as their tool said by `Started` or `Progress`.
     started: set[AssetKey] = field(default_factory=set)
-    #: The partitions that have begun, where the tool tells.
-    begun_parts: set[tuple[AssetKey, str]] = field(default_factory=set)
+    #: By member: the partitions that have begun, where the tool tells.
+    begun_parts: dict[AssetKey, Parts] = field(default_factory=dict)
     #: Those of which the tool has logged something.
     mentioned: set[AssetKey] = field(default_factory=set)
     #: Whether the tool says when an asset begins, and whether one has ended of which it did not: it need not.
@@ -77,11 +81,16 @@ class Tracked:
 
     def reported(self) -> set[AssetKey]:
         """Return what has no end yet, and is held as made with all its partitions."""
-        made = {(event.key, event.partition) for event in self.held if isinstance(event, Materialized)}
+        made = [event for event in self.held if isinstance(event, Materialized)]
+        whole = {event.key for event in made if event.partition is None}
+        parts: dict[AssetKey, Parts] = {}
+        for event in made:
+            if event.partition is not None and (part := self.parts_of(event)) is not None:
+                parts[event.key] = parts.get(event.key, NOTHING) | part
         return {
             key
             for key in self.unfinished
-            if (key, None) in made or (key in self.todo and all((key, name) in made for name in self.names_left(key)))
+            if key in whole or (key in self.todo and self.todo[key] <= parts.get(key, NOTHING))
         }
 
     def members(self) -> tuple[Asset, ...]:
@@ -120,15 +129,32 @@ class Tracked:
         found = self.names.get(key, {}).get(name)
         return None if found is None else Parts.range(found[1], found[1] + 1, found[0])
 
-    def names_of(self, key: AssetKey, parts: Parts) -> tuple[str, ...]:
-        """Return the keys of partitions that the call is for."""
-        if len(parts) == len(self.names[key]):
-            return tuple(self.names[key])
-        return tuple(name for name, part in self.names[key].items() if part in parts)
+    def parts_of(self, event: Ranged) -> Parts | None:
+        """Return the partitions of a member that an event is about; None when the call is not for one that it names.
 
-    def names_left(self, key: AssetKey) -> tuple[str, ...]:
-        """Return the keys of a member's partitions that have no end yet."""
-        return self.names_of(key, self.todo[key])
+        A range is of those that the call is for, in their order.
+        """
+        if event.partition is None:
+            return None
+        if event.through is None:
+            return self.part(event.key, event.partition)
+        names = self.names.get(event.key, {})
+        first, last = names.get(event.partition), names.get(event.through)
+        if first is None or last is None:
+            return None
+        given = self.given[event.key]
+        if first[0] == last[0]:
+            return (given & Parts.range(first[1], last[1] + 1, first[0])) or None
+        return Parts.at(part for part in given if first <= part <= last) or None
+
+    def ranged(self, event: R, parts: Parts) -> Iterator[R]:
+        """Yield an event once for each range of partitions of a member without a gap."""
+        keys = self._keys.get(event.key)
+        if keys is None:
+            keys = self._keys[event.key] = {part: name for name, part in self.names[event.key].items()}
+        for strand, first, stop in parts.spans():
+            through = keys[strand, stop - 1] if stop - first > 1 else None
+            yield replace(event, partition=keys[strand, first], through=through)  # type: ignore[call-arg]
 
     def begun(self, key: AssetKey) -> bool:
         """Tell whether an asset has begun; where the tool never says so, by the first line about it."""
@@ -236,8 +262,8 @@ def stray(event: Event, again: bool) -> str:
     key = getattr(event, "key", None)
     if again:
         return f"The tool reported a second end for {key} ({event.name}); the first one counts."
-    part = getattr(event, "partition", None)
-    what = f"{key}" if part is None else f"partition {part} of {key}"
+    part, through = getattr(event, "partition", None), getattr(event, "through", None)
+    what = f"{key}" if part is None else f"partition {part}{f'..{through}' if through else ''} of {key}"
     return f"The tool reported {event.name} for {what}, which was not asked of it; ignored."
 
 

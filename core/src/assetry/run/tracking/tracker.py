@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Reversible
 from dataclasses import replace
 
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import NOTHING
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.plan.replan import replan
@@ -232,9 +233,14 @@ class Tracker:
         first = event.key not in tracked.started or event.key in tracked.todo
         if event.key in tracked.unfinished or event.key in tracked.along:
             tracked.started.add(event.key)
-            if event.partition is not None:
-                tracked.begun_parts.add((event.key, event.partition))
-            return [event] if first else []
+            part = tracked.parts_of(event)
+            if part is not None:
+                part &= tracked.todo[event.key]  # between two may be what is lost, and what has ended stays so
+                tracked.begun_parts[event.key] = tracked.begun_parts.get(event.key, NOTHING) | part
+                return [*tracked.ranged(event, part)]
+            if event.through is None:
+                return [event] if first else []
+            return [Log(stray(event, False), "warning", event.key)]
         if tracked.makes(event.key):
             return []
         return [Log(stray(event, False), "warning", event.key)]
@@ -259,10 +265,9 @@ class Tracker:
         self, tracked: Tracked, asset: Asset, problem: Interruption | None, unclear: bool, cut: Blocker | None
     ) -> Iterator[Event]:
         """Yield the ends that are owed of a member, also of its partitions: of those that had not begun others."""
-        begun = {name for key, name in tracked.begun_parts if key == asset.key and asset.key in tracked.todo}
+        begun = tracked.begun_parts.get(asset.key, NOTHING) if asset.key in tracked.todo else NOTHING
         if problem is not None and begun:
-            for name in [each for each in tracked.names_left(asset.key) if each not in begun]:
-                event = replace(unbegun(self._ends, tracked, asset, problem), partition=name)
+            for event in tracked.ranged(unbegun(self._ends, tracked, asset, problem), tracked.todo[asset.key] - begun):
                 yield from self._ends.finish(tracked, event, self._ends.blocker_above(asset) or cut)
         if asset.key in tracked.unfinished:
             blocker = cut if asset.key in tracked.started else self._ends.blocker_above(asset) or cut

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
+from assetry.errors import UsageError
 from assetry.testing.integration.bench import Bench, expected
-from assetry.testing.integration.comparison import is_end, pickled, repeated
+from assetry.testing.integration.comparison import is_end, partitions_told, pickled, repeated
 from assetry.testing.integration.definitions import METADATA_LIMIT
 from assetry.testing.integration.last_words import last_words, stream_error
 from assetry.testing.verdicts import ADVICE, needs, raised, unanswered
 from assetry.testing.watching import Recording, eventually
 from assetry.types.codec import from_json, to_json
-from assetry.types.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Started
+from assetry.types.events import TERMINAL, Checked, Event, Failed, Handle, Materialized, Observed, Ranged, Started
 from assetry.types.invocations import CheckRef
 
 
@@ -43,8 +44,19 @@ class StreamChecks:
             assert hasattr(event, "key") or isinstance(event, Handle), f"{event.name} is for the core to say"
 
     @needs("test_run_without_raising")
+    def test_tell_ranges_of_partitions_that_were_asked_for(self, bench: Bench) -> None:
+        for event in bench.plain.of(Ranged):
+            try:
+                partitions_told(event, bench.main)
+            except UsageError as error:
+                raise AssertionError(
+                    f"{event.name} tells of {event.place}: {error.message} Begin and end a range with keys of "
+                    "invocation.partitions_of(asset), in their order"
+                ) from None
+
+    @needs("test_tell_ranges_of_partitions_that_were_asked_for")
     def test_end_every_asset_exactly_once(self, bench: Bench) -> None:
-        ends = bench.plain.ends()
+        ends = [(end.key, part) for end in bench.plain.of(*TERMINAL) for part in partitions_told(end, bench.main)]
         twice = repeated(ends)
         assert not twice, f"{twice[0][0]} ends twice: yield one of Materialized, Failed and Skipped for each asset"
         forgotten = [key for key in expected(bench) if key not in set(ends)]

@@ -29,6 +29,7 @@ EVENTS: tuple[Event, ...] = (
     ev.Materialized(A, "2024-01-01", "v1", (Column("id", "integer", "the key", ("pii",)),), {"rows": 3, "deep": [{}]}),
     ev.Checked(A, "has_rows", False, "warn", "none", {"seen": 0}, partition="2024-01-01"),
     ev.Failed(B, "no column id", "Add it.", True, where="b.sql:3"),
+    ev.Materialized(A, "2024-01-02", "v2", through="2024-01-31", count=30),
     ev.Skipped(B, "shop/a failed", A),
     ev.Deleted(A, "2024-01-01", "the table shop.a"),
     ev.InvocationFinished("failed", 1.25, "acme ended with 70"),

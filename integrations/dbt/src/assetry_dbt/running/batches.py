@@ -7,9 +7,10 @@ is made all at once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 
 from assetry.plugin import Asset, Invocation
 
@@ -68,12 +69,13 @@ class Causes:
 
 @dataclass(slots=True)
 class Asked:
-    """The partitions that were asked for of one asset; `left` are those that have not ended.
+    """The partitions that were asked for of one asset, by their `keys`; `left` are those that have not ended.
 
     `told` says that dbt has told of a batch. `ended` is how each came out: whether it was made.
     """
 
     asset: Asset
+    keys: tuple[str, ...]
     left: dict[str, None]
     batch_size: str | None = None
     told: bool = False
@@ -84,7 +86,7 @@ class Asked:
     @classmethod
     def of(cls, asset: Asset, keys: tuple[str, ...]) -> Asked:
         """Return the partitions with these keys as asked for."""
-        asked = cls(asset, dict.fromkeys(keys), asset.spec["partitions"].get("batches"))
+        asked = cls(asset, keys, dict.fromkeys(keys), asset.spec["partitions"].get("batches"))
         if asked.batch_size is None or asset.partitions_def is None:
             return asked
         for key in keys:
@@ -94,6 +96,13 @@ class Asked:
             asked._by_start[start] = key
             asked._by_label[start.strftime(_LABELS[asked.batch_size])] = key
         return asked
+
+    def ranges(self, keys: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+        """Yield some of the partitions as ranges of them: the first, and the last where that is another one."""
+        for inside, group in groupby(self.keys, set(keys).__contains__):
+            first, *others = group
+            if inside:
+                yield first, others[-1] if others else None
 
     def key_of(self, batch: str) -> str | None:
         """Return the partition that dbt calls by the start of its batch; None for one that was not asked for."""

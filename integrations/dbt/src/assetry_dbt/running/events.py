@@ -176,7 +176,10 @@ class Story:
         # dbt also "starts" what it is about to skip. After a failed hook it skips all, or, as is usual, nothing.
         strangers = any(each.resource_type != "operation" for each in self._strangers.values())
         if self._failed_above(asset) is None and not strangers:
-            yield from (Started(asset.key, key) for key in (asked.left if asked is not None else (None,)))
+            if asked is None:
+                yield Started(asset.key)
+            else:
+                yield from (Started(asset.key, first, through=last) for first, last in asked.ranges(asked.left))
 
     def _batch(self, batch: BatchFinished) -> Iterator[Event]:
         asset, asked = self._assets.get(batch.unique_id), self._asked.get(batch.unique_id)
@@ -220,16 +223,15 @@ class Story:
 
     def _parts(self, asked: Asked, finished: NodeFinished) -> Iterator[Event]:
         """Tell of the partitions that have no end, or another one, now that the model has ended."""
-        for key, made in asked.outcomes(finished):
-            if not asked.end(key, made):
-                continue
-            if made:
-                yield Materialized(asked.asset.key, key, metadata=made_metadata(finished))
-            else:
-                why = self._causes.of(finished.unique_id) or finished.message
-                if finished.status in MADE:
-                    why = "dbt made other batches than those that were asked for."
-                yield self._failed_part(asked, key, _plain(why))
+        news = [(key, made) for key, made in asked.outcomes(finished) if asked.end(key, made)]
+        # What dbt tells of the model holds for each of its partitions.
+        for first, last in asked.ranges([key for key, made in news if made]):
+            yield Materialized(asked.asset.key, first, metadata=made_metadata(finished), through=last)
+        why = self._causes.of(finished.unique_id) or finished.message
+        if finished.status in MADE:
+            why = "dbt made other batches than those that were asked for."
+        # Of a batch that failed the hint names a file of its own.
+        yield from (self._failed_part(asked, key, _plain(why)) for key, made in news if not made)
 
     def _finish(self, finished: NodeFinished, last: bool = False) -> Iterator[Event]:
         unique_id = finished.unique_id
