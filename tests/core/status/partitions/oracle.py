@@ -265,7 +265,7 @@ class Oracle:
         asset = self.asset(key)
         made = [each for each in self.log if each.key == key and each.outcome == "materialized"]
         if asset.computed_on_read:
-            return made[-1].code if made else None, self.epochs_above(key)
+            return made[-1].code if made else asset.code_version, self.epochs_above(key)
         return made[-1].epoch if made else None
 
     def epochs_above(self, key: str) -> tuple[Any, ...]:

@@ -95,7 +95,10 @@ class Growth:
             for asset in self._graph.assets:
                 if asset.computed_on_read and asset.key in self._has_epochs:
                     made = self._made.get(asset.key)
-                    self._views[asset.key] = self._logic(asset, None if made is None else made.code_version)
+                    # One that was never made was read as it was defined: that it comes into being changes nothing.
+                    self._views[asset.key] = self._logic(
+                        asset, asset.code_version if made is None else made.code_version
+                    )
         return self._views[key]
 
     def _logic(self, asset: Asset, code: str | None) -> str:
