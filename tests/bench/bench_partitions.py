@@ -175,7 +175,7 @@ def told(folder: Path, events: list[Event]) -> float:
     def once() -> float:
         store = SQLiteStore(folder / f"{time.monotonic_ns()}.db")
         store.begin(RunInfo(id="r", state="running", started=NOW))
-        tracker, recorder = Tracker(plan, graph), Recorder.of("r", graph, plan, store)
+        tracker, recorder = Tracker(plan, graph), Recorder("r", graph, store.latest())
         launch = tracker.launch(plan.invocations[0].id)
         began = time.process_time()
         for event in events:

@@ -213,6 +213,21 @@ def test_batches_become_partitions(small: Shop) -> None:
     assert made == {"2026-01-01", "2026-01-02"}
 
 
+def test_what_lies_between_batches_that_were_made_is_not_made(small: Shop) -> None:
+    project = small.load()
+    file = small.dbt(
+        "build", "-s", "events", "days", "--event-time-start", "2026-01-01", "--event-time-end", "2026-01-04"
+    )
+    data = json.loads(file.read_text())
+    (batches,) = (each["batch_results"] for each in data["results"] if each.get("batch_results"))
+    assert len(batches["successful"]) == 3
+    batches["successful"] = [each for each in batches["successful"] if "2026-01-02" not in str(each[0])]
+    file.write_text(json.dumps(data))
+    project.record(file)
+    made = {partition for (key, partition) in project.store.latest() if key == AssetKey("small/days")}
+    assert made == {"2026-01-01", "2026-01-03"}
+
+
 def test_what_assetry_has_made_since_stays(small: Shop) -> None:
     file = small.dbt("build", "-s", "a", "b")
     kept = small.root / "ci"

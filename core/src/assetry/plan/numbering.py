@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
@@ -13,6 +13,7 @@ from assetry.partitions.chains import spread
 from assetry.partitions.definitions import numbers_of
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.recorded import time_of
+from assetry.types.events import Ranged
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 #: Where nobody says when: a moment at which all partitions of today exist.
 LATE = datetime(2200, 1, 1, tzinfo=UTC)
 Window = tuple[datetime, datetime]
+R = TypeVar("R", bound=Ranged)
 
 
 class Numbering:
@@ -135,6 +137,13 @@ class Numbering:
             raise UsageError(f"{key} has no partitions, so that there is none from {first!r} to {last!r}.")
         begin, stop = definition.range_of(first, last)
         return self.keys_of(key, definition.possible(Parts.range(begin, stop, definition.strand(first))))
+
+    def one_by_one(self, event: R) -> list[R]:
+        """Return an event of a range of partitions as one of each; raise `UsageError` as `between` does."""
+        if event.through is None:
+            return [event]
+        names = self.between(event.key, str(event.partition), event.through)
+        return [event.about(name) for name in names]
 
     def window(self, key: AssetKey, parts: Parts) -> Window | None:
         """Return the time that partitions cover together; None without time, or with a gap in it."""

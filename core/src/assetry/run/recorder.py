@@ -154,12 +154,12 @@ class Recorder:
     def _note_range(self, at: datetime, event: Ranged) -> Event:
         """Take an event of a range of partitions as one of each; return it with their number."""
         try:
-            names = self._numbering.between(event.key, str(event.partition), str(event.through))
+            single = self._numbering.one_by_one(event)
         except UsageError as error:
             return Log(f"{event.name} names a range that is none, and is ignored: {error}", "warning", event.key)
-        for name in names:
-            self._note(at, replace(event, partition=name, through=None))  # type: ignore[call-arg]
-        return replace(event, count=len(names))  # type: ignore[call-arg]
+        for each in single:
+            self._note(at, each)
+        return replace(event, count=len(single))  # type: ignore[call-arg]
 
     def _note(self, at: datetime, event: Event) -> Event:
         """Take an event that is about one partition at most; return it as it is recorded."""

@@ -7,8 +7,8 @@ Each is frozen, picklable and JSON both ways; in JSON its name stands under ``ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from assetry.types.assets import Column, Severity
 from assetry.types.keys import AssetKey
@@ -64,6 +64,10 @@ class Ranged(Event):
     def place(self) -> str:
         """Return the asset with its partition, or the range of them, as people read it."""
         return str(self.key) if self.parts is None else f"{self.key} [{self.parts}]"
+
+    def about(self, partition: str | None, through: str | None = None) -> Self:
+        """Return the event as one about another partition, or another range."""
+        return replace(self, partition=partition, through=through)  # type: ignore[call-arg]
 
 
 @dataclass(frozen=True, slots=True)

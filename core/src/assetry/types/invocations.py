@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from assetry.errors import UsageError
 from assetry.types.assets import Asset, Integration
+from assetry.types.events import Ranged
 from assetry.types.keys import AssetKey
 
 
@@ -113,3 +115,27 @@ class Invocation:
         if asset.partitions_def is None:
             return ()
         return self.own_partitions.get(asset.key, self.partitions)
+
+    def partitions_told(self, event: Ranged) -> Sequence[str | None]:
+        """Return the partitions that an event of the invocation is about; None for all of an asset.
+
+        Raises `UsageError` for a range that is not one of partitions that are to be made.
+
+        >>> from assetry.partitions.definitions import StaticPartitionsDefinition
+        >>> from assetry.types.events import Started
+        >>> made = Asset(key="a", kind="x", partitions_def=StaticPartitionsDefinition(["1", "2", "3"]))
+        >>> asked = Invocation(id="1", group=None, integration=Integration("shop", "dbt"), assets=(made,),
+        ...                    partitions=("1", "3"))
+        >>> asked.partitions_told(Started("a", "1", through="3"))
+        ('1', '3')
+        """
+        if event.through is None:
+            return (event.partition,)
+        keys = next((self.partitions_of(each) for each in (*self.assets, *self.also) if each.key == event.key), ())
+        for key in (event.partition, event.through):
+            if key not in keys:
+                raise UsageError(f"{key!r} is no partition of {event.key} that is to be made.")
+        first, last = keys.index(event.partition), keys.index(event.through)
+        if last < first:
+            raise UsageError("The range runs backwards.")
+        return keys[first : last + 1]

@@ -336,8 +336,9 @@ class ExternalRun:
 
     `id` is the tool's own, so that a run is recorded once. `events` are what became of assets and checks, each with its
     time (UTC), in order; of a `Materialized`, `code_version` and `code_parts` are those of the code that it was really
-    made from. `left_out` says by name of what the file tells and nothing is recorded, and why. `command` is for people.
-    `broken` is what failed and is no failure of an asset or a check, `hint` the next step.
+    made from, and a range (`through`) is of all partitions that there are between the two. `left_out` says by name of
+    what the file tells and nothing is recorded, and why. `command` is for people. `broken` is what failed and is no
+    failure of an asset or a check, `hint` the next step.
 
     >>> at = datetime(2026, 1, 31)
     >>> ExternalRun(id="4a1f", started=at, finished=at).events

@@ -198,8 +198,12 @@ def test_of_a_range_of_partitions_those_that_are_newer_here_stay(tmp_path: Path)
         project.materialize("letters", partition="c")
         made = {"key": "letters", "partition": "b", "through": "d", "code_version": "1"}
         wrong = {"key": "letters", "partition": "b", "through": "x"}
-        found = project.record(wrote(tmp_path, (2, "made", made), (3, "made", wrong)))
-        assert found.left == {"letters [c]": "it was made or tried here since"}
+        others = {"key": "others", "partition": "1", "through": "2"}
+        found = project.record(wrote(tmp_path, (2, "made", made), (3, "made", wrong), (4, "made", others)))
+        assert found.left == {
+            "letters [c]": "it was made or tried here since",
+            "others": "mill makes nothing of that name here",
+        }
         assert {part for _, part in project.store.latest()} == {"b", "c", "d"}
         told = [each.event.message for each in project.store.events(found.run.id) if isinstance(each.event, Log)]
         assert any("names a range that is none" in each for each in told)

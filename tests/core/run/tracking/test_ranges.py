@@ -23,7 +23,6 @@ from assetry.run.recorder import Recorder
 from assetry.run.tracking.tracked import Interruption
 from assetry.run.tracking.tracker import Tracker
 from assetry.store.sqlite import SQLiteStore
-from assetry.testing.integration.comparison import partitions_told
 from assetry.types.assets import Asset, Check, Dep, Integration
 from assetry.types.events import Checked, Event, Failed, Log, Materialized, Observed, Ranged, Skipped, Started
 from assetry.types.invocations import Invocation, InvocationGroup
@@ -122,7 +121,7 @@ class Bench:
 def one_by_one(invocation: Invocation, event: Any) -> list[Any]:
     if getattr(event, "through", None) is None:
         return [event]
-    return [replace(event, partition=name, through=None) for name in partitions_told(event, invocation)]
+    return [replace(event, partition=name, through=None) for name in invocation.partitions_told(event)]
 
 
 def _unnamed(value: Any) -> Any:

@@ -15,10 +15,6 @@ def each_told(graph: AssetGraph, events: Iterable[Any]) -> Iterator[Any]:
     """Yield events, in the place of one of a range one for each of its partitions."""
     numbering = Numbering(graph)
     for event in events:
-        if not isinstance(event, Ranged) or event.through is None:
-            yield event
-            continue
-        assert event.partition is not None
-        names = numbering.between(event.key, event.partition, event.through)
-        assert len(names) > 1
-        yield from (replace(event, partition=name, through=None, count=1) for name in names)
+        single = numbering.one_by_one(event) if isinstance(event, Ranged) else [event]
+        assert len(single) > 1 or not getattr(event, "through", None)
+        yield from (replace(each, count=1) if isinstance(each, Ranged) else each for each in single)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -207,12 +207,11 @@ class _Recording:
 
     def _one_by_one(self, event: Event) -> Iterator[Event]:
         """Yield an event of a range of partitions as one of each: some of them may have newer records."""
-        if isinstance(event, Ranged) and event.through is not None:
+        each: Sequence[Event] = (event,)
+        if isinstance(event, Ranged):
             with suppress(UsageError):  # the recorder says what is wrong with the range
-                for name in self._numbering.between(event.key, str(event.partition), event.through):
-                    yield replace(event, partition=name, through=None)  # type: ignore[call-arg]
-                return
-        yield event
+                each = self._numbering.one_by_one(event)
+        yield from each
 
     def _note(self, at: datetime, event: Event) -> None:
         inside = not isinstance(event, (RunStarted, RunFinished))

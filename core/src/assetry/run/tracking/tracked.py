@@ -153,8 +153,7 @@ class Tracked:
         if keys is None:
             keys = self._keys[event.key] = {part: name for name, part in self.names[event.key].items()}
         for strand, first, stop in parts.spans():
-            through = keys[strand, stop - 1] if stop - first > 1 else None
-            yield replace(event, partition=keys[strand, first], through=through)  # type: ignore[call-arg]
+            yield event.about(keys[strand, first], keys[strand, stop - 1] if stop - first > 1 else None)
 
     def begun(self, key: AssetKey) -> bool:
         """Tell whether an asset has begun; where the tool never says so, by the first line about it."""

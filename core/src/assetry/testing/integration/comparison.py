@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from assetry.errors import UsageError
 from assetry.types.assets import Asset, AssetCheck
-from assetry.types.events import TERMINAL, Ranged
-from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.events import TERMINAL
+from assetry.types.invocations import InvocationGroup
 
 #: So many characters of a value are shown.
 _SHOWN = 80
@@ -30,32 +29,6 @@ def named(definition: Asset | AssetCheck) -> str:
 def is_end(event: Any) -> bool:
     """Tell whether an event is the end of an asset's turn."""
     return isinstance(event, TERMINAL)
-
-
-def partitions_told(event: Ranged, invocation: Invocation) -> Sequence[str | None]:
-    """Return the partitions that an event of an invocation is about; None for all of an asset.
-
-    Raises `UsageError` for a range that is not one of partitions that the invocation is for.
-
-    >>> from assetry.partitions.definitions import StaticPartitionsDefinition
-    >>> from assetry.types.assets import Integration
-    >>> from assetry.types.events import Failed
-    >>> made = Asset(key="a", kind="x", partitions_def=StaticPartitionsDefinition(["1", "2", "3"]))
-    >>> asked = Invocation(id="1", group=None, integration=Integration("x", "x"), assets=(made,), partitions=("1", "3"))
-    >>> partitions_told(Failed("a", "no", partition="1", through="3"), asked)
-    ('1', '3')
-    """
-    if event.through is None:
-        return (event.partition,)
-    own = {asset.key: invocation.partitions_of(asset) for asset in (*invocation.assets, *invocation.also)}
-    keys = own.get(event.key, ())
-    for key in (event.partition, event.through):
-        if key not in keys:
-            raise UsageError(f"{key!r} is no partition of {event.key} that is to be made.")
-    first, last = keys.index(event.partition), keys.index(event.through)
-    if last < first:
-        raise UsageError("The range runs backwards.")
-    return keys[first : last + 1]
 
 
 def pickled(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 
 from assetry.errors import UsageError
 from assetry.testing.integration.bench import Bench, expected
-from assetry.testing.integration.comparison import is_end, partitions_told, pickled, repeated
+from assetry.testing.integration.comparison import is_end, pickled, repeated
 from assetry.testing.integration.definitions import METADATA_LIMIT
 from assetry.testing.integration.last_words import last_words, stream_error
 from assetry.testing.verdicts import ADVICE, needs, raised, unanswered
@@ -47,7 +47,7 @@ class StreamChecks:
     def test_tell_ranges_of_partitions_that_were_asked_for(self, bench: Bench) -> None:
         for event in bench.plain.of(Ranged):
             try:
-                partitions_told(event, bench.main)
+                bench.main.partitions_told(event)
             except UsageError as error:
                 raise AssertionError(
                     f"{event.name} tells of {event.place}: {error.message} Begin and end a range with keys of "
@@ -56,7 +56,7 @@ class StreamChecks:
 
     @needs("test_tell_ranges_of_partitions_that_were_asked_for")
     def test_end_every_asset_exactly_once(self, bench: Bench) -> None:
-        ends = [(end.key, part) for end in bench.plain.of(*TERMINAL) for part in partitions_told(end, bench.main)]
+        ends = [(end.key, part) for end in bench.plain.of(*TERMINAL) for part in bench.main.partitions_told(end)]
         twice = repeated(ends)
         assert not twice, f"{twice[0][0]} ends twice: yield one of Materialized, Failed and Skipped for each asset"
         forgotten = [key for key in expected(bench) if key not in set(ends)]

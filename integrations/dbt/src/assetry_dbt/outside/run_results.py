@@ -21,6 +21,7 @@ from assetry.plugin import (
     IntegrationError,
     Invocation,
     Materialized,
+    Ranged,
     TimeWindowPartitionsDefinition,
 )
 
@@ -213,7 +214,7 @@ class _Story:
         ]
         parts = {each.key: _partitions(each, ran[each.spec["unique_id"]].finished) for each in mine}
         self._integration = integration
-        invocation = Invocation(
+        self._invocation = invocation = Invocation(
             id="1",
             group=None,
             integration=integration,
@@ -243,7 +244,8 @@ class _Story:
         list(self._story.tell(Ended(not broken)))
         outcomes = {name: each.finished for name, each in self._results.items()}
         found += [(self._time(event), event) for event in self._story.rest(outcomes)]
-        return sorted(((at, self._made(event)) for at, event in found), key=lambda each: each[0])
+        told = ((at, self._made(each)) for at, event in found for each in self._one_by_one(event))
+        return sorted(told, key=lambda each: each[0])
 
     def trouble(self) -> Any:
         """Return what failed and is no asset's and no check's failure, once `events` were asked for."""
@@ -254,6 +256,13 @@ class _Story:
         key = getattr(event, "key", None)
         each = None if key is None else self._results.get(self._ids.get(key, ""))
         return (each.ended if each is not None else None) or self._finished
+
+    def _one_by_one(self, event: Event) -> Iterator[Event]:
+        """Yield an event of a range of partitions as one of each: there may be others between them."""
+        if isinstance(event, Ranged):
+            yield from map(event.about, self._invocation.partitions_told(event))
+        else:
+            yield event
 
     def _made(self, event: Event) -> Event:
         """Return an event with the code that an asset was really made from."""
