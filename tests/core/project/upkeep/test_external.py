@@ -103,7 +103,9 @@ def words(project: Project) -> dict[str, str]:
     return {str(each.key): each.status for each in project.status()}
 
 
-def test_what_a_run_made_counts_as_made_from_its_code_at_its_time(project: Project, tmp_path: Path) -> None:
+def test_hook_assetry_load_run_tells_what_counts_as_made_from_its_code_at_its_time(
+    project: Project, tmp_path: Path
+) -> None:
     file = wrote(
         tmp_path,
         (1, "started", {"key": "flour"}),
