@@ -113,9 +113,10 @@ class CachedPartitions:
         self._db = db
         self._tables = store.partition_keys(keys)
         self._since = _revision(db)
-        changes = store.changes(keys, self._since)
-        if changes is None:  # it is another store than it was, or its history was pruned
-            self._since, changes = None, store.changes(keys)
+        changes = None if self._since is None else store.changes(keys, self._since)
+        if changes is None:  # nothing is kept; or it is another store than it was, or its history was pruned
+            # All of a store may be more than fits into memory: it is read asset by asset.
+            self._since, changes = None, store.changes([])
         assert changes is not None, "a store knows of all that it has"
         self._revision = changes.revision
         self._news: dict[AssetKey, list[Materialization]] = {}
@@ -133,8 +134,7 @@ class CachedPartitions:
             return known
         found = known.changed(sorted(news, key=lambda each: each.at)) if known is not None else None
         if found is None:
-            found = RecordedPartitions.of(definition, news if self._since is None else self.rows(asset.key))
-            known = None
+            found, known = RecordedPartitions.of(definition, self.rows(asset.key)), None
         old = known.strands if known is not None else {}
         names = [name for name, strand in found.strands.items() if strand is not old.get(name)]
         self._changed[asset.key] = print_, found, names
