@@ -8,6 +8,7 @@ from typing import Any
 
 from assetry.graph.graph import AssetGraph
 from assetry.io.values import ValueRouter
+from assetry.status.freshness.freshness import needed_durations
 from assetry.status.looked import kept_values
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.staleness import Judgement, judge
@@ -54,10 +55,19 @@ def recorded_judgement(
     kept = kept_values(graph, latest)
     seen = values.exists(kept, at_hand=True)[0] if kept else {}
 
-    looks = store.looks()
+    needed, looks = needed_durations(graph), store.looks()
+    durations = store.durations(needed) if needed else {}
 
     def judged(recorded: CachedPartitions | None) -> Judgement:
-        return judge(graph, latest, attempts, running=held, now=now, seen=seen, recorded=recorded, looks=looks)
+        return judge(
+            *(graph, latest, attempts),
+            running=held,
+            now=now,
+            seen=seen,
+            recorded=recorded,
+            looks=looks,
+            durations=durations,
+        )
 
     if not parted:
         return judged(None)

@@ -150,11 +150,11 @@ def reached(asset: Asset, records: Sequence[Materialization], look: Look | None 
 def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str | None:
     """Return since when an asset whose data reaches to a time is older than its policy allows; None while it is not."""
     policy = asset.freshness_policy
-    if policy is None or asset.computed_on_read or reached is None:
+    if policy is None or policy.max_age is None or asset.computed_on_read or reached is None:
         return None
     if now - reached <= policy.max_age:
         return None  # nor is it added to what a tool tells, which may be the last day of the year 9999
-    return f"overdue since {time_text(reached + policy.max_age)}: it may be {_duration(policy.max_age)} old at most"
+    return f"overdue since {time_text(reached + policy.max_age)}: it may be {age_text(policy.max_age)} old at most"
 
 
 def source_note(asset: Asset, recorded: bool, tried: Sequence[Attempt], overdue: str | None = None) -> str | None:
@@ -175,7 +175,12 @@ def source_note(asset: Asset, recorded: bool, tried: Sequence[Attempt], overdue:
     return "not observed: what reads it counts as fresh though it may have changed (`assetry observe`)"
 
 
-def _duration(age: timedelta) -> str:
+def age_text(age: timedelta) -> str:
+    """Return an age as policies have it, for people.
+
+    >>> age_text(timedelta(hours=6)), age_text(timedelta(minutes=90)), age_text(timedelta(seconds=0.5))
+    ('6 hours', '90 minutes', '0.5 seconds')
+    """
     for seconds, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         count = age.total_seconds() / seconds
         if count >= 1 and count == int(count):

@@ -8,14 +8,15 @@ missed, a change that was taken back is none, and an input that was made again w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import Comparison
 from assetry.status.freshness.data_times import DataTimes, DataTimesByKey
+from assetry.status.freshness.freshness import Demand, Durations, Freshness, Freshnesses
 from assetry.status.freshness.growth import Growth
 from assetry.status.looked import Seen, gone, overdue_text, reached, source_note
 from assetry.status.old_rows import note
@@ -52,7 +53,8 @@ class Status:
     partitions, the time and the run are those of the partition made last. `note` is to be known of it whatever its
     status: that it has rows of an older logic, or that it was not looked at. `partitions` says how each of them is;
     None for an asset without. `roots` are the assets that it is out of date from: itself where something is wrong in
-    it, and those above that something is wrong with, or that have new content; of many the first.
+    it, and those above that something is wrong with, or that have new content; of many the first. `freshness` is
+    whether its data is as new as its policy asks; None where it has none.
 
     >>> Status(AssetKey("orders"), "fresh").reasons
     ()
@@ -66,6 +68,7 @@ class Status:
     note: str | None = None
     partitions: PartitionSets | None = None
     roots: tuple[AssetKey, ...] = ()
+    freshness: Freshness | None = None
 
 
 def statuses(
@@ -78,6 +81,7 @@ def statuses(
     seen: Seen | None = None,
     recorded: Recorded | None = None,
     looks: Looks | None = None,
+    durations: Durations | None = None,
 ) -> tuple[Status, ...]:
     """Return how every asset of `graph` is, in graph order; see `judge`.
 
@@ -86,7 +90,8 @@ def statuses(
     >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
     'never materialized'
     """
-    return judge(graph, latest, attempts, running=running, now=now, seen=seen, recorded=recorded, looks=looks).statuses
+    given: dict[str, Any] = {"running": running, "seen": seen, "recorded": recorded, "looks": looks}
+    return judge(graph, latest, attempts, now=now, durations=durations, **given).statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ def judge(
     seen: Seen | None = None,
     recorded: Recorded | None = None,
     looks: Looks | None = None,
+    durations: Durations | None = None,
 ) -> Judgement:
     """Return how every asset of `graph` is, and how far its data reaches.
 
@@ -120,12 +126,30 @@ def judge(
     out well may be left out. `running` are the assets that living runs are to make; when it maps them to the id of
     their run, those that this run is through with are judged as they now are. `seen` is what was looked at just now,
     each with whether it is there. `recorded` are the records of assets with partitions, where they are not in `latest`.
-    `looks` are the last ones at what was found as it was recorded.
+    `looks` are the last ones at what was found as it was recorded, `durations` how many seconds assets took of late.
+
+    What has to be made anew, because something is overdue that is made from it, is out of date for that.
     """
     with paused_gc():
         found = recorded or _InRows(graph, latest, seen or {})
-        judged = _Judge(graph, latest, attempts, running, now, seen or {}, found, looks or {})
-        return Judgement(judged.judge_all(), graph, judged.data_times)
+        given = (graph, latest, attempts, running, now, seen or {}, found, looks or {})
+        judged = _Judge(*given)
+        statuses = judged.judge_all()
+        fresh = Freshnesses(graph, judged.data_times, judged.last, durations or {}, now)
+        how = fresh.found()
+        if how:
+            demands = fresh.demands()
+            if demands:
+                statuses = _Judge(*given, demands).judge_all()
+            statuses = tuple(_with_freshness(each, how.get(each.key)) for each in statuses)
+        return Judgement(statuses, graph, judged.data_times)
+
+
+def _with_freshness(status: Status, freshness: Freshness | None) -> Status:
+    if freshness is None:
+        return status
+    told = "; ".join(filter(None, [status.note, freshness.doubt])) or None
+    return replace(status, freshness=freshness, note=told)
 
 
 def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
@@ -145,7 +169,7 @@ class Recorded(Protocol):
     """What is recorded of assets with partitions."""
 
     def partitions(self, asset: Asset) -> RecordedPartitions:
-        """Return what is recorded of the partitions of an asset; it is asked for once, in graph order."""
+        """Return what is recorded of the partitions of an asset; it is asked for in graph order."""
         ...
 
     def rows(self, key: AssetKey) -> Iterable[Materialization]:
@@ -199,7 +223,9 @@ class _Judge:
         seen: Seen,
         recorded: Recorded,
         looks: Looks,
+        demands: Mapping[int, Demand] | None = None,
     ) -> None:
+        self._demands = demands or {}
         self._graph = graph
         self._looks = looks
         self._seen = seen
@@ -210,7 +236,10 @@ class _Judge:
         self._roots = Roots(graph, self._comparison)
         self._growth = Growth(graph, latest)
         self.data_times = DataTimes(graph, self._growth, now, looks, self._comparison.last, self._comparison.flawed)
-        self._partitions = PartitionJudge(graph, self._comparison, self._roots, self._growth, self.data_times)
+        self._partitions = PartitionJudge(
+            graph, self._comparison, self._roots, self._growth, self.data_times, self._demands
+        )
+        self.last = self._comparison.last
         #: How far the data of partitions was seen to reach.
         self._looked: dict[AssetKey, datetime] = {}
         for (key, partition), look in looks.items():
@@ -367,6 +396,7 @@ class _Judge:
         news: dict[int, None] = {}
         for made in records:
             found |= dict.fromkeys(self._comparison.differences(i, asset, made, news))
+        found |= {("overdue", asset.key, self._demands[i].text): None} if i in self._demands else {}
         return [*reasons, *(Reason(*each) for each in found), *self._overdue(asset, records)], list(news)
 
     def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:

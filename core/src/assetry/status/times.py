@@ -17,6 +17,22 @@ def time_text(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def span_text(span: timedelta) -> str:
+    """Return how long something takes, for people, as exactly as that matters.
+
+    >>> [span_text(timedelta(seconds=each)) for each in (0.25, 45.4, 750, 7500, 200_000)]
+    ['0.25 s', '45 s', '12 min 30 s', '2 h 5 min', '55 h 33 min']
+    """
+    seconds = span.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    for large, unit, small, name in ((3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= large:
+            rest = int(seconds % large) // small
+            return f"{int(seconds // large)} {unit}{f' {rest} {name}' if rest else ''}"
+    return f"{seconds:.0f} s"
+
+
 def instant(at: datetime) -> int:
     """Return a time in microseconds since 1970; one without a zone is taken as UTC.
 

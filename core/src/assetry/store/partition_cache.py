@@ -129,6 +129,8 @@ class CachedPartitions:
         assert asset.partitions_def is not None
         definition = with_known(asset.partitions_def, self._tables.get(asset.key))
         news, print_ = self._news.get(asset.key, []), _print(definition)
+        if asset.key in self._changed:
+            return self._changed[asset.key][1]  # it was asked for before
         known = self._known(asset.key, definition, print_)
         if known is not None and not news:
             return known

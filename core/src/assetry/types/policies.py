@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from assetry.errors import DefinitionError, near_names
@@ -11,21 +11,68 @@ from assetry.errors import DefinitionError, near_names
 
 @dataclass(frozen=True, slots=True)
 class FreshnessPolicy:
-    """How old an asset may grow before it is overdue.
+    """How old an asset, or its data, may grow before it is overdue.
 
-    `max_age` is counted from its last materialization. Raises `DefinitionError` when it is not positive.
+    * `max_age` is counted from its last materialization, and of what is only seen from what its data reaches.
+    * `maximum_lag` is how far its data may lie behind the world outside: behind the syncs and sources that it is made
+      from, through whatever lies between. A sync that moved nothing counts: what is below it is as it would be then.
+    * `cron`, with `timezone`, says that this matters at its ticks alone: at each the data must be as of the tick less
+      `maximum_lag`. It is read by cronsim (``pip install 'assetry[cron]'``).
+
+    Raises `DefinitionError` for what is not positive, and for a cron text that cannot be read or never ticks.
 
     >>> FreshnessPolicy(timedelta(hours=6)).max_age
     datetime.timedelta(seconds=21600)
+    >>> FreshnessPolicy(maximum_lag=timedelta(hours=1), cron="0 9 * * MON-FRI", timezone="Europe/Berlin").cron
+    '0 9 * * MON-FRI'
     """
 
-    max_age: timedelta
+    max_age: timedelta | None = None
+    maximum_lag: timedelta | None = field(default=None, kw_only=True)
+    cron: str | None = field(default=None, kw_only=True)
+    timezone: str = field(default="UTC", kw_only=True)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_age, timedelta) or self.max_age <= timedelta(0):
+        for name, given in (("max_age", self.max_age), ("maximum_lag", self.maximum_lag)):
+            if given is not None and (not isinstance(given, timedelta) or given <= timedelta(0)):
+                raise DefinitionError(
+                    f"FreshnessPolicy({name}=…) takes a positive timedelta, not {given!r}.",
+                    hint=f"For example {name}=timedelta(hours=6).",
+                )
+        if self.max_age is None and self.maximum_lag is None and self.cron is None:
             raise DefinitionError(
-                "FreshnessPolicy(max_age=…) takes a positive timedelta.", hint="For example timedelta(hours=6)."
+                "FreshnessPolicy() says nothing.", hint="For example FreshnessPolicy(maximum_lag=timedelta(hours=1))."
             )
+        if self.cron is None:
+            if self.timezone != "UTC":
+                raise DefinitionError("FreshnessPolicy(timezone=…) says nothing without cron.", hint=_CRON)
+            return
+        if not isinstance(self.cron, str):
+            raise DefinitionError(f"FreshnessPolicy(cron={self.cron!r}) is no cron text.", hint=_CRON)
+        if self.maximum_lag is None:
+            raise DefinitionError("FreshnessPolicy(cron=…) says when, and not how old data may be then.", hint=_CRON)
+        from assetry.partitions.grids.moments import zone_named  # most policies have no clock
+        from assetry.partitions.grids.ticks import checked
+
+        zone_named(self.timezone)
+        object.__setattr__(self, "cron", checked(self.cron))
+
+    def ticks(self, now: datetime) -> tuple[datetime | None, datetime]:
+        """Return the last tick of `cron` at `now`, None before the first of 1970, and the next one; in UTC.
+
+        >>> daily = FreshnessPolicy(maximum_lag=timedelta(hours=1), cron="0 9 * * *")
+        >>> [str(each) for each in daily.ticks(datetime(2026, 1, 5, 12, tzinfo=UTC))]
+        ['2026-01-05 09:00:00+00:00', '2026-01-06 09:00:00+00:00']
+        """
+        from assetry.partitions.grids.ticks import number_at, tick
+
+        assert self.cron is not None, "only a policy with a clock ticks"
+        number = number_at(self.cron, self.timezone, now)
+        before = tick(self.cron, self.timezone, number) if number >= 0 else None
+        return before, tick(self.cron, self.timezone, number + 1)
+
+
+_CRON = "For example FreshnessPolicy(maximum_lag=timedelta(hours=2), cron='0 9 * * MON-FRI', timezone='Europe/Berlin')."
 
 
 @dataclass(frozen=True, slots=True)

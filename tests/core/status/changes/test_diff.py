@@ -65,7 +65,13 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ({"partitions_def": None}, "partitions", "its partitions are none, were daily (from 2026-01-01)"),
     ({"relation": (None, None, "orders")}, "table", "its table is orders, was db.main.orders"),
     ({"freshness_policy": FreshnessPolicy(timedelta(hours=1))}, "policy", "freshness: 1:00:00, was 6:00:00"),
+    (
+        {"freshness_policy": FreshnessPolicy(maximum_lag=timedelta(hours=6))},
+        "policy",
+        "freshness: maximum_lag 6:00:00, was 6:00:00",
+    ),
     ({"automation": None}, "policy", "automation: none, was as usual"),
+    ({"grows": "append"}, "policy", "grows: append, was none"),
     (
         {"checks": [Check("unique", "warn"), Check("few", "warn")]},
         "checks",

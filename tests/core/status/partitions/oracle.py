@@ -6,7 +6,7 @@ It follows the sentences of the documentation one by one and shares no code with
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -61,6 +61,8 @@ class Oracle:
     graph: AssetGraph
     log: list[Happened]
     now: datetime
+    #: What is to be made anew because something is overdue that is made from it.
+    demanded: frozenset[Node] = frozenset()
 
     def __post_init__(self) -> None:
         # The log is short, and looked through again for every question but these.
@@ -186,6 +188,8 @@ class Oracle:
         asset, made = self.asset(key), self.record((key, partition))
         assert made is not None
         if made.code != asset.code_version or self.failed(key, partition, ("cancelled",)):
+            return True
+        if (key, partition) in self.demanded:
             return True
         return partition is not None and not asset.computed_on_read and self.provisional(asset, partition, made)
 
@@ -328,6 +332,8 @@ class Oracle:
         at = self.reaches(key, above)
         due = any(self.passes(key, part) for part in self.existing(key))
         soon = at if at is not None and not due else (self.together(above).soon if above else None) or self.now
+        if asset.partitions_def is not None and (at is None or due):
+            soon = self.partitions_reach(key, above, soon) or soon
         return Level(at, at is None, soon)
 
     def reaches(self, key: str, above: list[str]) -> datetime | None:
@@ -348,8 +354,11 @@ class Oracle:
             return own
         return min(read.at, own) if read.blind or own > made.as_of else read.at
 
-    def partitions_reach(self, key: str, above: list[str]) -> datetime | None:
-        """Return how far the newest partitions of each letter reach; of what has no time, all of them."""
+    def partitions_reach(self, key: str, above: list[str], soon: datetime | None = None) -> datetime | None:
+        """Return how far the newest partitions of each letter reach; of what has no time, all of them.
+
+        With `soon` as they will once those are made that are due, which then reach as far as that.
+        """
         asset, series = self.asset(key), dict[str, list[Key]]()
         for part in self.existing(key):
             assert part is not None
@@ -360,19 +369,27 @@ class Oracle:
             series.setdefault(split.get("letter", "") if timed else part, []).append(part)
         if not any(self.record((key, part)) for parts in series.values() for part in parts):
             return None
+        sets = {} if soon is None else self.sets(key)
+        to_make = (
+            set().union(*(sets[name] for name in ("stale", "missing", "failed"))) - sets["waiting"] if sets else ()
+        )
         found: list[datetime] = []
         fresh: list[tuple[datetime, bool]] = []
+        if soon is not None and sets["missing"] & set(to_make):
+            found.append(soon)
         for parts in series.values():
             made = [part for part in parts if self.record((key, part)) is not None]
             missing = parts[parts.index(made[-1]) + 1 :] if made else parts
             if missing:
                 if self.dues(asset, str(missing[0])):
-                    found.append(self.window_end(asset, str(missing[0])))
+                    found.append(soon or self.window_end(asset, str(missing[0])))
                 continue
             line = self.record((key, made[-1]))
             assert line is not None
             dues = self.dues(asset, str(made[-1]))
-            if self.news(key, made[-1]) or self.above(key, made[-1]):
+            if soon is not None and made[-1] in to_make:
+                found.append(soon)
+            elif soon is None and (self.news(key, made[-1]) or self.above(key, made[-1])):
                 found.append(line.as_of)
             else:
                 fresh.append((line.as_of, bool(dues) and line.as_of >= max(dues, default=self.now)))
@@ -382,7 +399,8 @@ class Oracle:
                 grown = {name for name in above if self.is_grown(name, key, self.existing(key)[-1])}
                 above = [name for name in above if self.asset(name).partitions_def is None and name not in grown]
             read = self.together(above) if above else Level(blind=not complete)
-            found += [self.now, *([read.at] if read.at else [])]
+            at = read.at if soon is None else read.soon
+            found += [self.now, *([at] if at else [])]
             found += [min(at for at, _ in fresh)] if read.blind and not complete else []
         return min(found, default=None)
 
@@ -414,6 +432,64 @@ class Oracle:
                 found += [each.as_of for each in read if each is not None]
         return min(found)
 
+    # -- what policies ask -------------------------------------------------------------------------------------------
+
+    def wanted_since(self, key: str) -> datetime | None:
+        """Return how new the data of an asset is to be now at least; None where nothing asks for that."""
+        policy = self.asset(key).freshness_policy
+        if policy is None or policy.maximum_lag is None:
+            return None
+        if policy.cron is None:
+            return self.now - policy.maximum_lag
+        hour = int(policy.cron.split()[1])  # once a day, at a full hour of UTC
+        tick = self.now.replace(hour=hour, minute=0, second=0, microsecond=0)
+        return (tick if tick <= self.now else tick - timedelta(days=1)) - policy.maximum_lag
+
+    def freshness(self, key: str) -> str:
+        level, since = self.level(key), self.wanted_since(key)
+        assert since is not None
+        if level.at is None:
+            made = any(each.key == key and each.outcome == "materialized" for each in self.log)
+            return "unknown" if made or not self.asset(key).executable else "overdue"
+        return "overdue" if level.at < since else "unknown" if level.blind else "met"
+
+    def demands(self) -> frozenset[Node]:
+        """Return what is up to date, and is to be made anew all the same."""
+        found: set[Node] = set()
+        for asset in self.graph.assets:
+            since, at = self.wanted_since(asset.key), self.level(asset.key).soon
+            if since is not None and at is not None and at < since:
+                found |= {node for key in self.too_old(asset.key, since) for node in self.newest_behind(key, since)}
+        return frozenset(found)
+
+    def too_old(self, key: str, since: datetime) -> set[str]:
+        found = {key}
+        for dep in self.asset(key).deps:
+            at = self.level(dep.key).soon
+            if dep.key != key and (at is None or at < since):
+                found |= self.too_old(str(dep.key), since)
+        return found
+
+    def newest_behind(self, key: str, since: datetime) -> list[Node]:
+        """Return what of an asset would have newer data if it was made now: all of it, or its newest partitions."""
+        asset, at = self.asset(key), self.level(key).soon
+        above = [str(dep.key) for dep in asset.deps if dep.key != key]
+        now = (self.together(above).soon if above else None) or self.now
+        due = asset.partitions_def is None and self.passes(key, None)
+        if not asset.executable or asset.computed_on_read or at is None or due or at >= now:
+            return []
+        if asset.partitions_def is None:
+            return [(key, None)]
+        made = [part for part in self.existing(key) if self.record((key, part)) is not None]
+        last: dict[str, Key] = {}
+        for part in made:
+            split = (
+                asset.partitions_def.parts(part) if isinstance(asset.partitions_def, MultiPartitionsDefinition) else {}
+            )
+            last[split.get("letter", "") if self.dues(asset, str(part)) else str(part)] = part
+        lines = ((part, self.record((key, part))) for part in last.values())
+        return [(key, part) for part, line in lines if line is not None and line.as_of < since]
+
     # -- what is to wait ---------------------------------------------------------------------------------------------
 
     def waits(self, key: str, partition: Key) -> bool:
@@ -441,6 +517,7 @@ class Oracle:
         grown = {name for name in more if name not in made.appended or made.appended[name][1] == self.epoch(name)}
         early = self.provisional(asset, partition, made) and not asset.computed_on_read
         only = made.code == asset.code_version and not self.failed(key, partition, ("cancelled",))
+        only = only and (key, partition) not in self.demanded
         only = only and not self.news(key, partition) - grown and not self.own_above(key, partition)
         return unready and only and (early or bool(grown))
 

@@ -229,6 +229,16 @@ class World:
             self.change(key, partitions_def=self.given_up.pop(key))
 
 
+policies = st.sampled_from(
+    [
+        *(None, None, None),
+        FreshnessPolicy(maximum_lag=timedelta(hours=2)),
+        FreshnessPolicy(maximum_lag=timedelta(hours=20)),
+        FreshnessPolicy(maximum_lag=timedelta(hours=1), cron="0 9 * * *"),
+    ]
+)
+
+
 @st.composite
 def worlds(draw: st.DrawFn, most: int = 7) -> World:
     night = draw(st.sampled_from(sorted(NIGHTS)))
@@ -247,6 +257,7 @@ def worlds(draw: st.DrawFn, most: int = 7) -> World:
             kept=kind == "kept",
             grows=draw(st.sampled_from(["replace", "append", "append", "never"])) if own is None else "replace",
             incremental=own is None and kind == "table" and draw(st.booleans()),
+            freshness_policy=draw(policies),
         )
         assets[asset.key] = asset
         deps: list[Dep] = []
@@ -301,7 +312,8 @@ def growing(draw: st.DrawFn) -> World:
         add(*deps, partitions_def=own)
     for number in range(inputs, len(assets)):
         own = draw(st.sampled_from([None, assets[number].partitions_def]))
-        add(Dep(assets[number].key), *draw(st.sampled_from([(), (Dep(assets[0].key),)])), partitions_def=own)
+        more = draw(st.sampled_from([(), (Dep(assets[0].key),)]))
+        add(Dep(assets[number].key), *more, partitions_def=own, freshness_policy=draw(policies))
     start = datetime.fromisoformat(NIGHTS[night]).replace(tzinfo=UTC) + timedelta(hours=draw(st.integers(20, 60)))
     return World({str(each.key): each for each in assets}, start)
 
@@ -324,11 +336,14 @@ histories = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.int
 
 def judged(world: World) -> None:
     """Compare what is judged with what brute force says, of every asset and every partition."""
-    oracle, judgement = world.oracle, world.judgement
+    before, judgement = world.oracle, world.judgement
+    oracle = replace(before, demanded=before.demands())
     for status in judgement.statuses:
         key = str(status.key)
+        assert (status.freshness is not None) == (before.wanted_since(key) is not None), key
+        assert status.freshness is None or status.freshness.state == before.freshness(key), key
         assert status.status == oracle.word(key), key
-        assert judgement.data_times[status.key] == oracle.level(key).at, key
+        assert judgement.data_times[status.key] == before.level(key).at, key
         sets = status.partitions
         if sets is None:
             assert world.assets[key].partitions_def is None

@@ -142,9 +142,13 @@ def _grid(definition: PartitionsDefinition | None, known: dict[int, Any]) -> Any
 
 
 def _policy(asset: Asset) -> dict[str, Any]:
-    if asset.freshness_policy is None and asset.retry_policy is None and asset.automation is None:
-        return {}
-    policies = {"freshness": asset.freshness_policy, "retries": asset.retry_policy, "automation": asset.automation}
+    grows = None if asset.grows == "replace" else asset.grows
+    policies = {
+        "freshness": asset.freshness_policy,
+        "retries": asset.retry_policy,
+        "automation": asset.automation,
+        "grows": grows,
+    }
     return {name: to_json(policy) for name, policy in policies.items() if policy is not None}
 
 

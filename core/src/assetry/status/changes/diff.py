@@ -209,12 +209,13 @@ def _policy(old: Any, new: Any) -> Iterator[str]:
 
 
 def _policy_text(policy: Any) -> str:
-    if policy is None:
-        return "none"
-    told = [
-        str(timedelta(seconds=value)) if name.endswith("age") else f"{value}" if len(policy) == 1 else f"{name} {value}"
-        for name, value in policy.items()
-    ]
+    if policy is None or isinstance(policy, str):
+        return policy or "none"
+    told = []
+    for name, value in policy.items():
+        text = str(timedelta(seconds=value)) if name in ("max_age", "maximum_lag") else f"{value}"
+        # What the only word of most policies means is known.
+        told.append(text if len(policy) == 1 and name != "maximum_lag" else f"{name} {text}")
     return ", ".join(told) or "as usual"
 
 

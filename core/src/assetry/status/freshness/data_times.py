@@ -19,6 +19,15 @@ from assetry.types.keys import AssetKey
 from assetry.types.records import Looks, Materialization
 
 
+def is_only_used(asset: Asset) -> bool:
+    """Tell whether an asset is only used, as a dashboard is: nothing makes it, and it shows what it reads.
+
+    >>> is_only_used(Asset(key="dashboard", kind="x", executable=False, consumer=True))
+    True
+    """
+    return asset.consumer and not asset.executable
+
+
 class DataTime(NamedTuple):
     """How far the data of an asset reaches: None where nothing is known of it.
 
@@ -88,9 +97,11 @@ class DataTimes:
         self._now = now
         self._looks = looks
         self._last = last
-        self._flawed = flawed
+        self.flawed = flawed
         self.behind: list[bool] = []
         self.newest: dict[int, Callable[[], Newest]] = {}
+        #: The same where what is due counts as behind, and whether any partition is missing that is not to wait.
+        self.later: dict[int, tuple[Callable[[], Newest], bool]] = {}
         self._found: dict[int, DataTime] = {}
 
     def of(self, i: int) -> DataTime:
@@ -107,6 +118,13 @@ class DataTimes:
                 self._found[top] = self._of(top, self._graph.assets[top])
         return self._found[i]
 
+    def aged(self, i: int) -> datetime | None:
+        """Return from when the age of an asset counts: when it was made, of what is only seen what its data reaches."""
+        asset, made = self._graph.assets[i], self._last[i]
+        if not asset.executable:
+            return self.of(i).at
+        return made.at if made is not None and (made.partition is None) == (asset.partitions_def is None) else None
+
     def together(self, numbers: Iterable[int]) -> DataTime:
         """Return how far what is read of several assets reaches: as far as all of them do."""
         found = [self.of(j) for j in numbers]
@@ -118,15 +136,17 @@ class DataTimes:
 
     def _of(self, i: int, asset: Asset) -> DataTime:
         above = self._graph.upstream[i]
-        if asset.computed_on_read or (asset.consumer and not asset.executable):
+        if asset.computed_on_read or is_only_used(asset):
             return self.together(above) if above else DataTime()
         if not asset.executable:
             return self._of_others(i, asset)
         at, blind = self._reached(i, asset)
         soon = at
-        if at is None or self._flawed[i]:
+        if at is None or self.flawed[i]:
             # What nothing is known of is read as it then is.
             soon = (self.together(above).soon if above else None) or self._now
+            if i in self.later:
+                soon = self._partitions_soon(i, soon)
         return DataTime(at, blind, soon)
 
     def _of_others(self, i: int, asset: Asset) -> DataTime:
@@ -157,7 +177,7 @@ class DataTimes:
         made = self._last[i]
         if made is None or made.partition is not None:
             return None, True  # what partitions were says nothing of a whole
-        if self.behind[i] or (asset.grows == "never" and self._flawed[i]):
+        if self.behind[i] or (asset.grows == "never" and self.flawed[i]):
             return min(as_of(made), self._now), False
         if asset.grows == "never":
             return self._now, False
@@ -172,15 +192,29 @@ class DataTimes:
         newest = self.newest[i]()
         found = [newest.missing, newest.behind]
         if newest.fresh is not None:
-            asset, above = self._graph.assets[i], self._graph.upstream[i]
-            if newest.complete:
-                # Nothing can come any more into what grows, nor into partitions of the same time.
-                grown = self._growth.read(asset)
-                above = tuple(j for j in above if self._is_whole(j) and self._graph.keys[j] not in grown)
-            read = self.together(above) if above else DataTime(blind=not newest.complete)
+            read = self._read_by_newest(i, newest)
             found += [read.at, newest.fresh if read.blind and not newest.complete else None]
             found += [self._now]
         return _earliest(found)
+
+    def _partitions_soon(self, i: int, made: datetime) -> datetime:
+        """Return how far partitions reach once those are made that are due, and reach as far as those `made`."""
+        later, missing = self.later[i]
+        newest = later()
+        found = [made if missing or newest.missing or newest.behind or newest.fresh is None else self._now]
+        if newest.fresh is not None:
+            read = self._read_by_newest(i, newest)
+            found += [read.soon or self._now, newest.fresh if read.blind and not newest.complete else self._now]
+        return min(found)
+
+    def _read_by_newest(self, i: int, newest: Newest) -> DataTime:
+        """Return how far what the newest partitions read reaches, that may be newer than they are."""
+        asset, above = self._graph.assets[i], self._graph.upstream[i]
+        if newest.complete:
+            # Nothing can come any more into what grows, nor into partitions of the same time.
+            grown = self._growth.read(asset)
+            above = tuple(j for j in above if self._is_whole(j) and self._graph.keys[j] not in grown)
+        return self.together(above) if above else DataTime(blind=not newest.complete)
 
     def _is_whole(self, j: int) -> bool:
         return self._graph.assets[j].partitions_def is None

@@ -19,6 +19,7 @@ from assetry.partitions.links import Link
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.status.comparison import MOST_ROOTS, Comparison
 from assetry.status.freshness.data_times import DataTimes, Newest
+from assetry.status.freshness.freshness import Demand
 from assetry.status.freshness.growth import Growth
 from assetry.status.partitions.records import Clocks, PartitionRecords
 from assetry.status.partitions.sets import PartitionSets
@@ -43,8 +44,15 @@ class PartitionJudge:
     """The judgement of assets with partitions, and of what reads them, in graph order."""
 
     def __init__(
-        self, graph: AssetGraph, comparison: Comparison, roots: Roots, growth: Growth, data_times: DataTimes
+        self,
+        graph: AssetGraph,
+        comparison: Comparison,
+        roots: Roots,
+        growth: Growth,
+        data_times: DataTimes,
+        demands: Mapping[int, Demand] | None = None,
     ) -> None:
+        self._demands = demands or {}
         self._graph = graph
         self._verification = Verification(graph, comparison, growth)
         self._roots = roots
@@ -259,6 +267,9 @@ class PartitionJudge:
         if early:
             found.append(Reason("provisional", asset.key, "made before all of its data was there", early))
         found += self._overdue(asset, records, sets)
+        if i in self._demands:
+            demand = self._demands[i]
+            found.append(Reason("overdue", asset.key, demand.text, records.behind(sets.made, demand.since)))
         found = [each._replace(parts=each.parts & sets.existing) for each in found]
         return [each for each in found if each.parts], differences
 
@@ -310,6 +321,8 @@ class PartitionJudge:
             if finding.code in ("deps_changed", "gone"):
                 behind |= finding.parts
         self._data_times.newest[i] = partial(records.newest_reached, sets.existing, behind)
+        later = partial(records.newest_reached, sets.existing, sets.due)
+        self._data_times.later[i] = later, bool(sets.missing - sets.waiting)
 
 
 def _rooted(finding: Reason, above: Parts) -> Parts:

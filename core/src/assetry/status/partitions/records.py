@@ -199,6 +199,18 @@ class PartitionRecords:
                 found.complete = found.complete and at >= windows.settles_at(last - 1)
         return found
 
+    def behind(self, made: Parts, since: datetime) -> Parts:
+        """Return those of `made` that tell how far the asset's data reaches, and do not reach to a moment."""
+        least = instant(since)
+        if time_of(self.definition) is not None:
+            newest = (place for place in made.last(1) if (at := self.recorded.reached_by(*place)) and at < since)
+            return Parts.at(newest)
+        found = list[Place]()
+        for name, first, stop in made.spans():
+            times = self.recorded.strand(name).reached_of(first, stop)
+            found += [(name, first + place) for place, at in enumerate(times) if at < least]
+        return Parts.at(found)
+
     def overdue(self, now: datetime) -> str | None:
         """Return since when the asset is older than its freshness policy allows; None while it is not."""
         if self.last is None or self.reached is None:
