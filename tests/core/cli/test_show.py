@@ -50,7 +50,7 @@ def test_outcomes_of_checks_policies_metadata_and_columns_that_are_not_declared(
         "good error passed just now",
         "few warn warned just now: too few",
         "bad error failed just now: all wrong",
-        "freshness at most 6:00:00 old",
+        "freshness at most 6 hours old",
         "retries up to 2",
         "automation overdue",
         "dashboard https://example.com/1",

@@ -542,6 +542,7 @@ def test_json_is_as_the_contract_says(chain):
         "warnings": [],
         "note": None,
         "partitions": None,
+        "freshness": None,
     }
     assert data["assets"][-1] == {
         "key": "c",
@@ -553,6 +554,7 @@ def test_json_is_as_the_contract_says(chain):
         "warnings": [],
         "note": None,
         "partitions": None,
+        "freshness": None,
     }
     assert all(type(asset["key"]) is str for asset in data["assets"])
 

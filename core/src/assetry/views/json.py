@@ -12,6 +12,7 @@ from typing import Any
 from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.status.changes.definition import definitions_of
+from assetry.status.freshness.freshness import Freshness
 from assetry.status.partitions.sets import SET_NAMES, PartitionSets
 from assetry.status.reasons import Reason
 from assetry.status.staleness import STATUS_NAMES, Status
@@ -127,6 +128,7 @@ def status_to_json(
                 "warnings": warnings.get(each.key, []),
                 "note": each.note,
                 "partitions": None if each.partitions is None else partitions_to_json(each.partitions),
+                "freshness": None if each.freshness is None else freshness_to_json(each.freshness),
             }
             for each in statuses
         ],
@@ -148,6 +150,21 @@ def _cause_to_json(cause: Cause) -> dict[str, Any]:
 def _reason_to_json(reason: Reason, status: Status) -> dict[str, Any]:
     parts = None if status.partitions is None else reason.parts.to_json(status.partitions.definition)
     return {"code": reason.code, "asset": str(reason.asset), "text": reason.text, "partitions": parts}
+
+
+def freshness_to_json(freshness: Freshness) -> dict[str, Any]:
+    """Return whether data is as new as its policy asks.
+
+    >>> freshness_to_json(Freshness("unknown"))["state"]
+    'unknown'
+    """
+    data_time, deadline = freshness.data_time, freshness.deadline
+    return {
+        "state": freshness.state,
+        "data_time": data_time and data_time.astimezone(UTC).isoformat(),
+        "deadline": deadline and deadline.astimezone(UTC).isoformat(),
+        "text": freshness.text,
+    }
 
 
 def partitions_to_json(sets: PartitionSets) -> dict[str, Any]:

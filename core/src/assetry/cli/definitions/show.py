@@ -24,11 +24,14 @@ from assetry.project.places import asset_warnings
 from assetry.project.project import Project
 from assetry.project.upkeep.impact import meant
 from assetry.selection.facets import facet_methods, facet_values
+from assetry.status.freshness.freshness import Freshness
+from assetry.status.looked import age_text
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel, PanelContext
+from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, EventRecord, Materialization, Verdicts
 from assetry.types.warnings import AssetWarning
 from assetry.views.acceptances import Said, said
@@ -155,6 +158,7 @@ def _json(facts: Facts, session: Session) -> dict[str, Any]:
         "roots": [{"key": str(key), "owners": list(session.project.graph[key].owners)} for key in facts.status.roots],
         "partitions": status["partitions"],
         "warnings": warnings_to_json(facts.warnings),
+        "freshness": status["freshness"],
         "last_materialization": None if made is None else data(made),
         "last_attempt": None if facts.tried is None else data(facts.tried),
         "pruned": facts.pruned,
@@ -207,6 +211,8 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
         yield "ask", ", ".join(owners)
     if facts.warnings:
         yield "warning", "\n".join(str(each).removeprefix(f"{each.key} ") for each in facts.warnings)
+    if status.freshness is not None:
+        yield "data", _data(status.freshness)
     if facts.made is not None:
         yield "last made", "\n".join(filter(None, [_made(facts.made, session.verbose > 0), facts.pruned]))
 
@@ -216,10 +222,27 @@ def _partitions(asset: Asset) -> str:
     return f"{tag[1]}, " if tag else ""
 
 
+def _data(freshness: Freshness) -> str:
+    """Return how new data is, and when newer data is to be there."""
+    of = "" if freshness.data_time is None else f", of {moment(freshness.data_time)}"
+    by = "" if freshness.deadline is None else f", newer by {moment(freshness.deadline)}"
+    more = [freshness.text] if freshness.state != "met" else []
+    told = "".join(f"\n- {each}" for each in (*more, freshness.doubt) if each)
+    return f"{freshness.state.replace('_', ' ')}{of}{by}{told}"
+
+
+def _policy(policy: FreshnessPolicy) -> str:
+    """Return what a freshness policy asks."""
+    age, lag = policy.max_age, policy.maximum_lag
+    when = f" at the ticks of {policy.cron} ({policy.timezone})" if policy.cron else ""
+    told = [f"at most {age_text(age)} old" if age else "", f"data at most {age_text(lag)} behind{when}" if lag else ""]
+    return ", ".join(each for each in told if each)
+
+
 def _policies(asset: Asset) -> Mapping[str, str | None]:
     fresh, retry, automation = asset.freshness_policy, asset.retry_policy, asset.automation
     return {
-        "freshness": f"at most {fresh.max_age} old" if fresh else None,
+        "freshness": _policy(fresh) if fresh else None,
         "retries": f"up to {retry.attempts}" if retry else None,
         "automation": automation.when if automation else None,
         "grows": {"append": "rows are only added", "never": "with its definition alone"}.get(asset.grows),

@@ -11,6 +11,7 @@ from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed, styled, warning_lines
 from assetry.project.places import asset_warnings
 from assetry.project.upkeep.orphans import gone_assets
+from assetry.status.freshness.freshness import FRESHNESS_STATES
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
@@ -23,6 +24,7 @@ from assetry.views.json import status_to_json, warnings_to_json
 STALE = 4
 _COLOURS = {"fresh": "green", "stale": "yellow", "failed": "red", "never": "cyan", "running": "blue", "external": None}
 _SAID = {"never": "never made"}
+_FRESHNESS = {"met": "green", "unknown": "yellow", "at_risk": "yellow", "overdue": "red"}
 #: How many names a line has, and how many roots (and assets with partitions) are told, before the rest is counted.
 _MOST, _MOST_ROOTS = 4, 20
 
@@ -46,8 +48,8 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     if session.text:
         most = None if session.verbose else _MOST
         sets = partition_lines(found, partitions, most)
-        why = cause_lines(roots, most, by == "asset")
-        lines = [*count_lines(found, most), *why, *sets, *_note_lines(found, most), *_warning_lines(warned)]
+        why, fresh = cause_lines(roots, most, by == "asset"), freshness_lines(found, most)
+        lines = [*count_lines(found, most), *why, *sets, *fresh, *_note_lines(found, most), *_warning_lines(warned)]
         lines += warning_lines(told, most)
         session.say("\n".join(lines))
         if stale:
@@ -58,8 +60,13 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     else:
         document = status_to_json(found, warned, roots, gone)
         session.emit({**document, "warnings": warnings_to_json(told)}, rows="assets")
-    waiting = any(each.partitions is not None and each.partitions.waiting for each in found)
-    return STALE if exit_code and (stale or waiting) else 0
+    return STALE if exit_code and (stale or any(map(_is_behind, found))) else 0
+
+
+def _is_behind(status: Status) -> bool:
+    """Tell whether an asset lacks data that nothing here can bring now."""
+    waits = status.partitions is not None and bool(status.partitions.waiting)
+    return waits or (status.freshness is not None and status.freshness.state == "overdue")
 
 
 def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey]) -> str:
@@ -197,13 +204,43 @@ def partition_lines(found: Iterable[Status], which: bool, most: int | None = _MO
         yield f"{'':<10}and {counted(len(parted) - len(shown), 'further asset')} with partitions; -p names them"
 
 
+def freshness_lines(found: Iterable[Status], most: int | None = _MOST) -> Iterable[str]:
+    """Yield the assets whose data is not as new as their policies ask; without `most` those where it is, too.
+
+    >>> from assetry.cli.text import shown
+    >>> from assetry.status.freshness.freshness import Freshness
+    >>> from assetry.types.keys import AssetKey
+    >>> found = [Status(AssetKey("x"), "external", freshness=Freshness("at_risk", text="it takes 2 h"))]
+    >>> [click.unstyle(shown(line)).strip() for line in freshness_lines(found)]
+    ['at risk  x: it takes 2 h']
+    """
+    asked = [(each.key, each.freshness) for each in found if each.freshness is not None and not _is_told(each)]
+    for state in reversed(FRESHNESS_STATES):
+        same = [(key, each) for key, each in asked if each.state == state]
+        word = styled(f"{state.replace('_', ' '):>8}", fg=_FRESHNESS[state])
+        if state == "met" and most is not None:
+            yield from [f"{word}  {counted(len(same), 'freshness policy')}"] if same else []
+            continue
+        shown = same if most is None else same[:_MOST_ROOTS]
+        yield from (f"{word}  {key}: {each.text}" for key, each in shown)
+        if len(shown) < len(same):
+            yield f"{'':<10}and {counted(len(same) - len(shown), 'further asset')}; -v names them"
+
+
+def _is_told(status: Status) -> bool:
+    """Tell whether something else tells already that the data of an asset is older than it may be."""
+    fresh = status.freshness
+    reasons = any(each.code == "overdue" and each.is_of(status.key) for each in status.reasons)
+    return fresh is not None and fresh.state == "overdue" and (reasons or fresh.text in (status.note or ""))
+
+
 def _word(word: str) -> str:
     return styled(f"{word:>8}", fg=_COLOURS[word])
 
 
 command = verb(
     "status",
-    click.Option(["--exit-code"], is_flag=True, help="Exit with 4 when something is out of date."),
+    click.Option(["--exit-code"], is_flag=True, help="Exit with 4 when something is out of date, waits or is overdue."),
     click.Option(["-p", "--partitions"], is_flag=True, help="Tell which partitions are how, not only how many."),
     click.Option(
         ["--by"], type=click.Choice(["root", "asset"]), default="root", help="Count what is below, or name it."
