@@ -1,36 +1,93 @@
-"""What a source's `freshness:` asks of it, as a policy."""
+"""What `freshness:` of a source, and `meta` of anything, ask of how new data is, as a policy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from assetry.plugin import FreshnessPolicy
+from assetry.plugin import DefinitionError, FreshnessPolicy, near_names
 
+from assetry_dbt.manifest.manifest import Exposure, Link, Node, Source
+from assetry_dbt.manifest.written import assetry_meta
+
+Item = Node | Source | Exposure | Link
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+#: What `meta: {assetry: {freshness: …}}` may say; the first two are lengths of time.
+_ASKED = ("max_age", "maximum_lag", "cron", "timezone")
+_EXAMPLE = "For example freshness: {maximum_lag: {count: 6, period: hour}}."
 
 #: What dbt makes of these materializations is there until somebody removes it; of others nobody knows but their macro.
 LASTING = frozenset({"table", "view", "incremental", "seed", "snapshot", "materialized_view", "dynamic_table"})
 
 
-def freshness_policy(freshness: Any) -> FreshnessPolicy | None:
-    """Return the policy that `freshness:` of a source means: the lesser of its limits; None when it sets none.
+def freshness_policy(item: Item) -> FreshnessPolicy | None:
+    """Return what is asked of how new data is: by `freshness:` of a source the lesser of its limits, and by `meta`.
 
-    >>> freshness_policy({"warn_after": {"count": 6, "period": "hour"}, "error_after": {"count": 1, "period": "day"}})
-    FreshnessPolicy(max_age=datetime.timedelta(seconds=21600))
-    >>> freshness_policy({"warn_after": {"count": None, "period": None}}) is None
+    Raises `DefinitionError`, with file and near names, for what `meta` says wrongly.
+
+    >>> day, hours = {"count": 1, "period": "day"}, {"count": 6, "period": "hour"}
+    >>> freshness_policy(Source("source.a.b.c", "c", freshness={"warn_after": hours, "error_after": day})).max_age
+    datetime.timedelta(seconds=21600)
+    >>> meta = {"assetry": {"freshness": {"maximum_lag": hours}}}
+    >>> str(freshness_policy(Source("source.a.b.c", "c", config={"meta": meta})).maximum_lag)
+    '6:00:00'
+    >>> freshness_policy(Source("source.a.b.c", "c", freshness={"warn_after": {"count": None}})) is None
     True
     """
-    limits = list(_limits(freshness)) if isinstance(freshness, Mapping) else []
-    return FreshnessPolicy(min(limits)) if limits else None
+    given = item.freshness if isinstance(item, Source) else None
+    limits = list(_limits(given)) if isinstance(given, Mapping) else []
+    asked = dict(_asked(item))
+    if limits:
+        asked["max_age"] = min(limits)
+    try:
+        return FreshnessPolicy(**asked) if asked else None
+    except DefinitionError as error:
+        raise _wrong(item, f"is not possible: {error.message}", hint=error.hint) from None
 
 
 def _limits(freshness: Mapping[str, Any]) -> Iterator[timedelta]:
     for name in ("warn_after", "error_after"):
-        limit = freshness.get(name)
-        if not isinstance(limit, Mapping):
+        found = _length(freshness.get(name))
+        if found is not None:
+            yield found
+
+
+def _length(limit: Any) -> timedelta | None:
+    """Return a length of time as dbt writes it; None for anything else."""
+    if not isinstance(limit, Mapping):
+        return None
+    count, seconds = limit.get("count"), _SECONDS.get(str(limit.get("period")))
+    positive = isinstance(count, int) and not isinstance(count, bool) and count > 0
+    return timedelta(seconds=count * seconds) if positive and seconds else None  # type: ignore[operator]
+
+
+def _asked(item: Item) -> Iterator[tuple[str, Any]]:
+    said = assetry_meta(item.config, item.meta, "freshness")
+    if said is None:
+        return
+    if not isinstance(said, Mapping) or not said:
+        raise _wrong(item, f"is {said!r}")
+    for name, value in said.items():
+        if name not in _ASKED:
+            known = f"There are {', '.join(_ASKED)}. {_EXAMPLE}"
+            raise _wrong(item, f"has {name!r}, which does not exist", near_names(str(name), _ASKED), known)
+        if name == "max_age" and isinstance(item, Source):
+            own = "Say it by `freshness:` of the source (warn_after, error_after), which dbt looks at itself."
+            raise _wrong(item, "has max_age, which dbt says in another way", hint=own)
+        if name not in _ASKED[:2]:
+            yield name, value
             continue
-        count, seconds = limit.get("count"), _SECONDS.get(str(limit.get("period")))
-        if isinstance(count, int) and count > 0 and seconds:
-            yield timedelta(seconds=count * seconds)
+        length = _length(value)
+        if length is None:
+            raise _wrong(item, f"has {value!r} as its {name}", hint=f"Lengths are written as dbt does. {_EXAMPLE}")
+        yield name, length
+
+
+def _wrong(item: Item, what: str, near: Sequence[str] = (), hint: str | None = _EXAMPLE) -> DefinitionError:
+    return DefinitionError(
+        f"`meta: {{assetry: {{freshness: …}}}}` of {item.unique_id} {what}.",
+        where=item.original_file_path,
+        near=near,
+        hint=hint,
+    )

@@ -89,7 +89,10 @@ select 1 as one"""
 
 def has_freshness(asset: Asset) -> bool:
     """Tell whether an asset is a source that dbt looks at."""
-    return asset.resource_type == "source" and not asset.executable and asset.freshness_policy is not None
+    policy = asset.freshness_policy  # what only `meta` asks, dbt does not look at
+    return (
+        asset.resource_type == "source" and not asset.executable and policy is not None and policy.max_age is not None
+    )
 
 
 def _selector(asset: Asset) -> str:
