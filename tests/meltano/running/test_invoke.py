@@ -194,6 +194,9 @@ def test_what_brought_no_rows_makes_nothing_stale_unless_another_run_came_betwee
     bench.run("observe").assert_ok().assert_said("0 with new content")
     remember(bench, "SUCCESS", datetime.now(UTC))
     bench.run("observe").assert_ok().assert_said("2 with new content")
+    with bench.load() as project:
+        seen = project.store.latest().values()
+    assert {each.as_of < each.at - timedelta(minutes=8) for each in seen} == {True}, "it reaches to when that run began"
 
 
 # -- other runs, and the end of this one -------------------------------------------------------------------------------

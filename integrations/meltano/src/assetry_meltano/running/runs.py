@@ -87,7 +87,8 @@ def observe(invocation: Invocation) -> Iterator[Event]:
         state_id = project.state_id(Pair(asset.spec["pair"]))
         if (run := newest(state_id)) is not None and run.state == "SUCCESS":
             version = history.version(state_id, run.id, asset.spec["stream"] or "")
-            facts = {"run": run.id, "state_id": state_id, "state": run.state}
-            facts |= {"ended": run.ended.isoformat(timespec="seconds")} if run.ended else {}
+            facts = {"run": run.id, "state_id": state_id, "state": run.state, "data_time": run.started.isoformat()}
+            if run.ended:
+                facts |= {"ended": run.ended.isoformat(timespec="seconds"), "loaded_at": run.ended.isoformat()}
             if version is not None:
                 yield Observed(asset.key, data_version=version, metadata=facts)
