@@ -296,11 +296,13 @@ class _Judge:
         # Of what was made, or seen, as a whole, there is new content all the same.
         newest = last or recorded.newest_record
         self._comparison.add(i, asset, newest)
-        if self._growth.has_epochs(asset.key):
-            if newest is not None:
-                self._growth.note(newest)
-            self._roots.rewriting[i] = self._above_rewriting(i).union((i, rank) for rank in _RANKS_ANEW)
+        if newest is not None and self._growth.has_epochs(asset.key):
+            self._growth.note(newest)
         sets, reasons = self._partitions.judge(i, records, self._rows.seen(asset, recorded))
+        if self._growth.has_epochs(asset.key):
+            # Where nothing was made yet, whatever went wrong: all that there will be is new.
+            ranks = _RANKS_ANEW if sets.made else (OUT, *RANKS.values())
+            self._roots.rewriting[i] = self._above_rewriting(i).union((i, rank) for rank in ranks)
         self._roots.of.append(())
         self._comparison.flawed.append(bool(sets.due))
         self.data_times.behind.append(bool(sets.due))

@@ -8,6 +8,7 @@ from typing import Any
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+from assetry.partitions.mappings import TimeWindowPartitionMapping
 from assetry.status.freshness.growth import appending
 from assetry.status.staleness import stale_keys
 from assetry.types.assets import Asset, Dep
@@ -118,6 +119,17 @@ def test_a_full_refresh_makes_every_day_out_of_date() -> None:
     world.make("daily", "2026-01-31", "again")
     world.make("sync", None, "v3")
     assert parts_of(world, "daily") == {"fresh": "2026-01-31", "stale": "2026-02-01"}
+
+
+def test_what_comes_from_partitions_of_which_none_was_made_yet_will_be_new_whatever_went_wrong() -> None:
+    chain = [Dep(AssetKey("balance"), TimeWindowPartitionMapping(-1, -1))]
+    balance = replace(table("balance", partitions_def=OPEN_DAYS), deps=chain)
+    world = growing_days(balance)
+    world.change("sync", deps=[Dep(AssetKey("balance"))], incremental=False)
+    del world.latest[AssetKey("sync"), None]
+    world.log = [each for each in world.log if each.key != "sync"]
+    world.tried("balance", "2026-01-31", "failed")
+    assert parts_of(world, "daily") == {"stale": "2026-01-31..2026-02-01"}
 
 
 def test_who_reads_all_of_what_grows_is_out_of_date_with_every_row() -> None:
