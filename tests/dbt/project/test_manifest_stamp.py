@@ -16,6 +16,8 @@ from assetry_dbt.project.files import files_of
 from assetry_dbt.project.manifest_stamp import ensure_manifest, kept_stamp, outdated, read_stamp, write_stamp
 from assetry_dbt.project.project import DbtProject
 
+from tests.dbt.built import as_built
+
 
 @pytest.fixture
 def folder(nasty_project: Path, tmp_path: Path) -> Path:
@@ -23,19 +25,12 @@ def folder(nasty_project: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "shop"
     shutil.copytree(nasty_project, copy, symlinks=True, ignore=shutil.ignore_patterns("assetry.json", "dbt_packages"))
     shutil.copytree(nasty_project / "pkg", copy / "dbt_packages" / "pkg")
-    made_by(copy)
+    as_built(copy)
     long_ago = 1_700_000_000
     for path in [copy, *copy.rglob("*")]:
         os.utime(path, (long_ago, long_ago))
     os.utime(copy / "target" / "manifest.json", (long_ago + 60, long_ago + 60))
     return copy
-
-
-def made_by(folder: Path, invocation: str | None = None, **arguments: Any) -> None:
-    """Write the results of the run of dbt that wrote the manifest, or of another one."""
-    own = json.loads((folder / "target/manifest.json").read_bytes())["metadata"]["invocation_id"]
-    results = {"metadata": {"invocation_id": invocation or own}, "args": {"which": "build", "vars": {}, **arguments}}
-    (folder / "target/run_results.json").write_text(json.dumps({**results, "results": []}))
 
 
 def project(folder: Path, **options: Any) -> DbtProject:
@@ -130,7 +125,7 @@ def test_other_options_need_another_manifest(folder: Path) -> None:
     ],
 )
 def test_what_the_users_dbt_was_given_counts(folder: Path, arguments: dict[str, Any], known: bool) -> None:
-    made_by(folder, **arguments)
+    as_built(folder, **arguments)
     assert (why(folder) is None) == known
     stamp(folder)
     assert why(folder) is None

@@ -16,6 +16,8 @@ from assetry_dbt import loading
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running import engine, invoke
 
+from tests.dbt.built import as_built
+
 #: The project: `d` and a unit test of `u` fail, a test of `c` fails, one of `b` warns; `eph` stands between a and b.
 HAPPENINGS: Mapping[str, str] = {
     "dbt_project.yml": """\
@@ -170,6 +172,7 @@ def _copy(project: Path, folder: Path) -> Path:
     manifest = folder / "target" / "manifest.json"
     shutil.copy2(manifest, manifest.with_suffix(".new"))
     manifest.with_suffix(".new").replace(manifest)
+    as_built(folder)
     return folder
 
 

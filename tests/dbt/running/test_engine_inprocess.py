@@ -18,6 +18,7 @@ import pytest
 from assetry.plugin import Failed, Log, Materialized
 from assetry_dbt.project import parse_cache as parsed
 from assetry_dbt.project.files import files_digest, files_of
+from assetry_dbt.running import engine_inprocess
 from assetry_dbt.running import isolation as surroundings
 from assetry_dbt.running.engine_inprocess import Hearing
 from assetry_dbt.running.reports import Message
@@ -167,6 +168,20 @@ def test_stopping_ends_a_long_query_and_the_next_one_runs(
     assert not [thread for thread in threading.enumerate() if thread.name == "dbt"]
     again = bench.run("quick", checks=False)
     assert [event.key for event in again if isinstance(event, Materialized)] == ["long/quick"]
+
+
+def test_a_query_that_outlasts_the_grace_is_still_cancelled(
+    endless: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it may begin only after that: nothing would ever end it, and all that waits for its turn."""
+    monkeypatch.setattr(engine_inprocess, "GRACE", 0.0)
+    monkeypatch.setattr(engine_inprocess, "_interrupt", lambda *_: None)  # only its queries are cancelled
+    stream = endless("in-process").stream(checks=False)
+    first_made(stream)
+    (dbt,) = (thread for thread in threading.enumerate() if thread.name == "dbt")
+    stream.close()
+    dbt.join(60)
+    assert not dbt.is_alive()
 
 
 def test_another_invocation_waits_for_its_turn(happenings: Callable[..., Any], endless: Callable[..., Any]) -> None:

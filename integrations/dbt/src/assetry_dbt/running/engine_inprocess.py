@@ -10,6 +10,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -33,8 +34,12 @@ from assetry_dbt.running.reports import (
 POLL = 0.1
 #: Seconds between two attempts at cancelling dbt's queries: one that started meanwhile is met by the next.
 RETRY = 0.25
-#: Seconds after which a cancelled dbt is left alone: a Python model cannot be interrupted. Others wait for its end.
+#: Seconds for which the end of a cancelled dbt is waited for: a Python model cannot be interrupted. Its queries are
+#: cancelled for as long as it goes on, for on a busy machine one may begin only later. Others wait for its end.
 GRACE = 8.0
+
+#: How often it is interrupted: what comes later would only hit what it does to end.
+_INTERRUPTED = 4
 
 # dbt's adapters, flags and events are globals of the process: one dbt at a time. Taken and held by the thread that
 # runs dbt until it has really ended, which may be after the stream was closed.
@@ -101,7 +106,7 @@ class DbtThread:
             stopper = threading.Thread(target=self._stop, name="dbt-stop", daemon=True)
             stopper.start()
             # Waited for here, but not done here: an interrupt of this thread must not leave dbt running.
-            stopper.join()
+            stopper.join(GRACE)
 
     def _main(self) -> None:
         end = Ended(False, "dbt was interrupted.")
@@ -160,10 +165,10 @@ class DbtThread:
 
     def _stop(self) -> None:
         """Interrupt dbt: its main thread wherever that runs Python code, its queries in the warehouse."""
-        for attempt in range(int(GRACE / RETRY)):
+        for attempt in count():
             with self._lock:
                 self._cancelled = True
-                if self._invoking and attempt % 8 == 0:
+                if self._invoking and attempt % 8 == 0 and attempt < _INTERRUPTED * 8:
                     # dbt handles it as a Ctrl-C; seen as soon as the thread runs Python code again.
                     self._interrupted = True
                     _interrupt(self._thread, KeyboardInterrupt)
