@@ -24,7 +24,11 @@ from assetry.plugin import (
     AssetKey,
     Attempt,
     Event,
+    HeldLease,
     KeyTable,
+    Lease,
+    Leased,
+    LeasedParts,
     Saved,
     ValueStoreError,
     columns_of,
@@ -491,9 +495,9 @@ class Memory(SQLiteStore):
 class Attached(Memory):
     """Forget what was made, and not how it came out."""
 
-    def forget(self, key: AssetKey, partitions: Any = None) -> None:
+    def forget(self, key: AssetKey, partitions: Any = None, *, lease: Any = None) -> None:
         tried = list(self.attempts([key]).values())
-        super().forget(key, partitions)
+        super().forget(key, partitions, lease=lease)
         self.append([], [], tried)
 
 
@@ -555,14 +559,18 @@ class Lossy(Memory):
         super().__init__()
         self.lost = threading.Event()
 
-    def append(self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = ()) -> None:
+    def append(
+        self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), *, lease: Any = None
+    ) -> None:
         if self.busy:
             self.lost.set()
             return
         self.busy = True
         self.lost.wait(0.05)  # long enough that another comes, and no longer
-        super().append(events, materializations, attempts, looks)
-        self.busy = False
+        try:
+            super().append(events, materializations, attempts, looks, lease=lease)
+        finally:
+            self.busy = False
 
 
 class TestLosesWhatThreadsAppend(StoreConformance):
@@ -601,10 +609,12 @@ class TestFindsOnlyWholeIds(StoreConformance):
 
 
 class FirstCounts(Memory):
-    def append(self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = ()) -> None:
+    def append(
+        self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), *, lease: Any = None
+    ) -> None:
         known = self.latest()
         new = [each for each in materializations if (each.key, each.partition) not in known]
-        super().append(events, new, attempts, looks)
+        super().append(events, new, attempts, looks, lease=lease)
 
 
 class TestRemembersTheFirst(StoreConformance):
@@ -612,63 +622,102 @@ class TestRemembersTheFirst(StoreConformance):
     caught = "test_remember_the_last_materialization_of_each_partition"
 
 
+Wanted = Mapping[AssetKey, LeasedParts | None]
+
+
 class AllOrSome(Memory):
     """Give away what another run holds, if two ask at once."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._mine: dict[AssetKey, str] = {}
-
-    def claim(self, run_id: str, keys: Sequence[AssetKey], parts: Any = None) -> Mapping[AssetKey, str]:
-        held = {key: self._mine[key] for key in keys if key in self._mine}
+    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+        held = [each for each in self.leases() if each.key in wanted and each.run != run_id]
         threading.Event().wait(0.05)
-        self._mine.update(dict.fromkeys((key for key in keys if self.may_take(key, held)), run_id))
-        return held
+        return self.given(run_id, wanted, held)
 
-    def may_take(self, key: AssetKey, held: Mapping[AssetKey, str]) -> bool:
-        return not held
+    def given(self, run_id: str, wanted: Wanted, held: Sequence[HeldLease]) -> Leased:
+        if held:
+            return Leased(None, tuple(held))
+        # So that what another has now is no hindrance: it is taken away, and given back.
+        with self._database.write() as db:
+            rows = db.execute("SELECT key, run, parts FROM leases").fetchall()
+            db.execute("DELETE FROM leases")
+        found = super().lease(run_id, wanted)
+        with self._database.write() as db:
+            db.executemany("INSERT OR REPLACE INTO leases VALUES (?,?,?)", rows)
+        return found
 
-    def claims(self) -> Mapping[AssetKey, str]:
-        return self._mine
 
-    def finish(self, run_id: str, state: Any, at: datetime) -> None:
-        super().finish(run_id, state, at)
-        self._mine = {key: run for key, run in self._mine.items() if run != run_id}
-
-
-class TestClaimsWithoutComparing(StoreConformance):
+class TestLeasesWithoutComparing(StoreConformance):
     subject = store(AllOrSome)
-    caught = "test_let_only_one_of_many_threads_claim"
+    caught = "test_lease_to_only_one_of_many_threads"
 
 
-class Half(AllOrSome):
-    """Claim what is free, also when something else is not."""
+class Half(Memory):
+    """Lease what is free, also when something else is not."""
 
-    lock = threading.Lock()
-
-    def claim(self, run_id: str, keys: Sequence[AssetKey], parts: Any = None) -> Mapping[AssetKey, str]:
-        with self.lock:
-            return super().claim(run_id, keys)
-
-    def may_take(self, key: AssetKey, held: Mapping[AssetKey, str]) -> bool:
-        return key not in held
+    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+        found = super().lease(run_id, wanted)
+        held = {each.key for each in found.held}
+        if held and len(held) < len(wanted):
+            super().lease(run_id, {key: parts for key, parts in wanted.items() if key not in held})
+        return found
 
 
-class TestClaimsAHalf(StoreConformance):
+class TestLeasesAHalf(StoreConformance):
     subject = store(Half)
-    caught = "test_let_one_run_claim_an_asset"
+    caught = "test_lease_an_asset_to_one_run"
 
 
 class Whole(Memory):
-    """Claim an asset where only partitions of it are asked for."""
+    """Lease an asset where only partitions of it are asked for."""
 
-    def claim(self, run_id: str, keys: Sequence[AssetKey], parts: Any = None) -> Mapping[AssetKey, str]:
-        return super().claim(run_id, keys)
+    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+        return super().lease(run_id, dict.fromkeys(wanted))
 
 
-class TestClaimsTheWhole(StoreConformance):
+class TestLeasesTheWhole(StoreConformance):
     subject = store(Whole)
-    caught = "test_let_two_runs_claim_other_partitions_of_one_asset"
+    caught = "test_lease_other_partitions_of_one_asset_to_two_runs"
+
+
+class OneForAll(Memory):
+    """Have one token for all leases."""
+
+    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+        lease, held = super().lease(run_id, wanted)
+        with self._database.write() as db:
+            db.execute("UPDATE runs SET token = 1")
+        return Leased(lease and replace(lease, token=1), held)
+
+
+class TestCountsNoTokens(StoreConformance):
+    subject = store(OneForAll)
+    caught = "test_give_every_lease_a_greater_token"
+
+
+class Gullible(Memory):
+    """Write for a run, whatever lease it says to have."""
+
+    def append(
+        self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), *, lease: Any = None
+    ) -> None:
+        super().append(events, materializations, attempts, looks)
+
+
+class TestWritesWithoutALease(StoreConformance):
+    subject = store(Gullible)
+    caught = "test_write_only_with_the_lease_that_a_run_has"
+
+
+class Patient(Memory):
+    """Renew whatever it is asked to."""
+
+    def renew(self, lease: Lease) -> Lease:
+        return lease
+
+
+class TestRenewsWhatIsOver(StoreConformance):
+    subject = store(Patient)
+    caught = "test_renew_the_lease_that_a_run_has"
 
 
 class Keepsake(Memory):
@@ -773,8 +822,8 @@ class TestForgetsEarlierDefinitions(StoreConformance):
 class Trusting(Memory):
     """Accept what is said of records that are not the last ones any more."""
 
-    def accept(self, acceptances: Any) -> Any:
-        self.append([], [each.after for each in super().accept(acceptances)])
+    def accept(self, acceptances: Any, *, lease: Any = None) -> Any:
+        self.append([], [each.after for each in super().accept(acceptances, lease=lease)])
         return ()
 
 
@@ -911,7 +960,7 @@ class TestBelievesInTheDead(StoreConformance):
 
     @pytest.fixture(autouse=True)
     def _everybody_lives(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("assetry.store.sql.is_alive", lambda process: True)
+        monkeypatch.setattr("assetry.store.leases.runs.is_alive", lambda process: True)
 
     caught = "test_release_what_a_killed_process_held"
 

@@ -134,16 +134,16 @@ left = [int(number or 0)]
 def ending(name):
     write = getattr(SQLStore, name)
 
-    def written(*arguments):
+    def written(*arguments, **named):
         left[0] -= 1
         if left[0] == 0:
             time.sleep(float(pause))  # the tools go on meanwhile
             os.kill(os.getpid(), signal.SIGKILL)
-        return write(*arguments)
+        return write(*arguments, **named)
 
     setattr(SQLStore, name, written)
 
-for name in ("claim", "begin", "append", "finish"):
+for name in ("lease", "begin", "append", "finish"):
     ending(name)
 """
 

@@ -19,7 +19,8 @@
     ├── ValueStoreError              a value cannot be kept, or read back
     │   └── NothingKeptError         there is no value yet
     └── RunError                     a run cannot go on
-        ├── ConflictError            another run is building the same asset
+        ├── ConflictError            another run is building the same asset (exit code 5)
+        ├── LeaseLostError           a run was taken for gone, and nothing more of it is recorded
         ├── JobOverError             an outside job that was to be followed will report nothing more
         └── RunFailedError           a run has ended, and not everything was made
 
@@ -200,9 +201,15 @@ class RunError(AssetryError):
 class ConflictError(RunError):
     """Another run is building the same asset."""
 
+    exit_code = 5
+
 
 class OutdatedPlanError(ConflictError):
-    """Another run has made or tried what was planned, before this one had claimed it."""
+    """Another run has made or tried what was planned, before this one had leased it."""
+
+
+class LeaseLostError(RunError):
+    """A run was taken for gone, or cannot show that it is not: its tools are stopped, and nothing more is recorded."""
 
 
 class JobOverError(RunError):

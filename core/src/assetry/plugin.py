@@ -22,6 +22,7 @@ from assetry.errors import (
     DefinitionError,
     IntegrationError,
     JobOverError,
+    LeaseLostError,
     NothingKeptError,
     OptionError,
     RunError,
@@ -53,7 +54,7 @@ from assetry.partitions.mappings import (
 )
 from assetry.partitions.parts import Parts
 from assetry.project.command import CommandContext
-from assetry.store.processes import is_alive, process_of
+from assetry.store.leases.processes import is_alive, process_of
 from assetry.types.assets import (
     Asset,
     AssetCheck,
@@ -83,6 +84,7 @@ from assetry.types.events import (
 )
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey, selection_value
+from assetry.types.leases import HeldLease, Lease, Leased, LeasedParts, LeaseStore, lease_lost
 from assetry.types.options import (
     ANYTHING,
     COUNT,
@@ -193,6 +195,8 @@ __all__ += [
     "job_tokens",
     "process_of",
 ]
+# Which run may make what, and write.
+__all__ += ["HeldLease", "Lease", "LeaseStore", "Leased", "LeasedParts", "lease_lost"]
 # Files and folders that only this user may read.
 __all__ += ["private_file", "private_folder"]
 # Executors.
@@ -206,6 +210,7 @@ __all__ += [
     "DefinitionError",
     "IntegrationError",
     "JobOverError",
+    "LeaseLostError",
     "NothingKeptError",
     "OptionError",
     "RunError",

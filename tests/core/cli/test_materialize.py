@@ -115,7 +115,7 @@ def test_only_what_is_selected(shop: Folder) -> None:
 def test_a_conflict_names_the_other_run(waiting: Folder) -> None:
     with waiting.process("materialize", "-q") as first:
         waiting.wait_for_slow(first)
-        result = waiting.call("materialize", code=1)
+        result = waiting.call("materialize", code=5)
         assert "is building" in result.stderr
         assert "assetry cancel" in result.stderr
         (waiting.root / "go").touch()

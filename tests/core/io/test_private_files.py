@@ -61,7 +61,7 @@ def test_the_log_of_the_database_is_its_users_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = SQLiteStore(tmp_path / ".assetry" / "state.db")
-        store.heartbeat(["none"])
+        store.lease("none", {})
         assert {".assetry/state.db-wal", ".assetry/state.db-shm"} <= modes(tmp_path / ".assetry").keys()
         assert too_wide(tmp_path / ".assetry") == {}
     finally:

@@ -14,7 +14,15 @@ from typing import Any
 import assetry
 import pytest
 from assetry import Asset, AssetKey, Check, DailyPartitionsDefinition, Integration, Project, asset
-from assetry.errors import ConflictError, JobOverError, RunError, RunFailedError, StoreError, UsageError
+from assetry.errors import (
+    ConflictError,
+    JobOverError,
+    LeaseLostError,
+    RunError,
+    RunFailedError,
+    StoreError,
+    UsageError,
+)
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.plugin import Invocation, InvocationGroup, RunContext, hookimpl
 from assetry.run.result import RunResult
@@ -31,10 +39,12 @@ from assetry.types.events import (
     JobOver,
     Log,
     Materialized,
+    Observed,
     RunFinished,
     Skipped,
     Started,
 )
+from assetry.types.leases import HeldLease
 from assetry.types.policies import RetryPolicy
 from assetry.types.records import EventRecord
 
@@ -377,9 +387,9 @@ def test_a_flood_of_events_is_written_in_portions(project: Any, monkeypatch: pyt
     sizes: list[int] = []
     append = type(found.store).append
 
-    def measured(store: Any, events: Sequence[EventRecord], *rest: Any) -> None:
+    def measured(store: Any, events: Sequence[EventRecord], *rest: Any, lease: Any) -> None:
         sizes.append(len(events))
-        append(store, events, *rest)
+        append(store, events, *rest, lease=lease)
 
     monkeypatch.setattr(type(found.store), "append", measured)
     result = found.materialize()
@@ -792,8 +802,8 @@ class TestJobsThatAreOver:
         mill.script = all_made
         execute = found.store.begin
 
-        def dies(run: Any) -> None:
-            execute(run)
+        def dies(*run: Any) -> None:
+            execute(*run)
             raise StoreError("the disk is full")
 
         found.__dict__["store"] = Delegate(found.store, begin=dies)
@@ -861,6 +871,100 @@ def test_two_runs_never_make_one_asset_at_once(project: Any) -> None:
     assert second.materialize("p").ok
 
 
+# -- a lease that is lost ------------------------------------------------------------------------------------------
+
+
+def taken_for_gone(found: Project) -> str:
+    """Let the store take the run that goes on for gone; return its id."""
+    (info,) = [each for each in found.store.runs() if each.state == "running"]
+    found.store.finish(info.id, "interrupted", info.started)
+    return info.id
+
+
+def test_a_run_that_was_taken_for_gone_stops_its_tools_and_records_nothing_more(project: Any) -> None:
+    """It learns so at its next record."""
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield Started("a")
+        begun.set()
+        signalled(may_go_on)
+        yield Materialized("a")
+        until(lambda: context.cancelled)
+
+    mill = Mill(script)
+    found = project(ground("a"), ground("b"), plugins=[mill])
+    run = InThread(found.materialize)
+    signalled(begun)
+    until(lambda: (AssetKey("a"), None) in found.store.attempts())
+    run_id = taken_for_gone(found)
+    told = len(list(found.store.events(run_id)))
+    again = found.store.lease("other", {AssetKey("a"): None, AssetKey("b"): None})
+    assert again.lease is not None
+    may_go_on.set()
+    with pytest.raises(LeaseLostError, match=f"Run {run_id} lost its lease: it has ended|: its process was taken"):
+        run.join()
+    assert mill.closed.is_set(), "its tool has stopped before it is told"
+    assert len(list(found.store.events(run_id))) == told
+    assert found.store.latest() == {}
+    assert found.store.leases() == (HeldLease(AssetKey("a"), "other"), HeldLease(AssetKey("b"), "other"))
+
+
+def test_a_quiet_run_learns_it_by_its_heartbeat(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assetry.run.leases.heartbeat.INTERVAL", 0.01)
+    begun = threading.Event()
+
+    def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield Started("a")
+        begun.set()
+        until(lambda: context.cancelled)
+
+    mill = Mill(script)
+    found = project(ground("a"), plugins=[mill])
+    run = InThread(found.materialize)
+    signalled(begun)
+    until(lambda: (AssetKey("a"), None) in found.store.attempts())
+    taken_for_gone(found)
+    with pytest.raises(LeaseLostError):
+        run.join()
+    assert mill.closed.is_set()
+
+
+def test_a_store_that_cannot_be_reached_for_a_moment_does_not_end_a_run(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assetry.run.leases.heartbeat.INTERVAL", 0.005)
+    monkeypatch.setattr("assetry.run.leases.heartbeat.AGAIN", 0.005)
+    left = [5]
+
+    def renew(lease: Any) -> Any:
+        left[0] -= 1
+        if left[0] > 0:
+            raise StoreError("state.db is locked.")
+        return lease
+
+    def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        until(lambda: left[0] < -5)
+        yield Materialized("a")
+
+    found = project(ground("a"), plugins=[Mill(script)])
+    found.__dict__["store"] = Delegate(found.store, renew=renew)
+    assert InThread(found.materialize).join().ok
+
+
+def test_an_observation_that_was_taken_for_gone_records_nothing_more(project: Any) -> None:
+    class Looks(Mill):
+        @hookimpl
+        def assetry_observe(self, invocation: Invocation, context: RunContext) -> Iterator[Event]:
+            taken_for_gone(found)
+            yield Observed("a", data_version="7")
+
+    found = project(ground("a", executable=False), plugins=[Looks()])
+    with pytest.raises(LeaseLostError):
+        found.observe()
+    assert found.store.latest() == {}
+
+
 # -- a broken store ------------------------------------------------------------------------------------------------
 
 
@@ -875,11 +979,11 @@ class FullStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def append(self, *records: Any) -> None:
+    def append(self, *records: Any, lease: Any = None) -> None:
         self._count += 1
         if self._left[0] < self._count <= self._left[1]:
             raise StoreError("state.db cannot grow: the disk is full.", hint="Make room, then run `assetry retry`.")
-        self._store.append(*records)
+        self._store.append(*records, lease=lease)
 
 
 def waits_for_the_end(invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -902,7 +1006,7 @@ def test_a_full_disk_stops_the_tools_and_is_told(project: Any, after: int) -> No
         assert mill.closed.is_set(), "the tool must have stopped before the error is told"
     (info,) = real.runs()
     assert info.state == "interrupted"
-    assert not real.claims()
+    assert not real.leases()
     found.__dict__["store"] = real
     assert "b" in found.undone(info)
 
@@ -1048,7 +1152,7 @@ class TestCancel:
         assert [each.state for each in events_of(found, result, InvocationFinished)] == ["cancelled"]
         assert found.store.runs()[0].state == "cancelled"
         assert found.undone(result.run) == ("b", "p", "q")
-        assert not found.store.claims()
+        assert not found.store.leases()
 
     def test_what_had_begun_is_cancelled_and_not_failed(self, project: Any) -> None:
         def script(invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -1167,8 +1271,8 @@ class TestCancel:
         store = found.store
         begin = store.begin
 
-        def begins(run: Any) -> None:
-            begin(run)
+        def begins(*run: Any) -> None:
+            begin(*run)
             os.kill(os.getpid(), signal.SIGTERM)
 
         found.__dict__["store"] = Delegate(store, begin=begins)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,20 +100,39 @@ KILLED_BEFORE_IT_BEGINS = """
     SQLStore.begin = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
-WAITS_BEFORE_IT_CLAIMS = """
+WAITS_BEFORE_IT_LEASES = """
     import os, time
     from pathlib import Path
     from assetry.store.sql import SQLStore
 
-    HERE, claim = Path(os.environ["SIGNS"]), SQLStore.claim
+    HERE, lease = Path(os.environ["SIGNS"]), SQLStore.lease
 
     def wait(*arguments):
-        (HERE / "claim.began").touch()
-        while not (HERE / "claim.go").exists():
+        (HERE / "lease.began").touch()
+        while not (HERE / "lease.go").exists():
             time.sleep(0.01)
-        return claim(*arguments)
+        return lease(*arguments)
 
-    SQLStore.claim = wait
+    SQLStore.lease = wait
+"""
+
+
+#: A process that the others cannot look at, as if it were on another machine, and whose lease is short.
+IS_FAR_AWAY = """
+    import os
+    from dataclasses import replace
+    from datetime import timedelta
+    from assetry.store.leases import runs
+
+    if os.environ.get("FAR"):
+        process_of, begin = runs.process_of, runs.SQLRuns._expiry
+        runs.process_of = lambda pid: replace(process_of(pid), host="elsewhere")
+
+        def expiry(self):
+            self._length = timedelta(seconds=1)
+            return begin(self)
+
+        runs.SQLRuns._expiry = expiry
 """
 
 
@@ -133,18 +153,29 @@ class Place:
         self.write("assetry_plugins.py", PLUGINS)
         self.write("assetry.toml", '[integrations.m]\nkind = "mill"\n')
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", "import sys; from assetry.cli import main; sys.exit(main())", *arguments]
         process = subprocess.Popen(
             command,
             cwd=self.root,
-            env={**os.environ, "SIGNS": str(self.signs), "NO_COLOR": "1"},
+            env={**os.environ, "SIGNS": str(self.signs), "NO_COLOR": "1", **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.processes.append(process)
         return process
+
+    def stop(self, process: subprocess.Popen[str]) -> None:
+        """Stop a process, but not while it writes to the store: others would wait for that."""
+        place = self.root / ".assetry" / "state.db"
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
+            with closing(sqlite3.connect(place, timeout=0)) as db, suppress(sqlite3.OperationalError):
+                db.execute("BEGIN IMMEDIATE")
+                return
+            process.send_signal(signal.SIGCONT)
 
     def ask(self, *arguments: str, code: int = 0) -> Any:
         """Return what a command says in JSON."""
@@ -298,20 +329,20 @@ def test_a_retry_that_is_killed_before_it_has_begun_leaves_the_job_to_the_next(p
 
 
 def test_of_two_retries_at_once_one_makes_what_is_left_and_the_other_nothing(place: Place) -> None:
-    """The second has planned before the first has begun, and claims after it has ended."""
+    """The second has planned before the first has begun, and leases after it has ended."""
     place.let("one", "other")
     process = place.start("materialize")
     place.begun("two")
     until(lambda: made(place, "other"))
     process.kill()
     process.wait(WAIT)
-    place.write("assetry_plugins.py", WAITS_BEFORE_IT_CLAIMS)
+    place.write("assetry_plugins.py", WAITS_BEFORE_IT_LEASES)
     second = place.start("retry", "--output", "ndjson")
-    place.begun("claim")
+    place.begun("lease")
     (place.root / "assetry_plugins.py").unlink()
     place.let("two", "three")
     assert [each["key"] for each in place.ask("retry")["assets"]] == ["two", "three"]
-    place.let("claim")
+    place.let("lease")
     out, err = second.communicate(timeout=WAIT)
     assert (second.returncode, out) == (0, ""), err
     assert [run["state"] for run in place.ask("runs")["runs"]] == ["succeeded", "interrupted"]
@@ -319,6 +350,39 @@ def test_of_two_retries_at_once_one_makes_what_is_left_and_the_other_nothing(pla
 
 def made(place: Place, key: str) -> bool:
     return any(each["key"] == key and each["last_materialized"] for each in place.ask("status")["assets"])
+
+
+# -- a lease that is lost ------------------------------------------------------------------------------------------
+
+
+@needs_proc
+def test_a_run_that_was_stopped_too_long_is_taken_over_and_then_writes_nothing(place: Place) -> None:
+    """It is stopped as a whole machine may be; another command takes it for gone, and makes what it was making."""
+    place.with_tool()
+    place.write("assetry_plugins.py", IS_FAR_AWAY + PLUGINS)
+    place.let("one", "three", "other")
+    far = place.start("materialize", FAR="yes")
+    place.begun("two")
+    place.begun("tool")
+    (tool,) = children_of(far.pid)
+    place.stop(far)
+    until(lambda: place.last_run()["state"] == "interrupted")
+    first = place.last_run()["run"]
+    place.let("two", "tool")
+    assert {each["key"] for each in place.ask("materialize", "--stale")["assets"]} == {"sifted", "two", "three"}
+    far.send_signal(signal.SIGCONT)
+    _, err = far.communicate(timeout=WAIT)
+    assert far.returncode == 1, err
+    assert f"Run {first} lost its lease" in err
+    assert "What it made after that was not recorded." in err
+    assert f"`assetry retry {first}`" in err
+    assert "Traceback" not in err
+    until(lambda: not alive(tool))
+    assert set(place.words().values()) == {"fresh"}
+    runs = place.ask("runs")["runs"]
+    assert [run["state"] for run in runs] == ["succeeded", "interrupted"]
+    made_by = {each["key"]: each["run"] for each in place.ask("status")["assets"]}
+    assert {key for key, run in made_by.items() if run == first} == {"one", "other", "ground"}
 
 
 # -- Ctrl-C --------------------------------------------------------------------------------------------------------
@@ -386,7 +450,7 @@ def test_of_two_runs_of_the_same_assets_one_goes_on_and_the_other_says_who_has_t
     place.begun("one")
     second = place.start("materialize", "-s", "two+")
     _, err = second.communicate(timeout=WAIT)
-    assert second.returncode == 1
+    assert second.returncode == 5
     assert f"Run {place.last_run()['run']} is building two and 1 more of these assets." in err
     assert "Traceback" not in err
     place.let("one", "two", "three", "other")

@@ -289,10 +289,10 @@ class Full:
         self.store = store
         self.full = True
 
-    def append(self, *records: Any) -> None:
+    def append(self, *records: Any, lease: Any = None) -> None:
         if self.full:
             raise StoreError("the disk is full")
-        self.store.append(*records)
+        self.store.append(*records, lease=lease)
 
 
 def test_what_could_not_be_written_is_written_the_next_time(book: Book) -> None:

@@ -2,7 +2,7 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from assetry.store import database as database_module
 from assetry.store.database import Database
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.events import Checked
+from assetry.types.keys import AssetKey
+from assetry.types.leases import HeldLease, LeasedParts
 from assetry.types.records import EventRecord
 
 
@@ -23,11 +25,11 @@ def database(tmp_path):
 
 def add(database, key):
     with database.write() as db:
-        db.execute("INSERT INTO claims (key, run) VALUES (?, 'r1')", (key,))
+        db.execute("INSERT INTO leases (key, run) VALUES (?, 'r1')", (key,))
 
 
 def keys(database):
-    return [key for (key,) in database.read("SELECT key FROM claims ORDER BY key")]
+    return [key for (key,) in database.read("SELECT key FROM leases ORDER BY key")]
 
 
 def test_what_is_written_is_on_disk_before_it_is_reported(database):
@@ -39,7 +41,7 @@ def test_what_is_written_is_on_disk_before_it_is_reported(database):
 def test_a_transaction_that_breaks_leaves_no_trace(database):
     def broken():
         with database.write() as db:
-            db.execute("INSERT INTO claims (key, run) VALUES ('a', 'r1')")
+            db.execute("INSERT INTO leases (key, run) VALUES ('a', 'r1')")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -63,7 +65,7 @@ def test_an_older_form_is_brought_to_todays_with_its_records(database):
     sqlite3.connect(database.path).close()
     database.path.touch()
     add(database, "a")
-    assert database.read("PRAGMA user_version") == [(len(database_module._MIGRATIONS),)]
+    assert database.read("PRAGMA user_version") == [(len(database_module.MIGRATIONS),)]
     database.close()
     add(database, "b")
     assert keys(database) == ["a", "b"]
@@ -81,10 +83,10 @@ def of_format_1(path):
 
 def test_a_file_of_every_former_format_is_there_to_be_read():
     stored = {each.stem for each in Path(__file__).parent.glob("format_*.sql")}
-    assert stored >= {f"format_{number}" for number in range(1, len(database_module._MIGRATIONS))}
+    assert stored >= {f"format_{number}" for number in range(1, len(database_module.MIGRATIONS))}
 
 
-@pytest.mark.parametrize("number", range(1, len(database_module._MIGRATIONS)))
+@pytest.mark.parametrize("number", range(1, len(database_module.MIGRATIONS)))
 def test_a_former_format_is_read_with_all_that_was_recorded(tmp_path, number):
     of_format(number, tmp_path / "state.db")
     with closing(SQLiteStore(str(tmp_path / "state.db"))) as store:
@@ -127,12 +129,41 @@ def test_a_former_format_is_read_with_all_that_was_recorded(tmp_path, number):
         assert found == {("parts", "not_a", "a"): False, ("parts", "not_a", "b"): True}
 
 
+def test_what_a_run_held_before_there_were_leases_is_leased_to_it(tmp_path):
+    """A run of then, on another machine, has its ten minutes; then it is gone, and what it held with it."""
+    path, now = tmp_path / "state.db", datetime(2026, 1, 2, 4, 14, tzinfo=UTC)
+    of_format(9, path)
+    run = "20260102-040405-bbbbbb"
+    with closing(sqlite3.connect(path)) as db, db:
+        columns = "id, state, started, assets, options, process, host, owner, seen"
+        row = (run, "running", "2026-01-02T04:04:05+00:00", '["parts","total"]', "{}", 7, "shop-2")
+        who = '{"pid":7,"host":"shop-2/x"}'
+        db.execute(f"INSERT INTO runs ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", (*row, who, "2026-01-02T04:05:00+00:00"))
+        held = [("parts", run, '{"grid":"keys","ranges":{"b":[[0,1]]}}'), ("total", run, None)]
+        db.executemany("INSERT INTO claims VALUES (?,?,?)", held)
+        db.execute(
+            "INSERT INTO attempts VALUES (?, 'parts', 'c', '2026-01-02T04:04:05+00:00', 'running', NULL, NULL)", (run,)
+        )
+        db.execute("INSERT INTO latest VALUES ('parts', 'c', NULL, ?)", (run,))
+    with closing(SQLiteStore(path, clock=lambda: now)) as store:
+        assert store.runs()[0].state == "running"
+        own = LeasedParts("keys", {"b": ((0, 1),)})
+        assert store.leases() == (HeldLease("parts", run, own), HeldLease("total", run))
+        assert store.lease("r", {AssetKey("total"): None}).held == (HeldLease("total", run),)
+        lease = store.lease("r", {AssetKey("parts"): LeasedParts("keys", {"c": ((0, 1),)})}).lease
+        assert lease.token > 6, "there were six records"
+    assert (tmp_path / "state.db.9.bak").exists()
+    with closing(SQLiteStore(path, clock=lambda: now + timedelta(minutes=2))) as store:
+        assert [each.state for each in store.runs() if each.id == run] == ["interrupted"]
+        assert store.attempts()["parts", "c"].outcome == "failed"
+
+
 def test_a_migration_that_breaks_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "state.db"
-    of_format_1(path)
-    broken = (database_module._MIGRATIONS[0], database_module._MIGRATIONS[1] + "; SELECT x FROM nowhere")
+    of_format(1, path)
+    broken = (database_module.MIGRATIONS[0], database_module.MIGRATIONS[1] + "; SELECT x FROM nowhere")
     with monkeypatch.context() as patch:
-        patch.setattr(database_module, "_MIGRATIONS", broken)
+        patch.setattr(database_module, "MIGRATIONS", broken)
         with pytest.raises(StoreError, match=r"from format 1 to 2: no such table: nowhere") as caught:
             add(Database(path, patience=1), "x")
     assert str(tmp_path / "state.db.1.bak") in caught.value.hint
@@ -146,7 +177,7 @@ def test_a_migration_that_breaks_leaves_the_file_as_it_was(tmp_path, monkeypatch
 def test_a_file_is_copied_before_it_is_brought_to_another_form(tmp_path):
     path = tmp_path / ".assetry" / "state.db"
     path.parent.mkdir()
-    of_format_1(path)
+    of_format(1, path)
     # A copy that was killed.
     (path.parent / "state.db.1.bak.tmp").write_bytes(b"half of it")
     add(Database(path, patience=1), "x")
@@ -168,7 +199,7 @@ def test_a_file_is_copied_before_it_is_brought_to_another_form(tmp_path):
 @pytest.mark.skipif(not os.geteuid(), reason="nothing is forbidden to root")
 def test_an_older_file_that_may_not_be_written_is_told(tmp_path):
     path = tmp_path / "state.db"
-    of_format_1(path)
+    of_format(1, path)
     path.chmod(0o400)
     with pytest.raises(StoreError, match="older assetry"):
         Database(path, patience=1).read("SELECT 1")

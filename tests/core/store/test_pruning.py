@@ -59,7 +59,7 @@ def kept(number: int, **given: Any) -> KeptHistory:
 
 def told(store: SQLiteStore) -> Any:
     """Return all that a status, a plan and a retry are made of."""
-    return dict(store.latest()), dict(store.attempts()), dict(store.latest_checks()), dict(store.claims())
+    return dict(store.latest()), dict(store.attempts()), dict(store.latest_checks()), store.leases()
 
 
 def test_what_is_old_goes_and_what_stands_stays(store: SQLiteStore) -> None:

@@ -14,13 +14,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from assetry.errors import StoreError, StoreVersionError, UsageError
-from assetry.store.database import _MIGRATIONS
+from assetry.errors import LeaseLostError, StoreError, StoreVersionError, UsageError
+from assetry.store.migrations import MIGRATIONS
 from assetry.store.sqlite import SQLiteStore, assetry_open_store
 from assetry.types.events import Checked, Failed, Handle, InvocationFinished, Log, Materialized, Started
 from assetry.types.keys import AssetKey
+from assetry.types.leases import HeldLease, LeasedParts
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
+from hypothesis import given
+from hypothesis import strategies as st
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
@@ -43,6 +46,18 @@ def tried(key, outcome, run="r1", **given):
 
 def record(event, run="r1", invocation="1"):
     return EventRecord(at=START, run=run, event=event, invocation=invocation)
+
+
+def whole(*keys):
+    return dict.fromkeys(map(AssetKey, keys))
+
+
+spans = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)).map(lambda each: (each[0], sum(each))), max_size=4)
+leased = st.builds(
+    LeasedParts,
+    st.sampled_from(["days", "days", "hours"]),
+    st.dictionaries(st.sampled_from(["", "eu", "us"]), spans.map(tuple), max_size=3),
+)
 
 
 @pytest.fixture
@@ -264,58 +279,156 @@ class TestRecords:
         assert {each.data_version for each in store.latest().values()} == {"19"}
 
 
-class TestClaims:
-    def test_what_another_run_holds_is_named_and_nothing_is_claimed(self, store):
+class TestLeases:
+    def test_what_another_run_holds_is_named_and_nothing_is_leased(self, store):
         store.begin(info("r1"))
         store.begin(info("r2"))
-        assert store.claim("r1", [AssetKey("a"), AssetKey("b")]) == {}
-        assert store.claim("r2", [AssetKey("b"), AssetKey("c")]) == {"b": "r1"}
-        assert store.claim("r1", [AssetKey("c")]) == {}
+        assert store.lease("r1", whole("a", "b")).lease
+        assert store.lease("r2", whole("b", "c")) == (None, (HeldLease("b", "r1"),))
+        assert store.lease("r1", whole("c")).lease
 
-    def test_a_run_may_claim_again(self, store):
-        assert store.claim("r1", [AssetKey("a")]) == store.claim("r1", [AssetKey("a"), AssetKey("b")]) == {}
+    def test_a_run_may_lease_again_and_then_writes_with_the_new_one(self, store):
+        first = store.lease("r1", whole("a")).lease
+        second = store.lease("r1", whole("a", "b")).lease
+        assert second.token > first.token
+        with pytest.raises(LeaseLostError, match="another process goes on with it"):
+            store.begin(info(), first)
+        assert store.begin(info(), second) == second
 
     def test_the_end_releases(self, store):
-        store.claim("r1", [AssetKey("a")])
+        store.lease("r1", whole("a"))
         store.finish("r1", "succeeded", at(1))
-        assert store.claim("r2", [AssetKey("a")]) == {}
+        assert store.lease("r2", whole("a")).lease
 
-    def test_a_run_may_claim_before_it_begins(self, store):
-        store.claim("r1", [AssetKey("a")])
+    def test_a_run_may_lease_before_it_begins(self, store):
+        store.lease("r1", whole("a"))
         assert [(run.id, run.state) for run in store.runs()] == [("r1", "running")]
-        assert store.claim("r2", [AssetKey("a")]) == {"a": "r1"}
+        assert store.lease("r2", whole("a")).held == (HeldLease("a", "r1"),)
         assert [run.id for run in store.runs()] == ["r1"]
         run = info(options={"x": 1})
         store.begin(run)
         assert store.runs() == [run]
 
-    def test_an_unseen_machine_is_given_time(self, path):
-        patient = SQLiteStore(path)
-        patient.begin(RunInfo(id="r1", state="running", started=START, process=1, host="other.example.com"))
-        assert [run.state for run in patient.runs()] == ["running"]
-        hasty = SQLiteStore(path, silence=timedelta(0))
-        assert hasty.claim("r2", [AssetKey("a")]) == {}
-        assert [run.state for run in hasty.runs()] == ["running", "interrupted"]
+    def test_partitions_come_back_as_they_were_leased(self, store):
+        days = LeasedParts("daily", {"": ((0, 3), (5, 8)), "eu": ((1, 2),)})
+        store.lease("r1", {AssetKey("a"): days, AssetKey("b"): None})
+        assert store.leases() == (HeldLease("a", "r1", days), HeldLease("b", "r1"))
 
-    def test_a_sign_of_life_is_seen(self, path):
-        store = SQLiteStore(path)
-        store.begin(RunInfo(id="r1", state="running", started=START, process=1, host="other.example.com"))
-        with sqlite3.connect(path) as db:
-            db.execute("UPDATE runs SET seen = '2026-01-01T00:00:00+00:00'")
-        store.heartbeat(["r1"])
+    def test_a_revision_grows_with_what_is_made_and_leased(self, store):
+        tokens = [store.begin(info()).token, store.lease("r1", whole("a")).lease.token]
+        store.append([], [made("a", "1")])
+        tokens.append(store.begin(info("r2")).token)
+        assert tokens == [1, 2, 4]
+
+    @given(leased, leased)
+    def test_leases_meet_where_any_partition_is_in_both(self, one, other):
+        """Against sets: of another grid, and of the whole, everything meets."""
+        both = {(strand, n) for strand, spans in one.ranges.items() for span in spans for n in range(*span)} & {
+            (strand, n) for strand, spans in other.ranges.items() for span in spans for n in range(*span)
+        }
+        meets = bool(both) or one.grid != other.grid
+        store = SQLiteStore(":memory:")
+        store.lease("r1", {AssetKey("a"): one})
+        assert bool(store.lease("r2", {AssetKey("a"): other}).held) == meets == one.meets(other)
+        assert one.meets(None)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return self.now
+
+
+#: The process of a run on a machine that cannot be looked at.
+FAR = {"process": 1, "host": "other.example.com"}
+
+
+def far(run_id="r1"):
+    return RunInfo(id=run_id, state="running", started=START, **FAR)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+class TestExpiry:
+    def test_a_run_on_an_unseen_machine_is_taken_for_gone_when_its_lease_has_expired(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        lease = store.begin(far())
+        assert (lease.expires, lease.seconds) == (START + timedelta(seconds=60), 60)
+        clock.now += timedelta(seconds=59)
+        assert [run.state for run in store.runs()] == ["running"]
+        clock.now += timedelta(seconds=2)
+        assert store.lease("r2", whole("a")).lease
+        assert [run.state for run in store.runs()] == ["running", "interrupted"]
+
+    def test_what_it_still_writes_is_refused_and_says_what_to_look_at(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        lease = store.begin(far())
+        clock.now += timedelta(minutes=5)
+        assert store.runs()[0].state == "interrupted"
+        with pytest.raises(LeaseLostError) as caught:
+            store.append([record(Started("a"))], [made("a")], lease=lease)
+        assert caught.value.exit_code == 1
+        assert "it had given no sign of life for 60 s. What it made after that was not recorded." in str(caught.value)
+        assert "`assetry retry r1`" in caught.value.hint
+        assert (list(store.events("r1")), store.latest()) == ([], {})
+
+    def test_a_renewed_lease_expires_later(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        lease = store.begin(far())
+        for _ in range(5):
+            clock.now += timedelta(seconds=40)
+            lease = store.renew(lease)
+        assert lease.expires == START + timedelta(seconds=260)
         assert [run.state for run in store.runs()] == ["running"]
 
-    def test_a_run_gives_signs_of_life_by_itself_until_it_ends(self, path, monkeypatch):
-        monkeypatch.setattr("assetry.store.heartbeat.INTERVAL", 0.005)
-        before = set(threading.enumerate())
-        store = SQLiteStore(path)
-        store.begin(info())
-        seen = "SELECT seen FROM runs"
-        db = sqlite3.connect(path)
-        first = db.execute(seen).fetchone()
-        assert until(lambda: db.execute(seen).fetchone() != first)
-        store.finish("r1", "succeeded", at(1))
-        assert until(lambda: set(threading.enumerate()) <= before)
+    def test_one_that_has_expired_unseen_is_renewed(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        lease = store.begin(far())
+        clock.now += timedelta(hours=1)
+        store.renew(lease)
+        assert [run.state for run in store.runs()] == ["running"]
+
+    def test_a_clock_that_jumps_takes_nothing_from_a_process_that_is_seen_to_live(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        lease = store.begin(info())
+        for jump in (timedelta(days=400), -timedelta(days=900)):
+            clock.now += jump
+            assert store.lease("r2", whole("a")).lease
+            assert {run.state for run in store.runs()} == {"running"}
+            store.append([record(Started("a"))], lease=lease)
+            store.finish("r2", "succeeded", clock.now)
+
+    def test_a_clock_that_jumps_forward_takes_a_lease_and_never_gives_it_to_two(self, path, clock):
+        """The run is alive, and its clock is right: it learns at its next word that it lost the lease."""
+        theirs, ours = SQLiteStore(path), SQLiteStore(path, clock=lambda: datetime.now(UTC) + timedelta(minutes=10))
+        old = theirs.begin(far())
+        new = ours.lease("r2", whole("a")).lease
+        assert new.token > old.token
+        for write in (lambda: theirs.renew(old), lambda: theirs.finish("r1", "succeeded", START, lease=old)):
+            with pytest.raises(LeaseLostError, match="its process was taken for gone"):
+                write()
+        ours.append([record(Started("a"), "r2")], lease=new)
+
+    def test_a_run_that_is_taken_for_gone_before_it_begins_does_not_begin(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        lease = store.lease("r1", whole("a")).lease
+        with sqlite3.connect(path) as db:
+            db.execute("""UPDATE runs SET owner = '{"pid":1,"host":"other/x"}'""")
+        clock.now += timedelta(minutes=2)
+        assert store.lease("r2", whole("a")).lease
+        with pytest.raises(LeaseLostError, match="before it had begun"):
+            store.begin(info(), lease)
+
+    def test_in_memory_nothing_expires(self, clock):
+        store = SQLiteStore(":memory:", clock=clock)
+        assert store.begin(info()).seconds is None
 
 
 def until(condition):
@@ -371,7 +484,7 @@ def start(path, tmp_path):
 
 RUNNING = """
     store.begin(RunInfo(id=run, state="running", started=now, process=os.getpid(), assets=("a", "b")))
-    store.claim(run, [AssetKey("a")])
+    store.lease(run, {AssetKey("a"): None})
     store.append([event(Started("a")), event(Handle("token"))],
                  attempts=[Attempt(key=AssetKey("a"), run=run, at=now, outcome="running")])
     say("running")
@@ -386,9 +499,9 @@ class TestProcesses:
         assert child.stdout.readline() == "running\n"
         store = SQLiteStore(path)
         assert [run.state for run in store.runs()] == ["running"]
-        assert store.claim("r2", [AssetKey("a")]) == {"a": "r1"}
+        assert store.lease("r2", whole("a")).held == (HeldLease("a", "r1"),)
 
-    @pytest.mark.parametrize("look", ["runs", "run", "attempts", "run_attempts", "claim"])
+    @pytest.mark.parametrize("look", ["runs", "run", "attempts", "run_attempts", "lease"])
     def test_a_killed_run_is_interrupted_for_whoever_looks(self, start, path, look):
         child = start(RUNNING)
         assert child.stdout.readline() == "running\n"
@@ -399,30 +512,30 @@ class TestProcesses:
             assert store.runs()[0].state == "interrupted"
         elif look == "run":
             assert store.run("r1").state == "interrupted"
-        elif look == "claim":
-            assert store.claim("r2", [AssetKey("a")]) == {}
+        elif look == "lease":
+            assert store.lease("r2", whole("a")).lease
         else:
             tried = store.attempts() if look == "attempts" else store.run_attempts("r1")
             assert (tried["a", None].outcome, "interrupted" in tried["a", None].message) == ("failed", True)
         db = sqlite3.connect(path)
         assert db.execute("SELECT state FROM runs WHERE id = 'r1'").fetchone() == ("interrupted",)
         assert db.execute("SELECT outcome FROM attempts").fetchall() == [("failed",)]
-        assert db.execute("SELECT run FROM claims").fetchall() == ([("r2",)] if look == "claim" else [])
+        assert db.execute("SELECT run FROM leases").fetchall() == ([("r2",)] if look == "lease" else [])
         assert store.run("r1").finished == next(store.events("r1")).at
         assert store.handles("r1") == {"1": "token"}
 
     def test_a_run_that_is_killed_before_it_has_begun_is_forgotten(self, start, path):
         child = start("""
-            store.claim(run, [AssetKey("a")])
-            say("claimed")
+            store.lease(run, {AssetKey("a"): None})
+            say("leased")
             input()
         """)
-        assert child.stdout.readline() == "claimed\n"
+        assert child.stdout.readline() == "leased\n"
         store = SQLiteStore(path)
         assert [(run.id, run.options) for run in store.runs()] == [("r1", {})]
         child.kill()
         child.wait()
-        assert (store.runs(), store.claims()) == ([], {})
+        assert (store.runs(), store.leases()) == ([], ())
 
     def test_kill_9_at_any_moment_loses_nothing_that_was_reported(self, start, path):
         for round_ in range(3):
@@ -484,13 +597,13 @@ class TestProcesses:
         assert store.latest()["a", None].data_version == last
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
-    def test_one_of_two_claimers_wins(self, start, path):
-        claimer = """
+    def test_one_of_two_that_lease_wins(self, start, path):
+        taker = """
             say("ready")
             for line in sys.stdin:
-                say(len(store.claim(run, [AssetKey(f"a{line.strip()}"), AssetKey(f"b{line.strip()}")])))
+                say(len(store.lease(run, dict.fromkeys(AssetKey(f"{c}{line.strip()}") for c in "ab")).held))
         """
-        children = [start(claimer, run="r1"), start(claimer, run="r2")]
+        children = [start(taker, run="r1"), start(taker, run="r2")]
         for child in children:
             assert child.stdout.readline() == "ready\n"
         for n in range(20):
@@ -536,7 +649,7 @@ class TestTroubles:
         store.append([record(Log("x" * 200)) for _ in range(500)])
         store.close()
         whole = path.read_bytes()
-        damaged = whole[:8192] + b"\xff" * (len(whole) - 8192)
+        damaged = whole[: -20 * 4096] + b"\xff" * (20 * 4096)  # the events, and not what the tables are
         path.write_bytes(damaged)
         store = SQLiteStore(path)
         with pytest.raises(StoreError, match="damaged") as caught:
@@ -551,7 +664,7 @@ class TestTroubles:
             db.execute("PRAGMA user_version = 99")
         error = self.refused(path, StoreVersionError)
         assert "99" in error.message
-        assert f"up to {len(_MIGRATIONS)}" in error.message
+        assert f"up to {len(MIGRATIONS)}." in error.message
         assert "Upgrade" in error.hint
 
     def test_a_database_of_another_program_is_not_touched(self, path):
@@ -666,22 +779,22 @@ class TestRemoved:
 
     def test_a_run_whose_records_are_gone_cannot_go_on(self, path):
         store = SQLiteStore(path)
-        store.begin(info())
+        lease = store.begin(info())
         shutil.rmtree(path.parent)
         with pytest.raises(StoreError, match=r"The records of run r1 are gone: .*state.db was removed or replaced"):
-            store.append([record(Started("a"))])
+            store.append([record(Started("a"))], lease=lease)
         with pytest.raises(StoreError, match="The records of run r1 are gone"):
-            store.finish("r1", "succeeded", START)
+            store.finish("r1", "succeeded", START, lease=lease)
         store.close()
 
     def test_so_it_is_when_another_has_made_a_new_file(self, path):
         store = SQLiteStore(path)
-        store.begin(info())
+        lease = store.begin(info())
         shutil.rmtree(path.parent)
         with contextlib.closing(SQLiteStore(path)) as other:
             other.begin(info("r2"))
             with pytest.raises(StoreError, match="The records of run r1 are gone"):
-                store.append([record(Started("a"))])
+                store.append([record(Started("a"))], lease=lease)
             assert [run.id for run in other.runs()] == ["r2"]
             assert [run.id for run in store.runs()] == ["r2"]
         store.close()

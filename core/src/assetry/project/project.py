@@ -31,7 +31,7 @@ from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
-from assetry.run.claims import wanted_parts
+from assetry.run.leases.lease import wanted_parts
 from assetry.run.loop import execute
 from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys

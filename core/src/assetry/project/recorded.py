@@ -48,7 +48,7 @@ def recorded_judgement(
     """Return how every asset of a graph is, as far as records and what is at hand can tell."""
     parted = [asset.key for asset in graph.assets if asset.partitions_def is not None]
     latest = store.latest(set(graph.keys).difference(parted) if parted else None)
-    held = store.claims()
+    held = {each.key: each.run for each in store.leases()}
     attempts = dict(store.attempts(made=False))
     for run in dict.fromkeys(held.values()):
         attempts |= store.run_attempts(run)

@@ -54,9 +54,9 @@ class Inbox:
     def _awaited(self) -> bool:
         return self._open and threading.get_ident() != self._reader
 
-    def wake(self, word: str) -> None:
+    def wake(self, word: str, event: object = None) -> None:
         """Add something without waiting, as from a signal's handler."""
-        self._queue.put(((datetime.now(UTC), word, None), None))
+        self._queue.put(((datetime.now(UTC), word, event), None))
 
     def get(self, timeout: float | None = None) -> _Arrived:
         """Return the oldest; raise `queue.Empty` when nothing comes in time."""

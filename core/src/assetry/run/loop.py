@@ -7,31 +7,29 @@ and built upon. So what was reported is durable, and what is durable is true.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty
-from types import FrameType
 
-from assetry.errors import AssetryError, JobOverError, RunError
+from assetry.errors import AssetryError, JobOverError, LeaseLostError, RunError
 from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan
 from assetry.run.calls import Call, Telling, problem_of
-from assetry.run.claims import claim, places_in
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
+from assetry.run.interrupts import Interrupts
+from assetry.run.leases.heartbeat import Heartbeat
+from assetry.run.leases.lease import places_in, take_lease
+from assetry.run.leases.slots import Slots
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.recorder import Recorder, defined
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import taken_up
-from assetry.run.slots import Slots
 from assetry.run.tracking.tracked import Interruption, Launch, no_event
 from assetry.run.tracking.tracker import Tracker
 from assetry.types.events import (
@@ -46,6 +44,7 @@ from assetry.types.events import (
     RunStarted,
 )
 from assetry.types.invocations import Invocation
+from assetry.types.leases import Lease
 from assetry.types.protocols import Executor, RunningTask
 from assetry.types.records import RunInfo, RunState
 
@@ -55,7 +54,7 @@ PATIENCE = 30.0
 #: The most events that are judged before they are written and told.
 BATCH = 1000
 
-_CANCEL = "cancel"
+_CANCEL, _LOST = "cancel", "lost"
 
 
 def execute(
@@ -64,20 +63,22 @@ def execute(
     """Carry out `plan` and return how it ended.
 
     Raises `ConflictError` when another living run is building one of its assets, and `OutdatedPlanError`, which is one,
-    when the plan does not fit any more once they are claimed. A failed asset is an outcome, not
+    when the plan does not fit any more once they are leased. A failed asset is an outcome, not
     an exception; Ctrl-C ends with the state ``cancelled``. When the store or `on_event` raises, the tools are stopped,
     what they had done is recorded as far as that can be, the run ends as ``interrupted``, and the exception goes on.
+    So it is when the run loses its lease (`LeaseLostError`), but that nothing more is recorded of it.
     """
     request = request or RunRequest()
     assets = tuple(dict.fromkeys(asset.key for planned in plan.invocations for asset in planned.invocation.assets))
     run = _Run(plan, graph, services, executor, request, new_run(assets, request.options))
-    with run.listening():
+    with run.interrupts.listening(request.listen):
         return run.carry_out()
 
 
 class _Run:
     """One run under way."""
 
+    _lease: Lease
     _recorder: Recorder
     _listeners: Listeners
 
@@ -98,7 +99,7 @@ class _Run:
         self._info = info
         self._tracker = Tracker(plan, graph)
         find, secret = graph.__getitem__, services.plugins.secret
-        add = PartitionKeys(services.store).add
+        add = PartitionKeys(services.store, lambda: self._lease).add
         self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret, add_partitions=add)
         self._inbox = Inbox()
         self._tasks: dict[str, RunningTask] = {}
@@ -112,45 +113,29 @@ class _Run:
         self._telling: dict[str, Telling] = {}
         #: Whether anything was left out since what is left was collapsed, and whether that was in this turn.
         self._shrunk = self._planned_anew = False
-        self._interrupts = 0
+        self.interrupts = Interrupts(partial(self._inbox.wake, _CANCEL))
         self._cancelled_at: float | None = None
         #: What is said of everything that has no end of its own, once the run was cancelled or has broken.
         self._break: Interruption | None = None
         self._recorded = False
-
-    # -- signals -------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Turn Ctrl-C and SIGTERM into a cancelled run while this lasts."""
-        if not self._request.listen or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                # None: it was not Python that had set it.
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
-        # Only a count and a wake-up: a signal may arrive in the middle of a transaction.
-        self._interrupts += 1
-        self._inbox.wake(_CANCEL)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def carry_out(self) -> RunResult:
         started = time.monotonic()
         store = self._services.store
-        claim(self._info, self._plan, self._graph, store, self._request.still)
+        self._lease = take_lease(self._info, self._plan, self._graph, store, self._request.still)
+        with Heartbeat(store, self._lease, self._lose):
+            return self._carry_out(started)
+
+    def _carry_out(self, started: float) -> RunResult:
+        store = self._services.store
         self._listeners = Listeners(self._services.plugins, self._info, self._request.on_event)
         try:
             self._info = replace(self._info, definitions=defined(self._graph, store))
-            store.begin(self._info)
-            # Read after the claim: what others made until then is known.
-            self._recorder = Recorder.of(self._info.id, self._graph, self._plan, self._services)
+            store.begin(self._info, self._lease)
+            # Read after all is leased: what others made until then is known.
+            self._recorder = Recorder.of(self._lease, self._graph, self._plan, self._services)
             size = len(self._info.assets), len(self._plan.invocations), places_in(self._plan)
             self._recorder.note(_now(), RunStarted(*size))
             self._turn()
@@ -169,7 +154,7 @@ class _Run:
         if self._tracker.done:
             return True
         if self._cancelled_at is not None:
-            return self._interrupts > 1 or time.monotonic() - self._cancelled_at > PATIENCE
+            return self.interrupts.count > 1 or time.monotonic() - self._cancelled_at > PATIENCE
         if not self._launched:
             raise RunError(
                 "The run cannot go on: nothing is under way, and what is left waits for each other.",
@@ -179,7 +164,7 @@ class _Run:
 
     def _turn(self) -> None:
         """Decide what starts, write everything down, tell of it, and start."""
-        if self._interrupts:
+        if self.interrupts.count:
             self._cancel()
         self._planned_anew = False
         tasks, self._second = [*self._second, *self._launch()], []
@@ -203,6 +188,8 @@ class _Run:
     def _judge(self, at: datetime, id_: str, event: object) -> None:
         if id_ == _CANCEL:
             self._cancel()
+        elif isinstance(event, LeaseLostError) and id_ == _LOST:
+            raise event
         elif id_ not in self._launched:
             pass  # the last words of a task that was given up
         elif isinstance(event, Event):
@@ -374,6 +361,10 @@ class _Run:
         for task in tuple(self._tasks.values()):
             task.cancel()
 
+    def _lose(self, error: LeaseLostError) -> None:
+        """Learn, on another thread, that the run has its lease no more: another run may make what it makes."""
+        self._inbox.wake(_LOST, error)
+
     def _give_up(self, error: BaseException, started: float) -> None:
         """Stop everything because the run itself broke; record what can still be recorded."""
         if self._recorded:
@@ -383,6 +374,12 @@ class _Run:
         rest = "the run broke off"
         self._break = Interruption(f"The run broke off: {said}.", "Finish it with `assetry retry`.", rest)
         self._stop_tools()
+        if not isinstance(error, LeaseLostError):
+            self._record_the_end(rest, started)
+        with suppress(Exception):
+            self._services.store.finish(self._info.id, "interrupted", _now(), lease=self._lease)
+
+    def _record_the_end(self, rest: str, started: float) -> None:
         with suppress(Exception):  # the store may be what broke; the first error is the one to tell
             for event in self._tracker.abandon(rest):
                 self._recorder.note(_now(), event)
@@ -391,18 +388,16 @@ class _Run:
             seconds = round(time.monotonic() - started, 3)
             self._recorder.note(_now(), RunFinished("interrupted", seconds, dict(self._recorder.counts)))
             self._recorder.write(self._services.store)
-        with suppress(Exception):
-            self._services.store.finish(self._info.id, "interrupted", _now())
 
     def _stop_tools(self) -> None:
         """Ask everything that runs to stop, and wait for it, but not against a person's will."""
-        interrupts, deadline = self._interrupts, time.monotonic() + PATIENCE
+        interrupts, deadline = self.interrupts.count, time.monotonic() + PATIENCE
         for task in tuple(self._tasks.values()):
             task.cancel()
         # Only now: what waits for its token to be written must see that it was cancelled before it goes on.
         self._inbox.leave_open()
         for task in tuple(self._tasks.values()):
-            while not task.join(0.1) and self._interrupts == interrupts and time.monotonic() < deadline:
+            while not task.join(0.1) and self.interrupts.count == interrupts and time.monotonic() < deadline:
                 pass
 
     def _end_all(self) -> None:
@@ -422,7 +417,7 @@ class _Run:
         now = _now()
         self._recorder.note(now, RunFinished(state, round(seconds, 3), dict(self._recorder.counts)))
         records = self._recorder.write(self._services.store)
-        self._services.store.finish(self._info.id, state, now)
+        self._services.store.finish(self._info.id, state, now, lease=self._lease)
         self._recorded = True
         self._listeners.tell(records)
         info = replace(self._info, state=state, finished=now)

@@ -19,6 +19,7 @@ from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
+from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.recorder import Recorder, known_keys
@@ -46,19 +47,21 @@ def observe(
     started = time.monotonic()
     info = new_run((), {"observe": True})
     store = services.store
-    store.begin(info)
+    lease = store.begin(info)
     keys = list(keys)
     read = with_read(graph, keys)
     latest = store.latest(read)
     tables = known_keys(graph, store, read)
-    recorder = Recorder(info.id, graph, latest, before=store.attempts(read), tables=tables)
+    recorder = Recorder(info.id, graph, latest, before=store.attempts(read), tables=tables, lease=lease)
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     secret = services.plugins.secret
-    add = PartitionKeys(store).add
+    add = PartitionKeys(store, lambda: lease).add
     facts = RunFacts(info.id, info.options, services.values, graph.__getitem__, secret=secret, add_partitions=add)
     state: RunState = "succeeded"
-    with closing(Listeners(services.plugins, info, on_event)) as listeners:
+    # Nothing has to be stopped when the lease is lost: the next that is written is refused.
+    beating = Heartbeat(store, lease, lambda _: None)
+    with beating, closing(Listeners(services.plugins, info, on_event)) as listeners:
         for invocation in invocations:
             if not _look(invocation, services.plugins, facts, recorder):
                 state = "failed"
@@ -70,7 +73,7 @@ def observe(
         recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
         records = recorder.write(store)
         finished = _now()
-        store.finish(info.id, state, finished)
+        store.finish(info.id, state, finished, lease=lease)
         listeners.tell(records)
     return RunResult(replace(info, state=state, finished=finished), dict(recorder.counts), {})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from assetry.errors import UsageError, near_names
 from assetry.partitions.definitions import SEPARATOR, PartitionsDefinition, some
@@ -13,13 +13,15 @@ from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.partitions.records import TRIED
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
 from assetry.types.protocols import Store
 
 
 class PartitionKeys:
     """The keys of partitions that a store knows of, where they come into being.
 
-    Of several dimensions, one of them time, they are those of the strands: what is known is known for all times.
+    Of several dimensions, one of them time, they are those of the strands: what is known is known for all times. Where
+    a run adds some, `lease` returns its own.
 
     >>> from assetry.partitions.definitions import DynamicPartitionsDefinition
     >>> from assetry.store.sqlite import SQLiteStore
@@ -31,8 +33,9 @@ class PartitionKeys:
     ('b.csv',)
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, lease: Callable[[], Lease | None] = lambda: None) -> None:
         self._store = store
+        self._lease = lease
         #: Assets of which all that was made is known to the store under its number.
         self._numbered: dict[AssetKey, KeyTable] = {}
 
@@ -45,7 +48,7 @@ class PartitionKeys:
         names = list(dict.fromkeys(_entry(definition, key) for key in partitions))
         table = self.table(asset)
         known = () if asset.key in self._numbered else table.keys
-        self._store.change_partition_keys(asset.key, known=known, add=names)
+        self._store.change_partition_keys(asset.key, known=known, add=names, lease=self._lease())
         self._numbered[asset.key] = _table_of(definition.with_table(table.extended(names)))
         living = set(table.living)
         return tuple(name for name in names if name not in living)
@@ -64,7 +67,7 @@ class PartitionKeys:
                 hint = f"There are {len(living):,}: {some(living)}." if living else "There is none."
                 raise UsageError(f"{asset.key} has no partition {name!r}.", near=near_names(name, living), hint=hint)
         known = () if asset.key in self._numbered else table.keys
-        self._store.change_partition_keys(asset.key, known=known, drop=names)
+        self._store.change_partition_keys(asset.key, known=known, drop=names, lease=self._lease())
         self._numbered[asset.key] = table.without(names)
         return tuple(name for name in names if name in there)
 

@@ -42,6 +42,7 @@ from assetry.types.events import (
     Started,
 )
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
 from assetry.types.protocols import Store
 from assetry.types.records import WELL, Attempt, EventRecord, Latest, Look, Materialization, Origin, Outcome
 
@@ -77,12 +78,14 @@ class Recorder:
         data_times: KnownTimes | None = None,
         numbering: Numbering | None = None,
         origin: Callable[[Asset, Mapping[str, Any]], Origin] | None = None,
+        lease: Lease | None = None,
     ) -> None:
         """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
 
         `tables` are the keys of partitions that were made known before, and `data_times` how far the data of assets
         then reached. `numbering` says which partitions lie between two; without it the graph and `tables` do. `origin`
-        tells of an asset, with the metadata of its record, what made it and where it is.
+        tells of an asset, with the metadata of its record, what made it and where it is. `lease` is that of the run, by
+        which it may write.
 
         `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
         """
@@ -91,6 +94,7 @@ class Recorder:
         self._looked: set[AssetKey] = set()
         self._run = run_id
         self._origin = origin
+        self._lease = lease
         self._graph = graph
         self._latest = latest
         self._refreshed = refreshed
@@ -114,17 +118,18 @@ class Recorder:
         self.problems: list[str] = []
 
     @classmethod
-    def of(cls, run_id: str, graph: AssetGraph, plan: Plan, services: RunServices) -> Self:
+    def of(cls, lease: Lease, graph: AssetGraph, plan: Plan, services: RunServices) -> Self:
         """Return the recorder of a run of a plan, with the records of what it makes, and of what that is made from."""
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
         read, store = with_read(graph, made), services.store
         return cls(
-            *(run_id, graph, store.latest(read), refreshed),
+            *(lease.run, graph, store.latest(read), refreshed),
             tables=known_keys(graph, store, read),
             data_times=plan.data_times,
             numbering=Numbering(graph, plan.definitions, plan.now),
             origin=services.values.origin,
+            lease=lease,
         )
 
     @property
@@ -352,7 +357,8 @@ class Recorder:
             # What could not be written is kept for another try.
             # A store may have been written before there were looks.
             more = (self._looks,) if self._looks else ()
-            store.append(events, self._materializations, list(self._attempts.values()), *more)
+            attempts = list(self._attempts.values())
+            store.append(events, self._materializations, attempts, *more, lease=self._lease)
             self._events, self._materializations, self._attempts, self._looks = [], [], {}, []
         return events
 

@@ -37,7 +37,7 @@ class RunRequest:
 
     `options` is JSON and is kept with the run. `resume` maps a group key to the job that an earlier, killed run has
     started. `on_event` is called with every record once it is durable. `listen` installs handlers
-    for Ctrl-C and SIGTERM while the run lasts. `still` tells, once the assets are claimed, whether the plan still fits.
+    for Ctrl-C and SIGTERM while the run lasts. `still` tells, once the assets are leased, whether the plan still fits.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)

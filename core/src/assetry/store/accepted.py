@@ -8,24 +8,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assetry.store import encoding as rows
-from assetry.store.database import Database
+from assetry.store.leases.runs import SQLRuns
 from assetry.store.materializations import LATEST, append_materializations
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
 from assetry.types.records import Acceptance
 
 if TYPE_CHECKING:
     import sqlite3
 
 
-class AcceptedRecords:
+class AcceptedRecords(SQLRuns):
     """The part of a store that keeps what people said of records."""
 
-    _database: Database
-
-    def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Acceptance]:
+    def accept(self, acceptances: Sequence[Acceptance], *, lease: Lease | None = None) -> Sequence[Acceptance]:
         """Let records count as others, each where it is still the last one; return those that are not any more."""
         late: list[Acceptance] = []
         with self._database.write() as db:
+            if lease is not None:
+                self._check(db, lease)
             taken = [each for each in acceptances if _is_last(db, each, late)]
             append_materializations(db, [rows.materialization_row(each.after) for each in taken])
             db.executemany(

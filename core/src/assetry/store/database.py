@@ -12,106 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from assetry.errors import StoreError, StoreVersionError
 from assetry.io.private_files import private_file, tighten
+from assetry.store.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
 
 _APPLICATION = 0x61737472  # "astr": tells our file from another SQLite database
-#: What brings a file from each format to the next; the format of a file is its `user_version`.
-_MIGRATIONS = (
-    """
-    CREATE TABLE runs (
-        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, started TEXT NOT NULL,
-        finished TEXT, assets TEXT NOT NULL, options TEXT NOT NULL, process INTEGER NOT NULL, host TEXT NOT NULL,
-        owner TEXT NOT NULL, seen TEXT NOT NULL);
-    CREATE INDEX runs_running ON runs (number) WHERE state = 'running';
-    CREATE TABLE events (
-        id INTEGER PRIMARY KEY, run TEXT NOT NULL, at TEXT NOT NULL, invocation TEXT, body TEXT NOT NULL);
-    CREATE INDEX events_run ON events (run, id);
-    CREATE TABLE materializations (
-        id INTEGER PRIMARY KEY, key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, run TEXT NOT NULL,
-        data_version TEXT NOT NULL, code_version TEXT, seconds REAL, trace TEXT);
-    CREATE TABLE attempts (
-        run TEXT NOT NULL, key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL,
-        message TEXT, because TEXT, PRIMARY KEY (run, key, partition)) WITHOUT ROWID;
-    CREATE TABLE latest (
-        key TEXT NOT NULL, partition TEXT NOT NULL, materialization INTEGER, attempt TEXT,
-        PRIMARY KEY (key, partition)) WITHOUT ROWID;
-    CREATE TABLE checks (
-        key TEXT NOT NULL, name TEXT NOT NULL, run TEXT NOT NULL, at TEXT NOT NULL, invocation TEXT,
-        body TEXT NOT NULL, PRIMARY KEY (key, name)) WITHOUT ROWID;
-    CREATE TABLE handles (
-        run TEXT NOT NULL, invocation TEXT NOT NULL, token TEXT NOT NULL,
-        PRIMARY KEY (run, invocation)) WITHOUT ROWID;
-    CREATE TABLE claims (key TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
-    CREATE INDEX claims_run ON claims (run);
-    """,
-    # The verdict of a check belongs to the partition that it looked at; until then only its metadata said which.
-    """
-    CREATE TABLE verdicts (
-        key TEXT NOT NULL, name TEXT NOT NULL, partition TEXT NOT NULL, run TEXT NOT NULL, at TEXT NOT NULL,
-        invocation TEXT, body TEXT NOT NULL, PRIMARY KEY (key, name, partition)) WITHOUT ROWID;
-    INSERT INTO verdicts SELECT key, name,
-        CASE json_type(body, '$.metadata.partition') WHEN 'text'
-        THEN json_extract(body, '$.metadata.partition') ELSE '' END, run, at, invocation, body FROM checks;
-    DROP TABLE checks;
-    ALTER TABLE verdicts RENAME TO checks;
-    """,
-    # Several runs may hold partitions of one asset; `parts` is NULL for all of it.
-    """
-    CREATE TABLE held (
-        key TEXT NOT NULL, run TEXT NOT NULL, parts TEXT, PRIMARY KEY (key, run)) WITHOUT ROWID;
-    INSERT INTO held SELECT key, run, NULL FROM claims;
-    DROP TABLE claims;
-    ALTER TABLE held RENAME TO claims;
-    CREATE INDEX claims_run ON claims (run);
-    """,
-    # Of a thousand partitions nearly all came out well, and those that did not are asked for all the time.
-    """
-    CREATE INDEX attempts_unmade ON attempts (key) WHERE outcome <> 'materialized';
-    """,
-    # What was pruned of a run, and when; and keys that came into being without anything being made of them.
-    """
-    ALTER TABLE runs ADD COLUMN pruned TEXT;
-    CREATE TABLE partition_keys (
-        key TEXT NOT NULL, partition TEXT NOT NULL, number INTEGER NOT NULL, dropped INTEGER NOT NULL, at TEXT NOT NULL,
-        PRIMARY KEY (key, partition)) WITHOUT ROWID;
-    CREATE UNIQUE INDEX partition_numbers ON partition_keys (key, number);
-    """,
-    # With which definitions runs began: in each set only what changed since the one before, NULL for what is gone.
-    """
-    CREATE TABLE definition_sets (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL);
-    CREATE TABLE definitions (
-        key TEXT NOT NULL, number INTEGER NOT NULL, body TEXT, PRIMARY KEY (key, number)) WITHOUT ROWID;
-    ALTER TABLE runs ADD COLUMN definitions TEXT;
-    """,
-    # Records that people let count as made from something else, as they were before and as they are since.
-    """
-    CREATE TABLE accepted (
-        id INTEGER PRIMARY KEY, key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, by TEXT NOT NULL,
-        why TEXT NOT NULL, causes TEXT NOT NULL, undone INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL);
-    CREATE INDEX accepted_key ON accepted (key);
-    """,
-    # How far the data of each record reaches; what was seen of it since; and how long assets took, the last 64 of each.
-    """
-    ALTER TABLE materializations ADD COLUMN as_of TEXT;
-    UPDATE accepted SET before = json_insert(before, '$[8]', NULL), after = json_insert(after, '$[8]', NULL);
-    CREATE TABLE looks (
-        key TEXT NOT NULL, partition TEXT NOT NULL, at TEXT NOT NULL, data_version TEXT NOT NULL, as_of TEXT NOT NULL,
-        PRIMARY KEY (key, partition)) WITHOUT ROWID;
-    CREATE TABLE durations (key TEXT PRIMARY KEY, seconds TEXT NOT NULL) WITHOUT ROWID;
-    INSERT INTO durations SELECT key, group_concat(printf('%9.3f,', min(seconds, 99999.0)), '') FROM (
-        SELECT key, seconds FROM (
-            SELECT id, key, seconds, row_number() OVER (PARTITION BY key ORDER BY id DESC) AS place FROM (
-                SELECT min(id) AS id, key, seconds FROM materializations
-                WHERE seconds IS NOT NULL GROUP BY key, partition, run, at))
-        WHERE place <= 64 ORDER BY key, id) GROUP BY key;
-    """,
-    # How often what was recorded was forgotten.
-    """
-    CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    """,
-)
 #: The way of `PRAGMA auto_vacuum` in which removed rows leave room that is given back when one asks for it; how many
 #: pages of 4 kB at a time; and of how many pages one must be free for the whole file to be written anew.
 _IN_STEPS, _STEP, _WORTH_IT = 2, 1000, 10
@@ -285,7 +191,7 @@ class Database:
             self._check_form(db)
             if writable:
                 self._set_up(db)
-            elif _form(db) < len(_MIGRATIONS):
+            elif _form(db) < len(MIGRATIONS):
                 raise StoreError(
                     f"{self.path} was written by an older assetry, and may not be written to bring it up to date.",
                     hint="Make the file and its folder writable for you, or choose another `store`.",
@@ -305,10 +211,10 @@ class Database:
                 hint='Give `store` in assetry.toml a file of its own, for example "sqlite:.assetry/state.db".',
             )
         form = _form(db)
-        if form > len(_MIGRATIONS):
+        if form > len(MIGRATIONS):
             raise StoreVersionError(
                 f"{self.path} was written by a newer assetry: its format is {form},"
-                f" and this assetry reads up to {len(_MIGRATIONS)}.",
+                f" and this assetry reads up to {len(MIGRATIONS)}.",
                 hint="Upgrade assetry (pip install --upgrade assetry), or give `store` in assetry.toml another file"
                 f"{self._older_copies()}.",
             )
@@ -328,7 +234,7 @@ class Database:
             self._use_log(db)
         db.execute("PRAGMA synchronous = FULL")
         form = _form(db)
-        if form >= len(_MIGRATIONS):
+        if form >= len(MIGRATIONS):
             return
         if form and self.path is not None:
             _copy(db, self.path, form)
@@ -338,7 +244,7 @@ class Database:
             if not form or self.path is None or not error.sqlite_errorname.startswith("SQLITE_ERROR"):
                 raise
             raise StoreError(
-                f"{self.path} cannot be brought from format {form} to {len(_MIGRATIONS)}: {error}.",
+                f"{self.path} cannot be brought from format {form} to {len(MIGRATIONS)}: {error}.",
                 hint=f"It was left as it was, and {_copy_of(self.path, form)} is a copy of it. Please report this.",
             ) from error
 
@@ -346,8 +252,8 @@ class Database:
         db.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have been first.
-            for number in range(_form(db), len(_MIGRATIONS)):
-                for statement in _MIGRATIONS[number].split(";"):
+            for number in range(_form(db), len(MIGRATIONS)):
+                for statement in MIGRATIONS[number].split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {number + 1}")
             db.execute(f"PRAGMA application_id = {_APPLICATION}")

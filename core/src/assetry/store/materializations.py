@@ -29,3 +29,11 @@ def append_materializations(db: sqlite3.Connection, made: Sequence[Row]) -> None
         " ON CONFLICT DO UPDATE SET materialization = excluded.materialization",
         [row[:3] for row in numbered],
     )
+    next_revision(db)
+
+
+def next_revision(db: sqlite3.Connection) -> int:
+    """Return the next revision of a store, in a transaction: it only ever grows."""
+    db.execute("UPDATE marks SET value = value + 1 WHERE name = 'revision'")
+    found: int = db.execute("SELECT value FROM marks WHERE name = 'revision'").fetchone()[0]
+    return found

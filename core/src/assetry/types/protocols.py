@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from assetry.partitions.key_table import KeyTable
@@ -12,11 +11,11 @@ from assetry.types.assets import Asset, Column, Relation
 from assetry.types.events import Event, Level
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease, LeaseStore
 from assetry.types.records import (
     Acceptance,
     Attempt,
     Changes,
-    ClaimedParts,
     EventRecord,
     KeptHistory,
     Look,
@@ -25,7 +24,6 @@ from assetry.types.records import (
     Process,
     PrunedHistory,
     RunInfo,
-    RunState,
     Verdicts,
 )
 
@@ -133,14 +131,11 @@ class IOManager(Protocol):
 
 
 @runtime_checkable
-class Store(Protocol):
-    """A place that keeps the records of runs and materializations.
+class Store(LeaseStore, Protocol):
+    """A place that keeps the records of runs and materializations, and says who may make what: see `LeaseStore`.
 
     Every writing method is durable when it returns, and safe against other processes.
     """
-
-    def begin(self, run: RunInfo) -> None:
-        """Record that a run starts; its state is ``running``."""
 
     def append(
         self,
@@ -148,11 +143,14 @@ class Store(Protocol):
         materializations: Materializations = (),
         attempts: Attempts = (),
         looks: Sequence[Look] = (),
+        *,
+        lease: Lease | None = None,
     ) -> None:
-        """Record events, and what follows from them, in one transaction."""
+        """Record events, and what follows from them, in one transaction.
 
-    def finish(self, run_id: str, state: RunState, at: datetime) -> None:
-        """Record how a run ended, and release its claims."""
+        With the `lease` of their run it raises `LeaseLostError`, and records nothing, unless that run is ``running``
+        and has it; a run that carries out a plan always gives it.
+        """
 
     def runs(self, limit: int | None = None) -> list[RunInfo]:
         """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
@@ -222,29 +220,16 @@ class Store(Protocol):
     def defined(self, runs: Mapping[AssetKey, str]) -> Mapping[AssetKey, str]:
         """Return the definition that each asset had when a run began, both given; those that were recorded."""
 
-    def accept(self, acceptances: Sequence[Acceptance]) -> Sequence[Acceptance]:
+    def accept(self, acceptances: Sequence[Acceptance], *, lease: Lease | None = None) -> Sequence[Acceptance]:
         """Let records count as others from now on: `Acceptance.after` in the place of `Acceptance.before`.
 
         Of a record that is not the last one of its asset and partition any more, nothing is changed; return those. For
         `latest` and `changes` the others are as if they were made anew; for `attempts` and events they are as before.
+        With a `lease` it does as `append`.
         """
 
     def acceptances(self, keys: Iterable[AssetKey] | None = None) -> Sequence[Acceptance]:
         """Return all that was accepted, and undone, oldest first. No pruning takes any of it away."""
-
-    def claim(
-        self, run_id: str, keys: Sequence[AssetKey], parts: Mapping[AssetKey, ClaimedParts] | None = None
-    ) -> Mapping[AssetKey, str]:
-        """Claim the right to build `keys` until the run finishes or its process dies.
-
-        Return the keys that another living run holds, with that run's id; when there is one, nothing is claimed.
-        Of a key in `parts` only these partitions are claimed: another run holds it when it has claimed all of it, or
-        one of these; see `ClaimedParts.meets`. A run claims before it begins. One that is gone before it has begun has
-        done nothing, and must not stay among the runs: the next retry would take it for the run to go on with.
-        """
-
-    def claims(self) -> Mapping[AssetKey, str]:
-        """Return the assets that living runs hold, or partitions of them, each with the id of such a run."""
 
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the token of each invocation of a run whose job may still be under way: what `job_tokens` leaves."""
@@ -253,9 +238,15 @@ class Store(Protocol):
         """Return the keys of partitions that were made known of assets, by number, and which of them were dropped."""
 
     def change_partition_keys(
-        self, key: AssetKey, *, known: Sequence[str] = (), add: Sequence[str] = (), drop: Sequence[str] = ()
+        self,
+        key: AssetKey,
+        *,
+        known: Sequence[str] = (),
+        add: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        lease: Lease | None = None,
     ) -> None:
-        """Make keys of an asset's partitions known, and drop others, in one transaction.
+        """Make keys of an asset's partitions known, and drop others, in one transaction; with a `lease` as `append`.
 
         Keys that have no number get the next ones, in this order: `known`, `drop`, `add`; what has one keeps it, for
         ever. After it those of `drop` are dropped, and those of `add` are not; `known` changes nothing of that.
@@ -265,7 +256,7 @@ class Store(Protocol):
         """Remove what is not to be kept of the history; return how much that was, or with `dry_run` would be.
 
         Whatever `kept` says, this stays: the last materialization and the last attempt of each asset and partition, the
-        last outcome of each check, handles, claims, and all of a run that goes on, has a handle, or is in `kept.whole`.
+        last outcome of each check, handles, leases, and all of a run that goes on, has a handle, or is in `kept.whole`.
         With a run go its events and attempts, and not before it the events that say what broke it (`InvocationFinished`
         whose `broken` is not None). A run that stays tells in `RunInfo.pruned` what of it is gone. Revisions
         that `changes` has told may be forgotten, and mean nothing else later.
@@ -276,12 +267,14 @@ class Store(Protocol):
     def recorded(self) -> frozenset[AssetKey]:
         """Return the assets that were made, looked at or tried, whether anything defines them or not."""
 
-    def forget(self, key: AssetKey, partitions: Sequence[str | None] | None = None) -> None:
+    def forget(
+        self, key: AssetKey, partitions: Sequence[str | None] | None = None, *, lease: Lease | None = None
+    ) -> None:
         """Forget what is recorded of an asset, or of some partitions of it; None among these stands for the whole.
 
         For `latest`, `attempts` and `latest_checks` it was never made, and without `partitions` it has no
         `partition_keys` and is not `recorded`; events, runs and acceptances stay. A revision that `changes` has told
-        before means nothing after it.
+        before means nothing after it. With a `lease` it does as `append`.
         """
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from assetry.partitions.parts import Parts
 from assetry.types.assets import Column, Relation
 from assetry.types.events import Event, Handle, InvocationFinished, JobOver
 from assetry.types.keys import AssetKey
@@ -195,27 +194,6 @@ class RunInfo:
     def makes(self) -> bool:
         """Tell whether it is one of assetry's own that makes assets: only such a run is gone on with by itself."""
         return not any(self.options.get(name) for name in NO_MAKING)
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedParts:
-    """The partitions of an asset that a run is to make, so that they can be compared without their definition.
-
-    `grid` says how they are counted; `ranges` are half-open, by strand. Those of other grids cannot be told apart.
-
-    >>> days = [ClaimedParts("daily", {"": ((first, first + 2),)}) for first in (0, 1, 2)]
-    >>> days[0].meets(days[1]), days[0].meets(days[2]), days[0].meets(None)
-    (True, False, True)
-    """
-
-    grid: str
-    ranges: Mapping[str, tuple[tuple[int, int], ...]]
-
-    def meets(self, other: ClaimedParts | None) -> bool:
-        """Tell whether another claim on the same asset has any of these partitions; None is one on all of it."""
-        if other is None or other.grid != self.grid:
-            return True
-        return bool(Parts(self.ranges) & Parts(other.ranges))
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,4 +147,4 @@ def test_what_a_run_is_making_is_not_accepted_meanwhile(changed: Repository) -> 
         run.join()
     found = other.accept("raw", why="x")
     assert (accepted(found), found.left[AssetKey("raw")]) == ({}, "it is up to date")
-    assert other.store.claims() == {}
+    assert other.store.leases() == ()

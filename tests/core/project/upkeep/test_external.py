@@ -243,7 +243,7 @@ def test_of_two_that_know_a_file_one_has_to_be_named(tmp_path: Path) -> None:
 
 def test_nothing_is_recorded_while_a_run_makes_one_of_the_assets(project: Project, tmp_path: Path) -> None:
     project.store.begin(RunInfo(id="busy", state="running", started=T0))
-    project.store.claim("busy", [AssetKey("bread")])
+    project.store.lease("busy", {AssetKey("bread"): None})
     with pytest.raises(ConflictError, match="Run busy is building bread"):
         project.record(wrote(tmp_path, FLOUR, BREAD))
     assert not project.store.latest()
@@ -272,9 +272,9 @@ from tests.core.project.upkeep.test_external import MILL, Mill
 
 append = SQLiteStore.append
 
-def dying(*given):
+def dying(*given, **by):
     {before}
-    append(*given)
+    append(*given, **by)
     os.kill(os.getpid(), signal.SIGKILL)
 
 SQLiteStore.append = dying
@@ -295,4 +295,4 @@ def test_one_that_was_killed_is_recorded_wholly_when_it_is_asked_for_again(tmp_p
         assert (found.run.state, found.already) == ("succeeded", before == "pass")
         assert {str(key) for key, _ in project.store.latest()} == {"flour", "bread"}
         assert [each.state for each in project.store.runs()] == ["succeeded"]
-        assert not project.store.claims()
+        assert not project.store.leases()

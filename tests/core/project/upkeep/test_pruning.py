@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from assetry import Project, StaticPartitionsDefinition, asset
-from assetry.errors import UsageError, ValueStoreError
+from assetry.errors import LeaseLostError, UsageError, ValueStoreError
 from assetry.io.files import FileIO
-from assetry.plugin import Asset, Integration, Invocation, Materialization, Materialized, Relation, RunContext, hookimpl
+from assetry.plugin import (
+    Asset,
+    AssetKey,
+    Integration,
+    Invocation,
+    Materialization,
+    Materialized,
+    Relation,
+    RunContext,
+    hookimpl,
+)
 from assetry.store.sqlite import SQLiteStore
 
 LETTERS = StaticPartitionsDefinition(["a", "b", "c"])
@@ -231,7 +242,7 @@ def test_a_kill_between_deletion_and_record_forgets_nothing(shop: Shop, monkeypa
     class Killed(BaseException):
         pass
 
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise Killed
 
     assert shop.load([raw, old]).materialize().ok
@@ -242,14 +253,14 @@ def test_a_kill_between_deletion_and_record_forgets_nothing(shop: Shop, monkeypa
             project.prune()
     assert shop.files() == ["raw.parquet"]
     assert named(project.orphans()) == {"old": None}
-    assert project.store.claims() == {}
+    assert project.store.leases() == ()
     assert [str(each.key) for each, _ in project.prune().deleted] == ["old"], "what is not there any more counts"
 
 
 def test_what_a_run_makes_now_is_left_to_it(shop: Shop) -> None:
     assert shop.load([raw, old, number]).materialize().ok
     project = shop.load([raw])
-    assert project.store.claim("another", [old.key if hasattr(old, "key") else "old"]) == {}  # type: ignore[list-item]
+    assert project.store.lease("another", {AssetKey("old"): None}).lease is not None
     done = project.prune()
     assert [str(each.key) for each, _ in done.deleted] == ["number"]
     assert [(str(each.orphan.key), each.because) for each in done.left] == [("old", "run another is making it")]
@@ -258,17 +269,37 @@ def test_what_a_run_makes_now_is_left_to_it(shop: Shop) -> None:
 def test_what_was_made_again_meanwhile_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shop.load([raw, old]).materialize().ok
     other, project = shop.load([raw, old]), shop.load([raw])
-    claim = SQLiteStore.claim
+    lease = SQLiteStore.lease
 
     def late(self: SQLiteStore, *arguments: Any) -> Any:
         monkeypatch.undo()
         assert other.materialize("old").ok
-        return claim(self, *arguments)
+        return lease(self, *arguments)
 
-    monkeypatch.setattr(SQLiteStore, "claim", late)
+    monkeypatch.setattr(SQLiteStore, "lease", late)
     done = project.prune()
     assert [(str(each.orphan.key), each.because) for each in done.left] == [("old", "it was made again meanwhile")]
     assert "old.parquet" in shop.files()
+
+
+def test_what_is_taken_for_gone_meanwhile_deletes_no_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shop.load([raw, old, number]).materialize().ok
+    project = shop.load([raw])
+    forget = SQLiteStore.forget
+
+    def late(self: SQLiteStore, *arguments: Any, lease: Any) -> None:
+        forget(self, *arguments, lease=lease)
+        self.finish(lease.run, "interrupted", datetime.now(UTC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLiteStore, "forget", late)
+        with pytest.raises(LeaseLostError) as lost:
+            project.prune()
+    assert lost.value.hint == "Run the command again: it does what is left to be done."
+    (left,) = project.orphans()
+    assert [each.partition(".")[0] for each in shop.files()] == sorted(["raw", str(left.key)]), "it was not deleted"
+    assert project.store.runs()[0].state == "interrupted"
+    assert len(project.prune().deleted) == 1
 
 
 def test_the_table_of_something_defined_stays(shop: Shop) -> None:

@@ -11,7 +11,7 @@ import click
 from assetry.cli.command import run_argument, verb
 from assetry.cli.session import Session
 from assetry.errors import RunError
-from assetry.store.processes import is_alive
+from assetry.store.leases.processes import is_alive
 from assetry.types.records import RunInfo
 
 #: Seconds to wait for the end of the run: what tools have to stop, and a little more.

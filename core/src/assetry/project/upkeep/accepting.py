@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from assetry.errors import UsageError, near_names
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.text import read_partitions
-from assetry.project.upkeep.claims import claim_all
+from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.recorder import known_keys
 from assetry.run.result import new_run
@@ -22,6 +22,7 @@ from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.status.versions import Versions, with_read
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
 from assetry.types.records import Acceptance, Materialization
 
 
@@ -61,7 +62,7 @@ def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
     if not word.why.strip() and not word.undo and not word.dry_run:
         raise UsageError("Nobody will know why it is accepted.", hint='Say it: --why "only the comments changed".')
     now = datetime.now(UTC)
-    # Before anything is claimed: what is claimed counts as being made.
+    # Before anything is leased: what is leased counts as being made.
     before = _statuses(project, keys, now)
     asked = _asked(word.partitions, before, now)
 
@@ -84,9 +85,9 @@ def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
         accepted = said()
         taken = {each.key for each in accepted}
         return Accepting(tuple(accepted), _left(project, before, taken, word), dry_run=True)
-    with _claimed(project, keys):
+    with _leased(project, keys) as lease:
         accepted = said()
-        late = {(each.key, each.partition) for each in project.store.accept(accepted)}
+        late = {(each.key, each.partition) for each in project.store.accept(accepted, lease=lease)}
     accepted = [each for each in accepted if (each.key, each.partition) not in late]
     after = _statuses(project, keys, datetime.now(UTC))
     left = _left(project, after, {each.key for each in accepted}, word)
@@ -99,14 +100,14 @@ def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
 
 
 @contextmanager
-def _claimed(project: State, keys: Sequence[AssetKey]) -> Iterator[None]:
+def _leased(project: State, keys: Sequence[AssetKey]) -> Iterator[Lease]:
     """Keep runs from making assets; raise `ConflictError` when one does."""
-    run = new_run(tuple(keys), {})
-    claim_all(project.store, run.id, keys)
+    lease = lease_all(project.store, new_run(tuple(keys), {}).id, keys)
     try:
-        yield
+        with renewed(project.store, lease):
+            yield lease
     finally:
-        project.store.finish(run.id, "cancelled", datetime.now(UTC))
+        project.store.finish(lease.run, "cancelled", datetime.now(UTC))
 
 
 def _statuses(project: State, keys: Sequence[AssetKey], now: datetime) -> dict[AssetKey, Status]:

@@ -13,7 +13,7 @@ from assetry.errors import UsageError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.recorded import with_known
 from assetry.plan.numbering import Numbering
-from assetry.project.upkeep.claims import claim_all
+from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
@@ -37,6 +37,7 @@ from assetry.types.events import (
     Started,
 )
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
 from assetry.types.records import (
     Attempt,
     EventRecord,
@@ -86,16 +87,17 @@ def record(
             project.store.finish(info.id, before.state, told.finished)
         return Recorded(before, already=True, command=told.command)
     keys = _keys(project, owner, told)
-    claim_all(project.store, info.id, keys)
+    lease = lease_all(project.store, info.id, keys)
     state: RunState = "cancelled"
-    try:
-        project.store.begin(info)
-        work = _Recording(project, owner, told, info)
-        with closing(Listeners(project.plugins, info, on_event)) as listeners:
-            listeners.tell(work.write())
-        state = work.state
-    finally:
-        project.store.finish(info.id, state, told.finished)
+    with renewed(project.store, lease):
+        try:
+            project.store.begin(info, lease)
+            work = _Recording(project, owner, told, info, lease)
+            with closing(Listeners(project.plugins, info, on_event)) as listeners:
+                listeners.tell(work.write())
+            state = work.state
+        finally:
+            project.store.finish(info.id, state, told.finished, lease=lease)
     run = replace(info, state=state, finished=told.finished)
     return Recorded(run, work.counts, {**told.left_out, **work.left}, command=told.command)
 
@@ -157,7 +159,7 @@ def _state_of(project: State, run_id: str) -> RunState:
 class _Recording:
     """One external run on its way into the store, all of it at once."""
 
-    def __init__(self, project: State, owner: Integration, told: ExternalRun, info: RunInfo) -> None:
+    def __init__(self, project: State, owner: Integration, told: ExternalRun, info: RunInfo, lease: Lease) -> None:
         self._project, self._owner, self._told, self._info = project, owner, told, info
         self._now = datetime.now(UTC)
         self.left: dict[str, str] = {}
@@ -175,7 +177,10 @@ class _Recording:
         # What came to be while it ran it may have read, or not: that is not known then.
         known = {place: made for place, made in latest.items() if made.at <= told.started}
         self._recorder = Recorder(
-            *(info.id, project.graph, known, told.full_refresh), tables=tables, origin=project.values.origin
+            *(info.id, project.graph, known, told.full_refresh),
+            tables=tables,
+            origin=project.values.origin,
+            lease=lease,
         )
 
     @property

@@ -12,6 +12,7 @@ from functools import cached_property
 from assetry.errors import AssetryError, error_words
 from assetry.io.urls import public_place
 from assetry.project.upkeep.kept import delete_kept
+from assetry.project.upkeep.leasing import renewed
 from assetry.project.upkeep.orphans import chosen, orphans_of
 from assetry.project.upkeep.state import State
 from assetry.run.context import Context, RunFacts
@@ -21,6 +22,7 @@ from assetry.status.changes.orphans import Orphan, deletion_order, readers_among
 from assetry.types.assets import Integration
 from assetry.types.events import Deleted, Event, Log, RunFinished, RunStarted
 from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
 from assetry.types.records import EventRecord, Materialization, RunInfo, RunState
 
 #: How many partitions are deleted before it is written down.
@@ -68,44 +70,46 @@ def prune(
         return Pruning((), tuple(left))
     info = new_run((), {"prune": [str(each.key) for each in due], "records_only": records_only})
     store = project.store
-    held = _claim(project, info, {each.key for each in due})
+    lease, held = _lease(project, info, {each.key for each in due})
     left += [Left(each, f"run {held[each.key]} is making it") for each in due if each.key in held]
     due = [each for each in due if each.key not in held]
-    if not due:
+    if lease is None:
         return Pruning((), tuple(left))
     state: RunState = "cancelled"
-    try:
-        store.begin(info)
-        with closing(Listeners(project.plugins, info, on_event)) as listeners:
-            work = _Work(project, info, listeners)
-            work.note(RunStarted(len({each.key for each in due}), 0))
-            work.delete(due, everything, records_only)
-            state = "failed" if work.left else "succeeded"
-            work.finish(state)
-    finally:
-        finished = datetime.now(UTC)
-        store.finish(info.id, state, finished)
+    with renewed(store, lease):
+        try:
+            store.begin(info, lease)
+            with closing(Listeners(project.plugins, info, on_event)) as listeners:
+                work = _Work(project, info, lease, listeners)
+                work.note(RunStarted(len({each.key for each in due}), 0))
+                work.delete(due, everything, records_only)
+                state = "failed" if work.left else "succeeded"
+                work.finish(state)
+        finally:
+            finished = datetime.now(UTC)
+            store.finish(info.id, state, finished, lease=lease)
     return Pruning(tuple(work.deleted), (*left, *work.left), replace(info, state=state, finished=finished))
 
 
-def _claim(project: State, info: RunInfo, keys: set[AssetKey]) -> Mapping[AssetKey, str]:
-    """Keep runs from making assets; return those that a run is making now, and which one."""
+def _lease(project: State, info: RunInfo, keys: set[AssetKey]) -> tuple[Lease | None, Mapping[AssetKey, str]]:
+    """Keep runs from making assets; return the lease, and those that a run is making now, each with that run."""
     held: dict[AssetKey, str] = {}
     while keys - held.keys():
-        others = project.store.claim(info.id, sorted(keys - held.keys()))
-        if not others:
-            break
-        held.update(others)
-    return held
+        lease, others = project.store.lease(info.id, dict.fromkeys(sorted(keys - held.keys())))
+        if lease is not None:
+            return lease, held
+        held.update((each.key, each.run) for each in others)
+    return None, held
 
 
 class _Work:
     """The deletions of one run."""
 
-    def __init__(self, project: State, info: RunInfo, listeners: Listeners) -> None:
+    def __init__(self, project: State, info: RunInfo, lease: Lease, listeners: Listeners) -> None:
         self._project = project
         self._store = project.store
         self._info = info
+        self._lease = lease
         self._listeners = listeners
         self._started = time.monotonic()
         self._integrations = {(each.name, each.kind): each for each in project.integrations}
@@ -129,7 +133,7 @@ class _Work:
     def note(self, *events: Event) -> None:
         """Write events down."""
         records = [EventRecord(at=datetime.now(UTC), run=self._info.id, event=event) for event in events]
-        self._store.append(records)
+        self._store.append(records, lease=self._lease)
         self._listeners.tell(records)
 
     def finish(self, state: RunState) -> None:
@@ -145,6 +149,7 @@ class _Work:
         readers = {} if records_only else readers_among(everything)
         standing = {key for keys in readers.values() for key in keys}
         for each in deletion_order(due):
+            self._store.renew(self._lease)  # what is not this run's any more stays
             reader = next((key for key in readers.get(each.key, ()) if key in standing), None)
             if reader is not None and each.partitions is None:
                 self._leave(each, f"{reader}, a view, was made from it and is still there", "Prune that as well.")
@@ -157,7 +162,7 @@ class _Work:
                 standing.discard(each.key)
 
     def _is_changed(self, orphan: Orphan) -> bool:
-        """Tell whether any of it was made since it was found; from now on the claim keeps runs away."""
+        """Tell whether any of it was made since it was found; from now on the lease keeps runs away."""
         now = self._store.latest([orphan.key], orphan.partitions)
         return set(map(_mark, now.values())) != set(map(_mark, orphan.records))
 
@@ -234,7 +239,7 @@ class _Work:
         """Record that something was deleted, and then forget its records."""
         said = ", ".join(dict.fromkeys(what)) or None
         self.note(*(Deleted(orphan.key, each, said) for each in (partitions or (None,))))
-        self._store.forget(orphan.key, partitions)
+        self._store.forget(orphan.key, partitions, lease=self._lease)
 
 
 def _told(error: Exception, mask: Callable[[str], str]) -> tuple[str, str | None]:

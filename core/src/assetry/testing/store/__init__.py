@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from assetry.errors import LeaseLostError
 from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
@@ -20,19 +21,19 @@ from assetry.testing.store.acceptances import AcceptanceChecks
 from assetry.testing.store.definitions import DefinitionChecks
 from assetry.testing.store.forgetting import ForgettingChecks
 from assetry.testing.store.history import HistoryChecks
+from assetry.testing.store.leases import LeaseChecks
 from assetry.testing.store.records import RecordChecks
-from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
+from assetry.testing.store.samples import EVENTS, A, made, record, run, tried
 from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
 from assetry.testing.verdicts import needs
 from assetry.types import events as ev
 from assetry.types.events import Event
-from assetry.types.keys import AssetKey
+from assetry.types.leases import HeldLease, Lease
 from assetry.types.protocols import Store
-from assetry.types.records import ClaimedParts
 
 
 class StoreConformance(
-    AcceptanceChecks, DefinitionChecks, ForgettingChecks, HistoryChecks, RecordChecks, PluginConformance
+    AcceptanceChecks, DefinitionChecks, ForgettingChecks, HistoryChecks, LeaseChecks, RecordChecks, PluginConformance
 ):
     """Checks to inherit; fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
 
@@ -67,46 +68,6 @@ class StoreConformance(
     def durable(self, filled: StoreUnderTest) -> bool:
         """Tell whether records outlive the process."""
         return "durable" not in refusals(filled, STORE_CAPABILITIES, declared_refusals(filled.plugin))
-
-    # -- who may build what ------------------------------------------------------------------------------------------
-
-    def test_let_one_run_claim_an_asset(self, store: Store) -> None:
-        assert dict(store.claim("r1", [A])) == {}, "a free asset cannot be claimed"
-        store.begin(run("r1"))
-        held = store.claim("r2", [A, B])
-        assert dict(held) == {A: "r1"}, f"an asset that a living run holds is given away: {dict(held)}"
-        assert B not in store.claims(), "when one asset is held, none may be claimed"
-        store.finish("r1", "succeeded", START)
-        assert dict(store.claim("r2", [A, B])) == {}, "finish must release the claims of a run"
-
-    def test_let_only_one_of_many_threads_claim(self, store: Store) -> None:
-        for number in range(8):
-            store.begin(run(f"r{number}"))
-        together = threading.Barrier(8)
-
-        def claim(number: int) -> dict[AssetKey, str]:
-            together.wait(LONGEST)
-            return dict(store.claim(f"r{number}", [A]))
-
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(claim, range(8)))
-        winners = [number for number, held in enumerate(answers) if not held]
-        assert len(winners) == 1, f"{len(winners)} of 8 threads claimed one asset: compare and set in one transaction"
-
-    @needs("test_let_one_run_claim_an_asset", "test_let_only_one_of_many_threads_claim")
-    def test_let_two_runs_claim_other_partitions_of_one_asset(self, store: Store) -> None:
-        january, february, both = (ClaimedParts("days", {"": (span,)}) for span in ((0, 31), (31, 59), (30, 32)))
-        assert dict(store.claim("r1", [A], {A: january})) == {}, "free partitions cannot be claimed"
-        store.begin(run("r1"))
-        assert dict(store.claim("r2", [A, B], {A: february})) == {}, "another run cannot have other partitions"
-        store.begin(run("r2"))
-        assert set(store.claim("r3", [A], {A: both})) == {A}, "partitions that a living run holds are given away"
-        assert set(store.claim("r3", [A])) == {A}, "all of an asset is given away while runs hold partitions of it"
-        hours = ClaimedParts("hours", {"": ((2000, 2001),)})
-        assert set(store.claim("r3", [A], {A: hours})) == {A}, "partitions of two grids cannot be told apart"
-        assert store.claims().get(A) in ("r1", "r2"), "claims() does not tell of partitions that are held"
-        store.finish("r1", "succeeded", START)
-        assert dict(store.claim("r3", [A], {A: january})) == {}, "finish must release the claims of a run"
 
     def test_append_from_several_threads(self, store: Store) -> None:
         store.begin(run("r"))
@@ -148,15 +109,15 @@ class StoreConformance(
             raise AssertionError(f"another process cannot read the store: {error}") from error
         assert found == (["r"], list(EVENTS), ["v1"]), "another process reads something else"
 
-    @needs("test_be_there_for_another_process")
+    @needs("test_be_there_for_another_process", "test_write_only_with_the_lease_that_a_run_has")
     def test_release_what_a_killed_process_held(
         self, store: Store, url: str, durable: bool, filled: StoreUnderTest
     ) -> None:
         if not durable:
             return
         code = (
-            "import sys; from assetry.testing.store import hold; hold(sys.argv[1], sys.argv[2]); "
-            "print('held', flush=True); sys.stdin.read()"
+            "import sys; from assetry.testing.store import hold; print(hold(sys.argv[1], sys.argv[2]), flush=True); "
+            "sys.stdin.read()"
         )
         plugin = module_of(filled.plugin)
         path = os.pathsep.join(each for each in sys.path if each)
@@ -165,26 +126,36 @@ class StoreConformance(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
         ) as holder:
             assert holder.stdout is not None
-            assert holder.stdout.readline() == b"held\n", "another process cannot claim"
-            assert dict(store.claim("mine", [A])) == {A: "theirs"}, "what another living process claimed is given away"
+            token = holder.stdout.readline().strip()
+            assert token.isdigit(), "another process cannot lease"
+            held = store.lease("mine", {A: None}).held
+            assert held == (HeldLease(A, "theirs"),), f"what another living process leased is given away: {held}"
             holder.send_signal(signal.SIGKILL)
             holder.wait()
-        assert dict(store.claim("mine", [A])) == {}, "a killed process still holds its claims: look whether it is alive"
+        mine = store.lease("mine", {A: None}).lease
+        assert mine is not None, "a killed process still holds what it had leased: look whether it is alive"
         found = store.run("theirs")
         assert found is not None, "the run of a killed process is gone: what it had recorded must stay"
         assert found.state == "interrupted", f"the run of a killed process is {found.state!r}: record it as interrupted"
         attempt = store.attempts([A]).get((A, None))
         outcome = attempt.outcome if attempt is not None else "not told"
         assert outcome == "failed", f"what a killed process was making is {outcome}: record the attempt as failed"
+        try:
+            store.append([record(ev.Log("late"), run_id="theirs")], lease=Lease("theirs", int(token)))
+        except LeaseLostError:
+            return
+        raise AssertionError("a run that was taken for gone writes on with its lease: raise LeaseLostError")
 
 
-def hold(plugin: str, url: str) -> None:
-    """Begin a run that makes `A`, and hold it."""
+def hold(plugin: str, url: str) -> int:
+    """Begin a run that makes `A`, and hold it; return the token of its lease."""
     store = load(plugin).open_store(url)
-    store.claim("theirs", [A])
-    store.begin(run("theirs"))
-    store.append([record(ev.Started(A), run_id="theirs")], [], [tried(A, "running", "theirs", 0)])
+    lease = store.lease("theirs", {A: None}).lease
+    assert lease is not None, "a free asset cannot be leased"
+    store.begin(run("theirs"), lease)
+    store.append([record(ev.Started(A), run_id="theirs")], [], [tried(A, "running", "theirs", 0)], lease=lease)
     hold.store = store  # type: ignore[attr-defined]  # or its connection ends with this call
+    return lease.token
 
 
 def read(plugin: Any, url: str) -> tuple[list[str], list[Event], list[str]]:

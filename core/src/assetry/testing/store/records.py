@@ -19,8 +19,8 @@ class RecordChecks:
 
     def test_be_a_store_that_begins_empty(self, store: Store) -> None:
         assert isinstance(store, Store), f"{type(store).__name__} lacks methods of Store"
-        found = (store.runs(), dict(store.latest()), dict(store.attempts()), dict(store.claims()), store.run("x"))
-        assert found == ([], {}, {}, {}, None), f"a new store holds {found}"
+        found = (store.runs(), dict(store.latest()), dict(store.attempts()), store.leases(), store.run("x"))
+        assert found == ([], {}, {}, (), None), f"a new store holds {found}"
 
     def test_give_back_every_event_as_it_was(self, store: Store) -> None:
         store.begin(run("r"))

@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from assetry.store.processes import _born, _born_by_ps, is_alive, process_of
+from assetry.store.leases.processes import _born, _born_by_ps, is_alive, process_of
 
 
 @pytest.fixture

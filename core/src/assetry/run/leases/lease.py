@@ -1,0 +1,92 @@
+"""What a run leases: the assets that it makes, of those with partitions these, so that others may make others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from assetry.errors import ConflictError, OutdatedPlanError
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.parts import Parts
+from assetry.plan.plan import Plan
+from assetry.types.keys import AssetKey
+from assetry.types.leases import HeldLease, Lease, LeasedParts, WantedLeases
+from assetry.types.protocols import Store
+from assetry.types.records import RunInfo
+
+if TYPE_CHECKING:
+    from assetry.partitions.definitions import PartitionsDefinition
+
+
+def take_lease(
+    info: RunInfo, plan: Plan, graph: AssetGraph, store: Store, still: Callable[[], bool] | None = None
+) -> Lease:
+    """Lease what a plan makes, for a run that has not begun.
+
+    Raises `ConflictError` when a living run has any of it, and `OutdatedPlanError` when the plan is not to be carried
+    out any more, as `still` tells once all is leased. Nothing is leased then.
+    """
+    wanted = wanted_leases(plan, graph)
+    lease, held = store.lease(info.id, wanted)
+    if lease is None:
+        raise _conflict(wanted, held)
+    if still is not None and not still():
+        store.finish(info.id, "cancelled", datetime.now(UTC), lease=lease)
+        raise OutdatedPlanError("Another run has made some of what was planned.", hint="Plan again.")
+    return lease
+
+
+def _conflict(wanted: WantedLeases, held: Sequence[HeldLease]) -> ConflictError:
+    runs = {each.key: each.run for each in held}
+    key = next(each for each in wanted if each in runs)
+    more = f" and {len(runs) - 1} more of these assets" if len(runs) > 1 else ""
+    what = f"partitions of {key} that are asked for" if wanted[key] is not None else key
+    return ConflictError(
+        f"Run {runs[key]} is building {what}{more}.",
+        hint=f"Wait for it (`assetry logs -f {runs[key]}` ends with it), or stop it with `assetry cancel {runs[key]}`.",
+    )
+
+
+def wanted_leases(plan: Plan, graph: AssetGraph) -> dict[AssetKey, LeasedParts | None]:
+    """Return what a plan makes: each asset, with the partitions of it where it has some."""
+    made = (asset for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
+    known: dict[tuple[int, Parts], LeasedParts] = {}
+    parts: dict[AssetKey, LeasedParts] = {}
+    for key, (definition, own) in wanted_parts(plan, graph).items():
+        # Mostly a few sets of partitions are those of all assets, and a set may have thousands of ranges.
+        place = id(definition), own
+        parts[key] = known[place] = known.get(place) or leased_parts(definition, own)
+    return {asset.key: parts.get(asset.key) for asset in made}
+
+
+def places_in(plan: Plan) -> int:
+    """Return how many partitions a plan makes, an asset without any counting as one; 0 where none has some."""
+    if not any(each.parts for each in plan.invocations):
+        return 0
+    return sum(
+        len(each.parts[asset.key]) if asset.key in each.parts else 1
+        for each in plan.invocations
+        for asset in each.invocation.assets
+    )
+
+
+def wanted_parts(plan: Plan, graph: AssetGraph) -> dict[AssetKey, tuple[PartitionsDefinition, Parts]]:
+    """Return the partitions that a plan makes, in all its invocations, each with its definition."""
+    found: dict[AssetKey, tuple[PartitionsDefinition, Parts]] = {}
+    for key, parts in plan.parts.items():
+        definition = plan.definitions.get(key) or graph[key].partitions_def
+        assert definition is not None, "partitions without a definition"
+        found[key] = definition, parts
+    return found
+
+
+def leased_parts(definition: PartitionsDefinition, parts: Parts) -> LeasedParts:
+    """Return partitions as they are leased: comparable with those of runs that know other keys."""
+    if definition.typical_length is None:
+        # Numbers of keys are those of a table, of which another run may know less.
+        return LeasedParts("keys", dict.fromkeys(definition.keys_of(parts), ((0, 1),)))
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for strand, first, stop in parts.spans():
+        ranges.setdefault(strand, []).append((first, stop))
+    return LeasedParts(str(definition.grid), {strand: tuple(own) for strand, own in ranges.items()})

@@ -1,0 +1,129 @@
+"""What a store gives away, to whom, and what it refuses to write."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from assetry.errors import LeaseLostError
+from assetry.testing.child import LONGEST
+from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
+from assetry.testing.verdicts import needs
+from assetry.types.leases import HeldLease, Lease, LeasedParts
+from assetry.types.protocols import Store
+from assetry.types.records import Acceptance
+
+
+class LeaseChecks:
+    """Checks of who may make what, and of what is written without the right to."""
+
+    def test_lease_an_asset_to_one_run(self, store: Store) -> None:
+        assert store.lease("r1", {A: None}).lease is not None, "a free asset cannot be leased"
+        store.begin(run("r1"))
+        found = store.lease("r2", {A: None, B: None})
+        assert found == (None, (HeldLease(A, "r1"),)), f"an asset that a living run holds is given away: {found}"
+        assert {each.key for each in store.leases()} == {A}, "when one asset is held, none may be leased"
+        store.finish("r1", "succeeded", START)
+        assert store.lease("r2", {A: None, B: None}).lease is not None, "finish must release what a run had leased"
+
+    def test_lease_to_only_one_of_many_threads(self, store: Store) -> None:
+        for number in range(8):
+            store.begin(run(f"r{number}"))
+        together = threading.Barrier(8)
+
+        def lease(number: int) -> bool:
+            together.wait(LONGEST)
+            return store.lease(f"r{number}", {A: None}).lease is not None
+
+        with ThreadPoolExecutor(8) as pool:
+            winners = sum(pool.map(lease, range(8)))
+        assert winners == 1, f"{winners} of 8 threads have leased one asset: compare and set in one transaction"
+
+    @needs("test_lease_an_asset_to_one_run", "test_lease_to_only_one_of_many_threads")
+    def test_lease_other_partitions_of_one_asset_to_two_runs(self, store: Store) -> None:
+        january, february, both = (LeasedParts("days", {"": (span,)}) for span in ((0, 31), (31, 59), (30, 32)))
+        assert store.lease("r1", {A: january}).lease is not None, "free partitions cannot be leased"
+        store.begin(run("r1"))
+        assert store.lease("r2", {A: february, B: None}).lease is not None, "another run cannot have other partitions"
+        store.begin(run("r2"))
+        held = [HeldLease(A, "r1", january), HeldLease(A, "r2", february)]
+        asked = store.lease("r3", {A: both})
+        assert asked.lease is None, "partitions that living runs hold are given away"
+        assert sorted(asked.held) == held, f"both runs hold some of them, and it tells {asked.held}"
+        assert store.lease("r3", {A: None}).lease is None, "all of an asset is given away while runs hold some of it"
+        hours = LeasedParts("hours", {"": ((2000, 2001),)})
+        assert store.lease("r3", {A: hours}).lease is None, "partitions of two grids cannot be told apart"
+        found = sorted(store.leases())
+        assert found == [*held, HeldLease(B, "r2")], f"leases() is to tell of all that is held, and tells {found}"
+        store.finish("r1", "succeeded", START)
+        assert store.lease("r3", {A: january}).lease is not None, "finish must release what a run had leased"
+
+    @needs("test_lease_an_asset_to_one_run")
+    def test_give_every_lease_a_greater_token(self, store: Store) -> None:
+        tokens = []
+        for number in range(3):
+            lease = store.lease(f"r{number}", {A: None}).lease
+            assert lease is not None, "finish must release what a run had leased"
+            tokens.append(lease.token)
+            store.begin(run(f"r{number}"), lease)
+            store.append([], [made(A, f"v{number}", number)], lease=lease)
+            store.finish(f"r{number}", "succeeded", START, lease=lease)
+        store.begin(run("r3"))
+        assert tokens == sorted(set(tokens)), f"three leases have the tokens {tokens}: each is to be greater"
+
+    @needs("test_give_every_lease_a_greater_token", "test_give_back_every_event_as_it_was")
+    def test_write_only_with_the_lease_that_a_run_has(self, store: Store) -> None:
+        first = store.lease("r", {A: None}).lease
+        assert first is not None, "a free asset cannot be leased"
+        assert store.begin(run("r"), first) == first, "a run begins with the lease that it has"
+        store.append([record(EVENTS[0])], lease=first)
+        second = store.lease("r", {B: None}).lease
+        assert second is not None, "a run may lease more, and has a new lease then"
+        _refused(store, first, "a lease that another one came after")
+        store.append([record(EVENTS[1])], [made(A, "v1", 0)], lease=second)
+        store.finish("r", "succeeded", START, lease=second)
+        _refused(store, second, "the lease of a run that has ended")
+        found = [each.event for each in store.events("r")], {key for key, _ in store.latest()}
+        assert found == (list(EVENTS[:2]), {A}), f"with the leases that it had, the run has recorded {found}"
+        ended = store.run("r")
+        assert ended is not None, "a run that has ended is there"
+        assert ended.state == "succeeded", f"a lease that is over has changed the run's end to {ended.state!r}"
+        third = store.lease("r", {A: None}).lease
+        assert third is not None, "a run that has ended may go on, and lease again"
+        store.begin(run("r"), third)
+        _refused(store, second, "a lease of before a run went on")
+        store.append([record(EVENTS[2])], lease=third)
+
+    @needs("test_write_only_with_the_lease_that_a_run_has")
+    def test_renew_the_lease_that_a_run_has(self, store: Store) -> None:
+        lease = store.begin(run("r"))
+        again = store.renew(lease)
+        assert (again.run, again.token) == (lease.run, lease.token), f"a renewed lease is another one: {again}"
+        assert (again.expires or START) >= (lease.expires or START), "a renewed lease expires before it would have"
+        store.append([record(EVENTS[0])], lease=lease)
+        store.finish("r", "succeeded", START, lease=again)
+        try:
+            store.renew(lease)
+        except LeaseLostError:
+            return
+        raise AssertionError("the lease of a run that has ended is renewed: raise LeaseLostError")
+
+
+def _refused(store: Store, lease: Lease, what: str) -> None:
+    """Fail unless nothing can be written with a lease."""
+    before, after = made(B, "w", 9), made(B, "w", 10)
+    said = Acceptance(at=START, by="ana", why="It is the same.", before=before, after=after)
+    writes: dict[str, Callable[[], object]] = {
+        "append": lambda: store.append([record(EVENTS[2])], [before], [tried(B, "failed", "r", 9)], lease=lease),
+        "finish": lambda: store.finish("r", "failed", START, lease=lease),
+        "accept": lambda: store.accept([said], lease=lease),
+        "forget": lambda: store.forget(A, lease=lease),
+        "change_partition_keys": lambda: store.change_partition_keys(B, add=["late"], lease=lease),
+    }
+    for word, write in writes.items():
+        try:
+            write()
+        except LeaseLostError:
+            continue
+        raise AssertionError(f"{word} takes {what}: raise LeaseLostError, and record nothing")

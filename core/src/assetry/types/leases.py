@@ -1,0 +1,137 @@
+"""Leases: which run may make what, and write of it, until when; so that nothing is made by two at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from assetry.errors import LeaseLostError
+from assetry.partitions.parts import Parts
+from assetry.types.keys import AssetKey
+from assetry.types.records import RunInfo, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of a run to make what it has leased, and to write, until it ends or is taken for gone.
+
+    `token` is a revision of the store, greater than that of every lease that it gave before. A store refuses what is
+    written with another one than the run's own. `expires`, by the store's clock, is when a run on a machine that cannot
+    be looked at is taken for gone; it is renewed until then, for `seconds` each time. None for a store that no other
+    process reaches.
+
+    >>> Lease("r", 7).seconds is None
+    True
+    """
+
+    run: str
+    token: int
+    expires: datetime | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedParts:
+    """The partitions of an asset that a run is to make, so that they can be compared without their definition.
+
+    `grid` says how they are counted; `ranges` are half-open, by strand. Those of other grids cannot be told apart.
+
+    >>> days = [LeasedParts("daily", {"": ((first, first + 2),)}) for first in (0, 1, 2)]
+    >>> days[0].meets(days[1]), days[0].meets(days[2]), days[0].meets(None)
+    (True, False, True)
+    """
+
+    grid: str
+    ranges: Mapping[str, tuple[tuple[int, int], ...]]
+
+    def meets(self, other: LeasedParts | None) -> bool:
+        """Tell whether another lease of the same asset has any of these partitions; None is one of all of it."""
+        if other is None or other.grid != self.grid:
+            return True
+        return any(_meet(own, other.ranges[strand]) for strand, own in self.ranges.items() if strand in other.ranges)
+
+
+def _meet(one: Sequence[tuple[int, int]], two: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether two lists of ranges have a number in common; of most assets each has one range."""
+    if len(one) == len(two) == 1:
+        (first, stop), (other_first, other_stop) = one[0], two[0]
+        return max(first, other_first) < min(stop, other_stop)
+    return bool(Parts({"": one}) & Parts({"": two}))
+
+
+#: Assets that a run is to make, each with the partitions of it; None for all of it.
+WantedLeases = Mapping[AssetKey, LeasedParts | None]
+
+
+class HeldLease(NamedTuple):
+    """What a living run has leased of one asset: partitions of it, None for all of it.
+
+    >>> HeldLease(AssetKey("a"), "r").parts is None
+    True
+    """
+
+    key: AssetKey
+    run: str
+    parts: LeasedParts | None = None
+
+
+class Leased(NamedTuple):
+    """What came of asking for a lease: the lease, or what other living runs hold of what was asked for.
+
+    >>> Leased(None, (HeldLease(AssetKey("a"), "r"),)).lease is None
+    True
+    """
+
+    lease: Lease | None
+    held: tuple[HeldLease, ...] = ()
+
+
+class LeaseStore(Protocol):
+    """What a `Store` promises of who may make what, and write of it.
+
+    Every writing method is durable when it returns, and safe against other processes.
+    """
+
+    def lease(self, run_id: str, wanted: WantedLeases) -> Leased:
+        """Lease assets, or partitions of them, to a run until it ends or is gone: all of it, or nothing.
+
+        Another run that lives holds an asset when it has leased all of it, or one of these partitions; see
+        `LeasedParts.meets`. A run leases before it begins, and may do so again, also once it has ended. One that is
+        gone before it has begun has done nothing, and must not stay among the runs: the next retry would take it for
+        the run to go on with.
+
+        A run lives while its process does, where that can be seen, else until its lease expires.
+        """
+
+    def renew(self, lease: Lease) -> Lease:
+        """Let a lease expire later, by the store's clock; raise `LeaseLostError` when its run no longer has it.
+
+        A run that has ended, or was taken for gone, has none; one that has expired unseen still has it.
+        """
+
+    def leases(self) -> tuple[HeldLease, ...]:
+        """Return what living runs have leased."""
+
+    def begin(self, run: RunInfo, lease: Lease | None = None) -> Lease:
+        """Record that a run starts, its state being ``running``; return its lease, a new one where it has none.
+
+        Raises `LeaseLostError` when it was taken for gone since it leased.
+        """
+
+    def finish(self, run_id: str, state: RunState, at: datetime, *, lease: Lease | None = None) -> None:
+        """Record how a run ended, and release what it had leased; with its `lease` as `Store.append` does."""
+
+
+def lease_lost(run: str, why: str) -> LeaseLostError:
+    """Return the error of a run that lost its lease; `why` goes on from there.
+
+    >>> print(lease_lost("r", " at 10:02: it gave no sign of life for 60 s").message)
+    Run r lost its lease at 10:02: it gave no sign of life for 60 s. What it made after that was not recorded.
+    """
+    return LeaseLostError(
+        f"Run {run} lost its lease{why}. What it made after that was not recorded.",
+        hint=f"Look at what its tools have left, and at who makes it now: `assetry status`, `assetry runs`; "
+        f"`assetry retry {run}` makes what is left of it.",
+    )
