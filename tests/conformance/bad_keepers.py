@@ -628,7 +628,7 @@ Wanted = Mapping[AssetKey, LeasedParts | None]
 class AllOrSome(Memory):
     """Give away what another run holds, if two ask at once."""
 
-    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+    def lease(self, run_id: str, wanted: Wanted, *, priority: int = 0) -> Leased:
         held = [each for each in self.leases() if each.key in wanted and each.run != run_id]
         threading.Event().wait(0.05)
         return self.given(run_id, wanted, held)
@@ -654,7 +654,7 @@ class TestLeasesWithoutComparing(StoreConformance):
 class Half(Memory):
     """Lease what is free, also when something else is not."""
 
-    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+    def lease(self, run_id: str, wanted: Wanted, *, priority: int = 0) -> Leased:
         found = super().lease(run_id, wanted)
         held = {each.key for each in found.held}
         if held and len(held) < len(wanted):
@@ -670,7 +670,7 @@ class TestLeasesAHalf(StoreConformance):
 class Whole(Memory):
     """Lease an asset where only partitions of it are asked for."""
 
-    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+    def lease(self, run_id: str, wanted: Wanted, *, priority: int = 0) -> Leased:
         return super().lease(run_id, dict.fromkeys(wanted))
 
 
@@ -682,7 +682,7 @@ class TestLeasesTheWhole(StoreConformance):
 class OneForAll(Memory):
     """Have one token for all leases."""
 
-    def lease(self, run_id: str, wanted: Wanted) -> Leased:
+    def lease(self, run_id: str, wanted: Wanted, *, priority: int = 0) -> Leased:
         lease, held = super().lease(run_id, wanted)
         with self._database.write() as db:
             db.execute("UPDATE runs SET token = 1")
@@ -718,6 +718,32 @@ class Patient(Memory):
 class TestRenewsWhatIsOver(StoreConformance):
     subject = store(Patient)
     caught = "test_renew_the_lease_that_a_run_has"
+
+
+class Unfair(Memory):
+    """Lease to whoever comes, whoever waits."""
+
+    def lease(self, run_id: str, wanted: Wanted, *, priority: int = 0) -> Leased:
+        with self._database.write() as db:
+            db.execute("UPDATE runs SET wanted = '{}' WHERE id <> ?", (run_id,))
+        return super().lease(run_id, wanted, priority=priority)
+
+
+class TestLeasesToWhoeverComes(StoreConformance):
+    subject = store(Unfair)
+    caught = "test_keep_those_who_wait_in_turn"
+
+
+class Stubborn(Memory):
+    """Give no run another class."""
+
+    def prioritize(self, run_id: str, priority: int) -> None:
+        return None
+
+
+class TestPutsNothingFirst(StoreConformance):
+    subject = store(Stubborn)
+    caught = "test_let_what_waits_be_put_first"
 
 
 class Keepsake(Memory):

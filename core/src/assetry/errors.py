@@ -199,9 +199,13 @@ class RunError(AssetryError):
 
 
 class ConflictError(RunError):
-    """Another run is building the same asset."""
+    """Another run is building the same asset.
+
+    `held` is what other runs have leased of what was to be made, as the store tells it (`HeldLease`).
+    """
 
     exit_code = 5
+    held: tuple[Any, ...] = ()
 
 
 class OutdatedPlanError(ConflictError):

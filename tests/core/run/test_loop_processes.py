@@ -107,11 +107,11 @@ WAITS_BEFORE_IT_LEASES = """
 
     HERE, lease = Path(os.environ["SIGNS"]), SQLStore.lease
 
-    def wait(*arguments):
+    def wait(*arguments, **named):
         (HERE / "lease.began").touch()
         while not (HERE / "lease.go").exists():
             time.sleep(0.01)
-        return lease(*arguments)
+        return lease(*arguments, **named)
 
     SQLStore.lease = wait
 """

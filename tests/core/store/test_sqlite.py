@@ -493,6 +493,63 @@ RUNNING = """
 """
 
 
+def waiting(run_id, minutes=0, **given):
+    return RunInfo(id=run_id, state="queued", started=at(minutes), process=os.getpid(), **given)
+
+
+class TestQueue:
+    def test_the_longest_waiting_of_the_first_class_comes_first(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        for n, priority in enumerate((50, 20, 0, 0)):
+            store.enqueue(waiting(f"r{n}", n, priority=priority), whole("a"))
+        clock.now = at(10)
+        assert [each.run.id for each in store.queue()] == ["r2", "r3", "r1", "r0"]
+
+    def test_each_hour_is_worth_a_class(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        store.enqueue(waiting("old", priority=50), whole("a"))
+        store.enqueue(waiting("new", 30, priority=20), whole("a"))
+        clock.now = at(59)
+        assert [each.run.id for each in store.queue()] == ["new", "old"]
+        clock.now = at(61)
+        assert [each.run.id for each in store.queue()] == ["old", "new"]
+
+    def test_a_clock_that_goes_back_changes_no_class(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        for n in (0, 1):
+            store.enqueue(waiting(f"r{n}", n, priority=20), whole("a"))
+        clock.now = at(-500)
+        assert [each.run.id for each in store.queue()] == ["r0", "r1"]
+
+    def test_partitions_that_are_wanted_come_back(self, store):
+        days = LeasedParts("daily", {"": ((0, 3),)})
+        store.enqueue(waiting("r", options={"select": ["a"]}), {AssetKey("a"): days, AssetKey("b"): None})
+        (found,) = store.queue()
+        assert (dict(found.wanted), found.run.options) == ({"a": days, "b": None}, {"select": ["a"]})
+
+    def test_it_may_want_something_else_and_keeps_its_turn(self, store):
+        store.enqueue(waiting("r1"), whole("a"))
+        store.enqueue(waiting("r2", 1), whole("a"))
+        store.enqueue(waiting("r1"), whole("b"))
+        assert [(each.run.id, set(each.wanted)) for each in store.queue()] == [("r1", {"b"}), ("r2", {"a"})]
+
+    def test_one_that_is_gone_leaves_nothing(self, path, clock):
+        store = SQLiteStore(path, clock=clock)
+        store.enqueue(RunInfo(id="r1", state="queued", started=START, **FAR), whole("a"))
+        clock.now += timedelta(minutes=2)
+        assert (store.queue(), store.run("r1"), store.runs()) == ((), None, [])
+
+    def test_what_waits_first_is_leased_first(self, store):
+        store.begin(info("r1"))
+        store.lease("r1", whole("a", "b"))
+        store.enqueue(waiting("r2"), whole("a"))
+        store.enqueue(waiting("r3", 1), whole("a", "b"))
+        store.finish("r1", "succeeded", at(2))
+        assert store.lease("r3", whole("a", "b")) == (None, (HeldLease("a", "r2"),))
+        assert store.lease("r3", whole("b")).lease, "nobody waits for that"
+        assert store.lease("new", whole("a")).lease, "who does not wait takes what is free"
+
+
 class TestProcesses:
     def test_a_living_run_is_left_alone(self, start, path):
         child = start(RUNNING)

@@ -26,7 +26,9 @@ def carry_out(session: Session, run: Carry) -> int:
     gc.enable()
     with progress_for(session) as progress, without_echo():
         result = run(progress.take)
-    if session.text:
+    if session.text and not result.outcomes and not result.counts:
+        session.say(_nothing_made(result))
+    elif session.text:
         session.say("\n".join(_summary(result, progress, session)))
         if result.run.state != "succeeded" and result.recorded:
             session.note(_next(result))
@@ -34,6 +36,13 @@ def carry_out(session: Session, run: Carry) -> int:
         attempts, checks = result.outcomes.values(), progress.view.checks
         session.emit(result_to_json(result.run, result.counts, attempts, checks, result.problems))
     return CODES[result.run.state]
+
+
+def _nothing_made(result: RunResult) -> str:
+    """Return why a run that was planned made nothing."""
+    if result.run.state == "cancelled":
+        return f"{styled('cancelled', fg=STATE_COLOURS['cancelled'], bold=True)} before it had begun."
+    return "Nothing is left to run: another run has made it meanwhile."
 
 
 def _next(result: RunResult) -> str:
@@ -133,6 +142,7 @@ def _totals(result: RunResult) -> str:
     checks = [f"{counts[name]:,} {word}" for name, word in _CHECKS.items() if counts.get(name)]
     told = [f"{counted(len(run.assets), 'asset')}: {', '.join(assets) or 'none made'}"]
     told += [f"{along:,} more came along"] if along else []
+    told += [f"with {listed([f'run {run}' for run in result.joined])}"] if result.joined else []
     total = sum(counts.get(name, 0) for name in _CHECKS)
     told += [f"{counted(total, 'check')}: {', '.join(checks)}"] if checks else []
     state = styled(run.state, fg=STATE_COLOURS.get(run.state), bold=True)
@@ -141,6 +151,7 @@ def _totals(result: RunResult) -> str:
 
 _ASSETS: Mapping[str, str] = {
     "materialized": "made",
+    "joined": "made by others",
     "unchanged": "unchanged",
     "failed": "failed",
     "cancelled": "cancelled",

@@ -126,7 +126,8 @@ class Plan:
     for each other. `through` maps an asset to the planned assets that it reads through views which are not part of the
     plan: it waits for them as for its own inputs. `unchecked` are checks that would need an invocation of their own,
     and are not run. `notes` are sentences about what else the plan does not do, and why. `definitions` and `now` are
-    those of the request, as far as partitions are made; so are `cutoff`, `mode` and `data_times`.
+    those of the request, as far as partitions are made; so are `cutoff`, `mode` and `data_times`. `revision` is that of
+    the records it was made by, where it is to be made anew when others came first.
 
     >>> Plan().count
     0
@@ -147,6 +148,13 @@ class Plan:
     cutoff: Mapping[AssetKey, Parts] = field(default_factory=dict)
     mode: Mode = "fewest"
     data_times: Mapping[AssetKey, datetime | None] = field(default_factory=dict)
+    revision: str | None = field(default=None, compare=False)
+
+    @property
+    def wants(self) -> dict[AssetKey, Parts | None]:
+        """Return what it makes: assets, each with its partitions, or None where it has none."""
+        parts = self.parts
+        return {asset.key: parts.get(asset.key) for each in self.invocations for asset in each.invocation.assets}
 
     @property
     def parts(self) -> dict[AssetKey, Parts]:

@@ -17,7 +17,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.hooks.installed import Candidate, PluginInfo
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
-from assetry.project.load_cache import LoadCache
+from assetry.project.loads.load_cache import LoadCache
 from assetry.project.options import refuse_untouched, with_given
 from assetry.project.places import disagreements
 from assetry.project.settings import Settings, absolute

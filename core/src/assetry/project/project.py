@@ -5,47 +5,38 @@ This is the front door: it loads the definitions and hands them on, one way, to 
 
 from __future__ import annotations
 
-import copy
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from assetry.errors import AssetryError, OutdatedPlanError, UsageError
-from assetry.graph.graph import AssetGraph
-from assetry.hooks.manager import Plugins, load_plugins
-from assetry.io.values import ValueRouter
+from assetry.errors import UsageError
 from assetry.plan.checks import with_sources
 from assetry.plan.plan import Plan
+from assetry.plan.scope import Wants
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
-from assetry.project.definitions import Definitions, OnLoad, local_plugins
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
-from assetry.project.places import place_problems, value_problem
-from assetry.project.recorded import RecordedValues, recorded_judgement
-from assetry.project.root import project_root
-from assetry.project.settings import Settings, absolute, read_settings
+from assetry.project.loaded import LoadedProject
+from assetry.project.recorded import recorded_judgement
+from assetry.project.runs.conflicts import carry_out
+from assetry.project.runs.order import Manner, OnConflict, OnNote, Order, checked_conflict, no_note
+from assetry.project.runs.runner import Runner
 from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
-from assetry.run.leases.lease import wanted_parts
-from assetry.run.loop import execute
+from assetry.run.leases.lease import made_since
 from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys
-from assetry.run.result import RunRequest, RunResult, RunServices, new_run
+from assetry.run.result import RunResult, RunServices
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
 from assetry.status.why import changed_above
 from assetry.store.partition_cache import PartitionCache
-from assetry.types.assets import Asset, Integration
-from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import Store
 from assetry.types.records import EventRecord, RunInfo, Verdicts
 from assetry.views.json import data
 
@@ -56,7 +47,7 @@ INTEGRATION_OPTIONS = "integration_options"
 OnEvent = Callable[[EventRecord], None]
 
 
-class Project(Upkeep):
+class Project(LoadedProject, Upkeep):
     """The assets of a project: planned, materialized, and asked how they are.
 
     `assets` may mix `Asset` values, functions decorated with `@asset` and lists of either, such as what
@@ -79,145 +70,6 @@ class Project(Upkeep):
     ...     result.ok, result.value("two")
     (True, 2)
     """
-
-    def __init__(
-        self,
-        assets: Iterable[Any] = (),
-        *,
-        root: Path | str = ".",
-        integrations: Sequence[Integration] = (),
-        plugins: Sequence[Any] | Plugins = (),
-        store: str | None = None,
-        io: str | None = None,
-        executor: str | None = None,
-        settings: Settings | Path | str | None = None,
-        on_load: OnLoad | None = None,
-    ) -> None:
-        # Before there was `root`, a folder was given as `settings`.
-        base = settings if isinstance(settings, Settings) else Settings(Path(settings or root).resolve())
-        self.settings = replace(base, store=store or base.store, io=io or base.io, executor=executor or base.executor)
-        self._definitions = Definitions(self.settings, assets, integrations, plugins, on_load)
-        self._variants: list[Project] = []
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str] = ".",
-        *,
-        plugins: Sequence[Any] = (),
-        on_load: OnLoad | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> Project:
-        """Find the project in a folder (or above it) and return it.
-
-        With a project file, what it names; without one, the integrations that plugins recognise in the folder, and
-        ``assets.py`` or ``assets/``, also from a folder below. `on_load` is called with each integration before it is
-        loaded; `options` are those of integrations, as `with_options` takes them. Raises `ProjectFileError`.
-        """
-        settings = read_settings(Path(path))
-        if settings.file is None:
-            settings = replace(settings, root=project_root(settings.root, load_plugins({}).discover))
-        local = [*plugins, *local_plugins(settings.root)]
-        project = cls(settings=settings, plugins=local, on_load=on_load)
-        if options:
-            project._definitions = project._definitions.with_options(options)
-        return project
-
-    # -- definitions ---------------------------------------------------------------------------------------------
-
-    @property
-    def root(self) -> Path:
-        """Return the project's folder."""
-        return self.settings.root
-
-    @property
-    def plugins(self) -> Plugins:
-        """Return the loaded plugins."""
-        return self._definitions.plugins
-
-    @property
-    def integrations(self) -> tuple[Integration, ...]:
-        """Return every integration of the project, the Python modules among them."""
-        return self._definitions.integrations
-
-    @cached_property
-    def graph(self) -> AssetGraph:
-        """Return the graph of all assets; the definitions are loaded at the first use."""
-        return self._definitions.graph(lambda: self.values)
-
-    def group_of(self, asset: Asset) -> InvocationGroup | None:
-        """Return what an asset may share an invocation with; None when it runs on its own, or nothing here makes it."""
-        return self.plugins.invocation_group(asset) if asset.executable else None
-
-    def with_options(self, options: Mapping[str, Any]) -> Project:
-        """Return the project with options of integrations as given, such as dbt's ``target``, whatever its file says.
-
-        It shares this one's store, and is closed with it. Raises `UsageError` for an option that no integration has.
-        """
-        if not options or options == self.options:
-            return self
-        variant = copy.copy(self)
-        variant.__dict__ = {name: value for name, value in self.__dict__.items() if name not in ("graph", "values")}
-        variant.__dict__["store"] = self.store
-        variant._definitions = self._definitions.with_options({**self.options, **options})
-        variant._variants = []
-        self._variants.append(variant)
-        return variant
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """Return the options of integrations that were given for this project, in the place of what its file says."""
-        return self._definitions.options
-
-    # -- where things are kept -----------------------------------------------------------------------------------
-
-    @cached_property
-    def store(self) -> Store:
-        """Return the store of records, opened."""
-        return self.plugins.open_store(absolute(self.settings.store, self.root))
-
-    @cached_property
-    def values(self) -> ValueRouter:
-        """Return what keeps and reads the values of assets."""
-        files = f"parquet:{self.root / '.assetry' / 'data'}"
-        recorded = RecordedValues(lambda: self.store, self.settings.keeps_records)
-        configured = self.settings.io and absolute(self.settings.io, self.root)
-        return ValueRouter(
-            self.plugins.open_io,
-            configured or self._definitions.warehouse_url() or files,
-            files=files,
-            io_url=self.plugins.io_url,
-            last_metadata=recorded.metadata,
-            was_made=recorded.was_made,
-            describe=self.plugins.value_metadata,
-        )
-
-    def place_problems(self) -> tuple[AssetryError, ...]:
-        """Return what is wrong with the places that the project names: a store, an executor, places of values."""
-        return tuple(place_problems(self.settings, self.plugins, self.values, self.graph.assets))
-
-    def load_value(self, key: str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
-        """Return the value of an asset, as `form` (a type; None for the default: a DataFrame for a table).
-
-        Of several partitions, given by their keys, it is one table, or a dict by key of what is no table.
-        """
-        return self.values.load(self.graph[self.graph.find(key)], form, partition)
-
-    def close(self) -> None:
-        """Close files and connections; the project may be used again afterwards."""
-        with ExitStack() as closing:
-            # What cannot be closed must not keep the other open.
-            for name in ("store", "values"):
-                if name in self.__dict__:
-                    closing.callback(self.__dict__[name].close)
-            for variant in self._variants:
-                closing.callback(variant.close)
-
-    def __enter__(self) -> Project:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # -- questions -----------------------------------------------------------------------------------------------
 
@@ -297,7 +149,8 @@ class Project(Upkeep):
         ask, options = Ask.of(keywords, lambda: (each.name for each in self.plugins.command_options()))
         return self.with_options(options), ask
 
-    def _plan(self, select: Selectors, exclude: Texts, ask: Ask) -> Plan:
+    def _plan(self, select: Selectors, exclude: Texts, ask: Ask, only: Wants | None = None) -> Plan:
+        revision = self._revision()
         found = self.selection(select, exclude)
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
@@ -305,7 +158,13 @@ class Project(Upkeep):
         known = self._judged(now)
         found_wanted = wanted(self.graph, keys, ask, known.statuses, now)
         notes = (*(f"{part.text!r} matches nothing" for part in told), *found_wanted.notes)
-        return self._plan_of(replace(found_wanted, notes=notes), ask, known, now)
+        plan = self._plan_of(replace(found_wanted, notes=notes).only(only), ask, known, now)
+        return replace(plan, revision=revision)
+
+    def _revision(self) -> str | None:
+        """Return the revision of the records; what comes after it is not in a plan that is made now."""
+        found = self.store.changes(())
+        return None if found is None else found.revision
 
     def commands(self, plan: Plan) -> Plan:
         """Return a plan with the command of each invocation, and notes on it, for people to read."""
@@ -325,19 +184,43 @@ class Project(Upkeep):
         *,
         on_event: OnEvent | None = None,
         raise_on_error: bool = False,
+        on_conflict: OnConflict = "fail",
+        on_note: OnNote = no_note,
+        plan: Plan | None = None,
         **keywords: Unpack[PlanKeywords],
     ) -> RunResult:
         """Run a selection, with ``stale=True`` only what is out of date of it, and return how it went; see `plan`.
 
         Of what is out of date, assets whose inputs all come out as before are left, as ``unchanged``. A failed asset
         or check is an outcome of the result, and with `raise_on_error` a `RunFailedError`. `on_event` is called with
-        each record once it is durable. Raises `ConflictError` when another run is building one of the assets.
+        each record once it is durable.
+
+        When others made some of it since it was planned, it is planned anew before anything is run; `plan` is one that
+        these keywords made before. When another run is making some of it, `on_conflict` says what to do: ``fail``
+        raises `ConflictError`; ``wait`` waits, and plans anew what is asked for then; ``join`` makes the rest, and
+        takes what the other makes as it comes out. `on_note` is called with what is waited for.
         """
         project, ask = self._asked(keywords)
         asked = list(select.keys) if isinstance(select, Selection) else select
         options = {"select": asked, "exclude": exclude, **ask.options()}
-        result = project.run(project._plan(select, exclude, ask), options=options, on_event=on_event)
+        again = partial(project._order, select, exclude, ask)
+        first = again() if plan is None else project._order_of(plan, again)
+        manner = Manner(options, on_event, checked_conflict(on_conflict), on_note)
+        result = carry_out(project._runner, first, again, manner)
         return result.checked() if raise_on_error else result
+
+    def _order(self, select: Selectors, exclude: Texts, ask: Ask, only: Wants | None = None) -> Order:
+        return self._order_of(self._plan(select, exclude, ask, only), partial(self._order, select, exclude, ask))
+
+    def _order_of(self, plan: Plan, narrowed: Callable[[Wants], Order]) -> Order:
+        return Order(plan, still=lambda: not made_since(plan, self.graph, self.store), narrowed=narrowed)
+
+    @property
+    def _runner(self) -> Runner:
+        services = RunServices(self.plugins, self.store, self.values)
+        given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
+        executor = partial(self.plugins.open_executor, self.settings.executor)
+        return Runner(self.graph, services, executor, given, self.load_value, self.settings.keeps_records)
 
     def run(
         self,
@@ -348,30 +231,13 @@ class Project(Upkeep):
         on_event: OnEvent | None = None,
         still: Callable[[], bool] | None = None,
     ) -> RunResult:
-        """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry.
+        """Carry out a plan as it is. An empty one succeeds and leaves no record: there is nothing in it to retry.
 
         `still` tells whether the plan still fits, once no other run can make any of it; `OutdatedPlanError` when not.
-        Raises `NoClaimError`, before anything is run, when no plugin opens the place of a value that it makes.
+        Raises `ConflictError` when another run is making some of it, and `NoClaimError`, before anything is run, when
+        no plugin opens the place of a value that it makes.
         """
-        if not plan.invocations:
-            info = new_run((), options or {})
-            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, load=self.load_value)
-        for planned in plan.invocations:
-            for asset in planned.invocation.assets:
-                problem = value_problem(self.values, asset) if asset.kept else None
-                if problem is not None:
-                    raise problem
-        given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
-        wants = {str(key): own.to_json(each) for key, (each, own) in wanted_parts(plan, self.graph).items()}
-        kept = {"partition": [], **(options or {}), **given, "wants": wants}
-        request = RunRequest(kept, resume or {}, on_event, still=still)
-        store, values = self.store, self.values
-        executor = self.plugins.open_executor(self.settings.executor)
-        try:
-            result = execute(plan, self.graph, RunServices(self.plugins, store, values), executor, request)
-            return replace(result, load=self.load_value, recorded=self.settings.keeps_records)
-        finally:
-            executor.close()
+        return carry_out(self._runner, Order(plan, still, resume or {}), None, Manner(options or {}, on_event))
 
     def observe(self, select: Selectors = None, exclude: Texts = None, *, on_event: OnEvent | None = None) -> RunResult:
         """Look at what happened to a selection outside, without running anything, and record it.
@@ -399,11 +265,14 @@ class Project(Upkeep):
         """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
         return tuple(breaks(self.store.events(run.id)))
 
-    def plan_retry(self, run: RunInfo) -> Plan:
-        """Return the plan of what is left of a run, collapsed anew, with the options of integrations that it had."""
+    def plan_retry(self, run: RunInfo, only: Wants | None = None) -> Plan:
+        """Return the plan of what is left of a run, collapsed anew, with the options of integrations that it had.
+
+        With `only`, of what is left of that.
+        """
         variant = self._variant_of(run)
         if variant is not self:
-            return variant.plan_retry(run)
+            return variant.plan_retry(run, only)
         left, anew = recorded_undone(run, self.graph, self.store), bool(run.options.get("full_refresh"))
         if anew:
             left, anew = left.refreshed(self.graph)
@@ -411,27 +280,38 @@ class Project(Upkeep):
         wants = {key: left.wants.get(key) for key in with_sources(self.graph, left.wants)}
         ask = Ask(full_refresh=anew, stale=bool(run.options.get("stale")))
         now = datetime.now(UTC)
-        return self._plan_of(Wanted(wants, left.definitions, tuple(notes)), ask, self._judged(now), now)
+        wanted = Wanted(wants, left.definitions, tuple(notes)).only(only)
+        return self._plan_of(wanted, ask, self._judged(now), now)
 
-    def retry(self, run_id: str | None = None, *, on_event: OnEvent | None = None) -> RunResult:
-        """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached."""
+    def retry(
+        self,
+        run_id: str | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        on_conflict: OnConflict = "fail",
+        on_note: OnNote = no_note,
+    ) -> RunResult:
+        """Run what is left of a run, in a new minimal plan; outside jobs that still run are re-attached.
+
+        Where another retry came first, what is left then is planned anew; see `materialize` for `on_conflict`.
+        """
         run = self.find_run(run_id)
-        if run.state == "running":
-            raise UsageError(f"Run {run.id} is still running.", hint=f"Stop it first: `assetry cancel {run.id}`.")
+        if run.state in ("running", "queued"):
+            still = "is still running" if run.state == "running" else "waits to begin"
+            raise UsageError(f"Run {run.id} {still}.", hint=f"Stop it first: `assetry cancel {run.id}`.")
         # Also what a retry left that was killed when the job was over.
         forget_ended(run, self.store, datetime.now(UTC))
-        while True:
-            left = Left(run, self.store)
-            plan = self.plan_retry(run)
-            anew = any(each.invocation.full_refresh for each in plan.invocations)
-            options = {**run.options, "retry_of": run.id, "full_refresh": anew}
-            # Where another retry came first, what is left now is planned anew.
-            with suppress(OutdatedPlanError):
-                result = self._variant_of(run).run(
-                    plan, options=options, resume=left.jobs, on_event=on_event, still=partial(left.is_still, plan)
-                )
-                forget_ended(run, self.store, datetime.now(UTC))
-                return result
+        again = partial(self._order_of_retry, run)
+        manner = Manner({**run.options, "retry_of": run.id}, on_event, checked_conflict(on_conflict), on_note)
+        result = carry_out(self._variant_of(run)._runner, again(), again, manner)
+        forget_ended(run, self.store, datetime.now(UTC))
+        return result
+
+    def _order_of_retry(self, run: RunInfo, only: Wants | None = None) -> Order:
+        left = Left(run, self.store)
+        plan = self.plan_retry(run, only)
+        options = {"full_refresh": any(each.invocation.full_refresh for each in plan.invocations)}
+        return Order(plan, partial(left.is_still, plan), left.jobs, partial(self._order_of_retry, run), options)
 
     def prune_history(self, *, dry_run: bool = False) -> HistoryPruning:
         """Remove what is older than ``[retention]`` in the project file keeps; return how much that was.

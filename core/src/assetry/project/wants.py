@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +16,7 @@ from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
+from assetry.plan.scope import Wants
 from assetry.project.ask import Ask
 from assetry.status.cutoff import Cutoff, cutoff
 from assetry.status.partitions.sets import PartitionSets
@@ -43,6 +44,15 @@ class Wanted:
     definitions: Mapping[AssetKey, PartitionsDefinition] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def only(self, wants: Wants | None) -> Wanted:
+        """Return what of this is among other wants; None stands for all."""
+        if wants is None:
+            return self
+        found = {
+            key: own if own is None else own & (wants[key] or own) for key, own in self.wants.items() if key in wants
+        }
+        return replace(self, wants={key: own for key, own in found.items() if own is None or own})
+
 
 def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Sequence[Status], now: datetime) -> Wanted:
     """Return what is wanted of assets: the partitions that are asked for, those that are due, or the usual ones.
@@ -54,7 +64,8 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Sequ
     """
     waits: tuple[str, ...] = ()
     if ask.stale:
-        waits, stale = tuple(_waits(keys, statuses)), set(stale_keys(statuses))
+        # Who makes some of it now may fail.
+        waits, stale = tuple(_waits(keys, statuses)), set(stale_keys(statuses, running=True))
         keys = with_sources(graph, (key for key in keys if key in stale))
     chosen = set(keys)
     parted = {each.key: each for each in statuses if each.key in chosen and each.partitions is not None}

@@ -70,7 +70,8 @@ def execute(
     """
     request = request or RunRequest()
     assets = tuple(dict.fromkeys(asset.key for planned in plan.invocations for asset in planned.invocation.assets))
-    run = _Run(plan, graph, services, executor, request, new_run(assets, request.options))
+    info = replace(new_run(assets, request.options, request.run_id), priority=request.priority)
+    run = _Run(plan, graph, services, executor, request, info)
     with run.interrupts.listening(request.listen):
         return run.carry_out()
 

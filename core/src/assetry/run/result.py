@@ -38,6 +38,7 @@ class RunRequest:
     `options` is JSON and is kept with the run. `resume` maps a group key to the job that an earlier, killed run has
     started. `on_event` is called with every record once it is durable. `listen` installs handlers
     for Ctrl-C and SIGTERM while the run lasts. `still` tells, once the assets are leased, whether the plan still fits.
+    `run_id` is the id of a run that has waited; `priority` is its class among those who wait for slots.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -45,6 +46,8 @@ class RunRequest:
     on_event: Callable[[EventRecord], None] | None = None
     listen: bool = True
     still: Callable[[], bool] | None = None
+    run_id: str | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,7 +55,8 @@ class RunResult:
     """How a run ended.
 
     `outcomes` has the last attempt of each asset (and partition) of the run; `counts` are by outcome. ``unchanged`` is
-    one that did not have to be made. `problems` say what broke invocations. `load` reads the value of an asset, by key,
+    one that did not have to be made; `joined` are other runs whose outcomes are among them, as they made some of what
+    was wanted. `problems` say what broke invocations. `load` reads the value of an asset, by key,
     form and partition; a run of a project has it. `recorded` tells whether its records outlive the process.
     """
 
@@ -62,6 +66,7 @@ class RunResult:
     problems: tuple[str, ...] = ()
     load: Callable[[str, Any, str | None], Any] | None = field(default=None, repr=False, compare=False)
     recorded: bool = field(default=True, repr=False, compare=False)
+    joined: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         told = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in self.counts.items() if count)
@@ -119,15 +124,15 @@ class RunResult:
         )
 
 
-def new_run(assets: tuple[AssetKey, ...], options: Mapping[str, Any]) -> RunInfo:
-    """Return a run of this process that starts now, with an id that sorts by time.
+def new_run(assets: tuple[AssetKey, ...], options: Mapping[str, Any], id_: str | None = None) -> RunInfo:
+    """Return a run of this process that starts now, with an id that sorts by time; `id_` where it has one already.
 
     >>> new_run((), {}).state
     'running'
     """
     now = datetime.now(UTC)
     return RunInfo(
-        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        id=id_ or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
         state="running",
         started=now,
         assets=assets,

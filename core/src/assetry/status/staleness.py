@@ -152,17 +152,26 @@ def _with_freshness(status: Status, freshness: Freshness | None) -> Status:
     return replace(status, freshness=freshness, note=told)
 
 
-def stale_keys(statuses: Iterable[Status]) -> tuple[AssetKey, ...]:
+def stale_keys(statuses: Iterable[Status], *, running: bool = False) -> tuple[AssetKey, ...]:
     """Return the assets that bringing everything up to date would make: those stale, failed or never made.
 
-    One with partitions is not among them while none of these exists, or is due.
+    One with partitions is not among them while none of these exists, or is due. With `running` those are among them
+    that are out of date until the run ends which makes them now.
 
     >>> stale_keys([Status(AssetKey("a"), "fresh"), Status(AssetKey("b"), "never")])
     (AssetKey('b'),)
     """
     return tuple(
-        each.key for each in statuses if each.status in OUT_OF_DATE and (each.partitions is None or each.partitions.due)
+        each.key
+        for each in statuses
+        if (each.status in OUT_OF_DATE or (running and _is_due(each)))
+        and (each.partitions is None or each.partitions.due)
     )
+
+
+def _is_due(status: Status) -> bool:
+    """Tell whether what is being made was out of date before."""
+    return status.status == "running" and (bool(status.reasons) or status.last_materialized is None)
 
 
 class Recorded(Protocol):

@@ -146,7 +146,7 @@ def attempt(row: Row) -> Attempt:
 
 
 def run_row(run: RunInfo, options: str | None = None) -> Row:
-    """Return (id, state, started, finished, assets, options, process, host), with JSON in the place of its options."""
+    """Return (id, state, started, finished, assets, options, process, host, priority); `options` may be JSON."""
     return (
         run.id,
         run.state,
@@ -156,12 +156,13 @@ def run_row(run: RunInfo, options: str | None = None) -> Row:
         _dumps(run.options) if options is None else options,
         run.process,
         run.host,
+        run.priority,
     )
 
 
 def run_info(row: Row) -> RunInfo:
     """Return the run of a row as `run_row` makes it, with JSON of what was pruned of it behind, if anything was."""
-    run_id, state, started, finished, assets, options, process, host, *more = row
+    run_id, state, started, finished, assets, options, process, host, priority, *more = row
     pruned = json.loads(more[0]) if more and more[0] else {}
     return RunInfo(
         id=run_id,
@@ -173,6 +174,7 @@ def run_info(row: Row) -> RunInfo:
         process=process,
         host=host,
         pruned={what: datetime.fromisoformat(at) for what, at in pruned.items()},
+        priority=priority,
     )
 
 

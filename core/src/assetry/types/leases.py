@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from assetry.errors import LeaseLostError
@@ -77,6 +79,20 @@ class HeldLease(NamedTuple):
     parts: LeasedParts | None = None
 
 
+def meeting(wanted: WantedLeases, held: Iterable[HeldLease]) -> tuple[HeldLease, ...]:
+    """Return what of all that is held is in the way of what is wanted.
+
+    >>> meeting({AssetKey("a"): None}, [HeldLease(AssetKey("a"), "r"), HeldLease(AssetKey("b"), "r")])
+    (HeldLease(key=AssetKey('a'), run='r', parts=None),)
+    """
+    return tuple(each for each in held if each.key in wanted and leases_meet(wanted[each.key], each.parts))
+
+
+def leases_meet(one: LeasedParts | None, other: LeasedParts | None) -> bool:
+    """Tell whether two leases of one asset are of the same partitions; None is all of it."""
+    return one is None or one.meets(other)
+
+
 class Leased(NamedTuple):
     """What came of asking for a lease: the lease, or what other living runs hold of what was asked for.
 
@@ -88,13 +104,41 @@ class Leased(NamedTuple):
     held: tuple[HeldLease, ...] = ()
 
 
+class QueuedRun(NamedTuple):
+    """A run that waits, with what it wants to lease; `run.started` is since when."""
+
+    run: RunInfo
+    wanted: WantedLeases
+
+
+#: Which of those who wait come first, by their class: what a person asked for, what has a deadline, what is made as
+#: soon as it can be, and what fills up history.
+PRIORITIES: Mapping[str, int] = MappingProxyType({"person": 0, "deadline": 10, "eager": 20, "backfill": 50})
+_CLASSES = tuple(sorted(PRIORITIES.values()))
+
+
+def rank(priority: int, since: datetime, now: datetime) -> tuple[int, datetime]:
+    """Return what those who wait are sorted by, the first first: by class, and the longest waiting of each.
+
+    Each hour of waiting is worth a class, so that whoever waits comes to be among the first.
+
+    >>> noon = datetime(2026, 1, 1, 12)
+    >>> [rank(50, noon, noon.replace(hour=hour))[0] for hour in (12, 14, 23)]
+    [50, 10, 0]
+    """
+    hours = int((now - since).total_seconds() // 3600)
+    if hours <= 0:
+        return priority, since
+    return _CLASSES[max(bisect_left(_CLASSES, priority) - hours, 0)], since
+
+
 class LeaseStore(Protocol):
     """What a `Store` promises of who may make what, and write of it.
 
     Every writing method is durable when it returns, and safe against other processes.
     """
 
-    def lease(self, run_id: str, wanted: WantedLeases) -> Leased:
+    def lease(self, run_id: str, wanted: WantedLeases, *, priority: int = 0) -> Leased:
         """Lease assets, or partitions of them, to a run until it ends or is gone: all of it, or nothing.
 
         Another run that lives holds an asset when it has leased all of it, or one of these partitions; see
@@ -113,6 +157,20 @@ class LeaseStore(Protocol):
 
     def leases(self) -> tuple[HeldLease, ...]:
         """Return what living runs have leased."""
+
+    def enqueue(self, run: RunInfo, wanted: WantedLeases) -> Lease:
+        """Record that a run waits until it can lease what it wants: its state is ``queued``, and `runs` has it not.
+
+        It is called again when it wants something else. Leasing ends the waiting, so does `finish`; of one that is gone
+        nothing stays. Of those who wait, `rank` says who comes first: nothing is leased to a run that waits as long as
+        another one that comes before it waits for any of the same.
+        """
+
+    def queue(self) -> tuple[QueuedRun, ...]:
+        """Return the runs that wait, the first first."""
+
+    def prioritize(self, run_id: str, priority: int) -> None:
+        """Give a run that waits or goes on, and what it waits for, another class."""
 
     def begin(self, run: RunInfo, lease: Lease | None = None) -> Lease:
         """Record that a run starts, its state being ``running``; return its lease, a new one where it has none.

@@ -11,7 +11,7 @@ from assetry.types.assets import Column, Relation
 from assetry.types.events import Event, Handle, InvocationFinished, JobOver
 from assetry.types.keys import AssetKey
 
-RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
+RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted", "queued"]
 Outcome = Literal[
     "running", "materialized", "unchanged", "failed", "check_failed", "cancelled", "skipped", "gone", "there"
 ]
@@ -176,7 +176,8 @@ class RunInfo:
 
     `options` is the JSON of what was asked (selection, full refresh …); `assets` is what the plan was to make.
     `process` and `host` tell who carries it out, so that a killed run is recognised. `pruned` tells what of its history
-    was removed, ``events`` or ``attempts``, and when. `definitions` is the digest of those that it began with.
+    was removed, ``events`` or ``attempts``, and when. `definitions` is the digest of those that it began with. One that
+    is ``queued`` waits to begin; `priority` is its class, see `assetry.types.leases.PRIORITIES`.
     """
 
     id: str
@@ -189,6 +190,7 @@ class RunInfo:
     host: str = ""
     pruned: Mapping[str, datetime] = field(default_factory=dict)
     definitions: str | None = None
+    priority: int = 0
 
     @property
     def makes(self) -> bool:

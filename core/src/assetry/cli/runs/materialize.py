@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Callable
+from typing import Any, Unpack
 
 from assetry.cli.command import verb
 from assetry.cli.outcome import carry_out
-from assetry.cli.runs.plan import ASK_OPTIONS, notes, nothing
+from assetry.cli.runs.plan import ASK_OPTIONS, ON_CONFLICT_OPTION, notes, nothing
 from assetry.cli.session import Session
-from assetry.project.ask import Ask, PlanKeywords
+from assetry.project.ask import PlanKeywords
+from assetry.project.runs.order import OnConflict
+from assetry.run.result import RunResult
+from assetry.types.records import EventRecord
 from assetry.views.json import nothing_to_json
 
 
-def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
+def materialize_assets(session: Session, on_conflict: OnConflict, **ask: Unpack[PlanKeywords]) -> int:
     """Run everything, or what is selected, in the fewest invocations of its tools.
 
     An asset starts as soon as its own inputs are made and their checks have passed; what fails stops only what is
-    made from it. Exit code 1 when an asset, a check or something else of a tool failed, 130 when the run was cancelled
+    made from it. What others have made since it was planned is not made again by --stale. Exit code 1 when an asset, a
+    check or something else of a tool failed, 5 when another run is making some of it, 130 when the run was cancelled
     (Ctrl-C).
     """
     chosen = session.selection()
@@ -27,8 +32,14 @@ def materialize_assets(session: Session, **ask: Unpack[PlanKeywords]) -> int:
         return 0
     for note in notes(plan):
         session.note(note)
-    options = {"select": list(session.select), "exclude": list(session.exclude), **Ask.of(ask)[0].options()}
-    return carry_out(session, lambda on_event: project.run(plan, options=options, on_event=on_event))
+
+    def run(on_event: Callable[[EventRecord], None]) -> RunResult:
+        # The selection as it was written: what it means may be another when it is planned anew.
+        select, exclude = session.selectors, session.exclude
+        how: dict[str, Any] = {"on_event": on_event, "on_conflict": on_conflict, "on_note": session.note}
+        return project.materialize(select, exclude, plan=plan, **how, **ask)
+
+    return carry_out(session, run)
 
 
 def say_nothing(session: Session, text: str) -> None:
@@ -39,4 +50,4 @@ def say_nothing(session: Session, text: str) -> None:
         session.emit(nothing_to_json())
 
 
-command = verb("materialize", *ASK_OPTIONS, selects=True)(materialize_assets)
+command = verb("materialize", *ASK_OPTIONS, ON_CONFLICT_OPTION, selects=True)(materialize_assets)

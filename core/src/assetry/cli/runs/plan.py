@@ -14,6 +14,7 @@ from assetry.cli.text import counted, listed, styled, warning_lines
 from assetry.plan.plan import Plan, PlannedInvocation, Split
 from assetry.project.ask import PlanKeywords
 from assetry.project.places import asset_warnings
+from assetry.project.runs.order import ON_CONFLICT
 from assetry.views.json import plan_to_json, warnings_to_json
 
 #: Exit code of --exit-code when there is something to run.
@@ -41,6 +42,15 @@ ASK_OPTIONS: tuple[click.Parameter, ...] = (
         default="fewest",
         help="fewest (default): the least number of invocations; earliest: more of them, for an earlier start.",
     ),
+)
+
+#: What a command that runs does where another run is making some of what is asked for.
+ON_CONFLICT_OPTION: click.Parameter = click.Option(
+    ["--on-conflict"],
+    type=click.Choice(ON_CONFLICT),
+    default="fail",
+    help="Where another run is making some of it: fail (default, exit code 5), wait for it, or join it: make the rest, "
+    "and take what it makes.",
 )
 
 

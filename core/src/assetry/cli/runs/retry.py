@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assetry.cli.command import run_argument, verb
 from assetry.cli.outcome import carry_out
 from assetry.cli.runs.logs import pruned_text
 from assetry.cli.runs.materialize import say_nothing
+from assetry.cli.runs.plan import ON_CONFLICT_OPTION
 from assetry.cli.session import Session
 from assetry.cli.text import listed
 from assetry.errors import UsageError
 from assetry.project.project import Project
+from assetry.project.runs.order import OnConflict
 from assetry.types.records import WELL, RunInfo
 
 
-def retry_run(session: Session, run: str | None) -> int:
+def retry_run(session: Session, run: str | None, on_conflict: OnConflict) -> int:
     """Run what is left of a run: of the last one, or of RUN (its id, or a unique beginning of it).
 
     What it was to make, and has not been made since, is planned anew, in the fewest invocations.
@@ -38,7 +42,8 @@ def retry_run(session: Session, run: str | None) -> int:
             f"{listed(changed)} changed since and {'is' if len(changed) == 1 else 'are'} not made again by a retry: "
             "`assetry materialize --stale` makes that, and what is below."
         )
-    return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event))
+    how: dict[str, Any] = {"on_conflict": on_conflict, "on_note": session.note}
+    return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event, **how))
 
 
 def _refuse_undefined(project: Project, run: RunInfo) -> None:
@@ -61,4 +66,4 @@ def _refuse_undefined(project: Project, run: RunInfo) -> None:
         )
 
 
-command = verb("retry", run_argument())(retry_run)
+command = verb("retry", run_argument(), ON_CONFLICT_OPTION)(retry_run)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assetry.errors import ConflictError, OutdatedPlanError
 from assetry.graph.graph import AssetGraph
-from assetry.partitions.parts import Parts
+from assetry.partitions.parts import WHOLE, Parts
 from assetry.plan.plan import Plan
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease, Lease, LeasedParts, WantedLeases
@@ -28,10 +28,15 @@ def take_lease(
     out any more, as `still` tells once all is leased. Nothing is leased then.
     """
     wanted = wanted_leases(plan, graph)
-    lease, held = store.lease(info.id, wanted)
+    lease, held = store.lease(info.id, wanted, priority=info.priority)
     if lease is None:
         raise _conflict(wanted, held)
-    if still is not None and not still():
+    try:
+        fits = still is None or still()
+    except BaseException:
+        store.finish(info.id, "cancelled", datetime.now(UTC), lease=lease)
+        raise
+    if not fits:
         store.finish(info.id, "cancelled", datetime.now(UTC), lease=lease)
         raise OutdatedPlanError("Another run has made some of what was planned.", hint="Plan again.")
     return lease
@@ -42,10 +47,31 @@ def _conflict(wanted: WantedLeases, held: Sequence[HeldLease]) -> ConflictError:
     key = next(each for each in wanted if each in runs)
     more = f" and {len(runs) - 1} more of these assets" if len(runs) > 1 else ""
     what = f"partitions of {key} that are asked for" if wanted[key] is not None else key
-    return ConflictError(
+    error = ConflictError(
         f"Run {runs[key]} is building {what}{more}.",
-        hint=f"Wait for it (`assetry logs -f {runs[key]}` ends with it), or stop it with `assetry cancel {runs[key]}`.",
+        hint=f"`--on-conflict wait` waits for it, `--on-conflict join` makes the rest and takes what it makes; "
+        f"`assetry cancel {runs[key]}` stops it.",
     )
+    error.held = tuple(held)
+    return error
+
+
+def made_since(plan: Plan, graph: AssetGraph, store: Store) -> bool:
+    """Tell whether any of what a plan makes was made since the revision of the records that it was made by."""
+    wanted = wanted_parts(plan, graph)
+    found = store.changes(list(plan.wants), plan.revision)
+    if found is None:
+        return True  # it is not known any more
+    names: dict[AssetKey, set[str]] = {}
+    for key, part in found.latest:
+        if key not in wanted or part is None:
+            return True
+        if key not in names:
+            definition, parts = wanted[key]
+            names[key] = set(definition.keys_of(parts))
+        if part in names[key]:
+            return True
+    return False
 
 
 def wanted_leases(plan: Plan, graph: AssetGraph) -> dict[AssetKey, LeasedParts | None]:
@@ -79,6 +105,25 @@ def wanted_parts(plan: Plan, graph: AssetGraph) -> dict[AssetKey, tuple[Partitio
         assert definition is not None, "partitions without a definition"
         found[key] = definition, parts
     return found
+
+
+def shared_parts(plan: Plan, graph: AssetGraph, held: Iterable[HeldLease], run: str) -> dict[AssetKey, Parts]:
+    """Return what of a plan a run holds, by asset; `WHOLE` stands for one without partitions."""
+    wanted = wanted_parts(plan, graph)
+    return {
+        each.key: _shared(*wanted[each.key], each.parts) if each.key in wanted else WHOLE
+        for each in held
+        if each.run == run
+    }
+
+
+def _shared(definition: PartitionsDefinition, own: Parts, theirs: LeasedParts | None) -> Parts:
+    """Return which partitions of one's own another lease is of; all where it cannot be told."""
+    if theirs is None or theirs.grid != leased_parts(definition, own).grid:
+        return own
+    if definition.typical_length is None:
+        return definition.parts_of([key for key in definition.keys_of(own) if key in theirs.ranges])
+    return own & Parts(theirs.ranges)
 
 
 def leased_parts(definition: PartitionsDefinition, parts: Parts) -> LeasedParts:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from assetry.errors import LeaseLostError, StoreError, UsageError
@@ -21,17 +23,29 @@ from assetry.store.leases.processes import hostname, is_alive, process_of
 from assetry.store.materializations import next_revision
 from assetry.types.codec import from_json, to_json
 from assetry.types.keys import AssetKey
-from assetry.types.leases import HeldLease, Lease, Leased, LeasedParts, WantedLeases, lease_lost
+from assetry.types.leases import (
+    HeldLease,
+    Lease,
+    Leased,
+    LeasedParts,
+    QueuedRun,
+    WantedLeases,
+    lease_lost,
+    meeting,
+    rank,
+)
 from assetry.types.records import Process, RunInfo, RunState
 
 if TYPE_CHECKING:
     import sqlite3
 
-_RUN = "id, state, started, finished, assets, options, process, host"
+_RUN = "id, state, started, finished, assets, options, process, host, priority"
 _INTERRUPTED = "interrupted: the process that was making it is gone"
 #: The options of a run that has leased and not begun: it has done nothing, so when it ends there is nothing to retry.
 _STARTING = "null"
-_LIVING = "SELECT id, owner, expires FROM runs WHERE state = 'running'"
+_LIVES = "state IN ('running', 'queued')"
+_LIVING = f"SELECT id, owner, expires FROM runs WHERE {_LIVES}"
+_NEW = f"INSERT INTO runs ({_RUN}, owner, expires, definitions) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
 def utc_now() -> datetime:
@@ -57,7 +71,8 @@ class SQLRuns:
         """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
         self._reap()
         found = self._database.read(
-            f"SELECT {_RUN}, pruned FROM runs ORDER BY number DESC LIMIT ?", -1 if limit is None else limit
+            f"SELECT {_RUN}, pruned FROM runs WHERE state <> 'queued' ORDER BY number DESC LIMIT ?",
+            -1 if limit is None else limit,
         )
         return [rows.run_info(row) for row in found]
 
@@ -92,9 +107,9 @@ class SQLRuns:
             for key, run, parts in self._database.read("SELECT key, run, parts FROM leases ORDER BY key, run")
         )
 
-    # -- from beginning to end -----------------------------------------------------------------------------------
+    # -- to its beginning ----------------------------------------------------------------------------------------
 
-    def lease(self, run_id: str, wanted: WantedLeases) -> Leased:
+    def lease(self, run_id: str, wanted: WantedLeases, *, priority: int = 0) -> Leased:
         """Lease assets, or partitions of them, to a run until it ends or is gone: all of it, or nothing.
 
         A run may lease before it begins: it is recorded as starting, and forgotten when it ends before it has begun.
@@ -102,14 +117,12 @@ class SQLRuns:
         with self._database.write() as db:
             self._reap_in(db)
             asked = "SELECT key, run, parts FROM leases WHERE key IN (SELECT value FROM json_each(?)) AND run <> ?"
-            held = tuple(
-                HeldLease(rows.stored_key(key), run, _parts(parts))
-                for key, run, parts in db.execute(asked, (json.dumps(list(wanted)), run_id))
-                if _meet(wanted[key], _parts(parts))
-            )
+            others = db.execute(asked, (json.dumps(list(wanted)), run_id))
+            held = meeting(wanted, (HeldLease(rows.stored_key(key), run, _parts(text)) for key, run, text in others))
+            held = held or self._ahead(db, run_id, wanted)
             if held:
                 return Leased(None, held)
-            self._start(db, run_id, tuple(wanted))
+            self._start(db, run_id, tuple(wanted), priority)
             # Mostly a few sets of partitions are those of all assets.
             texts = {name: _parts_text(parts) for name, parts in {id(each): each for each in wanted.values()}.items()}
             db.executemany(
@@ -118,30 +131,69 @@ class SQLRuns:
             )
             return Leased(self._granted(db, run_id))
 
-    def _start(self, db: sqlite3.Connection, run_id: str, keys: Sequence[AssetKey]) -> None:
-        """Record a run that has not begun, unless it is under way; one that has ended is to go on."""
-        starting = RunInfo(
-            id=run_id, state="running", started=self._now(), assets=tuple(keys), process=os.getpid(), host=hostname()
-        )
+    def _start(self, db: sqlite3.Connection, run_id: str, keys: tuple[AssetKey, ...], priority: int) -> None:
+        """Record a run that has not begun, unless it is under way; it waits no more, and goes on if it had ended."""
+        run = RunInfo(id=run_id, state="running", started=self._now(), assets=keys, priority=priority)
+        run = replace(run, process=os.getpid(), host=hostname())
         db.execute(
-            f"INSERT INTO runs ({_RUN}, owner, expires) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE"
-            " SET state = 'running', finished = NULL, process = excluded.process, host = excluded.host,"
-            " owner = excluded.owner WHERE state <> 'running'",
-            (*rows.run_row(starting, _STARTING), _json(_owner(starting)), self._expiry()[1]),
+            f"{_NEW} ON CONFLICT (id) DO UPDATE SET state = 'running', finished = NULL, wanted = NULL,"
+            " process = excluded.process, host = excluded.host, owner = excluded.owner,"
+            " options = CASE state WHEN 'queued' THEN excluded.options ELSE options END WHERE state <> 'running'",
+            self._new(run, _STARTING),
         )
+
+    def _new(self, run: RunInfo, options: str | None = None) -> tuple[Any, ...]:
+        """Return what `_NEW` takes."""
+        return (*rows.run_row(run, options), _json(_owner(run)), self._expiry()[1], run.definitions)
+
+    # -- waiting -------------------------------------------------------------------------------------------------
+
+    def enqueue(self, run: RunInfo, wanted: WantedLeases) -> Lease:
+        """Record that a run waits until it can lease what it wants."""
+        texts = json.dumps({str(key): _parts_text(parts) for key, parts in wanted.items()})
+        with self._database.write() as db:
+            found = db.execute("SELECT state, token FROM runs WHERE id = ?", (run.id,)).fetchone()
+            db.execute(
+                f"{_NEW} ON CONFLICT (id) DO UPDATE SET assets = excluded.assets WHERE state = 'queued'",
+                self._new(replace(run, state="queued")),
+            )
+            db.execute("UPDATE runs SET wanted = ? WHERE id = ? AND state = 'queued'", (texts, run.id))
+            if found is not None and found[0] == "queued":
+                return self._as_lease(run.id, found[1], self._expiry()[0])
+            return self._granted(db, run.id)
+
+    def queue(self) -> tuple[QueuedRun, ...]:
+        """Return the runs that wait, the first first."""
+        self._reap()
+        found = self._database.read(f"SELECT {_RUN}, pruned, wanted FROM runs WHERE {_LIVES} AND state = 'queued'")
+        return _in_order(found, self._now())
+
+    def _ahead(self, db: sqlite3.Connection, run_id: str, wanted: WantedLeases) -> tuple[HeldLease, ...]:
+        """Return what of the same those want who wait, and come before a run that waits."""
+        found = db.execute(f"SELECT {_RUN}, pruned, wanted FROM runs WHERE {_LIVES} AND state = 'queued'").fetchall()
+        if run_id not in (row[0] for row in found):
+            return ()
+        before = takewhile(lambda each: each.run.id != run_id, _in_order(found, self._now()))
+        theirs = (HeldLease(key, run.id, parts) for run, own in before for key, parts in own.items())
+        return meeting(wanted, theirs)
+
+    def prioritize(self, run_id: str, priority: int) -> None:
+        """Give a run that waits or goes on, and what it waits for, another class."""
+        with self._database.write() as db:
+            db.execute(f"UPDATE runs SET priority = ? WHERE id = ? AND {_LIVES}", (priority, run_id))
+
+    # -- to its end ----------------------------------------------------------------------------------------------
 
     def begin(self, run: RunInfo, lease: Lease | None = None) -> Lease:
         """Record that a run starts, or that this process goes on with it; its state is ``running``."""
-        owner = _owner(run)
         with self._database.write() as db:
             if lease is not None:
                 self._check_starting(db, lease)
             db.execute(
-                f"INSERT INTO runs ({_RUN}, owner, expires, definitions) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-                " ON CONFLICT (id) DO UPDATE SET state='running', finished=NULL, started=excluded.started,"
+                f"{_NEW} ON CONFLICT (id) DO UPDATE SET state='running', finished=NULL, started=excluded.started,"
                 " assets=excluded.assets, options=excluded.options, process=excluded.process, host=excluded.host,"
                 " owner=excluded.owner, expires=excluded.expires, definitions=excluded.definitions",
-                (run.id, "running", *rows.run_row(run)[2:], _json(owner), self._expiry()[1], run.definitions),
+                self._new(replace(run, state="running")),
             )
             return self._granted(db, run.id) if lease is None else lease
 
@@ -192,7 +244,7 @@ class SQLRuns:
                 hint="What it made is there, but not recorded: run it again.",
             )
         state, token, expires = found
-        if state != "running" or token != lease.token:
+        if state not in ("running", "queued") or token != lease.token:
             raise self._lost(lease, state, datetime.fromisoformat(expires))
 
     def _check_starting(self, db: sqlite3.Connection, lease: Lease) -> None:
@@ -236,7 +288,7 @@ class SQLRuns:
 
 
 def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str) -> None:
-    db.execute("DELETE FROM runs WHERE id = ? AND options = ?", (run_id, _STARTING))
+    db.execute("DELETE FROM runs WHERE id = ? AND (options = ? OR state = 'queued')", (run_id, _STARTING))
     db.execute("UPDATE runs SET state = ?, finished = ? WHERE id = ?", (state, at, run_id))
     db.execute("DELETE FROM leases WHERE run = ?", (run_id,))
     db.execute(
@@ -244,9 +296,16 @@ def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str)
     )
 
 
-def _meet(own: LeasedParts | None, theirs: LeasedParts | None) -> bool:
-    """Tell whether two leases of one asset are of the same partitions; None is all of it."""
-    return own is None or own.meets(theirs)
+def _in_order(found: Iterable[Sequence[Any]], now: datetime) -> tuple[QueuedRun, ...]:
+    """Return the runs of rows, with what each wants, the first first."""
+    queued = [
+        QueuedRun(
+            rows.run_info(tuple(row)),
+            {rows.stored_key(key): _parts(text) for key, text in json.loads(wanted or "{}").items()},
+        )
+        for *row, wanted in found
+    ]
+    return tuple(sorted(queued, key=lambda each: (*rank(each.run.priority, each.run.started, now), each.run.id)))
 
 
 def _parts_text(parts: LeasedParts | None) -> str | None:

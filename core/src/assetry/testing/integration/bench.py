@@ -17,7 +17,7 @@ from assetry.io.values import ValueRouter
 from assetry.partitions.parts import Parts
 from assetry.plan.plan import Plan
 from assetry.plan.planner import make_plan
-from assetry.project.load_cache import LoadCache
+from assetry.project.loads.load_cache import LoadCache
 from assetry.project.project import Project
 from assetry.run.context import Context, RunFacts
 from assetry.testing.child import ChildError, elsewhere, run_invocation

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from assetry.errors import LeaseLostError
 from assetry.testing.child import LONGEST
@@ -108,6 +110,39 @@ class LeaseChecks:
         except LeaseLostError:
             return
         raise AssertionError("the lease of a run that has ended is renewed: raise LeaseLostError")
+
+    @needs("test_lease_an_asset_to_one_run", "test_renew_the_lease_that_a_run_has")
+    def test_keep_those_who_wait_in_turn(self, store: Store) -> None:
+        store.lease("r1", {A: None})
+        store.begin(run("r1"))
+        for number, priority in ((2, 50), (3, 0), (4, 0)):
+            waits = replace(run(f"r{number}", started=START + timedelta(seconds=number)), priority=priority)
+            lease = store.enqueue(waits, {A: None} if number < 4 else {B: None})
+            store.renew(lease)
+        found = [(each.run.id, each.run.state, dict(each.wanted)) for each in store.queue()]
+        wanted = [("r3", "queued", {A: None}), ("r4", "queued", {B: None}), ("r2", "queued", {A: None})]
+        # All have waited for longer than an hour, but for a store whose clock is set.
+        assert sorted(found) == sorted(wanted), f"of three runs that wait queue() gives {found}"
+        assert [each.id for each in store.runs()] == ["r1"], "a run that waits has not begun, and is none of runs()"
+        store.finish("r1", "succeeded", START)
+        first, second = (each[0] for each in found if each[2] == {A: None})
+        assert store.lease(second, {A: None}).lease is None, "what waits first is leased first"
+        assert store.lease(first, {A: None}).lease is not None, "what waits first cannot lease what is free"
+        assert store.lease("r4", {B: None}).lease is not None, "it waits for those who want other assets"
+        assert [each.run.id for each in store.queue()] == [second], "what has leased waits no more"
+        store.finish(second, "cancelled", START)
+        assert store.queue() == (), "finish is to take out of the queue what waits"
+        left = store.run(second)
+        assert left is None, "a run that was taken out of the queue has done nothing, and must not stay"
+
+    @needs("test_keep_those_who_wait_in_turn")
+    def test_let_what_waits_be_put_first(self, store: Store) -> None:
+        now = datetime.now(UTC)
+        for number in (1, 2):
+            store.enqueue(replace(run(f"r{number}", started=now + timedelta(seconds=number)), priority=50), {A: None})
+        store.prioritize("r2", 0)
+        found = [(each.run.id, each.run.priority) for each in store.queue()]
+        assert found == [("r2", 0), ("r1", 50)], f"after prioritize('r2', 0) those who wait are {found}"
 
 
 def _refused(store: Store, lease: Lease, what: str) -> None:

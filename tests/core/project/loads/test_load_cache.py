@@ -17,8 +17,8 @@ import pytest
 from assetry.errors import IntegrationError
 from assetry.hooks.manager import load_plugins
 from assetry.hooks.specs import hookimpl
-from assetry.project import load_cache, stamps
-from assetry.project.load_cache import LoadCache
+from assetry.project.loads import load_cache, stamps
+from assetry.project.loads.load_cache import LoadCache
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, TEXT

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.project.stamps import same_content, stamp, untouched
+from assetry.project.loads.stamps import same_content, stamp, untouched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

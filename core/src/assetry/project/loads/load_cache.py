@@ -26,7 +26,7 @@ from assetry.hooks.installed import PluginInfo, own_version
 from assetry.hooks.loading import Loading
 from assetry.hooks.manager import Plugins
 from assetry.io.parts import replace as replace_file
-from assetry.project.stamps import Stamp, same_content, stamp, untouched
+from assetry.project.loads.stamps import Stamp, same_content, stamp, untouched
 from assetry.python.modules import is_below
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.codec import from_json, to_json

@@ -1,0 +1,1 @@
+"""Loads of integrations that are kept, and what tells whether they still fit."""

@@ -1,0 +1,53 @@
+"""What carries out the plans of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from assetry.graph.graph import AssetGraph
+from assetry.plan.plan import Plan
+from assetry.project.places import value_problem
+from assetry.run.leases.lease import wanted_parts
+from assetry.run.loop import execute
+from assetry.run.result import RunRequest, RunResult, RunServices, new_run
+from assetry.types.protocols import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What carries out plans: of which graph, by what, and where.
+
+    `options` are kept with each run; `load` reads a value of the project, and `recorded` tells whether its records
+    outlive this process.
+    """
+
+    graph: AssetGraph
+    services: RunServices
+    open_executor: Callable[[], Executor]
+    options: Mapping[str, Any]
+    load: Callable[[str, Any, str | None], Any]
+    recorded: bool
+
+    def run(self, plan: Plan, request: RunRequest) -> RunResult:
+        """Carry out a plan. An empty one succeeds and leaves no record: there is nothing in it to retry.
+
+        Raises `NoClaimError`, before anything is run, when no plugin opens the place of a value that it makes.
+        """
+        if not plan.invocations:
+            info = new_run((), request.options)
+            return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, load=self.load)
+        for planned in plan.invocations:
+            for asset in planned.invocation.assets:
+                problem = value_problem(self.services.values, asset) if asset.kept else None
+                if problem is not None:
+                    raise problem
+        wants = {str(key): own.to_json(each) for key, (each, own) in wanted_parts(plan, self.graph).items()}
+        kept = {"partition": [], **request.options, **self.options, "wants": wants}
+        executor = self.open_executor()
+        try:
+            result = execute(plan, self.graph, self.services, executor, replace(request, options=kept))
+            return replace(result, load=self.load, recorded=self.recorded)
+        finally:
+            executor.close()
