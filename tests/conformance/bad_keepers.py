@@ -30,6 +30,7 @@ from assetry.plugin import (
     Leased,
     LeasedParts,
     Saved,
+    SlotRequest,
     ValueStoreError,
     columns_of,
     content_version,
@@ -744,6 +745,74 @@ class Stubborn(Memory):
 class TestPutsNothingFirst(StoreConformance):
     subject = store(Stubborn)
     caught = "test_let_what_waits_be_put_first"
+
+
+class Generous(Memory):
+    """Give slots as if each pool had one more."""
+
+    def exchange_slots(self, lease: Lease, *, free: Any = (), take: Sequence[SlotRequest] = ()) -> tuple[str, ...]:
+        more = [replace(each, shares=tuple(s._replace(limit=s.limit + 1) for s in each.shares)) for each in take]
+        found = super().exchange_slots(lease, free=free, take=more)
+        with self._database.write() as db:
+            db.execute("UPDATE slots SET most = most - 1 WHERE most > 1")
+        return found
+
+
+class TestGivesTooManySlots(StoreConformance):
+    subject = store(Generous)
+    caught = "test_give_no_more_slots_than_a_pool_has"
+
+
+class Piecemeal(Memory):
+    """Hold what is free of several pools while another one is not."""
+
+    def exchange_slots(self, lease: Lease, *, free: Any = (), take: Sequence[SlotRequest] = ()) -> tuple[str, ...]:
+        found = super().exchange_slots(lease, free=free, take=take)
+        with self._database.write() as db:
+            db.execute(
+                "UPDATE slots SET held = 1 WHERE (run, ticket) IN"
+                " (SELECT run, ticket FROM slots GROUP BY run, ticket HAVING count(*) > 1)"
+            )
+        return found
+
+
+class TestGivesSlotsPieceByPiece(StoreConformance):
+    subject = store(Piecemeal)
+    caught = "test_give_all_that_is_asked_for_or_nothing"
+
+
+class Pushy(Memory):
+    """Give slots to whoever asks when they are free."""
+
+    def exchange_slots(self, lease: Lease, *, free: Any = (), take: Sequence[SlotRequest] = ()) -> tuple[str, ...]:
+        with self._database.write() as db:
+            waiting = db.execute("SELECT * FROM slots WHERE held = 0 AND run <> ?", (lease.run,)).fetchall()
+            db.execute("DELETE FROM slots WHERE held = 0 AND run <> ?", (lease.run,))
+        found = super().exchange_slots(lease, free=free, take=take)
+        with self._database.write() as db:
+            db.executemany("INSERT INTO slots VALUES (?,?,?,?,?,?,?,?)", waiting)
+        return found
+
+
+class TestGivesSlotsOutOfTurn(StoreConformance):
+    subject = store(Pushy)
+    caught = "test_give_slots_in_turn"
+
+
+class Clinging(Memory):
+    """Leave slots with runs that have ended."""
+
+    def finish(self, run_id: str, state: Any, at: datetime, *, lease: Lease | None = None) -> None:
+        with self._database.write() as db:
+            held = db.execute("SELECT * FROM slots WHERE run = ?", (run_id,)).fetchall()
+        super().finish(run_id, state, at, lease=lease)
+        with self._database.write() as db:
+            db.executemany("INSERT INTO slots VALUES (?,?,?,?,?,?,?,?)", held)
+
+
+class TestKeepsSlotsOfEndedRuns(StoreConformance):
+    subject = store(Clinging)
+    caught = "test_free_the_slots_of_a_run_that_ends"
 
 
 class Keepsake(Memory):

@@ -84,7 +84,19 @@ from assetry.types.events import (
 )
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey, selection_value
-from assetry.types.leases import HeldLease, Lease, Leased, LeasedParts, LeaseStore, lease_lost
+from assetry.types.leases import (
+    HeldLease,
+    Lease,
+    Leased,
+    LeasedParts,
+    LeaseStore,
+    QueuedRun,
+    Share,
+    Slot,
+    SlotRequest,
+    lease_lost,
+    rank,
+)
 from assetry.types.options import (
     ANYTHING,
     COUNT,
@@ -196,7 +208,9 @@ __all__ += [
     "process_of",
 ]
 # Which run may make what, and write.
-__all__ += ["HeldLease", "Lease", "LeaseStore", "Leased", "LeasedParts", "lease_lost"]
+__all__ += ["HeldLease", "Lease", "LeaseStore", "Leased", "LeasedParts", "QueuedRun", "lease_lost", "rank"]
+# What only so many may use at a time.
+__all__ += ["Share", "Slot", "SlotRequest"]
 # Files and folders that only this user may read.
 __all__ += ["private_file", "private_folder"]
 # Executors.

@@ -115,3 +115,62 @@ def test_records_and_files_of_a_folder_with_signs_in_its_name_are_in_it(tmp_path
         assert [each.status for each in project.status()] == ["fresh"]
     assert {"my data", "my store"} < {each.name for each in root.iterdir()}
     assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+# -- pools ---------------------------------------------------------------------------------------------------------
+
+
+def test_pools_and_what_integrations_use_of_them(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "assetry.toml",
+        """
+[pools.warehouse]
+limit = 2
+[pools.api]
+limit = 1
+[integrations.transform]
+kind = "dbt"
+pool = "warehouse"
+weight = 2
+[integrations.shop_api]
+kind = "airbyte"
+pool = "api"
+""",
+    )
+    settings = read_settings(tmp_path)
+    assert dict(settings.pools) == {"warehouse": 2, "api": 1}
+    assert dict(settings.shares) == {"transform": ("warehouse", 2), "shop_api": ("api", 1)}
+    assert [dict(each.options) for each in settings.integrations or ()] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "line", "near"),
+    [
+        ("[pools.api]\nlimt = 2", "Unknown key 'limt' in [pools.api].", 2, ("limit",)),
+        ("[pools.api]\nlimit = 0", "Pool 'api' has no limit, a whole number above 0.", 2, ()),
+        ("[pools.api]\nlimit = '2'", "Pool 'api' has no limit, a whole number above 0.", 2, ()),
+        ("\n[pools.api]", "Pool 'api' has no limit, a whole number above 0.", 2, ()),
+        ("[pools]\napi = 2", "'pools' is not a group of tables.", 1, ()),
+        ('[pools."a:b"]\nlimit = 2', "Pool 'a:b' has a colon in its name.", 1, ()),
+        ("[integrations.x]\nkind = 'x'\npool = 2", "'pool' of integration 'x' is no name.", 3, ()),
+        ("[integrations.x]\nkind = 'x'\nweight = 2", "Integration 'x' has a weight, and no pool.", 3, ()),
+        (
+            "[integrations.x]\nkind = 'x'\npool = 'p'\nweight = 0",
+            "'weight' of integration 'x' is no whole number above 0.",
+            4,
+            (),
+        ),
+        ("pool = 2", "Unknown key 'pool'.", 1, ("pools",)),
+    ],
+)
+def test_what_cannot_be_a_pool_is_told_by_its_line(
+    tmp_path: Path, text: str, said: str, line: int, near: tuple[str, ...]
+) -> None:
+    write(tmp_path, "assetry.toml", text)
+    with pytest.raises(ProjectFileError) as caught:
+        read_settings(tmp_path)
+    assert caught.value.message == said
+    assert (caught.value.where or "").endswith(f"assetry.toml:{line}")
+    assert caught.value.near == near
+    assert caught.value.hint

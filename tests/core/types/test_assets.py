@@ -44,6 +44,8 @@ FULL = Asset(
     code_parts={"body": "a"},
     partitions_def=DailyPartitionsDefinition("2024-01-01", timezone="Europe/Berlin"),
     partition_column="day",
+    pool="warehouse",
+    weight=2,
     freshness_policy=FreshnessPolicy(timedelta(hours=6)),
     retry_policy=RetryPolicy(3, 1.5, 2.0),
     automation=AutomationPolicy("overdue"),

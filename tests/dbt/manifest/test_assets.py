@@ -270,6 +270,34 @@ def test_a_meta_key_that_is_none_is_an_error(plain: dict[str, Any]) -> None:
     assert "schema.yml" in str(caught.value)
 
 
+def with_meta(plain: dict[str, Any], **meta: Any) -> dict[str, Any]:
+    config = {**plain["nodes"]["model.shop.m1"]["config"], "meta": {"assetry": meta}}
+    return changed(plain, "nodes", "model.shop.m1", config=config)
+
+
+def test_meta_names_the_pool_that_a_model_uses(plain: dict[str, Any]) -> None:
+    found = with_meta(plain, pool="warehouse", weight=2)
+    assert (found["shop/m1"].pool, found["shop/m1"].weight) == ("warehouse", 2)
+    assert (found["shop/m2"].pool, found["shop/m2"].weight) == (None, 1)
+    before = with_meta(plain)["shop/m1"]
+    assert before.code_version == found["shop/m1"].code_version, "it is no change of what the model says"
+
+
+@pytest.mark.parametrize(
+    ("meta", "said"),
+    [
+        ({"pool": 3}, "is not the name of a pool"),
+        ({"pool": "warehouse", "weight": "2"}, "is not a whole number above 0"),
+        ({"pool": "warehouse", "weight": True}, "is not a whole number above 0"),
+        ({"weight": 2}, "is of a pool, and none is named"),
+    ],
+)
+def test_a_pool_that_cannot_be_one_is_an_error_of_its_file(plain: dict[str, Any], meta: Any, said: str) -> None:
+    with pytest.raises(DefinitionError, match=said) as caught:
+        with_meta(plain, **meta)
+    assert "m1.sql" in str(caught.value)
+
+
 def test_a_table_name_that_no_key_can_hold(plain: dict[str, Any]) -> None:
     found = changed(plain, "sources", "source.shop.raw.clicks", name="sheet/tab\n1")
     key = next(key for key in found if key.startswith("shop/raw/sheet"))

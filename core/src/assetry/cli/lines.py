@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from assetry.cli.text import STATE_COLOURS, clock, counted, duration, listed, styled
 from assetry.types import events as ev
 from assetry.types.events import Event
 from assetry.types.records import EventRecord
+from assetry.views.waiting import waiting_words
 
 
 def event_line(record: EventRecord) -> str:
@@ -75,9 +77,17 @@ def _told_of_runs(event: Event) -> tuple[str, str | None, str]:
         return "progress", None, f"{event.key}: {event.done:g}{total}"
     if isinstance(event, ev.Handle):
         return "job", None, " ".join(part for part in (event.token, event.url) if part)
+    if isinstance(event, ev.Waiting):
+        return "waiting", "yellow", waiting_text(event)
     if isinstance(event, ev.JobOver):
         return "job", "yellow", f"{event.token} is over"
     return event.name, None, str(getattr(event, "key", ""))
+
+
+def waiting_text(event: ev.Waiting) -> str:
+    """Return for what an invocation waits, for whom, and since when they have it."""
+    words = waiting_words(event.pool, event.runs, held=event.held)
+    return f"{words} since {clock(datetime.fromisoformat(event.since))}"
 
 
 def _skipped(event: ev.Skipped) -> tuple[str, str | None, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from assetry.cli.lines import event_line
+from assetry.cli.lines import event_line, waiting_text
 from assetry.cli.output import end_passing_note, note_line
 from assetry.cli.runs.logs import is_for_people
 from assetry.cli.session import Session, silence
@@ -25,6 +25,7 @@ from assetry.types.events import (
     RunStarted,
     Skipped,
     Started,
+    Waiting,
 )
 from assetry.types.events import (
     Progress as Progressed,
@@ -96,6 +97,8 @@ class View:
     unchanged: int = 0
     checks: list[Checked] = field(default_factory=list)
     tracks: dict[str | None, Track] = field(default_factory=dict)
+    #: By invocation that has not begun: what it waits for.
+    waiting: dict[str | None, Waiting] = field(default_factory=dict)
     passed: int = 0
     began: float = field(default_factory=time.monotonic)
 
@@ -105,7 +108,10 @@ class View:
         if isinstance(event, RunStarted):
             self.total = event.partitions or event.assets
             self.what = "partition" if event.partitions else "asset"
+        elif isinstance(event, Waiting):
+            self.waiting[record.invocation] = event
         elif isinstance(event, InvocationStarted):
+            self.waiting.pop(record.invocation, None)
             label = event.kind if len(event.assets) > 1 else f"{event.kind} {listed(event.assets)}"
             self.tracks[record.invocation] = Track(label, event.partitions or len(event.assets), time.monotonic())
         elif isinstance(event, InvocationFinished):
@@ -240,6 +246,9 @@ def picture_lines(view: View, now: float | None = None) -> Iterable[str]:
         share = f" {track.done}/{track.total}" if track.total > 1 else ""
         doing = f"  {active}" if active and active not in track.label else ""
         yield f"▸ {elapsed(now - track.began):>9}  {track.label}{share}{doing}"
+    # Those that wait for the same are told once.
+    for told in dict.fromkeys(map(waiting_text, view.waiting.values())):
+        yield f"  {'':>9}  {told}"
     if len(tracks) > _MOST_TRACKS:
         yield f"  … and {counted(len(tracks) - _MOST_TRACKS, 'invocation')} more"
     bad = [each for each in view.checks if not each.passed]
@@ -258,7 +267,7 @@ def _has_ended(event: Event) -> bool:
         return not event.passed
     if isinstance(event, Log):
         return event.level in ("warning", "error")
-    return isinstance(event, (Materialized, Failed, Skipped)) or event.name == "observed"
+    return isinstance(event, (Materialized, Failed, Skipped, Waiting)) or event.name == "observed"
 
 
 def progress_for(session: Session) -> Progress:

@@ -11,7 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from assetry.errors import DefinitionError, DuplicateKeyError, NoClaimError, OptionError, UnknownDependencyError
+from assetry.errors import (
+    DefinitionError,
+    DuplicateKeyError,
+    NoClaimError,
+    OptionError,
+    UnknownDependencyError,
+    near_names,
+)
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.installed import Candidate, PluginInfo
@@ -151,7 +158,7 @@ class Definitions:
             refuse_untouched(assets, self.integrations, self._options, self.plugins.command_options)
             checks = [each for each in found if isinstance(each, AssetCheck)]
             try:
-                graph = AssetGraph.of([*self._placed(assets, values), *checks])
+                graph = AssetGraph.of([*self._pooled(self._placed(assets, values)), *checks])
             except UnknownDependencyError as error:
                 error.hint = "\n".join(filter(None, (error.hint, *self._left_out())))
                 raise
@@ -160,6 +167,18 @@ class Definitions:
         for doubt in disagreements(graph, assets, values):
             _warn(doubt)
         return graph
+
+    def _pooled(self, assets: Iterable[Asset]) -> Iterator[Asset]:
+        """Give assets the pool that their integration names; raise `DefinitionError` for one that there is not."""
+        pools, shares = self._settings.pools, self._settings.shares
+        for name, share in shares.items():
+            where = self._settings.where_of(name, "pool")
+            check_pool(f"Integration {name!r}", share.pool, share.weight, pools, where)
+        for asset in assets:
+            own = shares.get(asset.integration.name) if shares and asset.integration is not None else None
+            if asset.pool is not None:
+                check_pool(f"Asset {str(asset.key)!r}", asset.pool, asset.weight, pools, asset.source)
+            yield asset if own is None or asset.pool or not asset.executable else replace(asset, **own._asdict())
 
     def _left_out(self) -> Iterator[str]:
         """Yield what is there and was not looked for, because the project file names the integrations."""
@@ -205,6 +224,29 @@ class Definitions:
                 if stated or (relation is not None and relation.folded in wanted):
                     asset = replace(asset, relation=relation)
             yield asset
+
+
+def check_pool(what: str, pool: str, weight: int, pools: Mapping[str, int], where: str | None) -> None:
+    """Raise `DefinitionError` where something uses a pool that there is not, or more of it than there is.
+
+    >>> check_pool("Asset 'orders'", "warehouse", 1, {"warehouse": 2}, None)
+    """
+    if pool not in pools:
+        known = (
+            f"There are {', '.join(pools)}." if pools else f"Write [pools.{pool}] and limit = 2 in the project file."
+        )
+        raise DefinitionError(
+            f"{what} uses the pool {pool!r}, which is not defined.",
+            where=where,
+            near=near_names(pool, pools),
+            hint=known,
+        )
+    if weight > pools[pool]:
+        raise DefinitionError(
+            f"{what} takes {weight} slots of the pool {pool!r}, which has {pools[pool]}.",
+            where=where,
+            hint="Give it less weight, or the pool a higher limit.",
+        )
 
 
 def _warn(doubt: str) -> None:

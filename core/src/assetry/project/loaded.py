@@ -22,6 +22,7 @@ from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
+from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 
 
@@ -46,10 +47,12 @@ class LoadedProject:
         executor: str | None = None,
         settings: Settings | Path | str | None = None,
         on_load: OnLoad | None = None,
+        pools: Mapping[str, int] | None = None,
     ) -> None:
         # Before there was `root`, a folder was given as `settings`.
         base = settings if isinstance(settings, Settings) else Settings(Path(settings or root).resolve())
         self.settings = replace(base, store=store or base.store, io=io or base.io, executor=executor or base.executor)
+        self.settings = replace(self.settings, pools={**self.settings.pools, **(pools or {})})
         self._definitions = Definitions(self.settings, assets, integrations, plugins, on_load)
         self._variants: list[Self] = []
 
@@ -99,6 +102,11 @@ class LoadedProject:
         """Return the graph of all assets; the definitions are loaded at the first use."""
         return self._definitions.graph(lambda: self.values)
 
+    @cached_property
+    def groups(self) -> Mapping[AssetKey, InvocationGroup | None]:
+        """Return the group of every asset, as `group_of` does."""
+        return {asset.key: self.group_of(asset) for asset in self.graph.assets}
+
     def group_of(self, asset: Asset) -> InvocationGroup | None:
         """Return what an asset may share an invocation with; None when it runs on its own, or nothing here makes it."""
         return self.plugins.invocation_group(asset) if asset.executable else None
@@ -111,7 +119,9 @@ class LoadedProject:
         if not options or options == self.options:
             return self
         variant = copy.copy(self)
-        variant.__dict__ = {name: value for name, value in self.__dict__.items() if name not in ("graph", "values")}
+        variant.__dict__ = {
+            name: value for name, value in self.__dict__.items() if name not in ("graph", "groups", "values")
+        }
         variant.__dict__["store"] = self.store
         variant._definitions = self._definitions.with_options({**self.options, **options})
         variant._variants = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from assetry.errors import UsageError
+from assetry.io.urls import place_of
 from assetry.plan.checks import with_sources
 from assetry.plan.plan import Plan
 from assetry.plan.scope import Wants
@@ -54,7 +55,8 @@ class Project(LoadedProject, Upkeep):
     ``load_assets_from_dbt_project()`` returns. `integrations` are loaded through their plugins. `plugins` are local
     ones, modules or objects (or a loaded `Plugins`, in the place of all installed ones). `root` is the project's
     folder, that relative paths start from. `store`, `io` and `executor` are URLs and go before what `settings`, those
-    of a project file, say. `on_load` is called with each integration before it is loaded.
+    of a project file, say; `pools` are limits of pools, by name, beside those of the file. `on_load` is called with
+    each integration before it is loaded.
 
     Nothing is loaded before it is needed: definitions at the first use of `graph`, which raises `DefinitionError`.
 
@@ -173,8 +175,7 @@ class Project(LoadedProject, Upkeep):
         return replace(plan, invocations=tuple(replace(each, command=ask(it), notes=note(it)) for each, it in shown))
 
     def _plan_of(self, wanted: Wanted, ask: Ask, known: Judgement, now: datetime) -> Plan:
-        groups = {asset.key: self.group_of(asset) for asset in self.graph.assets}
-        return plan_of(self.graph, wanted, groups, known, ask, now)
+        return plan_of(self.graph, wanted, self.groups, known, ask, now)
 
     @with_plan_keywords
     def materialize(
@@ -217,7 +218,8 @@ class Project(LoadedProject, Upkeep):
 
     @property
     def _runner(self) -> Runner:
-        services = RunServices(self.plugins, self.store, self.values)
+        held = frozenset(place_of(url) for each in self.groups.values() if each is not None for url in each.holds)
+        services = RunServices(self.plugins, self.store, self.values, self.settings.pools, held)
         given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
         executor = partial(self.plugins.open_executor, self.settings.executor)
         return Runner(self.graph, services, executor, given, self.load_value, self.settings.keeps_records)

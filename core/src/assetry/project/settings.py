@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetry.errors import ProjectFileError, UsageError, near_names
 from assetry.project.history.retention import KINDS, Retention, read_age
@@ -17,7 +17,20 @@ from assetry.types.assets import Integration
 
 DEFAULT_STORE = "sqlite:.assetry/state.db"
 DEFAULT_EXECUTOR = "threads"
-KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention", "schema")
+KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention", "schema", "pools")
+#: What the table of any integration may say besides the options that its plugin knows.
+POOL_OPTIONS = ("pool", "weight")
+
+
+class PoolShare(NamedTuple):
+    """The pool that something uses, and how many of its slots.
+
+    >>> PoolShare("warehouse").weight
+    1
+    """
+
+    pool: str
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,9 @@ class Settings:
 
     `root` is the absolute folder of the project file; `file` is that file, None when there is none. `modules` and
     `integrations` are None when the file does not name any, so that they are looked for. `extra_columns` is what is
-    done about columns that a schema does not have, where an asset does not say it: ``accept`` or ``refuse``.
+    done about columns that a schema does not have, where an asset does not say it: ``accept`` or ``refuse``. `pools`
+    are the limits of pools by name, `shares` what each integration uses of one: its assets, unless they name one
+    themselves.
     """
 
     root: Path
@@ -39,6 +54,8 @@ class Settings:
     integrations: tuple[Integration, ...] | None = None
     retention: Retention = field(default_factory=Retention)
     extra_columns: str | None = None
+    pools: Mapping[str, int] = field(default_factory=dict)
+    shares: Mapping[str, PoolShare] = field(default_factory=dict)
 
     @property
     def keeps_records(self) -> bool:
@@ -188,6 +205,8 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
         integrations=None if integrations is None else _integrations(root, source, integrations),
         retention=_retention(source, table.get("retention", {})),
         extra_columns=_extra_columns(source, table.get("schema", {})),
+        pools=_pools(source, table.get("pools", {})),
+        shares={} if integrations is None else _shares(source, integrations),
     )
 
 
@@ -223,6 +242,48 @@ def _extra_columns(source: _Source, table: Any) -> str | None:
     return found
 
 
+def _pools(source: _Source, tables: Any) -> dict[str, int]:
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        raise source.error("'pools' is not a group of tables.", "pools", hint="Write [pools.NAME] and limit = 2.")
+    limits = {}
+    for name, table in tables.items():
+        for key in table:
+            if key != "limit":
+                near = near_names(key, ("limit",))
+                raise source.error(f"Unknown key {key!r} in [pools.{name}].", key, near, "It has one key: limit = 2.")
+        if ":" in name:
+            # So are the pools named that assetry makes itself, of groups and places.
+            raise source.error(f"Pool {name!r} has a colon in its name.", name, hint="Give it another name.")
+        limit = table.get("limit")
+        if not _is_count(limit):
+            said = f"Pool {name!r} has no limit, a whole number above 0."
+            raise source.error(said, "limit" if "limit" in table else name, hint="For example limit = 2.")
+        limits[name] = limit
+    return limits
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _shares(source: _Source, tables: Mapping[str, Any]) -> dict[str, PoolShare]:
+    """Return what integrations use of pools, as their tables say it."""
+    found = {}
+    for name, table in tables.items():
+        pool, weight = table.get("pool"), table.get("weight", 1)
+        if "pool" in table and not (isinstance(pool, str) and pool):
+            raise source.error(f"'pool' of integration {name!r} is no name.", "pool", hint='For example "warehouse".')
+        if "weight" in table and not _is_count(weight):
+            hint = "It is how many slots of the pool an invocation takes, for example weight = 2."
+            raise source.error(f"'weight' of integration {name!r} is no whole number above 0.", "weight", hint=hint)
+        if "weight" in table and pool is None:
+            hint = 'Name a pool, too: pool = "warehouse".'
+            raise source.error(f"Integration {name!r} has a weight, and no pool.", "weight", hint=hint)
+        if pool is not None:
+            found[name] = PoolShare(pool, weight)
+    return found
+
+
 def _text(source: _Source, table: Mapping[str, Any], key: str) -> str | None:
     value = table.get(key)
     if value is not None and not isinstance(value, str):
@@ -242,7 +303,7 @@ def _integration(root: Path, source: _Source, name: str, table: Mapping[str, Any
     kind = table.get("kind")
     if not isinstance(kind, str):
         raise source.error(f"Integration {name!r} has no kind.", name, hint='For example kind = "dbt".')
-    options = {key: value for key, value in table.items() if key != "kind"}
+    options = {key: value for key, value in table.items() if key not in ("kind", *POOL_OPTIONS)}
     return Integration(name, kind, options, str(root))
 
 

@@ -49,8 +49,7 @@ class AssetKeywords(TypedDict, total=False):
     * `extra_columns`: what is done about columns that the schema does not have: ``accept`` them or ``refuse`` the
       table. When not given, ``[schema] extra_columns`` of the project file says it, and else the schema: one of pyarrow
       or polars names all columns, names and mappings those that are needed. Pandera says it by its ``strict``.
-    * `compute_kind`: a word such as ``pandas``, shown in `metadata`.
-    * `code_version`: replaces the hash of the function's source.
+    * `compute_kind`: a word such as ``pandas``, shown in `metadata`; `code_version` replaces the hash of the source.
     * `partitions_def`, `freshness_policy` (or a timedelta), `automation` (or its word), `retry_policy` (or a number).
     * `partitions`: ``one`` partition a call, or a ``range``: the function is called once for neighbouring partitions,
       at most `max_partitions` of them, and given all that these are made from; `context.partitions` are their keys.
@@ -58,7 +57,7 @@ class AssetKeywords(TypedDict, total=False):
       timestamp (without a zone: in that of the partitions) or a key. Rows of other partitions are an error, and then
       nothing is kept. A range needs it to return a table; else it returns a dict with a value for each key.
     * `grows`: ``append`` when rows are only added to it, ``never`` when it changes with its code alone; see `Asset`.
-    * `io_manager`: URL of where the value is kept; the project's place when not given.
+    * `io_manager`: URL of where the value is kept. `pool`: one of the project's `[pools]`; a call takes `weight` slots.
     """
 
     key: Key
@@ -81,6 +80,8 @@ class AssetKeywords(TypedDict, total=False):
     grows: Grows
     io_manager: str
     retry_policy: RetryPolicy | int
+    pool: str
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)

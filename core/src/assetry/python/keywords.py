@@ -76,6 +76,8 @@ _RULES: Mapping[str, _Rule] = {
     "grows": _Rule("a word", "'append'", _TEXT),
     "io_manager": _Rule("the URL of a place", "'parquet:data'", _TEXT),
     "retry_policy": _Rule("a number of tries or a RetryPolicy", "3", _other_than(RetryPolicy, int)),
+    "pool": _Rule("the name of a pool", "'warehouse'", _TEXT),
+    "weight": _Rule("a number of slots", "2", _other_than(int)),
     "severity": _Rule("a text", "'warn'", _TEXT),
     "name": _Rule("a text", "'has_orders'", _TEXT),
 }
@@ -155,7 +157,7 @@ def texts_of(given: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
 
 
 def policies_of(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policies of an asset as values, where keywords may have them in short.
+    """Return the policies of an asset as values, where keywords may have them in short, and the pool that it uses.
 
     >>> policies_of({"retry_policy": 2})["retry_policy"].attempts
     2
@@ -167,6 +169,7 @@ def policies_of(keywords: Mapping[str, Any]) -> dict[str, Any]:
         "freshness_policy": FreshnessPolicy(freshness) if isinstance(freshness, timedelta) else freshness,
         "retry_policy": RetryPolicy(retry) if isinstance(retry, int) else retry,
         "automation": AutomationPolicy(automation) if isinstance(automation, str) else automation,
+        **pool_share(keywords),
     }
 
 
@@ -217,6 +220,24 @@ def schema_spec(schema: Schema, word: str | None) -> dict[str, Any]:
             hint="For example schema={'id': 'bigint'}.",
         )
     return {"extra_columns": word}
+
+
+def pool_share(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the pool that an asset uses, and how many of its slots; nothing for one that uses none.
+
+    Raises `DefinitionError` for a weight that is none, and for one without a pool.
+
+    >>> pool_share({"pool": "warehouse"}), pool_share({})
+    ({'pool': 'warehouse', 'weight': 1}, {})
+    """
+    pool, weight = given.get("pool"), given.get("weight", 1)
+    if "weight" in given and not pool:
+        raise DefinitionError(f"weight={weight} is of a pool, and none is named.", hint="For example pool='warehouse'.")
+    if weight < 1:
+        raise DefinitionError(f"weight={weight} is less than one slot.", hint="For example weight=2.")
+    if pool == "":
+        raise DefinitionError("pool is empty.", hint="For example pool='warehouse'.")
+    return {"pool": pool, "weight": weight} if pool else {}
 
 
 def check_outputs(outputs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any], where: str) -> None:

@@ -25,11 +25,11 @@ from assetry.types.assets import Asset, AssetCheck, Check, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.leases import UNLIMITED
 from assetry.types.options import TEXTS, checked_options, one_of
 from assetry.types.protocols import RunContext
 
 KIND = "python"
-_NO_LIMIT = 1_000_000
 OPTIONS = {
     "modules": TEXTS.about("Python modules with assets.").hinting('For example modules = ["shop_assets"].'),
     "extra_columns": one_of(*EXTRA_COLUMNS).about("What is done about columns that a schema does not have."),
@@ -75,7 +75,7 @@ class PythonPlugin:
             whole="output" in spec and not spec["can_subset"],
             counted=False,
             # Partitions are made side by side, as far as the executor has room.
-            limit=1 if asset.partitions_def is None else _NO_LIMIT,
+            limit=1 if asset.partitions_def is None else UNLIMITED,
             partitions="range" if takes_ranges(asset) else "one",
             max_partitions=spec.get("max_partitions"),
         )

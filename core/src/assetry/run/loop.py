@@ -24,6 +24,8 @@ from assetry.run.intake import recordable, taken
 from assetry.run.interrupts import Interrupts
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.leases.lease import places_in, take_lease
+from assetry.run.leases.pools import Pools
+from assetry.run.leases.shares import Shares
 from assetry.run.leases.slots import Slots
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
@@ -109,7 +111,9 @@ class _Run:
         self._second: list[tuple[str, InvocationTask]] = []
         #: Jobs that an earlier run has left behind, by group; the token of each is handed over once.
         self._resume = taken_up(request.resume, plan)
-        self._slots = Slots(plan, executor.slots, services.values, {**self._resume})
+        shares = Shares(services.pools, services.held, services.values).of
+        self._slots = Slots(executor.slots, shares, {**self._resume})
+        self._pools = Pools(services.store, shares)
         #: What is recorded and has no end yet.
         self._telling: dict[str, Telling] = {}
         #: Whether anything was left out since what is left was collapsed, and whether that was in this turn.
@@ -156,7 +160,7 @@ class _Run:
             return True
         if self._cancelled_at is not None:
             return self.interrupts.count > 1 or time.monotonic() - self._cancelled_at > PATIENCE
-        if not self._launched:
+        if not self._launched and self._pools.pause is None:
             raise RunError(
                 "The run cannot go on: nothing is under way, and what is left waits for each other.",
                 hint="This is a fault of assetry, or of an executor without slots; please report it with the plan.",
@@ -182,9 +186,11 @@ class _Run:
     def _receive(self) -> None:
         """Wait for something to arrive, then judge all that has, or as much as one transaction should hold."""
         with suppress(Empty):
-            self._judge(*self._inbox.get(timeout=None if self._cancelled_at is None else 0.5))
+            self._judge(*self._inbox.get(timeout=self._pools.pause if self._cancelled_at is None else 0.5))
             for _ in range(BATCH):
                 self._judge(*self._inbox.get_nowait())
+        if self._pools.pause == 0:
+            self._slots.ended()  # others may have let go of what is waited for
 
     def _judge(self, at: datetime, id_: str, event: object) -> None:
         if id_ == _CANCEL:
@@ -218,6 +224,7 @@ class _Run:
         if isinstance(error, JobOverError) and self._go_on_without_job(at, id_, error):
             return
         del self._launched[id_]
+        self._pools.end(id_)
         # It was called off before its tool looked at the job of the earlier run: that goes on.
         given_up = given_up or (self._break is not None and launched.resume is not None and not launched.heard)
         invocation, telling = launched.invocation, self._telling[launched.told]
@@ -278,9 +285,11 @@ class _Run:
                 for event in launch.events:
                     self._recorder.note(now, event, launch.told)
                 if launch.invocation is None:
+                    self._pools.let_go(planned.id)
                     self._slots.ended()  # it stands in the way of none
                     self._tell_end(now, launch.told)
                 else:
+                    self._pools.start(planned.id, launch.id)
                     tasks.append((launch.id, self._prepare(launch, launch.invocation, now)))
         return tasks
 
@@ -314,12 +323,19 @@ class _Run:
         return True
 
     def _choose(self) -> list[Invocation]:
+        """Return what may start now, and has its slots; tell of what has to wait for those of other runs."""
         self._cut()
         under_way = [each.invocation for each in self._launched.values()]
-        chosen = self._slots.among(self._tracker.ready(), under_way)
-        if any(each.group is not None and each.group.counted for each in chosen) and self._replan():
+        while True:
             chosen = self._slots.among(self._tracker.ready(), under_way)
-        return chosen
+            if any(each.group is not None and each.group.counted for each in chosen) and self._replan():
+                chosen = self._slots.among(self._tracker.ready(), under_way)
+            taken = self._pools.take(self._lease, chosen, lambda: {each.id for each in self._tracker.ready()})
+            self._slots.refused(taken.full)
+            for id_, event in taken.waits:
+                self._recorder.note(_now(), event, id_)
+            if taken.granted or not chosen:
+                return taken.granted
 
     def _prepare(self, launch: Launch, invocation: Invocation, now: datetime) -> InvocationTask:
         key = invocation.group.key if invocation.group else None

@@ -24,11 +24,17 @@ _TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
-    """What runs and observations need of the project: plugins, records, values."""
+    """What runs and observations need of the project: plugins, records, values.
+
+    `pools` are the limits of those that the project names; `held` are the places that some tool of it holds while it
+    runs, so that whatever else uses them waits.
+    """
 
     plugins: Plugins
     store: Store
     values: ValueRouter
+    pools: Mapping[str, int] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

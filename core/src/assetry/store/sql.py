@@ -13,6 +13,7 @@ from assetry.store import encoding as rows
 from assetry.store.accepted import AcceptedRecords
 from assetry.store.definitions import DefinitionRecords
 from assetry.store.forgetting import FORGOTTEN, ForgottenRecords
+from assetry.store.leases.pools import SQLPools
 from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
 from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations
 from assetry.store.partition_keys import KEYS, change_keys, key_tables
@@ -50,7 +51,7 @@ ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE NOT EXISTS (
 _OURS = "key IN (SELECT value FROM json_each(?))"
 
 
-class SQLStore(AcceptedRecords, DefinitionRecords, ForgottenRecords):
+class SQLStore(AcceptedRecords, DefinitionRecords, ForgottenRecords, SQLPools):
     """Records in the tables of a `Database`; see `SQLRuns` for who may write them."""
 
     # -- runs ------------------------------------------------------------------------------------------------------

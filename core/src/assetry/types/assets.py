@@ -223,8 +223,7 @@ class Asset:
       Methods that all assets have (``tag``, ``owner`` …) are answered by their own fields.
     * `fqn`: the dotted name its tool selects it by, as parts; the key's parts when empty. None when its tool never
       means it by a bare name, as dbt does not mean a source: then one finds it only where nothing else has that name.
-    * `version`: which version it is, when a model has several.
-    * `aliases`: other keys that mean this asset: the sources that it was found to be.
+    * `version`: which it is of several of a model. `aliases`: other keys that mean this asset, of sources that it is.
     * `joins`: key that this asset says it is the table of (`meta: {assetry: {key: …}}` of a dbt source).
     * `fallback`: True when another definition of the same key takes its place without being a duplicate (a model of
       an installed dbt package, when that project is loaded itself). Where it is another table, it gets a key of its own
@@ -244,6 +243,7 @@ class Asset:
       did not reach to its end (one that says ``all`` of the dependency reads the rest, too). A view grows so when all
       that it reads does. ``never``: it changes with its definition alone, as a seed does, and is never too old.
       ``replace``, the default: anything in it may change.
+    * `pool`: one of `[pools]` in the project file; `weight`: how many of its slots an invocation takes that makes this.
     * `lasting`: False when a `relation` need not be there after it was made, so that nothing is wrong when it is not.
 
     Raises `DefinitionError` when it names itself as a dependency, and for a `partition_mapping`, a `columns_are`, a
@@ -293,6 +293,8 @@ class Asset:
     refreshable: bool = True
     partition_column: str | None = None
     grows: Grows = "replace"
+    pool: str | None = None
+    weight: int = 1
 
     if TYPE_CHECKING:
 
@@ -339,6 +341,8 @@ class Asset:
             refreshable: bool = True,
             partition_column: str | None = None,
             grows: Grows = "replace",
+            pool: str | None = None,
+            weight: int = 1,
         ) -> None: ...
 
     def __post_init__(self) -> None:

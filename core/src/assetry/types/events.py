@@ -389,6 +389,21 @@ class InvocationStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting(Event):
+    """An invocation waits for slots of a pool that other runs hold, since when; or come first, where not `held`.
+
+    >>> Waiting("warehouse", ("r1",), "2026-01-31T10:02:00+00:00").held
+    True
+    """
+
+    json_tag: ClassVar = ("event", "waiting")
+    pool: str
+    runs: tuple[str, ...]
+    since: str
+    held: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class JobOver(Event):
     """The outside job of a token will report nothing more, as its tool has said: the token is forgotten."""
 

@@ -26,12 +26,13 @@ class InvocationGroup:
     * `partitions`: ``one`` partition per invocation, or a ``range`` of neighbours. Without time, where there are none,
       a range is any of the partitions.
     * `max_partitions`: the most partitions that an invocation is given; ranges are cut there.
-    * `limit`: how many invocations of this group may run at the same time.
+    * `limit`: how many invocations of this group may run at the same time, in all runs together.
     * `counted`: False for what is called inside assetry's own process (a Python function that makes several
       assets): it is kept together, but it is not a tool run and a plan does not count it. A range of it is one of
       time alone: where there are other dimensions, it has one key of each.
     * `holds`: what nothing else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
-      file that another process has open): whatever reads or writes there waits for the end of the invocation.
+      file that another process has open): whatever reads or writes there waits for the end of the invocation, in other
+      runs, too.
     * `atomic`: all assets of an invocation are made, or none, as in one transaction. A `Materialized` counts when the
       stream has ended well: it is recorded, told and built upon then. When one asset was not made, or the invocation
       broke, none was, whatever the tool had reported.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -132,6 +132,73 @@ def rank(priority: int, since: datetime, now: datetime) -> tuple[int, datetime]:
     return _CLASSES[max(bisect_left(_CLASSES, priority) - hours, 0)], since
 
 
+#: A limit that binds nobody.
+UNLIMITED = 1_000_000
+
+
+class Share(NamedTuple):
+    """What an invocation uses of a pool while it runs: `weight` of its `limit` slots.
+
+    A `pool` is one that the project names, ``group:`` with the key of an invocation group, or a place.
+
+    >>> Share("warehouse", 1, 2).limit
+    2
+    """
+
+    pool: str
+    weight: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRequest:
+    """What an invocation needs of pools before it starts, all of it or nothing; `ticket` is its run's name for it.
+
+    >>> SlotRequest("1", (Share("warehouse", 1, 2),)).ticket
+    '1'
+    """
+
+    ticket: str
+    shares: tuple[Share, ...]
+
+
+class Slot(NamedTuple):
+    """What an invocation of a living run holds of a pool, or waits for; `since` when."""
+
+    pool: str
+    run: str
+    ticket: str
+    weight: int
+    limit: int
+    priority: int
+    since: datetime
+    held: bool
+
+
+def in_the_way(slots: Iterable[Slot], run: str, request: SlotRequest) -> dict[str, tuple[Slot, ...]]:
+    """Return what keeps an invocation of a run waiting: by pool without room for it, who holds that.
+
+    Where all have room, but it is kept for others who come first, they are told; and all of its pools, without anyone,
+    where that has changed just now.
+
+    >>> noon = datetime(2026, 1, 1, 12)
+    >>> held = Slot("warehouse", "other", "1", 1, 1, 0, noon, True)
+    >>> in_the_way([held], "mine", SlotRequest("1", (Share("warehouse", 1, 1),))) == {"warehouse": (held,)}
+    True
+    """
+    held: dict[str, list[Slot]] = {share.pool: [] for share in request.shares}
+    waiting: dict[str, list[Slot]] = {share.pool: [] for share in request.shares}
+    for slot in slots:
+        if slot.pool in held and (slot.run, slot.ticket) != (run, request.ticket):
+            (held if slot.held else waiting)[slot.pool].append(slot)
+    full = {
+        share.pool: tuple(held[share.pool])
+        for share in request.shares
+        if sum(each.weight for each in held[share.pool]) + min(share.weight, share.limit) > share.limit
+    }
+    return full or {pool: tuple(own) for pool, own in waiting.items() if own} or dict.fromkeys(held, ())
+
+
 class LeaseStore(Protocol):
     """What a `Store` promises of who may make what, and write of it.
 
@@ -171,6 +238,20 @@ class LeaseStore(Protocol):
 
     def prioritize(self, run_id: str, priority: int) -> None:
         """Give a run that waits or goes on, and what it waits for, another class."""
+
+    def exchange_slots(
+        self, lease: Lease, *, free: Collection[str] = (), take: Sequence[SlotRequest] = ()
+    ) -> tuple[str, ...]:
+        """Free slots of pools that a run holds or waits for, by ticket, and take others, each request whole or not.
+
+        Return the tickets of `take` that it has now; it waits for the others, and asks again with the same tickets.
+        Of each pool no more than its limit is held, by all runs together. Who waits gets its turn, by `rank` of its
+        run's class: nothing is given to one as long as another waits for the same pool who comes before it. What a run
+        holds or waits for ends with the run, also when it is taken for gone. Raises `LeaseLostError` as `Store.append`.
+        """
+
+    def slots(self) -> tuple[Slot, ...]:
+        """Return what living runs hold of pools, and wait for."""
 
     def begin(self, run: RunInfo, lease: Lease | None = None) -> Lease:
         """Record that a run starts, its state being ``running``; return its lease, a new one where it has none.

@@ -336,6 +336,8 @@ def asset_to_json(asset: Asset, group: InvocationGroup | None) -> dict[str, Any]
         "consumer": asset.consumer,
         "aliases": [str(alias) for alias in asset.aliases],
         "grows": asset.grows,
+        "pool": asset.pool,
+        "weight": asset.weight,
     }
 
 

@@ -72,6 +72,7 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"automation": None}, "policy", "automation: none, was as usual"),
     ({"grows": "append"}, "policy", "grows: append, was none"),
+    ({"pool": "warehouse", "weight": 2}, "policy", "pool: warehouse, 2 slots, was none"),
     (
         {"checks": [Check("unique", "warn"), Check("few", "warn")]},
         "checks",

@@ -148,6 +148,7 @@ def _policy(asset: Asset) -> dict[str, Any]:
         "retries": asset.retry_policy,
         "automation": asset.automation,
         "grows": grows,
+        "pool": asset.pool and asset.pool + (f", {asset.weight} slots" if asset.weight > 1 else ""),
     }
     return {name: to_json(policy) for name, policy in policies.items() if policy is not None}
 

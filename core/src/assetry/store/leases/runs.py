@@ -181,6 +181,7 @@ class SQLRuns:
         """Give a run that waits or goes on, and what it waits for, another class."""
         with self._database.write() as db:
             db.execute(f"UPDATE runs SET priority = ? WHERE id = ? AND {_LIVES}", (priority, run_id))
+            db.execute("UPDATE slots SET priority = ? WHERE run = ?", (priority, run_id))
 
     # -- to its end ----------------------------------------------------------------------------------------------
 
@@ -291,6 +292,7 @@ def _end(db: sqlite3.Connection, run_id: str, state: str, at: str, message: str)
     db.execute("DELETE FROM runs WHERE id = ? AND (options = ? OR state = 'queued')", (run_id, _STARTING))
     db.execute("UPDATE runs SET state = ?, finished = ? WHERE id = ?", (state, at, run_id))
     db.execute("DELETE FROM leases WHERE run = ?", (run_id,))
+    db.execute("DELETE FROM slots WHERE run = ?", (run_id,))
     db.execute(
         "UPDATE attempts SET outcome = 'failed', message = ? WHERE run = ? AND outcome = 'running'", (message, run_id)
     )

@@ -21,7 +21,7 @@ from assetry.testing.store.acceptances import AcceptanceChecks
 from assetry.testing.store.definitions import DefinitionChecks
 from assetry.testing.store.forgetting import ForgettingChecks
 from assetry.testing.store.history import HistoryChecks
-from assetry.testing.store.leases import LeaseChecks
+from assetry.testing.store.leases import LeaseChecks, PoolChecks
 from assetry.testing.store.records import RecordChecks
 from assetry.testing.store.samples import EVENTS, A, made, record, run, tried
 from assetry.testing.subjects import STORE_CAPABILITIES, StoreUnderTest, refusals
@@ -33,7 +33,14 @@ from assetry.types.protocols import Store
 
 
 class StoreConformance(
-    AcceptanceChecks, DefinitionChecks, ForgettingChecks, HistoryChecks, LeaseChecks, RecordChecks, PluginConformance
+    AcceptanceChecks,
+    DefinitionChecks,
+    ForgettingChecks,
+    HistoryChecks,
+    LeaseChecks,
+    PoolChecks,
+    RecordChecks,
+    PluginConformance,
 ):
     """Checks to inherit; fill in `subject`: a `StoreUnderTest`, or a method that makes one in an empty folder.
 

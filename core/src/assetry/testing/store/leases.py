@@ -12,7 +12,7 @@ from assetry.errors import LeaseLostError
 from assetry.testing.child import LONGEST
 from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
 from assetry.testing.verdicts import needs
-from assetry.types.leases import HeldLease, Lease, LeasedParts
+from assetry.types.leases import HeldLease, Lease, LeasedParts, Share, SlotRequest
 from assetry.types.protocols import Store
 from assetry.types.records import Acceptance
 
@@ -143,6 +143,60 @@ class LeaseChecks:
         store.prioritize("r2", 0)
         found = [(each.run.id, each.run.priority) for each in store.queue()]
         assert found == [("r2", 0), ("r1", 50)], f"after prioritize('r2', 0) those who wait are {found}"
+
+
+class PoolChecks:
+    """Checks of slots of pools, which all runs share."""
+
+    @needs("test_write_only_with_the_lease_that_a_run_has")
+    def test_give_no_more_slots_than_a_pool_has(self, store: Store) -> None:
+        one, two = store.begin(run("r1")), store.begin(run("r2"))
+        share = Share("warehouse", 1, 2)
+        requests = [SlotRequest(name, (share,)) for name in "ab"]
+        assert set(store.exchange_slots(one, take=requests)) == {"a", "b"}, "slots that are free are not given"
+        found = store.exchange_slots(two, take=[SlotRequest("c", (share,))])
+        assert found == (), f"of a pool of two slots three are given away: {found}"
+        slots = {(each.run, each.ticket, each.pool, each.weight, each.limit, each.held) for each in store.slots()}
+        wanted = {("r1", each, "warehouse", 1, 2, True) for each in "ab"} | {("r2", "c", "warehouse", 1, 2, False)}
+        assert slots == wanted, f"slots() is to tell of all that is held and waited for, and tells {slots}"
+        store.exchange_slots(one, free=["a"])
+        assert store.exchange_slots(two, take=[SlotRequest("c", (share,))]) == ("c",), "what was freed is not given"
+
+    @needs("test_give_no_more_slots_than_a_pool_has")
+    def test_give_all_that_is_asked_for_or_nothing(self, store: Store) -> None:
+        one, two = store.begin(run("r1")), store.begin(run("r2"))
+        full, free = Share("full", 1, 1), Share("free", 2, 2)
+        store.exchange_slots(one, take=[SlotRequest("a", (full,))])
+        both = SlotRequest("b", (full, free))
+        assert store.exchange_slots(two, take=[both]) == (), "of two pools one is full"
+        found = store.exchange_slots(one, take=[SlotRequest("c", (free,))])
+        assert found == ("c",), "what waits for another pool holds what is free of this one"
+
+    @needs("test_give_no_more_slots_than_a_pool_has")
+    def test_give_slots_in_turn(self, store: Store) -> None:
+        share = Share("warehouse", 1, 1)
+        leases = [store.begin(run(f"r{number}")) for number in range(3)]
+        store.exchange_slots(leases[0], take=[SlotRequest("a", (share,))])
+        for lease in leases[1:]:
+            store.exchange_slots(lease, take=[SlotRequest("a", (share,))])
+        store.exchange_slots(leases[0], free=["a"])
+        late = store.exchange_slots(leases[2], take=[SlotRequest("a", (share,))])
+        assert late == (), "a slot is given to one who came after another that waits for it"
+        first = store.exchange_slots(leases[1], take=[SlotRequest("a", (share,))])
+        assert first == ("a",), "who waits first is given nothing, though it is free"
+
+    @needs("test_give_no_more_slots_than_a_pool_has")
+    def test_free_the_slots_of_a_run_that_ends(self, store: Store) -> None:
+        share = Share("warehouse", 1, 1)
+        one, two = store.begin(run("r1")), store.begin(run("r2"))
+        store.exchange_slots(one, take=[SlotRequest("a", (share,))])
+        store.finish("r1", "failed", START, lease=one)
+        assert store.exchange_slots(two, take=[SlotRequest("a", (share,))]) == ("a",), "finish must free its slots"
+        try:
+            store.exchange_slots(one, take=[SlotRequest("b", (Share("other", 1, 1),))])
+        except LeaseLostError:
+            return
+        raise AssertionError("a run that has ended takes slots: raise LeaseLostError")
 
 
 def _refused(store: Store, lease: Lease, what: str) -> None:

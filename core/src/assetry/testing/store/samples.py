@@ -22,6 +22,7 @@ EVENTS: tuple[Event, ...] = (
     ev.InvocationStarted("acme", (A, B), "acme:mill", "acme make a b"),
     ev.Handle("job-7", "https://example.com/jobs/7"),
     ev.JobOver("job-7"),
+    ev.Waiting("warehouse", ("other",), "2026-01-02T03:04:05+00:00"),
     ev.Started(A, "2024-01-01"),
     ev.Progress(A, 1.5, 3),
     ev.Log("a 'line' with ünïcödé\nand another", "warning", A),

@@ -34,6 +34,7 @@ from assetry_dbt.manifest.written import (
     named_owners,
     node_metadata,
     people,
+    pool_share,
     texts,
 )
 
@@ -312,6 +313,7 @@ class _Translation:
             fallback=node.package_name != self.place.project,
             reads=self.reads(node.upstream),
             lasting=str(materialized) in LASTING,
+            **pool_share(config, node.meta, self.path(node.package_name, node.original_file_path)),
         )
 
     def whole_deps(self, node: Node) -> tuple[Dep, ...]:

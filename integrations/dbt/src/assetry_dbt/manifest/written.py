@@ -1,4 +1,4 @@
-"""What is written in yml in several ways: keys, growth, columns, owners, one text or a list of them."""
+"""What is written in yml in several ways: keys, pools, growth, columns, owners, one text or a list of them."""
 
 from __future__ import annotations
 
@@ -44,6 +44,23 @@ def assetry_meta(config: Mapping[str, Any], meta: Any, name: str) -> Any:
             if isinstance(own, dict) and own.get(name) not in (None, ""):
                 return own[name]
     return None
+
+
+def pool_share(config: Mapping[str, Any], meta: Any, where: str | None) -> dict[str, Any]:
+    """Return the pool that a `meta` names, and how many of its slots; raise `DefinitionError` for what cannot be one.
+
+    >>> pool_share({"meta": {"assetry": {"pool": "warehouse", "weight": 2}}}, None, None), pool_share({}, None, None)
+    ({'pool': 'warehouse', 'weight': 2}, {})
+    """
+    pool, weight = (assetry_meta(config, meta, name) for name in ("pool", "weight"))
+    said, hint = "`meta: {assetry: {", "For example pool: warehouse, and weight: 2."
+    if pool is not None and not isinstance(pool, str):
+        raise DefinitionError(f"{said}pool: …}}}}` is not the name of a pool.", where=where, hint=hint)
+    if weight is not None and (not isinstance(weight, int) or isinstance(weight, bool) or weight < 1):
+        raise DefinitionError(f"{said}weight: …}}}}` is not a whole number above 0.", where=where, hint=hint)
+    if pool is None and weight is not None:
+        raise DefinitionError(f"{said}weight: …}}}}` is of a pool, and none is named.", where=where, hint=hint)
+    return {} if pool is None else {"pool": pool, "weight": weight or 1}
 
 
 def grows(item: Node | Source, reads_partitions: Callable[[], bool] = lambda: False) -> Grows:
