@@ -140,7 +140,8 @@ CALLS = {
     "mill": (["mill", "tell"], 0),
 }
 #: A verb makes a file, and has no result.
-WITHOUT = {"init"}
+#: What makes files, takes one that a tool wrote, or says something only while another run goes on.
+WITHOUT = {"init", "record", "queue", "bump"}
 OUTPUTS = ("text", "json", "ndjson")
 BOTH = "2>&1 | head -c 1"
 

@@ -40,7 +40,9 @@ COMMANDS: Mapping[str, Entry] = {
     "record": Entry("runs", "Runs", "FILE", "Record a run that was started elsewhere."),
     "runs": Entry("runs", "Runs", "", "List the runs."),
     "logs": Entry("runs", "Runs", "[RUN]", "Show the events of a run."),
-    "cancel": Entry("runs", "Runs", "RUN", "Stop a run."),
+    "queue": Entry("runs", "Runs", "", "Show what runs and what waits, and for whom."),
+    "cancel": Entry("runs", "Runs", "ID", "Stop a run, or take it out of the queue."),
+    "bump": Entry("runs", "Runs", "ID", "Put what waits first."),
     "prune": Entry("runs", "Surroundings", "[KEY]", "List and delete what nothing defines any more."),
     "plugins": Entry("definitions", "Surroundings", "", "List what is loaded, from where, and what is broken."),
 }

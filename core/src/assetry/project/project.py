@@ -38,8 +38,10 @@ from assetry.status.verdicts import standing
 from assetry.status.why import changed_above
 from assetry.store.partition_cache import PartitionCache
 from assetry.types.keys import AssetKey
+from assetry.types.leases import PRIORITIES
 from assetry.types.records import EventRecord, RunInfo, Verdicts
 from assetry.views.json import data
+from assetry.views.queue import QueueItem, queue_of
 
 Texts = str | Sequence[str] | None
 Selectors = Texts | Selection
@@ -248,6 +250,21 @@ class Project(LoadedProject, Upkeep):
         """
         services = RunServices(self.plugins, self.store, self.values)
         return observe(self.graph, self.select(select, exclude), services, on_event)
+
+    # -- the queue -----------------------------------------------------------------------------------------------
+
+    def queue(self) -> tuple[QueueItem, ...]:
+        """Return what runs, and what waits in the order in which it will go on."""
+        store = self.store
+        return queue_of(store.runs(), store.queue(), store.leases(), store.slots(), datetime.now(UTC))
+
+    def bump(self, id_: str) -> str:
+        """Give a run that goes on or waits the first class, and return its whole id; raise `UsageError`."""
+        run = self.find_run(id_.partition(" ")[0])
+        if run.state not in ("running", "queued"):
+            raise UsageError(f"Run {run.id} has ended.", hint="`assetry queue` shows what runs and what waits.")
+        self.store.prioritize(run.id, PRIORITIES["person"])
+        return run.id
 
     # -- history -------------------------------------------------------------------------------------------------
 

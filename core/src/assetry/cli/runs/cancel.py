@@ -1,10 +1,12 @@
-"""``assetry cancel RUN``: stop a run that another process carries out."""
+"""``assetry cancel ID``: stop a run that another process carries out, or take it out of the queue."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import click
 
@@ -22,10 +24,14 @@ _PAUSE = 0.1
 def cancel_run(session: Session, run: str, wait: bool) -> None:
     """Stop a run: its tools are stopped, and what was finished is kept. `assetry retry` does the rest later.
 
-    RUN is the id of a run, or a unique beginning of it.
+    RUN is the id of a run, also of one that waits, or a unique beginning of it.
     """
     found = session.project.find_run(run)
-    if found.state == "running":
+    if found.state == "queued":
+        # Whoever waits looks every second, wherever that is.
+        session.project.store.finish(found.id, "cancelled", datetime.now(UTC))
+        found = replace(found, state="cancelled")
+    elif found.state == "running":
         _signal(session, found)
         if wait:
             found = _wait(session, found)

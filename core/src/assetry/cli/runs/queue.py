@@ -1,0 +1,60 @@
+"""``assetry queue``: what runs now and what waits, for what, for whom, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import click
+
+from assetry.cli.command import verb
+from assetry.cli.session import Session
+from assetry.cli.text import ago, aligned, clock, listed
+from assetry.views.queue import QueueItem, queue_to_json
+from assetry.views.waiting import waiting_words
+
+_COLOURS = {"running": "blue", "waiting": "yellow"}
+
+
+def show_queue(session: Session) -> None:
+    """Show what runs and what waits: runs, invocations that wait for slots of pools, and backfills.
+
+    What waits stands in the order in which it will go on. `assetry bump ID` puts something first, `assetry cancel ID`
+    takes it out.
+    """
+    items = session.project.queue()
+    if not session.text:
+        session.emit(queue_to_json(items), rows="queue")
+        return
+    if not items:
+        session.say("Nothing runs, and nothing waits.")
+        return
+    now = datetime.now(UTC)
+    head, *lines = aligned([("STATE", "CLASS", "SINCE", "ID", "WHAT"), *(_row(each, now) for each in items)])
+    session.say(head)
+    for item, line in zip(items, lines, strict=True):
+        session.say(click.style(item.state, fg=_COLOURS[item.state]) + line[len(item.state) :])
+
+
+def _row(item: QueueItem, now: datetime) -> tuple[str, ...]:
+    return item.state, item.word, ago(item.since, now), item.id, "; ".join(_what(item))
+
+
+def _what(item: QueueItem) -> Iterable[str]:
+    """Yield what something does, or for what it waits and for whom."""
+    if item.state == "running":
+        yield listed(item.assets, 2)
+        pools = dict.fromkeys(each.pool for each in item.slots)
+        if pools:
+            yield f"has {listed(pools, 2)}"
+    elif item.pool is not None and item.runs:
+        since = "" if item.held_since is None else f" since {clock(item.held_since)}"
+        words = waiting_words(item.pool, item.runs, held=item.held_since is not None)
+        yield f"{words}{since}"
+    elif item.runs:
+        yield f"waits for {listed((f'run {run}' for run in item.runs), 2)}: {listed(item.assets, 2)}"
+    else:
+        yield f"goes on at once: {listed(item.assets, 2)}" if item.assets else "goes on at once"
+
+
+command = verb("queue")(show_queue)

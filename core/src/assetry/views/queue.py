@@ -1,0 +1,137 @@
+"""The queue: what runs now, and what waits, for what and for whom, in the order in which it will go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from assetry.types.keys import AssetKey
+from assetry.types.leases import PRIORITIES, HeldLease, QueuedRun, Share, Slot, SlotRequest, in_the_way, meeting, rank
+from assetry.types.records import RunInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueItem:
+    """One that runs or waits: a run, or an invocation of one.
+
+    `priority` is its class as it was given. It waits for `pool`, or for what other runs have leased of `assets`; `runs`
+    are those that it waits for, and `held_since` tells since when they have it. `slots` are those of pools that it has.
+
+    >>> from datetime import UTC
+    >>> QueueItem(id="r", kind="run", state="running", since=datetime(2026, 1, 1, tzinfo=UTC)).word
+    'person'
+    """
+
+    id: str
+    kind: Literal["run", "invocation", "backfill"]
+    state: Literal["running", "waiting"]
+    since: datetime
+    priority: int = 0
+    assets: tuple[AssetKey, ...] = ()
+    run: str | None = None
+    pool: str | None = None
+    runs: tuple[str, ...] = ()
+    held_since: datetime | None = None
+    slots: tuple[Slot, ...] = field(default=())
+
+    @property
+    def word(self) -> str:
+        """Return the name of its class."""
+        names = {priority: name for name, priority in PRIORITIES.items()}
+        return names.get(self.priority, str(self.priority))
+
+
+def queue_of(
+    runs: Iterable[RunInfo],
+    queued: Iterable[QueuedRun],
+    leases: Sequence[HeldLease],
+    slots: Sequence[Slot],
+    now: datetime,
+) -> tuple[QueueItem, ...]:
+    """Return what runs, the longest first, and then what waits, the first first."""
+    living = {run.id: run for run in runs if run.state == "running"}
+    running = [
+        QueueItem(
+            id=run.id,
+            kind="run",
+            state="running",
+            since=run.started,
+            priority=run.priority,
+            assets=run.assets,
+            slots=tuple(each for each in slots if each.held and each.run == run.id),
+        )
+        for run in living.values()
+    ]
+    waiting = [*(_waiting_run(each, leases) for each in queued), *_waiting_invocations(slots)]
+    running.sort(key=lambda each: each.since)
+    waiting.sort(key=lambda each: (*rank(each.priority, each.since, now), each.id))
+    return (*running, *waiting)
+
+
+def _waiting_run(queued: QueuedRun, leases: Sequence[HeldLease]) -> QueueItem:
+    run = queued.run
+    held = meeting(queued.wanted, (each for each in leases if each.run != run.id))
+    theirs = {each.key for each in held}
+    return QueueItem(
+        id=run.id,
+        kind="run",
+        state="waiting",
+        since=run.started,
+        priority=run.priority,
+        assets=tuple(key for key in queued.wanted if key in theirs) or run.assets,
+        runs=tuple(dict.fromkeys(each.run for each in held)),
+    )
+
+
+def _waiting_invocations(slots: Sequence[Slot]) -> Iterable[QueueItem]:
+    waiting: dict[tuple[str, str], list[Slot]] = {}
+    for slot in slots:
+        if not slot.held:
+            waiting.setdefault((slot.run, slot.ticket), []).append(slot)
+    for (run, ticket), own in waiting.items():
+        request = SlotRequest(ticket, tuple(Share(each.pool, each.weight, each.limit) for each in own))
+        pool, others = next(iter(in_the_way(slots, run, request).items()))
+        yield QueueItem(
+            id=f"{run} {ticket.partition('/')[0]}",
+            kind="invocation",
+            state="waiting",
+            since=own[0].since,
+            priority=own[0].priority,
+            run=run,
+            pool=pool,
+            runs=tuple(dict.fromkeys(each.run for each in others)),
+            held_since=min((each.since for each in others if each.held), default=None),
+        )
+
+
+def queue_to_json(items: Iterable[QueueItem]) -> dict[str, Any]:
+    """Return the queue as ``assetry queue --output json`` has it.
+
+    >>> queue_to_json([])
+    {'queue': []}
+    """
+    return {"queue": [_item_to_json(each) for each in items]}
+
+
+def _item_to_json(item: QueueItem) -> dict[str, Any]:
+    waits = None
+    if item.state == "waiting" and item.kind != "backfill":
+        waits = {
+            "pool": item.pool,
+            "runs": list(item.runs),
+            "since": None if item.held_since is None else item.held_since.isoformat(),
+        }
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "state": item.state,
+        "priority": item.priority,
+        "class": item.word,
+        "since": item.since.isoformat(),
+        "run": item.run,
+        "assets": [str(key) for key in item.assets],
+        "waits_for": waits,
+        "slots": [{"pool": each.pool, "weight": each.weight, "since": each.since.isoformat()} for each in item.slots],
+    }
