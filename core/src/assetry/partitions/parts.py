@@ -102,14 +102,22 @@ class Parts:
 
     # -- as a set ------------------------------------------------------------------------------------------------
 
+    # Nearly always a set meets itself, or nothing.
+
     def __or__(self, other: Parts) -> Parts:
-        return self._with(other, (False, True, True, True))
+        if not other._strands or self._strands == other._strands:
+            return self
+        return self._with(other, (False, True, True, True)) if self._strands else other
 
     def __and__(self, other: Parts) -> Parts:
-        return self._with(other, (False, False, False, True))
+        if not self._strands or self._strands == other._strands:
+            return self
+        return self._with(other, (False, False, False, True)) if other._strands else other
 
     def __sub__(self, other: Parts) -> Parts:
-        return self._with(other, (False, False, True, False))
+        if not self._strands or not other._strands:
+            return self
+        return NOTHING if self._strands == other._strands else self._with(other, (False, False, True, False))
 
     def _with(self, other: Parts, kept: tuple[bool, bool, bool, bool]) -> Parts:
         mine, theirs = self._strands, other._strands

@@ -34,6 +34,7 @@ from assetry.status.reasons import (
     saying,
 )
 from assetry.status.roots import NEW, OUT, RANKS, Root, Roots
+from assetry.status.versions import last_read
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import WELL, Attempt, Latest, Looks, Materialization
@@ -269,10 +270,14 @@ class _Judge:
                 self._tried.setdefault(key, []).append(tried)
 
     def judge_all(self) -> tuple[Status, ...]:
-        return tuple(
-            self._judge(i, asset) if asset.partitions_def is None else self._judge_partitions(i, asset)
-            for i, asset in enumerate(self._graph.assets)
-        )
+        found = []
+        for i, (asset, read) in enumerate(zip(self._graph.assets, last_read(self._graph), strict=True)):
+            found.append(self._judge(i, asset) if asset.partitions_def is None else self._judge_partitions(i, asset))
+            for j in read:
+                # Those of all assets may be more than fits into memory.
+                if self._recorded.pop(self._graph.keys[j], None) is not None:
+                    self._partitions.forget(j)
+        return tuple(found)
 
     def _judge(self, i: int, asset: Asset) -> Status:
         records, overwritten = self._records(asset)

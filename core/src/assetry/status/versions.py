@@ -216,6 +216,27 @@ def with_read(graph: AssetGraph, keys: Iterable[AssetKey]) -> set[AssetKey]:
     return found
 
 
+def last_read(graph: AssetGraph) -> list[list[int]]:
+    """Return for each asset of a graph, by number, those whose records nothing behind it in graph order asks for.
+
+    What reads a view asks for what the view reads.
+
+    >>> view = Asset(key="v", kind="x", deps=["a"], computed_on_read=True)
+    >>> tables = [Asset(key=key, kind="x", deps=deps) for key, deps in (("a", []), ("b", ["v"]))]
+    >>> graph = AssetGraph.of([*tables, view])
+    >>> [str(key) for key in graph.keys], last_read(graph)
+    (['a', 'v', 'b'], [[], [], [0, 1, 2]])
+    """
+    last = list(range(len(graph)))
+    for i in reversed(last):
+        for j in graph.downstream[i]:
+            last[i] = max(last[i], last[j] if graph.assets[j].computed_on_read else j)
+    found: list[list[int]] = [[] for _ in last]
+    for i, reader in enumerate(last):
+        found[reader].append(i)
+    return found
+
+
 def _view_digest(code_version: str, inputs: Mapping[AssetKey, str]) -> str:
     return _digest([code_version, *(f"{key}={version}" for key, version in sorted(inputs.items()) if version)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from assetry.partitions.grids.time_grids import (
 )
 from assetry.partitions.mappings import TimeWindowPartitionMapping
 from assetry.partitions.multi import MultiPartitionsDefinition
+from assetry.partitions.strands import Strand
 from assetry.status.comparison import MOST_ROOTS
 from assetry.status.freshness.read_times import ReadTimes
 from assetry.status.partitions.recorded import RecordedPartitions
@@ -405,9 +407,10 @@ def test_any_history_is_judged_alike_from_a_file_and_what_is_kept_beside_it(
             whole = world.store.latest(set(world.graph.keys).difference(parted))
             tried = world.store.attempts(made=False)
             with cache.read(parted, world.store, lambda *_: {}) as recorded:
-                looks = world.store.looks()
-                given = {"now": world.now, "recorded": recorded, "looks": looks}
-                assert statuses(world.graph, whole, tried, **given) == in_memory  # type: ignore[arg-type]
+                found = statuses(
+                    *(world.graph, whole, tried), now=world.now, recorded=recorded, looks=world.store.looks()
+                )
+                assert found == in_memory
     world.store.close()
 
 
@@ -504,26 +507,50 @@ def test_what_is_missing_reaches_through_what_is_out_of_date_of_the_same_asset()
     assert reasons == {"config", "running"}
 
 
+class Columns:
+    """The records of a world as columns, made anew whenever they are asked for; `kept` is how many were, at most."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.kept = 0
+
+    def partitions(self, asset: Asset) -> RecordedPartitions:
+        assert asset.partitions_def is not None
+        strands = [each for each in gc.get_objects() if isinstance(each, Strand) and len(each)]
+        self.kept = max(self.kept, len(strands))
+        made = (each for (key, _), each in self.world.latest.items() if key == asset.key)
+        return RecordedPartitions.of(asset.partitions_def, made)
+
+    def rows(self, key: AssetKey) -> Any:
+        pytest.fail(f"all records of {key} were read")
+
+    def seen(self, *_: Any) -> Any:
+        return {}
+
+    def judged(self) -> Any:
+        whole = {place: each for place, each in self.world.latest.items() if place[1] is None}
+        return statuses(self.world.graph, whole, self.world.attempts, now=self.world.now, recorded=self)
+
+
 def test_records_are_not_looked_through_for_what_columns_tell() -> None:
     world = made_days()
     for day in DAYS.keys(NOON):
         world.make("events", day, f"new {day}")
+    assert Columns(world).judged() == statuses(world.graph, world.latest, world.attempts, now=world.now)
 
-    class Columns:
-        def partitions(self, asset: Asset) -> RecordedPartitions:
-            assert asset.partitions_def is not None
-            made = (each for (key, _), each in world.latest.items() if key == asset.key)
-            return RecordedPartitions.of(asset.partitions_def, made)
 
-        def rows(self, key: AssetKey) -> Any:
-            pytest.fail(f"all records of {key} were read")
-
-        def seen(self, *_: Any) -> Any:
-            return {}
-
-    whole = {place: each for place, each in world.latest.items() if place[1] is None}
-    found = statuses(world.graph, whole, world.attempts, now=world.now, recorded=Columns())
-    assert found == statuses(world.graph, world.latest, world.attempts, now=world.now)
+def test_columns_are_kept_until_all_is_judged_that_reads_them_and_no_longer() -> None:
+    chain = [table(f"k{n}", *([f"k{n - 1}"] if n else []), partitions_def=DAYS) for n in range(9)]
+    view = replace(table("view", "k0"), computed_on_read=True)
+    assets = [*chain, view, table("report", "view")]
+    world = World({str(each.key): each for each in assets}, NOON)
+    for key in map(str, world.graph.keys):
+        for day in DAYS.keys(NOON) if world.assets[key].partitions_def else [None]:
+            world.make(key, day, f"{key}{day}")
+    columns = Columns(world)
+    gc.collect()
+    assert {each.status for each in columns.judged()} == {"fresh"}
+    assert columns.kept <= 3
 
 
 def test_a_missing_partition_is_told_below_with_a_code_of_its_own() -> None:

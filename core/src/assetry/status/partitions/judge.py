@@ -111,6 +111,11 @@ class PartitionJudge:
         self._note_data_time(i, asset, records, own, above, sets)
         return sets, (*(_shared(each, sets) for each in own), *shown)
 
+    def forget(self, i: int) -> None:
+        """Forget what is known of an asset for those that read it."""
+        self._records[i].recorded = self._records[i].recorded.for_data_times()
+        self._verification.forget(self._graph.keys[i])
+
     def roots(self, i: int) -> tuple[int, ...]:
         """Return the numbers of the assets that partitions of one are out of date from."""
         return tuple(sorted({j for j, _ in self._reach[i].roots}))

@@ -249,6 +249,13 @@ class RecordedPartitions:
         strands = {name: each.without_inputs(reached=not timed) for name, each in self.strands.items()}
         return replace(self, strands=strands, newest_reached=newest)
 
+    def for_data_times(self) -> RecordedPartitions:
+        """Return what is asked for still once all that reads the asset was judged: how far its data reaches.
+
+        It is made of what is kept `for_readers`.
+        """
+        return self if time_of(self.definition) is None else replace(self, strands={})
+
 
 def _newness(made: Materialization) -> tuple[datetime, str]:
     # What was made at the same moment has an order, too, so that all ways of reading records name the same one.

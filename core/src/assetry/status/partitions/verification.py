@@ -67,7 +67,7 @@ class Verification:
         self._comparison = comparison
         self._growth = growth
         #: By asset and strand: the sums of the content up to each partition.
-        self._sums: dict[tuple[AssetKey, str], list[int]] = {}
+        self._sums: dict[AssetKey, dict[str, list[int]]] = {}
 
     def differences(self, i: int, recorded: RecordedPartitions, parts: Parts) -> Differences:
         """Return how partitions differ from what they would be made as now."""
@@ -186,12 +186,16 @@ class Verification:
         return version_digest(sum_text(summed(total))) if any_known else NO_VERSION
 
     def _sums_of(self, upper: RecordedPartitions, key: AssetKey, strand: str) -> list[int]:
-        found = self._sums.get((key, strand))
-        if found is None:
+        sums = self._sums.setdefault(key, {})
+        if strand not in sums:
             column = upper.strand(strand)
             hashes = (_hash(upper, strand, number) for number in range(column.first, column.stop))
-            found = self._sums[key, strand] = list(accumulate(hashes, initial=0))
-        return found
+            sums[strand] = list(accumulate(hashes, initial=0))
+        return sums[strand]
+
+    def forget(self, key: AssetKey) -> None:
+        """Forget what is known of an asset for those that read it."""
+        self._sums.pop(key, None)
 
     def _was_there(self, recorded: RecordedPartitions, read: _Input, strand: str, number: int) -> bool:
         """Tell whether an input of which nothing was known was there already, as it is."""
