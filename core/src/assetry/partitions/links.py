@@ -96,7 +96,7 @@ class Link:
         >>> link.same_numbers, link.up(Parts.of([0]), datetime(2026, 1, 1))
         (False, Parts({'': [(1, 2)]}))
         """
-        if own is None and upstream is None:
+        if (own is None or own is self.own) and (upstream is None or upstream is self.upstream):
             return self
         return replace(self, own=own or self.own, upstream=upstream or self.upstream)
 

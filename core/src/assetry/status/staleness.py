@@ -318,8 +318,9 @@ class _Judge:
             ranks = _RANKS_ANEW if sets.made else (OUT, *RANKS.values())
             self._roots.rewriting[i] = self._above_rewriting(i).union((i, rank) for rank in ranks)
         self._roots.of.append(())
-        self._comparison.flawed.append(bool(sets.due))
-        self.data_times.behind.append(bool(sets.due))
+        due = bool(sets.due)
+        self._comparison.flawed.append(due)
+        self.data_times.behind.append(due)
         records.recorded = self._recorded[asset.key] = recorded.for_readers()
         word: StatusName = "stale" if sets.stale or sets.missing else "fresh"
         if not asset.executable:

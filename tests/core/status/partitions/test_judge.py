@@ -333,7 +333,8 @@ STEPS = ["make"] * 6 + [
     "look",
     "refresh",
 ]
-histories = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 200)), max_size=40)
+steps = st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 200))
+histories = st.lists(steps, max_size=40)
 
 
 def judged(world: World) -> None:
@@ -427,6 +428,20 @@ def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -
         for part in parts if key in due else ():
             world.make(str(key), part, f"m{len(world.log)}", took=-1)  # at once: no window ends meanwhile
     assert stale_keys(world.judgement.statuses) == ()
+
+
+@settings(max_examples=EXAMPLES // 3, deadline=None)
+@given(worlds(4) | growing(), st.lists(steps, max_size=3))
+def test_what_happens_once_all_is_made_is_judged_as_brute_force_does(world: World, history: Any) -> None:
+    # Of what reads itself, brute force says otherwise how far its data reaches once its own code has changed.
+    for key, asset in world.assets.items():
+        world.change(key, deps=[dep for dep in asset.deps if dep.key != key])
+    for key in map(str, world.graph.keys):
+        for part in world.oracle.existing(key):
+            world.make(key, part, f"m{len(world.log)}", took=-1)
+    for step in history:
+        world.play(*step)
+    judged(world)
 
 
 @settings(max_examples=EXAMPLES // 2, deadline=None)

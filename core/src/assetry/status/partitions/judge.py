@@ -76,9 +76,15 @@ class PartitionJudge:
         asset = self._graph.assets[i]
         self._records[i] = records
         existing = self.clocks.existing(records.definition, self._now)
+        made, above = records.made & existing, self.above(i)
+        found = self._verification.differences(i, records.recorded, made) if asset.executable else None
+        if found == _NONE and self._is_plain(i, records, existing, above, seen):
+            sets = PartitionSets(records.definition, existing=existing, made=existing, fresh=existing)
+            self._reach[i] = above
+            self._note_data_time(i, asset, records, (), above, sets)
+            return sets, ()
         failures = records.failures()
         failed = failures.parts & existing if failures is not None and asset.executable else NOTHING
-        made = records.made & existing
         sets = PartitionSets(
             records.definition,
             existing=existing,
@@ -90,10 +96,9 @@ class PartitionJudge:
             unknown=records.unknown,
             whole=records.whole,
         )
-        above = self.above(i)
         own: list[Reason] = []
-        if asset.executable:
-            own, found = self._own(i, records, sets, failures, records.gone(seen))
+        if found is not None:
+            own = self._own(i, records, sets, (failures, records.gone(seen)), found)
             sets = self._with_waiting(i, sets, own, above, found)
             above = _joined(above, {(j, NEW): parts for j, parts in found.news.items()})
         else:
@@ -110,6 +115,17 @@ class PartitionJudge:
         self._pass_on(i, asset, own, above, sets)
         self._note_data_time(i, asset, records, own, above, sets)
         return sets, (*(_shared(each, sets) for each in own), *shown)
+
+    def _is_plain(
+        self, i: int, records: PartitionRecords, existing: Parts, above: Reach, seen: Mapping[str | None, bool]
+    ) -> bool:
+        """Tell whether all of an asset was made, and there is nothing to ask about but how it differs.
+
+        So it is of most assets: none of the questions is asked of them.
+        """
+        asset = self._graph.assets[i]
+        plain = records.is_plain and not seen and i not in self._demands and asset.freshness_policy is None
+        return plain and records.made == existing and not (above.due or above.roots or self._growth.read(asset))
 
     def forget(self, i: int) -> None:
         """Forget what is known of an asset for those that read it."""
@@ -130,10 +146,10 @@ class PartitionJudge:
         grown = self._growth.read(asset)
         for number, dep in enumerate(asset.deps):
             j = self._graph.index(dep.key)
-            link = self._link(i, j, number)
-            if j == i:
-                continue
             coming = self._reach.get(j)
+            if j == i or not (self._roots.of[j] if coming is None else coming.due or coming.roots):
+                continue
+            link = self._link(i, j, number)
             if coming is None:
                 coming = Reach(WHOLE if self._roots.of[j] else NOTHING, dict.fromkeys(self._roots.of[j], WHOLE))
                 if coming.due and grown.get(dep.key) == number:
@@ -260,13 +276,18 @@ class PartitionJudge:
     # -- the asset itself --------------------------------------------------------------------------------------------
 
     def _own(
-        self, i: int, records: PartitionRecords, sets: PartitionSets, failures: Reason | None, gone: Reason | None
-    ) -> tuple[list[Reason], Differences]:
-        """Return what is wrong in the asset itself, worst first, and how what it reads differs from what it read."""
+        self,
+        i: int,
+        records: PartitionRecords,
+        sets: PartitionSets,
+        lost: tuple[Reason | None, Reason | None],
+        differences: Differences,
+    ) -> list[Reason]:
+        """Return what is wrong in the asset itself, worst first; `lost` is what failed, and what is gone."""
+        failures, gone = lost
         asset = self._graph.assets[i]
         missing = _missing(asset, records, sets)
         found = [each for each in (failures, missing, gone, records.cancelled()) if each]
-        differences = self._verification.differences(i, records.recorded, sets.made)
         found += differences.own
         early = records.provisional(sets.made, self._now, partial(self._known_until, i))
         if early:
@@ -276,7 +297,7 @@ class PartitionJudge:
             demand = self._demands[i]
             found.append(Reason("overdue", asset.key, demand.text, records.behind(sets.made, demand.since)))
         found = [each._replace(parts=each.parts & sets.existing) for each in found]
-        return [each for each in found if each.parts], differences
+        return [each for each in found if each.parts]
 
     def _known_until(self, i: int) -> datetime | None:
         """Return the moment until which it is known of all that an asset is made from whether it has new content."""
@@ -328,6 +349,10 @@ class PartitionJudge:
         self._data_times.newest[i] = partial(records.newest_reached, sets.existing, behind)
         later = partial(records.newest_reached, sets.existing, sets.due)
         self._data_times.later[i] = later, bool(sets.missing - sets.waiting)
+
+
+#: That nothing differs.
+_NONE = Differences([], {}, NOTHING, NOTHING)
 
 
 def _rooted(finding: Reason, above: Parts) -> Parts:

@@ -5,7 +5,7 @@ Pure; where it is kept, it can be made again from the records at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -92,6 +92,8 @@ class RecordedPartitions:
     reached: datetime | None = None
     total: int = 0
     newest_reached: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: What `spans` has found.
+    _found: list[tuple[Trace, str, int, int]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, definition: PartitionsDefinition, rows: Iterable[Materialization]) -> RecordedPartitions:
@@ -158,15 +160,15 @@ class RecordedPartitions:
     @property
     def made(self) -> Parts:
         """Return the partitions with a record."""
-        return Parts(
-            {name: [(first, stop) for _, first, stop in strand.by_trace()] for name, strand in self.strands.items()}
-        )
+        return Parts.of_spans(span[1:] for span in self.spans())
 
-    def spans(self) -> Iterator[tuple[Trace, str, int, int]]:
-        """Yield ranges of partitions that were made alike: how, and their strand, first number and that behind."""
-        for name, strand in self.strands.items():
-            for trace, first, stop in strand.by_trace():
-                yield self.traces[trace - 1], name, first, stop
+    def spans(self) -> Sequence[tuple[Trace, str, int, int]]:
+        """Return ranges of partitions that were made alike: how, and their strand, first number and that behind."""
+        if not self._found:
+            for name, strand in self.strands.items():
+                for trace, first, stop in strand.by_trace():
+                    self._found.append((self.traces[trace - 1], name, first, stop))
+        return self._found
 
     @property
     def newest_record(self) -> Materialization | None:

@@ -25,6 +25,8 @@ class Clocks:
 
     _numbers: dict[PartitionsDefinition, dict[str, int | None]] = field(default_factory=dict)
     _existing: dict[tuple[Hashable, datetime], Parts] = field(default_factory=dict)
+    #: By identity of the definition, the one that was asked for last of each: comparing them takes longer.
+    _last: dict[int, tuple[PartitionsDefinition, datetime, Parts]] = field(default_factory=dict)
 
     def numbered(self, definition: PartitionsDefinition, keys: Iterable[str]) -> NumberedKeys:
         """Return the numbers of recorded keys."""
@@ -32,9 +34,13 @@ class Clocks:
 
     def existing(self, definition: PartitionsDefinition, now: datetime) -> Parts:
         """Return the partitions that should exist at `now`."""
+        last = self._last.get(id(definition))
+        if last is not None and last[0] is definition and last[1] == now:
+            return last[2]
         asked = numbers_of(definition), now
         if asked not in self._existing:
             self._existing[asked] = definition.existing(now)
+        self._last[id(definition)] = definition, now, self._existing[asked]
         return self._existing[asked]
 
 
@@ -71,7 +77,7 @@ class PartitionRecords:
             self.unknown = tuple(key for key in recorded.unknown if key not in gone)
         #: Those that were tried, and are not there, have numbers, too.
         failing = [each.partition for each in tried if each.partition is not None and each.outcome in TRIED]
-        found = clocks.numbered(recorded.definition, failing)
+        found = clocks.numbered(recorded.definition, failing) if failing else NumberedKeys(recorded.definition, {})
         self._places = found.places
         self.definition = found.definition
         self.whole = recorded.whole is not None
@@ -83,6 +89,11 @@ class PartitionRecords:
     def _parts(self, tried: Iterable[Attempt]) -> Parts:
         names = (str(each.partition) for each in tried if each.partition is not None)
         return Parts.at(self._places[name] for name in names if name in self._places)
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether all that is recorded of the asset is of partitions that were made when all data was there."""
+        return not (self._tried or self.whole or self.recorded.unknown or self.recorded.early)
 
     # -- tries -------------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class _Input(NamedTuple):
     j: int
     link: Link | None
     same_keys: bool
+    same_numbers: bool
     grows: bool
 
 
@@ -66,6 +67,8 @@ class Verification:
         self._graph = graph
         self._comparison = comparison
         self._growth = growth
+        #: By identity of a link: whether each partition reads just that of the same key, and of the same number.
+        self._kinds: dict[int, tuple[Link, bool, bool]] = {}
         #: By asset and strand: the sums of the content up to each partition.
         self._sums: dict[AssetKey, dict[str, list[int]]] = {}
 
@@ -113,8 +116,15 @@ class Verification:
             upper = self._comparison.recorded.get(key)
             if link is not None:
                 link = link.numbered(recorded.definition, None if upper is None else upper.definition)
-            same_keys = link is not None and link.same_keys
-            yield _Input(number, self._graph.index(key), link, same_keys, grown.get(key) == number)
+            yield _Input(number, self._graph.index(key), link, *self._kind(link), grown.get(key) == number)
+
+    def _kind(self, link: Link | None) -> tuple[bool, bool]:
+        if link is None:
+            return False, False
+        found = self._kinds.get(id(link))
+        if found is None:
+            found = self._kinds[id(link)] = link, link.same_keys, link.same_numbers
+        return found[1:]
 
     # -- one input of one span ---------------------------------------------------------------------------------------
 
@@ -158,7 +168,7 @@ class Verification:
             return version_digest(self._comparison.versions.of(key) or UNKNOWN) * (stop - first)
         if upper is None:
             return bytes((stop - first) * VERSION_BYTES)
-        if read.same_keys and read.link.same_numbers:
+        if read.same_keys and read.same_numbers:
             return upper.strand(strand).versions_of(first, stop)
         found = bytearray((stop - first) * VERSION_BYTES)
         for number, parts in read.link.pairs(first, stop, self._comparison.now, strand):
@@ -269,7 +279,7 @@ def _hash(recorded: RecordedPartitions, strand: str, number: int) -> int:
 
 def _within(recorded: RecordedPartitions, parts: Parts) -> Iterator[Span]:
     """Yield the spans of what is recorded that lie in `parts`."""
-    every = recorded.made <= parts
+    every = recorded.made == parts or recorded.made <= parts
     for trace, strand, first, stop in recorded.spans():
         if every:
             yield Span(trace, strand, first, stop)
