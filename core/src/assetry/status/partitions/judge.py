@@ -23,7 +23,7 @@ from assetry.status.freshness.freshness import Demand
 from assetry.status.freshness.growth import Growth
 from assetry.status.partitions.records import Clocks, PartitionRecords
 from assetry.status.partitions.sets import PartitionSets
-from assetry.status.partitions.verification import Differences, Verification
+from assetry.status.partitions.verification import NO_DIFFERENCES, Differences, Verification
 from assetry.status.reasons import Code, Reason, parts_text, saying, share_text
 from assetry.status.roots import NEW, OUT, RANKS, Root, Roots, code_of
 from assetry.status.times import time_text
@@ -78,7 +78,7 @@ class PartitionJudge:
         existing = self.clocks.existing(records.definition, self._now)
         made, above = records.made & existing, self.above(i)
         found = self._verification.differences(i, records.recorded, made) if asset.executable else None
-        if found == _NONE and self._is_plain(i, records, existing, above, seen):
+        if found is NO_DIFFERENCES and self._is_plain(i, records, existing, above, seen):
             sets = PartitionSets(records.definition, existing=existing, made=existing, fresh=existing)
             self._reach[i] = above
             self._note_data_time(i, asset, records, (), above, sets)
@@ -349,10 +349,6 @@ class PartitionJudge:
         self._data_times.newest[i] = partial(records.newest_reached, sets.existing, behind)
         later = partial(records.newest_reached, sets.existing, sets.due)
         self._data_times.later[i] = later, bool(sets.missing - sets.waiting)
-
-
-#: That nothing differs.
-_NONE = Differences([], {}, NOTHING, NOTHING)
 
 
 def _rooted(finding: Reason, above: Parts) -> Parts:

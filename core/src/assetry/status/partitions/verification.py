@@ -60,6 +60,10 @@ class Differences(NamedTuple):
     other: Parts
 
 
+#: That nothing differs.
+NO_DIFFERENCES = Differences([], {}, NOTHING, NOTHING)
+
+
 class Verification:
     """The comparison of what partitions were made from with what they would be made from now."""
 
@@ -104,6 +108,8 @@ class Verification:
                 if changed and not asset.computed_on_read:
                     self._note_news(recorded, span, read, changed, news)
                     kinds[grown] += [(span.strand, number) for number in changed]
+        if not (own or news or kinds[True] or kinds[False]):
+            return NO_DIFFERENCES
         reasons = [Reason(*each, Parts.of_spans(spans)) for each, spans in own.items()]
         found = {j: Parts.at(places) for j, places in news.items()}
         return Differences(reasons, found, Parts.at(kinds[True]), Parts.at(kinds[False]))
