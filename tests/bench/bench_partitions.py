@@ -5,10 +5,13 @@ python tests/bench/bench_partitions.py
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,13 +28,14 @@ from assetry.run.recorder import Recorder
 from assetry.run.tracking.tracker import Tracker
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.status.staleness import statuses
+from assetry.store import partition_cache
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.events import Event, Materialized, Started
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization, RunInfo
 
-from tests.bench.measure import best, child_cpu, row
+from tests.bench.measure import best, child_cpu, child_peak, python, row
 
 DAYS = DailyPartitionsDefinition("2023-01-01", end_date="2026-01-01")
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -164,6 +168,62 @@ def commands(folder: Path) -> None:
         row(f"record one more of {ASSETS * 1096:,} partitions", f"{each:.3f} ms", "<= 0.2 ms", each <= 0.2)
 
 
+def keep(folder: Path) -> None:
+    """Fill the file beside the records of a project as if it had read them, and all partitions of its assets were made.
+
+    Records of so many would take an hour to write.
+    """
+    with Project.load(folder) as loaded:
+        assets = loaded.graph.assets
+        days = DAYS.keys(NOW)
+        loaded.store.begin(RunInfo(id="r", state="running", started=NOW))
+        loaded.store.append([], [_made(assets[0], days[-1])])
+        loaded.store.finish("r", "succeeded", NOW)
+        loaded.status()
+    (path,) = (folder / ".assetry" / "cache").glob("partitions*.db")
+    db = sqlite3.connect(path)
+    db.execute("DELETE FROM assets")
+    db.execute("DELETE FROM strands")
+    recorded: dict[int, RecordedPartitions] = {}
+    for asset in assets:
+        read = {dep.key: "v" for dep in asset.deps}
+        if len(read) not in recorded:
+            rows = [_made(asset, day) for day in days]
+            recorded[len(read)] = RecordedPartitions.of(DAYS, rows)
+        like = recorded[len(read)]
+        made = _made(asset, days[-1])
+        inputs = tuple((key, False) for key in sorted(read))
+        parts = tuple(sorted(asset.code_parts.items()))
+        trace = like.traces[0]._replace(code_version=asset.code_version, code_parts=parts, inputs=inputs)
+        head = partition_cache._head(replace(like, traces=(trace,), last=made))
+        row = (str(asset.key), partition_cache._print(DAYS), json.dumps(head))
+        db.execute("INSERT INTO assets VALUES (?,?,?)", row)
+        db.execute("INSERT INTO strands VALUES (?,?,?)", (str(asset.key), "", like.strands[""].to_bytes()))
+    db.commit()
+    db.close()
+
+
+def _made(asset: Asset, day: str) -> Materialization:
+    return Materialization(
+        key=asset.key, partition=day, at=NOW, run="r", data_version=day, code_version=asset.code_version,
+        code_parts=asset.code_parts, inputs={dep.key: day for dep in asset.deps}, seconds=1.0,
+    )  # fmt: skip
+
+
+def large(folder: Path) -> None:
+    """Measure the status of a large project, all of whose partitions are fresh."""
+    many = project(folder / "many", DAILY.replace("range(100)", f"range({MANY})"))
+    keep(many)
+    command = [*ASSETRY, "status", "--exit-code"]  # it fails unless all is fresh
+    found = best(lambda: child_cpu(command, cwd=many), 3)
+    row(f"status of {MANY:,} assets x 1,096 days", f"{found:.2f} s", "<= 3 s, whole process", found <= 3)
+    peak = child_peak(command, cwd=many)
+    row("  memory at most", f"{peak:.0f} MB", "<= 300 MB", peak <= 300)
+    code = f"from assetry import Project; assert len(Project.load({str(many)!r}).graph) == {MANY}"
+    found = best(lambda: child_cpu(python(code)), 3)
+    row("  of which Python takes to load the definitions", f"{found:.2f} s", "")
+
+
 def told(folder: Path, events: list[Event]) -> float:
     """Return what it takes to take events of a range of partitions, and to record them on the disk."""
     days = Parts.range(DAYS.number("2023-01-01"), DAYS.number("2023-01-01") + RANGE)
@@ -209,6 +269,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ranges(Path(folder))
         commands(Path(folder))
+        large(Path(folder))
     first = DAYS.number("2023-01-01")
     made = Made(first, 1096, 2)
     assets = []

@@ -39,6 +39,16 @@ def child_cpu(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[s
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def child_peak(command: Sequence[str], *, cwd: Path | None = None) -> float:
+    """Return how many megabytes a command has held in memory at most; raise when it fails."""
+    child = subprocess.Popen(command, cwd=cwd, env=environment(), stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}")
+    return used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
 def best(measure: Callable[[], float], times: int) -> float:
     """Return the least of several measurements, after one that only warms up: what it costs when nothing disturbs."""
     measure()
