@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -250,6 +251,30 @@ def test_many_are_told_by_their_modules(tmp_path: Path) -> None:
     now = parts(tmp_path / "project", assets=text, many=many.replace("return 7\n", "return 8\n"))["all_of_them"]
     assert set(was) == {"body", "module many"}
     assert {part for part in was if was[part] != now[part]} == {"module many"}
+
+
+def test_the_text_of_functions_that_a_loop_makes_is_written_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[ast.AST] = []
+    unparse = ast.unparse
+    monkeypatch.setattr(ast, "unparse", lambda node: written.append(node) or unparse(node))
+    text = """
+        from assetry import asset
+
+        def made(number):
+            @asset(key=f"made_{number}")
+            def one():
+                return number
+            return one
+
+        for n in range(9):
+            globals()[f"made_{n}"] = made(n)
+        """
+    found = parts(tmp_path / "project", assets=text)
+    assert len(written) == 1
+    assert len({each["body"] for each in found.values()}) == 1
+    assert len({each["settings"] for each in found.values()}) == 9
 
 
 def test_what_nobody_can_write_out_is_told_by_its_compiled_code(tmp_path: Path) -> None:

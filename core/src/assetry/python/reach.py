@@ -351,6 +351,14 @@ def function_at(code: CodeType, name: str) -> tuple[Module, ast.AST, ast.AST | N
 
 def bare_text(module: Module | None, node: ast.AST) -> str:
     """Return a function's text without its name, decorators, docstring, comments and layout."""
+    if module is None:
+        return _bare_text(None, node)
+    if node not in module.texts:
+        module.texts[node] = _bare_text(module, node)
+    return module.texts[node]
+
+
+def _bare_text(module: Module | None, node: ast.AST) -> str:
     bare = _bare(node, module)
     if isinstance(bare, FUNCTIONS):
         bare.name, bare.decorator_list = "_", []

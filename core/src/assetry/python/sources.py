@@ -31,6 +31,8 @@ class Module:
         self.bindings: dict[str, list[ast.stmt]] = {}
         #: By the line at which the code of a function begins; and the function around it, if there is one.
         self.functions: dict[int, tuple[ast.AST, ast.AST | None]] = {}
+        #: By function: its text, once that was asked for; a loop makes many of one.
+        self.texts: dict[ast.AST, str] = {}
         self._bind(tree.body)
         self._place(tree, None)
 
