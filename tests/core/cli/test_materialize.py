@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -238,5 +239,6 @@ def test_a_next_step_that_is_the_same_for_several_is_told_once_below_them(
     folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
     folder.write("mill.yml", "")
     folder.write("assetry_plugins.py", FAILS.replace("WHERE", where))
-    told = folder.call("materialize", code=1).stdout.replace(f"{folder.root}/", "")
+    # From here the way to it may be shorter than all of its path.
+    told = re.sub(r"at \S*/mill\.yml", "at mill.yml", folder.call("materialize", code=1).stdout)
     assert told.startswith(ONCE.format(line=line))

@@ -334,11 +334,11 @@ from assetry.store.sql import SQLStore
 
 write = SQLStore.append
 
-def killed(self, events, *more):
+def killed(self, events, *more, **lease):
     if any(isinstance(each.event, Materialized) for each in events):
         time.sleep(1)  # and what told of it goes on meanwhile
         os.kill(os.getpid(), signal.SIGKILL)
-    write(self, events, *more)
+    write(self, events, *more, **lease)
 
 SQLStore.append = killed
 """
