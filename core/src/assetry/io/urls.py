@@ -24,6 +24,7 @@ def place_of(url: str) -> str:
 def say_where(asset: Asset) -> str:
     """Return the next step for a table whose place is not known.
 
+    >>> from assetry.types.assets import Integration
     >>> print(say_where(Asset(key="crm/orders", kind="mill", integration=Integration("crm", "mill"))))
     Name that place with `io` in assetry.toml: of integration 'crm', where it takes one, or of the project.
     """

@@ -60,6 +60,7 @@ class FreshnessPolicy:
     def ticks(self, now: datetime) -> tuple[datetime | None, datetime]:
         """Return the last tick of `cron` at `now`, None before the first of 1970, and the next one; in UTC.
 
+        >>> from datetime import UTC
         >>> daily = FreshnessPolicy(maximum_lag=timedelta(hours=1), cron="0 9 * * *")
         >>> [str(each) for each in daily.ticks(datetime(2026, 1, 5, 12, tzinfo=UTC))]
         ['2026-01-05 09:00:00+00:00', '2026-01-06 09:00:00+00:00']

@@ -73,7 +73,8 @@ def lag_policies(asset: Asset) -> tuple[FreshnessPolicy, ...]:
 
     What is only used, such as a dashboard, is never made: its age is that of the data that it shows.
 
-    >>> asset = Asset(key="a", kind="x", executable=False, consumer=True, freshness_policy=timedelta(hours=6))
+    >>> policy = FreshnessPolicy(timedelta(hours=6))
+    >>> asset = Asset(key="a", kind="x", executable=False, consumer=True, freshness_policy=policy)
     >>> [str(each.maximum_lag) for each in lag_policies(asset)]
     ['6:00:00']
     """

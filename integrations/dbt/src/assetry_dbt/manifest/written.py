@@ -32,13 +32,13 @@ def named_key(named: Any, where: str | None) -> AssetKey:
         ) from None
 
 
-def assetry_meta(config: Mapping[str, Any], meta: Any, name: str) -> Any:
+def assetry_meta(config: Mapping[str, Any] | None, meta: Any, name: str) -> Any:
     """Return what a `meta` says under `assetry` of one thing, or None; config's `meta` counts before the outer one.
 
     >>> assetry_meta({"meta": {"assetry": {"key": "a"}}}, {"assetry": {"key": "b", "partitions": {}}}, "key")
     'a'
     """
-    for place in (config.get("meta"), meta):
+    for place in ((config or {}).get("meta"), meta):
         if place and isinstance(place, dict):
             own = place.get("assetry")
             if isinstance(own, dict) and own.get(name) not in (None, ""):
