@@ -430,7 +430,7 @@ def test_making_all_that_is_due_leaves_nothing_due(world: World, history: Any) -
     assert stale_keys(world.judgement.statuses) == ()
 
 
-@settings(max_examples=EXAMPLES // 3, deadline=None)
+@settings(max_examples=EXAMPLES // 5, deadline=None)
 @given(worlds(4) | growing(), st.lists(steps, max_size=3))
 def test_what_happens_once_all_is_made_is_judged_as_brute_force_does(world: World, history: Any) -> None:
     # Of what reads itself, brute force says otherwise how far its data reaches once its own code has changed.
