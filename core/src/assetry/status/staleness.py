@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
@@ -23,6 +23,7 @@ from assetry.status.old_rows import note
 from assetry.status.partitions.judge import PartitionJudge
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.partitions.records import PartitionRecords
+from assetry.status.partitions.rows import Recorded, RowsGiven
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import (
     Code,
@@ -132,7 +133,7 @@ def judge(
     What has to be made anew, because something is overdue that is made from it, is out of date for that.
     """
     with paused_gc():
-        found = recorded or _InRows(graph, latest, seen or {})
+        found = recorded or RowsGiven(graph, latest, seen or {})
         given = (graph, latest, attempts, running, now, seen or {}, found, looks or {})
         judged = _Judge(*given)
         statuses = judged.judge_all()
@@ -175,49 +176,7 @@ def _is_due(status: Status) -> bool:
     return status.status == "running" and (bool(status.reasons) or status.last_materialized is None)
 
 
-class Recorded(Protocol):
-    """What is recorded of assets with partitions."""
-
-    def partitions(self, asset: Asset) -> RecordedPartitions:
-        """Return what is recorded of the partitions of an asset; it is asked for in graph order."""
-        ...
-
-    def rows(self, key: AssetKey) -> Iterable[Materialization]:
-        """Return the last records of an asset and its partitions."""
-        ...
-
-    def seen(self, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:
-        """Return which partitions of an asset were looked at just now, each with whether it is there."""
-        ...
-
-
 _Records = list[Materialization]
-
-
-class _InRows:
-    """The records of partitions where they are given one by one."""
-
-    def __init__(self, graph: AssetGraph, latest: Latest, seen: Seen) -> None:
-        self._made: dict[AssetKey, _Records] = {}
-        self._seen: dict[AssetKey, dict[str | None, bool]] = {}
-        for (key, partition), there in seen.items():
-            self._seen.setdefault(key, {})[partition] = there
-        if any(asset.partitions_def is not None for asset in graph.assets):
-            for (key, _), made in latest.items():
-                self._made.setdefault(key, []).append(made)
-
-    def partitions(self, asset: Asset) -> RecordedPartitions:
-        """Return what is recorded of the partitions of an asset."""
-        assert asset.partitions_def is not None
-        return RecordedPartitions.of(asset.partitions_def, self.rows(asset.key))
-
-    def rows(self, key: AssetKey) -> Iterable[Materialization]:
-        """Return the last records of an asset and its partitions."""
-        return self._made.get(key, ())
-
-    def seen(self, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:  # noqa: ARG002
-        """Return which partitions of an asset were looked at just now, each with whether it is there."""
-        return self._seen.get(asset.key, {})
 
 
 class _Judge:
