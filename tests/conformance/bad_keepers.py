@@ -23,12 +23,14 @@ from assetry.plugin import (
     Asset,
     AssetKey,
     Attempt,
+    BackfillRecord,
     Event,
     HeldLease,
     KeyTable,
     Lease,
     Leased,
     LeasedParts,
+    RunInfo,
     Saved,
     SlotRequest,
     ValueStoreError,
@@ -719,6 +721,63 @@ class Patient(Memory):
 class TestRenewsWhatIsOver(StoreConformance):
     subject = store(Patient)
     caught = "test_renew_the_lease_that_a_run_has"
+
+
+class Reminiscent(Memory):
+    """Tell of backfills as they were first."""
+
+    def backfills(self) -> list[BackfillRecord]:
+        return [replace(each, state="open") for each in super().backfills()]
+
+
+class TestRemembersBackfillsAsTheyWere(StoreConformance):
+    subject = store(Reminiscent)
+    caught = "test_keep_backfills_as_they_were_last_changed"
+
+
+class Headstrong(Memory):
+    """Change a backfill whatever it has become meanwhile, if two ask one after the other."""
+
+    def change_backfill(self, record: BackfillRecord, before: str | None) -> bool:
+        found = {each.id: each.state for each in self.backfills()}
+        return super().change_backfill(record, found.get(record.id, before))
+
+
+class TestChangesBackfillsInAnyCase(StoreConformance):
+    subject = store(Headstrong)
+    caught = "test_change_a_backfill_only_as_long_as_it_is_as_expected"
+
+
+class Unguarded(Memory):
+    """Look at a backfill first, and change it then."""
+
+    def change_backfill(self, record: BackfillRecord, before: str | None) -> bool:
+        as_expected = {each.id: each.state for each in self.backfills()}.get(record.id) == before
+        threading.Event().wait(0.05)
+        if as_expected:
+            now = {each.id: each.state for each in self.backfills()}.get(record.id)
+            super().change_backfill(record, now)
+        return as_expected
+
+
+class TestChangesBackfillsWithoutComparing(StoreConformance):
+    subject = store(Unguarded)
+    caught = "test_let_only_one_of_many_threads_change_a_backfill"
+
+
+class Crowded(Memory):
+    """Let any process wait under an id under which another one waits."""
+
+    def enqueue(self, run: RunInfo, wanted: Wanted) -> Lease:
+        for each in self.queue():
+            if each.run.id == run.id and each.run.process != run.process:
+                self.finish(run.id, "cancelled", run.started)
+        return super().enqueue(run, wanted)
+
+
+class TestLetsTwoWaitAsOne(StoreConformance):
+    subject = store(Crowded)
+    caught = "test_let_one_process_at_a_time_wait_under_one_id"
 
 
 class Unfair(Memory):

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from assetry.project.materialize import materialize
     from assetry.project.project import Project
     from assetry.python.calls.context import AssetContext
+    from assetry.status.backfill import Backfill
 
 __all__ = [
     "Asset",
     "AssetContext",
     "AssetKey",
     "AutomationPolicy",
+    "Backfill",
     "Check",
     "CheckResult",
     "Column",
@@ -74,6 +76,7 @@ __all__ = [
 #: assets are partitioned, and the definitions of partitions cost as much as all the rest.
 _LATER = {
     "AssetContext": "assetry.python.calls.context",
+    "Backfill": "assetry.status.backfill",
     "CronPartitionsDefinition": "assetry.partitions.grids.cron",
     "DailyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "HourlyPartitionsDefinition": "assetry.partitions.grids.time_grids",

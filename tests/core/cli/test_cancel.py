@@ -29,4 +29,4 @@ def test_a_killed_run_is_recognised_and_nobody_is_signalled(waiting: Folder) -> 
 
 def test_a_run_must_be_named(shop: Folder) -> None:
     result = shop.call("cancel", code=2)
-    assert "RUN" in result.stderr
+    assert "ID" in result.stderr

@@ -18,6 +18,20 @@ from assetry.plan.checks import with_sources
 from assetry.plan.plan import Plan
 from assetry.plan.scope import Wants
 from assetry.project.ask import Ask, PlanKeywords, with_plan_keywords
+from assetry.project.backfills.asked import BackfillAsk, BackfillOrder
+from assetry.project.backfills.backfills import (
+    BackfillPlan,
+    Judged,
+    add_backfill,
+    bumped,
+    cancelled,
+    find_backfill,
+    known_backfill,
+    plan_backfill,
+    resumed,
+    wanted_by,
+)
+from assetry.project.backfills.carrying import BackfillTools, Carrying, OnProgress
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
 from assetry.project.loaded import LoadedProject
@@ -33,13 +47,14 @@ from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult, RunServices
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
 from assetry.selection.selection import Selection, selection
+from assetry.status.backfill import Backfill
 from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
 from assetry.status.why import changed_above
 from assetry.store.partition_cache import PartitionCache
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES
-from assetry.types.records import EventRecord, RunInfo, Verdicts
+from assetry.types.records import BackfillRecord, EventRecord, RunInfo, Verdicts
 from assetry.views.json import data
 from assetry.views.queue import QueueItem, queue_of
 
@@ -155,6 +170,11 @@ class Project(LoadedProject, Upkeep):
 
     def _plan(self, select: Selectors, exclude: Texts, ask: Ask, only: Wants | None = None) -> Plan:
         revision = self._revision()
+        found, known, now = self._wanted(select, exclude, ask)
+        return replace(self._plan_of(found.only(only), ask, known, now), revision=revision)
+
+    def _wanted(self, select: Selectors, exclude: Texts, ask: Ask) -> Judged:
+        """Return what is wanted of a selection, how all assets are, and when that was."""
         found = self.selection(select, exclude)
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
@@ -162,8 +182,7 @@ class Project(LoadedProject, Upkeep):
         known = self._judged(now)
         found_wanted = wanted(self.graph, keys, ask, known.statuses, now)
         notes = (*(f"{part.text!r} matches nothing" for part in told), *found_wanted.notes)
-        plan = self._plan_of(replace(found_wanted, notes=notes).only(only), ask, known, now)
-        return replace(plan, revision=revision)
+        return replace(found_wanted, notes=notes), known, now
 
     def _revision(self) -> str | None:
         """Return the revision of the records; what comes after it is not in a plan that is made now."""
@@ -251,15 +270,100 @@ class Project(LoadedProject, Upkeep):
         services = RunServices(self.plugins, self.store, self.values)
         return observe(self.graph, self.select(select, exclude), services, on_event)
 
+    # -- backfills -----------------------------------------------------------------------------------------------
+
+    def backfill(
+        self,
+        select: Selectors,
+        partition: str | Sequence[str],
+        exclude: Texts = None,
+        *,
+        name: str | None = None,
+        start: bool = True,
+        on_event: OnEvent | None = None,
+        on_progress: OnProgress | None = None,
+        **keywords: Any,
+    ) -> Backfill:
+        """Make partitions of a selection, however many, and return how that went.
+
+        What is wanted is recorded, and carried out here in chunks of about ten minutes, the oldest partitions first and
+        through all assets before the next; with ``start=False`` it is only recorded. A failure stops only what is made
+        from it. When this process ends before it is through, `resume_backfill` goes on. `partition` is as in `plan`;
+        further keywords are the fields of `BackfillAsk` (``only="missing"``, ``at_once=4`` …), and options of
+        integrations. `on_progress` is called with how it stands. Raises `UsageError` where something above was never
+        made and is not selected, and for a keyword that does not exist.
+        """
+        project, ask, texts = self._asked_of_backfill(partition, keywords)
+        revision, tools = project._revision(), project._backfill_tools
+        judged = wanted_by(ask, texts, partial(project._wanted, select, exclude))
+        asked = {"select": select.keys if isinstance(select, Selection) else select, "exclude": exclude}
+        order = BackfillOrder(ask=ask, name=name, partition=texts, options=data(project.options), revision=revision)
+        record = add_backfill(tools, judged, order, asked)
+        return Carrying(tools, record, on_event, on_progress).carry_out() if start else tools.told(record)
+
+    def plan_backfill(
+        self, select: Selectors, partition: str | Sequence[str], exclude: Texts = None, **keywords: Any
+    ) -> BackfillPlan:
+        """Return what `backfill` would do, and about how long it would take, without recording or running anything."""
+        project, ask, texts = self._asked_of_backfill(partition, keywords)
+        judged = wanted_by(ask, texts, partial(project._wanted, select, exclude))
+        return plan_backfill(project._backfill_tools, judged, ask)
+
+    def _asked_of_backfill(
+        self, partition: str | Sequence[str], keywords: Mapping[str, Any]
+    ) -> tuple[Project, BackfillAsk, tuple[str, ...]]:
+        ask, options = BackfillAsk.of(keywords, lambda: (each.name for each in self.plugins.command_options()))
+        return self.with_options(options), ask, (partition,) if isinstance(partition, str) else tuple(partition)
+
+    @property
+    def _backfill_tools(self) -> BackfillTools:
+        executor = self.plugins.open_executor(self.settings.executor)
+        executor.close()
+        return BackfillTools(self.graph, self.store, self._runner, self._judged, self._plan_of, executor.slots)
+
+    def backfills(self) -> tuple[Backfill, ...]:
+        """Return all backfills and how they stand, newest first."""
+        return tuple(self.find_backfill(record.id) for record in self.store.backfills())
+
+    def find_backfill(self, id_: str | None = None) -> Backfill:
+        """Return a backfill by its id, a unique beginning of it, or its name; the last one when None."""
+        record = find_backfill(self.store, id_)
+        return self._tools_of(record).told(record)
+
+    def resume_backfill(
+        self,
+        id_: str | None = None,
+        *,
+        failed: bool = False,
+        on_event: OnEvent | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Backfill:
+        """Go on with a backfill that was cancelled, killed or has failed, or with what `failed` of it."""
+        record = find_backfill(self.store, id_)
+        tools = self._tools_of(record)
+        return Carrying(tools, resumed(tools, record, failed), on_event, on_progress).carry_out()
+
+    def cancel_backfill(self, id_: str) -> str:
+        """Call a backfill off, and return its id: nothing of it starts from now on. Runs of it are not stopped."""
+        record = find_backfill(self.store, id_)
+        return cancelled(self.store, record, lambda: self._tools_of(record).ended(record)).id
+
+    def _tools_of(self, record: BackfillRecord) -> BackfillTools:
+        return self.with_options(BackfillOrder.of(record).options)._backfill_tools
+
     # -- the queue -----------------------------------------------------------------------------------------------
 
     def queue(self) -> tuple[QueueItem, ...]:
         """Return what runs, and what waits in the order in which it will go on."""
         store = self.store
-        return queue_of(store.runs(), store.queue(), store.leases(), store.slots(), datetime.now(UTC))
+        there = store.runs(), store.queue(), store.leases(), store.slots(), store.backfills()
+        return queue_of(*there, datetime.now(UTC))
 
     def bump(self, id_: str) -> str:
-        """Give a run that goes on or waits the first class, and return its whole id; raise `UsageError`."""
+        """Give a run that goes on or waits, or a backfill, the first class, and return its id; raise `UsageError`."""
+        found = known_backfill(self.store, id_)
+        if found is not None:
+            return bumped(self.store, found)
         run = self.find_run(id_.partition(" ")[0])
         if run.state not in ("running", "queued"):
             raise UsageError(f"Run {run.id} has ended.", hint="`assetry queue` shows what runs and what waits.")

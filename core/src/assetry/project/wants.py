@@ -62,23 +62,18 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Sequ
 
     Raises `UsageError` for partitions that nothing has, where an asset gets none, and where partitions would be lost.
     """
-    waits: tuple[str, ...] = ()
+    waits, named = tuple[str, ...](), keys
     if ask.stale:
         # Who makes some of it now may fail.
         waits, stale = tuple(_waits(keys, statuses)), set(stale_keys(statuses, running=True))
         keys = with_sources(graph, (key for key in keys if key in stale))
-    chosen = set(keys)
-    parted = {each.key: each for each in statuses if each.key in chosen and each.partitions is not None}
-    parted = {key: each for key, each in parted.items() if graph[key].executable}
+    parted = _parted(graph, keys, statuses)
     sets = {key: each.partitions for key, each in parted.items() if each.partitions is not None}
+    definitions = {key: each.definition for key, each in sets.items()}
     if not sets:
         if ask.partitions:
-            raise UsageError(
-                "A partition is asked for, but nothing that is selected has partitions.",
-                hint="Leave --partition out, or select other assets.",
-            )
+            _refuse_unknown(ask.partitions, _parted(graph, named, statuses), now)
         return Wanted(dict.fromkeys(keys), notes=waits)
-    definitions = {key: each.definition for key, each in sets.items()}
     notes: tuple[str, ...] = ()
     if ask.partitions:
         parts, definitions = _asked(ask.partitions, sets, definitions, now)
@@ -105,6 +100,24 @@ def wanted(graph: AssetGraph, keys: Sequence[AssetKey], ask: Ask, statuses: Sequ
             hint="Name one with -p KEY: making it brings it into being.",
         )
     return Wanted(wants, {key: definitions[key] for key in parts if key in wants}, (*waits, *notes))
+
+
+def _parted(graph: AssetGraph, keys: Iterable[AssetKey], statuses: Iterable[Status]) -> dict[AssetKey, Status]:
+    """Return those of some assets that have partitions and are made here."""
+    chosen = set(keys)
+    found = (each for each in statuses if each.key in chosen and each.partitions is not None)
+    return {each.key: each for each in found if graph[each.key].executable}
+
+
+def _refuse_unknown(texts: Sequence[str], parted: Mapping[AssetKey, Status], now: datetime) -> None:
+    """Raise `UsageError` for partitions that are asked for and that nothing has, also where nothing is due of any."""
+    if not parted:
+        raise UsageError(
+            "A partition is asked for, but nothing that is selected has partitions.",
+            hint="Leave --partition out, or select other assets.",
+        )
+    sets = {key: each.partitions for key, each in parted.items() if each.partitions is not None}
+    _asked(texts, sets, {key: each.definition for key, each in sets.items()}, now)
 
 
 class Usual(NamedTuple):

@@ -112,7 +112,7 @@ class _Run:
         #: Jobs that an earlier run has left behind, by group; the token of each is handed over once.
         self._resume = taken_up(request.resume, plan)
         shares = Shares(services.pools, services.held, services.values).of
-        self._slots = Slots(executor.slots, shares, {**self._resume})
+        self._slots = Slots(min(executor.slots, request.at_once or executor.slots), shares, {**self._resume})
         self._pools = Pools(services.store, shares)
         #: What is recorded and has no end yet.
         self._telling: dict[str, Telling] = {}

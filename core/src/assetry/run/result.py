@@ -44,7 +44,8 @@ class RunRequest:
     `options` is JSON and is kept with the run. `resume` maps a group key to the job that an earlier, killed run has
     started. `on_event` is called with every record once it is durable. `listen` installs handlers
     for Ctrl-C and SIGTERM while the run lasts. `still` tells, once the assets are leased, whether the plan still fits.
-    `run_id` is the id of a run that has waited; `priority` is its class among those who wait for slots.
+    `run_id` is the id of a run that has waited; `priority` is its class among those who wait for slots. At most
+    `at_once` invocations run side by side, where that is fewer than the executor has slots.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class RunRequest:
     still: Callable[[], bool] | None = None
     run_id: str | None = None
     priority: int = 0
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -113,4 +113,9 @@ MIGRATIONS = (
         priority INTEGER NOT NULL, since TEXT NOT NULL, held INTEGER NOT NULL,
         PRIMARY KEY (run, ticket, pool)) WITHOUT ROWID;
     """,
+    # Backfills: what is wanted of each, as JSON, and whether it still is.
+    """
+    CREATE TABLE backfills (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL);
+    """,
 )

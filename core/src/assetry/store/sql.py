@@ -11,6 +11,7 @@ from assetry.gc_pause import paused_gc
 from assetry.partitions.key_table import KeyTable
 from assetry.store import encoding as rows
 from assetry.store.accepted import AcceptedRecords
+from assetry.store.backfills import BackfillRecords
 from assetry.store.definitions import DefinitionRecords
 from assetry.store.forgetting import FORGOTTEN, ForgottenRecords
 from assetry.store.leases.pools import SQLPools
@@ -51,7 +52,7 @@ ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE NOT EXISTS (
 _OURS = "key IN (SELECT value FROM json_each(?))"
 
 
-class SQLStore(AcceptedRecords, DefinitionRecords, ForgottenRecords, SQLPools):
+class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, ForgottenRecords, SQLPools):
     """Records in the tables of a `Database`; see `SQLRuns` for who may write them."""
 
     # -- runs ------------------------------------------------------------------------------------------------------

@@ -228,6 +228,8 @@ class LeaseStore(Protocol):
     def enqueue(self, run: RunInfo, wanted: WantedLeases) -> Lease:
         """Record that a run waits until it can lease what it wants: its state is ``queued``, and `runs` has it not.
 
+        Raises `ConflictError` when another process that lives waits under the same id.
+
         It is called again when it wants something else. Leasing ends the waiting, so does `finish`; of one that is gone
         nothing stays. Of those who wait, `rank` says who comes first: nothing is leased to a run that waits as long as
         another one that comes before it waits for any of the same.

@@ -15,6 +15,7 @@ from assetry.types.leases import Lease, LeaseStore
 from assetry.types.records import (
     Acceptance,
     Attempt,
+    BackfillRecord,
     Changes,
     EventRecord,
     KeptHistory,
@@ -230,6 +231,15 @@ class Store(LeaseStore, Protocol):
 
     def acceptances(self, keys: Iterable[AssetKey] | None = None) -> Sequence[Acceptance]:
         """Return all that was accepted, and undone, oldest first. No pruning takes any of it away."""
+
+    def backfills(self) -> list[BackfillRecord]:
+        """Return all backfills, newest first."""
+
+    def change_backfill(self, record: BackfillRecord, before: str | None) -> bool:
+        """Record a backfill as it is now, when its state was `before`, None for one that is new; return whether it was.
+
+        So nothing is lost when two change it at once: who comes second looks again.
+        """
 
     def handles(self, run_id: str) -> Mapping[str, str]:
         """Return the token of each invocation of a run whose job may still be under way: what `job_tokens` leaves."""

@@ -198,6 +198,24 @@ class RunInfo:
         return not any(self.options.get(name) for name in NO_MAKING)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillRecord:
+    """What a store keeps of a backfill: what is wanted, since when, and whether it still is.
+
+    `state` is ``open`` until it was ``cancelled`` or has come to its end: ``done``, or ``failed``. How far it is
+    follows from what was made since `at`. `body` is JSON, and means something to who made it.
+
+    >>> from datetime import UTC
+    >>> BackfillRecord(id="b1", at=datetime(2026, 1, 1, tzinfo=UTC)).state
+    'open'
+    """
+
+    id: str
+    at: datetime
+    state: Literal["open", "cancelled", "done", "failed"] = "open"
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """The identity of a process, beyond its pid, which the system uses again.

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES, HeldLease, QueuedRun, Share, Slot, SlotRequest, in_the_way, meeting, rank
-from assetry.types.records import RunInfo
+from assetry.types.records import BackfillRecord, RunInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueItem:
-    """One that runs or waits: a run, or an invocation of one.
+    """One that runs or waits: a run, an invocation of one, or a backfill.
 
     `priority` is its class as it was given. It waits for `pool`, or for what other runs have leased of `assets`; `runs`
     are those that it waits for, and `held_since` tells since when they have it. `slots` are those of pools that it has.
@@ -48,9 +48,13 @@ def queue_of(
     queued: Iterable[QueuedRun],
     leases: Sequence[HeldLease],
     slots: Sequence[Slot],
+    backfills: Iterable[BackfillRecord],
     now: datetime,
 ) -> tuple[QueueItem, ...]:
-    """Return what runs, the longest first, and then what waits, the first first."""
+    """Return what runs, the longest first, and then what waits, the first first.
+
+    A backfill waits when no process carries it out.
+    """
     living = {run.id: run for run in runs if run.state == "running"}
     running = [
         QueueItem(
@@ -64,10 +68,30 @@ def queue_of(
         )
         for run in living.values()
     ]
-    waiting = [*(_waiting_run(each, leases) for each in queued), *_waiting_invocations(slots)]
+    queued, carried = tuple(queued), dict[str, RunInfo]()
+    for each in queued:
+        if each.run.options.get("backfill") == each.run.id:
+            carried[each.run.id] = each.run
+    waits = (each for each in queued if each.run.id not in carried)
+    waiting = [*(_waiting_run(each, leases) for each in waits), *_waiting_invocations(slots)]
+    for record in backfills:
+        if record.state == "open":
+            item = _backfill(record, carried.get(record.id))
+            (running if item.state == "running" else waiting).append(item)
     running.sort(key=lambda each: each.since)
     waiting.sort(key=lambda each: (*rank(each.priority, each.since, now), each.id))
     return (*running, *waiting)
+
+
+def _backfill(record: BackfillRecord, run: RunInfo | None) -> QueueItem:
+    return QueueItem(
+        id=record.id,
+        kind="backfill",
+        state="waiting" if run is None else "running",
+        since=record.at,
+        priority=int(record.body.get("priority", PRIORITIES["backfill"])),
+        assets=tuple(map(AssetKey, record.body.get("wants", {}))),
+    )
 
 
 def _waiting_run(queued: QueuedRun, leases: Sequence[HeldLease]) -> QueueItem:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 import click
 
-from assetry.cli.command import run_argument, verb
+from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.errors import RunError
+from assetry.project.backfills.backfills import find_backfill, known_backfill
 from assetry.store.leases.processes import is_alive
 from assetry.types.records import RunInfo
 
@@ -21,12 +22,16 @@ _PATIENCE = 40.0
 _PAUSE = 0.1
 
 
-def cancel_run(session: Session, run: str, wait: bool) -> None:
+def cancel(session: Session, id: str, wait: bool) -> None:
     """Stop a run: its tools are stopped, and what was finished is kept. `assetry retry` does the rest later.
 
-    RUN is the id of a run, also of one that waits, or a unique beginning of it.
+    ID is the id of a run, also of one that waits, or of a backfill, or a unique beginning of it. Of a backfill nothing
+    new starts from now on, and what runs is stopped; `assetry backfill --resume ID` goes on later.
     """
-    found = session.project.find_run(run)
+    if known_backfill(session.project.store, id) is not None:
+        _cancel_backfill(session, id)
+        return
+    found = session.project.find_run(id)
     if found.state == "queued":
         # Whoever waits looks every second, wherever that is.
         session.project.store.finish(found.id, "cancelled", datetime.now(UTC))
@@ -41,6 +46,23 @@ def cancel_run(session: Session, run: str, wait: bool) -> None:
         session.say(f"run {found.id}: {found.state}")
     else:
         session.emit({"run": found.id, "state": found.state})
+
+
+def _cancel_backfill(session: Session, id_: str) -> None:
+    """Call a backfill off, and stop its runs as far as they can be reached from here."""
+    project = session.project
+    called_off = project.cancel_backfill(id_)
+    for run in project.store.runs():
+        if run.state == "running" and run.options.get("backfill") == called_off:
+            try:
+                _signal(session, run)
+            except RunError as error:
+                session.warn(f"{error.message} It is the last one of the backfill.")
+    state = find_backfill(project.store, called_off).state
+    if session.text:
+        session.say(f"backfill {called_off}: {state}")
+    else:
+        session.emit({"backfill": called_off, "state": state})
 
 
 def _signal(session: Session, run: RunInfo) -> None:
@@ -73,6 +95,6 @@ def _wait(session: Session, run: RunInfo) -> RunInfo:
 
 command = verb(
     "cancel",
-    run_argument(required=True),
+    click.Argument(["id"], metavar="ID"),
     click.Option(["--wait/--no-wait"], default=True, show_default=True, help="Wait for the end of the run."),
-)(cancel_run)
+)(cancel)

@@ -42,7 +42,11 @@ def _row(item: QueueItem, now: datetime) -> tuple[str, ...]:
 
 def _what(item: QueueItem) -> Iterable[str]:
     """Yield what something does, or for what it waits and for whom."""
-    if item.state == "running":
+    if item.kind == "backfill":
+        yield f"backfill of {listed(item.assets, 2)}"
+        if item.state == "waiting":
+            yield f"no process carries it out, `assetry backfill --resume {item.id}` does"
+    elif item.state == "running":
         yield listed(item.assets, 2)
         pools = dict.fromkeys(each.pool for each in item.slots)
         if pools:

@@ -118,7 +118,8 @@ class CronPartitionsDefinition(TimeWindowPartitionsDefinition):
             first -= 1
         return first, max(stop, first)
 
-    def _ending_by(self, moment: datetime) -> int:
+    def ending_by(self, moment: datetime) -> int:
+        """Return the number behind the last window that has ended at `moment`."""
         if self.length is None:
             return self._number(moment)
         return self._number(moment.astimezone(UTC) - self.length) + 1

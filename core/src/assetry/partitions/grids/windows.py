@@ -319,9 +319,9 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     def _over(self, now: datetime) -> int:
         """Return the number behind the last window that is a partition at `now`, but for start and end."""
-        return self._ending_by(now) + self.end_offset
+        return self.ending_by(now) + self.end_offset
 
-    def _ending_by(self, moment: datetime) -> int:
+    def ending_by(self, moment: datetime) -> int:
         """Return the number behind the last window that has ended at `moment`."""
         return self._number(moment)
 
@@ -359,4 +359,4 @@ def _bounds(definition: TimeWindowPartitionsDefinition) -> tuple[int, int | None
     zone = definition.zone()
     first = definition.first_from(localize(definition._begin, zone))
     # Windows that end by `end_date`.
-    return first, None if definition.end_date is None else definition._ending_by(localize(definition._end, zone))
+    return first, None if definition.end_date is None else definition.ending_by(localize(definition._end, zone))

@@ -111,13 +111,13 @@ def shared_parts(plan: Plan, graph: AssetGraph, held: Iterable[HeldLease], run: 
     """Return what of a plan a run holds, by asset; `WHOLE` stands for one without partitions."""
     wanted = wanted_parts(plan, graph)
     return {
-        each.key: _shared(*wanted[each.key], each.parts) if each.key in wanted else WHOLE
+        each.key: shared_with(*wanted[each.key], each.parts) if each.key in wanted else WHOLE
         for each in held
         if each.run == run
     }
 
 
-def _shared(definition: PartitionsDefinition, own: Parts, theirs: LeasedParts | None) -> Parts:
+def shared_with(definition: PartitionsDefinition, own: Parts, theirs: LeasedParts | None) -> Parts:
     """Return which partitions of one's own another lease is of; all where it cannot be told."""
     if theirs is None or theirs.grid != leased_parts(definition, own).grid:
         return own

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from assetry.errors import LeaseLostError, StoreError, UsageError
+from assetry.errors import ConflictError, LeaseLostError, StoreError, UsageError
 from assetry.store import encoding as rows
 from assetry.store.database import Database
 from assetry.store.leases.processes import hostname, is_alive, process_of
@@ -45,6 +45,8 @@ _INTERRUPTED = "interrupted: the process that was making it is gone"
 _STARTING = "null"
 _LIVES = "state IN ('running', 'queued')"
 _LIVING = f"SELECT id, owner, expires FROM runs WHERE {_LIVES}"
+#: Runs of this process that have ended and whose end could not be written, by file: they are over all the same.
+_UNWRITTEN = set[tuple[str, str]]()
 _NEW = f"INSERT INTO runs ({_RUN}, owner, expires, definitions) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
@@ -152,7 +154,10 @@ class SQLRuns:
         """Record that a run waits until it can lease what it wants."""
         texts = json.dumps({str(key): _parts_text(parts) for key, parts in wanted.items()})
         with self._database.write() as db:
-            found = db.execute("SELECT state, token FROM runs WHERE id = ?", (run.id,)).fetchone()
+            self._reap_in(db)
+            found = db.execute("SELECT state, token, owner FROM runs WHERE id = ?", (run.id,)).fetchone()
+            if found is not None and found[0] == "queued" and found[2] != _json(_owner(run)):
+                raise _elsewhere(run.id, from_json(Process, json.loads(found[2])))
             db.execute(
                 f"{_NEW} ON CONFLICT (id) DO UPDATE SET assets = excluded.assets WHERE state = 'queued'",
                 self._new(replace(run, state="queued")),
@@ -210,16 +215,25 @@ class SQLRuns:
         return self._as_lease(lease.run, lease.token, at)
 
     def finish(self, run_id: str, state: RunState, at: datetime, *, lease: Lease | None = None) -> None:
-        """Record how a run ended, and release what it had leased; what it still was making counts as failed."""
-        with self._database.write() as db:
-            if lease is not None:
-                self._check(db, lease)
-            _end(db, run_id, state, rows.time_text(at), f"{state}: the run ended before it was made")
+        """Record how a run ended, and release what it had leased; what it still was making counts as failed.
+
+        Where that cannot be written, it counts as gone for all that this process does later.
+        """
+        try:
+            with self._database.write() as db:
+                if lease is not None:
+                    self._check(db, lease)
+                _end(db, run_id, state, rows.time_text(at), f"{state}: the run ended before it was made")
+        except StoreError:
+            _UNWRITTEN.add(self._place(run_id))
+            raise
+        _UNWRITTEN.discard(self._place(run_id))
 
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _granted(self, db: sqlite3.Connection, run_id: str) -> Lease:
         """Give a run a new lease: with it, what was written with an earlier one is refused from now on."""
+        _UNWRITTEN.discard(self._place(run_id))
         token = next_revision(db)
         at, text = self._expiry()
         db.execute("UPDATE runs SET token = ?, expires = ? WHERE id = ?", (token, text, run_id))
@@ -277,10 +291,13 @@ class SQLRuns:
             last = db.execute("SELECT at FROM events WHERE run = ? ORDER BY id DESC LIMIT 1", (run_id,)).fetchone()
             _end(db, run_id, "interrupted", last[0] if last else rows.time_text(self._now()), _INTERRUPTED)
 
+    def _place(self, run_id: str) -> tuple[str, str]:
+        return str(self._database.path or ""), run_id
+
     def _gone(self, living: Sequence[Sequence[Any]]) -> list[str]:
         gone = []
         for run_id, owner, expires in living:
-            alive = is_alive(from_json(Process, json.loads(owner)))
+            alive = False if self._place(run_id) in _UNWRITTEN else is_alive(from_json(Process, json.loads(owner)))
             if alive is None:
                 alive = datetime.fromisoformat(expires) > self._now()
             if not alive:
@@ -322,6 +339,15 @@ def _parts(text: str | None) -> LeasedParts | None:
         return None
     found = json.loads(text)
     return LeasedParts(found["grid"], {name: tuple(map(tuple, own)) for name, own in found["ranges"].items()})
+
+
+def _elsewhere(id_: str, owner: Process) -> ConflictError:
+    """Return the error of what another process carries out under the same id."""
+    host = owner.host.partition("/")[0]
+    return ConflictError(
+        f"{id_} is carried out by process {owner.pid} on {host} already.",
+        hint=f"`assetry queue` shows it; `assetry cancel {id_}` stops it.",
+    )
 
 
 def _owner(run: RunInfo) -> Process:

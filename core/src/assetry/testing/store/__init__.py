@@ -18,6 +18,7 @@ from assetry.testing.child import LONGEST, ChildError, elsewhere
 from assetry.testing.loading import declared_refusals, load, module_of
 from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.store.acceptances import AcceptanceChecks
+from assetry.testing.store.backfills import BackfillChecks
 from assetry.testing.store.definitions import DefinitionChecks
 from assetry.testing.store.forgetting import ForgettingChecks
 from assetry.testing.store.history import HistoryChecks
@@ -34,6 +35,7 @@ from assetry.types.protocols import Store
 
 class StoreConformance(
     AcceptanceChecks,
+    BackfillChecks,
     DefinitionChecks,
     ForgettingChecks,
     HistoryChecks,

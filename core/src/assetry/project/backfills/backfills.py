@@ -1,0 +1,201 @@
+"""The backfills of a project: asked for, found, resumed, called off."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from assetry.errors import UsageError, near_names
+from assetry.partitions.parts import Parts
+from assetry.plan.numbering import Numbering
+from assetry.plan.plan import Plan
+from assetry.project.ask import Ask
+from assetry.project.backfills.asked import BackfillAsk, BackfillOrder, grids_of, wants_to_json
+from assetry.project.backfills.carrying import BackfillTools
+from assetry.project.backfills.chunks import middle_of
+from assetry.project.backfills.needed import refuse_missing_inputs, seconds_of
+from assetry.project.wants import Wanted, known_definitions
+from assetry.status.backfill import size
+from assetry.status.staleness import Judgement, Status
+from assetry.types.keys import AssetKey
+from assetry.types.leases import PRIORITIES
+from assetry.types.protocols import Store
+from assetry.types.records import BackfillRecord
+
+if TYPE_CHECKING:
+    from assetry.plan.scope import Wants
+
+#: What is wanted of a selection, how all assets are, and when that was.
+Judged = tuple[Wanted, Judgement, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillPlan:
+    """What a backfill would do: its plan, as if all was made at once, and about how many seconds it takes.
+
+    `seconds` is None where nothing is known of how long anything takes.
+    """
+
+    plan: Plan
+    partitions: int
+    seconds: float | None
+
+
+def wanted_by(ask: BackfillAsk, partition: Sequence[str], judge: Callable[[Ask], Judged]) -> Judged:
+    """Return what a backfill wants: of what is asked for all, what is missing, or what is out of date."""
+    if not partition:
+        raise UsageError("Which partitions are to be made?", hint="Name them: -p 2026-01-01..2026-01-31, or -p all.")
+    wanted, known, now = judge(Ask(partition=tuple(partition), stale=ask.only == "stale"))
+    if ask.only == "missing":
+        wanted = replace(wanted, wants=_missing(wanted.wants, known.statuses))
+    return wanted, known, now
+
+
+def _missing(wants: Wants, known: Sequence[Status]) -> Wants:
+    """Return what of some wants was never made."""
+    by_key = {each.key: each for each in known}
+    found: dict[AssetKey, Parts | None] = {}
+    for key, own in wants.items():
+        status = by_key[key]
+        if own is None:
+            if status.last_materialized is None:
+                found[key] = None
+        elif status.partitions is not None and (missing := own - status.partitions.made):
+            found[key] = missing
+    return found
+
+
+def plan_backfill(tools: BackfillTools, judged: Judged, ask: BackfillAsk) -> BackfillPlan:
+    """Return what a backfill would do; raise `UsageError` where something above it was never made."""
+    wanted, known, now = judged
+    numbering = _numbering(tools, wanted, known, now)
+    refuse_missing_inputs(tools.graph, wanted.wants, known.statuses, numbering)
+    plan = tools.plan(wanted, Ask(stale=ask.only == "stale"), known, now)
+    seconds = middle_of(tools.store.durations(wanted.wants))
+    slots = min(tools.slots, ask.at_once or tools.slots)
+    return BackfillPlan(plan=plan, partitions=size(wanted.wants), seconds=seconds_of(wanted.wants, seconds, slots))
+
+
+def add_backfill(
+    tools: BackfillTools, judged: Judged, order: BackfillOrder, asked: Mapping[str, Any]
+) -> BackfillRecord:
+    """Record a backfill that is `asked` for; from then on what is made of it counts, whoever makes it."""
+    wanted, known, now = judged
+    numbering = _numbering(tools, wanted, known, now)
+    refuse_missing_inputs(tools.graph, wanted.wants, known.statuses, numbering)
+    record = BackfillRecord(id=f"b{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}", at=now)
+    codes = {str(key): tools.graph[key].code_version for key in wanted.wants}
+    wants = wants_to_json(wanted.wants, numbering)
+    select, exclude = (_texts(asked.get(name)) for name in ("select", "exclude"))
+    grids = grids_of(wanted.wants, numbering)
+    kept = replace(order, wants=wants, grids=grids, by=_whoever(), codes=codes, select=select, exclude=exclude).on(
+        record
+    )
+    tools.store.change_backfill(kept, None)
+    return kept
+
+
+def _numbering(tools: BackfillTools, wanted: Wanted, known: Judgement, now: datetime) -> Numbering:
+    # Keys that come into being now are known to what is wanted alone.
+    return Numbering(tools.graph, {**known_definitions(known.statuses), **wanted.definitions}, now)
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    return () if given is None else (given,) if isinstance(given, str) else tuple(map(str, given))
+
+
+def _whoever() -> str:
+    """Return who asks, as far as the system says it."""
+    user = "?"
+    with suppress(Exception):  # there may be no name for a number
+        user = getpass.getuser()
+    return f"{user}@{socket.gethostname()}"
+
+
+def known_backfill(store: Store, id_: str | None) -> BackfillRecord | None:
+    """Return a backfill by its id, a unique beginning of it, or its name: the newest; the last one of all when None.
+
+    Raises `UsageError` when several begin so.
+    """
+    known = store.backfills()
+    exact = [each for each in known if id_ in (None, each.id)] or [
+        each for each in known if each.body.get("name") == id_
+    ]
+    found = exact[:1] or [each for each in known if id_ and each.id.startswith(id_)]
+    if len(found) > 1:
+        raise UsageError(f"Several backfills begin with {id_!r}.", near=[each.id for each in found[:6]])
+    return found[0] if found else None
+
+
+def find_backfill(store: Store, id_: str | None) -> BackfillRecord:
+    """Do as `known_backfill`; raise `UsageError`, with near names, when there is none."""
+    found = known_backfill(store, id_)
+    if found is not None:
+        return found
+    if id_ is None:
+        raise UsageError("There is no backfill yet.", hint="`assetry backfill -s SELECTION -p PARTS` starts one.")
+    names = (name for each in store.backfills() for name in (each.id, each.body.get("name")) if name)
+    hint = "`assetry backfills` lists them."
+    raise UsageError(f"There is no backfill {id_!r}.", near=near_names(id_, names), hint=hint)
+
+
+def bumped(store: Store, record: BackfillRecord) -> str:
+    """Give a backfill, and what runs of it, the first class; return its id. Raises `UsageError` when it has ended."""
+    first = PRIORITIES["person"]
+    changed = replace(BackfillOrder.of(record), priority=first).on(record)
+    if record.state != "open" or not store.change_backfill(changed, "open"):
+        raise UsageError(f"Backfill {record.id} has ended.", hint="`assetry queue` shows what runs and what waits.")
+    runs = (run.id for run in store.runs() if run.state == "running" and run.options.get("backfill") == record.id)
+    for run_id in (record.id, *runs):
+        store.prioritize(run_id, first)
+    return record.id
+
+
+def resumed(tools: BackfillTools, record: BackfillRecord, only_failed: bool) -> BackfillRecord:
+    """Return a backfill that goes on, with what has failed to be tried again; or `only_failed` that.
+
+    Raises `UsageError` when all of it is made.
+    """
+    if record.state == "done":
+        raise UsageError(f"Backfill {record.id} is done: nothing is left of it.", hint="Ask for another one.")
+    order, limit = BackfillOrder.of(record), None
+    if only_failed:
+        standing, _ = tools.standing(record)
+        failed: dict[AssetKey, Parts | None] = {}
+        for key, parts in (*standing.given_up.items(), *standing.blocked(tools.graph).items()):
+            own = failed.get(key)
+            whole = standing.wants[key] is None or parts is None
+            failed[key] = None if whole else parts if own is None else own | (parts or own)
+        if not failed:
+            raise UsageError(
+                f"Nothing of backfill {record.id} has failed.", hint="Leave --failed out to go on with it."
+            )
+        limit = wants_to_json(failed, standing.numbering)
+    runs = tuple(run.id for run in tools.store.runs() if run.options.get("backfill") == record.id)
+    changes: Mapping[str, Any] = {"limit": limit, "was": None if record.state == "open" else record.state}
+    again = replace(order, resumed=runs, counts=None, assets=(), failures=(), **changes).on(record, state="open")
+    if not tools.store.change_backfill(again, record.state):
+        raise UsageError(f"Backfill {record.id} was changed just now.", hint="Look at it: `assetry backfills`.")
+    return again
+
+
+def cancelled(store: Store, record: BackfillRecord, ended: Callable[[], BackfillOrder]) -> BackfillRecord:
+    """Return a backfill of which nothing new starts from now on; what is under way is for others to stop.
+
+    `ended` returns its order with how far it is; where definitions cannot be loaded it is called off all the same.
+    """
+    while record.state == "open":
+        order = BackfillOrder.of(record)
+        with suppress(Exception):
+            order = ended()
+        ended_record = order.on(record, state="cancelled")
+        if store.change_backfill(ended_record, "open"):
+            return ended_record
+        record = find_backfill(store, record.id)
+    return record
