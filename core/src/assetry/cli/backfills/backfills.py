@@ -9,7 +9,7 @@ import click
 
 from assetry.cli.command import verb
 from assetry.cli.session import Session
-from assetry.cli.text import ago, aligned, clock, cut, moment
+from assetry.cli.text import ago, aligned, clock, cut, moment, styled
 from assetry.status.backfill import Backfill
 from assetry.views.backfill import backfill_to_json
 
@@ -42,7 +42,7 @@ def list_backfills(session: Session, id: str | None) -> None:
         session.say(head)
         for each, line in zip(known, lines, strict=True):
             before, state, after = line.partition(f" {each.state} ")
-            session.say(before + click.style(state, fg=COLOURS[each.state]) + after)
+            session.say(before + styled(state, fg=COLOURS[each.state]) + after)
 
 
 def _rows(known: Sequence[Backfill]) -> list[tuple[str, ...]]:
@@ -73,7 +73,7 @@ def end_text(backfill: Backfill) -> str:
 
 def backfill_lines(backfill: Backfill) -> Iterable[str]:
     """Yield a backfill as lines for people: how far it is, by asset, and what failed."""
-    state = click.style(backfill.state, fg=COLOURS[backfill.state], bold=True)
+    state = styled(backfill.state, fg=COLOURS[backfill.state], bold=True)
     yield f"{state}  backfill {backfill}: {counts_text(backfill)}"
     asked = [*(f"-s {each}" for each in backfill.select), *(f"-p {each}" for each in backfill.partition)]
     yield f"  asked {moment(backfill.at)} by {backfill.by}: {' '.join(asked)}"
@@ -86,9 +86,9 @@ def backfill_lines(backfill: Backfill) -> Iterable[str]:
         ]
         yield from aligned(rows, indent="  ")
     for each in backfill.failures:
-        yield f"  {click.style('failed', fg='red')}  {each}"
+        yield f"  {styled('failed', fg='red')}  {each}"
     for each in backfill.notes:
-        yield f"  {click.style('note', fg='yellow')}  {each}"
+        yield f"  {styled('note', fg='yellow')}  {each}"
 
 
 def counts_text(backfill: Backfill) -> str:

@@ -11,7 +11,7 @@ from assetry.cli.backfills.backfills import counts_text, end_text
 from assetry.cli.lines import event_line, waiting_text
 from assetry.cli.output import end_passing_note, note_line
 from assetry.cli.session import Session, silence
-from assetry.cli.text import aligned, cut, elapsed
+from assetry.cli.text import aligned, cut, elapsed, shown
 from assetry.status.backfill import Backfill
 from assetry.types.events import Checked, Failed, InvocationFinished, InvocationStarted, Waiting
 from assetry.types.records import EventRecord
@@ -137,7 +137,9 @@ class LiveProgress(BackfillProgress):
         if self._session.verbose or is_trouble(record):
             from rich.text import Text
 
-            self._live.console.print(Text.from_ansi(event_line(record)), no_wrap=True, overflow="ellipsis", crop=True)
+            self._live.console.print(
+                Text.from_ansi(shown(event_line(record))), no_wrap=True, overflow="ellipsis", crop=True
+            )
 
     def picture(self) -> Text:
         """Return the table."""

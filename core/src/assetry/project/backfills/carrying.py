@@ -193,7 +193,15 @@ class Carrying:
             with suppress(AssetryError):
                 if any(each.run.id == id_ for each in store.queue()):
                     store.finish(id_, "cancelled", datetime.now(UTC))
+        self._look()  # it may have been called off while its last run was stopped
         return self._tools.told(self._record)
+
+    def _look(self) -> None:
+        """Learn what was changed of it meanwhile."""
+        found = next((each for each in self._tools.store.backfills() if each.id == self._record.id), None)
+        if found is None:
+            raise UsageError(f"The record of backfill {self._record.id} is gone.", hint="Ask for it again.")
+        self._record = found
 
     def _lose(self, error: LeaseLostError) -> None:
         self._lost = error
@@ -223,14 +231,11 @@ class Carrying:
                 return
 
     def _goes_on(self) -> bool:
-        """Tell whether it was neither interrupted nor called off; learn what was changed of it meanwhile."""
+        """Tell whether it was neither interrupted nor called off."""
         if self._lost is not None:
             raise self._lost
-        found = next((each for each in self._tools.store.backfills() if each.id == self._record.id), None)
-        if found is None:
-            raise UsageError(f"The record of backfill {self._record.id} is gone.", hint="Ask for it again.")
-        self._record = found
-        return found.state == "open" and not self._interrupts.count
+        self._look()
+        return self._record.state == "open" and not self._interrupts.count
 
     def _next(self, standing: Standing, theirs: Mapping[AssetKey, Parts], order: BackfillOrder) -> Wants:
         """Return what is to be made next: not what others are making or wait for, nor what is given up."""
