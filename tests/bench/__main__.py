@@ -7,6 +7,7 @@ import platform
 
 from tests.bench import (
     bench_airbyte,
+    bench_backfill,
     bench_cli,
     bench_connector,
     bench_dbt,
@@ -33,6 +34,7 @@ def main() -> None:
         bench_run,
         bench_store,
         bench_leases,
+        bench_backfill,
         bench_plan,
         bench_manifest,
         bench_cli,
