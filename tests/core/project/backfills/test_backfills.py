@@ -393,6 +393,18 @@ def test_backfills_of_the_same_make_each_partition_once(shop: Workshop) -> None:
     assert Counter(shop.made) == Counter(names("a", "b"))
 
 
+def test_what_others_make_between_the_last_look_and_the_next_chunk_is_not_made_again(shop: Workshop) -> None:
+    project, other, seen = shop.project(), shop.project(), list[Backfill]()
+
+    def between(backfill: Backfill) -> None:
+        if not seen:
+            other.materialize("*", partition=ALL[0])
+        seen.append(backfill)
+
+    assert project.backfill("*", "all", on_progress=between, max_partitions=1).done == 12
+    assert Counter(shop.made) == Counter(names("a", "b"))
+
+
 def test_what_another_run_is_making_is_waited_for_and_not_made_again(shop: Workshop) -> None:
     shop.held.update(names("a", days=ALL[:2]))
     run = shop.project()

@@ -220,7 +220,7 @@ class Carrying:
             chunk = {} if stops else self._next(standing, theirs, order)
             if chunk:
                 pause = FIRST
-                if not self._run(chunk, standing, order, known):
+                if not self._run(chunk, since, order, known):
                     return
             elif theirs and not stops:
                 time.sleep(pause)  # others are making all that is left, or come first
@@ -253,14 +253,17 @@ class Carrying:
         return next_chunk(tools.graph, left, _both(left, off), standing.numbering, request)
 
     def _run(
-        self, chunk: Wants, standing: Standing, order: BackfillOrder, known: tuple[Standing, tuple[str, ...]]
+        self, chunk: Wants, since: str | None, order: BackfillOrder, known: tuple[Standing, tuple[str, ...]]
     ) -> bool:
-        """Make a chunk, as one run; return whether it goes on after it."""
-        tools, now = self._tools, datetime.now(UTC)
-        newest, ask = tools.store.changes(()), Ask(stale=order.ask.only == "stale")
+        """Make a chunk, as one run; return whether it goes on after it.
+
+        `since` is the revision up to which it is known what was made: what came after it is not to be made again.
+        """
+        tools, standing, now = self._tools, known[0], datetime.now(UTC)
+        ask = Ask(stale=order.ask.only == "stale")
         wanted = Wanted(chunk, standing.numbering.definitions_of(chunk))
         plan = tools.plan(wanted, ask, tools.judged(now), now)
-        plan = replace(plan, revision=None if newest is None else newest.revision)
+        plan = replace(plan, revision=since)
         options = {
             "select": list(order.select),
             "exclude": list(order.exclude),
