@@ -130,6 +130,9 @@ CALLS = {
     "materialize": (["materialize"], 1),
     "retry": (["retry"], 1),
     "accept": (["accept", "odd", "--dry-run"], 0),
+    "backfill": (["backfill", "-s", "parted", "-p", "all"], 0),
+    "backfill --dry-run": (["backfill", "-s", "parted", "-p", "all", "--dry-run"], 0),
+    "backfills": (["backfills"], 0),
     "observe": (["observe"], 0),
     "runs": (["runs"], 0),
     "logs": (["logs"], 0),
@@ -166,6 +169,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "assetry_plugins.py").write_text(PLUGIN)
     (folder / "assetry.toml").write_text(PROJECT)
     call(folder, ["materialize"])
+    call(folder, ["backfill", "parted", "-s", "parted", "-p", "all"])
     return folder
 
 
