@@ -33,7 +33,9 @@ def dependents(graph: AssetGraph, wants: Wants, parts: Mapping[AssetKey, Parts],
         if not wanted and not asset.computed_on_read:
             continue
         own = wants.get(key) or WHOLE
-        above = _above(graph, key, reached, numbering, own)
+        # A view hands on also what of it is not wanted: nothing has to be made of it.
+        hands_on = numbering.existing(key) if asset.computed_on_read else own
+        above = _above(graph, key, reached, numbering, hands_on)
         below = (above & own) - parts.get(key, NOTHING)
         if wanted and below:
             found[key] = below if wants[key] is not None else None
@@ -46,7 +48,7 @@ def dependents(graph: AssetGraph, wants: Wants, parts: Mapping[AssetKey, Parts],
 def _above(
     graph: AssetGraph, key: AssetKey, reached: Mapping[AssetKey, Parts], numbering: Numbering, own: Parts
 ) -> Parts:
-    """Return the partitions of an asset that are made from what is reached; of itself, too, over and over."""
+    """Return the partitions of an asset that are made from what is reached; of itself, too, by way of `own`."""
     found = NOTHING
     deps = dict.fromkeys(dep.key for dep in graph[key].deps)
     for upper in deps:
