@@ -53,7 +53,10 @@ def test_a_retry_puts_back_what_a_cancelled_run_has_changed_and_the_run_says_so(
         return False
 
     first = place.run(asked, context=context, until=cancel)
-    assert "(schedule_type, paused) is put back when its sync has ended: `assetry retry` sees to that" in first.said
+    assert (
+        "(schedule_type, paused) is put back when its sync has ended: `assetry retry`, or the next run of it, sees"
+        in first.said
+    )
     assert not paused.paused  # to pause it could end the sync
     assert place.run(asked, resume=first.token).made == BOTH
     assert (paused.paused, paused.manual, len(paused.syncs)) == (True, False, 1)
@@ -102,3 +105,40 @@ def test_what_cannot_be_put_back_is_warned_of(place: Place, paused: FakeConnecti
     assert warning.level == "warning"
     assert "paused = true" in warning.message
     assert "no (Forbidden)" in warning.message
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended since", "under way"])
+def test_what_a_killed_run_has_changed_is_put_back_by_any_later_run_and_warned_of_until_then(
+    place: Place, paused: FakeConnection, caplog: pytest.LogCaptureFixture, ended: bool
+) -> None:
+    place.run(invocation(place, paused), until=lambda event: isinstance(event, Started))
+    later = invocation(place, paused)
+    assert "crm is still as it was changed for a sync (schedule_type, paused): its next run puts" in caplog.text
+    if ended:
+        place.fivetran.finish(paused)
+    assert place.run(later).made == BOTH
+    assert (paused.paused, paused.manual) == (True, False)
+    caplog.clear()
+    place.load(paused)
+    assert "still as it was changed" not in caplog.text
+
+
+def test_what_is_owed_is_not_put_back_while_a_sync_is_under_way(place: Place, paused: FakeConnection) -> None:
+    place.run(invocation(place, paused), until=lambda event: isinstance(event, Started))
+    told = place.run(place.invocation(place.load(paused, attach="refuse", restore=True)))
+    assert "under way already" in str(told.error)
+    assert (paused.paused, paused.manual) == (False, True)
+    assert "is put back when its sync has ended" in told.said
+
+
+def test_a_run_that_changes_nothing_itself_puts_back_what_is_owed(place: Place, paused: FakeConnection) -> None:
+    place.run(invocation(place, paused), until=lambda event: isinstance(event, Started))
+    assert place.run(place.invocation(place.load(paused))).made == BOTH
+    assert (paused.paused, paused.manual) == (True, False)
+
+
+def test_nothing_is_changed_that_cannot_be_noted(place: Place, paused: FakeConnection) -> None:
+    asked = invocation(place, paused)
+    (place.root / ".assetry" / "fivetran" / "settings").write_text("in the way")
+    assert "cannot be" in str(place.run(asked).error)
+    assert (paused.paused, paused.manual) == (True, False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ _SPARE = 1 << 16
 
 
 class Unkept(RunError):
-    """What tables owe cannot be kept, or cannot be read: a later run would count as if they owed nothing."""
+    """What is owed cannot be kept, or cannot be read: a later run would count as if nothing were."""
 
 
 class Owed(NamedTuple):
@@ -81,13 +81,24 @@ class OwedRows:
                 self._spare.unlink(missing_ok=True)  # the room that was kept for this
                 write_whole(self._path, text)
 
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            hint = "It needs a place that can be read and written, on a disk that is not full."
-            raise Unkept(f"{what} in {self._path}: {error.strerror}.", hint=hint) from error
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return kept_or_told(what, self._path)
+
+
+@contextmanager
+def kept_or_told(what: str, path: Path) -> Iterator[None]:
+    """Raise `Unkept` where a file cannot be read or written while this lasts; `what` begins the sentence.
+
+    >>> with kept_or_told("What tables owe cannot be kept", Path("full/owed.json")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    assetry_toolkit.extract_load.owed_rows.Unkept: What tables owe cannot be kept in full/owed.json: No space left ...
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = "It needs a place that can be read and written, on a disk that is not full."
+        raise Unkept(f"{what} in {path}: {error.strerror}.", hint=hint) from error
 
 
 def _bytes(path: Path) -> bytes:

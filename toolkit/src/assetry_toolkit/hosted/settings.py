@@ -63,6 +63,11 @@ class HostedOptions(IntegrationOptions):
         return str(Path(self.root) / self.ca_bundle) if self.ca_bundle else None
 
     @property
+    def changed_path(self) -> Path:
+        """Return the file with what is changed of connections for a sync, until it is put back."""
+        return self.own_folder / "settings" / "changed.json"
+
+    @property
     def time(self) -> Clock:
         """Return the clock that is waited by."""
         found: Clock = take(self.clock) if self.clock else Clock()

@@ -29,6 +29,7 @@ from assetry.plugin import (
 
 from assetry_toolkit.clock import Clock, within
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.extract_load.changed_settings import ChangedSettings
 from assetry_toolkit.patience import Patience
 from assetry_toolkit.polling import LOST, Look
 from assetry_toolkit.retries import again_text, pause_after
@@ -126,7 +127,8 @@ class SyncRun(ABC, Generic[S]):
     """The sync of one connection, brought about once.
 
     `late` says that a sync which is under way already has begun before our inputs were done; `full` that all rows are
-    asked for anew: no other sync does that, so none is joined, or taken for ours.
+    asked for anew: no other sync does that, so none is joined, or taken for ours. What an earlier run has left in
+    `changed` is put back as well.
     """
 
     #: What people call the service, and the page that shows the connection.
@@ -142,6 +144,7 @@ class SyncRun(ABC, Generic[S]):
         *,
         late: bool = False,
         full: bool = False,
+        changed: ChangedSettings | None = None,
     ) -> None:
         self.connection = connection
         self.clock = clock
@@ -152,7 +155,9 @@ class SyncRun(ABC, Generic[S]):
         self._waiting: list[AssetKey] = []
         self._told: set[str] = set()
         self._token: SyncToken | None = None
-        self._changed: dict[str, Any] = {}
+        self._changed = changed if changed is not None else ChangedSettings(None, connection)
+        #: Whether a sync was under way at the last look, whoever's it is.
+        self._busy = False
 
     # -- what the service says of itself -------------------------------------------------------------------------------
 
@@ -216,7 +221,7 @@ class SyncRun(ABC, Generic[S]):
         except Exception as error:
             token = self._token
             goes_on = token is not None and token.asked and token.ours and not isinstance(error, JobOverError)
-            yield from self._owed() if goes_on else self._put_back()
+            yield from self._changed.owed() if goes_on or self._busy else self._put_back()
             if not isinstance(error, _CalledOff):
                 raise
             if not goes_on:
@@ -231,7 +236,7 @@ class SyncRun(ABC, Generic[S]):
 
     def _story(self, resume: SyncToken | None) -> Generator[Event, None, Ending[S]]:
         if resume is not None and resume.connection == self.connection:
-            self._changed = {**resume.changed}
+            self._changed.before = {**resume.changed, **self._changed.before}
             ending = (yield from self._taken_up(resume)) if resume.full or not self._full else None
             if ending is not None:
                 return ending
@@ -249,7 +254,7 @@ class SyncRun(ABC, Generic[S]):
         return (yield from self._follow(token, standing))
 
     def _noted(self, token: SyncToken) -> Generator[Event, None, SyncToken]:
-        self._token = token = replace(token, changed={**self._changed})
+        self._token = token = replace(token, changed={**self._changed.before})
         yield Handle(token.text(), self.page)
         return token
 
@@ -264,31 +269,22 @@ class SyncRun(ABC, Generic[S]):
         if self._off():
             raise _CalledOff
         try:
-            return self.look(within(self._options.poll_error_budget, self.clock, self._off))
+            standing = self.look(within(self._options.poll_error_budget, self.clock, self._off))
         except Refused as error:
             raise self.refused(error) from None
+        self._busy = standing.syncing
+        return standing
 
     def changing(self, **settings: Any) -> Generator[Event, None, None]:
         """Note settings as they are before `check` or `prepare` changes them, so that they are put back in any case."""
-        self._changed = {**settings, **self._changed}
+        self._changed.add(settings)
         yield from self._noted(SyncToken(self.connection, None, ours=False))
 
-    def _owed(self) -> Generator[Event, None, None]:
-        """Tell what was changed and stays so: to put it back could end the sync, which goes on."""
-        if self._changed:
-            told = f"What was changed of connection {self.connection} ({', '.join(self._changed)}) is put back"
-            yield Log(f"{told} when its sync has ended: `assetry retry` sees to that.", "warning")
-
     def _put_back(self) -> Generator[Event, None, None]:
-        if not self._changed:
-            return
-        try:
-            self.put_back(self._changed)
-            self._changed = {}
-            yield from self._noted(self._token or SyncToken(self.connection, None, ours=False))
-        except ServiceError as error:
-            what = ", ".join(f"{name} = {json.dumps(old)}" for name, old in self._changed.items())
-            yield Log(f"Connection {self.connection} could not be put back to {what}: {error.message}", "warning")
+        if self._changed:
+            yield from self._changed.put_back(self.put_back)
+            if not self._changed:
+                yield from self._noted(self._token or SyncToken(self.connection, None, ours=False))
 
     # -- beginning -----------------------------------------------------------------------------------------------------
 
@@ -421,7 +417,7 @@ class SyncRun(ABC, Generic[S]):
         with closing(self.watch(self._off)) as looks:
             for look in looks:
                 if look.job is not None:
-                    lost = 0
+                    lost, self._busy = 0, look.job.syncing
                     yield look.job
                     patience.heard(f"The sync of {name}", look.job.state, waiting=not look.job.syncing)
                 elif isinstance(look.error, Refused):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from assetry.plugin import AssetryError, Event, Log, RunContext
 from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.extract_load.changed_settings import ChangedSettings
 from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.hosted.syncs import SEARCH, Ending, SyncRun, SyncToken
 from assetry_toolkit.polling import Look
@@ -46,7 +47,9 @@ class FivetranSync(SyncRun[Standing]):
         late: bool = False,
         full: Full = (),
     ) -> None:
-        super().__init__(connection, context, options.jobs, service.http.clock, late=late, full=bool(full))
+        owed = ChangedSettings(options.changed_path, connection)
+        clock = service.http.clock
+        super().__init__(connection, context, options.jobs, clock, late=late, full=bool(full), changed=owed)
         self.page = PAGE.format(id=connection)
         self._service = service
         self._settings = options
