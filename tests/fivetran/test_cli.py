@@ -283,9 +283,55 @@ def wait_until(holds: Callable[[], bool]) -> None:
     raise AssertionError("it never came true")
 
 
-@pytest.mark.parametrize("body", [{"code": "Success", "data": None}, {"code": "Success", "data": {"schemas": None}}])
-def test_an_answer_that_says_nothing_of_tables_loses_none(shop: Any, fivetran: FakeFivetran, body: Any) -> None:
+@pytest.mark.parametrize("data", [None, {"schemas": None}, {"enable_new_by_default": True}])
+def test_an_answer_that_says_nothing_of_tables_loses_none(shop: Any, fivetran: FakeFivetran, data: Any) -> None:
+    body = {"code": "Success", "data": data}
     shop.run("fivetran", "pull").assert_code(0)
     fivetran.fail("GET /connections/connection_1/schemas", Fault(status=200, body=body))
-    assert "it could not be read again" in shop.run("fivetran", "pull").out
+    told = shop.run("fivetran", "pull").assert_code(3)
+    assert "crm: known as it was: it could not be read again" in told.out
+    assert "crm is known as it was: it could not be read again" in shop.run("check").err
     assert "lake/crm/orders" in shop.run("list").assert_code(0).out
+
+
+@pytest.mark.parametrize("command", [("observe",), ("materialize",)], ids=" ".join)
+def test_a_connection_that_a_run_or_observe_found_to_be_gone_is_no_green(
+    shop: Any, fivetran: FakeFivetran, command: tuple[str, ...]
+) -> None:
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    fivetran.connections["connection_1"].deleted = True
+    shop.run(*command, "-s", "lake/crm/*").assert_code(1)
+    assert "crm is deleted" in shop.run("check").err
+    assert not {status(shop)[each] for each in ("orders", "accounts")} & {"fresh"}
+
+
+def test_a_table_that_a_run_found_to_be_disabled_is_warned_of_until_it_is_synced_again(
+    shop: Any, fivetran: FakeFivetran
+) -> None:
+    crm = fivetran.connections["connection_1"]
+    crm.tables()["accountz"] = {**crm.tables()["accounts"], "name_in_destination": "accountz"}
+    shop.run("fivetran", "pull").assert_code(0)
+    crm.tables()["accounts"]["enabled"] = False
+    made = shop.run("materialize", "-s", "lake/crm/*").assert_code(1)
+    assert "not synced by connection 'crm' any more: it is disabled there, or gone." in " ".join(made.out.split())
+    assert "Did you mean" not in made.out
+    assert "crm is without accounts, which it syncs no more" in shop.run("check").err
+    crm.tables()["accounts"]["enabled"] = True
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    assert "crm is without" not in shop.run("check").err
+
+
+def test_a_connection_that_was_replaced_is_not_warned_of(shop: Any, fivetran: FakeFivetran) -> None:
+    shop.run("fivetran", "pull").assert_code(0)
+    fivetran.connections["connection_1"].deleted = True
+    fivetran.add_connection("crm", ["accounts", "orders"], id="later")
+    shop.run("fivetran", "pull").assert_code(0)
+    assert "crm is" not in shop.run("check").err
+
+
+def test_a_connection_whose_tables_are_all_disabled_says_so(shop: Any, fivetran: FakeFivetran) -> None:
+    shop.run("fivetran", "pull").assert_code(0)
+    for each in fivetran.connections["connection_1"].tables().values():
+        each["enabled"] = False
+    told = shop.run("fivetran", "pull").assert_code(0).out
+    assert "crm: All its tables are disabled in Fivetran" in told

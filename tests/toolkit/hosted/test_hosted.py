@@ -310,7 +310,7 @@ CHANGES = Changes("Mill", "table", "mill")
 @pytest.mark.parametrize(("status", "kind"), [(404, JobOverError), (410, JobOverError), (403, ServiceError)])
 def test_no_job_is_under_way_of_a_connection_that_is_gone(status: int, kind: type[Exception]) -> None:
     error = CHANGES.refused("c", Refused("no", status=status))
-    assert type(error) is kind
+    assert isinstance(error, kind)
     assert (error.hint or "").startswith("Look at it in Mill; `assetry mill pull` reads the connections anew.")
 
 
@@ -318,7 +318,7 @@ def test_a_table_that_is_gone_is_told_with_what_is_near() -> None:
     gone = CHANGES.gone(Asset(key="crm/users", kind="mill"), "users", "crm", ["user", "orders"])
     assert (gone.key, gone.message) == (
         "crm/users",
-        "Table 'users' is not synced by connection 'crm' any more. Did you mean 'user'?",
+        "Table 'users' is not synced by connection 'crm' any more: it is disabled there, or gone. Did you mean 'user'?",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assetry.plugin import Commands, Integration
-from assetry_toolkit.hosted.pulling import add_pull, counted
+from assetry_toolkit.hosted.pulling import add_pull, found_in, lines_of
 
 from assetry_airbyte.options import is_local
 
@@ -30,18 +30,11 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     options = Options.of(integration)
     snapshot = pull_hosted(options)
     unusable = [each for each in snapshot.connections if not each.usable]
-    troubled = [each for each in snapshot.connections if each.trouble]
     return {
-        "integration": integration.name,
-        "file": str(options.snapshot_path),
-        "connections": len(snapshot.connections),
-        "streams": sum(len(each.streams) for each in snapshot.connections),
+        **found_in(options, snapshot.connections, "streams"),
         "unusable": [{"name": each.name, "status": each.status, "reason": each.reason} for each in unusable],
-        "trouble": [{"name": each.name, "status": each.status, "told": each.trouble} for each in troubled],
     }
 
 
 def _lines(found: Mapping[str, Any]) -> Iterable[str]:
-    connections, streams = counted(found["connections"], "connection"), counted(found["streams"], "stream")
-    yield f"{found['integration']}: {connections + ', ' if found['connections'] else ''}{streams}"
-    yield from (f"  {each['name']}: {each['told']}" for each in found["trouble"])
+    return lines_of(found, "streams")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assetry.plugin import Commands, Integration
-from assetry_toolkit.hosted.pulling import add_pull, counted
+from assetry_toolkit.hosted.pulling import add_pull, found_in, lines_of
 
 
 def add_commands(commands: Commands) -> None:
     """Add `assetry fivetran`."""
-    add_pull(commands, "fivetran", "Read connections from Fivetran.", _pulled, _lines)
+    add_pull(commands, "fivetran", "Read connections from Fivetran.", _pulled, lambda found: lines_of(found, "tables"))
 
 
 def _pulled(integration: Integration) -> dict[str, Any]:
@@ -20,17 +19,4 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     from assetry_fivetran.settings import Options
 
     options = Options.of(integration)
-    snapshot = pull(options)
-    troubled = [each for each in snapshot.connections if each.trouble or each.note]
-    return {
-        "integration": integration.name,
-        "file": str(options.snapshot_path),
-        "connections": len(snapshot.connections),
-        "tables": sum(len(each.tables) for each in snapshot.connections),
-        "trouble": [{"name": each.name, "status": each.status, "told": each.trouble or each.note} for each in troubled],
-    }
-
-
-def _lines(found: Mapping[str, Any]) -> Iterable[str]:
-    yield f"{found['integration']}: {counted(found['connections'], 'connection')}, {counted(found['tables'], 'table')}"
-    yield from (f"  {each['name']}: {each['told']}" for each in found["trouble"])
+    return found_in(options, pull(options).connections, "tables")

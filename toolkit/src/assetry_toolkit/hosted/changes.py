@@ -13,6 +13,10 @@ from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.work import GONE
 
 
+class ConnectionGone(JobOverError):
+    """A connection is there no more, and with it whatever was under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """How changes of a service's connections are told; `noun` is its word for a table, `tool` the command that pulls.
@@ -30,15 +34,19 @@ class Changes:
         hint = f"Look at it in {self.service}; `assetry {self.tool} pull` reads the connections anew."
         if error.status in GONE:
             hint += " Removing the snapshot file before that forgets what is gone."
-            return JobOverError(f"Connection {connection} is gone: {error.message}", hint=hint)
+            return ConnectionGone(f"Connection {connection} is gone: {error.message}", hint=hint)
         return ServiceError(f"Connection {connection} may not be used: {error.message}", status=error.status, hint=hint)
 
     def gone(self, asset: Asset, name: str, connection: str, there: Iterable[str]) -> Failed:
-        """Return the event for an asset whose table, called `name`, the connection has no more."""
-        near = near_names(name, list(there))
+        """Return the event for an asset whose table, called `name`, the connection has no more.
+
+        `there` is what it may be called now.
+        """
+        near = near_names(name, [each for each in there if each != name])
         return Failed(
             asset.key,
-            f"{self.noun.capitalize()} {name!r} is not synced by connection {connection!r} any more."
+            f"{self.noun.capitalize()} {name!r} is not synced by connection {connection!r} any more: "
+            "it is disabled there, or gone."
             f"{f' Did you mean {near[0]!r}?' if near else ''}",
             hint=f"Enable it in {self.service}, or read the connections anew with `assetry {self.tool} pull`.",
         )

@@ -13,7 +13,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from assetry.plugin import IntegrationError, near_names, read_secret
 
 from assetry_toolkit.errors import AuthError, MissingSecret, Refused, ServiceError, Unavailable, WrongAddress
+from assetry_toolkit.extract_load.changed_settings import still_changed
 from assetry_toolkit.hosted.keys import fits
+from assetry_toolkit.hosted.pulling import UNREAD
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
 from assetry_toolkit.http import Http
@@ -184,8 +186,8 @@ def trouble_of(status: str, reason: str | None, well: Collection[str]) -> str | 
     >>> trouble_of("broken", "Log in.", ["connected"]), trouble_of("connected", None, ["connected"])
     ('broken: Log in.', None)
     """
-    if status in well and not reason:
-        return None
+    if status in well:
+        return f"known as it was: {reason}" if reason else None
     return f"{status}: {reason}" if reason else status
 
 
@@ -194,6 +196,14 @@ def warn_of_trouble(troubled: Sequence[str], integration: str, tool: str) -> Non
     if troubled:
         told = ", ".join(troubled[:5]) + (f", and {len(troubled) - 5} more" if len(troubled) > 5 else "")
         LOG.warning("Integration %r: %s. `assetry %s pull` looks again.", integration, told, tool)
+
+
+def warn_of_connections(options: HostedOptions, connections: Iterable[Any]) -> None:
+    """Log which connections are in trouble, or have settings that a killed run has changed; they have a name, too."""
+    listed = list(connections)
+    troubled = [f"{each.name} is {each.trouble}" for each in listed if each.trouble]
+    owed = still_changed(options.changed_path, {each.id: each.name for each in listed})
+    warn_of_trouble([*troubled, *owed], options.name, options.kind)
 
 
 class Connection(Protocol):
@@ -265,7 +275,7 @@ class Reading(Generic[C]):
                 earlier = self._earlier.get(id_)
                 if earlier is None:
                     return unread(thing, error)
-                return _marked(earlier, earlier.status, f"it could not be read again: {error.message}")
+                return _marked(earlier, earlier.status, f"it {UNREAD} again: {error.message}")
 
         def missed(earlier: C) -> C:
             found = None
@@ -276,7 +286,7 @@ class Reading(Generic[C]):
                     if error.status not in MISSING:
                         raise
                 except Unavailable as error:
-                    return _marked(earlier, earlier.status, f"it could not be read again: {error.message}")
+                    return _marked(earlier, earlier.status, f"it {UNREAD} again: {error.message}")
             return found or _marked(earlier, "deleted", "it is not listed any more")
 
         found = together(one, things)

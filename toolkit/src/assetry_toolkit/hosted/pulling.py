@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assetry.plugin import CommandContext, Commands, Integration, IntegrationError, UsageError, near_names
 
+if TYPE_CHECKING:
+    from assetry_toolkit.hosted.settings import HostedOptions
+
+#: How is told of what could not be read.
+UNREAD = "could not be read"
 #: What was read of one integration, as JSON.
 Found = Mapping[str, Any]
 
@@ -44,6 +49,35 @@ def add_pull(
             raise IntegrationError("Not everything could be read.", hint="What was known of the rest is kept.")
 
     commands.group(kind, help).command("pull")(pull)
+
+
+def found_in(options: HostedOptions, connections: Sequence[Any], things: str) -> dict[str, Any]:
+    """Return what to tell of the connections that were read of an integration; `things` are what each of them has.
+
+    A connection has a name and a status, under `things` what it loads, what is wrong with it as `trouble`, and may have
+    a `note`.
+    """
+    told = {each: each.trouble or getattr(each, "note", None) for each in connections}
+    unread = {each.name: why for each, why in told.items() if why and UNREAD in why}
+    return {
+        "integration": options.name,
+        "file": str(options.snapshot_path),
+        "connections": len(connections),
+        things: sum(len(getattr(each, things)) for each in connections),
+        "trouble": [{"name": each.name, "status": each.status, "told": why} for each, why in told.items() if why],
+        **({"unread": unread} if unread else {}),
+    }
+
+
+def lines_of(found: Found, things: str) -> Iterable[str]:
+    """Yield the same as text, `things` being a plural in s.
+
+    >>> list(lines_of({"integration": "shop", "connections": 1, "sacks": 2, "trouble": []}, "sacks"))
+    ['shop: 1 connection, 2 sacks']
+    """
+    connections = f"{counted(found['connections'], 'connection')}, " if found["connections"] else ""
+    yield f"{found['integration']}: {connections}{counted(found[things], things[:-1])}"
+    yield from (f"  {each['name']}: {each['told']}" for each in found["trouble"])
 
 
 class Asked(NamedTuple):

@@ -9,6 +9,10 @@ from typing import Generic, Self, TypeVar
 
 from assetry.plugin import Integration, Invocation, RunContext
 
+from assetry_toolkit.errors import Refused
+from assetry_toolkit.hosted.changes import ConnectionGone
+from assetry_toolkit.work import GONE
+
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - options
 
@@ -38,10 +42,22 @@ class Turn(Generic[S, O]):
         invocation: Invocation,
         context: RunContext,
     ) -> Iterator[Self]:
-        """Open the service for a call, by the options, with the secrets that the run may read."""
+        """Open the service for a call, by the options, with the secrets that the run may read.
+
+        Where the call ends because its connection is there no more, `gone` is told of it.
+        """
         options = options_of(invocation.integration)
         with service_for(options, context.secret) as service:
-            yield cls(service, options, invocation, context)
+            turn = cls(service, options, invocation, context)
+            try:
+                yield turn
+            except (ConnectionGone, Refused) as error:
+                if isinstance(error, ConnectionGone) or error.status in GONE:
+                    turn.gone(error.message)
+                raise
+
+    def gone(self, why: str) -> None:
+        """Take note that the connection is there no more, of which an error tells; to be overridden."""
 
     @property
     def connection(self) -> str:

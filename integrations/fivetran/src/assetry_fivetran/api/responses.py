@@ -36,6 +36,8 @@ class Table(NamedTuple):
 class Connection:
     """One connection as it was read; `reason` says what is wrong with it, `note` why its tables are not known.
 
+    `without` are those of its tables that a run found to be synced no more.
+
     `name` is Fivetran's "schema": the connection's name, and that of its schema in the destination or the prefix of
     its schemas, which is `prefix` where the configuration says so.
     """
@@ -51,6 +53,7 @@ class Connection:
     source_naming: bool = False
     created: str | None = None
     note: str | None = None
+    without: str | None = None
     tables: tuple[Table, ...] = ()
 
     @property
@@ -61,7 +64,8 @@ class Connection:
     @property
     def trouble(self) -> str | None:
         """Return what is wrong with it, as a sentence would have it; None when nothing is."""
-        return trouble_of(self.status, self.reason, ("connected",))
+        lost = f"without {self.without}, which it syncs no more" if self.without else None
+        return "; ".join(filter(None, (trouble_of(self.status, self.reason, ("connected",)), lost))) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def tables_of(given: Mapping[str, Any]) -> tuple[Table, ...]:
     ...     "Order.Lines": {"enabled": True, "name_in_destination": "order_lines"}, "x": {"enabled": False}}}}})
     (Table(schema='Sales.EU', name='Order.Lines', schema_there='sales_eu', name_there='order_lines', ...),)
     """
-    schemas = given.get("schemas", {})
+    schemas = given.get("schemas")
     if not isinstance(schemas, Mapping):
         raise Unavailable("Fivetran's answer about the tables of a connection cannot be read.")
     return tuple(_tables(schemas))

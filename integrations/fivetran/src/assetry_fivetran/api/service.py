@@ -78,14 +78,15 @@ class Service:
         return self.listed("connections", {"group_id": group} if group else None)
 
     def tables(self, id_: str, called_off: Check = never) -> tuple[Table, ...] | None:
-        """Return the enabled tables of a connection; None as long as it has no schema configuration."""
+        """Return the enabled tables of a connection; None as long as there is none in its schema configuration."""
         try:
             answer = self.http.ask(_get(_path(id_, "schemas")), called_off)
         except Refused as error:
             if error.status == 404 and "NotFound_SchemaConfig" in error.message:
                 return None
             raise
-        return tables_of(data_of(answer, f"the tables of connection {id_}")) or None
+        data = data_of(answer, f"the tables of connection {id_}")
+        return tables_of(data) or (() if data["schemas"] else None)
 
     def destination(self, group: str) -> Destination:
         """Return the destination of a group."""

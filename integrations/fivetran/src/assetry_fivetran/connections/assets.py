@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
-from assetry_toolkit.extract_load.changed_settings import still_changed
 from assetry_toolkit.hosted.assets import ConnectionAssets
-from assetry_toolkit.hosted.fetching import not_replaced, warn_of_trouble
+from assetry_toolkit.hosted.fetching import not_replaced, warn_of_connections
 from assetry_toolkit.hosted.keys import key_part, slug, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
@@ -43,11 +42,9 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     places = snapshot.destinations.values()
     there = [] if any(each.service == "unknown" for each in places) else [(each.group, each.service) for each in places]
     Override.check(options.destinations, there, options.name)
-    troubled = [f"{each.name} is {each.trouble}" for each in snapshot.connections if each.trouble]
-    owed = still_changed(options.changed_path, {each.id: each.name for each in snapshot.connections})
-    warn_of_trouble([*troubled, *owed], options.name, KIND)
-    maker = _Maker(options, integration, snapshot, relation)
     connections = not_replaced(snapshot.connections, lambda each: (each.group, each.name))
+    warn_of_connections(options, connections)
+    maker = _Maker(options, integration, snapshot, relation)
     if options.destination_tables:
         return maker.named(connections)
     parts: Mapping[str, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from assetry_fivetran.settings import Options
 
 #: Why a connection has no tables.
 NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
+ALL_DISABLED = "All its tables are disabled in Fivetran: enable some there, then `assetry fivetran pull`."
 
 
 def _with_destination(connection: Connection, destinations: Mapping[str, Destination]) -> Connection:
@@ -40,6 +41,19 @@ def learn(options: Options, now: Standing) -> None:
         return known if found.status == known.status else found
 
     SNAPSHOTS.renew(options.snapshot_path, options.asks_for, now.id, learnt)
+
+
+def learn_tables(options: Options, id_: str, tables: Sequence[Table]) -> list[str]:
+    """Let the snapshot say which tables a connection syncs no more; return the names of those that it does not have."""
+    now, new = {each[:2] for each in tables}, [each.name for each in tables]
+
+    def learnt(known: Connection, _: object) -> Connection:
+        had = {each[:2] for each in known.tables}
+        new[:] = [each.name for each in tables if each[:2] not in had]
+        return replace(known, without=few(each.name_there for each in known.tables if each[:2] not in now) or None)
+
+    SNAPSHOTS.renew(options.snapshot_path, options.asks_for, id_, learnt)
+    return new
 
 
 class _Reader:
@@ -116,13 +130,11 @@ class _Reader:
             raise WrongAddress(told, status=404, hint=api.address_hint) from None
 
     def _no_such(self, id_: str, error: Refused) -> IntegrationError:
-        there: list[Mapping[str, Any]] = []
+        there: list[tuple[str, str]] = []
         with suppress(Refused, Unavailable):  # a key may see single ones only
-            there = self._listed(None)
+            there = [(str(each.get("id")), str(each.get("schema"))) for each in self._listed(None)]
         hint = "The id stands in the connection's URL in Fivetran, /connections/ID/status."
-        return no_such(
-            "connection", id_, error, [(str(each.get("id")), str(each.get("schema"))) for each in there], hint
-        )
+        return no_such("connection", id_, error, there, hint)
 
     def _no_group(self, id_: str, error: Refused) -> IntegrationError:
         there: list[tuple[str, str]] = []
@@ -135,8 +147,9 @@ class _Reader:
     def _with_tables(self, given: Mapping[str, Any]) -> Connection:
         connection = connection_of(given)
         tables = self._service.tables(connection.id)
-        if tables is None:
-            return replace(connection, tables=_by_name(connection), note=NO_TABLES)
+        if not tables:
+            note, known = (ALL_DISABLED, ()) if tables == () else (NO_TABLES, _by_name(connection))
+            return replace(connection, tables=known, note=note)
         own = {connection.name, connection.name.partition(".")[0]}
         if "config" not in given and not own.intersection(each.schema_there for each in tables):
             # Lists may leave out the configuration, which alone tells whether schemas have a prefix.

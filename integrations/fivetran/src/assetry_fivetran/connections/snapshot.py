@@ -11,7 +11,20 @@ from assetry_fivetran.api.responses import Connection, Destination, Table
 Snapshot = snapshots.Snapshot[Connection, Destination]
 
 _KEPT = (
-    *("id", "name", "service", "group", "status", "reason", "schedule", "prefix", "source_naming", "created", "note"),
+    *(
+        "id",
+        "name",
+        "service",
+        "group",
+        "status",
+        "reason",
+        "schedule",
+        "prefix",
+        "source_naming",
+        "created",
+        "note",
+        "without",
+    ),
 )
 
 

@@ -14,8 +14,7 @@ from assetry_toolkit.hosted.turns import Turn
 from assetry_fivetran.api.responses import NEVER, Standing, Table
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.assets import PAGE
-from assetry_fivetran.connections.definitions import learn
-from assetry_fivetran.connections.snapshot import SNAPSHOTS
+from assetry_fivetran.connections.definitions import learn, learn_tables
 from assetry_fivetran.settings import Options
 from assetry_fivetran.syncs.sync import CHANGES, FivetranSync, Full
 from assetry_fivetran.syncs.times import TableTimes
@@ -58,42 +57,33 @@ class _Turn(Turn[Service, Options]):
         return within(self.options.jobs.poll_error_budget, self.service.http.clock, lambda: self.context.cancelled)
 
     def events(self) -> Iterator[Event]:
-        tables = self._tables()
+        tables, new = self._tables()
         found = _found((*self.invocation.assets, *self.invocation.also), tables)
         lost = [each for each in self.invocation.assets if each.key not in found]
-        yield from (_gone(each, tables) for each in lost)
+        yield from (_gone(each, new) for each in lost)
         asked = [each for each in self.invocation.assets if each.key in found]
         along = [each for each in self.invocation.also if each.key in found]
-        yield from self._unknown_tables(tables)
+        if not self.options.destination_tables:
+            yield from CHANGES.unknown(str(self.invocation.assets[0].spec["name"]), new)
         if asked:
-            scope = _scope([found[each.key] for each in asked], tables) if self.invocation.full_refresh else ()
+            scope = _scope([found[each.key] for each in asked], tables or ()) if self.invocation.full_refresh else ()
             # A re-sync of some tables leaves the others as they are.
             yield from self._synced(asked, [] if scope and scope[0] else along, scope)
 
-    def _tables(self) -> Sequence[Table]:
-        """Return the tables that are synced now; none where Fivetran does not say."""
+    def gone(self, why: str) -> None:
+        learn(self.options, Standing(self.connection, self.connection, setup="deleted", tasks=(why,)))
+
+    def _tables(self) -> tuple[Sequence[Table] | None, list[str]]:
+        """Return the tables that are synced now, None where Fivetran does not say; and the names of new ones."""
         try:
-            return self.service.tables(self.connection, self.off()) or ()
+            tables = self.service.tables(self.connection, self.off())
         except Refused as error:
             raise CHANGES.refused(self.connection, error) from None
-
-    def _unknown_tables(self, tables: Sequence[Table]) -> Iterable[Event]:
-        """Warn of tables that came to the connection since it was read."""
-        snapshot = SNAPSHOTS.known(self.options.snapshot_path, self.options.asks_for)
-        if snapshot is not None and not self.options.destination_tables:
-            known = {each[:2] for one in snapshot.connections if one.id == self.connection for each in one.tables}
-            name = str(self.invocation.assets[0].spec["name"])
-            yield from CHANGES.unknown(name, [each.name for each in tables if each[:2] not in known])
+        return tables, learn_tables(self.options, self.connection, tables) if tables is not None else []
 
     def _synced(self, asked: list[Asset], along: list[Asset], full: Full) -> Iterator[Event]:
-        run = FivetranSync(
-            self.service,
-            self.connection,
-            self.context,
-            self.options,
-            late=bool(self.invocation.inputs),
-            full=full,
-        )
+        late = bool(self.invocation.inputs)
+        run = FivetranSync(self.service, self.connection, self.context, self.options, late=late, full=full)
         ending = yield from run.run(self.context.resume, [asset.key for asset in asked])
         if ending is None:
             return  # cancelled
@@ -125,29 +115,29 @@ class _Turn(Turn[Service, Options]):
     def _lost_since(self, made: Sequence[Asset]) -> Generator[Event, None, set[AssetKey]]:
         """Return whose tables were taken out while the sync ran: it may not have loaded them, and they fail."""
         try:
-            tables = self._tables()
+            tables, new = self._tables()
         except ServiceError as error:
             yield Log(f"Whether a table was taken out while the sync ran is not known: {error.message}", "warning")
             return set()
         lost = {each.key for each in made}.difference(_found(made, tables))
-        yield from (_gone(each, tables) for each in self.invocation.assets if each.key in lost)
+        yield from (_gone(each, new) for each in self.invocation.assets if each.key in lost)
         return lost
 
 
-def _gone(asset: Asset, tables: Sequence[Table]) -> Event:
-    return CHANGES.gone(asset, str(asset.spec.get("table")), str(asset.spec["name"]), [each.name for each in tables])
+def _gone(asset: Asset, new: Sequence[str]) -> Event:
+    return CHANGES.gone(asset, str(asset.spec.get("table")), str(asset.spec["name"]), new)
 
 
 def _id(asset: Asset) -> tuple[Any, Any]:
     return asset.spec.get("schema"), asset.spec.get("table")
 
 
-def _found(assets: Sequence[Asset], tables: Sequence[Table]) -> dict[str, Table | None]:
+def _found(assets: Sequence[Asset], tables: Sequence[Table] | None) -> dict[str, Table | None]:
     """Return the table of each asset as the connection has it now, by key; None for an asset that is all of it.
 
     Assets whose table it has no more are left out.
     """
-    known = {each[:2]: each for each in tables}
+    known = {each[:2]: each for each in tables or ()}
     found: dict[str, Table | None] = {}
     for asset in assets:
         table = known.get(_id(asset))
@@ -158,10 +148,10 @@ def _found(assets: Sequence[Asset], tables: Sequence[Table]) -> dict[str, Table 
     return found
 
 
-def _taken_at_its_word(asset: Asset, tables: Sequence[Table]) -> Table | None:
+def _taken_at_its_word(asset: Asset, tables: Sequence[Table] | None) -> Table | None:
     """Return the table of an asset that was defined by its name alone, before the tables were known."""
     schema, name = map(str, _id(asset))
-    if not tables:
+    if tables is None:
         return Table(schema, name, schema, name)
     fitting = [each for each in tables if name in (each.name, each.name_there)]
     fitting = [each for each in fitting if schema in ("", each.schema, each.schema_there)]
