@@ -335,3 +335,33 @@ def test_a_connection_whose_tables_are_all_disabled_says_so(shop: Any, fivetran:
         each["enabled"] = False
     told = shop.run("fivetran", "pull").assert_code(0).out
     assert "crm: All its tables are disabled in Fivetran" in told
+
+
+BUILT = """
+from assetry_fivetran import build_fivetran_assets
+
+built = build_fivetran_assets("connection_1", ["orders"], name="{name}", base_url="{url}", api_key="{key}")
+"""
+
+
+def test_pull_reads_what_python_builds(project: Any, fivetran: FakeFivetran) -> None:
+    text = BUILT.format(name="crm", url=fivetran.url, key=fivetran.api_key)
+    shop = project({"assetry.toml": "", "assets.py": text})
+    assert "crm: 1 connection, 2 tables" in shop.run("fivetran", "pull").assert_code(0).out
+    assert "crm: 1 connection, 2 tables" in shop.run("fivetran", "pull", "crm").assert_code(0).out
+    assert "did you mean 'crm'" in shop.run("fivetran", "pull", "crn").assert_code(2).err
+
+
+def test_pull_reads_what_the_project_file_names_though_python_fails(shop: Any, fivetran: FakeFivetran) -> None:
+    shop.write("assets.py", BUILT.format(name="crm", url=fivetran.url, key=fivetran.api_key) + "raise OSError('no')")
+    told = shop.run("fivetran", "pull").assert_code(0)
+    assert "lake: 3 connections" in told.out
+    assert "What Python builds of kind 'fivetran' is not read" in told.err
+
+
+def test_a_snapshot_that_cannot_be_written_is_no_fault_of_the_plugin(shop: Any, fivetran: FakeFivetran) -> None:
+    (shop.root / ".assetry").mkdir(exist_ok=True)
+    (shop.root / ".assetry" / "fivetran").write_text("in the way")
+    told = shop.run("fivetran", "pull").assert_code(3).err
+    assert "lake.json cannot be written" in told
+    assert fivetran.seen

@@ -99,6 +99,26 @@ def test_no_longer_is_waited_for_an_answer_than_the_options_say(
         place.observe(assets)
 
 
+def test_an_answer_is_waited_for_before_a_sync_as_long_as_the_options_say(place: Place, crm: FakeConnection) -> None:
+    invocation = place.invocation(place.load(crm))
+    for request in (f"GET /connections/{crm.id}/schemas$", f"GET /connections/{crm.id}$"):
+        place.fivetran.fail(request, Fault(drop=True), times=9)
+    assert place.run(invocation).made == BOTH
+    assert place.posts() == 1
+
+
+def test_a_secret_that_fivetran_repeats_is_not_kept(place: Place, crm: FakeConnection, tmp_path: Path) -> None:
+    crm.setup, crm.tasks = "broken", [f"Cannot log in with {FakeFivetran.api_secret}"]
+    assets = place.load(crm)
+    kept = tmp_path / ".assetry" / "fivetran" / "crm.json"
+    assert "Cannot log in with ***" in kept.read_text()
+    crm.paused = True
+    place.observe(assets)
+    assert "paused and broken" in kept.read_text()
+    assert "Cannot log in with ***" in kept.read_text()
+    assert FakeFivetran.api_secret not in kept.read_text()
+
+
 def test_a_destination_that_cannot_be_read_is_warned_of(
     place: Place, crm: FakeConnection, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -45,7 +45,18 @@ def never() -> bool:
     return False
 
 
-def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never) -> Callable[[], bool]:
+class Within:
+    """What calls things off when something else does, and in any case when its time is over."""
+
+    def __init__(self, end: float, clock: Clock, called_off: Callable[[], bool]) -> None:
+        self._end, self._clock, self._called_off = end, clock, called_off
+
+    def __call__(self) -> bool:
+        """Tell whether things are called off."""
+        return self._called_off() or self._clock.monotonic() >= self._end
+
+
+def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never) -> Within:
     """Return what calls things off when `called_off` does, and when so many seconds have passed.
 
     >>> from assetry_toolkit.testing import FakeClock
@@ -56,5 +67,4 @@ def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never)
     >>> before, off()
     (False, True)
     """
-    end = clock.monotonic() + seconds
-    return lambda: called_off() or clock.monotonic() >= end
+    return Within(clock.monotonic() + seconds, clock, called_off)

@@ -14,7 +14,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from assetry.plugin import private_file, private_folder
+from assetry.plugin import IntegrationError, private_file, private_folder
 
 #: Seconds after which a half-written file cannot be work in progress.
 _ABANDONED = 3600.0
@@ -49,6 +49,25 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> N
         raise
     if durable:
         _sync(path.parent)
+
+
+@contextmanager
+def written_or_told(path: Path) -> Iterator[None]:
+    """Raise `IntegrationError` when a file cannot be written while this lasts, such as on a full disk.
+
+    >>> with written_or_told(Path("mill.json")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    assetry.errors.IntegrationError: mill.json cannot be written: No space left on device.
+      at mill.json
+      It needs a place that you can write to, on a disk that is not full.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"{path.name} cannot be written: {error.strerror}."
+        hint = "It needs a place that you can write to, on a disk that is not full."
+        raise IntegrationError(message, where=str(path), hint=hint) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

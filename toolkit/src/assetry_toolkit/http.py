@@ -12,6 +12,7 @@ what changes something is never repeated blindly. httpx is imported by the first
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from assetry.plugin import IntegrationError
 
 from assetry_toolkit.auth import Auth
-from assetry_toolkit.clock import Clock, never
+from assetry_toolkit.clock import Clock, Within, never
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.retries import ATTEMPTS, TOLD, Tries, http_date, repeated, retry_after, time_in
 from assetry_toolkit.secrets import Mask
@@ -142,8 +143,12 @@ class Http:
             self._client = None
 
     def ask(self, request: Request, called_off: Callable[[], bool] = never, attempts: int | None = None) -> Any:
-        """Return the answer's JSON, repeating the request while that is safe and may help; raise `ServiceError`."""
-        tries = Tries(attempts or self.attempts, request.only_looks, self.patience)
+        """Return the answer's JSON, repeating the request while that is safe and may help; raise `ServiceError`.
+
+        It is repeated so many `attempts`; without them as long as `called_off` lasts, where that is a time (`within`).
+        """
+        most = attempts or (sys.maxsize if isinstance(called_off, Within) else self.attempts)
+        tries = Tries(most, request.only_looks, self.patience)
         return repeated(lambda: self.once(request), self.clock, called_off, tries, self._tell_wait)
 
     def once(self, request: Request) -> Any:
@@ -219,12 +224,12 @@ class Http:
         told = str(error) or type(error).__name__
         if "CERTIFICATE_VERIFY_FAILED" in told:
             return WrongAddress(
-                self._masked(f"The certificate of {self.api.base} is not trusted: {told}."),
+                self.masked(f"The certificate of {self.api.base} is not trusted: {told}."),
                 hint='Name your certificate authority: ca_bundle = "path/to/ca.pem".',
             )
         what = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
         found = Unavailable(
-            self._masked(f"{self.api.name} at {self.api.base} {what}: {told}."),
+            self.masked(f"{self.api.name} at {self.api.base} {what}: {told}."),
             hint=" ".join(filter(None, ("Is it running?", self.api.address_hint))),
         )
         connecting = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -266,7 +271,7 @@ class Http:
             raise self._not_it("it answers with a web page, perhaps a login page", status)
         hint = "The role of these credentials may be too low." if status == 403 else None
         message = f"{self.api.name} refused {request.method} {request.path}: {told or f'HTTP {status}'}"
-        raise Refused(self._masked(message), status=status, hint=hint)
+        raise Refused(self.masked(message), status=status, hint=hint)
 
     def _told(self, response: httpx.Response) -> str:
         try:
@@ -278,7 +283,7 @@ class Http:
         status, seconds = response.status_code, retry_after(response.headers)
         message = f"{self.api.name} at {self.api.base} answered {request.method} {request.path} with HTTP {status}"
         found = Unavailable(
-            self._masked(f"{message}: {told}" if told else f"{message}."),
+            self.masked(f"{message}: {told}" if told else f"{message}."),
             status=status,
             retry_after=seconds,
             hint=" ".join(filter(None, (_when_again(status, seconds), self.api.busy_hint if status == 429 else None))),
@@ -288,7 +293,7 @@ class Http:
     def _unauthorized(self, told: str) -> AuthError:
         named = self._auth.named if self._auth is not None else "requests without credentials"
         message = f"{self.api.name} at {self.api.base} does not accept {named} (HTTP 401{f': {told}' if told else ''})."
-        return AuthError(self._masked(message), status=401, hint=self.api.auth_hint)
+        return AuthError(self.masked(message), status=401, hint=self.api.auth_hint)
 
     def _json(self, response: httpx.Response, request: Request) -> Any:
         if not response.content:
@@ -300,15 +305,16 @@ class Http:
                 raise self._not_it("it answers with a web page, perhaps a login page", response.status_code) from None
             # A body that broke off is not a reason to believe that this is not the service.
             asked = f"{self.api.name} at {self.api.base} answered {request.method} {request.path}"
-            raise Unavailable(self._masked(f"{asked} with something that is not JSON.")) from None
+            raise Unavailable(self.masked(f"{asked} with something that is not JSON.")) from None
 
     def _not_it(self, why: str, status: int) -> WrongAddress:
         return self._wrong(f"There is no {self.api.name} API at {self.api.base}: {why}.", status)
 
     def _wrong(self, message: str, status: int | None = None) -> WrongAddress:
-        return WrongAddress(self._masked(message), status=status, hint=self.api.address_hint)
+        return WrongAddress(self.masked(message), status=status, hint=self.api.address_hint)
 
-    def _masked(self, text: str) -> str:
+    def masked(self, text: str) -> str:
+        """Return a text of the service without our own secrets, which it may repeat: for what is kept of it."""
         own = self._auth.mask() if self._auth is not None else Mask()
         return own(self._mask(text))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from assetry.plugin import IntegrationError
 
-from assetry_toolkit.files import read_json, write_whole
+from assetry_toolkit.files import read_json, write_whole, written_or_told
 
 _log = logging.getLogger("assetry.kept_answers")
 
@@ -62,12 +62,8 @@ class KeptAnswers:
         Raises `IntegrationError` when the file cannot be written, such as on a full disk.
         """
         answer = Answer(value, datetime.now(UTC).isoformat(timespec="seconds"))
-        try:
+        with written_or_told(self._path):
             self._write(name, of, answer)
-        except OSError as error:
-            message = f"{self._path.name} cannot be written: {error.strerror}."
-            hint = "It needs a place that you can write to, on a disk that is not full."
-            raise IntegrationError(message, where=str(self._path), hint=hint) from error
         return answer
 
     def _write(self, name: str, of: str, answer: Answer) -> None:

@@ -14,6 +14,7 @@ from assetry.plugin import IntegrationError, near_names, read_secret
 
 from assetry_toolkit.errors import AuthError, MissingSecret, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.extract_load.changed_settings import still_changed
+from assetry_toolkit.files import written_or_told
 from assetry_toolkit.hosted.keys import fits
 from assetry_toolkit.hosted.pulling import UNREAD
 from assetry_toolkit.hosted.settings import HostedOptions
@@ -106,6 +107,7 @@ class Definitions(Generic[In, D, S, Options]):
             with self.opened(options, read_secret) as service:
                 service.http.attempts, service.http.patience = attempts or service.http.attempts, PATIENCE
                 connections, destinations = self.read(service, options, before)
+                connections = [_masked(each, service.http.masked) for each in connections]
         except IntegrationError as error:
             error.where = error.where or f"integration {options.name!r}"
             if before is not None and isinstance(error, Unavailable):
@@ -113,7 +115,8 @@ class Definitions(Generic[In, D, S, Options]):
                 error.hint = f"{error.hint or ''} What was read {since} stays as it is.".strip()
             raise
         found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations)
-        self.file.write(options.snapshot_path, found)
+        with written_or_told(options.snapshot_path):
+            self.file.write(options.snapshot_path, found)
         return found
 
 
@@ -292,6 +295,14 @@ class Reading(Generic[C]):
         found = together(one, things)
         present = {each.id for each in found}
         return [*found, *together(missed, (each for each in self._earlier.values() if each.id not in present))]
+
+
+def _masked(connection: In, mask: Callable[[str], str]) -> In:
+    """Return a connection, no secret in what is told of it: a service may repeat what it was asked with."""
+    known: Any = connection
+    told = {name: getattr(known, name, None) for name in ("reason", "note")}
+    masked = {name: mask(text) for name, text in told.items() if text}
+    return replace(known, **masked) if masked != {name: told[name] for name in masked} else connection
 
 
 def _marked(connection: C, status: str, reason: str) -> C:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assetry.plugin import CommandContext, Commands, Integration, IntegrationError, UsageError, near_names
+from assetry.plugin import AssetryError, CommandContext, Commands, Integration, IntegrationError, UsageError, near_names
 
 if TYPE_CHECKING:
     from assetry_toolkit.hosted.settings import HostedOptions
@@ -40,7 +40,13 @@ def add_pull(
 
         :param integrations: names of integrations, as in assetry.toml
         """
-        found = [pulled(each) for each in wanted(context.project.integrations, integrations, kind, option)]
+        own = [each for each in context.project.integrations if each.kind == kind]
+        if not set(integrations) <= {each.name for each in own}:
+            own += _built(context, kind, own)
+        found = [pulled(each) for each in (wanted(own, integrations, kind, option) if own or integrations else ())]
+        if not integrations:  # after the others, which the definitions may need
+            built = _built(context, kind, own)
+            found += map(pulled, built if own else wanted(built, (), kind, option))
         if context.text:
             context.say("\n".join(line for each in found for line in lines(each)))
         else:
@@ -78,6 +84,21 @@ def lines_of(found: Found, things: str) -> Iterable[str]:
     connections = f"{counted(found['connections'], 'connection')}, " if found["connections"] else ""
     yield f"{found['integration']}: {connections}{counted(found[things], things[:-1])}"
     yield from (f"  {each['name']}: {each['told']}" for each in found["trouble"])
+
+
+def _built(context: CommandContext, kind: str, own: Sequence[Integration]) -> list[Integration]:
+    """Return the integrations of a kind that Python builds, besides `own`; they are known by their assets alone."""
+    if own and not any(each.kind == "python" for each in context.project.integrations):
+        return []
+    try:
+        known = context.project.graph.integrations
+    except AssetryError as error:
+        if not own:
+            raise
+        context.warn(f"What Python builds of kind {kind!r} is not read: {error.message}")
+        return []
+    named = {each.name for each in own}
+    return [each for name, each in known.items() if each.kind == kind and name not in named]
 
 
 class Asked(NamedTuple):

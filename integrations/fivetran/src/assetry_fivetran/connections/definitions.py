@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -33,11 +33,14 @@ def _with_destination(connection: Connection, destinations: Mapping[str, Destina
     return replace(connection, status=joined(connection.status, "incomplete"), reason=reason)
 
 
-def learn(options: Options, now: Standing) -> None:
-    """Let the snapshot say how a connection stands `now`, where that is another status, so that it is warned of."""
+def learn(options: Options, now: Standing, mask: Callable[[str], str]) -> None:
+    """Let the snapshot say how a connection stands `now`, where that is another status, so that it is warned of.
 
-    def learnt(known: Connection, destinations: Mapping[str, Destination]) -> Connection:
-        found = _with_destination(replace(known, status=now.status, reason=now.reason), destinations)
+    `mask` takes secrets out of what Fivetran says of it.
+    """
+
+    def learnt(known: Connection, places: Mapping[str, Destination]) -> Connection:
+        found = _with_destination(replace(known, status=now.status, reason=mask(now.reason or "") or None), places)
         return known if found.status == known.status else found
 
     SNAPSHOTS.renew(options.snapshot_path, options.asks_for, now.id, learnt)

@@ -33,7 +33,7 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Yield, for each asset, the last sync of its connection that succeeded, also one that others have started."""
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
         standing = turn.service.standing(turn.connection, turn.off())
-        learn(turn.options, standing)
+        learn(turn.options, standing, turn.service.http.masked)
         times = TableTimes(context, turn.options.table_times)
         for asset in invocation.assets:
             if standing.mark.succeeded == NEVER:
@@ -71,7 +71,7 @@ class _Turn(Turn[Service, Options]):
             yield from self._synced(asked, [] if scope and scope[0] else along, scope)
 
     def gone(self, why: str) -> None:
-        learn(self.options, Standing(self.connection, self.connection, setup="deleted", tasks=(why,)))
+        learn(self.options, Standing(self.connection, "", setup="deleted", tasks=(why,)), self.service.http.masked)
 
     def _tables(self) -> tuple[Sequence[Table] | None, list[str]]:
         """Return the tables that are synced now, None where Fivetran does not say; and the names of new ones."""
@@ -88,7 +88,7 @@ class _Turn(Turn[Service, Options]):
         if ending is None:
             return  # cancelled
         if not self.options.restore:
-            learn(self.options, ending.standing)
+            learn(self.options, ending.standing, self.service.http.masked)
         if ending.outcome != "succeeded":
             yield from (CHANGES.not_made(asset, ending, PAGE.format(id=self.connection)) for asset in asked)
             return

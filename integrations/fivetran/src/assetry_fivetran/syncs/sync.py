@@ -58,7 +58,7 @@ class FivetranSync(SyncRun[Standing]):
     def look(self, called_off: Callable[[], bool]) -> Standing:
         """Return how the connection stands."""
         now = self._service.standing(self.connection, called_off)
-        learn(self._settings, now)
+        learn(self._settings, now, self._service.http.masked)
         return now
 
     def watch(self, called_off: Callable[[], bool]) -> Generator[Look[Standing], None, None]:
