@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +124,37 @@ def test_what_a_run_that_broke_off_has_read_has_to_be_there_after_the_next_one(m
         connection.execute("drop table if exists raw.users")
     told = "Of 5 rows of users that an earlier run extracted some were lost, and the table shop.raw.users has 1"
     bench.materialize().assert_code(1).assert_failed("users", told)
+
+
+def test_an_extractor_that_ends_before_its_first_word_has_read_nothing_though_it_ended_well(made: Made) -> None:
+    """Rows of one stream have come, and the other has no table: Meltano ends well, and tells of neither."""
+    bench = made("target-shop")
+    bench.script("tap-a", streams={"users": {"rows": 11, "code": 0}, "orders": {"rows": 0, "code": 0}})
+    nothing = "Nothing tells that tap-a has read orders"
+    first = bench.materialize().assert_code(1).assert_only_materialized("users")
+    first.assert_failed("orders", f"{nothing}, and there is no table shop.raw.orders")
+    chosen = bench.materialize("-s", "orders").assert_code(1).assert_failed("orders", f"{nothing}, which was asked for")
+    assert "Choose all" not in f"{chosen.out}{chosen.err}"
+    bench.run("observe").assert_ok()
+    found = json.loads(bench.run("status", "--output", "json").out)["assets"]
+    assert {each["key"]: each["status"] for each in found}["meltano/tap-a/orders"] == "failed"
+    bench.script("tap-a", streams=TWO)
+    bench.materialize().assert_ok()
+    bench.script("tap-a", streams={"users": {"rows": 0, "code": 0}, "orders": {}})
+    again = bench.materialize().assert_code(1).assert_failed("orders", "though it did tell in an earlier run")
+    again.assert_failed("users", "though it did tell").assert_said("It said last: .*users is out of reach")
+
+
+def test_a_run_by_hand_makes_no_stream_fresh_that_has_no_table(made: Made) -> None:
+    bench = made("target-shop")
+    bench.script("tap-a", streams={"users": {"rows": 11, "code": 0}, "orders": {}})
+    beside = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+    meltano = [str(beside / "meltano"), "run", "tap-a", "target-shop"]
+    subprocess.run(meltano, cwd=bench.root, env=environment, check=True, capture_output=True)
+    bench.run("observe").assert_ok()
+    found = json.loads(bench.run("status", "--output", "json").out)["assets"]
+    assert {each["key"].rsplit("/")[-1]: each["status"] == "fresh" for each in found} == {
+        "users": True,
+        "orders": False,
+    }

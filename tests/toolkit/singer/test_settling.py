@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import Asset, Event, Failed, Log, Materialized
+from assetry.plugin import Asset, Event, Failed, Log, Materialized, NothingKeptError
 from assetry_toolkit.extract_load.history import RunHistory
 from assetry_toolkit.extract_load.owed_rows import Owed
+from assetry_toolkit.extract_load.row_counts import ABSENT
 from assetry_toolkit.singer.loads import StreamLoad, TapLoad
-from assetry_toolkit.singer.settling import Settling
+from assetry_toolkit.singer.settling import Settling, observed
 
 
 class Context:
@@ -21,6 +22,8 @@ class Context:
         self.rows = rows
 
     def aggregate(self, key: Any, *_: Any) -> int:
+        if self.rows[key.name] == ABSENT:
+            raise NothingKeptError("There is no such table.")
         return self.rows[key.name]
 
 
@@ -88,3 +91,45 @@ def test_rows_that_were_not_compared_are_told_in_the_metadata(tmp_path: Path) ->
     found = {each.key.name: each.metadata for each in events if isinstance(each, Materialized)}
     assert found["orders"].get("rows_not_compared") == "its table is not known"
     assert "rows_not_compared" not in found["users"]
+
+
+def silent(**rows: int) -> TapLoad:
+    """Return a load whose log told nothing of any stream, and that ended well."""
+    found = load(**rows)
+    found.speaks = False
+    for each in found.streams:
+        each.rows, each.seen = None, False
+        each.asset = replace(each.asset, io="duckdb:lake.duckdb")
+    return found
+
+
+def test_a_tap_that_told_what_it_read_and_then_tells_nothing_has_read_nothing(tmp_path: Path) -> None:
+    assert versions(settled(tmp_path, silent(users=2), {"users": 2})) == {"users": None}, "it may never tell"
+    settled(tmp_path, load(users=2), {"users": 2})
+    [failed] = settled(tmp_path, silent(users=2), {"users": 2})
+    assert isinstance(failed, Failed)
+    assert failed.message == (
+        "Nothing tells that tap-a has read users, which was asked for, though it did tell in an earlier run."
+    )
+    assert "Choose all" not in (failed.hint or "")
+    assert versions(settled(tmp_path, silent(users=2), {"users": 2}, accept_silence=True)) == {"users": None}
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_stream_of_which_nothing_is_told_has_a_table_at_least(tmp_path: Path, trusted: bool) -> None:
+    events = settled(tmp_path, silent(users=2, orders=2), {"users": 0, "orders": ABSENT}, accept_silence=trusted)
+    [failed] = [each for each in events if isinstance(each, Failed)]
+    assert failed.message == "Nothing tells that tap-a has read orders, and there is no table d.s.orders."
+    assert versions(events) == {"users": None}
+    warned = settled(tmp_path, silent(orders=2), {"orders": ABSENT}, only_warn=True)
+    assert [type(each) for each in warned] == [Log, Materialized]
+
+
+def test_what_others_have_loaded_is_gone_where_its_table_is_not_there() -> None:
+    asset = Asset(key="s/users", kind="mill", spec={"mapped": False}, relation=("d", "s", "users"), io="duckdb:l")
+
+    def seen(rows: int, version: str | None = "1") -> list[tuple[str | None, bool]]:
+        context: Any = Context(users=rows)
+        return [(each.data_version, each.gone) for each in observed(context, asset, version, {})]
+
+    assert (seen(2), seen(ABSENT), seen(2, None)) == ([("1", False)], [(None, True)], [])

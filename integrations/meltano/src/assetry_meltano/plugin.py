@@ -99,11 +99,11 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 
 
 @hookimpl
-def assetry_observe(invocation: Invocation) -> Iterator[Event]:
+def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Look for runs that others have started, such as Meltano's own schedules."""
     from assetry_meltano.running.runs import observe
 
-    return observe(invocation)
+    return observe(invocation, context)
 
 
 @hookimpl

@@ -76,7 +76,7 @@ class Advice:
     """Next steps that an integration has of its own, by its commands and options.
 
     * `unread`: a stream that was asked for is not read.
-    * `silent`: ends "Choose all its streams", when it is not known whether a stream was read.
+    * `silent`: how to take the exit code for the result of a tap that does not tell what it reads.
     * `lost`: follows the advice to read a stream anew of which rows were lost.
     * `nowhere`: there is no table where one should be.
 
@@ -192,13 +192,13 @@ class TapLoad:
             each.unclear = True  # a tap that knows them by their names may have meant any
         return [by_id]
 
-    def failure(self, stream: StreamLoad, accept_silence: bool = False) -> Failed | None:
+    def failure(self, stream: StreamLoad, accept_silence: bool = False, spoke: bool = False) -> Failed | None:
         """Return why a stream did not come out well as far as the log tells; None when it did.
 
         Where one of the programs failed each stream has: what was read before may be loaded in part. A stream that was
         asked for and not read is no success: a choice that matches nothing ends well. Of a tap that never tells what it
         reads only the exit code is known; that is taken where all of its streams were asked for, or with
-        `accept_silence`.
+        `accept_silence`. One that `spoke` in an earlier run has ended too early when it says nothing.
         """
         key, name = stream.asset.key, stream.id
         if self.well is False:
@@ -212,16 +212,24 @@ class TapLoad:
         if stream.began and not (stream.ended or stream.unclear) and any(each.ended for each in self.streams):
             return self._left_off(stream)
         unheard = not self.speaks or stream.unclear
-        silent = unheard and (accept_silence or not self.chosen)
+        silent = unheard and (accept_silence or not (self.chosen or (spoke and not self.speaks)))
         if not stream.seen and not silent and name is not None and not unheard:
             return self._left_off(stream)
         if not stream.seen and not silent and name is not None:
-            told = f"Nothing tells that {self.tap} has read {name}, which was chosen from its streams."
-            why = "calls another stream by the same name" if stream.unclear else "has no METRIC lines"
-            return Failed(key, told, f"Its log {why}. Choose all its streams{self.advice.silent}.")
+            before = ", though it did tell in an earlier run" if spoke and not self.speaks else ""
+            told = f"Nothing tells that {self.tap} has read {name}, which was asked for{before}."
+            return Failed(key, told, self._how_it_is_known(stream))
         if not self.mapped and stream.loaded is not None and stream.loaded < (stream.rows or 0):
             return self._lost(stream, f"{self.target} took {stream.loaded:,} of them")
         return None
+
+    def _how_it_is_known(self, stream: StreamLoad) -> str:
+        """Return what to do where nothing tells whether a stream was read."""
+        word = f" If nothing is wrong: {self.advice.silent}." if self.advice.silent else ""
+        if stream.unclear:
+            return f"Its log calls another stream by the same name. Choose all its streams.{word}"
+        last = f" It said last: {self.words.last}" if self.words.last else ""
+        return f"Its log has no METRIC lines: look into it whether it ended before it had read anything.{word}{last}"
 
     def _left_off(self, stream: StreamLoad) -> Failed:
         """Return that the tap ended before it had read a stream, though without an error, and what is known of that."""
@@ -254,11 +262,18 @@ class TapLoad:
         }
         return None if stream.rows == 0 else next((why for why, is_so in whys.items() if is_so), None)
 
+    def unheard(self, stream: StreamLoad) -> bool:
+        """Tell whether nothing is said of a stream, and its table at least should be there."""
+        return not (stream.seen or self.mapped or stream.id is None)
+
     def missing(self, stream: StreamLoad, rows: int | None) -> Failed | None:
         """Return that a table, which has `rows` now, has too few; None when it may be right, or is not known.
 
         Log-based replication brings several versions of a row, and rows that are deleted: that cannot be compared.
         """
+        if rows == ABSENT and self.unheard(stream):
+            told = f"Nothing tells that {self.tap} has read {stream.id}, and there is no table {stream.asset.relation}."
+            return Failed(stream.asset.key, told, self.advice.nowhere, where=self._place(self.target))
         if rows is None or not stream.rows or not self._comparable(stream):
             return None
         if rows == ABSENT:
@@ -298,7 +313,7 @@ class TapLoad:
         name, few, rows = stream.id or "", None, None
         try:
             before = owed.of(name)
-            rows = count() if failed is None and (stream.rows or before) else None
+            rows = count() if failed is None and (stream.rows or before or self.unheard(stream)) else None
             few = self.missing(stream, rows)
             if before and not (failed or few):
                 few = self.still_missing(stream, before, rows, anew)

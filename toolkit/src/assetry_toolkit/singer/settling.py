@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assetry.plugin import Event, Failed, Log, Materialized, RunContext
+from assetry.plugin import Asset, Event, Failed, Log, Materialized, Observed, RunContext
 
 from assetry_toolkit.extract_load.history import RunHistory
-from assetry_toolkit.extract_load.row_counts import rows_of
+from assetry_toolkit.extract_load.row_counts import ABSENT, rows_of
 from assetry_toolkit.singer.loads import StreamLoad, TapLoad
 
 
@@ -45,8 +45,9 @@ class Settling:
     def events(self, load: TapLoad) -> Iterator[Event]:
         """Yield how each stream of a load came out, now that it has its end."""
         found = []
+        spoke = self.history.told(self.line, load.speaks)
         for stream in load.streams:
-            told = load.failure(stream, self.accept_silence)
+            told = load.failure(stream, self.accept_silence, spoke)
             few, rows = self._counted(load, stream, told)
             if few is not None and self.only_warn:
                 yield Log(few.message, "warning", stream.asset.key)
@@ -71,7 +72,19 @@ class Settling:
     def _counted(self, load: TapLoad, stream: StreamLoad, told: Failed | None) -> tuple[Failed | None, int | None]:
         """Return what is missing in the table of a stream, and its rows; `told` is why it failed, if it did."""
         if self.only_warn:
-            rows = rows_of(self.context, stream.asset) if told is None and stream.rows else None
+            looked = told is None and (stream.rows or load.unheard(stream))
+            rows = rows_of(self.context, stream.asset) if looked else None
             return load.missing(stream, rows), rows
         owed = self.history.owed(self.line)
         return load.settled(stream, told, lambda: rows_of(self.context, stream.asset), owed, self.anew)
+
+
+def observed(context: RunContext, asset: Asset, version: str | None, facts: Mapping[str, Any]) -> Iterator[Observed]:
+    """Yield how a stream is after a run that ended well and that others have started, by its `version` then, if any.
+
+    What that run has read is not known here; where the table should be, and is not there, the stream is gone.
+    """
+    if not asset.spec["mapped"] and rows_of(context, asset) == ABSENT:
+        yield Observed(asset.key, gone=True)
+    elif version is not None:
+        yield Observed(asset.key, data_version=version, metadata=facts)

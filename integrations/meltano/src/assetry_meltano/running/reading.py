@@ -40,7 +40,7 @@ class Load(TapLoad):
         tap, loader, spec = pair.extractor, pair.loader, assets[0].spec
         advice = Advice(
             unread=_UNREAD.format(tap),
-            silent=', or take Meltano\'s word: results = "exit code"',
+            silent='results = "exit code" takes Meltano\'s word',
             lost='If the extractor repeats rows, record_count = "warn" takes what comes.',
             nowhere=f"Say where it is: schema, table or join = false in {place_of_loader(assets[0])}.",
         )

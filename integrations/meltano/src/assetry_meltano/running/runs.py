@@ -10,9 +10,10 @@ from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
-from assetry.plugin import Event, Invocation, Observed
+from assetry.plugin import Event, Invocation, RunContext
 from assetry_toolkit.extract_load.history import RunHistory
 from assetry_toolkit.singer.pairs import Pair
+from assetry_toolkit.singer.settling import observed
 
 from assetry_meltano.project.project import MeltanoProject
 
@@ -71,10 +72,11 @@ def run_with(project: MeltanoProject, state_id: str) -> Run | None:
     return next((run for run in runs_of(project, state_id) or () if run.under_way), None)
 
 
-def observe(invocation: Invocation) -> Iterator[Event]:
+def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     """Yield the version that each stream has after the last run there was, whoever has started it.
 
-    Not after one that Meltano says has failed, nor of a stream that failed in a run of ours, or has lost rows.
+    Not after one that Meltano says has failed, nor of a stream that failed in a run of ours, or has lost rows;
+    and one whose table is not there is gone.
     """
     project = MeltanoProject.of(invocation.integration)
     history = RunHistory(project.options.own_folder, project.options.name)
@@ -90,5 +92,4 @@ def observe(invocation: Invocation) -> Iterator[Event]:
             facts = {"run": run.id, "state_id": state_id, "state": run.state, "data_time": run.started.isoformat()}
             if run.ended:
                 facts |= {"ended": run.ended.isoformat(timespec="seconds"), "loaded_at": run.ended.isoformat()}
-            if version is not None:
-                yield Observed(asset.key, data_version=version, metadata=facts)
+            yield from observed(context, asset, version, facts)
