@@ -327,3 +327,28 @@ def test_why_rows_were_not_compared(
     [users] = given.streams
     users.asset, users.rows = replace(users.asset, **more), extracted
     assert given.uncompared(users, count) == why
+
+
+@pytest.mark.parametrize(
+    ("keys", "before", "extracted", "rows", "hidden"),
+    [
+        (["id"], 100, 5, 100, True),  # all five may be lost, or have taken the place of others
+        (["id"], 100, 5, 104, True),
+        (["id"], 100, 5, 105, False),  # all are new
+        (["id"], 0, 5, 5, False),
+        (["id"], ABSENT, 5, 5, False),
+        (["id"], None, 5, 6, True),  # of a run that was found again
+        (["id"], None, 5, 5, False),
+        (["id"], 100, 0, 100, False),
+        ([], 100, 5, 105, False),
+    ],
+)
+def test_rows_that_were_lost_behind_others_with_keys_cannot_be_seen_and_that_is_told(
+    keys: list[str], before: int | None, extracted: int, rows: int, hidden: bool
+) -> None:
+    given = load("users")
+    [stream] = given.streams
+    about = {"spec": {**stream.asset.spec, "keys": keys}, "relation": ("d", "s", "users")}
+    stream.asset, stream.before, stream.rows = replace(stream.asset, **about), before, extracted
+    told = "the table has a key and had rows before" if hidden else None
+    assert (given.missing(stream, rows), given.uncompared(stream, rows)) == (None, told)

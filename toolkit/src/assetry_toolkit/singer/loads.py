@@ -31,7 +31,7 @@ class StreamLoad:
     """One stream on its way: `rows` were extracted and `loaded` taken, as far as that is said.
 
     `asset` is one that `stream_asset` has made; or one without a `stream` in its spec, which stands for all streams.
-    `before` are the rows that its table had, needed where it has no keys; `seen` is True when the tap tells of it, and
+    `before` are the rows that its table had; `seen` is True when the tap tells of it, and
     `began` and `ended` where it tells that. `well` is False when the tap says that it failed to read it, `unclear` is
     True when it may be another stream that the log means by its name, and `lost` when rows of it were found to be
     missing.
@@ -259,8 +259,16 @@ class TapLoad:
             "its replication is log-based": not self._comparable(stream),
             f"{self.tap} does not tell how many it extracted": stream.rows is None,
             "its table cannot be read here": rows is None,
+            "the table has a key and had rows before": self._hidden(stream, rows or 0),
         }
         return None if stream.rows == 0 else next((why for why, is_so in whys.items() if is_so), None)
+
+    def _hidden(self, stream: StreamLoad, rows: int) -> bool:
+        """Tell whether rows may have been lost behind those that a table with a key had: it has grown by fewer."""
+        extracted, before = stream.rows or 0, stream.before
+        if not stream.asset.spec.get("keys"):
+            return False
+        return rows > extracted if before is None else before > 0 and rows - before < extracted
 
     def unheard(self, stream: StreamLoad) -> bool:
         """Tell whether nothing is said of a stream, and its table at least should be there."""
@@ -280,7 +288,7 @@ class TapLoad:
             return self._nowhere(stream, stream.rows)
         if may_be_all(stream.rows, rows, None if stream.asset.spec.get("keys") else stream.before):
             return None
-        had = f", after {stream.before:,} before," if stream.before else ""
+        had = f", after {stream.before:,} before," if stream.before and not stream.asset.spec.get("keys") else ""
         return self._lost(stream, f"the table {stream.asset.relation}{had} has {rows:,}")
 
     def settled(

@@ -128,9 +128,7 @@ class LoadRun(ABC, Generic[L]):
         # One that is found may make any of them.
         loads = loads if found else self.at_once(loads)
         for stream in [] if found else [each for load in loads for each in load.streams]:
-            # Rows that have keys are not added to those that are there.
-            counts = stream.id and not stream.asset.spec["keys"]
-            stream.before = rows_of(self.context, stream.asset) if counts else None
+            stream.before = rows_of(self.context, stream.asset) if stream.id else None
         for load in [] if found else loads:
             self.settling(load).reserve()
         names = [str(stream.asset.key) for load in self.loads for stream in load.streams]
