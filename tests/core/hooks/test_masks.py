@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+
+import pytest
 from assetry.hooks.masks import SHORTEST, Mask, masked
 from assetry.types.keys import AssetKey
 from assetry.types.panels import Panel
@@ -51,3 +55,17 @@ def test_a_panel_is_masked_and_a_key_is_not() -> None:
     panel = Panel(title="hunter2!", rows=(("hunter2!", 1),), links={"hunter2!": "https://hunter2!"})
     assert masked(panel, MASK) == Panel(title="***", rows=(("***", 1),), links={"***": "https://***"})
     assert masked(AssetKey("hunter2!"), MASK) == "hunter2!"
+
+
+@pytest.mark.parametrize("secret", ['p4ss"word', "p4ss\\word", "p4sswörd", "p4ss'w\"örd\\😀", "p4ss\nword"])
+def test_one_is_masked_in_json_that_stands_in_json(secret: str) -> None:
+    """As a line that a program has written in JSON stands in a log in JSON."""
+    mask = Mask(frozenset({secret}))
+    for inner in (True, False):
+        line = json.dumps({"token": secret}, ensure_ascii=inner)
+        for text in (line, f"the config is { ({'token': secret})!r}"):
+            for outer in (True, False):
+                written = json.dumps({"event": text}, ensure_ascii=outer)
+                assert "p4ss" not in mask(written), written
+                raised = re.sub(r"u[0-9a-f]{4}", lambda found: "u" + found[0][1:].upper(), written)
+                assert "p4ss" not in mask(raised), raised

@@ -305,12 +305,14 @@ def test_a_run_whose_keeper_was_killed_too_is_judged_by_its_log(made: Made, well
         outcome.assert_said("broke off: what it did not end is started anew")
 
 
+@pytest.mark.parametrize("token", ["t0ken-of-the-shop", "t0ken-of-\"the\\shöp'"])
 def test_the_log_of_a_killed_run_has_no_secret_and_goes_when_its_streams_are_made_anew(
-    made: Made, monkeypatch: pytest.MonkeyPatch
+    made: Made, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     """Then no run will ever read it, and `retry` has nothing left to do."""
-    monkeypatch.setenv("SHOP_TOKEN", "t0ken-of-the-shop")
-    bench = made(says=["the token is t0ken-of-the-shop", 'and in JSON "t0ken-of-the-shop"', "users"])
+    monkeypatch.setenv("SHOP_TOKEN", token)
+    in_json = [json.dumps({"token": token}, ensure_ascii=each) for each in (True, False)]
+    bench = made(says=[f"the token is {token}", *in_json, repr({"token": token}), "users"])
     text = '[integrations.meltano]\nkind = "meltano"\nenv = { TAP_A_TOKEN = { env = "SHOP_TOKEN" } }\n'
     bench.write("assetry.toml", text)
     process = start(bench.root)

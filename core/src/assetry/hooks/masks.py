@@ -23,9 +23,9 @@ _SAFE_IN_URLS = str.maketrans("+/", "-_")
 class Mask:
     """What takes secrets out of all that is shown, in whichever spelling they stand there.
 
-    Besides the secret itself that is how it stands in a URL, in JSON, in HTML, in Python's source text, and in base64
-    as a part of anything, such as a header for basic authentication; without the space around it; and each longer line
-    of one with several lines.
+    Besides the secret itself that is how it stands in a URL, in JSON, in JSON within JSON, in HTML, in Python's source
+    text, and in base64 as a part of anything, such as a header for basic authentication; without the space around it;
+    and each longer line of one with several lines.
 
     >>> mask = Mask(frozenset({"p/ss w0rd"}))
     >>> mask("login with p/ss w0rd failed: https://x/?key=p%2Fss%20w0rd"), mask("Basic Ym9iOnAvc3MgdzByZA==")
@@ -99,8 +99,11 @@ def _spellings(secret: str) -> Iterator[tuple[str, str]]:
         # Half a character is in no URL, but it must not make a mask fail.
         quoted = {quote(text, safe=safe, errors="replace") for safe in ("", "/")} | {quote_plus(text, errors="replace")}
         quoted |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), each) for each in quoted}
-        written = {dumps(text)[1:-1], dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], escape(text)}
-        yield from ((each, re.escape(each)) for each in {text} | quoted | written)
+        written = {repr(text)[1:-1], *(dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (True, False))}
+        # A line of a program stands once more as a text in a log in JSON.
+        written |= {dumps(each, ensure_ascii=ascii)[1:-1] for each in written for ascii in (True, False)}
+        written |= {re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda found: found[0].upper(), each) for each in written}
+        yield from ((each, re.escape(each)) for each in {text, escape(text)} | quoted | written)
         yield from _in_base64(text.encode(errors="replace"))
 
 
