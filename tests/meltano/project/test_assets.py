@@ -199,6 +199,29 @@ def test_pull_reads_anew_and_tells_what_there_is(made: Made) -> None:
     bench.run("meltano", "pull", "meltan").assert_code(2).assert_said("did you mean 'meltano'")
 
 
+def test_pull_keeps_the_streams_of_an_extractor_that_has_none_all_at_once_or_of_which_none_is_selected(
+    made: Made,
+) -> None:
+    bench = made()
+    bench.script("tap-a", streams={})
+    told = bench.run("meltano", "pull").assert_code(3)
+    told.assert_said(
+        r"tap-a cannot be asked: .*its catalog is empty, and had 2 streams: users, orders", "remove what is"
+    )
+    bench.run("list").assert_ok().assert_said("2 streams")
+    bench.script("tap-a", streams=TWO)
+    bench.plugins["extractors"][0]["select"] = ["usesr.*"]
+    bench.save()
+    bench.run("meltano", "pull").assert_code(3).assert_said("tap-a selects none of its streams")
+    del bench.plugins["extractors"][0]["select"]
+    bench.save()
+    bench.script("tap-a", streams={})
+    bench.run("list").assert_ok().assert_said("2 streams")
+    (bench.root / ".assetry" / "meltano" / "meltano.json").unlink()
+    bench.script("tap-a", streams={})
+    bench.run("meltano", "pull").assert_ok().assert_said("tap-a, 0 streams")
+
+
 def test_a_stream_that_is_selected_too_makes_no_other_one_stale(made: Made) -> None:
     bench = made()
     bench.materialize().assert_ok()
@@ -247,7 +270,9 @@ def test_two_streams_into_one_table_are_refused(made: Made) -> None:
     snapshot = bench.root / ".assetry" / "meltano" / "meltano.json"
     snapshot.write_text(snapshot.read_text().replace('"visits"', '"Users"'))
     bench.run("list").assert_code(3).assert_said(
-        "Two streams are loaded into one table, shop.raw.users", "join = false"
+        "Two streams are loaded into one table, shop.raw.users",
+        "join = false",
+        "If it has other streams by now: .*pull",
     )
 
 

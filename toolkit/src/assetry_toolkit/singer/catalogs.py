@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from assetry.plugin import Asset, AssetKey, Column, IntegrationError, Relation, near_names
@@ -13,6 +14,7 @@ from assetry.plugin import Asset, AssetKey, Column, IntegrationError, Relation, 
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.hosted.answers import table
 from assetry_toolkit.hosted.assets import ConnectionAssets
+from assetry_toolkit.hosted.pulling import counted
 
 _AS_SINGER = 'Singer has it: {"streams": [{"tap_stream_id": …, "metadata": [{"breadcrumb": [], "metadata": {…}}]}]}.'
 
@@ -134,6 +136,25 @@ class Catalog:
         Raises `IntegrationError` where it is no catalog.
         """
         return cls(list(selected_streams(catalog)), stream_ids(catalog))
+
+    def instead_of(self, before: Mapping[str, Any] | None, file: Path) -> Self:
+        """Return it, to be kept in a `file` in the place of the one `before`.
+
+        Raises `IntegrationError` where it has no stream all at once: a tap that fails may answer so.
+
+        >>> Catalog([], []).instead_of(Catalog([], ["users"]).to_json(), Path("shop.json"))
+        Traceback (most recent call last):
+        assetry.errors.IntegrationError: its catalog is empty, and had 1 stream: users.
+        ...
+        """
+        had = before["offered"] if before and not self.offered else ()
+        if had:
+            more = f" and {len(had) - 10} more" if len(had) > 10 else ""
+            raise IntegrationError(
+                f"its catalog is empty, and had {counted(len(had), 'stream')}: {', '.join(had[:10])}{more}.",
+                hint=f"Ask it again. If it really has none any more, leave it out, or remove what is known: {file}.",
+            )
+        return self
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:

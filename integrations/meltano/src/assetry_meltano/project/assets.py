@@ -85,5 +85,5 @@ def _apart(asset: Asset) -> str:
     return (
         f"Give one of them another schema: `load_schema` of its extractor, or a loader of its own that inherits from "
         f"{asset.spec['pair'][-1]}. Where these are two tables, say where they are (database, schema, or join = false) "
-        f"in {place_of_loader(asset)}."
+        f"in {place_of_loader(asset)}. If it has other streams by now: `assetry meltano pull`."
     )

@@ -40,8 +40,7 @@ class Catalogs:
         selected, it raises `IntegrationError`. Of one that can never be asked there is only the reason.
         """
         tap = self._project.extractors[name]
-        is_file = bool(tap.definition.get("catalog"))
-        if not (is_file or tap.can("discover")):
+        if not (tap.definition.get("catalog") or tap.can("discover")):
             return Answer(None, "", "it cannot say which streams it has")
         try:
             found = self._kept.get(*self._place(tap), lambda: self._discovered(tap))
@@ -49,19 +48,24 @@ class Catalogs:
             other = "Or commit the file of `snapshot` where it can be asked; or leave this extractor out of `pairs`."
             error.hint = "\n".join(filter(None, (error.hint, other)))
             raise
-        options = ("select_filter",) if is_file else ("select", "select_filter")
-        chosen = {option: tap.definition.get(option) for option in options}
-        for warning in Catalog.from_json(found.value).warnings(chosen, tap.name, tap.source):
+        for warning in self._warnings(tap, found.value):
             _log.warning("%s", warning)
         return found
 
     def ask(self, name: str) -> int:
         """Ask an extractor anew, keep the answer and return how many streams are selected.
 
-        Raises `IntegrationError` when it does not give one.
+        Raises `IntegrationError` when it does not give one, and where it has streams of which none is selected.
         """
         tap = self._project.extractors[name]
-        return len(self._kept.keep(*self._place(tap), self._discovered(tap)).value["streams"])
+        found = self._discovered(tap)
+        self._warnings(tap, found)
+        return len(self._kept.keep(*self._place(tap), found).value["streams"])
+
+    def _warnings(self, tap: Plugin, found: Mapping[str, Any]) -> list[str]:
+        options = ("select_filter",) if tap.definition.get("catalog") else ("select", "select_filter")
+        chosen = {option: tap.definition.get(option) for option in options}
+        return Catalog.from_json(found).warnings(chosen, tap.name, tap.source)
 
     def _place(self, tap: Plugin) -> tuple[str, str]:
         """Return the name of an answer, and a hash of what an extractor is and is told; variables count by name."""
@@ -76,7 +80,8 @@ class Catalogs:
         where = str(Path(self._project.options.project_dir, tap.source))
         if done.returncode == 0 and (found := json_object(done.out)):
             try:
-                return Catalog.read(found).to_json()
+                kept, file = self._kept.kept(self._place(tap)[0]), self._project.options.snapshot_path
+                return Catalog.read(found).instead_of(kept.value if kept else None, file).to_json()
             except IntegrationError as error:
                 raise IntegrationError(f"{tap.name}: {error.message}", where=where, hint=error.hint) from None
         said = program.mask(last_words(done.err)) or f"it {ending(done.returncode or 0)}"
