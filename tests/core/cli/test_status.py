@@ -193,6 +193,21 @@ def test_the_advice_is_to_make_what_can_be_made(failing: Folder) -> None:
     assert only.startswith("`assetry materialize --stale -s orders` brings it up to date; ")
 
 
+def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> None:
+    with waiting.process("materialize", "-q") as run:
+        waiting.wait_for_slow(run)
+        run.kill()
+        run.wait(60)
+    assert {each["key"]: each["status"] for each in waiting.json("status")["assets"]}["slow"] == "failed"
+    told = advice(waiting)
+    assert "slow was interrupted: `assetry retry` goes on with what that run left." in told
+    assert "`assetry materialize --stale` brings it up to date" in told
+    assert "mended" not in told
+    (waiting.root / "go").touch()
+    waiting.call("retry", "-q")
+    assert waiting.json("status")["counts"] == {"fresh": 3}
+
+
 def test_a_failed_check_of_what_is_made_elsewhere_holds_back_what_is_below() -> None:
     raw, a = Asset(key="raw", kind="x", executable=False), Asset(key="a", kind="x", deps=["raw"])
     b = Asset(key="b", kind="x")

@@ -13,7 +13,7 @@ from assetry.partitions.parts import NOTHING, Parts
 from assetry.status.times import time_text
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt
+from assetry.types.records import INTERRUPTED, Attempt
 
 Code = Literal[
     "last_failed",
@@ -34,6 +34,7 @@ _LONGEST = 200
 #: A command in a message, and how many of them are told after a message that is too long.
 _COMMAND = re.compile(r"`[a-z][^`]*`")
 _COMMANDS = 2
+_BROKE_OFF = re.compile(rf"(?:^|: )(?:the last attempt failed|partition .*?): {INTERRUPTED}")
 #: How much of a set of partitions a reason names.
 _RANGES, _ROOM = 6, 60
 
@@ -145,6 +146,16 @@ def failure_text(failed: Sequence[Attempt]) -> str:
     if tried.outcome == "check_failed":
         return message or "a check failed"
     return f"the last attempt failed{': ' + message if message else ''}"
+
+
+def was_interrupted(reason: Reason) -> bool:
+    """Tell whether a failure was that the process of a run was gone: nothing has to be mended, a retry goes on.
+
+    >>> told = "the last attempt failed: interrupted: the process that was making it is gone"
+    >>> [was_interrupted(Reason("last_failed", AssetKey("a"), each)) for each in (told, "the last attempt failed: no")]
+    [True, False]
+    """
+    return reason.code == "last_failed" and _BROKE_OFF.search(reason.text) is not None
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:

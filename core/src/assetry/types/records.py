@@ -166,6 +166,8 @@ class Attempt:
     because: AssetKey | None = None
 
 
+#: How the message begins of an attempt that ended with the process of its run: nothing is wrong with it.
+INTERRUPTED = "interrupted: the "
 #: The options of runs that make nothing: they look at what there is, delete it, or record what others have made.
 NO_MAKING = ("observe", "prune", "record")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assetry.graph.graph import AssetGraph
-from assetry.status.reasons import Reason, new_content_text
+from assetry.status.reasons import Reason, new_content_text, was_interrupted
 from assetry.status.staleness import OUT_OF_DATE, Status, StatusName
 from assetry.types.keys import AssetKey
 
@@ -81,7 +81,7 @@ def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[
     """Return the assets that stay out of date, however often they are made, until somebody has mended what failed.
 
     These are those that failed, what is out of date from them, and all below the assets that are `blocking`, because a
-    check of them failed. Of one with partitions that have not failed some can be made.
+    check of them failed. Of one with partitions that have not failed some can be made; so can what was interrupted.
 
     >>> from assetry.types.assets import Asset
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
@@ -101,7 +101,19 @@ def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[
     )
 
 
+def broke_off(status: Status) -> bool:
+    """Tell whether what failed in an asset was interrupted only: nothing has to be mended there.
+
+    >>> told = "the last attempt failed: interrupted: the process that was making it is gone"
+    >>> broke_off(Status(AssetKey("a"), "failed", (Reason("last_failed", AssetKey("a"), told),)))
+    True
+    """
+    return any(was_interrupted(each) for each in _own(status))
+
+
 def _has_failed_wholly(status: Status) -> bool:
+    if broke_off(status):
+        return False
     return status.partitions is None or status.partitions.due == status.partitions.failed
 
 

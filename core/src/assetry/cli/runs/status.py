@@ -17,7 +17,7 @@ from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
-from assetry.views.causes import Cause, causes, held_back, roots_of
+from assetry.views.causes import Cause, broke_off, causes, held_back, roots_of
 from assetry.views.json import status_to_json, warnings_to_json
 
 #: Exit code of --exit-code when something is out of date.
@@ -54,6 +54,11 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
         session.say("\n".join(lines))
         if stale:
             blocking = [each.key for each in warned if each.stops]
+            if left := [each.key for each in found if broke_off(each)]:
+                was = "was" if len(left) == 1 else "were"
+                session.note(
+                    f"{listed(left, most)} {was} interrupted: `assetry retry` goes on with what that run left."
+                )
             session.note(_advice(session, set(stale), held_back(project.graph, every, blocking)))
         if gone and not session.select:
             session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")

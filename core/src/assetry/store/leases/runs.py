@@ -34,13 +34,13 @@ from assetry.types.leases import (
     meeting,
     rank,
 )
-from assetry.types.records import Process, RunInfo, RunState
+from assetry.types.records import INTERRUPTED, Process, RunInfo, RunState
 
 if TYPE_CHECKING:
     import sqlite3
 
 _RUN = "id, state, started, finished, assets, options, process, host, priority"
-_INTERRUPTED = "interrupted: the process that was making it is gone"
+_GONE = f"{INTERRUPTED}process that was making it is gone"
 #: The options of a run that has leased and not begun: it has done nothing, so when it ends there is nothing to retry.
 _STARTING = "null"
 _LIVES = "state IN ('running', 'queued')"
@@ -289,7 +289,7 @@ class SQLRuns:
     def _reap_in(self, db: sqlite3.Connection) -> None:
         for run_id in self._gone(db.execute(_LIVING).fetchall()):
             last = db.execute("SELECT at FROM events WHERE run = ? ORDER BY id DESC LIMIT 1", (run_id,)).fetchone()
-            _end(db, run_id, "interrupted", last[0] if last else rows.time_text(self._now()), _INTERRUPTED)
+            _end(db, run_id, "interrupted", last[0] if last else rows.time_text(self._now()), _GONE)
 
     def _place(self, run_id: str) -> tuple[str, str]:
         return str(self._database.path or ""), run_id
