@@ -222,16 +222,18 @@ class PartitionJudge:
 
     def _through_itself(self, i: int, above: Reach, own: Sequence[Reason], sets: PartitionSets) -> Reach:
         """Return what comes from above, and from the asset's own earlier partitions, where it reads these."""
-        deps = self._graph.assets[i].deps
-        key = self._graph.keys[i]
-        found = [self._link(i, i, number) for number, dep in enumerate(deps) if dep.key == key]
-        links = [link for link in found if link is not None]
+        links = self._links_to_itself(i)
         if not links:
             return above
 
         def down(parts: Parts) -> Parts:
             parts &= sets.existing
-            return parts | spread(parts - sets.waiting, links, sets.existing, self._now)
+            # What waits is not made yet, so that nothing comes by way of it.
+            passing = spread(parts - sets.waiting, links, sets.existing - sets.waiting, self._now)
+            found = parts | passing
+            for link in links if sets.waiting else ():
+                found |= link.down(passing, self._now) & sets.existing
+            return found
 
         roots = {root: down(parts) for root, parts in above.roots.items()}
         due = came = down(above.due)
@@ -242,6 +244,12 @@ class PartitionJudge:
                 roots[i, RANKS[finding.code]] = further
                 due |= further
         return Reach(due, roots)
+
+    def _links_to_itself(self, i: int) -> list[Link]:
+        """Return by which dependencies partitions of an asset read others of it."""
+        deps, key = self._graph.assets[i].deps, self._graph.keys[i]
+        found = [self._link(i, i, number) for number, dep in enumerate(deps) if dep.key == key]
+        return [link for link in found if link is not None]
 
     def _from_above(self, i: int, above: Reach, sets: PartitionSets) -> Iterator[Reason]:
         """Yield the reasons above an asset, each root once, with the partitions that it reaches."""
@@ -343,6 +351,8 @@ class PartitionJudge:
             self._data_times.newest[i] = lambda: Newest(fresh=records.reached)
             return
         behind = above.due
+        for link in self._links_to_itself(i):
+            behind |= link.down(sets.due, self._now)
         for finding in own:
             if finding.code in ("deps_changed", "gone"):
                 behind |= finding.parts
