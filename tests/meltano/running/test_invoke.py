@@ -134,6 +134,18 @@ def test_a_plugin_that_is_not_installed_is_told_with_the_command(made: Made) -> 
     bench.run("status").assert_said(r"`meltano install --plugin-type loader target-files`")
 
 
+def test_a_program_that_is_not_where_its_path_says_is_no_matter_of_installing(made: Made) -> None:
+    bench = made()
+    bench.plugins["loaders"][0]["executable"] = "./plugins/missing.py"
+    bench.save()
+    failed = bench.materialize().assert_code(1).assert_failed("users", r"missing\.py: put it there, or correct")
+    assert "meltano install" not in failed.ends["meltano/tap-a/users"]["hint"]
+    bench.plugins["extractors"][0]["executable"] = "./plugins/missing.py"
+    bench.save()
+    told = bench.run("meltano", "pull").assert_code(3).assert_said(r"missing\.py")
+    assert "meltano install" not in f"{told.out}{told.err}"
+
+
 def test_what_keeps_meltano_from_beginning_fails_all_with_its_words(made: Made) -> None:
     bench = made(visits=True)
     text = '[integrations.meltano]\nkind = "meltano"\nenv = { MELTANO_DATABASE_URI = "no://db" }\n'

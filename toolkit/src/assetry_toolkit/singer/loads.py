@@ -281,7 +281,8 @@ class TapLoad:
         """
         if rows == ABSENT and self.unheard(stream):
             told = f"Nothing tells that {self.tap} has read {stream.id}, and there is no table {stream.asset.relation}."
-            return Failed(stream.asset.key, told, self.advice.nowhere, where=self._place(self.target))
+            hint = f"Look into its log whether it ended before it had read anything. {self._elsewhere()}"
+            return Failed(stream.asset.key, told, hint, where=self._place(self.tap))
         if rows is None or not stream.rows or not self._comparable(stream):
             return None
         if rows == ABSENT:
@@ -358,7 +359,10 @@ class TapLoad:
             return self._nowhere(stream, owed.rows)
         have = f"the table {stream.asset.relation} has {rows:,}" if rows is not None and rows < owed.rows else ""
         some = f"{counted(owed.rows, 'row')} of {stream.id} that an earlier run extracted"
-        told = f"Of {some} some were lost, and {have or 'this run did not read them again'}."
+        again = "this run did not read them again"
+        if (stream.rows or 0) >= owed.rows:
+            again = f"it cannot be told whether the {stream.rows:,} that this run read are the same"
+        told = f"Of {some} some were lost, and {have or again}."
         return self._lost(stream, told, whole=True)
 
     def _comparable(self, stream: StreamLoad) -> bool:
@@ -366,7 +370,12 @@ class TapLoad:
 
     def _nowhere(self, stream: StreamLoad, rows: int) -> Failed:
         told = self._extracted(stream, f"there is no table {stream.asset.relation}", rows)
-        return Failed(stream.asset.key, told, self.advice.nowhere, where=self._place(self.target))
+        ended = f"{self.target} may have ended before it wrote any: `assetry logs` of the run tells what it said"
+        hint = f"{ended}; when that is mended, {_anew(stream)} reads them anew. {self._elsewhere()}"
+        return Failed(stream.asset.key, told, hint.rstrip(), where=self._place(self.target))
+
+    def _elsewhere(self) -> str:
+        return f"Or the table is elsewhere. {self.advice.nowhere or ''}".rstrip()
 
     def _place(self, *names: str) -> str | None:
         """Return where some of the programs are defined, where that is known."""

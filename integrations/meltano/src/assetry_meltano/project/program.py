@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -74,9 +75,14 @@ def _install(plugin: str, kind: str) -> str:
 def install_hint(plugin: str, kind: str, said: str) -> str | None:
     """Return the next step where Meltano has said that a plugin is not installed."""
     signs = (("could not be found", plugin), ("Could not find catalog", "No such file"))
-    missing = any(one in said and other in said for one, other in signs)
-    command = f"I{_install(plugin, kind)[1:]}"
-    return f"{command} (one that has no `pip_url` but an `executable` has to be on PATH)." if missing else None
+    if not any(one in said and other in said for one, other in signs):
+        return None
+    # In an environment of Meltano's own it is there as soon as it is installed.
+    if (path := re.search(r"'([^'\s]*/[^'\s]*)'", said)) and "/venv/bin/" not in path[1]:
+        return (
+            f"There is no program {path[1]}: put it there, or correct `executable` of {kind} {plugin} in meltano.yml."
+        )
+    return f"I{_install(plugin, kind)[1:]} (one that has no `pip_url` but an `executable` has to be on PATH)."
 
 
 def last_words(log: str) -> str:
