@@ -206,7 +206,7 @@ def test_pull_keeps_the_streams_of_an_extractor_that_has_none_all_at_once_or_of_
     bench.script("tap-a", streams={})
     told = bench.run("meltano", "pull").assert_code(3)
     told.assert_said(
-        r"tap-a cannot be asked: .*its catalog is empty, and had 2 streams: users, orders", "remove what is"
+        r"tap-a cannot be asked: .*tap-a: its catalog is empty, and had 2 streams: users, orders", "remove what is"
     )
     bench.run("list").assert_ok().assert_said("2 streams")
     bench.script("tap-a", streams=TWO)
