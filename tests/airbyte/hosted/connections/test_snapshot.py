@@ -157,7 +157,7 @@ def test_a_single_connection_that_is_gone_stays_too(place: Place) -> None:
     assert asset.description.startswith("Connection 'Shop' is deleted: ")
 
 
-def test_another_connection_takes_the_place_of_one_that_is_gone(place: Place) -> None:
+def test_another_connection_takes_the_place_of_one_that_is_gone(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     workspace = place.airbyte.workspace
     one = place.airbyte.add_connection("Shop", ["users"])
     (first,) = place.load(workspace_id=workspace)
@@ -165,6 +165,7 @@ def test_another_connection_takes_the_place_of_one_that_is_gone(place: Place) ->
     other = place.airbyte.add_connection("Shop", ["users"], destination=one.destination)
     pull(Options.of(place.integration(workspace_id=workspace)))
     (again,) = place.load(workspace_id=workspace)
+    assert "deleted" not in caplog.text
     assert (again.key, again.spec["connection"]) == (first.key, other.id)
     assert again.code_version != first.code_version
 

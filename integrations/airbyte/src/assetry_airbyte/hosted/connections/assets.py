@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Invocation, Relation, near_names
 from assetry_toolkit.hosted.assets import ConnectionAssets, connection_command
-from assetry_toolkit.hosted.fetching import few, not_replaced, warn_of_trouble
+from assetry_toolkit.hosted.fetching import few, not_replaced, warn_of_connections
 from assetry_toolkit.hosted.keys import fits, key_part, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
@@ -33,9 +33,8 @@ def assets_of(
     there = [(each.id, each.name, each.type) for each in snapshot.destinations.values()]
     # Of one that could not be read there is only the id.
     Override.check(options.destinations, there if all(each[2] for each in there) else [], options.name)
-    troubled = [f"{each.name} is {each.trouble}" for each in snapshot.connections if each.trouble]
-    warn_of_trouble(troubled, options.name, KIND)
-    found = not_replaced(_chosen(options, snapshot), lambda each: (each.destination, each.name))
+    warn_of_connections(options, not_replaced(snapshot.connections, _place))
+    found = not_replaced(_chosen(options, snapshot), _place)
     # What is switched off comes after what may have taken its place.
     chosen = sorted(found, key=lambda each: (not each.usable, each.gone))
     maker = _Maker(integration, options, snapshot, relation)
@@ -43,6 +42,11 @@ def assets_of(
         return maker.tables(chosen)
     slugs = {} if options.connection_id is not None else _slugs(chosen)
     return [asset for connection in chosen for asset in maker.streams(connection, slugs.get(connection.id))]
+
+
+def _place(connection: Connection) -> tuple[str | None, str]:
+    """Return what two connections cannot both be."""
+    return connection.destination, connection.name
 
 
 def _chosen(options: Options, snapshot: Snapshot) -> list[Connection]:
