@@ -121,6 +121,7 @@ def test_what_a_killed_run_has_changed_is_put_back_by_any_later_run_and_warned_o
     caplog.clear()
     place.load(paused)
     assert "still as it was changed" not in caplog.text
+    assert "crm is paused" in caplog.text
 
 
 def test_what_is_owed_is_not_put_back_while_a_sync_is_under_way(place: Place, paused: FakeConnection) -> None:

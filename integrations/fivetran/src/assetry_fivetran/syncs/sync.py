@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -47,9 +48,8 @@ class FivetranSync(SyncRun[Standing]):
         late: bool = False,
         full: Full = (),
     ) -> None:
-        owed = ChangedSettings(options.changed_path, connection)
-        clock = service.http.clock
-        super().__init__(connection, context, options.jobs, clock, late=late, full=bool(full), changed=owed)
+        due = ChangedSettings(options.changed_path, connection)
+        super().__init__(connection, context, options.jobs, service.http.clock, late=late, full=bool(full), changed=due)
         self.page = PAGE.format(id=connection)
         self._service = service
         self._settings = options
@@ -149,8 +149,10 @@ class FivetranSync(SyncRun[Standing]):
         self._service.change(self.connection, **{name: new})
 
     def put_back(self, changed: Mapping[str, Any]) -> None:
-        """Put back what was changed."""
+        """Put back what was changed, and look how the connection stands then."""
         self._service.change(self.connection, **changed)
+        with suppress(ServiceError):  # it is put back all the same
+            self.look(self._off)
 
 
 class _Following:
