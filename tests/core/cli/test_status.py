@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assetry.cli.runs.status import cause_lines
 from assetry.cli.text import shown
@@ -9,6 +9,7 @@ from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.partitions.parts import Parts
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.staleness import Status
+from assetry.testing import eventually
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.views.causes import Cause, held_back
@@ -193,9 +194,15 @@ def test_the_advice_is_to_make_what_can_be_made(failing: Folder) -> None:
     assert only.startswith("`assetry materialize --stale -s orders` brings it up to date; ")
 
 
+def began(event: dict[str, Any], key: str) -> bool:
+    return event["event"] == "started" and event["asset"] == key
+
+
 def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> None:
     with waiting.process("materialize", "-q") as run:
         waiting.wait_for_slow(run)
+        # That it has begun is recorded a moment after it has.
+        assert eventually(lambda: any(began(each, "slow") for each in waiting.ndjson("logs")), 60)
         run.kill()
         run.wait(60)
     assert {each["key"]: each["status"] for each in waiting.json("status")["assets"]}["slow"] == "failed"
