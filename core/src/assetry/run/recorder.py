@@ -56,6 +56,12 @@ def known_keys(graph: AssetGraph, store: Store, keys: Iterable[AssetKey]) -> Map
     return store.partition_keys(parted) if parted else {}
 
 
+def known_numbering(graph: AssetGraph, tables: Mapping[AssetKey, KeyTable]) -> Numbering:
+    """Return the numbers of a graph's partitions, with the keys that are known."""
+    parted = ((key, graph[key].partitions_def) for key in tables)
+    return Numbering(graph, {key: with_known(each, tables[key]) for key, each in parted if each is not None})
+
+
 def defined(graph: AssetGraph, store: Store) -> str:
     """Record all definitions of a graph, as far as a store does not know them; return their digest."""
     texts = {key: each.text for key, each in definitions_of(graph.assets).items()}
@@ -99,7 +105,7 @@ class Recorder:
         self._latest = latest
         self._refreshed = refreshed
         self._versions = Versions(graph, latest, tables=tables)
-        self._numbering = numbering or _numbering(graph, tables or {})
+        self._numbering = numbering or known_numbering(graph, tables or {})
         self._read_times = ReadTimes(graph, latest, self._versions, data_times)
         self._started: dict[Place, datetime] = {}
         #: When an invocation began that makes an asset.
@@ -367,9 +373,3 @@ def _epoch(event: Content) -> str | None:
     """Return in which epoch a tool says that a table is; None where it does not."""
     told = event.metadata.get(EPOCH)
     return None if told is None else str(told)
-
-
-def _numbering(graph: AssetGraph, tables: Mapping[AssetKey, KeyTable]) -> Numbering:
-    """Return the numbers of a graph's partitions, with the keys that are known."""
-    parted = ((key, graph[key].partitions_def) for key in tables)
-    return Numbering(graph, {key: with_known(each, tables[key]) for key, each in parted if each is not None})

@@ -10,14 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assetry.errors import UsageError, near_names
-from assetry.partitions.definitions import PartitionsDefinition
-from assetry.partitions.recorded import with_known
-from assetry.plan.numbering import Numbering
 from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
-from assetry.run.recorder import Recorder, known_keys
+from assetry.run.recorder import Recorder, known_keys, known_numbering
 from assetry.run.result import new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Integration
@@ -86,8 +83,7 @@ def record(
             project.store.begin(before)
             project.store.finish(info.id, before.state, told.finished)
         return Recorded(before, already=True, command=told.command)
-    keys = _keys(project, owner, told)
-    lease = lease_all(project.store, info.id, keys)
+    lease = lease_all(project.store, info.id, info.assets)
     state: RunState = "cancelled"
     with renewed(project.store, lease):
         try:
@@ -168,8 +164,7 @@ class _Recording:
         read = with_read(project.graph, info.assets)
         latest = project.store.latest(read)
         tables = known_keys(project.graph, project.store, read)
-        known_parts = {key: with_known(definition, tables.get(key)) for key, definition in _parted(project, info)}
-        self._numbering = Numbering(project.graph, known_parts)
+        self._numbering = known_numbering(project.graph, tables)
         self._events = [(at, each) for at, event in told.events for each in self._one_by_one(event)]
         self._newer = _Newer(
             latest, project.store.attempts(info.assets), project.store.latest_checks(info.assets), self._events
@@ -179,6 +174,7 @@ class _Recording:
         self._recorder = Recorder(
             *(info.id, project.graph, known, told.full_refresh),
             tables=tables,
+            numbering=self._numbering,
             origin=project.values.origin,
             lease=lease,
         )
@@ -238,7 +234,7 @@ class _Recording:
         elif isinstance(event, Checked):
             yield Log(f"not recorded: check {event.check} {event.outcome}, and {_SINCE}", key=key)
         elif isinstance(event, TERMINAL):
-            self.left.setdefault(f"{key} [{event.partition}]" if event.partition else str(key), _SINCE)
+            self.left.setdefault(event.place, _SINCE)
             yield Log(f"not recorded: {event.name}, and {_SINCE}", key=key)
 
     def _rooted(self, event: Event) -> Event:
@@ -258,13 +254,6 @@ class _Recording:
             for check in self._project.graph[event.key].checks:
                 if check.name == event.check:
                     yield from check.also
-
-
-def _parted(project: State, info: RunInfo) -> Iterator[tuple[AssetKey, PartitionsDefinition]]:
-    for key in info.assets:
-        definition = project.graph[key].partitions_def
-        if definition is not None:
-            yield key, definition
 
 
 class _Newer:
