@@ -73,7 +73,7 @@ def load(integration: Integration) -> Loaded:
     manifest = _manifest(project)
     _tell_missing(manifest, project)
     _tell_left_out(manifest, project)
-    assets = _assets(manifest, integration, project)
+    assets = assets_in(manifest, integration, project)
     if project.select or project.exclude:
         assets = only_listed(assets, listed_ids(project))
     files = files_digest(seen, exact=True) if seen else ""
@@ -86,11 +86,21 @@ def load_manifest(path: str, integration: Integration) -> list[Asset] | None:
 
     Raises `IntegrationError` for one that is damaged.
     """
-    with Path(path).open("rb") as file:
+    project = DbtProject.of(integration)
+    manifest = own_manifest(Path(path), project)
+    return None if manifest is None else assets_in(manifest, integration, project)
+
+
+def own_manifest(path: Path, project: DbtProject) -> Manifest | None:
+    """Return the manifest in a file when it is one of a project; None for another file, or one of another project.
+
+    Raises `IntegrationError` for one that is damaged.
+    """
+    with path.open("rb") as file:
         if b"/dbt/manifest/" not in file.read(_HEAD):
             return None
-    project, manifest = DbtProject.of(integration), read_manifest(Path(path))
-    return _assets(manifest, integration, project) if project_name(manifest, project.name) == project.name else None
+    manifest = read_manifest(path)
+    return manifest if project_name(manifest, project.name) == project.name else None
 
 
 def read_again(project: DbtProject, integration: Integration) -> list[Asset]:
@@ -98,10 +108,11 @@ def read_again(project: DbtProject, integration: Integration) -> list[Asset]:
 
     Raises `IntegrationError` when there is none that can be read.
     """
-    return _assets(read_manifest(project.manifest_path), integration, project)
+    return assets_in(read_manifest(project.manifest_path), integration, project)
 
 
-def _assets(manifest: Manifest, integration: Integration, project: DbtProject) -> list[Asset]:
+def assets_in(manifest: Manifest, integration: Integration, project: DbtProject) -> list[Asset]:
+    """Return the assets of a manifest, as an integration makes them of it."""
     codes = CodeVersions(manifest, _surroundings(project))
     assets = assets_of(manifest, _placement(manifest, integration, project), codes)
     environment, own = BuildFlags.read(), BuildFlags(project.own_flags, {}).lasting()

@@ -25,8 +25,8 @@ from assetry.plugin import (
     TimeWindowPartitionsDefinition,
 )
 
-from assetry_dbt.loading import load_manifest, loaded
-from assetry_dbt.manifest.manifest import read_manifest
+from assetry_dbt.loading import assets_in, loaded, own_manifest
+from assetry_dbt.manifest.manifest import Manifest
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.events import Story
 from assetry_dbt.running.marking import Marking
@@ -59,13 +59,14 @@ def external_run(path: str, integration: Integration) -> ExternalRun | None:
         if b"/dbt/run-results/" not in opened.read(_HEAD):
             return None
     data, args = _read(file)
-    manifest = file.with_name("manifest.json")
+    beside = file.with_name("manifest.json")
     own = DbtProject.of(integration)
     variant = replace(integration, options=_options(integration.options, args))
-    assets = load_manifest(str(manifest), variant) if manifest.is_file() else []
-    if assets is None:
+    project = DbtProject.of(variant)
+    manifest = own_manifest(beside, project) if beside.is_file() else None
+    if manifest is None and beside.is_file():
         return None
-    _check(file, manifest, data, args)
+    assets = assets_in(_checked(file, manifest, data, args), variant, project)
     results = _results(data)
     finished = _moment(data["metadata"].get("generated_at")) or datetime.now(UTC)
     begun = _moment(data["metadata"].get("invocation_started_at"))
@@ -102,21 +103,22 @@ def _read(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         ) from error
 
 
-def _check(file: Path, manifest: Path, data: Mapping[str, Any], args: Mapping[str, Any]) -> None:
-    """Raise unless a run built something, and the manifest beside it is of the same run."""
+def _checked(file: Path, manifest: Manifest | None, data: Mapping[str, Any], args: Mapping[str, Any]) -> Manifest:
+    """Return the manifest beside a run; raise unless the run built something, and the manifest is of the same one."""
     which = str(args.get("which") or "build")
     if which not in _BUILDING:
         raise IntegrationError(f"It is of a `dbt {which}`, which makes nothing.", where=str(file))
     keep = "Keep the run_results.json and the manifest.json of one run together: dbt writes both into target."
-    if not manifest.is_file():
+    if manifest is None:
         raise IntegrationError("There is no manifest.json beside run_results.json.", where=str(file), hint=keep)
-    metadata = read_manifest(manifest).metadata
+    metadata = manifest.metadata
     if metadata is None or metadata.invocation_id != data["metadata"]["invocation_id"]:
         raise IntegrationError(
             "The manifest.json beside run_results.json is of another run of dbt: what was built cannot be told by it.",
-            where=str(manifest),
+            where=str(file.with_name("manifest.json")),
             hint=keep,
         )
+    return manifest
 
 
 def _options(own: Mapping[str, Any], args: Mapping[str, Any]) -> dict[str, Any]:
