@@ -351,7 +351,7 @@ class PartitionJudge:
             self._data_times.newest[i] = lambda: Newest(fresh=records.reached)
             return
         behind = above.due
-        for link in self._links_to_itself(i):
+        for link in self._links_to_itself(i) if sets.due else ():
             behind |= link.down(sets.due, self._now)
         for finding in own:
             if finding.code in ("deps_changed", "gone"):
