@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from assetry.cli.lines import event_line, waiting_text
-from assetry.cli.output import end_passing_note, note_line
+from assetry.cli.output import note_line
+from assetry.cli.picture import Picture
 from assetry.cli.runs.logs import is_for_people
-from assetry.cli.session import Session, silence
-from assetry.cli.text import counted, cut, elapsed, listed, shown
+from assetry.cli.session import Session
+from assetry.cli.text import counted, elapsed, listed
 from assetry.types.events import (
     TERMINAL,
     Checked,
@@ -189,49 +190,32 @@ class JsonProgress(Progress):
 
     def show(self, record: EventRecord) -> None:
         """Write the event; when the reader is gone the run goes on unseen."""
-        try:
-            self._session.out.write(json_line(record), False)
-        except BrokenPipeError:
-            silence()
+        self._session.emit_line(json_line(record))
 
 
 class LiveProgress(Progress):
     """Progress on a terminal: the invocations under way, below the lines of what has ended."""
 
     def __init__(self, session: Session, console: Console | None = None) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
         super().__init__()
         self._session = session
-        self._console = console or Console(stderr=True, no_color=session.color is False, highlight=False)
-        self._live = Live(
-            console=self._console, get_renderable=self.picture, refresh_per_second=8, transient=True, auto_refresh=True
-        )
+        self._picture = Picture(session, lambda: picture_lines(self.view), console, times_a_second=8)
 
     def __enter__(self) -> Self:
-        end_passing_note()
-        self._live.start()
+        self._picture.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self._picture.__exit__()
 
     def show(self, record: EventRecord) -> None:
         """Write what has ended above the picture."""
         if self._session.verbose or _has_ended(record.event):
-            from rich.text import Text
-
-            self._live.console.print(
-                Text.from_ansi(shown(event_line(record))), no_wrap=True, overflow="ellipsis", crop=True
-            )
+            self._picture.stay(record)
 
     def picture(self) -> Text:
         """Return what is under way: a line per invocation, and one for the whole run."""
-        from rich.text import Text
-
-        width = self._console.width
-        return Text("\n".join(cut(line, width) for line in picture_lines(self.view)), no_wrap=True)
+        return self._picture.text()
 
 
 _MOST_TRACKS = 12

@@ -184,6 +184,13 @@ class Session:
         indent = 2 if self.out.terminal else None
         self.say(json_text({"version": VERSION, **document}, unicode=unicode, indent=indent))
 
+    def emit_line(self, text: str) -> None:
+        """Write a line of JSON at once; when the reader is gone the work goes on unseen."""
+        try:
+            self.out.write(text, False)
+        except BrokenPipeError:
+            silence()
+
 
 def _row(line: Mapping[str, Any]) -> dict[str, Any]:
     """Return a line without what would take the place of the version of the shape."""

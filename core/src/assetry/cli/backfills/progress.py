@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from assetry.cli.backfills.backfills import counts_text, end_text
 from assetry.cli.lines import event_line, waiting_text
-from assetry.cli.output import end_passing_note, note_line
-from assetry.cli.session import Session, silence
-from assetry.cli.text import aligned, cut, elapsed, shown
+from assetry.cli.output import note_line
+from assetry.cli.picture import Picture
+from assetry.cli.session import Session
+from assetry.cli.text import aligned, elapsed
 from assetry.status.backfill import Backfill
 from assetry.types.events import Checked, Failed, InvocationFinished, InvocationStarted, Waiting
 from assetry.types.records import EventRecord
@@ -99,54 +100,36 @@ class JsonProgress(BackfillProgress):
 
     def show(self, record: EventRecord) -> None:
         """Write the event."""
-        self._write(json_line(record))
+        self._session.emit_line(json_line(record))
 
     def tell(self) -> None:
         """Write how it stands."""
         if self.backfill is not None:
-            self._write(json_text({"version": 1, "event": "backfill", **backfill_to_json(self.backfill)}))
-
-    def _write(self, text: str) -> None:
-        try:
-            self._session.out.write(text, False)
-        except BrokenPipeError:
-            silence()
+            self._session.emit_line(json_text({"version": 1, "event": "backfill", **backfill_to_json(self.backfill)}))
 
 
 class LiveProgress(BackfillProgress):
     """A table on a terminal, below the lines of what failed."""
 
     def __init__(self, session: Session, console: Console | None = None) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
         super().__init__(session)
-        self._console = console or Console(stderr=True, no_color=session.color is False, highlight=False)
-        self._live = Live(console=self._console, get_renderable=self.picture, refresh_per_second=4, transient=True)
+        self._picture = Picture(session, lambda: table_lines(self), console, times_a_second=4)
 
     def __enter__(self) -> Self:
-        end_passing_note()
-        self._live.start()
+        self._picture.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self._picture.__exit__()
 
     def show(self, record: EventRecord) -> None:
         """Write what failed above the table."""
         if self._session.verbose or is_trouble(record):
-            from rich.text import Text
-
-            self._live.console.print(
-                Text.from_ansi(shown(event_line(record))), no_wrap=True, overflow="ellipsis", crop=True
-            )
+            self._picture.stay(record)
 
     def picture(self) -> Text:
         """Return the table."""
-        from rich.text import Text
-
-        width = self._console.width
-        return Text("\n".join(cut(line, width) for line in table_lines(self)), no_wrap=True)
+        return self._picture.text()
 
 
 def is_trouble(record: EventRecord) -> bool:
