@@ -27,7 +27,6 @@ from assetry.run.intake import taken
 from assetry.run.recorder import Recorder
 from assetry.run.tracking.tracker import Tracker
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
-from assetry.status.staleness import statuses
 from assetry.store import partition_cache
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.events import Event, Materialized, Started
@@ -36,6 +35,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization, RunInfo
 
 from tests.bench.measure import best, child_cpu, child_peak, python, row
+from tests.judged import statuses
 
 DAYS = DailyPartitionsDefinition("2023-01-01", end_date="2026-01-01")
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

@@ -13,7 +13,6 @@ from typing import Any
 from assetry import Asset, Project
 from assetry.graph.graph import AssetGraph
 from assetry.plugin import InvocationGroup, hookimpl
-from assetry.status.staleness import statuses
 from assetry.types.assets import Check, Integration
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
@@ -21,6 +20,7 @@ from assetry.types.records import EventRecord
 from assetry.views.drawing import drawing_of, tree
 
 from tests.bench.measure import best, row
+from tests.judged import statuses
 
 SIZE = 50_000
 CHECKED = 15_000

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assetry.graph.graph import AssetGraph
-from assetry.status.staleness import statuses
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Column
 from assetry.types.events import Materialized, Started
@@ -23,6 +22,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, EventRecord, Materialization, RunInfo
 
 from tests.bench.measure import row
+from tests.judged import statuses
 
 ROUNDS = 5
 START = datetime(2026, 1, 2, tzinfo=UTC)

@@ -11,7 +11,7 @@ from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, Weekl
 from assetry.status.accepted import CAUSES, counted
 from assetry.status.freshness.growth import Growth
 from assetry.status.reasons import Code
-from assetry.status.staleness import OUT_OF_DATE, Status, statuses
+from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Column
 from assetry.types.keys import AssetKey
@@ -19,6 +19,8 @@ from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Accepted, Appended, Attempt, Materialization
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.judged import statuses
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 GRIDS = [None, None, DailyPartitionsDefinition("2026-01-26"), WeeklyPartitionsDefinition("2026-01-05")]

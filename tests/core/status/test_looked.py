@@ -8,11 +8,13 @@ from typing import Any
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.status.looked import data_time
-from assetry.status.staleness import Status, stale_keys, statuses
+from assetry.status.staleness import Status, stale_keys
 from assetry.types.assets import Asset, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, Materialization
+
+from tests.judged import statuses
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 TOOL = Integration("tool", "tool")

@@ -11,9 +11,11 @@ import pytest
 from assetry import Asset, Project
 from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import MOST_ROOTS
-from assetry.status.staleness import Status, statuses
+from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, Materialization
+
+from tests.judged import statuses
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.status.comparison import MOST_ROOTS
 from assetry.status.partitions.sums import UNKNOWN
-from assetry.status.staleness import STATUS_NAMES, stale_keys, statuses
+from assetry.status.staleness import STATUS_NAMES, stale_keys
 from assetry.status.versions import Versions
 from assetry.types.assets import Asset, Column, Dep
 from assetry.types.keys import AssetKey
@@ -16,6 +16,8 @@ from assetry.types.records import Attempt, Materialization
 from assetry.views.json import status_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.judged import statuses
 
 START = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 

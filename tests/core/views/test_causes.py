@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition, WeeklyPartitionsDefinition
 from assetry.status.reasons import Reason
-from assetry.status.staleness import OUT_OF_DATE, Status, statuses
+from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, Materialization
 from assetry.views.causes import Cause, causes, roots_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.judged import statuses
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 A, B = AssetKey("a"), AssetKey("b")

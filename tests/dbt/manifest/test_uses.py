@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from assetry.graph.graph import AssetGraph
 from assetry.plugin import Asset, AssetKey, Integration, Materialization
-from assetry.status.staleness import statuses
 from assetry_dbt.manifest.assets import Placement, assets_of
 from assetry_dbt.manifest.code import CodeVersions
 from assetry_dbt.manifest.manifest import decode_manifest
 from assetry_dbt.project.dbt_ls import only_listed
+
+from tests.judged import statuses
 
 
 def item(unique_id: str, *upstream: str, **more: Any) -> dict[str, Any]:

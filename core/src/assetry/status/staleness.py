@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
@@ -73,29 +73,6 @@ class Status:
     freshness: Freshness | None = None
 
 
-def statuses(
-    graph: AssetGraph,
-    latest: Latest,
-    attempts: Mapping[tuple[AssetKey, str | None], Attempt],
-    *,
-    running: Mapping[AssetKey, str] | Iterable[AssetKey] = (),
-    now: datetime,
-    seen: Seen | None = None,
-    recorded: Recorded | None = None,
-    looks: Looks | None = None,
-    durations: Durations | None = None,
-) -> tuple[Status, ...]:
-    """Return how every asset of `graph` is, in graph order; see `judge`.
-
-    >>> from datetime import UTC
-    >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
-    >>> statuses(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC))[0].reasons[0].text
-    'never materialized'
-    """
-    given: dict[str, Any] = {"running": running, "seen": seen, "recorded": recorded, "looks": looks}
-    return judge(graph, latest, attempts, now=now, durations=durations, **given).statuses
-
-
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """How every asset of a graph is, in graph order, and how far the data of each reaches."""
@@ -131,6 +108,11 @@ def judge(
     `looks` are the last ones at what was found as it was recorded, `durations` how many seconds assets took of late.
 
     What has to be made anew, because something is overdue that is made from it, is out of date for that.
+
+    >>> from datetime import UTC
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
+    >>> judge(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC)).statuses[0].reasons[0].text
+    'never materialized'
     """
     with paused_gc():
         found = recorded or RowsGiven(graph, latest, seen or {})

@@ -24,7 +24,7 @@ from assetry.partitions.strands import Strand
 from assetry.status.comparison import MOST_ROOTS
 from assetry.status.freshness.read_times import ReadTimes
 from assetry.status.partitions.recorded import RecordedPartitions
-from assetry.status.staleness import Judgement, judge, stale_keys, statuses
+from assetry.status.staleness import Judgement, judge, stale_keys
 from assetry.status.versions import Versions
 from assetry.store.partition_cache import PartitionCache
 from assetry.store.sqlite import SQLiteStore
@@ -36,6 +36,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.status.partitions.oracle import Happened, Oracle
+from tests.judged import statuses
 
 #: How many histories are tried; `make campaign` tries many more.
 EXAMPLES = int(os.environ.get("ASSETRY_HISTORIES", "300"))
