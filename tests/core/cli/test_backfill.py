@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.beside import until as until_within
 
 if TYPE_CHECKING:
     from conftest import Folder
@@ -65,11 +66,7 @@ def made(days: Folder) -> Counter[str]:
     return Counter(file.read_text().splitlines() if file.exists() else ())
 
 
-def until(said: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+until = partial(until_within, seconds=LONG)
 
 
 def begun(days: Folder, process: subprocess.Popen[str], name: str) -> None:

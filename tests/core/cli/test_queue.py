@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.beside import until as until_within
 
 if TYPE_CHECKING:
     from conftest import Folder
@@ -68,11 +70,7 @@ def start(pooled: Folder) -> Iterator[Start]:
         yield start
 
 
-def until(said: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+until = partial(until_within, seconds=60)
 
 
 def queue(folder: Folder) -> list[Any]:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from queue import Empty
 
 import pytest
 from assetry.run.inbox import Inbox
 from assetry.types.events import Handle, Log
 
+from tests.beside import until
+
 WAIT = 30
-
-
-def until(said: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def writing(inbox: Inbox, count: int) -> tuple[threading.Thread, list[int]]:

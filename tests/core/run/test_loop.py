@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,8 @@ from assetry.types.leases import HeldLease
 from assetry.types.policies import RetryPolicy
 from assetry.types.records import EventRecord
 
+from tests.beside import InThread, until
+
 WAIT = 30
 MILL = Integration("mill", "mill")
 
@@ -56,14 +57,6 @@ Script = Callable[[Invocation, RunContext], Iterator[Event]]
 
 def signalled(event: threading.Event) -> None:
     assert event.wait(WAIT), "it did not happen"
-
-
-def until(said: Callable[[], bool]) -> None:
-    """Poll until something holds, with a deadline."""
-    deadline = time.monotonic() + WAIT
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def all_made(invocation: Invocation, context: RunContext) -> Iterator[Event]:
@@ -145,34 +138,6 @@ def outcomes(result: RunResult) -> dict[str, str]:
 
 def events_of(project: Project, result: RunResult, kind: type[Event]) -> list[Any]:
     return [record.event for record in project.store.events(result.run.id) if isinstance(record.event, kind)]
-
-
-@dataclass
-class InThread:
-    """A materialization on a thread of its own, for tests that look on."""
-
-    work: Callable[[], RunResult]
-    result: RunResult | None = None
-    error: BaseException | None = None
-    thread: threading.Thread = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.result = self.work()
-        except BaseException as error:
-            self.error = error
-
-    def join(self) -> RunResult:
-        self.thread.join(WAIT)
-        assert not self.thread.is_alive(), "the run hangs"
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None
-        return self.result
 
 
 # -- streaming -----------------------------------------------------------------------------------------------------

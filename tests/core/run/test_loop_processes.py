@@ -10,13 +10,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from assetry.store.sqlite import SQLiteStore
+
+from tests.beside import until as until_within
 
 WAIT = 60
 
@@ -209,11 +212,7 @@ class Place:
         return {path.name for path in self.root.iterdir()} - own
 
 
-def until(said: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
+until = partial(until_within, seconds=WAIT)
 
 
 def children_of(pid: int) -> set[int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,20 @@ from assetry.store.database import Database
 from assetry.types.leases import PRIORITIES, LeasedParts
 from assetry.types.records import RunInfo
 
+from tests.beside import InThread
+from tests.beside import until as until_within
+
 WAIT = 60
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-07")
 FEWER = DailyPartitionsDefinition("2026-01-03", end_date="2026-01-07")
 ALL = [f"2026-01-0{day}" for day in range(1, 7)]
 
 
-def until(said: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
+until = partial(until_within, seconds=WAIT)
+
+
+def in_thread(work: Callable[[], Backfill]) -> InThread[Backfill]:
+    return InThread(work, seconds=WAIT)
 
 
 @dataclass
@@ -112,31 +115,6 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
     workshop.held.clear()
     for each in workshop.projects:
         each.close()
-
-
-class Beside:
-    """A backfill on a thread of its own, and what came of it."""
-
-    def __init__(self, work: Callable[[], Backfill]) -> None:
-        self._work = work
-        self.result: Backfill | None = None
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.result = self._work()
-        except BaseException as error:
-            self.error = error
-
-    def join(self) -> Backfill:
-        self._thread.join(WAIT)
-        assert not self._thread.is_alive(), "the backfill hangs"
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None
-        return self.result
 
 
 def counts(found: Backfill) -> tuple[int, ...]:
@@ -354,7 +332,7 @@ def test_whichever_write_fails_it_goes_on_later_and_loses_nothing(shop: Workshop
 def test_one_that_is_called_off_makes_nothing_more_and_goes_on_when_it_is_resumed(shop: Workshop) -> None:
     shop.held.add("a 2026-01-02")
     project, other = shop.project(), shop.project()
-    beside = Beside(lambda: project.backfill("*", "all", max_partitions=1))
+    beside = in_thread(lambda: project.backfill("*", "all", max_partitions=1))
     shop.begins("a 2026-01-02")
     id_ = other.cancel_backfill("b")
     shop.held.clear()
@@ -388,7 +366,7 @@ def test_one_that_was_only_recorded_is_carried_out_later_with_what_was_made_mean
 
 def test_backfills_of_the_same_make_each_partition_once(shop: Workshop) -> None:
     many = [shop.project() for _ in range(3)]
-    beside = [Beside(lambda each=each: each.backfill("*", "all", only="missing", max_partitions=2)) for each in many]
+    beside = [in_thread(lambda each=each: each.backfill("*", "all", only="missing", max_partitions=2)) for each in many]
     assert all(each.join().ok for each in beside)
     assert Counter(shop.made) == Counter(names("a", "b"))
 
@@ -412,7 +390,7 @@ def test_what_another_run_is_making_is_waited_for_and_not_made_again(shop: Works
     thread.start()
     shop.begins(*names("a", days=ALL[:2]))
     seen: list[Backfill] = []
-    beside = Beside(lambda: shop.project().backfill("*", "all", on_progress=seen.append, max_partitions=1))
+    beside = in_thread(lambda: shop.project().backfill("*", "all", on_progress=seen.append, max_partitions=1))
     until(lambda: len([each for each in shop.made if each[:2] == "b "]) == 4)
     until(lambda: bool(seen) and seen[-1].running == 2)
     shop.held.clear()
@@ -427,7 +405,7 @@ def test_a_run_that_waits_for_what_is_made_now_comes_before_what_is_made_next(sh
     parts = LeasedParts(*_grid(project, "a", ALL))
     waiting = RunInfo(id="waits", state="queued", started=datetime.now(UTC))
     store.enqueue(waiting, {project.graph["a"].key: parts})
-    beside = Beside(lambda: shop.project().backfill("*", "all"))
+    beside = in_thread(lambda: shop.project().backfill("*", "all"))
     until(lambda: any(each.run.id != "waits" for each in store.queue()))
     lease = store.lease("waits", {project.graph["a"].key: parts}).lease
     assert lease is not None
@@ -538,7 +516,7 @@ def test_while_there_is_none_it_is_said_how_one_is_started(shop: Workshop) -> No
 def test_progress_is_told_with_what_the_chunk_under_way_has_made(shop: Workshop) -> None:
     shop.held.add("b 2026-01-01")
     seen: list[Backfill] = []
-    beside = Beside(lambda: shop.project().backfill("*", "all", on_progress=seen.append, max_partitions=1))
+    beside = in_thread(lambda: shop.project().backfill("*", "all", on_progress=seen.append, max_partitions=1))
     until(lambda: bool(seen) and counts(seen[-1]) == (12, 0, 0, 0, 12))
     shop.begins("b 2026-01-01")
     shop.held.clear()
@@ -562,7 +540,7 @@ def test_its_runs_are_told_to_be_of_it_and_are_of_the_last_class(shop: Workshop)
 def test_one_that_is_put_first_is_of_the_first_class_and_so_are_its_runs(shop: Workshop) -> None:
     shop.held.add("a 2026-01-02")
     project, other = shop.project(), shop.project()
-    beside = Beside(lambda: project.backfill("*", "all", name="history", max_partitions=1))
+    beside = in_thread(lambda: project.backfill("*", "all", name="history", max_partitions=1))
     shop.begins("a 2026-01-02")
     other.bump("history")
     assert {each.priority for each in other.queue()} == {0}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,15 +16,10 @@ from assetry.run.result import RunResult
 from assetry.types.events import Failed, Materialized, Skipped
 from assetry.types.records import EventRecord
 
+from tests.beside import InThread, until
+
 WAIT = 30
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-05")
-
-
-def until(said: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not said():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 @dataclass
@@ -77,37 +71,17 @@ class Workshop:
         until(lambda: self.begun >= set(names))
 
 
-@dataclass
-class Other:
+class Other(InThread[RunResult]):
     """A run on a thread of its own, by a project of its own, and what it said."""
 
-    work: Callable[..., RunResult]
-    result: RunResult | None = None
-    error: BaseException | None = None
-    notes: list[str] = field(default_factory=list)
-    records: list[EventRecord] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.result = self.work(on_note=self.notes.append, on_event=self.records.append)
-        except BaseException as error:
-            self.error = error
+    def __init__(self, work: Callable[..., RunResult]) -> None:
+        self.notes: list[str] = []
+        self.records: list[EventRecord] = []
+        super().__init__(lambda: work(on_note=self.notes.append, on_event=self.records.append))
 
     def waits(self) -> None:
         until(lambda: bool(self.notes) or self.error is not None)
         assert self.error is None, self.error
-
-    def join(self) -> RunResult:
-        self.thread.join(WAIT)
-        assert not self.thread.is_alive(), "the run hangs"
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None
-        return self.result
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from assetry.types.events import Event, InvocationStarted, Log, Materialized, Wa
 from assetry.types.leases import Slot
 from assetry.views.waiting import waiting_words
 
-from tests.core.run.test_loop import InThread, Mill, ground, signalled, until
+from tests.beside import InThread, until
+from tests.core.run.test_loop import Mill, ground, signalled
 
 POOLS = {"warehouse": 1}
 
