@@ -79,34 +79,43 @@ def outdated(project: DbtProject, seen: Iterable[Seen]) -> str | None:
         return None if stamp.get("files") == files_digest(seen) else "files changed"
     if project.profile or project.target or project.vars:
         return "it was made without the options of this integration"
-    began = min(made.st_mtime_ns, _began(project.manifest_path) or made.st_mtime_ns)
+    head = _head(project.manifest_path)
+    began = min(made.st_mtime_ns, _began(head) or made.st_mtime_ns)
     later = next((each.path for each in seen if each.changed >= began or each.touched > made.st_ctime_ns), None)
     if later is not None:
         return f"{os.path.relpath(later, project.project_dir)} is newer"
-    if env_vars_of(seen):
-        return "it may have been made with other environment variables"
-    return None if _was_made_alike(project) else "it may have been made for another target, or with other vars"
+    if not _was_made_alike(project, head):
+        return "it may have been made for another target, or with other vars"
+    # The files are searched for what they name, which takes longest.
+    return "it may have been made with other environment variables" if env_vars_of(seen) else None
 
 
-def _was_made_alike(project: DbtProject) -> bool:
+def _head(manifest: Path) -> bytes:
+    """Return the beginning of a manifest, where its metadata is; nothing of one that cannot be read."""
+    try:
+        with manifest.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def _was_made_alike(project: DbtProject, head: bytes) -> bool:
     """Tell whether dbt is known to have been given no other choices than it would make by itself."""
     results = read_json(project.target_path / RESULTS)
     run, args = (results.get(each) for each in ("metadata", "args"))
     if not isinstance(run, dict) or not isinstance(args, dict) or not run.get("invocation_id"):
         return False
-    with project.manifest_path.open("rb") as file:
-        same = str(run["invocation_id"]).encode() in file.read(_HEAD)
+    same = str(run["invocation_id"]).encode() in head
     given = args.get("target"), args.get("profile"), args.get("vars")
     return same and given[0] in (None, project.target_name()) and not any(given[1:])
 
 
-def _began(manifest: Path) -> int | None:
+def _began(head: bytes) -> int | None:
     """Return when the dbt began that wrote a manifest, in ns: what changed later it may not have read."""
+    found = _BEGAN.search(head)
     try:
-        with manifest.open("rb") as file:
-            found = _BEGAN.search(file.read(_HEAD))
         return int(datetime.fromisoformat(found[1].decode()).timestamp() * 1e9) if found else None
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 
