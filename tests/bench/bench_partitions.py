@@ -24,7 +24,7 @@ from assetry.partitions.strands import Cell, Strand, version_digest
 from assetry.plan.plan import PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.run.intake import taken
-from assetry.run.recorder import Recorder
+from assetry.run.recorder import Before, Recorder
 from assetry.run.tracking.tracker import Tracker
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
 from assetry.store import partition_cache
@@ -235,7 +235,7 @@ def told(folder: Path, events: list[Event]) -> float:
     def once() -> float:
         store = SQLiteStore(folder / f"{time.monotonic_ns()}.db")
         store.begin(RunInfo(id="r", state="running", started=NOW))
-        tracker, recorder = Tracker(plan, graph), Recorder("r", graph, store.latest())
+        tracker, recorder = Tracker(plan, graph), Recorder("r", graph, Before(store.latest()))
         launch = tracker.launch(plan.invocations[0].id)
         began = time.process_time()
         for event in events:

@@ -11,7 +11,7 @@ from assetry.errors import StoreError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.run.recorder import Recorder
+from assetry.run.recorder import Before, Recorder
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Check
 from assetry.types.events import (
@@ -46,7 +46,7 @@ Book = tuple[Recorder, SQLiteStore]
 def book() -> Iterator[Book]:
     store = SQLiteStore(":memory:")
     store.begin(RunInfo(id="r", state="running", started=START))
-    yield Recorder("r", GRAPH, store.latest()), store
+    yield Recorder("r", GRAPH, Before(store.latest())), store
     store.close()
 
 
@@ -140,7 +140,7 @@ def test_what_is_made_from_others_reaches_as_far_as_these_do(book: Book) -> None
     recorder.write(store)
     assert [reached(store, key) for key in ("raw", "a", "b")] == [-7, -7, -7]
     times = {AssetKey("raw"): START - timedelta(seconds=2), AssetKey("a"): None}
-    again = Recorder("r", GRAPH, store.latest(), data_times=times)
+    again = Recorder("r", GRAPH, Before(store.latest(), data_times=times))
     note(again, Started("b"), Materialized("b"), Started("a"), Materialized("a"))
     again.write(store)
     assert [reached(store, key) for key in ("a", "b")] == [-2, 0], "of `a` nothing was known, through its view neither"
@@ -185,7 +185,9 @@ def test_what_grows_begins_an_epoch_when_what_was_there_is_made_anew() -> None:
     store.begin(RunInfo(id="r", state="running", started=START))
 
     def epochs(refreshed: bool = False, **told: Any) -> tuple[Any, ...]:
-        recorder = Recorder(f"r{len(store.latest())}{len(list(store.events('r')))}", GROWING, store.latest(), refreshed)
+        recorder = Recorder(
+            f"r{len(store.latest())}{len(list(store.events('r')))}", GROWING, Before(store.latest()), refreshed
+        )
         store.append([EventRecord(at=START, run="r", event=Log("one more"))])
         note(recorder, Materialized("sync", metadata=told), Materialized("rows"), Materialized("day", "2026-01-01"))
         recorder.write(store)
@@ -332,7 +334,7 @@ def test_a_failed_check_stands_on_the_partition_that_it_looked_at() -> None:
             Asset(key="whole", kind="x"),
         ]
     )
-    recorder = Recorder("r", graph, {})
+    recorder = Recorder("r", graph, Before({}))
     note(recorder, Materialized("a", "1"), Checked("a", "both", False, partition="1"), Materialized("a", "2"))
     assert [outcome(recorder, "a", part) for part in ("1", "2")] == ["check_failed", "materialized"]
     assert [outcome(recorder, "other", "1"), outcome(recorder, "whole")] == ["check_failed", "check_failed"]

@@ -22,7 +22,7 @@ from assetry.run.intake import taken
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
-from assetry.run.recorder import Recorder, known_keys
+from assetry.run.recorder import Before, Recorder, known_keys
 from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Asset, Integration
@@ -52,7 +52,7 @@ def observe(
     read = with_read(graph, keys)
     latest = store.latest(read)
     tables = known_keys(graph, store, read)
-    recorder = Recorder(info.id, graph, latest, before=store.attempts(read), tables=tables, lease=lease)
+    recorder = Recorder(info.id, graph, Before(latest, store.attempts(read), tables), lease=lease)
     invocations = _invocations([graph[key] for key in keys], services.plugins)
     recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
     secret = services.plugins.secret

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -70,6 +70,23 @@ def defined(graph: AssetGraph, store: Store) -> str:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was known of assets before a run.
+
+    `latest` are their records, `attempts` the last ones: what was not there at the last look, and failures, which no
+    look undoes. `tables` are the keys of partitions that were made known, `data_times` how far the data reached.
+
+    >>> Before({}).data_times is None
+    True
+    """
+
+    latest: Latest
+    attempts: Mapping[Place, Attempt] = field(default_factory=dict)
+    tables: Mapping[AssetKey, KeyTable] = field(default_factory=dict)
+    data_times: KnownTimes | None = None
+
+
 class Recorder:
     """The records of one run, collected and written to the store one transaction at a time."""
 
@@ -77,36 +94,30 @@ class Recorder:
         self,
         run_id: str,
         graph: AssetGraph,
-        latest: Latest,
+        before: Before,
         refreshed: bool = False,
-        before: Mapping[Place, Attempt] | None = None,
-        tables: Mapping[AssetKey, KeyTable] | None = None,
-        data_times: KnownTimes | None = None,
         numbering: Numbering | None = None,
         origin: Callable[[Asset, Mapping[str, Any]], Origin] | None = None,
         lease: Lease | None = None,
     ) -> None:
-        """Record for `run_id`; `latest` are the records of before, `refreshed` says that all is made in full.
+        """Record for `run_id`; `refreshed` says that all is made in full.
 
-        `tables` are the keys of partitions that were made known before, and `data_times` how far the data of assets
-        then reached. `numbering` says which partitions lie between two; without it the graph and `tables` do. `origin`
-        tells of an asset, with the metadata of its record, what made it and where it is. `lease` is that of the run, by
-        which it may write.
-
-        `before` are the last attempts: what was not there at the last look, and failures, which no look undoes.
+        `numbering` says which partitions lie between two; without it the graph and the known keys do. `origin` tells of
+        an asset, with the metadata of its record, what made it and where it is. `lease` is that of the run, by which it
+        may write.
         """
-        self._before = before or {}
+        self._before = before.attempts
         self._gone = {place for place, tried in self._before.items() if tried.outcome == "gone"}
         self._looked: set[AssetKey] = set()
         self._run = run_id
         self._origin = origin
         self._lease = lease
         self._graph = graph
-        self._latest = latest
+        self._latest = before.latest
         self._refreshed = refreshed
-        self._versions = Versions(graph, latest, tables=tables)
-        self._numbering = numbering or known_numbering(graph, tables or {})
-        self._read_times = ReadTimes(graph, latest, self._versions, data_times)
+        self._versions = Versions(graph, before.latest, tables=before.tables)
+        self._numbering = numbering or known_numbering(graph, before.tables)
+        self._read_times = ReadTimes(graph, before.latest, self._versions, before.data_times)
         self._started: dict[Place, datetime] = {}
         #: When an invocation began that makes an asset.
         self._launched: dict[AssetKey, datetime] = {}
@@ -129,10 +140,9 @@ class Recorder:
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
         read, store = with_read(graph, made), services.store
+        known = known_keys(graph, store, read)
         return cls(
-            *(lease.run, graph, store.latest(read), refreshed),
-            tables=known_keys(graph, store, read),
-            data_times=plan.data_times,
+            *(lease.run, graph, Before(store.latest(read), tables=known, data_times=plan.data_times), refreshed),
             numbering=Numbering(graph, plan.definitions, plan.now),
             origin=services.values.origin,
             lease=lease,

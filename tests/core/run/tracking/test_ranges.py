@@ -19,7 +19,7 @@ from assetry.partitions.parts import Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlanRequest
 from assetry.plan.planner import make_plan
-from assetry.run.recorder import Recorder
+from assetry.run.recorder import Before, Recorder
 from assetry.run.tracking.tracked import Interruption
 from assetry.run.tracking.tracker import Tracker
 from assetry.store.sqlite import SQLiteStore
@@ -60,7 +60,7 @@ class Bench:
         self.store = SQLiteStore(":memory:")
         self.store.begin(RunInfo(id="r", state="running", started=NOW))
         numbering = Numbering(graph, plan.definitions, plan.now)
-        self.recorder = Recorder("r", graph, self.store.latest(), numbering=numbering)
+        self.recorder = Recorder("r", graph, Before(self.store.latest()), numbering=numbering)
         self.events: list[EventRecord] = []
         self.view = View()
         self.launched: list[Invocation] = []
@@ -316,7 +316,7 @@ def test_partitions_that_read_others_of_their_own_are_recorded_with_what_each_ha
 def test_what_a_look_sees_of_a_range_is_recorded_of_each() -> None:
     graph = AssetGraph.of([Asset(key="raw", kind="x", executable=False, partitions_def=DAYS)])
     store = SQLiteStore(":memory:")
-    recorder = Recorder("r", graph, {})
+    recorder = Recorder("r", graph, Before({}))
     recorder.look(NOW, Observed("raw", days(1)[0], "v1", through=days(3)[0]))
     recorder.look(NOW, Observed("raw", days(3)[0], "v1", through=days(1)[0]))
     seen, wrong = recorder.write(store)

@@ -14,7 +14,7 @@ from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
-from assetry.run.recorder import Recorder, known_keys, known_numbering
+from assetry.run.recorder import Before, Recorder, known_keys, known_numbering
 from assetry.run.result import new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Integration
@@ -172,8 +172,7 @@ class _Recording:
         # What came to be while it ran it may have read, or not: that is not known then.
         known = {place: made for place, made in latest.items() if made.at <= told.started}
         self._recorder = Recorder(
-            *(info.id, project.graph, known, told.full_refresh),
-            tables=tables,
+            *(info.id, project.graph, Before(known, tables=tables), told.full_refresh),
             numbering=self._numbering,
             origin=project.values.origin,
             lease=lease,
