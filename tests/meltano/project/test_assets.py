@@ -146,6 +146,15 @@ def test_what_is_not_installed_is_told_before_a_run_once_for_all_that_need_it(ma
     assert "not installed" not in bench.run("check").assert_ok().out
 
 
+def test_a_meltano_that_is_not_there_is_told_before_a_run(made: Made) -> None:
+    bench = made()
+    bench.run("list").assert_ok()
+    bench.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nmeltano_executable = "/nowhere/meltano"\n')
+    told = bench.run("check").assert_ok()
+    told.assert_said("meltano/tap-a/.* cannot be loaded, like 1 more: .*needs /nowhere/meltano, which is not there")
+    told.assert_said("Try: pip install meltano")
+
+
 def test_tables_of_which_a_part_of_the_place_is_unknown_are_told_once(made: Made) -> None:
     bench = made("target-shop")
     bench.plugins["loaders"].append({"name": "target-lake", "namespace": "lake", "executable": "./plugins/target.py"})

@@ -166,5 +166,8 @@ def test_one_that_is_not_installed_is_known_by_its_files(tmp_path: Path) -> None
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).touch(0o755)
     assert set(told().values()) == {None}
+    (tmp_path / "tap.py").chmod(0o644)
+    assert told()["file"] == f"tap.py, the executable of loader file, may not be executed (chmod +x {tmp_path}/tap.py)"
+    (tmp_path / "tap.py").chmod(0o755)
     (tmp_path / ".mill/loaders/tap-eu/venv/bin/tap-x").unlink()
     assert [name for name, each in told().items() if each] == ["tap-de"]

@@ -85,10 +85,12 @@ class Plugin:
             return None if any(map(Path.exists, places)) else f"{what} is not installed ({install})"
         if not self.definition.get("executable") or "$" in program:
             return None
-        if "/" in program:
-            told = f"{Path(program)}, the executable of {what}, is not in {folder}"
-            return None if (folder / program).exists() else told
-        return None if which(program, path=path) else f"{program}, the executable of {what}, is not on PATH"
+        if which(str(folder / program) if "/" in program else program, path=path):
+            return None
+        told, at = f"{Path(program)}, the executable of {what},", folder / program
+        if "/" not in program:
+            return f"{told} is not on PATH"
+        return f"{told} may not be executed (chmod +x {at})" if at.exists() else f"{told} is not in {folder}"
 
     def variable(self, setting: str) -> str:
         """Return the variable that sets a setting.

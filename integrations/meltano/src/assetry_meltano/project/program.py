@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +57,14 @@ class Program:
 
 
 def absent(project: MeltanoProject, pair: Pair) -> str | None:
-    """Return which plugins of a pair are not installed, with the command; by a look at files, without Meltano."""
-    options, told = project.options, list[str | None]()
+    """Return which programs of a pair are not there, with the command; by a look at files, without running Meltano."""
+    options, plugins = project.options, project.plugins_of(pair)
     folder = Path(project.variables.get("MELTANO_SYS_DIR_ROOT") or options.folder / ".meltano")
-    with suppress(IntegrationError):
-        path = path_beside(options.program("meltano", options.meltano_executable))
-        for kind, plugin in project.plugins_of(pair):
-            told.append(plugin.absent(kind, options.folder, folder, path, _install(plugin.name, kind[:-1])))
+    try:
+        path = path_beside(options.program("meltano", options.meltano_executable, _INSTALL))
+    except IntegrationError as error:
+        return " ".join(filter(None, (error.message, error.hint)))
+    told = (each.absent(kind, options.folder, folder, path, _install(each.name, kind[:-1])) for kind, each in plugins)
     return "; ".join(filter(None, told)) or None
 
 
