@@ -107,6 +107,12 @@ def test_a_wrong_call_is_a_usage_error(mill: Folder, given: list[str], said: str
     assert result.stdout == ""
 
 
+def test_a_group_without_a_command_shows_its_help_and_is_no_error_message(mill: Folder) -> None:
+    told = mill.call("mill", code=2)
+    assert told.stderr.startswith("Usage: assetry mill")
+    assert "error:" not in told.stderr
+
+
 def test_the_docstring_is_the_help(mill: Folder) -> None:
     text = mill.call("mill", "pull", "--help").stdout
     assert "assetry mill pull [OPTIONS] [NAMES]..." in text

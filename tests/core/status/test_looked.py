@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from assetry.types.assets import Asset, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, Materialization
+from assetry.views.causes import held_back
 
 from tests.judged import statuses
 
@@ -117,3 +119,13 @@ def test_a_source_is_as_old_as_its_data() -> None:
 def test_a_time_that_cannot_be_read_is_that_of_the_look() -> None:
     assert data_time(made("raw", metadata={"data_time": "yesterday"})) == NOON
     assert data_time(made("raw", metadata={"data_time": "2026-01-01T00:00:00"})) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_what_nothing_brings_any_more_is_overdue_for_that_reason_however_new_it_is() -> None:
+    ended = replace(TABLE, freshness_policy=FreshnessPolicy(ended="connection 'crm' is gone"))
+    found = judged(RAW, ended, BELOW, records=ALL)
+    assert [(each.code, each.text) for each in found["table"].reasons] == [("overdue", "connection 'crm' is gone")]
+    assert stale_keys(found.values()) == ("table", "below")
+    graph = AssetGraph.of([RAW, ended, BELOW])
+    assert held_back(graph, found.values()) == {AssetKey("table"), AssetKey("below")}
+    assert [each.code for each in judged(RAW, ended)["table"].reasons] == ["never_materialized"]

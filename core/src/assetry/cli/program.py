@@ -169,6 +169,9 @@ def _guarded(work: Callable[[], Any], given: Sequence[str], cover: Callable[[str
             _traceback(error, cover)
         print_error(error, color, cover)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # a group of commands was named, and none of them
+        return error.exit_code
     except click.ClickException as error:
         print_error(_as_usage_error(error, given), color, cover)
         return error.exit_code

@@ -148,10 +148,15 @@ def reached(asset: Asset, records: Sequence[Materialization], look: Look | None 
 
 
 def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str | None:
-    """Return since when an asset whose data reaches to a time is older than its policy allows; None while it is not."""
+    """Return since when an asset whose data reaches to a time is older than its policy allows; None while it is not.
+
+    Where nothing brings newer data any more, that is said instead.
+    """
     policy = asset.freshness_policy
-    if policy is None or policy.max_age is None or asset.computed_on_read or reached is None:
+    if policy is None or asset.computed_on_read or reached is None:
         return None
+    if policy.max_age is None or policy.ended:
+        return policy.ended
     if now - reached <= policy.max_age:
         return None  # nor is it added to what a tool tells, which may be the last day of the year 9999
     return f"overdue since {time_text(reached + policy.max_age)}: it may be {age_text(policy.max_age)} old at most"

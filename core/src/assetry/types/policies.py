@@ -18,6 +18,8 @@ class FreshnessPolicy:
       from, through whatever lies between. A sync that moved nothing counts: what is below it is as it would be then.
     * `cron`, with `timezone`, says that this matters at its ticks alone: at each the data must be as of the tick less
       `maximum_lag`. It is read by cronsim (``pip install 'assetry[cron]'``).
+    * `ended` says why nothing brings newer data any more, such as a connection that was deleted: the asset is overdue
+      for that reason, however new it is.
 
     Raises `DefinitionError` for what is not positive, and for a cron text that cannot be read or never ticks.
 
@@ -31,6 +33,7 @@ class FreshnessPolicy:
     maximum_lag: timedelta | None = field(default=None, kw_only=True)
     cron: str | None = field(default=None, kw_only=True)
     timezone: str = field(default="UTC", kw_only=True)
+    ended: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, given in (("max_age", self.max_age), ("maximum_lag", self.maximum_lag)):
@@ -39,7 +42,7 @@ class FreshnessPolicy:
                     f"FreshnessPolicy({name}=…) takes a positive timedelta, not {given!r}.",
                     hint=f"For example {name}=timedelta(hours=6).",
                 )
-        if self.max_age is None and self.maximum_lag is None and self.cron is None:
+        if not (self.max_age or self.maximum_lag or self.cron or self.ended):
             raise DefinitionError(
                 "FreshnessPolicy() says nothing.", hint="For example FreshnessPolicy(maximum_lag=timedelta(hours=1))."
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from assetry.graph.graph import AssetGraph
 from assetry.status.reasons import Reason, new_content_text, was_interrupted
 from assetry.status.staleness import OUT_OF_DATE, Status, StatusName
+from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 
 #: In the order in which people are told.
@@ -80,8 +81,9 @@ def roots_of(statuses: Sequence[Status], word: StatusName) -> int:
 def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[AssetKey] = ()) -> frozenset[AssetKey]:
     """Return the assets that stay out of date, however often they are made, until somebody has mended what failed.
 
-    These are those that failed, what is out of date from them, and all below the assets that are `blocking`, because a
-    check of them failed. Of one with partitions that have not failed some can be made; so can what was interrupted.
+    These are those that failed, or that nothing brings newer data of any more, what is out of date from them, and all
+    below the assets that are `blocking`, because a check of them failed. Of one with partitions that have not failed
+    some can be made; so can what was interrupted.
 
     >>> from assetry.types.assets import Asset
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
@@ -93,12 +95,23 @@ def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[
     """
     known = [each for each in statuses if each.status in OUT_OF_DATE]
     failed = {each.key for each in known if each.status == "failed" and _has_failed_wholly(each)}
+    failed |= {each.key for each in known if has_ended(graph[each.key])}
     below = graph.descendants(graph.index(key) for key in blocking)
     return frozenset(
         each.key
         for each in known
         if each.key in failed or graph.index(each.key) in below or not failed.isdisjoint(each.roots)
     )
+
+
+def has_ended(asset: Asset) -> bool:
+    """Tell whether nothing brings newer data of an asset any more.
+
+    >>> from assetry.types.policies import FreshnessPolicy
+    >>> has_ended(Asset(key="a", kind="x", freshness_policy=FreshnessPolicy(ended="connection 'crm' is gone")))
+    True
+    """
+    return asset.freshness_policy is not None and asset.freshness_policy.ended is not None
 
 
 def broke_off(status: Status) -> bool:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Literal
 
 from assetry.plugin import Asset, AssetKey, Dep, FreshnessPolicy, Integration, Invocation, InvocationGroup, Relation
-
-#: Also what others were only seen to have made is not fresh when its connection is gone.
-_GONE = FreshnessPolicy(timedelta(seconds=1))
 
 
 def connection_group(asset: Asset, along: Literal["always", "unless_refreshed"] = "always") -> InvocationGroup | None:
@@ -113,5 +109,6 @@ class ConnectionAssets:
         if "connection" not in self.spec:
             return {}
         own = f"{self.spec['connection']} is gone" if self.gone else str(self.spec["connection"])
-        freshness = _GONE if self.gone else None
+        # Also what others were only seen to have made is not fresh when its connection is gone.
+        freshness = FreshnessPolicy(ended=f"connection {self.group!r} is gone") if self.gone else None
         return {"code_version": own, "code_parts": {"connection": own}, "freshness_policy": freshness}

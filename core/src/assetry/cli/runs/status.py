@@ -17,7 +17,7 @@ from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
-from assetry.views.causes import Cause, broke_off, causes, held_back, roots_of
+from assetry.views.causes import Cause, broke_off, causes, has_ended, held_back, roots_of
 from assetry.views.json import status_to_json, warnings_to_json
 
 #: Exit code of --exit-code when something is out of date.
@@ -59,7 +59,10 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
                 session.note(
                     f"{listed(left, most)} {was} interrupted: `assetry retry` goes on with what that run left."
                 )
-            session.note(_advice(session, set(stale), held_back(project.graph, every, blocking)))
+            if ended := [each for each in stale if has_ended(project.graph[each])]:
+                session.note(f"Nothing brings {listed(ended, most)} any more: see `assetry show {ended[0]}`.")
+            if rest := set(stale).difference(ended):
+                session.note(_advice(session, rest, held_back(project.graph, every, blocking)))
         if gone and not session.select:
             session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")
     else:

@@ -129,7 +129,9 @@ class Freshnesses:
         return Freshness(worst.state, self._data_times.of(i).at, deadline, worst.text, doubt)
 
     def _by_age(self, i: int, asset: Asset, policy: FreshnessPolicy) -> Iterator[Freshness]:
-        if policy.max_age is None or asset.computed_on_read or is_only_used(asset):
+        if policy.ended:
+            yield Freshness("overdue", text=policy.ended)
+        if policy.max_age is None or policy.ended or asset.computed_on_read or is_only_used(asset):
             return
         reached = self._data_times.aged(i)
         if reached is None:
