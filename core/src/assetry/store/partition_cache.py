@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 Presence = Callable[[Asset, RecordedPartitions], Mapping[str | None, bool]]
 #: The form of the file; one of another form is made anew.
 _FORM = 3
+#: What stands in the file of an asset: its print, its head, and the bodies of its strands.
+_Rows = tuple[str, str, dict[str, bytes]]
+#: Of so many assets the file is read at once: one by one, that would be most of what a status costs.
+_AT_ONCE = 100
 _TABLES = f"""
     CREATE TABLE IF NOT EXISTS kept (revision TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS assets (key TEXT PRIMARY KEY, print TEXT NOT NULL, head TEXT NOT NULL) WITHOUT ROWID;
@@ -123,6 +127,9 @@ class CachedPartitions:
         for (key, _), made in changes.latest.items():
             self._news.setdefault(key, []).append(made)
         self._changed: dict[AssetKey, tuple[str, RecordedPartitions, list[str]]] = {}
+        #: What was read of assets that are to be asked for next, and the place of each asset among all.
+        self._ahead: dict[AssetKey, _Rows | None] = {}
+        self._places: dict[AssetKey, int] = {}
 
     def partitions(self, asset: Asset) -> RecordedPartitions:
         """Return what is recorded of the partitions of an asset."""
@@ -154,12 +161,19 @@ class CachedPartitions:
         if self._db is None or self._since is None:
             return None
         with suppress(*_troubles(), ValueError, TypeError, KeyError):
-            head = self._db.execute("SELECT head FROM assets WHERE key = ? AND print = ?", (key, print_)).fetchone()
-            if head is not None:
-                bodies = self._db.execute("SELECT strand, body FROM strands WHERE key = ?", (key,))
-                found = _decoded(json.loads(head[0]), definition, dict(bodies))
-                return _with_table(found, self._tables.get(key))
+            if key not in self._ahead:
+                self._ahead = _rows_of(self._db, self._from(key))
+            kept, head, bodies = self._ahead.pop(key) or ("", "", {})
+            if kept == print_:
+                return _with_table(_decoded(json.loads(head), definition, bodies), self._tables.get(key))
         return None
+
+    def _from(self, key: AssetKey) -> Sequence[AssetKey]:
+        """Return an asset and those that will be asked for after it: not so many that memory would feel it."""
+        if not self._places:
+            self._places = {each: n for n, each in enumerate(self._keys)}
+        first = self._places[key]
+        return self._keys[first : first + _AT_ONCE]
 
     def keep(self) -> None:
         """Write down what is new; what another command has written meanwhile stays."""
@@ -229,6 +243,19 @@ def _revision(db: sqlite3.Connection | None) -> str | None:
         return None
     found = db.execute("SELECT revision FROM kept").fetchone()
     return None if found is None else str(found[0])
+
+
+def _rows_of(db: sqlite3.Connection, keys: Sequence[AssetKey]) -> dict[AssetKey, _Rows | None]:
+    """Return what stands in the file of each of some assets, None where nothing does."""
+    these = f"WHERE key IN ({','.join('?' * len(keys))})"
+    names = [str(key) for key in keys]
+    bodies: dict[str, dict[str, bytes]] = {}
+    for name, strand, body in db.execute(f"SELECT key, strand, body FROM strands {these}", names):
+        bodies.setdefault(name, {})[strand] = body
+    found: dict[AssetKey, _Rows | None] = dict.fromkeys(keys)
+    for name, kept, head in db.execute(f"SELECT key, print, head FROM assets {these}", names):
+        found[stored_key(name)] = kept, head, bodies.get(name, {})
+    return found
 
 
 def _troubles() -> tuple[type[Exception], ...]:
