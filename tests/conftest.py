@@ -9,11 +9,15 @@ import pytest
 from dbt_common.tests import enable_test_caching
 from hypothesis import HealthCheck, settings
 
+from tests.examples import examples
+
 # pandera tells Arrow to ignore the zones of times, for the whole process, unless this is set.
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "")
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
-settings.register_profile("assetry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "assetry", max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("assetry")
 
 # dbt's own switch for tests: it reads the hundreds of macros that every project has once, and not for each project.

@@ -19,6 +19,8 @@ from assetry_duckdb.io import DuckDBIO
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 ASSET = Asset(key="parts", kind="python")
 CELLS = {
     pa.int8(): [1, -128],
@@ -65,7 +67,7 @@ def content(whole: pa.Table) -> list[Any]:
     return sorted((sorted(row.items()) for row in rows), key=repr)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @example(steps=[(pa.table({"a": TIME, "b": NOTHING}), "1"), (pa.table({"b": NOTHING, "a": DAY}), "2")])
 @example(steps=[(pa.table({"a": DAY, "b": NOTHING}), "1"), (pa.table({"b": NOTHING, "a": TIME}), "2")])
 @given(steps=st.lists(st.tuples(tables(), st.sampled_from("123")), min_size=1, max_size=4))

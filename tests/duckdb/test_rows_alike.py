@@ -14,6 +14,8 @@ from assetry_duckdb.io import DuckDBIO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 ORDERS = Asset(key="orders", kind="airbyte")
 SCHEMA = pa.schema({"id": pa.int64(), "seq": pa.int64(), "n": pa.string()})
 few = st.none() | st.integers(0, 2)
@@ -32,7 +34,7 @@ def content(io: IOManager) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in io.load(ORDERS).to_pylist()), key=repr)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(steps=st.lists(st.tuples(batches, modes, st.booleans(), st.booleans()), min_size=1, max_size=4))
 def test_the_same_rows_are_there_and_as_many_have_changed(steps: list[Any]) -> None:
     ours, reference = DuckDBIO.from_url("duckdb::memory:"), MemoryIO()

@@ -15,6 +15,7 @@ from assetry_postgres.io import PostgresIO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
@@ -132,7 +133,7 @@ def content(io: IOManager) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in io.load(ORDERS).to_pylist()), key=repr)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(batches, modes, st.booleans(), st.booleans()), min_size=1, max_size=4))
 def test_the_same_rows_are_there_as_where_the_core_puts_tables_together(
     io: PostgresIO, server: str, steps: list[Any]

@@ -22,6 +22,8 @@ from assetry_airbyte.local.spool import Form, Spool
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 scalars = (
     st.none()
     | st.booleans()
@@ -79,7 +81,7 @@ def _as_moment(text: str) -> Any:
     return text
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(75), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     declared=st.dictionaries(st.sampled_from("abc"), kinds),
     rows=st.lists(st.dictionaries(st.sampled_from("abcd"), values), max_size=12),

@@ -38,6 +38,8 @@ from assetry.partitions.resolution import link_between
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 Definition = PartitionsDefinition
 Part = tuple[str, int]
 
@@ -250,7 +252,7 @@ def refused(error: DefinitionError, *said: str) -> None:
     assert any(each in error.message for each in said)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.integers(0, len(TIMES) - 1),
     st.integers(0, len(TIMES) - 1),
@@ -261,7 +263,7 @@ def test_windows_of_time(i: int, j: int, mapping: AnyMapping, picked: set[int]) 
     check(link_between(mapping, ALL[i], ALL[j], "own", "up"), mapping, i, j, (("", ""),), picked)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.integers(FIRST_OF_AUTUMN, len(ALL) - 1),
     st.integers(FIRST_OF_AUTUMN, len(ALL) - 1),
@@ -283,7 +285,7 @@ def test_keys(i: int, j: int, mapping: AnyMapping, picked: set[int]) -> None:
     check(link, mapping, i, j, (("", ""),), picked)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.integers(0, len(SEVERAL) - 1),
     st.integers(0, len(SEVERAL) - 1),
@@ -301,7 +303,7 @@ def test_several_dimensions(i: int, j: int, mapping: AnyMapping, picked: set[int
     check(link, mapping, i, j, tuple((name, name) for name in mine if name in theirs), picked)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(st.data(), st.sets(st.integers(0, 9999), max_size=5))
 def test_one_dimension_beside_several(data: st.DataObject, picked: set[int]) -> None:
     one = data.draw(st.integers(0, len(TIMES) + len(KEYS) - 1))

@@ -10,6 +10,8 @@ from assetry.plan.collapse import Collapse, Deadlock, Family, Mode, Proof, colla
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 Graph = tuple[list[tuple[int, ...]], list[int | None], list[Family]]
 Apart = frozenset[tuple[int, int]]
 NONE: Apart = frozenset()
@@ -163,7 +165,7 @@ def check_split(split: Proof, found: Collapse, graph: Graph, place: dict[int, in
 # -- the least count -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(graphs())
 def test_fewest_is_the_least_over_all_partitions(graph: Graph) -> None:
     found = collapse(*graph)
@@ -171,7 +173,7 @@ def test_fewest_is_the_least_over_all_partitions(graph: Graph) -> None:
     assert found.count == least(graph) == found.lower_bound
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(graphs(FAMILIES, most=7))
 def test_fewest_is_the_least_for_whole_unordered_and_uncounted_groups(graph: Graph) -> None:
     optimum = least(graph)
@@ -192,7 +194,7 @@ def graphs_with_pairs_apart(draw: st.DrawFn, families: st.SearchStrategy[Family]
     return graph, frozenset(draw(st.sets(st.sampled_from(pairs)))) if pairs else NONE
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(graphs_with_pairs_apart(), st.sampled_from(["fewest", "earliest"]))
 def test_pairs_that_are_apart_share_no_invocation_and_the_count_is_still_the_least(
     given: tuple[Graph, Apart], mode: Mode
@@ -219,7 +221,7 @@ def check_deadlock(error: Deadlock, graph: Graph) -> None:
         assert group is None or groups[upper] != group or not families[group].whole
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(graphs(FAMILIES), st.integers(0, 3))
 def test_a_small_budget_gives_an_honest_answer(graph: Graph, budget: int) -> None:
     optimum = least(graph)
@@ -239,7 +241,7 @@ def test_without_any_budget_the_bound_is_that_of_each_group_alone() -> None:
     assert (crossed.count, crossed.lower_bound, crossed.minimal) == (3, 2, False)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(graphs(FAMILIES))
 def test_earliest_puts_every_node_at_its_own_depth(graph: Graph) -> None:
     optimum = least(graph)
@@ -264,7 +266,7 @@ def test_earliest_puts_every_node_at_its_own_depth(graph: Graph) -> None:
     assert [behind[place[node]] for node in range(len(groups))] == depth
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(graphs())
 def test_no_node_can_move_to_an_earlier_invocation_of_its_group(graph: Graph) -> None:
     upstream, groups, _ = graph

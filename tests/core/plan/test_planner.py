@@ -24,6 +24,8 @@ from assetry.views.json import plan_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 PYTHON = Integration("python", "python")
 SHOP = Integration("shop", "dbt")
 CRM = Integration("crm", "dbt")
@@ -200,7 +202,7 @@ def projects(draw: st.DrawFn) -> tuple[list[Asset], list[str]]:
     return assets, sorted(draw(st.sets(st.sampled_from(names), min_size=1)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(projects(), st.sampled_from(["fewest", "earliest"]))
 def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset], list[str]], mode: str) -> None:
     assets, select = project
@@ -208,7 +210,7 @@ def test_every_plan_can_run_and_runs_every_check_once(project: tuple[list[Asset]
     assert json.loads(json.dumps(plan_to_json(plan)))["count"] == plan.count
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(projects(), st.sampled_from(["fewest", "earliest"]))
 def test_no_plan_comes_to_a_standstill(project: tuple[list[Asset], list[str]], mode: Mode) -> None:
     assets, select = project

@@ -15,6 +15,8 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 TOOLS = {name: Integration(name, name) for name in ("shop", "crm", "sync", "python")}
 GROUPS = {
     "shop": InvocationGroup("shop"),
@@ -80,7 +82,7 @@ def underway(draw: st.DrawFn) -> tuple[AssetGraph, Plan, dict[str, Remainder]]:
 
 
 @given(underway())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_each_open_want_is_made_once_in_order_by_fewer_invocations(
     case: tuple[AssetGraph, Plan, dict[str, Remainder]],
 ) -> None:

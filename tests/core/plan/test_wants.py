@@ -32,6 +32,8 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 NOW = datetime(2026, 1, 20, tzinfo=UTC)
 DAYS = DailyPartitionsDefinition("2026-01-01")
 GRIDS: Mapping[str, Any] = {
@@ -114,7 +116,7 @@ def shared_out(plan: Plan) -> Iterator[tuple[int, Asset, Parts | None]]:
             yield position, asset, planned.parts.get(asset.key)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(projects(), st.sampled_from(["fewest", "earliest"]))
 def test_each_wanted_partition_is_made_once_after_its_inputs_and_none_else(project: Any, mode: Any) -> None:
     graph, wants = project
@@ -157,7 +159,7 @@ def test_each_wanted_partition_is_made_once_after_its_inputs_and_none_else(proje
             assert start < end
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(projects())
 def test_a_tool_gets_what_it_takes(project: Any) -> None:
     graph, wants = project
@@ -204,7 +206,7 @@ def compositions(first: int, stop: int) -> Iterator[tuple[tuple[int, int], ...]]
             yield ((first, end), *rest)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(span_sets())
 def test_ranges_are_cut_into_the_fewest_that_cover_them(sets: list[set[int]]) -> None:
     base = DAYS.number("2026-01-01")
@@ -284,7 +286,7 @@ def least(graph: AssetGraph, wants: Mapping[AssetKey, Parts | None]) -> int:
     return best
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(small())
 def test_a_plan_is_no_better_than_it_says_and_mostly_the_best_there_is(project: Any) -> None:
     graph, wants = project

@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
+from tests.examples import examples
 
 MILLS = {name: Integration(name, "mill") for name in ("m", "n", "whole", "range", "mixed", "one", "free", "solo")}
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-11")
@@ -408,7 +409,7 @@ def test_an_asset_without_partitions_reads_them_together(bench: Bench) -> None:
     st.sets(st.integers(1, 10)),
     st.sets(st.integers(1, 10)),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_each_day_is_made_that_reads_a_day_which_changed(tool: str, above: set[int], middle: set[int]) -> None:
     mill = Mill(passes=dict.fromkeys("abc", False))
     with Project(days("1", tool), plugins=[mill], store="sqlite::memory:", io="memory:") as first:
@@ -443,7 +444,7 @@ def mixed(code: str) -> list[Asset]:
 
 
 @given(st.sets(st.integers(1, 10), max_size=3), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_what_has_no_partitions_is_cut_or_made_for_itself_beside_partitions_that_are(
     changed: set[int], other: bool
 ) -> None:
@@ -583,7 +584,7 @@ def histories(draw: st.DrawFn) -> tuple[list[tuple[str, list[str], bool, bool]],
 
 
 @given(histories())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_what_is_cut_is_what_a_full_run_would_have_found_equal(
     history: tuple[list[tuple[str, list[str], bool, bool]], dict[str, tuple[bool, int]]],
 ) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
 from tests.core.run.tracking.worlds import GROUPS, Place, Wants, World, plan_of, projects
+from tests.examples import examples
 
 
 class Mill:
@@ -72,7 +73,7 @@ class Mill:
                 self.early += [f"{ref} before {place}" for place in missing]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(projects(), st.data(), st.booleans())
 def test_every_run_ends_with_one_end_for_each_wanted_partition(
     project: tuple[AssetGraph, Wants], data: st.DataObject, failing: bool

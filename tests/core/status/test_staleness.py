@@ -17,6 +17,7 @@ from assetry.views.json import status_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.judged import statuses
 
 START = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
@@ -657,7 +658,7 @@ def play(world, naive, step, number):
     naive.graph = world.graph
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(graphs(), steps)
 def test_any_history_is_judged_as_the_naive_model_does(assets, history):
     world = World.of(*assets)
@@ -675,7 +676,7 @@ def test_any_history_is_judged_as_the_naive_model_does(assets, history):
         assert len({(reason.code, reason.asset) for reason in each.reasons}) == len(each.reasons)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(graphs(), steps)
 def test_making_what_is_stale_makes_all_fresh(assets, history):
     world = World.of(*assets)

@@ -23,6 +23,8 @@ from assetry.types.records import Acceptance, Accepted, Materialization, RunInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 START = datetime(2026, 1, 10, tzinfo=UTC)
 DAYS = DailyPartitionsDefinition("2026-01-01")
 FILES = DynamicPartitionsDefinition("file")
@@ -115,7 +117,7 @@ def facts(recorded: RecordedPartitions) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_it_says_what_the_records_say_whatever_happens(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     world = World(tmp_path_factory.mktemp("cache"))
     for step in data.draw(

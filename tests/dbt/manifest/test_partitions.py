@@ -20,6 +20,8 @@ from assetry_dbt.manifest.partitions import ModelPartitions, makes_batches, part
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 MICROBATCH = {"materialized": "incremental", "incremental_strategy": "microbatch", "event_time": "ts"}
 BERLIN = "Europe/Berlin"
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
@@ -70,7 +72,7 @@ def test_lookback_is_dbts_own(written: int | None, lookback: int) -> None:
     assert found.definition.lookback == lookback  # type: ignore[attr-defined]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.sampled_from(["hour", "day", "month", "year"]),
     st.datetimes(datetime(2020, 1, 1), datetime(2026, 1, 1)),

@@ -17,6 +17,7 @@ from assetry_dbt.selecting.search import Selection, compress, selection_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.quick_dbt import quick_dbt
 
 Ls = Callable[[Selection], set[str]]
@@ -75,7 +76,7 @@ def test_the_project_is_nasty(index: Index) -> None:
     assert len({fqn for fqn, _ in fqns}) < len(fqns) - 1  # two tests of one name in one folder as well
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_dbt_takes_exactly_what_is_wanted(index: Index, ls: Ls, data: st.DataObject) -> None:
     built = data.draw(st.sets(st.sampled_from(sorted(index.built))))
@@ -93,7 +94,7 @@ def test_dbt_takes_exactly_what_is_wanted(index: Index, ls: Ls, data: st.DataObj
     assert named(index, ls(selection)) == built | tests, selection
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_lineages_are_exact(index: Index, ls: Ls, data: st.DataObject) -> None:
     start = data.draw(

@@ -18,6 +18,8 @@ from assetry_toolkit.commands import Command, Finished, Line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 #: A program with a child that holds its output open; it says that it is there, and when it is asked to end.
 HANGING = """
     import os, pathlib, signal, subprocess, sys, time
@@ -77,7 +79,7 @@ def test_the_last_lines_of_its_error_are_kept() -> None:
     assert (running.returncode, list(running.errors)) == (3, [str(each) for each in range(31, 51)])
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", b"\r\n", b"x" * 70_000]), max_size=6).map(b"".join))
 def test_every_byte_comes_through_and_is_cut_at_the_ends_of_lines(
     tmp_path_factory: pytest.TempPathFactory, written: bytes

@@ -23,6 +23,7 @@ from assetry_toolkit.commands import KEPT, KEPT_DAYS, Command, JournaledCommand,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.toolkit.commands.processes import (
     STARTER,
     WAITING,
@@ -107,7 +108,7 @@ def test_a_signal_that_ended_it_is_told_from_an_exit_code(journals: Path) -> Non
             assert (running.returncode, running.stopped) == (code, False)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", b"\r\n", b"x" * 70_000]), max_size=6).map(b"".join))
 def test_every_byte_comes_through_and_is_cut_at_the_ends_of_lines(
     tmp_path_factory: pytest.TempPathFactory, written: bytes

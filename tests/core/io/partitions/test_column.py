@@ -27,6 +27,8 @@ from assetry.types.assets import Asset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 BERLIN = ZoneInfo("Europe/Berlin")
 DAYS = DailyPartitionsDefinition("2026-03-01", timezone="Europe/Berlin")
 HOURS = HourlyPartitionsDefinition("2026-03-01", timezone="Europe/Berlin")
@@ -56,7 +58,7 @@ def keys_around(definition: Any, moment: datetime, count: int) -> tuple[str, ...
 MOMENTS = st.datetimes(datetime(2026, 3, 27), datetime(2026, 3, 31)).map(lambda each: each.replace(tzinfo=UTC))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from(GRIDS), st.lists(MOMENTS, max_size=12), st.integers(1, 9), st.sampled_from(["s", "us", "ns"]))
 def test_a_moment_is_in_the_partition_whose_window_it_lies_in(
     definition: Any, moments: list[datetime], count: int, unit: str
@@ -75,7 +77,7 @@ def test_a_moment_is_in_the_partition_whose_window_it_lies_in(
         assert f"{wanted.count(None)} row" in caught.value.message
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 9), st.none() | st.text(max_size=3))), st.booleans())
 def test_what_is_split_and_joined_is_what_it_was_and_no_version_is_of_others(
     rows: list[tuple[int, int, str | None]], many: bool

@@ -22,6 +22,8 @@ from assetry.types.keys import AssetKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS = DailyPartitionsDefinition("2026-01-05", end_date="2026-02-02")
 HOURS = HourlyPartitionsDefinition("2026-01-05-00:00", end_date="2026-01-12-00:00")
@@ -177,7 +179,7 @@ def places(wants: Iterable[tuple[AssetKey, Parts | None]]) -> set[tuple[AssetKey
     return {(key, part) for key, parts in wants for part in (parts or WHOLE)}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(works())
 def test_one_after_the_other_they_make_all_that_can_be_made_each_once_and_inputs_first(
     work: tuple[AssetGraph, Wants, Wants, dict[str, object]],

@@ -26,6 +26,8 @@ from assetry.types.protocols import LoadContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 
 class Mill:
     """A plugin whose load depends on a folder, a file and a variable."""
@@ -291,7 +293,7 @@ def longer(content: bytes, at: int) -> bytes:
     return content + content[at:]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.sampled_from([cut, changed, empty, longer]), st.floats(0, 1, exclude_max=True))
 def test_whatever_is_done_to_the_file_the_assets_are_right(
     tmp_path_factory: Any, spoil: Callable[[bytes, int], bytes], part: float

@@ -11,6 +11,8 @@ from assetry.project.loads.stamps import same_content, stamp, untouched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 #: Folders are tables of what is in them, files their content; with so few of both, two trees are often nearly the same.
 TREES = st.recursive(
     st.sampled_from([b"", b"a", b"b"]),
@@ -32,7 +34,7 @@ def put(path: Path, tree: Any) -> None:
         put(path / name, each)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(TREES, TREES)
 def test_a_folder_is_the_same_exactly_when_its_content_is(tmp_path_factory: Any, one: Any, other: Any) -> None:
     place = tmp_path_factory.mktemp("tree") / "it"

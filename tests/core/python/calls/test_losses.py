@@ -25,6 +25,8 @@ from assetry.types.invocations import Invocation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 
 
@@ -185,7 +187,7 @@ def test_what_reads_the_day_after_comes_after_it(bench: Bench) -> None:
     st.sets(st.tuples(st.sampled_from("abc"), st.integers(1, 12)), max_size=4),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_what_is_lost_is_what_reads_something_lost(
     links: list[tuple[str, str, int]], portions: list[list[int]], failing: set[tuple[str, int]], subset: bool
 ) -> None:

@@ -21,6 +21,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
+from tests.examples import examples
 
 TOOLS = {name: Integration(name, name) for name in ("t", "u", "range", "mixed", "whole", "calls", "python")}
 GROUPS = {
@@ -231,7 +232,7 @@ class Run:
 
 
 @given(graphs(), st.integers(0, 10**9), st.sampled_from([0.0, 0.0, 0.15]))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_whatever_is_cut_every_asset_ends_once_in_order_and_no_tool_is_called_more_often(
     graph: AssetGraph, seed: int, failing: float
 ) -> None:
@@ -252,7 +253,7 @@ def test_whatever_is_cut_every_asset_ends_once_in_order_and_no_tool_is_called_mo
 
 
 @given(graphs(), st.integers(0, 10**9))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_checks_of_what_was_made_are_run(graph: AssetGraph, seed: int) -> None:
     try:
         run = Run(graph, Random(seed), 0.0)

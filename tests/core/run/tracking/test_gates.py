@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
 from tests.core.run.tracking.worlds import BEFORE, DAYS, NOW, TOOLS, Place, Wants, World, plan_of, projects
+from tests.examples import examples
 
 
 class Simulation:
@@ -144,7 +145,7 @@ def ends(events: list[Event]) -> Counter[Place]:
     return Counter((e.key, e.partition) for e in events if isinstance(e, (Materialized, Failed, Skipped)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(projects(), st.integers(0, 2**32), st.sampled_from([0.0, 0.0, 0.25]))
 def test_every_run_ends_and_nothing_starts_before_what_it_reads_and_the_checks_on_that(
     project: tuple[AssetGraph, Wants], seed: int, failing: float

@@ -28,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
+from tests.examples import examples
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 DAYS = DailyPartitionsDefinition("2026-01-01")
@@ -199,7 +200,7 @@ def places(graph: AssetGraph, wants: dict[AssetKey, Parts | None]) -> Counter[Pl
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(projects(), st.integers(0, 2**32), st.sampled_from([10_000, 10_000, 0, 3, 9, 20]))
 def test_every_partition_ends_once_and_waits_for_just_what_it_is_made_from(project: Any, seed: int, stop: int) -> None:
     graph, wants = project

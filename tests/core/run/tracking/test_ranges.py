@@ -32,6 +32,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
+from tests.examples import examples
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 DAYS = DailyPartitionsDefinition("2026-01-01", exclude=["2026-01-07"])
@@ -165,7 +166,7 @@ def stories(draw: st.DrawFn) -> tuple[Any, ...]:
     return graph, dict.fromkeys(graph.keys, wanted), steps, problem, draw(st.integers(0, 4)) == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(stories())
 def test_what_is_told_of_ranges_is_what_is_told_of_each_partition(story: tuple[Any, ...]) -> None:
     graph, wants, steps, problem, atomic = story

@@ -36,6 +36,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.run.tracking.told import each_told
+from tests.examples import examples
 
 TOOLS = {name: Integration(name, "tool") for name in ("t", "u", "w", "all")}
 PYTHON = Integration("python", "python")
@@ -678,7 +679,7 @@ def planned(graph: AssetGraph, random: Random) -> Plan | None:
         return None  # a whole group that waits for itself has no plan
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(40))
 @given(graphs(), st.integers(0, 2**32), st.booleans())
 def test_whatever_tools_do_every_asset_ends_once_and_nothing_starts_early(
     graph: AssetGraph, seed: int, misbehave: bool
@@ -698,7 +699,7 @@ def _failed_checks(graph: AssetGraph, key: AssetKey) -> list[str]:
     return [f"check {check.name} of {key} {end}" for check in graph[key].checks for end in ("failed", "was not run")]
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(40))
 @given(graphs(), st.integers(0, 2**32))
 def test_only_what_is_below_a_fault_is_skipped_and_it_names_the_root(graph: AssetGraph, seed: int) -> None:
     random = Random(seed)
@@ -733,7 +734,7 @@ def test_only_what_is_below_a_fault_is_skipped_and_it_names_the_root(graph: Asse
             assert roots[event.root] & near, event
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(40))
 @given(graphs(), st.integers(0, 2**32))
 def test_what_touches_no_failure_is_made(graph: AssetGraph, seed: int) -> None:
     """With tools that fail now and then but forget nothing, whatever has good inputs is tried."""
@@ -758,7 +759,7 @@ def test_what_touches_no_failure_is_made(graph: AssetGraph, seed: int) -> None:
         assert any(key in bad or key in spoilt for mate in mates for key in simulation.inputs(mate)), event
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(40))
 @given(graphs(), st.integers(0, 2**32), st.integers(0, 12))
 def test_a_run_that_is_abandoned_at_any_moment_ends_everything_once(graph: AssetGraph, seed: int, step: int) -> None:
     random = Random(seed)

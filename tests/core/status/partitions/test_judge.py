@@ -39,7 +39,7 @@ from tests.core.status.partitions.oracle import Happened, Oracle
 from tests.judged import statuses
 
 #: How many histories are tried; `make campaign` tries many more.
-EXAMPLES = int(os.environ.get("ASSETRY_HISTORIES", "300"))
+EXAMPLES = int(os.environ.get("ASSETRY_HISTORIES", "120"))
 BERLIN = "Europe/Berlin"
 #: The night in which the clocks of Berlin go back: that day has 25 hours; and the one in which they go forward.
 NIGHTS = {"autumn": "2024-10-26", "spring": "2024-03-30"}
@@ -594,15 +594,16 @@ def test_records_of_another_grid_say_nothing() -> None:
 
 
 def test_more_roots_than_are_kept_apart_lose_no_partition() -> None:
-    letters = StaticPartitionsDefinition([f"p{n}" for n in range(60)])
-    many = [table(f"a{n}", partitions_def=letters) for n in range(60)]
+    count = MOST_ROOTS + 12
+    letters = StaticPartitionsDefinition([f"p{n}" for n in range(count)])
+    many = [table(f"a{n}", partitions_def=letters) for n in range(count)]
     assets = [*many, table("b", *(each.key for each in many), partitions_def=letters)]
     assets.append(table("c", "b", partitions_def=letters))
     world = World({str(each.key): each for each in assets}, NOON, dated=False)
     for key in world.assets:
         for part in letters.partition_keys:
             world.make(key, part, f"{key}{part}")
-    for n in range(60):
+    for n in range(count):
         world.tried(f"a{n}", f"p{n}", "failed")
     found = {str(each.key): each for each in statuses(world.graph, world.latest, world.attempts, now=NOON)}
     for key in ("b", "c"):
