@@ -198,6 +198,23 @@ def began(event: dict[str, Any], key: str) -> bool:
     return event["event"] == "started" and event["asset"] == key
 
 
+def test_the_advice_takes_along_what_has_to_be_made_first(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    shop.write("shop_assets.py", (shop.root / "shop_assets.py").read_text().replace("[3, 1, 2]", "[3, 1, 2, 4]"))
+    advice = shop.call("status", "-s", "report").stderr.replace(f" -C {shop.root}", "")
+    assert advice.startswith(
+        "`assetry materialize --stale -s +report` brings it up to date, with what it is made from; "
+        "`assetry plan --stale -s +report` shows how."
+    )
+    advice = shop.call("status", "-s", "total report").stderr
+    assert "`assetry materialize --stale -s '+(total report)'" in advice
+    assert "`assetry materialize --stale -s orders+" in shop.call("status", "-s", "orders+").stderr
+    advice = shop.call("status", "--exclude", "orders").stderr.replace(f" -C {shop.root}", "")
+    assert advice.startswith("`assetry materialize --stale` brings it up to date, with what it is made from")
+    shop.call("materialize", "--stale", "-s", "+report", "-q")
+    assert shop.call("status", "-s", "report", "--exit-code").stdout.strip() == "1 asset: 1 fresh"
+
+
 def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> None:
     with waiting.process("materialize", "-q") as run:
         waiting.wait_for_slow(run)

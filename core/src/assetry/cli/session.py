@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from assetry.types.keys import AssetKey
 
 VERSION = 1
+#: A selection of one part, without a reach in front.
+_ONE = re.compile(r"[\w.:/*-]+\+?")
 
 
 @dataclass(slots=True)
@@ -87,14 +90,22 @@ class Session:
         """Return the selections, None when everything is meant."""
         return self.select or None
 
-    def again(self, command: str) -> str:
+    def again(self, command: str, *, with_above: bool = False) -> str:
         """Return a command with the selection and the options of this call, as it can be typed.
 
-        >>> Session(select=("orders",), options={"target": "prod"}).again("assetry plan")
-        '`assetry plan -s orders --target prod`'
+        With `with_above` it selects what that is made from as well; all there is, where something was excluded.
+
+        >>> session = Session(select=("orders", "tag:raw,path:models"), options={"target": "prod"})
+        >>> session.again("assetry plan")
+        '`assetry plan -s orders -s tag:raw,path:models --target prod`'
+        >>> session.again("assetry plan", with_above=True)
+        "`assetry plan -s +orders -s '+(tag:raw,path:models)' --target prod`"
         """
-        words = [word for text in self.select for word in ("-s", text)]
-        words += [word for text in self.exclude for word in ("--exclude", text)]
+        select, exclude = self.select, self.exclude
+        if with_above:
+            select, exclude = () if exclude else tuple(map(_with_above, select)), ()
+        words = [word for text in select for word in ("-s", text)]
+        words += [word for text in exclude for word in ("--exclude", text)]
         for name, value in self.options.items():
             words += [flag_of(name), value if isinstance(value, str) else json.dumps(value)]
         return f"`{' '.join((command, *map(shlex.quote, words)))}`"
@@ -190,6 +201,16 @@ class Session:
             self.out.write(text, False)
         except BrokenPipeError:
             silence()
+
+
+def _with_above(text: str) -> str:
+    """Return a selection that means what a selection means, and all that is made from.
+
+    >>> [_with_above(text) for text in ("orders+", "+orders", "2+orders", "orders tag:raw")]
+    ['+orders+', '+orders', '+(2+orders)', '+(orders tag:raw)']
+    """
+    one = text.removeprefix("+")
+    return f"+{one}" if _ONE.fullmatch(one) else f"+({text})"
 
 
 def _row(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed, styled, warning_lines
+from assetry.graph.graph import AssetGraph
 from assetry.project.places import asset_warnings
 from assetry.project.upkeep.orphans import gone_assets
 from assetry.status.freshness.freshness import FRESHNESS_STATES
@@ -62,7 +63,8 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
             if ended := [each for each in stale if has_ended(project.graph[each])]:
                 session.note(f"Nothing brings {listed(ended, most)} any more: see `assetry show {ended[0]}`.")
             if rest := set(stale).difference(ended):
-                session.note(_advice(session, rest, held_back(project.graph, every, blocking)))
+                above = _above(project.graph, every, rest, chosen)
+                session.note(_advice(session, rest, held_back(project.graph, every, blocking), above))
         if gone and not session.select:
             session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")
     else:
@@ -77,16 +79,26 @@ def _is_behind(status: Status) -> bool:
     return waits or (status.freshness is not None and status.freshness.state == "overdue")
 
 
-def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey]) -> str:
-    """Return what brings up to date what is `stale`, as far as that is not `held` back by what failed."""
-    brings, shows = session.again("assetry materialize --stale"), session.again("assetry plan --stale")
+def _above(graph: AssetGraph, every: Sequence[Status], stale: Set[AssetKey], chosen: Set[AssetKey]) -> bool:
+    """Tell whether some of what is `stale` is so from what has to be made, too, and is not chosen."""
+    roots = {root for each in every if each.key in stale for root in each.roots} - chosen
+    return bool(roots) and any(key in roots and not has_ended(graph[key]) for key in stale_keys(every))
+
+
+def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: bool) -> str:
+    """Return what brings up to date what is `stale`, as far as that is not `held` back by what failed.
+
+    `above` tells that this takes making some of what it is made from, which is not selected.
+    """
+    brings, shows = (session.again(f"assetry {each} --stale", with_above=above) for each in ("materialize", "plan"))
     logs = "`assetry logs` of its run tells the next step"
     if stale <= held:
         return f"All of it failed, or waits for what did, which has to be mended first: {logs}. Then {brings} makes it."
     if stale & held:
         left = f"the other {len(stale & held):,} failed, or wait for what did, which has to be mended first: {logs}"
         return f"{brings} brings {len(stale - held):,} of it up to date; {left}."
-    return f"{brings} brings it up to date; {shows} shows how."
+    also = ", with what it is made from" if above else ""
+    return f"{brings} brings it up to date{also}; {shows} shows how."
 
 
 def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:
