@@ -187,6 +187,17 @@ def test_status_names_what_nothing_defines(left: Folder) -> None:
     assert left.json("status")["orphans"] == ["report", "shop/total"]
 
 
+@pytest.mark.parametrize("verb", ["show", "impact"])
+def test_who_asks_for_what_nothing_defines_is_told_so(left: Folder, verb: str) -> None:
+    for name in ("total", "shop/total"):
+        told = said(left, left.call(verb, name, code=2).stderr)
+        assert "Nothing defines 'shop/total' any more." in told
+        assert "`assetry prune shop/total` tells what there still is of it." in told
+    assert "No asset 'totals'" in left.call(verb, "totals", code=2).stderr
+    left.call("prune", "--delete", "--yes")
+    assert "No asset 'total'" in left.call(verb, "total", code=2).stderr
+
+
 def test_nothing_is_deleted_without_a_yes(left: Folder) -> None:
     for more in ([], ["--output", "json"]):
         told = said(left, left.call("prune", "--delete", *more, code=2).stderr)

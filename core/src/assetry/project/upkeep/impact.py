@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from assetry.errors import AmbiguousNameError, UsageError
 from assetry.partitions.text import read_partitions
 from assetry.plan.numbering import Numbering
+from assetry.project.upkeep.orphans import gone_assets
 from assetry.project.upkeep.state import State
 from assetry.project.wants import known_definitions
 from assetry.status.changes.impact import Impact, impact
@@ -17,7 +18,8 @@ from assetry.types.keys import AssetKey
 def meant(project: State, text: str) -> tuple[AssetKey, ...]:
     """Return the assets that a key, the last part of one, or a selection means.
 
-    Raises `UsageError`, with near names, when nothing fits, and when the last part is that of several keys.
+    Raises `UsageError`, with near names, when nothing fits, when the last part is that of several keys, and for what is
+    recorded and nothing defines any more.
     """
     graph = project.graph
     if ":" in text and text not in graph:
@@ -26,6 +28,12 @@ def meant(project: State, text: str) -> tuple[AssetKey, ...]:
         return (graph.find(text),)
     except AmbiguousNameError as error:  # here the question is wrong, and no definition
         raise UsageError(error.message, hint=error.hint) from None
+    except UsageError:
+        for key in sorted(gone_assets(project)):
+            if text in (key, key.name):
+                hint = f"`assetry prune {key}` tells what there still is of it."
+                raise UsageError(f"Nothing defines {str(key)!r} any more.", hint=hint) from None
+        raise
 
 
 def impact_of(project: State, names: Iterable[str], partition: str | Sequence[str] = ()) -> Impact:
