@@ -16,6 +16,7 @@ from assetry.cli.text import ago, aligned, counted, cut, listed, styled
 from assetry.errors import UsageError
 from assetry.project.upkeep.pruning import Pruning
 from assetry.status.changes.orphans import Orphan
+from assetry.types.records import Origin
 from assetry.views.orphans import orphan_to_json
 
 #: How many partitions a line names.
@@ -110,10 +111,17 @@ def _lines(session: Session, found: Sequence[Orphan]) -> Iterable[str]:
 
 
 def _row(session: Session, each: Orphan, now: datetime) -> Sequence[str]:
-    root = f"{session.project.root}/"
-    where = [str(origin.relation or (origin.io or "").replace(root, "")) for origin in each.origins]
+    where = [_place(origin, f"{session.project.root}/") for origin in each.origins]
     made = "never made" if each.last_made is None else f"made {ago(each.last_made, now)}"
     return f"  {_name(each)}", listed(filter(None, where)), _size(each), made
+
+
+def _place(origin: Origin, root: str) -> str:
+    """Return where something is, for people; of a table with the place that has it, where that is not in the folder."""
+    if origin.relation is None:
+        return (origin.io or "").replace(root, "")
+    outside = origin.io is not None and root not in origin.io
+    return f"{origin.relation} in {origin.io}" if outside else str(origin.relation)
 
 
 def _name(each: Orphan) -> str:
