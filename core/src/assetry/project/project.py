@@ -196,7 +196,8 @@ class Project(LoadedProject, Upkeep):
         return replace(plan, invocations=tuple(replace(each, command=ask(it), notes=note(it)) for each, it in shown))
 
     def _plan_of(self, wanted: Wanted, ask: Ask, known: Judgement, now: datetime) -> Plan:
-        return plan_of(self.graph, wanted, self.groups, known, ask, now)
+        # Of what is not made no plugin is asked how it would be.
+        return plan_of(self.graph, wanted, self.groups if wanted.wants else {}, known, ask, now)
 
     @with_plan_keywords
     def materialize(

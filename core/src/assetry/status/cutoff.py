@@ -5,8 +5,9 @@ When all of that comes out as it was, they are up to date, and a run that was to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
@@ -51,21 +52,28 @@ def cutoff(graph: AssetGraph, wants: Wants, statuses: Iterable[Status], numberin
     >>> list(cutoff(graph, {b: None}, found, Numbering(graph)).parts)
     []
     """
+    if not wants:
+        return Cutoff()
     by_key = {each.key: each for each in statuses}
     #: By asset: what of it is out of date when all that is wanted is made.
     left: dict[AssetKey, Parts] = {}
     found: dict[AssetKey, Parts] = {}
     certain: set[AssetKey] = set()
-    #: By view: what is read by reading it.
-    shown: dict[AssetKey, set[AssetKey]] = {}
-    for asset in graph.assets:
+    #: By position, what is read by reading a view: a bit for each asset, as sets of all that is above were too many.
+    shown: dict[int, int] = {}
+    unwanted = 0
+    for i, key in enumerate(graph.keys):
+        unwanted |= (key not in wants) << i
+    for i, asset in enumerate(graph.assets):
         status = by_key[asset.key]
         wanted = _wanted(asset, status, wants)
         due = _due(status)
         above = NOTHING
-        read = {key for dep in asset.deps for key in (dep.key, *shown.get(dep.key, ()))}
+        read = 0
+        for j in graph.upstream[i]:
+            read |= 1 << j | shown.get(j, 0)
         if asset.computed_on_read:
-            shown[asset.key] = read
+            shown[i] = read
         for key in dict.fromkeys(dep.key for dep in asset.deps):
             parts = left.get(key)
             if parts and key != asset.key:
@@ -78,9 +86,14 @@ def cutoff(graph: AssetGraph, wants: Wants, statuses: Iterable[Status], numberin
             parts = (_from_above(asset, status) & wanted) - above
             if parts:
                 found[asset.key] = parts
-                if _is_certain(status, parts, {key for key in read if key not in wants}):
+                if _is_certain(status, parts, partial(_is_among, graph, read & unwanted)):
                     certain.add(asset.key)
     return Cutoff(found, frozenset(certain))
+
+
+def _is_among(graph: AssetGraph, bits: int, key: AssetKey) -> bool:
+    """Tell whether there is a bit for an asset; a record may name one that is not there any more."""
+    return key in graph and bool(bits >> graph.index(key) & 1)
 
 
 def _wanted(asset: Asset, status: Status, wants: Wants) -> Parts:
@@ -110,18 +123,19 @@ def _from_above(asset: Asset, status: Status) -> Parts:
     return parts - status.partitions.failed
 
 
-def _is_certain(status: Status, parts: Parts, others: Collection[AssetKey]) -> bool:
+def _is_certain(status: Status, parts: Parts, is_other: Callable[[AssetKey], bool]) -> bool:
     """Tell whether any of `parts` is out of date, and none of what it reads has new content but what is made here.
 
-    `others` is what it reads and that is not made here. More roots than some are not named, so that nothing is certain.
+    `is_other` tells whether it reads an asset that is not made here. More roots than some are not named: then nothing
+    is certain.
     """
     roots = {reason.asset for reason in status.reasons}
     if len(roots) >= MOST_ROOTS:
         return False
     if status.partitions is None:
-        return bool(roots) and roots.isdisjoint(others)
+        return bool(roots) and not any(map(is_other, roots))
     parts &= status.partitions.stale
     for reason in status.reasons:
-        if reason.asset in others:
+        if is_other(reason.asset):
             parts -= reason.parts
     return bool(parts)
