@@ -592,13 +592,25 @@ class TestTurnsEventsRound(StoreConformance):
 
 
 class LastOnly(Memory):
-    def runs(self, limit: int | None = None) -> Any:
-        return super().runs()[::-1][:limit]
+    def runs(self, limit: int | None = None, **only: Any) -> Any:
+        return super().runs(**only)[::-1][:limit]
 
 
 class TestListsRunsOldestFirst(StoreConformance):
     subject = store(LastOnly)
     caught = "test_list_runs_newest_first"
+
+
+class Generous(Memory):
+    """List all runs, whichever are asked for."""
+
+    def runs(self, limit: int | None = None, **_: Any) -> Any:
+        return super().runs(limit)
+
+
+class TestListsRunsThatAreNotAskedFor(StoreConformance):
+    subject = store(Generous)
+    caught = "test_list_the_runs_that_are_asked_for_alone"
 
 
 class Exact(Memory):

@@ -357,7 +357,7 @@ class Project(LoadedProject, Upkeep):
     def queue(self) -> tuple[QueueItem, ...]:
         """Return what runs, and what waits in the order in which it will go on."""
         store = self.store
-        there = store.runs(), store.queue(), store.leases(), store.slots(), store.backfills()
+        there = store.runs(running=True), store.queue(), store.leases(), store.slots(), store.backfills()
         return queue_of(*there, datetime.now(UTC))
 
     def bump(self, id_: str) -> str:

@@ -153,8 +153,12 @@ class Store(LeaseStore, Protocol):
         and has it; a run that carries out a plan always gives it.
         """
 
-    def runs(self, limit: int | None = None) -> list[RunInfo]:
-        """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
+    def runs(self, limit: int | None = None, *, running: bool = False, backfill: str | None = None) -> list[RunInfo]:
+        """Return runs, newest first. A run whose process is gone is recorded as interrupted first.
+
+        With `running` those alone whose state that is, with `backfill` those alone whose option of that name it is:
+        there may be a hundred thousand of others.
+        """
 
     def run(self, run_id: str) -> RunInfo | None:
         """Return one run, by its id or a unique beginning of it."""

@@ -51,11 +51,10 @@ def queue_of(
     backfills: Iterable[BackfillRecord],
     now: datetime,
 ) -> tuple[QueueItem, ...]:
-    """Return what runs, the longest first, and then what waits, the first first.
+    """Return what runs, the longest first, and then what waits, the first first; `runs` are those under way.
 
     A backfill waits when no process carries it out.
     """
-    living = {run.id: run for run in runs if run.state == "running"}
     running = [
         QueueItem(
             id=run.id,
@@ -66,7 +65,7 @@ def queue_of(
             assets=run.assets,
             slots=tuple(each for each in slots if each.held and each.run == run.id),
         )
-        for run in living.values()
+        for run in runs
     ]
     queued, carried = tuple(queued), dict[str, RunInfo]()
     for each in queued:

@@ -14,7 +14,6 @@ from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.errors import RunError
 from assetry.project.backfills.backfills import find_backfill, known_backfill
-from assetry.project.backfills.carrying import runs_of
 from assetry.store.leases.processes import is_alive
 from assetry.types.records import RunInfo
 
@@ -53,12 +52,11 @@ def _cancel_backfill(session: Session, id_: str) -> None:
     """Call a backfill off, and stop its runs as far as they can be reached from here."""
     project = session.project
     called_off = project.cancel_backfill(id_)
-    for run in runs_of(project.store, called_off):
-        if run.state == "running":
-            try:
-                _signal(session, run)
-            except RunError as error:
-                session.warn(f"{error.message} It is the last one of the backfill.")
+    for run in project.store.runs(running=True, backfill=called_off):
+        try:
+            _signal(session, run)
+        except RunError as error:
+            session.warn(f"{error.message} It is the last one of the backfill.")
     state = find_backfill(project.store, called_off).state
     if session.text:
         session.say(f"backfill {called_off}: {state}")

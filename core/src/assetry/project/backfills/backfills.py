@@ -17,7 +17,7 @@ from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan
 from assetry.project.ask import Ask
 from assetry.project.backfills.asked import BackfillAsk, BackfillOrder, grids_of, wants_to_json
-from assetry.project.backfills.carrying import BackfillTools, runs_of
+from assetry.project.backfills.carrying import BackfillTools
 from assetry.project.backfills.chunks import middle_of
 from assetry.project.backfills.needed import refuse_missing_inputs, seconds_of
 from assetry.project.wants import Wanted, known_definitions
@@ -151,7 +151,7 @@ def bumped(store: Store, record: BackfillRecord) -> str:
     changed = replace(BackfillOrder.of(record), priority=first).on(record)
     if record.state != "open" or not store.change_backfill(changed, "open"):
         raise UsageError(f"Backfill {record.id} has ended.", hint="`assetry queue` shows what runs and what waits.")
-    runs = (run.id for run in runs_of(store, record.id) if run.state == "running")
+    runs = (run.id for run in store.runs(running=True, backfill=record.id))
     for run_id in (record.id, *runs):
         store.prioritize(run_id, first)
     return record.id
@@ -177,7 +177,7 @@ def resumed(tools: BackfillTools, record: BackfillRecord, only_failed: bool) -> 
                 f"Nothing of backfill {record.id} has failed.", hint="Leave --failed out to go on with it."
             )
         limit = wants_to_json(failed, standing.numbering)
-    runs = tuple(run.id for run in runs_of(tools.store, record.id))
+    runs = tuple(run.id for run in tools.store.runs(backfill=record.id))
     changes: Mapping[str, Any] = {"limit": limit, "was": None if record.state == "open" else record.state}
     again = replace(order, resumed=runs, counts=None, assets=(), failures=(), **changes).on(record, state="open")
     if not tools.store.change_backfill(again, record.state):

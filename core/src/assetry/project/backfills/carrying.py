@@ -62,7 +62,7 @@ class BackfillTools:
         definitions = known_definitions(self.judged(now).statuses)
         found = wants_from_json(order.wants, order.grids, self.graph, definitions)
         standing = Standing(found.wants, Numbering(self.graph, found.definitions, now), order.ask.retries)
-        for run in reversed(runs_of(self.store, record.id)):
+        for run in reversed(self.store.runs(backfill=record.id)):
             if run.state != "running" and run.id not in order.resumed:
                 standing.tried(run.id, self.store.run_attempts(run.id).values())
         made_after(self.store, standing, order.revision, record.at)
@@ -130,11 +130,6 @@ class BackfillTools:
             if theirs:
                 held[each.key] = held.get(each.key, NOTHING) | theirs
         return held
-
-
-def runs_of(store: Store, id_: str) -> list[RunInfo]:
-    """Return the runs that carry out a backfill, or did, newest first."""
-    return [run for run in store.runs() if run.options.get("backfill") == id_]
 
 
 def _state(store: Store, record: BackfillRecord) -> BackfillState:

@@ -69,11 +69,16 @@ class SQLRuns:
 
     # -- what there is -------------------------------------------------------------------------------------------
 
-    def runs(self, limit: int | None = None) -> list[RunInfo]:
+    def runs(self, limit: int | None = None, *, running: bool = False, backfill: str | None = None) -> list[RunInfo]:
         """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
         self._reap()
+        terms, values = [f"{_LIVES} AND state = 'running'" if running else "state <> 'queued'"], list[str | int]()
+        if backfill is not None:
+            terms.append("json_extract(options, '$.backfill') = ?")
+            values.append(backfill)
         found = self._database.read(
-            f"SELECT {_RUN}, pruned FROM runs WHERE state <> 'queued' ORDER BY number DESC LIMIT ?",
+            f"SELECT {_RUN}, pruned FROM runs WHERE {' AND '.join(terms)} ORDER BY number DESC LIMIT ?",
+            *values,
             -1 if limit is None else limit,
         )
         return [rows.run_info(row) for row in found]

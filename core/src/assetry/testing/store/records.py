@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from assetry.partitions.key_table import KeyTable
 from assetry.testing.store.samples import EVENTS, START, A, B, looked, made, record, run, tried
@@ -46,6 +47,28 @@ class RecordChecks:
         assert found.finished == START + timedelta(minutes=2, seconds=30), f"it finished at {found.finished}"
         assert found.options == {"select": ["a+"]}, f"its options are {found.options}"
         assert found.assets == (A, B), f"its assets are {found.assets}"
+
+    @needs("test_list_runs_newest_first")
+    def test_list_the_runs_that_are_asked_for_alone(self, store: Store) -> None:
+        options = {
+            "one": {"backfill": "b"},
+            "two": {"backfill": "b"},
+            "three": {"backfill": "bb"},
+            "four": {"why": "b"},
+        }
+        for number, (id_, each) in enumerate(options.items()):
+            store.begin(run(id_, started=START + timedelta(minutes=number), options=each))
+        store.finish("one", "failed", START)
+        store.finish("four", "succeeded", START)
+
+        def listed(*asked: int, **only: Any) -> list[str]:
+            return [each.id for each in store.runs(*asked, **only)]
+
+        assert listed(running=True) == ["three", "two"], f"of four runs two are running, not {listed(running=True)}"
+        assert listed(backfill="b") == ["two", "one"], f"two runs are of backfill b, not {listed(backfill='b')}"
+        assert listed(running=True, backfill="b") == ["two"], "both that are asked for have to hold"
+        assert listed(1, backfill="b") == ["two"], "runs(1, backfill=…) gives the newest of these"
+        assert listed(backfill="none") == [], "no run is of a backfill that there is not"
 
     def test_find_a_run_by_the_beginning_of_its_id(self, store: Store) -> None:
         store.begin(run("20260101-a"))
