@@ -911,8 +911,8 @@ class TestKeepsTokensOfJobsThatAreOver(StoreConformance):
 
 
 class Unselective(Memory):
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Any:
-        return super().latest_checks()
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None, **how: Any) -> Any:
+        return super().latest_checks(**how)
 
 
 class TestIgnoresTheKeysAskedFor(StoreConformance):
@@ -923,8 +923,8 @@ class TestIgnoresTheKeysAskedFor(StoreConformance):
 class Forgetful(Memory):
     """Keep only the last outcome of a check, whichever partition it looked at."""
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Any:
-        found = super().latest_checks(keys)
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None, **how: Any) -> Any:
+        found = super().latest_checks(keys, **how)
         last = {(key, name): place for place in found for key, name, _ in (place,)}
         return {place: found[place] for place in last.values()}
 

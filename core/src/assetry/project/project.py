@@ -131,9 +131,9 @@ class Project(LoadedProject, Upkeep):
         wanted = self.graph[key].key
         return next(status for status in self._judged().statuses if status.key == wanted)
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
-        """Return how the checks of assets last came out; only those that are still defined."""
-        return standing(self.graph, self.store.latest_checks(keys))
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
+        """Return how the checks of assets last came out, or those that `failed`; only those that are still defined."""
+        return standing(self.graph, self.store.latest_checks(keys, failed=failed))
 
     # -- partitions ----------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE NOT EXISTS (
     WHERE o.run = latest.attempt AND o.key = latest.key AND o.partition = latest.partition AND n.run = excluded.attempt
     AND n.outcome = 'skipped' AND o.run <> n.run AND o.outcome IN ('failed', 'check_failed', 'cancelled', 'gone'))
 """
+_FAILED = "json_extract(body, '$.passed') IS NOT 1"
 _OURS = "key IN (SELECT value FROM json_each(?))"
 
 
@@ -162,9 +163,10 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, ForgottenRec
         found = self._database.read(f"SELECT {_ATTEMPT} FROM attempts a WHERE a.run = ?", run_id)
         return {(tried.key, tried.partition): tried for tried in map(rows.attempt, found)}
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
         """Return the last outcome of each check, by asset, check and partition; each record's event is a `Checked`."""
-        found = self._read_of("SELECT key, name, partition, run, at, invocation, body FROM checks", "", keys)
+        table = f"(SELECT * FROM checks WHERE {_FAILED})" if failed else "checks"
+        found = self._read_of(f"SELECT key, name, partition, run, at, invocation, body FROM {table}", "", keys)
         return {
             (rows.stored_key(key), name, partition or None): rows.event_record(row)
             for key, name, partition, *row in found

@@ -207,10 +207,11 @@ class Store(LeaseStore, Protocol):
     def run_attempts(self, run_id: str) -> Mapping[tuple[AssetKey, str | None], Attempt]:
         """Return how each asset came out in one run."""
 
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None) -> Verdicts:
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
         """Return the last outcome of each check, by asset, check name and partition that it looked at.
 
-        Each record's event is a `Checked`; its partition is None for a check of all of an asset.
+        Each record's event is a `Checked`; its partition is None for a check of all of an asset. With `failed` only of
+        those that did not pass: most did.
         """
 
     def define(self, digest: str, definitions: Mapping[AssetKey, str]) -> None:

@@ -105,13 +105,11 @@ def _warnings(session: Session, found: Sequence[Status]) -> list[Checked]:
     """Return the checks that did not pass last time and that no status tells: they warn, or are on what is external."""
     keys = [each.key for each in found]
     external = {each.key for each in found if each.status == "external"}
-    events = session.project.latest_checks(keys).values()
+    events = session.project.latest_checks(keys, failed=True).values()
     return [
         each.event
         for each in events
-        if isinstance(each.event, Checked)
-        and not each.event.passed
-        and (not each.event.stops or each.event.key in external)
+        if isinstance(each.event, Checked) and (not each.event.stops or each.event.key in external)
     ]
 
 

@@ -177,6 +177,10 @@ class RecordChecks:
         found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
         assert found == {(A, "x", None): True, (A, "y", None): True}, f"the last outcomes are {found}"
         assert dict(store.latest_checks([B])) == {}, "latest_checks(keys) gives other keys as well"
+        store.append([record(ev.Checked(A, "z", False, "warn")), record(ev.Checked(B, "x", False))])
+        failed = list(store.latest_checks(failed=True)), list(store.latest_checks([A], failed=True))
+        assert sorted(failed[0]) == [(A, "z", None), (B, "x", None)], f"the checks that failed are {failed[0]}"
+        assert failed[1] == [(A, "z", None)], "latest_checks(keys, failed=True) gives other keys as well"
 
     def test_remember_the_last_outcome_of_a_check_for_each_partition(self, store: Store) -> None:
         store.begin(run("r"))
