@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from typing import TYPE_CHECKING
 
 from assetry.graph.graph import AssetGraph
@@ -201,4 +200,6 @@ def middle_of(seconds: Mapping[AssetKey, Sequence[float]]) -> dict[AssetKey, flo
     >>> middle_of({AssetKey("a"): (1.0, 9.0, 2.0), AssetKey("b"): ()})
     {AssetKey('a'): 2.0}
     """
+    from statistics import median  # every command reads this module, and few look at chunks
+
     return {key: median(each) for key, each in seconds.items() if each}

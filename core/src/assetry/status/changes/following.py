@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import Parts
@@ -89,6 +88,8 @@ def predicted(
     >>> predicted(graph, {a: WHOLE, b: WHOLE, c: Parts.range(0, 3)}, {a: [1.0, 9.0, 2.0], c: [0.5]})
     Prediction(work=3.5, longest=2.0, unknown=1)
     """
+    from statistics import median  # every command reads this module, and few predict anything
+
     work = longest = 0.0
     unknown = 0
     ends: dict[AssetKey, float] = {}
