@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ from assetry.errors import RunFailedError, UsageError
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.run.retry import LeftJob
+from assetry.store.leases.processes import hostname
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import Attempt, EventRecord, RunInfo
@@ -140,11 +139,11 @@ def new_run(assets: tuple[AssetKey, ...], options: Mapping[str, Any], id_: str |
     """
     now = datetime.now(UTC)
     return RunInfo(
-        id=id_ or f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        id=id_ or f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}",
         state="running",
         started=now,
         assets=assets,
         options=options,
         process=os.getpid(),
-        host=socket.gethostname(),
+        host=hostname(),
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import secrets
-import socket
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from assetry.project.backfills.needed import refuse_missing_inputs, seconds_of
 from assetry.project.wants import Wanted, known_definitions
 from assetry.status.backfill import size
 from assetry.status.staleness import Judgement, Status
+from assetry.store.leases.processes import hostname
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES
 from assetry.types.protocols import Store
@@ -89,7 +88,7 @@ def add_backfill(
     wanted, known, now = judged
     numbering = _numbering(tools, wanted, known, now)
     refuse_missing_inputs(tools.graph, wanted.wants, known.statuses, numbering)
-    record = BackfillRecord(id=f"b{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}", at=now)
+    record = BackfillRecord(id=f"b{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}", at=now)
     codes = {str(key): tools.graph[key].code_version for key in wanted.wants}
     wants = wants_to_json(wanted.wants, numbering)
     select, exclude = (_texts(asked.get(name)) for name in ("select", "exclude"))
@@ -112,10 +111,12 @@ def _texts(given: Any) -> tuple[str, ...]:
 
 def _whoever() -> str:
     """Return who asks, as far as the system says it."""
+    import getpass  # few commands ask for anything in somebody's name
+
     user = "?"
     with suppress(Exception):  # there may be no name for a number
         user = getpass.getuser()
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{hostname()}"
 
 
 def known_backfill(store: Store, id_: str | None) -> BackfillRecord | None:
