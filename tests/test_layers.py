@@ -16,7 +16,7 @@ ORDER = (
     *("errors", "gc_pause", "partitions", "types", "columns", "graph"),  # what there is
     *("selection", "plan", "status", "views"),  # what is to be done: pure
     *("hooks", "io", "store", "python", "run"),  # doing it
-    *("project", "cli", "plugin", "testing", "__main__", "__init__"),  # the doors
+    *("automation", "project", "cli", "plugin", "testing", "__main__", "__init__"),  # the doors
 )
 #: Packages that decide and do nothing: they touch no clock, file, thread or process.
 PURE = {"partitions", "types", "columns", "graph", "selection", "plan", "status", "views"}

@@ -116,7 +116,7 @@ from assetry.types.options import (
     one_of,
 )
 from assetry.types.panels import Panel, PanelContext
-from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy, read_policy, read_span
 from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunContext, RunningTask, Saved, Store, Task
 from assetry.types.records import (
     Acceptance,
@@ -169,7 +169,7 @@ __all__ += [
 ]
 # The types of the options that a plugin declares, and what reads a table of options by them.
 __all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
-__all__ += ["OptionType", "checked", "checked_options", "is_reference", "one_of"]
+__all__ += ["OptionType", "checked", "checked_options", "is_reference", "one_of", "read_policy", "read_span"]
 # What loading is given, and invocations.
 __all__ += ["CheckRef", "Invocation", "InvocationGroup", "LoadContext", "RunContext"]
 # Events that a tool reports.

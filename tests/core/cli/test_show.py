@@ -52,7 +52,7 @@ def test_outcomes_of_checks_policies_metadata_and_columns_that_are_not_declared(
         "bad error failed just now: all wrong",
         "freshness at most 6 hours old",
         "retries up to 2",
-        "automation overdue",
+        "automation lazy",
         "dashboard https://example.com/1",
         "id bigint The number.",
     ):

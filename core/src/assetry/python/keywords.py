@@ -11,7 +11,7 @@ from assetry.errors import DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.schemas import EXTRA_COLUMNS, Schema, is_word, library_of, strange_parts
 from assetry.types.assets import Column
-from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy, read_policy
 
 
 class _Rule(NamedTuple):
@@ -168,7 +168,7 @@ def policies_of(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "freshness_policy": FreshnessPolicy(freshness) if isinstance(freshness, timedelta) else freshness,
         "retry_policy": RetryPolicy(retry) if isinstance(retry, int) else retry,
-        "automation": AutomationPolicy(automation) if isinstance(automation, str) else automation,
+        "automation": read_policy(automation) if automation is not None else None,
         **pool_share(keywords),
     }
 

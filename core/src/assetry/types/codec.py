@@ -164,13 +164,17 @@ def _record_reader(kind: Any) -> Callable[[Any], Any]:
     variants = {} if "json_tag" in vars(kind) else dict(_tagged(kind))
     if variants:
         return lambda data: _reader(_variant(variants, data))(data)
-    hints = typing.get_type_hints(kind)
     renames = getattr(kind, "json_names", {})
     names = [field.name for field in fields(kind)] if is_dataclass(kind) else kind._fields
-    readers = [(name, renames.get(name, name), _reader(hints[name])) for name in names]
+
+    @cache
+    def readers() -> list[tuple[str, str, Callable[[Any], Any]]]:
+        # Made at the first reading, since a field may be of the very class.
+        hints = typing.get_type_hints(kind)
+        return [(name, renames.get(name, name), _reader(hints[name])) for name in names]
 
     def read(data: Any) -> Any:
-        return kind(**{name: reader(data[key]) for name, key, reader in readers if key in data})
+        return kind(**{name: reader(data[key]) for name, key, reader in readers() if key in data})
 
     return read
 

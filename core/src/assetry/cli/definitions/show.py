@@ -246,7 +246,7 @@ def _policies(asset: Asset) -> Mapping[str, str | None]:
     return {
         "freshness": _policy(fresh) if fresh else None,
         "retries": f"up to {retry.attempts}" if retry else None,
-        "automation": automation.when if automation else None,
+        "automation": str(automation) if automation else None,
         "grows": {"append": "rows are only added", "never": "with its definition alone"}.get(asset.grows),
         "pool": asset.pool and asset.pool + (f", {asset.weight} slots" if asset.weight > 1 else ""),
         "kept in": asset.io.partition(":")[0] if asset.io else None,

@@ -20,9 +20,9 @@ from assetry.plugin import Asset, AssetKey, Check, Dep, Integration, Relation, p
 
 from assetry_dbt.manifest.code import CodeVersions, code_version
 from assetry_dbt.manifest.facets import ManifestFacets
-from assetry_dbt.manifest.freshness import LASTING, freshness_policy
 from assetry_dbt.manifest.manifest import Exposure, Link, Manifest, Node, Source, UnitTest
 from assetry_dbt.manifest.partitions import is_microbatch, partitions_of, reads_partitions
+from assetry_dbt.manifest.policies import LASTING, automation_policy, freshness_policy
 from assetry_dbt.manifest.uses import exposure_asset, link_asset
 from assetry_dbt.manifest.written import (
     assetry_meta,
@@ -301,6 +301,7 @@ class _Translation:
             partitions_def=parted.definition if parted else None,
             partition_column=parted.column if parted else None,
             freshness_policy=freshness_policy(node),
+            automation=automation_policy(node),
             grows=grows(node, lambda: reads_partitions(node, self.nodes, self.place.batched)),
             computed_on_read=materialized == "view",
             incremental=materialized == "snapshot"

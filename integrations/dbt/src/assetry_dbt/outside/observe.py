@@ -14,7 +14,7 @@ from typing import Any
 from assetry.plugin import Asset, Event, Invocation, Log, Observed, RunContext
 
 from assetry_dbt.loading import loaded
-from assetry_dbt.manifest.freshness import LASTING
+from assetry_dbt.manifest.policies import LASTING
 from assetry_dbt.outside.told import told_by
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.errors import fault, tidy

@@ -1,4 +1,4 @@
-"""What `freshness:` of a source, and `meta` of anything, ask of how new data is, as a policy."""
+"""What `freshness:` and `meta` ask of how new data is, and of when a model is made without being asked, as policies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from assetry.plugin import DefinitionError, FreshnessPolicy, near_names
+from assetry.plugin import AutomationPolicy, DefinitionError, FreshnessPolicy, near_names, read_policy
 
 from assetry_dbt.manifest.manifest import Exposure, Link, Node, Source
 from assetry_dbt.manifest.written import assetry_meta
@@ -91,3 +91,28 @@ def _wrong(item: Item, what: str, near: Sequence[str] = (), hint: str | None = _
         near=near,
         hint=hint,
     )
+
+
+def automation_policy(node: Node) -> AutomationPolicy | None:
+    """Return when a node is made without being asked: what `meta: {assetry: {automation: …}}` says, else `build_after`.
+
+    That is dbt's own word for it (1.10): made again when so long has passed, and ``updates_on`` any or all that it is
+    made from is new. Raises `DefinitionError`, with the file, for what `meta` says wrongly.
+
+    >>> after = {"build_after": {"count": 4, "period": "hour", "updates_on": "all"}}
+    >>> print(automation_policy(Node("model.a.b", "b", resource_type="model", config={"freshness": after})))
+    eager(every 4:00:00)
+    """
+    said = assetry_meta(node.config, node.meta, "automation")
+    if said is not None:
+        try:
+            return read_policy(said, node.original_file_path)
+        except DefinitionError as error:
+            text = f"`meta: {{assetry: {{automation: …}}}}` of {node.unique_id}: {error.message}"
+            raise DefinitionError(text, where=error.where, near=error.near, hint=error.hint) from None
+    given = node.config.get("freshness")
+    after: Any = given.get("build_after") if isinstance(given, Mapping) else None
+    every = _length(after)
+    if every is None:
+        return None
+    return AutomationPolicy("eager", every=every, waits_for="all" if after.get("updates_on") == "all" else "any")

@@ -1,4 +1,4 @@
-"""What a manifest asks of how new data is."""
+"""What a manifest asks of how new data is, and of when a model is made without being asked."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from assetry.automation import eager, on_cron
 from assetry.plugin import Asset, DefinitionError, FreshnessPolicy, Integration
 from assetry_dbt.manifest.assets import Placement, assets_of
 from assetry_dbt.manifest.code import CodeVersions
-from assetry_dbt.manifest.manifest import decode_manifest
+from assetry_dbt.manifest.manifest import Node, decode_manifest
+from assetry_dbt.manifest.policies import automation_policy
 from assetry_dbt.outside.observe import has_freshness
 
 from tests.dbt.manifest.test_uses import item, model, sections
@@ -81,3 +83,29 @@ def test_the_age_of_a_source_is_said_as_dbt_says_it() -> None:
     with pytest.raises(DefinitionError, match="which dbt says in another way") as caught:
         assets(source("clicks", **asked({"max_age": DAY})))
     assert "warn_after" in str(caught.value.hint)
+
+
+def automated(**config: Any) -> Node:
+    return Node("model.shop.orders", "orders", "model", config=config, original_file_path="models/orders.sql")
+
+
+def test_meta_goes_before_build_after() -> None:
+    after = {"build_after": {"count": 15, "period": "minute", "updates_on": "all"}}
+    every = eager(every=timedelta(minutes=15))
+    assert automation_policy(automated(freshness=after)) == every
+    assert automation_policy(
+        automated(freshness=after, meta={"assetry": {"automation": {"cron": "@daily"}}})
+    ) == on_cron("@daily")
+    del after["build_after"]["updates_on"]
+    assert automation_policy(automated(freshness=after)) == every.wait_for("any")
+
+
+@pytest.mark.parametrize("given", [None, {}, {"build_after": None}, {"build_after": {"count": None}}, "1h"])
+def test_what_says_nothing_is_no_policy(given: Any) -> None:
+    assert automation_policy(automated(freshness=given)) is None
+
+
+def test_a_wrong_word_is_told_with_model_and_file() -> None:
+    with pytest.raises(DefinitionError, match=r"of model.shop.orders: automation='eeger'") as raised:
+        automation_policy(automated(meta={"assetry": {"automation": "eeger"}}))
+    assert raised.value.where == "models/orders.sql"
