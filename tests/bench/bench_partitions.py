@@ -27,7 +27,7 @@ from assetry.run.intake import taken
 from assetry.run.recorder import Before, Recorder
 from assetry.run.tracking.tracker import Tracker
 from assetry.status.partitions.recorded import RecordedPartitions, Trace
-from assetry.store import partition_cache
+from assetry.store.partitions import cache as partition_cache
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.events import Event, Materialized, Started
 from assetry.types.invocations import InvocationGroup

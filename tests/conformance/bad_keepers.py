@@ -777,6 +777,47 @@ class TestChangesBackfillsWithoutComparing(StoreConformance):
     caught = "test_let_only_one_of_many_threads_change_a_backfill"
 
 
+class Nostalgic(Memory):
+    """Tell of documents as they were first."""
+
+    def change_document(self, space: str, key: str, value: Any, before: int | None) -> int | None:
+        return super().change_document(space, key, value, before) if before is None else before + 1
+
+
+class TestKeepsDocumentsAsTheyWere(StoreConformance):
+    subject = store(Nostalgic)
+    caught = "test_keep_documents_as_they_were_last_changed"
+
+
+class Blunt(Memory):
+    """Change a document whatever it has become meanwhile."""
+
+    def change_document(self, space: str, key: str, value: Any, before: int | None) -> int | None:
+        found = self.documents(space).get(key)
+        return super().change_document(space, key, value, found and found.revision)
+
+
+class TestChangesDocumentsInAnyCase(StoreConformance):
+    subject = store(Blunt)
+    caught = "test_change_a_document_only_as_long_as_it_is_as_it_was_read"
+
+
+class Headlong(Memory):
+    """Look at a document first, and change it then."""
+
+    def change_document(self, space: str, key: str, value: Any, before: int | None) -> int | None:
+        found = self.documents(space).get(key)
+        as_read = (found and found.revision) == before
+        threading.Event().wait(0.05)
+        found = self.documents(space).get(key)
+        return super().change_document(space, key, value, found and found.revision) if as_read else None
+
+
+class TestChangesDocumentsWithoutComparing(StoreConformance):
+    subject = store(Headlong)
+    caught = "test_let_only_one_of_many_threads_change_a_document"
+
+
 class Crowded(Memory):
     """Let any process wait under an id under which another one waits."""
 

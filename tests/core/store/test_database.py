@@ -123,6 +123,8 @@ def test_a_former_format_is_read_with_all_that_was_recorded(tmp_path, number):
             taken_back = replace(said["total"], before=said["total"].after, after=said["total"].before, undone=True)
             assert not store.accept([taken_back])
             assert store.latest()["total", None] == said["total"].before
+        assert [each.state for each in store.backfills()] == (["cancelled"] if number > 10 else [])
+        assert dict(store.documents("acme")) == {}
         again = Checked("parts", "not_a", True, partition="b")
         store.append([EventRecord(at=datetime(2026, 1, 3, tzinfo=UTC), run="r", event=again)])
         found = {place: each.event.passed for place, each in store.latest_checks(["parts"]).items()}

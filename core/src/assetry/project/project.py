@@ -51,7 +51,7 @@ from assetry.status.backfill import Backfill
 from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
 from assetry.status.why import changed_above
-from assetry.store.partition_cache import PartitionCache
+from assetry.store.partitions.cache import PartitionCache
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES
 from assetry.types.records import BackfillRecord, EventRecord, RunInfo, Verdicts

@@ -12,7 +12,7 @@ from assetry.status.freshness.freshness import needed_durations
 from assetry.status.looked import kept_values
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.staleness import Judgement, judge
-from assetry.store.partition_cache import CachedPartitions, PartitionCache
+from assetry.store.partitions.cache import CachedPartitions, PartitionCache
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store

@@ -118,4 +118,10 @@ MIGRATIONS = (
     CREATE TABLE backfills (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL);
     """,
+    # Documents: what plugins keep, as JSON, each by its space and key, with the revision at which it was changed last.
+    """
+    CREATE TABLE documents (
+        space TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (space, key)) WITHOUT ROWID;
+    """,
 )

@@ -13,11 +13,12 @@ from assetry.store import encoding as rows
 from assetry.store.accepted import AcceptedRecords
 from assetry.store.backfills import BackfillRecords
 from assetry.store.definitions import DefinitionRecords
+from assetry.store.documents import DocumentRecords
 from assetry.store.forgetting import FORGOTTEN, ForgottenRecords
 from assetry.store.leases.pools import SQLPools
 from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
 from assetry.store.materializations import LATEST, LATEST_SINCE, append_materializations
-from assetry.store.partition_keys import KEYS, change_keys, key_tables
+from assetry.store.partitions.keys import KEYS, change_keys, key_tables
 from assetry.store.pruning import prune
 from assetry.types.codec import to_json
 from assetry.types.events import Checked
@@ -53,7 +54,7 @@ _FAILED = "json_extract(body, '$.passed') IS NOT 1"
 _OURS = "key IN (SELECT value FROM json_each(?))"
 
 
-class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, ForgottenRecords, SQLPools):
+class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentRecords, ForgottenRecords, SQLPools):
     """Records in the tables of a `Database`; see `SQLRuns` for who may write them."""
 
     # -- runs ------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from assetry.types.records import (
     Attempt,
     BackfillRecord,
     Changes,
+    Document,
     EventRecord,
     KeptHistory,
     Look,
@@ -244,6 +245,17 @@ class Store(LeaseStore, Protocol):
         """Record a backfill as it is now, when its state was `before`, None for one that is new; return whether it was.
 
         So nothing is lost when two change it at once: who comes second looks again.
+        """
+
+    def documents(self, space: str) -> Mapping[str, Document]:
+        """Return all documents of a space by key: what a plugin keeps. `space` is the name of its entry point."""
+
+    def change_document(self, space: str, key: str, value: Any, before: int | None) -> int | None:
+        """Keep a value, which is JSON, under a key; take it away when it is None. Return the revision of the change.
+
+        `before` is the revision that the document had when it was read, None for one that was not there. Where it is
+        another one by now nothing is changed, and None returned: so nothing is lost when two change it at once, and
+        who comes second looks again. No revision comes twice.
         """
 
     def handles(self, run_id: str) -> Mapping[str, str]:

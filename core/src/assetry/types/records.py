@@ -218,6 +218,17 @@ class BackfillRecord:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Document(NamedTuple):
+    """What a plugin keeps in a store under a key: a `value`, which is JSON, and the revision of its last change.
+
+    >>> Document({"seen": 3}, 7).value["seen"]
+    3
+    """
+
+    value: Any
+    revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """The identity of a process, beyond its pid, which the system uses again.

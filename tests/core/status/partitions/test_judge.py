@@ -26,7 +26,7 @@ from assetry.status.freshness.read_times import ReadTimes
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.staleness import Judgement, judge, stale_keys
 from assetry.status.versions import Versions
-from assetry.store.partition_cache import PartitionCache
+from assetry.store.partitions.cache import PartitionCache
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Dep
 from assetry.types.keys import AssetKey

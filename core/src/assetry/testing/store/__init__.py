@@ -20,6 +20,7 @@ from assetry.testing.plugin import Kit, PluginConformance, portable
 from assetry.testing.store.acceptances import AcceptanceChecks
 from assetry.testing.store.backfills import BackfillChecks
 from assetry.testing.store.definitions import DefinitionChecks
+from assetry.testing.store.documents import DocumentChecks
 from assetry.testing.store.forgetting import ForgettingChecks
 from assetry.testing.store.history import HistoryChecks
 from assetry.testing.store.leases import LeaseChecks, PoolChecks
@@ -37,6 +38,7 @@ class StoreConformance(
     AcceptanceChecks,
     BackfillChecks,
     DefinitionChecks,
+    DocumentChecks,
     ForgettingChecks,
     HistoryChecks,
     LeaseChecks,

@@ -15,7 +15,7 @@ from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.recorded import with_known
 from assetry.run.partition_keys import PartitionKeys
 from assetry.status.partitions.recorded import RecordedPartitions
-from assetry.store.partition_cache import CachedPartitions, PartitionCache
+from assetry.store.partitions.cache import CachedPartitions, PartitionCache
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset, Column
 from assetry.types.keys import AssetKey
