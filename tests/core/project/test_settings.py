@@ -174,3 +174,23 @@ def test_what_cannot_be_a_pool_is_told_by_its_line(
     assert (caught.value.where or "").endswith(f"assetry.toml:{line}")
     assert caught.value.near == near
     assert caught.value.hint
+
+
+def test_a_table_of_a_plugin_is_read_and_one_of_none_is_refused_when_definitions_are_loaded(tmp_path: Path) -> None:
+    write(tmp_path, "assetry.toml", "\n[mills.big]\nstones = 2\n")
+    write(tmp_path, "assetry_plugins.py", 'ASSETRY_TABLES = ("mills",)\n')
+    with Project.load(tmp_path) as project:
+        assert len(project.graph) == 0
+        assert project.settings.tables == {"mills": {"big": {"stones": 2}}}
+    write(tmp_path, "assetry_plugins.py", 'ASSETRY_TABLES = ("mill",)\n')
+    with Project.load(tmp_path) as project, pytest.raises(ProjectFileError, match=r"Unknown table \[mills\]") as caught:
+        _ = project.graph
+    assert (caught.value.where or "").endswith("assetry.toml:2")
+    assert caught.value.near == ("mill",)
+
+
+def test_what_is_no_tuple_of_tables_breaks_the_plugin(tmp_path: Path) -> None:
+    write(tmp_path, "assetry_plugins.py", 'ASSETRY_TABLES = "mills"\n')
+    with Project.load(tmp_path) as project:
+        (problem,) = (text for info in project.plugins.infos for text in info.problems)
+    assert "ASSETRY_TABLES is not a tuple of names" in problem

@@ -1,4 +1,4 @@
-"""What a plugin declares as data: the kinds of integrations it loads, with their options, and the schemes it opens.
+"""What a plugin declares as data: kinds of integrations with their options, schemes of URLs, tables of project files.
 
 So assetry knows whom to ask without asking, checks options before a plugin is called, and lists them for people.
 """
@@ -18,6 +18,8 @@ from assetry.types.options import OptionType, OptionTypes
 KINDS = "ASSETRY_KINDS"
 #: The attribute of a plugin with its schemes: ``ASSETRY_SCHEMES = {"io": ("duckdb",)}``.
 SCHEMES = "ASSETRY_SCHEMES"
+#: The attribute of a plugin with the tables of a project file that are its own: ``ASSETRY_TABLES = ("notify",)``.
+TABLES = "ASSETRY_TABLES"
 
 #: The hook that loads what is of a kind.
 LOAD = "assetry_load_assets"
@@ -73,6 +75,19 @@ def schemes_of(plugin: Any, hooks: Iterable[str]) -> Schemes:
             raise DefinitionError(f"{SCHEMES} names {', '.join(schemes)}, and there is no {OPENS[what]}")
         found[what] = tuple(schemes)
     return found
+
+
+def tables_of(plugin: Any) -> tuple[str, ...]:
+    """Return the tables of a project file that a plugin declares as its own; raise `DefinitionError` for a wrong one.
+
+    >>> class Mill: ASSETRY_TABLES = ["mills"]
+    >>> tables_of(Mill)
+    ('mills',)
+    """
+    found = getattr(plugin, TABLES, None) or ()
+    if not isinstance(found, (list, tuple)) or not all(isinstance(each, str) and each for each in found):
+        raise DefinitionError(f"{TABLES} is not a tuple of names, such as ('mills',)")
+    return tuple(found)
 
 
 def _is_scheme(value: Any) -> bool:

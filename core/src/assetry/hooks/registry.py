@@ -19,7 +19,7 @@ import pluggy
 from assetry.errors import PLUGIN_FAULT, AssetryError, ClaimError, NoClaimError, PluginError, error_words
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.answers import fault, first_fault
-from assetry.hooks.declarations import declared_words, kinds_of, known_words, schemes_of
+from assetry.hooks.declarations import declared_words, kinds_of, known_words, schemes_of, tables_of
 from assetry.hooks.inspection import hooks_in, hooks_of, loading_problem, place_of, refusals_of
 from assetry.hooks.installed import Candidate, PluginInfo, unmet
 from assetry.hooks.packages import near_words, package_hint
@@ -78,6 +78,7 @@ class Registry:
             plugin = candidate.load()
             hooks, problems = hooks_of(plugin, self._known)
             info = replace(info, kinds=kinds_of(plugin, hooks), schemes=schemes_of(plugin, hooks))
+            info = replace(info, tables=tables_of(plugin))
             soon, refuses = self._register(plugin, info.name), refusals_of(plugin)
         except KeyboardInterrupt:
             raise

@@ -27,7 +27,7 @@ from assetry.io.values import ValueRouter
 from assetry.project.loads.load_cache import LoadCache
 from assetry.project.options import refuse_untouched, with_given
 from assetry.project.places import disagreements
-from assetry.project.settings import Settings, absolute
+from assetry.project.settings import Settings, absolute, check_tables
 from assetry.python.code import place
 from assetry.python.decorators import AssetFunction
 from assetry.python.modules import import_modules
@@ -149,6 +149,7 @@ class Definitions:
         it may have to read a warehouse's profile. Raises `DefinitionError`, and what plugins raise for what they
         cannot read.
         """
+        check_tables(self._settings, (table for info in self.plugins.infos for table in info.tables))
         found = [each for each in self._given if isinstance(each, (Asset, AssetCheck))]
         with paused_gc():
             for integration in self.integrations:

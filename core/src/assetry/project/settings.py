@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ class Settings:
     `integrations` are None when the file does not name any, so that they are looked for. `extra_columns` is what is
     done about columns that a schema does not have, where an asset does not say it: ``accept`` or ``refuse``. `pools`
     are the limits of pools by name, `shares` what each integration uses of one: its assets, unless they name one
-    themselves.
+    themselves. `tables` are what the file has besides: each is the own of a plugin.
     """
 
     root: Path
@@ -56,6 +56,7 @@ class Settings:
     extra_columns: str | None = None
     pools: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, PoolShare] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def keeps_records(self) -> bool:
@@ -63,19 +64,41 @@ class Settings:
         return not self.store.endswith(":memory:")
 
     def where(self, word: str) -> str | None:
-        """Return the line of the project file that sets `word`, as ``file:line``; None when none does."""
+        """Return the line of the project file that sets `word`, or that opens its table; None when none does."""
         if self.file is None:
             return None
-        return _line_of(self.file, self.file.read_text(encoding="utf-8", errors="replace"), word)
+        text = self.file.read_text(encoding="utf-8", errors="replace")
+        return _line_of(self.file, text, word) or _place(self.file, text, (*self._above, word), None)
+
+    @property
+    def _above(self) -> tuple[str, ...]:
+        """Return the tables in which the project's own stand."""
+        return ("tool", "assetry") if self.file is not None and self.file.name == "pyproject.toml" else ()
 
     def where_of(self, integration: str, option: str | None = None) -> str | None:
         """Return the line of the project file that sets an option of an integration, else that opens its table."""
         if self.file is None:
             return None
-        above = ("tool", "assetry") if self.file.name == "pyproject.toml" else ()
-        table = (*above, "integrations", integration)
+        table = (*self._above, "integrations", integration)
         found = _place(self.file, self.file.read_text(encoding="utf-8", errors="replace"), table, option)
         return found or self.where(integration)
+
+
+def check_tables(settings: Settings, known: Iterable[str]) -> None:
+    """Raise `ProjectFileError` for a table of the project file that no plugin has declared as its own.
+
+    >>> check_tables(Settings(Path("/shop"), tables={"notify": {}}), ["notify"])
+    """
+    declared = tuple(known)
+    for name in settings.tables:
+        if name not in declared:
+            words = (*KEYS, *declared)
+            raise ProjectFileError(
+                f"Unknown table [{name}].",
+                where=settings.where(name),
+                near=near_names(name, words),
+                hint=f"Known are {', '.join(words)}. Other tables are those of plugins: see `assetry plugins`.",
+            )
 
 
 def read_settings(folder: Path | str = ".") -> Settings:
@@ -187,8 +210,9 @@ def _read(file: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings:
-    for key in table:
-        if key not in KEYS:
+    others = {key: value for key, value in table.items() if key not in KEYS}
+    for key, value in others.items():
+        if not isinstance(value, Mapping):
             raise source.error(f"Unknown key {key!r}.", key, near_names(key, KEYS), f"Known keys: {', '.join(KEYS)}.")
     modules = table.get("modules")
     if modules is not None and not (isinstance(modules, list) and all(isinstance(each, str) for each in modules)):
@@ -207,6 +231,7 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
         extra_columns=_extra_columns(source, table.get("schema", {})),
         pools=_pools(source, table.get("pools", {})),
         shares={} if integrations is None else _shares(source, integrations),
+        tables=others,
     )
 
 

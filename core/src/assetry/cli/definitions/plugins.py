@@ -61,6 +61,7 @@ def _json(info: PluginInfo) -> dict[str, object]:
             for kind, options in (info.kinds or {}).items()
         },
         "schemes": {what: list(schemes) for what, schemes in info.schemes.items()},
+        "tables": list(info.tables),
         "problems": list(info.problems),
         "warnings": list(info.warnings),
         "refuses": dict(info.refuses),
@@ -89,6 +90,8 @@ def _text(infos: Iterable[PluginInfo], session: Session, options: bool) -> Itera
         yield from (f"    {line}" for line in _wrapped(hooks or "no hooks", session.width - 4))
         if info.kinds:
             yield f"    loads {', '.join(info.kinds)}"
+        if info.tables:
+            yield f"    reads {', '.join(f'[{table}]' for table in info.tables)} of the project file"
         for what, schemes in info.schemes.items():
             yield f"    opens {', '.join(f'{scheme}:' for scheme in schemes)} ({what})"
         for capability, reason in info.refuses.items():
