@@ -79,7 +79,8 @@ class Shop:
             def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
                 return now.astimezone(tz)
 
-        self._patch.setattr("assetry.project.project.datetime", Clock)
+        for module in ("project", "judged"):
+            self._patch.setattr(f"assetry.project.{module}.datetime", Clock)
 
     def state(self, key: str) -> Any:
         return {each["key"]: each for each in self.folder.json("status")["assets"]}[key]["freshness"]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from assetry.project.ask import PlanKeywords, with_plan_keywords
-from assetry.project.project import Project, Selectors, Texts
+from assetry.project.judged import Selectors, Texts
+from assetry.project.project import Project
 from assetry.run.result import RunResult
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Unpack
 
 from assetry.errors import UsageError
@@ -34,8 +34,7 @@ from assetry.project.backfills.backfills import (
 from assetry.project.backfills.carrying import BackfillTools, Carrying, OnProgress
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
-from assetry.project.loaded import LoadedProject
-from assetry.project.recorded import recorded_judgement
+from assetry.project.judged import JudgedProject, Selectors, Texts
 from assetry.project.runs.conflicts import carry_out
 from assetry.project.runs.order import Manner, OnConflict, OnNote, Order, checked_conflict, no_note
 from assetry.project.runs.runner import Runner
@@ -46,26 +45,22 @@ from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult, RunServices
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
-from assetry.selection.selection import Selection, selection
+from assetry.selection.selection import Selection
 from assetry.status.backfill import Backfill
-from assetry.status.staleness import Judgement, Status
-from assetry.status.verdicts import standing
+from assetry.status.staleness import Judgement
 from assetry.status.why import changed_above
-from assetry.store.partitions.cache import PartitionCache
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES
-from assetry.types.records import BackfillRecord, EventRecord, RunInfo, Verdicts
+from assetry.types.records import BackfillRecord, EventRecord, RunInfo
 from assetry.views.json import data
 from assetry.views.queue import QueueItem, queue_of
 
-Texts = str | Sequence[str] | None
-Selectors = Texts | Selection
 #: Under this name a run keeps the options of integrations that it was given.
 INTEGRATION_OPTIONS = "integration_options"
 OnEvent = Callable[[EventRecord], None]
 
 
-class Project(LoadedProject, Upkeep):
+class Project(JudgedProject, Upkeep):
     """The assets of a project: planned, materialized, and asked how they are.
 
     `assets` may mix `Asset` values, functions decorated with `@asset` and lists of either, such as what
@@ -89,51 +84,6 @@ class Project(LoadedProject, Upkeep):
     ...     result.ok, result.value("two")
     (True, 2)
     """
-
-    # -- questions -----------------------------------------------------------------------------------------------
-
-    def select(self, select: Selectors = None, exclude: Texts = None) -> tuple[AssetKey, ...]:
-        """Return the keys that a selection means; raise `SelectionError` when it is wrong or matches nothing."""
-        return self.selection(select, exclude).keys
-
-    def selection(self, select: Selectors = None, exclude: Texts = None) -> Selection:
-        """Do as `select`, and also return the parts of the selection that match nothing, for a warning.
-
-        What it returns may be given in the place of `select` to all that takes one, and is not looked for again.
-        """
-        if isinstance(select, Selection):
-            gone = set(self.select(exclude)) if exclude else ()
-            return select._replace(keys=tuple(key for key in select.keys if key not in gone)) if gone else select
-        asked = (self._status_names, self.plugins.selection_hint, self._definitions.named_selections)
-        return selection(self.graph, select, exclude or (), *asked)
-
-    def _status_names(self) -> Mapping[AssetKey, str]:
-        return {status.key: status.status for status in self._judged().statuses}
-
-    def _judged(self, now: datetime | None = None) -> Judgement:
-        cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
-        return recorded_judgement(self.graph, self.store, self.values, cache, now or datetime.now(UTC))
-
-    @property
-    def _state(self) -> Path | None:
-        """Return the folder of what is kept between commands; None for a project that keeps nothing."""
-        return self.root / ".assetry" if self.settings.keeps_records else None
-
-    def status(
-        self, select: Selectors = None, exclude: Texts = None, *, now: datetime | None = None
-    ) -> tuple[Status, ...]:
-        """Return how each selected asset is, and why: now, or as it would be at another moment with today's records."""
-        chosen = set(self.select(select, exclude))
-        return tuple(status for status in self._judged(now).statuses if status.key in chosen)
-
-    def status_of(self, key: str) -> Status:
-        """Return how one asset is, and why."""
-        wanted = self.graph[key].key
-        return next(status for status in self._judged().statuses if status.key == wanted)
-
-    def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
-        """Return how the checks of assets last came out, or those that `failed`; only those that are still defined."""
-        return standing(self.graph, self.store.latest_checks(keys, failed=failed))
 
     # -- partitions ----------------------------------------------------------------------------------------------
 
@@ -163,6 +113,17 @@ class Project(LoadedProject, Upkeep):
         project, ask = self._asked(keywords)
         return project._plan(select, exclude, ask)
 
+    def plan_due(self, wants: Wants, *, newer_than: Mapping[AssetKey, datetime] = MappingProxyType({})) -> Plan:
+        """Return the plan that makes what is out of date of these partitions of assets; None stands for all of one.
+
+        `newer_than` is as in `judge`: what has to be made anew for that counts as out of date. `run` carries it out.
+        """
+        ask, now, revision = Ask(stale=True), datetime.now(UTC), self._revision()
+        known = self.judge(now, newer_than=newer_than)
+        keys = tuple(key for key in self.graph.keys if key in wants)
+        found = wanted(self.graph, keys, ask, known.statuses, now).only(wants)
+        return replace(self._plan_of(found, ask, known, now), revision=revision)
+
     def _asked(self, keywords: Mapping[str, Any]) -> tuple[Project, Ask]:
         """Return the project that keywords mean, and what they ask of it."""
         ask, options = Ask.of(keywords, lambda: (each.name for each in self.plugins.command_options()))
@@ -179,7 +140,7 @@ class Project(LoadedProject, Upkeep):
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
         keys, now = found.keys, datetime.now(UTC)
-        known = self._judged(now)
+        known = self.judge(now)
         found_wanted = wanted(self.graph, keys, ask, known.statuses, now)
         notes = (*(f"{part.text!r} matches nothing" for part in told), *found_wanted.notes)
         return replace(found_wanted, notes=notes), known, now
@@ -320,7 +281,7 @@ class Project(LoadedProject, Upkeep):
     def _backfill_tools(self) -> BackfillTools:
         executor = self.plugins.open_executor(self.settings.executor)
         executor.close()
-        return BackfillTools(self.graph, self.store, self._runner, self._judged, self._plan_of, executor.slots)
+        return BackfillTools(self.graph, self.store, self._runner, self.judge, self._plan_of, executor.slots)
 
     def backfills(self) -> tuple[Backfill, ...]:
         """Return all backfills and how they stand, newest first."""
@@ -383,7 +344,7 @@ class Project(LoadedProject, Upkeep):
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""
-        return tuple(changed_above(self.graph, self._judged().statuses, keys))
+        return tuple(changed_above(self.graph, self.judge().statuses, keys))
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
         """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
@@ -405,7 +366,7 @@ class Project(LoadedProject, Upkeep):
         ask = Ask(full_refresh=anew, stale=bool(run.options.get("stale")))
         now = datetime.now(UTC)
         wanted = Wanted(wants, left.definitions, tuple(notes)).only(only)
-        return self._plan_of(wanted, ask, self._judged(now), now)
+        return self._plan_of(wanted, ask, self.judge(now), now)
 
     def retry(
         self,

@@ -43,9 +43,14 @@ class RecordedValues:
 
 
 def recorded_judgement(
-    graph: AssetGraph, store: Store, values: ValueRouter, cache: PartitionCache, now: datetime
+    graph: AssetGraph,
+    store: Store,
+    values: ValueRouter,
+    cache: PartitionCache,
+    now: datetime,
+    newer_than: Mapping[AssetKey, datetime],
 ) -> Judgement:
-    """Return how every asset of a graph is, as far as records and what is at hand can tell."""
+    """Return how every asset of a graph is, as far as records and what is at hand can tell; see `judge`."""
     parted = [asset.key for asset in graph.assets if asset.partitions_def is not None]
     latest = store.latest(set(graph.keys).difference(parted) if parted else None)
     held = {each.key: each.run for each in store.leases()}
@@ -55,7 +60,7 @@ def recorded_judgement(
     kept = kept_values(graph, latest)
     seen = values.exists(kept, at_hand=True)[0] if kept else {}
 
-    needed, looks = needed_durations(graph), store.looks()
+    needed, looks = needed_durations(graph, newer_than), store.looks()
     durations = store.durations(needed) if needed else {}
 
     def judged(recorded: CachedPartitions | None) -> Judgement:
@@ -67,6 +72,7 @@ def recorded_judgement(
             recorded=recorded,
             looks=looks,
             durations=durations,
+            newer_than=newer_than,
         )
 
     if not parted:

@@ -98,6 +98,7 @@ def judge(
     recorded: Recorded | None = None,
     looks: Looks | None = None,
     durations: Durations | None = None,
+    newer_than: Mapping[AssetKey, datetime] | None = None,
 ) -> Judgement:
     """Return how every asset of `graph` is, and how far its data reaches.
 
@@ -107,7 +108,8 @@ def judge(
     each with whether it is there. `recorded` are the records of assets with partitions, where they are not in `latest`.
     `looks` are the last ones at what was found as it was recorded, `durations` how many seconds assets took of late.
 
-    What has to be made anew, because something is overdue that is made from it, is out of date for that.
+    What has to be made anew, because something is overdue that is made from it, is out of date for that. So is what has
+    to be made anew for data of assets to be `newer_than` a moment.
 
     >>> from datetime import UTC
     >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
@@ -121,10 +123,10 @@ def judge(
         statuses = judged.judge_all()
         fresh = Freshnesses(graph, judged.data_times, judged.last, durations or {}, now)
         how = fresh.found()
+        demands = fresh.demands(newer_than or {}) if how or newer_than else {}
+        if demands:
+            statuses = _Judge(*given, demands).judge_all()
         if how:
-            demands = fresh.demands()
-            if demands:
-                statuses = _Judge(*given, demands).judge_all()
             statuses = tuple(_with_freshness(each, how.get(each.key)) for each in statuses)
         return Judgement(statuses, graph, judged.data_times)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal, NamedTuple
@@ -20,6 +20,7 @@ from assetry.types.records import Materialization
 FreshnessState = Literal["met", "at_risk", "overdue", "unknown"]
 #: From the best to the worst.
 FRESHNESS_STATES: tuple[FreshnessState, ...] = ("met", "unknown", "at_risk", "overdue")
+_MOMENT = timedelta(microseconds=1)
 #: By asset: how many seconds it took of late, oldest first.
 Durations = Mapping[AssetKey, Sequence[float]]
 
@@ -31,7 +32,8 @@ class Freshness:
     `state` is ``met``; ``at_risk`` when bringing newer data there takes longer than there is time, as far as it took of
     late; ``overdue``; or ``unknown`` when nothing is known of something that it is made from. `data_time` is the moment
     that its data reaches, `deadline` when newer data is to be there, or was to be. `text` says it for people, and
-    `doubt` that the policy asks for what never was.
+    `doubt` that the policy asks for what never was. At the deadline data is to be as of `since`, where a lag is asked
+    for, and bringing it there takes as long as `way`, as far as it took of late.
 
     >>> Freshness("met").deadline is None
     True
@@ -42,6 +44,8 @@ class Freshness:
     deadline: datetime | None = None
     text: str = ""
     doubt: str = ""
+    since: datetime | None = None
+    way: timedelta = timedelta(0)
 
 
 class Demand(NamedTuple):
@@ -58,13 +62,16 @@ class Ask(NamedTuple):
     deadline: datetime | None
 
 
-def needed_durations(graph: AssetGraph) -> set[AssetKey]:
+def needed_durations(graph: AssetGraph, also: Iterable[AssetKey] = ()) -> set[AssetKey]:
     """Return the assets of which policies have to know how long they take: those that have one, and all above these.
+
+    `also` are others that something is asked of.
 
     >>> needed_durations(AssetGraph.of([Asset(key="a", kind="x")]))
     set()
     """
     asked = [i for i, asset in enumerate(graph.assets) if asset.freshness_policy is not None]
+    asked += (graph.index(key) for key in also)
     return {graph.keys[i] for i in graph.ancestors(asked).union(asked)} if asked else set()
 
 
@@ -120,13 +127,15 @@ class Freshnesses:
         assert policy is not None, "only what has a policy is asked"
         judged = [*self._by_age(i, asset, policy)]
         for each in lag_policies(asset):
-            judged += self._by_lag(i, asset, each)
+            judged += (self._led(i, each, found) for found in self._by_lag(i, asset, each))
         if not judged:
             return None
         worst = max(judged, key=lambda each: FRESHNESS_STATES.index(each.state))
         deadline = min((each.deadline for each in judged if each.deadline is not None), default=None)
         doubt = next((each.doubt for each in judged if each.doubt), "")
-        return Freshness(worst.state, self._data_times.of(i).at, deadline, worst.text, doubt)
+        first = min(judged, key=lambda each: (each.deadline is None, each.deadline or self._now))
+        at = self._data_times.of(i).at
+        return Freshness(worst.state, at, deadline, worst.text, doubt, first.since, first.way)
 
     def _by_age(self, i: int, asset: Asset, policy: FreshnessPolicy) -> Iterator[Freshness]:
         if policy.ended:
@@ -180,6 +189,16 @@ class Freshnesses:
         else:
             text = f"its data is of {time_text(found.at)}, and {may}"
             yield Freshness("met", deadline=deadline, text=text, doubt=doubt)
+
+    def _led(self, i: int, policy: FreshnessPolicy, found: Freshness) -> Freshness:
+        """Return a freshness with how new data is to be at its deadline, and how long the way there is."""
+        assert policy.maximum_lag is not None, "it says how far data may lie behind"
+        at, since = self._data_times.of(i).at, self._now
+        if policy.cron is not None and found.deadline is not None:
+            since = found.deadline - policy.maximum_lag
+        elif at is not None:
+            since = at + _MOMENT  # what is newer by now need not be made once more
+        return replace(found, since=since, way=self._ways[i][0])
 
     def _ask(self, policy: FreshnessPolicy, at: datetime) -> Ask:
         """Return what a policy asks now of data that reaches to a moment."""
@@ -235,9 +254,21 @@ class Freshnesses:
 
     # -- what is to be made ------------------------------------------------------------------------------------------
 
-    def demands(self) -> dict[int, Demand]:
-        """Return what is to be made anew though it is up to date, because something is overdue that is made from it."""
+    def demands(self, newer_than: Mapping[AssetKey, datetime]) -> dict[int, Demand]:
+        """Return what is to be made anew though it is up to date, because something is overdue that is made from it.
+
+        So is what is to be made for data of some assets to be `newer_than` a moment.
+        """
         found: dict[int, Demand] = {}
+        for i, demand in (*self._overdue(), *self._wished(newer_than)):
+            for j in self._too_old(i, demand.since):
+                known = found.get(j)
+                if self._helps(j) and (known is None or known.since < demand.since):
+                    found[j] = demand
+        return found
+
+    def _overdue(self) -> Iterator[tuple[int, Demand]]:
+        """Yield what is overdue by a policy, with how new its data is to be."""
         asked = [(i, policy) for i in self._asked for policy in lag_policies(self._graph.assets[i])]
         for i, policy in asked:
             # How new it will be once all is made that is out of date: what is missing for it is made in the same run.
@@ -249,11 +280,14 @@ class Freshnesses:
             assert policy.maximum_lag is not None, "it says how far data may lie behind"
             key, age = self._graph.keys[i], age_text(policy.maximum_lag)
             told = f"overdue: data of `{key}` may lie {age} behind at most, and {is_} of {time_text(at)}"
-            for j in self._too_old(i, since):
-                known = found.get(j)
-                if self._helps(j) and (known is None or known.since < since):
-                    found[j] = Demand(since, told)
-        return found
+            yield i, Demand(since, told)
+
+    def _wished(self, newer_than: Mapping[AssetKey, datetime]) -> Iterator[tuple[int, Demand]]:
+        for key, since in newer_than.items():
+            at = self._data_times.of(i := self._graph.index(key)).soon
+            if at is not None and at < since:
+                told = f"data of `{key}` is to be as of {time_text(since)}, and is of {time_text(at)}"
+                yield i, Demand(since, told)
 
     def _too_old(self, i: int, since: datetime) -> Iterable[int]:
         """Return an asset, and all above it, whose data will not reach to a moment."""

@@ -1,0 +1,75 @@
+"""A project whose assets are selected, and asked how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from assetry.project.loaded import LoadedProject
+from assetry.project.recorded import recorded_judgement
+from assetry.selection.selection import Selection, selection
+from assetry.status.staleness import Judgement, Status
+from assetry.status.verdicts import standing
+from assetry.store.partitions.cache import PartitionCache
+from assetry.types.keys import AssetKey
+from assetry.types.records import Verdicts
+
+Texts = str | Sequence[str] | None
+Selectors = Texts | Selection
+
+
+class JudgedProject(LoadedProject):
+    """The assets of a project, as records tell how they are."""
+
+    def select(self, select: Selectors = None, exclude: Texts = None) -> tuple[AssetKey, ...]:
+        """Return the keys that a selection means; raise `SelectionError` when it is wrong or matches nothing."""
+        return self.selection(select, exclude).keys
+
+    def selection(self, select: Selectors = None, exclude: Texts = None) -> Selection:
+        """Do as `select`, and also return the parts of the selection that match nothing, for a warning.
+
+        What it returns may be given in the place of `select` to all that takes one, and is not looked for again.
+        """
+        if isinstance(select, Selection):
+            gone = set(self.select(exclude)) if exclude else ()
+            return select._replace(keys=tuple(key for key in select.keys if key not in gone)) if gone else select
+        asked = (self._status_names, self.plugins.selection_hint, self._definitions.named_selections)
+        return selection(self.graph, select, exclude or (), *asked)
+
+    def _status_names(self) -> Mapping[AssetKey, str]:
+        return {status.key: status.status for status in self.judge().statuses}
+
+    def judge(
+        self, now: datetime | None = None, *, newer_than: Mapping[AssetKey, datetime] = MappingProxyType({})
+    ) -> Judgement:
+        """Return how every asset is, in graph order: now, or at another moment with today's records.
+
+        With `newer_than` the data of assets is to be newer than a moment: what has to be made anew for that, of them
+        and of all that they are made from, is out of date with the reason ``overdue``, as if a policy asked for it.
+        """
+        cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
+        moment = now or datetime.now(UTC)
+        return recorded_judgement(self.graph, self.store, self.values, cache, moment, newer_than)
+
+    @property
+    def _state(self) -> Path | None:
+        """Return the folder of what is kept between commands; None for a project that keeps nothing."""
+        return self.root / ".assetry" if self.settings.keeps_records else None
+
+    def status(
+        self, select: Selectors = None, exclude: Texts = None, *, now: datetime | None = None
+    ) -> tuple[Status, ...]:
+        """Return how each selected asset is, and why: now, or as it would be at another moment with today's records."""
+        chosen = set(self.select(select, exclude))
+        return tuple(status for status in self.judge(now).statuses if status.key in chosen)
+
+    def status_of(self, key: str) -> Status:
+        """Return how one asset is, and why."""
+        wanted = self.graph[key].key
+        return next(status for status in self.judge().statuses if status.key == wanted)
+
+    def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
+        """Return how the checks of assets last came out, or those that `failed`; only those that are still defined."""
+        return standing(self.graph, self.store.latest_checks(keys, failed=failed))
