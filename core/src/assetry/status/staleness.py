@@ -259,7 +259,8 @@ class _Judge:
         if self._growth.has_epochs(asset.key):
             # Where nothing was made yet, whatever went wrong: all that there will be is new.
             ranks = _RANKS_ANEW if sets.made else (OUT, *RANKS.values())
-            self._roots.rewriting[i] = self._above_rewriting(i).union((i, rank) for rank in ranks)
+            anew = self._partitions.handed_on(i) if self._growth.begins_another(asset) else frozenset[Root]()
+            self._roots.rewriting[i] = self._above_rewriting(i).union(anew, ((i, rank) for rank in ranks))
         self._roots.of.append(())
         due = bool(sets.due)
         self._comparison.flawed.append(due)
@@ -317,6 +318,8 @@ class _Judge:
 
     def _rewriting(self, i: int, asset: Asset, own: Sequence[Reason]) -> frozenset[Root]:
         """Return those roots of an asset from which what was there before will be made anew."""
+        if self._growth.begins_another(asset):
+            return frozenset(self._roots.of[i])
         anew: frozenset[Code] = frozenset({"gone"}) if asset.incremental else _ANEW
         never = asset.executable and self._comparison.last[i] is None
         itself = {(i, OUT)} if never or any(each.code in anew for each in own) else set[Root]()

@@ -295,6 +295,11 @@ class Oracle:
         if asset.partitions_def is None and asset.incremental:
             return {key} if made is None else set()
         found = {name for dep in asset.deps if dep.key != key for name in self.rewriting(dep.key)}
+        last = [each for each in self.log if each.key == key and each.outcome == "materialized"][-1:]
+        if last and isinstance(last[0].epoch, tuple) and last[0].epoch[2] != self.epochs_above(key):
+            # One began above it: whatever it is made again for, all of it is anew then.
+            parts = self.existing(key) if asset.partitions_def is not None else (None,)
+            found |= {name for part in parts for name in self.passed(key, part)}
         if asset.partitions_def is not None:
             lines = [line for part in self.existing(key) if (line := self.record((key, part))) is not None]
             other = not lines or any(line.code != asset.code_version for line in lines)

@@ -122,6 +122,16 @@ class Growth:
         begun = begun if asset.grows == "append" else None
         return f"{told or begun or (known or '').rpartition(':')[0]}:{self._logic(asset, code)}"
 
+    def begins_another(self, asset: Asset) -> bool:
+        """Tell whether the next run of an asset begins another epoch, because one has begun above it since the last.
+
+        So it is where each run makes all of it, for whatever it is made again.
+        """
+        made = self._made.get(asset.key)
+        if made is None or made.epoch is None or not asset.executable or asset.computed_on_read or keeps_rows(asset):
+            return False
+        return self.next_epoch(asset, made.code_version, "", None, anew=False) != made.epoch
+
     def seen_epoch(self, asset: Asset, told: str | None) -> str | None:
         """Return in which epoch an asset is that was only looked at; who looks may not know of one from long ago."""
         before = self._made.get(asset.key)

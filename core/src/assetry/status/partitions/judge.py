@@ -136,6 +136,10 @@ class PartitionJudge:
         """Return the numbers of the assets that partitions of one are out of date from."""
         return tuple(sorted({j for j, _ in self._reach[i].roots}))
 
+    def handed_on(self, i: int) -> frozenset[Root]:
+        """Return the roots from which what is made from an asset is out of date."""
+        return frozenset(self._reach[i].roots)
+
     # -- what comes from above ---------------------------------------------------------------------------------------
 
     def above(self, i: int) -> Reach:
