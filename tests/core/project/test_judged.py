@@ -69,3 +69,19 @@ def test_what_is_due_of_wants_is_planned_and_made_and_nothing_else(project: Proj
     assert project.run(plan).ok
     assert list(project.plan_due(dict.fromkeys(keys.values())).wants) == []  # it came out as before
     assert due(project, report=newer[keys["report"]]) == []
+
+
+def test_a_plan_says_what_stays_out_of_date_because_of_what_is_not_selected() -> None:
+    @asset
+    def raw() -> int:
+        return 1
+
+    @asset
+    def report(raw: int) -> int:
+        return raw
+
+    with Project(assets=[raw, report], store="sqlite::memory:", io="memory:") as found:
+        told = "Still out of date afterwards, since `raw` is, which is not selected: report; -s +report makes it, too"
+        assert told in found.plan("report", stale=True).notes
+        assert told not in found.plan("report").notes
+        assert not [each for each in found.plan("+report", stale=True).notes if each.startswith("Still")]

@@ -21,7 +21,7 @@ from assetry.project.ask import Ask
 from assetry.status.cutoff import Cutoff, cutoff
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.staleness import Judgement, Status, stale_keys
-from assetry.status.why import because, kept_rows, not_refreshed
+from assetry.status.why import because, kept_rows, not_refreshed, stays_behind
 from assetry.types.assets import Asset
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
@@ -196,6 +196,7 @@ def plan_of(
     )
     notes = (*kept_rows(graph, made, ask.full_refresh), *near_notes(graph, set(wanted.wants)))
     notes += (*not_refreshed(graph, wanted.wants),) if ask.full_refresh else ()
+    notes += (*stays_behind(statuses, wanted.wants),) if ask.stale else ()
     request = PlanRequest(
         because={status.key: because(status, graph[status.key]) for status in made},
         mode=ask.collapse,

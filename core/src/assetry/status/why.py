@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.old_rows import keeps_rows, warning
-from assetry.status.staleness import Status
+from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 
@@ -48,6 +48,30 @@ def not_refreshed(graph: AssetGraph, keys: Iterable[AssetKey]) -> Iterator[str]:
     if left:
         more = f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else ""
         yield f"Not made anew by a full refresh: {', '.join(left[:_NAMED])}{more}"
+
+
+def stays_behind(statuses: Iterable[Status], keys: Collection[AssetKey]) -> Iterator[str]:
+    """Yield a sentence on which of some assets are still out of date once all of these are made, if any are.
+
+    They are made from what is out of date, too, and is not among them; `statuses` are those of all assets.
+
+    >>> a, b = AssetKey("a"), AssetKey("b")
+    >>> list(stays_behind([Status(a, "stale", roots=(a,)), Status(b, "stale", roots=(a,))], [b]))
+    ['Still out of date afterwards, since `a` is, which is not selected: b; -s +b makes it, too']
+    """
+    known = {each.key: each for each in statuses}
+    roots = {key: [root for root in known[key].roots if root not in keys and _is_due(known[root])] for key in keys}
+    left = [key for key, above in roots.items() if above]
+    if left:
+        more = f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else ""
+        names, first = ", ".join(left[:_NAMED]), roots[left[0]][0]
+        yield f"Still out of date afterwards, since `{first}` is, which is not selected: {names}{more}; " + (
+            f"-s +{left[0]} makes it, too" if len(left) == 1 else "-s +KEY makes what KEY is made from, too"
+        )
+
+
+def _is_due(status: Status) -> bool:
+    return status.status in OUT_OF_DATE
 
 
 def changed_above(graph: AssetGraph, statuses: Iterable[Status], keys: Iterable[AssetKey]) -> Iterator[AssetKey]:
