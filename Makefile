@@ -61,9 +61,10 @@ OLDEST_DBT := $(firstword $(DBTS))
 test: setup ## Run every test and the lint
 	$(MAKE) --no-print-directory --jobs=2 lint suite
 
-# The order of the files is that of tests/conftest.py.
+# The order of the files is that of tests/conftest.py. Tests wait for their tools a good part of the time, so that three
+# workers keep two cores busy.
 suite: setup .dbt/$(OLDEST_DBT)/.ready
-	ASSETRY_DBTS=$(OLDEST_DBT) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	ASSETRY_DBTS=$(OLDEST_DBT) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check format, style and types
 	$(BIN)/ruff format --check --quiet .
