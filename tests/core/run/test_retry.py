@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
-from assetry.run.retry import LeftJob, forget_ended, jobs_left, jobs_of, undone
+from assetry.run.retry import LeftJob, RunOrder, forget_ended, jobs_left, jobs_of, undone
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.assets import Asset
 from assetry.types.events import Event, Handle, InvocationFinished, InvocationStarted, JobOver
@@ -48,6 +49,27 @@ def test_only_what_was_made_is_done(outcome: Outcome) -> None:
 def test_what_was_made_before_a_killed_run_is_left_by_it() -> None:
     assert left(run("a"), tried("a", "materialized", run="r0", minute=-1)) == {"a": ()}, "it was to be made anew"
     assert left(run("a"), tried("a", "materialized", run="r2", minute=1)) == {}, "somebody has made it since"
+
+
+@pytest.mark.parametrize("minute", [-60, 0, 60], ids=["set back", "true", "set ahead"])
+def test_what_came_before_a_run_and_after_it_is_told_apart_whatever_the_clock_says(minute: int) -> None:
+    info = run("a", "daily", partition=[DAYS[0]])
+    order = RunOrder.of([replace(info, id="r2"), info, replace(info, id="r0")])
+    for other, undone_then in (("r0", ["a", "daily"]), ("r2", [])):
+        made = [tried("a", "materialized", run=other, minute=minute)]
+        made.append(tried("daily", "materialized", DAYS[0], run=other, minute=minute))
+        found = undone(info, GRAPH, {(each.key, each.partition): each for each in made}, None, order)
+        assert list(found.wants) == undone_then, other
+
+
+def test_a_check_that_failed_before_a_partition_was_made_says_nothing_of_it_though_the_clock_was_set_back() -> None:
+    info = run("daily", partition=[DAYS[0]])
+    order = RunOrder.of([replace(info, id="r3"), replace(info, id="r2"), info])
+    failed, made = tried("daily", "check_failed", run="r2"), tried("daily", "materialized", DAYS[0], "r3", minute=-5)
+    attempts = {(each.key, each.partition): each for each in (failed, made)}
+    assert not undone(info, GRAPH, attempts, None, order).wants
+    attempts[made.key, DAYS[0]] = replace(made, run="r1", at=START + timedelta(minutes=9))
+    assert list(undone(info, GRAPH, attempts, None, order).wants) == ["daily"]
 
 
 def test_it_is_in_graph_order_and_within_the_run() -> None:

@@ -549,6 +549,13 @@ class TestQueue:
         assert store.lease("r3", whole("b")).lease, "nobody waits for that"
         assert store.lease("new", whole("a")).lease, "who does not wait takes what is free"
 
+    def test_one_that_has_waited_is_newer_than_those_that_began_meanwhile(self, store):
+        store.enqueue(waiting("r1"), whole("a"))
+        store.begin(info("r2"), store.lease("r2", whole("a")).lease)
+        store.finish("r2", "failed", at(1))
+        assert store.lease("r1", whole("a")).lease
+        assert [each.id for each in store.runs()] == ["r1", "r2"]
+
 
 class TestProcesses:
     def test_a_living_run_is_left_alone(self, start, path):

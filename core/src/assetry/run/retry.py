@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,13 +50,43 @@ class Undone(NamedTuple):
         return self._replace(wants={**self.wants, **begun}), True
 
 
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """Which of two runs began later: as their store has it, because a clock may have been set back between them.
+
+    Of runs that it does not know, and of those that only record what others have made, the moments tell.
+
+    >>> from datetime import UTC
+    >>> one, two = (RunInfo(id=id_, state="failed", started=datetime.now(UTC)) for id_ in ("one", "two"))
+    >>> RunOrder.of([two, one]).is_since("two", datetime(2020, 1, 1), "one", datetime(2026, 1, 1))
+    True
+    """
+
+    places: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, runs: Iterable[RunInfo]) -> RunOrder:
+        """Return the order of runs that are given newest first."""
+        return cls({run.id: -number for number, run in enumerate(runs) if run.makes})
+
+    def is_since(self, run: str, at: datetime, other: str, moment: datetime) -> bool:
+        """Tell whether what a run did at a moment was in another run, or after that had begun, at another moment."""
+        if run in self.places and other in self.places:
+            return self.places[run] >= self.places[other]
+        return at >= moment
+
+
 def undone(
-    run: RunInfo, graph: AssetGraph, attempts: Attempts, tables: Mapping[AssetKey, KeyTable] | None = None
+    run: RunInfo,
+    graph: AssetGraph,
+    attempts: Attempts,
+    tables: Mapping[AssetKey, KeyTable] | None = None,
+    order: RunOrder | None = None,
 ) -> Undone:
     """Return what a run was to make and has not been made since; of partitions those that are left.
 
     `attempts` are the last ones at the assets of the run, in whichever run; `tables` the keys of partitions that were
-    made known, and dropped.
+    made known, and dropped; `order` is that of these runs.
 
     >>> from datetime import UTC, datetime
     >>> from assetry.types.assets import Asset
@@ -69,13 +100,13 @@ def undone(
     for key, partition in attempts:
         if partition is not None:
             tried.setdefault(key, []).append(partition)
-    left = Undone({}, {}, {}, {})
+    left, since = Undone({}, {}, {}, {}), order or RunOrder()
     for asset in graph.assets:
         if asset.key not in asked:
             continue
         ranges = _wanted(run, asset.key) if asset.partitions_def is not None else ()
         if asset.partitions_def is None or not ranges:
-            if not _done(run, attempts, asset.key, None):
+            if not _done(run, attempts, since, (asset.key, None)):
                 left.wants[asset.key] = None
             continue
         keys = tried.get(asset.key, [])
@@ -85,7 +116,9 @@ def undone(
         )
         wanted, gone = _parts(known.definition, ranges)
         made = Parts.at(
-            known.places[part] for part in keys if part in known.places and _done(run, attempts, asset.key, part)
+            known.places[part]
+            for part in keys
+            if part in known.places and _done(run, attempts, since, (asset.key, part))
         )
         if gone:
             left.gone[asset.key] = gone
@@ -98,7 +131,8 @@ def undone(
 
 def recorded_undone(run: RunInfo, graph: AssetGraph, store: Store) -> Undone:
     """Return what a run has left undone, as a store has it now."""
-    return undone(run, graph, store.attempts(run.assets), store.partition_keys(run.assets))
+    order = RunOrder.of(store.runs())
+    return undone(run, graph, store.attempts(run.assets), store.partition_keys(run.assets), order)
 
 
 def _wanted(run: RunInfo, key: AssetKey) -> Sequence[Sequence[str]]:
@@ -123,19 +157,19 @@ def _parts(definition: PartitionsDefinition, ranges: Sequence[Sequence[str]]) ->
     return parts, gone
 
 
-def _done(run: RunInfo, attempts: Attempts, key: AssetKey, partition: str | None) -> bool:
+def _done(run: RunInfo, attempts: Attempts, order: RunOrder, place: tuple[AssetKey, str | None]) -> bool:
     """Tell whether an asset, or a partition of it, was made in a run or since, the last time that it was tried.
 
     So it is as well where it did not have to be made.
     """
-    last, whole = attempts.get((key, partition)), attempts.get((key, None))
+    last, whole = attempts.get(place), attempts.get((place[0], None))
     # One from before the run: the run was killed before it came to the asset.
-    if last is None or last.outcome not in WELL or last.at < run.started:
+    if last is None or last.outcome not in WELL or not order.is_since(last.run, last.at, run.id, run.started):
         return False
     if whole is None or whole.outcome not in ("check_failed", "cancelled"):
         return True
     # A check is of the asset as a whole, and speaks of what was made in its run or before it.
-    return whole.run != last.run and whole.at < last.at
+    return whole.run != last.run and order.is_since(last.run, last.at, whole.run, whole.at)
 
 
 class LeftJob(NamedTuple):

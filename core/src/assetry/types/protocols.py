@@ -155,7 +155,7 @@ class Store(LeaseStore, Protocol):
         """
 
     def runs(self, limit: int | None = None, *, running: bool = False, backfill: str | None = None) -> list[RunInfo]:
-        """Return runs, newest first. A run whose process is gone is recorded as interrupted first.
+        """Return runs, the one that leased last first. A run whose process is gone is recorded as interrupted first.
 
         With `running` those alone whose state that is, with `backfill` those alone whose option of that name it is:
         there may be a hundred thousand of others.

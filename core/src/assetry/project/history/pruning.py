@@ -10,7 +10,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.project.history.retention import KINDS, Retention
-from assetry.run.retry import Attempts, family, forget_ended, undone
+from assetry.run.retry import Attempts, RunOrder, family, forget_ended, undone
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
 from assetry.types.records import KeptHistory, PrunedHistory, RunInfo
@@ -52,7 +52,7 @@ def needed_runs(store: Store, graph: AssetGraph, kept: KeptHistory) -> frozenset
     runs = store.runs()
     last = next((run.id for run in runs if run.makes), None)
     needed = {run.id for run in runs if run.id == last or (_is_old(run, kept) and store.handles(run.id))}
-    left = _Left(store, graph)
+    left = _Left(store, graph, RunOrder.of(runs))
     for run in runs:
         if run.state not in ("running", "succeeded") and left.is_more(run):
             needed.add(run.id)
@@ -72,8 +72,8 @@ def _is_old(run: RunInfo, kept: KeptHistory) -> bool:
 class _Left:
     """What runs have left undone, looked at from the newest to the oldest."""
 
-    def __init__(self, store: Store, graph: AssetGraph) -> None:
-        self._store, self._graph = store, graph
+    def __init__(self, store: Store, graph: AssetGraph, order: RunOrder) -> None:
+        self._store, self._graph, self._order = store, graph, order
         self._tables = store.partition_keys()
         #: What was seen, by what runs were asked for besides their assets.
         self._seen: dict[str, dict[AssetKey, Parts | None]] = {}
@@ -83,7 +83,7 @@ class _Left:
         """Tell whether a run has left something that none of those seen before has left."""
         seen = self._seen.setdefault(_manner(run), {})
         more = False
-        left = undone(run, self._graph, self._attempts(run), self._tables)
+        left = undone(run, self._graph, self._attempts(run), self._tables, self._order)
         for key, wanted in left.wants.items():
             parts = None if wanted is None else _comparable(left.definitions[key], wanted)
             before = seen.get(key, NOTHING)

@@ -139,11 +139,15 @@ class SQLRuns:
             return Leased(self._granted(db, run_id))
 
     def _start(self, db: sqlite3.Connection, run_id: str, keys: tuple[AssetKey, ...], priority: int) -> None:
-        """Record a run that has not begun, unless it is under way; it waits no more, and goes on if it had ended."""
+        """Record a run that has not begun, unless it is under way; it waits no more, and goes on if it had ended.
+
+        From now on it is the newest: what it makes is made after all that was recorded until now.
+        """
         run = RunInfo(id=run_id, state="running", started=self._now(), assets=keys, priority=priority)
         run = replace(run, process=os.getpid(), host=hostname())
         db.execute(
             f"{_NEW} ON CONFLICT (id) DO UPDATE SET state = 'running', finished = NULL, wanted = NULL,"
+            " number = (SELECT max(number) + 1 FROM runs),"
             " process = excluded.process, host = excluded.host, owner = excluded.owner,"
             " options = CASE state WHEN 'queued' THEN excluded.options ELSE options END WHERE state <> 'running'",
             self._new(run, _STARTING),
