@@ -190,6 +190,36 @@ def test_a_tool_that_failed_beside_its_assets_is_told_first_and_exits_1(folder: 
     assert "It failed all the same: The mill cannot hand the flour over." in again.stderr
 
 
+BREAKS_ONCE = BREAKING.replace(
+    """    for asset""",
+    """    if not Path("mended").exists():
+        raise RunError("The mill has no room.")
+    for asset""",
+).replace(
+    """    raise RunError("The mill cannot hand the flour over.", hint="Open its door.")
+""",
+    """
+@hookimpl
+def assetry_invocation_group(asset):
+    return InvocationGroup(key="mill") if asset.kind == "mill" else None
+""",
+)
+
+
+def test_a_tool_that_a_retry_has_called_to_its_end_is_no_trouble_of_the_run_any_more(folder: Folder) -> None:
+    folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
+    folder.write(
+        "assetry_plugins.py", f"from pathlib import Path\nfrom assetry.plugin import InvocationGroup\n{BREAKS_ONCE}"
+    )
+    folder.call("materialize", code=1)
+    [run] = folder.json("runs")["runs"]
+    folder.call("retry", code=1)
+    (folder.root / "mended").touch()
+    folder.call("retry", run["run"])
+    for each in folder.json("runs")["runs"]:
+        assert "It failed" not in folder.call("retry", each["run"]).stderr
+
+
 FAILS = """
 from assetry.plugin import Asset, Failed, hookimpl
 

@@ -347,8 +347,11 @@ class Project(JudgedProject, Upkeep):
         return tuple(changed_above(self.graph, self.judge().statuses, keys))
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
-        """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure."""
-        return tuple(breaks(self.store.events(run.id)))
+        """Return what broke invocations of a run, such as a failed hook of dbt's: no asset's failure.
+
+        What a retry of it has got done since is not among them.
+        """
+        return breaks(run, self.store)
 
     def plan_retry(self, run: RunInfo, only: Wants | None = None) -> Plan:
         """Return the plan of what is left of a run, collapsed anew, with the options of integrations that it had.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -218,16 +218,31 @@ class Left:
         )
 
 
-def breaks(events: Iterable[EventRecord]) -> Iterator[str]:
-    """Yield what broke invocations of a run, of which `events` are.
-
-    >>> list(breaks([]))
-    []
-    """
-    for record in events:
+def breaks(run: RunInfo, store: Store) -> tuple[str, ...]:
+    """Return what broke invocations of a run, and where no retry of it has called their tool to its end since."""
+    groups, broken = dict[str | None, str | None](), list[tuple[str | None, str]]()
+    for record in store.events(run.id):
         event = record.event
-        if isinstance(event, InvocationFinished) and event.broken is not None:
-            yield event.broken
+        if isinstance(event, InvocationStarted):
+            groups[record.invocation] = event.group
+        elif isinstance(event, InvocationFinished) and event.broken is not None:
+            broken.append((groups.get(record.invocation), event.broken))
+    well = _called_well_since(run, store) if broken else ()
+    return tuple(said for group, said in broken if group is None or group not in well)
+
+
+def _called_well_since(run: RunInfo, store: Store) -> set[str | None]:
+    """Return the groups whose tool a retry of a run has called to its end."""
+    ours = family(run, store.runs())
+    well, groups = set[str | None](), dict[str | None, str | None]()
+    for each in ours[ours.index(run) + 1 :] if run in ours else ():
+        for record in store.events(each.id):
+            event = record.event
+            if isinstance(event, InvocationStarted):
+                groups[record.invocation] = event.group
+            elif isinstance(event, InvocationFinished) and event.broken is None and event.state != "cancelled":
+                well.add(groups.get(record.invocation))
+    return well
 
 
 def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[str, LeftJob]:
