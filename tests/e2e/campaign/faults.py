@@ -5,10 +5,12 @@ A fault of the store is drawn as data (`StoreFault`), and put in place in the pr
 
 from __future__ import annotations
 
+import ctypes
 import datetime as datetimes
 import faulthandler
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -74,10 +76,27 @@ class Teller:
         return next((each for each in self._faults if 0 <= self.count - each.number < each.times), None)
 
 
-def install(faults: list[StoreFault], clock: Path) -> None:
-    """Put faults in place in this process, and let it tell the time as `clock` says: by seconds from the true one."""
+#: Seconds after which a run on another machine is taken for gone.
+LEASE = 10
+_NEW_UTS = 0x04000000  # what Linux calls a host name of one's own
+
+
+def install(faults: list[StoreFault], clock: Path, host: str = "") -> None:
+    """Put faults in place in this process, and let it tell the time as `clock` says: by seconds from the true one.
+
+    With a `host` it is on another machine, as far as it and all others can see.
+    """
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     _tell_time_by(clock)
+    if host:
+        if ctypes.CDLL(None, use_errno=True).unshare(_NEW_UTS):
+            raise OSError(ctypes.get_errno(), "only root can be on another machine")
+        socket.sethostname(host)
+    from assetry.store.sqlite import SQLiteStore
+
+    defaults = SQLiteStore.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["lease"] = datetimes.timedelta(seconds=LEASE)
     from assetry.store.database import Database
 
     teller, guard = Teller(faults), Database._guard

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.e2e.campaign.faults import LEASE
 from tests.e2e.campaign.nursery import Child
 from tests.e2e.campaign.scenarios import Deed, Round, Scenario
 from tests.e2e.campaign.truth import (
@@ -66,7 +67,9 @@ class Play:
     def _start_commands(self, now: float) -> None:
         while self._todo and now - self._start >= self._todo[0][1].delay:
             number, command = self._todo.pop(0)
-            child = self._world.nursery.start(self._world.root, *command.words, faults=command.faults)
+            child = self._world.nursery.start(
+                self._world.root, *command.words, faults=command.faults, host=command.host
+            )
             self._children[number] = child
             self._began.append(child)
 
@@ -139,6 +142,8 @@ class Iteration:
     def _settle(self) -> None:
         """Wait until nothing is under way, of the tools neither."""
         self.world.free_disk()
+        if self.scenario.is_far_apart:
+            self.world.jump(LEASE + 1.0)
         deadline = time.monotonic() + LAST_WORDS
         while (alive := self.world.nursery.alive()) and time.monotonic() < deadline:
             self.world.nursery.look(0.02)

@@ -85,14 +85,21 @@ class Nursery:
         self._count = 0
         assert self._tell() == {"ready": 1}, (folder / "nursery.err").read_text()
 
-    def start(self, root: Path, *words: str, faults: tuple[StoreFault, ...] = ()) -> Child:
-        """Start a command in the folder of a project."""
+    def start(self, root: Path, *words: str, faults: tuple[StoreFault, ...] = (), host: str = "") -> Child:
+        """Start a command in the folder of a project; with a `host` as if on another machine."""
         self._count += 1
         name = self._folder / f"{self._count:04}-{words[0]}"
         child = Child(words, name.with_suffix(".out"), name.with_suffix(".err"), faults=list(faults))
         child.out.touch()
         child.err.touch()
-        asked = {"root": str(root), "words": words, "out": str(child.out), "err": str(child.err), "faults": faults}
+        asked = {
+            "root": str(root),
+            "words": words,
+            "out": str(child.out),
+            "err": str(child.err),
+            "faults": faults,
+            "host": host,
+        }
         assert self._process.stdin is not None
         print(json.dumps({**asked, "clock": str(self.clock)}), file=self._process.stdin, flush=True)
         while not child.pid:
@@ -231,7 +238,7 @@ def _become(asked: dict[str, Any], ours: tuple[int, int]) -> None:
         os.close(opened)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))
     sys.argv = ["assetry", "-C", asked["root"], *asked["words"]]
-    install([StoreFault(*each) for each in asked["faults"]], Path(asked["clock"]))
+    install([StoreFault(*each) for each in asked["faults"]], Path(asked["clock"]), asked["host"])
     from assetry.cli import main as command
 
     try:

@@ -15,19 +15,21 @@ Kind = Literal["kill", "kill_all", "interrupt", "connector", "server", "disk", "
 KINDS: Sequence[Kind] = (*("kill",) * 5, *("kill_all", "disk", "clock") * 2, "interrupt", "connector", "server", "stop")
 #: Jumps of the clock in seconds: by a time server, past every lease, by an hour and by days, either way.
 JUMPS = (-90_000.0, -3600.0, -7.0, 5.0, 90.0, 3600.0, 200_000.0)
+FAR_APART = 0.15
 STATEMENTS = 260  # that a run of all gives its store, about
 
 
 class Command(NamedTuple):
-    """A command, so many seconds after the first one, and what becomes of statements that it gives its store."""
+    """A command, so many seconds after the first one, what becomes of statements of its store, and on which machine."""
 
     words: tuple[str, ...]
     delay: float = 0.0
     faults: tuple[StoreFault, ...] = ()
+    host: str = ""
 
     def __str__(self) -> str:
         faults = "".join(f" [{each.kind} at {each.number} ×{each.times}]" for each in self.faults)
-        return f"+{self.delay} {' '.join(self.words)}{faults}"
+        return f"+{self.delay} {' '.join(self.words)}{faults}{self.host and f' on {self.host}'}"
 
 
 class Deed(NamedTuple):
@@ -70,7 +72,24 @@ class Scenario(NamedTuple):
         random = Random(seed)
         made = random.random() < 0.4
         count = random.choice((1, 1, 2))
-        return cls(seed, made, tuple(_round(random, number, made) for number in range(count)))
+        found = cls(seed, made, tuple(_round(random, number, made) for number in range(count)))
+        return found._far_apart() if Random(f"{seed} far apart").random() < FAR_APART else found
+
+    def _far_apart(self) -> Scenario:
+        """Return the scenario on several machines: who is dead there is known by its lease alone.
+
+        No clock jumps and no machine sleeps then: who is taken for gone and is not would work on, for a moment.
+        """
+        rounds = []
+        for each in self.rounds:
+            commands = (command._replace(host=f"machine-{number}") for number, command in enumerate(each.commands))
+            deeds = (deed for deed in each.deeds if deed.kind not in ("clock", "stop"))
+            rounds.append(Round(tuple(commands), tuple(deeds)))
+        return self._replace(rounds=tuple(rounds))
+
+    @property
+    def is_far_apart(self) -> bool:
+        return any(command.host for each in self.rounds for command in each.commands)
 
     @property
     def fills_disk(self) -> bool:
