@@ -91,7 +91,7 @@ class Play:
             world.fill_disk()
             return world.free_disk
         if deed.kind == "clock":
-            world.jump(deed.amount)
+            world.nursery.jump(deed.amount)
         elif deed.kind == "connector":
             world.kill_connector()
         elif deed.kind == "server":
@@ -143,7 +143,7 @@ class Iteration:
         """Wait until nothing is under way, of the tools neither."""
         self.world.free_disk()
         if self.scenario.is_far_apart:
-            self.world.jump(LEASE + 1.0)
+            self.world.nursery.jump(LEASE + 1.0)
         deadline = time.monotonic() + LAST_WORDS
         while (alive := self.world.nursery.alive()) and time.monotonic() < deadline:
             self.world.nursery.look(0.02)
@@ -238,7 +238,7 @@ class Iteration:
     # -- and all in all ----------------------------------------------------------------------------------------------
 
     def _compare(self) -> None:
-        self.violations += overlaps(self.world, self.children)
+        self.violations += overlaps(self.world)
         self.violations += false_records(self.world, self.children)
         if not self.scenario.makes_anew:
             self.violations += recorded_twice(self.world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from tests.e2e.campaign.iteration import Iteration
 from tests.e2e.campaign.scenarios import Scenario
-from tests.e2e.campaign.truth import Tables, false_records, false_status
+from tests.e2e.campaign.truth import Tables, false_records, false_status, overlaps
 from tests.e2e.campaign.world import World, world
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -75,3 +76,14 @@ def test_a_record_of_what_was_not_made_is_noticed(here: World) -> None:
         twice = f"select id + 1000, {COLUMNS} from materializations where key = 'report'"
         store.execute(f"insert into materializations {twice}")
     assert any("records: report - is recorded 2 times" in each for each in told(here)), told(here)
+
+
+def test_two_runs_that_make_the_same_at_once_are_noticed(here: World) -> None:
+    here.begin(made=True)
+    assert list(overlaps(here)) == []
+    with closing(sqlite3.connect(here.root / ".assetry/state.db")) as store, store:
+        began = json.dumps({"event": "started", "asset": "daily", "partition": "2026-01-02", "through": "2026-01-03"})
+        ended = json.dumps({"event": "failed", "asset": "daily", "partition": "2026-01-03"})
+        for run, body in (("one", began), ("two", began), ("two", ended), ("one", ended)):
+            store.execute("insert into events (run, at, body) values (?, '', ?)", (run, body))
+    assert len(list(overlaps(here))) == 2

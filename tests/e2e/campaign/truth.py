@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 from tests.e2e.campaign.nursery import Child
@@ -155,21 +154,32 @@ def lost(world: World, children: list[Child], run: str) -> Iterator[str]:
                 yield f"lost: {name} {day or ''} of run {run} was not made, and its retry ended well"
 
 
-def overlaps(world: World, children: list[Child]) -> Iterator[str]:
-    """Say which calls of the same place by two processes were under way at the same time."""
-    ends = {each.pid: each.ended for each in children if each.ended is not None}
-    spans: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for word, name, day, mark, pid, at in world.calls():
-        span = spans.setdefault((name, day), {})
-        if word == "begin":
-            span[mark] = [float(at), ends.get(int(pid), float(at)), int(pid)]
-        else:
-            span[mark][1] = float(at)
-    for place, calls in spans.items():
-        in_order = sorted(calls.values())
-        for (_, end, one), (begin, _, other) in pairwise(in_order):
-            if begin < end and one != other:
-                yield f"doubled: {' '.join(place)} was made by processes {one} and {other} at the same time"
+def overlaps(world: World) -> Iterator[str]:
+    """Say which places a run began to make while another one was making them, by the order of the records."""
+    told = [
+        (number, run, json.loads(body))
+        for number, run, body in world.store("select id, run, body from events order by id")
+    ]
+    over = {run: number for number, run, _ in told}  # one that was killed has told no end
+    under_way: dict[tuple[str, str | None], str] = {}
+    for number, run, event in told:
+        for place in _places_of(event):
+            other = under_way.get(place, run)
+            if event["event"] != "started":
+                under_way.pop(place, None)
+            elif other != run and over[other] > number:
+                yield f"doubled: run {run} began to make {place} while run {other} was making it"
+            else:
+                under_way[place] = run
+
+
+def _places_of(event: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Return what an event that begins or ends something is of."""
+    if event["event"] in ("started", "materialized", "failed", "skipped") and "asset" in event:
+        first, last = event.get("partition"), event.get("through") or event.get("partition")
+        yield from ((event["asset"], day) for day in (DAYS if first else ()) if first <= day <= last)
+        if first is None:
+            yield event["asset"], None
 
 
 def recorded_twice(world: World) -> Iterator[str]:

@@ -62,7 +62,7 @@ class World:
         name = "all" if made else "nothing"
         self.admin(f"drop database {DATABASE} with (force)", f"create database {DATABASE} template {DATABASE}_{name}")
         self.ballast.unlink(missing_ok=True)
-        self.nursery.clock.write_text("0")
+        self.nursery.jump()
         shutil.rmtree(self.root)
         shutil.copytree(self.folder / name, self.root)
         for each in ("CALLS", "calls"):
@@ -90,9 +90,6 @@ class World:
 
     def cut_connections(self) -> None:
         self.admin(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}'")
-
-    def jump(self, seconds: float) -> None:
-        self.nursery.clock.write_text(str(float(self.nursery.clock.read_text()) + seconds))
 
     def change(self, statement: str) -> None:
         """Change a table of PostgreSQL behind the back of all."""
