@@ -906,6 +906,24 @@ class Pushy(Memory):
         return found
 
 
+class SelfBound(Memory):
+    """Let a run wait for itself where only runs are to be kept apart."""
+
+    def exchange_slots(self, lease: Lease, *, free: Any = (), take: Sequence[SlotRequest] = ()) -> tuple[str, ...]:
+        plain = [
+            replace(
+                each, shares=tuple(share._replace(pool=share.pool.removeprefix("between:")) for share in each.shares)
+            )
+            for each in take
+        ]
+        return super().exchange_slots(lease, free=free, take=plain)
+
+
+class TestKeepsARunFromItself(StoreConformance):
+    subject = store(SelfBound)
+    caught = "test_keep_runs_apart_and_not_what_one_run_does"
+
+
 class TestGivesSlotsOutOfTurn(StoreConformance):
     subject = store(Pushy)
     caught = "test_give_slots_in_turn"

@@ -101,3 +101,29 @@ def test_when_the_one_that_has_the_file_is_killed_the_other_goes_on(place: Place
     first.wait(WAIT)
     out, err = second.communicate(timeout=WAIT)
     assert second.returncode == 0, (out, err)
+
+
+SAVES = """
+from pathlib import Path
+
+import pandas as pd
+from assetry import asset
+
+@asset
+def scores() -> pd.DataFrame:
+    Path("hold").read_text()
+    return pd.DataFrame({"score": [2]})
+"""
+
+
+def test_dbt_within_its_run_waits_for_another_run_that_keeps_something_in_its_file(place: Place) -> None:
+    (place.root / "assets.py").write_text(SAVES)
+    os.mkfifo(place.root / "hold")
+    first = place.start("materialize", "-s", "scores", "--output", "ndjson")
+    until_event(place, first, "started")
+    second = place.start("materialize", "-s", "quick", "--output", "ndjson")
+    assert until_event(place, second, "waiting")["pool"].startswith("between:duckdb:")
+    (place.root / "hold").write_text("")
+    for process in (first, second):
+        out, err = process.communicate(timeout=WAIT)
+        assert process.returncode == 0, (out, err)

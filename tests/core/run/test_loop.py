@@ -70,9 +70,11 @@ def all_made(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 class Mill:
     """A plugin whose tool does what a script says."""
 
-    def __init__(self, script: Script = all_made, *, holds: tuple[str, ...] = (), limit: int = 1) -> None:
+    def __init__(
+        self, script: Script = all_made, *, holds: tuple[str, ...] = (), opens: tuple[str, ...] = (), limit: int = 1
+    ) -> None:
         self.script = script
-        self.group = InvocationGroup("mill:m", holds=holds, limit=limit)
+        self.group = InvocationGroup("mill:m", holds=holds, opens=opens, limit=limit)
         self.groups: dict[str, InvocationGroup] = {}
         self.places: dict[str, str] = {}
         self.invocations: list[Invocation] = []

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Unpack
 
 from assetry.errors import UsageError
-from assetry.io.urls import place_of
 from assetry.plan.checks import with_sources
 from assetry.plan.plan import Plan
 from assetry.plan.scope import Wants
@@ -41,6 +40,7 @@ from assetry.project.runs.runner import Runner
 from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.leases.lease import made_since
+from assetry.run.leases.shares import whole_pools
 from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult, RunServices
@@ -201,7 +201,7 @@ class Project(JudgedProject, Upkeep):
 
     @property
     def _runner(self) -> Runner:
-        held = frozenset(place_of(url) for each in self.groups.values() if each is not None for url in each.holds)
+        held = frozenset(pool for each in self.groups.values() if each is not None for pool in whole_pools(each))
         services = RunServices(self.plugins, self.store, self.values, self.settings.pools, held)
         given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
         executor = partial(self.plugins.open_executor, self.settings.executor)

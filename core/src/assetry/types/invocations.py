@@ -33,6 +33,9 @@ class InvocationGroup:
     * `holds`: what nothing else can use while an invocation of this group runs, as IO URLs without a query (a DuckDB
       file that another process has open): whatever reads or writes there waits for the end of the invocation, in other
       runs, too.
+    * `opens`: what no other process can use while an invocation of this group runs, as `holds`, and everything in this
+      one can (a DuckDB file that a library has open): what other runs read or write there waits, and what this run does
+      not.
     * `atomic`: all assets of an invocation are made, or none, as in one transaction. A `Materialized` counts when the
       stream has ended well: it is recorded, told and built upon then. When one asset was not made, or the invocation
       broke, none was, whatever the tool had reported.
@@ -63,6 +66,7 @@ class InvocationGroup:
     along: Literal["always", "unless_refreshed", "never"] = "always"
     mixed: bool = False
     choice: tuple[str, str, str] | None = None
+    opens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,12 +134,15 @@ def rank(priority: int, since: datetime, now: datetime) -> tuple[int, datetime]:
 
 #: A limit that binds nobody.
 UNLIMITED = 1_000_000
+#: How the name of a pool begins that binds runs: what one run uses of it is in the way of others alone.
+BETWEEN_RUNS = "between:"
 
 
 class Share(NamedTuple):
     """What an invocation uses of a pool while it runs: `weight` of its `limit` slots.
 
-    A `pool` is one that the project names, ``group:`` with the key of an invocation group, or a place.
+    A `pool` is one that the project names, ``group:`` with the key of an invocation group, or a place; ``between:``
+    with a place is one of which a run has as much as it likes, unless another run has some of it.
 
     >>> Share("warehouse", 1, 2).limit
     2
@@ -189,7 +192,9 @@ def in_the_way(slots: Iterable[Slot], run: str, request: SlotRequest) -> dict[st
     held: dict[str, list[Slot]] = {share.pool: [] for share in request.shares}
     waiting: dict[str, list[Slot]] = {share.pool: [] for share in request.shares}
     for slot in slots:
-        if slot.pool in held and (slot.run, slot.ticket) != (run, request.ticket):
+        if slot.run == run and (slot.ticket == request.ticket or slot.pool.startswith(BETWEEN_RUNS)):
+            continue
+        if slot.pool in held:
             (held if slot.held else waiting)[slot.pool].append(slot)
     full = {
         share.pool: tuple(held[share.pool])
@@ -247,9 +252,11 @@ class LeaseStore(Protocol):
         """Free slots of pools that a run holds or waits for, by ticket, and take others, each request whole or not.
 
         Return the tickets of `take` that it has now; it waits for the others, and asks again with the same tickets.
-        Of each pool no more than its limit is held, by all runs together. Who waits gets its turn, by `rank` of its
-        run's class: nothing is given to one as long as another waits for the same pool who comes before it. What a run
-        holds or waits for ends with the run, also when it is taken for gone. Raises `LeaseLostError` as `Store.append`.
+        Of each pool no more than its limit is held, by all runs together. Of one whose name begins with `BETWEEN_RUNS`
+        what the run itself holds does not count, and one that holds all of it is given more at once. Who waits gets its
+        turn, by `rank` of its run's class: nothing is given to one as long as another waits for the same pool who comes
+        before it. What a run holds or waits for ends with the run, also when it is taken for gone. Raises
+        `LeaseLostError` as `Store.append`.
         """
 
     def slots(self) -> tuple[Slot, ...]:

@@ -109,16 +109,18 @@ def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
 def _group(
     integration: Integration, target: str | None, names: tuple[tuple[str, str], ...], whole: bool
 ) -> InvocationGroup:
-    from assetry_dbt.warehouse import held_by_dbt
+    from assetry_dbt.warehouse import occupied_by_dbt
 
     key = f"dbt:{integration.name}@{target}" if target else f"dbt:{integration.name}"
     key += "?" + "&".join(f"{what}={name}" for what, name in sorted(names)) if names else ""
     key += "?whole" if whole else ""
+    occupied = occupied_by_dbt(integration)
     return InvocationGroup(
         key,
         ordered=True,
         limit=1,
-        holds=held_by_dbt(integration),
+        holds=occupied.holds,
+        opens=occupied.opens,
         partitions="one" if "key" in dict(names) else "range",
         mixed=not names and not whole,
     )

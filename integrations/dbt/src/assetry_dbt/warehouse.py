@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from assetry.plugin import Integration, IntegrationError
@@ -32,20 +32,28 @@ def warehouse_url(profile: Profile, project_dir: Path) -> str | None:
     return known(profile.output, project_dir) if known else None
 
 
-def held_by_dbt(integration: Integration) -> tuple[str, ...]:
-    """Return what no other process can open while dbt runs: the DuckDB file, when dbt runs in a process of its own.
+class Occupied(NamedTuple):
+    """What only one process can open, by IO URLs: what a dbt of its own process `holds`, and one in this `opens`."""
 
-    >>> held_by_dbt(Integration("shop", "dbt", {"project_dir": "/nowhere"}))
-    ()
+    holds: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
+
+
+def occupied_by_dbt(integration: Integration) -> Occupied:
+    """Return what no other process can open while dbt runs: the DuckDB file.
+
+    >>> occupied_by_dbt(Integration("shop", "dbt", {"project_dir": "/nowhere"}))
+    Occupied(holds=(), opens=())
     """
     try:
         project = DbtProject.of(integration)
-        if runs_in_process(project):
-            return ()
         url = warehouse_url(project.read_profile(), project.project_dir)
+        if url is None or not url.startswith("duckdb:"):
+            return Occupied()
+        place = (url.partition("?")[0],)
+        return Occupied(opens=place) if runs_in_process(project) else Occupied(holds=place)
     except IntegrationError:
-        return ()  # a run of it will say what is wrong
-    return (url.partition("?")[0],) if url is not None and url.startswith("duckdb:") else ()
+        return Occupied()  # a run of it will say what is wrong
 
 
 def _duckdb(output: Mapping[str, Any], project_dir: Path) -> str | None:

@@ -312,6 +312,35 @@ def test_what_a_tool_holds_others_neither_read_nor_write(project: Any, tmp_path:
     assert [each.pool for each in waits(second, result)] == [place]
 
 
+def test_what_a_tool_opens_other_runs_wait_for_and_its_own_run_does_not(project: Any, tmp_path: Path) -> None:
+    gate = Gate()
+    place = f"parquet:{tmp_path}/data"
+
+    def opens(invocation: Invocation, context: RunContext) -> Iterator[Event]:
+        yield Log("at it")
+        gate()
+        yield from made(invocation)
+
+    def of(name: str, body: Callable[[], object] = lambda: None) -> Project:
+        mill = Mill(opens, opens=(place,))
+        found: Project = project(ground("a"), function(name, body=body), plugins=[mill], io=place)
+        return found
+
+    own = Gate()
+    first, second = of("x", own), of("y")
+    holder = InThread(lambda: first.materialize("a x"))
+    signalled(gate.begun)
+    signalled(own.begun)  # beside the tool
+    own.may_go_on.set()
+    waiter = InThread(lambda: second.materialize("y"))
+    until(lambda: told(first, f"between:{place}"))
+    gate.may_go_on.set()
+    assert holder.join().ok
+    result = waiter.join()
+    assert result.ok
+    assert [words(each) for each in waits(second, result)] == [f"waits for {place}, held by run {holder.join().run.id}"]
+
+
 def test_a_tool_waits_for_those_who_use_its_place_and_they_do_not_for_each_other(project: Any, tmp_path: Path) -> None:
     one, two = Gate(), Gate()
     place = f"parquet:{tmp_path}/data"

@@ -8,14 +8,25 @@ from assetry.errors import AssetryError
 from assetry.io.urls import place_of
 from assetry.io.values import ValueRouter
 from assetry.types.assets import Asset
-from assetry.types.invocations import Invocation
-from assetry.types.leases import UNLIMITED, Share
+from assetry.types.invocations import Invocation, InvocationGroup
+from assetry.types.leases import BETWEEN_RUNS, UNLIMITED, Share
+
+
+def whole_pools(group: InvocationGroup) -> tuple[str, ...]:
+    """Return the pools that an invocation of a group has all of: the places that it holds, or opens.
+
+    >>> whole_pools(InvocationGroup("dbt:shop", opens=("duckdb:/shop.db",)))
+    ('between:duckdb:/shop.db',)
+    """
+    opened = (f"{BETWEEN_RUNS}{place_of(url)}" for url in group.opens)
+    return tuple(dict.fromkeys((*map(place_of, group.holds), *opened)))
 
 
 class Shares:
-    """What the invocations of a run use: of `pools`, by their limits, and of places that `held` are by some tool.
+    """What the invocations of a run use: of `pools`, by their limits, and of those that some tool has all of, `held`.
 
-    A place is a pool that who holds it takes all of, and who only reads or writes there one slot.
+    A place is a pool that who holds it takes all of, and who only reads or writes there one slot. So it is once more
+    between runs, for those who open it: these hold it against other runs alone.
     """
 
     def __init__(self, pools: Mapping[str, int], held: Collection[str], values: ValueRouter) -> None:
@@ -43,12 +54,13 @@ class Shares:
         group = invocation.group
         limited = group is not None and group.limit < UNLIMITED
         own = (Share(f"group:{group.key}", 1, group.limit),) if group is not None and limited else ()
-        whole = dict.fromkeys(map(place_of, group.holds)) if group is not None else {}
-        parts = dict.fromkeys(place for place in self._places(invocation) if place not in whole) if self._held else {}
+        whole = () if group is None else whole_pools(group)
+        used = sorted(self._places(invocation)) if self._held else ()
+        parts = [pool for place in used for pool in (place, f"{BETWEEN_RUNS}{place}") if pool not in whole]
         return (
             *own,
-            *(Share(place, UNLIMITED, UNLIMITED) for place in whole),
-            *(Share(place, 1, UNLIMITED) for place in parts if place in self._held),
+            *(Share(pool, UNLIMITED, UNLIMITED) for pool in whole),
+            *(Share(pool, 1, UNLIMITED) for pool in parts if pool in self._held),
         )
 
     def _places(self, invocation: Invocation) -> frozenset[str]:

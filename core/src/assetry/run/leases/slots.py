@@ -9,7 +9,7 @@ from itertools import takewhile
 from assetry.plan.plan import PlannedInvocation
 from assetry.run.retry import LeftJob
 from assetry.types.invocations import Invocation
-from assetry.types.leases import Share
+from assetry.types.leases import BETWEEN_RUNS, Share
 
 
 class Slots:
@@ -63,7 +63,10 @@ class Slots:
 
     def _has_room(self, used: Counter[str], invocation: Invocation) -> bool:
         return all(
-            share.pool not in self._short and used[share.pool] + min(share.weight, share.limit) <= share.limit
+            share.pool not in self._short
+            and (
+                share.pool.startswith(BETWEEN_RUNS) or used[share.pool] + min(share.weight, share.limit) <= share.limit
+            )
             for share in self._shares(invocation)
         )
 

@@ -12,7 +12,7 @@ from assetry.errors import LeaseLostError
 from assetry.testing.child import LONGEST
 from assetry.testing.store.samples import EVENTS, START, A, B, made, record, run, tried
 from assetry.testing.verdicts import needs
-from assetry.types.leases import HeldLease, Lease, LeasedParts, Share, SlotRequest
+from assetry.types.leases import BETWEEN_RUNS, HeldLease, Lease, LeasedParts, Share, SlotRequest
 from assetry.types.protocols import Store
 from assetry.types.records import Acceptance
 
@@ -171,6 +171,22 @@ class PoolChecks:
         assert store.exchange_slots(two, take=[both]) == (), "of two pools one is full"
         found = store.exchange_slots(one, take=[SlotRequest("c", (free,))])
         assert found == ("c",), "what waits for another pool holds what is free of this one"
+
+    @needs("test_give_no_more_slots_than_a_pool_has")
+    def test_keep_runs_apart_and_not_what_one_run_does(self, store: Store) -> None:
+        one, two = store.begin(run("r1")), store.begin(run("r2"))
+        some, all_ = (Share(f"{BETWEEN_RUNS}place", weight, 5) for weight in (1, 5))
+        assert store.exchange_slots(one, take=[SlotRequest("a", (some,))]) == ("a",), (
+            "slots that are free are not given"
+        )
+        own = store.exchange_slots(one, take=[SlotRequest("b", (all_,))])
+        assert own == ("b",), f"of a pool whose name begins with {BETWEEN_RUNS!r} a run's own slots are in its way"
+        other = store.exchange_slots(two, take=[SlotRequest("c", (some,))])
+        assert other == (), f"of a pool whose name begins with {BETWEEN_RUNS!r} two runs have more than there is"
+        more = store.exchange_slots(one, take=[SlotRequest("d", (some,))])
+        assert more == ("d",), "a run that has all of such a pool waits for others to use it, too"
+        store.exchange_slots(one, free=["a", "b", "d"])
+        assert store.exchange_slots(two, take=[SlotRequest("c", (some,))]) == ("c",), "what was freed is not given"
 
     @needs("test_give_no_more_slots_than_a_pool_has")
     def test_give_slots_in_turn(self, store: Store) -> None:
