@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,8 +16,9 @@ from tests.e2e.campaign.world import World, world
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-FIRST, _, LAST = os.environ.get("ASSETRY_ITERATIONS", "1-6").partition("-")
-SEEDS = range(int(FIRST), int(LAST or FIRST) + 1)
+#: Short ones, of several kinds: errors and a kill at statements of the store, a full disk while DuckDB begins its file,
+#: a clock set back, machines apart, and all commands on one file.
+SEEDS = (32, 35, 49, 52, 58)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import psycopg2
+from assetry_duckdb.unbegun import HEADERS
 
 from tests.e2e.campaign.nursery import Nursery
 from tests.e2e.campaign.project import write_project
@@ -121,9 +122,10 @@ class World:
 
     def duck(self, statement: str) -> list[Any]:
         """Ask the DuckDB file of the project; nothing where the table is not there."""
-        if not (self.root / "shop.duckdb").exists():
-            return []
-        with duckdb.connect(str(self.root / "shop.duckdb"), read_only=True) as connection:
+        file = self.root / "shop.duckdb"
+        if not file.exists() or file.stat().st_size < HEADERS:
+            return []  # where the disk was full DuckDB has not begun it
+        with duckdb.connect(str(file), read_only=True) as connection:
             try:
                 return connection.execute(statement).fetchall()
             except duckdb.CatalogException:

@@ -35,6 +35,7 @@ from assetry_duckdb.rows import write_rows
 from assetry_duckdb.sql import sql_name, sql_table, table_columns, tables
 from assetry_duckdb.tables import VALUE, has_partitions, is_one_of, write
 from assetry_duckdb.types import PARTITION, check_nanoseconds, read, to_duckdb
+from assetry_duckdb.unbegun import remove_unbegun
 
 if TYPE_CHECKING:
     import duckdb
@@ -316,6 +317,8 @@ class DuckDBIO:
             except duckdb.ConnectionException as error:
                 raise self._other_configuration(error) from error
             except duckdb.Error as error:
+                if remove_unbegun(Path(path)):
+                    continue
                 if "Could not set lock" not in str(error):
                     raise ValueStoreError(f"DuckDB file {path} cannot be opened: {error}") from error
                 if time.monotonic() >= end:
