@@ -23,8 +23,8 @@ def granted(slots: Iterable[Slot], asking: Collection[tuple[str, str]], now: dat
     Who waits longest of the best class comes first, see `rank`. A pool without room for one that waits is kept for it,
     so that it does not starve behind others who need less; of the other pools it needs, those behind it may use what is
     free, until it has waited for long. What fills up history gets a quarter of a pool, at least one slot, once it has
-    waited for long, whatever fresh work there is. Of a pool that binds runs alone nobody's own slots are in the
-    way, and who has all of it may use it more.
+    waited for long, whatever fresh work there is. In a pool that binds runs alone a run's own slots are not in its way,
+    and one that has all of it may use it more.
     """
     waiting: dict[tuple[str, str], list[Slot]] = {}
     used: Counter[str] = Counter()
