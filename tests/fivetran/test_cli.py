@@ -132,6 +132,11 @@ def status(shop: Any) -> dict[str, str]:
     return {each["key"].rpartition("/")[2]: each["status"] for each in listed}
 
 
+def last_made(shop: Any) -> dict[str, str]:
+    listed = shop.run("status", "--output", "json").data["assets"]
+    return {each["key"].rpartition("/")[2]: each["last_materialized"] for each in listed}
+
+
 @pytest.fixture
 def lake(shop: Any, fivetran: FakeFivetran) -> Path:
     """Let each sync write its tables into a DuckDB file that the project does not name."""
@@ -315,6 +320,34 @@ def test_a_table_that_a_run_found_to_be_disabled_is_warned_of_until_it_is_synced
     crm.tables()["accounts"]["enabled"] = True
     shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
     assert "crm is without" not in shop.run("check").err
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_table_that_is_disabled_is_not_made_fresh_by_a_sync_that_left_it_out(
+    shop: Any, fivetran: FakeFivetran, failed: bool
+) -> None:
+    crm = fivetran.connections["connection_1"]
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    before = last_made(shop)
+    crm.tables()["accounts"]["enabled"] = False
+    if failed:
+        shop.run("materialize", "-s", "lake/crm/accounts").assert_code(1)
+    fivetran.begin(crm)
+    told = shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    assert "'accounts' is not synced by connection 'crm' any more" in " ".join(f"{told.out}{told.err}".split())
+    assert (status(shop)["accounts"] == "failed") == failed
+    assert last_made(shop)["accounts"] == before["accounts"]
+    assert last_made(shop)["orders"] != before["orders"]
+    assert "crm is without accounts, which it syncs no more" in shop.run("check").err
+
+
+def test_a_password_in_the_address_is_not_shown(shop: Any) -> None:
+    shop.write(
+        "assetry.toml", '[integrations.lake]\nkind = "fivetran"\nbase_url = "http://bob:PWSECRET@h/v1"\napi_key = "k"\n'
+    )
+    told = shop.run("fivetran", "pull")
+    assert "http://***@h/v1" in told.err
+    assert "PWSECRET" not in f"{told.out}{told.err}"
 
 
 def test_a_connection_that_was_replaced_is_not_warned_of(shop: Any, fivetran: FakeFivetran) -> None:

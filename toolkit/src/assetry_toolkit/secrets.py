@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,12 +11,22 @@ from assetry.plugin import Mask, is_reference, to_json
 from assetry_toolkit.live_objects import take
 
 __all__ = ["Mask", "Reference", "apart_from", "is_reference", "resolve", "resolved", "secret_names", "values_of"]
+__all__ += ["without_user"]
 
 #: A value itself, or where it is found: ``{"env": "NAME"}``, ``{"secret": "path/name"}`` of a provider of secrets, or
 #: ``{"given": "1"}`` for an object of this process.
 Reference = str | Mapping[str, str]
 #: Digits of a number that is nothing but a secret.
 _LONG_NUMBER = 8
+
+
+def without_user(url: str | None) -> str:
+    """Return a URL, or what was given as one, without the user and the password that may stand in it, for errors.
+
+    >>> without_user("http://bob:p/w@crm.example/v1"), without_user("crm.example")
+    ('http://***@crm.example/v1', 'crm.example')
+    """
+    return re.sub(r"//\S*@", "//***@", url or "")
 
 
 def resolve(reference: Reference | None, secret: Callable[[str], str]) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from assetry.plugin import DefinitionError, Integration, IntegrationError
 from assetry_toolkit.hosted.settings import HostedOptions
-from assetry_toolkit.secrets import Reference
+from assetry_toolkit.secrets import Reference, without_user
 
 from assetry_fivetran.options import API_KEY, API_SECRET, OPTIONS
 
@@ -64,7 +64,7 @@ class Options(HostedOptions):
         parts = urlsplit((self.base_url or BASE_URL).rstrip("/"))
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
             raise IntegrationError(
-                f"{self.base_url!r} is not the base URL of a Fivetran API.",
+                f"{without_user(self.base_url)!r} is not the base URL of a Fivetran API.",
                 where=f"integration {self.name!r}",
                 hint=f"Leave base_url out for {BASE_URL}.",
             )

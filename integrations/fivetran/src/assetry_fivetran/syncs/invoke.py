@@ -34,9 +34,11 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
         standing = turn.service.standing(turn.connection, turn.off())
         learn(turn.options, standing, turn.service.http.masked)
-        times = TableTimes(context, turn.options.table_times)
+        times, lost = TableTimes(context, turn.options.table_times), (yield from turn.lost(invocation.assets))
         for asset in invocation.assets:
-            if standing.mark.succeeded == NEVER:
+            if asset.key in lost or standing.mark.succeeded == NEVER:
+                # What became of a table that is synced no more is not for a sync of the others to say.
+                yield from (Log(lost[each].message, "warning", each) for each in [asset.key] if each in lost)
                 yield Observed(asset.key)  # it was looked at all the same
                 continue
             try:
@@ -59,8 +61,7 @@ class _Turn(Turn[Service, Options]):
     def events(self) -> Iterator[Event]:
         tables, new = self._tables()
         found = _found((*self.invocation.assets, *self.invocation.also), tables)
-        lost = [each for each in self.invocation.assets if each.key not in found]
-        yield from (_gone(each, new) for each in lost)
+        yield from (_gone(each, new) for each in self.invocation.assets if each.key not in found)
         asked = [each for each in self.invocation.assets if each.key in found]
         along = [each for each in self.invocation.also if each.key in found]
         if not self.options.destination_tables:
@@ -98,7 +99,8 @@ class _Turn(Turn[Service, Options]):
         if ending.standing.setup == "broken":
             yield Log(f"{ending.standing.name!r} was synced, and Fivetran calls it broken all the same.", "warning")
         made = [*asked, *(along if self.options.on_unselected == "materialize" else ())]
-        lost = yield from self._lost_since(made)
+        lost = yield from self.lost(made)
+        yield from (lost[each.key] for each in self.invocation.assets if each.key in lost)
         times = TableTimes(self.context, self.options.table_times)
         ours = {each.key for each in asked}
         for asset in (each for each in made if each.key not in lost):
@@ -112,19 +114,18 @@ class _Turn(Turn[Service, Options]):
             metadata |= {"started_by": "somebody else"} if ending.joined else {}
             yield Materialized(asset.key, data_version=version, metadata=metadata)
 
-    def _lost_since(self, made: Sequence[Asset]) -> Generator[Event, None, set[AssetKey]]:
-        """Return whose tables were taken out while the sync ran: it may not have loaded them, and they fail."""
+    def lost(self, assets: Sequence[Asset]) -> Generator[Event, None, dict[AssetKey, Any]]:
+        """Return the failures of assets whose tables were taken out: a sync that ends, or has ended, may lack them."""
         try:
             tables, new = self._tables()
         except ServiceError as error:
             yield Log(f"Whether a table was taken out while the sync ran is not known: {error.message}", "warning")
-            return set()
-        lost = {each.key for each in made}.difference(_found(made, tables))
-        yield from (_gone(each, new) for each in self.invocation.assets if each.key in lost)
-        return lost
+            return {}
+        gone = {each.key for each in assets}.difference(_found(assets, tables))
+        return {each.key: _gone(each, new) for each in assets if each.key in gone}
 
 
-def _gone(asset: Asset, new: Sequence[str]) -> Event:
+def _gone(asset: Asset, new: Sequence[str]) -> Any:
     return CHANGES.gone(asset, str(asset.spec.get("table")), str(asset.spec["name"]), new)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from assetry.plugin import IntegrationError
+from assetry_toolkit.secrets import without_user
 
 #: Both forms of a base URL, for every error that may come from a wrong one.
 FORMS = "The base URL is https://api.airbyte.com/v1 (Airbyte Cloud) or https://HOST/api/public/v1 (self-managed)."
@@ -84,4 +85,4 @@ def _self_managed(host: str, path: str, given: str | None) -> Address:
 
 
 def _wrong(given: str | None) -> IntegrationError:
-    return IntegrationError(f"{given!r} is not the base URL of an Airbyte API.", hint=FORMS)
+    return IntegrationError(f"{without_user(given)!r} is not the base URL of an Airbyte API.", hint=FORMS)
