@@ -206,16 +206,16 @@ def assetry_invocation_group(asset):
 )
 
 
-def test_a_tool_that_a_retry_has_called_to_its_end_is_no_trouble_of_the_run_any_more(folder: Folder) -> None:
+@pytest.mark.parametrize("again", ["retry", "materialize"])
+def test_a_tool_that_was_called_to_its_end_since_is_no_trouble_of_a_run_any_more(folder: Folder, again: str) -> None:
     folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
     folder.write(
         "assetry_plugins.py", f"from pathlib import Path\nfrom assetry.plugin import InvocationGroup\n{BREAKS_ONCE}"
     )
     folder.call("materialize", code=1)
-    [run] = folder.json("runs")["runs"]
     folder.call("retry", code=1)
     (folder.root / "mended").touch()
-    folder.call("retry", run["run"])
+    folder.call(again)
     for each in folder.json("runs")["runs"]:
         assert "It failed" not in folder.call("retry", each["run"]).stderr
 

@@ -347,7 +347,7 @@ class Project(JudgedProject, Upkeep):
         return tuple(changed_above(self.graph, self.judge().statuses, keys))
 
     def problems_of(self, run: RunInfo) -> tuple[str, ...]:
-        """Return what broke invocations of a run, such as a failed hook of dbt's, and no retry has got done since."""
+        """Return what broke invocations of a run, such as a failed hook of dbt's, and no run has got done since."""
         return breaks(run, self.store)
 
     def plan_retry(self, run: RunInfo, only: Wants | None = None) -> Plan:

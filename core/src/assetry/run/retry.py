@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.errors import UsageError
@@ -219,30 +220,30 @@ class Left:
 
 
 def breaks(run: RunInfo, store: Store) -> tuple[str, ...]:
-    """Return what broke invocations of a run, and where no retry of it has called their tool to its end since."""
-    groups, broken = dict[str | None, str | None](), list[tuple[str | None, str]]()
-    for record in store.events(run.id):
-        event = record.event
-        if isinstance(event, InvocationStarted):
-            groups[record.invocation] = event.group
-        elif isinstance(event, InvocationFinished) and event.broken is not None:
-            broken.append((groups.get(record.invocation), event.broken))
-    well = _called_well_since(run, store) if broken else ()
-    return tuple(said for group, said in broken if group is None or group not in well)
+    """Return what broke invocations of a run, where no later run has called the same tool to its end."""
+    broken: dict[str | tuple[AssetKey, ...], list[str]] = {}
+    assets = set[AssetKey]()
+    for begun, ended in _calls(run.id, store):
+        if ended.broken is not None:
+            broken.setdefault(begun.group or begun.assets, []).append(ended.broken)
+            assets.update(begun.assets)
+    later = takewhile(lambda each: each.id != run.id, store.runs() if broken else ())
+    for each in reversed(tuple(later)):
+        if broken and not assets.isdisjoint(each.assets):
+            for begun, ended in _calls(each.id, store):
+                if ended.broken is None and ended.state != "cancelled":
+                    broken.pop(begun.group or begun.assets, None)
+    return tuple(said for own in broken.values() for said in own)
 
 
-def _called_well_since(run: RunInfo, store: Store) -> set[str | None]:
-    """Return the groups whose tool a retry of a run has called to its end."""
-    ours = family(run, store.runs())
-    well, groups = set[str | None](), dict[str | None, str | None]()
-    for each in ours[ours.index(run) + 1 :] if run in ours else ():
-        for record in store.events(each.id):
-            event = record.event
-            if isinstance(event, InvocationStarted):
-                groups[record.invocation] = event.group
-            elif isinstance(event, InvocationFinished) and event.broken is None and event.state != "cancelled":
-                well.add(groups.get(record.invocation))
-    return well
+def _calls(run_id: str, store: Store) -> Iterator[tuple[InvocationStarted, InvocationFinished]]:
+    """Yield the beginning and the end of each invocation of a run that has ended."""
+    begun: dict[str | None, InvocationStarted] = {}
+    for record in store.events(run_id):
+        if isinstance(record.event, InvocationStarted):
+            begun[record.invocation] = record.event
+        elif isinstance(record.event, InvocationFinished) and record.invocation in begun:
+            yield begun[record.invocation], record.event
 
 
 def jobs_of(tokens: Mapping[str, str], events: Iterable[EventRecord]) -> dict[str, LeftJob]:
