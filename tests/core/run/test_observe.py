@@ -74,7 +74,7 @@ def test_hook_assetry_observe_new_content_makes_what_is_below_stale(project: Pro
 
 def test_the_same_content_seen_later_makes_what_is_below_reach_as_far(project: Project, mill: Mill) -> None:
     def reaches(key: str) -> datetime | None:
-        return project._judged().data_times[AssetKey(key)]
+        return project.judge().data_times[AssetKey(key)]
 
     assert project.materialize().ok
     before = reaches("below")

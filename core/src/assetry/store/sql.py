@@ -50,8 +50,13 @@ ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE NOT EXISTS (
     WHERE o.run = latest.attempt AND o.key = latest.key AND o.partition = latest.partition AND n.run = excluded.attempt
     AND n.outcome = 'skipped' AND o.run <> n.run AND o.outcome IN ('failed', 'check_failed', 'cancelled', 'gone'))
 """
-_FAILED = "json_extract(body, '$.passed') IS NOT 1"
+#: What may be a check that failed: by its text, since SQLite reads no JSON with NaN in it, as metadata may have.
+_FAILED = """instr(body, '"passed":false') > 0"""
 _OURS = "key IN (SELECT value FROM json_each(?))"
+
+
+def _passed(record: EventRecord) -> bool:
+    return isinstance(record.event, Checked) and record.event.passed
 
 
 class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentRecords, ForgottenRecords, SQLPools):
@@ -168,10 +173,13 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
         """Return the last outcome of each check, by asset, check and partition; each record's event is a `Checked`."""
         table = f"(SELECT * FROM checks WHERE {_FAILED})" if failed else "checks"
         found = self._read_of(f"SELECT key, name, partition, run, at, invocation, body FROM {table}", "", keys)
-        return {
+        checks = {
             (rows.stored_key(key), name, partition or None): rows.event_record(row)
             for key, name, partition, *row in found
         }
+        if failed:
+            return {place: each for place, each in checks.items() if not _passed(each)}
+        return checks
 
     def looks(self, keys: Iterable[AssetKey] | None = None) -> Looks:
         """Return the last look at each asset and partition that was found as it was recorded, in one query."""

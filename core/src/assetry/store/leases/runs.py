@@ -74,14 +74,15 @@ class SQLRuns:
         self._reap()
         terms, values = [f"{_LIVES} AND state = 'running'" if running else "state <> 'queued'"], list[str | int]()
         if backfill is not None:
-            terms.append("json_extract(options, '$.backfill') = ?")
-            values.append(backfill)
-        found = self._database.read(
-            f"SELECT {_RUN}, pruned FROM runs WHERE {' AND '.join(terms)} ORDER BY number DESC LIMIT ?",
-            *values,
-            -1 if limit is None else limit,
-        )
-        return [rows.run_info(row) for row in found]
+            # By its text at first, since SQLite reads no JSON with NaN in it, as options may have.
+            terms.append("instr(options, ?) > 0")
+            values.append(json.dumps(backfill))
+        asked = f"SELECT {_RUN}, pruned FROM runs WHERE {' AND '.join(terms)} ORDER BY number DESC LIMIT ?"
+        found = self._database.read(asked, *values, -1 if limit is None or backfill is not None else limit)
+        runs = [rows.run_info(row) for row in found]
+        if backfill is not None:
+            runs = [each for each in runs if each.options.get("backfill") == backfill][:limit]
+        return runs
 
     def run(self, run_id: str) -> RunInfo | None:
         """Return one run, by its id or a unique beginning of it; raise `UsageError` when several begin so."""

@@ -50,9 +50,9 @@ class RecordChecks:
 
     @needs("test_list_runs_newest_first")
     def test_list_the_runs_that_are_asked_for_alone(self, store: Store) -> None:
-        options = {
+        options: dict[str, dict[str, Any]] = {
             "one": {"backfill": "b"},
-            "two": {"backfill": "b"},
+            "two": {"backfill": "b", "vars": {"rate": float("nan")}},
             "three": {"backfill": "bb"},
             "four": {"why": "b"},
         }
@@ -177,7 +177,9 @@ class RecordChecks:
         found = {name: each.event.passed for name, each in store.latest_checks().items()}  # type: ignore[attr-defined]
         assert found == {(A, "x", None): True, (A, "y", None): True}, f"the last outcomes are {found}"
         assert dict(store.latest_checks([B])) == {}, "latest_checks(keys) gives other keys as well"
-        store.append([record(ev.Checked(A, "z", False, "warn")), record(ev.Checked(B, "x", False))])
+        odd = {"passed": True, "rows": float("nan")}
+        store.append([record(ev.Checked(A, "z", False, "warn", metadata=odd)), record(ev.Checked(B, "x", False))])
+        store.append([record(ev.Checked(B, "y", True, metadata={"passed": False, "rows": float("nan")}))])
         failed = list(store.latest_checks(failed=True)), list(store.latest_checks([A], failed=True))
         assert sorted(failed[0]) == [(A, "z", None), (B, "x", None)], f"the checks that failed are {failed[0]}"
         assert failed[1] == [(A, "z", None)], "latest_checks(keys, failed=True) gives other keys as well"
