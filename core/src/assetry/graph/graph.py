@@ -395,9 +395,11 @@ def _resolve(merged: Merged) -> tuple[list[Asset], list[tuple[int, ...]], list[t
             if checks != asset.checks:
                 changes["checks"] = checks
         resolved.append(replace(asset, **changes) if changes else asset)  # type: ignore[arg-type]
-        # What an asset reads of its own earlier partitions orders these, not the assets.
-        later = i in found and all(reads_earlier(dep) for j, dep in zip(found, read, strict=True) if j == i)
-        upstream.append(tuple(j for j in dict.fromkeys(found) if j != i or not later))
+        above = dict.fromkeys(found)
+        if i in above and all(reads_earlier(dep) for j, dep in zip(found, read, strict=True) if j == i):
+            # What an asset reads of its own earlier partitions orders these, not the assets.
+            del above[i]
+        upstream.append(tuple(above))
     return resolved, upstream, apart
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from assetry.types.assets import AssetCheck
@@ -20,10 +21,19 @@ def fault(answer: Any, *kinds: type[Any]) -> str | None:
     """
     if not isinstance(answer, kinds):
         return f"returned {described(type(answer))} instead of {' or '.join(described(kind) for kind in kinds)}"
-    if isinstance(answer, (str, Mapping, Iterable)) and not hasattr(answer, "_fields"):
+    if not _has_fields(type(answer)):
         return None
     wrong = outer_misfit(answer)
     return None if wrong is None else f"returned {_named(answer)}, and its {wrong}"
+
+
+def _looked_into(kind: type[Any]) -> bool:
+    """Tell whether values of a class are looked into: of one that is a plain collection or text they are not."""
+    return hasattr(kind, "_fields") or not issubclass(kind, (str, Mapping, Iterable))
+
+
+#: Asking an abstract class costs more than the rest of a look at an asset, of which there are tens of thousands.
+_has_fields: Callable[[Any], bool] = cache(_looked_into)
 
 
 def _named(answer: Any) -> str:

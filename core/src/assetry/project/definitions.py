@@ -258,10 +258,12 @@ def _warn(doubt: str) -> None:
 
 def _check_wholes(graph: AssetGraph, plugins: Plugins) -> None:
     """Refuse two integrations that run what its tool can only run as a whole: each would run all of it once more."""
+    # Thousands of assets share one value, which is cheaper told by what it is than by what it is equal to.
+    runners = {id(asset.integration): asset.integration for asset in graph.assets if asset.executable}
     names: dict[str, set[str]] = {}
-    for asset in graph.assets:
-        if asset.executable and asset.integration is not None:
-            names.setdefault(asset.integration.kind, set()).add(asset.integration.name)
+    for runner in runners.values():
+        if runner is not None:
+            names.setdefault(runner.kind, set()).add(runner.name)
     several = {kind for kind, own in names.items() if len(own) > 1}
     owners: dict[str, Integration] = {}
     for asset in graph.assets if several else ():
@@ -303,7 +305,8 @@ def _check_tables(graph: AssetGraph, values: Callable[[], ValueRouter]) -> None:
 
 
 def _clash(one: Asset, other: Asset) -> bool:
-    return one.kept or other.kept or one.integration != other.integration
+    mine, its = one.integration, other.integration
+    return one.kept or other.kept or (mine is not its and mine != its)
 
 
 def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:

@@ -62,8 +62,12 @@ class _Record:
     def outer_misfit(self, value: Any) -> str | None:
         values = self._values(value)
         wrong = self._fields_misfit(values)
-        strange = (values[i] and set(map(type, values[i])) != kinds for i, kinds in self._items)
-        return wrong or (self.misfit(value) if any(strange) else None)
+        if wrong is not None:
+            return wrong
+        for i, kinds in self._items:
+            if values[i] and set(map(type, values[i])) != kinds:
+                return self.misfit(value)
+        return None
 
     def misfit(self, value: Any) -> str | None:
         values = self._values(value)

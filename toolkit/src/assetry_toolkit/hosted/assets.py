@@ -38,11 +38,16 @@ def connection_command(verb: str, invocation: Invocation) -> str:
     return f"{verb} {spec['connection']}{name}"
 
 
+def _no_more(_manner: Hashable) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(slots=True, kw_only=True)
 class ConnectionAssets:
     """What is the same for all assets of a connection; see `assetry.plugin.Asset` for each of them.
 
-    `tell` makes metadata of the manner in which a table is synced: manners are few, and tables many. What was made by
+    `tell` makes metadata of the manner in which a table is synced, and `fields` other fields of `Asset`, such as
+    `grows`: manners are few, and tables many. What was made by
     another connection, or by one that is `gone` since, is out of date: nothing is as fresh as that connection was. The
     `trouble` of one that cannot be synced stands in description and metadata of its assets. They stay executable, so
     that they are fresh by what was made or seen alone, and a run says what is wrong.
@@ -64,9 +69,8 @@ class ConnectionAssets:
     trouble: str | None = None
     resource_type: str = "table"
     tell: Callable[[Any], Mapping[str, Any]] = dict
-    _made: dict[Hashable, Mapping[str, Any]] = field(default_factory=dict)
-    _deps: tuple[Dep, ...] | None = None
-    _code: Mapping[str, Any] = field(default_factory=dict)
+    fields: Callable[[Any], Mapping[str, Any]] = _no_more
+    _shared: dict[Hashable, Mapping[str, Any]] = field(default_factory=dict)
 
     def asset(
         self,
@@ -80,29 +84,29 @@ class ConnectionAssets:
 
         `more` are other fields of `Asset`.
         """
-        metadata = self._made.get(manner)
-        if metadata is None:
-            made = {} if manner is None else self.tell(manner)
-            told = {**self.metadata, "trouble": self.trouble, **made}
-            metadata = self._made[manner] = {name: value for name, value in told.items() if value}
-        if self._deps is None:
-            self._code = self._own_code()
-            self._deps = tuple(Dep(AssetKey(each)) for each in self.deps)
-        return Asset(
-            key=key,
-            kind=self.integration.kind,
-            integration=self.integration,
-            deps=self._deps,
-            spec={**self.spec, **spec},
-            description=f"Connection {self.group!r} is {self.trouble}." if self.trouble else self.description,
-            group=self.group,
-            tags=self.tags,
-            metadata=metadata,
-            relation=relation,
-            executable=self.executable,
-            resource_type=self.resource_type,
-            **{**self._code, **more},
-        )
+        shared = self._shared.get(manner)
+        if shared is None:
+            shared = self._shared[manner] = self._fields_of(manner)
+        if more:
+            shared = {**shared, **more}
+        return Asset(key=key, relation=relation, spec={**self.spec, **spec}, **shared)
+
+    def _fields_of(self, manner: Hashable) -> Mapping[str, Any]:
+        """Return the fields that all assets of a manner have in common."""
+        told = {**self.metadata, "trouble": self.trouble, **({} if manner is None else self.tell(manner))}
+        return {
+            "kind": self.integration.kind,
+            "integration": self.integration,
+            "deps": tuple(Dep(AssetKey(each)) for each in self.deps),
+            "description": f"Connection {self.group!r} is {self.trouble}." if self.trouble else self.description,
+            "group": self.group,
+            "tags": self.tags,
+            "metadata": {name: value for name, value in told.items() if value},
+            "executable": self.executable,
+            "resource_type": self.resource_type,
+            **self._own_code(),
+            **({} if manner is None else self.fields(manner)),
+        }
 
     def _own_code(self) -> Mapping[str, Any]:
         """Return the fields by which what another connection has made is seen to be out of date."""

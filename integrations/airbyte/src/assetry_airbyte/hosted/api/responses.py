@@ -19,6 +19,8 @@ RESETS = ("reset", "clear")
 REFRESH = "refresh"
 #: The way to sync a stream in which rows are added to those that are there, and none is changed.
 APPENDING = "incremental_append"
+#: The sync modes by which a sync only adds rows.
+ADDING = ("full_refresh_append", APPENDING)
 #: The statuses of a connection that can be synced; "" is one that is not known yet.
 _USABLE = ("", "active")
 
@@ -36,7 +38,7 @@ class Stream(NamedTuple):
     @property
     def adds(self) -> bool:
         """Tell whether a sync only adds rows, so that several connections may fill one table."""
-        return self.sync_mode in ("full_refresh_append", "incremental_append")
+        return self.sync_mode in ADDING
 
     @property
     def reads_all(self) -> bool:

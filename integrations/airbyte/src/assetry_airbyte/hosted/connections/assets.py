@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from assetry_toolkit.hosted.fetching import few, not_replaced, warn_of_connectio
 from assetry_toolkit.hosted.keys import fits, key_part, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
-from assetry_airbyte.hosted.api.responses import APPENDING, Connection, Destination, Stream
+from assetry_airbyte.hosted.api.responses import ADDING, APPENDING, Connection, Destination, Stream
 from assetry_airbyte.hosted.connections.naming import Tables, placed
 from assetry_airbyte.hosted.connections.snapshot import Snapshot
 from assetry_airbyte.hosted.settings import Options
@@ -167,16 +167,20 @@ class _Maker:
             trouble=connection.trouble,
             resource_type="stream",
             tell=_manner,
+            fields=self._by_manner,
         )
         return _Shared(connection, Tables(connection, destination, self._override(connection, destination)), common)
 
     def _asset(self, key: AssetKey, stream: Stream, shared: _Shared) -> Asset:
         relation = self._relation(stream, shared)
-        spec = {"stream": stream.name, "namespace": stream.namespace}
+        return shared.common.asset(key, relation, {"stream": stream.name, "namespace": stream.namespace}, stream[2:5])
+
+    def _by_manner(self, manner: tuple[str, tuple[str, ...], tuple[str, ...]]) -> Mapping[str, Any]:
+        """Return the fields of an asset that depend on how its stream is synced."""
         # A refresh takes no rows out of a table that is only added to.
-        left = {"refreshable": False} if stream.adds and self.options.on_full_refresh == "remove" else {}
-        grows = "append" if stream.sync_mode == APPENDING else "replace"
-        return shared.common.asset(key, relation, spec, stream[2:5], grows=grows, **left)
+        adds = manner[0] in ADDING
+        left = {"refreshable": False} if adds and self.options.on_full_refresh == "remove" else {}
+        return {"grows": "append" if manner[0] == APPENDING else "replace", **left}
 
     def _taken_by(self, shared: _Shared, streams: Sequence[Stream], assets: list[Asset]) -> list[Asset]:
         """Note what is loaded into which table, and return the assets that are: raise where one overwrites another.
