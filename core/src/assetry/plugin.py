@@ -19,6 +19,7 @@ and its first lines are these::
 
 from assetry.errors import (
     AssetryError,
+    ConflictError,
     DefinitionError,
     IntegrationError,
     JobOverError,
@@ -32,6 +33,7 @@ from assetry.errors import (
     near_names,
 )
 from assetry.gc_pause import paused_gc
+from assetry.graph.graph import AssetGraph
 from assetry.graph.renaming import rename_assets
 from assetry.hooks.commands import CommandGroup, Commands
 from assetry.hooks.masks import Mask
@@ -53,7 +55,12 @@ from assetry.partitions.mappings import (
     TimeWindowPartitionMapping,
 )
 from assetry.partitions.parts import Parts
+from assetry.plan.numbering import Numbering
 from assetry.project.command import CommandContext
+from assetry.status.freshness.freshness import Freshness
+from assetry.status.partitions.sets import PartitionSets
+from assetry.status.reasons import Reason
+from assetry.status.staleness import Status
 from assetry.store.leases.processes import is_alive, process_of
 from assetry.types.assets import (
     Asset,
@@ -97,6 +104,7 @@ from assetry.types.leases import (
     lease_lost,
     rank,
 )
+from assetry.types.nexts import Next
 from assetry.types.options import (
     ANYTHING,
     COUNT,
@@ -139,6 +147,7 @@ from assetry.types.records import (
     job_tokens,
 )
 from assetry.types.warnings import AssetWarning
+from assetry.views.nexts import next_text, next_to_json
 from assetry.views.terminal import plain
 
 # Marking a hook's implementation.
@@ -168,6 +177,9 @@ __all__ += [
     "TimeWindowPartitionMapping",
     "TimeWindowPartitionsDefinition",
 ]
+# How assets are, and when they are made next.
+__all__ += ["AssetGraph", "Freshness", "Next", "Numbering", "PartitionSets", "Reason", "Status"]
+__all__ += ["next_text", "next_to_json"]
 # The types of the options that a plugin declares, and what reads a table of options by them.
 __all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
 __all__ += ["OptionType", "checked", "checked_options", "is_reference", "one_of", "read_policy", "read_span"]
@@ -225,6 +237,7 @@ __all__ += ["selection_value"]
 # Errors.
 __all__ += [
     "AssetryError",
+    "ConflictError",
     "DefinitionError",
     "IntegrationError",
     "JobOverError",

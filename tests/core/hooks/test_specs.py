@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from assetry.plugin import (
     Invocation,
     InvocationGroup,
     Materialized,
+    Next,
     RunContext,
     RunInfo,
     Saved,
@@ -72,6 +74,7 @@ class Mill:
         self.options: list[Any] = []
         self.heard: list[tuple[str, str]] = []
         self.opened: list[Any] = []
+        self.next: Any = None
 
     @hookimpl
     def assetry_load_assets(self, integration: Integration) -> Any:
@@ -127,6 +130,12 @@ class Mill:
     def _open(self, thing: Any) -> Any:
         self.opened.append(thing)
         return thing
+
+    @hookimpl
+    def assetry_next(self, statuses: Sequence[Any], now: datetime) -> Any:
+        return (
+            self.next if self.next is not None else {each.key: Next("at", "the mill grinds", now) for each in statuses}
+        )
 
     @hookimpl
     def assetry_event(self, event: EventRecord, run: RunInfo) -> None:
@@ -229,6 +238,16 @@ def test_hook_assetry_event_hears_of_everything_in_order(project: Project, mill:
     assert mill.heard == recorded
     assert recorded[0] == ("run_started", run.id)
     assert recorded[-1] == ("run_finished", run.id)
+
+
+def test_hook_assetry_next_says_when_assets_are_made_next(project: Project, mill: Mill) -> None:
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    found = project.next(now)
+    assert set(found) == set(project.graph.keys)
+    assert found[project.graph["north/raw"].key] == Next("at", "the mill grinds", now)
+    mill.next = ["wrong"]
+    assert project.next(now) == {}
+    assert any("assetry_next" in told for each in project.plugins.infos for told in each.problems)
 
 
 def test_hook_assetry_add_commands_makes_commands_of_the_program(

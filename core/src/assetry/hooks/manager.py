@@ -25,6 +25,7 @@ from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.nexts import Next
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
@@ -311,6 +312,19 @@ class Plugins(Registry):
     def has_listeners(self) -> bool:
         """Tell whether any plugin wants to hear of events."""
         return bool(self._implementations("assetry_event"))
+
+    def nexts(self, project: Any, statuses: Sequence[Any], now: datetime) -> dict[AssetKey, Next]:
+        """Return when assets are made next, of those of which a plugin knows it: of several answers the earliest."""
+        found: dict[AssetKey, Next] = {}
+        for name, answer in self._all("assetry_next", {"project": project, "statuses": statuses, "now": now}):
+            wrong = fault(answer, Mapping) or first_fault(answer.values(), Next)
+            if wrong is not None:
+                self._report(name, f"assetry_next: {wrong}")
+                continue
+            for key, each in answer.items():
+                if key not in found or (each.at is not None and (found[key].at or each.at) >= each.at):
+                    found[key] = each
+        return masked(found, self.secrets.mask)
 
     def add_commands(self, commands_of: Callable[[str], Commands]) -> None:
         """Let every plugin add its commands to the command line: to those that `commands_of` returns for its name."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from assetry.types.events import Event
     from assetry.types.invocations import Invocation, InvocationGroup
     from assetry.types.keys import AssetKey
+    from assetry.types.nexts import Next
     from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
     from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
@@ -282,6 +283,20 @@ def assetry_event(event: EventRecord, run: RunInfo) -> None:
 
     Never on the critical path: called on a thread of its own, in order; a failure is logged and the run goes on. What
     is told of many partitions may be one event: with `through` it is of all from `partition` to that one, of `count`.
+    """
+
+
+@hookspec
+def assetry_next(project: Any, statuses: Sequence[Any], now: datetime) -> Mapping[AssetKey, Next] | None:
+    """Return when assets are made next, of those of which you know it. All.
+
+    Asked by `assetry status` and `assetry show`, and by `Project.next`. Of two plugins that tell of one asset the one
+    that names the earlier moment counts. Decide by what is given and by the records of the project, without looking
+    elsewhere.
+
+    :param project: the `Project` that is asked.
+    :param statuses: how all of its assets are at `now`, in graph order.
+    :param now: the moment that is meant.
     """
 
 

@@ -122,6 +122,14 @@ class PartitionsDefinition:
         """
         return self.existing(now).last(count)
 
+    def changes_after(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """Return when, after `now`, more partitions exist, or some are due again; None where no clock decides that.
+
+        >>> StaticPartitionsDefinition(["eu", "us"]).changes_after(datetime(2024, 1, 1)) is None
+        True
+        """
+        return None
+
     def span(self, start: datetime, end: datetime) -> tuple[int, int]:
         """Return the numbers of the windows that overlap a time, the second outside; raise `UsageError` without time.
 

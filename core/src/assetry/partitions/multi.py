@@ -208,6 +208,11 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         made = self.made_of(self.values(now))
         return made & self.table.parts if self.time is None else made - self._dropped(made)
 
+    def changes_after(self, now: datetime) -> datetime | None:
+        """Return when, after `now`, there are more combinations, or some are due again; None without time."""
+        found = (each.changes_after(now) for each in self.partitions_defs.values())
+        return min((each for each in found if each is not None), default=None)
+
     def _dropped(self, parts: Parts) -> Parts:
         """Return those of `parts` whose strand was dropped."""
         gone = [strand for number in self.table.dropped if (strand := self.table.key(number)) is not None]

@@ -14,6 +14,7 @@ from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
 from assetry.store.partitions.cache import PartitionCache
 from assetry.types.keys import AssetKey
+from assetry.types.nexts import Next
 from assetry.types.records import Verdicts
 
 Texts = str | Sequence[str] | None
@@ -69,6 +70,15 @@ class JudgedProject(LoadedProject):
         """Return how one asset is, and why."""
         wanted = self.graph[key].key
         return next(status for status in self.judge().statuses if status.key == wanted)
+
+    def next(self, now: datetime | None = None, *, statuses: Sequence[Status] | None = None) -> Mapping[AssetKey, Next]:
+        """Return when each asset is made next, or what holds it, as far as a plugin knows: assetry-automation does.
+
+        `statuses` are those of all assets at `now`, where they are known already.
+        """
+        moment = now or datetime.now(UTC)
+        known = self.judge(moment).statuses if statuses is None else statuses
+        return self.plugins.nexts(self, known, moment)
 
     def latest_checks(self, keys: Iterable[AssetKey] | None = None, *, failed: bool = False) -> Verdicts:
         """Return how the checks of assets last came out, or those that `failed`; only those that are still defined."""

@@ -124,6 +124,10 @@ class Project(JudgedProject, Upkeep):
         found = wanted(self.graph, keys, ask, known.statuses, now).only(wants)
         return replace(self._plan_of(found, ask, known, now), revision=revision)
 
+    def fits(self, plan: Plan) -> bool:
+        """Tell whether a plan still fits: nothing of it was made, or tried, by others since it was made."""
+        return not made_since(plan, self.graph, self.store)
+
     def _asked(self, keywords: Mapping[str, Any]) -> tuple[Project, Ask]:
         """Return the project that keywords mean, and what they ask of it."""
         ask, options = Ask.of(keywords, lambda: (each.name for each in self.plugins.command_options()))
@@ -197,7 +201,7 @@ class Project(JudgedProject, Upkeep):
         return self._order_of(self._plan(select, exclude, ask, only), partial(self._order, select, exclude, ask))
 
     def _order_of(self, plan: Plan, narrowed: Callable[[Wants], Order]) -> Order:
-        return Order(plan, still=lambda: not made_since(plan, self.graph, self.store), narrowed=narrowed)
+        return Order(plan, still=partial(self.fits, plan), narrowed=narrowed)
 
     @property
     def _runner(self) -> Runner:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
+from assetry.plan.numbering import Numbering
 from assetry.status.comparison import Comparison
 from assetry.status.freshness.data_times import DataTimes, DataTimesByKey
 from assetry.status.freshness.freshness import Demand, Durations, Freshness, Freshnesses
@@ -80,6 +81,14 @@ class Judgement:
     statuses: tuple[Status, ...]
     _graph: AssetGraph
     _data_times: DataTimes
+    _now: datetime
+
+    @property
+    def numbering(self) -> Numbering:
+        """Return the partitions of all assets by number, those that records know among them, and what each reads."""
+        parted = (each for each in self.statuses if each.partitions is not None)
+        known = {each.key: each.partitions.definition for each in parted if each.partitions is not None}
+        return Numbering(self._graph, known, self._now)
 
     @property
     def data_times(self) -> DataTimesByKey:
@@ -128,7 +137,7 @@ def judge(
             statuses = _Judge(*given, demands).judge_all()
         if how:
             statuses = tuple(_with_freshness(each, how.get(each.key)) for each in statuses)
-        return Judgement(statuses, graph, judged.data_times)
+        return Judgement(statuses, graph, judged.data_times, now)
 
 
 def _with_freshness(status: Status, freshness: Freshness | None) -> Status:

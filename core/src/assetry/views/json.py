@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
+from types import MappingProxyType
 from typing import Any
 
 from assetry.graph.graph import AssetGraph
@@ -21,10 +22,12 @@ from assetry.types.codec import is_unicode, to_json
 from assetry.types.events import Checked, Event
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.nexts import Next
 from assetry.types.records import Attempt, EventRecord, RunInfo
 from assetry.types.warnings import AssetWarning
 from assetry.views.causes import Cause
 from assetry.views.drawing import Drawing, stages
+from assetry.views.nexts import next_to_json
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -98,10 +101,12 @@ def status_to_json(
     warned: Iterable[Checked] = (),
     roots: Iterable[Cause] = (),
     orphans: Iterable[AssetKey] = (),
+    nexts: Mapping[AssetKey, Next] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return what ``assetry status --output json`` prints; `warned` are checks that did not pass and stop nothing.
 
     `roots` are what is out of date, by cause; `orphans` are assets that something is recorded of, and nothing defines.
+    `nexts` say when assets are made next.
 
     >>> from assetry.types.keys import AssetKey
     >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
@@ -129,6 +134,7 @@ def status_to_json(
                 "note": each.note,
                 "partitions": None if each.partitions is None else partitions_to_json(each.partitions),
                 "freshness": None if each.freshness is None else freshness_to_json(each.freshness),
+                "next": next_to_json(nexts.get(each.key)),
             }
             for each in statuses
         ],

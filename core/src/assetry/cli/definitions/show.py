@@ -30,12 +30,14 @@ from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
+from assetry.types.nexts import Next
 from assetry.types.panels import Panel, PanelContext
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, EventRecord, Materialization, Verdicts
 from assetry.types.warnings import AssetWarning
 from assetry.views.acceptances import Said, said
 from assetry.views.json import asset_to_json, data, status_to_json, warnings_to_json
+from assetry.views.nexts import next_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Facts:
     #: What was pruned of the run that made it last, for people.
     pruned: str | None
     accepted: Sequence[Said]
+    next: Next | None
 
 
 def show_asset(session: Session, key: str, partition: str | None) -> None:
@@ -82,11 +85,13 @@ def _facts(session: Session, key: str) -> Facts:
     tried = list(project.store.attempts([asset.key]).values())
     last_made = max(made, key=lambda each: each.at, default=None)
     last_tried = max(tried, key=lambda each: each.at, default=None)
+    now = datetime.now(UTC)
+    judged = project.judge(now).statuses
     context = PanelContext(materialization=last_made, attempt=last_tried)
     return Facts(
         asset=asset,
         consumers=tuple(project.graph.assets[i] for i in project.graph.downstream[project.graph.index(asset.key)]),
-        status=project.status_of(asset.key),
+        status=next(each for each in judged if each.key == asset.key),
         made=last_made,
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
@@ -94,6 +99,7 @@ def _facts(session: Session, key: str) -> Facts:
         warnings=asset_warnings(project.graph, project.plugins, lambda: project.values, [asset.key]),
         pruned=None if last_made is None else _pruned(project, last_made.run),
         accepted=said(project.store.acceptances([asset.key])),
+        next=project.next(now, statuses=judged).get(asset.key),
     )
 
 
@@ -132,7 +138,8 @@ def _key(project: Project, text: str) -> AssetKey:
 
 def _json(facts: Facts, session: Session) -> dict[str, Any]:
     asset, made = facts.asset, facts.made
-    (status,) = status_to_json([facts.status])["assets"]
+    nexts = {} if facts.next is None else {asset.key: facts.next}
+    (status,) = status_to_json([facts.status], nexts=nexts)["assets"]
     return {
         **asset_to_json(asset, session.project.group_of(asset)),
         "checks": [
@@ -213,6 +220,8 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
         yield "warning", "\n".join(str(each).removeprefix(f"{each.key} ") for each in facts.warnings)
     if status.freshness is not None:
         yield "data", _data(status.freshness)
+    if facts.next is not None:
+        yield "next", next_text(facts.next, datetime.now(UTC))
     if facts.made is not None:
         yield "last made", "\n".join(filter(None, [_made(facts.made, session.verbose > 0), facts.pruned]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from datetime import UTC, datetime
 
 import click
 
@@ -20,6 +21,7 @@ from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.views.causes import Cause, broke_off, causes, has_ended, held_back, roots_of
 from assetry.views.json import status_to_json, warnings_to_json
+from assetry.views.nexts import told_nexts
 
 #: Exit code of --exit-code when something is out of date.
 STALE = 4
@@ -39,11 +41,13 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     """
     project = session.project
     chosen = set(session.selection().keys)
-    every = project.status()
+    now = datetime.now(UTC)
+    every = project.judge(now).statuses
     found = [each for each in every if each.key in chosen]
     roots = causes(project.graph, every, chosen)
     warned = _warnings(session, found)
     told = asset_warnings(project.graph, project.plugins, lambda: project.values, (each.key for each in found))
+    nexts = {key: each for key, each in project.next(now, statuses=every).items() if key in chosen}
     stale = stale_keys(found)
     gone = gone_assets(project)
     if session.text:
@@ -52,6 +56,9 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
         why, fresh = cause_lines(roots, most, by == "asset"), freshness_lines(found, most)
         lines = [*count_lines(found, most), *why, *sets, *fresh, *_note_lines(found, most), *_warning_lines(warned)]
         lines += warning_lines(told, most)
+        lines += [
+            f"{styled('    next', fg='cyan')}  {listed(keys, most)}: {text}" for text, keys in told_nexts(nexts, now)
+        ]
         session.say("\n".join(lines))
         if stale:
             blocking = [each.key for each in warned if each.stops]
@@ -68,7 +75,7 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
         if gone and not session.select:
             session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")
     else:
-        document = status_to_json(found, warned, roots, gone)
+        document = status_to_json(found, warned, roots, gone, nexts)
         session.emit({**document, "warnings": warnings_to_json(told)}, rows="assets")
     return STALE if exit_code and (stale or any(map(_is_behind, found))) else 0
 

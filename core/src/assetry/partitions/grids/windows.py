@@ -226,6 +226,22 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         """
         return self.possible(Parts.range(self.bounds()[0], self._over(aware(now))))
 
+    def changes_after(self, now: datetime) -> datetime | None:
+        """Return when, after `now`, the next window is over, or one is due again; None behind the last of all.
+
+        >>> from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
+        >>> days = DailyPartitionsDefinition("2024-01-01", late=timedelta(hours=2))
+        >>> [str(days.changes_after(datetime(2024, 1, 15, hour, tzinfo=UTC))) for hour in (1, 3)]
+        ['2024-01-15 02:00:00+00:00', '2024-01-16 00:00:00+00:00']
+        """
+        now = aware(now)
+        number, last = self._number(now), self.bounds()[1]
+        first = self.ending_by(now - self.late) - self.lookback - 1
+        if last is not None and first > last:
+            return None
+        moments = [self._start(number + 1), *(each for i in range(first, number + 1) for each in self.settling(i))]
+        return min(each for each in moments if each > now)
+
     def possible(self, parts: Parts) -> Parts:
         """Return the windows between start and end that are not excluded, over or not."""
         inside = parts.within(*self.bounds())
