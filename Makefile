@@ -6,8 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := core toolkit $(sort $(wildcard integrations/*))
-SOURCES := $(wildcard core/src/* toolkit/src/* integrations/*/src/* examples/*/src/* docs/*.py)
+MEMBERS := core toolkit automation $(sort $(wildcard integrations/*))
+SOURCES := $(wildcard core/src/* toolkit/src/* automation/src/* integrations/*/src/* examples/*/src/* docs/*.py)
 export UV_PYTHON_DOWNLOADS := never
 # A certificate authority of one's own is one that the system knows.
 export UV_SYSTEM_CERTS := 1
@@ -33,7 +33,7 @@ setup: $(VENV)/.ready
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 # The lock has every version and hash; the members themselves are installed editable, without looking further.
-$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard core/pyproject.toml toolkit/pyproject.toml integrations/*/pyproject.toml) | $(filter %/.uv/bin/uv,$(UV))
+$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard core/pyproject.toml toolkit/pyproject.toml automation/pyproject.toml integrations/*/pyproject.toml) | $(filter %/.uv/bin/uv,$(UV))
 	[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps $(MEMBERS:%=--editable ./%)

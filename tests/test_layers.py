@@ -55,7 +55,12 @@ def edges(src: Path) -> dict[str, set[str]]:
 
 
 def sources() -> list[Path]:
-    return [CORE, *sorted(ROOT.glob("toolkit/src")), *sorted(ROOT.glob("integrations/*/src"))]
+    return [
+        CORE,
+        *sorted(ROOT.glob("toolkit/src")),
+        *sorted(ROOT.glob("automation/src")),
+        *sorted(ROOT.glob("integrations/*/src")),
+    ]
 
 
 def package(module: str) -> str:

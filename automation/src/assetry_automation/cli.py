@@ -1,0 +1,135 @@
+"""``assetry daemon``, ``run-job``, ``hold`` and ``resume``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+from assetry.plugin import AssetKey, CommandContext, Commands, UsageError, near_names, next_text, next_to_json
+
+from assetry_automation.decision.memory import Memory
+from assetry_automation.decision.schedule import Decision
+from assetry_automation.kept import change_memory
+from assetry_automation.looking import settings_of, with_resumed
+from assetry_automation.making import Made, decision_of, make_due
+from assetry_automation.making import run_job as make_job
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of automation."""
+    commands.command("daemon")(daemon)
+    commands.command("run-job")(run_job)
+    commands.command("hold", selects=True)(hold)
+    commands.command("resume", selects=True)(resume)
+
+
+def daemon(
+    context: CommandContext,
+    *,
+    once: bool = False,
+    dry_run: bool = False,
+    interval: float = 5.0,
+    port: int | None = None,
+) -> int:
+    """Make assets when their policies, deadlines and jobs ask for it, until it is stopped.
+
+    :param once: look once, make what is due then, and end: for cron and for CI.
+    :param dry_run: say what would be started, and when everything else is, without starting anything.
+    :param interval: seconds between two looks at whether anything has changed.
+    :param port: serve /healthz and /metrics on this port of 127.0.0.1.
+    """
+    if dry_run:
+        show(context, decision_of(context.project, datetime.now(UTC)))
+        return 0
+    if once:
+        return _once(context)
+    from assetry_automation.daemon.supervisor import Supervisor
+
+    return Supervisor(context, interval, port).run()
+
+
+def _once(context: CommandContext) -> int:
+    made = []
+    for each in make_due(context.project, datetime.now(UTC)):
+        made.append(each)
+        _tell(context, each)
+    if not made:
+        context.note("Nothing is due.")
+    if not context.text:
+        context.emit({"runs": [each._asdict() for each in made]}, rows="runs")
+    return 0 if all(each.ok for each in made) else 1
+
+
+def _tell(context: CommandContext, made: Made) -> None:
+    if context.text:
+        word = "made" if made.ok else "failed"
+        context.say(f"{word}  {made.told}" + (f", by run {made.run}" if made.run else ""))
+
+
+def show(context: CommandContext, decision: Decision) -> None:
+    """Show what would be started, and for everything else when it is, or what keeps it."""
+    now = datetime.now(UTC)
+    started = () if decision.wave is None else tuple(decision.wave.wants)
+    if not context.text:
+        assets = [{"key": str(key), "next": next_to_json(each)} for key, each in decision.next.items()]
+        jobs = [job.name for job in decision.jobs]
+        wake = decision.wake and decision.wake.isoformat()
+        context.emit({"start": [str(key) for key in started], "jobs": jobs, "wake": wake, "assets": assets}, "assets")
+        return
+    for key in started:
+        context.say(f"start    {key}")
+    for job in decision.jobs:
+        context.say(f"start    job {job.name}: {job.select}")
+    for key, each in decision.next.items():
+        if key not in started:
+            context.say(f"{key}  {next_text(each, now)}")
+    if decision.wake is not None:
+        context.note(f"It looks again at {decision.wake:%Y-%m-%d %H:%M:%S} UTC, or when something changes.")
+
+
+def run_job(context: CommandContext, name: str) -> int:
+    """Run a job of the project file now.
+
+    :param name: the job, as in [jobs.NAME].
+    """
+    jobs = {each.name: each for each in settings_of(context.project).jobs}
+    if name not in jobs:
+        known = f"There are {', '.join(jobs)}." if jobs else "Write one: [jobs.NAME] with select and cron."
+        raise UsageError(f"There is no job {name!r}.", near=near_names(name, jobs), hint=known)
+    made = make_job(context.project, jobs[name])
+    _tell(context, made)
+    return 0 if made.ok else 1
+
+
+def hold(context: CommandContext, *, because: str = "a person holds it") -> None:
+    """Keep the selected assets from being made by automation, until `assetry resume`.
+
+    :param because: why, for those who ask.
+    """
+    chosen = _chosen(context)
+    change_memory(context.project.store, partial(_with_held, keys=chosen, because=because))
+    context.note(f"{_count(chosen)} held: people make them still.")
+
+
+def resume(context: CommandContext) -> None:
+    """Let the selected assets be made by automation again, whatever held them."""
+    chosen = _chosen(context)
+    now = datetime.now(UTC)
+    change_memory(context.project.store, lambda memory: with_resumed(memory, chosen, now))
+    context.note(f"{_count(chosen)} may be made again.")
+
+
+def _chosen(context: CommandContext) -> tuple[AssetKey, ...]:
+    if not context.select:
+        raise UsageError("Nothing is selected.", hint="Name what is meant: -s KEY, or -s '*' for all.")
+    return context.chosen()
+
+
+def _count(keys: tuple[AssetKey, ...]) -> str:
+    return str(keys[0]) if len(keys) == 1 else f"{len(keys):,} assets"
+
+
+def _with_held(memory: Memory, keys: Iterable[AssetKey], because: str) -> Memory:
+    return replace(memory, held={**memory.held, **dict.fromkeys(keys, because)})

@@ -1,0 +1,95 @@
+"""How the daemon is, over HTTP on this machine: ``/healthz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+
+from assetry.plugin import UsageError
+
+
+@dataclass(slots=True)
+class Health:
+    """What is told of a daemon: how many `looks` and `runs` there were, and `counts` of assets by what they wait for.
+
+    >>> health = Health(interval=5)
+    >>> health.looked({"held": 2}); health.ok
+    True
+    """
+
+    interval: float
+    looks: int = 0
+    runs: dict[str, int] = field(default_factory=lambda: {"succeeded": 0, "failed": 0})
+    running: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    problem: str | None = None
+    standing_by: bool = False
+    _turned: float = field(default_factory=monotonic)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether it goes round, and the definitions load."""
+        return self.problem is None and monotonic() - self._turned < max(60.0, 10 * self.interval)
+
+    def turned(self) -> None:
+        """Take down that it has gone round."""
+        self._turned = monotonic()
+
+    def looked(self, counts: Mapping[str, int]) -> None:
+        """Take down what a look has found."""
+        self.looks += 1
+        self.counts = dict(counts)
+
+    def metrics(self) -> str:
+        """Return all figures in the text form of Prometheus."""
+        lines = [
+            *("# TYPE assetry_daemon_up gauge", f"assetry_daemon_up {int(self.ok)}"),
+            *("# TYPE assetry_daemon_standing_by gauge", f"assetry_daemon_standing_by {int(self.standing_by)}"),
+            *("# TYPE assetry_daemon_looks_total counter", f"assetry_daemon_looks_total {self.looks}"),
+            "# TYPE assetry_daemon_runs_total counter",
+            *(f'assetry_daemon_runs_total{{state="{name}"}} {count}' for name, count in self.runs.items()),
+            *("# TYPE assetry_daemon_runs gauge", f"assetry_daemon_runs {self.running}"),
+            "# TYPE assetry_assets gauge",
+            *(f'assetry_assets{{next="{name}"}} {count}' for name, count in sorted(self.counts.items())),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def serve(health: Health, port: int) -> ThreadingHTTPServer:
+    """Serve how a daemon is on a port of 127.0.0.1, 0 for any free one; raise `UsageError` where it is taken."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                state = HTTPStatus.OK if health.ok else HTTPStatus.SERVICE_UNAVAILABLE
+                told = {"ok": health.ok, "problem": health.problem, "standing_by": health.standing_by}
+                self._answer(state, "application/json", json.dumps(told))
+            elif self.path == "/metrics":
+                self._answer(HTTPStatus.OK, "text/plain; version=0.0.4", health.metrics())
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", "There are /healthz and /metrics.\n")
+
+        def _answer(self, state: HTTPStatus, kind: str, text: str) -> None:
+            body = text.encode()
+            self.send_response(state)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: a probe comes every few seconds."""
+
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except (OSError, OverflowError) as error:
+        hint = "Name another one with --port."
+        raise UsageError(f"Port {port} of 127.0.0.1 cannot be listened on: {error}.", hint=hint) from error
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server

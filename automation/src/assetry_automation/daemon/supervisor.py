@@ -1,0 +1,242 @@
+"""The daemon: it has no definitions itself, asks a worker that has them, and starts runs as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from assetry.plugin import AssetryError, CommandContext, Store
+
+from assetry_automation.daemon.health import Health, serve
+from assetry_automation.daemon.sources import fingerprint
+from assetry_automation.kept import LIVES, DaemonSign, leave_project, take_project
+
+#: Seconds that runs have to stop their tools, once the daemon was asked to end.
+GRACE = 60.0
+#: Seconds after which definitions are loaded again that never loaded.
+AGAIN = 15.0
+
+
+class Worker:
+    """One process with definitions, which answers when it is asked."""
+
+    def __init__(self, root: Path) -> None:
+        command = [sys.executable, "-m", "assetry_automation.daemon.worker", str(root)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, start_new_session=True
+        )
+        self.sources: tuple[str, ...] = ()
+        self.load = ""
+        self.max_runs = 1
+
+    def answer(self, timeout: float) -> Mapping[str, Any] | None:
+        """Return its next line, None when none comes in time; one that has ended answers with a problem."""
+        out = self._process.stdout
+        assert out is not None, "it was started with a pipe"
+        if not select.select([out], [], [], timeout)[0]:
+            return None
+        line = out.readline()
+        if not line:
+            return {"problem": f"The process that loads the definitions ended with {self._process.wait()}."}
+        found: Mapping[str, Any] = json.loads(line)
+        return found
+
+    def take(self, ready: Mapping[str, Any]) -> None:
+        """Take down what a worker says that is ready."""
+        self.sources, self.max_runs = tuple(ready["sources"]), int(ready["max_runs"])
+        self.load = fingerprint(self.sources)
+
+    def ask(self) -> None:
+        """Ask for a look; `answer` has what is found."""
+        stdin = self._process.stdin
+        assert stdin is not None, "it was started with a pipe"
+        with suppress(BrokenPipeError):
+            stdin.write(f"{self.load}\n")
+            stdin.flush()
+
+    def end(self) -> None:
+        """End it: nothing is lost, as it only looks."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+
+
+class Supervisor:
+    """The daemon of one project, until it is asked to stop."""
+
+    def __init__(self, context: CommandContext, interval: float, port: int | None) -> None:
+        self._context = context
+        self._root = context.project.root
+        self._interval = max(interval, 0.05)
+        self._health = Health(self._interval)
+        self._port = port
+        self._stop = threading.Event()
+        self._worker: Worker | None = None
+        self._coming: Worker | None = None
+        self._tried = ""
+        self._again = 0.0
+        self._runs: list[subprocess.Popen[bytes]] = []
+        self._starting: subprocess.Popen[bytes] | None = None
+        self._seen: str | None = None
+        self._wake = 0.0
+        self._signed = 0.0
+
+    def run(self) -> int:
+        """Go round until SIGTERM or SIGINT; then let the runs stop, and return 0."""
+        server = None if self._port is None else serve(self._health, self._port)
+        before = {each: signal.signal(each, self._asked_to_stop) for each in (signal.SIGTERM, signal.SIGINT)}
+        store = self._context.project.store
+        try:
+            while not self._stop.is_set():
+                if self._has_project(store):
+                    self._turn(store)
+                self._health.turned()
+                self._stop.wait(self._interval)
+        finally:
+            self._end(store)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if server is not None:
+                server.shutdown()
+        return 0
+
+    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+    # -- one turn ----------------------------------------------------------------------------------------------------
+
+    def _has_project(self, store: Store) -> bool:
+        """Give a sign from time to time; tell whether this daemon has the project, and no other."""
+        now = time.monotonic()
+        if not self._health.standing_by and self._signed and now - self._signed < LIVES.total_seconds() / 3:
+            return True
+        try:
+            other = take_project(store, DaemonSign.own(datetime.now(UTC)))
+        except AssetryError as error:
+            self._context.warn(f"The daemon cannot reach the records: {error.message}")
+            return False
+        self._signed = now
+        if other is not None and not self._health.standing_by:
+            self._context.note(f"Another daemon has the project (process {other.process.pid}): standing by.")
+        if other is None and self._health.standing_by:
+            self._context.note("The other daemon is gone: this one goes on.")
+        self._health.standing_by = other is not None
+        return other is None
+
+    def _turn(self, store: Store) -> None:
+        self._reap()
+        self._load()
+        worker = self._worker
+        if worker is None or self._health.problem is not None:
+            return
+        revision = self._revision(store)
+        if revision == self._seen and time.time() < self._wake:
+            return
+        if self._starting is not None and not self._has_begun(store, self._starting):
+            return
+        self._starting = None
+        worker.ask()
+        answer = worker.answer(600.0) or {"problem": "A look took more than 10 minutes."}
+        if "problem" in answer or "failed" in answer:
+            self._fail(str(answer.get("problem") or answer.get("failed")), gone="problem" in answer)
+            return
+        self._seen, self._wake = revision, float(answer["wake"] or float("inf"))
+        self._health.looked(answer["counts"])
+        if answer["start"] and len(self._runs) < worker.max_runs:
+            self._start()
+
+    def _revision(self, store: Store) -> str | None:
+        with suppress(AssetryError):
+            found = store.changes(())
+            return None if found is None else found.revision
+        return None
+
+    def _fail(self, told: str, *, gone: bool) -> None:
+        self._context.warn(told)
+        self._wake = time.time() + AGAIN
+        if gone and self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    # -- definitions -------------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Begin to load definitions that have changed; take those that are loaded, and keep the last that were."""
+        now = fingerprint(self._worker.sources) if self._worker is not None else ""
+        changed = self._worker is not None and now not in (self._worker.load, self._tried)
+        # Where nothing was ever loaded it is not known which files to look at.
+        never = self._worker is None and time.monotonic() >= self._again
+        if self._coming is None and (changed or never):
+            self._tried, self._again = now, time.monotonic() + AGAIN
+            self._coming = Worker(self._root)
+        if self._coming is None:
+            if self._worker is not None and now == self._worker.load:
+                self._health.problem = None  # what was broken was taken back
+            return
+        answer = self._coming.answer(0.0 if self._worker is not None else self._interval)
+        if answer is None:
+            return
+        coming, self._coming = self._coming, None
+        if "problem" in answer:
+            coming.end()
+            if answer["problem"] != self._health.problem:
+                self._context.warn(f"The definitions do not load, and nothing is started: {answer['problem']}")
+            self._health.problem = str(answer["problem"])
+            return
+        coming.take(answer)
+        if self._worker is not None:
+            self._worker.end()
+        self._context.note(f"{answer['ready']:,} assets are loaded.")
+        self._worker, self._health.problem, self._seen, self._wake = coming, None, None, 0.0
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "assetry", "-C", str(self._root), "daemon", "--once"]
+        # In a session of its own: Ctrl-C on a terminal is for the daemon, which asks it to end then.
+        self._starting = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        self._runs.append(self._starting)
+        self._health.running = len(self._runs)
+
+    def _has_begun(self, store: Store, process: subprocess.Popen[bytes]) -> bool:
+        """Tell whether a process has begun its run, so that what it makes is seen to be under way."""
+        if process.poll() is not None:
+            return True
+        with suppress(AssetryError):
+            owners = (store.owner(each.id) for each in store.runs(running=True))
+            return any(owner is not None and owner.pid == process.pid for owner in owners)
+        return False
+
+    def _reap(self) -> None:
+        for each in list(self._runs):
+            if each.poll() is not None:
+                self._runs.remove(each)
+                self._health.runs["succeeded" if each.returncode == 0 else "failed"] += 1
+                self._health.running = len(self._runs)
+                self._wake = 0.0
+
+    def _end(self, store: Store) -> None:
+        for worker in (self._worker, self._coming):
+            if worker is not None:
+                worker.end()
+        for each in self._runs:
+            with suppress(ProcessLookupError):
+                os.killpg(each.pid, signal.SIGTERM)
+        until = time.monotonic() + GRACE
+        for each in self._runs:
+            with suppress(subprocess.TimeoutExpired):
+                each.wait(max(until - time.monotonic(), 0.1))
+        with suppress(AssetryError):
+            leave_project(store, DaemonSign.own(datetime.now(UTC)))

@@ -1,0 +1,84 @@
+"""The process that has the definitions: it looks when it is asked, and says what is to be started.
+
+``python -m assetry_automation.daemon.worker FOLDER`` answers each line on stdin by one of JSON on stdout. Another one
+takes its place when the definitions change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from assetry import Project
+from assetry.plugin import AssetryError
+
+from assetry_automation.daemon.sources import sources_of
+from assetry_automation.decision.memory import Memory
+from assetry_automation.decision.schedule import Decision
+from assetry_automation.kept import change_memory
+from assetry_automation.looking import look, settings_of
+
+
+def main(folder: str, asked: TextIO, told: TextIO) -> int:
+    """Load a project, say so, and answer until there is no more to answer."""
+    try:
+        project = Project.load(folder)
+        ready = {"ready": len(project.graph), "sources": sources_of(project), "max_runs": settings_of(project).max_runs}
+    except AssetryError as error:
+        _say(told, {"problem": _words(error)})
+        return 1
+    _say(told, ready)
+    with project:
+        for line in asked:
+            _say(told, _answer(project, line.strip()))
+    return 0
+
+
+def _answer(project: Project, load: str) -> Mapping[str, Any]:
+    try:
+        return found(remembered(project, load))
+    except AssetryError as error:
+        return {"failed": _words(error)}
+
+
+def remembered(project: Project, load: str) -> Decision:
+    """Look at a project, and remember what is to be remembered of that."""
+    decided: list[Decision] = []
+
+    def change(memory: Memory) -> Memory:
+        decided.append(look(project, memory, datetime.now(UTC), load))
+        return decided[-1].memory
+
+    change_memory(project.store, change)
+    return decided[-1]
+
+
+def found(decision: Decision) -> Mapping[str, Any]:
+    """Return a decision as JSON: whether something is to be started, when to look again, and how many wait how."""
+    return {
+        "start": decision.wave is not None or bool(decision.jobs),
+        "wake": decision.wake and decision.wake.timestamp(),
+        "counts": Counter(each.kind for each in decision.next.values()),
+    }
+
+
+def _words(error: AssetryError) -> str:
+    told = [error.message, f"at {error.where}" if error.where else "", error.hint or ""]
+    return " ".join(each for each in told if each)
+
+
+def _say(told: TextIO, answer: Mapping[str, Any]) -> None:
+    told.write(json.dumps(answer) + "\n")
+    told.flush()
+
+
+if __name__ == "__main__":
+    # What definitions print must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.exit(main(sys.argv[1], sys.stdin, answers))

@@ -1,0 +1,1 @@
+"""What is to be made when: pure functions on frozen values."""

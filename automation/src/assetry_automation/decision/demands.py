@@ -1,0 +1,101 @@
+"""For whom data is to be newer than a moment: what deadlines and clocks ask for now, and when they ask next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from assetry.plugin import AssetKey, AutomationPolicy, FreshnessPolicy, Status
+
+from assetry_automation.decision.settings import Settings
+
+#: A way is begun so much earlier than it takes of late, nineteen times out of twenty.
+MARGIN = 1.25
+
+
+class Coming(NamedTuple):
+    """When something is begun that is not due yet, and why, for people."""
+
+    at: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What is asked at a moment: data of assets `newer_than`, those whose clock is `ticking`; and what is `coming`.
+
+    `asking` are the assets that a deadline or a clock of their own asks for now.
+    """
+
+    asking: frozenset[AssetKey] = frozenset()
+    newer_than: Mapping[AssetKey, datetime] = field(default_factory=dict)
+    ticking: Mapping[AssetKey, datetime] = field(default_factory=dict)
+    coming: Mapping[AssetKey, Coming] = field(default_factory=dict)
+
+
+def demands(
+    statuses: Iterable[Status],
+    policies: Mapping[AssetKey, AutomationPolicy],
+    settings: Settings,
+    known: Mapping[AssetKey, datetime],
+    served: Mapping[AssetKey, datetime],
+    now: datetime,
+) -> Demands:
+    """Return what deadlines and clocks ask for: `served` has the last tick of each clock that was met."""
+    newer_than: dict[AssetKey, datetime] = {}
+    ticking: dict[AssetKey, datetime] = {}
+    coming: dict[AssetKey, Coming] = {}
+    asking = set[AssetKey]()
+    for status in statuses:
+        policy = policies.get(status.key)
+        freshness = status.freshness
+        if policy is not None and policy.when == "never":
+            continue
+        if freshness is not None and freshness.deadline is None and freshness.state == "overdue":
+            asking.add(status.key)  # it was never made
+        elif freshness is not None and freshness.deadline is not None:
+            way = freshness.way * MARGIN if freshness.way else settings.slack
+            begin = freshness.deadline - way
+            if freshness.since is None:
+                # Only its age counts: it is out of date, or not.
+                begin = freshness.deadline
+            elif begin <= now:
+                newer_than[status.key] = freshness.since
+            if begin > now:
+                coming[status.key] = Coming(begin, _deadline_text(status, freshness.deadline, way))
+        for clock in clocks(policy) if policy is not None else ():
+            before, after = ticks(clock, now)
+            since = known.get(status.key, now)
+            if before is not None and before > max(since, served.get(status.key, since)):
+                ticking[status.key] = max(before, ticking.get(status.key, before))
+            first = coming.get(status.key)
+            if first is None or after < first.at:
+                coming[status.key] = Coming(after, f"its clock ticks then ({clock})")
+    for key, tick in ticking.items():
+        newer_than[key] = max(tick, newer_than.get(key, tick))
+    return Demands(frozenset(asking.union(newer_than)), newer_than, ticking, coming)
+
+
+def _deadline_text(status: Status, deadline: datetime, way: timedelta) -> str:
+    assert status.freshness is not None, "only what has a deadline is told of"
+    return f"`{status.key}` is to have newer data by {deadline:%H:%M}, which takes about {round(way.total_seconds())} s"
+
+
+def clocks(policy: AutomationPolicy) -> Iterator[AutomationPolicy]:
+    """Yield all policies with a clock that one is made of."""
+    if policy.cron is not None:
+        yield policy
+    for each in policy.of:
+        yield from clocks(each)
+
+
+def ticks(clock: AutomationPolicy, now: datetime) -> tuple[datetime | None, datetime]:
+    """Return the last tick of a clock, and the next one.
+
+    >>> from datetime import UTC
+    >>> [str(each) for each in ticks(AutomationPolicy("on_cron", cron="@daily"), datetime(2026, 1, 5, 9, tzinfo=UTC))]
+    ['2026-01-05 00:00:00+00:00', '2026-01-06 00:00:00+00:00']
+    """
+    return FreshnessPolicy(maximum_lag=timedelta(days=1), cron=clock.cron, timezone=clock.timezone).ticks(now)

@@ -1,0 +1,285 @@
+"""What is started now, what is not and why, and when each asset is made next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts
+
+from assetry_automation.decision.demands import Demands, ticks
+from assetry_automation.decision.holds import Hold, holds_of, surge_of
+from assetry_automation.decision.memory import Memory
+from assetry_automation.decision.settings import Job
+from assetry_automation.decision.wants import Wants, opens
+from assetry_automation.decision.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """What is made together: partitions of assets, None for one without, with data `newer_than` some moments."""
+
+    wants: Mapping[AssetKey, Parts | None]
+    newer_than: Mapping[AssetKey, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is decided at a moment: the `wave` and the `jobs` to start; what each asset waits for; when to look again.
+
+    `memory` is what is to be remembered of the look, `started` what is once all of it is started.
+    """
+
+    wave: Wave | None = None
+    next: Mapping[AssetKey, Next] = field(default_factory=dict)
+    wake: datetime | None = None
+    memory: Memory = field(default_factory=Memory)
+    started: Memory = field(default_factory=Memory)
+    jobs: tuple[Job, ...] = ()
+
+
+def decide(world: World, asked: Demands, memory: Memory) -> Decision:
+    """Return what is started now, and when everything else is."""
+    return _Schedule(world, asked, memory.learned(world)).decision()
+
+
+class _Schedule:
+    def __init__(self, world: World, asked: Demands, memory: Memory) -> None:
+        self._world, self._asked = world, asked
+        served = {**memory.served, **_served(world, asked)}
+        self._memory = replace(memory, served=served)
+        self._ticking = {
+            key for key, tick in asked.ticking.items() if served.get(key, tick) != tick or key not in served
+        }
+        self._next: dict[AssetKey, Next] = {}
+        #: What is wanted, and what of it may be started now.
+        self._wanted: dict[AssetKey, Parts] = {}
+        self._ready: dict[AssetKey, Parts] = {}
+        #: What will be another one soon, so that what is made from it waits.
+        self._unready: dict[AssetKey, tuple[Parts, AssetKey]] = {}
+
+    def decision(self) -> Decision:
+        graph = self._world.graph
+        wants = Wants(self._world, self._memory.known, self._asked.asking, self._ticking)
+        own = {key: parts for key in self._world.policies if (parts := wants.of(key))}
+        # A dashboard, or a view, is not made itself: what it shows is.
+        shown = {key: self._world.numbering.existing(key) for key in self._asked.asking if key not in own}
+        self._wanted = self._with_lazy(own, shown)
+        surge = surge_of(self._world, self._wanted, self._memory)
+        for key in graph.keys:
+            self._judge(key, surge)
+        self._without_idle(own, shown)
+        since = {key: self._memory.wanted.get(key, self._world.now) for key in self._wanted}
+        jobs = dict(self._due_jobs())
+        memory = replace(self._memory, wanted=since)
+        wave = self._wave()
+        started = replace(memory, jobs={**memory.jobs, **{job.name: at for job, at in jobs.items()}})
+        if wave is not None:
+            started = started.started(self._world, wave.wants)
+        self._tell_what_comes()
+        return Decision(wave=wave, next=self._next, wake=self._wake(), memory=memory, started=started, jobs=tuple(jobs))
+
+    def _due_jobs(self) -> Iterator[tuple[Job, datetime]]:
+        """Yield the jobs whose clocks have ticked since they were run last, with that tick: missed ones are one."""
+        for job in self._world.settings.jobs:
+            before, _ = ticks(job.policy, self._world.now)
+            if before is not None and before > self._memory.jobs[job.name]:
+                yield job, before
+
+    # -- what is wanted ----------------------------------------------------------------------------------------------
+
+    def _with_lazy(self, own: Mapping[AssetKey, Parts], shown: Mapping[AssetKey, Parts]) -> dict[AssetKey, Parts]:
+        """Return what is wanted, with what is out of date above it and is made when others need it."""
+        found = dict(own)
+        for key, parts in self._reach({**shown, **own}).items():
+            policy = self._world.policies.get(key)
+            if policy is not None and key not in own and _is_lazy(policy) and (joined := parts & self._world.due(key)):
+                found[key] = joined
+        return found
+
+    def _reach(self, wanted: Mapping[AssetKey, Parts]) -> dict[AssetKey, Parts]:
+        """Return what is wanted with all that it is made from, whatever lies between."""
+        graph, found = self._world.graph, dict(wanted)
+        for i in range(len(graph.keys) - 1, -1, -1):
+            key = graph.keys[i]
+            parts = found.get(key)
+            for j in graph.upstream[i] if parts else ():
+                upper = graph.keys[j]
+                above = self._world.up(key, upper, parts or Parts())
+                found[upper] = found[upper] | above if upper in found else above
+        return found
+
+    def _without_idle(self, own: Mapping[AssetKey, Parts], shown: Mapping[AssetKey, Parts]) -> None:
+        """Take out of what may be started what only others need that are not started now."""
+        needed = self._reach({**shown, **{key: parts for key, parts in self._ready.items() if key in own}})
+        for key in [key for key in self._ready if key not in own]:
+            self._ready[key] &= needed.get(key, Parts())
+            if not self._ready[key]:
+                del self._ready[key]
+                self._next[key] = Next("when", "it is made when what needs it is")
+
+    # -- one asset ---------------------------------------------------------------------------------------------------
+
+    def _judge(self, key: AssetKey, surge: Mapping[AssetKey, Hold]) -> None:
+        """Decide on an asset; all above it are decided on."""
+        blocked, by = self._blocked(key)
+        running = self._world.running(key)
+        wanted = self._wanted.get(key, Parts())
+        if running:
+            self._next[key] = Next("running", "it is being made", on=key)
+        if not wanted:
+            # What is made from it does not wait for what it is not made for.
+            self._note_unready(key, running | self._passed(key, blocked), by or key)
+            return
+        helped = wanted & self._helped(key)
+        if not helped:
+            if key not in self._next:
+                self._next[key] = self._unhelped(key)
+            del self._wanted[key]
+            self._note_unready(key, running, key)
+            return
+        held = holds_of(self._world, self._memory, key, helped)
+        if key in surge:
+            held = [*held, surge[key]]
+        stopped = Parts()
+        for each in held:
+            stopped |= each.parts
+        ready = helped - blocked - stopped - running
+        self._note_unready(key, (wanted - ready) | running, by or key)
+        if ready:
+            self._ready[key] = ready
+        elif key not in self._next:
+            self._next[key] = _told(held, helped, by)
+
+    def _blocked(self, key: AssetKey) -> tuple[Parts, AssetKey | None]:
+        """Return the partitions of an asset that are made from what will be another one soon, and which that is."""
+        if not self._unready:
+            return Parts(), None
+        policy = self._world.policies.get(key)
+        if policy is not None and policy.waits_for == "any":
+            return Parts(), None
+        found, by = Parts(), None
+        for upper in self._above(key):
+            if upper not in self._unready:
+                continue
+            parts, root = self._unready[upper]
+            below = self._world.down(key, upper, parts)
+            if below:
+                found, by = found | below, by or root
+        return found, by
+
+    def _passed(self, key: AssetKey, blocked: Parts) -> Parts:
+        """Return what of an asset that is not wanted shows what is above it: all of what nothing makes."""
+        asset = self._world.graph[key]
+        return blocked if asset.computed_on_read or not asset.executable else Parts()
+
+    def _note_unready(self, key: AssetKey, parts: Parts, by: AssetKey) -> None:
+        if parts:
+            self._unready[key] = (parts, by)
+
+    def _helped(self, key: AssetKey) -> Parts:
+        """Return the partitions that making would bring up to date: not those that lack what is not made now."""
+        reasons = self._world.statuses[key].reasons
+        found = self._world.parts(key, (each for each in reasons if self._helps(key, each.asset)))
+        if not reasons:
+            found = self._world.due(key)
+        for upper in self._above(key):
+            lacking = self._world.missing(upper) - self._wanted.get(upper, Parts())
+            found -= self._world.down(key, upper, lacking)
+        return found
+
+    def _above(self, key: AssetKey) -> Iterator[AssetKey]:
+        graph = self._world.graph
+        return (graph.keys[j] for j in graph.upstream[graph.index(key)] if graph.keys[j] != key)
+
+    def _helps(self, key: AssetKey, root: AssetKey) -> bool:
+        return (
+            root == key or root in self._wanted or not self._world.due(root) or not self._world.graph[root].executable
+        )
+
+    def _unhelped(self, key: AssetKey) -> Next:
+        reasons = self._world.statuses[key].reasons
+        root = next((each.asset for each in reasons if not self._helps(key, each.asset)), None)
+        lacking = (each for each in self._above(key) if self._world.missing(each) and each not in self._wanted)
+        missing = next(lacking, None) if root is None else None
+        upper = root or missing or key
+        policy = self._world.policies.get(upper)
+        by_hand = policy is None or policy.when == "never"
+        whose = "only people make that" if by_hand else f"that is made by its policy, {policy}"
+        told = f"it needs `{upper}`, which was never made" if missing else f"it is out of date from `{upper}`"
+        return Next("when", f"{told}: {whose}", on=upper)
+
+    # -- all together ------------------------------------------------------------------------------------------------
+
+    def _wave(self) -> Wave | None:
+        if not self._ready:
+            return None
+        if self._world.under_way >= self._world.settings.max_runs:
+            told = f"{self._world.under_way} of {self._world.settings.max_runs} runs are under way (max_runs)"
+            self._next.update({key: Next("queued", told) for key in self._ready})
+            return None
+        for key in self._ready:
+            self._next[key] = Next("at", "it is started now", at=self._world.now)
+        partitioned = self._world.numbering.definition
+        wants = {key: None if partitioned(key) is None else parts for key, parts in self._ready.items()}
+        return Wave(wants=wants, newer_than=self._asked.newer_than)
+
+    def _tell_what_comes(self) -> None:
+        """Say of all that is up to date when it is made next, and of all that nothing makes by itself that it is so."""
+        for key in self._world.graph.keys:
+            if key in self._next:
+                continue
+            policy, coming = self._world.policies.get(key), self._asked.coming.get(key)
+            if key in self._memory.held:
+                self._next[key] = Next("held", self._memory.held[key])
+            elif coming is not None:
+                self._next[key] = Next("at", coming.because, at=coming.at)
+            elif policy is not None and self._world.due(key):
+                self._next[key] = Next("when", _WAITING.get(policy.when, f"its policy does not want it yet: {policy}"))
+            elif policy is None and self._world.graph[key].executable:
+                self._next[key] = Next("not_automated", "no policy makes it, and nothing below it has one")
+
+    def _wake(self) -> datetime | None:
+        """Return when something may be decided that is not decided now, if nothing happens until then."""
+        now = self._world.now
+        moments = [each.at for each in self._next.values() if each.at is not None]
+        moments += [each.at for each in self._asked.coming.values()]
+        moments += [ticks(job.policy, now)[1] for job in self._world.settings.jobs]
+        moments += [edge for policy in self._world.policies.values() for edge in _edges(policy, now)]
+        for key in self._world.policies:
+            definition = self._world.numbering.definition(key)
+            changes = definition.changes_after(now) if definition is not None else None
+            moments += [changes] if changes is not None else []
+        return min((each for each in moments if each > now), default=None)
+
+
+_WAITING = {
+    "lazy": "it is made when a deadline needs it, its own or one below",
+    "never": "only people make it",
+    "on_cron": "it is made when its clock ticks",
+}
+
+
+def _served(world: World, asked: Demands) -> dict[AssetKey, datetime]:
+    """Return the ticks that are met: nothing is out of date any more for them."""
+    return {key: tick for key, tick in asked.ticking.items() if not world.due(key) and not world.running(key)}
+
+
+def _is_lazy(policy: AutomationPolicy) -> bool:
+    return policy.when == "lazy" or any(map(_is_lazy, policy.of))
+
+
+def _edges(policy: AutomationPolicy, now: datetime) -> Iterator[datetime]:
+    if policy.when == "between":
+        yield opens(policy, now)
+    for each in policy.of:
+        yield from _edges(each, now)
+
+
+def _told(held: Sequence[Hold], wanted: Parts, by: AssetKey | None) -> Next:
+    """Return what an asset waits for that is not started."""
+    for each in held:
+        if each.parts & wanted:
+            return Next(each.kind, each.because, at=each.until)
+    return Next("when", f"it waits for `{by}`" if by is not None else "it waits for what it is made from", on=by)

@@ -1,0 +1,135 @@
+"""How everything is at one moment, as far as it matters for what is started next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from assetry.plugin import (
+    Asset,
+    AssetGraph,
+    AssetKey,
+    Attempt,
+    AutomationPolicy,
+    Numbering,
+    Parts,
+    Reason,
+    Status,
+)
+
+from assetry_automation.decision.settings import Settings
+
+#: The statuses of what is to be made by those who bring all up to date.
+_DUE = ("stale", "failed", "never")
+#: The reasons that lie in the definition of an asset.
+DEFINED = ("code_changed", "columns_differ", "deps_changed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that is known at a moment, `now`.
+
+    * `statuses` are those of all assets of `graph`, judged for data as new as the demands of this moment ask.
+    * `policies` are those that act: an asset without one of its own has the one that it is given.
+    * `tries` are the last ones that made nothing, `durations` are seconds of late, and `under_way` counts the runs
+      that automation has started and that still go on.
+    * `selections` are the keys that the selections mean which policies name.
+    * `load` is another text when the definitions were loaded anew, and changed.
+    """
+
+    now: datetime
+    graph: AssetGraph
+    statuses: Mapping[AssetKey, Status]
+    numbering: Numbering
+    policies: Mapping[AssetKey, AutomationPolicy]
+    settings: Settings = field(default_factory=Settings)
+    tries: Mapping[tuple[AssetKey, str | None], Attempt] = field(default_factory=dict)
+    durations: Mapping[AssetKey, Sequence[float]] = field(default_factory=dict)
+    selections: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
+    under_way: int = 0
+    load: str = ""
+
+    def due(self, key: AssetKey) -> Parts:
+        """Return the partitions of an asset that are out of date; `Numbering.existing` of one without stands for it."""
+        status = self.statuses[key]
+        if status.partitions is not None:
+            return status.partitions.due
+        running = status.status == "running" and (bool(status.reasons) or status.last_materialized is None)
+        return self.numbering.existing(key) if status.status in _DUE or running else Parts()
+
+    def running(self, key: AssetKey) -> Parts:
+        """Return the partitions of an asset that are being made."""
+        status = self.statuses[key]
+        if status.status != "running":
+            return Parts()
+        found = status.partitions.running if status.partitions is not None else Parts()
+        return found or self.numbering.existing(key)
+
+    def missing(self, key: AssetKey) -> Parts:
+        """Return the partitions of an asset that were never made; nothing of what is made elsewhere."""
+        status = self.statuses[key]
+        if not self.graph[key].executable or self.graph[key].computed_on_read:
+            return Parts()
+        if status.partitions is not None:
+            sets = status.partitions
+            return Parts() if sets.whole else sets.existing - sets.made
+        return self.numbering.existing(key) if status.last_materialized is None else Parts()
+
+    def failed(self, key: AssetKey) -> Parts:
+        """Return the partitions of an asset of which the last try failed."""
+        status = self.statuses[key]
+        if status.partitions is not None:
+            return status.partitions.failed
+        return self.numbering.existing(key) if status.status == "failed" else Parts()
+
+    def up(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
+        """Return what of `upper` some partitions of `lower` are made from."""
+        if not parts or lower in self.graph.links:
+            return self.numbering.up(lower, upper, parts)
+        return self.numbering.existing(upper)  # the graph has no links where nothing has partitions
+
+    def down(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
+        """Return what of `lower` is made from some partitions of `upper`."""
+        if not parts or lower in self.graph.links:
+            return self.numbering.down(lower, upper, parts)
+        return self.numbering.existing(lower)
+
+    def parts(self, key: AssetKey, reasons: Iterable[Reason]) -> Parts:
+        """Return the partitions of an asset that some of its reasons are about."""
+        found = Parts()
+        for each in reasons:
+            found |= each.parts or (Parts() if self.statuses[key].partitions is not None else self.due(key))
+        return found
+
+    def last_start(self, key: AssetKey) -> datetime | None:
+        """Return when an asset was last made, or tried, as far as records tell."""
+        tried = [each.at for (of, _), each in self.tries.items() if of == key and each.outcome in ("failed", "running")]
+        made = self.statuses[key].last_materialized
+        return max([*tried, *([made] if made is not None else [])], default=None)
+
+    def usual(self, key: AssetKey) -> timedelta:
+        """Return how long making an asset takes in the middle; nothing where it is not known."""
+        took = sorted(self.durations.get(key, ()))
+        return timedelta(seconds=took[len(took) // 2] if took else 0.0)
+
+    def print_of(self, key: AssetKey) -> str:
+        """Return a text that is another one when a try at an asset may come out otherwise: its code, and its inputs."""
+        asset = self.graph[key]
+        runs = [str(self.statuses[dep.key].run) for dep in asset.deps if dep.key in self.statuses]
+        return " ".join([str(asset.code_version), *runs])
+
+
+def policies_of(assets: Sequence[Asset], graph: AssetGraph) -> dict[AssetKey, AutomationPolicy]:
+    """Return the policy of each asset that has one, or is given one: what lies above those that ask is made for them.
+
+    So an asset with a freshness policy, and each above it or above one with a policy, is ``lazy`` unless it says
+    otherwise.
+    """
+    own = {asset.key: asset.automation for asset in assets if asset.automation is not None}
+    asking = [asset.key for asset in assets if asset.freshness_policy is not None and asset.key not in own]
+    acting = [key for key, policy in own.items() if policy.when != "never"]
+    above = graph.ancestors(graph.index(key) for key in (*asking, *acting))
+    lazy = {graph.keys[i] for i in above}.union(asking)
+    found = {key: AutomationPolicy("lazy") for key in lazy if graph[key].executable}
+    return {**found, **{key: policy for key, policy in own.items() if graph[key].executable}}

@@ -1,0 +1,94 @@
+"""What automation keeps among the records of a project: what it remembers, and which daemon runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from assetry.plugin import Process, Store, StoreError, from_json, is_alive, process_of, to_json
+
+from assetry_automation.decision.memory import Memory, read, written
+
+#: Where documents are, and how often a change is tried that others make at the same time.
+SPACE, _TRIES = "automation", 20
+#: A daemon on another machine that gave no sign for so long does not run any more. Each sign is a change of the
+#: records, after which all is looked at: so there are few.
+LIVES = timedelta(minutes=10)
+
+
+def memory_of(store: Store) -> Memory:
+    """Return what is remembered."""
+    found = store.documents(SPACE).get("memory")
+    return Memory() if found is None else read(found.value)
+
+
+def change_memory(store: Store, change: Callable[[Memory], Memory]) -> Memory:
+    """Remember what `change` makes of what is remembered, and return it; it is called again where another was first.
+
+    Raises `StoreError` where others change it all the time.
+    """
+    for _ in range(_TRIES):
+        known = store.documents(SPACE).get("memory")
+        before = Memory() if known is None else read(known.value)
+        after = change(before)
+        if after == before and known is not None:
+            return after
+        if store.change_document(SPACE, "memory", written(after), known and known.revision) is not None:
+            return after
+    raise StoreError(
+        "What automation remembers was changed by others each time it was to be written.", hint="Try again."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonSign:
+    """The last sign of a daemon: `at` when, by which process."""
+
+    process: Process
+    at: datetime
+
+    @classmethod
+    def own(cls, at: datetime) -> DaemonSign:
+        """Return a sign of this process."""
+        return cls(process=process_of(os.getpid()), at=at)
+
+    def lives(self, now: datetime) -> bool:
+        """Tell whether the daemon runs still, as far as that can be seen."""
+        alive = is_alive(self.process)
+        return now - self.at < LIVES if alive is None else alive
+
+
+def daemon_of(store: Store) -> DaemonSign | None:
+    """Return the last sign of the daemon that has the project, None where there never was one."""
+    found = store.documents(SPACE).get("daemon")
+    return None if found is None else _sign(found.value)
+
+
+def _sign(value: Any) -> DaemonSign | None:
+    try:
+        found: DaemonSign = from_json(DaemonSign, value)
+    except (TypeError, ValueError, KeyError):
+        return None
+    return found
+
+
+def take_project(store: Store, sign: DaemonSign) -> DaemonSign | None:
+    """Give a sign, and become the daemon that has the project unless another lives: that one is returned then."""
+    known = store.documents(SPACE).get("daemon")
+    other = None if known is None else _sign(known.value)
+    if other is not None and other.process != sign.process and other.lives(sign.at):
+        return other
+    if store.change_document(SPACE, "daemon", to_json(sign), known and known.revision) is None:
+        return daemon_of(store)
+    return None
+
+
+def leave_project(store: Store, sign: DaemonSign) -> None:
+    """Say that this daemon does not run any more, so that another may begin at once."""
+    known = store.documents(SPACE).get("daemon")
+    other = None if known is None else _sign(known.value)
+    if known is not None and other is not None and other.process == sign.process:
+        store.change_document(SPACE, "daemon", None, known.revision)

@@ -1,0 +1,100 @@
+"""A look at a project: how everything is at a moment, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from assetry import Project
+from assetry.plugin import AssetKey, AutomationPolicy, Next, Status, UsageError
+
+from assetry_automation.decision.demands import demands
+from assetry_automation.decision.memory import Memory
+from assetry_automation.decision.schedule import Decision, decide
+from assetry_automation.decision.settings import Settings, read_settings
+from assetry_automation.decision.world import World, policies_of
+from assetry_automation.kept import daemon_of
+
+#: The option of a run that says that automation has started it.
+OPTION = "automation"
+
+
+def settings_of(project: Project) -> Settings:
+    """Return what the project file says of automation."""
+    file = project.settings.file
+    return read_settings(project.settings.tables, None if file is None else str(file))
+
+
+def look(
+    project: Project, memory: Memory, now: datetime, load: str = "", statuses: Sequence[Status] | None = None
+) -> Decision:
+    """Return what is to be started in a project now, and when everything else is.
+
+    `statuses` are how all assets are, where that is known already; `load` tells one load of definitions from another.
+    """
+    settings, graph = settings_of(project), project.graph
+    policies = policies_of(graph.assets, graph)
+    judged = project.judge(now)
+    known = judged.statuses if statuses is None else statuses
+    asked = demands(known, policies, settings, memory.known, memory.served, now)
+    if asked.newer_than:
+        judged = project.judge(now, newer_than=asked.newer_than)
+        known = judged.statuses
+    world = World(
+        now=now,
+        graph=graph,
+        statuses={each.key: each for each in known},
+        numbering=judged.numbering,
+        policies=policies,
+        settings=settings,
+        tries=project.store.attempts(made=False) if policies else {},
+        durations=project.store.durations(policies) if policies else {},
+        selections=_selections(project, policies.values()),
+        under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
+        load=load,
+    )
+    return decide(world, asked, memory)
+
+
+def _selections(project: Project, policies: Iterable[AutomationPolicy]) -> dict[str, frozenset[AssetKey]]:
+    """Return what each selection means that a policy names; one that matches nothing means nothing."""
+    found: dict[str, frozenset[AssetKey]] = {}
+    for policy in policies:
+        for text in _texts(policy):
+            if text not in found:
+                try:
+                    found[text] = frozenset(project.select(text))
+                except UsageError:
+                    found[text] = frozenset()
+    return found
+
+
+def _texts(policy: AutomationPolicy) -> Iterable[str]:
+    yield from (each for each in (policy.upstream, policy.allowed, policy.ignored) if each is not None)
+    for each in policy.of:
+        yield from _texts(each)
+
+
+def nexts(project: Project, statuses: Sequence[Status], now: datetime, memory: Memory) -> Mapping[AssetKey, Next]:
+    """Return when each asset is made next: what is due at once is so only where a daemon runs."""
+    policies = policies_of(project.graph.assets, project.graph)
+    if not policies:
+        return {}
+    decision = look(project, memory, now, statuses=statuses)
+    sign = daemon_of(project.store)
+    if sign is not None and sign.lives(now):
+        return decision.next
+    seen = f"the last one gave a sign at {sign.at:%Y-%m-%d %H:%M} UTC" if sign is not None else "there never was one"
+    told = f"it is due, and `assetry daemon` makes it: {seen}"
+    due = decision.wave.wants if decision.wave is not None else {}
+    return {key: Next("daemon_down", told) if key in due else each for key, each in decision.next.items()}
+
+
+def with_resumed(memory: Memory, keys: Iterable[AssetKey], now: datetime) -> Memory:
+    """Return a memory in which a person has let assets go on."""
+    chosen = set(keys)
+    left: Mapping[AssetKey, Any] = {key: why for key, why in memory.held.items() if key not in chosen}
+    starts = {key: each for key, each in memory.starts.items() if key not in chosen}
+    return replace(memory, held=left, starts=starts, resumed={**memory.resumed, **dict.fromkeys(chosen, now)})
