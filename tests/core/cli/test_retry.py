@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from assetry import Project
+from assetry.types.keys import AssetKey
+from assetry.types.records import RunInfo
 
 if TYPE_CHECKING:
     from conftest import Folder
@@ -86,3 +92,41 @@ def test_what_is_no_longer_defined_is_not_said_to_be_made(folder: Folder) -> Non
     folder.write("assets.py", "from assetry import asset\n@asset\ndef other():\n    return 1\n")
     result = folder.call("retry", code=2)
     assert "did not make one, and no definition here has that key now." in result.stderr
+
+
+def began(folder: Folder, run: str, *keys: str) -> None:
+    """Record a run that was killed before it had begun with anything."""
+    with closing(Project.load(folder.root)) as project:
+        at = datetime.now(UTC)
+        info = RunInfo(id=run, state="running", started=at, assets=tuple(map(AssetKey, keys)))
+        project.store.finish(run, "interrupted", at, lease=project.store.begin(info))
+
+
+def test_the_one_run_that_has_something_left_is_taken_when_another_came_after_it(failing: Folder) -> None:
+    failing.call("materialize", "-q", code=1)
+    run = failing.json("runs")["runs"][0]["run"]
+    failing.call("materialize", "-q", "-s", "orders")
+    assert f"run {run} is gone on with" in failing.call("retry", code=1).stderr
+    assert failing.json("runs")["runs"][0]["options"]["retry_of"] == run
+
+
+def test_runs_that_have_something_left_are_named(failing: Folder) -> None:
+    failing.call("materialize", "-q", code=1)
+    run = failing.json("runs")["runs"][0]["run"]
+    began(failing, "r-killed", "orders")
+    failing.write("lonely.py", "from assetry import asset\n@asset\ndef lonely():\n    return 1\n")
+    failing.write("assetry.toml", (failing.root / "assetry.toml").read_text().replace('s"]', 's", "lonely"]'))
+    failing.call("materialize", "-q", "-s", "lonely")
+    told = failing.call("retry", code=2).stderr.replace(f" -C {failing.root}", "")
+    assert f"`assetry retry r-killed` (orders); `assetry retry {run}` (shop/total and report)" in told
+    failing.call("retry", "r-killed", "-q")
+    assert f"run {run} is gone on with" in failing.call("retry", code=1).stderr
+
+
+def test_what_a_later_run_was_to_make_as_well_is_left_to_that_one(failing: Folder) -> None:
+    failing.call("materialize", "-q", code=1)
+    failing.call("materialize", "-q", code=1)
+    run = failing.json("runs")["runs"][0]["run"]
+    failing.call("materialize", "-q", "-s", "orders")
+    failing.call("retry", "-q", code=1)
+    assert failing.json("runs")["runs"][0]["options"]["retry_of"] == run

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from assetry import Project
 from assetry.cli.runs.status import cause_lines
 from assetry.cli.text import shown
 from assetry.graph.graph import AssetGraph
@@ -12,6 +15,7 @@ from assetry.status.staleness import Status
 from assetry.testing import eventually
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
+from assetry.types.records import RunInfo
 from assetry.views.causes import Cause, held_back
 from click import unstyle
 
@@ -230,6 +234,35 @@ def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> N
     (waiting.root / "go").touch()
     waiting.call("retry", "-q")
     assert waiting.json("status")["counts"] == {"fresh": 3}
+
+
+def test_of_what_was_interrupted_the_run_is_named_when_another_came_after_it(waiting: Folder) -> None:
+    with waiting.process("materialize", "-q") as run:
+        waiting.wait_for_slow(run)
+        assert eventually(lambda: any(began(each, "slow") for each in waiting.ndjson("logs")), 60)
+        run.kill()
+        run.wait(60)
+    killed = waiting.json("runs")["runs"][0]["run"]
+    waiting.call("materialize", "-q", "-s", "quick")
+    assert f"slow was interrupted: `assetry retry {killed}` goes on with what that run left." in advice(waiting)
+
+
+def test_a_run_that_was_killed_before_it_began_with_anything_is_told(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    with closing(Project.load(shop.root)) as project:
+        at = datetime.now(UTC)
+        run = RunInfo(id="r-killed", state="running", started=at, assets=(AssetKey("orders"), AssetKey("report")))
+        project.store.finish(run.id, "interrupted", at, lease=project.store.begin(run))
+    told = "Run r-killed was interrupted before it began with orders and report: `assetry retry` makes them."
+    assert told in advice(shop)
+    assert advice(shop, "-s", "shop/total") == ""
+    data = {"run": "r-killed", "command": "assetry retry", "assets": ["orders", "report"]}
+    assert shop.json("status")["interrupted"] == [data]
+    shop.call("materialize", "-q", "-s", "orders")
+    told = "Run r-killed was interrupted before it began with report: `assetry retry r-killed` makes it."
+    assert told in advice(shop)
+    shop.call("retry", "r-killed", "-q")
+    assert shop.json("status")["interrupted"] == []
 
 
 def test_a_failed_check_of_what_is_made_elsewhere_holds_back_what_is_below() -> None:

@@ -31,6 +31,7 @@ from assetry.project.backfills.backfills import (
     wanted_by,
 )
 from assetry.project.backfills.carrying import BackfillTools, Carrying, OnProgress
+from assetry.project.history.left import LeftRun, interrupted_runs, left_runs
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
 from assetry.project.judged import JudgedProject, Selectors, Texts
@@ -345,6 +346,13 @@ class Project(JudgedProject, Upkeep):
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
         return tuple(recorded_undone(run, self.graph, self.store).wants)
+
+    def left_runs(self, *, interrupted: bool = False) -> tuple[LeftRun, ...]:
+        """Return the runs that have left something undone which no run has made since, newest first.
+
+        With `interrupted` those whose process was gone before they had ended, of which no later run has tried it.
+        """
+        return tuple((interrupted_runs if interrupted else left_runs)(self.graph, self.store))
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""

@@ -154,11 +154,18 @@ class Store(LeaseStore, Protocol):
         and has it; a run that carries out a plan always gives it.
         """
 
-    def runs(self, limit: int | None = None, *, running: bool = False, backfill: str | None = None) -> list[RunInfo]:
+    def runs(
+        self,
+        limit: int | None = None,
+        *,
+        running: bool = False,
+        interrupted: bool = False,
+        backfill: str | None = None,
+    ) -> list[RunInfo]:
         """Return runs, the one that leased last first. A run whose process is gone is recorded as interrupted first.
 
-        With `running` those alone whose state that is, with `backfill` those alone whose option of that name it is:
-        there may be a hundred thousand of others.
+        With `running` or `interrupted` those alone whose state that is, with `backfill` those alone whose option of
+        that name it is: there may be a hundred thousand of others.
         """
 
     def run(self, run_id: str) -> RunInfo | None:

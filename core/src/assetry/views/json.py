@@ -102,11 +102,13 @@ def status_to_json(
     roots: Iterable[Cause] = (),
     orphans: Iterable[AssetKey] = (),
     nexts: Mapping[AssetKey, Next] = MappingProxyType({}),
+    interrupted: Iterable[tuple[str, str, Iterable[AssetKey]]] = (),
 ) -> dict[str, Any]:
     """Return what ``assetry status --output json`` prints; `warned` are checks that did not pass and stop nothing.
 
     `roots` are what is out of date, by cause; `orphans` are assets that something is recorded of, and nothing defines.
     `nexts` say when assets are made next.
+    `interrupted` are runs by their ids, each with the command that goes on with it, and the assets that it has left.
 
     >>> from assetry.types.keys import AssetKey
     >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
@@ -122,6 +124,9 @@ def status_to_json(
         "counts": {word: words.count(word) for word in STATUS_NAMES if word in words},
         "roots": [_cause_to_json(each) for each in roots],
         "orphans": sorted(map(str, orphans)),
+        "interrupted": [
+            {"run": run, "command": command, "assets": [str(key) for key in keys]} for run, command, keys in interrupted
+        ],
         "assets": [
             {
                 "key": str(each.key),

@@ -12,15 +12,20 @@ from assetry.cli.runs.plan import ON_CONFLICT_OPTION
 from assetry.cli.session import Session
 from assetry.cli.text import listed
 from assetry.errors import UsageError
+from assetry.project.history.left import LeftRun
 from assetry.project.project import Project
 from assetry.project.runs.order import OnConflict
 from assetry.types.records import WELL, RunInfo
+
+#: How many runs are named that have something left.
+_MOST = 5
 
 
 def retry_run(session: Session, run: str | None, on_conflict: OnConflict) -> int:
     """Run what is left of a run: of the last one, or of RUN (its id, or a unique beginning of it).
 
-    What it was to make, and has not been made since, is planned anew, in the fewest invocations.
+    What it was to make, and has not been made since, is planned anew, in the fewest invocations. Where nothing is left
+    of the last run, and something of one other, that one is gone on with.
     """
     project = session.project
     found = project.find_run(run)
@@ -28,13 +33,12 @@ def retry_run(session: Session, run: str | None, on_conflict: OnConflict) -> int
         _refuse_undefined(project, found)
     left = project.undone(found)
     if found.state != "running" and not left:
-        say_nothing(session, f"Nothing is left of run {found.id}: all that it was to make is made.")
         problem = next(iter(project.problems_of(found)), None)
-        if problem is not None:
-            session.note(
-                f"It failed all the same: {problem}\nTo have that done as well, run `assetry materialize` again."
-            )
-        return 0 if problem is None else 1
+        other = _other(session, found) if run is None and problem is None else None
+        if other is None:
+            return _say_done(session, found, problem)
+        found, left = other.run, project.undone(other.run)
+        _refuse_undefined(project, found)
     changed = project.changed_above(left)
     if changed:
         # It was made in the run, so it is not left of it; but a mistake may have been mended there.
@@ -44,6 +48,30 @@ def retry_run(session: Session, run: str | None, on_conflict: OnConflict) -> int
         )
     how: dict[str, Any] = {"on_conflict": on_conflict, "on_note": session.note}
     return carry_out(session, lambda on_event: project.retry(found.id, on_event=on_event, **how))
+
+
+def _say_done(session: Session, run: RunInfo, problem: str | None) -> int:
+    """Say that nothing is left of a run, and the `problem` that it had all the same; return the exit code."""
+    say_nothing(session, f"Nothing is left of run {run.id}: all that it was to make is made.")
+    if problem is not None:
+        session.note(f"It failed all the same: {problem}\nTo have that done as well, run `assetry materialize` again.")
+    return 0 if problem is None else 1
+
+
+def _other(session: Session, last: RunInfo) -> LeftRun | None:
+    """Return the run that has something left, None where none has; raise `UsageError` where several have."""
+    others = session.project.left_runs()
+    if len(others) > 1:
+        named = "; ".join(f"`{each.command}` ({listed(each.assets)})" for each in others[:_MOST])
+        more = f"; and {len(others) - _MOST} more: `assetry runs`" if len(others) > _MOST else ""
+        raise UsageError(
+            f"Nothing is left of run {last.id}, the last one, and something of {len(others)} before it.",
+            hint=f"Name the one that you mean: {named}{more}.",
+        )
+    for each in others:
+        session.note(f"Nothing is left of run {last.id}, the last one; run {each.run.id} is gone on with.")
+        return each
+    return None
 
 
 def _refuse_undefined(project: Project, run: RunInfo) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from datetime import UTC, datetime
 
 import click
@@ -11,6 +11,7 @@ from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import counted, cut, listed, styled, warning_lines
 from assetry.graph.graph import AssetGraph
+from assetry.project.history.left import LeftRun
 from assetry.project.places import asset_warnings
 from assetry.project.upkeep.orphans import gone_assets
 from assetry.status.freshness.freshness import FRESHNESS_STATES
@@ -50,6 +51,7 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     nexts = {key: each for key, each in project.next(now, statuses=every).items() if key in chosen}
     stale = stale_keys(found)
     gone = gone_assets(project)
+    left = _left(session, chosen)
     if session.text:
         most = None if session.verbose else _MOST
         sets = partition_lines(found, partitions, most)
@@ -60,13 +62,10 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
             f"{styled('    next', fg='cyan')}  {listed(keys, most)}: {text}" for text, keys in told_nexts(nexts, now)
         ]
         session.say("\n".join(lines))
+        for line in left_lines(left, [each.key for each in found if broke_off(each)], most):
+            session.note(line)
         if stale:
             blocking = [each.key for each in warned if each.stops]
-            if left := [each.key for each in found if broke_off(each)]:
-                was = "was" if len(left) == 1 else "were"
-                session.note(
-                    f"{listed(left, most)} {was} interrupted: `assetry retry` goes on with what that run left."
-                )
             if ended := [each for each in stale if has_ended(project.graph[each])]:
                 session.note(f"Nothing brings {listed(ended, most)} any more: see `assetry show {ended[0]}`.")
             if rest := set(stale).difference(ended):
@@ -75,9 +74,44 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
         if gone and not session.select:
             session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")
     else:
-        document = status_to_json(found, warned, roots, gone, nexts)
+        interrupted = [(each.run.id, each.command, each.assets) for each in left]
+        document = status_to_json(found, warned, roots, gone, interrupted, nexts)
         session.emit({**document, "warnings": warnings_to_json(told)}, rows="assets")
     return STALE if exit_code and (stale or any(map(_is_behind, found))) else 0
+
+
+def _left(session: Session, chosen: Set[AssetKey]) -> list[LeftRun]:
+    """Return the interrupted runs that have left something of what is chosen undone, with that of it."""
+    runs = session.project.left_runs(interrupted=True)
+    own = [each._replace(assets=tuple(key for key in each.assets if key in chosen)) for each in runs]
+    return [each for each in own if each.assets]
+
+
+def left_lines(left: Iterable[LeftRun], broken: Iterable[AssetKey], most: int | None = _MOST) -> Iterable[str]:
+    """Yield what interrupted runs have left, with the next step; `broken` are the assets that one was making.
+
+    >>> from datetime import UTC, datetime
+    >>> from assetry.types.keys import AssetKey
+    >>> from assetry.types.records import RunInfo
+    >>> run = RunInfo(id="r7", state="interrupted", started=datetime.now(UTC))
+    >>> [*left_lines([LeftRun(run, (AssetKey("a"),))], [])]
+    ['Run r7 was interrupted before it began with a: `assetry retry r7` makes it.']
+    """
+    untold = dict.fromkeys(broken)
+    for each in left:
+        own = [key for key in each.assets if key in untold]
+        if own:
+            untold = dict.fromkeys(key for key in untold if key not in own)
+            yield f"{_interrupted(own, most)}: `{each.command}` goes on with what that run left."
+        elif not each.run.options.get("backfill"):  # of which `assetry backfills` tells
+            names, it = listed(each.assets, most), "it" if len(each.assets) == 1 else "them"
+            yield f"Run {each.run.id} was interrupted before it began with {names}: `{each.command}` makes {it}."
+    if untold:
+        yield f"{_interrupted(untold, most)}: `assetry retry` goes on with what that run left."
+
+
+def _interrupted(keys: Collection[AssetKey], most: int | None) -> str:
+    return f"{listed(keys, most)} {'was' if len(keys) == 1 else 'were'} interrupted"
 
 
 def _is_behind(status: Status) -> bool:

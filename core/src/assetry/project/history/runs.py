@@ -16,7 +16,7 @@ def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo
 
     Raises `UsageError` where there is none, which also says for how long runs are kept.
     """
-    found = store.run(run_id) if run_id is not None else _last_that_makes(store)
+    found = store.run(run_id) if run_id is not None else last_that_makes(store)
     if found is None:
         what = f"There is no run {run_id!r}."
         if run_id is None:
@@ -29,7 +29,7 @@ def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo
     return found
 
 
-def _last_that_makes(store: Store) -> RunInfo | None:
+def last_that_makes(store: Store) -> RunInfo | None:
     """Return the last run that was to make something; it is nearly always among the newest ones."""
     for limit in (_NEWEST, None):
         runs = store.runs(limit)

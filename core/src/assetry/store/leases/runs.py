@@ -69,10 +69,18 @@ class SQLRuns:
 
     # -- what there is -------------------------------------------------------------------------------------------
 
-    def runs(self, limit: int | None = None, *, running: bool = False, backfill: str | None = None) -> list[RunInfo]:
+    def runs(
+        self,
+        limit: int | None = None,
+        *,
+        running: bool = False,
+        interrupted: bool = False,
+        backfill: str | None = None,
+    ) -> list[RunInfo]:
         """Return runs, newest first. A run whose process is gone is recorded as interrupted first."""
         self._reap()
         terms, values = [f"{_LIVES} AND state = 'running'" if running else "state <> 'queued'"], list[str | int]()
+        terms += ["state = 'interrupted'"] if interrupted else []
         if backfill is not None:
             # By its text at first, since SQLite reads no JSON with NaN in it, as options may have.
             terms.append("instr(options, ?) > 0")

@@ -60,14 +60,17 @@ class RecordChecks:
             store.begin(run(id_, started=START + timedelta(minutes=number), options=each))
         store.finish("one", "failed", START)
         store.finish("four", "succeeded", START)
+        store.begin(run("five"))
+        store.finish("five", "interrupted", START)
 
         def listed(*asked: int, **only: Any) -> list[str]:
             return [each.id for each in store.runs(*asked, **only)]
 
-        assert listed(running=True) == ["three", "two"], f"of four runs two are running, not {listed(running=True)}"
+        assert listed(running=True) == ["three", "two"], f"of five runs two are running, not {listed(running=True)}"
         assert listed(backfill="b") == ["two", "one"], f"two runs are of backfill b, not {listed(backfill='b')}"
         assert listed(running=True, backfill="b") == ["two"], "both that are asked for have to hold"
         assert listed(1, backfill="b") == ["two"], "runs(1, backfill=…) gives the newest of these"
+        assert listed(interrupted=True) == ["five"], f"one run was interrupted, not {listed(interrupted=True)}"
         assert listed(backfill="none") == [], "no run is of a backfill that there is not"
 
     def test_find_a_run_by_the_beginning_of_its_id(self, store: Store) -> None:
