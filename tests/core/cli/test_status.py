@@ -4,6 +4,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from assetry import Project
 from assetry.cli.runs.status import cause_lines
 from assetry.cli.text import shown
@@ -189,11 +190,14 @@ def test_the_advice_is_to_make_what_can_be_made(failing: Folder) -> None:
     """What failed, and what waits for that, is mended by no further run."""
     failing.call("materialize", "-q", code=1)
     told = advice(failing)
-    assert "All of it failed, or waits for what did, which has to be mended first: `assetry logs` of its run" in told
+    assert "All of it has to be mended first, or waits for what has: the next step is told there." in told
     assert told.rstrip().endswith("Then `assetry materialize --stale` makes it.")
     text = (failing.root / "shop_assets.py").read_text()
     failing.write("shop_assets.py", text.replace("[3, 1, 2]", "[3, 1]"))
-    assert "`assetry materialize --stale` brings 1 of it up to date; the other 2 failed, or wait for" in advice(failing)
+    assert (
+        "`assetry materialize --stale` brings 1 of it up to date; the other 2 have to be mended first, or wait"
+        in advice(failing)
+    )
     only = advice(failing, "-s", "orders")
     assert only.startswith("`assetry materialize --stale -s orders` brings it up to date; ")
 
@@ -295,3 +299,71 @@ def test_a_command_in_a_long_failure_is_told_whole(failing: Folder) -> None:
     [line] = [each for each in failing.call("status").stdout.splitlines() if "shop/total:" in each]
     assert line.endswith("… `mill install loader`")
     assert len(line) < 300
+
+
+LOST = """
+from pathlib import Path
+from assetry.plugin import Asset, Failed, Log, Materialized, Observed, Relation, hookimpl
+
+
+@hookimpl
+def assetry_load_assets(integration):
+    if integration.kind != "mill":
+        return None
+    orders = Asset(key="orders", kind="mill", integration=integration, relation=Relation(None, "main", "orders"))
+    return [orders, Asset(key="total", kind="mill", integration=integration, deps=["orders"])]
+
+
+@hookimpl
+def assetry_invoke(invocation):
+    for asset in invocation.assets:
+        if Path("bad").exists():
+            yield Failed(asset.key, "no grain", hint="Buy some: `assetry show mill`.")
+        else:
+            yield Materialized(asset.key)
+
+
+@hookimpl
+def assetry_observe(invocation):
+    yield Observed("orders", gone=True, hint="`assetry materialize --full-refresh -s orders` loads it again.")
+    yield Observed("orders", gone=True)
+"""
+
+
+@pytest.fixture
+def mill(folder: Folder) -> Folder:
+    folder.write("assetry.toml", '[integrations.mill]\nkind = "mill"\n')
+    folder.write("assetry_plugins.py", LOST)
+    return folder
+
+
+def test_the_next_step_that_a_tool_says_of_what_is_gone_is_told(mill: Folder) -> None:
+    mill.call("materialize", "-q")
+    hint = "`assetry materialize --full-refresh -s orders` loads it again."
+    for _ in range(2):
+        observed = mill.call("observe").stdout
+        assert observed.endswith("1 asset observed, 0 with new content, 1 gone\n")
+    told = mill.call("status").stdout.replace(f" -C {mill.root}", "")
+    assert f"   stale  orders: its table main.orders is gone\n          {hint}\n" in told
+    assert "--stale` brings it up to date" not in advice(mill)
+    assert "All of it has to be mended first, or waits for what has: the next step is told there." in advice(mill)
+    assert hint in mill.call("show", "orders").stdout.replace(f" -C {mill.root}", "")
+    data = mill.json("status")
+    assert data["assets"][0]["reasons"][0]["hint"] == hint
+    assert data["roots"][0]["hints"] == [hint]
+    assert mill.json("show", "orders")["asset"]["reasons"][0]["hint"] == hint
+    mill.call("materialize", "-q", "--full-refresh")
+    assert mill.json("status")["counts"] == {"fresh": 2}
+
+
+def test_the_next_step_of_a_failure_is_told_with_it(mill: Folder) -> None:
+    mill.write("bad", "")
+    mill.call("materialize", "-q", "-s", "orders", code=1)
+    told = mill.call("status").stdout.replace(f" -C {mill.root}", "")
+    assert "failed  orders: the last attempt failed: no grain\n          Buy some: `assetry show mill`.\n" in told
+
+
+def test_what_is_gone_is_told_once(mill: Folder) -> None:
+    mill.call("materialize", "-q")
+    told = [each for each in mill.ndjson("observe") if each["event"] == "observed"]
+    assert [(each["asset"], each["gone"]) for each in told] == [("orders", True)]

@@ -108,6 +108,8 @@ class Recorder:
         """
         self._before = before.attempts
         self._gone = {place for place, tried in self._before.items() if tried.outcome == "gone"}
+        #: What was seen not to be there in this run.
+        self._missing: set[Place] = set()
         self._looked: set[AssetKey] = set()
         self._run = run_id
         self._origin = origin
@@ -264,23 +266,32 @@ class Recorder:
         if event.gone and self._graph[event.key].executable and place not in self._latest:
             return  # it was never made
         if event.gone:
-            self.counts["gone"] += 1
-            if place not in self._gone:
-                relation = event.metadata.get("relation")
-                self._saw(place, at, "gone", None if relation is None else str(relation))
+            self._note_gone(place, at, event.hint)
         elif not self._graph[event.key].executable:
             self._saw(place, at, "there")
         elif place in self._gone:
             self._saw(place, at, "materialized")
 
-    def _saw(self, place: Place, at: datetime, outcome: Outcome, message: str | None = None) -> None:
+    def _note_gone(self, place: Place, at: datetime, hint: str | None) -> None:
+        """Record that something is not there, once, whoever looks: its tool, and the place that it was in."""
+        self._missing.add(place)
+        self.counts["gone"] = len(self._missing)
+        told = self._before.get(place) if place in self._gone else None
+        if place not in self._gone or (hint is not None and (told is None or told.hint != hint)):
+            self._gone.add(place)
+            relation = self._graph[place[0]].relation
+            self._saw(place, at, "gone", None if relation is None else str(relation), hint)
+
+    def _saw(
+        self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, hint: str | None = None
+    ) -> None:
         """Record how something is that nobody tried to make: it is no outcome of this run."""
         before = self._before.get(place)
         if before is not None and before.outcome not in (*WELL, "gone", "there"):
             return
         key, partition = place
         self._attempts[place] = Attempt(
-            key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message
+            key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message, hint=hint
         )
 
     def look(self, at: datetime, event: Observed, invocation: str | None = None) -> None:
@@ -316,7 +327,7 @@ class Recorder:
         before = self.outcomes.get(place)
         if before is not None and before.outcome == "materialized":
             self.counts["materialized"] -= 1  # the tool took it back
-        self._attempt(place, at, "failed", event.message)
+        self._attempt(place, at, "failed", event.message, hint=event.hint)
         self.counts["failed"] += 1
 
     def _note_skipped(self, at: datetime, event: Skipped) -> None:
@@ -350,21 +361,26 @@ class Recorder:
                 yield from (key for key in check.also if self._graph[key].executable and key != event.key)
 
     def _attempt(
-        self, place: Place, at: datetime, outcome: Outcome, message: str | None = None, because: AssetKey | None = None
+        self,
+        place: Place,
+        at: datetime,
+        outcome: Outcome,
+        message: str | None = None,
+        because: AssetKey | None = None,
+        hint: str | None = None,
     ) -> None:
         before = self.outcomes.get(place)
         lesser = outcome in ("materialized", "unchanged", "running", "cancelled")
         if lesser and before is not None and before.outcome == "check_failed":
             return  # a check may report before its asset; a failure is not washed away by what follows
+        how: Any = {"outcome": outcome, "message": message, "because": because, "hint": hint}
         key, partition = place
-        attempt = Attempt(
-            key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message, because=because
-        )
+        attempt = Attempt(key=key, partition=partition, run=self._run, at=at, **how)
         self.outcomes[place] = self._attempts[place] = attempt
         whole = self.outcomes.get((key, None)) if partition is not None and outcome != "running" else None
         if whole is not None and whole.outcome == "running":
             # It was started as a whole; nothing of it must be left as running.
-            self._attempt((key, None), at, outcome, message, because)
+            self._attempt((key, None), at, outcome, message, because, hint)
 
     def write(self, store: Store) -> list[EventRecord]:
         """Write what was noted since the last time; return it, now durable."""

@@ -62,6 +62,11 @@ def _gone_text(asset: Asset, told: Iterable[Attempt]) -> str:
     return f"{what} is gone"
 
 
+def gone_hint(tried: Iterable[Attempt]) -> str | None:
+    """Return the next step that was told of what is gone, where to make it as usual does not bring it back."""
+    return next((each.hint for each in tried if each.outcome == "gone" and each.hint), None)
+
+
 def _is_gone(asset: Asset, made: Materialization, told: Mapping[str | None, Attempt], seen: Seen) -> bool:
     now = seen.get((asset.key, made.partition))
     if now is not None:

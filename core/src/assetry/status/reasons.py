@@ -42,7 +42,8 @@ _RANGES, _ROOM = 6, 60
 class Reason(NamedTuple):
     """Why an asset is out of date: `asset` is where it comes from, the asset itself or the root above it.
 
-    `parts` are the partitions that are so because of it; nothing for an asset without partitions.
+    `parts` are the partitions that are so because of it; nothing for an asset without partitions. `hint` is the next
+    step, as a tool has said it.
 
     >>> Reason("code_changed", AssetKey("orders"), "its body changed").text
     'its body changed'
@@ -52,6 +53,7 @@ class Reason(NamedTuple):
     asset: AssetKey
     text: str
     parts: Parts = NOTHING
+    hint: str | None = None
 
     def is_of(self, key: AssetKey) -> bool:
         """Tell whether it lies in the asset `key` itself, and not in what that is made from.

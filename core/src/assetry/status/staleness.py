@@ -19,7 +19,7 @@ from assetry.status.comparison import Comparison
 from assetry.status.freshness.data_times import DataTimes, DataTimesByKey
 from assetry.status.freshness.freshness import Demand, Durations, Freshness, Freshnesses
 from assetry.status.freshness.growth import Growth
-from assetry.status.looked import Seen, gone, overdue_text, reached, source_note
+from assetry.status.looked import Seen, gone, gone_hint, overdue_text, reached, source_note
 from assetry.status.old_rows import note
 from assetry.status.partitions.judge import PartitionJudge
 from assetry.status.partitions.recorded import RecordedPartitions
@@ -32,6 +32,7 @@ from assetry.status.reasons import (
     cancelled_text,
     failure_text,
     never_text,
+    newest,
     overwritten_text,
     saying,
 )
@@ -363,7 +364,7 @@ class _Judge:
             return reasons or [Reason("never_materialized", asset.key, never_text(self._tried.get(asset.key, ())))], []
         text, missing = gone(asset, records, self._tried.get(asset.key, ()), self._seen)
         if missing:
-            reasons.append(Reason("gone", asset.key, text))
+            reasons.append(Reason("gone", asset.key, text, hint=gone_hint(self._tried.get(asset.key, ()))))
         found: dict[tuple[Code, AssetKey, str], None] = {}
         news: dict[int, None] = {}
         for made in records:
@@ -389,7 +390,7 @@ class _Judge:
             if before is None or each.run == before.run or each.at >= before.at:
                 (cancelled if each.outcome == "cancelled" else failed).append(each)
         if failed:
-            return [Reason("last_failed", asset.key, failure_text(failed))]
+            return [Reason("last_failed", asset.key, failure_text(failed), hint=newest(failed).hint)]
         if cancelled and records:
             return [Reason("last_cancelled", asset.key, cancelled_text(cancelled))]
         return []

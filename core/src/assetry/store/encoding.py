@@ -119,7 +119,7 @@ def _accepted(code: str | None, columns: list[dict[str, Any]] | None) -> Accepte
 
 
 def attempt_row(attempt: Attempt) -> Row:
-    """Return (run, key, partition, at, outcome, message, because)."""
+    """Return (run, key, partition, at, outcome, message, because, hint)."""
     return (
         attempt.run,
         str(attempt.key),
@@ -128,12 +128,13 @@ def attempt_row(attempt: Attempt) -> Row:
         attempt.outcome,
         safe_text(attempt.message),
         None if attempt.because is None else str(attempt.because),
+        safe_text(attempt.hint),
     )
 
 
 def attempt(row: Row) -> Attempt:
     """Return the attempt of a row as `attempt_row` makes it."""
-    run, key, partition, at, outcome, message, because = row
+    run, key, partition, at, outcome, message, because, hint = row
     return Attempt(
         key=stored_key(key),
         partition=partition or None,
@@ -142,6 +143,7 @@ def attempt(row: Row) -> Attempt:
         outcome=outcome,
         message=message,
         because=None if because is None else stored_key(because),
+        hint=hint,
     )
 
 

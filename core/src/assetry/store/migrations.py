@@ -124,4 +124,8 @@ MIGRATIONS = (
         space TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (space, key)) WITHOUT ROWID;
     """,
+    # The next step, as a tool has said it of what failed or is gone.
+    """
+    ALTER TABLE attempts ADD COLUMN hint TEXT;
+    """,
 )

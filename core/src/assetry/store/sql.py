@@ -41,7 +41,7 @@ from assetry.types.records import (
 if TYPE_CHECKING:
     import sqlite3
 
-_ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because"
+_ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because, a.hint"
 #: What was only skipped was not tried: it takes the place of nothing that failed, was cancelled or is gone.
 _LAST_TRY = """
 INSERT INTO latest (attempt, key, partition) VALUES (?,?,?)
@@ -90,7 +90,7 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
             if checks:
                 db.executemany("INSERT OR REPLACE INTO checks VALUES (?,?,?,?,?,?,?)", checks)
             if tried:
-                db.executemany("INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?)", tried)
+                db.executemany("INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?)", tried)
                 db.executemany(_LAST_TRY, [row[:3] for row in tried])
             if made:
                 append_materializations(db, made)

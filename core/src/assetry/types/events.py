@@ -194,8 +194,8 @@ class Materialized(Content):
 class Observed(Content):
     """An asset that was not made now was looked at: a sync that others started, a source's freshness.
 
-    `gone` tells that its table, or its value, is not there. ``metadata["data_time"]``, in ISO 8601, is the time that
-    the data reaches: from it a source's freshness policy counts.
+    `gone` tells that its table, or its value, is not there, and `hint` the next step where making it as usual does not
+    help. ``metadata["data_time"]``, in ISO 8601, is the time that the data reaches: a freshness policy counts from it.
 
     >>> Observed("raw/orders", data_version="2026-01-31T00:00:00Z").gone
     False
@@ -203,6 +203,7 @@ class Observed(Content):
 
     json_tag: ClassVar = ("event", "observed")
     gone: bool = False
+    hint: str | None = field(default=None, kw_only=True)
     if TYPE_CHECKING:
 
         def __init__(
@@ -214,6 +215,7 @@ class Observed(Content):
             metadata: Mapping[str, Any] = ...,
             gone: bool = False,
             *,
+            hint: str | None = None,
             through: str | None = None,
             count: int = 1,
         ) -> None: ...
@@ -308,8 +310,7 @@ class Skipped(Ranged):
 class Failed(Ranged):
     """An asset, a partition of it, or a range of them (`through`), could not be made: what happened, and the next step.
 
-    Terminal. `where` is the place of what is at fault (``file:line``, as of `Asset.source`) where that is not the
-    asset's own.
+    Terminal. `where` is the place of what is at fault (``file:line``), where it is not the `source` of the asset.
     """
 
     json_tag: ClassVar = ("event", "failed")
@@ -416,8 +417,7 @@ class InvocationFinished(Event):
     """How an invocation ended: ``succeeded``, ``failed`` or ``cancelled``.
 
     `message` says what broke it, and `hint` the next step; or that it was given up: then its outside job may still be
-    under way, and the token of that job is kept for `assetry retry`; see `job_tokens`. A run with a broken invocation
-    has failed, whatever became of the assets.
+    under way, and its token is kept for `assetry retry`. A run with a broken invocation has failed in any case.
     """
 
     json_tag: ClassVar = ("event", "invocation_finished")

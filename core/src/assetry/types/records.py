@@ -154,7 +154,8 @@ class Attempt:
 
     `message` says why it failed or was skipped; `because` is the asset at the root of a skip or failure. ``unchanged``
     did not have to be made: what it is made from came out as before. ``gone`` is no try: somebody looked, and what had
-    been made is not there; `message` is then where it was. ``there`` is a table of others that was looked at.
+    been made is not there; `message` is then where it was. ``there`` is a table of others that was looked at. `hint` is
+    the next step, as the tool has said it of a failure, or of what is gone; None where it did not.
     """
 
     key: AssetKey
@@ -164,6 +165,7 @@ class Attempt:
     outcome: Outcome
     message: str | None = None
     because: AssetKey | None = None
+    hint: str | None = None
 
 
 #: How the message begins of an attempt that ended with the process of its run: nothing is wrong with it.

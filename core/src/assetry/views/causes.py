@@ -33,6 +33,11 @@ class Cause:
     below: Mapping[StatusName, tuple[AssetKey, ...]] = field(default_factory=dict)
 
     @property
+    def hints(self) -> tuple[str, ...]:
+        """Return the next steps that tools have said."""
+        return tuple(dict.fromkeys(each.hint for each in self.reasons if each.hint))
+
+    @property
     def count(self) -> int:
         """Return how many assets are below it."""
         return sum(map(len, self.below.values()))
@@ -81,9 +86,9 @@ def roots_of(statuses: Sequence[Status], word: StatusName) -> int:
 def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[AssetKey] = ()) -> frozenset[AssetKey]:
     """Return the assets that stay out of date, however often they are made, until somebody has mended what failed.
 
-    These are those that failed, or that nothing brings newer data of any more, what is out of date from them, and all
-    below the assets that are `blocking`, because a check of them failed. Of one with partitions that have not failed
-    some can be made; so can what was interrupted.
+    These are those that failed, that nothing brings newer data of any more, or that are gone and do not come back by
+    being made, what is out of date from them, and all below the assets that are `blocking`, because a check of them
+    failed. Of one with partitions that have not failed some can be made; so can what was interrupted.
 
     >>> from assetry.types.assets import Asset
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
@@ -95,7 +100,7 @@ def held_back(graph: AssetGraph, statuses: Iterable[Status], blocking: Iterable[
     """
     known = [each for each in statuses if each.status in OUT_OF_DATE]
     failed = {each.key for each in known if each.status == "failed" and _has_failed_wholly(each)}
-    failed |= {each.key for each in known if has_ended(graph[each.key])}
+    failed |= {each.key for each in known if has_ended(graph[each.key]) or is_lost(each)}
     below = graph.descendants(graph.index(key) for key in blocking)
     return frozenset(
         each.key
@@ -122,6 +127,16 @@ def broke_off(status: Status) -> bool:
     True
     """
     return any(was_interrupted(each) for each in _own(status))
+
+
+def is_lost(status: Status) -> bool:
+    """Tell whether an asset is gone, and making it as usual does not bring it back, as its tool has said.
+
+    >>> gone = Reason("gone", AssetKey("a"), "its table is gone", hint="Make it with `--full-refresh`.")
+    >>> is_lost(Status(AssetKey("a"), "stale", (gone,)))
+    True
+    """
+    return any(each.code == "gone" and each.hint is not None for each in _own(status))
 
 
 def _has_failed_wholly(status: Status) -> bool:

@@ -152,6 +152,7 @@ def _cause_to_json(cause: Cause) -> dict[str, Any]:
         "status": cause.status,
         "codes": list(dict.fromkeys(reason.code for reason in cause.reasons)) or ["upstream_changed"],
         "text": cause.text,
+        "hints": list(cause.hints),
         "owners": list(cause.owners),
         "counts": {word: len(keys) for word, keys in cause.below.items()},
         "below": [str(key) for keys in cause.below.values() for key in keys],
@@ -160,7 +161,13 @@ def _cause_to_json(cause: Cause) -> dict[str, Any]:
 
 def _reason_to_json(reason: Reason, status: Status) -> dict[str, Any]:
     parts = None if status.partitions is None else reason.parts.to_json(status.partitions.definition)
-    return {"code": reason.code, "asset": str(reason.asset), "text": reason.text, "partitions": parts}
+    return {
+        "code": reason.code,
+        "asset": str(reason.asset),
+        "text": reason.text,
+        "hint": reason.hint,
+        "partitions": parts,
+    }
 
 
 def freshness_to_json(freshness: Freshness) -> dict[str, Any]:

@@ -211,7 +211,8 @@ def _properties(facts: Facts, session: Session) -> Iterable[tuple[str, str]]:
         **_policies(asset),
     }
     yield from ((label, value) for label, value in optional.items() if value)
-    reasons = "".join(f"\n- {reason.text}" for reason in status.reasons)
+    told = (f"{each.text}\n  {session.standing.hint(each.hint)}" if each.hint else each.text for each in status.reasons)
+    reasons = "".join(f"\n- {each}" for each in told)
     yield "status", status.status + reasons
     owners = dict.fromkeys(owner for key in status.roots for owner in session.project.graph[key].owners)
     if owners:

@@ -54,9 +54,9 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     left = _left(session, chosen)
     if session.text:
         most = None if session.verbose else _MOST
-        sets = partition_lines(found, partitions, most)
-        why, fresh = cause_lines(roots, most, by == "asset"), freshness_lines(found, most)
-        lines = [*count_lines(found, most), *why, *sets, *fresh, *_note_lines(found, most), *_warning_lines(warned)]
+        why = map(session.standing.hint, cause_lines(roots, most, by == "asset"))
+        lines = [*count_lines(found, most), *why, *partition_lines(found, partitions, most)]
+        lines += [*freshness_lines(found, most), *_note_lines(found, most), *_warning_lines(warned)]
         lines += warning_lines(told, most)
         lines += [
             f"{styled('    next', fg='cyan')}  {listed(keys, most)}: {text}" for text, keys in told_nexts(nexts, now)
@@ -70,7 +70,9 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
                 session.note(f"Nothing brings {listed(ended, most)} any more: see `assetry show {ended[0]}`.")
             if rest := set(stale).difference(ended):
                 above = _above(project.graph, every, rest, chosen)
-                session.note(_advice(session, rest, held_back(project.graph, every, blocking), above))
+                held = held_back(project.graph, every, blocking)
+                said = any(each.hints for each in roots if not held.isdisjoint(each.assets))
+                session.note(_advice(session, rest, held, above, said))
         if gone and not session.select:
             session.note(f"Nothing defines {listed(sorted(gone), most)} any more: see `assetry prune`.")
     else:
@@ -126,17 +128,18 @@ def _above(graph: AssetGraph, every: Sequence[Status], stale: Set[AssetKey], cho
     return bool(roots) and any(key in roots and not has_ended(graph[key]) for key in stale_keys(every))
 
 
-def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: bool) -> str:
+def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: bool, said: bool) -> str:
     """Return what brings up to date what is `stale`, as far as that is not `held` back by what failed.
 
-    `above` tells that this takes making some of what it is made from, which is not selected.
+    `above` tells that this takes making some of what it is made from, which is not selected; `said` that the next step
+    of what is held back stands there already.
     """
     brings, shows = (session.again(f"assetry {each} --stale", with_above=above) for each in ("materialize", "plan"))
-    logs = "`assetry logs` of its run tells the next step"
+    logs = "the next step is told there" if said else "`assetry logs` of its run tells the next step"
     if stale <= held:
-        return f"All of it failed, or waits for what did, which has to be mended first: {logs}. Then {brings} makes it."
+        return f"All of it has to be mended first, or waits for what has: {logs}. Then {brings} makes it."
     if stale & held:
-        left = f"the other {len(stale & held):,} failed, or wait for what did, which has to be mended first: {logs}"
+        left = f"the other {len(stale & held):,} have to be mended first, or wait for what has: {logs}"
         return f"{brings} brings {len(stale - held):,} of it up to date; {left}."
     also = ", with what it is made from" if above else ""
     return f"{brings} brings it up to date{also}; {shows} shows how."
@@ -214,6 +217,7 @@ def cause_lines(roots: Sequence[Cause], most: int | None = _MOST, names: bool = 
     for cause in shown:
         text = cut(cause.text, 500)
         yield f"{_word(cause.status)}  {text if cause.named else f'{listed(cause.assets, most)}: {text}'}"
+        yield from (f"{'':<10}{cut(hint, 500)}" for hint in cause.hints)
         it = "it" if len(cause.assets) == 1 else "them"
         told = [_below(word, keys, it, most if names else 0) for word, keys in cause.below.items()]
         asked = [f"ask {listed(cause.owners)}"] if cause.owners else []

@@ -11,9 +11,9 @@ from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import NumberedKeys, Place, numbered, time_of
 from assetry.partitions.strands import version_digest
 from assetry.status.freshness.data_times import Newest
-from assetry.status.looked import gone_partitions, overdue_text
+from assetry.status.looked import gone_hint, gone_partitions, overdue_text
 from assetry.status.partitions.recorded import RecordedPartitions
-from assetry.status.reasons import Reason, cancelled_text, failure_text, never_text, overwritten_text
+from assetry.status.reasons import Reason, cancelled_text, failure_text, never_text, newest, overwritten_text
 from assetry.status.times import instant, moment_of
 from assetry.types.assets import Asset
 from assetry.types.records import Attempt, Materialization
@@ -100,7 +100,7 @@ class PartitionRecords:
     def failures(self) -> Reason | None:
         """Return the partitions whose last try failed, or whose check did."""
         found = self._last_tries("failed", "check_failed")
-        return found and Reason("last_failed", self._asset.key, failure_text(found[0]), found[1])
+        return found and Reason("last_failed", self._asset.key, failure_text(found[0]), found[1], newest(found[0]).hint)
 
     def cancelled(self) -> Reason | None:
         """Return the partitions that are made, and whose last try was cancelled."""
@@ -155,7 +155,7 @@ class PartitionRecords:
         text, keys = gone_partitions(self._asset, self._tried, seen, self._time)
         found = numbered(self.definition, keys).places
         parts = Parts.at(found.values()) & self.made
-        return Reason("gone", self._asset.key, text, parts) if parts else None
+        return Reason("gone", self._asset.key, text, parts, gone_hint(self._tried)) if parts else None
 
     def _time(self, partition: str) -> int | None:
         """Return when a partition was made, in microseconds since 1970; None for one without a record."""

@@ -86,4 +86,5 @@ def tried(
 ) -> Attempt:
     """Return an attempt."""
     at = START + timedelta(minutes=minutes)
-    return Attempt(key=key, run=run_id, at=at, outcome=outcome, message=message, because=because)
+    hint = None if message is None else f"Mend that: {message}"
+    return Attempt(key=key, run=run_id, at=at, outcome=outcome, message=message, because=because, hint=hint)
