@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry.plugin import AssetryError, IntegrationError, JobOverError, Skipped
+from assetry.plugin import AssetryError, IntegrationError, JobOverError, Log, Skipped
 from assetry_fivetran.connections.definitions import NO_TABLES
 from assetry_fivetran.testing import LOGIN_PAGE, FakeConnection, FakeFivetran, Fault
 from assetry_toolkit.errors import AuthError, ServiceError, Unavailable
@@ -69,7 +69,7 @@ def test_a_wait_is_told_of_when_it_begins_and_the_error_says_when_and_which_opti
     place.load(crm)
     (told,) = [each.getMessage() for each in caplog.records if each.name == "assetry.toolkit"]
     assert "HTTP 429: Max 500" in told
-    assert re.search(r"; waiting until \d\d:\d\d:\d\d\.$", told)
+    assert re.search(r"; waiting until \d\d:\d\d:\d\d\. .*calls_per_hour", told)
     place.fivetran.fail("GET .*", Fault(status=429, headers={"Retry-After": "3000"}))
     with pytest.raises(Unavailable, match=r"HTTP 429") as caught:
         place.pull(crm)
@@ -709,3 +709,33 @@ def test_a_manual_sync_that_is_put_off_to_no_moment_is_asked_for_again_once(plac
 
     assert place.run(invocation, until=forget).made == BOTH
     assert place.posts() == 2
+
+
+def test_calls_that_are_used_up_are_told_of_before_a_sync_is_waited_for(place: Place, crm: FakeConnection) -> None:
+    invocation = place.invocation(place.load(crm))
+    body = {"code": "TooManyRequests", "message": "Max 500 api calls allowed"}
+    place.fivetran.fail("POST .*/sync", Fault(status=429, body=body, headers={"Retry-After": "200"}), times=4)
+    outcome = place.run(invocation)
+    assert outcome.made == BOTH
+    told = [each.message for each in outcome.of(Log) if each.level == "warning"]
+    assert len(told) == 4
+    known = rf"The sync of {crm.id} is not asked for yet: .*: Max 500 api calls allowed .*; waiting until \d"
+    assert re.match(known, told[0])
+    assert told[0].endswith("calls_per_hour says how many the account has (500 in a trial).")
+    place.fivetran.fail("POST .*/sync", Fault(status=429, headers={"Retry-After": "200"}), times=100)
+    place.clock.slept.clear()
+    assert isinstance(place.run(invocation).error, Unavailable)
+    assert 600 < sum(place.clock.slept) <= 900
+
+
+def test_a_long_wait_for_an_answer_is_told_of_where_it_is_waited(place: Place, crm: FakeConnection) -> None:
+    assets = place.load(crm)
+    context = RunOf()
+    place.fivetran.fail(f"GET /connections/{crm.id}", Fault(status=429, headers={"Retry-After": "30"}))
+    place.observe(assets, context)
+    (told,) = context.logged
+    known = rf"Connection {crm.id}: Fivetran at .* HTTP 429\b.*; waiting until \d\d:\d\d:\d\d\. .*calls_per_hour"
+    assert re.match(known, told)
+    place.fivetran.fail(f"GET /connections/{crm.id}", Fault(status=429, headers={"Retry-After": "30"}))
+    place.run(place.invocation(assets), context=context)
+    assert len(context.logged) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,22 @@ def test_an_event_that_could_not_be_looked_at_is_taken_when_it_comes_again(
             assert inbox.handle(body, signature, lambda event: observe(project, event)) == 200
             assert len(project.store.latest()) == 1
             assert inbox.handle(body, signature, lambda _: pytest.fail("It was taken already.")) == 200
+
+
+def test_a_webhook_waits_no_longer_than_its_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inbox: Inbox
+) -> None:
+    monkeypatch.setenv("SECRET", FakeFivetran.api_secret)
+    with FakeFivetran() as fivetran:
+        crm = fivetran.add_connection("crm", ["accounts"], seconds=0.0)
+        (tmp_path / "assetry.toml").write_text(
+            f'[integrations.crm]\nkind = "fivetran"\nconnection_id = "{crm.id}"\nbase_url = "{fivetran.url}"\n'
+            f'api_key = "{fivetran.api_key}"\napi_secret = {{ env = "SECRET" }}\n'
+        )
+        with Project.load(tmp_path) as project:
+            assert len(project.graph) == 1
+            fivetran.fail("GET .*", Fault(status=429, headers={"Retry-After": "3000"}), times=100)
+            began = time.monotonic()
+            with pytest.raises(RunError, match="takes calls again in 3000 seconds"):
+                observe(project, SyncEnd(crm.id, "s", "SUCCESSFUL"))
+            assert time.monotonic() - began < 60

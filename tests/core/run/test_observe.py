@@ -308,3 +308,19 @@ def test_values_in_files_are_looked_for_whenever_it_matters(tmp_path: Path) -> N
         assert project.status_of("one").reasons[0].text == "its value is gone"
         assert project.materialize(stale=True).keys("materialized") == ("one",)
         assert not project.plan(stale=True).invocations
+
+
+def test_a_warning_is_told_when_it_comes() -> None:
+    """A tool that waits says so before, and that is of no use afterwards."""
+    heard: list[EventRecord] = []
+
+    class Busy(Mill):
+        @hookimpl
+        def assetry_observe(self, invocation: Any, context: Any) -> Iterator[Event]:
+            context.log("waiting until noon", "warning")
+            said = [each.event.message for each in heard if isinstance(each.event, Log)]
+            yield Observed("raw", data_version=said[-1] if said else "nothing was said")
+
+    with Project([Asset(key="raw", kind="mill", integration=MILL)], plugins=[Busy()], store="sqlite::memory:") as made:
+        made.observe(on_event=heard.append)
+        assert made.store.latest()[AssetKey("raw"), None].data_version == "waiting until noon"

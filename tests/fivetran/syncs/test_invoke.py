@@ -254,6 +254,8 @@ def test_a_table_that_is_not_where_it_should_be_fails_after_a_good_sync(
     seen = place.observe(assets, RunOf(newest=gone(made)))
     (orders,) = [each for each in seen if isinstance(each, Observed) and each.key.name == "orders"]
     assert (orders.data_version, orders.gone) == (None, made is not None)
+    anew = "If it was removed, `assetry materialize --full-refresh -s crm/orders` loads it again."
+    assert (orders.hint or "").startswith(anew if made else "")
     assert [each.message.endswith(told) for each in seen if isinstance(each, Log)] == [True]
 
 

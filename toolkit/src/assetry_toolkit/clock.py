@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
 
 #: Seconds between two looks at whether a wait was called off.
 _SLICE = 0.1
+#: The most that is waited `within` a time.
+_MOST: ContextVar[float] = ContextVar("most", default=inf)
+
+Tell = Callable[[str], object]
 
 
 class Clock:
@@ -46,17 +53,41 @@ def never() -> bool:
 
 
 class Within:
-    """What calls things off when something else does, and in any case when its time is over."""
+    """What calls things off when something else does, and in any case when its time is over.
 
-    def __init__(self, end: float, clock: Clock, called_off: Callable[[], bool]) -> None:
+    `tell` is told of long pauses before they are made, where it is given.
+    """
+
+    def __init__(self, end: float, clock: Clock, called_off: Callable[[], bool], tell: Tell | None = None) -> None:
         self._end, self._clock, self._called_off = end, clock, called_off
+        self.tell = tell
 
     def __call__(self) -> bool:
         """Tell whether things are called off."""
-        return self._called_off() or self._clock.monotonic() >= self._end
+        return self._called_off() or self.left <= 0
+
+    @property
+    def left(self) -> float:
+        """Return the seconds until its time is over."""
+        return self._end - self._clock.monotonic()
 
 
-def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never) -> Within:
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Let nothing that is waited for `within` a time be waited for longer, in this thread, as long as this lasts.
+
+    >>> with at_most(10.0):
+    ...     within(900.0, Clock()).left <= 10.0
+    True
+    """
+    before = _MOST.set(seconds)
+    try:
+        yield
+    finally:
+        _MOST.reset(before)
+
+
+def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never, tell: Tell | None = None) -> Within:
     """Return what calls things off when `called_off` does, and when so many seconds have passed.
 
     >>> from assetry_toolkit.testing import FakeClock
@@ -67,4 +98,4 @@ def within(seconds: float, clock: Clock, called_off: Callable[[], bool] = never)
     >>> before, off()
     (False, True)
     """
-    return Within(clock.monotonic() + seconds, clock, called_off)
+    return Within(clock.monotonic() + min(seconds, _MOST.get()), clock, called_off, tell)

@@ -25,7 +25,7 @@ from assetry.plugin import IntegrationError
 from assetry_toolkit.auth import Auth
 from assetry_toolkit.clock import Clock, Within, never
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
-from assetry_toolkit.retries import ATTEMPTS, TOLD, Tries, http_date, repeated, retry_after, time_in
+from assetry_toolkit.retries import ATTEMPTS, TOLD, Tries, http_date, repeated, retry_after, time_in, waiting_text
 from assetry_toolkit.secrets import Mask
 
 if TYPE_CHECKING:
@@ -145,11 +145,20 @@ class Http:
     def ask(self, request: Request, called_off: Callable[[], bool] = never, attempts: int | None = None) -> Any:
         """Return the answer's JSON, repeating the request while that is safe and may help; raise `ServiceError`.
 
-        It is repeated so many `attempts`; without them as long as `called_off` lasts, where that is a time (`within`).
+        It is repeated so many `attempts`; without them as long as `called_off` lasts, where that is a time (`within`):
+        a pause that would be longer is not made. Long ones are told of, to that time where it is to be told.
         """
         most = attempts or (sys.maxsize if isinstance(called_off, Within) else self.attempts)
-        tries = Tries(most, request.only_looks, self.patience)
-        return repeated(lambda: self.once(request), self.clock, called_off, tries, self._tell_wait)
+        left, tell = (called_off.left, called_off.tell) if isinstance(called_off, Within) else (inf, None)
+
+        def waiting(error: ServiceError, seconds: float) -> None:
+            if tell is None:
+                self._tell_wait(error, seconds)
+            elif seconds >= TOLD:
+                tell(waiting_text(error, seconds))
+
+        tries = Tries(most, request.only_looks, min(self.patience, left))
+        return repeated(lambda: self.once(request), self.clock, called_off, tries, waiting)
 
     def once(self, request: Request) -> Any:
         """Return the answer's JSON, None for an empty one; see `response` for what is raised."""
@@ -179,7 +188,7 @@ class Http:
             known = seconds < TOLD or end < self._told_until + TOLD
             self._told_until = self._told_until if known else end
         if not known:
-            LOG.warning("%s; waiting until %s.", error.message.rstrip("."), time_in(seconds))
+            LOG.warning("%s", waiting_text(error, seconds))
 
     @property
     def server_time(self) -> datetime | None:

@@ -33,9 +33,8 @@ from assetry.plugin import (
     Started,
 )
 
-from assetry_toolkit.clock import within
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
-from assetry_toolkit.patience import Patience
+from assetry_toolkit.patience import Patience, told_within
 from assetry_toolkit.polling import LOST, JobId
 from assetry_toolkit.retries import again_text, pause_after
 from assetry_toolkit.work import GONE, Job, JobOptions, JobState, Work
@@ -270,7 +269,8 @@ class JobRun(Generic[J]):
 
     def _jobs(self) -> Sequence[J]:
         try:
-            return self._work.jobs(within(self._options.poll_error_budget, self._work.clock, self._off))
+            budget = self._options.poll_error_budget
+            return self._work.jobs(told_within(budget, self._work.clock, self._context, self._work.name))
         except Refused as error:
             self._work.refused(error, self._off)
             raise

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from assetry.plugin import RunContext
+
+from assetry_toolkit.clock import Clock, Within, within
 from assetry_toolkit.errors import ServiceError
 from assetry_toolkit.retries import LONGEST_WISH
 from assetry_toolkit.work import JobOptions
+
+
+def told_within(seconds: float, clock: Clock, context: RunContext, name: str) -> Within:
+    """Return what ends the wait for an answer about what is called `name`: the run's end, or so long a silence.
+
+    Pauses are told of in the run.
+    """
+    return within(seconds, clock, lambda: context.cancelled, lambda told: context.log(f"{name}: {told}", "warning"))
 
 
 class Patience:

@@ -74,6 +74,15 @@ def pause_after(error: ServiceError, attempt: int, clock: Clock) -> float:
     return clock.jitter(min(first * 2 ** min(attempt, 10), LONGEST))
 
 
+def waiting_text(error: ServiceError, seconds: float) -> str:
+    """Return that is waited for so many seconds after an error, until when, and what else is to be known of it.
+
+    >>> waiting_text(ServiceError("Too many calls.", hint="Ask less."), 90.0)
+    'Too many calls; waiting until ... Ask less.'
+    """
+    return " ".join(filter(None, (f"{error.message.rstrip('.')}; waiting until {time_in(seconds)}.", error.hint)))
+
+
 def again_text(error: ServiceError) -> str:
     """Return when a service is asked again that wishes to be left alone for long; "" otherwise, it is soon.
 

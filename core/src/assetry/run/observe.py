@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from assetry.errors import AssetryError, error_words
 from assetry.graph.graph import AssetGraph
@@ -29,6 +30,7 @@ from assetry.types.assets import Asset, Integration
 from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.protocols import Store
 from assetry.types.records import EventRecord, Latest, RunState
 
 
@@ -63,7 +65,8 @@ def observe(
     beating = Heartbeat(store, lease, lambda _: None)
     with beating, closing(Listeners(services.plugins, info, on_event)) as listeners:
         for invocation in invocations:
-            if not _look(invocation, services.plugins, facts, recorder):
+            said = partial(_tell, listeners, recorder, store)
+            if not _look(invocation, services.plugins, facts, recorder, said):
                 state = "failed"
             listeners.tell(recorder.write(store))
         asked = [asset for each in invocations for asset in each.assets]
@@ -78,8 +81,17 @@ def observe(
     return RunResult(replace(info, state=state, finished=finished), dict(recorder.counts), {})
 
 
-def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: Recorder) -> bool:
-    """Note what an integration sees of its assets; return whether it could be asked."""
+def _tell(listeners: Listeners, recorder: Recorder, store: Store) -> None:
+    listeners.tell(recorder.write(store))
+
+
+def _look(
+    invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: Recorder, said: Callable[[], None]
+) -> bool:
+    """Note what an integration sees of its assets; return whether it could be asked.
+
+    `said` is called after a warning: that a tool waits has to be told before it has waited.
+    """
     label = plugins.label(invocation.integration)
 
     def note(event: Event) -> None:
@@ -88,6 +100,8 @@ def _look(invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: R
             recorder.look(_now(), event, invocation.id)
         else:
             recorder.note(_now(), event, invocation.id)
+            if isinstance(event, Log) and event.level == "warning":
+                said()
 
     try:
         for event in plugins.observe(invocation, Context(facts, note)):

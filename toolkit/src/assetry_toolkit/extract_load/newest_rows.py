@@ -45,15 +45,14 @@ class NewestRows:
         try:
             found: Any = self._context.aggregate(asset.key, "max", self._column)
         except NothingKeptError as error:
+            anew = f"`assetry materialize --full-refresh -s {quote(asset.key.selection)}` loads it again."
             if (error.made or {}).get(KNOWN_BY) == TABLE:
                 told = "Its table was there when it was last made."
-                anew = f"assetry materialize --full-refresh -s {quote(asset.key.selection)}"
-                error.hint = (
-                    f"Where it is in another place now, say so by `io`. If it was removed, `{anew}` loads it again."
-                )
+                error.hint = f"If it was removed, {anew} Where it is in another place now, say so by `io`."
             elif chosen is not None:
                 told = f"It should be there, by {chosen}."
                 error.hint = f"Where its table has another place or name, correct that, or `io`. {self._elsewhere}"
+                error.hint = error.hint if error.made is None else f"If it was removed, {anew} {error.hint}"
             else:
                 return None
             error.message = f"{error.message} {told}"

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from assetry.plugin import (
@@ -27,12 +28,12 @@ from assetry.plugin import (
     Started,
 )
 
-from assetry_toolkit.clock import Clock, within
+from assetry_toolkit.clock import Clock, Within
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.extract_load.changed_settings import ChangedSettings
-from assetry_toolkit.patience import Patience
+from assetry_toolkit.patience import Patience, told_within
 from assetry_toolkit.polling import LOST, Look
-from assetry_toolkit.retries import again_text, pause_after
+from assetry_toolkit.retries import TOLD, again_text, pause_after, waiting_text
 from assetry_toolkit.work import JobOptions
 
 #: Seconds for which a sync is looked for that may or may not have been started: after a request without an answer, and
@@ -261,6 +262,9 @@ class SyncRun(ABC, Generic[S]):
     def _off(self) -> bool:
         return self._context.cancelled
 
+    def _patience(self) -> Within:
+        return told_within(self._options.poll_error_budget, self.clock, self._context, f"Connection {self.connection}")
+
     def _wait(self, seconds: float) -> None:
         if not self.clock.sleep(seconds, self._off):
             raise _CalledOff
@@ -269,7 +273,7 @@ class SyncRun(ABC, Generic[S]):
         if self._off():
             raise _CalledOff
         try:
-            standing = self.look(within(self._options.poll_error_budget, self.clock, self._off))
+            standing = self.look(self._patience())
         except Refused as error:
             raise self.refused(error) from None
         self._busy = standing.syncing
@@ -324,8 +328,8 @@ class SyncRun(ABC, Generic[S]):
 
     def _ask(self, token: SyncToken) -> Generator[Event, None, SyncToken]:
         """Ask for the sync; whatever becomes of the answer, never blindly for a second one."""
-        lost = 0
-        while True:
+        lost, patience = 0, self._patience()
+        for tries in count():
             if self._off():
                 raise _CalledOff
             try:
@@ -339,19 +343,19 @@ class SyncRun(ABC, Generic[S]):
                 self._wait(pause_after(error, lost, self.clock))
                 token = yield from self._renewed(token)
             except (Unavailable, WrongAddress) as error:
-                lost += 1
                 if isinstance(error, Unavailable) and error.executed is False:
+                    if (pause := pause_after(error, tries, self.clock)) > patience.left:
+                        raise
+                    told = f"The sync of {self.connection} is not asked for yet: {waiting_text(error, pause)}"
+                    yield from [Log(told, "warning")] if pause >= TOLD else []
+                    self._wait(pause)
+                else:
+                    lost += 1
+                    yield Log(f"It is unclear whether the sync was started: {error.message} Looking for it.", "warning")
+                    if (yield from self._search(token, SEARCH)):
+                        break
                     if lost >= STARTS:
                         raise
-                    self._wait(pause_after(error, lost, self.clock))
-                    token = (yield from self._renewed(token)) if token.full else token
-                    continue
-                told = f"It is unclear whether the sync was started: {error.message} Looking for it."
-                yield Log(told, "warning")
-                if (yield from self._search(token, SEARCH)):
-                    break
-                if lost >= STARTS:
-                    raise
                 token = (yield from self._renewed(token)) if token.full else token
         return (yield from self._noted(replace(token, asked=True)))
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from assetry.plugin import EventRecord, Log, RunError
 
+from assetry_toolkit.clock import at_most
+
 if TYPE_CHECKING:
     from assetry import Project
 
 #: So many events are remembered.
 REMEMBERED = 10_000
+#: For how many seconds a webhook waits for an answer of the service: its sender has given up soon after.
+PATIENCE = 5.0
 
 E = TypeVar("E", bound=Hashable)
 
@@ -92,11 +96,12 @@ class SignedInbox(Generic[E]):
         return status
 
 
-def observe_connection(project: Project, kind: str, connection: str) -> list[str]:
+def observe_connection(project: Project, kind: str, connection: str, seconds: float = PATIENCE) -> list[str]:
     """Look at a connection and record what became of it, as ``assetry observe`` does; return the keys of its assets.
 
     So a webhook need only say that it is worth looking: one that is forged, late or repeated can do no harm. `kind` is
-    that of the assets, and `connection` stands in their spec.
+    that of the assets, and `connection` stands in their spec. For each answer is waited for so many `seconds` at most,
+    whatever the options say: who has sent a webhook waits as long.
 
     Raises `RunError` when the service could not be asked: nothing was observed, then.
     """
@@ -110,7 +115,8 @@ def observe_connection(project: Project, kind: str, connection: str) -> list[str
             problems.append(record.event.message)
 
     if keys:
-        project.observe([f"key:{key}" for key in keys], on_event=note)
+        with at_most(seconds):
+            project.observe([f"key:{key}" for key in keys], on_event=note)
     if problems:
         raise RunError(
             f"Nothing was observed of connection {connection}: {' '.join(problems)}",
