@@ -739,3 +739,21 @@ def test_a_long_wait_for_an_answer_is_told_of_where_it_is_waited(place: Place, c
     place.fivetran.fail(f"GET /connections/{crm.id}", Fault(status=429, headers={"Retry-After": "30"}))
     place.run(place.invocation(assets), context=context)
     assert len(context.logged) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("", "The secret WRONG, which api_secret names, is empty."),
+        ("s3cr\udce9t", "The secret WRONG is not text in UTF-8."),
+    ],
+)
+def test_a_secret_that_can_be_none_is_named(
+    place: Place, crm: FakeConnection, monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    monkeypatch.setenv("WRONG", value)
+    with pytest.raises(AuthError) as caught:
+        place.load(crm, api_secret={"env": "WRONG"})
+    assert told in str(caught.value)
+    assert "s3cr" not in str(caught.value)
+    assert place.fivetran.requests(".*") == []

@@ -153,3 +153,12 @@ def test_a_provider_that_needs_a_secret_that_is_not_set_is_asked_once() -> None:
     with pytest.raises(UsageError, match="The secret VAULT_TOKEN_OF_THE_TEST is not set"):
         plugins(vault).secret("TOKEN")
     assert vault.asked == ["TOKEN", "VAULT_TOKEN_OF_THE_TEST"]
+
+
+def test_a_secret_that_is_not_unicode_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROM_ENVIRONMENT", "caf\udce9")
+    read = plugins(Vault(held="caf\udce9")).secret
+    for name, ask in (("FROM_ENVIRONMENT", read), ("FROM_ENVIRONMENT", read_secret), ("held", read)):
+        with pytest.raises(UsageError, match=f"The secret {name} is not text in UTF-8") as caught:
+            ask(name)
+        assert "caf" not in str(caught.value)

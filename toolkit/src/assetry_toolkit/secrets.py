@@ -6,11 +6,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from assetry.plugin import Mask, is_reference, to_json
+from assetry.plugin import Mask, UsageError, is_reference, to_json
 
 from assetry_toolkit.live_objects import take
 
-__all__ = ["Mask", "Reference", "apart_from", "is_reference", "resolve", "resolved", "secret_names", "values_of"]
+__all__ = [
+    "Mask",
+    "Reference",
+    "apart_from",
+    "is_reference",
+    "needed",
+    "resolve",
+    "resolved",
+    "secret_names",
+    "values_of",
+]
 __all__ += ["without_user"]
 
 #: A value itself, or where it is found: ``{"env": "NAME"}``, ``{"secret": "path/name"}`` of a provider of secrets, or
@@ -41,6 +51,22 @@ def resolve(reference: Reference | None, secret: Callable[[str], str]) -> str:
         name = reference.get("env", reference.get("secret"))
         return str(take(reference)) if name is None else secret(name)
     return reference or ""
+
+
+def needed(reference: Reference | None, secret: Callable[[str], str], named: str) -> str:
+    """Return what `resolve` does; raise `UsageError` where that is empty: no service accepts it. `named` is the option.
+
+    >>> needed({"env": "TOKEN"}, {"TOKEN": ""}.__getitem__, "api_token")
+    Traceback (most recent call last):
+    assetry.errors.UsageError: The secret TOKEN, which api_token names, is empty.
+      Set it to what the service has given.
+    """
+    found = resolve(reference, secret)
+    if not found:
+        name = reference.get("env", reference.get("secret")) if isinstance(reference, Mapping) else None
+        told = f"The secret {name}, which {named} names, is empty." if name else f"{named} is empty."
+        raise UsageError(told, hint="Set it to what the service has given.")
+    return found
 
 
 def resolved(value: Any, secret: Callable[[str], str]) -> tuple[Any, frozenset[str]]:

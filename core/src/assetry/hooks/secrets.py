@@ -12,6 +12,7 @@ from assetry.errors import PluginError, UsageError, near_names
 from assetry.hooks.answers import fault
 from assetry.hooks.installed import PluginInfo
 from assetry.hooks.masks import SHORTEST, Mask
+from assetry.types.codec import is_unicode
 
 HOOK = "assetry_secret"
 
@@ -56,7 +57,7 @@ def find_secret(
     """
     value = os.environ.get(name)
     if value is not None:
-        return value
+        return _whole(name, value)
     if name in _ASKED.get():
         raise _not_set(name)
     before = _ASKED.set(_ASKED.get() | {name})
@@ -70,7 +71,17 @@ def find_secret(
     amiss = fault(answer, str)
     if amiss is not None:
         raise wrong(found[0], HOOK, f"of {name!r} {amiss}")
-    return str(answer)
+    return _whole(name, str(answer))
+
+
+def _whole(name: str, value: str) -> str:
+    """Return the value of a secret; raise `UsageError` without it where that is no Unicode: no header can have it."""
+    if is_unicode(value):
+        return value
+    raise UsageError(
+        f"The secret {name} is not text in UTF-8.",
+        hint="Set it to the very text that the service has given, without bytes of another encoding.",
+    )
 
 
 def _not_set(name: str, asked: Sequence[str] = ()) -> UsageError:
@@ -124,4 +135,4 @@ def read_secret(name: str) -> str:
     value = os.environ.get(name)
     if value is None:
         raise _not_set(name)
-    return value
+    return _whole(name, value)

@@ -20,7 +20,7 @@ from assetry_toolkit.hosted.settings import reference_name
 from assetry_toolkit.http import Api, Http, Request
 from assetry_toolkit.live_objects import Shared
 from assetry_toolkit.polling import JobId, Look, Poller, Turn, at_once
-from assetry_toolkit.secrets import resolve
+from assetry_toolkit.secrets import needed
 
 from assetry_fivetran.api.responses import Destination, Standing, Table, data_of, destination_of, standing_of, tables_of
 from assetry_fivetran.settings import BASE_URL, Options
@@ -163,8 +163,8 @@ def _opened(options: Options, secret: Secret) -> Service:
         busy_hint="It counts the calls of an hour: calls_per_hour says how many the account has (500 in a trial).",
     )
     auth = basic(
-        lambda: resolve(options.api_key, secret),
-        lambda: resolve(options.api_secret, secret),
+        lambda: needed(options.api_key, secret, "api_key"),
+        lambda: needed(options.api_secret, secret, "api_secret"),
         named="api_key and api_secret",
         secret_user=True,
     )

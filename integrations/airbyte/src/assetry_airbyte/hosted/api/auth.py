@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from assetry.plugin import DefinitionError
 from assetry_toolkit.auth import Auth, Renewed, Token, basic, bearer
@@ -11,7 +12,7 @@ from assetry_toolkit.clock import Clock
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, WrongAddress
 from assetry_toolkit.hosted.settings import reference_name
 from assetry_toolkit.http import Http, Request
-from assetry_toolkit.secrets import Reference, resolve
+from assetry_toolkit.secrets import Reference, needed, resolve
 
 from assetry_airbyte.hosted.api.address import FORMS
 from assetry_airbyte.hosted.settings import Options
@@ -58,14 +59,13 @@ def auth_of(credentials: Credentials, secret: Secret, clock: Clock, token: Calla
     def user() -> str:
         return resolve(credentials.user, secret)
 
-    def password() -> str:
-        return resolve(credentials.secret, secret)
-
     if credentials.kind == "application":
         named = "client_id and client_secret"
-        return Renewed(password, lambda value: token(user(), value), clock=clock, named=named)
+        key = partial(needed, credentials.secret, secret, "client_secret")
+        return Renewed(key, lambda value: token(user(), value), clock=clock, named=named)
     if credentials.kind == "token":
-        return bearer(password)
+        return bearer(partial(needed, credentials.secret, secret, "token"))
+    password = partial(resolve, credentials.secret, secret)  # which may be empty
     return basic(user, password) if credentials.kind == "basic" else None
 
 
