@@ -89,3 +89,11 @@ def test_the_commands_of_the_readme_change_what_they_say(fivetran: FakeFivetran)
         ["sh", "-ec", commands], env={"PATH": "/usr/bin:/bin", "FIVETRAN_API_SECRET": fivetran.api_secret}, check=True
     )
     assert (crm.paused, crm.tables()["accounts"]["enabled"]) == (True, False)
+
+
+def test_a_connection_that_is_deleted_is_not_there_any_more(fivetran: FakeFivetran, shop: FakeConnection) -> None:
+    key = (fivetran.api_key, fivetran.api_secret)
+    deleted = httpx.delete(f"{fivetran.url}/connections/{shop.id}", auth=key)
+    assert (deleted.status_code, deleted.json()["code"]) == (200, "Success")
+    assert httpx.get(f"{fivetran.url}/connections/{shop.id}", auth=key).json()["code"] == "NotFound_Connection"
+    assert httpx.get(f"{fivetran.url}/connections", auth=key).json()["data"]["items"] == []

@@ -9,10 +9,11 @@ except NothingKeptError as error:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 
-from assetry.plugin import Asset, AssetryError, Event, Failed, Log, NothingKeptError, RunContext
+from assetry.plugin import Asset, AssetryError, Event, Failed, Log, NothingKeptError, Observed, RunContext
 
 from assetry_toolkit.extract_load.row_counts import chosen_place
 
@@ -77,3 +78,16 @@ def not_there(asset: Asset, error: NothingKeptError, connection: str, *, asked: 
     """
     message = f"The sync of connection {connection!r} ended well, but: {error.message}"
     return Failed(asset.key, message, hint=error.hint) if asked else Log(message, "warning", asset.key)
+
+
+def seen_missing(asset: Asset, error: NothingKeptError) -> Iterator[Event]:
+    """Yield what an observation tells of a table that is not there, by the error of `NewestRows`.
+
+    One that was made is gone, with the next step; one that never was is warned of.
+
+    >>> [*seen_missing(Asset(key="crm/orders", kind="mill"), NothingKeptError("No such table."))][0].level
+    'warning'
+    """
+    was_made = error.made is not None
+    yield Log(error.message, "debug" if was_made else "warning", asset.key)
+    yield Observed(asset.key, gone=was_made, hint=error.hint if was_made else None)

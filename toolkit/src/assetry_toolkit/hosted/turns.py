@@ -9,8 +9,10 @@ from typing import Generic, Self, TypeVar
 
 from assetry.plugin import Integration, Invocation, RunContext
 
+from assetry_toolkit.clock import Clock, Within
 from assetry_toolkit.errors import Refused
 from assetry_toolkit.hosted.changes import ConnectionGone
+from assetry_toolkit.patience import told_within
 from assetry_toolkit.work import GONE
 
 S = TypeVar("S")
@@ -58,6 +60,10 @@ class Turn(Generic[S, O]):
 
     def gone(self, why: str) -> None:
         """Take note that the connection is there no more, of which an error tells; to be overridden."""
+
+    def told_within(self, seconds: float, clock: Clock) -> Within:
+        """Return what ends the wait for an answer: the run's end, or so long a silence; the run is told of pauses."""
+        return told_within(seconds, clock, self.context, f"Connection {self.connection}")
 
     @property
     def connection(self) -> str:

@@ -7,9 +7,8 @@ from typing import Any
 
 from assetry.plugin import Asset, AssetKey, Event, Invocation, Log, Materialized, NothingKeptError, Observed, RunContext
 from assetry_toolkit.errors import Refused, ServiceError
-from assetry_toolkit.extract_load.newest_rows import not_there
+from assetry_toolkit.extract_load.newest_rows import not_there, seen_missing
 from assetry_toolkit.hosted.turns import Turn
-from assetry_toolkit.patience import told_within
 
 from assetry_fivetran.api.responses import NEVER, Standing, Table
 from assetry_fivetran.api.service import Service, service_for
@@ -44,9 +43,7 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
             try:
                 version, known_by = times.version(asset, standing)
             except NothingKeptError as error:
-                was_made = error.made is not None
-                yield Log(error.message, "debug" if was_made else "warning", asset.key)
-                yield Observed(asset.key, gone=was_made, hint=error.hint if was_made else None)
+                yield from seen_missing(asset, error)
                 continue
             told = _metadata(standing, known_by)
             yield Observed(asset.key, data_version=version, metadata={**told, "data_time": told["synced_at"]})
@@ -57,8 +54,7 @@ class _Turn(Turn[Service, Options]):
 
     def off(self) -> Callable[[], bool]:
         """Return what ends the wait for an answer: the run's end, or too long a silence."""
-        name = f"Connection {self.connection}"
-        return told_within(self.options.jobs.poll_error_budget, self.service.http.clock, self.context, name)
+        return self.told_within(self.options.jobs.poll_error_budget, self.service.http.clock)
 
     def events(self) -> Iterator[Event]:
         tables, new = self._tables()

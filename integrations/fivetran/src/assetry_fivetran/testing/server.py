@@ -64,6 +64,7 @@ class FakeFivetran(World):
                 ("GET /connections", self._connections),
                 ("GET /connections/([^/]+)", self._get),
                 ("PATCH /connections/([^/]+)", self._patch),
+                ("DELETE /connections/([^/]+)", self._delete),
                 ("GET /connections/([^/]+)/schemas", self._schemas),
                 ("PATCH /connections/([^/]+)/schemas/([^/]+)", self._enable),
                 ("PATCH /connections/([^/]+)/schemas/([^/]+)/tables/([^/]+)", self._enable),
@@ -128,6 +129,10 @@ class FakeFivetran(World):
             raise _refusal(400, "InvalidInput", "At least one parameter of the connection has to be given")
         tests = {"setup_tests": self._setup_tests(found)} if given.get("run_setup_tests", True) else {}
         return {**self.connection_json(found), **tests}
+
+    def _delete(self, _: Seen, id_: str) -> Any:
+        self._connection(id_).deleted = True
+        return f"Connection with id '{id_}' has been deleted"
 
     def _setup_tests(self, of: FakeConnection) -> list[dict[str, Any]]:
         """Run the tests, and let a connection that fails them be broken until it has been synced."""
