@@ -101,14 +101,14 @@ def status_to_json(
     warned: Iterable[Checked] = (),
     roots: Iterable[Cause] = (),
     orphans: Iterable[AssetKey] = (),
-    nexts: Mapping[AssetKey, Next] = MappingProxyType({}),
     interrupted: Iterable[tuple[str, str, Iterable[AssetKey]]] = (),
+    nexts: Mapping[AssetKey, Next] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return what ``assetry status --output json`` prints; `warned` are checks that did not pass and stop nothing.
 
     `roots` are what is out of date, by cause; `orphans` are assets that something is recorded of, and nothing defines.
+    `interrupted` are runs by their ids, each with the command that goes on with it, and the assets that it has left;
     `nexts` say when assets are made next.
-    `interrupted` are runs by their ids, each with the command that goes on with it, and the assets that it has left.
 
     >>> from assetry.types.keys import AssetKey
     >>> status_to_json([Status(AssetKey("a"), "fresh")])["counts"]
