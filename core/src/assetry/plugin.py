@@ -104,6 +104,7 @@ from assetry.types.leases import (
     lease_lost,
     rank,
 )
+from assetry.types.listening import EventContext
 from assetry.types.nexts import Next
 from assetry.types.options import (
     ANYTHING,
@@ -184,7 +185,7 @@ __all__ += ["next_text", "next_to_json"]
 __all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
 __all__ += ["OptionType", "checked", "checked_options", "is_reference", "one_of", "read_policy", "read_span"]
 # What loading is given, and invocations.
-__all__ += ["CheckRef", "Invocation", "InvocationGroup", "LoadContext", "RunContext"]
+__all__ += ["CheckRef", "EventContext", "Invocation", "InvocationGroup", "LoadContext", "RunContext"]
 # Events that a tool reports.
 __all__ += [
     "Checked",

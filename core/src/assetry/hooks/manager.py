@@ -25,6 +25,7 @@ from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
+from assetry.types.listening import EventContext
 from assetry.types.nexts import Next
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.panels import Panel, PanelContext
@@ -304,9 +305,9 @@ class Plugins(Registry):
             self._report(name, f"assetry_value_metadata: {fault(answer, Mapping)}")
         return {}
 
-    def event(self, event: EventRecord, run: RunInfo) -> None:
+    def event(self, event: EventRecord, run: RunInfo, context: EventContext) -> None:
         """Tell every plugin of an event."""
-        for _ in self._all("assetry_event", {"event": event, "run": run}):
+        for _ in self._all("assetry_event", {"event": event, "run": run, "context": context}):
             pass
 
     def has_listeners(self) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from assetry.types.events import Event
     from assetry.types.invocations import Invocation, InvocationGroup
     from assetry.types.keys import AssetKey
+    from assetry.types.listening import EventContext
     from assetry.types.nexts import Next
     from assetry.types.options import CommandOption
     from assetry.types.panels import Panel, PanelContext
@@ -278,11 +279,15 @@ def assetry_invocation_notes(invocation: Invocation) -> Iterable[str] | None:
 
 
 @hookspec
-def assetry_event(event: EventRecord, run: RunInfo) -> None:
+def assetry_event(event: EventRecord, run: RunInfo, context: EventContext) -> None:
     """Hear of an event after it was recorded: notifications, metrics, lineage. All.
 
     Never on the critical path: called on a thread of its own, in order; a failure is logged and the run goes on. What
     is told of many partitions may be one event: with `through` it is of all from `partition` to that one, of `count`.
+    At its end a run waits for those who listen, but for 5 seconds at most: what may take long, as a service that does
+    not answer, belongs into a process of its own.
+
+    :param context: the project: its folder, your tables of the project file, records and assets.
     """
 
 

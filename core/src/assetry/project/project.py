@@ -38,13 +38,14 @@ from assetry.project.judged import JudgedProject, Selectors, Texts
 from assetry.project.runs.conflicts import carry_out
 from assetry.project.runs.order import Manner, OnConflict, OnNote, Order, checked_conflict, no_note
 from assetry.project.runs.runner import Runner
+from assetry.project.runs.services import services_of
 from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.leases.lease import made_since
 from assetry.run.leases.shares import whole_pools
 from assetry.run.observe import observe
 from assetry.run.partition_keys import PartitionKeys
-from assetry.run.result import RunResult, RunServices
+from assetry.run.result import RunResult
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
 from assetry.selection.selection import Selection
 from assetry.status.backfill import Backfill
@@ -207,7 +208,7 @@ class Project(JudgedProject, Upkeep):
     @property
     def _runner(self) -> Runner:
         held = frozenset(pool for each in self.groups.values() if each is not None for pool in whole_pools(each))
-        services = RunServices(self.plugins, self.store, self.values, self.settings.pools, held)
+        services = services_of(self, held)
         given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
         executor = partial(self.plugins.open_executor, self.settings.executor)
         return Runner(self.graph, services, executor, given, self.load_value, self.settings.keeps_records)
@@ -234,8 +235,7 @@ class Project(JudgedProject, Upkeep):
 
         For example a sync that was started elsewhere: what is downstream of it becomes stale.
         """
-        services = RunServices(self.plugins, self.store, self.values)
-        return observe(self.graph, self.select(select, exclude), services, on_event)
+        return observe(self.graph, self.select(select, exclude), services_of(self), on_event)
 
     # -- backfills -----------------------------------------------------------------------------------------------
 

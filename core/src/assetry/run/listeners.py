@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
+from typing import Any
 
-from assetry.hooks.manager import Plugins
+from assetry.graph.graph import AssetGraph
+from assetry.run.result import RunServices
+from assetry.types.assets import Asset
 from assetry.types.events import Log
-from assetry.types.records import EventRecord, RunInfo
+from assetry.types.keys import AssetKey
+from assetry.types.records import EventRecord, Origin, RunInfo
 
 #: Seconds that listeners have to catch up when the run is over.
 PATIENCE = 5.0
 #: How many events may wait for plugins that listen; beyond, lines of logs are left out, so that they do not fill the
 #: memory.
 WAITING = 50_000
+
+
+class Surroundings:
+    """The project of a run, for plugins that listen: an `EventContext`."""
+
+    def __init__(self, services: RunServices, graph: AssetGraph) -> None:
+        self.root, self.tables = services.root, services.tables
+        self.recorded, self.store_url, self.store = services.recorded, services.store_url, services.store
+        self._services = services
+        self._graph = graph
+
+    def asset(self, key: AssetKey) -> Asset | None:
+        """Return the definition of an asset."""
+        if key not in self._graph:
+            return None
+        return self._graph[key]
+
+    def origin(self, key: AssetKey) -> Origin | None:
+        """Return what makes an asset, and where it is."""
+        asset = self.asset(key)
+        return None if asset is None else self._services.values.origin(asset, self._where(asset))
+
+    def _where(self, asset: Asset) -> Mapping[str, Any]:
+        """Return the metadata that tells where a value is kept: of the partition that was made last."""
+        if not asset.kept:
+            return {}
+        made = self._services.store.latest([asset.key]).values()
+        return max(made, key=lambda each: each.at).metadata if made else {}
+
+    def secret(self, name: str) -> str:
+        """Return a secret."""
+        return self._services.plugins.secret(name)
 
 
 class Listeners:
@@ -24,15 +60,22 @@ class Listeners:
     many it was not told. What `on_event` raises goes on to the run.
     """
 
-    def __init__(self, plugins: Plugins, run: RunInfo, on_event: Callable[[EventRecord], None] | None = None) -> None:
-        self._plugins = plugins
+    def __init__(
+        self,
+        services: RunServices,
+        graph: AssetGraph,
+        run: RunInfo,
+        on_event: Callable[[EventRecord], None] | None = None,
+    ) -> None:
+        self._plugins = services.plugins
+        self._context = Surroundings(services, graph)
         self._run = run
         self._on_event = on_event
         self._queue: SimpleQueue[EventRecord | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         #: Lines of logs that were left out since the last event that was told.
         self._left_out = 0
-        if plugins.has_listeners():
+        if services.plugins.has_listeners():
             self._thread = threading.Thread(target=self._work, name="assetry-listeners", daemon=True)
             self._thread.start()
 
@@ -57,7 +100,7 @@ class Listeners:
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:
-            self._plugins.event(record, self._run)
+            self._plugins.event(record, self._run, self._context)
 
     def close(self) -> None:
         """Wait a little for the listeners to catch up."""

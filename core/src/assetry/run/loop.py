@@ -135,7 +135,7 @@ class _Run:
 
     def _carry_out(self, started: float) -> RunResult:
         store = self._services.store
-        self._listeners = Listeners(self._services.plugins, self._info, self._request.on_event)
+        self._listeners = Listeners(self._services, self._graph, self._info, self._request.on_event)
         try:
             self._info = replace(self._info, definitions=defined(self._graph, store))
             store.begin(self._info, self._lease)

@@ -63,7 +63,7 @@ def observe(
     state: RunState = "succeeded"
     # Nothing has to be stopped when the lease is lost: the next that is written is refused.
     beating = Heartbeat(store, lease, lambda _: None)
-    with beating, closing(Listeners(services.plugins, info, on_event)) as listeners:
+    with beating, closing(Listeners(services, graph, info, on_event)) as listeners:
         for invocation in invocations:
             said = partial(_tell, listeners, recorder, store)
             if not _look(invocation, services.plugins, facts, recorder, said):

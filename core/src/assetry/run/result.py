@@ -23,10 +23,10 @@ _TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
-    """What runs and observations need of the project: plugins, records, values.
+    """What runs and observations need of the project: plugins, records, values, its folder and plugins' own tables.
 
     `pools` are the limits of those that the project names; `held` are the places that some tool of it holds while it
-    runs, so that whatever else uses them waits.
+    runs, so that whatever else uses them waits. `recorded` tells whether records outlive this process.
     """
 
     plugins: Plugins
@@ -34,6 +34,10 @@ class RunServices:
     values: ValueRouter
     pools: Mapping[str, int] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    root: str = "."
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recorded: bool = True
+    store_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

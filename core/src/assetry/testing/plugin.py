@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from assetry.graph.graph import AssetGraph
 from assetry.hooks import specs as hookspecs
 from assetry.hooks.answers import first_fault
 from assetry.hooks.commands import Commands
@@ -19,6 +20,9 @@ from assetry.hooks.declarations import declared_words
 from assetry.hooks.installed import PluginInfo
 from assetry.hooks.loading import Loading
 from assetry.hooks.manager import Plugins
+from assetry.project.project import Project
+from assetry.project.runs.services import services_of
+from assetry.run.listeners import Surroundings
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
 from assetry.testing.loading import (
     HEAVY,
@@ -34,6 +38,7 @@ from assetry.testing.subjects import PluginUnderTest, refusals
 from assetry.testing.verdicts import ADVICE, Judge, Verdicts, asked, needs
 from assetry.types.assets import Integration
 from assetry.types.events import Log
+from assetry.types.listening import EventContext
 from assetry.types.options import CommandOption
 from assetry.types.records import EventRecord, RunInfo
 
@@ -202,6 +207,11 @@ class PluginConformance:
         )
 
 
+def _nowhere() -> EventContext:
+    """Return what a listener is given of a project that has no assets."""
+    return Surroundings(services_of(Project(store="sqlite::memory:", io="memory:")), AssetGraph.of([]))
+
+
 def _asked_of_all(hook: str, function: Callable[..., Any]) -> Any:
     """Ask what every plugin is asked, of things that are none of its own."""
     now = datetime.now(UTC)
@@ -210,6 +220,7 @@ def _asked_of_all(hook: str, function: Callable[..., Any]) -> Any:
         "method": FOREIGN,
         "event": EventRecord(at=now, run="kit", event=Log("a line")),
         "run": RunInfo(id="kit", state="running", started=now),
+        "context": _nowhere(),
     }
     answer = called(function, questions)
     return list(answer or ()) if hook == "assetry_command_options" else answer

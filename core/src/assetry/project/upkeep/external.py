@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assetry.errors import UsageError, near_names
+from assetry.project.runs.services import services_of
 from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.intake import taken
@@ -89,7 +90,7 @@ def record(
         try:
             project.store.begin(info, lease)
             work = _Recording(project, owner, told, info, lease)
-            with closing(Listeners(project.plugins, info, on_event)) as listeners:
+            with closing(Listeners(services_of(project), project.graph, info, on_event)) as listeners:
                 listeners.tell(work.write())
             state = work.state
         finally:

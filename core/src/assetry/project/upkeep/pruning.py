@@ -11,6 +11,7 @@ from functools import cached_property
 
 from assetry.errors import AssetryError, error_words
 from assetry.io.urls import public_place
+from assetry.project.runs.services import services_of
 from assetry.project.upkeep.kept import delete_kept
 from assetry.project.upkeep.leasing import renewed
 from assetry.project.upkeep.orphans import chosen, orphans_of
@@ -79,7 +80,7 @@ def prune(
     with renewed(store, lease):
         try:
             store.begin(info, lease)
-            with closing(Listeners(project.plugins, info, on_event)) as listeners:
+            with closing(Listeners(services_of(project), project.graph, info, on_event)) as listeners:
                 work = _Work(project, info, lease, listeners)
                 work.note(RunStarted(len({each.key for each in due}), 0))
                 work.delete(due, everything, records_only)

@@ -11,6 +11,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.project.definitions import Definitions
+from assetry.project.settings import Settings
 from assetry.selection.selection import Selection
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset, Integration
@@ -26,6 +27,7 @@ class State(Protocol):
     """What the verbs need of a project: its definitions, its records, and how assets are."""
 
     _definitions: Definitions
+    settings: Settings
 
     @property
     def root(self) -> Path:
