@@ -1,0 +1,1 @@
+"""The ways to a target: chats and webhooks over HTTP, mail, commands."""

@@ -1,0 +1,33 @@
+"""The hooks of assetry-notify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assetry.plugin import EventRecord, RunInfo, hookimpl
+
+if TYPE_CHECKING:
+    from assetry.plugin import Commands, EventContext
+
+#: The table of a project file that names whom to tell.
+ASSETRY_TABLES = ("notify",)
+
+
+@hookimpl
+def assetry_event(event: EventRecord, run: RunInfo, context: EventContext) -> None:
+    """Begin to tell when something has failed and when a run is over, in a process of its own.
+
+    A run neither waits for a target nor fails by one: here a process is started, and nothing else.
+    """
+    if "notify" in context.tables:
+        from assetry_notify.telling import hear
+
+        hear(event.event, run, context)
+
+
+@hookimpl
+def assetry_add_commands(commands: Commands) -> None:
+    """Add `assetry notify`."""
+    from assetry_notify.cli import add_commands
+
+    add_commands(commands)
