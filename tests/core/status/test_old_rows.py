@@ -89,3 +89,13 @@ def test_what_is_made_as_a_whole_keeps_nothing(tmp_path: Path) -> None:
         assert found.plan().notes == ()
     made(tmp_path, whole)
     assert note_of(tmp_path, whole) is None
+
+
+def test_rows_of_another_table_do_not_come_along(tmp_path: Path) -> None:
+    made(tmp_path, replace(GROWING, code_parts={"body": "1", "relation": "raw"}))
+    moved = replace(REWRITTEN, code_parts={"body": "1", "relation": "lake"})
+    with project(tmp_path, moved) as found:
+        assert found.status()[0].reasons[0].text == "its relation changed"
+        assert found.plan(stale=True).notes == ()
+    made(tmp_path, moved)
+    assert note_of(tmp_path, moved) is None

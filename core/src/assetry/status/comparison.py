@@ -66,7 +66,9 @@ def own_differences(
     `promised` are those that were defined when somebody accepted that the real columns differ.
     """
     if code != asset.code_version and code is not None and asset.code_version is not None:
-        changed, kept = changed_parts_text(code_parts, asset.code_parts), warning(asset)
+        changed = changed_parts_text(code_parts, asset.code_parts)
+        # Rows of before do not come along to another table.
+        kept = warning(asset) if code_parts.get("relation") == asset.code_parts.get("relation") else ""
         yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
     if columns is not None and asset.columns:
         known = set(differences(promised, columns, asset.columns_are)) if promised else ()

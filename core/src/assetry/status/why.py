@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.old_rows import keeps_rows, warning
+from assetry.status.reasons import Reason
 from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -33,8 +34,9 @@ def kept_rows(graph: AssetGraph, statuses: Iterable[Status], refreshed: bool) ->
         asset = graph[status.key]
         if not keeps_rows(asset) or (refreshed and asset.refreshable):
             continue
-        if _has_changed(status):
-            yield f"The code of `{status.key}`, which is incremental, changed; {warning(asset)}"
+        kept = warning(asset)
+        if any(each.asset == status.key and each.text.endswith(kept) for each in _changes(status)):
+            yield f"The code of `{status.key}`, which is incremental, changed; {kept}"
 
 
 def not_refreshed(graph: AssetGraph, keys: Iterable[AssetKey]) -> Iterator[str]:
@@ -82,4 +84,8 @@ def changed_above(graph: AssetGraph, statuses: Iterable[Status], keys: Iterable[
 
 
 def _has_changed(status: Status) -> bool:
-    return any(reason.code == "code_changed" and reason.asset == status.key for reason in status.reasons)
+    return any(reason.asset == status.key for reason in _changes(status))
+
+
+def _changes(status: Status) -> Iterator[Reason]:
+    return (reason for reason in status.reasons if reason.code == "code_changed")
