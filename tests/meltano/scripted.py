@@ -72,14 +72,16 @@ for stream in json.loads(Path(options["--catalog"]).read_text())["streams"]:
     while Path(f"held-{name}").exists():
         Path("holding").touch()
         time.sleep(0.02)
-    for n in range(about.get("rows", 2)):
+    begun = bookmarks.get(name, {}).get("n", 0) if about.get("goes_on") else 0
+    for n in range(begun, about.get("rows", 2)):
         say("RECORD", stream=name, record={"id": n, "n": n})
     if "code" in about:
         tell(f"CRITICAL {name} is out of reach")
         sys.exit(about["code"])
     bookmarks[name] = {"n": about.get("rows", 2)}
     say("STATE", value={"bookmarks": bookmarks})
-    metric = {"type": "counter", "metric": "record_count", "value": about.get("rows", 2), "tags": {"endpoint": name}}
+    read = max(about.get("rows", 2) - begun, 0)
+    metric = {"type": "counter", "metric": "record_count", "value": read, "tags": {"endpoint": name}}
     if not script.get("silent"):
         tell(f"INFO METRIC: {json.dumps(metric)}")
 """

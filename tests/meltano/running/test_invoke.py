@@ -287,6 +287,10 @@ def test_a_killed_assetry_leaves_meltano_to_its_work_and_retry_follows_it(made: 
     (bench.root / "held-orders").unlink()
     if ended:
         assert eventually(lambda: not meltano_processes(bench.root), 90), "waited for the end of Meltano"
+        bench.run("observe").assert_ok().assert_said("not followed to its end: `assetry retry`")
+        assert {each["status"] for each in json.loads(bench.run("status", "--output", "json").out)["assets"]} != {
+            "fresh"
+        }
     outcome = bench.retry().assert_ok().assert_only_materialized("users", "orders")
     assert (bench.launches, bench.rows("users"), bench.rows("orders")) == (1, 2, 3)
     [(state, run)] = bench.database("select state, run_id from runs")

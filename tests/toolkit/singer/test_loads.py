@@ -10,8 +10,9 @@ import pytest
 from assetry.plugin import Asset, AssetKey, Failed, Log, Progress, Started
 from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows
 from assetry_toolkit.extract_load.row_counts import ABSENT
-from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
+from assetry_toolkit.singer.loads import Advice, TapLoad
 from assetry_toolkit.singer.logs import Said
+from assetry_toolkit.singer.streams import StreamLoad
 
 NO_METRICS = (
     "Its log has no METRIC lines: look into it whether it ended before it had read anything. "
@@ -126,7 +127,8 @@ def test_rows_that_were_lost_on_the_way_are_told_with_all_numbers() -> None:
     assert failed is not None
     assert failed.message == "tap-a extracted 4 rows of users, and the table d.s.users, after 6 before, has 9."
     assert str(failed.hint).startswith("target-duckdb 0.8.0 is known to lose the first row of each batch")
-    assert str(failed.hint).endswith("`assetry materialize -s el/users --full-refresh`. Or warn.")
+    told = "It has no key, and target-duckdb may only add rows: remove its table before, or they are there twice."
+    assert str(failed.hint).endswith(f"`assetry materialize -s el/users --full-refresh`. {told} Or warn.")
     nowhere = given.missing(users, ABSENT)
     assert nowhere is not None
     assert nowhere.message == "tap-a extracted 4 rows of users, and there is no table d.s.users."
@@ -357,3 +359,25 @@ def test_rows_that_were_lost_behind_others_with_keys_cannot_be_seen_and_that_is_
     stream.asset, stream.before, stream.rows = replace(stream.asset, **about), before, extracted
     told = "the table has a key and had rows before" if hidden else None
     assert (given.missing(stream, rows), given.uncompared(stream, rows)) == (None, told)
+
+
+@pytest.mark.parametrize(
+    ("how", "before", "rows", "anew", "twice"),
+    [
+        ({"method": "FULL_TABLE"}, 4, 8, False, True),
+        ({"method": "INCREMENTAL"}, 4, 8, True, True),
+        ({"method": "INCREMENTAL"}, 4, 8, False, False),  # those were new
+        ({"method": "FULL_TABLE"}, 4, 4, False, False),  # the loader has put them in the place of the others
+        ({"method": "FULL_TABLE"}, 0, 4, False, False),
+        ({"method": "FULL_TABLE", "keys": ["id"]}, 4, 8, False, False),
+        ({"method": "FULL_TABLE", "keys": ["id"], "load_method": "append-only"}, 4, 8, False, True),
+        ({"method": "FULL_TABLE", "load_method": "overwrite"}, 4, 8, False, False),
+    ],
+)
+def test_rows_that_were_added_to_those_of_before_though_all_were_read_are_there_twice(
+    how: dict[str, Any], before: int, rows: int, anew: bool, twice: bool
+) -> None:
+    spec = {"stream": "users", "keys": [], **how}
+    users = StreamLoad(Asset(key="el/users", kind="mill", spec=spec), rows=4, before=before)
+    told = TapLoad("tap-a", "target-a", [users]).doubled(users, rows, anew)
+    assert (told is not None) == twice

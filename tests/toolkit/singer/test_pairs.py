@@ -38,6 +38,7 @@ def test_each_stream_is_an_asset_with_all_that_its_load_reads() -> None:
     )
     assert users.spec == {
         **{"pair": ["tap-a", "target-b"], "tap": "tap-a", "target": "target-postgres", "of": 2, "mapped": True},
+        "load_method": None,
         **{"stream": "public-users", "name": "public-users", "keys": ["id"], "method": "INCREMENTAL"},
     }
     assert (users.metadata["destination"], users.metadata["definitions_read"]) == ("postgres", KNOWN.at)

@@ -94,10 +94,11 @@ def test_plugins_inherit_setting_by_setting_and_what_is_over_them_has_the_last_w
         asked.append((name, variant))
         return {"namespace": "shop", "settings": [{"name": "days", "value": 9}], "config": {"days": 0}}
 
-    found = plugins_of(own, over, published, {"tap-c": "mill.yml:7"})
+    found = plugins_of(own, over, published, {"tap-c": ["mill.yml:7", "mill.yml:2"]})
     tap = found["tap-c"]
     assert set(asked) == {("tap-shop", "mine")}
     assert (tap.base, tap.namespace, tap.source) == ("tap-shop", "shop", "mill.yml:7")
+    assert tap.places == ["mill.yml:7", "mill.yml:2"]
     assert tap.config == {"days": 2, "auth": {"user": "bob", "key": "k"}}
     assert (tap.definition["select"], tap.definition["env"]) == (["x.*"], {"Y": "2", "X": "1"})
 

@@ -16,11 +16,12 @@ from assetry_toolkit.extract_load.history import RunHistory
 from assetry_toolkit.extract_load.owed_rows import Owed
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.singer import runs
-from assetry_toolkit.singer.loads import StreamLoad, TapLoad
+from assetry_toolkit.singer.loads import TapLoad
 from assetry_toolkit.singer.logs import read_log
 from assetry_toolkit.singer.reading import LoadReading
 from assetry_toolkit.singer.runs import Held, LoadRun
 from assetry_toolkit.singer.settling import Settling
+from assetry_toolkit.singer.streams import StreamLoad
 from assetry_toolkit.testing import FakeClock
 
 from tests.toolkit.commands.processes import kill_all, killed_starter

@@ -11,8 +11,9 @@ from assetry.plugin import Asset, Event, Failed, Log, Materialized, NothingKeptE
 from assetry_toolkit.extract_load.history import RunHistory
 from assetry_toolkit.extract_load.owed_rows import Owed
 from assetry_toolkit.extract_load.row_counts import ABSENT
-from assetry_toolkit.singer.loads import StreamLoad, TapLoad
-from assetry_toolkit.singer.settling import Settling, observed
+from assetry_toolkit.singer.loads import TapLoad
+from assetry_toolkit.singer.settling import Settling
+from assetry_toolkit.singer.streams import StreamLoad
 
 
 class Context:
@@ -125,11 +126,65 @@ def test_a_stream_of_which_nothing_is_told_has_a_table_at_least(tmp_path: Path, 
     assert [type(each) for each in warned] == [Log, Materialized]
 
 
-def test_what_others_have_loaded_is_gone_where_its_table_is_not_there() -> None:
-    asset = Asset(key="s/users", kind="mill", spec={"mapped": False}, relation=("d", "s", "users"), io="duckdb:l")
+RAW = ("d", "s", "orders")
+GROWS = {"keys": ["id"], "method": "INCREMENTAL", "load_method": None}
 
-    def seen(rows: int, version: str | None = "1") -> list[tuple[str | None, bool]]:
-        context: Any = Context(users=rows)
-        return [(each.data_version, each.gone) for each in observed(context, asset, version, {})]
 
-    assert (seen(2), seen(ABSENT), seen(2, None)) == ([("1", False)], [(None, True)], [])
+def held_back(
+    folder: Path, rows: int, reached: set[str] | None, counted: int | None, run: str | None = None, **how: Any
+) -> list[Event]:
+    """Return what is told before a run of a stream `orders` whose table has so many rows now."""
+    spec = {"stream": "orders", "name": "orders", **GROWS, **how.pop("spec", {})}
+    given = TapLoad("tap-a", "target-a", [StreamLoad(Asset(key="s/orders", kind="mill", spec=spec, relation=RAW))])
+    history, context = RunHistory(folder, "shop"), Context(orders=rows)
+    chosen: Any = replace(given.streams[0].asset, io="duckdb:s.duckdb")
+    given.streams[0].asset = chosen
+    if counted is not None:
+        history.counted("a").note({"orders": counted}, "1")
+    settling = Settling(context=context, history=history, line="a", before=run, **how)  # type: ignore[arg-type]
+    return list(settling.hold_back(given, lambda: reached))
+
+
+@pytest.mark.parametrize(
+    ("rows", "reached", "counted", "run", "held"),
+    [
+        (ABSENT, {"orders"}, None, None, True),
+        (ABSENT, {"orders"}, 7, "1", True),
+        (ABSENT, {"orders"}, 0, "2", True),  # another run came between, and may have brought rows
+        (ABSENT, {"orders"}, 0, "1", False),  # it never had any
+        (ABSENT, set(), 7, "1", False),  # the state was cleared: all is read
+        (ABSENT, None, 7, "1", True),
+        (ABSENT, None, None, None, False),
+        (0, {"orders"}, 7, "1", True),
+        (0, {"orders"}, None, None, False),
+        (3, {"orders"}, 7, "1", False),
+    ],
+)
+def test_what_would_go_on_behind_rows_that_are_gone_is_held_back(
+    tmp_path: Path, rows: int, reached: set[str] | None, counted: int | None, run: str | None, held: bool
+) -> None:
+    found = held_back(tmp_path, rows, reached, counted, run)
+    assert [type(each) for each in found] == ([Failed] if held else [])
+    assert (RunHistory(tmp_path, "shop").owed("a").of("orders") is not None) == held
+
+
+def test_what_is_read_from_its_first_row_on_is_not_held_back(tmp_path: Path) -> None:
+    assert not held_back(tmp_path, ABSENT, {"orders"}, 7, "1", anew=True)
+    assert not held_back(tmp_path, ABSENT, {"orders"}, 7, "1", spec={"method": "FULL_TABLE"})
+    [told] = held_back(tmp_path, ABSENT, {"orders"}, 7, "1", only_warn=True)
+    assert isinstance(told, Log)
+    assert told.message.startswith("There is no table d.s.orders, and the state goes on behind the rows")
+
+
+def test_a_full_refresh_that_may_double_rows_is_warned_of_before_and_after(tmp_path: Path) -> None:
+    [told] = held_back(tmp_path, 7, {"orders"}, 7, "1", anew=True, spec={"keys": []})
+    assert isinstance(told, Log)
+    assert told.message.startswith("orders is read from its first row on, and its table has 7 rows. It has no key,")
+    given = load(users=2)
+    given.streams[0].before = 2
+    given.streams[0].asset = replace(given.streams[0].asset, spec={**given.streams[0].asset.spec, "keys": []})
+    [after, made] = settled(tmp_path, given, {"users": 4}, anew=True)
+    assert isinstance(after, Log)
+    assert "added to the 2 that the table d.s.users had: rows may be there twice" in after.message
+    assert isinstance(made, Materialized)
+    assert made.metadata["rows_doubled"] is True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -51,6 +52,46 @@ def place_of(name: str, texts: Mapping[Path, str], root: Path) -> str | None:
     for path, text in texts.items():
         if found := pattern.search(text):
             return f"{path.relative_to(root)}:{text.count(chr(10), 0, found.start()) + 1}"
+    return None
+
+
+def place_within(texts: Mapping[Path, str], root: Path, *steps: str) -> str | None:
+    """Return where something stands in some YAML files, as `place_of` does, by the names that lead to it.
+
+    A step is a name in a mapping, or that of an entry in a list. None where it does not stand in any.
+
+    >>> mill = {Path("/shop/mill.yml"): "over:\\n- {name: users}\\ntables:\\n- name: orders\\n- name: users\\n"}
+    >>> place_within(mill, Path("/shop"), "tables", "users"), place_within(mill, Path("/shop"), "over", "users")
+    ('mill.yml:5', 'mill.yml:2')
+    """
+    for path, text in texts.items():
+        node: Any = _composed(text)
+        for step in steps:
+            node = _step(node, step)
+        if node is not None:
+            return f"{path.relative_to(root)}:{node.start_mark.line + 1}"
+    return None
+
+
+@lru_cache(maxsize=16)
+def _composed(text: str) -> Any:
+    """Return the nodes of a text in YAML; None where it is none."""
+    import yaml
+
+    try:
+        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return None
+
+
+def _step(node: Any, step: str) -> Any:
+    if node is None or isinstance(node.value, str):
+        return None
+    for each in node.value:
+        if isinstance(each, tuple) and each[0].value == step:
+            return each[1]
+        if not isinstance(each, tuple) and (name := _step(each, "name")) is not None and name.value == step:
+            return each
     return None
 
 
@@ -183,9 +224,13 @@ class YamlFiles:
         """Return the entries of a list under a word, of the whole or `of` a mapping; see `named_entries`."""
         return named_entries(self.whole if of is None else of, word, self.main)
 
-    def place_of(self, name: str) -> str:
-        """Return where the first entry of a name stands, as `place_of` does; the main file where that is not known."""
-        return place_of(name, self.texts, self.main.parent) or self.main.name
+    def place_of(self, name: str, *within: str) -> str:
+        """Return where an entry of a name stands; the main file where that is not known.
+
+        That is the one to which the steps `within` lead (`place_within`), else the first (`place_of`).
+        """
+        found = place_within(self.texts, self.main.parent, *within, name) if within else None
+        return found or place_of(name, self.texts, self.main.parent) or self.main.name
 
     def line_of(self, word: str) -> str:
         """Return where a word first stands as a name, as ``file:line``; the main file where that is not known."""

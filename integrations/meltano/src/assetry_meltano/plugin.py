@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 KIND = "meltano"
 ASSETRY_KINDS = {KIND: OPTIONS}
 
-#: Metadata of an asset that is shown beside what every asset has, and that of its last run.
-_SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_method": "replication"}
-_SHOWN |= {"replication_key": "replication key", "primary_key": "primary key"}
-_SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old", "not_installed": "cannot run"}
-_OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extracted", "result_known_by": "known by"}
-_OF_RUN |= {"rows_not_compared": "rows not compared"}
-
 
 @hookimpl
 def assetry_discover(root: str) -> list[Integration]:
@@ -119,6 +112,6 @@ def assetry_panels(asset: Asset, context: PanelContext) -> list[Panel] | None:
     """Show the pipeline that an asset comes by."""
     if asset.kind != KIND:
         return None
-    from assetry_toolkit.hosted.panels import connection_panel
+    from assetry_toolkit.singer.pairs import stream_panel
 
-    return [connection_panel(asset, context, "Meltano", _SHOWN, "assetry meltano pull", _OF_RUN)]
+    return [stream_panel(asset, context, "Meltano", "assetry meltano pull")]

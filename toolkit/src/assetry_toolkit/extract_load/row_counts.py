@@ -19,15 +19,17 @@ def rows_of(context: RunContext, asset: Asset) -> int | None:
     """Return how many rows the table of an asset has, `ABSENT` when it is not there; None where that cannot be told.
 
     It is counted in the place that was chosen for it (`chosen_place`), or where the project keeps its tables. A table
-    of which a part of the place is unknown is not looked for there; one that is not there may be elsewhere.
+    of which a part of the place is unknown is not looked for there; one that is not there may be elsewhere, unless its
+    rows were counted there when it was last made.
     """
     chosen = chosen_place(asset)
     if asset.relation is None or (chosen is None and None in asset.relation):
         return None
     try:
         found: int | None = context.aggregate(asset.key, "count")
-    except NothingKeptError:
-        return ABSENT if chosen is not None else None
+    except NothingKeptError as error:
+        there = (error.made or {}).get("rows") is not None
+        return ABSENT if there or chosen is not None else None
     except AssetryError as error:
         context.log(f"The rows of {asset.relation} cannot be counted: {error.args[0]}", "debug", asset.key)
         return None

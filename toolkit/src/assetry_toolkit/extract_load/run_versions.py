@@ -58,6 +58,11 @@ class RunVersions:
             found, _ = _after(_kept(read_json(self._path), line), run, before, rows)
         return found
 
+    def last(self, line: str) -> str | None:
+        """Return the last run of a line of which it is kept what it moved; None without any."""
+        run = _kept(read_json(self._path), line).get("run")
+        return None if run is None else str(run)
+
     def now(self, line: str, newest: str, stream: str) -> str | None:
         """Return the version of a stream, `newest` being the last run there was in its line; None where it failed."""
         kept = _kept(read_json(self._path), line)

@@ -208,11 +208,13 @@ def stream_asset(
     stream: Stream,
     relation: Relation | None,
     code: Mapping[str, str],
+    state: str = "",
     **more: Any,
 ) -> Asset:
     """Return the asset of a stream; `code` are digests of what else decides what is in its table, `more` its fields.
 
-    Its spec has `stream`, `name`, `keys` and `method`, which `assetry_toolkit.singer.loads` reads.
+    `state` names the state by which it is read: with another one a run reads its rows from the first on. Its spec has
+    `stream`, `name`, `keys` and `method`, which `assetry_toolkit.singer.loads` reads.
 
     >>> from assetry.plugin import Integration
     >>> common = ConnectionAssets(integration=Integration("shop", "mill"), group="tap-shop", spec={})
@@ -221,6 +223,8 @@ def stream_asset(
     (True, {'replication_method': 'INCREMENTAL', 'primary_key': 'id'}, 'users')
     """
     parts = {**code, "stream": digest([stream.keys, stream.method, stream.cursor, stream.columns])}
+    # By this part it is known whether a run leaves rows of before as they are, see `assetry.status.old_rows`.
+    parts["relation"] = digest([relation, state])
     manner = (("replication_method", stream.method), ("replication_key", stream.cursor))
     return common.asset(
         key,

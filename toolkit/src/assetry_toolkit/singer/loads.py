@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from shlex import quote
-from typing import Any
 
-from assetry.plugin import Asset, Event, Failed, Log, Progress, Started
+from assetry.plugin import Event, Failed, Log, Progress, Started
 
 from assetry_toolkit.commands import LastWords
 from assetry_toolkit.extract_load.owed_rows import Owed, OwedRows, Unkept
 from assetry_toolkit.extract_load.row_counts import ABSENT, may_be_all
 from assetry_toolkit.hosted.pulling import counted
 from assetry_toolkit.singer.logs import Said
+from assetry_toolkit.singer.streams import StreamLoad, read_anew
 
 #: Lines that are kept of what programs said last.
 LAST_WORDS = 6
@@ -24,51 +23,6 @@ _NAMED = 5
 _LOSSY = {
     "target-duckdb": "target-duckdb 0.8.0 is known to lose the first row of each batch: use another loader. ",
 }
-
-
-@dataclass(slots=True)
-class StreamLoad:
-    """One stream on its way: `rows` were extracted and `loaded` taken, as far as that is said.
-
-    `asset` is one that `stream_asset` has made; or one without a `stream` in its spec, which stands for all streams.
-    `before` are the rows that its table had; `seen` is True when the tap tells of it, and
-    `began` and `ended` where it tells that. `well` is False when the tap says that it failed to read it, `unclear` is
-    True when it may be another stream that the log means by its name, and `lost` when rows of it were found to be
-    missing.
-    """
-
-    asset: Asset
-    rows: int | None = None
-    loaded: int | None = None
-    before: int | None = None
-    seen: bool = False
-    began: bool = False
-    ended: bool = False
-    well: bool = True
-    unclear: bool = False
-    lost: bool = False
-
-    @property
-    def id(self) -> str | None:
-        """Return the stream's id; None for an asset that stands for all streams."""
-        stream: str | None = self.asset.spec["stream"]
-        return stream
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Return what is known of it, for the metadata of its asset."""
-        known_by = "stream" if self.seen else "exit code"
-        return {"rows_extracted": self.rows, "rows_loaded": self.loaded, "result_known_by": known_by}
-
-    @property
-    def told(self) -> str:
-        """Return what is known of it for a sentence, ``orders (7 rows)``."""
-        return f"{self.id}" if self.rows is None else f"{self.id} ({counted(self.rows, 'row')})"
-
-    def forget(self) -> None:
-        """Forget what was said of it."""
-        self.rows, self.loaded, self.well = None, None, True
-        self.seen = self.began = self.ended = self.unclear = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +102,12 @@ class TapLoad:
         """End before it has begun: yield that each of its streams failed."""
         self.well = False
         yield from (Failed(stream.asset.key, message, hint, retryable=retryable) for stream in self.streams)
+
+    def leave_out(self, stream: StreamLoad) -> None:
+        """Take out a stream that is not to be read; without any it has its end."""
+        self.streams = [each for each in self.streams if each is not stream]
+        if not self.streams:
+            self.well = False
 
     def forget(self) -> None:
         """Forget what was said of its streams: they are read anew."""
@@ -283,14 +243,19 @@ class TapLoad:
             told = f"Nothing tells that {self.tap} has read {stream.id}, and there is no table {stream.asset.relation}."
             hint = f"Look into its log whether it ended before it had read anything. {self._elsewhere()}"
             return Failed(stream.asset.key, told, hint, where=self._place(self.tap))
+        had = stream.before or 0
+        if stream.adds and rows is not None and max(rows, 0) < had:
+            told = f"The table {stream.asset.relation} had {counted(had, 'row')} before this run, which reads only what"
+            have = "is gone" if rows == ABSENT else f"has {rows:,} after it"
+            return self._lost(stream, f"{told} is new, and {have}.", whole=True)
         if rows is None or not stream.rows or not self._comparable(stream):
             return None
         if rows == ABSENT:
             return self._nowhere(stream, stream.rows)
         if may_be_all(stream.rows, rows, None if stream.asset.spec.get("keys") else stream.before):
             return None
-        had = f", after {stream.before:,} before," if stream.before and not stream.asset.spec.get("keys") else ""
-        return self._lost(stream, f"the table {stream.asset.relation}{had} has {rows:,}")
+        after = f", after {stream.before:,} before," if stream.before and not stream.asset.spec.get("keys") else ""
+        return self._lost(stream, f"the table {stream.asset.relation}{after} has {rows:,}")
 
     def settled(
         self,
@@ -322,11 +287,12 @@ class TapLoad:
         name, few, rows = stream.id or "", None, None
         try:
             before = owed.of(name)
-            rows = count() if failed is None and (stream.rows or before or self.unheard(stream)) else None
+            looked = stream.rows or before or self.unheard(stream) or stream.before is not None
+            rows = count() if failed is None and looked else None
             few = self.missing(stream, rows)
             if before and not (failed or few):
                 few = self.still_missing(stream, before, rows, anew)
-            most = max(before.rows if before else 0, stream.rows or 0)
+            most = max(before.rows if before else 0, stream.rows or 0, stream.before or 0 if stream.lost else 0)
             if (failed or few) and most and not self.mapped:
                 owed.note(name, Owed(most, stream.lost or bool(before and before.lost)))
             elif before and not (failed or few) and (before.lost or rows is not None):
@@ -365,13 +331,51 @@ class TapLoad:
         told = f"Of {some} some were lost, and {have or again}."
         return self._lost(stream, told, whole=True)
 
+    def gone(self, stream: StreamLoad, rows: int) -> Failed:
+        """Return that a run would go on behind the rows that a table had, at least so many `rows`, if it has none now.
+
+        Where the table is not there any more, or is another one, `rows` may be 0.
+        """
+        relation = stream.asset.relation
+        told = f"There is no table {relation}"
+        if stream.before != ABSENT:
+            told = f"The table {relation} is empty, which had {counted(rows, 'row')} after an earlier run"
+        message = f"{told}, and the state goes on behind the rows that {self.tap} has read: nothing was read now."
+        hint = f"Read {stream.id} from its first row on: {read_anew(stream.asset)}. {self._elsewhere()}"
+        return Failed(stream.asset.key, message, hint, where=self._place(self.target))
+
+    def emptied_first(self, stream: StreamLoad) -> str:
+        """Return what to do before rows are read anew that would be in the table twice then; "" where they would not.
+
+        >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), before=7)
+        >>> TapLoad("tap-shop", "target-lake", [orders]).emptied_first(orders)
+        ' It has no key, and target-lake may only add rows: remove its table before, or they are there twice.'
+        """
+        if not stream.keyless:
+            return ""
+        why = "It is loaded by append-only" if stream.asset.spec.get("load_method") else "It has no key"
+        return f" {why}, and {self.target} may only add rows: remove its table before, or they are there twice."
+
+    def doubled(self, stream: StreamLoad, rows: int | None, anew: bool) -> str | None:
+        """Return that rows that were read from the first on were added to those that were there; None if not.
+
+        `rows` are those of the table after the run, which reads all `anew`.
+        """
+        had, read = max(stream.before or 0, 0), stream.rows or 0
+        whole = anew or stream.asset.spec.get("method") == "FULL_TABLE"
+        if self.mapped or not (whole and stream.keyless and had and read and (rows or 0) >= had + read):
+            return None
+        told = f"All {counted(read, 'row')} of {stream.id} were read, and added to the {had:,} that the table"
+        after = "a key or `load_method: overwrite` keeps that from happening"
+        return f"{told} {stream.asset.relation} had: rows may be there twice. Empty it and load it anew; {after}."
+
     def _comparable(self, stream: StreamLoad) -> bool:
         return not self.mapped and stream.asset.spec.get("method") != "LOG_BASED"
 
     def _nowhere(self, stream: StreamLoad, rows: int) -> Failed:
         told = self._extracted(stream, f"there is no table {stream.asset.relation}", rows)
         ended = f"{self.target} may have ended before it wrote any: `assetry logs` of the run tells what it said"
-        hint = f"{ended}; when that is mended, {_anew(stream)} reads them anew. {self._elsewhere()}"
+        hint = f"{ended}; when that is mended, {read_anew(stream.asset)} reads them anew. {self._elsewhere()}"
         return Failed(stream.asset.key, told, hint.rstrip(), where=self._place(self.target))
 
     def _elsewhere(self) -> str:
@@ -386,21 +390,19 @@ class TapLoad:
         words = [told.message, error.message] if told else [error.message]
         hints = [told.hint] if told and told.hint else []
         hints += [f"{error.hint} Later runs do not know of it"]
-        hints[-1] += "." if _anew(stream) in hints[0] else f": read the stream anew then, {_anew(stream)}."
+        anew = read_anew(stream.asset)
+        hints[-1] += "." if anew in hints[0] else f": read the stream anew then, {anew}."
         return Failed(stream.asset.key, " ".join(words), " ".join(hints), where=told.where if told else None)
 
     def _lost(self, stream: StreamLoad, told: str, whole: bool = False) -> Failed:
         """Return that rows were lost; `told` is the `whole` message, or ends it."""
         stream.lost = True
         known = "".join(words for name, words in _LOSSY.items() if self.target.startswith(name))
-        hint = f"{known}The state goes on behind these rows, so read them anew: {_anew(stream)}. {self.advice.lost}"
+        each = stream.asset.spec.get("method") == "FULL_TABLE"
+        why = "" if each else "The state goes on behind these rows, so read them anew"
+        hint = f"{known}{why or 'Read them anew'}: {read_anew(stream.asset)}.{self.emptied_first(stream)}"
         message = told if whole else self._extracted(stream, told, stream.rows or 0)
-        return Failed(stream.asset.key, message, hint.rstrip(), where=self._place(self.target))
+        return Failed(stream.asset.key, message, f"{hint} {self.advice.lost}".rstrip(), where=self._place(self.target))
 
     def _extracted(self, stream: StreamLoad, told: str, rows: int) -> str:
         return f"{self.tap} extracted {counted(rows, 'row')} of {stream.id}, and {told}."
-
-
-def _anew(stream: StreamLoad) -> str:
-    """Return the command that reads a stream from its first row on."""
-    return f"`assetry materialize -s {quote(stream.asset.key.selection)} --full-refresh`"

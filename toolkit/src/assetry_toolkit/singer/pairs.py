@@ -6,15 +6,23 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from assetry.plugin import Asset, AssetWarning, Integration, IntegrationError, Relation
+from assetry.plugin import Asset, AssetWarning, Integration, IntegrationError, Panel, PanelContext, Relation
 
 from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.definitions.kept_answers import Answer
 from assetry_toolkit.hosted.assets import ConnectionAssets
 from assetry_toolkit.hosted.keys import asset_key
+from assetry_toolkit.hosted.panels import connection_panel
 from assetry_toolkit.hosted.tables import refuse_one_table
 from assetry_toolkit.singer.catalogs import Catalog, stream_asset
 from assetry_toolkit.singer.targets import TargetTables
+
+#: Metadata of a stream, by name, with its title; and that of its last run.
+SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_method": "replication"}
+SHOWN |= {"replication_key": "replication key", "primary_key": "primary key"}
+SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old", "not_installed": "cannot run"}
+OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extracted", "result_known_by": "known by"}
+OF_RUN |= {"rows_not_compared": "rows not compared", "rows_doubled": "rows there twice"}
 
 
 class Pair(tuple[str, ...]):
@@ -76,6 +84,7 @@ class PairAssets:
     * `base`: the names that their keys begin with; the stream's id follows.
     * `tables`: where the target puts streams.
     * `code`: digests of what else decides what is in the tables, such as the versions of both programs.
+    * `state`: what the runner calls the state by which these streams are read.
     * `mapped`: something may leave rows out on the way, so that fewer of them say nothing.
     * `place`: a function from a stream's name and the table that the rules found to the one that it really is, as
       (database, schema, identifier) or None.
@@ -100,6 +109,7 @@ class PairAssets:
     base: Sequence[str]
     tables: TargetTables
     code: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
     mapped: bool = False
     spec: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +131,7 @@ class PairAssets:
         streams = Catalog.from_json(catalog.value).streams if known else ()
         age = {"definitions_read": catalog.at, "stale" if known else "unknown": catalog.stale}
         of_pair = {"tap": self.tap, "target": self.target, "of": len(streams) or 1, "mapped": self.mapped}
+        of_pair["load_method"] = self.tables.method
         common = ConnectionAssets(
             integration=self.integration,
             group=self.tap,
@@ -138,7 +149,9 @@ class PairAssets:
             io = self.tables.io if found is not None else None
             key = asset_key(*self.base, stream.id)
             grows = "append" if found is not None and stream.appends(self.tables.method) else "replace"
-            yield stream_asset(common, key, stream, found, self.code, source=self.source, io=io, grows=grows)
+            yield stream_asset(
+                *(common, key, stream, found, self.code, self.state), source=self.source, io=io, grows=grows
+            )
 
     def _found(self, stream: str) -> Relation | None:
         found = self.tables.relation(stream)
@@ -198,3 +211,13 @@ def warnings_of_pairs(assets: Iterable[Asset], unknown: Callable[[Asset], str]) 
         others = f", like {len(more)} more that {target} loads" if more else ""
         why = "because a part of its table's place is not known"
         yield AssetWarning(first.key, f"is not checked for lost rows{others}, {why}", unknown(first))
+
+
+def stream_panel(asset: Asset, context: PanelContext, runner: str, command: str) -> Panel:
+    """Return a panel of a stream; `command` reads its definition anew.
+
+    >>> orders = Asset(key="shop/orders", kind="mill", metadata={"pipeline": "tap-a lake", "primary_key": "id"})
+    >>> stream_panel(orders, PanelContext(), "Mill", "assetry mill pull").rows[:2]
+    (('pipeline', 'tap-a lake'), ('primary key', 'id'))
+    """
+    return connection_panel(asset, context, runner, SHOWN, command, OF_RUN)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from glob import escape
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from assetry.plugin import IntegrationError
 
 from assetry_toolkit.definitions.variables import expand, with_variables
+from assetry_toolkit.files import read_json
 from assetry_toolkit.yaml_files import entries, mapping, refuse_shape
 
 #: What of a definition is for people, or chooses streams, which are looked at one by one.
@@ -30,7 +32,8 @@ _ASIDE |= {"hidden", "keywords", "domain_url", "quality", "next_steps", "select"
 class Plugin:
     """One plugin: its definition with all that is laid over it, settings not yet expanded.
 
-    `base` is the name that its line of inheritance begins with, and `source` where it is defined.
+    `base` is the name that its line of inheritance begins with, `source` where it is defined, and `places` are where
+    something is said of it, that one first.
 
     >>> settings = [{"name": "auth.token", "sensitive": True}, {"name": "days", "value": 7}]
     >>> shop = Plugin("tap-shop", "tap-shop", {"settings": settings, "config": {"auth": {"token": "$TOKEN"}}})
@@ -43,7 +46,7 @@ class Plugin:
     name: str
     base: str
     definition: Mapping[str, Any]
-    source: str = ""
+    places: Sequence[str] = ()
     #: The names of those that it is made of, itself the last.
     line: Sequence[str] = ()
 
@@ -51,6 +54,11 @@ class Plugin:
     def namespace(self) -> str:
         """Return the namespace, with which names of variables and tables begin."""
         return str(self.definition.get("namespace") or self.base.replace("-", "_"))
+
+    @property
+    def source(self) -> str:
+        """Return where it is defined."""
+        return next(iter(self.places), "")
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -124,7 +132,7 @@ class Plugin:
 
     def over(self, other: Mapping[str, Any]) -> Plugin:
         """Return it with another definition over its own."""
-        return Plugin(self.name, self.base, _over(self.definition, other), self.source, self.line)
+        return Plugin(self.name, self.base, _over(self.definition, other), self.places, self.line)
 
     def _own(self, variables: Mapping[str, str]) -> Mapping[str, str]:
         """Return variables with those that the definition sets."""
@@ -151,12 +159,12 @@ def plugins_of(
     own: Mapping[str, Mapping[str, Any]],
     over: Mapping[str, Mapping[str, Any]],
     published: Callable[[str, str | None], Mapping[str, Any]],
-    sources: Mapping[str, str],
+    places: Mapping[str, Sequence[str]],
 ) -> dict[str, Plugin]:
     """Return the plugins of a project: what they inherit is below all, and above all what is `over` them, if anything.
 
-    All by name. `published` returns the definition of a name and a variant, empty where there is none; `sources` say
-    where they are defined.
+    All by name. `published` returns the definition of a name and a variant, empty where there is none; `places` say
+    where they are defined, and then where something is laid over that.
 
     >>> own = {"tap-shop": {"config": {"days": 7}}, "tap-eu": {"inherit_from": "tap-shop", "config": {"land": "eu"}}}
     >>> found = plugins_of(own, {"tap-shop": {"config": {"days": 1}}}, lambda name, variant: {}, {})
@@ -173,8 +181,18 @@ def plugins_of(
         base = str(first.get("inherit_from") or line[0])
         layers = [published(base, first.get("variant")), *(own[one] for one in line)]
         layers += [over.get(one) or {} for one in line]
-        found[name] = Plugin(name, base, reduce(_over, layers, {}), sources.get(name, ""), line)
+        found[name] = Plugin(name, base, reduce(_over, layers, {}), places.get(name, ()), line)
     return found
+
+
+def locked_definition(folder: Path, name: str, variant: str | None) -> Mapping[str, Any]:
+    """Return the definition of a plugin that is kept in a lock file of a folder; an empty one where there is none.
+
+    >>> locked_definition(Path("nowhere"), "tap-shop", None)
+    {}
+    """
+    wanted = f"{escape(name)}--{escape(str(variant)) if variant else '*'}.lock"
+    return next(filter(None, map(read_json, sorted(folder.glob(wanted)))), {})
 
 
 def check_definition(name: str, definition: Mapping[str, Any], where: str) -> None:

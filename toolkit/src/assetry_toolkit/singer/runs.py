@@ -19,8 +19,9 @@ def assetry_invoke(invocation, context):
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import ClassVar, Generic, NamedTuple
@@ -29,7 +30,6 @@ from assetry.plugin import Event, Handle, JobOverError, Log, RunContext
 
 from assetry_toolkit.clock import Clock
 from assetry_toolkit.commands import Command, JournaledCommand, ending
-from assetry_toolkit.extract_load.row_counts import rows_of
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.singer.reading import L, LoadReading
 from assetry_toolkit.singer.settling import Settling
@@ -100,6 +100,10 @@ class LoadRun(ABC, Generic[L]):
         """Return those of the loads, one at least, that a command can make; the rest is for others."""
         return loads
 
+    def reached(self, load: L) -> Container[str] | None:  # noqa: ARG002
+        """Return the streams that the state of a load tells of, see `streams_read`; None where that is not known."""
+        return None
+
     def held(self, load: L) -> Held:
         """Return what another run has that a locked load needs."""
         by = f"Another run loads {load.called}"
@@ -125,12 +129,14 @@ class LoadRun(ABC, Generic[L]):
         if resume and not found:
             told = f"{self.runner}'s earlier run is over or was never begun: what is left is started anew."
             yield Log(told, "warning")
-        # One that is found may make any of them.
-        loads = loads if found else self.at_once(loads)
-        for stream in [] if found else [each for load in loads for each in load.streams]:
-            stream.before = rows_of(self.context, stream.asset) if stream.id else None
         for load in [] if found else loads:
-            self.settling(load).reserve()
+            settling = self.settling(load)
+            settling.reserve()
+            yield from settling.hold_back(load, partial(self.reached, load))
+        # One that is found may make any of them.
+        loads = loads if found else self.at_once([load for load in loads if load.well is None])
+        if not loads:
+            return
         names = [str(stream.asset.key) for load in self.loads for stream in load.streams]
         running = found or JournaledCommand.prepare(self.command(loads), self._journals, self._hidden, names)
         try:

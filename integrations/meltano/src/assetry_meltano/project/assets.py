@@ -64,6 +64,7 @@ def _pairs(integration: Integration, project: MeltanoProject, relation: Relation
             base=[options.name, tap.name, *([loader.name] if seen[tap.name] > 1 else [])],
             tables=project.tables(pair),
             code={"extractor": digest(tap.essence), "loader": digest([pair[1:-1], loader.essence])},
+            state=state_id,
             mapped=len(pair) > 2 or any(end.config.get("stream_maps") for end in (tap, loader)),
             spec={"pair": list(pair), "group": group},
             metadata={"pipeline": str(pair), "schedule": interval, "environment": project.environment},

@@ -10,9 +10,10 @@ from assetry_toolkit.definitions.digests import digest
 from assetry_toolkit.files import json_object
 from assetry_toolkit.singer.catalogs import Catalog
 from assetry_toolkit.singer.kept_catalogs import KeptCatalogs
+from assetry_toolkit.singer.log_words import last_words
 from assetry_toolkit.singer.plugins import Plugin
 
-from assetry_meltano.project.program import Program, install_hint, last_words
+from assetry_meltano.project.program import Program, install_hint
 from assetry_meltano.project.project import MeltanoProject
 
 VERSION = 3

@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from assetry.plugin import IntegrationError
-from assetry_toolkit.commands import Command, LastWords, path_beside
-from assetry_toolkit.files import json_object
+from assetry_toolkit.commands import Command, path_beside
 from assetry_toolkit.secrets import Mask, apart_from, resolved
-from assetry_toolkit.singer.loads import LAST_WORDS
-from assetry_toolkit.singer.logs import read_log
 from assetry_toolkit.singer.pairs import Pair
-from assetry_toolkit.yaml_files import entries
 
 from assetry_meltano.project.project import MeltanoProject
 
@@ -83,24 +79,3 @@ def install_hint(plugin: str, kind: str, said: str) -> str | None:
             f"There is no program {path[1]}: put it there, or correct `executable` of {kind} {plugin} in meltano.yml."
         )
     return f"I{_install(plugin, kind)[1:]} (one that has no `pip_url` but an `executable` has to be on PATH)."
-
-
-def last_words(log: str) -> str:
-    """Return the plain words in which a log in JSON tells of errors: the plugin's own if it has some, else Meltano's.
-
-    >>> last_words('{"event": "Could not", "level": "error", "exception": [{"exc_value": "No such file"}]}')
-    'Could not: No such file'
-    """
-    own, others = LastWords(LAST_WORDS), LastWords(LAST_WORDS)
-    for text in log.splitlines():
-        line = json_object(text)
-        event = str(line.get("event", ""))
-        raised = [str(each["exc_value"]) for each in entries(line.get("exception")) if each.get("exc_value")]
-        if "stdio" in line:
-            own.take(event, read_log(event).level)
-        elif not (line or text.startswith(("│", "╭", "╰"))) or line.get("level") in ("error", "critical"):
-            more = ": ".join([event or text, *(each for each in raised if each not in event)])
-            others.take(more.strip(), "error" if line else "info")
-    # Meltano repeats what a plugin has written before it ended.
-    ended = str(own) and str(own).splitlines()[-1] in str(others)
-    return str(own) if own.errors or ended else str(others) or str(own)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import escape
+from functools import partial
 from typing import Any
 
 from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
 from assetry_toolkit.definitions.variables import folder_variables, with_variables
-from assetry_toolkit.files import read_json
 from assetry_toolkit.hosted.tables import Override
 from assetry_toolkit.singer.pairs import Pair, words_of
-from assetry_toolkit.singer.plugins import Plugin, check_definition, plugins_of
+from assetry_toolkit.singer.plugins import Plugin, check_definition, locked_definition, plugins_of
 from assetry_toolkit.singer.targets import TargetTables, target_tables
 from assetry_toolkit.yaml_files import YamlFiles, entries
 
@@ -47,7 +46,7 @@ class MeltanoProject:
         variables = folder_variables(folder)
         name = options.environment or variables.get("MELTANO_ENVIRONMENT") or files.whole.get("default_environment")
         environment = _environment(files, name)
-        at = str(folder / files.place_of(str(name)))
+        at = str(folder / files.place_of(str(name), "environments"))
         variables |= {"MELTANO_PROJECT_ROOT": str(folder), "MELTANO_ENVIRONMENT": str(name)}
         # Secrets are put in when Meltano is run.
         plain = {key: value for key, value in options.env.items() if isinstance(value, str)}
@@ -55,7 +54,8 @@ class MeltanoProject:
             variables = with_variables(variables, said)
         config = files.mapping("config", environment, at)
         suffix = options.state_id_suffix or environment.get("state_id_suffix")
-        taps, loaders, mappers = (_plugins(files, kind, config) for kind in ("extractors", "loaders", "mappers"))
+        plugins = partial(_plugins, files, config, str(name))
+        taps, loaders, mappers = map(plugins, ("extractors", "loaders", "mappers"))
         return cls(options, files, str(name), taps, loaders, mappers, variables, suffix)
 
     def pairs(self) -> dict[Pair, str | None]:
@@ -165,20 +165,16 @@ def _environment(files: YamlFiles, name: Any) -> Mapping[str, Any]:
     )
 
 
-def _plugins(files: YamlFiles, kind: str, config: Mapping[str, Any]) -> dict[str, Plugin]:
+def _plugins(files: YamlFiles, config: Mapping[str, Any], environment: str, kind: str) -> dict[str, Plugin]:
     """Return the plugins of a kind: beneath all what `meltano add` has kept, above all what the environment says."""
-    folder, sources = files.main.parent, dict[str, str]()
+    folder, places = files.main.parent, dict[str, list[str]]()
 
-    def listed(whole: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def listed(whole: Mapping[str, Any], *within: str) -> dict[str, dict[str, Any]]:
         found = {str(each["name"]): each for each in files.entries(kind, files.mapping("plugins", whole))}
         for name, entry in found.items():
-            sources[name] = files.place_of(name)
-            check_definition(name, entry, str(folder / sources[name]))
+            places.setdefault(name, []).append(files.place_of(name, *within, "plugins", kind))
+            check_definition(name, entry, str(folder / places[name][-1]))
         return found
 
-    def kept(name: str, variant: str | None) -> Mapping[str, Any]:
-        wanted = f"{escape(name)}--{escape(str(variant)) if variant else '*'}.lock"
-        locks = sorted((folder / "plugins" / kind).glob(wanted))
-        return next(filter(None, map(read_json, locks)), {})
-
-    return plugins_of(listed(files.whole), listed(config), kept, sources)
+    over = listed(files.whole), listed(config, "environments", environment, "config")
+    return plugins_of(*over, partial(locked_definition, folder / "plugins" / kind), places)

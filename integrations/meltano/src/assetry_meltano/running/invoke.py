@@ -8,30 +8,20 @@ import shlex
 import signal
 from collections.abc import Iterator, Sequence
 
-from assetry.plugin import Asset, Event, Invocation, RunContext
+from assetry.plugin import Event, Invocation, RunContext
 from assetry_toolkit.commands import Command
 from assetry_toolkit.extract_load.history import RunHistory
-from assetry_toolkit.singer.pairs import Pair
 from assetry_toolkit.singer.runs import Held, LoadRun
 from assetry_toolkit.singer.settling import Settling
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.program import Program
 from assetry_meltano.project.project import MeltanoProject
-from assetry_meltano.running.reading import Load, Reading
-from assetry_meltano.running.runs import LIVES, run_with, runs_of
+from assetry_meltano.running.reading import Load, Reading, loads_of
+from assetry_meltano.running.runs import LIVES, run_with, runs_of, streams_behind
 
 #: Seconds that Meltano has, after it was asked to end, to end its plugins and to free its lock.
 GRACE = 10.0
-
-
-def loads_of(invocation: Invocation, project: MeltanoProject) -> list[Load]:
-    """Return the pairs of an invocation with their streams, and where their plugins are defined."""
-    found: dict[Pair, list[Asset]] = {}
-    for asset in invocation.assets:
-        found.setdefault(Pair(asset.spec["pair"]), []).append(asset)
-    sources = {each.name: each.source for pair in found for _, each in project.plugins_of(pair)}
-    return [Load.of(pair, assets, sources) for pair, assets in found.items()]
 
 
 def run_words(loads: Sequence[Load], options: Options, full_refresh: bool) -> list[str]:
@@ -109,7 +99,7 @@ class _Invocation(LoadRun[Load]):
         return Reading(loads, self._program.mask, "Meltano's log", taken_up=taken_up)
 
     def settling(self, load: Load) -> Settling:
-        runs = runs_of(self._project, load.state_id)
+        runs = runs_of(self._project, self._project.state_id(load.pair))
         return Settling(
             context=self.context,
             history=RunHistory(self._options.own_folder, self._options.name),
@@ -121,6 +111,9 @@ class _Invocation(LoadRun[Load]):
             only_warn=self._options.record_count == "warn",
             facts={"run": load.run, "state_id": load.state_id},
         )
+
+    def reached(self, load: Load) -> set[str] | None:
+        return streams_behind(self._project, self._project.state_id(load.pair))
 
     def held(self, load: Load) -> Held:
         """Return which other run has a pair's state."""

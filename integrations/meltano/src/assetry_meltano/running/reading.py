@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assetry.plugin import Asset, Event
+from assetry.plugin import Asset, Event, Invocation
 from assetry_toolkit.commands import plain
 from assetry_toolkit.files import json_object
-from assetry_toolkit.singer.loads import Advice, StreamLoad, TapLoad
+from assetry_toolkit.singer.loads import Advice, TapLoad
 from assetry_toolkit.singer.logs import read_log
 from assetry_toolkit.singer.pairs import Pair
 from assetry_toolkit.singer.reading import LoadReading
+from assetry_toolkit.singer.streams import StreamLoad
 
 from assetry_meltano.project.assets import place_of_loader
 from assetry_meltano.project.program import install_hint
+from assetry_meltano.project.project import MeltanoProject
 
 _UNREAD = "Its streams may be others by now: `assetry meltano pull`, or look what `meltano select {}` says."
 #: How Meltano begins with a pair, or does not because another run has the lock of its state.
@@ -46,6 +48,15 @@ class Load(TapLoad):
         )
         known = {"offered": spec["of"], "mapped": spec["mapped"], "advice": advice, "called": str(pair)}
         return cls(tap, loader, [StreamLoad(asset) for asset in assets], pair=pair, sources=sources or {}, **known)
+
+
+def loads_of(invocation: Invocation, project: MeltanoProject) -> list[Load]:
+    """Return the pairs of an invocation with their streams, and where their plugins are defined."""
+    found: dict[Pair, list[Asset]] = {}
+    for asset in invocation.assets:
+        found.setdefault(Pair(asset.spec["pair"]), []).append(asset)
+    sources = {each.name: " and ".join(each.places) for pair in found for _, each in project.plugins_of(pair)}
+    return [Load.of(pair, assets, sources) for pair, assets in found.items()]
 
 
 class Reading(LoadReading[Load]):
