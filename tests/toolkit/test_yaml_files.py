@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from assetry.plugin import IntegrationError
-from assetry_toolkit.yaml_files import YamlFiles, merged, place_of, read_yaml
+from assetry_toolkit.yaml_files import YamlFiles, merged, place_of, place_within, read_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,3 +126,20 @@ def test_nothing_of_a_document_is_lost_that_is_put_together_with_another(
             assert both[name] == each
         elif isinstance(each, list) and isinstance(one.get(name), list):
             assert both[name] == one[name] + each
+
+
+def test_an_entry_is_found_by_the_names_that_lead_to_it() -> None:
+    """The same name may stand in several lists, and the first that is met need not be the one that is meant."""
+    over = "environments:\n- name: prod\n  config:\n    plugins:\n      loaders:\n      - name: lake\n"
+    texts = {
+        Path("/p/a.yml"): over,
+        Path("/p/b.yml"): 'plugins: {loaders: [\n{\n"executable": "x",\n"name": "lake"}]}\n',
+    }
+    root = Path("/p")
+    assert place_within(texts, root, "plugins", "loaders", "lake") == "b.yml:4"
+    assert place_within(texts, root, "environments", "prod", "config", "plugins", "loaders", "lake") == "a.yml:6"
+    assert place_within(texts, root, "plugins", "loaders", "pond") is None
+    assert place_within({Path("/p/a.yml"): "plugins: [\n"}, root, "plugins", "lake") is None
+    assert place_within({Path("/p/a.yml"): ""}, root, "plugins") is None
+    assert YamlFiles(Path("/p/a.yml"), {}, texts).place_of("lake", "plugins", "loaders") == "b.yml:4"
+    assert YamlFiles(Path("/p/a.yml"), {}, texts).place_of("lake") == "a.yml:6"

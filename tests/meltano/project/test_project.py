@@ -57,6 +57,8 @@ def test_plugins_inherit_setting_by_setting_and_the_environment_has_the_last_wor
     assert project.loaders["target-a"].setting("schema", project.variables) == "dev_raw"
     assert read(PLUGINS, environment="prod").loaders["target-a"].definition["config"] == {"schema": "raw"}
     assert tap.source == "meltano.yml:10"
+    lake = project.loaders["target-a"]
+    assert (lake.source, lake.places) == ("meltano.yml:12", ["meltano.yml:12", "meltano.yml:3"])
 
 
 def test_variables_of_the_files_and_in_the_place_of_settings(

@@ -69,7 +69,8 @@ def place_within(texts: Mapping[Path, str], root: Path, *steps: str) -> str | No
         for step in steps:
             node = _step(node, step)
         if node is not None:
-            return f"{path.relative_to(root)}:{node.start_mark.line + 1}"
+            name = _step(node, "name") or node
+            return f"{path.relative_to(root)}:{name.start_mark.line + 1}"
     return None
 
 
