@@ -35,8 +35,10 @@ class Numbering:
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
     >>> from assetry.types.assets import Asset
-    >>> made = [Asset(key=key, kind="x", deps=deps, partitions_def=StaticPartitionsDefinition(["eu", "us"]))
-    ...         for key, deps in (("a", []), ("b", ["a"]))]
+    >>> made = [
+    ...     Asset(key=key, kind="x", deps=deps, partitions_def=StaticPartitionsDefinition(["eu", "us"]))
+    ...     for key, deps in (("a", []), ("b", ["a"]))
+    ... ]
     >>> Numbering(AssetGraph.of(made)).down(AssetKey("b"), AssetKey("a"), Parts.of([1]))
     Parts({'': [(1, 2)]})
     """

@@ -35,8 +35,8 @@ class PartitionSets:
 
     >>> from assetry.partitions.definitions import StaticPartitionsDefinition
     >>> letters = StaticPartitionsDefinition(["a", "b", "c"])
-    >>> found = PartitionSets(letters, letters.parts_of("abc"), made=letters.parts_of("a"), fresh=letters.parts_of("a"),
-    ...     missing=letters.parts_of("bc"))
+    >>> a, rest = letters.parts_of("a"), letters.parts_of("bc")
+    >>> found = PartitionSets(letters, letters.parts_of("abc"), made=a, fresh=a, missing=rest)
     >>> found.text("missing"), len(found.due), found.counts["made"]
     ('b, c', 2, 1)
     """
