@@ -224,6 +224,18 @@ def test_options_that_cannot_be_meant(place: Place, options: dict[str, Any], tol
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("options", [{"connection_id": ""}, {"ids": []}, {"ids": ["c", ""]}, {"names": ""}])
+def test_a_choice_of_nothing_is_not_all_of_the_account(place: Place, options: dict[str, Any]) -> None:
+    place.fivetran.add_connection("crm", ["accounts"])
+    with pytest.raises(DefinitionError, match=f"{next(iter(options))} is empty, or has an empty text in it"):
+        place.load(**options)
+
+
+def test_an_id_from_an_empty_variable_is_not_all_of_the_account(place: Place) -> None:
+    with pytest.raises(DefinitionError, match="connection_id is empty"):
+        build_fivetran_assets("", base_url=place.fivetran.url, root=str(place.root))
+
+
 def test_a_secret_in_clear_is_refused_and_not_shown(place: Place) -> None:
     with pytest.raises(DefinitionError) as caught:
         place.load(connection_id="c", api_secret="hunter2")

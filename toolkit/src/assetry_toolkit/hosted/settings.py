@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from assetry.plugin import Integration, OptionType
+from assetry.plugin import DefinitionError, Integration, OptionType
 
 from assetry_toolkit.clock import Clock
 from assetry_toolkit.live_objects import keep, take
 from assetry_toolkit.options import HOSTED_OPTIONS, JOB_OPTIONS, IntegrationOptions
 from assetry_toolkit.secrets import Reference
 from assetry_toolkit.work import JobOptions
+
+#: Options that choose among connections.
+CHOICES = ("connection_id", "ids", "names", "group_id", "workspace_id", "services", "schemas")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,17 @@ class HostedOptions(IntegrationOptions):
     jobs: JobOptions = field(default_factory=JobOptions)
 
     @classmethod
-    def read(cls, integration: Integration, given: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003
-        """Return the fields, with those of jobs as one."""
+    def read(cls, integration: Integration, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields, with those of jobs as one; raise `DefinitionError` for a choice of nothing."""
+        for option in CHOICES:
+            chosen = given.get(option, "all")
+            if not chosen or (isinstance(chosen, (list, tuple)) and "" in chosen):
+                # Not all that there is, which an empty variable or list would mean otherwise.
+                raise DefinitionError(
+                    f"{option} is empty, or has an empty text in it.",
+                    where=f"integration {integration.name!r}",
+                    hint="Say which connections are meant; leave it out to choose by the other options alone.",
+                )
         own = {name: value for name, value in given.items() if name not in JOB_OPTIONS}
         return {**own, "jobs": JobOptions.of(given)}
 
@@ -113,4 +125,5 @@ def integration_of(
         "destination_tables": tables or None,
         "http_client": None if http_client is None else keep(http_client),
     }
-    return Integration(name, kind, {**options, **{each: value for each, value in given.items() if value}}, root)
+    known = {each: value for each, value in given.items() if value is not None}
+    return Integration(name, kind, {**options, **known}, root)

@@ -105,7 +105,7 @@ class _Reader:
         except (Refused, Unavailable) as error:
             if error.status == 404:
                 return Destination(group, incomplete=True)
-            told = f"the destination of group {group} could not be read ({error.message})"
+            told = f"the destination of group {group} could not be read ({error.message.rstrip('.')})"
             warn_of_trouble([told], self._options.name, "fivetran")
         # Without it the tables' database is unknown; everything else works.
         return self._places.get(group) or Destination(group, service="unknown")
