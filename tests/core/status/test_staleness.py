@@ -551,7 +551,9 @@ def test_json_is_as_the_contract_says(chain):
         "key": "c",
         "status": "stale",
         "roots": ["c"],
-        "reasons": [{"code": "code_changed", "asset": "c", "text": "its code changed", "partitions": None}],
+        "reasons": [
+            {"code": "code_changed", "asset": "c", "text": "its code changed", "hint": None, "partitions": None}
+        ],
         "last_materialized": "2026-01-02T03:03:00+00:00",
         "run": "r1",
         "warnings": [],

@@ -124,8 +124,9 @@ MIGRATIONS = (
         space TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (space, key)) WITHOUT ROWID;
     """,
-    # The next step, as a tool has said it of what failed or is gone.
+    # The next step, as a tool has said it of what failed or is gone. A status tells of interrupted runs.
     """
     ALTER TABLE attempts ADD COLUMN hint TEXT;
+    CREATE INDEX runs_interrupted ON runs (number) WHERE state = 'interrupted';
     """,
 )
