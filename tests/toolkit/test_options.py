@@ -24,6 +24,7 @@ from assetry_toolkit.options import (
     checked,
     checked_options,
     one_of,
+    tables_url,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,3 +159,13 @@ def test_what_only_python_can_give_is_not_among_the_options_of_a_project_file() 
     assert told.value.hint == f"The options of its kind, mill: {names}."
     with pytest.raises(DefinitionError, match="must be an object handed over in Python, not text"):
         read(client="mine")
+
+
+def test_a_place_of_tables_that_is_empty_is_an_error_and_no_place_that_is_not_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAKE", " ")
+    for place in ("", {"env": "LAKE"}):
+        with pytest.raises(DefinitionError, match=r"The option io of integration 'shop'.* is empty"):
+            tables_url(Integration("shop", "mill", {"io": place}))
+    assert tables_url(Integration("shop", "mill", {})) is None

@@ -114,3 +114,20 @@ def test_a_place_that_cannot_be_told_is_no_trouble_before_it_is_needed() -> None
         raise ValueStoreError("no such plugin")
 
     assert told(orders(), default=broken) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("postgre://lake/raw", "'postgre' URLs"), ("garbage", "'garbage' URLs"), ("memory:", None), (None, None)],
+)
+def test_the_place_that_an_integration_names_is_opened_by_something(
+    tmp_path: Path, url: str | None, told: str | None
+) -> None:
+    reader = Integration("reader", "mill", {} if url is None else {"io": url})
+    with Project(integrations=[reader], plugins=[Mill({"reader": url} if url else {})], root=tmp_path) as project:
+        problems = project.place_problems()
+        assert len(problems) == (told is not None)
+        for problem in problems:
+            assert problem.message.startswith("`io` of integration 'reader': ")
+            assert told is not None
+            assert told in problem.message

@@ -27,6 +27,7 @@ from assetry.plugin import (
     TABLE,
     TEXT,
     TEXTS,
+    DefinitionError,
     Integration,
     OptionType,
     checked,
@@ -83,7 +84,8 @@ HOSTED_OPTIONS: Mapping[str, OptionType] = {
 def tables_url(integration: Integration) -> str | None:
     """Return the URL of the place where an integration's tables are, as its option `io` says; None without one.
 
-    The option may be a reference to a secret; the path of a file starts from the integration's root.
+    The option may be a reference to a secret; the path of a file starts from the integration's root. Raises
+    `DefinitionError` where it is there and empty: then tables would be looked for in another place.
 
     >>> shop = Integration("shop", "mill", {"io": "duckdb:shop.duckdb"}, root="/srv/my shop")
     >>> tables_url(shop), tables_url(Integration("shop", "mill"))
@@ -91,7 +93,14 @@ def tables_url(integration: Integration) -> str | None:
     """
     from assetry_toolkit.secrets import resolve
 
-    url = resolve(integration.options.get("io"), read_secret)
+    given = integration.options.get("io")
+    url = resolve(given, read_secret).strip()
+    if given is not None and not url:
+        of = f", of {next(iter(given.values()))}," if isinstance(given, Mapping) and given else ""
+        raise DefinitionError(
+            f"The option io of integration {integration.name!r}{of} is empty.",
+            hint='For example io = "postgresql://…". Without the option tables are where the project keeps its own.',
+        )
     scheme, colon, path = url.partition(":")
     if colon and scheme in ("duckdb", "parquet") and not path.startswith(("/", ":", "md:")):
         return f"{scheme}:{quote(str(Path(integration.root).resolve()))}/{path}"

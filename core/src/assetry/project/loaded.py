@@ -158,7 +158,9 @@ class LoadedProject:
 
     def place_problems(self) -> tuple[AssetryError, ...]:
         """Return what is wrong with the places that the project names: a store, an executor, places of values."""
-        return tuple(place_problems(self.settings, self.plugins, self.values, self.graph.assets))
+        assets = self.graph.assets
+        integrations = dict.fromkeys([*self.integrations, *(each.integration for each in assets if each.integration)])
+        return tuple(place_problems(self.settings, self.plugins, self.values, integrations, assets))
 
     def load_value(self, key: str, form: Any = None, partition: str | Sequence[str] | None = None) -> Any:
         """Return the value of an asset, as `form` (a type; None for the default: a DataFrame for a table).

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from assetry.errors import AssetryError
+from assetry.errors import AssetryError, UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.hooks.warnings import warnings_of
 from assetry.io.urls import say_where
 from assetry.io.values import ValueRouter
 from assetry.project.settings import Settings, absolute
-from assetry.types.assets import Asset
+from assetry.types.assets import Asset, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.warnings import AssetWarning
 
 
 def place_problems(
-    settings: Settings, plugins: Plugins, values: ValueRouter, assets: Iterable[Asset]
+    settings: Settings,
+    plugins: Plugins,
+    values: ValueRouter,
+    integrations: Iterable[Integration],
+    assets: Iterable[Asset],
 ) -> Iterator[AssetryError]:
     """Yield what is wrong with the places that a project and its assets name, each with where it is named.
 
@@ -29,6 +33,10 @@ def place_problems(
     if settings.io is not None:
         yield from _tried(lambda: plugins.open_io(absolute(str(settings.io), settings.root)), settings.where("io"))
     told: set[str] = set()
+    for integration in integrations:
+        if integration.options.get("io") is not None:
+            problem = _integration_problem(plugins, integration, settings.where_of(integration.name, "io"))
+            yield from filter(None, [problem])
     for asset in assets:
         problem = value_problem(values, asset) if asset.io is not None else None
         if problem is not None and problem.message not in told:
@@ -112,6 +120,21 @@ def _file_of(values: Callable[[], ValueRouter], asset: Asset) -> str | None:
         return None
     path = place.partition(":")[2]
     return path if path.startswith("/") and not path.startswith("//") else None
+
+
+def _integration_problem(plugins: Plugins, integration: Integration, where: str | None) -> AssetryError | None:
+    """Return what is wrong with the place that an integration's option `io` names, None when something opens it."""
+    try:
+        try:
+            url = plugins.io_url(integration)
+        except UsageError:  # a secret that is not set here: where the tables are read that is told
+            return None
+        if url is not None:
+            plugins.open_io(url).close()
+    except AssetryError as error:
+        said = f"`io` of integration {integration.name!r}: {error.message}"
+        return type(error)(said, where=error.where or where, near=error.near, hint=error.hint)
+    return None
 
 
 def _tried(opening: Callable[[], Any], where: str | None) -> Iterator[AssetryError]:
