@@ -45,6 +45,8 @@ def test_selected_streams_with_the_columns_that_are_read() -> None:
 @pytest.mark.parametrize(
     ("streams", "message"),
     [
+        ([{"stream": "a"}, {"tap_stream_id": "", "stream": " "}], "entry 2 of streams has no name, neither"),
+        ([{"tap_stream_id": None}], "entry 1 of streams has no name, neither"),
         ([None], "entry 1 of streams is None"),
         ({"users": {}}, "streams is {'users'"),
         ([{"stream": "a", "selected": True, "metadata": ["x"]}], "entry 1 of metadata of stream 'a' is 'x'"),

@@ -58,7 +58,15 @@ def stream_ids(catalog: Mapping[str, Any]) -> list[str]:
     >>> stream_ids({"streams": [{"tap_stream_id": "public-users", "stream": "users"}, {"stream": "orders"}]})
     ['public-users', 'orders']
     """
-    return [str(each.get("tap_stream_id") or each.get("stream")) for each in _entries(catalog, "streams")]
+    return [_id(each, number) for number, each in enumerate(_entries(catalog, "streams"), 1)]
+
+
+def _id(stream: Mapping[str, Any], number: int) -> str:
+    found = next((str(each) for each in (stream.get("tap_stream_id"), stream.get("stream")) if each), "")
+    if not found.strip():
+        message = f"The catalog is none of Singer: entry {number} of streams has no name, neither"
+        raise IntegrationError(f"{message} `tap_stream_id` nor `stream`.", hint=_AS_SINGER)
+    return found
 
 
 def _entries(whole: Mapping[str, Any], name: str, of: str = "") -> list[Mapping[str, Any]]:
