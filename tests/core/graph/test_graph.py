@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from assetry.errors import (
@@ -559,3 +560,20 @@ def test_a_name_of_what_is_inlined_says_so() -> None:
         with pytest.raises(UsageError, match="becomes part of what reads it") as caught:
             graph.find(name)
         assert "middle+" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (("shop", "lake", "orders"), "it is shop.raw.orders, and the other shop.lake.orders"),
+        (("prod", "raw", "orders"), "their databases differ: shop.raw.orders and prod.raw.orders"),
+        (None, "they share the last part of their keys only"),
+    ],
+)
+def test_a_name_of_a_source_and_of_what_may_make_its_table_is_told_with_why_they_are_two(made: Any, why: str) -> None:
+    orders = Asset(key="el/tap/orders", kind="mill", relation=made)
+    source = Asset(key="shop/raw/orders", kind="dbt", executable=False, relation=("shop", "raw", "orders"))
+    reader = Asset(key="best", kind="python", deps=[Dep("orders", name="orders", short=True)])
+    with pytest.raises(AmbiguousNameError, match="means 'el/tap/orders' or 'shop/raw/orders'") as told:
+        AssetGraph.of([orders, source, reader])
+    assert f"shop/raw/orders is not joined with el/tap/orders: {why}" in str(told.value)

@@ -16,7 +16,7 @@ from assetry.errors import (
 )
 from assetry.gc_pause import paused_gc
 from assetry.graph.cycles import cycle_error
-from assetry.graph.merging import Merged, NearMiss, merge_assets, near_misses
+from assetry.graph.merging import Merged, NearMiss, is_external, merge_assets, near_misses
 from assetry.graph.order import dependency_order, reversed_edges
 from assetry.graph.partitions import Links, partition_links
 from assetry.graph.renaming import tell_copies_apart
@@ -291,6 +291,16 @@ def _listed(keys: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
+def _told_apart(assets: Sequence[Asset]) -> list[str]:
+    """Return why sources among some assets of one name were not joined with those that may make their tables."""
+    whys = {(each.source, each.candidate): each.why for each in near_misses(assets)}
+    for source in filter(is_external, assets):
+        for made in assets:
+            if made.executable and source.relation is not None and made.relation is not None:
+                whys.setdefault((source.key, made.key), f"it is {source.relation}, and the other {made.relation}")
+    return [f"{source} is not joined with {made}: {why}." for (source, made), why in whys.items()]
+
+
 class _Names:
     """The names by which dependencies mean assets."""
 
@@ -324,12 +334,13 @@ class _Names:
     def _ambiguous(self, asset: Asset, dep: Dep, candidates: Sequence[int]) -> AssetryError:
         listed = _listed(self.assets[i].key for i in candidates)
         how = "argument" if dep.name is not None else "dependency"
+        first = self.assets[candidates[0]].key
+        meant = f"deps=[{str(first)!r}]" if dep.name is None else f'deps={{"{dep.name}": "{first}"}}'
+        apart = _told_apart([self.assets[i] for i in candidates])
         return AmbiguousNameError(
             f"The {how} {str(dep.key)!r} of asset {str(asset.key)!r} means {listed}.",
             where=asset.source,
-            hint=f"Name the one that is meant: deps=[{str(self.assets[candidates[0]].key)!r}]."
-            if dep.name is None
-            else f'Name the one that is meant: deps={{"{dep.name}": "{self.assets[candidates[0]].key}"}}.',
+            hint="\n".join([f"Name the one that is meant: {meant}.", *apart]),
         )
 
     def _missing(self, asset: Asset, dep: Dep) -> AssetryError:
