@@ -13,7 +13,7 @@ from assetry_toolkit.extract_load.owed_rows import Owed
 from assetry_toolkit.extract_load.row_counts import ABSENT
 from assetry_toolkit.singer.loads import TapLoad
 from assetry_toolkit.singer.logs import Said
-from assetry_toolkit.singer.outside import Look, PastRun
+from assetry_toolkit.singer.outside import Look, PastRun, told_in
 from assetry_toolkit.singer.streams import StreamLoad
 
 
@@ -138,3 +138,13 @@ def test_a_table_that_is_not_there_is_gone_and_which_command_brings_it_back_is_t
     assert gone.metadata["relation"] == "d.s.orders (`assetry materialize -s s/orders --full-refresh` reads it anew)"
     assert isinstance(users, Observed)
     assert not any(getattr(each, "gone", False) for each in looked(tmp_path, run("1"), mapped=True, users=ABSENT))
+
+
+def test_a_journal_tells_of_a_run_until_all_of_it_was_told(tmp_path: Path) -> None:
+    journal = tmp_path / "job-1"
+    journal.mkdir()
+    (journal / "out").write_text("run ID '1'\n")
+    assert told_in(tmp_path, "run ID '1'")
+    assert not told_in(tmp_path, "run ID '2'")
+    (journal / "told").touch()
+    assert not told_in(tmp_path, "run ID '1'")
