@@ -84,6 +84,14 @@ def test_a_local_plugin_and_what_is_wrong_with_it(shop: Folder) -> None:
     assert "Correct it in the project." in text
 
 
+def test_a_plugin_that_raises_when_it_hears_of_a_run_is_warned_of_once_and_the_run_is_made(shop: Folder) -> None:
+    listens = "def assetry_event(event): raise ValueError('no such table')\n"
+    shop.write("assetry_plugins.py", f"from assetry.plugin import hookimpl\n@hookimpl\n{listens}")
+    said = shop.call("materialize").stderr
+    assert said.count("warning: plugin assetry_plugins: assetry_event: ValueError: no such table") == 1
+    assert "assetry_event" not in shop.call("status").stderr
+
+
 def test_installed_plugins_can_be_left_out(shop: Folder) -> None:
     names = {plugin["name"] for plugin in shop.json("plugins")["plugins"]}
     limited = shop.call("plugins", "--output", "ndjson", env={"ASSETRY_PLUGINS": ""}).stdout

@@ -136,11 +136,19 @@ class Session:
         """Close the project, and go back to the folder that the call came from."""
         end_passing_note()
         if self._project is not None:
+            self._tell_listeners()
             self._project.close()
             self._project = None
         while self._before:
             with suppress(OSError):
                 os.chdir(self._before.pop())
+
+    def _tell_listeners(self) -> None:
+        """Warn of plugins that raised when they heard of events: the run has gone on, and nothing else tells of it."""
+        assert self._project is not None
+        for problem in self._project.plugins.problems:
+            if problem.message.startswith("assetry_event: "):
+                self.warn(f"plugin {problem.plugin}: {problem.message}")
 
     # -- answers -------------------------------------------------------------------------------------------------
 
