@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from assetry import Project
 from assetry.errors import ProjectFileError
-from assetry.project.settings import DEFAULT_EXECUTOR, DEFAULT_STORE, read_settings
+from assetry.project.settings import DEFAULT_EXECUTOR, DEFAULT_STORE, Settings, check_tables, read_settings
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -187,6 +187,12 @@ def test_a_table_of_a_plugin_is_read_and_one_of_none_is_refused_when_definitions
         _ = project.graph
     assert (caught.value.where or "").endswith("assetry.toml:2")
     assert caught.value.near == ("mill",)
+
+
+def test_a_table_of_a_package_that_is_not_installed_names_the_package() -> None:
+    with pytest.raises(ProjectFileError) as caught:
+        check_tables(Settings(Path("/shop"), tables={"notify": {}}), ["mills"])
+    assert caught.value.hint == "Try: pip install assetry-notify"
 
 
 def test_what_is_no_tuple_of_tables_breaks_the_plugin(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Packages that hints may name: those of assetry's own that are not installed, by the kinds and schemes they answer."""
+"""Packages that hints may name: those of assetry's own that are not installed, by what they answer."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "postgres": "assetry-postgres",
     },
 }
+#: The tables of a project file that packages have.
+TABLES: Mapping[str, str] = {"notify": "assetry-notify", "openlineage": "assetry-openlineage"}
 
 
 def near_words(hook: str, word: str, known: Iterable[str] = ()) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assetry.errors import ProjectFileError, UsageError, near_names
+from assetry.hooks.packages import TABLES
 from assetry.project.history.retention import KINDS, Retention, read_age
 from assetry.python.code import written_place
 from assetry.python.schemas import EXTRA_COLUMNS
@@ -93,11 +94,12 @@ def check_tables(settings: Settings, known: Iterable[str]) -> None:
     for name in settings.tables:
         if name not in declared:
             words = (*KEYS, *declared)
+            known = f"Known are {', '.join(words)}. Other tables are those of plugins: see `assetry plugins`."
             raise ProjectFileError(
                 f"Unknown table [{name}].",
                 where=settings.where(name),
                 near=near_names(name, words),
-                hint=f"Known are {', '.join(words)}. Other tables are those of plugins: see `assetry plugins`.",
+                hint=f"Try: pip install {TABLES[name]}" if name in TABLES else known,
             )
 
 
