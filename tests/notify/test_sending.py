@@ -202,6 +202,18 @@ def test_the_wish_of_a_busy_target_to_be_left_alone_is_heeded(shop: Shop, servic
     assert sum(clock.slept) == pytest.approx(7, abs=1)
 
 
+def test_one_that_asks_to_be_left_alone_for_long_is_and_no_process_waits_for_it(shop: Shop, service: Service) -> None:
+    service.answers = [Answer(429, headers={"Retry-After": "600"})]
+    shop.breaks("alone", "no disk")
+    shop.make()
+    now, clock = datetime.now(UTC), FakeClock()
+    assert shop.send(now=now, clock=clock).waiting == {"ops": 1}
+    assert clock.slept == []
+    assert shop.send(now=now + timedelta(minutes=9)).sent == {}
+    assert shop.send(now=now + timedelta(minutes=11)).sent == {"ops": 1}
+    assert len(service.asked) == 2
+
+
 def test_messages_are_sent_in_their_order_also_after_a_pause(shop: Shop, service: Service) -> None:
     service.answers = [Answer(500)] * 3
     shop.breaks("alone", "no disk")

@@ -139,11 +139,16 @@ class Outbox:
         """Forget a message that has arrived."""
         self.change(lambda state: (replace(state, waiting=tuple(_but(state, id_))), None))
 
-    def failed(self, id_: str, error: str, now: datetime) -> None:
-        """Keep a message that could not be sent for a later time, and those behind it."""
+    def failed(self, id_: str, error: str, now: datetime, wish: float = 0.0) -> None:
+        """Keep a message that could not be sent for a later time, and those behind it.
+
+        `wish` is for how many seconds the target asked to be left alone.
+        """
 
         def kept(state: State) -> tuple[State, None]:
-            return replace(state, waiting=tuple(_given_back(each, id_, error, now) for each in state.waiting)), None
+            return replace(
+                state, waiting=tuple(_given_back(each, id_, error, now, wish) for each in state.waiting)
+            ), None
 
         self.change(kept)
 
@@ -152,8 +157,9 @@ def _but(state: State, id_: str) -> list[Waiting]:
     return [each for each in state.waiting if each.message.id != id_]
 
 
-def _given_back(each: Waiting, id_: str, error: str, now: datetime) -> Waiting:
+def _given_back(each: Waiting, id_: str, error: str, now: datetime, wish: float) -> Waiting:
     if each.message.id != id_:
         return replace(each, taken=None)
-    pause = min(PAUSE * 2 ** min(each.tries, 10), LONGEST)
+    wished = timedelta(seconds=min(wish, LONGEST.total_seconds()))
+    pause = max(wished, min(PAUSE * 2 ** min(each.tries, 10), LONGEST))
     return replace(each, tries=each.tries + 1, error=error, next=now + pause, taken=None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from assetry.plugin import AssetryError, plain
 from assetry_toolkit.clock import Clock
+from assetry_toolkit.errors import ServiceError
 
 from assetry_notify.messages import Message
 from assetry_notify.notices import news
@@ -124,7 +125,8 @@ def _deliver(project: Project, target: Target, now: datetime, urgent: bool, cloc
     for each in outbox.take(now, all_=urgent):
         error = _try(project, target, each.message, clock, result)
         if error is not None:
-            outbox.failed(each.message.id, _said(error), now)
+            wish = error.retry_after if isinstance(error, ServiceError) else None
+            outbox.failed(each.message.id, _said(error), now, wish or 0.0)
             result.errors[target.name] = error
             break
         outbox.sent(each.message.id)
