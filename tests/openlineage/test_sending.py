@@ -168,19 +168,36 @@ def test_what_was_sent_before_a_kill_is_not_sent_again(project: Any, service: Se
     assert brief(service) == [("START", "a"), ("ABORT", "a"), ("ABORT", "run")]
 
 
-def test_the_key_is_sent_and_stands_nowhere(project: Any, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_and_a_secret_address_are_used_and_stand_nowhere(
+    project: Any, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LINEAGE_KEY", "s3cret-of-lineage")
-    service.answer = lambda asked: Answer(403, {"error": f"no {asked.headers['Authorization']}"})
+    monkeypatch.setenv("LINEAGE_URL", f"{service.url}/s3cret-of-path/")
+    service.answer = lambda _: Answer(403)
     made = project({"assets.py": ASSETS})
-    made.write("assetry.toml", f'[openlineage]\nurl = "{service.url}"\napi_key = {{ env = "LINEAGE_KEY" }}\n')
+    made.write("assetry.toml", '[openlineage]\nurl = { env = "LINEAGE_URL" }\napi_key = { env = "LINEAGE_KEY" }\n')
     made.run("materialize").assert_code(0)
     (spool,) = spools(made.root)
     settled(lambda: spool.error is not None)
     assert service.asked[0].headers["Authorization"] == "Bearer s3cret-of-lineage"
+    assert service.asked[0].path == "/s3cret-of-path/api/v1/lineage"
     said = made.run("openlineage", "status")
     kept = b"".join(path.read_bytes() for path in (made.root / ".assetry").rglob("*") if path.is_file())
-    assert b"s3cret-of-lineage" not in kept
-    assert "s3cret-of-lineage" not in said.out + said.err
+    assert b"403" in kept
+    assert b"s3cret" not in kept
+    assert "s3cret" not in said.out + said.err
+
+
+def test_a_password_in_the_address_stands_in_no_error(project: Any) -> None:
+    made = project({"assets.py": ASSETS})
+    with serving(lambda _: Answer(403)) as service:
+        url = service.url.replace("//", "//bob:s3cret-of-bob@")
+        made.write("assetry.toml", f'[openlineage]\nurl = "{url}"\n')
+        made.run("materialize").assert_code(0)
+        (spool,) = spools(made.root)
+        settled(lambda: spool.error is not None)
+        assert "403" in (spool.error or "")
+        assert "s3cret-of-bob" not in (spool.error or "")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from assetry.plugin import AssetryError, IntegrationError, Mask
 from assetry_toolkit.clock import Clock, never
-from assetry_toolkit.secrets import resolve
+from assetry_toolkit.secrets import resolve, without_user
 
 from assetry_openlineage.options import Options
 from assetry_openlineage.spool import Spool, spools
@@ -106,7 +106,7 @@ class Sender:
         except AssetryError:
             raise
         except Exception as error:  # the transports of the client raise whatever their libraries do
-            told = self._mask(f"{type(error).__name__}: {error}")
+            told = without_user(self._mask(f"{type(error).__name__}: {error}"))
             raise IntegrationError(
                 f"The lineage was not taken: {told}.", hint="It is kept, and `assetry openlineage send` sends it."
             ) from None
