@@ -342,6 +342,35 @@ def test_an_intent_is_recorded_before_the_deed(project: Any) -> None:
     assert seen == [["run_started", "invocation_started"]]
 
 
+def test_what_a_function_makes_is_known_to_be_under_way_before_it_is_called(tmp_path: Path) -> None:
+    store = f"sqlite:{tmp_path / 'state.db'}"
+    days = StaticPartitionsDefinition(["eu", "us"])
+    seen: list[set[tuple[str, str | None, str]]] = []
+
+    def look() -> None:
+        with Project(store=store) as other:
+            (run,) = other.store.runs(running=True)
+            tried = other.store.run_attempts(run.id).values()
+            seen.append({(str(each.key), each.partition, each.outcome) for each in tried})
+
+    @asset
+    def raw() -> int:
+        look()
+        return 1
+
+    @asset(partitions_def=days)
+    def orders(partition: str) -> str:
+        look()
+        return partition
+
+    with Project(assets=[raw, orders], store=store, io="memory:") as project:
+        assert project.materialize("raw").ok
+        assert project.materialize("orders", partition="all").ok
+        assert seen[0] == {("raw", None, "running")}
+        assert {("orders", "eu"), ("orders", "us")} <= {place[:2] for place in seen[1]}
+        assert {each.outcome for each in project.store.attempts().values()} == {"materialized"}
+
+
 def test_a_flood_of_events_is_written_in_portions(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assetry.run.loop.BATCH", 10)
 

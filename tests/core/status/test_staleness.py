@@ -546,6 +546,7 @@ def test_json_is_as_the_contract_says(chain):
         "note": None,
         "partitions": None,
         "freshness": None,
+        "next": None,
     }
     assert data["assets"][-1] == {
         "key": "c",
@@ -560,6 +561,7 @@ def test_json_is_as_the_contract_says(chain):
         "note": None,
         "partitions": None,
         "freshness": None,
+        "next": None,
     }
     assert all(type(asset["key"]) is str for asset in data["assets"])
 

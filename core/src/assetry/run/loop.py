@@ -350,6 +350,7 @@ class _Run:
             keys = tuple(asset.key for asset in invocation.assets)
             started = InvocationStarted(invocation.integration.kind, keys, key, command, launch.partitions)
             self._recorder.note(now, started, launch.told)
+        self._recorder.begin(now, invocation)
         if resume is not None:
             # This run answers for the job from now on, also when it is killed before the tool has said a word.
             self._recorder.note(now, Handle(resume), launch.told)

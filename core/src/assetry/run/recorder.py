@@ -41,6 +41,7 @@ from assetry.types.events import (
     Skipped,
     Started,
 )
+from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.leases import Lease
 from assetry.types.protocols import Store
@@ -162,6 +163,20 @@ class Recorder:
             return False
         now, settled = self._versions.inputs(asset, partition, at), self._read_times.settled(asset, made)
         return is_unchanged(self._graph, asset, made, now, settled)
+
+    def begin(self, at: datetime, invocation: Invocation) -> None:
+        """Record that what an invocation makes alone is under way, before it is carried out.
+
+        It may have changed the value before its first word of that is on the disk: were this process killed then, the
+        records would call fresh what is another one.
+        """
+        if len(invocation.assets) != 1:
+            return
+        key = invocation.assets[0].key
+        for partition in invocation.partitions_of(invocation.assets[0]) or (None,):
+            place = (key, partition)
+            if place not in self.outcomes:
+                self._attempts[place] = Attempt(key=key, partition=partition, run=self._run, at=at, outcome="running")
 
     def note(self, at: datetime, event: Event, invocation: str | None = None) -> None:
         """Take one event; what it tells of a range of partitions is recorded of each."""

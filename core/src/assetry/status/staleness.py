@@ -77,19 +77,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How every asset of a graph is, in graph order, and how far the data of each reaches."""
+    """How every asset of a graph is at a moment, `now`, in graph order, and how far the data of each reaches."""
 
     statuses: tuple[Status, ...]
+    now: datetime
     _graph: AssetGraph
     _data_times: DataTimes
-    _now: datetime
 
     @property
     def numbering(self) -> Numbering:
         """Return the partitions of all assets by number, those that records know among them, and what each reads."""
         parted = (each for each in self.statuses if each.partitions is not None)
         known = {each.key: each.partitions.definition for each in parted if each.partitions is not None}
-        return Numbering(self._graph, known, self._now)
+        return Numbering(self._graph, known, self.now)
 
     @property
     def data_times(self) -> DataTimesByKey:
@@ -138,7 +138,7 @@ def judge(
             statuses = _Judge(*given, demands).judge_all()
         if how:
             statuses = tuple(_with_freshness(each, how.get(each.key)) for each in statuses)
-        return Judgement(statuses, graph, judged.data_times, now)
+        return Judgement(statuses, now, graph, judged.data_times)
 
 
 def _with_freshness(status: Status, freshness: Freshness | None) -> Status:

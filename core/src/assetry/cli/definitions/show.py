@@ -85,13 +85,12 @@ def _facts(session: Session, key: str) -> Facts:
     tried = list(project.store.attempts([asset.key]).values())
     last_made = max(made, key=lambda each: each.at, default=None)
     last_tried = max(tried, key=lambda each: each.at, default=None)
-    now = datetime.now(UTC)
-    judged = project.judge(now).statuses
+    judged = project.judge()
     context = PanelContext(materialization=last_made, attempt=last_tried)
     return Facts(
         asset=asset,
         consumers=tuple(project.graph.assets[i] for i in project.graph.downstream[project.graph.index(asset.key)]),
-        status=next(each for each in judged if each.key == asset.key),
+        status=next(each for each in judged.statuses if each.key == asset.key),
         made=last_made,
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
@@ -99,7 +98,7 @@ def _facts(session: Session, key: str) -> Facts:
         warnings=asset_warnings(project.graph, project.plugins, lambda: project.values, [asset.key]),
         pruned=None if last_made is None else _pruned(project, last_made.run),
         accepted=said(project.store.acceptances([asset.key])),
-        next=project.next(now, statuses=judged).get(asset.key),
+        next=project.next(judged.now, statuses=judged.statuses).get(asset.key),
     )
 
 

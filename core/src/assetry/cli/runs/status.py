@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence, Set
-from datetime import UTC, datetime
 
 import click
 
@@ -42,8 +41,8 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     """
     project = session.project
     chosen = set(session.selection().keys)
-    now = datetime.now(UTC)
-    every = project.judge(now).statuses
+    judged = project.judge()
+    every, now = judged.statuses, judged.now
     found = [each for each in every if each.key in chosen]
     roots = causes(project.graph, every, chosen)
     warned = _warnings(session, found)
