@@ -89,6 +89,9 @@ from assetry.types.events import (
     Skipped,
     Started,
 )
+from assetry.types.hooks.listening import EventContext
+from assetry.types.hooks.nexts import Next
+from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey, selection_value
 from assetry.types.leases import (
@@ -104,8 +107,6 @@ from assetry.types.leases import (
     lease_lost,
     rank,
 )
-from assetry.types.listening import EventContext
-from assetry.types.nexts import Next
 from assetry.types.options import (
     ANYTHING,
     COUNT,
@@ -124,7 +125,6 @@ from assetry.types.options import (
     is_reference,
     one_of,
 )
-from assetry.types.panels import Panel, PanelContext
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy, read_policy, read_span
 from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunContext, RunningTask, Saved, Store, Task
 from assetry.types.records import (

@@ -19,8 +19,8 @@ from assetry.project.project import Project
 from assetry.run.result import RunResult
 from assetry.types.assets import Asset, Integration
 from assetry.types.events import Failed, InvocationFinished, Log, Materialized, Started
+from assetry.types.hooks.panels import PanelContext
 from assetry.types.invocations import Invocation, InvocationGroup
-from assetry.types.panels import PanelContext
 from assetry.types.records import EventRecord
 
 ACME = Integration("mill", "acme")

@@ -16,9 +16,9 @@ from assetry.hooks.specs import hookimpl
 from assetry.project.definitions import BUILT_IN
 from assetry.python.plugin import PythonPlugin
 from assetry.types.assets import Asset, AssetCheck, Check, Integration
+from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.panels import Panel, PanelContext
 
 ACME = Integration("mill", "acme", {"tables": ["a", "b"]})
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 from assetry.hooks.masks import SHORTEST, Mask, masked
+from assetry.types.hooks.panels import Panel
 from assetry.types.keys import AssetKey
-from assetry.types.panels import Panel
 from hypothesis import given
 from hypothesis import strategies as st
 

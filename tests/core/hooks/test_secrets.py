@@ -10,8 +10,8 @@ from assetry.hooks.manager import Plugins, load_plugins
 from assetry.hooks.secrets import answering, read_secret
 from assetry.hooks.specs import hookimpl
 from assetry.types.assets import Asset, Integration
+from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.invocations import Invocation
-from assetry.types.panels import Panel, PanelContext
 
 MILL = Integration("mill", "mill")
 

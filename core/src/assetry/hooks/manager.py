@@ -23,12 +23,12 @@ from assetry.hooks.registry import FAULTS, Registry
 from assetry.hooks.secrets import answering, answering_all
 from assetry.types.assets import Asset, AssetCheck, Integration
 from assetry.types.events import Event
+from assetry.types.hooks.listening import EventContext
+from assetry.types.hooks.nexts import Next
+from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.listening import EventContext
-from assetry.types.nexts import Next
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
-from assetry.types.panels import Panel, PanelContext
 from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
 from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
 from assetry.types.warnings import AssetWarning

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from assetry.hooks.commands import Commands
     from assetry.types.assets import Asset, AssetCheck, Integration
     from assetry.types.events import Event
+    from assetry.types.hooks.listening import EventContext
+    from assetry.types.hooks.nexts import Next
+    from assetry.types.hooks.panels import Panel, PanelContext
     from assetry.types.invocations import Invocation, InvocationGroup
     from assetry.types.keys import AssetKey
-    from assetry.types.listening import EventContext
-    from assetry.types.nexts import Next
     from assetry.types.options import CommandOption
-    from assetry.types.panels import Panel, PanelContext
     from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
     from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
     from assetry.types.warnings import AssetWarning

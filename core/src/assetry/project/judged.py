@@ -13,8 +13,8 @@ from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
 from assetry.store.partitions.cache import PartitionCache
+from assetry.types.hooks.nexts import Next
 from assetry.types.keys import AssetKey
-from assetry.types.nexts import Next
 from assetry.types.records import Verdicts
 
 Texts = str | Sequence[str] | None

@@ -38,7 +38,7 @@ from assetry.testing.subjects import PluginUnderTest, refusals
 from assetry.testing.verdicts import ADVICE, Judge, Verdicts, asked, needs
 from assetry.types.assets import Integration
 from assetry.types.events import Log
-from assetry.types.listening import EventContext
+from assetry.types.hooks.listening import EventContext
 from assetry.types.options import CommandOption
 from assetry.types.records import EventRecord, RunInfo
 

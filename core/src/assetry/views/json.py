@@ -20,9 +20,9 @@ from assetry.status.staleness import STATUS_NAMES, Status
 from assetry.types.assets import Asset
 from assetry.types.codec import is_unicode, to_json
 from assetry.types.events import Checked, Event
+from assetry.types.hooks.nexts import Next
 from assetry.types.invocations import CheckRef, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.nexts import Next
 from assetry.types.records import Attempt, EventRecord, RunInfo
 from assetry.types.warnings import AssetWarning
 from assetry.views.causes import Cause

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from assetry.types.hooks.nexts import Next, NextKind
 from assetry.types.keys import AssetKey
-from assetry.types.nexts import Next, NextKind
 
 #: The kinds that people have to know of, because nothing happens by itself.
 STUCK: tuple[NextKind, ...] = ("held", "backing_off", "daemon_down")

@@ -29,9 +29,9 @@ from assetry.status.looked import age_text
 from assetry.status.staleness import Status
 from assetry.types.assets import Asset
 from assetry.types.events import Checked
+from assetry.types.hooks.nexts import Next
+from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.keys import AssetKey
-from assetry.types.nexts import Next
-from assetry.types.panels import Panel, PanelContext
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Attempt, EventRecord, Materialization, Verdicts
 from assetry.types.warnings import AssetWarning

@@ -19,7 +19,7 @@ from assetry.testing.watching import Lines
 from assetry.types.assets import Asset
 from assetry.types.codec import to_json
 from assetry.types.events import TERMINAL, Failed, Materialized, Skipped
-from assetry.types.panels import Panel, PanelContext
+from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.records import Attempt, Materialization, Origin
 from assetry.types.warnings import AssetWarning
 
