@@ -7,6 +7,7 @@ import platform
 
 from tests.bench import (
     bench_airbyte,
+    bench_automation,
     bench_backfill,
     bench_cli,
     bench_connector,
@@ -43,6 +44,7 @@ def main() -> None:
         bench_status,
         bench_history,
         bench_partitions,
+        bench_automation,
         bench_airbyte,
         bench_fivetran,
         bench_connector,

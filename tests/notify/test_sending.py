@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -143,9 +145,24 @@ def test_what_a_scheduler_holds_is_told_until_it_says_that_it_does_not(shop: Sho
     assert shop.send([surge]).sent == {"ops": 1}
     assert "`raw`, `dash` are held: 2 assets from macro `cents`: `assetry resume`" in service.asked[0].json["text"]
     assert shop.send([surge]).sent == {}
-    assert shop.send().sent == {}, "who does not know what is held says nothing of it"
     assert shop.send([]).sent == {"ops": 1}
     assert told(service.asked) == [("held", "raw", "new"), ("recovered", "raw", "over")]
+
+
+def test_what_automation_holds_is_told_without_being_said(shop: Shop, service: Service) -> None:
+    shop.make()
+    assetry(shop, "hold", "-s", "raw", "--because", "the source is moved")
+    assert shop.send().sent == {"ops": 1}
+    assert "the source is moved" in service.asked[0].json["text"]
+    assert shop.send().sent == {}
+    assetry(shop, "resume", "-s", "raw")
+    assert shop.send().sent == {"ops": 1}
+    assert told(service.asked) == [("held", "raw", "new"), ("recovered", "raw", "over")]
+
+
+def assetry(shop: Shop, *arguments: str) -> None:
+    command = [sys.executable, "-m", "assetry", *arguments]
+    subprocess.run(command, cwd=shop.folder, check=True, capture_output=True, timeout=120)
 
 
 def test_a_failing_hook_of_a_tool_is_told_though_no_asset_failed(tmp_path: Path, service: Service) -> None:
@@ -276,7 +293,7 @@ def test_what_a_process_took_along_when_it_was_killed_is_sent_by_another(shop: S
     now = datetime.now(UTC)
     with shop.open() as project:
         (target,) = read_table(project.settings.tables).targets
-        _note(project, target, situation(project, now), now, asks_held=False)
+        _note(project, target, situation(project, now), now)
         assert len(Outbox(project.store, "ops").take(now)) == 1
     assert shop.send(now=now + timedelta(minutes=9)).sent == {}
     assert shop.send(now=now + timedelta(minutes=11)).sent == {"ops": 1}

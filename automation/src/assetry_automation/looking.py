@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from assetry import Project
-from assetry.plugin import AssetKey, AutomationPolicy, Next, Status, UsageError
+from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError
 
 from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
@@ -49,13 +49,21 @@ def look(
         numbering=judged.numbering,
         policies=policies,
         settings=settings,
-        tries=project.store.attempts(made=False) if policies else {},
+        tries=_tries(project) if policies else {},
         durations=project.store.durations(policies) if policies else {},
         selections=_selections(project, policies.values()),
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
         load=load,
     )
     return decide(world, asked, memory)
+
+
+def _tries(project: Project) -> dict[AssetKey, list[Attempt]]:
+    """Return the last tries that made nothing, by asset."""
+    found: dict[AssetKey, list[Attempt]] = {}
+    for (key, _), each in project.store.attempts(made=False).items():
+        found.setdefault(key, []).append(each)
+    return found
 
 
 def _selections(project: Project, policies: Iterable[AutomationPolicy]) -> dict[str, frozenset[AssetKey]]:

@@ -66,7 +66,7 @@ class Memory:
     def _failures(self, world: World, key: AssetKey) -> Failures | None:
         if not world.failed(key):
             return None
-        tries = [each for (of, _), each in world.tries.items() if of == key and each.outcome == "failed"]
+        tries = [each for each in world.tries.get(key, ()) if each.outcome == "failed"]
         last = max(tries, key=lambda each: each.at, default=None)
         before = self.failures.get(key)
         if last is None:

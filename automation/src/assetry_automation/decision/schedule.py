@@ -13,7 +13,7 @@ from assetry_automation.decision.holds import Hold, holds_of, surge_of
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.settings import Job
 from assetry_automation.decision.wants import Wants, opens
-from assetry_automation.decision.world import World
+from assetry_automation.decision.world import NOTHING, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class _Schedule:
             parts = found.get(key)
             for j in graph.upstream[i] if parts else ():
                 upper = graph.keys[j]
-                above = self._world.up(key, upper, parts or Parts())
+                above = self._world.up(key, upper, parts or NOTHING)
                 found[upper] = found[upper] | above if upper in found else above
         return found
 
@@ -114,7 +114,7 @@ class _Schedule:
         """Take out of what may be started what only others need that are not started now."""
         needed = self._reach({**shown, **{key: parts for key, parts in self._ready.items() if key in own}})
         for key in [key for key in self._ready if key not in own]:
-            self._ready[key] &= needed.get(key, Parts())
+            self._ready[key] &= needed.get(key, NOTHING)
             if not self._ready[key]:
                 del self._ready[key]
                 self._next[key] = Next("when", "it is made when what needs it is")
@@ -123,9 +123,11 @@ class _Schedule:
 
     def _judge(self, key: AssetKey, surge: Mapping[AssetKey, Hold]) -> None:
         """Decide on an asset; all above it are decided on."""
-        blocked, by = self._blocked(key)
         running = self._world.running(key)
-        wanted = self._wanted.get(key, Parts())
+        wanted = self._wanted.get(key, NOTHING)
+        if not (wanted or running or self._unready):
+            return
+        blocked, by = self._blocked(key)
         if running:
             self._next[key] = Next("running", "it is being made", on=key)
         if not wanted:
@@ -142,7 +144,7 @@ class _Schedule:
         held = holds_of(self._world, self._memory, key, helped)
         if key in surge:
             held = [*held, surge[key]]
-        stopped = Parts()
+        stopped = NOTHING
         for each in held:
             stopped |= each.parts
         ready = helped - blocked - stopped - running
@@ -155,11 +157,11 @@ class _Schedule:
     def _blocked(self, key: AssetKey) -> tuple[Parts, AssetKey | None]:
         """Return the partitions of an asset that are made from what will be another one soon, and which that is."""
         if not self._unready:
-            return Parts(), None
+            return NOTHING, None
         policy = self._world.policies.get(key)
         if policy is not None and policy.waits_for == "any":
-            return Parts(), None
-        found, by = Parts(), None
+            return NOTHING, None
+        found, by = NOTHING, None
         for upper in self._above(key):
             if upper not in self._unready:
                 continue
@@ -172,7 +174,7 @@ class _Schedule:
     def _passed(self, key: AssetKey, blocked: Parts) -> Parts:
         """Return what of an asset that is not wanted shows what is above it: all of what nothing makes."""
         asset = self._world.graph[key]
-        return blocked if asset.computed_on_read or not asset.executable else Parts()
+        return blocked if asset.computed_on_read or not asset.executable else NOTHING
 
     def _note_unready(self, key: AssetKey, parts: Parts, by: AssetKey) -> None:
         if parts:
@@ -185,7 +187,7 @@ class _Schedule:
         if not reasons:
             found = self._world.due(key)
         for upper in self._above(key):
-            lacking = self._world.missing(upper) - self._wanted.get(upper, Parts())
+            lacking = self._world.missing(upper) - self._wanted.get(upper, NOTHING)
             found -= self._world.down(key, upper, lacking)
         return found
 

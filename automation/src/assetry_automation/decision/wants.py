@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from assetry.plugin import AssetKey, AutomationPolicy, Parts, Reason, TimeWindowPartitionsDefinition
 
-from assetry_automation.decision.world import DEFINED, World
+from assetry_automation.decision.world import DEFINED, NOTHING, World
 
 #: The words of policies that may act on what is old when the policy is new.
 _NEW_ONLY = ("eager", "missing")
@@ -35,8 +35,8 @@ class Wants:
         self._words: Mapping[str, Callable[[AssetKey, AutomationPolicy], Parts]] = {
             "eager": lambda key, _: world.due(key),
             "lazy": lambda key, _: world.due(key) if key in self._asking else self._because(key, ("overdue",)),
-            "never": lambda _key, _: Parts(),
-            "on_cron": lambda key, _: world.due(key) if key in self._ticking else Parts(),
+            "never": lambda _key, _: NOTHING,
+            "on_cron": lambda key, _: world.due(key) if key in self._ticking else NOTHING,
             "missing": self._missing,
             "failed": lambda key, _: world.failed(key),
             "code_changed": lambda key, _: self._because(key, DEFINED),
@@ -48,7 +48,7 @@ class Wants:
     def of(self, key: AssetKey) -> Parts:
         """Return what is wanted of an asset."""
         policy = self._world.policies.get(key)
-        return Parts() if policy is None else self._parts(key, policy) & self._world.due(key)
+        return NOTHING if policy is None else self._parts(key, policy) & self._world.due(key)
 
     def _parts(self, key: AssetKey, policy: AutomationPolicy) -> Parts:
         if policy.when == "not_":
@@ -67,7 +67,7 @@ class Wants:
         status = self._world.statuses[key]
         if status.partitions is not None:
             return status.partitions.missing
-        return self._world.due(key) if status.last_materialized is None else Parts()
+        return self._world.due(key) if status.last_materialized is None else NOTHING
 
     def _upstream(self, key: AssetKey, policy: AutomationPolicy) -> Parts:
         reasons = (each for each in self._world.statuses[key].reasons if not each.is_of(key))
@@ -77,7 +77,7 @@ class Wants:
         return selection is None or reason.asset in self._world.selections.get(selection, ())
 
     def _between(self, key: AssetKey, policy: AutomationPolicy) -> Parts:
-        return self._world.numbering.existing(key) if is_between(policy, self._world.now) else Parts()
+        return self._world.numbering.existing(key) if is_between(policy, self._world.now) else NOTHING
 
     # -- narrowed ----------------------------------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class Wants:
             if policy.since is not None:
                 return _beginning_from(definition, parts, _moment(policy.since))
             new_from = self._new_from(key, policy)
-            missing = self._missing(key, policy) & parts if new_from is not None else Parts()
+            missing = self._missing(key, policy) & parts if new_from is not None else NOTHING
             if new_from is not None and missing:
                 # Years of old partitions that were never made are what a backfill is for.
                 parts = (parts - missing) | _ending_after(definition, missing, new_from)

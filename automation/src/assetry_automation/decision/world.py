@@ -20,6 +20,8 @@ from assetry.plugin import (
 
 from assetry_automation.decision.settings import Settings
 
+#: No partition of anything.
+NOTHING = Parts()
 #: The statuses of what is to be made by those who bring all up to date.
 _DUE = ("stale", "failed", "never")
 #: The reasons that lie in the definition of an asset.
@@ -32,8 +34,8 @@ class World:
 
     * `statuses` are those of all assets of `graph`, judged for data as new as the demands of this moment ask.
     * `policies` are those that act: an asset without one of its own has the one that it is given.
-    * `tries` are the last ones that made nothing, `durations` are seconds of late, and `under_way` counts the runs
-      that automation has started and that still go on.
+    * `tries` are the last ones of each that made nothing, `durations` are seconds of late, and `under_way` counts the
+      runs that automation has started and that still go on.
     * `selections` are the keys that the selections mean which policies name.
     * `load` is another text when the definitions were loaded anew, and changed.
     """
@@ -44,7 +46,7 @@ class World:
     numbering: Numbering
     policies: Mapping[AssetKey, AutomationPolicy]
     settings: Settings = field(default_factory=Settings)
-    tries: Mapping[tuple[AssetKey, str | None], Attempt] = field(default_factory=dict)
+    tries: Mapping[AssetKey, Sequence[Attempt]] = field(default_factory=dict)
     durations: Mapping[AssetKey, Sequence[float]] = field(default_factory=dict)
     selections: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
     under_way: int = 0
@@ -56,32 +58,32 @@ class World:
         if status.partitions is not None:
             return status.partitions.due
         running = status.status == "running" and (bool(status.reasons) or status.last_materialized is None)
-        return self.numbering.existing(key) if status.status in _DUE or running else Parts()
+        return self.numbering.existing(key) if status.status in _DUE or running else NOTHING
 
     def running(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that are being made."""
         status = self.statuses[key]
         if status.status != "running":
-            return Parts()
-        found = status.partitions.running if status.partitions is not None else Parts()
+            return NOTHING
+        found = status.partitions.running if status.partitions is not None else NOTHING
         return found or self.numbering.existing(key)
 
     def missing(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that were never made; nothing of what is made elsewhere."""
         status = self.statuses[key]
         if not self.graph[key].executable or self.graph[key].computed_on_read:
-            return Parts()
+            return NOTHING
         if status.partitions is not None:
             sets = status.partitions
-            return Parts() if sets.whole else sets.existing - sets.made
-        return self.numbering.existing(key) if status.last_materialized is None else Parts()
+            return NOTHING if sets.whole else sets.existing - sets.made
+        return self.numbering.existing(key) if status.last_materialized is None else NOTHING
 
     def failed(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset of which the last try failed."""
         status = self.statuses[key]
         if status.partitions is not None:
             return status.partitions.failed
-        return self.numbering.existing(key) if status.status == "failed" else Parts()
+        return self.numbering.existing(key) if status.status == "failed" else NOTHING
 
     def up(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
         """Return what of `upper` some partitions of `lower` are made from."""
@@ -97,14 +99,14 @@ class World:
 
     def parts(self, key: AssetKey, reasons: Iterable[Reason]) -> Parts:
         """Return the partitions of an asset that some of its reasons are about."""
-        found = Parts()
+        found = NOTHING
         for each in reasons:
-            found |= each.parts or (Parts() if self.statuses[key].partitions is not None else self.due(key))
+            found |= each.parts or (NOTHING if self.statuses[key].partitions is not None else self.due(key))
         return found
 
     def last_start(self, key: AssetKey) -> datetime | None:
         """Return when an asset was last made, or tried, as far as records tell."""
-        tried = [each.at for (of, _), each in self.tries.items() if of == key and each.outcome in ("failed", "running")]
+        tried = [each.at for each in self.tries.get(key, ()) if each.outcome in ("failed", "running")]
         made = self.statuses[key].last_materialized
         return max([*tried, *([made] if made is not None else [])], default=None)
 

@@ -59,12 +59,10 @@ def news(
     now: datetime,
     found: Situation,
     chosen: Collection[str] | None = None,
-    *,
-    asks_held: bool = False,
 ) -> News:
     """Return what a target is to be told, which knows of some problems.
 
-    `chosen` are the assets that it is told of, None for all; `asks_held` tells that `found` has what is held, too.
+    `chosen` are the assets that it is told of, None for all.
 
     >>> problem = Problem(event="failed", root="a", text="no disk", at="2026-01-01T00:00:00+00:00", assets=("a",))
     >>> target, at = Target("ops", "slack"), datetime(2026, 1, 1)
@@ -83,7 +81,7 @@ def news(
     for id_, each in known.items():
         if id_ in after or id_ in there:
             continue  # it is there still, also where this target is not told of it any more
-        waits = each.problem.event == "held" and not asks_held
+        waits = each.problem.event == "held" and not found.knows_held
         if waits or each.problem.root in found.unsettled:
             after[id_] = each
         else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from assetry.plugin import AssetKey, Attempt, RunInfo, plain
+from assetry.plugin import AssetKey, Attempt, Next, RunInfo, plain
 
 from assetry_notify.targets import EventName
 
@@ -91,16 +91,20 @@ class Situation:
     """How a project is: its problems, and of which assets it is not known just now whether they still have one.
 
     `unsettled` are assets that are being made, or whose making was called off: what was wrong with them is neither
-    over nor new.
+    over nor new. `knows_held` tells that all that is held is among the problems.
     """
 
     problems: tuple[Problem, ...]
     unsettled: frozenset[str] = field(default_factory=frozenset)
+    knows_held: bool = False
 
 
 def situation(project: Project, now: datetime, held: Iterable[Held] | None = None) -> Situation:
-    """Return what is wrong in a project at a moment; `held` is what its scheduler holds, None where none is asked."""
-    statuses = project.status(now=now)
+    """Return what is wrong in a project at a moment; `held` is what its scheduler holds, None asks its plugins."""
+    statuses = project.judge(now).statuses
+    nexts = project.next(now, statuses=statuses) if held is None else {}
+    knows = held is not None or bool(nexts)
+    held = held_of(nexts) if held is None else held
     unsettled = {
         str(each.key)
         for each in statuses
@@ -109,8 +113,21 @@ def situation(project: Project, now: datetime, held: Iterable[Held] | None = Non
     failed = {each.key: each for each in statuses if each.status == "failed"}
     found = [*_failures(project, failed, now), *_overdue(project, statuses, now)]
     found += _broken_runs(project, found)
-    found += [_held(project, each, now) for each in held or ()]
-    return Situation(tuple(found), frozenset(unsettled))
+    found += [_held(project, each, now) for each in held]
+    return Situation(tuple(found), frozenset(unsettled), knows_held=knows)
+
+
+def held_of(nexts: Mapping[AssetKey, Next]) -> tuple[Held, ...]:
+    """Return what is held until a person lets it go on, by why it is.
+
+    >>> held_of({AssetKey("a"): Next("held", "it is moved"), AssetKey("b"): Next("held", "it is moved")})
+    (Held(assets=('a', 'b'), because='it is moved'),)
+    """
+    found: dict[str, list[str]] = {}
+    for key, each in nexts.items():
+        if each.kind == "held":
+            found.setdefault(each.because, []).append(str(key))
+    return tuple(Held(tuple(keys), because) for because, keys in found.items())
 
 
 def _failures(project: Project, failed: Mapping[AssetKey, Any], now: datetime) -> list[Problem]:

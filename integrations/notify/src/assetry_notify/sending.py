@@ -60,8 +60,9 @@ def send(
 
     What was told is kept in the project's store, so that any number of processes may call this, at any time: a daemon,
     ``assetry notify send`` by cron, or the end of a run. `held` is what a scheduler holds now, all of it; without it
-    what was told to be held stays so. What cannot be sent is kept, and tried again by a later call, after a pause
-    that grows; `urgent` makes none. Raises `OptionError` for tables that cannot be meant.
+    the project's plugins are asked (`Project.next`), and where none knows, what was told to be held stays so. What
+    cannot be sent is kept, and tried again by a later call, after a pause that grows; `urgent` makes none. Raises
+    `OptionError` for tables that cannot be meant.
 
     >>> from assetry import Project
     >>> with Project(store="sqlite::memory:", io="memory:") as project:
@@ -76,19 +77,19 @@ def send(
     result = Sent()
     for target in targets:
         try:
-            _note(project, target, found, moment, asks_held=held is not None)
+            _note(project, target, found, moment)
         except AssetryError as error:  # a selection that is wrong keeps no other target from being told
             result.errors[target.name] = error
     return deliver(project, targets, moment, urgent=urgent, clock=clock, result=result)
 
 
-def _note(project: Project, target: Target, found: Situation, now: datetime, *, asks_held: bool) -> None:
+def _note(project: Project, target: Target, found: Situation, now: datetime) -> None:
     """Put what a target is to be told into its outbox."""
     limited = target.select or target.exclude
     chosen = set(map(str, project.select(target.select or None, target.exclude or None))) if limited else None
 
     def noted(state: State) -> tuple[State, None]:
-        told = news(target, state.known, now, found, chosen, asks_held=asks_held)
+        told = news(target, state.known, now, found, chosen)
         after = State(told.known, state.waiting, state.left_out)
         if not told.items:
             return after, None
