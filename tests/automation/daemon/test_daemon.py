@@ -166,6 +166,23 @@ def test_broken_definitions_start_nothing_and_are_told_until_they_are_mended(sho
     until(lambda: shop.calls("orders") == 2, "the new definition is made")
 
 
+def test_a_run_that_cannot_begin_is_not_tried_all_the_time(shop: Shop) -> None:
+    broken = 'if (HERE / "stop").exists():\n    raise ValueError("stopped")\n'
+    (shop.folder / "assets.py").write_text(ASSETS + broken)
+    shop.daemon()
+    until(lambda: set(shop.statuses().values()) == {"fresh"}, "all is fresh")
+    shop.content(2)
+    shop.run("materialize", "-s", "raw")
+    until(lambda: shop.calls("orders") == 2, "orders is made again")
+    shop.content(3)
+    shop.run("materialize", "-s", "raw")
+    (shop.folder / "stop").write_text("")
+    until(lambda: shop.calls("orders") == 3 or "stopped" in shop.log(), "a run is begun, or cannot be")
+    (shop.folder / "stop").unlink()
+    until(lambda: shop.calls("orders") == 3, "orders is made in the end")
+    assert shop.log().count("stopped") <= 3
+
+
 def test_asked_to_stop_it_lets_a_run_stop_its_tools(shop: Shop) -> None:
     slow = ASSETS.replace("return raw + 1", "import time\n    time.sleep(600)\n    return raw")
     (shop.folder / "assets.py").write_text(slow)

@@ -25,7 +25,7 @@ from assetry_automation.kept import LIVES, DaemonSign, leave_project, take_proje
 
 #: Seconds that runs have to stop their tools, once the daemon was asked to end.
 GRACE = 60.0
-#: Seconds after which definitions are loaded again that never loaded.
+#: Seconds after which definitions are loaded again that never loaded, and a run is tried again that did not begin.
 AGAIN = 15.0
 
 
@@ -86,7 +86,7 @@ class Supervisor:
         self._worker: Worker | None = None
         self._coming: Worker | None = None
         self._tried = ""
-        self._again = 0.0
+        self._again = self._paused = 0.0
         self._runs: list[subprocess.Popen[bytes]] = []
         self._starting: subprocess.Popen[bytes] | None = None
         self._seen: str | None = None
@@ -139,7 +139,7 @@ class Supervisor:
         self._reap()
         self._load()
         worker = self._worker
-        if worker is None or self._health.problem is not None:
+        if worker is None or self._health.problem is not None or time.monotonic() < self._paused:
             return
         revision = self._revision(store)
         if revision == self._seen and time.time() < self._wake:
@@ -223,6 +223,9 @@ class Supervisor:
         for each in list(self._runs):
             if each.poll() is not None:
                 self._runs.remove(each)
+                if each is self._starting and each.returncode:
+                    # It ended before it had begun a run, of which records would tell: they do not change by that.
+                    self._paused = time.monotonic() + AGAIN
                 self._health.runs["succeeded" if each.returncode == 0 else "failed"] += 1
                 self._health.running = len(self._runs)
                 self._wake = 0.0
