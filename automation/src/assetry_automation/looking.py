@@ -86,12 +86,15 @@ def _texts(policy: AutomationPolicy) -> Iterable[str]:
 
 
 def nexts(project: Project, statuses: Sequence[Status], now: datetime, memory: Memory) -> Mapping[AssetKey, Next]:
-    """Return when each asset is made next: what is due at once is so only where a daemon runs."""
-    policies = policies_of(project.graph.assets, project.graph)
-    if not policies:
-        return {}
-    decision = look(project, memory, now, statuses=statuses)
+    """Return when each asset is made next: what is due at once is so only where a daemon runs.
+
+    Nothing where no asset has a policy, there is no job, and automation was never used.
+    """
     sign = daemon_of(project.store)
+    asked = settings_of(project).jobs or any(each.automation is not None for each in project.graph.assets)
+    if not asked and sign is None and memory == Memory():
+        return {}  # deadlines alone are what `status` judges by, where no daemon was ever to meet them
+    decision = look(project, memory, now, statuses=statuses)
     if sign is not None and sign.lives(now):
         return decision.next
     seen = f"the last one gave a sign at {sign.at:%Y-%m-%d %H:%M} UTC" if sign is not None else "there never was one"

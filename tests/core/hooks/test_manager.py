@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from assetry.errors import ClaimError, IntegrationError, NoClaimError, PluginError
 from assetry.hooks.manager import Candidate, PluginInfo, Plugins, load_plugins
-from assetry.hooks.packages import PACKAGES
+from assetry.hooks.packages import PACKAGES, TABLES
 from assetry.hooks.specs import hookimpl
 from assetry.project.definitions import BUILT_IN
 from assetry.python.plugin import PythonPlugin
@@ -98,9 +98,10 @@ def test_no_claim_says_what_was_meant_and_names_only_packages_that_exist(
 def test_the_packages_that_hints_name_are_those_of_this_workspace() -> None:
     import tomllib
 
-    members = Path(__file__).parents[3].glob("integrations/*/pyproject.toml")
+    root = Path(__file__).parents[3]
+    members = [*root.glob("integrations/*/pyproject.toml"), root / "automation" / "pyproject.toml"]
     names = {tomllib.loads(file.read_text())["project"]["name"] for file in members}
-    assert {package for known in PACKAGES.values() for package in known.values()} == names
+    assert {package for known in (*PACKAGES.values(), TABLES) for package in known.values()} == names
 
 
 def test_routed_hooks_reach_only_the_claimant() -> None:

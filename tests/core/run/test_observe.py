@@ -72,6 +72,24 @@ def test_hook_assetry_observe_new_content_makes_what_is_below_stale(project: Pro
     assert (again.counts["observed"], again.counts.get("new_content", 0)) == (1, 0)
 
 
+def test_what_was_seen_in_one_table_says_nothing_of_another(mill: Mill, tmp_path: Path) -> None:
+    def project(schema: str) -> Project:
+        parts = {"body": "1", "relation": schema}
+        table = Asset(key="raw", kind="mill", integration=MILL, code_version=f"1 {schema}", code_parts=parts)
+        return Project([table], plugins=[mill], store=f"sqlite:{tmp_path / 'state.db'}")
+
+    with project("dev") as dev, project("prod") as prod:
+        assert dev.materialize().ok
+        assert words(prod) == {"raw": "stale"}
+        mill.seen = [Observed("raw", data_version="sync 2")]
+        dev.observe("raw")
+        assert words(dev) == {"raw": "fresh"}
+        assert words(prod) == {"raw": "stale"}
+        assert prod.status_of("raw").reasons[0].text == "its relation changed"
+        prod.observe("raw")
+        assert words(prod) == {"raw": "stale"}, "its content is the same, and in another table"
+
+
 def test_the_same_content_seen_later_makes_what_is_below_reach_as_far(project: Project, mill: Mill) -> None:
     def reaches(key: str) -> datetime | None:
         return project.judge().data_times[AssetKey(key)]

@@ -248,6 +248,13 @@ def test_what_has_another_shape_is_told_with_its_line(read: Read, text: str, mes
     assert str(told.value.where).endswith(f"meltano.yml:{line}")
 
 
+def test_a_kind_of_plugins_that_there_is_not_is_told_with_its_line(read: Read) -> None:
+    with pytest.raises(DefinitionError, match="plugins: 'loader' is no kind of plugin") as told:
+        read(f"{HEAD}plugins:\n  extractors: []\n  loader:\n  - name: target-a\n")
+    assert str(told.value.where).endswith("meltano.yml:6")
+    assert "loaders" in told.value.near
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

@@ -135,7 +135,7 @@ def test_a_table_that_is_not_there_is_gone_and_which_command_brings_it_back_is_t
     [gone, users] = looked(tmp_path, run("1", "users", "orders"), users=2, orders=ABSENT)
     assert isinstance(gone, Observed)
     assert (gone.gone, gone.key.name) == (True, "orders")
-    assert gone.metadata["relation"] == "d.s.orders (`assetry materialize -s s/orders --full-refresh` reads it anew)"
+    assert gone.hint == "`assetry materialize -s s/orders --full-refresh` reads it anew."
     assert isinstance(users, Observed)
     assert not any(getattr(each, "gone", False) for each in looked(tmp_path, run("1"), mapped=True, users=ABSENT))
 

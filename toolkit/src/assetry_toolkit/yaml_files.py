@@ -241,6 +241,19 @@ class YamlFiles:
                 return f"{path}:{text.count(chr(10), 0, found.end()) + 1}"
         return str(self.main)
 
+    def line_with(self, word: str) -> str:
+        """Return where a word first stands by itself, as ``file:line``; the main file where it does not.
+
+        >>> mill = YamlFiles(Path("mill.yml"), {}, {Path("mill.yml"): "tables:\\n- orders-old\\n- users, orders"})
+        >>> mill.line_with("orders")
+        'mill.yml:3'
+        """
+        pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
+        for path, text in self.texts.items():
+            if found := pattern.search(text):
+                return f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
+        return str(self.main)
+
     def refuse_unknown(self, words: Iterable[str], known: Iterable[str], of: str, what: str, hint: str = "") -> None:
         """Raise `DefinitionError` for the first word that is none of those that are known.
 
@@ -259,7 +272,7 @@ class YamlFiles:
             if word not in has:
                 raise DefinitionError(
                     f"{of}: {word!r} is no {what}.",
-                    where=str(self.main),
+                    where=self.line_with(word),
                     near=near_names(word, has),
                     hint=f"It has {', '.join(has) or 'none'}. {hint}".rstrip(),
                 )

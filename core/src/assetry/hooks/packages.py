@@ -21,7 +21,10 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: The tables of a project file that packages have.
-TABLES: Mapping[str, str] = {"notify": "assetry-notify", "openlineage": "assetry-openlineage"}
+TABLES: Mapping[str, str] = {
+    **{"automation": "assetry-automation", "jobs": "assetry-automation"},
+    **{"notify": "assetry-notify", "openlineage": "assetry-openlineage"},
+}
 
 
 def near_words(hook: str, word: str, known: Iterable[str] = ()) -> tuple[str, ...]:

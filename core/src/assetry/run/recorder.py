@@ -273,7 +273,10 @@ class Recorder:
         before = self._latest.get((event.key, event.partition))
         # Whatever became of it outside, it is what was made here.
         origin = None if before is None else before.origin
-        self._record(at, event, version, as_of=reaches, epoch=epoch, origin=origin)
+        # By which code it was made is not known, but which table it was seen in.
+        table = self._graph[event.key].code_parts.get("relation")
+        seen_in = {} if table is None else {"code_parts": {"relation": table}}
+        self._record(at, event, version, as_of=reaches, epoch=epoch, origin=origin, **seen_in)
 
     def _note_presence(self, at: datetime, event: Observed) -> None:
         """Record that something is not there, or is there again."""

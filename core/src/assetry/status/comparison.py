@@ -70,11 +70,19 @@ def own_differences(
         # Rows of before do not come along to another table.
         kept = warning(asset) if code_parts.get("relation") == asset.code_parts.get("relation") else ""
         yield "code_changed", asset.key, f"{changed}; {kept}" if kept else changed
+    elif code is None and _is_elsewhere(asset, code_parts):
+        yield "code_changed", asset.key, changed_parts_text({"relation": ""}, {"relation": "now"})
     if columns is not None and asset.columns:
         known = set(differences(promised, columns, asset.columns_are)) if promised else ()
         for difference in differences(asset.columns, columns, asset.columns_are):
             if difference not in known:
                 yield "columns_differ", asset.key, str(difference)
+
+
+def _is_elsewhere(asset: Asset, code_parts: Mapping[str, str]) -> bool:
+    """Tell whether what was only seen was seen in another table than the one that is meant now."""
+    before, now = code_parts.get("relation"), asset.code_parts.get("relation")
+    return None not in (before, now) and before != now
 
 
 def of_record(asset: Asset, made: Materialization) -> Iterator[tuple[Code, AssetKey, str]]:

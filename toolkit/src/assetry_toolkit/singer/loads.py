@@ -57,6 +57,7 @@ class TapLoad:
       that `why` names), and `words` the last that they have said.
     * `locked`: it has not begun, because another run has what it needs.
 
+    >>> from assetry.plugin import Asset
     >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders", "name": "orders"}))
     >>> load = TapLoad("tap-shop", "target-lake", [orders], offered=1)
     >>> [type(each).__name__ for each in load.take("tap-shop", Said("rows", stream="orders", value=7))]
@@ -207,6 +208,7 @@ class TapLoad:
     def uncompared(self, stream: StreamLoad, rows: int | None) -> str | None:
         """Return why the rows in the table of a stream, where they were counted, say nothing of its load; None if not.
 
+        >>> from assetry.plugin import Asset
         >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), rows=7)
         >>> TapLoad("tap-shop", "target-lake", [orders]).uncompared(orders, None)
         'it is loaded into no table that is known'
@@ -273,6 +275,7 @@ class TapLoad:
 
         >>> import tempfile
         >>> from pathlib import Path
+        >>> from assetry.plugin import Asset
         >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), rows=7)
         >>> load = TapLoad("tap-shop", "target-lake", [orders])
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -307,6 +310,7 @@ class TapLoad:
         Rows that were lost are there again when a run that reads the stream `anew`, from its first row on, came out
         well and was counted: the state of any other run goes on behind them. It is asked after `failure` and `missing`.
 
+        >>> from assetry.plugin import Asset
         >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), rows=0)
         >>> load = TapLoad("tap-shop", "target-lake", [orders])
         >>> load.still_missing(orders, Owed(7, lost=True), rows=7).message
@@ -347,6 +351,7 @@ class TapLoad:
     def emptied_first(self, stream: StreamLoad) -> str:
         """Return what to do before rows are read anew that would be in the table twice then; "" where they would not.
 
+        >>> from assetry.plugin import Asset
         >>> orders = StreamLoad(Asset(key="shop/orders", kind="mill", spec={"stream": "orders"}), before=7)
         >>> TapLoad("tap-shop", "target-lake", [orders]).emptied_first(orders)
         ' It has no key, and target-lake may only add rows: remove its table before, or they are there twice.'

@@ -53,7 +53,7 @@ class Look:
         left = []
         for stream in load.streams:
             if not load.mapped and rows[stream.id] == ABSENT:
-                yield Observed(stream.asset.key, metadata=_anew_told(stream.asset), gone=True)
+                yield Observed(stream.asset.key, gone=True, hint=_anew_told(stream.asset))
             else:
                 left.append(stream)
         told: dict[str | None, Failed] = {}
@@ -138,8 +138,6 @@ def told_in(folder: Path, text: str) -> bool:
     return any(text.encode() in each.read_bytes() for each in untold)
 
 
-def _anew_told(asset: Asset) -> Mapping[str, Any]:
-    """Return what says of a table that is gone which command brings it back, where a usual run does not."""
-    if asset.spec.get("method") not in GOES_ON:
-        return {}
-    return {"relation": f"{asset.relation} ({read_anew(asset)} reads it anew)"}
+def _anew_told(asset: Asset) -> str | None:
+    """Return which command brings back a table that is gone, where a usual run does not."""
+    return f"{read_anew(asset)} reads it anew." if asset.spec.get("method") in GOES_ON else None

@@ -17,6 +17,18 @@ from assetry_toolkit.yaml_files import YamlFiles, entries
 
 from assetry_meltano.options import Options
 
+#: The kinds of plugins that Meltano knows (`meltano.core.plugin.base.PluginType`): those that load come first.
+KINDS = (
+    "extractors",
+    "loaders",
+    "mappers",
+    "utilities",
+    "orchestrators",
+    "transformers",
+    "transforms",
+    "files",
+    "mappings",
+)
 _FOR_EXAMPLE = 'For example pairs = ["tap-shop target-postgres"].'
 
 
@@ -54,8 +66,9 @@ class MeltanoProject:
             variables = with_variables(variables, said)
         config = files.mapping("config", environment, at)
         suffix = options.state_id_suffix or environment.get("state_id_suffix")
+        files.refuse_unknown(files.mapping("plugins"), KINDS, "plugins", "kind of plugin")
         plugins = partial(_plugins, files, config, str(name))
-        taps, loaders, mappers = map(plugins, ("extractors", "loaders", "mappers"))
+        taps, loaders, mappers = map(plugins, KINDS[:3])
         return cls(options, files, str(name), taps, loaders, mappers, variables, suffix)
 
     def pairs(self) -> dict[Pair, str | None]:
