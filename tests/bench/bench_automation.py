@@ -15,6 +15,7 @@ from pathlib import Path
 from assetry import Project
 from assetry.automation import eager
 from assetry.graph.graph import AssetGraph
+from assetry.plugin import numbering_of
 from assetry.types.records import Materialization
 from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
@@ -57,9 +58,8 @@ def decided(project: Project) -> Callable[[], object]:
     now, settings, graph = datetime.now(UTC), Settings(), project.graph
     judged, policies = project.judge(now), policies_of(project.graph.assets, project.graph)
     statuses = {each.key: each for each in judged.statuses}
-    world = World(
-        now=now, graph=graph, statuses=statuses, numbering=judged.numbering, policies=policies, settings=settings
-    )
+    numbering = numbering_of(graph, judged.statuses, now)
+    world = World(now=now, graph=graph, statuses=statuses, numbering=numbering, policies=policies, settings=settings)
     return lambda: decide(world, demands(judged.statuses, policies, settings, {}, {}, now), Memory())
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from assetry import Project
-from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError
+from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError, numbering_of
 
 from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
 from assetry_automation.decision.settings import Settings, read_settings
-from assetry_automation.decision.world import World, policies_of
-from assetry_automation.kept import daemon_of
+from assetry_automation.decision.world import World, each_of, policies_of
+from assetry_automation.kept import change_memory, daemon_of
 
 #: The option of a run that says that automation has started it.
 OPTION = "automation"
@@ -36,17 +36,15 @@ def look(
     """
     settings, graph = settings_of(project), project.graph
     policies = policies_of(graph.assets, graph)
-    judged = project.judge(now)
-    known = judged.statuses if statuses is None else statuses
+    known = project.judge(now).statuses if statuses is None else statuses
     asked = demands(known, policies, settings, memory.known, memory.served, now)
     if asked.newer_than:
-        judged = project.judge(now, newer_than=asked.newer_than)
-        known = judged.statuses
+        known = project.judge(now, newer_than=asked.newer_than).statuses
     world = World(
         now=now,
         graph=graph,
         statuses={each.key: each for each in known},
-        numbering=judged.numbering,
+        numbering=numbering_of(graph, known, now),
         policies=policies,
         settings=settings,
         tries=_tries(project) if policies else {},
@@ -56,6 +54,18 @@ def look(
         load=load,
     )
     return decide(world, asked, memory)
+
+
+def remembered(project: Project, now: datetime, keep: Callable[[Decision], Memory], load: str = "") -> Decision:
+    """Look at a project, and remember of the decision what `keep` returns; look again where others changed that."""
+    decided: list[Decision] = []
+
+    def change(memory: Memory) -> Memory:
+        decided.append(look(project, memory, now, load))
+        return keep(decided[-1])
+
+    change_memory(project.store, change)
+    return decided[-1]
 
 
 def _tries(project: Project) -> dict[AssetKey, list[Attempt]]:
@@ -80,9 +90,8 @@ def _selections(project: Project, policies: Iterable[AutomationPolicy]) -> dict[
 
 
 def _texts(policy: AutomationPolicy) -> Iterable[str]:
-    yield from (each for each in (policy.upstream, policy.allowed, policy.ignored) if each is not None)
-    for each in policy.of:
-        yield from _texts(each)
+    for each in each_of(policy):
+        yield from (text for text in (each.upstream, each.allowed, each.ignored) if text is not None)
 
 
 def nexts(project: Project, statuses: Sequence[Status], now: datetime, memory: Memory) -> Mapping[AssetKey, Next]:

@@ -10,11 +10,10 @@ from typing import NamedTuple
 from assetry import Project
 from assetry.plugin import AssetKey, ConflictError, EventRecord
 
-from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, Wave
 from assetry_automation.decision.settings import Job
-from assetry_automation.kept import change_memory, memory_of
-from assetry_automation.looking import OPTION, look
+from assetry_automation.kept import memory_of
+from assetry_automation.looking import OPTION, look, remembered
 
 
 class Made(NamedTuple):
@@ -38,14 +37,7 @@ def make_due(
 
     What is remembered is so before anything is started. What another run is making at the same time is left to it.
     """
-    decided: list[Decision] = []
-
-    def remembered(memory: Memory) -> Memory:
-        decided.append(look(project, memory, now, load))
-        return decided[-1].started
-
-    change_memory(project.store, remembered)
-    decision = decided[-1]
+    decision = remembered(project, now, lambda decided: decided.started, load)
     if decision.wave is not None:
         made = _make(project, decision.wave, on_event)
         if made is not None:

@@ -18,10 +18,8 @@ from assetry import Project
 from assetry.plugin import AssetryError
 
 from assetry_automation.daemon.sources import sources_of
-from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
-from assetry_automation.kept import change_memory
-from assetry_automation.looking import look, settings_of
+from assetry_automation.looking import remembered, settings_of
 
 
 def main(folder: str, asked: TextIO, told: TextIO) -> int:
@@ -41,21 +39,9 @@ def main(folder: str, asked: TextIO, told: TextIO) -> int:
 
 def _answer(project: Project, load: str) -> Mapping[str, Any]:
     try:
-        return found(remembered(project, load))
+        return found(remembered(project, datetime.now(UTC), lambda decided: decided.memory, load))
     except AssetryError as error:
         return {"failed": _words(error)}
-
-
-def remembered(project: Project, load: str) -> Decision:
-    """Look at a project, and remember what is to be remembered of that."""
-    decided: list[Decision] = []
-
-    def change(memory: Memory) -> Memory:
-        decided.append(look(project, memory, datetime.now(UTC), load))
-        return decided[-1].memory
-
-    change_memory(project.store, change)
-    return decided[-1]
 
 
 def found(decision: Decision) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from assetry.plugin import AssetKey, AutomationPolicy, FreshnessPolicy, Status
 
 from assetry_automation.decision.settings import Settings
+from assetry_automation.decision.world import each_of
 
 #: A way is begun so much earlier than it takes of late, nineteen times out of twenty.
 MARGIN = 1.25
@@ -65,7 +66,7 @@ def demands(
                 newer_than[status.key] = freshness.since
             if begin > now:
                 coming[status.key] = Coming(begin, _deadline_text(status, freshness.deadline, way))
-        for clock in clocks(policy) if policy is not None else ():
+        for clock in _clocks(policy):
             before, after = ticks(clock, now)
             since = known.get(status.key, now)
             if before is not None and before > max(since, served.get(status.key, since)):
@@ -83,12 +84,8 @@ def _deadline_text(status: Status, deadline: datetime, way: timedelta) -> str:
     return f"`{status.key}` is to have newer data by {deadline:%H:%M}, which takes about {round(way.total_seconds())} s"
 
 
-def clocks(policy: AutomationPolicy) -> Iterator[AutomationPolicy]:
-    """Yield all policies with a clock that one is made of."""
-    if policy.cron is not None:
-        yield policy
-    for each in policy.of:
-        yield from clocks(each)
+def _clocks(policy: AutomationPolicy | None) -> Iterator[AutomationPolicy]:
+    return (each for each in each_of(policy) if each.cron is not None) if policy is not None else iter(())
 
 
 def ticks(clock: AutomationPolicy, now: datetime) -> tuple[datetime | None, datetime]:

@@ -13,7 +13,7 @@ from assetry_automation.decision.holds import Hold, holds_of, surge_of
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.settings import Job
 from assetry_automation.decision.wants import Wants, opens
-from assetry_automation.decision.world import NOTHING, World
+from assetry_automation.decision.world import NOTHING, World, each_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,7 @@ class _Schedule:
         self._world, self._asked = world, asked
         served = {**memory.served, **_served(world, asked)}
         self._memory = replace(memory, served=served)
-        self._ticking = {
-            key for key, tick in asked.ticking.items() if served.get(key, tick) != tick or key not in served
-        }
+        self._ticking = {key for key, tick in asked.ticking.items() if served.get(key) != tick}
         self._next: dict[AssetKey, Next] = {}
         #: What is wanted, and what of it may be started now.
         self._wanted: dict[AssetKey, Parts] = {}
@@ -269,14 +267,11 @@ def _served(world: World, asked: Demands) -> dict[AssetKey, datetime]:
 
 
 def _is_lazy(policy: AutomationPolicy) -> bool:
-    return policy.when == "lazy" or any(map(_is_lazy, policy.of))
+    return any(each.when == "lazy" for each in each_of(policy))
 
 
 def _edges(policy: AutomationPolicy, now: datetime) -> Iterator[datetime]:
-    if policy.when == "between":
-        yield opens(policy, now)
-    for each in policy.of:
-        yield from _edges(each, now)
+    return (opens(each, now) for each in each_of(policy) if each.when == "between")
 
 
 def _told(held: Sequence[Hold], wanted: Parts, by: AssetKey | None) -> Next:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from assetry.plugin import AssetKey, AutomationPolicy, Parts, Reason, TimeWindowPartitionsDefinition
 
-from assetry_automation.decision.world import DEFINED, NOTHING, World
+from assetry_automation.decision.world import DEFINED, NOTHING, World, each_of
 
 #: The words of policies that may act on what is old when the policy is new.
 _NEW_ONLY = ("eager", "missing")
@@ -115,14 +115,8 @@ class Wants:
     def _new_from(self, key: AssetKey, policy: AutomationPolicy) -> datetime | None:
         """Return since when there is a policy that says nothing of how far back it goes; None for any other."""
         whole = self._world.policies[key]
-        narrowed = any(each.since is not None or each.newest is not None for each in _all(whole))
+        narrowed = any(each.since is not None or each.newest is not None for each in each_of(whole))
         return None if narrowed or policy.when not in _NEW_ONLY else self._known.get(key)
-
-
-def _all(policy: AutomationPolicy) -> Iterable[AutomationPolicy]:
-    yield policy
-    for each in policy.of:
-        yield from _all(each)
 
 
 def _moment(text: str) -> datetime:

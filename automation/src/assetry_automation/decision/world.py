@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,8 +22,6 @@ from assetry_automation.decision.settings import Settings
 
 #: No partition of anything.
 NOTHING = Parts()
-#: The statuses of what is to be made by those who bring all up to date.
-_DUE = ("stale", "failed", "never")
 #: The reasons that lie in the definition of an asset.
 DEFINED = ("code_changed", "columns_differ", "deps_changed")
 
@@ -57,8 +55,7 @@ class World:
         status = self.statuses[key]
         if status.partitions is not None:
             return status.partitions.due
-        running = status.status == "running" and (bool(status.reasons) or status.last_materialized is None)
-        return self.numbering.existing(key) if status.status in _DUE or running else NOTHING
+        return self.numbering.existing(key) if status.is_due else NOTHING
 
     def running(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that are being made."""
@@ -120,6 +117,17 @@ class World:
         asset = self.graph[key]
         runs = [str(self.statuses[dep.key].run) for dep in asset.deps if dep.key in self.statuses]
         return " ".join([str(asset.code_version), *runs])
+
+
+def each_of(policy: AutomationPolicy) -> Iterator[AutomationPolicy]:
+    """Yield a policy, and all policies that it is made of.
+
+    >>> [each.when for each in each_of(AutomationPolicy("lazy") | AutomationPolicy("missing"))]
+    ['any_of', 'lazy', 'missing']
+    """
+    yield policy
+    for each in policy.of:
+        yield from each_of(each)
 
 
 def policies_of(assets: Sequence[Asset], graph: AssetGraph) -> dict[AssetKey, AutomationPolicy]:

@@ -9,12 +9,10 @@ from shlex import quote
 from assetry.errors import UsageError
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.partitions.text import read_parts
-from assetry.plan.numbering import Numbering
 from assetry.project.project import Project
-from assetry.project.wants import known_definitions
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import Reason
-from assetry.status.staleness import Status
+from assetry.status.staleness import Status, numbering_of
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.records import Acceptance, Attempt, Materialization, Verdicts
@@ -73,7 +71,7 @@ def partition_facts(project: Project, key: AssetKey, text: str, now: datetime | 
     part, name = _one(sets, text, now)
     i = graph.index(asset.key)
     made = project.store.latest([asset.key], [name]).get((asset.key, name))
-    numbering = Numbering(graph, known_definitions(found.values()), now)
+    numbering = numbering_of(graph, found.values(), now)
     read = []
     for dep in asset.deps:
         upstream = found[graph[dep.key].key]

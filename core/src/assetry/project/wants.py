@@ -12,7 +12,6 @@ from assetry.graph.graph import AssetGraph
 from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.recorded import time_of
 from assetry.plan.checks import with_sources
-from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan, PlanRequest
 from assetry.plan.planner import make_plan
 from assetry.plan.reasons import near_notes
@@ -20,7 +19,7 @@ from assetry.plan.scope import Wants
 from assetry.project.ask import Ask
 from assetry.status.cutoff import Cutoff, cutoff
 from assetry.status.partitions.sets import PartitionSets
-from assetry.status.staleness import Judgement, Status, stale_keys
+from assetry.status.staleness import Judgement, Status, numbering_of, stale_keys
 from assetry.status.why import because, kept_rows, not_refreshed, stays_behind
 from assetry.types.assets import Asset
 from assetry.types.invocations import InvocationGroup
@@ -191,9 +190,7 @@ def plan_of(
     made = [status for status in statuses if status.key in wanted.wants]
     definitions = {key: each for key, each in wanted.definitions.items() if each is not graph[key].partitions_def}
     cuts = ask.stale and not ask.full_refresh  # what is to be built anew is not compared
-    cut = (
-        cutoff(graph, wanted.wants, statuses, Numbering(graph, known_definitions(statuses), now)) if cuts else Cutoff()
-    )
+    cut = cutoff(graph, wanted.wants, statuses, numbering_of(graph, statuses, now)) if cuts else Cutoff()
     notes = (*kept_rows(graph, made, ask.full_refresh), *near_notes(graph, set(wanted.wants)))
     notes += (*not_refreshed(graph, wanted.wants),) if ask.full_refresh else ()
     notes += (*stays_behind(statuses, wanted.wants),) if ask.stale else ()
@@ -210,11 +207,6 @@ def plan_of(
         never=frozenset(each.key for each in statuses if each.last_materialized is None and graph[each.key].executable),
     )
     return make_plan(graph, wanted.wants, groups, request)
-
-
-def known_definitions(statuses: Iterable[Status]) -> dict[AssetKey, PartitionsDefinition]:
-    """Return the definitions that have the numbers of all keys that records know."""
-    return {each.key: each.partitions.definition for each in statuses if each.partitions is not None}
 
 
 def _waits(keys: Iterable[AssetKey], statuses: Iterable[Status]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.definitions import PartitionsDefinition
 from assetry.plan.numbering import Numbering
 from assetry.status.comparison import Comparison
 from assetry.status.freshness.data_times import DataTimes, DataTimesByKey
@@ -74,6 +75,12 @@ class Status:
     roots: tuple[AssetKey, ...] = ()
     freshness: Freshness | None = None
 
+    @property
+    def is_due(self) -> bool:
+        """Tell whether it is out of date, or was until what makes it now has ended."""
+        was = self.status == "running" and (bool(self.reasons) or self.last_materialized is None)
+        return self.status in OUT_OF_DATE or was
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -83,13 +90,6 @@ class Judgement:
     now: datetime
     _graph: AssetGraph
     _data_times: DataTimes
-
-    @property
-    def numbering(self) -> Numbering:
-        """Return the partitions of all assets by number, those that records know among them, and what each reads."""
-        parted = (each for each in self.statuses if each.partitions is not None)
-        known = {each.key: each.partitions.definition for each in parted if each.partitions is not None}
-        return Numbering(self._graph, known, self.now)
 
     @property
     def data_times(self) -> DataTimesByKey:
@@ -160,14 +160,23 @@ def stale_keys(statuses: Iterable[Status], *, running: bool = False) -> tuple[As
     return tuple(
         each.key
         for each in statuses
-        if (each.status in OUT_OF_DATE or (running and _is_due(each)))
-        and (each.partitions is None or each.partitions.due)
+        if (each.is_due if running else each.status in OUT_OF_DATE) and (each.partitions is None or each.partitions.due)
     )
 
 
-def _is_due(status: Status) -> bool:
-    """Tell whether what is being made was out of date before."""
-    return status.status == "running" and (bool(status.reasons) or status.last_materialized is None)
+def known_definitions(statuses: Iterable[Status]) -> dict[AssetKey, PartitionsDefinition]:
+    """Return the definitions that have the numbers of all keys that records know."""
+    return {each.key: each.partitions.definition for each in statuses if each.partitions is not None}
+
+
+def numbering_of(graph: AssetGraph, statuses: Iterable[Status], now: datetime) -> Numbering:
+    """Return the partitions of all assets by number, those that records know among them, and what each reads.
+
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
+    >>> numbering_of(graph, [Status(AssetKey("a"), "never")], datetime(2026, 1, 2)).definition(AssetKey("a")) is None
+    True
+    """
+    return Numbering(graph, known_definitions(statuses), now)
 
 
 _Records = list[Materialization]

@@ -18,9 +18,9 @@ from assetry.project.backfills.asked import BackfillAsk, BackfillOrder, grids_of
 from assetry.project.backfills.carrying import BackfillTools
 from assetry.project.backfills.chunks import middle_of
 from assetry.project.backfills.needed import refuse_missing_inputs, seconds_of
-from assetry.project.wants import Wanted, known_definitions
+from assetry.project.wants import Wanted
 from assetry.status.backfill import size
-from assetry.status.staleness import Judgement, Status
+from assetry.status.staleness import Judgement, Status, known_definitions
 from assetry.store.leases.processes import hostname
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES

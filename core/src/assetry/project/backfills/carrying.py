@@ -24,13 +24,13 @@ from assetry.project.backfills.asked import BackfillOrder, wants_from_json
 from assetry.project.backfills.chunks import ChunkRequest, middle_of, next_chunk
 from assetry.project.backfills.needed import seconds_of
 from assetry.project.runs.runner import Runner
-from assetry.project.wants import Wanted, known_definitions
+from assetry.project.wants import Wanted
 from assetry.run.interrupts import Interrupts
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.leases.lease import made_since, shared_with
 from assetry.run.result import RunRequest
 from assetry.status.backfill import Backfill, BackfillState, Standing, size
-from assetry.status.staleness import Judgement
+from assetry.status.staleness import Judgement, known_definitions
 from assetry.types.events import TERMINAL, Failed, Skipped
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease

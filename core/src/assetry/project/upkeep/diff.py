@@ -11,12 +11,11 @@ from assetry.partitions.parts import WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.project.upkeep.before import Before, definitions_before
 from assetry.project.upkeep.state import State
-from assetry.project.wants import known_definitions
 from assetry.status.changes.definition import Definition, definitions_of
 from assetry.status.changes.diff import Change, Differences, differences
 from assetry.status.changes.following import Following, Prediction, following, predicted
 from assetry.status.reasons import Code
-from assetry.status.staleness import Status
+from assetry.status.staleness import Status, numbering_of
 from assetry.types.keys import AssetKey
 from assetry.types.records import Materialization
 
@@ -49,7 +48,7 @@ def diff_of(project: State, since: str | None, on_load: Callable[[str], None]) -
     graph, now = project.graph, datetime.now(UTC)
     parted = since is None or any(asset.partitions_def is not None for asset in graph.assets)
     statuses = project.status(now=now) if parted else ()
-    numbering = Numbering(graph, known_definitions(statuses), now)
+    numbering = numbering_of(graph, statuses, now)
     current: Mapping[AssetKey, Definition] = definitions_of(graph.assets)
     told: Mapping[AssetKey, Iterable[Change]] = {}
     if since is None:

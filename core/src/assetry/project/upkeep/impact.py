@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 
 from assetry.errors import AmbiguousNameError, UsageError
 from assetry.partitions.text import read_partitions
-from assetry.plan.numbering import Numbering
 from assetry.project.upkeep.orphans import gone_assets
 from assetry.project.upkeep.state import State
-from assetry.project.wants import known_definitions
 from assetry.status.changes.impact import Impact, impact
+from assetry.status.staleness import numbering_of
 from assetry.types.keys import AssetKey
 
 
@@ -45,7 +44,7 @@ def impact_of(project: State, names: Iterable[str], partition: str | Sequence[st
     keys = tuple(dict.fromkeys(key for name in names for key in meant(project, name)))
     parted = any(asset.partitions_def is not None for asset in graph.assets)
     statuses = project.status(now=now) if parted else ()
-    numbering = Numbering(graph, known_definitions(statuses), now)
+    numbering = numbering_of(graph, statuses, now)
     changed = {key: numbering.existing(key) for key in keys}
     if partition:
         sets = {each.key: each.partitions for each in statuses if each.key in changed}
