@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -53,6 +54,8 @@ from assetry.testing import FakeTool, IntegrationConformance, IntegrationUnderTe
 #: a ← b ← d, c on its own; d is last.
 NEEDS = {"b": ["a"], "d": ["b"]}
 TABLES = ["a", "c", "b", "d"]
+#: How many times as patient the kit is with these plugins, where they are judged once more on a busy machine.
+PATIENCE = float(os.environ.get("ASSETRY_KIT_PATIENCE", "1"))
 
 
 class Process:
@@ -316,7 +319,7 @@ class TestGoodRanges(IntegrationConformance):
 def bad(plugin: Any, **more: Any) -> IntegrationUnderTest:
     """Fill in a bad plugin; without a process of its own, which costs much and tells nothing new."""
     refuses = {"spawn": "checked with others", **more.pop("refuses", {})}
-    return good(plugin, **{"refuses": refuses, "patience": 2.0, **more})
+    return good(plugin, **{"refuses": refuses, "patience": 2.0 * PATIENCE, **more})
 
 
 # -- definitions -----------------------------------------------------------------------------------------------------
@@ -961,7 +964,7 @@ class Global(GoodService):
 class TestNeedsAGlobal(IntegrationConformance):
     """It keeps what a run needs in a global that a load fills."""
 
-    subject = good(Global(), patience=3.0)
+    subject = good(Global(), patience=3.0 * PATIENCE)
     caught = "test_run_in_another_process"
 
 
@@ -1109,7 +1112,7 @@ class EagerGlobal(Global):
 class TestNeedsALoadInItsProcess(IntegrationConformance):
     """It can run only where the integration was loaded in the same process."""
 
-    subject = good(EagerGlobal(), patience=3.0)
+    subject = good(EagerGlobal(), patience=3.0 * PATIENCE)
     caught = "test_run_in_another_process"
 
 
@@ -1136,7 +1139,7 @@ class Selfish(LastLoad):
 class TestNeedsALoadOfTheObject(IntegrationConformance):
     """It keeps what a run needs on the plugin object, where a load has put it."""
 
-    subject = good(Selfish(), patience=3.0)
+    subject = good(Selfish(), patience=3.0 * PATIENCE)
     caught = "test_run_in_another_process"
 
 
@@ -1162,7 +1165,7 @@ class HashedVersion(GoodService):
 class TestHashesDifferentlyElsewhere(IntegrationConformance):
     """It makes code versions with `hash()`, which is another one in each process."""
 
-    subject = good(HashedVersion(), patience=3.0)
+    subject = good(HashedVersion(), patience=3.0 * PATIENCE)
     caught = "test_define_the_same_in_another_process"
 
 
@@ -1175,7 +1178,7 @@ class HashedGroup(GoodService):
 class TestGroupsDifferentlyElsewhere(IntegrationConformance):
     """It makes the keys of groups with `hash()`, which is another one in each process."""
 
-    subject = good(HashedGroup(), patience=3.0)
+    subject = good(HashedGroup(), patience=3.0 * PATIENCE)
     caught = "test_define_the_same_in_another_process"
 
 
