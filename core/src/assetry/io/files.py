@@ -20,6 +20,7 @@ from assetry.io.frames import is_frame
 from assetry.io.merge import all_partitions, rows_by_partition, save_whole
 from assetry.io.parts import MOST_OPEN, replace_all, sweep
 from assetry.io.places import advice, unkept
+from assetry.io.private_files import private_folder
 from assetry.types.assets import Asset, Relation
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Rows, Saved
@@ -188,6 +189,8 @@ class FileIO:
         if folder not in self._swept:
             self._swept.add(folder)
             sweep(folder)
+            if folder.is_dir():
+                private_folder(folder)  # as it may be there with more rights than it should have
 
     def _forget(self, *paths: Path) -> None:
         """Remove what another value has taken the place of."""

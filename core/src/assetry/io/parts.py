@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from assetry.io.private_files import private_file
+from assetry.io.private_files import file_mode, private_file
 
 _SUFFIX = ".part"
 
@@ -112,7 +112,12 @@ def _lock(file: BinaryIO) -> bool:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return private_file(path).open("wb")
+    """Open a new file; its folder is nearly always there, and is made only where it is not."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), file_mode(path))
+    except (FileNotFoundError, FileExistsError):
+        return private_file(path).open("wb")
+    return os.fdopen(handle, "wb")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -61,6 +61,15 @@ def private_file(path: Path) -> Path:
     return path
 
 
+def file_mode(path: Path) -> int:
+    """Return the mode of a file that is made: below ``.assetry`` for this user alone, elsewhere for the umask to say.
+
+    >>> oct(file_mode(Path(".assetry", "mill.json"))), oct(file_mode(Path("mill.json")))
+    ('0o600', '0o666')
+    """
+    return _FILE if STATE in path.absolute().parts else 0o666
+
+
 def tighten(path: Path) -> None:
     """Take the rights of others on a file or folder below ``.assetry``, where it is there and this user's."""
     if _inner(path):

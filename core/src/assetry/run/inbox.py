@@ -69,7 +69,7 @@ class Inbox:
     def _taken(self, found: _Arrived, written: threading.Event | None) -> _Arrived:
         if written is not None:
             self._unwritten.append(written)
-        if self._queue.qsize() <= self._most // 2:
+        if not self._free.is_set() and self._queue.qsize() <= self._most // 2:
             self._free.set()
         return found
 
