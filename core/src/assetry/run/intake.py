@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +23,10 @@ _LEVELS = ("debug", "info", "warning", "error")
 #: The texts that a tool may give as anything that has words, such as an exception.
 _WORDS = ("message", "because", "hint")
 _TEXTS = (*_WORDS, "url")
+#: What may be the number of a library, such as a bool of NumPy.
+_NUMBERS = ("passed", "done", "total")
+#: What is found again by its name.
+_NAMES = ("token", "partition", "through", "check")
 #: What is the core's own in metadata: places of values.
 _OWN = ("project", "files", "none")
 
@@ -61,8 +66,8 @@ def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008
 def _recordable(event: Event, mask: Mask) -> Event:
     """Return `event` without secrets, and with nothing that is too large for a record."""
     changed: dict[str, Any] = {}
-    for name in _TEXTS:
-        text = getattr(event, name, None)
+    for name in _among(type(event), _TEXTS):
+        text = getattr(event, name)
         if text and (mask.secrets or len(text) > TEXT_LIMIT):
             changed[name] = recordable(text, mask)
     metadata = getattr(event, "metadata", None)
@@ -147,18 +152,25 @@ def _range_problem(event: Event) -> str | None:
     return None
 
 
+@cache
+def _among(kind: type[Event], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of some names are fields of a kind of event."""
+    own = {each.name for each in fields(kind)}
+    return tuple(each for each in names if each in own)
+
+
 def _plain(event: Event) -> Event:
     """Return `event` with its words as text, its numbers as Python's, and its metadata as JSON data of its own."""
     changed: dict[str, Any] = {}
-    for name in _WORDS:
-        text = getattr(event, name, None)
+    for name in _among(type(event), _WORDS):
+        text = getattr(event, name)
         if text is not None and not isinstance(text, str):
             changed[name] = error_words(text) if isinstance(text, BaseException) else _shown(text)
-    for name in ("passed", "done", "total"):
-        number = getattr(getattr(event, name, None), "item", None)
+    for name in _among(type(event), _NUMBERS):
+        number = getattr(getattr(event, name), "item", None)
         if callable(number):
             changed[name] = number()
-        number = changed.get(name, getattr(event, name, None))
+        number = changed.get(name, getattr(event, name))
         if type(number) is int and number.bit_length() > LONGEST_INT:
             changed[name] = math.copysign(math.inf, number >> (number.bit_length() - 2))
     if isinstance(event, Log) and event.level not in _LEVELS:
@@ -180,8 +192,8 @@ def _plain(event: Event) -> Event:
 
 def _half_a_character(event: Event) -> str | None:
     """Return which name in `event` is not Unicode, so that it could not be found again; other texts are escaped."""
-    for name in ("token", "partition", "through", "check"):
-        text = getattr(event, name, None)
+    for name in _among(type(event), _NAMES):
+        text = getattr(event, name)
         if text and not text.isascii() and not is_unicode(text):
             return f"{name} has half a character, which is not Unicode"
     return None

@@ -45,7 +45,7 @@ _ATTEMPT = "a.run, a.key, a.partition, a.at, a.outcome, a.message, a.because, a.
 #: What was only skipped was not tried: it takes the place of nothing that failed, was cancelled or is gone.
 _LAST_TRY = """
 INSERT INTO latest (attempt, key, partition) VALUES (?,?,?)
-ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE NOT EXISTS (
+ON CONFLICT DO UPDATE SET attempt = excluded.attempt WHERE latest.attempt IS NOT excluded.attempt AND NOT EXISTS (
     SELECT 1 FROM attempts o JOIN attempts n USING (key, partition)
     WHERE o.run = latest.attempt AND o.key = latest.key AND o.partition = latest.partition AND n.run = excluded.attempt
     AND n.outcome = 'skipped' AND o.run <> n.run AND o.outcome IN ('failed', 'check_failed', 'cancelled', 'gone'))

@@ -170,6 +170,8 @@ class Tracked:
         invocation = self.planned.invocation
         # What is not made by this call may still be looked at.
         others = [asset for asset in self.members() if asset.key not in self.unfinished and asset.key not in self.along]
+        if not others and not self.planned.parts and len(self.unchecked) == len(invocation.checks):
+            return invocation  # nothing of it has ended yet
         left = replace(
             invocation,
             assets=tuple(self.unfinished.values()),
