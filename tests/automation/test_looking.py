@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from assetry import DailyPartitionsDefinition, FreshnessPolicy, HourlyPartitionsDefinition, Project, asset
 from assetry.automation import between, eager, failed, missing, never, on_cron, on_missing, upstream_changed
-from assetry.plugin import Asset, AssetKey, Next, RunInfo
+from assetry.plugin import Asset, AssetKey, InvocationGroup, Next, RunInfo
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.kept import change_memory, memory_of
@@ -564,3 +564,75 @@ def test_every_asset_that_is_due_and_not_started_says_why() -> None:
             due = {each.key for each in it.project.status() if each.status != "fresh"}
             assert due <= started.union(decision.next)
             it.make()
+
+
+def test_one_run_makes_so_many_partitions_at_most_and_none_from_what_waits() -> None:
+    days = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-06")
+
+    @asset(partitions_def=days, automation=eager().from_("2026-01-01"))
+    def raw() -> int:
+        return 1
+
+    @asset(partitions_def=days, deps=["raw"], automation=eager().from_("2026-01-01"))
+    def clean() -> int:
+        return 1
+
+    with shelf(raw, clean, tables={"automation": {"max_partitions_per_wave": 4}}) as found:
+        at, made = datetime.now(UTC), []
+        for turn in range(6):
+            wave = found.look(at + turn * HOUR).wave
+            if wave is None:
+                break
+            made.append({str(key): len(parts or ()) for key, parts in wave.wants.items()})
+            assert found.make(at + turn * HOUR) == [True]
+        assert made == [{"raw": 4}, {"raw": 1, "clean": 3}, {"clean": 2}]
+
+
+def test_what_waits_for_room_says_so() -> None:
+    days = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-06")
+
+    @asset(partitions_def=days, automation=eager().from_("2026-01-01"))
+    def raw() -> int:
+        return 1
+
+    @asset(partitions_def=days, automation=eager().from_("2026-01-01"))
+    def later() -> int:
+        return 1
+
+    with shelf(raw, later, tables={"automation": {"max_partitions_per_wave": 5}}) as found:
+        assert found.started() == {"raw"}
+        told = found.next("later")
+        assert (told.kind, told.because) == ("queued", "5 partitions wait for the next run (max_partitions_per_wave)")
+
+
+def test_a_tool_is_started_once_for_what_is_ready_and_on_its_way_and_waits_no_longer_than_that_saves() -> None:
+    now = datetime.now(UTC)
+    seen: list[Any] = []
+
+    @asset
+    def up() -> int:
+        seen.extend((found.started(now), found.next("ready", now), found.next("below", now)))
+        seen.append(found.started(now + MINUTE))
+        return 1
+
+    @asset(automation=eager())
+    def ready() -> int:
+        return 1
+
+    @asset(deps=["ready"], automation=eager())
+    def below() -> int:
+        return 1
+
+    @asset(deps=["up"], automation=eager())
+    def coming() -> int:
+        return 1
+
+    with shelf(up, ready, below, coming) as found:
+        tool = InvocationGroup("tool")
+        found.project.__dict__["groups"] = {AssetKey("ready"): tool, AssetKey("coming"): tool}
+        change_memory(found.project.store, lambda memory: replace(memory, overheads={"tool": 60.0}))
+        found.project.materialize("up")
+        told = Next("at", "what its tool makes, too, is on its way: they are made together", now + MINUTE)
+        assert seen[:2] == [set(), told]
+        assert seen[2].because == "it waits for `ready`"
+        assert seen[3] == {"ready", "below"}

@@ -10,6 +10,7 @@ from typing import Any
 from assetry import Project
 from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError, numbering_of
 
+from assetry_automation.decision.batches import with_riders
 from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
@@ -37,7 +38,9 @@ def look(
     settings, graph = settings_of(project), project.graph
     policies = policies_of(graph.assets, graph)
     known = project.judge(now).statuses if statuses is None else statuses
+    groups = {key: each.key for key, each in project.groups.items() if each is not None and each.counted}
     asked = demands(known, policies, settings, memory.known, memory.served, now)
+    asked = with_riders(asked, known, graph, groups, settings, now)
     if asked.newer_than:
         known = project.judge(now, newer_than=asked.newer_than).statuses
     world = World(
@@ -51,6 +54,7 @@ def look(
         durations=project.store.durations(policies) if policies else {},
         selections=_selections(project, policies.values()),
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
+        groups=groups,
         load=load,
     )
     return decide(world, asked, memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -10,10 +11,11 @@ from typing import NamedTuple
 from assetry import Project
 from assetry.plugin import AssetKey, ConflictError, EventRecord
 
+from assetry_automation.decision.batches import overheads_of
 from assetry_automation.decision.schedule import Decision, Wave
 from assetry_automation.decision.settings import Job
-from assetry_automation.kept import memory_of
-from assetry_automation.looking import OPTION, look, remembered
+from assetry_automation.kept import change_memory, memory_of
+from assetry_automation.looking import OPTION, look, remembered, settings_of
 
 
 class Made(NamedTuple):
@@ -55,7 +57,15 @@ def _make(project: Project, wave: Wave, on_event: Callable[[EventRecord], None] 
     except ConflictError as error:
         # Another run makes some of it, or has made it since: the next look sees what is left.
         return Made(True, None, f"left to another run: {error.message}")
+    _learn(project, result.run.id)
     return Made(result.ok, result.run.id, _told(len(wave.wants), next(iter(wave.wants))))
+
+
+def _learn(project: Project, run: str) -> None:
+    """Remember what invocations of a run took beside what they made, where starts are put together by that."""
+    if settings_of(project).batch == "auto":
+        found = overheads_of(project.store.events(run))
+        change_memory(project.store, lambda memory: replace(memory, overheads={**memory.overheads, **found}))
 
 
 def _told(count: int, first: AssetKey) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from assetry.plugin import AssetKey, AutomationPolicy, FreshnessPolicy, Status
+from assetry.plugin import AssetKey, AutomationPolicy, Freshness, FreshnessPolicy, Status
 
 from assetry_automation.decision.settings import Settings
 from assetry_automation.decision.world import each_of
@@ -57,7 +57,7 @@ def demands(
         if freshness is not None and freshness.deadline is None and freshness.state == "overdue":
             asking.add(status.key)  # it was never made
         elif freshness is not None and freshness.deadline is not None:
-            way = freshness.way * MARGIN if freshness.way else settings.slack
+            way = way_of(freshness) or settings.slack
             begin = freshness.deadline - way
             if freshness.since is None:
                 # Only its age counts: it is out of date, or not.
@@ -77,6 +77,15 @@ def demands(
     for key, tick in ticking.items():
         newer_than[key] = max(tick, newer_than.get(key, tick))
     return Demands(frozenset(asking.union(newer_than)), newer_than, ticking, coming)
+
+
+def way_of(freshness: Freshness) -> timedelta:
+    """Return how long before a deadline newer data is begun, as far as it took of late; nothing where it is not known.
+
+    >>> way_of(Freshness("met", way=timedelta(minutes=8)))
+    datetime.timedelta(seconds=600)
+    """
+    return freshness.way * MARGIN
 
 
 def _deadline_text(status: Status, deadline: datetime, way: timedelta) -> str:

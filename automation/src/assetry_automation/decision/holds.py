@@ -56,7 +56,7 @@ def _holds(world: World, memory: Memory, key: AssetKey, wanted: Parts) -> Iterat
         told = f"at least {every} is between two starts" if every is not None else "it takes as long as it rests"
         yield Hold("at", told, wanted, last + pause)
     batch = policy.batched if policy is not None and policy.batched is not None else world.settings.batch
-    if batch:
+    if isinstance(batch, timedelta) and batch:
         since = memory.wanted.get(key, world.now)
         yield Hold("at", f"what else is wanted within {batch} joins it", wanted, since + batch)
 

@@ -40,6 +40,7 @@ class Memory:
     * `known`: since when there is a policy; `served`: the last tick of its clock that was met.
     * `wanted`: since when something is wanted of it; `failures` and `starts`: see there.
     * `resumed`: when a person has let it go on, whatever held it; `held`: why a person keeps it from being made.
+    * `overheads`: by the key of each group, how many seconds its last invocation took beside what it made.
     * `jobs`: by the name of each job, the last tick of its clock that was met, or since when there is the job.
     """
 
@@ -51,6 +52,7 @@ class Memory:
     resumed: Mapping[AssetKey, datetime] = field(default_factory=dict)
     held: Mapping[AssetKey, str] = field(default_factory=dict)
     jobs: Mapping[str, datetime] = field(default_factory=dict)
+    overheads: Mapping[str, float] = field(default_factory=dict)
 
     def learned(self, world: World) -> Memory:
         """Return what is remembered after a look at everything."""
@@ -106,7 +108,7 @@ def _still(world: World, key: AssetKey, starts: Starts) -> bool:
 
 _KINDS: Mapping[str, Any] = {
     **dict.fromkeys(("known", "served", "wanted", "resumed", "jobs"), datetime),
-    **{"failures": Failures, "starts": Starts, "held": str},
+    **{"failures": Failures, "starts": Starts, "held": str, "overheads": float},
 }
 
 
@@ -128,7 +130,7 @@ def read(document: Mapping[str, Any]) -> Memory:
     found: dict[str, Any] = {}
     for name, kind in _KINDS.items():
         try:
-            key_of = str if name == "jobs" else AssetKey
+            key_of = str if name in ("jobs", "overheads") else AssetKey
             found[name] = {key_of(key): from_json(kind, value) for key, value in document.get(name, {}).items()}
         except (TypeError, ValueError, KeyError, AttributeError):
             continue

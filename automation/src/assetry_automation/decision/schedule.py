@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts
 
+from assetry_automation.decision.batches import joint_start
 from assetry_automation.decision.demands import Demands, ticks
 from assetry_automation.decision.holds import Hold, holds_of, surge_of
 from assetry_automation.decision.memory import Memory
@@ -56,6 +57,8 @@ class _Schedule:
         self._ready: dict[AssetKey, Parts] = {}
         #: What will be another one soon, so that what is made from it waits.
         self._unready: dict[AssetKey, tuple[Parts, AssetKey]] = {}
+        #: What is wanted and waits for something that is being made now.
+        self._on_its_way: list[AssetKey] = []
 
     def decision(self) -> Decision:
         graph = self._world.graph
@@ -67,7 +70,9 @@ class _Schedule:
         surge = surge_of(self._world, self._wanted, self._memory)
         for key in graph.keys:
             self._judge(key, surge)
+        self._wait_for_company()
         self._without_idle(own, shown)
+        self._cut()
         since = {key: self._memory.wanted.get(key, self._world.now) for key in self._wanted}
         jobs = dict(self._due_jobs())
         memory = replace(self._memory, wanted=since)
@@ -151,6 +156,8 @@ class _Schedule:
             self._ready[key] = ready
         elif key not in self._next:
             self._next[key] = _told(held, helped, by)
+        if not ready and by is not None and self._world.running(by):
+            self._on_its_way.append(key)
 
     def _blocked(self, key: AssetKey) -> tuple[Parts, AssetKey | None]:
         """Return the partitions of an asset that are made from what will be another one soon, and which that is."""
@@ -212,6 +219,66 @@ class _Schedule:
 
     # -- all together ------------------------------------------------------------------------------------------------
 
+    def _wait_for_company(self) -> None:
+        """Keep back what a tool is better started for together with what is on its way, unless a deadline asks."""
+        groups, now = self._world.groups, self._world.now
+        if self._world.settings.batch != "auto" or not self._on_its_way:
+            return
+        coming = {groups[key] for key in self._on_its_way if key in groups}
+        ready: dict[str, list[AssetKey]] = {}
+        for key in self._ready:
+            if groups.get(key) in coming:
+                ready.setdefault(groups[key], []).append(key)
+        kept: dict[AssetKey, Parts] = {}
+        for group, keys in ready.items():
+            if any(key in self._asked.asking or self._policy_batches(key) for key in keys):
+                continue
+            since = [self._memory.wanted.get(key, now) for key in keys]
+            start = joint_start(since, timedelta(seconds=self._memory.overheads.get(group, 0.0)))
+            if start > now:
+                told = Next("at", "what its tool makes, too, is on its way: they are made together", at=start)
+                self._next.update(dict.fromkeys(keys, told))
+                kept |= {key: self._ready[key] for key in keys}
+        self._keep_back(kept)
+
+    def _policy_batches(self, key: AssetKey) -> bool:
+        policy = self._world.policies.get(key)
+        return policy is not None and policy.batched is not None
+
+    def _cut(self) -> None:
+        """Keep back what is more than one run makes: as it is still wanted then, the next one goes on with it."""
+        room = self._world.settings.max_partitions_per_wave
+        kept: dict[AssetKey, Parts] = {}
+        for key in self._world.graph.keys:
+            parts = self._ready.get(key)
+            if parts is None or self._world.numbering.definition(key) is None:
+                continue
+            if len(parts) > room:
+                kept[key] = parts - _first(parts, room)
+                told = f"{len(kept[key]):,} partitions wait for the next run (max_partitions_per_wave)"
+                self._next[key] = Next("queued", told)
+            room -= min(len(parts), room)
+        self._keep_back(kept)
+
+    def _keep_back(self, kept: Mapping[AssetKey, Parts]) -> None:
+        """Take partitions out of what may be started, with all that is made from them."""
+        if not kept:
+            return
+        gone = dict(kept)
+        for key in self._world.graph.keys:
+            parts, by = gone.get(key, NOTHING), None
+            for upper in self._above(key):
+                if upper in gone and (below := self._world.down(key, upper, gone[upper])):
+                    parts, by = parts | below, upper
+            if not parts:
+                continue
+            gone[key] = parts
+            ready = self._ready.pop(key, NOTHING)
+            if ready - parts:
+                self._ready[key] = ready - parts
+            elif ready and key not in kept:
+                self._next[key] = Next("when", f"it waits for `{by}`", on=by)
+
     def _wave(self) -> Wave | None:
         if not self._ready:
             return None
@@ -272,6 +339,15 @@ def _is_lazy(policy: AutomationPolicy) -> bool:
 
 def _edges(policy: AutomationPolicy, now: datetime) -> Iterator[datetime]:
     return (opens(each, now) for each in each_of(policy) if each.when == "between")
+
+
+def _first(parts: Parts, count: int) -> Parts:
+    """Return so many of some partitions, in their order: of time, the oldest."""
+    found = []
+    for strand, start, stop in parts.spans():
+        found.append((strand, start, min(stop, start + count)))
+        count -= min(stop - start, count)
+    return Parts.of_spans(each for each in found if each[2] > each[1])
 
 
 def _told(held: Sequence[Hold], wanted: Parts, by: AssetKey | None) -> Next:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from assetry.plugin import AutomationPolicy, DefinitionError, OptionError, near_names, read_span
 
@@ -39,7 +39,9 @@ class Settings:
     """How much automation does at a time.
 
     * `max_runs`: so many of its runs are under way at a time.
-    * `batch`: so long is waited after something is wanted, for what else comes to join it.
+    * `max_partitions_per_wave`: so many partitions are made by one run; the others are by the next ones.
+    * `batch`: so long is waited after something is wanted, for what else comes to join it. ``auto`` waits only while
+      something that its tool makes, too, is on its way, and no longer in all than an invocation costs by itself.
     * `slack`: the time before a deadline at which something is begun of which it is not known how long it takes.
     * `surge`: of more assets, or `surge_partitions`, that are out of date because of definitions alone, none is begun
       before a person has said so.
@@ -47,7 +49,8 @@ class Settings:
     """
 
     max_runs: int = 4
-    batch: timedelta = timedelta(0)
+    max_partitions_per_wave: int = 1_000
+    batch: timedelta | Literal["auto"] = "auto"
     slack: timedelta = timedelta(minutes=10)
     surge: int = 500
     surge_partitions: int = 10_000
@@ -95,7 +98,9 @@ def _read(table: Any, known: Mapping[str, type], title: str, where: str | None) 
         if wanted is None:
             hint = f"It has {', '.join(known)}."
             raise OptionError(f"{title} has no {name!r}.", where=where, near=near_names(str(name), known), hint=hint)
-        if wanted is timedelta:
+        if name == "batch" and value == "auto":
+            found[name] = value
+        elif wanted is timedelta:
             found[name] = _span(value, f"{name} of {title}", where)
         elif type(value) is not wanted or (isinstance(value, int) and wanted is int and value < 1):
             word = {int: "a number above 0", bool: "true or false", str: "a text"}[wanted]
@@ -113,7 +118,7 @@ def _span(value: Any, what: str, where: str | None) -> timedelta:
 
 
 _AUTOMATION: Mapping[str, type] = {
-    **{"max_runs": int, "batch": timedelta, "slack": timedelta},
+    **{"max_runs": int, "max_partitions_per_wave": int, "batch": timedelta, "slack": timedelta},
     **{"surge": int, "surge_partitions": int, "holds_after": int},
 }
 _JOB: Mapping[str, type] = {

@@ -35,6 +35,7 @@ class World:
     * `tries` are the last ones of each that made nothing, `durations` are seconds of late, and `under_way` counts the
       runs that automation has started and that still go on.
     * `selections` are the keys that the selections mean which policies name.
+    * `groups` are the keys of the groups whose members share an invocation of their tool, by asset.
     * `load` is another text when the definitions were loaded anew, and changed.
     """
 
@@ -48,6 +49,7 @@ class World:
     durations: Mapping[AssetKey, Sequence[float]] = field(default_factory=dict)
     selections: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
     under_way: int = 0
+    groups: Mapping[AssetKey, str] = field(default_factory=dict)
     load: str = ""
 
     def due(self, key: AssetKey) -> Parts:

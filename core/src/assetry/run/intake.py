@@ -66,7 +66,7 @@ def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008
 def _recordable(event: Event, mask: Mask) -> Event:
     """Return `event` without secrets, and with nothing that is too large for a record."""
     changed: dict[str, Any] = {}
-    for name in _among(type(event), _TEXTS):
+    for name in _among(event, _TEXTS):
         text = getattr(event, name)
         if text and (mask.secrets or len(text) > TEXT_LIMIT):
             changed[name] = recordable(text, mask)
@@ -152,9 +152,14 @@ def _range_problem(event: Event) -> str | None:
     return None
 
 
+def _among(event: Event, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of some names are fields of an event."""
+    kind: Any = type(event)
+    return _fields_among(kind, names)
+
+
 @cache
-def _among(kind: type[Event], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which of some names are fields of a kind of event."""
+def _fields_among(kind: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     own = {each.name for each in fields(kind)}
     return tuple(each for each in names if each in own)
 
@@ -162,11 +167,11 @@ def _among(kind: type[Event], names: tuple[str, ...]) -> tuple[str, ...]:
 def _plain(event: Event) -> Event:
     """Return `event` with its words as text, its numbers as Python's, and its metadata as JSON data of its own."""
     changed: dict[str, Any] = {}
-    for name in _among(type(event), _WORDS):
+    for name in _among(event, _WORDS):
         text = getattr(event, name)
         if text is not None and not isinstance(text, str):
             changed[name] = error_words(text) if isinstance(text, BaseException) else _shown(text)
-    for name in _among(type(event), _NUMBERS):
+    for name in _among(event, _NUMBERS):
         number = getattr(getattr(event, name), "item", None)
         if callable(number):
             changed[name] = number()
@@ -192,7 +197,7 @@ def _plain(event: Event) -> Event:
 
 def _half_a_character(event: Event) -> str | None:
     """Return which name in `event` is not Unicode, so that it could not be found again; other texts are escaped."""
-    for name in _among(type(event), _NAMES):
+    for name in _among(event, _NAMES):
         text = getattr(event, name)
         if text and not text.isascii() and not is_unicode(text):
             return f"{name} has half a character, which is not Unicode"
