@@ -356,6 +356,16 @@ def test_the_next_step_that_a_tool_says_of_what_is_gone_is_told(mill: Folder) ->
     assert mill.json("status")["counts"] == {"fresh": 2}
 
 
+def test_a_look_that_failed_is_told_also_to_who_asked_for_quiet(mill: Folder) -> None:
+    mill.write("assetry_plugins.py", f"{LOST}    raise ValueError('the mill is closed')\n")
+    mill.call("materialize", "-q")
+    told = mill.call("observe", "-q", code=1)
+    assert "error: " in told.stderr
+    assert "the mill is closed" in told.stderr
+    assert told.stdout == "1 asset observed, 0 with new content, 1 gone; 1 could not be looked at\n"
+    assert mill.call("observe", code=1).stderr.count("the mill is closed") == 1
+
+
 def test_the_next_step_of_a_failure_is_told_with_it(mill: Folder) -> None:
     mill.write("bad", "")
     mill.call("materialize", "-q", "-s", "orders", code=1)

@@ -220,7 +220,12 @@ def keeper() -> Keeper:
 
 
 @pytest.fixture
-def tables(keeper: Keeper) -> Iterator[Project]:
+def filling(keeper: Keeper) -> MillWithTables:
+    return MillWithTables(keeper)
+
+
+@pytest.fixture
+def tables(keeper: Keeper, filling: MillWithTables) -> Iterator[Project]:
     def table(key: str, **more: Any) -> Asset:
         return Asset(key=key, kind="mill", integration=MILL, relation=(None, None, key), **more)
 
@@ -231,7 +236,7 @@ def tables(keeper: Keeper) -> Iterator[Project]:
         table("odd", lasting=False),
         Asset(key="board", kind="mill", integration=MILL, executable=False, consumer=True, deps=["below"]),
     ]
-    with Project(assets, plugins=[MillWithTables(keeper), keeper], store="sqlite::memory:") as made:
+    with Project(assets, plugins=[filling, keeper], store="sqlite::memory:") as made:
         yield made
 
 
@@ -277,6 +282,18 @@ def test_an_integration_whose_place_is_not_known_stops_no_other(
     assert tables.observe(on_event=events.append).run.state == "failed"
     logs = [each.event.message for each in events if isinstance(each.event, Log)]
     assert logs.count("The profile of mill cannot be read.") == 1
+
+
+def test_only_what_was_looked_at_counts_as_observed(tables: Project, keeper: Keeper, filling: MillWithTables) -> None:
+    assert tables.materialize().ok
+    filling.seen = [Observed("raw", data_version="v2"), IntegrationError("The mill is closed.")]
+    look = tables.observe()
+    assert dict(look.counts) == {"observed": 1, "new_content": 1, "not_observed": 3}, (
+        "that it is there tells too little"
+    )
+    filling.seen, keeper.broken = [Observed("raw", data_version="v3")], True
+    look = tables.observe()
+    assert dict(look.counts) == {"observed": 1, "new_content": 1, "not_observed": 2}
 
 
 def test_a_look_undoes_no_failure(tables: Project, keeper: Keeper) -> None:

@@ -171,6 +171,10 @@ class Session:
         if not self.quiet:
             note_line(self.standing.hint(text), self.color, self.mask)
 
+    def alarm(self, text: str) -> None:
+        """Write to stderr what failed, also when asked to be quiet."""
+        note_line(f"{styled('error:', fg='red', bold=True)} {self.standing.hint(text)}", self.color, self.mask)
+
     def place(self, where: str | None, asset: Asset | None = None) -> str | None:
         """Return a place so that it leads there from where the person stands; of an asset, where its files may be."""
         return self.standing.place(where, () if asset is None or asset.integration is None else (asset.integration,))

@@ -6,7 +6,7 @@ import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetry.errors import AssetryError, NothingKeptError, ValueStoreError
 from assetry.io.declared import no_table, promises, table_of
@@ -27,6 +27,13 @@ PROJECT, FILES, NOWHERE = "project", "files", "none"
 Place = tuple[AssetKey, str | None]
 #: What was recorded of an asset's value, by partition.
 Records = Mapping[str | None, Mapping[str, Any]]
+
+
+class Unasked(NamedTuple):
+    """What kept a place from being asked, and the assets that are kept there."""
+
+    error: AssetryError
+    keys: list[AssetKey]
 
 
 class ValueRouter:
@@ -260,7 +267,7 @@ class ValueRouter:
 
     def exists(
         self, records: Iterable[tuple[Asset, str | None, Mapping[str, Any]]], *, at_hand: bool = False
-    ) -> tuple[dict[Place, bool], list[AssetryError]]:
+    ) -> tuple[dict[Place, bool], list[Unasked]]:
         """Return what is there of assets and partitions that were made, and what kept places from being asked.
 
         Each comes with the metadata of its record. Each place is asked once; what it cannot tell is left out, and so is
@@ -268,16 +275,17 @@ class ValueRouter:
         """
         asked: dict[str, list[tuple[Asset, str | None]]] = {}
         found: dict[Place, bool] = {}
-        problems: list[AssetryError] = []
-        unknown: set[Integration | None] = set()
+        problems: list[Unasked] = []
+        unknown: dict[Integration | None, Unasked] = {}
         for asset, partition, metadata in records:
             if asset.integration in unknown:
+                unknown[asset.integration].keys.append(asset.key)
                 continue
             try:
                 url = self._kept_at(asset, metadata)
             except AssetryError as error:  # a profile that cannot be read, for example
-                unknown.add(asset.integration)
-                problems.append(error)
+                unknown[asset.integration] = Unasked(error, [asset.key])
+                problems.append(unknown[asset.integration])
                 continue
             if url is not None:
                 asked.setdefault(url, []).append((asset, partition))
@@ -291,7 +299,7 @@ class ValueRouter:
                     if there is not None:
                         found[asset.key, partition] = bool(there)
             except AssetryError as error:
-                problems.append(error)
+                problems.append(Unasked(error, [asset.key for asset, _ in places]))
         return found, problems
 
     def at_hand(self, asset: Asset, metadata: Mapping[str, Any]) -> bool:

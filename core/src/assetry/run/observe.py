@@ -43,8 +43,8 @@ def observe(
     """Ask the integrations of `keys` what became of these assets outside, and record what is new.
 
     The record is a run with the option ``observe``; its counts say how many assets were ``observed``, how many of them
-    have ``new_content``, and how many are ``gone``. An integration or a place that fails is told in the run's log, and
-    the others go on; the run's state is then ``failed``.
+    have ``new_content``, how many are ``gone``, and how many could not be looked at (``not_observed``). An integration
+    or a place that fails is told in the run's log, and the others go on; the run's state is then ``failed``.
     """
     started = time.monotonic()
     info = new_run((), {"observe": True})
@@ -94,9 +94,12 @@ def _look(
     """
     label = plugins.label(invocation.integration)
 
+    told = set[AssetKey]()
+
     def note(event: Event) -> None:
         event = taken(event, label, plugins.secrets.mask)
         if isinstance(event, Observed):
+            told.add(event.key)
             recorder.look(_now(), event, invocation.id)
         else:
             recorder.note(_now(), event, invocation.id)
@@ -108,6 +111,8 @@ def _look(
             note(_checked(event, invocation))
     except Exception as error:  # one integration that cannot be asked says nothing of the others
         note(Log(_told(error, invocation, plugins), "error"))
+        # That a table is there, which its place may say all the same, tells nothing of what the tool did to it.
+        recorder.missed(asset.key for asset in invocation.assets if asset.key not in told)
         return False
     return True
 
@@ -125,7 +130,9 @@ def _look_for(
         facts = {"relation": str(relation)} if relation is not None and not there else {}
         recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there))
     for problem in problems:
-        recorder.note(_now(), Log(cover(problem.message), "error"))
+        told = " ".join(filter(None, (problem.error.message, problem.error.hint)))
+        recorder.note(_now(), Log(cover(told), "error"))
+        recorder.missed(key for key in problem.keys if not recorder.has_looked(key))
     return not problems
 
 

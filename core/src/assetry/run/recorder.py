@@ -112,6 +112,7 @@ class Recorder:
         #: What was seen not to be there in this run.
         self._missing: set[Place] = set()
         self._looked: set[AssetKey] = set()
+        self._unseen: set[AssetKey] = set()
         self._run = run_id
         self._origin = origin
         self._lease = lease
@@ -324,7 +325,21 @@ class Recorder:
     def _count_look(self, key: AssetKey) -> None:
         """Count an asset that was looked at, once, whatever was seen."""
         self._looked.add(key)
-        self.counts["observed"] = len(self._looked)
+        self._count_looks()
+
+    def has_looked(self, key: AssetKey) -> bool:
+        """Tell whether something was seen of an asset."""
+        return key in self._looked
+
+    def missed(self, keys: Iterable[AssetKey]) -> None:
+        """Count assets that could not be looked at, each once."""
+        self._unseen.update(keys)
+        self._count_looks()
+
+    def _count_looks(self) -> None:
+        self.counts["observed"] = len(self._looked - self._unseen)
+        if self._unseen:
+            self.counts["not_observed"] = len(self._unseen)
 
     def _record(self, at: datetime, event: Content, version: str, **trace: Any) -> None:
         made = Materialization(
