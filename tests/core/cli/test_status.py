@@ -190,12 +190,12 @@ def test_the_advice_is_to_make_what_can_be_made(failing: Folder) -> None:
     """What failed, and what waits for that, is mended by no further run."""
     failing.call("materialize", "-q", code=1)
     told = advice(failing)
-    assert "All of it has to be mended first, or waits for what has: the next step is told there." in told
-    assert told.rstrip().endswith("Then `assetry materialize --stale` makes it.")
+    assert "Mend first what failed or is gone: the next step stands there. Until then a run fails again; " in told
+    assert told.rstrip().endswith("after it `assetry materialize --stale` makes what is left.")
     text = (failing.root / "shop_assets.py").read_text()
     failing.write("shop_assets.py", text.replace("[3, 1, 2]", "[3, 1]"))
     assert (
-        "`assetry materialize --stale` brings 1 of it up to date; the other 2 have to be mended first, or wait"
+        "`assetry materialize --stale` brings 1 of it up to date; the other 2 fail again, or wait for what does, "
         in advice(failing)
     )
     only = advice(failing, "-s", "orders")
@@ -346,7 +346,9 @@ def test_the_next_step_that_a_tool_says_of_what_is_gone_is_told(mill: Folder) ->
     told = mill.call("status").stdout.replace(f" -C {mill.root}", "")
     assert f"   stale  orders: its table main.orders is gone\n          {hint}\n" in told
     assert "--stale` brings it up to date" not in advice(mill)
-    assert "All of it has to be mended first, or waits for what has: the next step is told there." in advice(mill)
+    assert "Mend first what failed or is gone: the next step stands there. Until then a run fails again; " in advice(
+        mill
+    )
     assert hint in mill.call("show", "orders").stdout.replace(f" -C {mill.root}", "")
     data = mill.json("status")
     assert data["assets"][0]["reasons"][0]["hint"] == hint
@@ -369,6 +371,8 @@ def test_a_look_that_failed_is_told_also_to_who_asked_for_quiet(mill: Folder) ->
 def test_the_next_step_of_a_failure_is_told_with_it(mill: Folder) -> None:
     mill.write("bad", "")
     mill.call("materialize", "-q", "-s", "orders", code=1)
+    retry = mill.call("retry", code=1).stderr
+    assert "Once that is mended, `assetry" in retry, "alone it fails again"
     told = mill.call("status").stdout.replace(f" -C {mill.root}", "")
     assert "failed  orders: the last attempt failed: no grain\n          Buy some: `assetry show mill`.\n" in told
 

@@ -29,9 +29,10 @@ def carry_out(session: Session, run: Carry) -> int:
     if session.text and not result.outcomes and not result.counts:
         session.say(_nothing_made(result))
     elif session.text:
+        view = progress.view
         session.say("\n".join(_summary(result, progress, session)))
         if result.run.state != "succeeded" and result.recorded:
-            session.note(_next(result))
+            session.note(_next(result, mended=any(each.hint for each in (*view.failures, *view.problems))))
     elif session.output == "json":
         attempts, checks = result.outcomes.values(), progress.view.checks
         session.emit(result_to_json(result.run, result.counts, attempts, checks, result.problems))
@@ -45,10 +46,12 @@ def _nothing_made(result: RunResult) -> str:
     return "Nothing is left to run: another run has made it meanwhile."
 
 
-def _next(result: RunResult) -> str:
+def _next(result: RunResult, mended: bool) -> str:
+    """Return what to do next; `mended` tells that a next step of what failed is told already, without which it fails."""
     logs = f"`assetry logs {result.run.id}` shows all that happened."
     left = any(each.outcome not in WELL for each in result.outcomes.values())
-    return f"`assetry retry` runs what is left; {logs}" if left else logs
+    first = "Once that is mended, " if mended else ""
+    return f"{first}`assetry retry` runs what is left; {logs}" if left else logs
 
 
 def _summary(result: RunResult, progress: Progress, session: Session) -> Iterable[str]:

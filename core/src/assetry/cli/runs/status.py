@@ -134,12 +134,17 @@ def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: 
     of what is held back stands there already.
     """
     brings, shows = (session.again(f"assetry {each} --stale", with_above=above) for each in ("materialize", "plan"))
-    logs = "the next step is told there" if said else "`assetry logs` of its run tells the next step"
+    how = "the next step stands there" if said else "`assetry logs` of its run shows how it failed"
     if stale <= held:
-        return f"All of it has to be mended first, or waits for what has: {logs}. Then {brings} makes it."
+        return f"Mend first what failed or is gone: {how}. Until then a run fails again; after it {brings} makes what is left."
     if stale & held:
-        left = f"the other {len(stale & held):,} have to be mended first, or wait for what has: {logs}"
-        return f"{brings} brings {len(stale - held):,} of it up to date; {left}."
+        left = len(stale & held)
+        others = (
+            f"{left:,} {'fails' if left == 1 else 'fail'} again, or {'waits' if left == 1 else 'wait'} for what does"
+        )
+        return (
+            f"{brings} brings {len(stale - held):,} of it up to date; the other {others}, until that is mended: {how}."
+        )
     also = ", with what it is made from" if above else ""
     return f"{brings} brings it up to date{also}; {shows} shows how."
 
