@@ -566,16 +566,14 @@ class Lossy(Memory):
         super().__init__()
         self.lost = threading.Event()
 
-    def append(
-        self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), *, lease: Any = None
-    ) -> None:
+    def append(self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), **more: Any) -> None:
         if self.busy:
             self.lost.set()
             return
         self.busy = True
         self.lost.wait(0.05)  # long enough that another comes, and no longer
         try:
-            super().append(events, materializations, attempts, looks, lease=lease)
+            super().append(events, materializations, attempts, looks, **more)
         finally:
             self.busy = False
 
@@ -628,12 +626,10 @@ class TestFindsOnlyWholeIds(StoreConformance):
 
 
 class FirstCounts(Memory):
-    def append(
-        self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), *, lease: Any = None
-    ) -> None:
+    def append(self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), **more: Any) -> None:
         known = self.latest()
         new = [each for each in materializations if (each.key, each.partition) not in known]
-        super().append(events, new, attempts, looks, lease=lease)
+        super().append(events, new, attempts, looks, **more)
 
 
 class TestRemembersTheFirst(StoreConformance):
@@ -716,10 +712,8 @@ class TestCountsNoTokens(StoreConformance):
 class Gullible(Memory):
     """Write for a run, whatever lease it says to have."""
 
-    def append(
-        self, events: Any, materializations: Any = (), attempts: Any = (), looks: Any = (), *, lease: Any = None
-    ) -> None:
-        super().append(events, materializations, attempts, looks)
+    def append(self, *records: Any, lease: Any = None, **more: Any) -> None:
+        super().append(*records, **more)
 
 
 class TestWritesWithoutALease(StoreConformance):
@@ -804,6 +798,20 @@ class Blunt(Memory):
 class TestChangesDocumentsInAnyCase(StoreConformance):
     subject = store(Blunt)
     caught = "test_change_a_document_only_as_long_as_it_is_as_it_was_read"
+
+
+class Halving(Memory):
+    """Record first, and change what is beside it then."""
+
+    def append(self, *records: Any, beside: Any = None, **more: Any) -> None:
+        super().append(*records, **more)
+        if beside is not None:
+            super().append([], beside=beside)
+
+
+class TestRecordsWithoutWhatIsBeside(StoreConformance):
+    subject = store(Halving)
+    caught = "test_record_and_change_what_is_beside_it_in_one_transaction"
 
 
 class Headlong(Memory):

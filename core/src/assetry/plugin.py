@@ -75,6 +75,7 @@ from assetry.types.assets import (
     Severity,
 )
 from assetry.types.codec import from_json, to_json
+from assetry.types.contexts import LoadContext, RunContext
 from assetry.types.events import (
     Checked,
     Event,
@@ -126,17 +127,20 @@ from assetry.types.options import (
     one_of,
 )
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy, read_policy, read_span
-from assetry.types.protocols import Executor, IOManager, LoadContext, Rows, RunContext, RunningTask, Saved, Store, Task
+from assetry.types.protocols import Executor, IOManager, Rows, RunningTask, Saved, Store, Task
 from assetry.types.records import (
     Acceptance,
     Accepted,
     Appended,
     Attempt,
     BackfillRecord,
+    Beside,
     Document,
+    DocumentChange,
     EventRecord,
     ExternalRun,
     KeptHistory,
+    KeysChange,
     Look,
     Materialization,
     Origin,
@@ -213,10 +217,13 @@ __all__ += [
     "Accepted",
     "Appended",
     "BackfillRecord",
+    "Beside",
     "Document",
+    "DocumentChange",
     "ExternalRun",
     "KeptHistory",
     "KeyTable",
+    "KeysChange",
     "Look",
     "Origin",
     "PrunedHistory",

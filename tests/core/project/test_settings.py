@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,18 @@ pool = "api"
         ("[integrations.x]\nkind = 'x'\npool = 2", "'pool' of integration 'x' is no name.", 3, ()),
         ("[integrations.x]\nkind = 'x'\nweight = 2", "Integration 'x' has a weight, and no pool.", 3, ()),
         (
+            "[integrations.x]\nkind = 'x'\nobserve = 'often'",
+            "'observe' of integration 'x': 'often' is no span of time.",
+            3,
+            (),
+        ),
+        (
+            "[integrations.x]\nkind = 'x'\nobserve = '0s'",
+            "'observe' of integration 'x' is '0s', less than a second.",
+            3,
+            (),
+        ),
+        (
             "[integrations.x]\nkind = 'x'\npool = 'p'\nweight = 0",
             "'weight' of integration 'x' is no whole number above 0.",
             4,
@@ -200,3 +213,9 @@ def test_what_is_no_tuple_of_tables_breaks_the_plugin(tmp_path: Path) -> None:
     with Project.load(tmp_path) as project:
         (problem,) = (text for info in project.plugins.infos for text in info.problems)
     assert "ASSETRY_TABLES is not a tuple of names" in problem
+
+
+def test_any_integration_says_how_often_it_is_looked_at(tmp_path: Path) -> None:
+    write(tmp_path, "assetry.toml", '[integrations.x]\nkind = "x"\nobserve = "1m30s"\nfolder = "in"\n')
+    (found,) = read_settings(tmp_path).integrations or ()
+    assert (found.observe, found.options) == (timedelta(seconds=90), {"folder": "in"})

@@ -15,10 +15,10 @@ from assetry.io.plugin import assetry_open_io
 from assetry.io.values import ValueRouter
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.types.assets import Asset, Column, Integration
+from assetry.types.contexts import RunContext
 from assetry.types.events import Event, Log, Materialized, Started
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import RunContext
 
 GRAPH = AssetGraph.of([Asset(key="shop/orders", kind="python")])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import Asset, Integration, Project, asset
-from assetry.errors import IntegrationError, ValueStoreError
+from assetry import Asset, DynamicPartitionsDefinition, Integration, Project, StaticPartitionsDefinition, asset
+from assetry.errors import ConflictError, IntegrationError, UsageError, ValueStoreError
 from assetry.hooks.specs import hookimpl
 from assetry.types.events import Event, Log, Materialized, Observed
 from assetry.types.keys import AssetKey
-from assetry.types.records import Attempt, EventRecord, RunInfo
+from assetry.types.records import Attempt, DocumentChange, EventRecord, RunInfo
 
 MILL = Integration("mill", "mill")
 
@@ -359,3 +360,118 @@ def test_a_warning_is_told_when_it_comes() -> None:
     with Project([Asset(key="raw", kind="mill", integration=MILL)], plugins=[Busy()], store="sqlite::memory:") as made:
         made.observe(on_event=heard.append)
         assert made.store.latest()[AssetKey("raw"), None].data_version == "waiting until noon"
+
+
+# -- only what is new, and what others have seen -------------------------------------------------------------------
+
+FILES = DynamicPartitionsDefinition("file")
+
+
+@pytest.fixture
+def landing(mill: Mill) -> Iterator[Project]:
+    assets = [
+        Asset(key="raw/files", kind="mill", integration=MILL, executable=False, partitions_def=FILES),
+        Asset(key="raw/feed", kind="mill", integration=MILL, executable=False),
+        Asset(key="days", kind="x", executable=False, partitions_def=StaticPartitionsDefinition(["mon", "tue"])),
+        Asset(key="orders", kind="mill", integration=MILL, deps=["raw/feed"]),
+    ]
+    with Project(assets, plugins=[mill], store="sqlite::memory:") as made:
+        yield made
+
+
+def known(project: Project) -> tuple[str, ...]:
+    return project.store.partition_keys()[AssetKey("raw/files")].living
+
+
+def test_a_look_for_news_leaves_no_run_where_there_is_none(landing: Project, mill: Mill) -> None:
+    mill.seen = [Observed("raw/feed", data_version="1")]
+    first = landing.observe(only_news=True)
+    assert landing.store.run(first.run.id) is not None
+    reaches = landing.judge().data_times[AssetKey("raw/feed")]
+    again = landing.observe(only_news=True)
+    assert again.counts["observed"] == 1
+    assert [each.id for each in landing.store.runs()] == [first.run.id]
+    later = landing.judge().data_times[AssetKey("raw/feed")]
+    assert reaches is not None
+    assert later is not None
+    assert later > reaches, "it is known to be so still"
+    mill.seen = [RuntimeError("no route")]
+    failed = landing.observe(only_news=True)
+    assert (failed.run.state, len(landing.store.runs())) == ("failed", 1)
+    assert "no route" in failed.problems[0]
+
+
+def test_a_partition_is_there_once_it_is_seen_and_dropped_once_it_is_gone(landing: Project, mill: Mill) -> None:
+    mill.seen = [Observed("raw/files", name, data_version="1") for name in ("a.csv", "b.csv")]
+    landing.observe(only_news=True)
+    assert known(landing) == ("a.csv", "b.csv")
+    mill.seen = [Observed("raw/files", "a.csv", gone=True), Observed("raw/files", "never.csv", gone=True)]
+    result = landing.observe(only_news=True)
+    assert known(landing) == ("b.csv",)
+    told = [each.event for each in landing.store.events(result.run.id) if isinstance(each.event, Observed)]
+    assert told == [Observed("raw/files", "a.csv", gone=True)]
+    assert result.counts["dropped"] == 1
+    mill.seen = [Observed("raw/files", "a.csv", data_version="1")]
+    landing.observe()
+    assert known(landing) == ("a.csv", "b.csv")
+    count = len(landing.store.runs())
+    landing.observe(only_news=True)
+    assert len(landing.store.runs()) == count
+
+
+def test_what_is_asked_about_has_the_partitions_that_are_known(landing: Project, mill: Mill) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Asking(Mill):
+        @hookimpl
+        def assetry_observe(self, invocation: Any, context: Any) -> Iterator[Event]:
+            asked.extend(invocation.partitions_of(each) for each in invocation.assets if each.partitions_def)
+            yield from ()
+
+    landing.record_observed([Observed("raw/files", "a.csv", data_version="1")])
+    with Project(landing.graph.assets, plugins=[Asking()], store="sqlite::memory:") as other:
+        other.__dict__["store"] = landing.store
+        other.observe("raw/files")
+    assert asked == [("a.csv",)]
+
+
+def test_what_somebody_has_seen_is_recorded_with_a_document_or_not_at_all(landing: Project) -> None:
+    store = landing.store
+    seen = [Observed("raw/files", "a.csv", data_version="1"), Observed("raw/feed", data_version="7")]
+    result = landing.record_observed(
+        seen, documents=[DocumentChange("acme", "cursor", 1)], options={"sensor": "landed"}
+    )
+    run = store.run(result.run.id)
+    assert run is not None
+    assert (run.state, run.options["sensor"], result.counts["new_content"]) == ("succeeded", "landed", 2)
+    assert store.documents("acme")["cursor"].value == 1
+    before = len(store.latest())
+    with pytest.raises(ConflictError):
+        landing.record_observed(
+            [Observed("raw/files", "b.csv", data_version="1")], documents=[DocumentChange("acme", "cursor", 2)]
+        )
+    assert len(store.latest()) == before
+    assert known(landing) == ("a.csv",)
+    assert not store.runs(running=True)
+    assert landing.record_observed(seen).counts["observed"] == 2
+    assert len(store.latest()) == before
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (3, "3 is no Observed."),
+        (Observed("orders", data_version="1"), "orders is made here"),
+        (Observed("raw/fed", data_version="1"), "raw/fed"),
+        (Observed("raw/feed", "a", data_version="1"), "has no partitions"),
+        (Observed("raw/files", data_version="1"), "has partitions"),
+        (Observed("raw/files", " ", data_version="1"), "cannot be the key of a file"),
+        (Observed("days", "sun", data_version="1"), "sun"),
+        (Observed("raw/feed", data_version=3), "data_version is an int instead of a str"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_seen_is_refused_and_nothing_is_recorded(landing: Project, event: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        landing.record_observed([Observed("raw/feed", data_version="1"), event])
+    assert not landing.store.runs()
+    assert not landing.store.latest()

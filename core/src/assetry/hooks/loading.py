@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.hooks.secrets import read_secret
-from assetry.types.protocols import PathLike
+from assetry.types.contexts import PathLike
 
 
 def _unseen(_: Path) -> None:

@@ -22,6 +22,7 @@ from assetry.hooks.masks import masked
 from assetry.hooks.registry import FAULTS, Registry
 from assetry.hooks.secrets import answering, answering_all
 from assetry.types.assets import Asset, AssetCheck, Integration
+from assetry.types.contexts import LoadContext, RunContext
 from assetry.types.events import Event
 from assetry.types.hooks.listening import EventContext
 from assetry.types.hooks.nexts import Next
@@ -29,7 +30,7 @@ from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
-from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
+from assetry.types.protocols import Executor, IOManager, Store
 from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
 from assetry.types.warnings import AssetWarning
 

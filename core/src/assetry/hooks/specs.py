@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from assetry.hooks.commands import Commands
     from assetry.types.assets import Asset, AssetCheck, Integration
+    from assetry.types.contexts import LoadContext, RunContext
     from assetry.types.events import Event
     from assetry.types.hooks.listening import EventContext
     from assetry.types.hooks.nexts import Next
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from assetry.types.invocations import Invocation, InvocationGroup
     from assetry.types.keys import AssetKey
     from assetry.types.options import CommandOption
-    from assetry.types.protocols import Executor, IOManager, LoadContext, RunContext, Store
+    from assetry.types.protocols import Executor, IOManager, Store
     from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
     from assetry.types.warnings import AssetWarning
 
@@ -163,6 +164,9 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     For what happened outside: the last sync that was started elsewhere, the data of a source, a table that is gone.
     Among the assets are those that nothing here makes, but for consumers. Whether what is kept in a place with
     `IOManager.exists` is there, the core asks itself.
+
+    Where partitions of such an asset come into being, one is there once it is `Observed`, and dropped once it is
+    `Observed` as `gone`; `invocation.partitions_of(asset)` are those that are known.
     """
 
 

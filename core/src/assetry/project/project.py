@@ -43,7 +43,7 @@ from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.leases.lease import made_since
 from assetry.run.leases.shares import whole_pools
-from assetry.run.observe import observe
+from assetry.run.observe import observe, record_observed
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
@@ -51,9 +51,10 @@ from assetry.selection.selection import Selection
 from assetry.status.backfill import Backfill
 from assetry.status.staleness import Judgement
 from assetry.status.why import changed_above
+from assetry.types.events import Observed
 from assetry.types.keys import AssetKey
 from assetry.types.leases import PRIORITIES
-from assetry.types.records import BackfillRecord, EventRecord, RunInfo
+from assetry.types.records import BackfillRecord, DocumentChange, EventRecord, RunInfo
 from assetry.views.json import data
 from assetry.views.queue import QueueItem, queue_of
 
@@ -230,12 +231,38 @@ class Project(JudgedProject, Upkeep):
         """
         return carry_out(self._runner, Order(plan, still, resume or {}), None, Manner(options or {}, on_event))
 
-    def observe(self, select: Selectors = None, exclude: Texts = None, *, on_event: OnEvent | None = None) -> RunResult:
+    def observe(
+        self,
+        select: Selectors = None,
+        exclude: Texts = None,
+        *,
+        on_event: OnEvent | None = None,
+        only_news: bool = False,
+    ) -> RunResult:
         """Look at what happened to a selection outside, without running anything, and record it.
 
-        For example a sync that was started elsewhere: what is downstream of it becomes stale.
+        For example a sync that was started elsewhere: what is downstream of it becomes stale. With `only_news` a look
+        that saw what was known, or failed, leaves no run behind: for those who look every minute.
         """
-        return observe(self.graph, self.select(select, exclude), services_of(self), on_event)
+        return observe(self.graph, self.select(select, exclude), services_of(self), on_event, only_news=only_news)
+
+    def record_observed(
+        self,
+        events: Iterable[Observed],
+        *,
+        documents: Sequence[DocumentChange] = (),
+        options: Mapping[str, Any] = MappingProxyType({}),
+        on_event: OnEvent | None = None,
+    ) -> RunResult:
+        """Record what was seen of assets that nothing here makes, in one transaction with some documents of a plugin.
+
+        Partitions that come into being are there once they are seen, and dropped once they are `gone`. What is as it
+        was known to be leaves no run behind, where no document is changed. `options` are kept with the run. Raises
+        `UsageError` for what cannot be so, and `ConflictError` where others have changed a document: nothing is
+        recorded then.
+        """
+        services = services_of(self)
+        return record_observed(self.graph, events, services, documents=documents, options=options, on_event=on_event)
 
     # -- backfills -----------------------------------------------------------------------------------------------
 

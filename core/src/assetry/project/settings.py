@@ -6,21 +6,23 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry.errors import ProjectFileError, UsageError, near_names
+from assetry.errors import DefinitionError, ProjectFileError, UsageError, near_names
 from assetry.hooks.packages import TABLES
 from assetry.project.history.retention import KINDS, Retention, read_age
 from assetry.python.code import written_place
 from assetry.python.schemas import EXTRA_COLUMNS
 from assetry.types.assets import Integration
+from assetry.types.policies import read_span
 
 DEFAULT_STORE = "sqlite:.assetry/state.db"
 DEFAULT_EXECUTOR = "threads"
 KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention", "schema", "pools")
 #: What the table of any integration may say besides the options that its plugin knows.
-POOL_OPTIONS = ("pool", "weight")
+COMMON_OPTIONS = ("pool", "weight", "observe")
 
 
 class PoolShare(NamedTuple):
@@ -330,8 +332,20 @@ def _integration(root: Path, source: _Source, name: str, table: Mapping[str, Any
     kind = table.get("kind")
     if not isinstance(kind, str):
         raise source.error(f"Integration {name!r} has no kind.", name, hint='For example kind = "dbt".')
-    options = {key: value for key, value in table.items() if key not in ("kind", *POOL_OPTIONS)}
-    return Integration(name, kind, options, str(root))
+    options = {key: value for key, value in table.items() if key not in ("kind", *COMMON_OPTIONS)}
+    return Integration(name, kind, options, str(root), _observe(source, name, table.get("observe")))
+
+
+def _observe(source: _Source, name: str, value: Any) -> timedelta | None:
+    """Return how often an integration is looked at, as its table says it."""
+    try:
+        found = None if value is None else read_span(value, f"'observe' of integration {name!r}")
+    except DefinitionError as error:
+        raise source.error(error.message, "observe", hint='For example observe = "5m".') from None
+    if found is not None and found < timedelta(seconds=1):
+        said = f"'observe' of integration {name!r} is {value!r}, less than a second."
+        raise source.error(said, "observe", hint='For example observe = "5m".')
+    return found
 
 
 #: A place that is not a path, within a URL: ``duckdb:md:shop``, ``parquet:s3://bucket``.

@@ -22,12 +22,12 @@ from assetry.python.lost import held_in, refuse_lost
 from assetry.python.modules import find_attribute, import_modules, own_modules
 from assetry.python.schemas import EXTRA_COLUMNS
 from assetry.types.assets import Asset, AssetCheck, Check, Integration
+from assetry.types.contexts import RunContext
 from assetry.types.events import Event
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.leases import UNLIMITED
 from assetry.types.options import TEXTS, checked_options, one_of
-from assetry.types.protocols import RunContext
 
 KIND = "python"
 OPTIONS = {

@@ -7,14 +7,12 @@ there is asked of the places that keep it, of each once.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from typing import Any
 
-from assetry.errors import AssetryError, error_words
+from assetry.errors import AssetryError, UsageError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
@@ -22,105 +20,162 @@ from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.listeners import Listeners
-from assetry.run.partition_keys import PartitionKeys
-from assetry.run.recorder import Before, Recorder, known_keys
-from assetry.run.result import RunResult, RunServices, new_run
-from assetry.status.versions import with_read
+from assetry.run.recorder import Recorder, known_keys, known_numbering
+from assetry.run.result import RunResult, RunServices
+from assetry.run.sightings import OnEvent, Sightings, comes_into_being
 from assetry.types.assets import Asset, Integration
-from assetry.types.events import Event, Log, Observed, RunFinished, RunStarted
+from assetry.types.events import Event, Log, Observed
+from assetry.types.fields import misfit
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import Store
-from assetry.types.records import EventRecord, Latest, RunState
+from assetry.types.records import DocumentChange, Latest, RunState
 
 
 def observe(
     graph: AssetGraph,
     keys: Iterable[AssetKey],
     services: RunServices,
-    on_event: Callable[[EventRecord], None] | None = None,
+    on_event: OnEvent | None = None,
+    *,
+    only_news: bool = False,
 ) -> RunResult:
     """Ask the integrations of `keys` what became of these assets outside, and record what is new.
 
     The record is a run with the option ``observe``; its counts say how many assets were ``observed``, how many of them
     have ``new_content``, how many are ``gone``, and how many could not be looked at (``not_observed``). An integration
-    or a place that fails is told in the run's log, and the others go on; the run's state is then ``failed``.
+    or a place that fails is told in the run's log, and the others go on; the run's state is then ``failed``. With
+    `only_news` there is no record of an observation that saw what was known, or that failed.
     """
-    started = time.monotonic()
-    info = new_run((), {"observe": True})
-    store = services.store
-    lease = store.begin(info)
     keys = list(keys)
-    read = with_read(graph, keys)
-    latest = store.latest(read)
-    tables = known_keys(graph, store, read)
-    recorder = Recorder(info.id, graph, Before(latest, store.attempts(read), tables), lease=lease)
-    invocations = _invocations([graph[key] for key in keys], services.plugins)
-    recorder.note(_now(), RunStarted(sum(len(each.assets) for each in invocations), len(invocations)))
-    secret = services.plugins.secret
-    add = PartitionKeys(store, lambda: lease).add
-    facts = RunFacts(info.id, info.options, services.values, graph.__getitem__, secret=secret, add_partitions=add)
-    state: RunState = "succeeded"
+    seen = Sightings(graph, keys, services, {}, only_news=only_news)
+    if only_news:
+        state, problems = _observe(graph, keys, services, seen, lambda: None)
+        return seen.finish(state, problems, on_event=on_event)
+    assert seen.lease is not None, "it has begun"
     # Nothing has to be stopped when the lease is lost: the next that is written is refused.
-    beating = Heartbeat(store, lease, lambda _: None)
-    with beating, closing(Listeners(services, graph, info, on_event)) as listeners:
-        for invocation in invocations:
-            said = partial(_tell, listeners, recorder, store)
-            if not _look(invocation, services.plugins, facts, recorder, said):
-                state = "failed"
-            listeners.tell(recorder.write(store))
-        asked = [asset for each in invocations for asset in each.assets]
-        if not _look_for(asked, latest, services.values, recorder, services.plugins.secrets.mask):
-            state = "failed"
-        listeners.tell(recorder.write(store))
-        recorder.note(_now(), RunFinished(state, round(time.monotonic() - started, 3), dict(recorder.counts)))
-        records = recorder.write(store)
-        finished = _now()
-        store.finish(info.id, state, finished, lease=lease)
-        listeners.tell(records)
-    return RunResult(replace(info, state=state, finished=finished), dict(recorder.counts), {})
+    beating = Heartbeat(services.store, seen.lease, lambda _: None)
+    with beating, closing(Listeners(services, graph, seen.info, on_event)) as listeners:
+        state, problems = _observe(graph, keys, services, seen, lambda: listeners.tell(seen.write()))
+        return seen.finish(state, problems, listeners=listeners)
 
 
-def _tell(listeners: Listeners, recorder: Recorder, store: Store) -> None:
-    listeners.tell(recorder.write(store))
+def record_observed(
+    graph: AssetGraph,
+    events: Iterable[Observed],
+    services: RunServices,
+    *,
+    documents: Sequence[DocumentChange] = (),
+    options: Mapping[str, Any],
+    on_event: OnEvent | None = None,
+) -> RunResult:
+    """Record what somebody has seen of assets outside, in one transaction with some documents; see `Project`.
+
+    Raises `UsageError` for what cannot be so, and `ConflictError` where a document was changed by others: then nothing
+    is recorded.
+    """
+    fitting = [_fitting(graph, each) for each in events]
+    keys = list(dict.fromkeys(each.key for each in fitting))
+    seen = Sightings(graph, keys, services, options, only_news=True)
+    seen.begin(len(keys), 0)
+    numbering = known_numbering(graph, known_keys(graph, services.store, keys))
+    for event in fitting:
+        for single in numbering.one_by_one(event) if event.through is not None else (event,):
+            label, mask = f"What saw {event.key}", services.plugins.secrets.mask
+            seen.take(taken(single, label, mask))
+    return seen.finish("succeeded", (), documents, on_event=on_event)
+
+
+def _fitting(graph: AssetGraph, event: Any) -> Observed:
+    """Return an event if it can be so; raise `UsageError`."""
+    if not isinstance(event, Observed):
+        raise UsageError(f"{event!r} is no Observed.", hint='For example Observed("raw/files", data_version="v2").')
+    wrong = misfit(event)
+    if wrong is not None:
+        raise UsageError(f"An Observed is wrong: its {wrong}.", hint="`data_version` is a text, or None.")
+    asset = graph[event.key]
+    if asset.executable:
+        raise UsageError(
+            f"{asset.key} is made here: only what others make can be seen from outside.",
+            hint="Tell of an external asset, from which it is made.",
+        )
+    if asset.partitions_def is None and event.partition is not None:
+        raise UsageError(f"{asset.key} has no partitions, and not {event.partition!r}.", hint="Leave `partition` out.")
+    if asset.partitions_def is not None and event.partition is None:
+        raise UsageError(f"{asset.key} has partitions.", hint="Say of which: Observed(key, partition=…).")
+    for name in (event.partition, event.through):
+        if name is not None and asset.partitions_def is not None:
+            asset.partitions_def.validate(name)
+    return event
+
+
+def _observe(
+    graph: AssetGraph, keys: Sequence[AssetKey], services: RunServices, seen: Sightings, write: Callable[[], None]
+) -> tuple[RunState, list[str]]:
+    """Take what integrations and places say of assets; return how that ended, and what went wrong.
+
+    What was taken is written by `write`, after each integration, and when one has to be heard at once.
+    """
+    plugins = services.plugins
+    invocations = _invocations([graph[key] for key in keys], plugins, seen)
+    asked = [asset for each in invocations for asset in each.assets]
+    seen.begin(len(asked), len(invocations))
+
+    def add(asset: Asset, names: Sequence[str]) -> Sequence[str]:
+        added = seen.keys.add(asset, names)
+        if added:
+            seen.note_added()
+        return added
+
+    info = seen.info
+    facts = RunFacts(
+        info.id, info.options, services.values, graph.__getitem__, secret=plugins.secret, add_partitions=add
+    )
+    problems = []
+    for invocation in invocations:
+        problem = _look(invocation, plugins, facts, seen, write)
+        problems += [] if problem is None else [problem]
+        write()
+    places = _look_for(asked, seen.latest, services.values, seen.recorder, plugins.secrets.mask)
+    problems += places
+    write()
+    return "failed" if problems else "succeeded", problems
 
 
 def _look(
-    invocation: Invocation, plugins: Plugins, facts: RunFacts, recorder: Recorder, said: Callable[[], None]
-) -> bool:
-    """Note what an integration sees of its assets; return whether it could be asked.
+    invocation: Invocation, plugins: Plugins, facts: RunFacts, seen: Sightings, said: Callable[[], None]
+) -> str | None:
+    """Note what an integration sees of its assets; return why it could not be asked, None where it could.
 
     `said` is called after a warning: that a tool waits has to be told before it has waited.
     """
     label = plugins.label(invocation.integration)
 
-    told = set[AssetKey]()
+    looked = set[AssetKey]()
 
     def note(event: Event) -> None:
         event = taken(event, label, plugins.secrets.mask)
         if isinstance(event, Observed):
-            told.add(event.key)
-            recorder.look(_now(), event, invocation.id)
-        else:
-            recorder.note(_now(), event, invocation.id)
-            if isinstance(event, Log) and event.level == "warning":
-                said()
+            looked.add(event.key)
+        seen.take(event, invocation.id)
+        if isinstance(event, Log) and event.level == "warning":
+            said()
 
     try:
         for event in plugins.observe(invocation, Context(facts, note)):
             note(_checked(event, invocation))
     except Exception as error:  # one integration that cannot be asked says nothing of the others
-        note(Log(_told(error, invocation, plugins), "error"))
+        told = plugins.secrets.mask(_told(error, invocation, plugins))
+        note(Log(told, "error"))
         # That a table is there, which its place may say all the same, tells nothing of what the tool did to it.
-        recorder.missed(asset.key for asset in invocation.assets if asset.key not in told)
-        return False
-    return True
+        seen.recorder.missed(asset.key for asset in invocation.assets if asset.key not in looked)
+        return told
+    return None
 
 
 def _look_for(
     assets: Sequence[Asset], latest: Latest, values: ValueRouter, recorder: Recorder, cover: Callable[[str], str]
-) -> bool:
-    """Note what is not there any more, or is there again; return whether every place could be asked."""
+) -> list[str]:
+    """Note what is not there any more, or is there again; return what is wrong with places that could not be asked."""
     wanted = {asset.key: asset for asset in assets}
     records = [(wanted[key], part, made.metadata) for (key, part), made in latest.items() if key in wanted]
     records += [(asset, None, {}) for asset in assets if not asset.executable and (asset.key, None) not in latest]
@@ -129,15 +184,19 @@ def _look_for(
         relation = wanted[key].relation
         facts = {"relation": str(relation)} if relation is not None and not there else {}
         recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there))
+    told = []
     for problem in problems:
-        told = " ".join(filter(None, (problem.error.message, problem.error.hint)))
-        recorder.note(_now(), Log(cover(told), "error"))
+        told.append(cover(" ".join(filter(None, (problem.error.message, problem.error.hint)))))
+        recorder.note(_now(), Log(told[-1], "error"))
         recorder.missed(key for key in problem.keys if not recorder.has_looked(key))
-    return not problems
+    return told
 
 
-def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
-    """Return one invocation for the assets of each group; assets without a group are asked after together."""
+def _invocations(assets: Sequence[Asset], plugins: Plugins, seen: Sightings) -> list[Invocation]:
+    """Return one invocation for the assets of each group; assets without a group are asked after together.
+
+    Of those whose partitions come into being by what is seen they name the ones that are known.
+    """
     members: dict[tuple[str, str | None], tuple[Integration, InvocationGroup | None, list[Asset]]] = {}
     for asset in assets:
         if asset.integration is not None and not asset.consumer:
@@ -145,7 +204,13 @@ def _invocations(assets: Sequence[Asset], plugins: Plugins) -> list[Invocation]:
             place = (asset.integration.name, group.key if group else None)
             members.setdefault(place, (asset.integration, group, []))[2].append(asset)
     return [
-        Invocation(id=str(number), group=group, integration=integration, assets=tuple(found))
+        Invocation(
+            id=str(number),
+            group=group,
+            integration=integration,
+            assets=tuple(found),
+            own_partitions={each.key: seen.keys.table(each).living for each in found if comes_into_being(each)},
+        )
         for number, (integration, group, found) in enumerate(members.values(), 1)
     ]
 

@@ -15,6 +15,7 @@ from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.leases import Lease
 from assetry.types.protocols import Store
+from assetry.types.records import KeysChange
 
 
 class PartitionKeys:
@@ -70,6 +71,17 @@ class PartitionKeys:
         self._store.change_partition_keys(asset.key, known=known, drop=names, lease=self._lease())
         self._numbered[asset.key] = table.without(names)
         return tuple(name for name in names if name in there)
+
+    def change(self, asset: Asset, seen: Iterable[str], gone: Iterable[str]) -> KeysChange | None:
+        """Return the change that makes known what was seen of an asset, and drops what is gone; None for no change.
+
+        Raises `UsageError` as `add` does.
+        """
+        definition, table = _dynamic(asset), self.table(asset)
+        living = set(table.living)
+        add = dict.fromkeys(each for key in seen if (each := _entry(definition, key)) not in living)
+        drop = dict.fromkeys(each for key in gone if (each := _entry(definition, key)) in living and each not in add)
+        return KeysChange(asset.key, table.keys, tuple(add), tuple(drop)) if add or drop else None
 
     def table(self, asset: Asset) -> KeyTable:
         """Return the keys that are known, by number: those that were added, made or tried."""

@@ -45,7 +45,7 @@ from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.leases import Lease
 from assetry.types.protocols import Store
-from assetry.types.records import WELL, Attempt, EventRecord, Latest, Look, Materialization, Origin, Outcome
+from assetry.types.records import WELL, Attempt, Beside, EventRecord, Latest, Look, Materialization, Origin, Outcome
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
@@ -287,7 +287,9 @@ class Recorder:
         if event.gone:
             self._note_gone(place, at, event.hint)
         elif not self._graph[event.key].executable:
-            self._saw(place, at, "there")
+            before = self._before.get(place)
+            if before is None or before.outcome != "there":
+                self._saw(place, at, "there")
         elif place in self._gone:
             self._saw(place, at, "materialized")
 
@@ -313,14 +315,24 @@ class Recorder:
             key=key, partition=partition, run=self._run, at=at, outcome=outcome, message=message, hint=hint
         )
 
-    def look(self, at: datetime, event: Observed, invocation: str | None = None) -> None:
-        """Take what was seen of a place; it is an event only when it says more than that all is as it was."""
+    def look(self, at: datetime, event: Observed, invocation: str | None = None, *, quiet: bool = False) -> None:
+        """Take what was seen of a place; it is an event only when it says more than that all is as it was.
+
+        Where it is `quiet`, that the content is the same is no event either.
+        """
         place = (event.key, event.partition)
-        if event.through is None and event.data_version is None and event.gone == (place in self._gone):
-            self._count_look(event.key)
-            self._note_presence(at, event)
+        same = event.data_version is None or (quiet and event.data_version == self._versions.of(*place))
+        if event.through is None and same and event.gone == (place in self._gone):
+            self._note_observed(at, event)
         else:
             self.note(at, event, invocation)
+
+    def note_dropped(self, at: datetime, key: AssetKey, partition: str, invocation: str | None = None) -> None:
+        """Take that a partition which had come into being is gone: it is none any more, and its record stays."""
+        self._count_look(key)
+        self.counts["dropped"] += 1
+        event = Observed(key, partition, gone=True)
+        self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
 
     def _count_look(self, key: AssetKey) -> None:
         """Count an asset that was looked at, once, whatever was seen."""
@@ -415,17 +427,32 @@ class Recorder:
             # It was started as a whole; nothing of it must be left as running.
             self._attempt((key, None), at, outcome, message, because, hint)
 
-    def write(self, store: Store) -> list[EventRecord]:
-        """Write what was noted since the last time; return it, now durable."""
+    @property
+    def has_news(self) -> bool:
+        """Tell whether something was noted that is other than it was known to be."""
+        return bool(self._materializations or self._attempts)
+
+    def leased(self, lease: Lease) -> None:
+        """Write with the lease of a run that began only when there was something to record."""
+        self._lease = lease
+
+    def write(self, store: Store, beside: Beside | None = None) -> list[EventRecord]:
+        """Write what was noted since the last time, and what is to be changed beside it; return it, now durable."""
         events = self._events
-        if events:
+        if events or beside is not None:
             # What could not be written is kept for another try.
-            # A store may have been written before there were looks.
+            # A store may have been written before there were looks, and what is changed beside records.
             more = (self._looks,) if self._looks else ()
-            attempts = list(self._attempts.values())
-            store.append(events, self._materializations, attempts, *more, lease=self._lease)
+            given: dict[str, Any] = {"lease": self._lease} | ({"beside": beside} if beside is not None else {})
+            store.append(events, self._materializations, list(self._attempts.values()), *more, **given)
             self._events, self._materializations, self._attempts, self._looks = [], [], {}, []
         return events
+
+    def write_looks(self, store: Store) -> None:
+        """Write when what is as it was was looked at, and nothing else of what was noted."""
+        if self._looks:
+            store.append([], [], [], self._looks)
+        self._events, self._looks = [], []
 
 
 def _epoch(event: Content) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assetry.store.database import Database
 from assetry.store.materializations import next_revision
 from assetry.types.codec import to_json
-from assetry.types.records import Document
+from assetry.types.records import Document, DocumentChange
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 class DocumentRecords:
@@ -27,15 +30,20 @@ class DocumentRecords:
 
         Safe against others who change it at the same time; see `Store.change_document`.
         """
-        body = None if value is None else json.dumps(to_json(value), separators=(",", ":"))
         with self._database.write() as db:
-            asked = "SELECT revision FROM documents WHERE space = ? AND key = ?"
-            known = db.execute(asked, (space, key)).fetchone()
-            if (None if known is None else known[0]) != before:
-                return None
-            revision = next_revision(db)
-            if body is None:
-                db.execute("DELETE FROM documents WHERE space = ? AND key = ?", (space, key))
-            else:
-                db.execute("INSERT OR REPLACE INTO documents VALUES (?,?,?,?)", (space, key, revision, body))
-            return revision
+            return change_document(db, DocumentChange(space, key, value, before))
+
+
+def change_document(db: sqlite3.Connection, change: DocumentChange) -> int | None:
+    """Change a document in a transaction; None where its revision is another one, and nothing was changed."""
+    space, key, value, before = change
+    known = db.execute("SELECT revision FROM documents WHERE space = ? AND key = ?", (space, key)).fetchone()
+    if (None if known is None else known[0]) != before:
+        return None
+    revision = next_revision(db)
+    if value is None:
+        db.execute("DELETE FROM documents WHERE space = ? AND key = ?", (space, key))
+    else:
+        body = json.dumps(to_json(value), separators=(",", ":"))
+        db.execute("INSERT OR REPLACE INTO documents VALUES (?,?,?,?)", (space, key, revision, body))
+    return revision

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from assetry.errors import ConflictError
 from assetry.gc_pause import paused_gc
 from assetry.partitions.key_table import KeyTable
 from assetry.store import encoding as rows
 from assetry.store.accepted import AcceptedRecords
 from assetry.store.backfills import BackfillRecords
 from assetry.store.definitions import DefinitionRecords
-from assetry.store.documents import DocumentRecords
+from assetry.store.documents import DocumentRecords, change_document
 from assetry.store.forgetting import FORGOTTEN, ForgottenRecords
 from assetry.store.leases.pools import SQLPools
 from assetry.store.looks import DURATIONS, LOOK, append_durations, append_looks, durations_by_key, look
@@ -27,6 +28,7 @@ from assetry.types.leases import Lease
 from assetry.types.protocols import Attempts, EventRecords, Materializations
 from assetry.types.records import (
     Attempt,
+    Beside,
     Changes,
     EventRecord,
     KeptHistory,
@@ -72,8 +74,9 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
         looks: Iterable[Look] = (),
         *,
         lease: Lease | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """Record events, and what follows from them, in one transaction."""
+        """Record events, and what follows from them, in one transaction, with what is to be changed beside it."""
         event_rows = [rows.event_row(record) for record in events]
         checks = [
             (str(record.event.key), rows.safe_text(record.event.check), record.event.partition or "", *row)
@@ -96,6 +99,18 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
                 append_materializations(db, made)
                 append_durations(db, [(row[0], row[6]) for row in made if row[6] is not None])
             append_looks(db, looks)
+            if beside is not None:
+                self._change(db, beside)
+
+    def _change(self, db: sqlite3.Connection, beside: Beside) -> None:
+        """Change what is to be changed in a transaction of records; raise `ConflictError` where others were first."""
+        for change in beside.documents:
+            if change_document(db, change) is None:
+                raise ConflictError(
+                    f"{change.key!r} was changed by others meanwhile, and nothing was recorded.", hint="Try again."
+                )
+        for keys in beside.keys:
+            change_keys(db, str(keys.key), rows.time_text(self._now()), keys.known, keys.add, keys.drop)
 
     def events(self, run_id: str, skip: int = 0) -> Iterator[EventRecord]:
         """Yield the events of a run, oldest first, without the first `skip`."""

@@ -7,7 +7,8 @@ needs to know about its own asset is plain JSON in `Asset.spec`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from assetry.errors import DefinitionError, near_names
@@ -15,6 +16,7 @@ from assetry.partitions.definitions import PartitionsDefinition
 from assetry.partitions.mappings import AnyMapping, PartitionMapping, check_mapping
 from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
+from assetry.types.quick_making import make_quickly
 
 #: How grave a failed check is: ``error`` stops what is downstream, ``warn`` is only told.
 Severity = Literal["error", "warn"]
@@ -171,7 +173,8 @@ class Integration:
     """One configured tool of a project: a dbt project, an Airbyte connection, a Fivetran account.
 
     `options` is JSON; secrets stand in it only by reference (``{"env": "NAME"}``, ``{"secret": "path/name"}``).
-    `root` is the folder that relative paths in the options start from.
+    `root` is the folder that relative paths in the options start from. `observe` is how often a daemon looks at what
+    became of its assets outside, None for only when it is asked.
 
     >>> Integration("transform", "dbt", {"project_dir": "transform"}).kind
     'dbt'
@@ -181,6 +184,7 @@ class Integration:
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
     root: str = "."
+    observe: timedelta | None = None
 
     def __hash__(self) -> int:
         return hash((self.name, self.kind, self.root))
@@ -421,30 +425,4 @@ def _as_dep(dep: Any) -> Dep:
     return dep if type(dep) is Dep else Dep(AssetKey(dep))
 
 
-def _made_quickly(cls: type[Any]) -> None:
-    """Give a frozen class with slots an `__init__` that writes the slots themselves.
-
-    The one that `dataclass` writes goes through `object.__setattr__` for each field, which takes most of the time that
-    a large graph needs to be loaded.
-    """
-    parameters: list[str] = []
-    lines: list[str] = []
-    names: dict[str, Any] = {"unset": MISSING}
-    for each in fields(cls):
-        name = each.name
-        names[f"put_{name}"] = getattr(cls, name).__set__
-        if each.default_factory is not MISSING:
-            names[f"new_{name}"] = each.default_factory
-            parameters.append(f"{name}=unset")
-            lines.append(f"    put_{name}(self, new_{name}() if {name} is unset else {name})")
-        else:
-            names[f"default_{name}"] = each.default
-            parameters.append(name if each.default is MISSING else f"{name}=default_{name}")
-            lines.append(f"    put_{name}(self, {name})")
-    exec("\n".join((f"def __init__(self, *, {', '.join(parameters)}):", *lines, "    self.__post_init__()")), names)
-    made = names["__init__"]
-    made.__qualname__ = f"{cls.__qualname__}.__init__"
-    cls.__init__ = made
-
-
-_made_quickly(Asset)
+make_quickly(Asset)

@@ -260,6 +260,43 @@ class EventRecord:
     invocation: str | None = None
 
 
+class DocumentChange(NamedTuple):
+    """A change of a document, as `Store.change_document` takes it: to `value`, where its revision still is `before`.
+
+    >>> DocumentChange("acme", "cursor", {"seen": 3}).before is None
+    True
+    """
+
+    space: str
+    key: str
+    value: Any
+    before: int | None = None
+
+
+class KeysChange(NamedTuple):
+    """A change of the keys of an asset's partitions, as `Store.change_partition_keys` takes it.
+
+    >>> KeysChange(AssetKey("raw/files"), add=("a.csv",)).drop
+    ()
+    """
+
+    key: AssetKey
+    known: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+class Beside(NamedTuple):
+    """What is changed in one transaction with what is recorded: all of it is, or nothing.
+
+    >>> bool(Beside().documents)
+    False
+    """
+
+    documents: tuple[DocumentChange, ...] = ()
+    keys: tuple[KeysChange, ...] = ()
+
+
 #: The last materialization of each asset and partition.
 Latest = Mapping[tuple[AssetKey, str | None], Materialization]
 #: The last look at each asset and partition that was found as it was recorded.

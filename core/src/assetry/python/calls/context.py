@@ -9,9 +9,9 @@ from typing import Any
 
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.calls.portion import Portion
+from assetry.types.contexts import RunContext
 from assetry.types.events import Level
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import RunContext
 
 
 @dataclass(frozen=True, slots=True)

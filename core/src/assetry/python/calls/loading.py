@@ -11,9 +11,9 @@ from assetry.partitions.links import Link
 from assetry.partitions.recorded import has_dynamic
 from assetry.python.calls.portion import Portion
 from assetry.types.assets import PARTITION, Asset, Dep
+from assetry.types.contexts import RunContext
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
-from assetry.types.protocols import RunContext
 
 
 class Loading:

@@ -15,11 +15,12 @@ from assetry.python.calls.loading import Loading
 from assetry.python.calls.portion import Portion
 from assetry.python.decorators import AssetFunction
 from assetry.types.assets import Asset
+from assetry.types.contexts import RunContext
 from assetry.types.events import Event, Failed, Level, Log, Materialized, Skipped, Started
 from assetry.types.invocations import Invocation
 from assetry.types.keys import AssetKey
 from assetry.types.policies import RetryPolicy
-from assetry.types.protocols import RunContext, Saved
+from assetry.types.protocols import Saved
 
 Function = AssetFunction[..., Any]
 

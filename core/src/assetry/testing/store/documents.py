@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from assetry.errors import ConflictError
 from assetry.testing.child import LONGEST
+from assetry.testing.store.samples import A, made, record, run
 from assetry.testing.verdicts import needs
+from assetry.types import events as ev
 from assetry.types.protocols import Store
+from assetry.types.records import Beside, DocumentChange, KeysChange
 
 
 class DocumentChecks:
@@ -61,3 +65,25 @@ class DocumentChecks:
             changed = list(pool.map(change, range(threads)))
         assert changed.count(True) == 1, f"{changed.count(True)} threads have changed a document that each had read"
         assert store.documents("acme")["cursor"].value == changed.index(True), "the document is not as it was changed"
+
+    @needs("test_change_a_document_only_as_long_as_it_is_as_it_was_read")
+    def test_record_and_change_what_is_beside_it_in_one_transaction(self, store: Store) -> None:
+        store.begin(run("r"))
+        first = store.change_document("acme", "cursor", 1, None)
+        beside = Beside((DocumentChange("acme", "cursor", 2, first),), (KeysChange(A, add=("a.csv",)),))
+        store.append([record(ev.Log("seen"))], [made(A, "v1", 0, "a.csv")], beside=beside)
+        assert store.documents("acme")["cursor"].value == 2, "a document beside what is recorded was not changed"
+        table = store.partition_keys([A]).get(A)
+        assert table is not None, "keys of partitions beside what is recorded were not made known"
+        assert table.living == ("a.csv",), "keys of partitions beside what is recorded were not made known"
+        late = Beside((DocumentChange("acme", "cursor", 3, first),), (KeysChange(A, drop=("a.csv",)),))
+        try:
+            store.append([record(ev.Log("late"))], [made(A, "v2", 1, "a.csv")], beside=late)
+        except ConflictError:
+            pass
+        else:
+            raise AssertionError("others have changed a document beside what is recorded: raise ConflictError")
+        told = [each.event for each in store.events("r")]
+        assert told == [ev.Log("seen")], "what could not be recorded with a document was recorded without it"
+        assert store.latest()[A, "a.csv"].data_version == "v1", "a record is there without the document beside it"
+        assert store.partition_keys([A])[A].living == ("a.csv",), "a key was dropped, and the document not changed"

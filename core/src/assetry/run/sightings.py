@@ -1,0 +1,140 @@
+"""What is seen of assets outside, on its way into the records: a run that begins once there is something to record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from assetry.errors import ConflictError
+from assetry.graph.graph import AssetGraph
+from assetry.partitions.recorded import has_dynamic
+from assetry.run.listeners import Listeners
+from assetry.run.partition_keys import PartitionKeys
+from assetry.run.recorder import Before, Recorder, known_keys
+from assetry.run.result import RunResult, RunServices, new_run
+from assetry.status.versions import with_read
+from assetry.types.assets import Asset
+from assetry.types.events import Event, Observed, RunFinished, RunStarted
+from assetry.types.keys import AssetKey
+from assetry.types.leases import Lease
+from assetry.types.records import Beside, DocumentChange, EventRecord, KeysChange, RunState
+
+OnEvent = Callable[[EventRecord], None]
+
+
+class Sightings:
+    """What is seen of the assets `keys` in one observation, taken into the records of a run with `options`.
+
+    A partition that comes into being is one once it is seen, and none any more once it is gone, where nothing here
+    makes it. With `only_news` the run begins when all was seen, and only where something is other than it was; else it
+    has begun.
+    """
+
+    def __init__(
+        self,
+        graph: AssetGraph,
+        keys: Iterable[AssetKey],
+        services: RunServices,
+        options: Mapping[str, Any],
+        *,
+        only_news: bool = False,
+    ) -> None:
+        self._graph, self._services, self._quiet = graph, services, only_news
+        self._began = time.monotonic()
+        self._store = services.store
+        self.info = new_run((), {"observe": True, **options})
+        self.lease: Lease | None = None if only_news else self._store.begin(self.info)
+        self.keys = PartitionKeys(self._store, lambda: self.lease)
+        read = with_read(graph, keys)
+        self.latest = self._store.latest(read)
+        self._tables = known_keys(graph, self._store, read)
+        before = Before(self.latest, self._store.attempts(read), self._tables)
+        self.recorder = Recorder(self.info.id, graph, before, lease=self.lease)
+        #: By asset, whether each partition that comes into being was there when it was seen last.
+        self._seen: dict[AssetKey, dict[str, bool]] = {}
+        self._changed = False
+
+    def begin(self, assets: int, invocations: int) -> None:
+        """Take that the observation begins: of so many assets, by so many invocations."""
+        self.recorder.note(_now(), RunStarted(assets, invocations))
+
+    def take(self, event: Event, invocation: str | None = None) -> None:
+        """Take what was seen, or what is told beside it."""
+        if not isinstance(event, Observed):
+            self.recorder.note(_now(), event, invocation)
+            return
+        if event.partition is not None and event.through is None and comes_into_being(self._graph[event.key]):
+            self._seen.setdefault(event.key, {})[event.partition] = not event.gone
+            if event.gone:
+                return
+        self.recorder.look(_now(), event, invocation, quiet=self._quiet)
+
+    def note_added(self) -> None:
+        """Take that keys of partitions were made known meanwhile."""
+        self._changed = True
+
+    def write(self, documents: Sequence[DocumentChange] = ()) -> list[EventRecord]:
+        """Write what was taken since the last time, in one transaction with some documents."""
+        changes = self._key_changes()
+        beside = Beside(tuple(documents), changes) if documents or changes else None
+        return self.recorder.write(self._store, beside)
+
+    def _key_changes(self) -> tuple[KeysChange, ...]:
+        found = []
+        for key, seen in self._seen.items():
+            there, gone = ([name for name, is_there in seen.items() if is_there is each] for each in (True, False))
+            change = self.keys.change(self._graph[key], there, gone)
+            if change is not None:
+                found.append(change)
+                for name in change.drop:
+                    self.recorder.note_dropped(_now(), key, name)
+        self._seen = {}
+        return tuple(found)
+
+    def finish(
+        self,
+        state: RunState,
+        problems: Sequence[str] = (),
+        documents: Sequence[DocumentChange] = (),
+        *,
+        on_event: OnEvent | None = None,
+        listeners: Listeners | None = None,
+    ) -> RunResult:
+        """Record what is left to be recorded, and how the observation ended; nothing where there is no news."""
+        recorder, changes = self.recorder, self._key_changes()
+        info = replace(self.info, state=state, finished=_now())
+        result = RunResult(info, dict(recorder.counts), {}, tuple(problems))
+        if self.lease is None and not (recorder.has_news or changes or documents or self._changed):
+            recorder.write_looks(self._store)
+            return result
+        if self.lease is None:
+            self.lease = self._store.begin(self.info)
+            recorder.leased(self.lease)
+        took = round(time.monotonic() - self._began, 3)
+        recorder.note(_now(), RunFinished(state, took, dict(recorder.counts)))
+        beside = Beside(tuple(documents), changes) if documents or changes else None
+        with ExitStack() as ending:
+            heard = listeners or ending.enter_context(
+                closing(Listeners(self._services, self._graph, self.info, on_event))
+            )
+            try:
+                records = recorder.write(self._store, beside)
+            except ConflictError:
+                self._store.finish(info.id, "cancelled", _now(), lease=self.lease)
+                raise
+            self._store.finish(info.id, state, _now(), lease=self.lease)
+            heard.tell(records)
+        return result
+
+
+def comes_into_being(asset: Asset) -> bool:
+    """Tell whether partitions of an asset are there once they are seen: nothing here makes it."""
+    return not asset.executable and asset.partitions_def is not None and has_dynamic(asset.partitions_def)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
