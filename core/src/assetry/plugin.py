@@ -57,6 +57,7 @@ from assetry.partitions.mappings import (
 from assetry.partitions.parts import Parts
 from assetry.plan.numbering import Numbering
 from assetry.project.command import CommandContext
+from assetry.python.decorated import Decorated
 from assetry.status.freshness.freshness import Freshness
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import Reason
@@ -167,6 +168,7 @@ __all__ += [
     "Check",
     "Column",
     "ColumnsAre",
+    "Decorated",
     "Dep",
     "FreshnessPolicy",
     "Grows",

@@ -31,6 +31,7 @@ from assetry.plugin import (
     AssetCheck,
     Check,
     Checked,
+    Decorated,
     Event,
     Invocation,
     InvocationGroup,
@@ -886,3 +887,26 @@ def test_a_part_of_a_selection_that_matches_nothing_is_noted_in_the_plan(tmp_pat
     with Project([one, two], root=tmp_path, store="sqlite::memory:", io="memory:") as project:
         assert project.plan("two", exclude="twoo").notes == ("'twoo' matches nothing",)
         assert project.plan("two").notes == ()
+
+
+def test_what_the_decorator_of_a_plugin_makes_is_found_among_modules_and_what_was_given(tmp_path: Path) -> None:
+    (tmp_path / "chores.py").write_text("from assetry.plugin import Decorated\n\nclass Chore(Decorated):\n    pass\n\n")
+    (tmp_path / "assets.py").write_text(
+        "from assetry import asset\nfrom chores import Chore\n\n@Chore\ndef sweep(): ...\n\ndef dust(): ...\n\nmore = [Chore(dust)]\n\n"
+        "@asset\ndef orders(): ...\n"
+    )
+    with Project.load(tmp_path) as project:
+        found = project.defined(Decorated)
+        assert [each.named for each in found] == [["'sweep'"], ["'dust'"], ["'orders'"]]
+        assert found[0].source.endswith("assets.py:4")
+        assert [str(key) for key in project.graph.keys] == ["orders"]
+        given = Project([found[0]], store="sqlite::memory:")
+        assert given.defined(type(found[0])) == (found[0],)
+
+
+def test_what_the_decorator_of_a_plugin_makes_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "assets.py").write_text(
+        "from assetry.plugin import Decorated\n\n@Decorated\ndef sweep(): ...\n\n@Decorated\ndef sweep(): ...\n"
+    )
+    with pytest.raises(DefinitionError, match=r"'sweep' would be lost: two functions are called sweep\(\)"):
+        _ = Project.load(tmp_path).graph

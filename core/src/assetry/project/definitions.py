@@ -9,7 +9,7 @@ from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from assetry.errors import (
     DefinitionError,
@@ -29,7 +29,9 @@ from assetry.project.options import refuse_untouched, with_given
 from assetry.project.places import disagreements
 from assetry.project.settings import Settings, absolute, check_tables
 from assetry.python.code import place
+from assetry.python.decorated import Decorated
 from assetry.python.decorators import AssetFunction
+from assetry.python.lost import held_in
 from assetry.python.modules import import_modules
 from assetry.python.plugin import KIND as PYTHON
 from assetry.python.plugin import PythonPlugin
@@ -43,7 +45,8 @@ LOCAL_PLUGINS = "assetry_plugins"
 
 #: What is called with each integration before it is loaded.
 OnLoad = Callable[[Integration], None]
-Definition = Asset | AssetCheck | AssetFunction[Any, Any]
+Definition = Asset | AssetCheck | Decorated
+D = TypeVar("D", bound=Decorated)
 
 
 class Definitions:
@@ -111,6 +114,15 @@ class Definitions:
     def with_options(self, options: Mapping[str, Any]) -> Definitions:
         """Return these definitions with options of integrations for one call; the plugins are loaded already."""
         return Definitions(self._settings, self._given, self._integrations, self.plugins, self._on_load, options)
+
+    def defined(self, kind: type[D]) -> tuple[D, ...]:
+        """Return what decorators of one kind have made in the project's modules, or was given, each once."""
+        found: dict[int, D] = {id(each): each for each in self._given if isinstance(each, kind)}
+        for integration in self.integrations:
+            if integration.kind == PYTHON:
+                for module in import_modules(integration.options.get("modules", ()), integration.root):
+                    found |= {id(each): each for each in held_in(module, (kind,))}
+        return tuple(found.values())
 
     def _python(self) -> Iterable[Integration]:
         modules = self._settings.modules
@@ -312,7 +324,7 @@ def _clash(one: Asset, other: Asset) -> bool:
 def _flat(definitions: Iterable[Any]) -> Iterable[Definition]:
     """Yield assets and asset functions out of lists of lists of them."""
     for each in definitions:
-        if isinstance(each, (Asset, AssetCheck, AssetFunction)):
+        if isinstance(each, (Asset, AssetCheck, Decorated)):
             yield each
         elif isinstance(each, Iterable) and not isinstance(each, (str, bytes, Mapping)):
             yield from _flat(each)

@@ -15,7 +15,7 @@ from assetry.errors import AssetryError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
-from assetry.project.definitions import Definitions, OnLoad, local_plugins
+from assetry.project.definitions import D, Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems
 from assetry.project.recorded import RecordedValues
 from assetry.project.root import project_root
@@ -96,6 +96,13 @@ class LoadedProject:
     def integrations(self) -> tuple[Integration, ...]:
         """Return every integration of the project, the Python modules among them."""
         return self._definitions.integrations
+
+    def defined(self, kind: type[D]) -> tuple[D, ...]:
+        """Return what a plugin's decorator has made in the project's modules, each once: values of a `Decorated` class.
+
+        They are found as assets are: by name at the top of a module, in lists and in mappings.
+        """
+        return self._definitions.defined(kind)
 
     @cached_property
     def graph(self) -> AssetGraph:

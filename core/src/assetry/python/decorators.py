@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +12,11 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack,
 from assetry.errors import AmbiguousNameError, DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.code import code_version, parameters, place, spec_of, takes_partition, written_place
+from assetry.python.decorated import Decorated
 from assetry.python.keywords import (
     check_outputs,
     checked_keywords,
+    parameter_key,
     partition_spec,
     placed,
     policies_of,
@@ -23,7 +24,6 @@ from assetry.python.keywords import (
     schema_spec,
     texts_of,
 )
-from assetry.python.lost import note_made
 from assetry.python.schemas import EXTRA_COLUMNS, Schema
 from assetry.types.assets import PARTITION, SEVERITIES, Asset, AssetCheck, Check, Column, Dep, Grows, Severity
 from assetry.types.keys import AssetKey
@@ -97,7 +97,7 @@ class CheckResult:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-class AssetFunction(Generic[P, R]):
+class AssetFunction(Decorated, Generic[P, R]):
     """A function that makes assets or checks one; call it with plain values as the function it was.
 
     `assets` are what it makes and `checks` what it checks; `function` is the undecorated function. `multiple` tells
@@ -122,14 +122,18 @@ class AssetFunction(Generic[P, R]):
         can_subset: bool = False,
         validators: Mapping[AssetKey, Any] | None = None,
     ) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
+        super().__init__(function)
         self.assets = assets
         self.checks = checks
         self.multiple = multiple
         self.can_subset = can_subset
         self.validators = validators or {}
-        note_made(self)
+
+    @property
+    def named(self) -> Sequence[str]:
+        """Return what people call its assets and checks."""
+        checks = (f"check {each.check.name}" for each in self.checks)
+        return [repr(each) for each in (*(str(asset.key) for asset in self.assets), *checks)]
 
     @property
     def asset(self) -> Asset:
@@ -440,11 +444,6 @@ def _deps(function: Callable[..., Any], keywords: AssetKeywords, where: str) -> 
             )
         for dep in fits:
             listed.remove(dep)
-        own = Dep(_parameter_key(name), name=name, short=True, optional=by_one and name == PARTITION)
+        own = Dep(parameter_key(name), name=name, short=True, optional=by_one and name == PARTITION)
         taken.append(fits[0]._replace(name=name) if fits else own)
     return tuple(taken + listed)
-
-
-@functools.cache
-def _parameter_key(name: str) -> AssetKey:
-    return AssetKey(name)

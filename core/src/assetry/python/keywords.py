@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,6 +12,7 @@ from assetry.errors import DefinitionError, near_names
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.python.schemas import EXTRA_COLUMNS, Schema, is_word, library_of, strange_parts
 from assetry.types.assets import Column
+from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy, read_policy
 
 
@@ -279,3 +281,13 @@ def placed(where: str) -> Iterator[None]:
         if error.where is None:
             raise type(error)(error.message, where=where, near=error.near, hint=error.hint) from None
         raise
+
+
+@functools.cache
+def parameter_key(name: str) -> AssetKey:
+    """Return the key that the name of a parameter means by itself.
+
+    >>> parameter_key("orders")
+    AssetKey('orders')
+    """
+    return AssetKey(name)

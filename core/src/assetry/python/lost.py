@@ -19,7 +19,7 @@ _thread = threading.local()
 
 
 def note_made(function: Any) -> None:
-    """Note an asset function that is made now, where modules are being imported."""
+    """Note what a decorator makes of a function now, where modules are being imported."""
     made: list[Any] | None = getattr(_thread, "made", None)
     if made is not None:
         made.append(function)
@@ -27,7 +27,7 @@ def note_made(function: Any) -> None:
 
 @contextmanager
 def noting_made() -> Iterator[None]:
-    """Have the modules that are imported meanwhile keep the asset functions that are made in their files."""
+    """Have the modules that are imported meanwhile keep what decorators make in their files."""
     before = getattr(_thread, "made", None)
     made: list[Any] = []
     _thread.made = made
@@ -57,7 +57,7 @@ def _members(value: Any, kinds: tuple[type[Any], ...], seen: set[int]) -> Iterat
 
 
 def refuse_lost(modules: Sequence[ModuleType], others: Iterable[ModuleType], kind: type[Any]) -> None:
-    """Raise `DefinitionError` for the first asset function of type `kind` that stands in no module.
+    """Raise `DefinitionError` for the first decorated function of type `kind` that stands in no module.
 
     Of `modules` everything counts; of `others`, those that they import, what one of their functions made.
     """
@@ -74,8 +74,7 @@ def refuse_lost(modules: Sequence[ModuleType], others: Iterable[ModuleType], kin
 
 def _lost(made: Any, module: ModuleType, kind: type[Any]) -> DefinitionError:
     function = made.function
-    names = [*(asset.key for asset in made.assets), *(f"check {each.check.name}" for each in made.checks)]
-    what = f"{' and '.join(map(repr, map(str, names)))} would be lost"
+    what = f"{' and '.join(made.named)} would be lost"
     outer, dot, name = function.__qualname__.rpartition(".")
     now = None if dot else vars(module).get(name)
     if isinstance(now, kind):

@@ -17,6 +17,7 @@ from assetry.python.calls.losses import Losses
 from assetry.python.calls.making import Function, Making
 from assetry.python.calls.portion import Portion, portions_of, takes_ranges
 from assetry.python.code import root_place
+from assetry.python.decorated import Decorated
 from assetry.python.decorators import AssetFunction
 from assetry.python.lost import held_in, refuse_lost
 from assetry.python.modules import find_attribute, import_modules, own_modules
@@ -129,7 +130,7 @@ class PythonPlugin:
             for each in held_in(module, (AssetFunction, Asset)):
                 found: dict[int, Any] = functions if isinstance(each, AssetFunction) else plain
                 found.setdefault(id(each), each)
-        refuse_lost(modules, (each for _, each in own_modules(os.path.realpath(integration.root))), AssetFunction)
+        refuse_lost(modules, (each for _, each in own_modules(os.path.realpath(integration.root))), Decorated)
         with self._lock:
             for function in functions.values():
                 for asset in function.assets:
