@@ -892,7 +892,8 @@ def test_a_part_of_a_selection_that_matches_nothing_is_noted_in_the_plan(tmp_pat
 def test_what_the_decorator_of_a_plugin_makes_is_found_among_modules_and_what_was_given(tmp_path: Path) -> None:
     (tmp_path / "chores.py").write_text("from assetry.plugin import Decorated\n\nclass Chore(Decorated):\n    pass\n\n")
     (tmp_path / "assets.py").write_text(
-        "from assetry import asset\nfrom chores import Chore\n\n@Chore\ndef sweep(): ...\n\ndef dust(): ...\n\nmore = [Chore(dust)]\n\n"
+        "from assetry import asset\nfrom chores import Chore\n\n@Chore\ndef sweep(): ...\n\ndef dust(): ...\n\n"
+        "more = [Chore(dust)]\n\n"
         "@asset\ndef orders(): ...\n"
     )
     with Project.load(tmp_path) as project:

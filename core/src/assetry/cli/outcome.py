@@ -32,7 +32,8 @@ def carry_out(session: Session, run: Carry) -> int:
         view = progress.view
         session.say("\n".join(_summary(result, progress, session)))
         if result.run.state != "succeeded" and result.recorded:
-            session.note(_next(result, mended=any(each.hint for each in (*view.failures, *view.problems))))
+            mended = any(each.hint for each in view.failures) or any(each.hint for each in view.problems)
+            session.note(_next(result, mended))
     elif session.output == "json":
         attempts, checks = result.outcomes.values(), progress.view.checks
         session.emit(result_to_json(result.run, result.counts, attempts, checks, result.problems))

@@ -20,7 +20,8 @@ from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.listeners import Listeners
-from assetry.run.recorder import Recorder, known_keys, known_numbering
+from assetry.run.partition_keys import known_keys, known_numbering
+from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices
 from assetry.run.sightings import OnEvent, Sightings, comes_into_being
 from assetry.types.assets import Asset, Integration

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from assetry.errors import UsageError, near_names
+from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import SEPARATOR, PartitionsDefinition, some
 from assetry.partitions.key_table import KeyTable
 from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.recorded import has_dynamic, numbered, with_known
+from assetry.plan.numbering import Numbering
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.partitions.records import TRIED
 from assetry.types.assets import Asset
@@ -16,6 +18,18 @@ from assetry.types.keys import AssetKey
 from assetry.types.leases import Lease
 from assetry.types.protocols import Store
 from assetry.types.records import KeysChange
+
+
+def known_keys(graph: AssetGraph, store: Store, keys: Iterable[AssetKey]) -> Mapping[AssetKey, KeyTable]:
+    """Return the keys of partitions that a store knows of, of those assets that have partitions."""
+    parted = [key for key in keys if graph[key].partitions_def is not None]
+    return store.partition_keys(parted) if parted else {}
+
+
+def known_numbering(graph: AssetGraph, tables: Mapping[AssetKey, KeyTable]) -> Numbering:
+    """Return the numbers of a graph's partitions, with the keys that are known."""
+    parted = ((key, graph[key].partitions_def) for key in tables)
+    return Numbering(graph, {key: with_known(each, tables[key]) for key, each in parted if each is not None})
 
 
 class PartitionKeys:

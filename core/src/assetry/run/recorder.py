@@ -15,9 +15,9 @@ from typing import Any, Self
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.key_table import KeyTable
-from assetry.partitions.recorded import with_known
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan
+from assetry.run.partition_keys import known_keys, known_numbering
 from assetry.run.result import RunServices
 from assetry.status.changes.definition import definitions_of, digest
 from assetry.status.comparison import is_unchanged
@@ -49,18 +49,6 @@ from assetry.types.records import WELL, Attempt, Beside, EventRecord, Latest, Lo
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
-
-
-def known_keys(graph: AssetGraph, store: Store, keys: Iterable[AssetKey]) -> Mapping[AssetKey, KeyTable]:
-    """Return the keys of partitions that a store knows of, of those assets that have partitions."""
-    parted = [key for key in keys if graph[key].partitions_def is not None]
-    return store.partition_keys(parted) if parted else {}
-
-
-def known_numbering(graph: AssetGraph, tables: Mapping[AssetKey, KeyTable]) -> Numbering:
-    """Return the numbers of a graph's partitions, with the keys that are known."""
-    parted = ((key, graph[key].partitions_def) for key in tables)
-    return Numbering(graph, {key: with_known(each, tables[key]) for key, each in parted if each is not None})
 
 
 def defined(graph: AssetGraph, store: Store) -> str:

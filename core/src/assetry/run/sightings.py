@@ -13,8 +13,8 @@ from assetry.errors import ConflictError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.recorded import has_dynamic
 from assetry.run.listeners import Listeners
-from assetry.run.partition_keys import PartitionKeys
-from assetry.run.recorder import Before, Recorder, known_keys
+from assetry.run.partition_keys import PartitionKeys, known_keys
+from assetry.run.recorder import Before, Recorder
 from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Asset

@@ -20,9 +20,9 @@ from assetry.hooks.specs import hookimpl
 from assetry.project.loads import load_cache, stamps
 from assetry.project.loads.load_cache import LoadCache
 from assetry.types.assets import Asset, AssetCheck, Check, Column, Integration
+from assetry.types.contexts import LoadContext
 from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, TEXT
-from assetry.types.protocols import LoadContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -225,3 +225,14 @@ def test_a_late_verdict_of_one_call_says_nothing_of_partitions_of_another() -> N
     assert not list(tracker.ready()), "the first was not looked at"
     tracker.take(first, Checked("a", "good", True))
     assert [each.id for each in tracker.ready()] == [b.id]
+
+
+def test_a_check_waits_for_all_of_what_others_make_too_where_a_function_is_called_for_some_partitions() -> None:
+    checks = [Check("sums", also=(AssetKey("a"),))]
+    graph = AssetGraph.of([made("a", "calls"), made("b", "calls", checks=checks)])
+    days = list(DAYS.existing(NOW))
+    wants: Wants = {AssetKey("a"): Parts.at(days[:4]), AssetKey("b"): Parts.at(days[1:3])}
+    world = World(graph, plan_of(graph, wants), wants)
+    assert sorted(len(each.invocation.assets) for each in world.plan.invocations) == [1, 2]
+    for seed in range(10):
+        Simulation(world, seed, 0.0).run()

@@ -13,7 +13,7 @@ from assetry.partitions.parts import NOTHING, Parts
 from assetry.partitions.text import read_partitions
 from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
-from assetry.run.recorder import known_keys
+from assetry.run.partition_keys import known_keys
 from assetry.run.result import new_run
 from assetry.status.accepted import CAUSES, Counted, counted
 from assetry.status.freshness.growth import Growth

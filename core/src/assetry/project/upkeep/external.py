@@ -15,7 +15,8 @@ from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.intake import taken
 from assetry.run.listeners import Listeners
-from assetry.run.recorder import Before, Recorder, known_keys, known_numbering
+from assetry.run.partition_keys import known_keys, known_numbering
+from assetry.run.recorder import Before, Recorder
 from assetry.run.result import new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Integration

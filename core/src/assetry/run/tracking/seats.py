@@ -7,13 +7,13 @@ ranges; more often only where some in the middle cannot be made, for what takes 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import PlannedInvocation
-from assetry.types.assets import Asset
+from assetry.types.assets import Asset, Check
 from assetry.types.invocations import CheckRef
 from assetry.types.keys import AssetKey
 
@@ -128,20 +128,31 @@ def seat_of(planned: PlannedInvocation, numbering: Numbering, of_all: Collection
     return Seat(planned, _splits(planned, numbering), dict(own), whole, judging=judging, checks=others)
 
 
-def checks_of_all(invocations: Iterable[PlannedInvocation]) -> set[CheckRef]:
+def checks_of_all(
+    invocations: Collection[PlannedInvocation], checks: Mapping[CheckRef, Check], numbering: Numbering
+) -> set[CheckRef]:
     """Return the checks that judge all of an asset at once: not each invocation that makes partitions of it runs them.
 
-    >>> checks_of_all([])
-    set()
+    So do those that look at another asset, too, which is not made in the same invocations: where a function is called
+    for some partitions at a time, the others of that asset may not be there yet.
     """
-    homes: dict[AssetKey, int] = {}
-    runs: dict[CheckRef, int] = {}
+    homes: dict[AssetKey, set[str]] = {}
+    runs: dict[CheckRef, list[PlannedInvocation]] = {}
     for each in invocations:
         for key in each.parts:
-            homes[key] = homes.get(key, 0) + 1
+            homes.setdefault(key, set()).add(each.id)
         for ref in each.invocation.checks:
-            runs[ref] = runs.get(ref, 0) + (ref.key in each.parts)
-    return {ref for ref, count in runs.items() if count < homes.get(ref.key, 0)}
+            runs.setdefault(ref, []).append(each)
+    found = set()
+    for ref, run_by in runs.items():
+        own = homes.get(ref.key, set())
+        apart = [key for key in checks[ref].also if key in homes and homes[key] != own]
+        made_too = [each for each in run_by if any(key in each.parts for key in apart)]
+        if sum(ref.key in each.parts for each in run_by) < len(own) or any(
+            ref.key in each.parts and _splits(each, numbering) for each in made_too
+        ):
+            found.add(ref)
+    return found
 
 
 def _splits(planned: PlannedInvocation, numbering: Numbering) -> bool:

@@ -43,12 +43,12 @@ class Tracker:
         self._places: dict[str, Tracked | Seat] = {}
         #: Checks that judge all of an asset at once.
         self._of_all: set[CheckRef] = set()
+        checked = dict.fromkeys(ref.key for each in plan.invocations for ref in each.invocation.checks)
+        self._checks = {CheckRef(key, check.name): check for key in checked for check in graph[key].checks}
         self._take_places(plan)
         self._stocks = stocks_of(plan)
         #: The planned invocation of each call for some partitions.
         self._home: dict[str, str] = {}
-        checked = dict.fromkeys(ref.key for each in plan.invocations for ref in each.invocation.checks)
-        self._checks = {CheckRef(key, check.name): check for key in checked for check in graph[key].checks}
         self._waiting = Waiting(plan, graph, self._numbering, self._places, self._stocks, self._checks, self._of_all)
         known = (self._tracked, self._seats, self._stocks)
         self._ends = Ends(plan, graph, self._numbering, *known, self._waiting)
@@ -58,7 +58,7 @@ class Tracker:
 
     def _take_places(self, plan: Plan, beside: Iterable[PlannedInvocation] = ()) -> None:
         """Take in the invocations of a plan; `beside` are others of the run."""
-        self._of_all |= checks_of_all((*beside, *plan.invocations))
+        self._of_all |= checks_of_all((*beside, *plan.invocations), self._checks, self._numbering)
         for each in plan.invocations:
             if each.parts:
                 self._places[each.id] = self._seats[each.id] = seat_of(each, self._numbering, self._of_all)
