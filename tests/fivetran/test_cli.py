@@ -46,6 +46,30 @@ def test_an_integration_that_is_not_there_is_an_error_with_what_is_near(shop: An
     assert "did you mean 'lake'" in shop.run("fivetran", "pull", "lakes").assert_code(2).err
 
 
+@pytest.mark.parametrize("command", [("list",), ("fivetran", "pull"), ("fivetran", "pull", "lake")], ids=" ".join)
+def test_a_table_that_is_not_there_is_told_with_its_line_and_hides_no_other_integration(
+    shop: Any, command: tuple[str, ...]
+) -> None:
+    text = (shop.root / "assetry.toml").read_text()
+    wrong = 'connection_id = "connection_1"\ndestination_tables = ["oders"]\n'
+    other = f'{text.replace("lake", "sea")}connection_id = "connection_2"\n'
+    (shop.root / "assetry.toml").write_text(f'modules = ["made"]\n{text}{wrong}{other}')
+    (shop.root / "made.py").write_text("")
+    told = shop.run(*command).assert_code(3)
+    assert "error: destination_tables: 'oders' is not a table of connection 'crm'." in told.err
+    assert "assetry.toml:7\n  did you mean 'orders'" in told.err
+    assert "Python" not in told.err
+    assert ("sea: 1 connection, 1 table" in told.out) == (command == ("fivetran", "pull"))
+
+
+def test_a_connection_that_is_not_there_is_told_with_its_line(shop: Any) -> None:
+    with (shop.root / "assetry.toml").open("a") as file:
+        file.write('connection_id = "connection_4"\n')
+    for command in (("list",), ("fivetran", "pull")):
+        told = shop.run(*command).assert_code(3)
+        assert re.search(r"There is no connection 'connection_4'.*\n  at .*assetry.toml:5\n  did you mean", told.err)
+
+
 def test_check_tells_of_connections_in_trouble(shop: Any) -> None:
     shop.run("fivetran", "pull").assert_code(0)
     outcome = shop.run("check")
@@ -301,8 +325,12 @@ def test_a_connection_that_a_run_or_observe_found_to_be_gone_is_no_green(
 ) -> None:
     shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
     fivetran.connections["connection_1"].deleted = True
-    shop.run(*command, "-s", "lake/crm/*").assert_code(1)
-    assert "crm is deleted" in shop.run("check").err
+    made = shop.run(*command, "-s", "lake/crm/*").assert_code(1)
+    assert made.err.count("Cannot find connection") == 1, "told once, however many tables it has"
+    assert re.search(r"Connection connection_1 is gone: .*`assetry fivetran pull", made.out + made.err, re.DOTALL)
+    assert "crm is deleted: it was not there when" in shop.run("check").err
+    told = shop.run("status")
+    assert (told.out + told.err).count("Cannot find connection") == (command == ("materialize",))
     assert not {status(shop)[each] for each in ("orders", "accounts")} & {"fresh"}
 
 

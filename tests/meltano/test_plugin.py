@@ -57,7 +57,32 @@ def test_a_project_that_does_not_parse_is_told_with_the_line(tmp_path: Path) -> 
 
 def test_the_environment_is_an_option_of_the_command_line(tmp_path: Path) -> None:
     shop = ProjectFolder(tmp_path, {"meltano.yml": YML})
-    shop.run("plan", "--environment", "prof").assert_code(3).assert_said("has no environment 'prof'", "It has dev")
+    told = shop.run("plan", "--environment", "prof").assert_code(3)
+    told.assert_said("has no environment 'prof'", "at --environment", "It has dev")
+
+
+@pytest.mark.parametrize(
+    ("option", "message", "line"),
+    [
+        ('environment = "prof"', "no environment 'prof'", 3),
+        ('pairs = ["tap-b target-a"]', r"pairs: 'tap-b' is no plugin(.|\n)*did you mean 'tap-a'", 3),
+        ('pairs = ["tap-a"]', "pairs: 'tap-a' is not one extractor with one loader", 3),
+        ("[integrations.el.loaders.target-b]", r"loaders: 'target-b' is no loader(.|\n)*did you mean 'target-a'", 3),
+    ],
+)
+def test_what_an_option_names_and_is_not_there_is_told_with_its_line(
+    tmp_path: Path, option: str, message: str, line: int
+) -> None:
+    plugins = "plugins: {extractors: [{name: tap-a}], loaders: [{name: target-a}]}\n"
+    toml = f'[integrations.el]\nkind = "meltano"\n{option}\n'
+    shop = ProjectFolder(tmp_path, {"meltano.yml": YML + plugins, "assetry.toml": toml})
+    shop.run("list").assert_code(3).assert_said(message, rf"assetry.toml:{line}\n")
+
+
+def test_the_variable_that_names_an_environment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MELTANO_ENVIRONMENT", "prof")
+    shop = ProjectFolder(tmp_path, {"meltano.yml": YML})
+    shop.run("list").assert_code(3).assert_said("no environment 'prof'", "at the variable MELTANO_ENVIRONMENT")
 
 
 def test_hook_assetry_local_files_are_what_is_known_and_what_is_installed(tmp_path: Path) -> None:

@@ -120,9 +120,16 @@ class SelectionError(UsageError):
 
 
 class DefinitionError(AssetryError):
-    """The definitions cannot be loaded; nothing was run."""
+    """The definitions cannot be loaded; nothing was run.
+
+    `option` is the name of the option that is at fault, where it is one of an integration: its line is told, then.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, option: str | None = None, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.option = option
 
 
 class UnknownDependencyError(DefinitionError):
@@ -146,12 +153,7 @@ class ProjectFileError(DefinitionError):
 
 
 class OptionError(DefinitionError):
-    """An option of an integration is unknown, missing, or of another type.
-
-    `option` is its name where the integration's table has it, None for one that is missing.
-    """
-
-    option: str | None = None
+    """An option of an integration is unknown, of another type, or missing (then it has no `option`)."""
 
 
 class IntegrationError(DefinitionError):

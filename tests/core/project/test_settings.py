@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from assetry import Project
-from assetry.errors import ProjectFileError
+from assetry.errors import DefinitionError, ProjectFileError
 from assetry.project.settings import DEFAULT_EXECUTOR, DEFAULT_STORE, Settings, check_tables, read_settings
 
 
@@ -219,3 +219,21 @@ def test_any_integration_says_how_often_it_is_looked_at(tmp_path: Path) -> None:
     write(tmp_path, "assetry.toml", '[integrations.x]\nkind = "x"\nobserve = "1m30s"\nfolder = "in"\n')
     (found,) = read_settings(tmp_path).integrations or ()
     assert (found.observe, found.options) == (timedelta(seconds=90), {"folder": "in"})
+
+
+def test_what_an_option_says_wrongly_is_told_with_its_line(tmp_path: Path) -> None:
+    toml = '[integrations.flour]\nkind = "mill"\ntables = ["rey"]\n\n[integrations.bran]\nkind = "mill"\n'
+    file = write(tmp_path, "assetry.toml", toml) / "assetry.toml"
+    settings = read_settings(tmp_path)
+    places = [
+        ("integration 'flour'", "tables", None, f"{file}:3"),
+        ("integration 'flour'", "speed", None, f"{file}:1"),
+        (None, "tables", "flour", f"{file}:3"),
+        (None, None, "bran", f"{file}:5"),
+        ("mill.yml:7", "tables", "flour", "mill.yml:7"),
+        ("integration 'built in Python'", "tables", None, "integration 'built in Python'"),
+    ]
+    for where, option, integration, told in places:
+        error = DefinitionError("No such grain.", where=where, option=option)
+        settings.locate(error, integration)
+        assert error.where == told

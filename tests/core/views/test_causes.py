@@ -59,6 +59,16 @@ def test_failures_come_first_and_then_what_most_is_below_of() -> None:
     assert (roots_of(found, "stale"), roots_of(found, "never"), roots_of(found, "fresh")) == (2, 2, 0)
 
 
+def test_what_failed_by_the_same_words_is_told_once() -> None:
+    graph = AssetGraph.of([Asset(key=key, kind="x") for key in "abc"])
+    a, b, c = graph.keys
+    told = ((a, "no grain", "Buy some."), (b, "no grain", "Buy some."), (c, "no grain", None))
+    found = [
+        Status(key, "failed", (Reason("last_failed", key, text, hint=hint),), roots=(key,)) for key, text, hint in told
+    ]
+    assert [(each.assets, each.hints) for each in causes(graph, found)] == [((a, b), ("Buy some.",)), ((c,), ())]
+
+
 def test_what_is_being_made_is_a_root_with_its_own_word() -> None:
     running = Status(A, "running", (Reason("code_changed", A, "its body changed"),))
     found = [running, Status(B, "stale", (Reason("upstream_changed", A, "`a` is out of date"),), roots=(A,))]

@@ -212,7 +212,7 @@ def test_a_state_has_the_name_that_meltano_gives_it(read: Read) -> None:
         ("", "meltano.yml is empty.*\n.*\n.*meltano init", "meltano.yml"),
         ("# nothing yet\n", "meltano.yml is empty", "meltano.yml"),
         ("environments: [{name: dev}]\ndefault_environment: dev\nplugins: 3", "plugins is no mapping", "meltano.yml"),
-        ("default_environment: deb\nenvironments: [{name: dev}]", "has no environment 'deb'", "meltano.yml"),
+        ("default_environment: deb\nenvironments: [{name: dev}]", "has no environment 'deb'", "meltano.yml:1"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told_with_its_place(read: Read, text: str, message: str, where: str) -> None:
@@ -284,9 +284,28 @@ def test_pairs_that_are_none(read: Read, pairs: list[str], message: str) -> None
 )
 def test_pipelines_of_what_is_not_there_are_refused(read: Read, tail: str, message: str) -> None:
     text = f"{dedent(PLUGINS)}\n{tail}\n"
-    with pytest.raises((DefinitionError, IntegrationError), match=message):
+    with pytest.raises((DefinitionError, IntegrationError), match=message) as told:
         read(text).pairs()
+    assert "pairs =" not in str(told.value), "that is an option of another file"
     assert read(text, pairs=["tap-a target-a"]).pairs(), "who says which pairs are meant is not stopped"
+
+
+@pytest.mark.parametrize("more", ["", ", variant: acme"])
+def test_a_plugin_inherits_from_one_of_the_project_or_one_with_a_lock_file(
+    read: Read, tmp_path: Path, more: str
+) -> None:
+    text = dedent(PLUGINS).replace("inherit_from: tap-a", f"inherit_from: tap-z{more}")
+    with pytest.raises(
+        DefinitionError, match="inherit_from of extractor 'tap-b': 'tap-z' is no extractor here"
+    ) as told:
+        read(text)
+    assert told.value.where == f"{tmp_path / 'meltano.yml'}:9"
+    assert "tap-a" in told.value.near
+    assert "meltano lock --plugin-type extractor tap-b" in str(told.value.hint)
+    locks = tmp_path / "plugins" / "extractors"
+    locks.mkdir(parents=True)
+    (locks / "tap-z--acme.lock").write_text('{"namespace": "zoo"}')
+    assert read(text).extractors["tap-c"].namespace == "zoo"
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -254,10 +254,13 @@ class YamlFiles:
                 return f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
         return str(self.main)
 
-    def refuse_unknown(self, words: Iterable[str], known: Iterable[str], of: str, what: str, hint: str = "") -> None:
+    def refuse_unknown(
+        self, words: Iterable[str], known: Iterable[str], of: str, what: str, hint: str = "", **more: Any
+    ) -> None:
         """Raise `DefinitionError` for the first word that is none of those that are known.
 
-        `of` says whose words they are, and `what` they have to be; `hint` follows after what there is.
+        `of` says whose words they are, and `what` they have to be; `hint` follows after what there is. The place is
+        where the word stands, unless `more` of the error says another `where`.
 
         >>> shop = YamlFiles(Path("mill.yml"), {}, {})
         >>> shop.refuse_unknown(["oders"], ["orders", "visits"], "job 'daily'", "table of this mill")
@@ -272,7 +275,7 @@ class YamlFiles:
             if word not in has:
                 raise DefinitionError(
                     f"{of}: {word!r} is no {what}.",
-                    where=self.line_with(word),
                     near=near_names(word, has),
                     hint=f"It has {', '.join(has) or 'none'}. {hint}".rstrip(),
+                    **{"where": self.line_with(word), **more},
                 )

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from assetry.cli.progress import Progress, progress_for
+from assetry.cli.progress import Progress, View, progress_for
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, counted, duration, listed, styled
 from assetry.python.prints import without_echo
@@ -32,8 +32,7 @@ def carry_out(session: Session, run: Carry) -> int:
         view = progress.view
         session.say("\n".join(_summary(result, progress, session)))
         if result.run.state != "succeeded" and result.recorded:
-            mended = any(each.hint for each in view.failures) or any(each.hint for each in view.problems)
-            session.note(_next(result, mended))
+            session.note(_next(result, mended=_has_hint(view)))
     elif session.output == "json":
         attempts, checks = result.outcomes.values(), progress.view.checks
         session.emit(result_to_json(result.run, result.counts, attempts, checks, result.problems))
@@ -47,8 +46,12 @@ def _nothing_made(result: RunResult) -> str:
     return "Nothing is left to run: another run has made it meanwhile."
 
 
+def _has_hint(view: View) -> bool:
+    return any(each.hint for each in view.failures) or any(each.hint for each in view.problems)
+
+
 def _next(result: RunResult, mended: bool) -> str:
-    """Return what to do next; `mended` tells that a next step of what failed is told already, without which it fails."""
+    """Return what to do next; `mended` tells that a next step stands with what failed, without which it fails again."""
     logs = f"`assetry logs {result.run.id}` shows all that happened."
     left = any(each.outcome not in WELL for each in result.outcomes.values())
     first = "Once that is mended, " if mended else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from assetry.cli.lines import event_line, waiting_text
@@ -174,11 +174,23 @@ class LineProgress(Progress):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._told: dict[tuple[str | None, str], str] = {}
 
     def show(self, record: EventRecord) -> None:
         """Write the event's line, unless only debugging has use for it."""
         if self._session.verbose or is_for_people(record.event):
-            note_line(event_line(record), self._session.color)
+            note_line(event_line(self._shortened(record)), self._session.color)
+
+    def _shortened(self, record: EventRecord) -> EventRecord:
+        """Return a record without what a line has told already: what breaks an invocation fails each of its assets."""
+        event = record.event
+        if isinstance(event, (Failed, InvocationFinished)) and event.message:
+            first = self._told.setdefault((record.invocation, event.message), getattr(event, "place", ""))
+            if isinstance(event, InvocationFinished) and first:
+                return replace(record, event=replace(event, message=None))
+            if isinstance(event, Failed) and first != event.place:
+                return replace(record, event=replace(event, message=f"as {first}"))
+        return record
 
 
 class JsonProgress(Progress):

@@ -183,6 +183,9 @@ class Session:
         """Give an error its place and its next step as they are from where the person stands."""
         known: Iterable[Integration] = ()
         if self._project is not None:
+            self._project.settings.locate(error)
+            if (option := getattr(error, "option", None)) in self.options:
+                error.where = flag_of(option)
             with suppress(AssetryError):
                 known = self._project.integrations
         error.where = self.standing.place(error.where, known)

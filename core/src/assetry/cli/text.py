@@ -12,6 +12,8 @@ import click
 from assetry.types.warnings import AssetWarning
 from assetry.views.terminal import plain
 
+#: So long may a message be that is told in one line of several.
+LONG = 500
 #: What our own colours begin with until they are shown: no tool and no plugin can know it.
 _MARK = f"\x1b{os.urandom(8).hex()}["
 _OURS = re.compile(f"{re.escape(_MARK)}([0-9;]*m)")
@@ -74,8 +76,8 @@ def listed(names: Iterable[object], most: int | None = 3) -> str:
     return f"{', '.join(known[:-1])} and {known[-1]}" if len(known) > 1 else "".join(known)
 
 
-def cut(text: str, width: int) -> str:
-    """Return the first line of a text, shortened to `width` characters.
+def cut(text: str, width: int = LONG) -> str:
+    """Return the first line of a text, shortened to `width` characters; without it as messages are.
 
     >>> cut("One row per order.", 10), cut("short", 10)
     ('One row p…', 'short')

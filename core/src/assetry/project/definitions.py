@@ -15,7 +15,6 @@ from assetry.errors import (
     DefinitionError,
     DuplicateKeyError,
     NoClaimError,
-    OptionError,
     UnknownDependencyError,
     near_names,
 )
@@ -208,10 +207,7 @@ class Definitions:
         try:
             return self._loads.load(integration)
         except (DefinitionError, NoClaimError) as error:
-            named = {each.name for each in self._settings.integrations or ()}
-            if error.where is None and integration.name in named:
-                option = error.option if isinstance(error, OptionError) else None
-                error.where = self._settings.where_of(integration.name, option)
+            self._settings.locate(error, integration.name)
             raise
 
     @cached_property

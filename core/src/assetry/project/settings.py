@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry.errors import DefinitionError, ProjectFileError, UsageError, near_names
+from assetry.errors import AssetryError, DefinitionError, ProjectFileError, UsageError, near_names
 from assetry.hooks.packages import TABLES
 from assetry.project.history.retention import KINDS, Retention, read_age
 from assetry.python.code import written_place
@@ -86,6 +86,16 @@ class Settings:
         found = _place(self.file, self.file.read_text(encoding="utf-8", errors="replace"), table, option)
         return found or self.where(integration)
 
+    def locate(self, error: AssetryError, integration: str | None = None) -> None:
+        """Give an error that says no more of its place than which integration it is the line of the project file.
+
+        One without any place is about the `integration` that is given, if the file names it.
+        """
+        told = _INTEGRATION.fullmatch(error.where or "")
+        name = told[1] if told else integration if error.where is None else None
+        if name in {each.name for each in self.integrations or ()}:
+            error.where = self.where_of(str(name), getattr(error, "option", None)) or error.where
+
 
 def check_tables(settings: Settings, known: Iterable[str]) -> None:
     """Raise `ProjectFileError` for a table of the project file that no plugin has declared as its own.
@@ -157,6 +167,8 @@ def _line_of(file: Path, text: str, word: str) -> str | None:
     return None if number is None else written_place(str(file), number)
 
 
+#: How an error says which integration it is about.
+_INTEGRATION = re.compile(r"integration ['\"](.+)['\"]")
 #: One part of a dotted key of TOML, and the keys and headers of tables that are made of such.
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _NAMED = re.compile(

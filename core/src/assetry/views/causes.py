@@ -17,7 +17,7 @@ _WORST_FIRST: tuple[StatusName, ...] = ("failed", "stale", "never", "running")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One root, or several that were all never made, and what is out of date because of it.
+    """One root, or several that were all never made or failed by the same words, and what is out of date because of it.
 
     `status` is the root's own; of one that is not out of date itself, as of a source with new content, that of what is
     below it. `reasons` are those that lie in it, `text` says them for people, with the root's name where `named`.
@@ -154,6 +154,9 @@ def _group(status: Status) -> tuple[str, ...]:
     own = _own(status)
     if own and all(reason.code == "never_materialized" for reason in own):
         return (status.status, _text(own))
+    if status.status == "failed" and own:
+        # What broke an invocation is the same for each of its assets.
+        return (status.status, _text(own), *(each.hint or "" for each in own))
     return (status.status, "", status.key)
 
 

@@ -18,17 +18,20 @@ def add_commands(commands: Commands) -> None:
 
 
 def _pulled(integration: Integration) -> dict[str, Any]:
-    """Read one integration anew; return what to tell of it."""
+    """Read one integration anew; return what to tell of it. Raises `DefinitionError` for tables that there are not."""
     if is_local(integration):
         from assetry_airbyte.local.integration import pull_local
 
         nothing: dict[str, Any] = {"unusable": [], "trouble": []}
         return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), **nothing}
+    from assetry_airbyte.hosted.connections.assets import assets_of
     from assetry_airbyte.hosted.connections.definitions import pull as pull_hosted
     from assetry_airbyte.hosted.settings import Options
 
     options = Options.of(integration)
     snapshot = pull_hosted(options)
+    if options.destination_tables:
+        assets_of(integration, options, snapshot)
     unusable = [each for each in snapshot.connections if not each.usable]
     return {
         **found_in(options, snapshot.connections, "streams"),

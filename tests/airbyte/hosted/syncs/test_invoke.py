@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -332,6 +333,13 @@ def test_the_command_line_pulls_shows_and_checks(real: Any) -> None:
     assert "Airbyte" in shown
     assert "just now; `assetry airbyte pull` reads it anew" in shown
     assert "3 streams" in assetry("check")
+    with (folder / "assetry.toml").open("a") as file:
+        file.write('destination_tables = ["refnds"]\n')
+    pulled = subprocess.run(
+        command("-C", str(folder), "airbyte", "pull"), env=environment, capture_output=True, text=True, check=False
+    )
+    assert (pulled.returncode, "'refnds' is not a table of" in pulled.stderr) == (3, True)
+    assert re.search(r"assetry\.toml:\d+\n  did you mean 'refunds'", pulled.stderr)
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ class Changes:
         if error.status in GONE:
             hint += " Removing the snapshot file before that forgets what is gone."
             return ConnectionGone(f"Connection {connection} is gone: {error.message}", hint=hint)
+        hint = " ".join(filter(None, (error.hint, hint)))
         return ServiceError(f"Connection {connection} may not be used: {error.message}", status=error.status, hint=hint)
 
     def gone(self, asset: Asset, name: str, connection: str, there: Iterable[str]) -> Failed:

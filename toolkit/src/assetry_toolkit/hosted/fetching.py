@@ -16,7 +16,7 @@ from assetry_toolkit.errors import AuthError, MissingSecret, Refused, ServiceErr
 from assetry_toolkit.extract_load.changed_settings import still_changed
 from assetry_toolkit.files import written_or_told
 from assetry_toolkit.hosted.keys import fits
-from assetry_toolkit.hosted.pulling import UNREAD
+from assetry_toolkit.hosted.pulling import UNFOUND, UNREAD
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
 from assetry_toolkit.http import Http
@@ -134,6 +134,7 @@ def no_such(what: str, id_: str, error: Refused, there: Iterable[tuple[str, str]
         known |= {name: own, own: own}
     return IntegrationError(
         f"There is no {what} {id_!r}, or it may not be read: {error.message}",
+        option=f"{what}_id",
         near=dict.fromkeys(known[each] for each in near_names(id_, known)),
         hint=hint,
     )
@@ -162,6 +163,7 @@ def check_filters(
     told = [f"{first} ({', '.join(rest)})" if (rest := [*dict.fromkeys(more)]) else first for first, *more in rows]
     error = IntegrationError(
         f"{service} has no connection with {' or '.join(odd) or 'all that is asked for'}.",
+        option=next((each.partition(" ")[0] for each in odd), None),
         near=[*dict.fromkeys(near for found in odd.values() for near in found)][:3],
         hint=f"There are: {few(told)}. Patterns have * in them.",
     )
@@ -250,7 +252,7 @@ class Reading(Generic[C]):
                 if error.status not in MISSING:
                     raise
                 if id_ in self._earlier:
-                    return _marked(self._earlier[id_], "deleted", error.message)
+                    return _marked(self._earlier[id_], "deleted", UNFOUND if error.status == 404 else error.message)
                 raise no_such(id_, error) from None
 
         return together(one, dict.fromkeys(ids))

@@ -6,13 +6,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assetry.plugin import AssetryError, CommandContext, Commands, Integration, IntegrationError, UsageError, near_names
+from assetry.plugin import (
+    AssetryError,
+    CommandContext,
+    Commands,
+    DefinitionError,
+    Integration,
+    IntegrationError,
+    UsageError,
+    near_names,
+)
 
 if TYPE_CHECKING:
     from assetry_toolkit.hosted.settings import HostedOptions
 
 #: How is told of what could not be read.
 UNREAD = "could not be read"
+#: What is kept of a connection that is not found: that it is so, since the error of the look says the rest.
+UNFOUND = "it was not there when it was last asked for"
 #: What was read of one integration, as JSON.
 Found = Mapping[str, Any]
 
@@ -28,7 +39,9 @@ def add_pull(
     """Add the command; it has the name of the `kind`, and `help` is what people are told of its group.
 
     `pulled` reads one integration and returns what to tell of it, as JSON; `lines` are the same as text. Where it has
-    something under ``unread``, the command fails in the end. `option` is one that a project file may begin with.
+    something under ``unread``, the command fails in the end. So it does where `pulled` raises a `DefinitionError`, as
+    when options ask for what there is not: the others are read all the same. `option` is one that a project file may
+    begin with.
 
     >>> add_pull(commands := Commands(), "mill", "Look at the mill.", dict, list)
     >>> [each.name for group in commands.groups for each in group.commands], commands.problems
@@ -43,18 +56,37 @@ def add_pull(
         own = [each for each in context.project.integrations if each.kind == kind]
         if not set(integrations) <= {each.name for each in own}:
             own += _built(context, kind, own)
-        found = [pulled(each) for each in (wanted(own, integrations, kind, option) if own or integrations else ())]
-        if not integrations:  # after the others, which the definitions may need
+        found, errors = _each(pulled, wanted(own, integrations, kind, option) if own or integrations else ())
+        if not integrations and not errors:  # after the others, which the definitions may need
             built = _built(context, kind, own)
-            found += map(pulled, built if own else wanted(built, (), kind, option))
-        if context.text:
-            context.say("\n".join(line for each in found for line in lines(each)))
-        else:
+            more, errors = _each(pulled, built if own else wanted(built, (), kind, option))
+            found += more
+        if not context.text:
             context.emit({"integrations": found}, rows="integrations")
+        elif found:
+            context.say("\n".join(line for each in found for line in lines(each)))
+        for error in errors[1:]:
+            context.warn(error.message)
+        if errors:
+            raise errors[0]
         if any(each.get("unread") for each in found):
             raise IntegrationError("Not everything could be read.", hint="What was known of the rest is kept.")
 
     commands.group(kind, help).command("pull")(pull)
+
+
+def _each(
+    pulled: Callable[[Integration], Found], integrations: Iterable[Integration]
+) -> tuple[list[Found], list[DefinitionError]]:
+    """Return what was read of each integration, and what is wrong with the rest."""
+    found, errors = list[Found](), list[DefinitionError]()
+    for each in integrations:
+        try:
+            found.append(pulled(each))
+        except DefinitionError as error:
+            error.where = error.where or f"integration {each.name!r}"
+            errors.append(error)
+    return found, errors
 
 
 def found_in(options: HostedOptions, connections: Sequence[Any], things: str) -> dict[str, Any]:
@@ -95,7 +127,7 @@ def _built(context: CommandContext, kind: str, own: Sequence[Integration]) -> li
     except AssetryError as error:
         if not own:
             raise
-        context.warn(f"What Python builds of kind {kind!r} is not read: {error.message}")
+        context.warn(f"What Python builds of kind {kind!r} is not read, since this does not load: {error.message}")
         return []
     named = {each.name for each in own}
     return [each for name, each in known.items() if each.kind == kind and name not in named]

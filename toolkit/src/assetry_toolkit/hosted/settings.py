@@ -59,6 +59,7 @@ class HostedOptions(IntegrationOptions):
                 raise DefinitionError(
                     f"{option} is empty, or has an empty text in it.",
                     where=f"integration {integration.name!r}",
+                    option=option,
                     hint="Say which connections are meant; leave it out to choose by the other options alone.",
                 )
         own = {name: value for name, value in given.items() if name not in JOB_OPTIONS}

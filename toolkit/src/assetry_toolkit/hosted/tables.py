@@ -45,6 +45,7 @@ def find_tables(
             raise DefinitionError(
                 f"destination_tables names one table twice: {taken[where]!r} and {name!r}.",
                 where=f"integration {integration!r}",
+                option="destination_tables",
                 hint="Leave one of them out.",
             )
         found.append((asset_key(integration, *name.split(".")), thing))
@@ -68,6 +69,7 @@ def find_table(wanted: str, named: Sequence[tuple[T, Sequence[str]]], of: str, i
             raise DefinitionError(
                 f"destination_tables: {wanted!r} fits several tables.",
                 where=f"integration {integration!r}",
+                option="destination_tables",
                 near=sorted(names[-1] for _, names in fitting)[:3],
                 hint="Write the schema too.",
             )
@@ -75,6 +77,7 @@ def find_table(wanted: str, named: Sequence[tuple[T, Sequence[str]]], of: str, i
     raise DefinitionError(
         f"destination_tables: {wanted!r} is not a table of {of}.",
         where=f"integration {integration!r}",
+        option="destination_tables",
         near=near_names(wanted, [name for _, names in named for name in names]),
         hint=f"Its tables: {', '.join(known[:10])}{' …' if len(known) > 10 else ''}. "
         f"`assetry {tool} pull` reads them anew.",
@@ -121,6 +124,7 @@ class Override:
                 raise DefinitionError(
                     f"{option}.{name}: no connection goes to a destination of that name.",
                     where=f"integration {integration!r}",
+                    option=option,
                     near=near_names(name, [each for names in known for each in names]),
                     hint=f'They go to: {", ".join(" or ".join(names) for names in known)}. All of them are "*".',
                 )

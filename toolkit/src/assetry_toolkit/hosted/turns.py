@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 from assetry.plugin import Integration, Invocation, RunContext
 
 from assetry_toolkit.clock import Clock, Within
 from assetry_toolkit.errors import Refused
-from assetry_toolkit.hosted.changes import ConnectionGone
+from assetry_toolkit.hosted.changes import Changes, ConnectionGone
+from assetry_toolkit.hosted.pulling import UNFOUND
 from assetry_toolkit.patience import told_within
 from assetry_toolkit.work import GONE
 
@@ -23,12 +24,16 @@ O = TypeVar("O")  # noqa: E741 - options
 class Turn(Generic[S, O]):
     """One call: the service that is open for it, the options, and what the hook was given; to be made a subclass of.
 
+    With `changes` any request for a connection that is gone, or may not be used, ends in their words.
+
     class _Turn(Turn[Service, Options]):
         def events(self): ...
 
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
         yield from turn.events()
     """
+
+    changes: ClassVar[Changes | None] = None
 
     service: S
     options: O
@@ -55,11 +60,13 @@ class Turn(Generic[S, O]):
                 yield turn
             except (ConnectionGone, Refused) as error:
                 if isinstance(error, ConnectionGone) or error.status in GONE:
-                    turn.gone(error.message)
-                raise
+                    turn.gone(UNFOUND)
+                if turn.changes is None or isinstance(error, ConnectionGone) or error.status not in (*GONE, 403):
+                    raise
+                raise turn.changes.refused(turn.connection, error) from None
 
     def gone(self, why: str) -> None:
-        """Take note that the connection is there no more, of which an error tells; to be overridden."""
+        """Take note that the connection is there no more, and by which words to tell of it; to be overridden."""
 
     def told_within(self, seconds: float, clock: Clock) -> Within:
         """Return what ends the wait for an answer: the run's end, or so long a silence; the run is told of pauses."""

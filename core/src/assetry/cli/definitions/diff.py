@@ -100,7 +100,7 @@ def _named(each: Definition) -> tuple[str, str]:
 
 
 def _changed(each: Changed) -> tuple[str, str]:
-    texts = dict.fromkeys(cut(change.text, 200) for change in each.changes)
+    texts = dict.fromkeys(cut(change.text) for change in each.changes)
     return each.definition.key, "; ".join(texts)
 
 

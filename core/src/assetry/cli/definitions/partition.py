@@ -66,7 +66,7 @@ def partition_lines(facts: PartitionFacts) -> Iterable[str]:
             yield f"  holds      {counted(rows, 'row')}"
     tried = facts.tried
     if tried is not None and tried.outcome != "materialized":
-        told = f": {cut(tried.message, 200)}" if tried.message else ""
+        told = f": {cut(tried.message)}" if tried.message else ""
         yield f"  last try   {tried.outcome.replace('_', ' ')} in run {tried.run}{told}"
     for title, neighbours in (("Made from", facts.read), ("Used by", facts.readers)):
         if neighbours:

@@ -66,7 +66,7 @@ def _lines(found: Accepting, undo: bool) -> Iterable[str]:
     for title, told in (("Not accepted" if rows else "Because", found.left), ("Out of date all the same", found.still)):
         if told:
             yield f"{title}:"
-            yield from aligned([(f"  {key}", cut(text, 160)) for key, text in told.items()])
+            yield from aligned([(f"  {key}", cut(text)) for key, text in told.items()])
 
 
 def _json(found: Accepting) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def _done_lines(done: Pruning) -> Iterable[str]:
     if done.left:
         yield styled("Still there:", fg="yellow")
     for each in done.left:
-        yield f"  {_name(each.orphan)}: {cut(each.because, 300)}"
+        yield f"  {_name(each.orphan)}: {cut(each.because)}"
         if each.hint:
             yield f"    {each.hint}"
 

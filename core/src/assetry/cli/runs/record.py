@@ -43,7 +43,7 @@ def _lines(found: Recorded) -> Iterable[str]:
     yield f"{what} is recorded as run {found.run.id}: {state}; {_counts(found)}"
     if found.left:
         yield styled("Left out:", fg="yellow")
-        yield from aligned([(f"  {name}", cut(because, 200)) for name, because in found.left.items()])
+        yield from aligned([(f"  {name}", cut(because)) for name, because in found.left.items()])
 
 
 def _counts(found: Recorded) -> str:

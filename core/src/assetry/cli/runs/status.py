@@ -136,7 +136,8 @@ def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: 
     brings, shows = (session.again(f"assetry {each} --stale", with_above=above) for each in ("materialize", "plan"))
     how = "the next step stands there" if said else "`assetry logs` of its run shows how it failed"
     if stale <= held:
-        return f"Mend first what failed or is gone: {how}. Until then a run fails again; after it {brings} makes what is left."
+        first = f"Mend first what failed or is gone: {how}."
+        return f"{first} Until then a run fails again; after it {brings} makes what is left."
     if stale & held:
         left = len(stale & held)
         others = (
@@ -178,7 +179,7 @@ def _note_lines(found: Iterable[Status], most: int | None) -> Iterable[str]:
 
 
 def _said(message: str | None) -> str:
-    return f": {cut(message, 200)}" if message else ""
+    return f": {cut(message)}" if message else ""
 
 
 def count_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[str]:
@@ -219,9 +220,9 @@ def cause_lines(roots: Sequence[Cause], most: int | None = _MOST, names: bool = 
     """
     shown = roots if most is None or names else roots[:_MOST_ROOTS]
     for cause in shown:
-        text = cut(cause.text, 500)
+        text = cut(cause.text)
         yield f"{_word(cause.status)}  {text if cause.named else f'{listed(cause.assets, most)}: {text}'}"
-        yield from (f"{'':<10}{cut(hint, 500)}" for hint in cause.hints)
+        yield from (f"{'':<10}{cut(hint)}" for hint in cause.hints)
         it = "it" if len(cause.assets) == 1 else "them"
         told = [_below(word, keys, it, most if names else 0) for word, keys in cause.below.items()]
         asked = [f"ask {listed(cause.owners)}"] if cause.owners else []

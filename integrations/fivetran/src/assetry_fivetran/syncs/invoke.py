@@ -6,9 +6,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, Event, Invocation, Log, Materialized, NothingKeptError, Observed, RunContext
-from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.errors import ServiceError
 from assetry_toolkit.extract_load.newest_rows import not_there, seen_missing
 from assetry_toolkit.hosted.turns import Turn
+from assetry_toolkit.work import GONE
 
 from assetry_fivetran.api.responses import NEVER, Standing, Table
 from assetry_fivetran.api.service import Service, service_for
@@ -52,6 +53,8 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
 class _Turn(Turn[Service, Options]):
     """One call, with all that it needs."""
 
+    changes = CHANGES
+
     def off(self) -> Callable[[], bool]:
         """Return what ends the wait for an answer: the run's end, or too long a silence."""
         return self.told_within(self.options.jobs.poll_error_budget, self.service.http.clock)
@@ -74,10 +77,7 @@ class _Turn(Turn[Service, Options]):
 
     def _tables(self) -> tuple[Sequence[Table] | None, list[str]]:
         """Return the tables that are synced now, None where Fivetran does not say; and the names of new ones."""
-        try:
-            tables = self.service.tables(self.connection, self.off())
-        except Refused as error:
-            raise CHANGES.refused(self.connection, error) from None
+        tables = self.service.tables(self.connection, self.off())
         return tables, learn_tables(self.options, self.connection, tables) if tables is not None else []
 
     def _synced(self, asked: list[Asset], along: list[Asset], full: Full) -> Iterator[Event]:
@@ -117,6 +117,8 @@ class _Turn(Turn[Service, Options]):
         try:
             tables, new = self._tables()
         except ServiceError as error:
+            if error.status in GONE:
+                raise
             yield Log(f"Whether a table was taken out while the sync ran is not known: {error.message}", "warning")
             return {}
         gone = {each.key for each in assets}.difference(_found(assets, tables))

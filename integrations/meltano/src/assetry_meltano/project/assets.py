@@ -32,7 +32,7 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     pairs = list(_pairs(integration, project, relation))
     if not pairs:
         _log.warning("%s", _told_nothing(project))
-    project.refuse_strange((each for each in loaders if each != "*"), project.loaders, "loaders", "loader")
+    project.refuse_strange({*loaders} - {"*"}, project.loaders, "loaders", "loader")
     # Meltano keeps the catalog of an extractor in one file, which a second run at the same time would overwrite.
     held = held_together(pairs, lambda tap: f"meltano:{project.options.folder}/.meltano/run/{tap}")
     assets = [asset for pair in held for asset in pair.assets(known(pair.tap))]

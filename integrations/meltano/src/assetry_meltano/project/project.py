@@ -29,7 +29,7 @@ KINDS = (
     "files",
     "mappings",
 )
-_FOR_EXAMPLE = 'For example pairs = ["tap-shop target-postgres"].'
+_HUB = "One that Meltano Hub has needs its lock file: in the Meltano project, meltano lock --plugin-type {} {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,11 @@ class MeltanoProject:
         folder, missing = options.folder, "Point project_dir at a Meltano project, or make one: meltano init NAME."
         files = YamlFiles.read(folder / "meltano.yml", "include_paths", strict=True, missing=missing)
         variables = folder_variables(folder)
-        name = options.environment or variables.get("MELTANO_ENVIRONMENT") or files.whole.get("default_environment")
-        environment = _environment(files, name)
+        chosen = {f"integration {options.name!r}": options.environment}
+        chosen |= {"the variable MELTANO_ENVIRONMENT": variables.get("MELTANO_ENVIRONMENT")}
+        chosen |= {files.line_of("default_environment"): files.whole.get("default_environment")}
+        where, name = next(((at, each) for at, each in chosen.items() if each), (str(files.main), None))
+        environment = _environment(files, name, where)
         at = str(folder / files.place_of(str(name), "environments"))
         variables |= {"MELTANO_PROJECT_ROOT": str(folder), "MELTANO_ENVIRONMENT": str(name)}
         # Secrets are put in when Meltano is run.
@@ -151,19 +154,23 @@ class MeltanoProject:
         return self._among(words)
 
     def refuse_strange(self, words: Iterable[str], known: Iterable[str], of: str, what: str = "plugin") -> None:
-        """Raise `DefinitionError` for a word that names nothing of a kind, `what`, in this project."""
-        self.files.refuse_unknown(words, known, of, f"{what} of this Meltano project", _FOR_EXAMPLE)
+        """Raise `DefinitionError` for a word `of` an option or a job that names nothing of a kind, `what`, here."""
+        at = self._at(of) if of in ("pairs", "loaders") else {}
+        self.files.refuse_unknown(words, known, of, f"{what} of this Meltano project", **at)
+
+    def _at(self, option: str) -> dict[str, Any]:
+        return {"where": f"integration {self.options.name!r}", "option": option}
 
     def _pair(self, words: Sequence[str]) -> Pair:
-        about = f"pairs of integration {self.options.name!r}"
-        self.refuse_strange(words, {*self.extractors, *self.loaders, *self.mappings}, about)
+        self.refuse_strange(words, {*self.extractors, *self.loaders, *self.mappings}, "pairs")
         found = list(self._among(words))
         if len(found) == 1:
             return found[0]
-        raise DefinitionError(f"{about}: {' '.join(words)!r} is not one extractor with one loader.", hint=_FOR_EXAMPLE)
+        told = f"pairs: {' '.join(words)!r} is not one extractor with one loader."
+        raise DefinitionError(told, hint='For example pairs = ["tap-shop target-postgres"].', **self._at("pairs"))
 
 
-def _environment(files: YamlFiles, name: Any) -> Mapping[str, Any]:
+def _environment(files: YamlFiles, name: Any, where: str) -> Mapping[str, Any]:
     known = {str(each["name"]): each for each in files.entries("environments")}
     if str(name) in known:
         return known[str(name)]
@@ -172,7 +179,8 @@ def _environment(files: YamlFiles, name: Any) -> Mapping[str, Any]:
     chosen = f"It has {', '.join(known)}; the option `environment` chooses one, or `default_environment` there."
     raise IntegrationError(
         f"This Meltano project has no environment {str(name)!r}." if name else none,
-        where=str(files.main),
+        where=where,
+        option="environment",
         near=near_names(str(name), known) if name else (),
         hint=chosen if known else f"Add one, in the Meltano project: meltano environment add dev.{either}",
     )
@@ -189,5 +197,11 @@ def _plugins(files: YamlFiles, config: Mapping[str, Any], environment: str, kind
             check_definition(name, entry, str(folder / places[name][-1]))
         return found
 
-    over = listed(files.whole), listed(config, "environments", environment, "config")
-    return plugins_of(*over, partial(locked_definition, folder / "plugins" / kind), places)
+    own, over = listed(files.whole), listed(config, "environments", environment, "config")
+    published = partial(locked_definition, folder / "plugins" / kind)
+    for name, each in own.items():
+        if (parent := each.get("inherit_from")) and not each.get("namespace"):
+            known = [parent] if published(str(parent), each.get("variant")) else own.keys() - {name}
+            what, hint = kind[:-1], _HUB.format(kind[:-1], name)
+            files.refuse_unknown([str(parent)], known, f"inherit_from of {what} {name!r}", f"{what} here", hint)
+    return plugins_of(own, over, published, places)

@@ -57,6 +57,7 @@ def _chosen(options: Options, snapshot: Snapshot) -> list[Connection]:
         raise DefinitionError(
             "No connection has these names and tags.",
             where=f"integration {options.name!r}",
+            option="names" if options.names else "tags",
             near=near[:3],
             hint=f"There are {len(names)} connections; `assetry airbyte pull` reads them anew.",
         )
