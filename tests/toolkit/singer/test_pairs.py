@@ -117,6 +117,8 @@ def test_what_is_to_be_known_of_pairs_is_warned_of_once() -> None:
         "cannot be loaded: loader x is not installed",
         "is not checked for lost rows, because a part of its table's place is not known",
     ]
+    (told,) = warnings_of_pairs(pair(fault="x 1 loses rows").assets(KNOWN), str)
+    assert told.text.startswith("may lack rows, like 1 more: x 1 loses rows. What is lost fails where")
     known, files, file = pair(), pair("target-csv", {}), pair("target-duckdb", {"path": "x.duckdb"})
     assert not [*warnings_of_pairs([*known.assets(KNOWN), *files.assets(UNKNOWN), *file.assets(KNOWN)], str)]
 

@@ -172,3 +172,21 @@ def test_one_that_is_not_installed_is_known_by_its_files(tmp_path: Path) -> None
     (tmp_path / "tap.py").chmod(0o755)
     (tmp_path / ".mill/loaders/tap-eu/venv/bin/tap-x").unlink()
     assert [name for name, each in told().items() if each] == ["tap-de"]
+
+
+def test_a_version_that_loses_rows_is_known_by_its_files(tmp_path: Path) -> None:
+    own = {"target-duckdb": {"pip_url": "target-duckdb"}, "lake": {"inherit_from": "target-duckdb"}, "other": {}}
+    found = plugins_of(own, {}, lambda name, variant: {}, {})
+    site = tmp_path / "loaders" / "target-duckdb" / "venv" / "lib" / "python3.11" / "site-packages"
+
+    def told() -> list[str]:
+        return [name for name, each in found.items() if each.known_fault("loaders", tmp_path)]
+
+    (site / "target_duckdb-0.8.1.dist-info").mkdir(parents=True)
+    assert told() == []
+    lossy = site / "target_duckdb-0.8.0.dist-info"
+    lossy.mkdir()
+    assert told() == ["target-duckdb", "lake"]
+    assert str(found["lake"].known_fault("loaders", tmp_path)).startswith("target-duckdb 0.8.0 may lose the first row")
+    (lossy / "direct_url.json").touch()
+    assert told() == [], "one that is not of a registry may be mended"

@@ -21,6 +21,7 @@ from assetry_toolkit.singer.targets import TargetTables
 SHOWN = {"pipeline": "pipeline", "environment": "environment", "replication_method": "replication"}
 SHOWN |= {"replication_key": "replication key", "primary_key": "primary key"}
 SHOWN |= {"unknown": "streams unknown", "stale": "catalog is old", "not_installed": "cannot run"}
+SHOWN |= {"known_fault": "beware"}
 OF_RUN = {"run": "last run", "state_id": "state", "rows_extracted": "rows extracted", "result_known_by": "known by"}
 OF_RUN |= {"rows_not_compared": "rows not compared", "rows_doubled": "rows there twice"}
 
@@ -88,7 +89,8 @@ class PairAssets:
     * `mapped`: something may leave rows out on the way, so that fewer of them say nothing.
     * `place`: a function from a stream's name and the table that the rules found to the one that it really is, as
       (database, schema, identifier) or None.
-    * `absent`: which of the programs are not there, with the next step; as words of a sentence.
+    * `absent`: which of the programs are not there, with the next step; as words of a sentence. `fault` is what the
+      target is known to do wrong.
     * `unknown`: what to do about a tap that cannot say which streams it has, though the target fills tables.
 
     The spec of each asset has what `assetry_toolkit.singer.loads` reads, and `tap`, `target` and `stream`: where the
@@ -116,6 +118,7 @@ class PairAssets:
     deps: tuple[str, ...] = ()
     source: str | None = None
     absent: str | None = None
+    fault: str | None = None
     place: Callable[[str, Relation | None], Any] | None = None
     unknown: str | None = None
 
@@ -136,7 +139,10 @@ class PairAssets:
             integration=self.integration,
             group=self.tap,
             spec={**self.spec, **of_pair, "stream": None},
-            metadata={**self.metadata, "destination": self.tables.kind, **age, "not_installed": self.absent},
+            metadata={
+                **{**self.metadata, "destination": self.tables.kind, **age},
+                **{"not_installed": self.absent, "known_fault": self.fault},
+            },
             deps=self.deps,
             description="" if known else f"All streams of {self.tap}: {catalog.stale}",
             resource_type="stream",
@@ -188,8 +194,8 @@ def refuse_one_table_of_streams(assets: Iterable[Asset], integration: str, hint:
 def warnings_of_pairs(assets: Iterable[Asset], unknown: Callable[[Asset], str]) -> Iterator[AssetWarning]:
     """Yield what is to be known of the assets of taps and targets, once for all of which the same is to be done.
 
-    That is that a program is not there, and that rows cannot be counted because a part of the place of a target's
-    tables is not known; `unknown` is the next step then.
+    That is that a program is not there, that a target is known to lose rows, and that rows cannot be counted because a
+    part of the place of a target's tables is not known; `unknown` is the next step then.
 
     >>> from textwrap import fill
     >>> spec = {"tap": "tap-a", "target": "lake"}
@@ -200,13 +206,20 @@ def warnings_of_pairs(assets: Iterable[Asset], unknown: Callable[[Asset], str]) 
     """
     lacking: dict[str, list[Asset]] = {}
     vague: dict[str, list[Asset]] = {}
+    faulty: dict[str, list[Asset]] = {}
     for asset in assets:
+        if fault := asset.metadata.get("known_fault"):
+            faulty.setdefault(fault, []).append(asset)
         if absent := asset.metadata.get("not_installed"):
             lacking.setdefault(absent, []).append(asset)
         if asset.io is None and None in (asset.relation or ()):
             vague.setdefault(asset.spec["target"], []).append(asset)
     for absent, (first, *more) in lacking.items():
         yield AssetWarning(first.key, f"cannot be loaded{f', like {len(more)} more' if more else ''}: {absent}")
+    for fault, (first, *more) in faulty.items():
+        others = f", like {len(more)} more" if more else ""
+        told = f"{fault}. What is lost fails where the rows of its table can be counted"
+        yield AssetWarning(first.key, f"may lack rows{others}: {told}", "Use a version or a loader that loses none.")
     for target, (first, *more) in vague.items():
         others = f", like {len(more)} more that {target} loads" if more else ""
         why = "because a part of its table's place is not known"

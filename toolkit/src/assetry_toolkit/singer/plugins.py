@@ -26,6 +26,8 @@ from assetry_toolkit.yaml_files import entries, mapping, refuse_shape
 #: What of a definition is for people, or chooses streams, which are looked at one by one.
 _ASIDE = {"label", "logo_url", "docs", "repo", "description", "maintenance_status", "settings_preamble", "usage"}
 _ASIDE |= {"hidden", "keywords", "domain_url", "quality", "next_steps", "select", "select_filter"}
+#: Versions that do something wrong of which their runner says nothing, by package.
+_FAULTS = {("target-duckdb", "0.8.0"): "may lose the first row of each batch, and ends well all the same"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,21 @@ class Plugin:
         if "/" not in program:
             return f"{told} is not on PATH"
         return f"{told} may not be executed (chmod +x {at})" if at.exists() else f"{told} is not in {folder}"
+
+    def known_fault(self, kind: str, environments: Path) -> str | None:
+        """Return what the version that is installed is known to do wrong, as words of a sentence; None where nothing is.
+
+        It is looked for where `absent` looks. One that was not installed from a registry may be mended.
+
+        >>> Plugin("target-duckdb", "target-duckdb", {"pip_url": "target-duckdb"}).known_fault("loaders", Path("nowhere"))
+        """
+        for (package, version), fault in _FAULTS.items():
+            for name in dict.fromkeys((*self.line, self.base)):
+                home = environments / kind / escape(name) / "venv"
+                for found in home.glob(f"lib/python*/site-packages/{package.replace('-', '_')}-{version}.dist-info"):
+                    if not (found / "direct_url.json").exists():
+                        return f"{package} {version} {fault}"
+        return None
 
     def variable(self, setting: str) -> str:
         """Return the variable that sets a setting.

@@ -71,6 +71,7 @@ def _pairs(integration: Integration, project: MeltanoProject, relation: Relation
             deps=options.deps,
             source=tap.source,
             absent=absent(project, pair),
+            fault=loader.known_fault("loaders", project.installed),
             place=relation and partial(relation, pair),
             unknown="Give it a `catalog`, a file, in meltano.yml. Or, where nothing here reads these tables: "
             f"join = false in [integrations.{options.name}.loaders.{loader.name}].",

@@ -55,12 +55,12 @@ class Program:
 def absent(project: MeltanoProject, pair: Pair) -> str | None:
     """Return which programs of a pair are not there, with the command; by a look at files, without running Meltano."""
     options, plugins = project.options, project.plugins_of(pair)
-    folder = Path(project.variables.get("MELTANO_SYS_DIR_ROOT") or options.folder / ".meltano")
     try:
         path = path_beside(options.program("meltano", options.meltano_executable, _INSTALL))
     except IntegrationError as error:
         return " ".join(filter(None, (error.message, error.hint)))
-    told = (each.absent(kind, options.folder, folder, path, _install(each.name, kind[:-1])) for kind, each in plugins)
+    at = options.folder, project.installed, path
+    told = (each.absent(kind, *at, _install(each.name, kind[:-1])) for kind, each in plugins)
     return "; ".join(filter(None, told)) or None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
@@ -19,15 +20,8 @@ from assetry_meltano.options import Options
 
 #: The kinds of plugins that Meltano knows (`meltano.core.plugin.base.PluginType`): those that load come first.
 KINDS = (
-    "extractors",
-    "loaders",
-    "mappers",
-    "utilities",
-    "orchestrators",
-    "transformers",
-    "transforms",
-    "files",
-    "mappings",
+    *("extractors", "loaders", "mappers", "utilities", "orchestrators"),
+    *("transformers", "transforms", "files", "mappings"),
 )
 _HUB = "One that Meltano Hub has needs its lock file: in the Meltano project, meltano lock --plugin-type {} {}"
 
@@ -100,6 +94,11 @@ class MeltanoProject:
         return found
 
     @property
+    def installed(self) -> Path:
+        """Return the folder in which Meltano has its plugins."""
+        return Path(self.variables.get("MELTANO_SYS_DIR_ROOT") or self.options.folder / ".meltano")
+
+    @property
     def mappings(self) -> dict[str, Plugin]:
         """Return the mappers by the words that stand for them in a pipeline: their names, and those of mappings."""
         named = ((each, self.files.entries("mappings", each.definition)) for each in self.mappers.values())
@@ -144,11 +143,8 @@ class MeltanoProject:
     def _of_job(self, job: Mapping[str, Any]) -> Iterator[Pair]:
         """Return the pairs of a job; raise `DefinitionError` for a word that is no plugin, and no command of one."""
         plugins = self.files.mapping("plugins")
-        others = [
-            *self.files.entries("jobs"),
-            *(each for kind in plugins for each in self.files.entries(kind, plugins)),
-        ]
-        known = {*self.mappings, *(str(each["name"]) for each in others)}
+        others = (each for kind in plugins for each in self.files.entries(kind, plugins))
+        known = {*self.mappings, *(str(each["name"]) for each in (*self.files.entries("jobs"), *others))}
         words = words_of(job.get("tasks"))
         self.refuse_strange([each for each in words if ":" not in each], known, f"job {job['name']!r}")
         return self._among(words)

@@ -28,10 +28,8 @@ from assetry_meltano.running.reading import loads_of
 LIVES = timedelta(minutes=5)
 #: How long after it a run is taken for killed here: it gives a sign every second.
 SILENT = timedelta(seconds=15)
-_RUNS = """
-select run_id, state, started_at, coalesce(last_heartbeat_at, started_at), ended_at from runs
-where job_name = ? order by id desc limit 50
-"""
+_TIMES = "started_at, coalesce(last_heartbeat_at, started_at), ended_at"
+_RUNS = f"select run_id, state, {_TIMES} from runs where job_name = ? order by id desc limit 50"
 #: A line of the log that Meltano keeps of a run: its time and level, who says it, and what.
 _LINE = re.compile(r"\S+ \[\w+ *\] (\S+) +(.*)")
 _STATE = "select partial_state, completed_state from state where state_id = ?"
