@@ -18,6 +18,8 @@ A third party needs `assetry` and `pytest`, and writes::
 Every check stands for something that an author has to do; its name says what. What a plugin cannot do is refused with
 a reason, which pytest prints and `assetry plugins` shows when the plugin says it itself (``ASSETRY_REFUSES``).
 
+`Clock` lets days pass in a test of a project: with deadlines, partitions of time, and what automation makes of them.
+
 The fixtures `project` and `fake_transport` come with `assetry` as a pytest plugin.
 """
 
@@ -27,6 +29,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assetry.testing.clock import Clock
     from assetry.testing.executor import ExecutorConformance
     from assetry.testing.fake_tool import FakeTool, Job, Step, ToolDied
     from assetry.testing.integration import IntegrationConformance
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 #: Where each name stands. They are imported when they are asked for: the pytest plugin, which every test run of an
 #: environment with assetry loads, stands in this package, too.
 _HOMES = {
+    "Clock": "clock",
     "ExecutorConformance": "executor",
     "ExecutorUnderTest": "subjects",
     "FakeTool": "fake_tool",
@@ -71,6 +75,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Clock",
     "ExecutorConformance",
     "ExecutorUnderTest",
     "FakeTool",
