@@ -6,8 +6,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
-from assetry.plugin import AssetKey, CommandContext, Commands, UsageError, near_names, next_text, next_to_json
+from assetry.plugin import (
+    AssetKey,
+    CommandContext,
+    Commands,
+    UsageError,
+    near_names,
+    next_text,
+    next_to_json,
+    read_span,
+)
 
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
@@ -32,6 +42,10 @@ def daemon(
     dry_run: bool = False,
     interval: float = 5.0,
     port: int | None = None,
+    simulate: str | None = None,
+    assume: str | None = None,
+    arrivals: str | None = None,
+    picture: Path | None = None,
 ) -> int:
     """Make assets when their policies, deadlines and jobs ask for it, until it is stopped.
 
@@ -39,7 +53,15 @@ def daemon(
     :param dry_run: say what would be started, and when everything else is, without starting anything.
     :param interval: seconds between two looks at whether anything has changed.
     :param port: serve /healthz and /metrics on this port of 127.0.0.1.
+    :param simulate: FROM..UNTIL, such as now..+7d: say what would be started in this time, without starting anything.
+    :param assume: in a simulation, how long that takes of which no record tells (1m).
+    :param arrivals: in a simulation, how far apart new data comes that others make; as records tell without it.
+    :param picture: in a simulation, draw it into this file, as SVG.
     """
+    if simulate is not None:
+        return _simulate(context, simulate, assume, arrivals, picture)
+    if assume is not None or arrivals is not None or picture is not None:
+        raise UsageError("--assume, --arrivals and --picture are for --simulate.", hint="Add --simulate now..+7d.")
     if dry_run:
         show(context, decision_of(context.project, datetime.now(UTC)))
         return 0
@@ -48,6 +70,29 @@ def daemon(
     from assetry_automation.daemon.supervisor import Supervisor
 
     return Supervisor(context, interval, port).run()
+
+
+def _simulate(
+    context: CommandContext, period: str, assume: str | None, arrivals: str | None, picture: Path | None
+) -> int:
+    """Say what would be started in a period; return 1 where a deadline would be missed."""
+    from assetry_automation.simulation import pictures
+    from assetry_automation.simulation.assumptions import ASSUMED, read_period
+    from assetry_automation.simulation.simulation import simulate
+
+    since, until = read_period(period, datetime.now(UTC))
+    assumed = ASSUMED if assume is None else read_span(assume, "--assume")
+    comes = None if arrivals is None else read_span(arrivals, "--arrivals")
+    found = simulate(context.project, since, until, assumed=assumed, arrivals=comes)
+    if context.text:
+        for line in pictures.told(found):
+            context.say(line)
+    else:
+        context.emit(pictures.to_json(found), rows="invocations")
+    if picture is not None:
+        picture.write_text(pictures.svg(found), encoding="utf-8")
+        context.note(f"It is drawn in {picture}.")
+    return 1 if found.missed else 0
 
 
 def _once(context: CommandContext) -> int:

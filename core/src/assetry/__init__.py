@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from assetry.partitions.multi import MultiPartitionsDefinition
     from assetry.project.materialize import materialize
     from assetry.project.project import Project
+    from assetry.project.runs.rehearsal import Rehearsal, RehearsedRun
     from assetry.python.calls.context import AssetContext
     from assetry.status.backfill import Backfill
 
@@ -58,6 +59,8 @@ __all__ = [
     "MultiPartitionsDefinition",
     "Parts",
     "Project",
+    "Rehearsal",
+    "RehearsedRun",
     "RetryPolicy",
     "StaticPartitionMapping",
     "StaticPartitionsDefinition",
@@ -83,6 +86,8 @@ _LATER = {
     "MonthlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "MultiPartitionsDefinition": "assetry.partitions.multi",
     "Project": "assetry.project.project",
+    "Rehearsal": "assetry.project.runs.rehearsal",
+    "RehearsedRun": "assetry.project.runs.rehearsal",
     "WeeklyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "YearlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "materialize": "assetry.project.materialize",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -51,7 +51,7 @@ class JudgedProject(LoadedProject):
         and of all that they are made from, is out of date with the reason ``overdue``, as if a policy asked for it.
         """
         cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
-        moment = now or datetime.now(UTC)
+        moment = now or self.clock()
         return recorded_judgement(self.graph, self.store, self.values, cache, moment, newer_than)
 
     @property
@@ -76,7 +76,7 @@ class JudgedProject(LoadedProject):
 
         `statuses` are those of all assets at `now`, where they are known already.
         """
-        moment = now or datetime.now(UTC)
+        moment = now or self.clock()
         known = self.judge(moment).statuses if statuses is None else statuses
         return self.plugins.nexts(self, known, moment)
 

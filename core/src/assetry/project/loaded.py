@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -31,9 +32,14 @@ class LoadedProject:
 
     Nothing is loaded before it is needed: definitions at the first use of `graph`, which raises `DefinitionError`.
 
+    `clock` tells what it takes for now where it judges and plans.
+
     >>> LoadedProject(root="/shop").root
     PosixPath('/shop')
     """
+
+    #: A variant of a project may have another one.
+    clock: Callable[[], datetime]
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class LoadedProject:
         self.settings = replace(self.settings, pools={**self.settings.pools, **(pools or {})})
         self._definitions = Definitions(self.settings, assets, integrations, plugins, on_load)
         self._variants: list[Self] = []
+        self.clock = _utc_now
 
     @classmethod
     def load(
@@ -125,12 +132,26 @@ class LoadedProject:
         """
         if not options or options == self.options:
             return self
-        variant = copy.copy(self)
-        variant.__dict__ = {
-            name: value for name, value in self.__dict__.items() if name not in ("graph", "groups", "values")
-        }
+        variant = self._variant("graph", "groups", "values")
         variant.__dict__["store"] = self.store
         variant._definitions = self._definitions.with_options({**self.options, **options})
+        return variant
+
+    def with_records(self, store: str, clock: Callable[[], datetime] | None = None) -> Self:
+        """Return the project with the records of another store, given by its URL, and another clock where one is given.
+
+        It shares the definitions and the places of values, and is closed with this one.
+        """
+        _ = self.graph, self.groups  # loaded once, for both
+        variant = self._variant("store", "values")
+        variant.settings = replace(self.settings, store=store)
+        variant.clock = clock or self.clock
+        return variant
+
+    def _variant(self, *without: str) -> Self:
+        """Return a copy that is closed with this one, without some of what was loaded or opened."""
+        variant = copy.copy(self)
+        variant.__dict__ = {name: value for name, value in self.__dict__.items() if name not in without}
         variant._variants = []
         self._variants.append(variant)
         return variant
@@ -191,3 +212,7 @@ class LoadedProject:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

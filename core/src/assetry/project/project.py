@@ -121,7 +121,7 @@ class Project(JudgedProject, Upkeep):
 
         `newer_than` is as in `judge`: what has to be made anew for that counts as out of date. `run` carries it out.
         """
-        ask, now, revision = Ask(stale=True), datetime.now(UTC), self._revision()
+        ask, now, revision = Ask(stale=True), self.clock(), self._revision()
         known = self.judge(now, newer_than=newer_than)
         keys = tuple(key for key in self.graph.keys if key in wants)
         found = wanted(self.graph, keys, ask, known.statuses, now).only(wants)
@@ -146,7 +146,7 @@ class Project(JudgedProject, Upkeep):
         found = self.selection(select, exclude)
         # A selection that is handed over was looked at by the one who did it.
         told = () if isinstance(select, Selection) else found.unmatched
-        keys, now = found.keys, datetime.now(UTC)
+        keys, now = found.keys, self.clock()
         known = self.judge(now)
         found_wanted = wanted(self.graph, keys, ask, known.statuses, now)
         notes = (*(f"{part.text!r} matches nothing" for part in told), *found_wanted.notes)
