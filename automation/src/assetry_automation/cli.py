@@ -25,12 +25,14 @@ from assetry_automation.kept import change_memory
 from assetry_automation.looking import settings_of, with_resumed
 from assetry_automation.making import Made, decision_of, make_due
 from assetry_automation.making import run_job as make_job
+from assetry_automation.sensing.cli import ask_due, ask_now, senses_next, told_senses
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of automation."""
     commands.command("daemon")(daemon)
     commands.command("run-job")(run_job)
+    commands.command("sense")(ask_now)
     commands.command("hold", selects=True)(hold)
     commands.command("resume", selects=True)(resume)
 
@@ -47,7 +49,7 @@ def daemon(
     arrivals: str | None = None,
     picture: Path | None = None,
 ) -> int:
-    """Make assets when their policies, deadlines and jobs ask for it, until it is stopped.
+    """Make assets when their policies, deadlines and jobs ask for it, until it is stopped; ask sensors at their times.
 
     :param once: look once, make what is due then, and end: for cron and for CI.
     :param dry_run: say what would be started, and when everything else is, without starting anything.
@@ -96,15 +98,16 @@ def _simulate(
 
 
 def _once(context: CommandContext) -> int:
-    made = []
-    for each in make_due(context.project, datetime.now(UTC)):
+    made, project = [], context.project
+    asked = ask_due(context, project, datetime.now(UTC))
+    for each in make_due(project, datetime.now(UTC)):
         made.append(each)
         _tell(context, each)
-    if not made:
+    if not made and not asked:
         context.note("Nothing is due.")
     if not context.text:
-        context.emit({"runs": [each._asdict() for each in made]}, rows="runs")
-    return 0 if all(each.ok for each in made) else 1
+        context.emit({"runs": [each._asdict() for each in made], "senses": told_senses(asked)}, rows="runs")
+    return 0 if all(each.ok for each in made) and not any(each.problem for each in asked) else 1
 
 
 def _tell(context: CommandContext, made: Made) -> None:
@@ -121,7 +124,11 @@ def show(context: CommandContext, decision: Decision) -> None:
         assets = [{"key": str(key), "next": next_to_json(each)} for key, each in decision.next.items()]
         jobs = [job.name for job in decision.jobs]
         wake = decision.wake and decision.wake.isoformat()
-        context.emit({"start": [str(key) for key in started], "jobs": jobs, "wake": wake, "assets": assets}, "assets")
+        told = {"start": [str(key) for key in started], "jobs": jobs, "wake": wake, "assets": assets}
+        senses = [
+            {"name": each.name, "of": each.of, "next": next_to_json(at)} for each, at in senses_next(context, now)
+        ]
+        context.emit({**told, "senses": senses}, "assets")
         return
     for key in started:
         context.say(f"start    {key}")
@@ -130,6 +137,8 @@ def show(context: CommandContext, decision: Decision) -> None:
     for key, each in decision.next.items():
         if key not in started:
             context.say(f"{key}  {next_text(each, now)}")
+    for sense, at in senses_next(context, now):
+        context.say(f"{sense.of} {sense.name}  {next_text(at, now)}")
     if decision.wake is not None:
         context.note(f"It looks again at {decision.wake:%Y-%m-%d %H:%M:%S} UTC, or when something changes.")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from assetry.plugin import Process, Store, StoreError, from_json, is_alive, process_of, to_json
 
 from assetry_automation.decision.memory import Memory, read, written
+from assetry_automation.decision.senses import Sensed
 
 #: Where documents are, and how often a change is tried that others make at the same time.
 SPACE, _TRIES = "automation", 20
@@ -30,14 +32,48 @@ def change_memory(store: Store, change: Callable[[Memory], Memory]) -> Memory:
 
     Raises `StoreError` where others change it all the time.
     """
+    after = [Memory()]
+
+    def changed(value: Any) -> Any:
+        after[0] = change(Memory() if value is None else read(value))
+        return written(after[0])
+
+    _change(store, "memory", changed)
+    return after[0]
+
+
+def known_senses(store: Store) -> dict[str, Sensed]:
+    """Return how the senses of a project were when they were last asked, by name, as far as that was kept."""
+    found = store.documents(SPACE).get("senses")
+    return {} if found is None else _senses(found.value)
+
+
+def keep_senses(store: Store, asked: Mapping[str, Sensed], senses: Collection[str]) -> None:
+    """Keep how some senses were when they were asked now; of those that are not among `senses` nothing is kept."""
+
+    def changed(value: Any) -> Any:
+        known = {name: each for name, each in _senses(value).items() if name in senses}
+        return {name: to_json(each) for name, each in {**known, **asked}.items()}
+
+    _change(store, "senses", changed)
+
+
+def _senses(value: Any) -> dict[str, Sensed]:
+    found = {}
+    for name, each in value.items() if isinstance(value, Mapping) else ():
+        with suppress(TypeError, ValueError, KeyError):
+            found[str(name)] = from_json(Sensed, each)
+    return found
+
+
+def _change(store: Store, key: str, change: Callable[[Any], Any]) -> None:
+    """Change a document, and again where another was first; one that stays as it was is not written."""
     for _ in range(_TRIES):
-        known = store.documents(SPACE).get("memory")
-        before = Memory() if known is None else read(known.value)
+        known = store.documents(SPACE).get(key)
+        before = None if known is None else known.value
         after = change(before)
-        if after == before and known is not None:
-            return after
-        if store.change_document(SPACE, "memory", written(after), known and known.revision) is not None:
-            return after
+        if after == before or store.change_document(SPACE, key, after, known and known.revision) is not None:
+            return
     raise StoreError(
         "What automation remembers was changed by others each time it was to be written.", hint="Try again."
     )

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import hookimpl
 
+from assetry_automation.files.watch import KIND, OPTIONS, load, observe
+
 if TYPE_CHECKING:
-    from assetry.plugin import AssetKey, Commands, Next
+    from assetry.plugin import Asset, AssetKey, Commands, Event, Integration, Invocation, Next
 
 ASSETRY_TABLES = ("automation", "jobs")
+ASSETRY_KINDS = {KIND: OPTIONS}
+
+
+@hookimpl
+def assetry_load_assets(integration: Integration) -> Iterable[Asset]:
+    """Return the files that an integration watches, as external assets."""
+    return load(integration)
+
+
+@hookimpl
+def assetry_observe(invocation: Invocation) -> Iterator[Event]:
+    """Look at the files that are watched."""
+    return observe(invocation)
 
 
 @hookimpl
@@ -24,8 +39,9 @@ def assetry_add_commands(commands: Commands) -> None:
 
 @hookimpl
 def assetry_next(project: Any, statuses: Sequence[Any], now: datetime) -> Mapping[AssetKey, Next]:
-    """Say when each asset is made next that a policy makes."""
+    """Say when each asset is made next that a policy makes, and of which it cannot be seen what others have made."""
     from assetry_automation.kept import memory_of
     from assetry_automation.looking import nexts
+    from assetry_automation.sensing.failing import unseen
 
-    return nexts(project, statuses, now, memory_of(project.store))
+    return {**unseen(project), **nexts(project, statuses, now, memory_of(project.store))}

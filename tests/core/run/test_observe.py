@@ -453,8 +453,12 @@ def test_what_somebody_has_seen_is_recorded_with_a_document_or_not_at_all(landin
     assert len(store.latest()) == before
     assert known(landing) == ("a.csv",)
     assert not store.runs(running=True)
-    assert landing.record_observed(seen).counts["observed"] == 2
-    assert len(store.latest()) == before
+    runs, revision = len(store.runs()), store.documents("acme")["cursor"].revision
+    assert (
+        landing.record_observed(seen, documents=[DocumentChange("acme", "cursor", 3, revision)]).counts["observed"] == 2
+    )
+    assert (len(store.latest()), len(store.runs())) == (before, runs)
+    assert store.documents("acme")["cursor"].value == 3
 
 
 @pytest.mark.parametrize(
@@ -475,3 +479,28 @@ def test_what_cannot_be_seen_is_refused_and_nothing_is_recorded(landing: Project
         landing.record_observed([Observed("raw/feed", data_version="1"), event])
     assert not landing.store.runs()
     assert not landing.store.latest()
+
+
+def test_what_is_made_of_each_file_has_the_files_that_are_seen_and_keeps_those_that_are_gone() -> None:
+    made: list[str] = []
+
+    @asset(deps=["raw/files"], partitions_def=FILES)
+    def loaded(partition: str) -> str:
+        made.append(partition)
+        return partition
+
+    @asset(partitions_def=FILES)
+    def cleaned(loaded: str) -> str:
+        return loaded
+
+    raw = Asset(key="raw/files", kind="x", executable=False, partitions_def=FILES)
+    with Project([raw, loaded, cleaned], store="sqlite::memory:", io="memory:") as project:
+        project.record_observed([Observed("raw/files", name, data_version="1") for name in ("a.csv", "b.csv")])
+        assert project.materialize(partition="missing").ok
+        assert made == ["a.csv", "b.csv"]
+        project.record_observed([Observed("raw/files", "b.csv", data_version="2")])
+        assert project.materialize(stale=True).ok
+        assert made == ["a.csv", "b.csv", "b.csv"]
+        project.record_observed([Observed("raw/files", "a.csv", gone=True)])
+        assert project.load_value("cleaned", partition="a.csv") == "a.csv"
+        assert not project.plan(stale=True).invocations

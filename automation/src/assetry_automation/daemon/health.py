@@ -9,8 +9,21 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
+from typing import Any, NamedTuple
 
 from assetry.plugin import UsageError
+
+
+class SenseHealth(NamedTuple):
+    """How a sensor, or an integration that is observed, is: asked next `at` (seconds), after `failures` in a row.
+
+    >>> SenseHealth(1767225600.0).failures
+    0
+    """
+
+    at: float
+    failures: int = 0
+    told: str = ""
 
 
 @dataclass(slots=True)
@@ -29,6 +42,7 @@ class Health:
     counts: Mapping[str, int] = field(default_factory=dict)
     problem: str | None = None
     standing_by: bool = False
+    senses: Mapping[str, SenseHealth] = field(default_factory=dict)
     _turned: float = field(default_factory=monotonic)
 
     @property
@@ -56,8 +70,25 @@ class Health:
             *("# TYPE assetry_daemon_runs gauge", f"assetry_daemon_runs {self.running}"),
             "# TYPE assetry_assets gauge",
             *(f'assetry_assets{{next="{name}"}} {count}' for name, count in sorted(self.counts.items())),
+            "# TYPE assetry_sense_next_timestamp_seconds gauge",
+            *(
+                f"assetry_sense_next_timestamp_seconds{_label(name)} {each.at:.0f}"
+                for name, each in self.senses.items()
+            ),
+            "# TYPE assetry_sense_failures gauge",
+            *(f"assetry_sense_failures{_label(name)} {each.failures}" for name, each in self.senses.items()),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _label(name: str) -> str:
+    """Return the label of a sense, as the text form of Prometheus has it.
+
+    >>> _label('the "first"')
+    '{name="the \\\\"first\\\\""}'
+    """
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{name="{escaped}"}}'
 
 
 def serve(health: Health, port: int) -> ThreadingHTTPServer:
@@ -67,7 +98,9 @@ def serve(health: Health, port: int) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             if self.path == "/healthz":
                 state = HTTPStatus.OK if health.ok else HTTPStatus.SERVICE_UNAVAILABLE
-                told = {"ok": health.ok, "problem": health.problem, "standing_by": health.standing_by}
+                failing = {name: each.told for name, each in dict(health.senses).items() if each.failures}
+                told: dict[str, Any] = {"ok": health.ok, "problem": health.problem, "standing_by": health.standing_by}
+                told |= {"failing": failing} if failing else {}
                 self._answer(state, "application/json", json.dumps(told))
             elif self.path == "/metrics":
                 self._answer(HTTPStatus.OK, "text/plain; version=0.0.4", health.metrics())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -19,9 +17,11 @@ from typing import Any
 
 from assetry.plugin import AssetryError, CommandContext, Store
 
+from assetry_automation.asked import AskedProcess
 from assetry_automation.daemon.health import Health, serve
 from assetry_automation.daemon.sources import fingerprint
 from assetry_automation.kept import LIVES, DaemonSign, leave_project, take_project
+from assetry_automation.sensing.rounds import Rounds, read_senses
 
 #: Seconds that runs have to stop their tools, once the daemon was asked to end.
 GRACE = 60.0
@@ -29,48 +29,19 @@ GRACE = 60.0
 AGAIN = 15.0
 
 
-class Worker:
+class Worker(AskedProcess):
     """One process with definitions, which answers when it is asked."""
 
     def __init__(self, root: Path) -> None:
-        command = [sys.executable, "-m", "assetry_automation.daemon.worker", str(root)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, start_new_session=True
-        )
+        super().__init__("assetry_automation.daemon.worker", root)
         self.sources: tuple[str, ...] = ()
         self.load = ""
         self.max_runs = 1
-
-    def answer(self, timeout: float) -> Mapping[str, Any] | None:
-        """Return its next line, None when none comes in time; one that has ended answers with a problem."""
-        out = self._process.stdout
-        assert out is not None, "it was started with a pipe"
-        if not select.select([out], [], [], timeout)[0]:
-            return None
-        line = out.readline()
-        if not line:
-            return {"problem": f"The process that loads the definitions ended with {self._process.wait()}."}
-        found: Mapping[str, Any] = json.loads(line)
-        return found
 
     def take(self, ready: Mapping[str, Any]) -> None:
         """Take down what a worker says that is ready."""
         self.sources, self.max_runs = tuple(ready["sources"]), int(ready["max_runs"])
         self.load = fingerprint(self.sources)
-
-    def ask(self) -> None:
-        """Ask for a look; `answer` has what is found."""
-        stdin = self._process.stdin
-        assert stdin is not None, "it was started with a pipe"
-        with suppress(BrokenPipeError):
-            stdin.write(f"{self.load}\n")
-            stdin.flush()
-
-    def end(self) -> None:
-        """End it: nothing is lost, as it only looks."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
 
 
 class Supervisor:
@@ -89,6 +60,7 @@ class Supervisor:
         self._again = self._paused = 0.0
         self._runs: list[subprocess.Popen[bytes]] = []
         self._starting: subprocess.Popen[bytes] | None = None
+        self._rounds = Rounds(self._root, context.warn)
         self._seen: str | None = None
         self._wake = 0.0
         self._signed = 0.0
@@ -103,7 +75,7 @@ class Supervisor:
                 if self._has_project(store):
                     self._turn(store)
                 self._health.turned()
-                self._stop.wait(self._interval)
+                self._stop.wait(min(self._interval, self._rounds.wait()))
         finally:
             self._end(store)
             for number, handler in before.items():
@@ -138,6 +110,7 @@ class Supervisor:
     def _turn(self, store: Store) -> None:
         self._reap()
         self._load()
+        self._sense(store)
         worker = self._worker
         if worker is None or self._health.problem is not None or time.monotonic() < self._paused:
             return
@@ -147,7 +120,7 @@ class Supervisor:
         if self._starting is not None and not self._has_begun(store, self._starting):
             return
         self._starting = None
-        worker.ask()
+        worker.ask(worker.load)
         answer = worker.answer(600.0) or {"problem": "A look took more than 10 minutes."}
         if "problem" in answer or "failed" in answer:
             self._fail(str(answer.get("problem") or answer.get("failed")), gone="problem" in answer)
@@ -156,6 +129,12 @@ class Supervisor:
         self._health.looked(answer["counts"])
         if answer["start"] and len(self._runs) < worker.max_runs:
             self._start()
+
+    def _sense(self, store: Store) -> None:
+        """Ask sensors, and what integrations see, at their times; what they record is seen as any other record."""
+        with suppress(AssetryError):
+            self._rounds.turn(store, starts=self._worker is not None and self._health.problem is None)
+        self._health.senses = self._rounds.told()
 
     def _revision(self, store: Store) -> str | None:
         with suppress(AssetryError):
@@ -200,6 +179,7 @@ class Supervisor:
             self._worker.end()
         self._context.note(f"{answer['ready']:,} assets are loaded.")
         self._worker, self._health.problem, self._seen, self._wake = coming, None, None, 0.0
+        self._rounds.take(read_senses(answer["senses"]))
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
@@ -231,6 +211,7 @@ class Supervisor:
                 self._wake = 0.0
 
     def _end(self, store: Store) -> None:
+        self._rounds.end()
         for worker in (self._worker, self._coming):
             if worker is not None:
                 worker.end()

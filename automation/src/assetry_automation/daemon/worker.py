@@ -6,8 +6,6 @@ takes its place when the definitions change.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -15,25 +13,32 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from assetry import Project
-from assetry.plugin import AssetryError
+from assetry.plugin import AssetryError, to_json
 
+from assetry_automation.asked import answers, tell, words
 from assetry_automation.daemon.sources import sources_of
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.looking import remembered, settings_of
+from assetry_automation.sensing.senses import senses_of
 
 
 def main(folder: str, asked: TextIO, told: TextIO) -> int:
     """Load a project, say so, and answer until there is no more to answer."""
     try:
         project = Project.load(folder)
-        ready = {"ready": len(project.graph), "sources": sources_of(project), "max_runs": settings_of(project).max_runs}
+        ready: dict[str, Any] = {
+            "ready": len(project.graph),
+            "sources": sources_of(project),
+            "max_runs": settings_of(project).max_runs,
+        }
+        ready["senses"] = to_json(senses_of(project).all)
     except AssetryError as error:
-        _say(told, {"problem": _words(error)})
+        tell(told, {"problem": words(error)})
         return 1
-    _say(told, ready)
+    tell(told, ready)
     with project:
         for line in asked:
-            _say(told, _answer(project, line.strip()))
+            tell(told, _answer(project, line.strip()))
     return 0
 
 
@@ -41,7 +46,7 @@ def _answer(project: Project, load: str) -> Mapping[str, Any]:
     try:
         return found(remembered(project, datetime.now(UTC), lambda decided: decided.memory, load))
     except AssetryError as error:
-        return {"failed": _words(error)}
+        return {"failed": words(error)}
 
 
 def found(decision: Decision) -> Mapping[str, Any]:
@@ -53,18 +58,6 @@ def found(decision: Decision) -> Mapping[str, Any]:
     }
 
 
-def _words(error: AssetryError) -> str:
-    told = [error.message, f"at {error.where}" if error.where else "", error.hint or ""]
-    return " ".join(each for each in told if each)
-
-
-def _say(told: TextIO, answer: Mapping[str, Any]) -> None:
-    told.write(json.dumps(answer) + "\n")
-    told.flush()
-
-
 if __name__ == "__main__":
-    # What definitions print must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    sys.exit(main(sys.argv[1], sys.stdin, answers))
+    told = answers()
+    sys.exit(main(sys.argv[1], sys.stdin, told))

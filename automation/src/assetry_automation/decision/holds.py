@@ -71,15 +71,15 @@ def every_of(policy: AutomationPolicy) -> timedelta | None:
     return policy.every if policy.every is not None else min(found, default=None)
 
 
-def back_off(key: AssetKey, count: int) -> timedelta:
+def back_off(name: str, count: int, longest: timedelta = LONGEST) -> timedelta:
     """Return how long is waited after so many failures in a row: a fifth more or less, so that not all come at once.
 
     >>> [0.8 <= back_off(AssetKey("shop/orders"), count) / FIRST / 2 ** (count - 1) <= 1.2 for count in (1, 2, 3)]
     [True, True, True]
     """
-    spread = int.from_bytes(blake2b(f"{key} {count}".encode(), digest_size=2).digest()) / 0xFFFF
+    spread = int.from_bytes(blake2b(f"{name} {count}".encode(), digest_size=2).digest()) / 0xFFFF
     doubled: timedelta = FIRST * 2 ** min(count - 1, 10)
-    return min(doubled, LONGEST) * (0.8 + 0.4 * spread)
+    return min(doubled, longest) * (0.8 + 0.4 * spread)
 
 
 def surge_of(world: World, wanted: Mapping[AssetKey, Parts], memory: Memory) -> dict[AssetKey, Hold]:

@@ -165,8 +165,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     Among the assets are those that nothing here makes, but for consumers. Whether what is kept in a place with
     `IOManager.exists` is there, the core asks itself.
 
-    Where partitions of such an asset come into being, one is there once it is `Observed`, and dropped once it is
-    `Observed` as `gone`; `invocation.partitions_of(asset)` are those that are known.
+    Where partitions of such an asset come into being, one is there once it is `Observed`, also in what is made of it
+    partition by partition, and dropped once it is `Observed` as `gone`; `invocation.partitions_of(asset)` are those that are known.
     """
 
 

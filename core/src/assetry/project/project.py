@@ -257,7 +257,7 @@ class Project(JudgedProject, Upkeep):
         """Record what was seen of assets that nothing here makes, in one transaction with some documents of a plugin.
 
         Partitions that come into being are there once they are seen, and dropped once they are `gone`. What is as it
-        was known to be leaves no run behind, where no document is changed. `options` are kept with the run. Raises
+        was known to be leaves no run behind, and changes the documents alone. `options` are kept with the run. Raises
         `UsageError` for what cannot be so, and `ConflictError` where others have changed a document: nothing is
         recorded then.
         """

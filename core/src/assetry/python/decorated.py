@@ -20,10 +20,16 @@ class Decorated:
     ["'len'"]
     """
 
+    function: Callable[..., Any]
+
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         note_made(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself."""
+        return self.function(*args, **kwargs)
 
     @property
     def source(self) -> str:

@@ -123,6 +123,7 @@ class AssetFunction(Decorated, Generic[P, R]):
         validators: Mapping[AssetKey, Any] | None = None,
     ) -> None:
         super().__init__(function)
+        self.function: Callable[P, R] = function
         self.assets = assets
         self.checks = checks
         self.multiple = multiple
@@ -133,7 +134,7 @@ class AssetFunction(Decorated, Generic[P, R]):
     def named(self) -> Sequence[str]:
         """Return what people call its assets and checks."""
         checks = (f"check {each.check.name}" for each in self.checks)
-        return [repr(each) for each in (*(str(asset.key) for asset in self.assets), *checks)]
+        return list(map(repr, (*(str(each.key) for each in self.assets), *checks)))
 
     @property
     def asset(self) -> Asset:

@@ -436,9 +436,11 @@ class Recorder:
             self._events, self._materializations, self._attempts, self._looks = [], [], {}, []
         return events
 
-    def write_looks(self, store: Store) -> None:
-        """Write when what is as it was was looked at, and nothing else of what was noted."""
-        if self._looks:
+    def write_looks(self, store: Store, beside: Beside | None) -> None:
+        """Write when what is as it was was looked at, and what is changed beside it; nothing else of what was noted."""
+        if beside is not None:
+            store.append([], [], [], self._looks, beside=beside)
+        elif self._looks:
             store.append([], [], [], self._looks)
         self._events, self._looks = [], []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,8 +30,8 @@ class Sightings:
     """What is seen of the assets `keys` in one observation, taken into the records of a run with `options`.
 
     A partition that comes into being is one once it is seen, and none any more once it is gone, where nothing here
-    makes it. With `only_news` the run begins when all was seen, and only where something is other than it was; else it
-    has begun.
+    makes it; what is made of the asset partition by partition has it from then on. With `only_news` the run begins when
+    all was seen, and only where something is other than it was; else it has begun.
     """
 
     def __init__(
@@ -90,10 +90,25 @@ class Sightings:
             change = self.keys.change(self._graph[key], there, gone)
             if change is not None:
                 found.append(change)
+                found += self._below(key, change.add)
                 for name in change.drop:
                     self.recorder.note_dropped(_now(), key, name)
         self._seen = {}
         return tuple(found)
+
+    def _below(self, key: AssetKey, names: Sequence[str]) -> Iterator[KeysChange]:
+        """Yield the changes by which what is made of an asset, partition by partition, has its new ones, too.
+
+        What is gone of the asset stays there: it was made of what was there once.
+        """
+        graph, reached = self._graph, {key}
+        for asset in graph.assets if names else ():
+            same = (dep for dep in asset.deps if dep.partition_mapping == "same" and graph[dep.key].key in reached)
+            if any(graph[dep.key].partitions_def == asset.partitions_def for dep in same):
+                reached.add(asset.key)
+                change = self.keys.change(asset, names, ())
+                if change is not None:
+                    yield change
 
     def finish(
         self,
@@ -108,8 +123,8 @@ class Sightings:
         recorder, changes = self.recorder, self._key_changes()
         info = replace(self.info, state=state, finished=_now())
         result = RunResult(info, dict(recorder.counts), {}, tuple(problems))
-        if self.lease is None and not (recorder.has_news or changes or documents or self._changed):
-            recorder.write_looks(self._store)
+        if self.lease is None and not (recorder.has_news or changes or self._changed):
+            recorder.write_looks(self._store, Beside(tuple(documents)) if documents else None)
             return result
         if self.lease is None:
             self.lease = self._store.begin(self.info)
