@@ -166,7 +166,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     `IOManager.exists` is there, the core asks itself.
 
     Where partitions of such an asset come into being, one is there once it is `Observed`, also in what is made of it
-    partition by partition, and dropped once it is `Observed` as `gone`; `invocation.partitions_of(asset)` are those that are known.
+    partition by partition, and dropped once it is `Observed` as `gone`; `invocation.partitions_of(asset)` are those
+    that are known.
     """
 
 

@@ -29,8 +29,8 @@ from assetry.run.leases.shares import Shares
 from assetry.run.leases.slots import Slots
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
-from assetry.run.recorder import Recorder, defined
-from assetry.run.result import RunRequest, RunResult, RunServices, new_run
+from assetry.run.recorder import Recorder
+from assetry.run.result import RunRequest, RunResult, RunServices, defined, new_run
 from assetry.run.retry import taken_up
 from assetry.run.tracking.tracked import Interruption, Launch, no_event
 from assetry.run.tracking.tracker import Tracker

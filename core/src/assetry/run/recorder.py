@@ -19,7 +19,6 @@ from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan
 from assetry.run.partition_keys import known_keys, known_numbering
 from assetry.run.result import RunServices
-from assetry.status.changes.definition import definitions_of, digest
 from assetry.status.comparison import is_unchanged
 from assetry.status.freshness.growth import EPOCH
 from assetry.status.freshness.read_times import KnownTimes, ReadTimes
@@ -49,14 +48,6 @@ from assetry.types.records import WELL, Attempt, Beside, EventRecord, Latest, Lo
 
 #: An asset, and the partition of it; None for all of it.
 Place = tuple[AssetKey, str | None]
-
-
-def defined(graph: AssetGraph, store: Store) -> str:
-    """Record all definitions of a graph, as far as a store does not know them; return their digest."""
-    texts = {key: each.text for key, each in definitions_of(graph.assets).items()}
-    found = digest(texts)
-    store.define(found, texts)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

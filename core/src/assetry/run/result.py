@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assetry.errors import RunFailedError, UsageError
+from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
 from assetry.io.values import ValueRouter
 from assetry.run.retry import LeftJob
+from assetry.status.changes.definition import definitions_of, digest
 from assetry.store.leases.processes import hostname
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
@@ -133,6 +135,14 @@ class RunResult:
             if self.recorded
             else "Its records end with this process; `outcomes` of the result has every asset's.",
         )
+
+
+def defined(graph: AssetGraph, store: Store) -> str:
+    """Record all definitions of a graph, as far as a store does not know them; return their digest."""
+    texts = {key: each.text for key, each in definitions_of(graph.assets).items()}
+    found = digest(texts)
+    store.define(found, texts)
+    return found
 
 
 def new_run(assets: tuple[AssetKey, ...], options: Mapping[str, Any], id_: str | None = None) -> RunInfo:

@@ -103,11 +103,11 @@ class Plugin:
         return f"{told} may not be executed (chmod +x {at})" if at.exists() else f"{told} is not in {folder}"
 
     def known_fault(self, kind: str, environments: Path) -> str | None:
-        """Return what the version that is installed is known to do wrong, as words of a sentence; None where nothing is.
+        """Return what the installed version is known to do wrong, as words of a sentence; None where it is nothing.
 
         It is looked for where `absent` looks. One that was not installed from a registry may be mended.
 
-        >>> Plugin("target-duckdb", "target-duckdb", {"pip_url": "target-duckdb"}).known_fault("loaders", Path("nowhere"))
+        >>> Plugin("target-duckdb", "target-duckdb", {}).known_fault("loaders", Path("nowhere"))
         """
         for (package, version), fault in _FAULTS.items():
             for name in dict.fromkeys((*self.line, self.base)):

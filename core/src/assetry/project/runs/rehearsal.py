@@ -11,8 +11,9 @@ from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.project.project import Project
 from assetry.project.runs.services import services_of
 from assetry.run.leases.lease import places_in, take_lease
-from assetry.run.recorder import Before, Recorder, defined, known_keys
-from assetry.run.result import new_run
+from assetry.run.partition_keys import known_keys
+from assetry.run.recorder import Before, Recorder
+from assetry.run.result import defined, new_run
 from assetry.status.versions import with_read
 from assetry.types.assets import Asset
 from assetry.types.events import Checked, InvocationStarted, Materialized, Observed, RunFinished, RunStarted, Started
