@@ -89,6 +89,9 @@ class Parts:
         >>> Parts.of_spans([("eu", 1, 3), ("us", 2, 3), ("eu", 3, 4)])
         Parts({'eu': [(1, 4)], 'us': [(2, 3)]})
         """
+        if isinstance(spans, list) and len(spans) == 1:  # as nearly all partitions are that were made alike
+            ((strand, first, stop),) = spans
+            return cls.range(first, stop, strand)
         ranges: dict[str, list[tuple[int, int]]] = {}
         for strand, first, stop in spans:
             ranges.setdefault(strand, []).append((first, stop))

@@ -174,7 +174,7 @@ class Strand:
         return cls(first, versions, tuple(read), at, runs, data[end:], as_of)
 
     def _cut(self, column: bytes, first: int, stop: int, width: int = VERSION_BYTES) -> bytes:
-        if first == self.first and stop == self.stop:
+        if first == self.first and (stop - first) * width == len(column):
             return column
         begin, end = max(first, self.first), min(stop, self.stop)
         if begin >= end:

@@ -160,7 +160,7 @@ class RecordedPartitions:
     @property
     def made(self) -> Parts:
         """Return the partitions with a record."""
-        return Parts.of_spans(span[1:] for span in self.spans())
+        return Parts.of_spans([span[1:] for span in self.spans()])
 
     def spans(self) -> Sequence[tuple[Trace, str, int, int]]:
         """Return ranges of partitions that were made alike: how, and their strand, first number and that behind."""
