@@ -11,7 +11,7 @@ from assetry.plugin import hookimpl
 from assetry_automation.files.watch import KIND, OPTIONS, load, observe
 
 if TYPE_CHECKING:
-    from assetry.plugin import Asset, AssetKey, Commands, Event, Integration, Invocation, Next
+    from assetry.plugin import Asset, AssetKey, AssetryError, Commands, Event, Integration, Invocation, Next
 
 ASSETRY_TABLES = ("automation", "jobs")
 ASSETRY_KINDS = {KIND: OPTIONS}
@@ -35,6 +35,21 @@ def assetry_add_commands(commands: Commands) -> None:
     from assetry_automation.cli import add_commands
 
     add_commands(commands)
+
+
+@hookimpl
+def assetry_check(project: Any) -> Iterable[AssetryError]:
+    """Return what [automation], a job or a sensor says wrongly."""
+    from assetry.plugin import AssetryError
+
+    from assetry_automation.looking import settings_of
+    from assetry_automation.sensing.senses import senses_of
+
+    for each in (settings_of, senses_of):
+        try:
+            each(project)
+        except AssetryError as error:
+            yield error
 
 
 @hookimpl

@@ -25,6 +25,29 @@ def test_places_that_nothing_opens_exit_3_with_the_line_that_names_them(shop: Fo
     assert told["near"] == ["sqlite"]
 
 
+def test_what_plugins_find_wrong_in_their_own_tables_exits_3_with_near_names(shop: Folder) -> None:
+    shop.write(
+        "assetry.toml",
+        """
+        modules = ["shop_assets"]
+
+        [automation]
+        max_run = 2
+
+        [notify.ops]
+        kind = "slak"
+
+        [openlineage]
+        urll = "http://127.0.0.1:5000"
+        """,
+    )
+    result = shop.call("check", code=3)
+    for told in ("[automation] has no 'max_run'", "did you mean 'max_runs'?", "'slack'", "did you mean 'url'?"):
+        assert told in result.stdout
+    found = shop.json("check", code=3)["mistakes"]
+    assert [each["where"].rpartition("/")[2].partition(":")[0] for each in found] == ["assetry.toml"] * 3
+
+
 def test_definitions_that_do_not_load_exit_3(shop: Folder) -> None:
     shop.write("shop_assets.py", "from assetry import asset\n\n@asset\ndef a(nowhere): ...\n")
     result = shop.call("check", code=3)

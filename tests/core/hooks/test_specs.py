@@ -75,6 +75,7 @@ class Mill:
         self.heard: list[tuple[str, str]] = []
         self.opened: list[Any] = []
         self.next: Any = None
+        self.mistakes: list[Any] = []
 
     @hookimpl
     def assetry_load_assets(self, integration: Integration) -> Any:
@@ -136,6 +137,10 @@ class Mill:
         return (
             self.next if self.next is not None else {each.key: Next("at", "the mill grinds", now) for each in statuses}
         )
+
+    @hookimpl
+    def assetry_check(self, project: Project) -> Any:
+        return self.mistakes
 
     @hookimpl
     def assetry_event(self, event: EventRecord, run: RunInfo) -> None:
@@ -248,6 +253,15 @@ def test_hook_assetry_next_says_when_assets_are_made_next(project: Project, mill
     mill.next = ["wrong"]
     assert project.next(now) == {}
     assert any("assetry_next" in told for each in project.plugins.infos for told in each.problems)
+
+
+def test_hook_assetry_check_tells_what_is_wrong_before_a_run_does(project: Project, mill: Mill) -> None:
+    assert project.plugins.mistakes(project) == []
+    mill.mistakes = [UsageError("[mill] has no 'grane'.", near=["grain"], hint="It has grain.")]
+    assert project.plugins.mistakes(project) == mill.mistakes
+    mill.mistakes = ["wrong"]
+    assert project.plugins.mistakes(project) == []
+    assert any("assetry_check" in told for each in project.plugins.infos for told in each.problems)
 
 
 def test_hook_assetry_add_commands_makes_commands_of_the_program(

@@ -315,6 +315,21 @@ class Plugins(Registry):
         """Tell whether any plugin wants to hear of events."""
         return bool(self._implementations("assetry_event"))
 
+    def mistakes(self, project: Any) -> list[AssetryError]:
+        """Return what plugins find wrong with what the project says to them."""
+        found: list[AssetryError] = []
+        for name, answer in self._all("assetry_check", {"project": project}):
+            try:
+                each = list(answer)
+            except FAULTS as error:
+                self._report(name, f"assetry_check: {error_words(error)}")
+                continue
+            errors = [item for item in each if isinstance(item, AssetryError)]
+            if len(errors) < len(each):
+                self._report(name, "assetry_check: it returns what is no AssetryError")
+            found += errors
+        return found
+
     def nexts(self, project: Any, statuses: Sequence[Any], now: datetime) -> dict[AssetKey, Next]:
         """Return when assets are made next, of those of which a plugin knows it: of several answers the earliest."""
         found: dict[AssetKey, Next] = {}

@@ -22,6 +22,7 @@ import pluggy
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from assetry.errors import AssetryError
     from assetry.hooks.commands import Commands
     from assetry.types.assets import Asset, AssetCheck, Integration
     from assetry.types.contexts import LoadContext, RunContext
@@ -272,6 +273,17 @@ def assetry_warnings(
     :param assets: all that the integration has in the graph, in its order.
     :param readers: by the key of each of these, the assets that are made from it, of whichever integration.
     :param now: the time that is meant.
+    """
+
+
+@hookspec
+def assetry_check(project: Any) -> Iterable[AssetryError] | None:
+    """Return what is wrong with your own tables of the project file, and with what you are given to work with. All.
+
+    Told by `assetry check`, which fails then, each with its place, near names and next step: what can be known before
+    should not come up first in a run. Look at what is written only, and raise nothing for it.
+
+    :param project: the `Project` that is checked; `project.settings.tables` are the tables.
     """
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import EventRecord, RunInfo, hookimpl
 
 if TYPE_CHECKING:
-    from assetry.plugin import Commands, EventContext
+    from assetry.plugin import AssetryError, Commands, EventContext
 
 #: The table of a project file that names whom to tell.
 ASSETRY_TABLES = ("notify",)
@@ -31,3 +32,16 @@ def assetry_add_commands(commands: Commands) -> None:
     from assetry_notify.cli import add_commands
 
     add_commands(commands)
+
+
+@hookimpl
+def assetry_check(project: Any) -> Iterable[AssetryError]:
+    """Return what [notify] says wrongly of whom to tell."""
+    from assetry.plugin import AssetryError
+
+    from assetry_notify.targets import read_table
+
+    try:
+        read_table(project.settings.tables)
+    except AssetryError as error:
+        yield error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import EventRecord, RunInfo, hookimpl
 
 if TYPE_CHECKING:
-    from assetry.plugin import Commands, EventContext
+    from assetry.plugin import AssetryError, Commands, EventContext
 
 #: The table of a project file that says where lineage is told.
 ASSETRY_TABLES = ("openlineage",)
@@ -28,3 +29,17 @@ def assetry_add_commands(commands: Commands) -> None:
     from assetry_openlineage.cli import add_commands
 
     add_commands(commands)
+
+
+@hookimpl
+def assetry_check(project: Any) -> Iterable[AssetryError]:
+    """Return what [openlineage] says wrongly of where lineage is told."""
+    from assetry.plugin import AssetryError
+
+    from assetry_openlineage.options import read_options
+
+    if "openlineage" in project.settings.tables:
+        try:
+            read_options(project.settings.tables, str(project.root))
+        except AssetryError as error:
+            yield error

@@ -13,6 +13,7 @@ from assetry.columns.column_types import KNOWN_NAMES, column_type
 from assetry.errors import AssetryError, DefinitionError, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
+from assetry.hooks.masks import masked
 from assetry.project.places import asset_warnings
 from assetry.project.project import Project
 from assetry.types.assets import Asset
@@ -24,12 +25,14 @@ from assetry.views.json import warnings_to_json
 def check_definitions(session: Session) -> int:
     """Load and validate all definitions; nothing is run.
 
-    Exit code 3 when they cannot be loaded, when a plugin is broken, or when nothing opens a place that is named.
+    Exit code 3 when they cannot be loaded, when a plugin is broken or finds a mistake, or when nothing opens a place
+    that is named.
     """
     project = session.project
     found = _findings(project)
     if session.text:
-        session.say("\n".join(_text({**found, "places": [_located(each, session) for each in found["places"]]})))
+        located = {name: [_located(each, session) for each in found[name]] for name in ("places", "mistakes")}
+        session.say("\n".join(_text({**found, **located})))
     else:
         session.emit(found)
     return 0 if found["ok"] else DefinitionError.exit_code
@@ -38,17 +41,17 @@ def check_definitions(session: Session) -> int:
 def _findings(project: Project) -> dict[str, Any]:
     assets = project.graph.assets
     groups = {project.plugins.invocation_group(asset) for asset in assets if asset.executable}
+    file = str(project.settings.file) if project.settings.file else None
+    mistakes = [{**_told(each), "where": each.where or file} for each in project.plugins.mistakes(project)]
+    mistakes = masked(mistakes, project.plugins.secrets.mask)
     # Asked last: a plugin may only show that it is broken when it is called.
     project.plugins.check_versions()
-    places = [
-        {"message": each.message, "where": each.where, "near": list(each.near), "hint": each.hint}
-        for each in project.place_problems()
-    ]
+    places = [_told(each) for each in project.place_problems()]
     problems = [
         {"plugin": each.plugin, "message": each.message, "hint": each.hint} for each in project.plugins.problems
     ]
     return {
-        "ok": not problems and not places,
+        "ok": not problems and not places and not mistakes,
         "root": str(project.root),
         "file": project.settings.file.name if project.settings.file else None,
         "assets": len(assets),
@@ -60,6 +63,7 @@ def _findings(project: Project) -> dict[str, Any]:
         ],
         "problems": problems,
         "places": places,
+        "mistakes": mistakes,
         "near_misses": [
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
@@ -73,6 +77,10 @@ def _findings(project: Project) -> dict[str, Any]:
             if _is_made_elsewhere(project.graph, i) and not project.graph.downstream[i]
         ],
     }
+
+
+def _told(error: AssetryError) -> dict[str, Any]:
+    return {"message": error.message, "where": error.where, "near": list(error.near), "hint": error.hint}
 
 
 def _unknown_types(assets: Iterable[Asset]) -> Iterable[dict[str, Any]]:
@@ -123,6 +131,8 @@ def _text(found: Mapping[str, Any]) -> Iterable[str]:
     for problem in found["problems"]:
         yield f"{styled('broken:', fg='red')} {problem['plugin']}: {problem['message']}"
         yield f"  {problem['hint']}"
+    for mistake in found["mistakes"]:
+        yield f"{styled('wrong:', fg='red')} {AssetryError(**mistake)}"
     for place in found["places"]:
         yield f"{styled('no such place:', fg='red')} {AssetryError(**place)}"
     warned = (AssetWarning(AssetKey(each["asset"]), each["text"], each["hint"]) for each in found["warnings"])
