@@ -157,6 +157,14 @@ class IntegrationOptions:
         """Return the fields that checked options are; override it to check more, or to make other values of them."""
         return given
 
+    def at(self, option: str) -> dict[str, Any]:
+        """Return where an option stands, as keywords of `DefinitionError`: its line is told, then.
+
+        >>> IntegrationOptions(name="shop").at("grain")
+        {'where': "integration 'shop'", 'option': 'grain'}
+        """
+        return {"where": f"integration {self.name!r}", "option": option}
+
     @property
     def own_folder(self) -> Path:
         """Return the folder for what integrations of this kind keep."""

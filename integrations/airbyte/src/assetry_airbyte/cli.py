@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from assetry.plugin import Commands, Integration
@@ -30,11 +31,9 @@ def _pulled(integration: Integration) -> dict[str, Any]:
 
     options = Options.of(integration)
     snapshot = pull_hosted(options)
-    if options.destination_tables:
-        assets_of(integration, options, snapshot)
     unusable = [each for each in snapshot.connections if not each.usable]
     return {
-        **found_in(options, snapshot.connections, "streams"),
+        **found_in(options, snapshot.connections, "streams", partial(assets_of, integration, options, snapshot)),
         "unusable": [{"name": each.name, "status": each.status, "reason": each.reason} for each in unusable],
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
+from assetry_toolkit.options import tables_url
 
 from assetry_airbyte.options import OPTIONS, is_local
 
@@ -89,12 +90,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     return observe(invocation, context)
 
 
-@hookimpl
-def assetry_io_url(integration: Integration) -> str | None:
-    """Return where the tables are, when the options say so; else in the project's own place."""
-    from assetry_toolkit.options import tables_url
-
-    return tables_url(integration)
+#: Where the tables are, when the options say so.
+assetry_io_url = hookimpl(tables_url)
 
 
 @hookimpl

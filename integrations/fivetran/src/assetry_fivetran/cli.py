@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from assetry.plugin import Commands, Integration
@@ -20,7 +21,4 @@ def _pulled(integration: Integration) -> dict[str, Any]:
     from assetry_fivetran.settings import Options
 
     options = Options.of(integration)
-    found = pull(options).connections
-    if options.destination_tables:
-        load(integration)
-    return found_in(options, found, "tables")
+    return found_in(options, pull(options).connections, "tables", partial(load, integration))

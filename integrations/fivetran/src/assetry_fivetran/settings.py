@@ -48,8 +48,7 @@ class Options(HostedOptions):
         if found.connection_id is not None and (found.ids or found.group_id):
             raise DefinitionError(
                 "connection_id is one connection, and ids or group_id are others.",
-                where=f"integration {found.name!r}",
-                option="connection_id",
+                **found.at("connection_id"),
                 hint="Keep one of them: several connections are ids = […].",
             )
         # How long a sync may wait for its turn has limits of its own: start_timeout and reschedule_timeout.
@@ -66,8 +65,7 @@ class Options(HostedOptions):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
             raise IntegrationError(
                 f"{without_user(self.base_url)!r} is not the base URL of a Fivetran API.",
-                where=f"integration {self.name!r}",
-                option="base_url",
+                **self.at("base_url"),
                 hint=f"Leave base_url out for {BASE_URL}.",
             )
         return f"{parts.scheme}://{parts.netloc}{parts.path or '/v1'}"

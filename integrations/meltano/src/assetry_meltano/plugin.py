@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, AssetWarning, CommandOption, Integration, Invocation, InvocationGroup, hookimpl
+from assetry_toolkit.options import tables_url
 
 from assetry_meltano.options import OPTIONS, Options
 
@@ -99,12 +100,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
     return observe(invocation, context)
 
 
-@hookimpl
-def assetry_io_url(integration: Integration) -> str | None:
-    """Return where tables are that no loader's settings tell the place of, when the options say so."""
-    from assetry_toolkit.options import tables_url
-
-    return tables_url(integration)
+#: Where tables are that no loader's settings tell the place of, when the options say so.
+assetry_io_url = hookimpl(tables_url)
 
 
 @hookimpl

@@ -89,12 +89,18 @@ def _each(
     return found, errors
 
 
-def found_in(options: HostedOptions, connections: Sequence[Any], things: str) -> dict[str, Any]:
+def found_in(
+    options: HostedOptions, connections: Sequence[Any], things: str, load: Callable[[], object] = list
+) -> dict[str, Any]:
     """Return what to tell of the connections that were read of an integration; `things` are what each of them has.
+
+    Where the options name tables, `load` makes their assets: it raises `DefinitionError` for one that there is not.
 
     A connection has a name and a status, under `things` what it loads, what is wrong with it as `trouble`, and may have
     a `note`.
     """
+    if options.destination_tables:
+        load()
     told = {each: each.trouble or getattr(each, "note", None) for each in connections}
     unread = {each.name: why for each, why in told.items() if why and UNREAD in why}
     return {

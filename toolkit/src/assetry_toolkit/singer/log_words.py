@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from assetry_toolkit.commands import LastWords
 from assetry_toolkit.files import json_object
 from assetry_toolkit.singer.loads import LAST_WORDS
@@ -30,3 +32,21 @@ def last_words(log: str) -> str:
     # A runner such as Meltano repeats what a plugin has written before it ended.
     ended = str(own) and str(own).splitlines()[-1] in str(others)
     return str(own) if own.errors or ended else str(others) or str(own)
+
+
+def hint_of_missing(what: str, plugin: str, said: str, file: str, own: str, install: str) -> str | None:
+    """Return the next step where a runner has said that the program of a plugin is not there; None where it has not.
+
+    `what` is the plugin as people call it, `file` that which defines it, and `install` says how it is installed, in an
+    environment whose paths have `own` in them.
+
+    >>> said = "'./lake.py' could not be found: lake"
+    >>> hint_of_missing("loader lake", "lake", said, "mill.yml", "/bin/", "mill get lake")
+    'There is no program ./lake.py: put it there, or correct `executable` of loader lake in mill.yml.'
+    """
+    signs = (("could not be found", plugin), ("Could not find catalog", "No such file"))
+    if not any(one in said and other in said for one, other in signs):
+        return None
+    if (path := re.search(r"'([^'\s]*/[^'\s]*)'", said)) and own not in path[1]:
+        return f"There is no program {path[1]}: put it there, or correct `executable` of {what} in {file}."
+    return f"{install[0].upper()}{install[1:]} (one that has no `pip_url` but an `executable` has to be on PATH)."

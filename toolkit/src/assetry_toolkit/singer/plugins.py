@@ -103,7 +103,7 @@ class Plugin:
         return f"{told} may not be executed (chmod +x {at})" if at.exists() else f"{told} is not in {folder}"
 
     def known_fault(self, kind: str, environments: Path) -> str | None:
-        """Return what the installed version is known to do wrong, as words of a sentence; None where it is nothing.
+        """Return what the version that is installed is known to do wrong, as words of a sentence; None for nothing.
 
         It is looked for where `absent` looks. One that was not installed from a registry may be mended.
 

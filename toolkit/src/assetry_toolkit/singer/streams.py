@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
@@ -13,6 +14,17 @@ from assetry_toolkit.hosted.pulling import counted
 
 #: Replication methods by which a run goes on from the state of the one before.
 GOES_ON = ("INCREMENTAL", "LOG_BASED")
+
+
+def pattern_of(stream: str) -> str:
+    r"""Return the pattern by which a runner selects one stream alone, as Singer's runners have patterns.
+
+    A `!` at the front, dots and what else a pattern may have mean themselves.
+
+    >>> pattern_of("public.users"), pattern_of("!odd[1]*")
+    ('public\\.users', '?odd[[]1][*]')
+    """
+    return re.sub(r"^!", "?", re.sub(r"([*?\[])", r"[\1]", stream)).replace(".", "\\.")
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from assetry.plugin import IntegrationError
 from assetry_toolkit.commands import Command, path_beside
 from assetry_toolkit.secrets import Mask, apart_from, resolved
+from assetry_toolkit.singer.log_words import hint_of_missing
 from assetry_toolkit.singer.pairs import Pair
 
 from assetry_meltano.project.project import MeltanoProject
@@ -70,12 +70,5 @@ def _install(plugin: str, kind: str) -> str:
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:
     """Return the next step where Meltano has said that a plugin is not installed."""
-    signs = (("could not be found", plugin), ("Could not find catalog", "No such file"))
-    if not any(one in said and other in said for one, other in signs):
-        return None
     # In an environment of Meltano's own it is there as soon as it is installed.
-    if (path := re.search(r"'([^'\s]*/[^'\s]*)'", said)) and "/venv/bin/" not in path[1]:
-        return (
-            f"There is no program {path[1]}: put it there, or correct `executable` of {kind} {plugin} in meltano.yml."
-        )
-    return f"I{_install(plugin, kind)[1:]} (one that has no `pip_url` but an `executable` has to be on PATH)."
+    return hint_of_missing(f"{kind} {plugin}", plugin, said, "meltano.yml", "/venv/bin/", _install(plugin, kind))

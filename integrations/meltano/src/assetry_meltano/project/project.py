@@ -61,10 +61,9 @@ class MeltanoProject:
         plain = {key: value for key, value in options.env.items() if isinstance(value, str)}
         for said in (files.mapping("env"), files.mapping("env", environment, at), plain):
             variables = with_variables(variables, said)
-        config = files.mapping("config", environment, at)
         suffix = options.state_id_suffix or environment.get("state_id_suffix")
         files.refuse_unknown(files.mapping("plugins"), KINDS, "plugins", "kind of plugin")
-        plugins = partial(_plugins, files, config, str(name))
+        plugins = partial(_plugins, files, files.mapping("config", environment, at), str(name))
         taps, loaders, mappers = map(plugins, KINDS[:3])
         return cls(options, files, str(name), taps, loaders, mappers, variables, suffix)
 
@@ -131,10 +130,8 @@ class MeltanoProject:
     def tables(self, pair: Pair) -> TargetTables:
         """Return where the streams of a pair go, by the settings of its loader and what the options know better."""
         loader, variables = self.loaders[pair.loader], self.variables_of(pair)
-        better = Override.among(self.options.loaders, pair.loader)
-        return target_tables(
-            loader.base, lambda name: loader.setting(name, variables), better=better, folder=self.options.folder
-        )
+        better, folder = Override.among(self.options.loaders, pair.loader), self.options.folder
+        return target_tables(loader.base, lambda name: loader.setting(name, variables), better=better, folder=folder)
 
     def _among(self, words: Iterable[str]) -> Iterator[Pair]:
         """Yield the pairs among the words of a job; what else it has, such as dbt, is not Meltano's alone."""
@@ -151,11 +148,8 @@ class MeltanoProject:
 
     def refuse_strange(self, words: Iterable[str], known: Iterable[str], of: str, what: str = "plugin") -> None:
         """Raise `DefinitionError` for a word `of` an option or a job that names nothing of a kind, `what`, here."""
-        at = self._at(of) if of in ("pairs", "loaders") else {}
+        at = self.options.at(of) if of in ("pairs", "loaders") else {}
         self.files.refuse_unknown(words, known, of, f"{what} of this Meltano project", **at)
-
-    def _at(self, option: str) -> dict[str, Any]:
-        return {"where": f"integration {self.options.name!r}", "option": option}
 
     def _pair(self, words: Sequence[str]) -> Pair:
         self.refuse_strange(words, {*self.extractors, *self.loaders, *self.mappings}, "pairs")
@@ -163,7 +157,9 @@ class MeltanoProject:
         if len(found) == 1:
             return found[0]
         told = f"pairs: {' '.join(words)!r} is not one extractor with one loader."
-        raise DefinitionError(told, hint='For example pairs = ["tap-shop target-postgres"].', **self._at("pairs"))
+        raise DefinitionError(
+            told, hint='For example pairs = ["tap-shop target-postgres"].', **self.options.at("pairs")
+        )
 
 
 def _environment(files: YamlFiles, name: Any, where: str) -> Mapping[str, Any]:

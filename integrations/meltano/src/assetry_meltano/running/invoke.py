@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from assetry_toolkit.commands import Command
 from assetry_toolkit.extract_load.history import RunHistory
 from assetry_toolkit.singer.runs import Held, LoadRun
 from assetry_toolkit.singer.settling import Settling
+from assetry_toolkit.singer.streams import pattern_of
 
 from assetry_meltano.options import Options
 from assetry_meltano.project.program import Program
@@ -34,17 +34,9 @@ def run_words(loads: Sequence[Load], options: Options, full_refresh: bool) -> li
 
 
 def filters(loads: Sequence[Load], project: MeltanoProject) -> dict[str, str]:
-    """Return the variables that choose the streams of extractors, each by a pattern that only it fits.
-
-    A `!` at the front, dots and what else a pattern may have mean themselves.
-    """
-    return {
-        project.extractors[load.tap].variable("_select_filter"): json.dumps(
-            [re.sub(r"^!", "?", re.sub(r"([*?\[])", r"[\1]", each)).replace(".", "\\.") for each in load.chosen]
-        )
-        for load in loads
-        if load.chosen
-    }
+    """Return the variables that choose the streams of extractors, each by a pattern that only it fits."""
+    variables = {load.tap: project.extractors[load.tap].variable("_select_filter") for load in loads}
+    return {variables[load.tap]: json.dumps([*map(pattern_of, load.chosen)]) for load in loads if load.chosen}
 
 
 def shown(invocation: Invocation) -> str:
