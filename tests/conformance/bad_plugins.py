@@ -579,6 +579,19 @@ class TestShowsNoText(IntegrationConformance):
     caught = "test_show_a_command_that_people_can_read"
 
 
+class HintOfNothing(GoodService):
+    @hookimpl
+    def assetry_gone_hint(self, asset: Asset) -> str:
+        return " "
+
+
+class TestHintsNothing(IntegrationConformance):
+    """Its next step for what is gone is blank."""
+
+    subject = bad(HintOfNothing())
+    caught = "test_say_what_brings_back_what_is_gone"
+
+
 # -- the stream ------------------------------------------------------------------------------------------------------
 
 

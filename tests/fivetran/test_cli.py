@@ -251,6 +251,29 @@ def test_what_comes_along_is_counted_apart(shop: Any) -> None:
     assert '"before"' not in told.err
 
 
+def test_a_table_that_is_gone_has_its_next_step_also_where_fivetran_cannot_be_asked(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (shop.root / "assetry.toml").open("a") as file:
+        file.write(f'io = "duckdb:lake.duckdb"\nconnection_id = "connection_1"\n{RAW}')
+    with duckdb.connect(str(shop.root / "lake.duckdb")) as lake:
+        lake.execute("create schema crm")
+        for name in ("orders", "accounts"):
+            lake.execute(f"create table crm.{name} as select 1 as id, timestamp '2026-01-01' as _fivetran_synced")
+    shop.run("materialize").assert_code(0)
+    with duckdb.connect(str(shop.root / "lake.duckdb")) as lake:
+        lake.execute("drop table crm.orders")
+    monkeypatch.delenv("FIVETRAN_API_SECRET")
+    told = shop.run("observe", "-q").assert_code(1)
+    assert "0 assets observed, 0 with new content, 1 gone; 2 could not be looked at" in told.out
+    assert "FIVETRAN_API_SECRET is not set" in told.err
+    told = shop.run("status")
+    assert re.search(
+        r"If it was removed, `assetry materialize --full-refresh -s lake/orders.*` loads it again", told.out
+    )
+    assert "Mend first what failed or is gone" in told.err
+
+
 def test_a_connection_that_is_gone_is_no_green(shop: Any, fivetran: FakeFivetran) -> None:
     shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
     fivetran.connections["connection_1"].deleted = True

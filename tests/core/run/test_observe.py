@@ -214,6 +214,10 @@ class MillWithTables(Mill):
     def assetry_io_url(self, integration: Integration) -> str | None:
         return "keeper:" if integration.kind == "mill" else None
 
+    @hookimpl
+    def assetry_gone_hint(self, asset: Asset) -> str | None:
+        return "Fill it." if asset.key == "raw" else None
+
 
 @pytest.fixture
 def keeper() -> Keeper:
@@ -283,6 +287,25 @@ def test_an_integration_whose_place_is_not_known_stops_no_other(
     assert tables.observe(on_event=events.append).run.state == "failed"
     logs = [each.event.message for each in events if isinstance(each.event, Log)]
     assert logs.count("The profile of mill cannot be read.") == 1
+
+
+def test_what_is_gone_has_its_next_step_also_where_its_tool_cannot_be_asked(
+    tables: Project, keeper: Keeper, filling: MillWithTables
+) -> None:
+    assert tables.materialize().ok
+    keeper.there = {"raw": False, "below": False}
+    filling.seen = [IntegrationError("The mill is closed.")]
+    for _ in range(2):
+        tables.observe()
+        assert [each.hint for each in tables.status_of("raw").reasons] == ["Fill it."]
+        assert [each.hint for each in tables.status_of("below").reasons if each.code == "gone"] == [None]
+    filling.seen = [Observed("raw", gone=True, hint="Fill it by hand.")]
+    for _ in range(2):
+        tables.observe()
+        assert [each.hint for each in tables.status_of("raw").reasons] == ["Fill it by hand."], "the tool has looked"
+    filling.seen = [IntegrationError("The mill is closed.")]
+    tables.observe()
+    assert [each.hint for each in tables.status_of("raw").reasons] == ["Fill it by hand."], "it knows better"
 
 
 def test_only_what_was_looked_at_counts_as_observed(tables: Project, keeper: Keeper, filling: MillWithTables) -> None:

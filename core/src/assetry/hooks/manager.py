@@ -181,6 +181,13 @@ class Plugins(Registry):
         )
         return masked(command, self.secrets.mask)
 
+    def gone_hint(self, asset: Asset) -> str | None:
+        """Return the next step for an asset that is gone and does not come back by being made; None where it does."""
+        if asset.integration is None:
+            return None
+        hint: str | None = self._asked(asset.integration, "assetry_gone_hint", {"asset": asset}, str)
+        return masked(hint, self.secrets.mask)
+
     def invocation_notes(self, invocation: Invocation) -> tuple[str, ...]:
         """Return what is to be told of an invocation before it runs."""
         arguments = {"invocation": invocation}

@@ -173,6 +173,16 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 
 
 @hookspec
+def assetry_gone_hint(asset: Asset) -> str | None:
+    """Return the next step for an asset that is not there any more, as its place says; None to make it anew. Routed.
+
+    For what is not brought back by being made as usual, such as a table that a sync only adds new rows to: then
+    `assetry status` advises that step. Asked by `assetry observe`, also where `assetry_observe` could not be answered,
+    so look at nothing outside. What `assetry_observe` has said itself, by ``Observed(gone=True, hint=…)``, goes before.
+    """
+
+
+@hookspec
 def assetry_delete(
     record: Materialization, integration: Integration | None, partitions: Sequence[str] | None, context: RunContext
 ) -> str | None:

@@ -12,16 +12,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from assetry.errors import AssetryError, UsageError, error_words
+from assetry.errors import AssetryError, PluginError, UsageError, error_words
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins
-from assetry.io.values import ValueRouter
 from assetry.run.context import Context, RunFacts
 from assetry.run.intake import taken
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import known_keys, known_numbering
-from assetry.run.recorder import Recorder
 from assetry.run.result import RunResult, RunServices
 from assetry.run.sightings import OnEvent, Sightings, comes_into_being
 from assetry.types.assets import Asset, Integration
@@ -29,7 +27,7 @@ from assetry.types.events import Event, Log, Observed
 from assetry.types.fields import misfit
 from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
-from assetry.types.records import DocumentChange, Latest, RunState
+from assetry.types.records import DocumentChange, RunState
 
 
 def observe(
@@ -136,8 +134,7 @@ def _observe(
         problem = _look(invocation, plugins, facts, seen, write)
         problems += [] if problem is None else [problem]
         write()
-    places = _look_for(asked, seen.latest, services.values, seen.recorder, plugins.secrets.mask)
-    problems += places
+    problems += _look_for(asked, seen, services)
     write()
     return "failed" if problems else "succeeded", problems
 
@@ -173,24 +170,34 @@ def _look(
     return None
 
 
-def _look_for(
-    assets: Sequence[Asset], latest: Latest, values: ValueRouter, recorder: Recorder, cover: Callable[[str], str]
-) -> list[str]:
+def _look_for(assets: Sequence[Asset], seen: Sightings, services: RunServices) -> list[str]:
     """Note what is not there any more, or is there again; return what is wrong with places that could not be asked."""
+    recorder, latest = seen.recorder, seen.latest
     wanted = {asset.key: asset for asset in assets}
     records = [(wanted[key], part, made.metadata) for (key, part), made in latest.items() if key in wanted]
     records += [(asset, None, {}) for asset in assets if not asset.executable and (asset.key, None) not in latest]
-    found, problems = values.exists(records)
+    found, problems = services.values.exists(records)
     for (key, partition), there in found.items():
         relation = wanted[key].relation
         facts = {"relation": str(relation)} if relation is not None and not there else {}
-        recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there))
+        asked = not there and wanted[key].executable
+        hint = (recorder.gone_hint((key, partition)) or _gone_hint(wanted[key], services.plugins)) if asked else None
+        recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there, hint=hint))
     told = []
     for problem in problems:
-        told.append(cover(" ".join(filter(None, (problem.error.message, problem.error.hint)))))
+        words = " ".join(filter(None, (problem.error.message, problem.error.hint)))
+        told.append(services.plugins.secrets.mask(words))
         recorder.note(_now(), Log(told[-1], "error"))
         recorder.missed(key for key in problem.keys if not recorder.has_looked(key))
     return told
+
+
+def _gone_hint(asset: Asset, plugins: Plugins) -> str | None:
+    """Return how an asset that is gone comes back, as its tool says without looking; None where it cannot say."""
+    try:
+        return plugins.gone_hint(asset)
+    except PluginError:
+        return None  # the plugin's problem is noted where it is asked
 
 
 def _invocations(assets: Sequence[Asset], plugins: Plugins, seen: Sightings) -> list[Invocation]:

@@ -313,6 +313,11 @@ class Recorder:
         event = Observed(key, partition, gone=True)
         self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
 
+    def gone_hint(self, place: Place) -> str | None:
+        """Return the next step that is known of something that is gone, by this look or one before."""
+        known = self._attempts.get(place) or self._before.get(place)
+        return known.hint if known is not None and known.outcome == "gone" else None
+
     def _count_look(self, key: AssetKey) -> None:
         """Count an asset that was looked at, once, whatever was seen."""
         self._looked.add(key)

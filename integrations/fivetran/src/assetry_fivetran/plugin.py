@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
+from assetry_toolkit.hosted.assets import connection_command, connection_group, refresh_hint
 from assetry_toolkit.options import tables_url
 
 from assetry_fivetran.options import OPTIONS
@@ -48,15 +49,12 @@ def assetry_local_files(integration: Integration) -> list[str]:
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the tables of a connection together: it is synced as a whole or not at all."""
-    from assetry_toolkit.hosted.assets import connection_group
-
     return connection_group(asset, "unless_refreshed")
 
 
 @hookimpl
 def assetry_invocation_command(invocation: Invocation) -> str:
     """Show which connection is synced."""
-    from assetry_toolkit.hosted.assets import connection_command
     from assetry_toolkit.hosted.fetching import few
 
     told = connection_command(f"fivetran {'resync' if invocation.full_refresh else 'sync'}", invocation)
@@ -83,6 +81,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 
 #: Where the destination's tables can be read, when the options say so.
 assetry_io_url = hookimpl(tables_url)
+#: A sync brings a table that was removed its new rows alone.
+assetry_gone_hint = hookimpl(refresh_hint)
 
 
 @hookimpl

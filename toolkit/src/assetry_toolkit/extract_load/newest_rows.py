@@ -10,12 +10,12 @@ except NothingKeptError as error:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 from typing import Any
 
 from assetry.plugin import Asset, AssetryError, Event, Failed, Log, NothingKeptError, Observed, RunContext
 
 from assetry_toolkit.extract_load.row_counts import chosen_place
+from assetry_toolkit.hosted.assets import refresh_hint
 
 #: Metadata that says by what the result of a load is known: ``table`` where its table was looked at.
 KNOWN_BY, TABLE = "result_known_by", "table"
@@ -46,14 +46,14 @@ class NewestRows:
         try:
             found: Any = self._context.aggregate(asset.key, "max", self._column)
         except NothingKeptError as error:
-            anew = f"`assetry materialize --full-refresh -s {quote(asset.key.selection)}` loads it again."
+            anew = refresh_hint(asset)
             if (error.made or {}).get(KNOWN_BY) == TABLE:
                 told = "Its table was there when it was last made."
-                error.hint = f"If it was removed, {anew} Where it is in another place now, say so by `io`."
+                error.hint = f"{anew} Where it is in another place now, say so by `io`."
             elif chosen is not None:
                 told = f"It should be there, by {chosen}."
                 error.hint = f"Where its table has another place or name, correct that, or `io`. {self._elsewhere}"
-                error.hint = error.hint if error.made is None else f"If it was removed, {anew} {error.hint}"
+                error.hint = error.hint if error.made is None else f"{anew} {error.hint}"
             else:
                 return None
             error.message = f"{error.message} {told}"

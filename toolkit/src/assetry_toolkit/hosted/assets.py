@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any, Literal
 
 from assetry.plugin import Asset, AssetKey, Dep, FreshnessPolicy, Integration, Invocation, InvocationGroup, Relation
@@ -23,6 +24,16 @@ def connection_group(asset: Asset, along: Literal["always", "unless_refreshed"] 
         return None
     ignored = options.get("on_unselected") == "ignore"
     return InvocationGroup(f"{asset.kind}:{connection}", ordered=False, whole=True, along="never" if ignored else along)
+
+
+def refresh_hint(asset: Asset) -> str:
+    """Return the next step for a table that is gone, into which syncs bring new rows alone: ``assetry_gone_hint``.
+
+    >>> refresh_hint(Asset(key="shop/orders", kind="mill"))
+    'If it was removed, `assetry materialize --full-refresh -s shop/orders` loads it again.'
+    """
+    anew = f"`assetry materialize --full-refresh -s {quote(asset.key.selection)}`"
+    return f"If it was removed, {anew} loads it again."
 
 
 def connection_command(verb: str, invocation: Invocation) -> str:

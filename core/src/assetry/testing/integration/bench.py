@@ -242,6 +242,10 @@ class Bench:
         """Return the command of the main invocation."""
         return self.ask("assetry_invocation_command", lambda: self.plugins.invocation_command(self.main))
 
+    def gone_hint(self) -> str | None:
+        """Ask what brings back an asset that is gone."""
+        return self.ask("assetry_gone_hint", lambda: self.plugins.gone_hint(self.last))
+
     def implementation(self, hook: str) -> Callable[..., Any] | None:
         """Return the plugin's own implementation of a hook; None when it has none."""
         info = own_info(self.plugins)

@@ -100,6 +100,11 @@ class SurroundingChecks:
             assert not is_end(event), f"assetry_observe yields {event.name}: it looks and makes nothing, yield Observed"
         assert launches == 0, "assetry_observe launched the tool: it is to look, not to run"
 
+    @needs("test_put_what_can_run_together_into_one_group")
+    def test_say_what_brings_back_what_is_gone(self, bench: Bench) -> None:
+        hint = bench.gone_hint()
+        assert hint is None or hint.strip(), f"the hint is {hint!r}: return None where the asset is made anew as usual"
+
     @needs("test_end_every_asset_exactly_once", "test_keep_nothing_between_two_runs")
     def test_delete_what_nothing_defines_any_more(self, bench: Bench) -> None:
         if bench.implementation("assetry_delete") is None:
