@@ -14,6 +14,7 @@ from assetry import Asset, DynamicPartitionsDefinition, Integration, Project, St
 from assetry.errors import ConflictError, IntegrationError, UsageError, ValueStoreError
 from assetry.hooks.specs import hookimpl
 from assetry.types.events import Event, Log, Materialized, Observed
+from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, DocumentChange, EventRecord, RunInfo
 
@@ -141,6 +142,20 @@ def test_what_to_do_when_a_tool_cannot_be_asked_is_told_as_well(project: Project
     project.observe("raw", on_event=records.append)
     logs = [record.event.message for record in records if isinstance(record.event, Log)]
     assert logs[-1] == "mill: The mill has no more calls. Ask again at noon."
+
+
+def test_what_keeps_a_tool_from_all_its_groups_is_told_once() -> None:
+    class Apart(Mill):
+        @hookimpl
+        def assetry_invocation_group(self, asset: Asset) -> InvocationGroup:
+            return InvocationGroup(str(asset.key))
+
+    mill, records = Apart(), list[EventRecord]()
+    mill.seen = [IntegrationError("The key is not set.")]
+    assets = [Asset(key=f"t{number}", kind="mill", integration=MILL) for number in range(3)]
+    with Project(assets, plugins=[mill], store="sqlite::memory:") as project:
+        assert project.observe(on_event=records.append).counts["not_observed"] == 3
+    assert sum("The key is not set." in str(each.event) for each in records) == 1
 
 
 def test_an_observation_is_history_but_nothing_to_retry(project: Project, mill: Mill) -> None:
@@ -289,7 +304,7 @@ def test_an_integration_whose_place_is_not_known_stops_no_other(
     assert logs.count("The profile of mill cannot be read.") == 1
 
 
-def test_what_is_gone_has_its_next_step_also_where_its_tool_cannot_be_asked(
+def test_hook_assetry_gone_hint_is_told_also_where_the_tool_cannot_be_asked(
     tables: Project, keeper: Keeper, filling: MillWithTables
 ) -> None:
     assert tables.materialize().ok

@@ -129,10 +129,13 @@ def _observe(
     facts = RunFacts(
         info.id, info.options, services.values, graph.__getitem__, secret=plugins.secret, add_partitions=add
     )
-    problems = []
+    problems = list[str]()
     for invocation in invocations:
         problem = _look(invocation, plugins, facts, seen, write)
-        problems += [] if problem is None else [problem]
+        # What keeps us from one group, such as a key that is not set, often keeps us from all.
+        if problem is not None and problem not in problems:
+            seen.take(Log(problem, "error"), invocation.id)
+            problems.append(problem)
         write()
     problems += _look_for(asked, seen, services)
     write()
@@ -142,12 +145,11 @@ def _observe(
 def _look(
     invocation: Invocation, plugins: Plugins, facts: RunFacts, seen: Sightings, said: Callable[[], None]
 ) -> str | None:
-    """Note what an integration sees of its assets; return why it could not be asked, None where it could.
+    """Note what an integration sees of its assets; return what kept it from being asked, None where nothing did.
 
     `said` is called after a warning: that a tool waits has to be told before it has waited.
     """
     label = plugins.label(invocation.integration)
-
     looked = set[AssetKey]()
 
     def note(event: Event) -> None:
@@ -162,11 +164,9 @@ def _look(
         for event in plugins.observe(invocation, Context(facts, note)):
             note(_checked(event, invocation))
     except Exception as error:  # one integration that cannot be asked says nothing of the others
-        told = plugins.secrets.mask(_told(error, invocation, plugins))
-        note(Log(told, "error"))
         # That a table is there, which its place may say all the same, tells nothing of what the tool did to it.
         seen.recorder.missed(asset.key for asset in invocation.assets if asset.key not in looked)
-        return told
+        return plugins.secrets.mask(_told(error, invocation, plugins))
     return None
 
 
