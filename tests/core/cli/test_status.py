@@ -190,7 +190,7 @@ def test_the_advice_is_to_make_what_can_be_made(failing: Folder) -> None:
     """What failed, and what waits for that, is mended by no further run."""
     failing.call("materialize", "-q", code=1)
     told = advice(failing)
-    assert "Mend first what failed or is gone: the next step stands there. Until then a run fails again; " in told
+    assert "Mend first what failed or is gone: what is known of it stands there. Until then a run fails again; " in told
     assert told.rstrip().endswith("after it `assetry materialize --stale` makes what is left.")
     text = (failing.root / "shop_assets.py").read_text()
     failing.write("shop_assets.py", text.replace("[3, 1, 2]", "[3, 1]"))
@@ -346,7 +346,7 @@ def test_the_next_step_that_a_tool_says_of_what_is_gone_is_told(mill: Folder) ->
     told = mill.call("status").stdout.replace(f" -C {mill.root}", "")
     assert f"   stale  orders: its table main.orders is gone\n          {hint}\n" in told
     assert "--stale` brings it up to date" not in advice(mill)
-    assert "Mend first what failed or is gone: the next step stands there. Until then a run fails again; " in advice(
+    assert "Mend first what failed or is gone: what is known of it stands there. Until then a run fails again; " in advice(
         mill
     )
     assert hint in mill.call("show", "orders").stdout.replace(f" -C {mill.root}", "")

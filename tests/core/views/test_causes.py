@@ -24,7 +24,7 @@ TWO = AssetGraph.of([Asset(key="a", kind="x", owners=["ana"]), Asset(key="b", ki
 
 def test_an_asset_is_told_with_all_that_is_wrong_in_itself() -> None:
     own = (
-        Reason("last_failed", A, "the last attempt failed: no\nmore"),
+        Reason("last_failed", A, "the last attempt failed: no.\nmore"),
         Reason("code_changed", A, "its body changed"),
     )
     (cause,) = causes(TWO, [Status(A, "failed", own, roots=(A,)), Status(B, "fresh")])

@@ -161,7 +161,8 @@ def _group(status: Status) -> tuple[str, ...]:
 
 
 def _text(own: Sequence[Reason]) -> str:
-    return "; ".join(dict.fromkeys(" ".join(reason.text.split("\n", 1)[0].split()) for reason in own))
+    told = dict.fromkeys(" ".join(reason.text.split("\n", 1)[0].split()) for reason in own)
+    return "; ".join([*(each.removesuffix(".") for each in [*told][:-1]), *[*told][-1:]])
 
 
 def _cause(graph: AssetGraph, roots: Sequence[Status], below: Mapping[StatusName, Mapping[AssetKey, None]]) -> Cause:

@@ -134,7 +134,7 @@ def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: 
     of what is held back stands there already.
     """
     brings, shows = (session.again(f"assetry {each} --stale", with_above=above) for each in ("materialize", "plan"))
-    how = "the next step stands there" if said else "`assetry logs` of its run shows how it failed"
+    how = "what is known of it stands there" if said else "`assetry logs` of its run shows how it failed"
     if stale <= held:
         first = f"Mend first what failed or is gone: {how}."
         return f"{first} Until then a run fails again; after it {brings} makes what is left."
