@@ -30,6 +30,7 @@ An `AssetryError` is meant for people: the command line prints it without a trac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -84,6 +85,16 @@ def as_typed(text: str) -> str:
     'orders' 'it'"'"'s'
     """
     return "'{}'".format(text.replace("'", """'"'"'"""))
+
+
+def integration_at(where: str | None) -> str | None:
+    """Return the integration that the place of an error names, where it says no more than that.
+
+    >>> integration_at("integration 'shop'"), integration_at("shop.py:7")
+    ('shop', None)
+    """
+    found = re.fullmatch(r"integration (['\"])(.+)\1", where or "")
+    return found[2] if found else None
 
 
 #: The next step where a plugin does what it must not.

@@ -346,8 +346,9 @@ def test_the_next_step_that_a_tool_says_of_what_is_gone_is_told(mill: Folder) ->
     told = mill.call("status").stdout.replace(f" -C {mill.root}", "")
     assert f"   stale  orders: its table main.orders is gone\n          {hint}\n" in told
     assert "--stale` brings it up to date" not in advice(mill)
-    assert "Mend first what failed or is gone: what is known of it stands there. Until then a run fails again; " in advice(
-        mill
+    assert (
+        "Mend first what failed or is gone: what is known of it stands there. Until then a run fails again; "
+        in advice(mill)
     )
     assert hint in mill.call("show", "orders").stdout.replace(f" -C {mill.root}", "")
     data = mill.json("status")

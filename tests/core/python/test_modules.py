@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from assetry.errors import DefinitionError
 from assetry.python.modules import import_modules
 
 
@@ -67,3 +68,16 @@ print(pyarrow.array([moment]).cast(pyarrow.int64())[0].as_py() // 3_600_000_000 
     ]
     # What somebody has set themselves stays.
     assert [each.stdout for each in hours] == ["23\n", "1\n"]
+
+
+@pytest.mark.parametrize(
+    ("where", "told"), [(None, "build.py:3"), ("integration 'shop'", "build.py:3"), ("x.yml:7",) * 2]
+)
+def test_what_a_builder_refuses_is_told_with_the_line_that_calls_it(
+    tmp_path: Path, where: str | None, told: str
+) -> None:
+    text = f"from assetry.errors import DefinitionError\n\nraise DefinitionError('No such table.', where={where!r})\n"
+    (tmp_path / "build.py").write_text(text)
+    with pytest.raises(DefinitionError) as caught:
+        import_modules(["build"], str(tmp_path))
+    assert str(caught.value.where).endswith(told)

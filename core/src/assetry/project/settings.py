@@ -10,7 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetry.errors import AssetryError, DefinitionError, ProjectFileError, UsageError, near_names
+from assetry.errors import (
+    AssetryError,
+    DefinitionError,
+    ProjectFileError,
+    UsageError,
+    integration_at,
+    near_names,
+)
 from assetry.hooks.packages import TABLES
 from assetry.project.history.retention import KINDS, Retention, read_age
 from assetry.python.code import written_place
@@ -91,8 +98,7 @@ class Settings:
 
         One without any place is about the `integration` that is given, if the file names it.
         """
-        told = _INTEGRATION.fullmatch(error.where or "")
-        name = told[1] if told else integration if error.where is None else None
+        name = integration if error.where is None else integration_at(error.where)
         if name in {each.name for each in self.integrations or ()}:
             error.where = self.where_of(str(name), getattr(error, "option", None)) or error.where
 
@@ -167,8 +173,6 @@ def _line_of(file: Path, text: str, word: str) -> str | None:
     return None if number is None else written_place(str(file), number)
 
 
-#: How an error says which integration it is about.
-_INTEGRATION = re.compile(r"integration ['\"](.+)['\"]")
 #: One part of a dotted key of TOML, and the keys and headers of tables that are made of such.
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _NAMED = re.compile(

@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar
 
-from assetry.errors import AssetryError, IntegrationError, near_names
+from assetry.errors import AssetryError, IntegrationError, integration_at, near_names
 from assetry.python.code import written_place
 from assetry.python.lost import noting_made
 
@@ -166,7 +166,11 @@ def _import(name: str, root: str) -> ModuleType:
     try:
         with noting_made():
             module = importlib.import_module(name)
-    except (AssetryError, KeyboardInterrupt):
+    except AssetryError as error:
+        if error.where is None or integration_at(error.where):
+            error.where = _where(error, root) or error.where
+        raise
+    except KeyboardInterrupt:
         raise
     except BaseException as error:  # user code may end in anything
         raise _import_error(name, root, error) from error
