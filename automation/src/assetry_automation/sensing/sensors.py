@@ -87,8 +87,10 @@ class Sensor(Decorated):
 
 
 def sensor(
+    function: None = None,
+    /,
     *,
-    every: str | timedelta,
+    every: str | timedelta | None = None,
     asset: Asset | AssetKey | str | None = None,
     name: str | None = None,
     timeout: str | timedelta = TIMEOUT,
@@ -110,12 +112,14 @@ def sensor(
     >>> landed.timeout
     datetime.timedelta(seconds=60)
     """
-    if callable(every):
-        raise DefinitionError("@sensor has no interval.", where=Decorated(every).source, hint='@sensor(every="1m")')
+    if function is not None:
+        raise _without_interval(Decorated(function))
 
     def decorate(function: Callable[..., Any]) -> Sensor:
         named = name if name is not None else getattr(function, "__name__", "")
         made = Sensor(function, named, timedelta(0), timedelta(0), None)
+        if every is None:
+            raise _without_interval(made)
         _check_function(made)
         made.every = _span(every, "every", made)
         made.timeout = _span(timeout, "timeout", made)
@@ -124,6 +128,10 @@ def sensor(
         return made
 
     return decorate
+
+
+def _without_interval(made: Decorated) -> DefinitionError:
+    return DefinitionError("@sensor has no interval.", where=made.source, hint='@sensor(every="1m")')
 
 
 def _span(given: str | timedelta, what: str, made: Sensor) -> timedelta:
@@ -149,7 +157,7 @@ def _check_function(made: Sensor) -> None:
     needed = [each for each in parameters if each.default is each.empty]
     if len(parameters) > 1 or len(needed) > 1 or any(each.kind is each.KEYWORD_ONLY for each in needed):
         raise DefinitionError(
-            f"Sensor {made.name!r} takes {', '.join(map(str, parameters))}.",
+            f"Sensor {made.name!r} takes {', '.join(each.name for each in parameters)}.",
             where=made.source,
             hint="It may take one thing, its context.",
         )
