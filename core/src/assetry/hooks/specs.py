@@ -162,13 +162,13 @@ def assetry_invoke(invocation: Invocation, context: RunContext) -> Iterator[Even
 def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:  # type: ignore[empty-body]
     """Look at the assets of `invocation` without running anything; yield `Observed`. Routed.
 
-        For what happened outside: the last sync that was started elsewhere, the data of a source, a table that is gone.
-        Among the assets are those that nothing here makes, but for consumers. Whether what is kept in a place with
-        `IOManager.exists` is there, the core asks itself.
+    For what happened outside: the last sync that was started elsewhere, the data of a source, a table that is gone.
+    Among the assets are those that nothing here makes, but for consumers. Whether what is kept in a place with
+    `IOManager.exists` is there, the core asks itself.
 
-        Where partitions of such an asset come into being, one is there once it is `Observed`, also in what is made of it
-        partition by partition, and dropped once it is `Observed` as `gone`; `invocation.partitions_of(asset)` are those
-        that are known.
+    Where partitions of such an asset come into being, one is there once it is `Observed`, also in what is made of it
+    partition by partition, and dropped once it is `Observed` as `gone`; `invocation.partitions_of(asset)` are those
+    that are known.
     """
 
 
