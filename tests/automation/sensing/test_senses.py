@@ -183,6 +183,32 @@ def test_what_is_wrong_is_told_with_its_place_and_nothing_is_recorded(what: Any,
         assert not project.store.documents(STATES)
 
 
+def test_a_secret_is_neither_told_nor_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANK_TOKEN", "s3cret-token-7")
+
+    @sensor(every="1m")
+    def leaking(context: SensorContext) -> Any:
+        raise ValueError(f"no answer for {context.secret('BANK_TOKEN')}")
+
+    @sensor(every="1m")
+    def keeping(context: SensorContext) -> Any:
+        context.state["token"] = context.secret("BANK_TOKEN")
+
+    @sensor(every="1m")
+    def telling(context: SensorContext) -> Any:
+        yield Observed("raw/feed", data_version="1", metadata={"url": f"https://bank/{context.secret('BANK_TOKEN')}"})
+
+    with shelf(leaking, keeping, telling) as project:
+        with pytest.raises(RunError, match="no answer for") as caught:
+            ask(project, "leaking")
+        assert "s3cret" not in str(caught.value)
+        with pytest.raises(RunError, match="has a secret in it"):
+            ask(project, "keeping")
+        assert not project.store.documents(STATES)
+        ask(project, "telling")
+        assert "s3cret" not in str(project.store.latest())
+
+
 def test_what_is_attached_tells_of_nothing_else() -> None:
     @sensor(every="1m", asset="raw/feed")
     def landed() -> Any:

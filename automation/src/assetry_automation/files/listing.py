@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from assetry.plugin import IntegrationError
@@ -83,9 +84,9 @@ def _here(pattern: str, root: str) -> dict[str, File]:
             facts = os.stat(path)  # noqa: PTH116
         except FileNotFoundError:
             continue  # it went between the two
-        if Path(path).is_file():
+        if stat.S_ISREG(facts.st_mode):
             version = f"{facts.st_size}-{facts.st_mtime_ns}"
-            found[str(PurePosixPath(path).relative_to(folder))] = File(version, facts.st_size, path)
+            found[path[len(folder) :].lstrip("/")] = File(version, facts.st_size, path)
     return found
 
 

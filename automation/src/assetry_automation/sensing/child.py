@@ -35,7 +35,7 @@ def _answer(project: Project, name: str) -> Mapping[str, Any]:
     try:
         return ask(project, name)._asdict()
     except AssetryError as error:
-        return {"failed": words(error)}
+        return {"failed": project.plugins.secrets.mask(words(error))}
 
 
 if __name__ == "__main__":

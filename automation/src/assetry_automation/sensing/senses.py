@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
@@ -152,7 +152,7 @@ def _ask_sensor(project: Project, sensor: Sensor) -> Saw:
         sensor.name, project.root, json.loads(json.dumps(state)), sensor.asset, project.plugins.secret
     )
     events = _called(project, sensor, context)
-    after = {"state": _plain(sensor, context.state), "seen": _digest(events)}
+    after = {"state": _plain(sensor, context.state, project.plugins.secrets.mask), "seen": _digest(events)}
     # It is compared when it is written, so that of two who ask at once only one records what both saw.
     revision = kept and kept.revision
     documents = [DocumentChange(STATES, sensor.name, after, revision)] if after != before else []
@@ -173,8 +173,8 @@ def _called(project: Project, sensor: Sensor, context: SensorContext) -> list[Ob
         raise
     except (Exception, SystemExit) as error:
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        told = project.plugins.secrets.mask(f"Sensor {sensor.name!r} raised {words}")
-        raise RunError(f"{told}.", where=_place(error, project.root) or sensor.source) from error
+        told = project.plugins.secrets.mask(f"Sensor {sensor.name!r} raised {words}.")
+        raise RunError(told, where=_place(error, project.root) or sensor.source) from error
     for each in seen:
         if not isinstance(each, Observed):
             raise RunError(
@@ -198,15 +198,22 @@ def _place(error: BaseException, root: Path) -> str | None:
     return f"{Path(own[-1].filename).relative_to(root)}:{own[-1].lineno}" if own else None
 
 
-def _plain(sensor: Sensor, state: Any) -> Any:
+def _plain(sensor: Sensor, state: Any, mask: Callable[[str], str]) -> Any:
     try:
-        return json.loads(json.dumps(state, allow_nan=False))
+        written = json.dumps(state, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise RunError(
             f"The state of sensor {sensor.name!r} is no JSON: {error}.",
             where=sensor.source,
             hint="Keep texts, numbers, lists and dicts in context.state.",
         ) from error
+    if mask(written) != written:
+        raise RunError(
+            f"The state of sensor {sensor.name!r} has a secret in it, and is not recorded.",
+            where=sensor.source,
+            hint="Ask for it each time: context.secret.",
+        )
+    return json.loads(written)
 
 
 def _digest(events: Iterable[Observed]) -> str:

@@ -122,7 +122,7 @@ def _observe(
     def add(asset: Asset, names: Sequence[str]) -> Sequence[str]:
         added = seen.keys.add(asset, names)
         if added:
-            seen.note_added()
+            seen.note_added(asset.key, added)
         return added
 
     info = seen.info
@@ -217,7 +217,7 @@ def _invocations(assets: Sequence[Asset], plugins: Plugins, seen: Sightings) -> 
             group=group,
             integration=integration,
             assets=tuple(found),
-            own_partitions={each.key: seen.keys.table(each).living for each in found if comes_into_being(each)},
+            own_partitions={each.key: seen.known(each.key).living for each in found if comes_into_being(each)},
         )
         for number, (integration, group, found) in enumerate(members.values(), 1)
     ]

@@ -17,7 +17,7 @@ from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.leases import Lease
 from assetry.types.protocols import Store
-from assetry.types.records import KeysChange
+from assetry.types.records import Attempt, KeysChange, Materialization
 
 
 def known_keys(graph: AssetGraph, store: Store, keys: Iterable[AssetKey]) -> Mapping[AssetKey, KeyTable]:
@@ -86,26 +86,33 @@ class PartitionKeys:
         self._numbered[asset.key] = table.without(names)
         return tuple(name for name in names if name in there)
 
-    def change(self, asset: Asset, seen: Iterable[str], gone: Iterable[str]) -> KeysChange | None:
-        """Return the change that makes known what was seen of an asset, and drops what is gone; None for no change.
-
-        Raises `UsageError` as `add` does.
-        """
-        definition, table = _dynamic(asset), self.table(asset)
-        living = set(table.living)
-        add = dict.fromkeys(each for key in seen if (each := _entry(definition, key)) not in living)
-        drop = dict.fromkeys(each for key in gone if (each := _entry(definition, key)) in living and each not in add)
-        return KeysChange(asset.key, table.keys, tuple(add), tuple(drop)) if add or drop else None
-
     def table(self, asset: Asset) -> KeyTable:
         """Return the keys that are known, by number: those that were added, made or tried."""
         if asset.key in self._numbered:
             return self._numbered[asset.key]
-        definition = with_known(_dynamic(asset), self._store.partition_keys([asset.key]).get(asset.key))
-        found = RecordedPartitions.of(definition, self._store.latest([asset.key]).values()).definition
-        attempts = self._store.attempts([asset.key], made=False)
-        tried = [part for (_, part), each in attempts.items() if part is not None and each.outcome in TRIED]
-        return _table_of(numbered(found, tried).definition)
+        store, key = self._store, [asset.key]
+        known = store.partition_keys(key).get(asset.key)
+        return known_table(asset, known, store.latest(key).values(), store.attempts(key, made=False).values())
+
+
+def known_table(
+    asset: Asset, known: KeyTable | None, made: Iterable[Materialization], tried: Iterable[Attempt]
+) -> KeyTable:
+    """Return the keys of an asset that are known, by number: those that were added, made or tried."""
+    found = RecordedPartitions.of(with_known(_dynamic(asset), known), made).definition
+    parts = [each.partition for each in tried if each.partition is not None and each.outcome in TRIED]
+    return _table_of(numbered(found, parts).definition)
+
+
+def keys_change(asset: Asset, table: KeyTable, seen: Iterable[str], gone: Iterable[str]) -> KeysChange | None:
+    """Return the change that makes known what was seen of an asset, and drops what is gone; None for no change.
+
+    Raises `UsageError` as `PartitionKeys.add` does.
+    """
+    definition, living = _dynamic(asset), set(table.living)
+    add = dict.fromkeys(each for key in seen if (each := _entry(definition, key)) not in living)
+    drop = dict.fromkeys(each for key in gone if (each := _entry(definition, key)) in living and each not in add)
+    return KeysChange(asset.key, table.keys, tuple(add), tuple(drop)) if add or drop else None
 
 
 def _table_of(definition: PartitionsDefinition) -> KeyTable:

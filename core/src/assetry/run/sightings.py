@@ -11,9 +11,10 @@ from typing import Any
 
 from assetry.errors import ConflictError
 from assetry.graph.graph import AssetGraph
+from assetry.partitions.key_table import KeyTable
 from assetry.partitions.recorded import has_dynamic
 from assetry.run.listeners import Listeners
-from assetry.run.partition_keys import PartitionKeys, known_keys
+from assetry.run.partition_keys import PartitionKeys, keys_change, known_keys, known_table
 from assetry.run.recorder import Before, Recorder
 from assetry.run.result import RunResult, RunServices, new_run
 from assetry.status.versions import with_read
@@ -52,10 +53,12 @@ class Sightings:
         read = with_read(graph, keys)
         self.latest = self._store.latest(read)
         self._tables = known_keys(graph, self._store, read)
-        before = Before(self.latest, self._store.attempts(read), self._tables)
+        self._tried = self._store.attempts(read)
+        before = Before(self.latest, self._tried, self._tables)
         self.recorder = Recorder(self.info.id, graph, before, lease=self.lease)
         #: By asset, whether each partition that comes into being was there when it was seen last.
         self._seen: dict[AssetKey, dict[str, bool]] = {}
+        self._known: dict[AssetKey, KeyTable] = {}
         self._changed = False
 
     def begin(self, assets: int, invocations: int) -> None:
@@ -73,9 +76,11 @@ class Sightings:
                 return
         self.recorder.look(_now(), event, invocation, quiet=self._quiet)
 
-    def note_added(self) -> None:
-        """Take that keys of partitions were made known meanwhile."""
+    def note_added(self, key: AssetKey, names: Sequence[str]) -> None:
+        """Take that keys of an asset's partitions were made known meanwhile."""
         self._changed = True
+        if key in self._known:
+            self._known[key] = self._known[key].extended(names)
 
     def write(self, documents: Sequence[DocumentChange] = ()) -> list[EventRecord]:
         """Write what was taken since the last time, in one transaction with some documents."""
@@ -87,14 +92,24 @@ class Sightings:
         found = []
         for key, seen in self._seen.items():
             there, gone = ([name for name, is_there in seen.items() if is_there is each] for each in (True, False))
-            change = self.keys.change(self._graph[key], there, gone)
+            change = keys_change(self._graph[key], self.known(key), there, gone)
             if change is not None:
                 found.append(change)
                 found += self._below(key, change.add)
                 for name in change.drop:
                     self.recorder.note_dropped(_now(), key, name)
+                # What is written next is known then.
+                self._known[key] = self._known[key].extended(change.add).without(change.drop)
         self._seen = {}
         return tuple(found)
+
+    def known(self, key: AssetKey) -> KeyTable:
+        """Return the keys of partitions that are known of an asset which is looked at, by number."""
+        if key not in self._known:
+            made = (each for (own, _), each in self.latest.items() if own == key)
+            tried = (each for (own, _), each in self._tried.items() if own == key)
+            self._known[key] = known_table(self._graph[key], self._tables.get(key), made, tried)
+        return self._known[key]
 
     def _below(self, key: AssetKey, names: Sequence[str]) -> Iterator[KeysChange]:
         """Yield the changes by which what is made of an asset, partition by partition, has its new ones, too.
@@ -106,7 +121,7 @@ class Sightings:
             same = (dep for dep in asset.deps if dep.partition_mapping == "same" and graph[dep.key].key in reached)
             if any(graph[dep.key].partitions_def == asset.partitions_def for dep in same):
                 reached.add(asset.key)
-                change = self.keys.change(asset, names, ())
+                change = keys_change(asset, self.keys.table(asset), names, ())
                 if change is not None:
                     yield change
 
