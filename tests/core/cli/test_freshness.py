@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from assetry import Project
+from assetry.testing import Clock
 from assetry.types.keys import AssetKey
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ def assetry_observe(invocation, context):
 class Shop:
     """A project whose prices were made at noon, in twenty minutes, and the time that it is."""
 
-    def __init__(self, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self._patch = folder, monkeypatch
+    def __init__(self, folder: Folder, clock: Clock) -> None:
+        self.folder, self._clock = folder, clock
         folder.write("assetry.toml", 'modules = ["shop"]\n[integrations.mill]\nkind = "mill"\n')
         folder.write("shop.py", ASSETS)
         folder.write("assetry_plugins.py", PLUGIN)
@@ -72,23 +74,16 @@ class Shop:
             project.store.append([], [replace(made, at=NOON, as_of=began, seconds=1200.0)])
 
     def at(self, hour: int, minute: int = 0) -> None:
-        now = NOON.replace(hour=hour, minute=minute)
-
-        class Clock(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-                return now.astimezone(tz)
-
-        for module in ("project", "judged"):
-            self._patch.setattr(f"assetry.project.{module}.datetime", Clock)
+        self._clock.set(NOON.replace(hour=hour, minute=minute))
 
     def state(self, key: str) -> Any:
         return {each["key"]: each for each in self.folder.json("status")["assets"]}[key]["freshness"]
 
 
 @pytest.fixture
-def shop(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    return Shop(folder, monkeypatch)
+def shop(folder: Folder) -> Iterator[Shop]:
+    with Clock(NOON, stopped=True) as clock:
+        yield Shop(folder, clock)
 
 
 def test_data_is_new_enough_then_at_risk_then_overdue_and_made_anew(shop: Shop) -> None:

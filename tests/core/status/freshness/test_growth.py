@@ -184,3 +184,17 @@ def test_a_view_whose_code_changes_makes_every_day_out_of_date() -> None:
     assert parts_of(world, "daily") == {"stale": "2026-01-31..2026-02-01"}
     world.make("view", None, "w2")
     assert parts_of(world, "daily") == {"stale": "2026-01-31..2026-02-01"}
+
+
+def test_a_view_that_was_never_made_shows_what_was_made_anew_behind_it() -> None:
+    kept = table("kept", grows="append", incremental=False)
+    view = replace(table("view", "kept"), computed_on_read=True, grows="append")
+    assets = [kept, view, table("daily", "view", partitions_def=OPEN_DAYS)]
+    world = World({str(each.key): each for each in assets}, MIDNIGHT - timedelta(minutes=30))
+    world.make("daily", "2026-01-31", "d")  # of a table that was there before there were records
+    world.make("kept", None, "v1")
+    assert parts_of(world, "daily")["stale"] == "2026-01-31"
+    world.make("view", None, "w")
+    assert parts_of(world, "daily")["stale"] == "2026-01-31"
+    world.make("daily", "2026-01-31", "d")
+    assert "stale" not in parts_of(world, "daily")

@@ -226,11 +226,11 @@ class Oracle:
         if asset.computed_on_read:
             return set()
         now = self.reading(key, partition)
-        return {
-            name
-            for name, content in now.items()
-            if content is not None and content != made.read.get(name) and not self.is_settled(name, key, partition)
-        }
+        changed = {name for name, content in now.items() if content is not None and content != made.read.get(name)}
+        # A view that was never made shows what was made anew behind it all the same.
+        views = {name for name, content in now.items() if content is None and self.asset(name).computed_on_read}
+        anew = {name for name in views if name in made.appended and made.appended[name][1] != self.epoch(name)}
+        return {name for name in changed | anew if not self.is_settled(name, key, partition)}
 
     # -- what grows by appending -------------------------------------------------------------------------------------
 

@@ -102,6 +102,9 @@ class Verification:
                     own.setdefault(("deps_changed", key, f"it now reads `{key}`"), []).append(
                         (span.strand, number, number + 1)
                     )
+                if read.grows and not changed and self._is_unmade_view(read) and not self._is_same_epoch(trace, read):
+                    # It has no version while it is never made, and shows all the same what was made anew behind it.
+                    changed = list(range(span.first, span.stop))
                 grown = bool(changed) and read.grows and self._is_same_epoch(trace, read)
                 if grown:
                     changed = [number for number in changed if (span.strand, number) in open_]
@@ -164,6 +167,9 @@ class Verification:
         epochs = dict(trace.epochs)
         known = [epochs[name] for name in names_of(self._graph, read.j) if name in epochs]
         return not known or known[0] == self._growth.epoch(self._graph.keys[read.j])
+
+    def _is_unmade_view(self, read: _Input) -> bool:
+        return self._graph.assets[read.j].computed_on_read and self._comparison.last[read.j] is None
 
     def _now(self, span: Span, read: _Input) -> bytes:
         """Return the column of the versions that partitions would read of an input now."""
