@@ -509,6 +509,22 @@ def test_only_a_connection_that_is_not_there_by_its_id_counts_as_deleted(
     assert {each.name: each.status for each in place.pull().connections}["crm"] == "deleted"
 
 
+@pytest.mark.parametrize("one", [True, False])
+def test_a_connection_that_may_not_be_seen_any_more_is_not_called_deleted(
+    place: Place, crm: FakeConnection, monkeypatch: pytest.MonkeyPatch, one: bool
+) -> None:
+    asked = crm if one else None
+    place.fivetran.add_connection("ads", ["clicks"])
+    before = place.load(asked)
+    if not one:  # nor is it listed
+        monkeypatch.setattr(place.fivetran, "connections", {**place.fivetran.connections})
+        del place.fivetran.connections[crm.id]
+    place.fivetran.fail(f"GET /connections/{crm.id}", Fault(status=403, body={"message": "You may not"}), times=9)
+    found = {each.name: each for each in place.pull(asked).connections}["crm"]
+    assert (found.status, "could not be read again" in str(found.reason)) == ("connected", True)
+    assert {each.code_version for each in place.load(asked)} == {each.code_version for each in before}
+
+
 def test_a_connection_that_moved_to_another_group_is_not_one_of_this(place: Place, crm: FakeConnection) -> None:
     place.load(group_id="warehouse")
     place.fivetran.add_connection("ads", ["clicks"])

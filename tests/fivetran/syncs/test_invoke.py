@@ -327,4 +327,4 @@ def test_a_look_that_fails_after_a_sync_is_a_warning_and_the_tables_are_made(pla
 
     outcome = place.run(invocation, until=break_down)
     assert outcome.made == {"crm/accounts", "crm/orders"}
-    assert "taken out while the sync ran is not known" in outcome.said
+    assert "taken out meanwhile is not known" in outcome.said

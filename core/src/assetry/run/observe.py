@@ -185,8 +185,7 @@ def _look_for(assets: Sequence[Asset], seen: Sightings, services: RunServices) -
         recorder.look(_now(), Observed(key, partition, metadata=facts, gone=not there, hint=hint))
     told = []
     for problem in problems:
-        words = " ".join(filter(None, (problem.error.message, problem.error.hint)))
-        told.append(services.plugins.secrets.mask(words))
+        told.append(services.plugins.secrets.mask(_with_hint(problem.error.message, problem.error.hint)))
         recorder.note(_now(), Log(told[-1], "error"))
         recorder.missed(key for key in problem.keys if not recorder.has_looked(key))
     return told
@@ -235,8 +234,13 @@ def _checked(event: Event, invocation: Invocation) -> Event:
 
 def _told(error: Exception, invocation: Invocation, plugins: Plugins) -> str:
     if isinstance(error, AssetryError):
-        return " ".join(filter(None, (f"{invocation.integration.name}: {error.message}", error.hint)))
+        return _with_hint(f"{invocation.integration.name}: {error.message}", error.hint)
     return f"{plugins.label(invocation.integration)} raised {error_words(error)}"
+
+
+def _with_hint(message: str, hint: str | None) -> str:
+    """Return what went wrong with the next step, as sentences."""
+    return message if hint is None else f"{message}{'' if message.endswith(('.', '!', '?')) else '.'} {hint}"
 
 
 def _now() -> datetime:

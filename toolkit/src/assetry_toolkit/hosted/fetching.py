@@ -20,6 +20,7 @@ from assetry_toolkit.hosted.pulling import UNFOUND, UNREAD
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
 from assetry_toolkit.http import Http
+from assetry_toolkit.work import GONE
 
 LOG = logging.getLogger("assetry.toolkit")
 
@@ -29,8 +30,10 @@ AT_A_TIME = 4
 GONE_STATUSES = ("deleted", "deprecated")
 #: For how many seconds a service that is busy is waited for in all before a project is loaded, or a pull has failed.
 PATIENCE = 60.0
+#: The status by which a service says that these credentials may not do that.
+FORBIDDEN = 403
 #: By these statuses a service says that there is no such connection, or that it may not be seen.
-MISSING = (400, 403, 404, 409, 422)
+MISSING = (400, FORBIDDEN, 404, 409, 422)
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -252,7 +255,7 @@ class Reading(Generic[C]):
                 if error.status not in MISSING:
                     raise
                 if id_ in self._earlier:
-                    return _marked(self._earlier[id_], "deleted", UNFOUND if error.status == 404 else error.message)
+                    return _missed(self._earlier[id_], error)
                 raise no_such(id_, error) from None
 
         return together(one, dict.fromkeys(ids))
@@ -280,7 +283,7 @@ class Reading(Generic[C]):
                 earlier = self._earlier.get(id_)
                 if earlier is None:
                     return unread(thing, error)
-                return _marked(earlier, earlier.status, f"it {UNREAD} again: {error.message}")
+                return _unread(earlier, error)
 
         def missed(earlier: C) -> C:
             found = None
@@ -290,8 +293,10 @@ class Reading(Generic[C]):
                 except Refused as error:
                     if error.status not in MISSING:
                         raise
+                    if error.status == FORBIDDEN:
+                        return _missed(earlier, error)
                 except Unavailable as error:
-                    return _marked(earlier, earlier.status, f"it {UNREAD} again: {error.message}")
+                    return _unread(earlier, error)
             return found or _marked(earlier, "deleted", "it is not listed any more")
 
         found = together(one, things)
@@ -311,6 +316,17 @@ def _marked(connection: C, status: str, reason: str) -> C:
     known: Any = connection
     marked: C = replace(known, status=status, reason=reason)
     return marked
+
+
+def _unread(connection: C, error: ServiceError) -> C:
+    return _marked(connection, connection.status, f"it {UNREAD} again: {error.message}")
+
+
+def _missed(connection: C, error: Refused) -> C:
+    """Return a connection that was not given to us: that it may not be seen does not mean that it is gone."""
+    if error.status == FORBIDDEN:
+        return _unread(connection, error)
+    return _marked(connection, "deleted", UNFOUND if error.status in GONE else error.message)
 
 
 def not_replaced(connections: Iterable[C], place: Callable[[C], Hashable]) -> list[C]:

@@ -119,7 +119,7 @@ class _Turn(Turn[Service, Options]):
         except ServiceError as error:
             if error.status in GONE:
                 raise
-            yield Log(f"Whether a table was taken out while the sync ran is not known: {error.message}", "warning")
+            yield Log(f"Whether a table was taken out meanwhile is not known: {error.message}", "warning")
             return {}
         gone = {each.key for each in assets}.difference(_found(assets, tables))
         return {each.key: _gone(each, new) for each in assets if each.key in gone}
