@@ -114,6 +114,7 @@ def test_what_a_killed_run_has_changed_is_put_back_by_any_later_run_and_warned_o
     place.run(invocation(place, paused), until=lambda event: isinstance(event, Started))
     later = invocation(place, paused)
     assert "crm is still as it was changed for a sync (schedule_type, paused): its next run puts" in caplog.text
+    assert "crm is paused" not in caplog.records[-1].getMessage(), "it was, before it was changed"
     if ended:
         place.fivetran.finish(paused)
     assert place.run(later).made == BOTH

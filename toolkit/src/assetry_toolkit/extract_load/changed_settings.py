@@ -75,18 +75,14 @@ class ChangedSettings:
         self.before = settings
 
 
-def still_changed(path: Path, connections: Mapping[str, str]) -> list[str]:
-    """Return what is owed to connections, as sentences have it; they are given by id, with their names.
+def still_changed(path: Path, connections: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of the settings that are owed to connections, by the ids of those that any are owed to.
 
-    >>> still_changed(Path("nowhere.json"), {"c_1": "crm"})
-    []
+    >>> still_changed(Path("nowhere.json"), ["c_1"])
+    {}
     """
-    kept = {id_: _settings(each) for id_, each in read_json(path).items() if id_ in connections}
-    return [
-        f"{connections[id_]} is still as it was changed for a sync ({', '.join(each)}): its next run puts that back"
-        for id_, each in kept.items()
-        if each
-    ]
+    kept = read_json(path)
+    return {id_: [*_settings(kept[id_])] for id_ in connections if id_ in kept and _settings(kept[id_])}
 
 
 def _settings(given: Any) -> dict[str, Any]:

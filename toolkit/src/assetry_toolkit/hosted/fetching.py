@@ -209,9 +209,14 @@ def warn_of_trouble(troubled: Sequence[str], integration: str, tool: str) -> Non
 def warn_of_connections(options: HostedOptions, connections: Iterable[Any]) -> None:
     """Log which connections are in trouble, or have settings that a killed run has changed; they have a name, too."""
     listed = list(connections)
-    troubled = [f"{each.name} is {each.trouble}" for each in listed if each.trouble]
-    owed = still_changed(options.changed_path, {each.id: each.name for each in listed})
-    warn_of_trouble([*troubled, *owed], options.name, options.kind)
+    owed = still_changed(options.changed_path, (each.id for each in listed))
+    # What it was found to be before its settings were changed it is no more.
+    troubled = [
+        f"{each.name} is {each.trouble}" for each in listed if each.trouble not in (None, *owed.get(each.id, ()))
+    ]
+    changed = ((each.name, ", ".join(owed[each.id])) for each in listed if each.id in owed)
+    told = "{} is still as it was changed for a sync ({}): its next run puts that back"
+    warn_of_trouble([*troubled, *(told.format(*each) for each in changed)], options.name, options.kind)
 
 
 class Connection(Protocol):
