@@ -137,15 +137,11 @@ def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: 
     how = "what is known of it stands there" if said else "`assetry logs` of its run shows how it failed"
     if stale <= held:
         first = f"Mend first what failed or is gone: {how}."
-        return f"{first} Until then a run fails again; after it {brings} makes what is left."
+        return f"{first} Until then a run may fail again; after it {brings} makes what is left."
     if stale & held:
         left = len(stale & held)
-        others = (
-            f"{left:,} {'fails' if left == 1 else 'fail'} again, or {'waits' if left == 1 else 'wait'} for what does"
-        )
-        return (
-            f"{brings} brings {len(stale - held):,} of it up to date; the other {others}, until that is mended: {how}."
-        )
+        others = f"{left:,} may fail again, or {'waits' if left == 1 else 'wait'} for what does, until that is mended"
+        return f"{brings} brings {len(stale - held):,} of it up to date; the other {others}: {how}."
     also = ", with what it is made from" if above else ""
     return f"{brings} brings it up to date{also}; {shows} shows how."
 
