@@ -233,13 +233,14 @@ def test_a_daemon_asks_at_intervals_whatever_hangs_and_makes_what_is_new(shop: P
     assert process.wait(PATIENCE) == 0
 
 
-def test_asked_to_stop_it_ends_what_is_being_asked(shop: Path, daemon: Any) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_when_it_ends_what_is_being_asked_ends_with_it(shop: Path, daemon: Any, number: int, code: int) -> None:
     (shop / "hang").touch()
     (shop / "assets.py").write_text(ASSETS.replace('timeout="1s"', 'timeout="10m"'))
     process = daemon()
     child = until(lambda: [each.name.removeprefix("child") for each in shop.glob("child*")], "it hangs")[0]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == code
     until(lambda: not Path(f"/proc/{child}").exists(), "its process is gone")
     with Project.load(shop) as project:
         assert "raw/slow" not in {str(key) for key, _ in project.store.latest()}

@@ -6,7 +6,11 @@ JSON on stdout. It is ended when something takes longer than it may: of that not
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -15,6 +19,21 @@ from assetry.plugin import AssetryError
 
 from assetry_automation.asked import answers, tell, words
 from assetry_automation.sensing.senses import ask
+
+#: Seconds between two looks at whether who asks is still there.
+_LOOK = 1.0
+
+
+def end_with_parent() -> None:
+    """End this process, and all that it has started, once the one that asks is gone: it could stop nothing more."""
+    parent = os.getppid()
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=look, name="parent", daemon=True).start()
 
 
 def main(folder: str, asked: TextIO, told: TextIO) -> int:
@@ -39,5 +58,6 @@ def _answer(project: Project, name: str) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     written = answers()
     sys.exit(main(sys.argv[1], sys.stdin, written))
