@@ -224,11 +224,15 @@ def test_a_daemon_asks_at_intervals_whatever_hangs_and_makes_what_is_new(shop: P
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
+    beside = run(shop, "daemon", "--once", "--output", "json")
+    assert json.loads(beside.stdout)["senses"] == [], "the daemon asks"
     failing = json.loads(asked("/healthz"))["failing"]
     assert set(failing) == {"hanging", "raising"}
     metrics = asked("/metrics")
     assert 'assetry_sense_failures{name="hanging"} 1' in metrics
     assert 'assetry_sense_next_timestamp_seconds{name="landed"} ' in metrics
+    (shop / "assets.py").write_text(ASSETS + '\n@sensor(every="1s")\ndef later():\n    said("later")\n')
+    until(lambda: calls(shop, "later"), "what is defined since is asked")
     process.terminate()
     assert process.wait(PATIENCE) == 0
 

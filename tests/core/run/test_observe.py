@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assetry import Asset, DynamicPartitionsDefinition, Integration, Project, StaticPartitionsDefinition, asset
+from assetry import (
+    Asset,
+    DailyPartitionsDefinition,
+    DynamicPartitionsDefinition,
+    Integration,
+    MultiPartitionsDefinition,
+    Project,
+    StaticPartitionsDefinition,
+    asset,
+)
 from assetry.errors import ConflictError, IntegrationError, UsageError, ValueStoreError
 from assetry.hooks.specs import hookimpl
 from assetry.types.events import Event, Log, Materialized, Observed
@@ -497,6 +506,19 @@ def test_what_somebody_has_seen_is_recorded_with_a_document_or_not_at_all(landin
     )
     assert (len(store.latest()), len(store.runs())) == (before, runs)
     assert store.documents("acme")["cursor"].value == 3
+
+
+def test_one_window_that_is_gone_drops_no_key_of_all_windows() -> None:
+    both = MultiPartitionsDefinition({"day": DailyPartitionsDefinition("2026-01-01", "2026-01-03"), "file": FILES})
+    raw = Asset(key="raw/both", kind="x", executable=False, partitions_def=both, aliases=["raw/also"])
+    with Project([raw], store="sqlite::memory:") as project:
+        days = [f"2026-01-0{day}|a.csv" for day in (1, 2)]
+        project.record_observed([Observed("raw/also", day, data_version="1") for day in days])
+        project.record_observed([Observed("raw/both", days[0], gone=True)])
+        assert set(project.store.latest()) == {("raw/both", day) for day in days}
+        sets = project.status_of("raw/both").partitions
+        assert sets is not None
+        assert len(sets.existing) == 2
 
 
 @pytest.mark.parametrize(

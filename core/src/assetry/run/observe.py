@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,7 +105,8 @@ def _fitting(graph: AssetGraph, event: Any) -> Observed:
     for name in (event.partition, event.through):
         if name is not None and asset.partitions_def is not None:
             asset.partitions_def.validate(name)
-    return event
+    # It may have been told by another key that means the asset.
+    return event if event.key == asset.key else replace(event, key=asset.key)
 
 
 def _observe(

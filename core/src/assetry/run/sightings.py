@@ -12,6 +12,7 @@ from typing import Any
 from assetry.errors import ConflictError
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.key_table import KeyTable
+from assetry.partitions.multi import MultiPartitionsDefinition
 from assetry.partitions.recorded import has_dynamic
 from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys, keys_change, known_keys, known_table
@@ -162,8 +163,14 @@ class Sightings:
 
 
 def comes_into_being(asset: Asset) -> bool:
-    """Tell whether partitions of an asset are there once they are seen: nothing here makes it."""
-    return not asset.executable and asset.partitions_def is not None and has_dynamic(asset.partitions_def)
+    """Tell whether partitions of an asset are there once they are seen: nothing here makes it.
+
+    Of several dimensions, one of them time, only all windows of a key are dropped together, which no look can tell.
+    """
+    definition = asset.partitions_def
+    if asset.executable or definition is None or not has_dynamic(definition):
+        return False
+    return not isinstance(definition, MultiPartitionsDefinition) or definition.time is None
 
 
 def _now() -> datetime:
