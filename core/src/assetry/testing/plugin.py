@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -256,6 +257,6 @@ def requirements(module: str) -> list[str] | None:
 
     for point in entry_points(group="assetry"):
         if point.module == module and point.dist is not None:
-            return [each for each in point.dist.requires or () if each.partition(";")[0].strip(" ()<>=~!.0123456789,")
-                    == "assetry"]  # fmt: skip
+            # Its name ends where extras, versions or markers begin: `assetry[cron]>=0.1`.
+            return [each for each in point.dist.requires or () if re.match(r"assetry(?![\w.-])", each)]
     return None
