@@ -109,6 +109,47 @@ def test_that_nothing_can_be_looked_at_is_not_that_all_is_gone(tmp_path: Path) -
         assert living(found) == ("a.csv",)
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "in" / "2026").mkdir(parents=True)
+    (tmp_path / "in" / "2026" / "a.csv").write_text("1")
+    (tmp_path / "in" / "2026").chmod(0)
+    try:
+        for pattern in ("in/**/*.csv", "in/*/*.csv", "in/2026"):
+            with pytest.raises(IntegrationError, match="PermissionError"):
+                files_of(pattern, str(tmp_path))
+    finally:
+        (tmp_path / "in" / "2026").chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+
+    def refused(path: str) -> Any:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("assetry_automation.files.listing.os.scandir", refused)
+    with pytest.raises(IntegrationError, match="in cannot be looked at: PermissionError"):
+        files_of("in", str(tmp_path))
+
+
+def test_a_place_elsewhere_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: Any = fsspec.filesystem("memory")
+    memory.pipe("/bucket/in/a.csv", b"1")
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise PermissionError("AccessDenied")
+
+    monkeypatch.setattr(type(memory), "ls", refused)
+    with pytest.raises(IntegrationError, match=r"cannot be looked at: PermissionError: AccessDenied"):
+        files_of("memory://bucket/in/*.csv", "")
+    monkeypatch.undo()
+    assert list(files_of("memory://bucket/in/*.csv", "")) == ["a.csv"]
+    memory.store.clear()
+    with pytest.raises(IntegrationError, match="There is no bucket"):
+        files_of("memory://bucket/in/*.csv", "")
+
+
 def test_names_that_cannot_be_keys_are_told_and_left_out(tmp_path: Path) -> None:
     for name in ("a.csv", " b.csv", "c\n.csv", ".hidden.csv"):
         (tmp_path / name).write_text("1")
@@ -147,6 +188,9 @@ def test_a_wrong_pattern_is_told(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="less than a second") as caught:
         watch("raw/files", "in", every=0)  # type: ignore[arg-type]
     assert "test_watch.py:" in str(caught.value.where)
+    with pytest.raises(DefinitionError, match="a password in it") as told:
+        watch("raw/files", "ftp://me:s3cret@host/in", every="1m")
+    assert "s3cret" not in str(told.value)
     with pytest.raises(IntegrationError, match="cannot be looked at"):
         files_of("nowhere://in/*.csv", str(tmp_path))
 
@@ -160,6 +204,19 @@ def test_what_is_fixed_of_a_pattern_is_not_in_the_names(tmp_path: Path) -> None:
     assert fixed("s3://bucket/in/*.csv") == "s3://bucket/in"
     os.utime(tmp_path / "in" / "x" / "a.csv", (1, 1))
     assert files_of("in/x/a.csv", str(tmp_path))["a.csv"].version == "0-1000000000"
+
+
+@pytest.mark.parametrize("folder", ["[x]", "a*b", "in?"])
+def test_the_folder_of_a_project_may_have_any_sign(tmp_path: Path, folder: str) -> None:
+    root = tmp_path / folder
+    (root / "in").mkdir(parents=True)
+    (root / "in" / "a.csv").write_text("")
+    (root / "b.csv").write_text("")
+    for pattern in ("in/*.csv", "in", "in/", "in/a.csv", "./in/*"):
+        assert list(files_of(pattern, str(root))) == ["a.csv"], pattern
+    assert list(files_of("*.csv", str(root))) == ["b.csv"]
+    assert list(files_of("**/*.csv", str(root))) == ["b.csv", "in/a.csv"]
+    assert list(files_of(f"{tmp_path}/*/*.csv", "/nowhere")) == [f"{folder}/b.csv"]
 
 
 def test_it_is_found_from_the_folder_of_the_module_that_says_so() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,25 +70,56 @@ def fixed(pattern: str) -> str:
 
 
 def _here(pattern: str, root: str) -> dict[str, File]:
-    whole = os.path.join(root, os.path.expanduser(pattern)).rstrip("/")  # noqa: PTH111, PTH118 - a pattern is no path
-    if not _WILD.intersection(whole) and Path(whole).is_dir():
+    whole = os.path.expanduser(pattern).rstrip("/") or "/"  # noqa: PTH111 - a pattern is no path
+    if not _WILD.intersection(whole) and Path(root, whole).is_dir():
         whole = f"{whole}/*"
-    folder = fixed(whole) or "/"
+    folder = str(Path(root, fixed(whole) or ("/" if whole.startswith("/") else "")))
     if not Path(folder).is_dir():
         raise IntegrationError(
             f"There is no folder {folder}, in which {pattern} is looked for.",
             hint="Make it, or mount what belongs there: nothing is taken for gone meanwhile.",
         )
     found = {}
-    for path in glob.iglob(whole, recursive=True):  # noqa: PTH207 - leaves out hidden files
+    for path in _matching(folder, whole[len(fixed(whole)) :].lstrip("/").split("/")):
         try:
-            facts = os.stat(path)  # noqa: PTH116
+            facts = os.stat(path)  # noqa: PTH116 - runs for each file
         except FileNotFoundError:
             continue  # it went between the two
         if stat.S_ISREG(facts.st_mode):
             version = f"{facts.st_size}-{facts.st_mtime_ns}"
             found[path[len(folder) :].lstrip("/")] = File(version, facts.st_size, path)
     return found
+
+
+def _matching(folder: str, parts: list[str]) -> Iterator[str]:
+    """Yield the paths below a folder that the parts of a pattern mean, without hidden ones.
+
+    Unlike `glob` it raises `OSError` for a folder that cannot be read: what is in it is not gone.
+    """
+    first, rest = parts[0], parts[1:]
+    if first == "**":
+        yield from _matching(folder, rest or ["*"])
+        for entry in _entries(folder):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _matching(entry.path, parts)
+    elif not _WILD.intersection(first):
+        path = f"{folder.rstrip('/')}/{first}"
+        if rest and Path(path).is_dir():
+            yield from _matching(path, rest)
+        elif not rest:
+            yield path
+    else:
+        for entry in _entries(folder):
+            if fnmatchcase(entry.name, first):
+                if not rest:
+                    yield entry.path
+                elif entry.is_dir():
+                    yield from _matching(entry.path, rest)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return [each for each in entries if not each.name.startswith(".")]
 
 
 def _elsewhere(pattern: str) -> dict[str, File]:
@@ -111,6 +143,8 @@ def _elsewhere(pattern: str) -> dict[str, File]:
             hint="Nothing is taken for gone meanwhile.",
         )
     folder = fixed(path)
+    with suppress(FileNotFoundError):  # a place of objects has no folder once the last of them is gone
+        place.ls(folder, detail=False)  # whose errors `glob` passes over
     found: Mapping[str, Mapping[str, Any]] = place.glob(path, detail=True)
     files = {}
     for each, facts in found.items():

@@ -8,6 +8,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from assetry import DynamicPartitionsDefinition
 from assetry.plugin import (
@@ -82,6 +83,12 @@ def load(integration: Integration) -> Iterator[Asset]:
 def _asset(
     integration: Integration, key: str, files: str, definition: PartitionsDefinition | None, **keywords: Any
 ) -> Asset:
+    if is_url(files) and urlsplit(files).password is not None:
+        raise DefinitionError(
+            f"The files of {key} are named by a URL with a password in it.",
+            where=keywords.get("source"),
+            hint="fsspec reads it of the environment, or of its own configuration (~/.config/fsspec).",
+        )
     return Asset(
         **{"key": key, "kind": KIND, "resource_type": "files", "metadata": {"files": files}, **keywords},
         integration=integration,
