@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 from assetry import Project
+from assetry.plugin import AssetKey, Observed
+from assetry_automation.asked import AskedProcess
 from assetry_automation.decision.senses import Sense
 from assetry_automation.sensing.rounds import Rounds, ask_all
 from assetry_automation.sensing.senses import STATES, senses_of
@@ -118,6 +121,45 @@ def test_what_hangs_ends_or_raises_is_told_and_the_next_goes_on(shop: Path) -> N
     with Project.load(shop) as project:
         assert [str(key) for key, _ in project.store.latest()] == ["raw/feed"]
         assert project.store.documents(STATES)["landed"].value["state"] == {"asked": 2}
+
+
+COUNTING = """
+from assetry import Asset, DynamicPartitionsDefinition
+from assetry_automation import Observed, sensor
+
+files = Asset(
+    key="raw/files", kind="feed", executable=False, partitions_def=DynamicPartitionsDefinition("file")
+)
+
+@sensor(every="1s", asset=files)
+def counted(context):
+    number = context.state["last"] = context.state.get("last", 0) + 1
+    yield context.observed("1", f"{number}.csv")
+"""
+
+
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(shop: Path) -> None:
+    (shop / "assets.py").write_text(COUNTING)
+    chance = random.Random(7)
+    for _ in range(8):
+        process = AskedProcess("assetry_automation.sensing.child", shop)
+        try:
+            assert "ready" in (process.answer(PATIENCE) or {})
+            process.ask("counted")
+            assert (process.answer(PATIENCE) or {})["new"] == 1
+            process.ask("counted")
+            process.answer(chance.uniform(0, 0.02))  # as far as it comes until then
+        finally:
+            process.end()
+    with Project.load(shop) as project:
+        last = project.store.documents(STATES)["counted"].value["state"]["last"]
+        names = [f"{number}.csv" for number in range(1, last + 1)]
+        assert last >= 8
+        assert list(project.store.partition_keys()[AssetKey("raw/files")].living) == names
+        assert {part for _, part in project.store.latest()} == set(names)
+        told = [each.event for run in project.store.runs() for each in project.store.events(run.id)]
+        seen = [each.partition for each in told if isinstance(each, Observed)]
+        assert sorted(map(str, seen)) == sorted(names)
 
 
 def test_definitions_that_do_not_load_are_told(shop: Path) -> None:
