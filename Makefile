@@ -89,10 +89,12 @@ SEEDS ?= 1-100
 ITERATIONS ?= 1-200
 HISTORIES ?= 10000
 EXAMPLES ?= 20
+WORLDS ?= 1-10000
 
-campaign: setup $(DBTS:%=.dbt/%/.ready) ## Kill runs of every tool at random moments (SEEDS, 1-100), let all kinds of faults befall commands (ITERATIONS, 1-200), judge random histories (HISTORIES, 10000), try properties with many examples (EXAMPLES, 20 times those of the tests), run every dbt
+campaign: setup $(DBTS:%=.dbt/%/.ready) ## Kill runs of every tool at random moments (SEEDS, 1-100), let all kinds of faults befall commands (ITERATIONS, 1-200), judge random histories (HISTORIES, 10000), let automation go through random worlds (WORLDS, 1-10000), try properties with many examples (EXAMPLES, 20 times those of the tests), run every dbt
 	ASSETRY_DBTS="$(DBTS)" $(BIN)/python -m pytest -n 2 tests/dbt/test_versions.py
 	ASSETRY_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest --timeout 0 tests/core/status/partitions/test_judge.py
+	ASSETRY_WORLDS=$(WORLDS) $(BIN)/python -m pytest -n 2 --timeout 0 tests/automation/simulated
 	ASSETRY_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 --timeout 0 $$(grep -rl 'from tests.examples' tests --include='test_*.py')
 	ASSETRY_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n 2 tests/e2e/test_syncs.py -k seed
 	$(BIN)/python -m tests.e2e.campaign $(ITERATIONS)

@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from assetry import DailyPartitionsDefinition, FreshnessPolicy, HourlyPartitionsDefinition, Project, asset
+from assetry import (
+    DailyPartitionsDefinition,
+    FreshnessPolicy,
+    HourlyPartitionsDefinition,
+    Project,
+    StaticPartitionsDefinition,
+    asset,
+)
 from assetry.automation import between, eager, failed, missing, never, on_cron, on_missing, upstream_changed
 from assetry.plugin import Asset, AssetKey, InvocationGroup, Next, RunInfo
 from assetry_automation.decision.memory import Memory
@@ -128,6 +135,64 @@ def test_what_only_people_make_is_waited_for_and_named() -> None:
         assert "only people make that" in told.because
         it.project.materialize("raw")
         assert it.started() == {"orders"}
+
+
+def test_nothing_is_made_again_and_again_below_what_its_own_policy_leaves() -> None:
+    """`report` has seen new content, and waits for its clock: making `dash` leaves it as much out of date as before."""
+    content = [1]
+
+    @asset
+    def raw() -> int:
+        return content[0]
+
+    @asset(automation=on_cron("0 0 1 1 *"))
+    def report(raw: int) -> int:
+        return raw
+
+    @asset(automation=eager())
+    def dash(report: int) -> int:
+        return report
+
+    @asset(automation=eager())
+    def both(report: int, raw: int) -> int:
+        return report + raw
+
+    with shelf(raw, report, dash, both) as it:
+        it.project.materialize()
+        content[0] = 2
+        it.project.materialize("raw")
+        later = datetime.now(UTC) + HOUR
+        assert it.started(later) == set()
+        for key in ("dash", "both"):
+            assert it.next(key, later).on == "report"
+            assert "by its policy, on_cron" in it.next(key, later).because
+        it.project.materialize("report")
+        assert it.started(later) == {"dash", "both"}
+
+
+def test_an_input_without_partitions_is_needed_and_waited_for_beside_one_that_has_some() -> None:
+    fails = [True]
+
+    @asset(partitions_def=StaticPartitionsDefinition(["eu", "us"]), automation=eager())
+    def regions() -> int:
+        return 1
+
+    @asset
+    def rates() -> int:
+        if fails[0]:
+            raise ValueError("no")
+        return 1
+
+    @asset(deps=["regions", "rates"], automation=eager())
+    def report() -> int:
+        return 1
+
+    with shelf(regions, rates, report) as it:
+        assert it.started() == {"regions", "rates", "report"}
+        it.make()
+        assert it.next("report").on == "rates", "it waits for what backs off"
+        fails[0] = False
+        assert it.started(datetime.now(UTC) + HOUR) == {"rates", "report"}
 
 
 # -- what fails ----------------------------------------------------------------------------------------------------

@@ -98,9 +98,14 @@ def _simulate(
 
 
 def _once(context: CommandContext) -> int:
+    from assetry_automation.daemon.sources import fingerprint, sources_of
+
     made, project = [], context.project
+    _ = project.graph  # which files there are is known once the definitions are loaded
+    # The same text as the daemon's, whose looks lie between: what thrashes is seen by both.
+    load = fingerprint(sources_of(project))
     asked = ask_due(context, project, datetime.now(UTC))
-    for each in make_due(project, datetime.now(UTC)):
+    for each in make_due(project, datetime.now(UTC), load=load):
         made.append(each)
         _tell(context, each)
     if not made and not asked:

@@ -79,6 +79,12 @@ def _change(store: Store, key: str, change: Callable[[Any], Any]) -> None:
     )
 
 
+def revision_of(store: Store) -> str | None:
+    """Return a text that is another one once something was made, or a person has held something or let it go on."""
+    found, memory = store.changes(()), store.documents(SPACE).get("memory")
+    return None if found is None else f"{found.revision} {memory.revision if memory is not None else ''}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonSign:
     """The last sign of a daemon: `at` when, by which process."""

@@ -20,7 +20,7 @@ from assetry.plugin import AssetryError, CommandContext, Store
 from assetry_automation.asked import AskedProcess
 from assetry_automation.daemon.health import Health, serve
 from assetry_automation.daemon.sources import fingerprint
-from assetry_automation.kept import LIVES, DaemonSign, leave_project, take_project
+from assetry_automation.kept import LIVES, DaemonSign, leave_project, revision_of, take_project
 from assetry_automation.sensing.rounds import Rounds, read_senses
 
 #: Seconds that runs have to stop their tools, once the daemon was asked to end.
@@ -138,8 +138,7 @@ class Supervisor:
 
     def _revision(self, store: Store) -> str | None:
         with suppress(AssetryError):
-            found = store.changes(())
-            return None if found is None else found.revision
+            return revision_of(store)
         return None
 
     def _fail(self, told: str, *, gone: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts
+from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts, Reason
 
 from assetry_automation.decision.batches import joint_start
 from assetry_automation.decision.demands import Demands, ticks
@@ -55,6 +55,8 @@ class _Schedule:
         #: What is wanted, and what of it may be started now.
         self._wanted: dict[AssetKey, Parts] = {}
         self._ready: dict[AssetKey, Parts] = {}
+        #: What is out of date and not wanted, of what was asked for.
+        self._idles: dict[AssetKey, Parts] = {}
         #: What will be another one soon, so that what is made from it waits.
         self._unready: dict[AssetKey, tuple[Parts, AssetKey]] = {}
         #: What is wanted and waits for something that is being made now.
@@ -188,13 +190,38 @@ class _Schedule:
     def _helped(self, key: AssetKey) -> Parts:
         """Return the partitions that making would bring up to date: not those that lack what is not made now."""
         reasons = self._world.statuses[key].reasons
-        found = self._world.parts(key, (each for each in reasons if self._helps(key, each.asset)))
+        found = NOTHING
+        for each in reasons:
+            if self._helps(key, each.asset):
+                found |= self._world.parts(key, (each,)) - self._staying(key, each)
         if not reasons:
             found = self._world.due(key)
         for upper in self._above(key):
             lacking = self._world.missing(upper) - self._wanted.get(upper, NOTHING)
             found -= self._world.down(key, upper, lacking)
         return found
+
+    def _staying(self, key: AssetKey, reason: Reason) -> Parts:
+        """Return what of an asset stays out of date for a reason: something above has it, too, and is not made now."""
+        found = NOTHING
+        for upper in self._above(key) if not reason.is_of(key) else ():
+            idle, shows = self._idle(upper), self._shows(upper)
+            for each in self._world.statuses[upper].reasons if idle or shows else ():
+                if (each.code, each.asset) == (reason.code, reason.asset):
+                    staying = self._staying(upper, each) if shows else self._world.parts(upper, (each,)) & idle
+                    found |= self._world.down(key, upper, staying)
+        return found
+
+    def _idle(self, key: AssetKey) -> Parts:
+        """Return what of an asset is out of date and not wanted; it was decided on."""
+        if key not in self._idles:
+            self._idles[key] = self._world.due(key) - self._wanted.get(key, NOTHING)
+        return self._idles[key]
+
+    def _shows(self, key: AssetKey) -> bool:
+        """Tell whether an asset that is not wanted shows what is above it, and has nothing of its own."""
+        asset = self._world.graph[key]
+        return key not in self._wanted and (asset.computed_on_read or not asset.executable)
 
     def _above(self, key: AssetKey) -> Iterator[AssetKey]:
         graph = self._world.graph
@@ -208,6 +235,7 @@ class _Schedule:
     def _unhelped(self, key: AssetKey) -> Next:
         reasons = self._world.statuses[key].reasons
         root = next((each.asset for each in reasons if not self._helps(key, each.asset)), None)
+        root = root or next((each for each in self._above(key) if self._idle(each)), None)
         lacking = (each for each in self._above(key) if self._world.missing(each) and each not in self._wanted)
         missing = next(lacking, None) if root is None else None
         upper = root or missing or key

@@ -86,15 +86,19 @@ class World:
 
     def up(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
         """Return what of `upper` some partitions of `lower` are made from."""
-        if not parts or lower in self.graph.links:
+        if not parts or self._is_linked(lower, upper):
             return self.numbering.up(lower, upper, parts)
-        return self.numbering.existing(upper)  # the graph has no links where nothing has partitions
+        return self.numbering.existing(upper)
 
     def down(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
         """Return what of `lower` is made from some partitions of `upper`."""
-        if not parts or lower in self.graph.links:
+        if not parts or self._is_linked(lower, upper):
             return self.numbering.down(lower, upper, parts)
         return self.numbering.existing(lower)
+
+    def _is_linked(self, lower: AssetKey, upper: AssetKey) -> bool:
+        """Tell whether the graph says what is made from what; it does not where neither of the two has partitions."""
+        return lower in self.graph.links and bool(self.numbering.links(lower, upper))
 
     def parts(self, key: AssetKey, reasons: Iterable[Reason]) -> Parts:
         """Return the partitions of an asset that some of its reasons are about."""

@@ -1,0 +1,38 @@
+"""Automation on the command line, in real projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from assetry import Project
+from assetry.plugin import AssetKey
+from assetry.testing import ProjectFolder
+from assetry_automation.daemon.sources import fingerprint, sources_of
+from assetry_automation.looking import remembered
+
+ASSETS = """
+import time
+from pathlib import Path
+from assetry import asset
+from assetry.automation import eager
+
+@asset(automation=eager(), code_version=str(time.time_ns()))
+def orders() -> int:
+    with (Path(__file__).parent / "calls").open("a") as file:
+        file.write("orders\\n")
+    return 1
+"""
+
+
+def test_what_thrashes_is_held_also_where_the_daemon_looks_in_between(project: Callable[..., ProjectFolder]) -> None:
+    folder = project({"assetry.toml": "", "assets.py": ASSETS})
+    for _ in range(5):
+        with Project.load(folder.root) as loaded:  # as the daemon's worker does
+            load = fingerprint(sources_of(loaded)) if loaded.graph else ""
+            decision = remembered(loaded, datetime.now(UTC), lambda decided: decided.memory, load)
+        assert folder.run("daemon", "--once", process=True).code == 0
+    assert (folder.root / "calls").read_text() == "orders\n" * 4, "the first time, and three times for the same reason"
+    told = decision.next[AssetKey("orders")]
+    assert told.kind == "held"
+    assert "made 3 times" in told.because
