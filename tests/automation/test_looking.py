@@ -19,6 +19,7 @@ from assetry import (
 )
 from assetry.automation import between, eager, failed, missing, never, on_cron, on_missing, upstream_changed
 from assetry.plugin import Asset, AssetKey, InvocationGroup, Next, RunInfo
+from assetry.testing import Clock
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.kept import change_memory, memory_of
@@ -285,6 +286,26 @@ def test_newer_data_is_brought_before_the_deadline_and_not_sooner() -> None:
         assert told.at is not None
         assert timedelta(minutes=45) < told.at - made <= HOUR
         assert it.started(told.at) == {"raw", "orders"}
+
+
+def test_what_a_deadline_asks_for_is_told_with_how_long_it_takes() -> None:
+    with Clock(datetime(2026, 1, 5, 9, tzinfo=UTC), stopped=True) as clock:
+
+        @asset(freshness_policy=FreshnessPolicy(maximum_lag=HOUR))
+        def orders() -> None:
+            clock.advance(takes.pop())
+
+        with shelf(orders) as it:
+            takes, told = [timedelta(seconds=750), timedelta(0)], []
+            while takes:
+                it.make(clock.now)
+                told.append(it.next("orders", clock.now).because)
+                clock.set(it.look(clock.now).wake or clock.now)
+    due = "`orders` is to have newer data by {} UTC"
+    assert told == [
+        f"{due.format('10:00')}; how long that takes is not known yet",
+        f"{due.format('10:50')}, which takes about 12 min 30 s",
+    ]
 
 
 def test_two_teams_that_ask_of_one_asset_have_it_made_once_for_the_smaller_lag() -> None:

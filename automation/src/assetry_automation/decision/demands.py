@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from assetry.plugin import AssetKey, AutomationPolicy, Freshness, FreshnessPolicy, Status
+from assetry.plugin import AssetKey, AutomationPolicy, Freshness, FreshnessPolicy, Status, span_text
 
 from assetry_automation.decision.settings import Settings
 from assetry_automation.decision.world import each_of
@@ -65,7 +65,7 @@ def demands(
             elif begin <= now:
                 newer_than[status.key] = freshness.since
             if begin > now:
-                coming[status.key] = Coming(begin, _deadline_text(status, freshness.deadline, way))
+                coming[status.key] = Coming(begin, _deadline_text(status, freshness.deadline))
         for clock in _clocks(policy):
             before, after = ticks(clock, now)
             since = known.get(status.key, now)
@@ -88,9 +88,13 @@ def way_of(freshness: Freshness) -> timedelta:
     return freshness.way * MARGIN
 
 
-def _deadline_text(status: Status, deadline: datetime, way: timedelta) -> str:
+def _deadline_text(status: Status, deadline: datetime) -> str:
     assert status.freshness is not None, "only what has a deadline is told of"
-    return f"`{status.key}` is to have newer data by {deadline:%H:%M}, which takes about {round(way.total_seconds())} s"
+    told = f"`{status.key}` is to have newer data by {deadline:%H:%M} UTC"
+    if status.freshness.since is None:
+        return told  # its age counts, and it is begun when it is too old
+    way = status.freshness.way
+    return f"{told}, which takes about {span_text(way)}" if way else f"{told}; how long that takes is not known yet"
 
 
 def _clocks(policy: AutomationPolicy | None) -> Iterator[AutomationPolicy]:
