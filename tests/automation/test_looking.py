@@ -249,6 +249,59 @@ def test_the_fifth_failure_in_a_row_is_held_until_a_person_lets_it_go_on() -> No
         assert it.started(now + DAY) == {"orders", "report"}
 
 
+def test_new_inputs_are_tried_at_once_and_inputs_that_came_out_as_before_are_not() -> None:
+    content = [1]
+
+    @asset
+    def raw() -> int:
+        return content[0]
+
+    @asset(automation=eager())
+    def orders(raw: int) -> int:
+        raise ValueError("no")
+
+    with shelf(raw, orders, tables={"automation": {"holds_after": 1}}) as it:
+        assert it.make() == [False]
+        assert it.next("orders").kind == "held"
+        assert it.project.materialize("raw").ok
+        assert it.started() == set()
+        content[0] = 2
+        assert it.project.materialize("raw").ok
+        assert it.started() == {"orders"}
+        assert it.make() == [False]
+        assert it.next("orders").kind == "held"
+
+
+def test_what_an_overdue_dashboard_shows_is_asked_for_again_at_its_lag_though_something_between_is_held() -> None:
+    broken = [False]
+
+    @asset
+    def raw() -> str:
+        return str(datetime.now(UTC))
+
+    @asset
+    def orders(raw: str) -> str:
+        if broken[0]:
+            raise ValueError("no")
+        return raw
+
+    policy = FreshnessPolicy(maximum_lag=HOUR)
+    board = Asset(key="board", kind="x", deps=["orders"], executable=False, consumer=True, freshness_policy=policy)
+    with (
+        Clock(datetime(2026, 1, 5, 9, tzinfo=UTC), stopped=True) as clock,
+        shelf(raw, orders, board, tables={"automation": {"holds_after": 1}}) as it,
+    ):
+        assert it.make(clock.now) == [True]
+        broken[0] = True
+        clock.advance(HOUR)
+        assert it.make(clock.now) == [False]
+        told = it.next("board", clock.now)
+        assert (told.kind, told.on) == ("when", AssetKey("orders"))
+        wake = it.look(clock.now).wake
+        assert wake == clock.now + HOUR + timedelta(microseconds=1)
+        assert it.started(wake) == {"raw"}
+
+
 def test_waits_grow_from_failure_to_failure() -> None:
     _, assets = failing()
     with shelf(*assets) as it:

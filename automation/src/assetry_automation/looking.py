@@ -15,7 +15,7 @@ from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
 from assetry_automation.decision.settings import Settings, read_settings
-from assetry_automation.decision.world import World, each_of, policies_of
+from assetry_automation.decision.world import World, each_of, made_from, policies_of
 from assetry_automation.kept import change_memory, daemon_of
 
 #: The option of a run that says that automation has started it.
@@ -43,6 +43,7 @@ def look(
     asked = with_riders(asked, known, graph, groups, settings, now)
     if asked.newer_than:
         known = project.judge(now, newer_than=asked.newer_than).statuses
+    tries = _tries(project) if policies else {}
     world = World(
         now=now,
         graph=graph,
@@ -50,7 +51,8 @@ def look(
         numbering=numbering_of(graph, known, now),
         policies=policies,
         settings=settings,
-        tries=_tries(project) if policies else {},
+        tries=tries,
+        versions=_versions(project, tries),
         durations=project.store.durations(policies) if policies else {},
         selections=_selections(project, policies.values()),
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
@@ -78,6 +80,16 @@ def _tries(project: Project) -> dict[AssetKey, list[Attempt]]:
     for (key, _), each in project.store.attempts(made=False).items():
         found.setdefault(key, []).append(each)
     return found
+
+
+def _versions(project: Project, tries: Mapping[AssetKey, Sequence[Attempt]]) -> dict[AssetKey, str]:
+    """Return the versions of what those assets are made from that failed."""
+    failed = (
+        key for key, each in tries.items() if key in project.graph and any(one.outcome == "failed" for one in each)
+    )
+    read = {each for key in failed for each in made_from(project.graph, key)}
+    found = project.store.latest(read, [None]) if read else {}
+    return {key: str(each.data_version) for (key, _), each in found.items()}
 
 
 def _selections(project: Project, policies: Iterable[AutomationPolicy]) -> dict[str, frozenset[AssetKey]]:

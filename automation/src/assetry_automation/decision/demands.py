@@ -27,13 +27,15 @@ class Coming(NamedTuple):
 class Demands:
     """What is asked at a moment: data of assets `newer_than`, those whose clock is `ticking`; and what is `coming`.
 
-    `asking` are the assets that a deadline or a clock of their own asks for now.
+    `asking` are the assets that a deadline or a clock of their own asks for now, and `again` says when these ask for
+    still newer data.
     """
 
     asking: frozenset[AssetKey] = frozenset()
     newer_than: Mapping[AssetKey, datetime] = field(default_factory=dict)
     ticking: Mapping[AssetKey, datetime] = field(default_factory=dict)
     coming: Mapping[AssetKey, Coming] = field(default_factory=dict)
+    again: Mapping[AssetKey, datetime] = field(default_factory=dict)
 
 
 def demands(
@@ -48,6 +50,7 @@ def demands(
     newer_than: dict[AssetKey, datetime] = {}
     ticking: dict[AssetKey, datetime] = {}
     coming: dict[AssetKey, Coming] = {}
+    again: dict[AssetKey, datetime] = {}
     asking = set[AssetKey]()
     for status in statuses:
         policy = policies.get(status.key)
@@ -66,6 +69,8 @@ def demands(
                 newer_than[status.key] = freshness.since
             if begin > now:
                 coming[status.key] = Coming(begin, _deadline_text(status, freshness.deadline))
+            elif freshness.again is not None:
+                again[status.key] = freshness.again
         for clock in _clocks(policy):
             before, after = ticks(clock, now)
             since = known.get(status.key, now)
@@ -76,7 +81,7 @@ def demands(
                 coming[status.key] = Coming(after, f"its clock ticks then ({clock})")
     for key, tick in ticking.items():
         newer_than[key] = max(tick, newer_than.get(key, tick))
-    return Demands(frozenset(asking.union(newer_than)), newer_than, ticking, coming)
+    return Demands(frozenset(asking.union(newer_than)), newer_than, ticking, coming, again)
 
 
 def way_of(freshness: Freshness) -> timedelta:

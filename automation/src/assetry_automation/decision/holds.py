@@ -38,7 +38,7 @@ def _holds(world: World, memory: Memory, key: AssetKey, wanted: Parts) -> Iterat
     resumed = memory.resumed.get(key)
     failures = memory.failures.get(key)
     failed = world.failed(key) & wanted
-    if failures is not None and failed and not (resumed and resumed > failures.at):
+    if failures is not None and failures.times and failed and not (resumed and resumed > failures.at):
         told = f"it failed {_times(failures.times)} in a row from the same code and inputs"
         if failures.times >= world.settings.holds_after:
             yield Hold("held", f"{told}: mend it, or `assetry resume -s {key}`", failed)

@@ -13,7 +13,10 @@ from assetry_automation.decision.world import DEFINED, World
 
 
 class Failures(NamedTuple):
-    """How often an asset has failed in a row with the same code and inputs: `print_of` tells these, `run` the last."""
+    """How often an asset has failed in a row with the same code and inputs: `print_of` tells these, `run` the last.
+
+    `times` is 0 where code or inputs have changed since the last failure: so it was not tried yet.
+    """
 
     run: str
     print_of: str
@@ -74,10 +77,9 @@ class Memory:
         if last is None:
             return before
         print_of = world.print_of(key)
-        if before is not None and before.print_of == print_of:
-            times = before.times + (before.run != last.run)
-            return Failures(last.run, print_of, times, last.at)
-        return Failures(last.run, print_of, 1, last.at)
+        again = int(before is None or before.run != last.run)
+        same = before is not None and before.print_of == print_of
+        return Failures(last.run, print_of, again + (before.times if before is not None and same else 0), last.at)
 
     def started(self, world: World, keys: Iterable[AssetKey]) -> Memory:
         """Return what is remembered once some assets are started."""

@@ -136,6 +136,8 @@ class _Schedule:
         if running:
             self._next[key] = Next("running", "it is being made", on=key)
         if not wanted:
+            if blocked and key in self._asked.asking and key not in self._next:
+                self._next[key] = _told((), NOTHING, by)
             # What is made from it does not wait for what it is not made for.
             self._note_unready(key, running | self._passed(key, blocked), by or key)
             return
@@ -340,6 +342,7 @@ class _Schedule:
         now = self._world.now
         moments = [each.at for each in self._next.values() if each.at is not None]
         moments += [each.at for each in self._asked.coming.values()]
+        moments += self._asked_again()
         moments += [ticks(job.policy, now)[1] for job in self._world.settings.jobs]
         moments += [edge for policy in self._world.policies.values() for edge in _edges(policy, now)]
         for key in self._world.policies:
@@ -347,6 +350,19 @@ class _Schedule:
             changes = definition.changes_after(now) if definition is not None else None
             moments += [changes] if changes is not None else []
         return min((each for each in moments if each > now), default=None)
+
+    def _asked_again(self) -> list[datetime]:
+        """Return when deadlines ask for still newer data, where nothing is on its way to them: what they need is held.
+
+        Otherwise the end of what is on its way lets all be looked at.
+        """
+        graph, again = self._world.graph, self._asked.again
+        running = {i for i, key in enumerate(graph.keys) if self._world.running(key)} if again else set()
+        return [
+            at
+            for key, at in again.items()
+            if not (running and running & {graph.index(key), *graph.ancestors([graph.index(key)])})
+        ]
 
 
 _WAITING = {

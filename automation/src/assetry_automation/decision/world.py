@@ -35,6 +35,7 @@ class World:
     * `tries` are the last ones of each that made nothing, `durations` are seconds of late, and `under_way` counts the
       runs that automation has started and that still go on.
     * `selections` are the keys that the selections mean which policies name.
+    * `versions` are those of what was made, and observed, that has no partitions, and that failed assets are made from.
     * `groups` are the keys of the groups whose members share an invocation of their tool, by asset.
     * `load` is another text when the definitions were loaded anew, and changed.
     """
@@ -48,6 +49,7 @@ class World:
     tries: Mapping[AssetKey, Sequence[Attempt]] = field(default_factory=dict)
     durations: Mapping[AssetKey, Sequence[float]] = field(default_factory=dict)
     selections: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
+    versions: Mapping[AssetKey, str] = field(default_factory=dict)
     under_way: int = 0
     groups: Mapping[AssetKey, str] = field(default_factory=dict)
     load: str = ""
@@ -119,10 +121,25 @@ class World:
         return timedelta(seconds=took[len(took) // 2] if took else 0.0)
 
     def print_of(self, key: AssetKey) -> str:
-        """Return a text that is another one when a try at an asset may come out otherwise: its code, and its inputs."""
-        asset = self.graph[key]
-        runs = [str(self.statuses[dep.key].run) for dep in asset.deps if dep.key in self.statuses]
-        return " ".join([str(asset.code_version), *runs])
+        """Return a text that is another one when a try at an asset may come out otherwise: its code, and its inputs.
+
+        An input that was made again and came out as before is the same one.
+        """
+        read = (self._version(each) for each in made_from(self.graph, key) if each in self.statuses)
+        return " ".join([str(self.graph[key].code_version), *read])
+
+    def _version(self, key: AssetKey) -> str:
+        if self.graph[key].computed_on_read:
+            return str(self.graph[key].code_version)
+        return self.versions.get(key) or str(self.statuses[key].run)
+
+
+def made_from(graph: AssetGraph, key: AssetKey) -> Iterator[AssetKey]:
+    """Yield what an asset is made from, and what is read by that where it is computed on read."""
+    for dep in graph[key].deps:
+        yield dep.key
+        if dep.key != key and dep.key in graph and graph[dep.key].computed_on_read:
+            yield from made_from(graph, dep.key)
 
 
 def each_of(policy: AutomationPolicy) -> Iterator[AutomationPolicy]:

@@ -152,6 +152,26 @@ def test_nothing_is_known_of_what_was_never_seen() -> None:
     assert (never.fresh("b", NOON).state, never.fresh("b", NOON).text) == ("overdue", "it was never made")
 
 
+def test_a_dashboard_is_overdue_where_what_it_shows_was_never_made() -> None:
+    board = asset("board", "view", executable=False, consumer=True, freshness_policy=lag(2))
+    world = World(asset("raw"), asset("b", "raw"), asset("view", "b", computed_on_read=True), board)
+    assert world.fresh("board", NOON).state == "met"
+    del world.latest[AssetKey("b"), None]
+    assert (world.fresh("board", NOON).state, world.fresh("board", NOON).text) == ("overdue", "`b` was never made")
+
+
+def test_what_is_late_is_asked_for_again_when_what_is_there_by_then_is_too_old() -> None:
+    world = World(asset("raw"), asset("b", "raw", freshness_policy=lag(2)))
+    world.make("raw", NOON + HOUR, version="2")  # as of noon, and b is not made of it
+    moment = timedelta(microseconds=1)
+    for minutes in (50, 90, 119):
+        assert world.fresh("b", NOON + minutes * MINUTE).again == NOON + 2 * HOUR + moment
+    assert world.statuses(NOON + 2 * HOUR)["raw"].status == "fresh"
+    assert world.statuses(NOON + 2 * HOUR + moment)["raw"].status == "stale"
+    clock = World(asset("raw"), asset("b", "raw", freshness_policy=lag(2, cron="0 9 * * *")))
+    assert clock.fresh("b", NOON).again == NOON + 21 * HOUR + moment
+
+
 def test_what_was_never_made_is_made_from_what_is_new_enough_for_it() -> None:
     world = World(asset("raw"), asset("b", "raw", freshness_policy=lag(2)))
     del world.latest[AssetKey("b"), None]

@@ -33,7 +33,8 @@ class Freshness:
     late; ``overdue``; or ``unknown`` when nothing is known of something that it is made from. `data_time` is the moment
     that its data reaches, `deadline` when newer data is to be there, or was to be. `text` says it for people, and
     `doubt` that the policy asks for what never was. At the deadline data is to be as of `since`, where a lag is asked
-    for, and bringing it there takes as long as `way`, as far as it took of late.
+    for, and bringing it there takes as long as `way`, as far as it took of late. `again` is when newer data is asked
+    for than there will be once all is made that is out of date.
 
     >>> Freshness("met").deadline is None
     True
@@ -46,6 +47,7 @@ class Freshness:
     doubt: str = ""
     since: datetime | None = None
     way: timedelta = timedelta(0)
+    again: datetime | None = None
 
 
 class Demand(NamedTuple):
@@ -127,7 +129,7 @@ class Freshnesses:
         assert policy is not None, "only what has a policy is asked"
         judged = [*self._by_age(i, asset, policy)]
         for each in lag_policies(asset):
-            judged += (self._led(i, each, found) for found in self._by_lag(i, asset, each))
+            judged += (self._led(i, each, found) for found in self._by_lag(i, each))
         if not judged:
             return None
         worst = max(judged, key=lambda each: FRESHNESS_STATES.index(each.state))
@@ -135,7 +137,8 @@ class Freshnesses:
         doubt = next((each.doubt for each in judged if each.doubt), "")
         first = min(judged, key=lambda each: (each.deadline is None, each.deadline or self._now))
         at = self._data_times.of(i).at
-        return Freshness(worst.state, at, deadline, worst.text, doubt, first.since, first.way)
+        again = min((each.again for each in judged if each.again is not None), default=None)
+        return Freshness(worst.state, at, deadline, worst.text, doubt, first.since, first.way, again)
 
     def _by_age(self, i: int, asset: Asset, policy: FreshnessPolicy) -> Iterator[Freshness]:
         if policy.ended:
@@ -160,7 +163,7 @@ class Freshnesses:
         else:
             yield Freshness("met", deadline=deadline, text=f"it may be {age_text(policy.max_age)} old at most")
 
-    def _by_lag(self, i: int, asset: Asset, policy: FreshnessPolicy) -> Iterator[Freshness]:
+    def _by_lag(self, i: int, policy: FreshnessPolicy) -> Iterator[Freshness]:
         assert policy.maximum_lag is not None, "it says how far data may lie behind"
         way, shortest = self._ways[i]
         doubt = ""
@@ -169,9 +172,11 @@ class Freshnesses:
             doubt = f"{may}, and the way to it never took less than {span_text(shortest)}"
         found = self._data_times.of(i)
         if found.at is None:
-            made = not asset.executable or self._last[i] is not None
-            text = f"nothing is known of how old {self._unknown(i)} is" if made else "it was never made"
-            yield Freshness("unknown" if made else "overdue", text=text, doubt=doubt)
+            never = self._never_made(i)
+            text = f"nothing is known of how old {self._unknown(i)} is"
+            if never is not None:
+                text = "it was never made" if never == i else f"`{self._graph.keys[never]}` was never made"
+            yield Freshness("unknown" if never is None else "overdue", text=text, doubt=doubt)
             return
         since, deadline = self._ask(policy, found.at)
         may = f"may lie {age_text(policy.maximum_lag)} behind at most"
@@ -198,7 +203,17 @@ class Freshnesses:
             since = found.deadline - policy.maximum_lag
         elif at is not None:
             since = at + _MOMENT  # what is newer by now need not be made once more
-        return replace(found, since=since, way=self._ways[i][0])
+        return replace(found, since=since, way=self._ways[i][0], again=self._again(i, policy))
+
+    def _again(self, i: int, policy: FreshnessPolicy) -> datetime | None:
+        """Return when a policy asks for newer data than there will be once all is made that is out of date."""
+        assert policy.maximum_lag is not None
+        soon = self._data_times.of(i).soon
+        again = None if soon is None else soon + policy.maximum_lag
+        if policy.cron is not None:
+            again = policy.ticks(self._now)[1]
+        # A moment later: what is exactly as old as it may be is not asked for.
+        return again + _MOMENT if again is not None and again >= self._now else None
 
     def _ask(self, policy: FreshnessPolicy, at: datetime) -> Ask:
         """Return what a policy asks now of data that reaches to a moment."""
@@ -220,6 +235,20 @@ class Freshnesses:
         while above := [j for j in self._graph.upstream[i] if self._data_times.of(j).blind]:
             i = above[0]
         return f"`{self._graph.keys[i]}`"
+
+    def _never_made(self, i: int) -> int | None:
+        """Return what was never made of an asset and of what is read by reading it; None for nothing."""
+        waiting, seen = [i], {i}
+        while waiting:
+            j = waiting.pop()
+            asset = self._graph.assets[j]
+            if asset.executable and self._last[j] is None:
+                return j
+            if asset.computed_on_read or is_only_used(asset):
+                above = [each for each in self._graph.upstream[j] if each not in seen]
+                seen.update(above)
+                waiting += reversed(above)
+        return None
 
     # -- how long it takes -------------------------------------------------------------------------------------------
 
