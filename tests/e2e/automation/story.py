@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 from assetry import Project
-from assetry.plugin import EventRecord, Next
+from assetry.plugin import Event, EventRecord, Failed, Materialized, Next
 from assetry.testing import Clock, Outcome, ProjectFolder
 from assetry_automation.making import decision_of, make_due
 from assetry_fivetran.testing import FakeConnection, FakeFivetran, FakeSync
 
+from tests.core.run.tracking.told import each_told
 from tests.quick_dbt import quick_dbt
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -47,12 +48,13 @@ SOURCES = "sources: [{name: crm, schema: crm, tables: [{name: orders}]}]\n"
 
 
 class Made(NamedTuple):
-    """What was made, of which kind of tool, and when its invocation began."""
+    """What an invocation made, of which kind of tool it was, and when it began; `parts` are all partitions by key."""
 
     at: datetime
     kind: str
     keys: frozenset[str]
     failed: frozenset[str]
+    parts: Mapping[str, Sequence[str]]
 
 
 class Crm(FakeFivetran):
@@ -141,17 +143,23 @@ class Story(ProjectFolder):
 
     def _take(self, events: list[EventRecord]) -> None:
         """Take down what an invocation made."""
-        ends: dict[str, dict[str, set[str]]] = {}
+        ends: dict[str, list[Event]] = {}
         for record in events:
             event, invocation = record.event, str(record.invocation)
             if event.name == "invocation_started":
                 self._began[invocation] = record.at, str(getattr(event, "kind", ""))
             elif event.name in ("materialized", "failed"):
-                own = ends.setdefault(invocation, {"materialized": set(), "failed": set()})
-                own[event.name].add(str(event.key))  # type: ignore[attr-defined]
-        for invocation, each in ends.items():
+                ends.setdefault(invocation, []).append(event)
+        for invocation, told in ends.items():
+            made: dict[str, list[str]] = {}
+            failed = set()
+            for event in each_told(self.project.graph, told):
+                if isinstance(event, Materialized):
+                    made.setdefault(str(event.key), []).append(event.partition or "")
+                elif isinstance(event, Failed):
+                    failed.add(str(event.key))
             at, kind = self._began[invocation]
-            self.made.append(Made(at, kind, frozenset(each["materialized"]), frozenset(each["failed"])))
+            self.made.append(Made(at, kind, frozenset(made), frozenset(failed), made))
 
     # -- what has become of it -----------------------------------------------------------------------------------------
 
@@ -162,6 +170,10 @@ class Story(ProjectFolder):
     def times(self, key: str) -> list[datetime]:
         """Return when each invocation began that has made an asset."""
         return [each.at for each in self.made if key in each.keys]
+
+    def parts(self, key: str) -> list[tuple[datetime, list[str]]]:
+        """Return when which partitions of an asset were made, one entry for each invocation."""
+        return [(each.at, sorted(each.parts[key])) for each in self.made if key in each.keys]
 
     def forget(self) -> None:
         """Begin to count anew."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from assetry.plugin import AssetKey, AutomationPolicy, Parts
+from assetry.plugin import AssetKey, AutomationPolicy, Parts, span_text
 
 from assetry_automation.decision.memory import Memory, defined
 from assetry_automation.decision.world import World
@@ -53,12 +54,16 @@ def _holds(world: World, memory: Memory, key: AssetKey, wanted: Parts) -> Iterat
     if last is not None:
         every = every_of(policy) if policy is not None else None
         pause = every if every is not None else min(world.usual(key), LONGEST)
-        told = f"at least {every} is between two starts" if every is not None else "it takes as long as it rests"
+        told = (
+            f"at least {span_text(every)} is between two starts"
+            if every is not None
+            else "it takes as long as it rests"
+        )
         yield Hold("at", told, wanted, last + pause)
     batch = policy.batched if policy is not None and policy.batched is not None else world.settings.batch
     if isinstance(batch, timedelta) and batch:
         since = memory.wanted.get(key, world.now)
-        yield Hold("at", f"what else is wanted within {batch} joins it", wanted, since + batch)
+        yield Hold("at", f"what else is wanted within {span_text(batch)} joins it", wanted, since + batch)
 
 
 def _times(count: int) -> str:
@@ -91,8 +96,20 @@ def surge_of(world: World, wanted: Mapping[AssetKey, Parts], memory: Memory) -> 
     if len(changed) <= settings.surge and count <= settings.surge_partitions:
         return {}
     size = f"{len(changed):,} assets" if count == len(changed) else f"{count:,} partitions of {len(changed):,} assets"
-    first = next(iter(changed))
-    why = next(each.text for each in world.statuses[first].reasons if each.code == defined(world, first))
-    told = f"{size} changed at once (`{first}`: {why})"
-    steps = "`assetry plan --stale` shows it, `assetry accept` takes it as it is, `assetry resume` makes it"
+    told = f"{size} changed at once ({_mostly(world, changed)})"
+    steps = (
+        "`assetry plan --stale` shows them, `assetry accept -s state:stale --why …` takes them as they are, "
+        "`assetry resume -s state:stale` makes them"
+    )
     return {key: Hold("held", f"{told}: {steps}", parts) for key, parts in changed.items()}
+
+
+def _mostly(world: World, changed: Iterable[AssetKey]) -> str:
+    """Return the reason in their definitions that most of some assets are out of date for, with the first of these."""
+    why = {
+        key: next(each.text for each in world.statuses[key].reasons if each.code == defined(world, key))
+        for key in changed
+    }
+    text, count = Counter(why.values()).most_common(1)[0]
+    first = next(key for key, each in why.items() if each == text)
+    return f"`{first}`{f' and {count - 1:,} more' if count > 1 else ''}: {text}"
