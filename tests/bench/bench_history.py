@@ -17,7 +17,8 @@ from typing import Any
 
 from assetry import Project
 from assetry.plan.plan import Plan
-from assetry.run.recorder import Before, Recorder, defined
+from assetry.run.recorder import Before, Recorder
+from assetry.run.result import defined
 from assetry.run.tracking.tracker import Tracker
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.events import Checked, Event, Materialized, Started

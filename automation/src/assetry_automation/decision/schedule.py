@@ -57,6 +57,8 @@ class _Schedule:
         self._ready: dict[AssetKey, Parts] = {}
         #: What is out of date and not wanted, of what was asked for.
         self._idles: dict[AssetKey, Parts] = {}
+        #: By asset, and code and root of a reason: what stays out of date for it. All that reads a view asks for it.
+        self._stays: dict[tuple[AssetKey, str, AssetKey], Parts] = {}
         #: What will be another one soon, so that what is made from it waits.
         self._unready: dict[AssetKey, tuple[Parts, AssetKey]] = {}
         #: What is wanted and waits for something that is being made now.
@@ -199,12 +201,16 @@ class _Schedule:
         if not reasons:
             found = self._world.due(key)
         for upper in self._above(key):
-            lacking = self._world.missing(upper) - self._wanted.get(upper, NOTHING)
-            found -= self._world.down(key, upper, lacking)
+            missing = self._world.missing(upper)
+            if missing:
+                found -= self._world.down(key, upper, missing - self._wanted.get(upper, NOTHING))
         return found
 
     def _staying(self, key: AssetKey, reason: Reason) -> Parts:
         """Return what of an asset stays out of date for a reason: something above has it, too, and is not made now."""
+        asked = (key, reason.code, reason.asset)
+        if asked in self._stays:
+            return self._stays[asked]
         found = NOTHING
         for upper in self._above(key) if not reason.is_of(key) else ():
             idle, shows = self._idle(upper), self._shows(upper)
@@ -212,6 +218,7 @@ class _Schedule:
                 if (each.code, each.asset) == (reason.code, reason.asset):
                     staying = self._staying(upper, each) if shows else self._world.parts(upper, (each,)) & idle
                     found |= self._world.down(key, upper, staying)
+        self._stays[asked] = found
         return found
 
     def _idle(self, key: AssetKey) -> Parts:

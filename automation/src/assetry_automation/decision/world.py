@@ -72,12 +72,14 @@ class World:
     def missing(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that were never made; nothing of what is made elsewhere."""
         status = self.statuses[key]
+        sets = status.partitions
+        if sets is None and status.last_materialized is not None:
+            return NOTHING
         if not self.graph[key].executable or self.graph[key].computed_on_read:
             return NOTHING
-        if status.partitions is not None:
-            sets = status.partitions
-            return NOTHING if sets.whole else sets.existing - sets.made
-        return self.numbering.existing(key) if status.last_materialized is None else NOTHING
+        if sets is None:
+            return self.numbering.existing(key)
+        return NOTHING if sets.whole else sets.existing - sets.made
 
     def failed(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset of which the last try failed."""

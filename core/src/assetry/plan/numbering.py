@@ -53,6 +53,7 @@ class Numbering:
         self._definitions = dict(definitions or {})
         self._now = now
         self._links: dict[tuple[AssetKey, AssetKey], tuple[Link, ...]] = {}
+        self._existing: dict[AssetKey, Parts] = {}
         #: Keys by definition, strand and number: most assets of a project have one of a few definitions.
         self._keys: dict[int, dict[tuple[str, int], str]] = {}
         self._alike: dict[Hashable, dict[tuple[str, int], str]] = {}
@@ -98,8 +99,11 @@ class Numbering:
 
     def existing(self, key: AssetKey) -> Parts:
         """Return the partitions that exist of an asset; `WHOLE` for one without."""
-        definition = self.definition(key)
-        return WHOLE if definition is None else definition.existing(self._now)
+        found = self._existing.get(key)
+        if found is None:
+            definition = self.definition(key)
+            found = self._existing[key] = WHOLE if definition is None else definition.existing(self._now)
+        return found
 
     def following(self, key: AssetKey, parts: Parts) -> Parts:
         """Return some partitions of an asset, and the later ones that are made from them by way of each other."""
