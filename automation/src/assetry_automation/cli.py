@@ -1,13 +1,17 @@
-"""``assetry daemon``, ``run-job``, ``hold`` and ``resume``."""
+"""``assetry daemon``, ``dev``, ``run-job``, ``hold`` and ``resume``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from assetry import Project
 from assetry.plugin import (
     AssetKey,
     CommandContext,
@@ -31,6 +35,7 @@ from assetry_automation.sensing.cli import ask_due, ask_now, senses_next, told_s
 def add_commands(commands: Commands) -> None:
     """Add the commands of automation."""
     commands.command("daemon")(daemon)
+    commands.command("dev")(dev)
     commands.command("run-job")(run_job)
     commands.command("sense")(ask_now)
     commands.command("hold", selects=True)(hold)
@@ -72,6 +77,40 @@ def daemon(
     from assetry_automation.daemon.supervisor import Supervisor
 
     return Supervisor(context, interval, port).run()
+
+
+def dev(context: CommandContext, *, port: int | None = None) -> int:
+    """Run the daemon while you work on definitions, looking each second; beside it `assetry ui` where there is one.
+
+    :param port: serve /healthz and /metrics on this port of 127.0.0.1.
+    """
+    from assetry_automation.daemon.supervisor import Supervisor
+
+    with ExitStack() as beside:
+        if _has_command(context.project, "ui"):
+            command = [sys.executable, "-m", "assetry", "-C", str(context.project.root), "ui"]
+            beside.enter_context(_ended(subprocess.Popen(command, stdin=subprocess.DEVNULL)))
+        return Supervisor(context, 1.0, port).run()
+
+
+def _has_command(project: Project, name: str) -> bool:
+    asked: dict[str, Commands] = {}
+    project.plugins.add_commands(lambda plugin: asked.setdefault(plugin, Commands()))
+    return any(each.name == name for added in asked.values() for each in added.commands)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let a process end with what it is beside."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _simulate(

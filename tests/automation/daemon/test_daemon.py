@@ -38,6 +38,21 @@ def orders(raw: int) -> int:
     return raw + 1
 """
 
+UI = """
+import os, signal
+from pathlib import Path
+from assetry.plugin import hookimpl
+
+def ui(context):
+    Path("ui.new").write_text(str(os.getpid()))
+    os.replace("ui.new", "ui")
+    signal.pause()
+
+@hookimpl
+def assetry_add_commands(commands):
+    commands.command("ui")(ui)
+"""
+
 
 def until(found: Callable[[], Any], what: str) -> Any:
     """Return the first answer that is something; fail when there is none in time."""
@@ -64,7 +79,10 @@ class Shop:
         (self.folder / "content").write_text(str(number))
 
     def daemon(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "assetry", "daemon", "--interval", "0.2", *arguments]
+        return self.begin("daemon", "--interval", "0.2", *arguments)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "assetry", *arguments]
         with (self.folder / f"log{len(self.daemons)}").open("wb") as log:
             process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
         self.daemons.append(process)
@@ -131,6 +149,17 @@ def test_a_second_daemon_stands_by_until_the_first_is_gone(shop: Shop) -> None:
     shop.content(2)
     shop.run("materialize", "-s", "raw")
     until(lambda: shop.calls("orders") == 2, "the second makes orders")
+
+
+def test_a_developer_has_the_ui_of_a_plugin_beside_the_daemon_and_both_end_together(shop: Shop) -> None:
+    (shop.folder / "assetry_plugins.py").write_text(UI)
+    dev = shop.begin("dev")
+    pid = int(until(lambda: (shop.folder / "ui").exists() and (shop.folder / "ui").read_text(), "the UI is there"))
+    until(lambda: shop.calls("orders") == 1, "orders is made")
+    dev.send_signal(signal.SIGINT)
+    assert dev.wait(PATIENCE) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def free_port() -> int:
