@@ -11,8 +11,12 @@ from assetry_automation.looking import with_resumed
 
 
 def test_there_is_something_new_when_something_was_made_or_a_person_let_it_go_on() -> None:
+    fails = [False]
+
     @asset
     def orders() -> int:
+        if fails[0]:
+            raise ValueError("no")
         return 1
 
     with Project(assets=[orders], store="sqlite::memory:", io="memory:") as project:
@@ -24,4 +28,8 @@ def test_there_is_something_new_when_something_was_made_or_a_person_let_it_go_on
         second = revision_of(store)
         assert second != first
         project.materialize()
-        assert revision_of(store) not in (first, second)
+        third = revision_of(store)
+        assert third not in (first, second)
+        fails[0] = True
+        project.materialize()
+        assert revision_of(store) != third, "what fails is to be made again"

@@ -80,9 +80,18 @@ def _change(store: Store, key: str, change: Callable[[Any], Any]) -> None:
 
 
 def revision_of(store: Store) -> str | None:
-    """Return a text that is another one once something was made, or a person has held something or let it go on."""
+    """Return a text that is another one once there is something new to decide on.
+
+    That is when something was made, when a run began or ended, however that came out, and when a person has held
+    something or let it go on.
+    """
     found, memory = store.changes(()), store.documents(SPACE).get("memory")
-    return None if found is None else f"{found.revision} {memory.revision if memory is not None else ''}"
+    if found is None:
+        return None
+    # A failure makes nothing; all that is known of it at once is that its run is over.
+    runs = [*store.runs(running=True), *store.runs(1)]
+    told = [found.revision, memory.revision if memory is not None else 0, *(f"{each.id} {each.state}" for each in runs)]
+    return " ".join(map(str, told))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,22 @@ def test_what_shares_a_tool_far_above_rides_along() -> None:
     assert set(found.newer_than) == {AssetKey("a"), AssetKey("b")}
 
 
+def test_what_was_made_just_now_by_a_tool_of_its_own_does_not_ride_along() -> None:
+    policy = FreshnessPolicy(maximum_lag=60 * MINUTE)
+    keys = ("a", "b", "c")
+    below = [Asset(key=key, kind="x", deps=["sync"], freshness_policy=policy) for key in keys]
+    graph = AssetGraph.of([Asset(key="sync", kind="x"), *below])
+    made = {"a": NOW - 60 * MINUTE, "b": NOW - 2 * MINUTE, "c": NOW - 40 * MINUTE}
+    known = [
+        Status(AssetKey(key), "fresh", freshness=Freshness("met", at, at + 60 * MINUTE, since=at + MINUTE))
+        for key, at in made.items()
+    ]
+    groups = {AssetKey(key): f"tool:{key}" for key in ("sync", *keys)}
+    found = with_riders(demands(known, {}, SETTINGS, {}, {}, NOW), known, graph, groups, SETTINGS, NOW)
+    # Each of them saves a sync, and costs a run of its own tool 20 minutes sooner than it had to be, or 58.
+    assert set(found.newer_than) == {AssetKey("a"), AssetKey("c")}
+
+
 @given(st.lists(st.integers(0, 600), min_size=1, max_size=8), st.integers(0, 600))
 def test_waiting_costs_what_one_more_invocation_costs(seconds: list[int], overhead: int) -> None:
     since = [NOW + timedelta(seconds=each) for each in seconds]

@@ -268,7 +268,10 @@ class World:
                 raise RuntimeError("the tool is gone")
             yield Failed(place[0], "it does not work")
             return
-        if wrong == "lies" or misled:
+        told = self.store.run(run)
+        # Nothing keeps the tool of a process that was taken for gone from writing: that is told, and not recorded.
+        late = told is None or told.state != "running"
+        if wrong == "lies" or misled or late:
             self.lies.add(place)  # also what is made from a lie, of which no record tells
         else:
             self.lies.discard(place)

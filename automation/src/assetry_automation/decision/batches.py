@@ -37,8 +37,13 @@ def with_riders(
     for key in coming:
         freshness = known[key]
         assert freshness is not None, "it may ride"
-        starts = (next_starts[each] for each in _bits(shared[graph.index(key)]) if each in next_starts)
-        if any(_begin(freshness, settings) < each for each in starts):
+        way = [*_bits(shared[graph.index(key)])]
+        starts = [next_starts[each] for each in way if each in next_starts]
+        begin, span = _begin(freshness, settings), _span(freshness)
+        # What is not started anyhow is started sooner than it has to be: that costs a part of its time each round, and
+        # saves what it shares.
+        sooner = max(begin - now, timedelta(0))
+        if any(begin < each for each in starts) and span is not None and sooner * len(way) <= span * len(starts):
             riders[key] = freshness.since
     later = {key: each for key, each in asked.coming.items() if key not in riders}
     newer_than = {**asked.newer_than, **{key: since for key, since in riders.items() if since is not None}}
