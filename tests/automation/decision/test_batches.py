@@ -79,6 +79,21 @@ def test_what_was_made_just_now_by_a_tool_of_its_own_does_not_ride_along() -> No
     assert set(found.newer_than) == {AssetKey("a"), AssetKey("c")}
 
 
+def test_what_rides_along_takes_others_along_with_what_it_starts() -> None:
+    policy = FreshnessPolicy(maximum_lag=60 * MINUTE)
+    deps = {"a": ["one"], "b": ["one", "two"], "c": ["two"]}
+    below = [Asset(key=key, kind="x", deps=of, freshness_policy=policy) for key, of in deps.items()]
+    graph = AssetGraph.of([Asset(key="one", kind="x"), Asset(key="two", kind="x"), *below])
+    made = {"a": NOW - 60 * MINUTE, "b": NOW - 50 * MINUTE, "c": NOW - 50 * MINUTE}
+    known = [
+        Status(AssetKey(key), "fresh", freshness=Freshness("met", at, at + 60 * MINUTE, since=at + MINUTE))
+        for key, at in made.items()
+    ]
+    groups = {AssetKey(key): f"tool:{key}" for key in ("one", "two", *deps)}
+    found = with_riders(demands(known, {}, SETTINGS, {}, {}, NOW), known, graph, groups, SETTINGS, NOW)
+    assert set(found.newer_than) == {AssetKey("a"), AssetKey("b"), AssetKey("c")}
+
+
 @given(st.lists(st.integers(0, 600), min_size=1, max_size=8), st.integers(0, 600))
 def test_waiting_costs_what_one_more_invocation_costs(seconds: list[int], overhead: int) -> None:
     since = [NOW + timedelta(seconds=each) for each in seconds]

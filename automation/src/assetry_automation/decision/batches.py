@@ -29,25 +29,44 @@ def with_riders(
     if not again or not coming:
         return asked
     shared = _ways(graph, groups)
-    next_starts: dict[int, datetime] = {}
-    for key, at in again.items():
-        for group in _bits(shared[graph.index(key)]):
-            next_starts[group] = min(at, next_starts.get(group, at))
-    riders = {}
-    for key in coming:
-        freshness = known[key]
-        assert freshness is not None, "it may ride"
-        way = [*_bits(shared[graph.index(key)])]
-        starts = [next_starts[each] for each in way if each in next_starts]
-        begin, span = _begin(freshness, settings), _span(freshness)
-        # What is not started anyhow is started sooner than it has to be: that costs a part of its time each round, and
-        # saves what it shares.
-        sooner = max(begin - now, timedelta(0))
-        if any(begin < each for each in starts) and span is not None and sooner * len(way) <= span * len(starts):
-            riders[key] = freshness.since
+    ways = {key: [*_bits(shared[graph.index(key)])] for key in (*again, *coming)}
+    riders: dict[AssetKey, datetime | None] = {}
+    while True:
+        next_starts: dict[int, datetime] = {}
+        for key, at in again.items():
+            for group in ways[key]:
+                next_starts[group] = min(at, next_starts.get(group, at))
+        more = [
+            key for key in coming if key not in riders and _rides(known[key], ways[key], next_starts, settings, now)
+        ]
+        if not more:
+            break
+        # What rides along starts tools, too, for which others may ride along.
+        for key in more:
+            freshness, span = known[key], _span(known[key])
+            assert freshness is not None and span is not None, "it rides"  # noqa: PT018
+            riders[key], again[key] = freshness.since, now + span
     later = {key: each for key, each in asked.coming.items() if key not in riders}
     newer_than = {**asked.newer_than, **{key: since for key, since in riders.items() if since is not None}}
     return replace(asked, asking=asked.asking.union(riders), newer_than=newer_than, coming=later)
+
+
+def _rides(
+    freshness: Freshness | None,
+    way: Sequence[int],
+    next_starts: Mapping[int, datetime],
+    settings: Settings,
+    now: datetime,
+) -> bool:
+    """Tell whether it pays to start sooner than it has to be, together with what is started of its way now."""
+    span = _span(freshness)
+    if freshness is None or span is None:
+        return False
+    starts, begin = [next_starts[each] for each in way if each in next_starts], _begin(freshness, settings)
+    # What is not started anyhow is started sooner than it has to be: that costs a part of its time each round, and
+    # saves what it shares.
+    sooner = max(begin - now, timedelta(0))
+    return any(begin < each for each in starts) and sooner * len(way) <= span * len(starts)
 
 
 def _may_ride(graph: AssetGraph, key: AssetKey, freshness: Freshness | None, now: datetime) -> bool:
