@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry.testing import eventually
 
 pytestmark = pytest.mark.slow
 PATIENCE = 90.0
@@ -210,6 +211,16 @@ def test_a_run_that_cannot_begin_is_not_tried_all_the_time(shop: Shop) -> None:
     (shop.folder / "stop").unlink()
     until(lambda: shop.calls("orders") == 3, "orders is made in the end")
     assert shop.log().count("stopped") <= 3
+
+
+def test_a_run_that_finds_nothing_due_is_not_begun_all_the_time(shop: Shop) -> None:
+    # As where a version depends on the process: the daemon takes it for out of date, and the run for up to date.
+    depends = ASSETS.replace("automation=eager()", 'automation=eager(), code_version=str("--once" in sys.argv)')
+    (shop.folder / "assets.py").write_text("import sys\n" + depends)
+    assert shop.run("daemon", "--once").returncode == 0
+    shop.daemon()
+    until(lambda: "Nothing is due" in shop.log(), "a run finds nothing due")
+    assert not eventually(lambda: shop.log().count("Nothing is due") > 2, 4.0)
 
 
 def test_asked_to_stop_it_lets_a_run_stop_its_tools(shop: Shop) -> None:

@@ -60,6 +60,7 @@ class Supervisor:
         self._again = self._paused = 0.0
         self._runs: list[subprocess.Popen[bytes]] = []
         self._starting: subprocess.Popen[bytes] | None = None
+        self._newest_before: str | None = None
         self._rounds = Rounds(self._root, context.warn)
         self._seen: str | None = None
         self._wake = 0.0
@@ -185,9 +186,15 @@ class Supervisor:
     def _start(self) -> None:
         command = [sys.executable, "-m", "assetry", "-C", str(self._root), "daemon", "--once"]
         # In a session of its own: Ctrl-C on a terminal is for the daemon, which asks it to end then.
+        self._newest_before = self._newest()
         self._starting = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
         self._runs.append(self._starting)
         self._health.running = len(self._runs)
+
+    def _newest(self) -> str | None:
+        with suppress(AssetryError):
+            return next((each.id for each in self._context.project.store.runs(1)), None)
+        return None
 
     def _has_begun(self, store: Store, process: subprocess.Popen[bytes]) -> bool:
         """Tell whether a process has begun its run, so that what it makes is seen to be under way."""
@@ -202,8 +209,8 @@ class Supervisor:
         for each in list(self._runs):
             if each.poll() is not None:
                 self._runs.remove(each)
-                if each is self._starting and each.returncode:
-                    # It ended before it had begun a run, of which records would tell: they do not change by that.
+                if each is self._starting and (each.returncode or self._newest() == self._newest_before):
+                    # It ended and had not begun a run, so that another one would come out as this has.
                     self._paused = time.monotonic() + AGAIN
                 self._health.runs["succeeded" if each.returncode == 0 else "failed"] += 1
                 self._health.running = len(self._runs)
