@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from assetry import Project
-from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError, numbering_of
+from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, OptionError, Status, UsageError, numbering_of
 
 from assetry_automation.decision.batches import with_riders
 from assetry_automation.decision.demands import demands
@@ -26,6 +26,22 @@ def settings_of(project: Project) -> Settings:
     """Return what the project file says of automation."""
     file = project.settings.file
     return read_settings(project.settings.tables, None if file is None else str(file))
+
+
+def wrong_jobs(project: Project) -> Iterator[OptionError]:
+    """Yield what is wrong with the selections of jobs, which would come up when their clocks tick.
+
+    What depends on how assets are may mean none of them now.
+    """
+    file = project.settings.file
+    for job in settings_of(project).jobs:
+        if "state:" in job.select:
+            continue
+        try:
+            project.select(job.select)
+        except UsageError as error:
+            told = f"[jobs.{job.name}]: {error.message}"
+            yield OptionError(told, where=None if file is None else str(file), near=error.near, hint=error.hint)
 
 
 def look(

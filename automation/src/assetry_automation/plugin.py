@@ -42,14 +42,17 @@ def assetry_check(project: Any) -> Iterable[AssetryError]:
     """Return what [automation], a job or a sensor says wrongly."""
     from assetry.plugin import AssetryError
 
-    from assetry_automation.looking import settings_of
+    from assetry_automation.looking import wrong_jobs
     from assetry_automation.sensing.senses import senses_of
 
-    for each in (settings_of, senses_of):
-        try:
-            each(project)
-        except AssetryError as error:
-            yield error
+    try:
+        yield from wrong_jobs(project)
+    except AssetryError as error:
+        yield error
+    try:
+        senses_of(project)
+    except AssetryError as error:
+        yield error
 
 
 @hookimpl

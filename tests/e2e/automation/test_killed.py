@@ -160,4 +160,5 @@ def test_a_daemon_that_is_killed_between_any_two_steps_is_gone_on_with(shop: Sho
         shop.until(lambda: shop.is_fresh, f"all is fresh after it was killed {killed}")
         assert shop.calls == (1 + number, 1 + number), f"killed {killed}"
         assert shop.project.load_value("report") == number + 2
+    shop.until(lambda: not shop.project.store.runs(running=True), "the last run ends")
     assert {each.state for each in shop.project.store.runs()} == {"succeeded", "interrupted"}
