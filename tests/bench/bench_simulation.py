@@ -1,10 +1,11 @@
-"""A simulated week: how much is started for deadlines, beside the fewest that could be, and beside schedules.
+"""Simulated days: how much is started for deadlines, beside the fewest that could be, and beside schedules.
 
-python -m tests.bench.bench_simulation
+python -m tests.bench.bench_simulation 7    simulates a week of the large shop, and not a day
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -52,17 +53,17 @@ def made(key: str, group: str, deps: list[str] = [], lag: int | None = None) -> 
     )
 
 
-def main() -> None:
-    """Print the figures."""
+def main(days: int = 1) -> None:
+    """Print the figures, of so many days of the large shop."""
     ratio, missed = small()
     row(f"{CASES} small shops, {HOURS} hours: invocations over the fewest", f"{ratio:.2f}", "at most 1.1", ratio <= 1.1)
     row("  missed deadlines", f"{missed}", "none", missed == 0)
     began = time.process_time()
-    found = simulate(shop(), MONDAY, MONDAY + 7 * DAY, assumed=timedelta(seconds=5))
+    found = simulate(shop(), MONDAY, MONDAY + days * DAY, assumed=timedelta(seconds=5))
     seconds = time.process_time() - began
-    count, crons = len(found.invocations), found.crons.invocations
-    row(f"{TEAMS * EACH:,} assets, a week: invocations", f"{count:,}", "", True)
-    row("  of schedules for data as new", f"{crons:,}", "more", crons > count)
+    count, crons = found.per_week(len(found.invocations)), found.per_week(found.crons.invocations)
+    row(f"{TEAMS * EACH:,} assets, {days} days: invocations a week", f"{count:,.0f}", "")
+    row("  of schedules for data as new", f"{crons:,.0f}", "more", crons > count)
     row("  missed deadlines", f"{len(found.missed)}", "none", not found.missed)
     row(f"  {found.looks:,} looks", f"{seconds:.0f} s", "")
 
@@ -101,4 +102,4 @@ def shop() -> Project:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:2]))

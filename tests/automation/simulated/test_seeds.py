@@ -181,7 +181,8 @@ def happen(world: World) -> None:
         world.pass_time(random.choice((MINUTE, 20 * MINUTE, 3 * 60 * MINUTE, DAY)))
     elif what == "skew":
         machine = random.choice(("one", "two"))
-        world.skews[machine] = timedelta(minutes=random.randint(-5, 5))
+        off = random.randint(-5, 5) if random.random() < 0.8 else random.choice((-DAY, DAY)) // MINUTE
+        world.skews[machine] = timedelta(minutes=off)
         world.note(f"the clock of {machine} is {world.skews[machine]} off")
     else:
         world.broken = random.random() < 0.5
@@ -195,6 +196,8 @@ def act(world: World, daemons: list[Daemon]) -> None:
         random.choice(daemons).turn()
     elif who < 0.85:
         names = [each.name for each in world.shop.things.values() if not each.outside]
+        # What is being made is what two would make at once.
+        names = [name for name, _ in world.making] or names
         if names:
             at_hand(world, random.choice(("one", "two")), random.choice(names), stale=random.random() < 0.5)
     else:

@@ -51,6 +51,10 @@ class Killed(BaseException):
     """What ends a process in the middle of anything."""
 
 
+class Violation(BaseException):
+    """What must never happen; it ends the world, whoever catches exceptions in it."""
+
+
 @dataclass
 class Actor:
     """A process on a machine, which may die before one of its next calls of the store."""
@@ -252,7 +256,11 @@ class World:
         # It reads what is there when it begins, and writes at its end.
         content, actor = self.shop.of(place), self.actor
         misled = any(name in self.shop.things[place[0]].deps for name, _ in self.lies)
-        wrong = self.random.choice(("fails", "dies", "forgets", "lies", "killed")) if self._is_wrong() else ""
+        wrong = (
+            self.random.choice(("fails", "dies", "forgets", "lies", "killed", "killed late"))
+            if self._is_wrong()
+            else ""
+        )
         self.note(f"pid {actor.pid} makes {place} in {run} {wrong}")
         try:
             self._take_time(self.shop.things[place[0]].took)
@@ -277,6 +285,9 @@ class World:
             self.lies.discard(place)
         if wrong != "lies":
             self.shop.content[place] = content
+        if wrong == "killed late":
+            self.end(actor)  # what it has made is there, and recorded nowhere
+            raise Killed
         if wrong == "forgets":
             self.failures += 1
             return
@@ -311,16 +322,17 @@ class World:
         other = self.making.get(place)
         if other is not None and other != run:
             living = {each.id for each in self.store.runs(running=True)}
-            assert other not in living, f"{place} is made by {run}, while {other} lives and makes it"
+            # Who writes without a lease is found out when that is refused; here it is who was given one.
+            if other in living and run in living:
+                raise Violation(f"{place} is made by {run}, while {other} lives and makes it")
 
     def check_written(self, lease: Lease | None, given: Any, more: Any) -> None:
         """Check that what is made is written by a run that has its lease."""
         made = [*(given[1] if len(given) > 1 else more.get("materializations", ()))]
         if made and all(each.code_version is not None for each in made):
-            assert lease is not None, "something was recorded as made without a lease"
-            run = self.store.run(lease.run)
-            assert run is not None, lease
-            assert run.state == "running", f"{lease.run} wrote, and is {run.state}"
+            run = None if lease is None else self.store.run(lease.run)
+            if run is None or run.state != "running":
+                raise Violation(f"something was recorded as made by {run}, with {lease}")
 
 
 @contextmanager
