@@ -7,9 +7,11 @@ import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import assetry_duckdb.io
@@ -368,6 +370,24 @@ def test_threads_may_write_at_once(io: DuckDBIO) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: io.save(python(f"t{n % 3}"), pa.table({"n": [n]})), range(12)))
     assert all(io.load(python(f"t{n}")).num_rows == 1 for n in range(3))
+
+
+def test_what_opens_the_file_at_the_same_moment_as_dbt_writes_it_all_the_same(io: DuckDBIO, file: Path) -> None:
+    """DuckDB lets a second thread in before the first has added all functions, or refuses it for that moment."""
+    io.save(python(), pa.table({"n": [0]}))
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(60):
+            both = Barrier(2)
+
+            def as_dbt(both: Barrier = both) -> None:
+                both.wait()
+                with suppress(duckdb.Error):
+                    duckdb.connect(str(file)).close()
+
+            other = pool.submit(as_dbt)
+            both.wait()
+            io.save(python(), pa.table({"n": [number]}))
+            other.result()
 
 
 def test_the_options_of_dbt_let_both_use_one_file(file: Path) -> None:

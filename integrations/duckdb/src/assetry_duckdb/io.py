@@ -31,6 +31,7 @@ from assetry.plugin import (
 
 from assetry_duckdb.aside import writable
 from assetry_duckdb.deletion import delete_partition, drop
+from assetry_duckdb.opening import is_whole
 from assetry_duckdb.rows import write_rows
 from assetry_duckdb.sql import sql_name, sql_table, table_columns, tables
 from assetry_duckdb.tables import VALUE, has_partitions, is_one_of, write
@@ -313,13 +314,17 @@ class DuckDBIO:
         while True:
             try:
                 with _opening:
-                    return duckdb.connect(path, config=dict(self.address.config))
+                    connection = duckdb.connect(path, config=dict(self.address.config))
+                if is_whole(connection) or time.monotonic() >= end:
+                    return connection
+                connection.close()
             except duckdb.ConnectionException as error:
                 raise self._other_configuration(error) from error
             except duckdb.Error as error:
                 if remove_unbegun(Path(path)):
                     continue
-                if "Could not set lock" not in str(error):
+                opens = "Unique file handle conflict" in str(error) and time.monotonic() < end
+                if not opens and "Could not set lock" not in str(error):
                     raise ValueStoreError(f"DuckDB file {path} cannot be opened: {error}") from error
                 if time.monotonic() >= end:
                     raise self._locked(error) from error
