@@ -21,6 +21,7 @@ from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import decide
 from assetry_automation.decision.settings import Settings
+from assetry_automation.decision.ways import Ways
 from assetry_automation.decision.world import World, policies_of
 from assetry_automation.looking import look
 
@@ -60,7 +61,7 @@ def decided(project: Project) -> Callable[[], object]:
     statuses = {each.key: each for each in judged.statuses}
     numbering = numbering_of(graph, judged.statuses, now)
     world = World(now=now, graph=graph, statuses=statuses, numbering=numbering, policies=policies, settings=settings)
-    return lambda: decide(world, demands(judged.statuses, policies, settings, {}, {}, now), Memory())
+    return lambda: decide(world, demands(judged.statuses, policies, Ways(settings.slack), {}, {}, now), Memory())
 
 
 def stale(project: Project) -> None:

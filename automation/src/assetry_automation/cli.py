@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.kept import change_memory
 from assetry_automation.looking import settings_of, with_resumed
-from assetry_automation.making import Made, decision_of, make_due
+from assetry_automation.making import WANTED, Made, decision_of, make_due
 from assetry_automation.making import run_job as make_job
 from assetry_automation.sensing.cli import ask_due, ask_now, senses_next, told_senses
 
@@ -144,7 +145,9 @@ def _once(context: CommandContext) -> int:
     # The same text as the daemon's, whose looks lie between: what thrashes is seen by both.
     load = fingerprint(sources_of(project))
     asked = ask_due(context, project, datetime.now(UTC))
-    for each in make_due(project, datetime.now(UTC), load=load):
+    wanted = os.environ.get(WANTED)
+    since = None if wanted is None else datetime.fromtimestamp(float(wanted), UTC)
+    for each in make_due(project, datetime.now(UTC), load=load, wanted=since):
         made.append(each)
         _tell(context, each)
     if not made and not asked:

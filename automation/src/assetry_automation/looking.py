@@ -15,6 +15,7 @@ from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
 from assetry_automation.decision.settings import Settings, read_settings
+from assetry_automation.decision.ways import ways_of
 from assetry_automation.decision.world import World, each_of, made_from, policies_of
 from assetry_automation.kept import change_memory, daemon_of
 
@@ -55,8 +56,9 @@ def look(
     policies = policies_of(graph.assets, graph)
     known = project.judge(now).statuses if statuses is None else statuses
     groups = {key: each.key for key, each in project.groups.items() if each is not None and each.counted}
-    asked = demands(known, policies, settings, memory.known, memory.served, now)
-    asked = with_riders(asked, known, graph, groups, settings, now)
+    ways = ways_of(graph, groups, settings.slack, memory.overheads)
+    asked = demands(known, policies, ways, memory.known, memory.served, now)
+    asked = with_riders(asked, known, graph, groups, ways, now)
     if asked.newer_than:
         known = project.judge(now, newer_than=asked.newer_than).statuses
     tries = _tries(project) if policies else {}

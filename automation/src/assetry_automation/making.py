@@ -12,10 +12,15 @@ from assetry import Project
 from assetry.plugin import AssetKey, ConflictError, EventRecord
 
 from assetry_automation.decision.batches import overheads_of
+from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, Wave
 from assetry_automation.decision.settings import Job
+from assetry_automation.decision.ways import START
 from assetry_automation.kept import change_memory, memory_of
-from assetry_automation.looking import OPTION, look, remembered, settings_of
+from assetry_automation.looking import OPTION, look, remembered
+
+#: The variable by which a daemon tells the process that it starts since when something may have been wanted.
+WANTED = "ASSETRY_AUTOMATION_WANTED"
 
 
 class Made(NamedTuple):
@@ -33,22 +38,31 @@ def decision_of(project: Project, now: datetime, load: str = "") -> Decision:
 
 
 def make_due(
-    project: Project, now: datetime, *, load: str = "", on_event: Callable[[EventRecord], None] | None = None
+    project: Project,
+    now: datetime,
+    *,
+    load: str = "",
+    wanted: datetime | None = None,
+    on_event: Callable[[EventRecord], None] | None = None,
 ) -> Iterator[Made]:
     """Make all that is due at a moment: yield how each run came out.
 
     What is remembered is so before anything is started. What another run is making at the same time is left to it.
+    `wanted` is since when something may have been due, of which this process was started: deadlines are met as much
+    sooner as that takes.
     """
     decision = remembered(project, now, lambda decided: decided.started, load)
     if decision.wave is not None:
-        made = _make(project, decision.wave, on_event)
+        made = _make(project, decision.wave, wanted, on_event)
         if made is not None:
             yield made
     for job in decision.jobs:
         yield run_job(project, job, on_event=on_event)
 
 
-def _make(project: Project, wave: Wave, on_event: Callable[[EventRecord], None] | None) -> Made | None:
+def _make(
+    project: Project, wave: Wave, wanted: datetime | None, on_event: Callable[[EventRecord], None] | None
+) -> Made | None:
     plan = project.plan_due(wave.wants, newer_than=wave.newer_than)
     if not plan.invocations:
         return None
@@ -57,15 +71,25 @@ def _make(project: Project, wave: Wave, on_event: Callable[[EventRecord], None] 
     except ConflictError as error:
         # Another run makes some of it, or has made it since: the next look sees what is left.
         return Made(True, None, f"left to another run: {error.message}")
-    _learn(project, result.run.id)
+    _learn(project, result.run.id, wanted)
     return Made(result.ok, result.run.id, _told(len(wave.wants), next(iter(wave.wants))))
 
 
-def _learn(project: Project, run: str) -> None:
-    """Remember what invocations of a run took beside what they made, where starts are put together by that."""
-    if settings_of(project).batch == "auto":
-        found = overheads_of(project.store.events(run))
-        change_memory(project.store, lambda memory: replace(memory, overheads={**memory.overheads, **found}))
+def _learn(project: Project, run: str, wanted: datetime | None) -> None:
+    """Remember what invocations of a run took beside what they made, and how long after it was wanted it has begun."""
+    events = list(project.store.events(run))
+    found = overheads_of(events)
+    began = next((each.at for each in events if each.event.name == "invocation_started"), None)
+    late = (began - wanted).total_seconds() if began is not None and wanted is not None else None
+
+    def change(memory: Memory) -> Memory:
+        known = {**memory.overheads, **found}
+        if late is not None:
+            # A quick one now and then does not mean that the next one is.
+            known[START] = round(max(late, 0.9 * memory.overheads.get(START, 0.0)), 3)
+        return replace(memory, overheads=known)
+
+    change_memory(project.store, change)
 
 
 def _told(count: int, first: AssetKey) -> str:

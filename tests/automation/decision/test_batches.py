@@ -6,13 +6,13 @@ from assetry.plugin import Asset, AssetGraph, AssetKey, EventRecord, Freshness, 
 from assetry.types.events import InvocationFinished, InvocationStarted, Started
 from assetry_automation.decision.batches import joint_start, overheads_of, with_riders
 from assetry_automation.decision.demands import Demands, demands
-from assetry_automation.decision.settings import Settings
+from assetry_automation.decision.ways import Ways
 from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-SETTINGS = Settings(slack=timedelta(0))
+WAYS = Ways()
 
 
 def lagging(*assets: tuple[str, int, int], group: str = "dbt") -> tuple[Demands, set[str]]:
@@ -25,9 +25,9 @@ def lagging(*assets: tuple[str, int, int], group: str = "dbt") -> tuple[Demands,
         led = Freshness("met", at, at + lag * MINUTE, "", "", at + timedelta(microseconds=1))
         known.append(Status(AssetKey(key), "fresh", freshness=led))
     graph = AssetGraph.of(defined)
-    asked = demands(known, {}, SETTINGS, {}, {}, NOW)
+    asked = demands(known, {}, WAYS, {}, {}, NOW)
     groups = {each.key: group or str(each.key) for each in graph.assets}
-    found = with_riders(asked, known, graph, groups, SETTINGS, NOW)
+    found = with_riders(asked, known, graph, groups, WAYS, NOW)
     return found, {str(key) for key in set(found.newer_than) - set(asked.newer_than)}
 
 
@@ -58,8 +58,8 @@ def test_what_shares_a_tool_far_above_rides_along() -> None:
         for key, at in (("a", old), ("b", new))
     ]
     graph = AssetGraph.of(defined)
-    asked = demands(known, {}, SETTINGS, {}, {}, NOW)
-    found = with_riders(asked, known, graph, {AssetKey("sync"): "airbyte:1"}, SETTINGS, NOW)
+    asked = demands(known, {}, WAYS, {}, {}, NOW)
+    found = with_riders(asked, known, graph, {AssetKey("sync"): "airbyte:1"}, WAYS, NOW)
     assert set(found.newer_than) == {AssetKey("a"), AssetKey("b")}
 
 
@@ -74,7 +74,7 @@ def test_what_was_made_just_now_by_a_tool_of_its_own_does_not_ride_along() -> No
         for key, at in made.items()
     ]
     groups = {AssetKey(key): f"tool:{key}" for key in ("sync", *keys)}
-    found = with_riders(demands(known, {}, SETTINGS, {}, {}, NOW), known, graph, groups, SETTINGS, NOW)
+    found = with_riders(demands(known, {}, WAYS, {}, {}, NOW), known, graph, groups, WAYS, NOW)
     # Each of them saves a sync, and costs a run of its own tool 20 minutes sooner than it had to be, or 58.
     assert set(found.newer_than) == {AssetKey("a"), AssetKey("c")}
 
@@ -90,7 +90,7 @@ def test_what_rides_along_takes_others_along_with_what_it_starts() -> None:
         for key, at in made.items()
     ]
     groups = {AssetKey(key): f"tool:{key}" for key in ("one", "two", *deps)}
-    found = with_riders(demands(known, {}, SETTINGS, {}, {}, NOW), known, graph, groups, SETTINGS, NOW)
+    found = with_riders(demands(known, {}, WAYS, {}, {}, NOW), known, graph, groups, WAYS, NOW)
     assert set(found.newer_than) == {AssetKey("a"), AssetKey("b"), AssetKey("c")}
 
 

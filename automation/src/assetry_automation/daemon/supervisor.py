@@ -21,6 +21,7 @@ from assetry_automation.asked import AskedProcess
 from assetry_automation.daemon.health import Health, serve
 from assetry_automation.daemon.sources import fingerprint
 from assetry_automation.kept import LIVES, DaemonSign, leave_project, revision_of, take_project
+from assetry_automation.making import WANTED
 from assetry_automation.sensing.rounds import Rounds, read_senses
 
 #: Seconds that runs have to stop their tools, once the daemon was asked to end.
@@ -121,6 +122,7 @@ class Supervisor:
         if self._starting is not None and not self._has_begun(store, self._starting):
             return
         self._starting = None
+        asked = time.time()
         worker.ask(worker.load)
         answer = worker.answer(600.0) or {"problem": "A look took more than 10 minutes."}
         if "problem" in answer or "failed" in answer:
@@ -129,7 +131,7 @@ class Supervisor:
         self._seen, self._wake = revision, float(answer["wake"] or float("inf"))
         self._health.looked(answer["counts"])
         if answer["start"] and len(self._runs) < worker.max_runs:
-            self._start()
+            self._start(asked)
 
     def _sense(self, store: Store) -> None:
         """Ask sensors, and what integrations see, at their times; what they record is seen as any other record."""
@@ -183,11 +185,13 @@ class Supervisor:
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    def _start(self, asked: float) -> None:
+        # It may have been wanted since just after the last look.
+        environment = {**os.environ, WANTED: str(asked - self._interval)}
         command = [sys.executable, "-m", "assetry", "-C", str(self._root), "daemon", "--once"]
         # In a session of its own: Ctrl-C on a terminal is for the daemon, which asks it to end then.
         self._newest_before = self._newest()
-        self._starting = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        self._starting = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, env=environment)
         self._runs.append(self._starting)
         self._health.running = len(self._runs)
 

@@ -5,93 +5,86 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from assetry.plugin import AssetGraph, AssetKey, EventRecord, Failed, Freshness, Materialized, Started, Status
 
-from assetry_automation.decision.demands import Demands, way_of
-from assetry_automation.decision.settings import Settings
-
-#: By asset: the key of the group whose members share an invocation of their tool.
-Groups = Mapping[AssetKey, str]
+from assetry_automation.decision.demands import Demands
+from assetry_automation.decision.ways import Groups, Ways
 
 
 def with_riders(
-    asked: Demands, statuses: Iterable[Status], graph: AssetGraph, groups: Groups, settings: Settings, now: datetime
+    asked: Demands, statuses: Iterable[Status], graph: AssetGraph, groups: Groups, ways: Ways, now: datetime
 ) -> Demands:
     """Return what is asked, with the data that would be asked for before a tool that is started now is started again.
 
     So deadlines that lie close to one another are met by one start. A tool is started again when that data is to be
     newer which is made now, and which may lie the least behind.
     """
-    known = {each.key: each.freshness for each in statuses if each.key in asked.coming or each.key in asked.newer_than}
-    again = {key: now + span for key, each in known.items() if key in asked.newer_than and (span := _span(each))}
-    coming = [key for key in asked.coming if _may_ride(graph, key, known.get(key), now)]
+    known = {
+        each.key: _Due(each.freshness, ways.of(each.key, each.freshness))
+        for each in statuses
+        if each.freshness is not None and (each.key in asked.coming or each.key in asked.newer_than)
+    }
+    again = {key: now + span for key, each in known.items() if key in asked.newer_than and (span := each.span)}
+    coming = {key: due for key, due in known.items() if key in asked.coming and due.may_ride(now)}
     if not again or not coming:
         return asked
-    shared = _ways(graph, groups)
-    ways = {key: [*_bits(shared[graph.index(key)])] for key in (*again, *coming)}
+    shared = _shared(graph, groups)
+    tools = {key: [*_bits(shared[graph.index(key)])] for key in (*again, *coming)}
     riders: dict[AssetKey, datetime | None] = {}
     while True:
         next_starts: dict[int, datetime] = {}
         for key, at in again.items():
-            for group in ways[key]:
+            for group in tools[key]:
                 next_starts[group] = min(at, next_starts.get(group, at))
-        more = [
-            key for key in coming if key not in riders and _rides(known[key], ways[key], next_starts, settings, now)
-        ]
+        more = [key for key, due in coming.items() if key not in riders and due.rides(tools[key], next_starts, now)]
         if not more:
             break
         # What rides along starts tools, too, for which others may ride along.
         for key in more:
-            freshness, span = known[key], _span(known[key])
-            assert freshness is not None and span is not None, "it rides"  # noqa: PT018
-            riders[key], again[key] = freshness.since, now + span
+            span = coming[key].span
+            assert span is not None, "it rides"
+            riders[key], again[key] = coming[key].freshness.since, now + span
     later = {key: each for key, each in asked.coming.items() if key not in riders}
     newer_than = {**asked.newer_than, **{key: since for key, since in riders.items() if since is not None}}
     return replace(asked, asking=asked.asking.union(riders), newer_than=newer_than, coming=later)
 
 
-def _rides(
-    freshness: Freshness | None,
-    way: Sequence[int],
-    next_starts: Mapping[int, datetime],
-    settings: Settings,
-    now: datetime,
-) -> bool:
-    """Tell whether it pays to start sooner than it has to be, together with what is started of its way now."""
-    span = _span(freshness)
-    if freshness is None or span is None:
-        return False
-    starts, begin = [next_starts[each] for each in way if each in next_starts], _begin(freshness, settings)
-    # What is not started anyhow is started sooner than it has to be: that costs a part of its time each round, and
-    # saves what it shares.
-    sooner = max(begin - now, timedelta(0))
-    return any(begin < each for each in starts) and sooner * len(way) <= span * len(starts)
+class _Due(NamedTuple):
+    """When newer data of an asset is due, and how long the way to it takes."""
+
+    freshness: Freshness
+    way: timedelta
+
+    @property
+    def span(self) -> timedelta | None:
+        """Return how long data that is made now lasts; None where that is not known."""
+        freshness = self.freshness
+        if freshness.deadline is None or freshness.data_time is None or freshness.since is None:
+            return None
+        if freshness.since < freshness.data_time:
+            return None  # a clock asks for it
+        return max(freshness.deadline - freshness.data_time - self.way, timedelta(0))
+
+    def may_ride(self, now: datetime) -> bool:
+        """Tell whether newer data now moves a deadline: one of a clock is met only by what is new enough for it."""
+        freshness = self.freshness
+        return freshness.deadline is not None and freshness.since is not None and freshness.since <= now
+
+    def rides(self, tools: Sequence[int], next_starts: Mapping[int, datetime], now: datetime) -> bool:
+        """Tell whether it pays to start sooner than it has to be, together with what is started of its way now."""
+        span, deadline = self.span, self.freshness.deadline
+        if span is None or deadline is None:
+            return False
+        starts, begin = [next_starts[each] for each in tools if each in next_starts], deadline - self.way
+        # What is not started anyhow is started sooner than it has to be: that costs a part of its time each round, and
+        # saves what it shares.
+        sooner = max(begin - now, timedelta(0))
+        return any(begin < each for each in starts) and sooner * len(tools) <= span * len(starts)
 
 
-def _may_ride(graph: AssetGraph, key: AssetKey, freshness: Freshness | None, now: datetime) -> bool:
-    """Tell whether newer data now moves a deadline: one of a clock is met only by data that is new enough for it."""
-    policy = graph[key].freshness_policy
-    if policy is None or freshness is None or freshness.deadline is None or freshness.since is None:
-        return False
-    return freshness.since <= now
-
-
-def _span(freshness: Freshness | None) -> timedelta | None:
-    """Return how long data that is made now lasts; None where that is not known."""
-    if freshness is None or freshness.deadline is None or freshness.data_time is None or freshness.since is None:
-        return None
-    if freshness.since < freshness.data_time:
-        return None  # a clock asks for it
-    return max(freshness.deadline - freshness.data_time - way_of(freshness), timedelta(0))
-
-
-def _begin(freshness: Freshness, settings: Settings) -> datetime:
-    assert freshness.deadline is not None, "only what has a deadline rides along"
-    return freshness.deadline - (way_of(freshness) or settings.slack)
-
-
-def _ways(graph: AssetGraph, groups: Groups) -> list[int]:
+def _shared(graph: AssetGraph, groups: Groups) -> list[int]:
     """Return by asset, as bits, the groups of it and of all that it is made from."""
     number: dict[str, int] = {}
     found: list[int] = []

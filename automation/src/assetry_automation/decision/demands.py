@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from assetry.plugin import AssetKey, AutomationPolicy, Freshness, FreshnessPolicy, Status, span_text
+from assetry.plugin import AssetKey, AutomationPolicy, FreshnessPolicy, Status, span_text
 
-from assetry_automation.decision.settings import Settings
+from assetry_automation.decision.ways import Ways
 from assetry_automation.decision.world import each_of
-
-#: A way is begun so much earlier than it takes of late, nineteen times out of twenty.
-MARGIN = 1.25
 
 
 class Coming(NamedTuple):
@@ -41,7 +38,7 @@ class Demands:
 def demands(
     statuses: Iterable[Status],
     policies: Mapping[AssetKey, AutomationPolicy],
-    settings: Settings,
+    ways: Ways,
     known: Mapping[AssetKey, datetime],
     served: Mapping[AssetKey, datetime],
     now: datetime,
@@ -60,8 +57,7 @@ def demands(
         if freshness is not None and freshness.deadline is None and freshness.state == "overdue":
             asking.add(status.key)  # it was never made
         elif freshness is not None and freshness.deadline is not None:
-            way = way_of(freshness) or settings.slack
-            begin = freshness.deadline - way
+            begin = freshness.deadline - ways.of(status.key, freshness)
             if freshness.since is None:
                 # Only its age counts: it is out of date, or not.
                 begin = freshness.deadline
@@ -82,15 +78,6 @@ def demands(
     for key, tick in ticking.items():
         newer_than[key] = max(tick, newer_than.get(key, tick))
     return Demands(frozenset(asking.union(newer_than)), newer_than, ticking, coming, again)
-
-
-def way_of(freshness: Freshness) -> timedelta:
-    """Return how long before a deadline newer data is begun, as far as it took of late; nothing where it is not known.
-
-    >>> way_of(Freshness("met", way=timedelta(minutes=8)))
-    datetime.timedelta(seconds=600)
-    """
-    return freshness.way * MARGIN
 
 
 def _deadline_text(status: Status, deadline: datetime) -> str:
