@@ -622,6 +622,22 @@ def test_what_comes_within_the_time_of_a_batch_joins_it() -> None:
         assert it.started(datetime.now(UTC) + 3 * MINUTE) == {"raw", "orders"}
 
 
+def test_what_failed_does_not_wait_for_a_batch_again() -> None:
+    @asset(automation=eager().batch(10 * MINUTE))
+    def orders() -> int:
+        raise ValueError("no")
+
+    with Clock(datetime(2026, 1, 5, 9, tzinfo=UTC), stopped=True) as clock, shelf(orders) as it:
+        assert it.started(clock.now) == set()
+        clock.advance(10 * MINUTE)
+        assert it.make(clock.now) == [False]
+        told = it.next("orders", clock.now)
+        assert (told.kind, it.look(clock.now).wake) == ("backing_off", told.at)
+        assert told.at is not None
+        assert told.at < clock.now + 2 * MINUTE
+        assert it.started(told.at) == {"orders"}
+
+
 def test_only_new_content_of_some_inputs_counts() -> None:
     content = {"left": 1, "right": 1}
 

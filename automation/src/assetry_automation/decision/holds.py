@@ -63,7 +63,9 @@ def _holds(world: World, memory: Memory, key: AssetKey, wanted: Parts) -> Iterat
     batch = policy.batched if policy is not None and policy.batched is not None else world.settings.batch
     if isinstance(batch, timedelta) and batch:
         since = memory.wanted.get(key, world.now)
-        yield Hold("at", f"what else is wanted within {span_text(batch)} joins it", wanted, since + batch)
+        # What is tried again has waited for company once, and waits for its back-off.
+        first = wanted - failed if failures is not None and failures.times else wanted
+        yield Hold("at", f"what else is wanted within {span_text(batch)} joins it", first, since + batch)
 
 
 def _times(count: int) -> str:
