@@ -31,7 +31,7 @@ An `AssetryError` is meant for people: the command line prints it without a trac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -133,14 +133,15 @@ class SelectionError(UsageError):
 class DefinitionError(AssetryError):
     """The definitions cannot be loaded; nothing was run.
 
-    `option` is the name of the option that is at fault, where it is one of an integration: its line is told, then.
+    `option` is the name of the option that is at fault, where it is one of an integration: its line is told, then. One
+    that stands in tables within the options has their names before it: ``("loaders", "target-shop", "schema")``.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, option: str | None = None, **more: Any) -> None:
+    def __init__(self, message: str, *, option: str | Sequence[str] | None = None, **more: Any) -> None:
         super().__init__(message, **more)
-        self.option = option
+        self.option = option if option is None or isinstance(option, str) else tuple(option)
 
 
 class UnknownDependencyError(DefinitionError):

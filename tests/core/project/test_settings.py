@@ -223,13 +223,17 @@ def test_any_integration_says_how_often_it_is_looked_at(tmp_path: Path) -> None:
 
 def test_what_an_option_says_wrongly_is_told_with_its_line(tmp_path: Path) -> None:
     toml = '[integrations.flour]\nkind = "mill"\ntables = ["rey"]\n\n[integrations.bran]\nkind = "mill"\n'
+    toml += 'lanes = { "a.b" = {} }\n[integrations.bran.places.wharf]\nscheme = "x"\n'
     file = write(tmp_path, "assetry.toml", toml) / "assetry.toml"
     settings = read_settings(tmp_path)
-    places = [
+    places: list[tuple[str | None, str | list[str] | None, str | None, str]] = [
         ("integration 'flour'", "tables", None, f"{file}:3"),
         ("integration 'flour'", "speed", None, f"{file}:1"),
         (None, "tables", "flour", f"{file}:3"),
         (None, None, "bran", f"{file}:5"),
+        (None, ["places", "wharf", "scheme"], "bran", f"{file}:9"),
+        (None, ["places", "wharf", "table"], "bran", f"{file}:8"),
+        (None, ["lanes", "a.b", "table"], "bran", f"{file}:7"),
         ("mill.yml:7", "tables", "flour", "mill.yml:7"),
         ("integration 'built in Python'", "tables", None, "integration 'built in Python'"),
     ]

@@ -147,6 +147,23 @@ def test_filters_that_fit_nothing_name_what_there_is(account: Place) -> None:
     assert "crm_us" in str(caught.value)
 
 
+@pytest.mark.parametrize("chosen", [{"connection_id": "connection_1"}, {"ids": ["connection_1", "connection_2"]}])
+def test_filters_that_fit_none_of_the_named_connections_say_so(account: Place, chosen: dict[str, Any]) -> None:
+    with pytest.raises(IntegrationError) as caught:
+        account.load(**chosen, schemas=["crn"])
+    among = next(iter(chosen))
+    assert caught.value.message == f"Fivetran has no connection with schemas = 'crn' among those of {among}."
+    assert (caught.value.option, caught.value.near[0]) == ("schemas", "crm")
+    assert "There are: crm" in str(caught.value)
+
+
+def test_the_address_of_a_page_is_near_the_id_in_it(account: Place) -> None:
+    page = "https://fivetran.com/dashboard/connections/connection_1/status"
+    with pytest.raises(IntegrationError, match="There is no connection") as caught:
+        account.load(connection_id=page)
+    assert (caught.value.near, caught.value.option) == (("connection_1",), "connection_id")
+
+
 def test_a_service_that_is_misspelt_is_near_one_that_is_there(account: Place) -> None:
     with pytest.raises(IntegrationError, match="no connection with services = 'salesfroce'") as caught:
         account.load(services=["salesfroce"])
@@ -165,7 +182,7 @@ def test_one_id_of_several_that_never_was_there_is_an_error(account: Place, wron
     with pytest.raises(IntegrationError, match=f"There is no connection '{wrong}'") as caught:
         account.load(ids=["connection_1", wrong])
     assert near in caught.value.near
-    assert caught.value.where == "integration 'crm'"
+    assert (caught.value.where, caught.value.option) == ("integration 'crm'", "ids")
 
 
 def test_a_group_that_is_misspelt_is_near_one_that_is_there(account: Place) -> None:

@@ -233,8 +233,9 @@ def test_what_a_user_knows_better_is_looked_up_by_the_nearest_name() -> None:
 
 def test_what_can_be_said_of_a_destination_is_told_by_the_option_it_stands_in() -> None:
     Override.check({"lake": {"type": "duckdb"}}, (), "shop", "loaders", {"type": TEXT})
-    with pytest.raises(DefinitionError, match=r"oaders\.lake of integration 'shop' has no option 'scheme'"):
+    with pytest.raises(DefinitionError, match=r"^Table loaders\.lake of integration 'shop' has no option 's") as caught:
         Override.check({"lake": {"scheme": "x"}}, (), "shop", "loaders")
+    assert caught.value.option == ("loaders", "lake", "scheme")
     with pytest.raises(DefinitionError, match=r"(?s)loaders\.lak: no connection goes to .*did you mean 'lake'"):
         Override.check({"lak": {}}, [("g_1", "lake")], "shop", "loaders")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -85,13 +85,19 @@ class Settings:
         """Return the tables in which the project's own stand."""
         return ("tool", "assetry") if self.file is not None and self.file.name == "pyproject.toml" else ()
 
-    def where_of(self, integration: str, option: str | None = None) -> str | None:
-        """Return the line of the project file that sets an option of an integration, else that opens its table."""
+    def where_of(self, integration: str, option: str | Sequence[str] | None = None) -> str | None:
+        """Return the line of the project file that sets an option of an integration, else that opens its table.
+
+        The names of tables within the options that it stands in may be before its own.
+        """
         if self.file is None:
             return None
         table = (*self._above, "integrations", integration)
-        found = _place(self.file, self.file.read_text(encoding="utf-8", errors="replace"), table, option)
-        return found or self.where(integration)
+        text = self.file.read_text(encoding="utf-8", errors="replace")
+        path = () if option is None else (option,) if isinstance(option, str) else tuple(option)
+        # The line of the option, else that of the nearest table round it.
+        found = (_place(self.file, text, (*table, *path[:end]), None) for end in range(len(path), -1, -1))
+        return next(filter(None, found), None) or self.where(integration)
 
     def locate(self, error: AssetryError, integration: str | None = None) -> None:
         """Give an error that says no more of its place than which integration it is the line of the project file.

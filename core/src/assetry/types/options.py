@@ -13,7 +13,7 @@ A plugin says as data which options its integrations have, and they are checked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any
@@ -125,7 +125,9 @@ FLAG = OptionType("true or false", lambda value: isinstance(value, bool))
 #: A whole number.
 COUNT = OptionType("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
 #: A number of seconds, not negative.
-SECONDS = OptionType("a number of seconds", lambda value: _is_number(value) and value >= 0, float)
+SECONDS = OptionType(
+    "a number of seconds", lambda value: _is_number(value) and value >= 0, float, hint="For example 300, for 5 minutes."
+)
 #: A whole number above zero.
 POSITIVE = OptionType("a whole number above 0", lambda value: COUNT.fits(value) and value > 0)
 #: A table: a mapping of names to anything; in JSON a date, which a project file may have, is the text of it.
@@ -168,16 +170,28 @@ def checked_options(integration: Integration, types: OptionTypes) -> dict[str, A
     return checked(integration.options, types, f"integration {integration.name!r}", known)
 
 
-def checked(given: Mapping[str, Any], types: OptionTypes, of: str, known: str | None = None) -> dict[str, Any]:
+def checked(
+    given: Mapping[str, Any], types: OptionTypes, of: str, known: str | None = None, within: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return options of anything, such as a table within the options, each as its type makes it.
 
-    `of` says whose they are, `known` the next step after an unknown one. Raises `OptionError`.
+    `of` says whose they are, `known` the next step after an unknown one, and `within` the names of the tables of an
+    integration's options that they stand in, so that their line is told. Raises `OptionError`.
 
     >>> checked({"mode": "apend"}, {"mode": one_of("append", "replace")}, "stream 'orders'")
     Traceback (most recent call last):
     assetry.errors.OptionError: Option 'mode' of stream 'orders' must be 'append' or 'replace', not 'apend'.
       did you mean 'append'?
     """
+    try:
+        return _checked(given, types, of, known)
+    except OptionError as error:
+        if within and (error.option is None or isinstance(error.option, str)):
+            error.option = (*within, *filter(None, [error.option]))
+        raise
+
+
+def _checked(given: Mapping[str, Any], types: OptionTypes, of: str, known: str | None) -> dict[str, Any]:
     found = {}
     whose = f"{of[:1].upper()}{of[1:]}"
     for name, value in given.items():

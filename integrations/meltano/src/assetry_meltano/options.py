@@ -66,7 +66,8 @@ class Options(IntegrationOptions):
 
         Override.check(given.get("loaders", {}), (), integration.name, "loaders", {"type": TEXT})
         env = given.get("env", {})
-        checked(env, dict.fromkeys(env, REFERENCE), f"env of integration {integration.name!r}")
+        of = f"table env of integration {integration.name!r}"
+        checked(env, dict.fromkeys(env, REFERENCE), of, within=["env"])
         return given
 
     @property

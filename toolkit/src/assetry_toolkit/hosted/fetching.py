@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -123,32 +124,43 @@ class Definitions(Generic[In, D, S, Options]):
         return found
 
 
-def no_such(what: str, id_: str, error: Refused, there: Iterable[tuple[str, str]], hint: str) -> IntegrationError:
+def no_such(
+    what: str, id_: str, error: Refused, there: Iterable[tuple[str, str]], hint: str, option: str | None = None
+) -> IntegrationError:
     """Return the error for an id that a service does not know, with the ids near to it or of names near to it.
 
-    `what` is as in a sentence, ``connection`` or ``group``; `there` are the ids and names that the service has.
+    `what` is as in a sentence, ``connection`` or ``group``; `there` are the ids and names that the service has, and
+    `option` names the option with the id, unless that is called as usual. Of a page's address the id in it is near.
 
     >>> refused = Refused("No such thing.", status=404)
     >>> no_such("connection", "crm2", refused, [("c_1", "crm"), ("crm_2", "shop"), ("c_3", "ads")], "Look.").near
     ('crm_2', 'c_1')
+    >>> no_such("connection", "https://mill.com/connections/c_1/status", refused, [], "Look.").near
+    ('c_1',)
     """
     known: dict[str, str] = {}
     for own, name in there:
         known |= {name: own, own: own}
+    pages = re.search(rf"/{what}s/([^/?#]+)", id_)
     return IntegrationError(
         f"There is no {what} {id_!r}, or it may not be read: {error.message}",
-        option=f"{what}_id",
-        near=dict.fromkeys(known[each] for each in near_names(id_, known)),
+        option=option or f"{what}_id",
+        near=[pages[1]] if pages else dict.fromkeys(known[each] for each in near_names(id_, known)),
         hint=hint,
     )
 
 
 def check_filters(
-    asked: Mapping[str, tuple[Sequence[str], Sequence[str]]], fitting: bool, service: str, integration: str
+    asked: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+    fitting: bool,
+    service: str,
+    integration: str,
+    among: str | None = None,
 ) -> None:
     """Warn of filters that fit nothing, each alone; raise `IntegrationError` where nothing is `fitting` them together.
 
-    `asked` has by option the patterns that are asked for, and what there is, connection by connection.
+    `asked` has by option the patterns that are asked for, and what there is, connection by connection: those that the
+    option `among` names, if one does.
 
     >>> check_filters({"names": (["crm*", "ads"], ["crm_eu", "ad"])}, False, "Mill", "shop")
     Traceback (most recent call last):
@@ -165,8 +177,9 @@ def check_filters(
     rows = zip(*(there for _, there in asked.values()), strict=True)
     told = [f"{first} ({', '.join(rest)})" if (rest := [*dict.fromkeys(more)]) else first for first, *more in rows]
     error = IntegrationError(
-        f"{service} has no connection with {' or '.join(odd) or 'all that is asked for'}.",
-        option=next((each.partition(" ")[0] for each in odd), None),
+        f"{service} has no connection with {' or '.join(odd) or 'all that is asked for'}"
+        f"{f' among those of {among}' if among else ''}.",
+        option=next((each.partition(" ")[0] for each in odd), among),
         near=[*dict.fromkeys(near for found in odd.values() for near in found)][:3],
         hint=f"There are: {few(told)}. Patterns have * in them.",
     )

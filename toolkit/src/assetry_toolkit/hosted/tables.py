@@ -118,13 +118,15 @@ class Override:
         """
         known = [[*dict.fromkeys(filter(None, names))] for names in there]
         for name, said in given.items():
-            checked({name: said}, {name: TABLE}, f"{option} of integration {integration!r}")
-            checked(said, {**_SAID, **(more or {})}, f"{option}.{name} of integration {integration!r}")
+            path = [option, name]
+            checked({name: said}, {name: TABLE}, f"table {option} of integration {integration!r}", within=path[:1])
+            of = f"table {option}.{name} of integration {integration!r}"
+            checked(said, {**_SAID, **(more or {})}, of, within=path)
             if known and name != "*" and not any(name in names for names in known):
                 raise DefinitionError(
                     f"{option}.{name}: no connection goes to a destination of that name.",
                     where=f"integration {integration!r}",
-                    option=option,
+                    option=path,
                     near=near_names(name, [each for names in known for each in names]),
                     hint=f'They go to: {", ".join(" or ".join(names) for names in known)}. All of them are "*".',
                 )

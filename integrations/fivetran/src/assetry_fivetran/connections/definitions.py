@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from assetry.plugin import IntegrationError
 from assetry_toolkit.errors import Refused, Unavailable, WrongAddress
@@ -17,6 +17,8 @@ from assetry_fivetran.api.responses import Connection, Destination, Standing, Ta
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
+
+T = TypeVar("T")
 
 #: Why a connection has no tables.
 NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
@@ -75,14 +77,13 @@ class _Reader:
         ids = (options.connection_id,) if options.connection_id is not None else options.ids
         if ids:
             found = self._reading.named(ids, self._asked_for, self._no_such)
-            return [each for each in found if self._fits(each.name, each.service) or each.gone]
-        listed = self._listed(options.group_id)
-        about = [(text(each.get("schema")) or "", text(each.get("service")) or "") for each in listed]
-        wanted = [each for each, own in zip(listed, about, strict=True) if self._fits(*own)]
-        names, services = [name for name, _ in about], [service for _, service in about]
-        asked = {"names": (options.names, names), "services": (options.services, services)}
-        asked["schemas"] = options.schemas, [name.partition(".")[0] for name in names]
-        check_filters(asked, bool(wanted), "Fivetran", options.name)
+            fitting = self._fitting([(each, each.name, each.service) for each in found], self._option)
+            return [each for each in found if each.gone or each in fitting]
+        about = [
+            (each, text(each.get("schema")) or "", text(each.get("service")) or "")
+            for each in self._listed(options.group_id)
+        ]
+        wanted = self._fitting(about)
         return self._reading.listed(
             [(id_, each) for each in wanted if (id_ := text(each.get("id"))) is not None],
             self._with_tables,
@@ -137,7 +138,7 @@ class _Reader:
         with suppress(Refused, Unavailable):  # a key may see single ones only
             there = [(str(each.get("id")), str(each.get("schema"))) for each in self._listed(None)]
         hint = "The id stands in the connection's URL in Fivetran, /connections/ID/status."
-        return no_such("connection", id_, error, there, hint)
+        return no_such("connection", id_, error, there, hint, self._option)
 
     def _no_group(self, id_: str, error: Refused) -> IntegrationError:
         there: list[tuple[str, str]] = []
@@ -158,6 +159,19 @@ class _Reader:
             # Lists may leave out the configuration, which alone tells whether schemas have a prefix.
             connection = connection_of(self._service.connection(connection.id))
         return replace(connection, tables=tables)
+
+    @property
+    def _option(self) -> str:
+        return "ids" if self._options.connection_id is None else "connection_id"
+
+    def _fitting(self, about: Sequence[tuple[T, str, str]], among: str | None = None) -> list[T]:
+        """Return the connections, given with name and service, that the filters fit; raise where there are none."""
+        options, names = self._options, [name for _, name, _ in about]
+        fitting = [each for each, *own in about if self._fits(*own)]
+        asked = {"names": (options.names, names), "services": (options.services, [each[2] for each in about])}
+        asked["schemas"] = options.schemas, [name.partition(".")[0] for name in names]
+        check_filters(asked, bool(fitting), "Fivetran", options.name, among)
+        return fitting
 
     def _fits(self, name: str, service: str) -> bool:
         options = self._options

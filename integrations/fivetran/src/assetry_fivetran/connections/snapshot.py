@@ -10,22 +10,8 @@ from assetry_fivetran.api.responses import Connection, Destination, Table
 
 Snapshot = snapshots.Snapshot[Connection, Destination]
 
-_KEPT = (
-    *(
-        "id",
-        "name",
-        "service",
-        "group",
-        "status",
-        "reason",
-        "schedule",
-        "prefix",
-        "source_naming",
-        "created",
-        "note",
-        "without",
-    ),
-)
+_KEPT = tuple("id name service group status reason schedule prefix source_naming created note without".split())  # noqa: SIM905
+_KEPT += ("without",)
 
 
 def _connection_json(connection: Connection) -> dict[str, Any]:

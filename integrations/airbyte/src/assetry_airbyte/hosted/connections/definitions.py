@@ -21,7 +21,7 @@ def _connections(service: Service, options: Options, before: Snapshot | None) ->
     reading = Reading(earlier)
     if options.connection_id is not None or options.ids:
         wanted = options.ids if options.connection_id is None else (options.connection_id, *options.ids)
-        return reading.named(wanted, service.connection, lambda id_, error: _no_such(service, id_, error))
+        return reading.named(wanted, service.connection, lambda id_, error: _no_such(service, options, id_, error))
     listed = service.connections(options.workspace_id)
 
     def by_id(id_: str) -> Connection | None:
@@ -39,14 +39,14 @@ def _connections(service: Service, options: Options, before: Snapshot | None) ->
     )
 
 
-def _no_such(service: Service, id_: str, error: Refused) -> IntegrationError:
+def _no_such(service: Service, options: Options, id_: str, error: Refused) -> IntegrationError:
     there: list[Mapping[str, Any]] = []
     with suppress(Refused, Unavailable):  # credentials may see single ones only
         there = service.connections(None)
     named = [(str(each.get("connectionId")), str(each.get("name"))) for each in there]
     where = f"in the connection's URL of {service.address.public}"
     hint = f"The id stands {where}; reading it needs the role workspace reader."
-    return no_such("connection", id_, error, named, hint)
+    return no_such("connection", id_, error, named, hint, "ids" if id_ in options.ids else None)
 
 
 def _read(service: Service, given: Mapping[str, Any]) -> Connection:
