@@ -386,10 +386,14 @@ def test_a_table_that_is_disabled_is_not_made_fresh_by_a_sync_that_left_it_out(
     fivetran.begin(crm)
     told = shop.run("observe", "-s", "lake/crm/*").assert_code(0)
     assert "'accounts' is not synced by connection 'crm' any more" in " ".join(f"{told.out}{told.err}".split())
-    assert (status(shop)["accounts"] == "failed") == failed
+    assert status(shop)["accounts"] == ("failed" if failed else "stale")
+    assert "its connection syncs this table no more" in " ".join(shop.run("status").out.split())
     assert last_made(shop)["accounts"] == before["accounts"]
     assert last_made(shop)["orders"] != before["orders"]
     assert "crm is without accounts, which it syncs no more" in shop.run("check").err
+    crm.tables()["accounts"]["enabled"] = True
+    shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    assert status(shop)["accounts"] == "fresh"
 
 
 def test_a_password_in_the_address_is_not_shown(shop: Any) -> None:

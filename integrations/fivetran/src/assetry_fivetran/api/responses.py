@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text
-from assetry_toolkit.hosted.fetching import trouble_of
+from assetry_toolkit.hosted.fetching import few, trouble_of
 
 #: What of a destination's configuration says where tables go. Nothing else of it is kept.
 PLACES = ("database", "project_id", "catalog")
@@ -21,7 +21,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Table(NamedTuple):
     """One enabled table of a connection: its schema and name at the source, and in the destination.
 
-    `sync_mode` is ``SOFT_DELETE``, ``HISTORY``, ``LIVE`` or ""; `gone` says that the source has it no more.
+    `sync_mode` is ``SOFT_DELETE``, ``HISTORY``, ``LIVE`` or ""; `gone` says that the source has it no more, `off` that
+    a run found it to be synced no more since it was read.
     """
 
     schema: str
@@ -30,13 +31,12 @@ class Table(NamedTuple):
     name_there: str
     sync_mode: str = ""
     gone: bool = False
+    off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One connection as it was read; `reason` says what is wrong with it, `note` why its tables are not known.
-
-    `without` are those of its tables that a run found to be synced no more.
 
     `name` is Fivetran's "schema": the connection's name, and that of its schema in the destination or the prefix of
     its schemas, which is `prefix` where the configuration says so.
@@ -53,7 +53,6 @@ class Connection:
     source_naming: bool = False
     created: str | None = None
     note: str | None = None
-    without: str | None = None
     tables: tuple[Table, ...] = ()
 
     @property
@@ -64,7 +63,8 @@ class Connection:
     @property
     def trouble(self) -> str | None:
         """Return what is wrong with it, as a sentence would have it; None when nothing is."""
-        lost = f"without {self.without}, which it syncs no more" if self.without else None
+        off = few(each.name_there for each in self.tables if each.off)
+        lost = f"without {off}, which it syncs no more" if off else None
         return "; ".join(filter(None, (trouble_of(self.status, self.reason, ("connected",)), lost))) or None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
+from assetry.plugin import Asset, AssetKey, DefinitionError, FreshnessPolicy, Integration, Relation
 from assetry_toolkit.hosted.assets import ConnectionAssets
 from assetry_toolkit.hosted.fetching import not_replaced, warn_of_connections
 from assetry_toolkit.hosted.keys import key_part, slug, slugs
@@ -137,6 +137,7 @@ class _Maker:
             gone=connection.gone,
             trouble=connection.trouble,
             tell=_manner,
+            fields=lambda manner: {"freshness_policy": _OFF} if manner[2] and not connection.gone else {},
         )
         return _Shared(connection, Tables(connection, destination, override), common)
 
@@ -172,7 +173,12 @@ class _Shared(NamedTuple):
     common: ConnectionAssets
 
 
-def _manner(manner: tuple[str, bool]) -> dict[str, Any]:
+#: Nothing is as fresh as a table that is synced no more was.
+_OFF = FreshnessPolicy(ended="its connection syncs this table no more")
+
+
+def _manner(manner: tuple[str, bool, bool]) -> dict[str, Any]:
     """Return what is told of a table by how it is synced."""
-    sync_mode, gone = manner
-    return {"sync_mode": sync_mode.lower(), "gone": gone and "the source has this table no more"}
+    sync_mode, gone, off = manner
+    told = (off and _OFF.ended) or (gone and "the source has this table no more")
+    return {"sync_mode": sync_mode.lower(), "gone": told}

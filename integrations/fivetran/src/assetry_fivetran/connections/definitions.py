@@ -55,7 +55,7 @@ def learn_tables(options: Options, id_: str, tables: Sequence[Table]) -> list[st
     def learnt(known: Connection, _: object) -> Connection:
         had = {each[:2] for each in known.tables}
         new[:] = [each.name for each in tables if each[:2] not in had]
-        return replace(known, without=few(each.name_there for each in known.tables if each[:2] not in now) or None)
+        return replace(known, tables=tuple(each._replace(off=each[:2] not in now) for each in known.tables))
 
     SNAPSHOTS.renew(options.snapshot_path, options.asks_for, id_, learnt)
     return new
@@ -67,6 +67,7 @@ class _Reader:
     def __init__(self, service: Service, options: Options, before: Snapshot | None) -> None:
         self._service = service
         self._options = options
+        self._option = "ids" if options.connection_id is None else "connection_id"
         earlier = before.connections if before is not None else ()
         self._reading = Reading(earlier)
         self._places = before.destinations if before is not None else {}
@@ -159,10 +160,6 @@ class _Reader:
             # Lists may leave out the configuration, which alone tells whether schemas have a prefix.
             connection = connection_of(self._service.connection(connection.id))
         return replace(connection, tables=tables)
-
-    @property
-    def _option(self) -> str:
-        return "ids" if self._options.connection_id is None else "connection_id"
 
     def _fitting(self, about: Sequence[tuple[T, str, str]], among: str | None = None) -> list[T]:
         """Return the connections, given with name and service, that the filters fit; raise where there are none."""

@@ -10,8 +10,7 @@ from assetry_fivetran.api.responses import Connection, Destination, Table
 
 Snapshot = snapshots.Snapshot[Connection, Destination]
 
-_KEPT = tuple("id name service group status reason schedule prefix source_naming created note without".split())  # noqa: SIM905
-_KEPT += ("without",)
+_KEPT = tuple("id name service group status reason schedule prefix source_naming created note".split())  # noqa: SIM905
 
 
 def _connection_json(connection: Connection) -> dict[str, Any]:
@@ -19,7 +18,7 @@ def _connection_json(connection: Connection) -> dict[str, Any]:
     kept = {name: getattr(connection, name) for name in _KEPT}
     schemas: dict[tuple[str, str], list[Any]] = {}
     for each in connection.tables:
-        row: list[Any] = [each.name, each.name_there, each.sync_mode, each.gone]
+        row: list[Any] = [each.name, each.name_there, each.sync_mode, each.gone, each.off]
         while not row[-1]:
             row.pop()
         if row == [each.name, each.name]:
@@ -45,7 +44,10 @@ def _connection(given: dict[str, Any]) -> Connection:
     kinds = {"id": str, "name": str, "source_naming": bool}
     if not all(isinstance(getattr(connection, each), kinds.get(each, str | None)) for each in _KEPT):
         raise TypeError("This is no connection.")
-    if not all(isinstance(each.gone, bool) and all(isinstance(name, str) for name in each[:5]) for each in tables):
+    if not all(
+        {type(each.gone), type(each.off)} == {bool} and all(isinstance(name, str) for name in each[:5])
+        for each in tables
+    ):
         raise TypeError("This is no table.")
     return connection
 
