@@ -478,13 +478,46 @@ def test_a_new_policy_makes_no_old_partitions_all_at_once() -> None:
         assert wanted(decision, "daily", it.project) == (f"{today:%Y-%m-%d}",)
 
 
-@pytest.mark.parametrize(("policy", "count"), [(on_missing(last=7), 7), (missing().last(3), 3)])
+@pytest.mark.parametrize(
+    ("policy", "count"),
+    [
+        (on_missing(last=7), 7),
+        (missing().last(3), 3),
+        (missing().last(4) | eager(), 4),
+        ((missing() | eager()).last(3), 3),
+        ((missing().last(7) | eager()) & ~failed(), 7),
+        (eager() & missing().last(2), 2),
+    ],
+)
 def test_only_the_newest_partitions_are_wanted(policy: Any, count: int) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with shelf(days(policy, today - 100 * DAY)) as it:
         assert len(wanted(it.look(), "daily", it.project)) == count
         assert it.make() == [True]
         assert it.started() == set()
+
+
+@pytest.mark.parametrize("policy", [eager() | failed().last(3), missing(), ~failed(), on_cron("* * * * *")])
+def test_old_partitions_are_left_by_each_word_that_is_not_narrowed(policy: Any) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with shelf(days(policy, today - 100 * DAY)) as it:
+        it.look()
+        assert it.started(datetime.now(UTC) + 2 * MINUTE) == set()
+
+
+def test_what_is_left_to_a_backfill_is_told_with_when_the_next_partition_comes() -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with shelf(days(eager(), today - 100 * DAY)) as it:
+        told = it.next("daily", today + HOUR)
+        assert (told.kind, told.at) == ("at", today + DAY)
+        assert "100 old partitions are left to `assetry backfill -s daily`" in told.because
+
+
+def test_an_asset_outside_of_its_hours_says_when_they_begin() -> None:
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    with shelf(*chain(eager() & between("14:00", "16:00"))) as it:
+        told = it.next("orders", noon)
+        assert (told.kind, told.at) == ("at", noon + 2 * HOUR)
 
 
 def test_partitions_since_a_date_are_wanted() -> None:

@@ -166,19 +166,27 @@ def _tell(context: CommandContext, made: Made) -> None:
 def show(context: CommandContext, decision: Decision) -> None:
     """Show what would be started, and for everything else when it is, or what keeps it."""
     now = datetime.now(UTC)
-    started = () if decision.wave is None else tuple(decision.wave.wants)
+    wants = {} if decision.wave is None else decision.wave.wants
+    started, counts = tuple(wants), {str(key): len(parts) for key, parts in wants.items() if parts is not None}
     if not context.text:
         assets = [{"key": str(key), "next": next_to_json(each)} for key, each in decision.next.items()]
         jobs = [job.name for job in decision.jobs]
         wake = decision.wake and decision.wake.isoformat()
-        told = {"start": [str(key) for key in started], "jobs": jobs, "wake": wake, "assets": assets}
+        told = {
+            "start": [str(key) for key in started],
+            "partitions": counts,
+            "jobs": jobs,
+            "wake": wake,
+            "assets": assets,
+        }
         senses = [
             {"name": each.name, "of": each.of, "next": next_to_json(at)} for each, at in senses_next(context, now)
         ]
         context.emit({**told, "senses": senses}, "assets")
         return
     for key in started:
-        context.say(f"start    {key}")
+        count = counts.get(str(key))
+        context.say(f"start    {key}" + ("" if count is None else f"  ({count:,} partition{'s' * (count != 1)})"))
     for job in decision.jobs:
         context.say(f"start    job {job.name}: {job.select}")
     for key, each in decision.next.items():

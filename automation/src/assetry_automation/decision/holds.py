@@ -57,7 +57,7 @@ def _holds(world: World, memory: Memory, key: AssetKey, wanted: Parts) -> Iterat
         told = (
             f"at least {span_text(every)} is between two starts"
             if every is not None
-            else "it takes as long as it rests"
+            else f"it takes about {span_text(pause)}, and so long is between two starts"
         )
         yield Hold("at", told, wanted, last + pause)
     batch = policy.batched if policy is not None and policy.batched is not None else world.settings.batch

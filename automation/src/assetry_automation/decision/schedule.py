@@ -13,7 +13,7 @@ from assetry_automation.decision.demands import Demands, ticks
 from assetry_automation.decision.holds import Hold, holds_of, surge_of
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.settings import Job
-from assetry_automation.decision.wants import Wants, opens
+from assetry_automation.decision.wants import Wants, is_between, opens
 from assetry_automation.decision.world import NOTHING, World, each_of
 
 
@@ -52,6 +52,8 @@ class _Schedule:
         self._memory = replace(memory, served=served)
         self._ticking = {key for key, tick in asked.ticking.items() if served.get(key) != tick}
         self._next: dict[AssetKey, Next] = {}
+        #: What policies leave to a backfill.
+        self._left: Mapping[AssetKey, Parts] = {}
         #: What is wanted, and what of it may be started now.
         self._wanted: dict[AssetKey, Parts] = {}
         self._ready: dict[AssetKey, Parts] = {}
@@ -68,6 +70,7 @@ class _Schedule:
         graph = self._world.graph
         wants = Wants(self._world, self._memory.known, self._asked.asking, self._ticking)
         own = {key: parts for key in self._world.policies if (parts := wants.of(key))}
+        self._left = wants.left
         # A dashboard, or a view, is not made itself: what it shows is.
         shown = {key: self._world.numbering.existing(key) for key in self._asked.asking if key not in own}
         self._wanted = self._with_lazy(own, shown)
@@ -340,9 +343,27 @@ class _Schedule:
             elif coming is not None:
                 self._next[key] = Next("at", coming.because, at=coming.at)
             elif policy is not None and self._world.due(key):
-                self._next[key] = Next("when", _WAITING.get(policy.when, f"its policy does not want it yet: {policy}"))
+                self._next[key] = self._unwanted(key, policy)
             elif policy is None and self._world.graph[key].executable:
                 self._next[key] = Next("not_automated", "no policy makes it, and nothing below it has one")
+
+    def _unwanted(self, key: AssetKey, policy: AutomationPolicy) -> Next:
+        """Say what keeps an asset that is out of date, and not wanted by its policy now."""
+        now, left = self._world.now, len(self._left.get(key, NOTHING))
+        definition = self._world.numbering.definition(key)
+        if not left or definition is None:
+            closed = [each for each in policy.of if each.when == "between" and not is_between(each, now)]
+            if policy.when == "all_of" and closed:
+                return Next("at", f"its hours begin then: {policy}", at=max(opens(each, now) for each in closed))
+            return Next("when", _WAITING.get(policy.when, f"its policy does not want it as it is now: {policy}"))
+        are = "1 old partition is" if left == 1 else f"{left:,} old partitions are"
+        told = f"{are} left to `assetry backfill -s {key}`, or to .from_(…) in its policy"
+        coming = definition.changes_after(now)
+        if coming is None:
+            return Next("when", told)
+        if all(each.when in ("any_of", "eager", "missing") for each in each_of(policy)):
+            return Next("at", f"its next partition is over then; {told}", at=coming)
+        return Next("when", f"{told}; its next partition is over at {coming:%Y-%m-%d %H:%M} UTC")
 
     def _wake(self) -> datetime | None:
         """Return when something may be decided that is not decided now, if nothing happens until then."""

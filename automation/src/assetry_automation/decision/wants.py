@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import reduce
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from assetry.plugin import AssetKey, AutomationPolicy, Parts, Reason, TimeWindowPartitionsDefinition
 
-from assetry_automation.decision.world import DEFINED, NOTHING, World, each_of
+from assetry_automation.decision.world import DEFINED, NOTHING, World
 
-#: The words of policies that may act on what is old when the policy is new.
-_NEW_ONLY = ("eager", "missing")
+
+class _Found(NamedTuple):
+    """What an expression wants, and what of it is so `far` back because ``last`` or ``from_`` says so."""
+
+    parts: Parts
+    far: Parts = NOTHING
 
 
 class Wants:
     """What the policies of a world's assets want at its moment; `known` says since when there is each.
 
-    `asking` are those that a deadline asks for, `ticking` those whose clock has ticked, and was not served since.
+    `asking` are those that a deadline asks for, `ticking` those whose clock has ticked, and was not served since. Old
+    partitions that were never made are `left` to a backfill, unless a policy says how far back it goes.
     """
 
     def __init__(
@@ -32,12 +38,13 @@ class Wants:
         self._asking = frozenset(asking)
         self._known = known
         self._ticking = frozenset(ticking)
+        self.left: dict[AssetKey, Parts] = {}
         self._words: Mapping[str, Callable[[AssetKey, AutomationPolicy], Parts]] = {
             "eager": lambda key, _: world.due(key),
             "lazy": lambda key, _: world.due(key) if key in self._asking else self._because(key, ("overdue",)),
             "never": lambda _key, _: NOTHING,
             "on_cron": lambda key, _: world.due(key) if key in self._ticking else NOTHING,
-            "missing": self._missing,
+            "missing": lambda key, _: self._missing(key),
             "failed": lambda key, _: world.failed(key),
             "code_changed": lambda key, _: self._because(key, DEFINED),
             "upstream_changed": self._upstream,
@@ -48,22 +55,39 @@ class Wants:
     def of(self, key: AssetKey) -> Parts:
         """Return what is wanted of an asset."""
         policy = self._world.policies.get(key)
-        return NOTHING if policy is None else self._parts(key, policy) & self._world.due(key)
+        if policy is None:
+            return NOTHING
+        found = self._found(key, policy)
+        wanted = found.parts & self._world.due(key)
+        old = self._old(key, wanted - found.far)
+        if old:
+            self.left[key] = old
+        return wanted - old
 
-    def _parts(self, key: AssetKey, policy: AutomationPolicy) -> Parts:
+    def _found(self, key: AssetKey, policy: AutomationPolicy) -> _Found:
+        each = [self._found(key, part) for part in policy.of]
         if policy.when == "not_":
-            found = self._world.numbering.existing(key) - self._parts(key, policy.of[0])
-        elif policy.of:
-            each = (self._parts(key, part) for part in policy.of)
-            found = reduce(Parts.__or__ if policy.when == "any_of" else Parts.__and__, each)
+            found = _Found(self._world.numbering.existing(key) - each[0].parts)
+        elif each:
+            join = Parts.__or__ if policy.when == "any_of" else Parts.__and__
+            parts = reduce(join, (one.parts for one in each))
+            found = _Found(parts, reduce(Parts.__or__, (one.far for one in each)) & parts)
         else:
-            found = self._words[policy.when](key, policy)
+            found = _Found(self._words[policy.when](key, policy))
         return self._narrowed(key, policy, found)
+
+    def _old(self, key: AssetKey, parts: Parts) -> Parts:
+        """Return what of some partitions was never made, and had ended before the policy was new."""
+        definition, known = self._world.numbering.definition(key), self._known.get(key)
+        if not parts or known is None or not isinstance(definition, TimeWindowPartitionsDefinition):
+            return NOTHING
+        missing = self._missing(key) & parts
+        return missing - _ending_after(definition, missing, known)
 
     def _because(self, key: AssetKey, codes: Iterable[str]) -> Parts:
         return self._world.parts(key, (each for each in self._world.statuses[key].reasons if each.code in codes))
 
-    def _missing(self, key: AssetKey, _policy: AutomationPolicy) -> Parts:
+    def _missing(self, key: AssetKey) -> Parts:
         status = self._world.statuses[key]
         if status.partitions is not None:
             return status.partitions.missing
@@ -81,21 +105,15 @@ class Wants:
 
     # -- narrowed ----------------------------------------------------------------------------------------------------
 
-    def _narrowed(self, key: AssetKey, policy: AutomationPolicy, parts: Parts) -> Parts:
-        definition = self._world.numbering.definition(key)
+    def _narrowed(self, key: AssetKey, policy: AutomationPolicy, found: _Found) -> _Found:
+        definition, parts, back = self._world.numbering.definition(key), found.parts, False
         if policy.newest is not None and definition is not None:
-            parts &= definition.newest(policy.newest, self._world.now)
+            parts, back = parts & definition.newest(policy.newest, self._world.now), True
         if policy.allowed is not None or policy.ignored is not None:
             parts &= self._counting(key, policy)
-        if isinstance(definition, TimeWindowPartitionsDefinition):
-            if policy.since is not None:
-                return _beginning_from(definition, parts, _moment(policy.since))
-            new_from = self._new_from(key, policy)
-            missing = self._missing(key, policy) & parts if new_from is not None else NOTHING
-            if new_from is not None and missing:
-                # Years of old partitions that were never made are what a backfill is for.
-                parts = (parts - missing) | _ending_after(definition, missing, new_from)
-        return parts
+        if policy.since is not None and isinstance(definition, TimeWindowPartitionsDefinition):
+            parts, back = _beginning_from(definition, parts, _moment(policy.since)), True
+        return _Found(parts, parts if back else found.far & parts)
 
     def _counting(self, key: AssetKey, policy: AutomationPolicy) -> Parts:
         """Return the partitions that are out of date for a reason that counts."""
@@ -111,12 +129,6 @@ class Wants:
                 )
             ),
         )
-
-    def _new_from(self, key: AssetKey, policy: AutomationPolicy) -> datetime | None:
-        """Return since when there is a policy that says nothing of how far back it goes; None for any other."""
-        whole = self._world.policies[key]
-        narrowed = any(each.since is not None or each.newest is not None for each in each_of(whole))
-        return None if narrowed or policy.when not in _NEW_ONLY else self._known.get(key)
 
 
 def _moment(text: str) -> datetime:
