@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -31,6 +32,9 @@ from assetry_automation.looking import settings_of, with_resumed
 from assetry_automation.making import WANTED, Made, decision_of, make_due
 from assetry_automation.making import run_job as make_job
 from assetry_automation.sensing.cli import ask_due, ask_now, senses_next, told_senses
+
+#: Seconds between two words of how far a simulation is.
+_PROGRESS = 5.0
 
 
 def add_commands(commands: Commands) -> None:
@@ -125,7 +129,15 @@ def _simulate(
     since, until = read_period(period, datetime.now(UTC))
     assumed = ASSUMED if assume is None else read_span(assume, "--assume")
     comes = None if arrivals is None else read_span(arrivals, "--arrivals")
-    found = simulate(context.project, since, until, assumed=assumed, arrivals=comes)
+    told = time.monotonic()
+
+    def on_look(now: datetime) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _PROGRESS:
+            told = time.monotonic()
+            context.note(f"… {now:%a %Y-%m-%d %H:%M} UTC, {(now - since) / (until - since):.0%} of it")
+
+    found = simulate(context.project, since, until, assumed=assumed, arrivals=comes, on_look=on_look)
     if context.text:
         for line in pictures.told(found):
             context.say(line)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from assetry import DailyPartitionsDefinition, FreshnessPolicy, HourlyPartitionsDefinition, Project, asset
 from assetry.automation import eager, on_cron
-from assetry.plugin import Asset
+from assetry.plugin import Asset, Observed
 from assetry.testing import Clock, ProjectFolder
 from assetry_automation import Simulation, simulate
 from assetry_automation.decision.memory import Memory
@@ -155,6 +155,20 @@ def test_new_data_comes_at_the_pace_of_the_records_or_as_it_is_told() -> None:
         assert later == [MONDAY + n * 6 * HOUR for n in (1, 2, 3, 4)]
         assert any("landed has new data each 6 h" in line for line in told(found))
         assert len(times(simulate(project, MONDAY, MONDAY + DAY), "below")) == 1, "no record tells of any"
+
+
+def test_what_was_seen_of_several_partitions_in_one_look_came_once() -> None:
+    source = Asset(key="landed", kind="file", executable=False, partitions_def=DailyPartitionsDefinition("2026-01-01"))
+    with shop(source) as project, Clock(MONDAY) as clock:
+        for version in ("v1", "v2", "v3"):
+            days = [Observed("landed", f"2026-01-0{day}", version) for day in (1, 2, 3)]
+            project.record_observed(days)
+            clock.advance(4 * HOUR)
+        looks = list[datetime]()
+        found = simulate(project, MONDAY + DAY, MONDAY + 2 * DAY, on_look=looks.append)
+        assert len(looks) < 20
+        (comes,) = found.assumptions.arrivals.values()
+        assert abs(comes - 4 * HOUR) < MINUTE
 
 
 ASSETS = """

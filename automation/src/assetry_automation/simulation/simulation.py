@@ -81,19 +81,21 @@ def simulate(
     *,
     assumed: timedelta = ASSUMED,
     arrivals: timedelta | None = None,
+    on_look: Callable[[datetime], None] = lambda _: None,
 ) -> Simulation:
     """Return what automation would start of a project between two moments, with which deadlines it would miss.
 
     It decides as the daemon does, on a copy of the records: nothing is run, and nothing of the project changes. Each
     asset takes as long as in the middle of its records, `assumed` where there are none, comes out with new content,
     and never fails. Of what nothing here makes new data comes as far apart as records tell, or as `arrivals`.
+    `on_look` is given each moment at which is decided, as they come.
     """
     graph = project.graph
     took = middle(project.store.durations(graph.keys))
     comes = {} if arrivals is None else {asset.key: arrivals for asset in graph.assets if not asset.executable}
     comes = {key: span for key, span in {**_paces(project), **comes}.items() if not graph[key].deps}
     assumptions = Assumptions(took=took, assumed=assumed, arrivals=comes)
-    machine = _Machine(project, since, until, assumptions)
+    machine = _Machine(project, since, until, assumptions, on_look)
     machine.run()
     crons = cron_count(machine.rehearsal.project, since, until, assumptions, settings_of(project).jobs)
     return machine.simulation(crons)
@@ -104,9 +106,11 @@ def _paces(project: Project) -> dict[AssetKey, timedelta]:
     seen: dict[AssetKey, list[datetime]] = {}
     outside = {asset.key for asset in project.graph.assets if not asset.executable and not asset.deps}
     for run in reversed(project.store.runs(_RUNS)) if outside else ():
+        new = set[AssetKey]()  # what came of several partitions at a time came once
         for record in project.store.events(run.id):
             event = record.event
-            if isinstance(event, Observed) and event.data_version is not None and event.key in outside:
+            if isinstance(event, Observed) and event.data_version is not None and event.key in outside - new:
+                new.add(event.key)
                 seen.setdefault(event.key, []).append(record.at)
     return {key: span for key, moments in seen.items() if (span := pace(sorted(moments))) is not None}
 
@@ -125,7 +129,15 @@ class _Way:
 class _Machine:
     """One machine with one daemon, whose clock goes from one thing that happens to the next."""
 
-    def __init__(self, project: Project, since: datetime, until: datetime, assumptions: Assumptions) -> None:
+    def __init__(
+        self,
+        project: Project,
+        since: datetime,
+        until: datetime,
+        assumptions: Assumptions,
+        on_look: Callable[[datetime], None],
+    ) -> None:
+        self._on_look = on_look
         self.rehearsal = Rehearsal(project, since)
         self._project = self.rehearsal.project
         self._assumptions = assumptions
@@ -196,6 +208,7 @@ class _Machine:
         """Decide, and start what is to be started, until nothing is; return when to look again."""
         while True:
             now = self.rehearsal.now
+            self._on_look(now)
             statuses = self._project.judge(now).statuses
             self._judge_deadlines(statuses)
             decision = look(self._project, self._memory, now, statuses=statuses)
