@@ -103,7 +103,7 @@ def test_a_stream_that_was_asked_for_and_not_read_has_failed(made: Made) -> None
     bench = made()
     bench.script("tap-a", streams={"users": {"pushy": True}, "orders": {"ignored": True}})
     outcome = bench.materialize("-s", "orders").assert_code(1)
-    outcome.assert_failed("orders", r"does not tell that it read orders.*It tells of users\..*meltano pull")
+    outcome.assert_failed("orders", r"does not tell that it read orders.*It tells of users\.(?s:.*)meltano pull")
     outcome.assert_said("tap-a reads stream 'users', which was not asked for")
 
 
@@ -112,7 +112,9 @@ def test_an_extractor_that_ends_half_way_without_an_error_is_told_with_all_that_
     bench.script("tap-a", streams={"users": {"rows": 2}, "orders": {"rows": 40, "code": 0}})
     outcome = bench.materialize().assert_code(1).assert_only_materialized("users", "visits")
     told = r"tap-a ended without an error, and does not tell that it read orders.* It tells of users \(2 rows\)\."
-    outcome.assert_failed("orders", f"{told} It said last: CRITICAL orders is out of reach")
+    outcome.assert_failed(
+        "orders", f"{told} It may have stopped half-way; it said last: CRITICAL orders is out of reach"
+    )
     assert bench.rows("orders") == 40
 
 

@@ -122,6 +122,29 @@ def test_a_failure_has_the_plugins_own_words() -> None:
     )
 
 
+def test_a_failure_is_not_told_by_what_the_plugin_begins_with() -> None:
+    """As an extractor of Meltano's SDK says it whose settings are not what it needs, none of it an error."""
+    given = load("users")
+    begins = said("tap-a v0.3.1, Meltano SDK v0.53.7"), said("Skipping parse of env var settings...")
+    told = [str(each) for each in events(given, *begins, DEAD)]
+    assert any("SDK" in each for each in told)
+    failed = given.failure(given.streams[0])
+    assert failed == Failed("el/users", "tap-a target-b: Extractor failed (exit code 3).", retryable=True)
+    events(given, *begins, said("'path' is a required property"), said("Config validation failed"), DEAD)
+    failed = given.failure(given.streams[0])
+    assert failed is not None
+    assert failed.hint == "It said last: 'path' is a required property; Config validation failed"
+
+
+def test_a_failure_by_a_traceback_begins_with_what_was_raised() -> None:
+    given = load("users")
+    frames = "Traceback (most recent call last):", '  File "tap.py", line 1, in go', "    go()", "OSError: no key"
+    events(given, *map(said, frames), DEAD)
+    failed = given.failure(given.streams[0])
+    assert failed is not None
+    assert str(failed.hint).splitlines()[0] == "OSError: no key"
+
+
 def test_lines_of_a_pair_that_was_not_asked_for_are_passed_over() -> None:
     given = load("users")
     other = json.dumps({"event": "Running job with name 'dev:tap-z-to-target-b' and run ID '1'"})

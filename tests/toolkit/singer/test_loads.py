@@ -18,6 +18,7 @@ NO_METRICS = (
     "Its log has no METRIC lines: look into it whether it ended before it had read anything. "
     "If nothing is wrong: trust it."
 )
+HALF_WAY = "It may have stopped half-way: `assetry logs` of the run tells all it said.\nPull."
 ADVICE = Advice(unread="Pull.", silent="trust it", lost="Or warn.", nowhere="Say where.")
 
 
@@ -98,8 +99,8 @@ def test_an_asset_without_a_stream_stands_for_all() -> None:
         (1, False, False, None),
         (2, False, True, None),
         (2, False, False, NO_METRICS),
-        (2, True, True, "Pull."),
-        (1, True, False, "Pull."),
+        (2, True, True, HALF_WAY),
+        (1, True, False, HALF_WAY),
     ],
 )
 def test_a_stream_of_which_nothing_was_said(offered: int, speaks: bool, accepts: bool, hint: str | None) -> None:
@@ -255,7 +256,7 @@ def test_a_tap_that_ends_before_a_stream_is_told_with_what_it_read_and_what_it_s
         "tap-a ended without an error, and does not tell that it read orders, which was asked for. "
         "It tells of users (2 rows), visits, other."
     )
-    assert told.hint == "It said last: page 7 of 9\nPull."
+    assert told.hint == "It may have stopped half-way; it said last: page 7 of 9\nPull."
     list(given.take("target-b", rows("orders", 400)))
     assert "asked for; target-b took 400 rows of it. It tells of users" in failed(given, "orders").message
     alone = load("orders", offered=2)

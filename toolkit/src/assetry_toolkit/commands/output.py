@@ -167,6 +167,25 @@ class LastWords:
         """Return the very last line; "" where nothing was said."""
         return next(reversed(self._frames or self._all), "").strip()
 
+    @property
+    def cause(self) -> str:
+        """Return what tells best why it failed, beginning with that: often the first line alone is shown.
+
+        Of a traceback what was raised comes before the frame. Where nothing tells of an error it is what was said last.
+
+        >>> words = LastWords()
+        >>> for line in ("page 7", "page 8", "no more rows"):
+        ...     words.take(line)
+        >>> words.cause
+        'It said last: page 8; no more rows'
+        """
+        if not self._errors:
+            last = [each.strip().rstrip(".;") for each in (self._frames or self._all)][-2:]
+            return f"It said last: {'; '.join(filter(None, last))}" if last else ""
+        lines = [*self._errors]
+        first = next((at for at, each in enumerate(lines) if not each[:1].isspace()), 0)
+        return "\n".join([*lines[first:], *lines[:first]])
+
     def __str__(self) -> str:
         # A traceback may be cut off, as by a disk that is full.
         return self.errors or "\n".join([*self._all, *(self._frames or ())])

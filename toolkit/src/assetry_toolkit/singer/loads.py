@@ -165,7 +165,7 @@ class TapLoad:
         if self.well is False:
             read = f" after {stream.rows:,} rows of {name}" if stream.rows else ""
             message = f"{self.called}: {(self.why or 'it broke off').rstrip('.')}{read}."
-            hint = self.remedy or str(self.words) or None
+            hint = self.remedy or self.words.cause or None
             named = [each for each in self.sources if re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", self.why)]
             return Failed(key, message, hint, retryable=True, where=self._place(*(self.faults or named)))
         if not stream.well:
@@ -202,8 +202,13 @@ class TapLoad:
         others = [each.told for each in self.streams if each.seen and each is not stream] + sorted(self.strange)
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         message = f"{self.tap} {told}{took}. It tells of {', '.join(others[:_NAMED]) or 'no other stream'}{more}."
-        last = f"It said last: {self.words.last}" if self.words.last else None
-        return Failed(stream.asset.key, message, "\n".join(filter(None, (last, self.advice.unread))) or None)
+        last = (
+            f"; it said last: {self.words.last}"
+            if self.words.last
+            else ": `assetry logs` of the run tells all it said."
+        )
+        hint = f"It may have stopped half-way{last}"
+        return Failed(stream.asset.key, message, "\n".join(filter(None, (hint, self.advice.unread))))
 
     def uncompared(self, stream: StreamLoad, rows: int | None) -> str | None:
         """Return why the rows in the table of a stream, where they were counted, say nothing of its load; None if not.

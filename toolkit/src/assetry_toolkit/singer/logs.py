@@ -18,6 +18,8 @@ from assetry.plugin import Level
 
 _METRIC = re.compile(r"METRIC:?\s*(\{.*\})")
 _BEGIN = re.compile(r"Beginning (?:\w+ )?sync of '([^']+)'")
+#: What plugins made with Meltano's SDK begin with, whatever becomes of them.
+_BANNER = re.compile(r"(?:\S+ v\S+, Meltano SDK v|Skipping parse of env var settings)")
 _LEVEL = re.compile(r"\b(CRITICAL|ERROR|WARNING)\b")
 _LEVELS: Mapping[str, Level] = {"critical": "error", "error": "error", "warning": "warning", "debug": "debug"}
 
@@ -59,6 +61,15 @@ def read_log(text: str, metric: Any = None, level: str = "info") -> Said:
         return Said("began", stream=begin[1])
     loud = _LEVEL.search(text[:200])
     return Said("said", _LEVELS.get((loud[1] if loud else level).lower(), "info"))
+
+
+def is_banner(text: str) -> bool:
+    """Tell whether a line is one that a tap or target begins with in any case, so that it says nothing of a failure.
+
+    >>> is_banner("tap-shop v0.3.1, Meltano SDK v0.53.7"), is_banner("'path' is a required property")
+    (True, False)
+    """
+    return _BANNER.match(text) is not None
 
 
 def _is_count(value: Any) -> TypeGuard[int | float]:

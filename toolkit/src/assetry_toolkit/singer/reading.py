@@ -12,7 +12,7 @@ from assetry.plugin import Event, Level, Log
 from assetry_toolkit.commands import LastWords, LogLimit, plain
 from assetry_toolkit.secrets import Mask
 from assetry_toolkit.singer.loads import LAST_WORDS, TapLoad
-from assetry_toolkit.singer.logs import Said
+from assetry_toolkit.singer.logs import Said, is_banner
 
 L = TypeVar("L", bound=TapLoad)
 
@@ -86,6 +86,6 @@ class LoadReading(ABC, Generic[L]):
             return
         # Only what is shown is masked: a secret may be a part of a plugin's name.
         text = self._mask(plain(text))
-        if words is not None:
+        if words is not None and not (by and is_banner(text)):
             words.take(text, level)
         yield from self._limit.take(by + text, level)

@@ -20,7 +20,7 @@ from assetry_meltano.project.assets import place_of_loader
 from assetry_meltano.project.program import install_hint
 from assetry_meltano.project.project import MeltanoProject
 
-_UNREAD = "Its streams may be others by now: `assetry meltano pull`, or look what `meltano select {}` says."
+_UNREAD = "Else its streams may be others by now: `assetry meltano pull`, or look what `meltano select {}` says."
 #: How Meltano begins with a pair, or does not because another run has the lock of its state.
 _BEGIN = re.compile(r"(?:Running job with name|Another) '([^']+)' (?:pipeline is already running|and run ID '([^']+)')")
 
