@@ -449,3 +449,23 @@ def test_a_snapshot_that_cannot_be_written_is_no_fault_of_the_plugin(shop: Any, 
     told = shop.run("fivetran", "pull").assert_code(3).err
     assert "lake.json cannot be written" in told
     assert fivetran.seen
+
+
+def test_pull_names_what_left_and_a_source_that_it_brought_is_warned_of(shop: Any, fivetran: FakeFivetran) -> None:
+    crm = fivetran.connections["connection_1"]
+    told = shop.run("fivetran", "pull").assert_code(0).out
+    assert "came:" not in told
+    relation = shop.run("show", "lake/crm/accounts", "--output", "json").data["asset"]["relation"]
+    made = "from assetry import Asset\n\nsource = Asset(key='raw/accounts', kind='made', executable=False, relation="
+    (shop.root / "assets.py").write_text(f"{made}{relation!r})\n")
+    crm.tables()["accounts"]["enabled"] = False
+    assert "  left: lake/crm/accounts\n" in shop.run("fivetran", "pull").assert_code(0).out
+    warned = "raw/accounts is not brought any more by integration 'lake', which had it as lake/crm/accounts."
+    for command in ("check", "status"):
+        outcome = shop.run(command)
+        assert warned in " ".join(f"{outcome.out} {outcome.err}".split())
+    shop.run("fivetran", "pull").assert_code(0)
+    assert warned in " ".join(shop.run("check").out.split())
+    crm.tables()["accounts"]["enabled"] = True
+    assert "  came: lake/crm/accounts\n" in shop.run("fivetran", "pull").assert_code(0).out
+    assert "not brought any more" not in shop.run("check").out

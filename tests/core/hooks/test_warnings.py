@@ -24,6 +24,8 @@ GRAPH = AssetGraph.of(
         Asset(key="cake", kind="mill", integration=MILL, deps=["flour"]),
         Asset(key="byhand", kind="x", integration=Integration("gone", "gone")),
         Asset(key="alone", kind="x"),
+        Asset(key="rain", kind="x", executable=False),
+        Asset(key="bill", kind="x", executable=False, consumer=True),
     ]
 )
 
@@ -40,8 +42,13 @@ class Warner:
 
     @hookimpl
     def assetry_warnings(
-        self, assets: Sequence[Asset], readers: Mapping[AssetKey, Sequence[Asset]], now: datetime
+        self,
+        assets: Sequence[Asset],
+        readers: Mapping[AssetKey, Sequence[Asset]],
+        elsewhere: Sequence[Asset],
+        now: datetime,
     ) -> Any:
+        self.elsewhere = [str(each.key) for each in elsewhere]
         names = {str(key): [str(each.key) for each in found] for key, found in readers.items()}
         self.asked.append(([str(each.key) for each in assets], names, now))
         return self.answer() if callable(self.answer) else self.answer
@@ -63,6 +70,7 @@ def test_hook_assetry_warnings_is_asked_of_its_own_assets_with_all_that_read_the
     assert warned(mill, shop) == (["flour is old. Grind anew.", "cake is dry."], [])
     assert mill.asked == [(["flour", "cake"], {"flour": ["bread", "cake"], "cake": []}, NOW)]
     assert [each[0] for each in shop.asked] == [["bread"]]
+    assert mill.elsewhere == shop.elsewhere == ["rain"]
     assert warned(mill, shop, keys=[AssetKey("cake")])[0] == ["cake is dry."]
 
 

@@ -198,10 +198,12 @@ class Plugins(Registry):
         integration: Integration,
         assets: Sequence[Asset],
         readers: Mapping[AssetKey, Sequence[Asset]],
+        elsewhere: Sequence[Asset],
         now: datetime,
     ) -> list[AssetWarning]:
         """Return what an integration warns of its assets."""
-        arguments = {"integration": integration, "assets": assets, "readers": readers, "now": now}
+        arguments = {"integration": integration, "assets": assets, "readers": readers, "elsewhere": elsewhere}
+        arguments["now"] = now
         return self._listed(integration, "assetry_warnings", arguments, AssetWarning)
 
     def _listed(self, integration: Integration, hook: str, arguments: Mapping[str, Any], kind: type[Any]) -> list[Any]:

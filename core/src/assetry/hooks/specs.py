@@ -273,7 +273,11 @@ def assetry_value_metadata(value: Any) -> Mapping[str, Any] | None:
 
 @hookspec
 def assetry_warnings(
-    integration: Integration, assets: Sequence[Asset], readers: Mapping[AssetKey, Sequence[Asset]], now: datetime
+    integration: Integration,
+    assets: Sequence[Asset],
+    readers: Mapping[AssetKey, Sequence[Asset]],
+    elsewhere: Sequence[Asset],
+    now: datetime,
 ) -> Iterable[AssetWarning] | None:
     """Return warnings about assets: of what will be gone, of what is read by those who should not. Routed.
 
@@ -282,6 +286,7 @@ def assetry_warnings(
 
     :param assets: all that the integration has in the graph, in its order.
     :param readers: by the key of each of these, the assets that are made from it, of whichever integration.
+    :param elsewhere: assets of whichever integration that are made elsewhere, such as sources of dbt: you may know why.
     :param now: the time that is meant.
     """
 

@@ -26,13 +26,14 @@ def warnings_of(
     for asset in graph.assets:
         if asset.integration is not None:
             owned.setdefault(asset.integration, []).append(asset)
+    elsewhere = [each for each in graph.assets if not (each.executable or each.consumer)]
     found: list[AssetWarning] = []
     for integration, assets in owned.items():
         readers = {
             asset.key: tuple(graph.assets[j] for j in graph.downstream[graph.index(asset.key)]) for asset in assets
         }
         try:
-            told = plugins.warnings(integration, assets, readers, now or datetime.now(UTC))
+            told = plugins.warnings(integration, assets, readers, elsewhere, now or datetime.now(UTC))
         except NoClaimError:  # assets that were made by hand, of a tool that is not installed
             continue
         found += (each for each in told if each.key in graph and (wanted is None or each.key in wanted))

@@ -26,14 +26,14 @@ def _pulled(integration: Integration) -> dict[str, Any]:
         nothing: dict[str, Any] = {"unusable": [], "trouble": []}
         return {"integration": integration.name, "connections": 0, "streams": pull_local(integration), **nothing}
     from assetry_airbyte.hosted.connections.assets import assets_of
-    from assetry_airbyte.hosted.connections.definitions import pull as pull_hosted
+    from assetry_airbyte.hosted.connections.definitions import DEFINITIONS
     from assetry_airbyte.hosted.settings import Options
 
     options = Options.of(integration)
-    snapshot = pull_hosted(options)
-    unusable = [each for each in snapshot.connections if not each.usable]
+    renewed = DEFINITIONS.renewed(options, partial(assets_of, integration, options))
+    unusable = [each for each in renewed.connections if not each.usable]
     return {
-        **found_in(options, snapshot.connections, "streams", partial(assets_of, integration, options, snapshot)),
+        **found_in(options, renewed, "streams"),
         "unusable": [{"name": each.name, "status": each.status, "reason": each.reason} for each in unusable],
     }
 

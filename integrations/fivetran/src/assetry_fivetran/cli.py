@@ -16,9 +16,9 @@ def add_commands(commands: Commands) -> None:
 
 def _pulled(integration: Integration) -> dict[str, Any]:
     """Read one integration anew; return what to tell of it. Raises `DefinitionError` for tables that there are not."""
-    from assetry_fivetran.connections.assets import load
-    from assetry_fivetran.connections.definitions import pull
+    from assetry_fivetran.connections.assets import assets_of
+    from assetry_fivetran.connections.definitions import DEFINITIONS
     from assetry_fivetran.settings import Options
 
     options = Options.of(integration)
-    return found_in(options, pull(options).connections, "tables", partial(load, integration))
+    return found_in(options, DEFINITIONS.renewed(options, partial(assets_of, integration, options)), "tables")

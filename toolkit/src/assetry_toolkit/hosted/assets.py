@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from shlex import quote
 from typing import Any, Literal
 
-from assetry.plugin import Asset, AssetKey, Dep, FreshnessPolicy, Integration, Invocation, InvocationGroup, Relation
+from assetry.plugin import (
+    Asset,
+    AssetKey,
+    AssetWarning,
+    Dep,
+    FreshnessPolicy,
+    Integration,
+    Invocation,
+    InvocationGroup,
+    Relation,
+)
+
+from assetry_toolkit.hosted.snapshots import left_of
+from assetry_toolkit.options import IntegrationOptions
 
 
 def connection_group(asset: Asset, along: Literal["always", "unless_refreshed"] = "always") -> InvocationGroup | None:
@@ -34,6 +47,26 @@ def refresh_hint(asset: Asset) -> str:
     """
     anew = f"`assetry materialize --full-refresh -s {quote(asset.key.selection)}`"
     return f"If it was removed, {anew} loads it again."
+
+
+def warnings_of_left(integration: Integration, elsewhere: Sequence[Asset]) -> Iterable[AssetWarning]:
+    """Return what is known of assets that are made `elsewhere`: that an integration brought their tables once.
+
+    It is an `assetry_warnings`, for integrations that are read anew by `Definitions.renewed`.
+
+    >>> [*warnings_of_left(Integration("shop", "mill"), [])]
+    []
+    """
+    given = integration.options.get("snapshot")
+    own = IntegrationOptions(name=integration.name, kind=integration.kind, root=integration.root, snapshot=given)
+    known: list[tuple[str, Any]] = [*left_of(own.snapshot_path).items()] if elsewhere else []
+    left = {Relation(*place).folded: key for key, place in known}
+    pull = f"`assetry {integration.kind} pull`"
+    for asset in elsewhere if left else ():
+        if asset.relation is not None and (key := left.get(asset.relation.folded)):
+            told = f"is not brought any more by integration {integration.name!r}, which had it as {key}"
+            hint = f"Let the connection bring this table again, then {pull}; or do without it."
+            yield AssetWarning(asset.key, told, hint)
 
 
 def connection_command(verb: str, invocation: Invocation) -> str:

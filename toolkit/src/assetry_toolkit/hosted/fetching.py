@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
-from assetry.plugin import IntegrationError, near_names, read_secret
+from assetry.plugin import Asset, DefinitionError, IntegrationError, near_names, read_secret
 
 from assetry_toolkit.errors import AuthError, MissingSecret, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.extract_load.changed_settings import still_changed
 from assetry_toolkit.files import written_or_told
 from assetry_toolkit.hosted.keys import fits
-from assetry_toolkit.hosted.pulling import UNFOUND, UNREAD
+from assetry_toolkit.hosted.pulling import UNFOUND, UNREAD, Renewed
 from assetry_toolkit.hosted.settings import HostedOptions
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
 from assetry_toolkit.http import Http
@@ -75,19 +75,31 @@ class Definitions(Generic[In, D, S, Options]):
     * `opened`: opens the service that options name, with what reads secrets.
     * `read`: returns connections, and their destinations by id, of the service; it is given the snapshot before, too.
     * `named`: makes a connection of its id alone.
+    * `place`: says what two connections cannot both be, see `not_replaced`.
     """
 
     file: SnapshotFile[In, D]
     opened: Callable[[Options, Callable[[str], str]], AbstractContextManager[S]]
     read: Callable[[S, Options, Snapshot[In, D] | None], tuple[Iterable[In], Mapping[str, D]]]
     named: Callable[[str], In]
+    place: Callable[[In], Hashable]
 
     def known(self, options: Options) -> Snapshot[In, D]:
-        """Return what is known of the connections: the snapshot, read first when there is none.
+        """Return what is known of the connections: the snapshot, read first when there is none; warn of trouble in it.
 
         A connection whose tables are named is defined by these names alone as long as it cannot be read. Raises
         `IntegrationError` when it has to be read and cannot be.
         """
+        found = self._known(options)
+        warn_of_connections(options, self.there(found))
+        return found
+
+    def there(self, snapshot: Snapshot[In, D]) -> list[In]:
+        """Return the connections of a snapshot, but for those in whose place another one has come."""
+        connections: tuple[Any, ...] = snapshot.connections
+        return not_replaced(connections, self.place)
+
+    def _known(self, options: Options) -> Snapshot[In, D]:
         found = self.file.known(options.snapshot_path, options.asks_for)
         if found is not None:
             return found
@@ -118,10 +130,37 @@ class Definitions(Generic[In, D, S, Options]):
                 since = age((datetime.now(UTC) - before.at).total_seconds())
                 error.hint = f"{error.hint or ''} What was read {since} stays as it is.".strip()
             raise
-        found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations)
+        left = {} if before is None else before.left
+        found = Snapshot(datetime.now(UTC), options.asks_for, tuple(connections), destinations, left)
         with written_or_told(options.snapshot_path):
             self.file.write(options.snapshot_path, found)
         return found
+
+    def renewed(self, options: Options, assets: Callable[[Snapshot[In, D]], Iterable[Asset]]) -> Renewed:
+        """Read everything anew as `pull` does; return it with the keys of the `assets` that came and that left by that.
+
+        What has left is noted in the snapshot, until it is there again. Where tables are named that there are not,
+        `assets` raises `DefinitionError`.
+        """
+
+        def tables(snapshot: Snapshot[In, D] | None) -> dict[str, Any]:
+            try:
+                return {str(each.key): each.relation for each in assets(snapshot)} if snapshot is not None else {}
+            except DefinitionError:
+                if snapshot is found and options.destination_tables:
+                    raise
+                return {}
+
+        before = self.file.known(options.snapshot_path, options.asks_for)
+        found = self.pull(options)
+        was, now = tables(before), tables(found)
+        lost = {key: list(table) for key, table in was.items() if table is not None and key not in now}
+        left = {key: table for key, table in {**found.left, **lost}.items() if now and key not in now}
+        if left != found.left:
+            with written_or_told(options.snapshot_path):
+                self.file.write(options.snapshot_path, replace(found, left=left))
+        came, gone = ([each for each in new if each not in old] for new, old in ((now, was), (was, now)))
+        return Renewed(found.connections, came if was else [], gone if now else [])
 
 
 def no_such(

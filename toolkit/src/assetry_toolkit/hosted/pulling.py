@@ -20,6 +20,8 @@ from assetry.plugin import (
 if TYPE_CHECKING:
     from assetry_toolkit.hosted.settings import HostedOptions
 
+#: How many assets are named that came or left.
+MOST_NAMED = 10
 #: How is told of what could not be read.
 UNREAD = "could not be read"
 #: What is kept of a connection that is not found: that it is so, since the error of the look says the rest.
@@ -89,25 +91,30 @@ def _each(
     return found, errors
 
 
-def found_in(
-    options: HostedOptions, connections: Sequence[Any], things: str, load: Callable[[], object] = list
-) -> dict[str, Any]:
-    """Return what to tell of the connections that were read of an integration; `things` are what each of them has.
+class Renewed(NamedTuple):
+    """What was read anew of an integration: its connections, and the keys of assets that came and that left by that."""
 
-    Where the options name tables, `load` makes their assets: it raises `DefinitionError` for one that there is not.
+    connections: Sequence[Any]
+    came: Sequence[str]
+    left: Sequence[str]
 
-    A connection has a name and a status, under `things` what it loads, what is wrong with it as `trouble`, and may have
-    a `note`.
+
+def found_in(options: HostedOptions, renewed: Renewed, things: str) -> dict[str, Any]:
+    """Return what to tell of what was read of an integration anew; `things` are what each of its connections has.
+
+    A connection has a name and a status, under `things` what it loads, what is wrong with it as `trouble`, whether it
+    is `gone`, when it is not counted, and may have a `note`.
     """
-    if options.destination_tables:
-        load()
-    told = {each: each.trouble or getattr(each, "note", None) for each in connections}
+    told = {each: each.trouble or getattr(each, "note", None) for each in renewed.connections}
+    there = [each for each in renewed.connections if not each.gone]
     unread = {each.name: why for each, why in told.items() if why and UNREAD in why}
     return {
         "integration": options.name,
         "file": str(options.snapshot_path),
-        "connections": len(connections),
-        things: sum(len(getattr(each, things)) for each in connections),
+        "connections": len(there),
+        things: sum(len(getattr(each, things)) for each in there),
+        "came": list(renewed.came),
+        "left": list(renewed.left),
         "trouble": [{"name": each.name, "status": each.status, "told": why} for each, why in told.items() if why],
         **({"unread": unread} if unread else {}),
     }
@@ -122,6 +129,10 @@ def lines_of(found: Found, things: str) -> Iterable[str]:
     connections = f"{counted(found['connections'], 'connection')}, " if found["connections"] else ""
     yield f"{found['integration']}: {connections}{counted(found[things], things[:-1])}"
     yield from (f"  {each['name']}: {each['told']}" for each in found["trouble"])
+    for how, keys in (("came", found.get("came")), ("left", found.get("left"))):
+        if keys:
+            more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+            yield f"  {how}: {', '.join(keys[:MOST_NAMED])}{more}"
 
 
 def _built(context: CommandContext, kind: str, own: Sequence[Integration]) -> list[Integration]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,12 +29,17 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Snapshot(Generic[C, D]):
-    """What was read: when (UTC), what was asked for, the connections, and their destinations by id."""
+    """What was read: when (UTC), what was asked for, the connections, and their destinations by id.
+
+    `left` are the tables of what is no more there since it was read once: database, schema and identifier, by the keys
+    that their assets had.
+    """
 
     at: datetime
     asked: Mapping[str, Any] = field(default_factory=dict)
     connections: tuple[C, ...] = ()
     destinations: Mapping[str, D] = field(default_factory=dict)
+    left: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     @property
     def imagined(self) -> bool:
@@ -81,6 +86,7 @@ class SnapshotFile(Generic[C, D]):
                 asked=given["asked"],
                 connections=tuple(map(self.connection, given["connections"])),
                 destinations={each[self.destination_id]: self.destination(**each) for each in given["destinations"]},
+                left=dict(given.get("left", {})),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -98,6 +104,7 @@ class SnapshotFile(Generic[C, D]):
             "at": snapshot.at.isoformat(timespec="seconds"),
             "asked": dict(snapshot.asked),
             "destinations": [to_json(asdict(each)) for each in destinations],
+            **({"left": dict(snapshot.left)} if snapshot.left else {}),
         }
         rows = ",\n".join(json.dumps(self.connection_json(each), ensure_ascii=False) for each in snapshot.connections)
         write_whole(path, f'{json.dumps(head, ensure_ascii=False)[:-1]}, "connections": [\n{rows}\n]}}\n')
@@ -116,6 +123,14 @@ class SnapshotFile(Generic[C, D]):
             now = tuple(renewed(each, found.destinations) if each.id == id_ else each for each in known)
             if now != known:
                 self.write(path, replace(found, connections=now))
+
+
+def left_of(path: Path) -> Mapping[str, Sequence[str | None]]:
+    """Return what a snapshot's file says that has `left`, without a look at its connections."""
+    with suppress(OSError, ValueError, AttributeError), path.open(encoding="utf-8") as file:
+        head = file.readline().rstrip().removesuffix(', "connections": [')
+        return dict(json.loads(f"{head}}}").get("left", {}))
+    return {}
 
 
 def read_when(at: Any, now: datetime, command: str) -> str:

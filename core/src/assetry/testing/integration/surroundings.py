@@ -148,7 +148,8 @@ def questions(bench: Bench) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     if bench.implementation("assetry_warnings") is not None:
         readers = {asset.key: () for asset in bench.assets}
         now = datetime.now(UTC)
-        asked = {"integration": bench.integration, "assets": bench.assets, "readers": readers, "now": now}
+        asked = {"integration": bench.integration, "assets": bench.assets, "readers": readers}
+        asked |= {"elsewhere": [], "now": now}
         yield "assetry_warnings", AssetWarning, asked
     if bench.implementation("assetry_invocation_notes") is not None:
         yield "assetry_invocation_notes", str, {"invocation": bench.main}

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, FreshnessPolicy, Integration, Relation
 from assetry_toolkit.hosted.assets import ConnectionAssets
-from assetry_toolkit.hosted.fetching import not_replaced, warn_of_connections
 from assetry_toolkit.hosted.keys import key_part, slug, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
 from assetry_fivetran.api.responses import Connection, Destination, Table
-from assetry_fivetran.connections.definitions import known
+from assetry_fivetran.connections.definitions import DEFINITIONS, known
 from assetry_fivetran.connections.naming import Tables
 from assetry_fivetran.connections.snapshot import Snapshot
 from assetry_fivetran.settings import Options
@@ -32,7 +31,13 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     connection; `IntegrationError` when the API does not know what is asked of it.
     """
     options = Options.of(integration)
-    snapshot = known(options)
+    return assets_of(integration, options, known(options), relation)
+
+
+def assets_of(
+    integration: Integration, options: Options, snapshot: Snapshot, relation: RelationOf | None = None
+) -> list[Asset]:
+    """Return the assets of what a snapshot says."""
     if not snapshot.connections:
         raise DefinitionError(
             f"Fivetran has no connection in {f'group {options.group_id}' if options.group_id else 'this account'}.",
@@ -42,8 +47,7 @@ def load(integration: Integration, relation: RelationOf | None = None) -> list[A
     places = snapshot.destinations.values()
     there = [] if any(each.service == "unknown" for each in places) else [(each.group, each.service) for each in places]
     Override.check(options.destinations, there, options.name)
-    connections = not_replaced(snapshot.connections, lambda each: (each.group, each.name))
-    warn_of_connections(options, connections)
+    connections = DEFINITIONS.there(snapshot)
     maker = _Maker(options, integration, snapshot, relation)
     if options.destination_tables:
         return maker.named(connections)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from assetry.plugin import IntegrationError
 from assetry_toolkit.errors import Refused, Unavailable, WrongAddress
@@ -17,8 +17,6 @@ from assetry_fivetran.api.responses import Connection, Destination, Standing, Ta
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
-
-T = TypeVar("T")
 
 #: Why a connection has no tables.
 NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
@@ -80,11 +78,9 @@ class _Reader:
             found = self._reading.named(ids, self._asked_for, self._no_such)
             fitting = self._fitting([(each, each.name, each.service) for each in found], self._option)
             return [each for each in found if each.gone or each in fitting]
-        about = [
-            (each, text(each.get("schema")) or "", text(each.get("service")) or "")
-            for each in self._listed(options.group_id)
-        ]
-        wanted = self._fitting(about)
+        listed = self._listed(options.group_id)
+        names = ([text(each.get(name)) or "" for each in listed] for name in ("schema", "service"))
+        wanted = self._fitting([*zip(listed, *names, strict=True)])
         return self._reading.listed(
             [(id_, each) for each in wanted if (id_ := text(each.get("id"))) is not None],
             self._with_tables,
@@ -161,7 +157,7 @@ class _Reader:
             connection = connection_of(self._service.connection(connection.id))
         return replace(connection, tables=tables)
 
-    def _fitting(self, about: Sequence[tuple[T, str, str]], among: str | None = None) -> list[T]:
+    def _fitting(self, about: Sequence[tuple[Any, str, str]], among: str | None = None) -> list[Any]:
         """Return the connections, given with name and service, that the filters fit; raise where there are none."""
         options, names = self._options, [name for _, name, _ in about]
         fitting = [each for each, *own in about if self._fits(*own)]
@@ -192,6 +188,8 @@ def _read(
     return (_with_destination(each, destinations) for each in connections), destinations
 
 
-_DEFINITIONS = Definitions(SNAPSHOTS, service_for, _read, lambda id_: Connection(id_, id_))
+DEFINITIONS = Definitions(
+    SNAPSHOTS, service_for, _read, lambda id_: Connection(id_, id_), lambda each: (each.group, each.name)
+)
 #: See `assetry_toolkit.hosted.fetching.Definitions` for both.
-known, pull = _DEFINITIONS.known, _DEFINITIONS.pull
+known, pull = DEFINITIONS.known, DEFINITIONS.pull

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Invocation, Relation, near_names
 from assetry_toolkit.hosted.assets import ConnectionAssets, connection_command
-from assetry_toolkit.hosted.fetching import few, not_replaced, warn_of_connections
+from assetry_toolkit.hosted.fetching import few, not_replaced
 from assetry_toolkit.hosted.keys import fits, key_part, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
 
 from assetry_airbyte.hosted.api.responses import ADDING, APPENDING, Connection, Destination, Stream
+from assetry_airbyte.hosted.connections.definitions import DEFINITIONS
 from assetry_airbyte.hosted.connections.naming import Tables, placed
 from assetry_airbyte.hosted.connections.snapshot import Snapshot
 from assetry_airbyte.hosted.settings import Options
@@ -33,8 +34,7 @@ def assets_of(
     there = [(each.id, each.name, each.type) for each in snapshot.destinations.values()]
     # Of one that could not be read there is only the id.
     Override.check(options.destinations, there if all(each[2] for each in there) else [], options.name)
-    warn_of_connections(options, not_replaced(snapshot.connections, _place))
-    found = not_replaced(_chosen(options, snapshot), _place)
+    found = not_replaced(_chosen(options, snapshot), DEFINITIONS.place)
     # What is switched off comes after what may have taken its place.
     chosen = sorted(found, key=lambda each: (not each.usable, each.gone))
     maker = _Maker(integration, options, snapshot, relation)
@@ -42,11 +42,6 @@ def assets_of(
         return maker.tables(chosen)
     slugs = {} if options.connection_id is not None else _slugs(chosen)
     return [asset for connection in chosen for asset in maker.streams(connection, slugs.get(connection.id))]
-
-
-def _place(connection: Connection) -> tuple[str | None, str]:
-    """Return what two connections cannot both be."""
-    return connection.destination, connection.name
 
 
 def _chosen(options: Options, snapshot: Snapshot) -> list[Connection]:

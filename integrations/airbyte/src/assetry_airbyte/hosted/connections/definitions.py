@@ -80,6 +80,8 @@ def _all(
     return connections, _destinations(service, connections, before)
 
 
-_DEFINITIONS = Definitions(SNAPSHOTS, service_for, _all, lambda id_: Connection(id_, id_))
+DEFINITIONS = Definitions(
+    SNAPSHOTS, service_for, _all, lambda id_: Connection(id_, id_), lambda each: (each.destination, each.name)
+)
 #: See `assetry_toolkit.hosted.fetching.Definitions` for both.
-known, pull = _DEFINITIONS.known, _DEFINITIONS.pull
+known, pull = DEFINITIONS.known, DEFINITIONS.pull
