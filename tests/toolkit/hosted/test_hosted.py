@@ -37,7 +37,7 @@ from assetry_toolkit.hosted.fetching import together
 from assetry_toolkit.hosted.keys import key_part, slugs
 from assetry_toolkit.hosted.panels import connection_panel
 from assetry_toolkit.hosted.pulling import Asked, add_pull_of_each, wanted
-from assetry_toolkit.hosted.settings import integration_of
+from assetry_toolkit.hosted.settings import HostedOptions, integration_of
 from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile
 from assetry_toolkit.hosted.tables import Override, TakenTables, find_table, find_tables
 from assetry_toolkit.hosted.webhooks import SignedInbox, observe_connection
@@ -310,8 +310,9 @@ CHANGES = Changes("Mill", "table", "mill")
 
 @pytest.mark.parametrize(("status", "kind"), [(404, JobOverError), (410, JobOverError), (403, ServiceError)])
 def test_no_job_is_under_way_of_a_connection_that_is_gone(status: int, kind: type[Exception]) -> None:
-    error = CHANGES.refused("c", Refused("no", status=status))
+    error = CHANGES.refused("c", Refused("no", status=status), HostedOptions(name="shop", kind="mill", root="/srv"))
     assert isinstance(error, kind)
+    assert (" Removing .assetry/mill/shop.json before" in str(error.hint)) == (kind is JobOverError)
     assert (error.hint or "").startswith("Look at it in Mill; `assetry mill pull` reads the connections anew.")
 
 

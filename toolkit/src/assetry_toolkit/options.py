@@ -175,6 +175,12 @@ class IntegrationOptions:
         """Return the file that keeps what there is to load."""
         return Path(self.root) / self.snapshot if self.snapshot else self.own_folder / f"{self.name}.json"
 
+    @property
+    def snapshot_told(self) -> str:
+        """Return the same file as people are told of it: from the project's folder, where it is in it."""
+        path, root = self.snapshot_path, Path(self.root)
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
     def program(self, name: str, given: str | None = None, hint: str | None = None) -> str:
         """Return the file of a program that the integration needs: the one that is `given`, as an option names it.
 

@@ -10,6 +10,7 @@ from assetry.plugin import Asset, AssetryError, Event, Failed, JobOverError, Log
 
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.hosted.syncs import Ending
+from assetry_toolkit.options import IntegrationOptions
 from assetry_toolkit.work import GONE
 
 
@@ -29,11 +30,11 @@ class Changes:
     noun: str
     tool: str
 
-    def refused(self, connection: str, error: Refused) -> AssetryError:
+    def refused(self, connection: str, error: Refused, options: IntegrationOptions) -> AssetryError:
         """Return the error for a connection that is not given to us; of one that is gone no job can be under way."""
         hint = f"Look at it in {self.service}; `assetry {self.tool} pull` reads the connections anew."
         if error.status in GONE:
-            hint += " Removing the snapshot file before that forgets what is gone."
+            hint += f" Removing {options.snapshot_told} before that forgets what is gone."
             return ConnectionGone(f"Connection {connection} is gone: {error.message}", hint=hint)
         hint = " ".join(filter(None, (error.hint, hint)))
         return ServiceError(f"Connection {connection} may not be used: {error.message}", status=error.status, hint=hint)

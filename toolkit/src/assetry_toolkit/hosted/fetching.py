@@ -258,9 +258,13 @@ def warn_of_trouble(troubled: Sequence[str], integration: str, tool: str) -> Non
         LOG.warning("Integration %r: %s. `assetry %s pull` looks again.", integration, told, tool)
 
 
-def warn_of_connections(options: HostedOptions, connections: Iterable[Any]) -> None:
+def warn_of_connections(options: HostedOptions, connections: Sequence[Any]) -> None:
     """Log which connections are in trouble, or have settings that a killed run has changed; they have a name, too."""
-    listed = list(connections)
+    listed = [each for each in connections if each.status not in GONE_STATUSES]
+    gone = [f"{each.name} is {each.trouble}" for each in connections if each.status in GONE_STATUSES]
+    if gone:
+        anew = f"remove {options.snapshot_told}, then `assetry {options.kind} pull`"
+        LOG.warning("Integration %r: %s. To forget what is gone, %s.", options.name, few(gone), anew)
     owed = still_changed(options.changed_path, (each.id for each in listed))
     # What it was found to be before its settings were changed it is no more.
     troubled = [

@@ -13,11 +13,12 @@ from assetry_toolkit.clock import Clock, Within
 from assetry_toolkit.errors import Refused
 from assetry_toolkit.hosted.changes import Changes, ConnectionGone
 from assetry_toolkit.hosted.pulling import UNFOUND
+from assetry_toolkit.options import IntegrationOptions
 from assetry_toolkit.patience import told_within
 from assetry_toolkit.work import GONE
 
 S = TypeVar("S")
-O = TypeVar("O")  # noqa: E741 - options
+O = TypeVar("O", bound=IntegrationOptions)  # noqa: E741 - options
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Turn(Generic[S, O]):
                     turn.gone(UNFOUND)
                 if turn.changes is None or isinstance(error, ConnectionGone) or error.status not in (*GONE, 403):
                     raise
-                raise turn.changes.refused(turn.connection, error) from None
+                raise turn.changes.refused(turn.connection, error, options) from None
 
     def gone(self, why: str) -> None:
         """Take note that the connection is there no more, and by which words to tell of it; to be overridden."""

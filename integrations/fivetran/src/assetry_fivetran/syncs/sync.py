@@ -91,7 +91,7 @@ class FivetranSync(SyncRun[Standing]):
     def refused(self, error: Refused) -> AssetryError:
         """Return the error for a request that was refused."""
         if error.status in GONE:
-            return CHANGES.refused(self.connection, error)
+            return CHANGES.refused(self.connection, error, self._settings)
         if error.status == 400 and self._scope and self._scope[0]:
             return ServiceError(
                 f"Connection {self.connection} cannot re-sync single tables: {error.message}",

@@ -88,7 +88,7 @@ class _Turn(Turn[Service, Options]):
         try:
             connection = self.service.connection(self.connection, lambda: self.context.cancelled)
         except Refused as error:
-            raise CHANGES.refused(self.connection, error) from None
+            raise CHANGES.refused(self.connection, error, self.options) from None
         if not self._is_under_way(connection) and not self._is_skipped(connection):
             check_usable(connection)
         return connection
