@@ -22,6 +22,7 @@ from assetry.plugin import Asset, AssetKey, InvocationGroup, Next, RunInfo
 from assetry.testing import Clock
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
+from assetry_automation.jobs import wrong_jobs
 from assetry_automation.kept import change_memory, memory_of
 from assetry_automation.looking import look, with_resumed
 from assetry_automation.making import make_due
@@ -440,6 +441,49 @@ def test_jobs_are_due_once_at_each_tick() -> None:
         it.project.materialize("raw")
         assert it.make(later) == [True]
         assert it.look(later).jobs == ()
+
+
+def test_what_only_a_job_makes_is_told_when_it_ticks_and_how_it_ended() -> None:
+    tables = {"jobs": {"nightly": {"select": "report", "cron": "0 2 * * *"}}}
+
+    @asset
+    def report() -> int:
+        return 1
+
+    with shelf(report, tables=tables) as it:
+        told = it.next("report")
+        assert told.kind == "at"
+        assert "job nightly ticks then" in told.because
+        later = datetime.now(UTC) + DAY
+        it.look()
+        (made,) = make_due(it.project, later)
+        assert (made.ok, made.run is not None) == (True, True)
+        (tick,) = it.look(later).ticks
+        assert tick.ended is not None
+        assert (tick.ended.ok, tick.ended.run, tick.at > later) == (True, made.run, True)
+        assert f"run {made.run}" in it.next("report", later).because
+        (made,) = make_due(it.project, later + DAY)
+        assert (made.ok, made.run, made.told) == (True, None, "job nightly: nothing to do")
+
+
+def test_a_job_that_cannot_run_is_named_and_stops_no_other() -> None:
+    yesterday = datetime.now(UTC) - DAY
+    tables = {
+        "jobs": {
+            "first": {"select": "daily", "cron": "@daily", "partitions": "lst:2"},
+            "second": {"select": "nothing*", "cron": "@daily"},
+            "third": {"select": "daily", "cron": "@daily"},
+        }
+    }
+    with shelf(days(None, yesterday), tables=tables) as it:
+        wrong = list(wrong_jobs(it.project, datetime.now(UTC)))
+        assert [each.message.split(":")[0] for each in wrong] == ["[jobs.first]", "[jobs.second]"]
+        assert wrong[0].near == ("last:2",)
+        it.look()
+        made = list(make_due(it.project, datetime.now(UTC) + DAY))
+        assert [(each.job, each.ok) for each in made] == [("first", False), ("second", False), ("third", True)]
+        assert made[0].told.startswith("[jobs.first]: 'lst:2'")
+        assert [each.ended.ok for each in it.look().ticks if each.ended] == [False, False, True]
 
 
 def test_hours_of_the_day_open_and_close() -> None:

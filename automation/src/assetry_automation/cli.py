@@ -18,17 +18,20 @@ from assetry.plugin import (
     AssetKey,
     CommandContext,
     Commands,
+    Next,
     UsageError,
     near_names,
     next_text,
     next_to_json,
     read_span,
+    to_json,
 )
 
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
+from assetry_automation.jobs import settings_of
 from assetry_automation.kept import change_memory
-from assetry_automation.looking import settings_of, with_resumed
+from assetry_automation.looking import with_resumed
 from assetry_automation.making import WANTED, Made, decision_of, make_due
 from assetry_automation.making import run_job as make_job
 from assetry_automation.sensing.cli import ask_due, ask_now, senses_next, told_senses
@@ -171,7 +174,7 @@ def _once(context: CommandContext) -> int:
 
 def _tell(context: CommandContext, made: Made) -> None:
     if context.text:
-        word = "made" if made.ok else "failed"
+        word = "failed" if not made.ok else "made" if made.run else "-"
         context.say(f"{word}  {made.told}" + (f", by run {made.run}" if made.run else ""))
 
 
@@ -184,10 +187,19 @@ def show(context: CommandContext, decision: Decision) -> None:
         assets = [{"key": str(key), "next": next_to_json(each)} for key, each in decision.next.items()]
         jobs = [job.name for job in decision.jobs]
         wake = decision.wake and decision.wake.isoformat()
+        clocks = [
+            {
+                "name": each.job.name,
+                "at": each.at.isoformat(),
+                "last": None if each.ended is None else to_json(each.ended),
+            }
+            for each in decision.ticks
+        ]
         told = {
             "start": [str(key) for key in started],
             "partitions": counts,
             "jobs": jobs,
+            "ticks": clocks,
             "wake": wake,
             "assets": assets,
         }
@@ -204,6 +216,9 @@ def show(context: CommandContext, decision: Decision) -> None:
     for key, each in decision.next.items():
         if key not in started:
             context.say(f"{key}  {next_text(each, now)}")
+    for tick in decision.ticks:
+        last = "it never ran" if tick.ended is None else f"last time {tick.ended.text}"
+        context.say(f"job {tick.job.name}  {next_text(Next('at', f'it ticks then; {last}', at=tick.at), now)}")
     for sense, at in senses_next(context, now):
         context.say(f"{sense.of} {sense.name}  {next_text(at, now)}")
     if decision.wake is not None:
@@ -217,9 +232,9 @@ def run_job(context: CommandContext, name: str) -> int:
     """
     jobs = {each.name: each for each in settings_of(context.project).jobs}
     if name not in jobs:
-        known = f"There are {', '.join(jobs)}." if jobs else "Write one: [jobs.NAME] with select and cron."
+        known = f"Known: {', '.join(jobs)}." if jobs else "Write one: [jobs.NAME] with select and cron."
         raise UsageError(f"There is no job {name!r}.", near=near_names(name, jobs), hint=known)
-    made = make_job(context.project, jobs[name])
+    made = make_job(context.project, jobs[name], datetime.now(UTC))
     _tell(context, made)
     return 0 if made.ok else 1
 

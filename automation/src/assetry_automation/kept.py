@@ -13,6 +13,7 @@ from assetry.plugin import Process, Store, StoreError, from_json, is_alive, proc
 
 from assetry_automation.decision.memory import Memory, read, written
 from assetry_automation.decision.senses import Sensed
+from assetry_automation.decision.settings import JobEnd
 
 #: Where documents are, and how often a change is tried that others make at the same time.
 SPACE, _TRIES = "automation", 20
@@ -63,6 +64,30 @@ def _senses(value: Any) -> dict[str, Sensed]:
     for name, each in value.items() if isinstance(value, Mapping) else ():
         with suppress(TypeError, ValueError, KeyError):
             found[str(name)] = from_json(Sensed, each)
+    return found
+
+
+def ended_jobs(store: Store) -> dict[str, JobEnd]:
+    """Return how the last run of each job came out, by its name, as far as that was kept."""
+    found = store.documents(SPACE).get("jobs")
+    return {} if found is None else _ended(found.value)
+
+
+def keep_ended(store: Store, name: str, end: JobEnd, jobs: Collection[str]) -> None:
+    """Keep how a job came out; of those that are not among `jobs` nothing is kept."""
+
+    def changed(value: Any) -> Any:
+        known = {each: one for each, one in _ended(value).items() if each in jobs}
+        return {each: to_json(one) for each, one in {**known, name: end}.items()}
+
+    _change(store, "jobs", changed)
+
+
+def _ended(value: Any) -> dict[str, JobEnd]:
+    found = {}
+    for name, each in value.items() if isinstance(value, Mapping) else ():
+        with suppress(TypeError, ValueError, KeyError):
+            found[str(name)] = from_json(JobEnd, each)
     return found
 
 

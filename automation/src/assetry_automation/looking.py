@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from assetry import Project
-from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, OptionError, Status, UsageError, numbering_of
+from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError, numbering_of
 
 from assetry_automation.decision.batches import with_riders
 from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
-from assetry_automation.decision.settings import Settings, read_settings
 from assetry_automation.decision.ways import ways_of
 from assetry_automation.decision.world import World, each_of, made_from, policies_of
-from assetry_automation.kept import change_memory, daemon_of
+from assetry_automation.jobs import jobs_above, settings_of
+from assetry_automation.kept import change_memory, daemon_of, ended_jobs
 
 #: The option of a run that says that automation has started it.
 OPTION = "automation"
-
-
-def settings_of(project: Project) -> Settings:
-    """Return what the project file says of automation."""
-    file = project.settings.file
-    return read_settings(project.settings.tables, None if file is None else str(file))
-
-
-def wrong_jobs(project: Project) -> Iterator[OptionError]:
-    """Yield what is wrong with the selections of jobs, which would come up when their clocks tick.
-
-    What depends on how assets are may mean none of them now.
-    """
-    file = project.settings.file
-    for job in settings_of(project).jobs:
-        if "state:" in job.select:
-            continue
-        try:
-            project.select(job.select)
-        except UsageError as error:
-            told = f"[jobs.{job.name}]: {error.message}"
-            yield OptionError(told, where=None if file is None else str(file), near=error.near, hint=error.hint)
 
 
 def look(
@@ -75,6 +53,8 @@ def look(
         selections=_selections(project, policies.values()),
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
         groups=groups,
+        jobs=jobs_above(project, settings),
+        ended=ended_jobs(project.store) if settings.jobs else {},
         load=load,
     )
     return decide(world, asked, memory)

@@ -9,14 +9,15 @@ from functools import partial
 from typing import NamedTuple
 
 from assetry import Project
-from assetry.plugin import AssetKey, ConflictError, EventRecord
+from assetry.plugin import AssetKey, AssetryError, ConflictError, EventRecord
 
 from assetry_automation.decision.batches import overheads_of
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, Wave
-from assetry_automation.decision.settings import Job
+from assetry_automation.decision.settings import Job, JobEnd
 from assetry_automation.decision.ways import START
-from assetry_automation.kept import change_memory, memory_of
+from assetry_automation.jobs import job_error
+from assetry_automation.kept import change_memory, keep_ended, memory_of
 from assetry_automation.looking import OPTION, look, remembered
 
 #: The variable by which a daemon tells the process that it starts since when something may have been wanted.
@@ -57,7 +58,11 @@ def make_due(
         if made is not None:
             yield made
     for job in decision.jobs:
-        yield run_job(project, job, on_event=on_event)
+        try:
+            yield run_job(project, job, now, on_event=on_event)
+        except AssetryError as error:
+            near = f" (did you mean {error.near[0]!r}?)" if error.near else ""
+            yield Made(False, None, f"{error.message}{near}", job.name)
 
 
 def _make(
@@ -96,8 +101,20 @@ def _told(count: int, first: AssetKey) -> str:
     return f"{first}" if count == 1 else f"{first} and {count - 1:,} more"
 
 
-def run_job(project: Project, job: Job, *, on_event: Callable[[EventRecord], None] | None = None) -> Made:
-    """Run a job now, as its clock would."""
+def run_job(
+    project: Project, job: Job, now: datetime, *, on_event: Callable[[EventRecord], None] | None = None
+) -> Made:
+    """Run a job now, as its clock would, and keep how it came out; raise an error that names it where it cannot run."""
     options = {"stale": job.stale, **({"partition": job.partitions} if job.partitions is not None else {})}
-    result = project.materialize(job.select, on_event=on_event, on_conflict="wait", **options)  # type: ignore[arg-type]
-    return Made(result.ok, result.run.id, f"job {job.name}", job.name)
+    names = [each.name for each in settings_of(project).jobs]
+    try:
+        result = project.materialize(job.select, on_event=on_event, on_conflict="wait", **options)  # type: ignore[arg-type]
+    except AssetryError as error:
+        wrong = job_error(project, job, error)
+        keep_ended(project.store, job.name, JobEnd(at=now, ok=False, told=f"it could not run: {error.message}"), names)
+        raise wrong from error
+    # A run that has nothing to make leaves no record.
+    run = result.run.id if project.store.run(result.run.id) is not None else None
+    told = "it failed" if not result.ok else "it succeeded" if run is not None else "there was nothing to make"
+    keep_ended(project.store, job.name, JobEnd(at=now, ok=result.ok, told=told, run=run), names)
+    return Made(result.ok, run, f"job {job.name}" + ("" if run is not None else ": nothing to do"), job.name)

@@ -42,11 +42,11 @@ def assetry_check(project: Any) -> Iterable[AssetryError]:
     """Return what [automation], a job or a sensor says wrongly."""
     from assetry.plugin import AssetryError
 
-    from assetry_automation.looking import wrong_jobs
+    from assetry_automation.jobs import wrong_jobs
     from assetry_automation.sensing.senses import senses_of
 
     try:
-        yield from wrong_jobs(project)
+        yield from wrong_jobs(project, project.clock())
     except AssetryError as error:
         yield error
     try:

@@ -190,6 +190,25 @@ def test_a_clock_that_is_set_moves_no_round(shop: Path, monkeypatch: pytest.Monk
     assert warned == []
 
 
+def test_new_definitions_ask_at_once_again_what_failed_by_old_ones(shop: Path) -> None:
+    warned: list[str] = []
+    rounds = Rounds(shop, warned.append)
+    every = Sense(name="raising", of="sensor", every=timedelta(hours=1), timeout=timedelta(minutes=1))
+    (shop / "assets.py").write_text(ASSETS + "broken = (\n")
+    with Project([], root=shop, store="sqlite::memory:") as project:
+        try:
+            rounds.take([every])
+            until(lambda: rounds.turn(project.store, starts=True) or rounds.told()["raising"].failures, "it failed")
+            assert "Sensor 'raising' is asked again in" in warned[0]
+            (shop / "assets.py").write_text(ASSETS)
+            rounds.take([every])
+            assert rounds.told()["raising"].failures == 0
+            until(lambda: rounds.turn(project.store, starts=True) or len(warned) > 1, "it sees again")
+        finally:
+            rounds.end()
+    assert warned[1:] == ["Sensor 'raising' sees again."]
+
+
 def test_where_nothing_is_started_nothing_is_waited_for(shop: Path) -> None:
     rounds = Rounds(shop, lambda _: None)
     with Project.load(shop) as project:

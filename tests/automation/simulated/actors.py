@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from assetry.plugin import AssetryError
 from assetry_automation.daemon.supervisor import AGAIN
 from assetry_automation.decision.schedule import Decision
+from assetry_automation.jobs import settings_of
 from assetry_automation.kept import DaemonSign, change_memory, memory_of, revision_of, take_project
-from assetry_automation.looking import remembered, settings_of, with_resumed
+from assetry_automation.looking import remembered, with_resumed
 from assetry_automation.making import make_due
 
 from tests.automation.simulated.world import Killed, World

@@ -26,6 +26,18 @@ class SenseHealth(NamedTuple):
     told: str = ""
 
 
+class JobHealth(NamedTuple):
+    """How a job is: it ticks next `at` (seconds), and was `ok` when it was run last, None where it never was.
+
+    >>> JobHealth(1767225600.0).ok is None
+    True
+    """
+
+    at: float
+    ok: bool | None = None
+    told: str = ""
+
+
 @dataclass(slots=True)
 class Health:
     """What is told of a daemon: how many `looks` and `runs` there were, and `counts` of assets by what they wait for.
@@ -43,6 +55,8 @@ class Health:
     problem: str | None = None
     standing_by: bool = False
     senses: Mapping[str, SenseHealth] = field(default_factory=dict)
+    jobs: Mapping[str, JobHealth] = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()
     _turned: float = field(default_factory=monotonic)
 
     @property
@@ -54,10 +68,15 @@ class Health:
         """Take down that it has gone round."""
         self._turned = monotonic()
 
-    def looked(self, counts: Mapping[str, int]) -> None:
+    def looked(self, counts: Mapping[str, int], jobs: Mapping[str, JobHealth] | None = None) -> None:
         """Take down what a look has found."""
         self.looks += 1
-        self.counts = dict(counts)
+        self.counts, self.jobs = dict(counts), dict(jobs or {})
+
+    def failing(self) -> dict[str, str]:
+        """Return what fails, and how: sensors and integrations by their names, jobs as ``job NAME``."""
+        found = {name: each.told for name, each in self.senses.items() if each.failures}
+        return found | {f"job {name}": each.told for name, each in self.jobs.items() if each.ok is False}
 
     def metrics(self) -> str:
         """Return all figures in the text form of Prometheus."""
@@ -77,6 +96,15 @@ class Health:
             ),
             "# TYPE assetry_sense_failures gauge",
             *(f"assetry_sense_failures{_label(name)} {each.failures}" for name, each in self.senses.items()),
+            "# TYPE assetry_job_next_timestamp_seconds gauge",
+            *(f"assetry_job_next_timestamp_seconds{_label(name)} {each.at:.0f}" for name, each in self.jobs.items()),
+            "# TYPE assetry_job_last_ok gauge",
+            *(
+                f"assetry_job_last_ok{_label(name)} {int(each.ok)}"
+                for name, each in self.jobs.items()
+                if each.ok is not None
+            ),
+            *("# TYPE assetry_wrong_jobs gauge", f"assetry_wrong_jobs {len(self.wrong)}"),
         ]
         return "\n".join(lines) + "\n"
 
@@ -98,9 +126,10 @@ def serve(health: Health, port: int) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             if self.path == "/healthz":
                 state = HTTPStatus.OK if health.ok else HTTPStatus.SERVICE_UNAVAILABLE
-                failing = {name: each.told for name, each in dict(health.senses).items() if each.failures}
+                failing = health.failing()
                 told: dict[str, Any] = {"ok": health.ok, "problem": health.problem, "standing_by": health.standing_by}
                 told |= {"failing": failing} if failing else {}
+                told |= {"wrong": health.wrong} if health.wrong else {}
                 self._answer(state, "application/json", json.dumps(told))
             elif self.path == "/metrics":
                 self._answer(HTTPStatus.OK, "text/plain; version=0.0.4", health.metrics())

@@ -18,7 +18,7 @@ from typing import Any
 from assetry.plugin import AssetryError, CommandContext, Store
 
 from assetry_automation.asked import AskedProcess
-from assetry_automation.daemon.health import Health, serve
+from assetry_automation.daemon.health import Health, JobHealth, serve
 from assetry_automation.daemon.sources import fingerprint
 from assetry_automation.kept import LIVES, DaemonSign, leave_project, revision_of, take_project
 from assetry_automation.making import WANTED
@@ -129,7 +129,7 @@ class Supervisor:
             self._fail(str(answer.get("problem") or answer.get("failed")), gone="problem" in answer)
             return
         self._seen, self._wake = revision, float(answer["wake"] or float("inf"))
-        self._health.looked(answer["counts"])
+        self._health.looked(answer["counts"], {name: JobHealth(**each) for name, each in answer["jobs"].items()})
         if answer["start"] and len(self._runs) < worker.max_runs:
             self._start(asked)
 
@@ -163,8 +163,9 @@ class Supervisor:
             self._tried, self._again = now, time.monotonic() + AGAIN
             self._coming = Worker(self._root)
         if self._coming is None:
-            if self._worker is not None and now == self._worker.load:
+            if self._worker is not None and now == self._worker.load and self._health.problem is not None:
                 self._health.problem = None  # what was broken was taken back
+                self._rounds.forgive()
             return
         answer = self._coming.answer(0.0 if self._worker is not None else self._interval)
         if answer is None:
@@ -179,9 +180,13 @@ class Supervisor:
         coming.take(answer)
         if self._worker is not None:
             self._worker.end()
-        self._context.note(f"{answer['ready']:,} assets are loaded.")
+        count = int(answer["ready"])
+        self._context.note("1 asset is loaded." if count == 1 else f"{count:,} assets are loaded.")
         self._worker, self._health.problem, self._seen, self._wake = coming, None, None, 0.0
         self._rounds.take(read_senses(answer["senses"]))
+        self._health.wrong = tuple(answer["wrong"])
+        for wrong in self._health.wrong:
+            self._context.warn(wrong)
 
     # -- runs --------------------------------------------------------------------------------------------------------
 

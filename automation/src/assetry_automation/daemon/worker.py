@@ -16,9 +16,11 @@ from assetry import Project
 from assetry.plugin import AssetryError, to_json
 
 from assetry_automation.asked import answers, tell, words
+from assetry_automation.daemon.health import JobHealth
 from assetry_automation.daemon.sources import sources_of
 from assetry_automation.decision.schedule import Decision
-from assetry_automation.looking import remembered, settings_of
+from assetry_automation.jobs import settings_of, wrong_jobs
+from assetry_automation.looking import remembered
 from assetry_automation.sensing.senses import senses_of
 
 
@@ -32,6 +34,7 @@ def main(folder: str, asked: TextIO, told: TextIO) -> int:
             "max_runs": settings_of(project).max_runs,
         }
         ready["senses"] = to_json(senses_of(project).all)
+        ready["wrong"] = [words(each) for each in wrong_jobs(project, project.clock())]
     except AssetryError as error:
         tell(told, {"problem": words(error)})
         return 1
@@ -50,11 +53,19 @@ def _answer(project: Project, load: str) -> Mapping[str, Any]:
 
 
 def found(decision: Decision) -> Mapping[str, Any]:
-    """Return a decision as JSON: whether something is to be started, when to look again, and how many wait how."""
+    """Return a decision as JSON: whether something is to be started, when to look again, and what waits how."""
     return {
         "start": decision.wave is not None or bool(decision.jobs),
         "wake": decision.wake and decision.wake.timestamp(),
         "counts": Counter(each.kind for each in decision.next.values()),
+        "jobs": {
+            each.job.name: JobHealth(
+                each.at.timestamp(),
+                None if each.ended is None else each.ended.ok,
+                "" if each.ended is None else each.ended.text,
+            )._asdict()
+            for each in decision.ticks
+        },
     }
 
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts, Reason
 
 from assetry_automation.decision.batches import joint_start
+from assetry_automation.decision.coming import JobTick, job_ticks, what_comes
 from assetry_automation.decision.demands import Demands, ticks
 from assetry_automation.decision.holds import Hold, holds_of, surge_of
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.settings import Job
-from assetry_automation.decision.wants import Wants, is_between, opens
+from assetry_automation.decision.wants import Wants, opens
 from assetry_automation.decision.world import NOTHING, World, each_of
 
 
@@ -29,7 +30,8 @@ class Wave:
 class Decision:
     """What is decided at a moment: the `wave` and the `jobs` to start; what each asset waits for; when to look again.
 
-    `memory` is what is to be remembered of the look, `started` what is once all of it is started.
+    `memory` is what is to be remembered of the look, `started` what is once all of it is started; `ticks` says when
+    each job ticks next.
     """
 
     wave: Wave | None = None
@@ -38,6 +40,7 @@ class Decision:
     memory: Memory = field(default_factory=Memory)
     started: Memory = field(default_factory=Memory)
     jobs: tuple[Job, ...] = ()
+    ticks: tuple[JobTick, ...] = ()
 
 
 def decide(world: World, asked: Demands, memory: Memory) -> Decision:
@@ -52,8 +55,6 @@ class _Schedule:
         self._memory = replace(memory, served=served)
         self._ticking = {key for key, tick in asked.ticking.items() if served.get(key) != tick}
         self._next: dict[AssetKey, Next] = {}
-        #: What policies leave to a backfill.
-        self._left: Mapping[AssetKey, Parts] = {}
         #: What is wanted, and what of it may be started now.
         self._wanted: dict[AssetKey, Parts] = {}
         self._ready: dict[AssetKey, Parts] = {}
@@ -70,7 +71,6 @@ class _Schedule:
         graph = self._world.graph
         wants = Wants(self._world, self._memory.known, self._asked.asking, self._ticking)
         own = {key: parts for key in self._world.policies if (parts := wants.of(key))}
-        self._left = wants.left
         # A dashboard, or a view, is not made itself: what it shows is.
         shown = {key: self._world.numbering.existing(key) for key in self._asked.asking if key not in own}
         self._wanted = self._with_lazy(own, shown)
@@ -87,8 +87,17 @@ class _Schedule:
         started = replace(memory, jobs={**memory.jobs, **{job.name: at for job, at in jobs.items()}})
         if wave is not None:
             started = started.started(self._world, wave.wants)
-        self._tell_what_comes()
-        return Decision(wave=wave, next=self._next, wake=self._wake(), memory=memory, started=started, jobs=tuple(jobs))
+        for key, each in what_comes(self._world, self._asked, self._memory, wants.left, {job.name for job in jobs}):
+            self._next.setdefault(key, each)
+        return Decision(
+            wave=wave,
+            next=self._next,
+            wake=self._wake(),
+            memory=memory,
+            started=started,
+            jobs=tuple(jobs),
+            ticks=job_ticks(self._world),
+        )
 
     def _due_jobs(self) -> Iterator[tuple[Job, datetime]]:
         """Yield the jobs whose clocks have ticked since they were run last, with that tick: missed ones are one."""
@@ -254,6 +263,8 @@ class _Schedule:
         policy = self._world.policies.get(upper)
         by_hand = policy is None or policy.when == "never"
         whose = "only people make that" if by_hand else f"that is made by its policy, {policy}"
+        if by_hand and (jobs := [name for name, keys in self._world.jobs.items() if upper in keys]):
+            whose = f"that is made by job {', '.join(jobs)}"
         told = f"it needs `{upper}`, which was never made" if missing else f"it is out of date from `{upper}`"
         return Next("when", f"{told}: {whose}", on=upper)
 
@@ -332,39 +343,6 @@ class _Schedule:
         wants = {key: None if partitioned(key) is None else parts for key, parts in self._ready.items()}
         return Wave(wants=wants, newer_than=self._asked.newer_than)
 
-    def _tell_what_comes(self) -> None:
-        """Say of all that is up to date when it is made next, and of all that nothing makes by itself that it is so."""
-        for key in self._world.graph.keys:
-            if key in self._next:
-                continue
-            policy, coming = self._world.policies.get(key), self._asked.coming.get(key)
-            if key in self._memory.held:
-                self._next[key] = Next("held", self._memory.held[key])
-            elif coming is not None:
-                self._next[key] = Next("at", coming.because, at=coming.at)
-            elif policy is not None and self._world.due(key):
-                self._next[key] = self._unwanted(key, policy)
-            elif policy is None and self._world.graph[key].executable:
-                self._next[key] = Next("not_automated", "no policy makes it, and nothing below it has one")
-
-    def _unwanted(self, key: AssetKey, policy: AutomationPolicy) -> Next:
-        """Say what keeps an asset that is out of date, and not wanted by its policy now."""
-        now, left = self._world.now, len(self._left.get(key, NOTHING))
-        definition = self._world.numbering.definition(key)
-        if not left or definition is None:
-            closed = [each for each in policy.of if each.when == "between" and not is_between(each, now)]
-            if policy.when == "all_of" and closed:
-                return Next("at", f"its hours begin then: {policy}", at=max(opens(each, now) for each in closed))
-            return Next("when", _WAITING.get(policy.when, f"its policy does not want it as it is now: {policy}"))
-        are = "1 old partition is" if left == 1 else f"{left:,} old partitions are"
-        told = f"{are} left to `assetry backfill -s {key}`, or to .from_(…) in its policy"
-        coming = definition.changes_after(now)
-        if coming is None:
-            return Next("when", told)
-        if all(each.when in ("any_of", "eager", "missing") for each in each_of(policy)):
-            return Next("at", f"its next partition is over then; {told}", at=coming)
-        return Next("when", f"{told}; its next partition is over at {coming:%Y-%m-%d %H:%M} UTC")
-
     def _wake(self) -> datetime | None:
         """Return when something may be decided that is not decided now, if nothing happens until then."""
         now = self._world.now
@@ -391,13 +369,6 @@ class _Schedule:
             for key, at in again.items()
             if not (running and running & {graph.index(key), *graph.ancestors([graph.index(key)])})
         ]
-
-
-_WAITING = {
-    "lazy": "it is made when a deadline needs it, its own or one below",
-    "never": "only people make it",
-    "on_cron": "it is made when its clock ticks",
-}
 
 
 def _served(world: World, asked: Demands) -> dict[AssetKey, datetime]:

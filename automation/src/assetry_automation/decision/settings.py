@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from assetry.plugin import AutomationPolicy, DefinitionError, OptionError, near_names, read_span
@@ -32,6 +32,26 @@ class Job:
     def policy(self) -> AutomationPolicy:
         """Return the clock of the job."""
         return AutomationPolicy("on_cron", cron=self.cron, timezone=self.timezone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnd:
+    """How a job came out that was run last: `at` when, `told` in words, and by which `run` where there was one.
+
+    >>> from datetime import UTC
+    >>> JobEnd(at=datetime(2026, 1, 5, 2, tzinfo=UTC), ok=False, told="it failed", run="r7").text
+    'it failed at 2026-01-05 02:00 UTC, run r7'
+    """
+
+    at: datetime
+    ok: bool
+    told: str
+    run: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Return it for people."""
+        return f"{self.told} at {self.at:%Y-%m-%d %H:%M} UTC" + (f", run {self.run}" if self.run else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

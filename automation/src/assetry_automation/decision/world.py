@@ -18,7 +18,7 @@ from assetry.plugin import (
     Status,
 )
 
-from assetry_automation.decision.settings import Settings
+from assetry_automation.decision.settings import JobEnd, Settings
 
 #: No partition of anything.
 NOTHING = Parts()
@@ -37,6 +37,7 @@ class World:
     * `selections` are the keys that the selections mean which policies name.
     * `versions` are those of what was made, and observed, that has no partitions, and that failed assets are made from.
     * `groups` are the keys of the groups whose members share an invocation of their tool, by asset.
+    * `jobs` are what each job selects, by its name, and `ended` how those came out that were run.
     * `load` is another text when the definitions were loaded anew, and changed.
     """
 
@@ -52,6 +53,8 @@ class World:
     versions: Mapping[AssetKey, str] = field(default_factory=dict)
     under_way: int = 0
     groups: Mapping[AssetKey, str] = field(default_factory=dict)
+    jobs: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
+    ended: Mapping[str, JobEnd] = field(default_factory=dict)
     load: str = ""
 
     def due(self, key: AssetKey) -> Parts:

@@ -24,7 +24,7 @@ def ask_now(context: CommandContext, names: list[str] | None = None) -> int:
     senses = {each.name: each for each in senses_of(project).all}
     for name in names or ():
         if name not in senses:
-            known = f"There are {', '.join(senses)}." if senses else 'Write one: @sensor(every="1m").'
+            known = f"Known: {', '.join(senses)}." if senses else 'Write one: @sensor(every="1m").'
             raise UsageError(f"There is no sensor {name!r}.", near=near_names(name, senses), hint=known)
     asked = _ask(context, project, [senses[name] for name in names or senses])
     if not asked:

@@ -122,6 +122,11 @@ class Rounds:
         """Take what there is to ask from now on: the definitions were loaded anew."""
         self.end()
         self._senses = tuple(senses)
+        self.forgive()
+
+    def forgive(self) -> None:
+        """Ask at once again what failed: it did so by other definitions, or because these did not load."""
+        self._known = {name: each for name, each in self._known.items() if not each.failures}
 
     def turn(self, store: Store, *, starts: bool) -> None:
         """Take what was answered, and ask what is due, where it `starts` anything; never wait."""
@@ -156,10 +161,12 @@ class Rounds:
         after = (before or Sensed(at=self._now())).again(self._now(), asked.problem, asked.saw.keys)
         self._known[name] = after
         if asked.problem is not None and (before is None or before.told != after.told):
-            self.warn(f"{asked.problem} It is asked again {_later(asked_at(asked.sense, after, after.at), after.at)}.")
-        elif asked.problem is None and before is not None and before.failures:
-            self.warn(f"{_title(asked.sense)} sees again.")
+            later = _later(asked_at(asked.sense, after, after.at), after.at)
+            self.warn(f"{asked.problem} {_title(asked.sense)} is asked again {later}.")
         kept = self._kept if self._kept is not None else {}
+        failed = before or kept.get(name)
+        if asked.problem is None and failed is not None and failed.failures:
+            self.warn(f"{_title(asked.sense)} sees again.")
         # By the time of day, which others go by.
         written = Sensed(at=datetime.now(UTC), failures=after.failures, told=after.told, keys=after.keys)
         if is_news(kept.get(name), written):

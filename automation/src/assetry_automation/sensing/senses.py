@@ -131,7 +131,7 @@ def ask(project: Project, name: str) -> Saw:
     raise UsageError(
         f"There is no sensor {name!r}, and no integration of that name is observed.",
         near=near_names(name, names),
-        hint=f"There are {', '.join(names)}." if names else 'Write one: @sensor(every="1m"), or observe = "5m".',
+        hint=f"Known: {', '.join(names)}." if names else 'Write one: @sensor(every="1m"), or observe = "5m".',
     )
 
 

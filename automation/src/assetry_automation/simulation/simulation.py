@@ -17,8 +17,9 @@ from assetry.plugin import AssetKey, ConflictError, Freshness, Next, Observed, S
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.decision.settings import Job
+from assetry_automation.jobs import settings_of
 from assetry_automation.kept import memory_of
-from assetry_automation.looking import OPTION, look, settings_of
+from assetry_automation.looking import OPTION, look
 from assetry_automation.simulation.assumptions import ASSUMED, Assumptions, middle, pace
 from assetry_automation.simulation.clocks import CronCount, cron_count
 

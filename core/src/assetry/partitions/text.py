@@ -296,6 +296,9 @@ class _Reader:
             self.definition.validate(key, self.now)
             return self.definition.parts_of([key])
         except UsageError as error:
+            word = re.fullmatch(r"(\w+):(\d+)", key)
+            if word is not None and not error.near and near_names(word[1], ["last"]):
+                raise UsageError(error.message, near=(f"last:{word[2]}",), hint=error.hint) from None
             if time_of(self.definition) is None or period(key) is None or not self._in_period(key):
                 raise
             hint = f"For all that are in it write {key}..{key}."
