@@ -18,6 +18,7 @@ from assetry import (
     asset,
 )
 from assetry.automation import between, eager, failed, missing, never, on_cron, on_missing, upstream_changed
+from assetry.cli.runs.runs import asked
 from assetry.plugin import Asset, AssetKey, InvocationGroup, Next, RunInfo
 from assetry.testing import Clock
 from assetry_automation.decision.memory import Memory
@@ -464,6 +465,31 @@ def test_what_only_a_job_makes_is_told_when_it_ticks_and_how_it_ended() -> None:
         assert f"run {made.run}" in it.next("report", later).because
         (made,) = make_due(it.project, later + DAY)
         assert (made.ok, made.run, made.told) == (True, None, "job nightly: nothing to do")
+
+
+def test_runs_of_automation_have_their_class_and_say_who_asked() -> None:
+    tables = {"jobs": {"nightly": {"select": "report", "cron": "@daily"}}}
+
+    @asset
+    def report() -> int:
+        return 1
+
+    @asset(freshness_policy=FreshnessPolicy(maximum_lag=HOUR))
+    def dash(raw: int) -> int:
+        return raw
+
+    def classes(it: Shelf) -> list[tuple[int, Any]]:
+        return [(each.priority, each.options.get("asked_by")) for each in reversed(it.project.store.runs())]
+
+    with shelf(report, *chain(eager()), tables=tables) as it:
+        it.look()
+        it.make()
+        it.make(datetime.now(UTC) + DAY)
+        assert classes(it) == [(20, "automation"), (20, "job nightly")]
+        assert [asked(each) for each in it.project.store.runs()] == ["job nightly: -s report --stale", "automation"]
+    with shelf(*chain(), dash) as it:
+        assert it.make() == [True]
+        assert classes(it) == [(10, "automation")]
 
 
 def test_a_job_that_cannot_run_is_named_and_stops_no_other() -> None:

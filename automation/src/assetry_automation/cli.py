@@ -15,6 +15,7 @@ from pathlib import Path
 
 from assetry import Project
 from assetry.plugin import (
+    Asker,
     AssetKey,
     CommandContext,
     Commands,
@@ -234,7 +235,7 @@ def run_job(context: CommandContext, name: str) -> int:
     if name not in jobs:
         known = f"Known: {', '.join(jobs)}." if jobs else "Write one: [jobs.NAME] with select and cron."
         raise UsageError(f"There is no job {name!r}.", near=near_names(name, jobs), hint=known)
-    made = make_job(context.project, jobs[name], datetime.now(UTC))
+    made = make_job(context.project, jobs[name], datetime.now(UTC), by=Asker(f"job {name}", "person"))
     _tell(context, made)
     return 0 if made.ok else 1
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from assetry import Project
-from assetry.plugin import AssetKey, AssetryError, ConflictError, EventRecord
+from assetry.plugin import Asker, AssetKey, AssetryError, ConflictError, EventRecord
 
 from assetry_automation.decision.batches import overheads_of
 from assetry_automation.decision.memory import Memory
@@ -59,7 +59,7 @@ def make_due(
             yield made
     for job in decision.jobs:
         try:
-            yield run_job(project, job, now, on_event=on_event)
+            yield run_job(project, job, now, by=Asker(f"job {job.name}", "eager"), on_event=on_event)
         except AssetryError as error:
             near = f" (did you mean {error.near[0]!r}?)" if error.near else ""
             yield Made(False, None, f"{error.message}{near}", job.name)
@@ -72,7 +72,9 @@ def _make(
     if not plan.invocations:
         return None
     try:
-        result = project.run(plan, options={OPTION: True}, on_event=on_event, still=partial(project.fits, plan))
+        by = Asker(OPTION, "deadline" if wave.urgent else "eager")
+        fits = partial(project.fits, plan)
+        result = project.run(plan, options={OPTION: True}, on_event=on_event, still=fits, by=by)
     except ConflictError as error:
         # Another run makes some of it, or has made it since: the next look sees what is left.
         return Made(True, None, f"left to another run: {error.message}")
@@ -102,13 +104,18 @@ def _told(count: int, first: AssetKey) -> str:
 
 
 def run_job(
-    project: Project, job: Job, now: datetime, *, on_event: Callable[[EventRecord], None] | None = None
+    project: Project,
+    job: Job,
+    now: datetime,
+    *,
+    by: Asker,
+    on_event: Callable[[EventRecord], None] | None = None,
 ) -> Made:
     """Run a job now, as its clock would, and keep how it came out; raise an error that names it where it cannot run."""
     options = {"stale": job.stale, **({"partition": job.partitions} if job.partitions is not None else {})}
     names = [each.name for each in settings_of(project).jobs]
     try:
-        result = project.materialize(job.select, on_event=on_event, on_conflict="wait", **options)  # type: ignore[arg-type]
+        result = project.materialize(job.select, on_event=on_event, on_conflict="wait", by=by, **options)  # type: ignore[arg-type]
     except AssetryError as error:
         wrong = job_error(project, job, error)
         keep_ended(project.store, job.name, JobEnd(at=now, ok=False, told=f"it could not run: {error.message}"), names)

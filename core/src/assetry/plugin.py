@@ -98,6 +98,7 @@ from assetry.types.hooks.panels import Panel, PanelContext
 from assetry.types.invocations import CheckRef, Invocation, InvocationGroup
 from assetry.types.keys import AssetKey, selection_value
 from assetry.types.leases import (
+    Asker,
     HeldLease,
     Lease,
     Leased,
@@ -235,7 +236,7 @@ __all__ += [
     "process_of",
 ]
 # Which run may make what, and write.
-__all__ += ["HeldLease", "Lease", "LeaseStore", "Leased", "LeasedParts", "QueuedRun", "lease_lost", "rank"]
+__all__ += ["Asker", "HeldLease", "Lease", "LeaseStore", "Leased", "LeasedParts", "QueuedRun", "lease_lost", "rank"]
 # What only so many may use at a time.
 __all__ += ["Share", "Slot", "SlotRequest"]
 # Files and folders that only this user may read.

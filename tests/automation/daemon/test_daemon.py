@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assetry import Project
 from assetry.testing import eventually
 
 pytestmark = pytest.mark.slow
@@ -232,6 +233,20 @@ def test_asked_to_stop_it_lets_a_run_stop_its_tools(shop: Shop) -> None:
     assert daemon.wait(PATIENCE) == 0
     assert shop.statuses()["orders"] != "running"
     assert shop.statuses()["raw"] == "fresh"
+
+
+def test_a_run_that_is_killed_is_told_with_what_comes_next(shop: Shop) -> None:
+    slow = ASSETS.replace("return raw + 1", "import time\n    time.sleep(600)\n    return raw")
+    (shop.folder / "assets.py").write_text(slow)
+    shop.daemon()
+    until(lambda: shop.calls("orders") == 1, "orders is begun")
+    with Project.load(shop.folder) as project:
+        (run,) = project.store.runs(running=True)
+        owner = project.store.owner(run.id)
+    assert owner is not None
+    os.kill(owner.pid, signal.SIGKILL)
+    told = f"Run {run.id} was killed (SIGKILL), which counts as a failure of what it was making"
+    until(lambda: told in shop.log(), "it is told")
 
 
 def test_once_makes_what_is_due_and_tells_how_it_came_out(shop: Shop) -> None:

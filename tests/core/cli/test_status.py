@@ -259,13 +259,13 @@ def test_a_run_that_was_killed_before_it_began_with_anything_is_told(shop: Folde
         at = datetime.now(UTC)
         run = RunInfo(id="r-killed", state="running", started=at, assets=(AssetKey("orders"), AssetKey("report")))
         project.store.finish(run.id, "interrupted", at, lease=project.store.begin(run))
-    told = "Run r-killed was interrupted before it began with orders and report: `assetry retry` makes them."
+    told = "Run r-killed was interrupted, and orders and report are left of it: `assetry retry` makes them."
     assert told in advice(shop)
     assert advice(shop, "-s", "shop/total") == ""
     data = {"run": "r-killed", "command": "assetry retry", "assets": ["orders", "report"]}
     assert shop.json("status")["interrupted"] == [data]
     shop.call("materialize", "-q", "-s", "orders")
-    told = "Run r-killed was interrupted before it began with report: `assetry retry r-killed` makes it."
+    told = "Run r-killed was interrupted, and report is left of it: `assetry retry r-killed` makes it."
     assert told in advice(shop)
     shop.call("retry", "r-killed", "-q")
     assert shop.json("status")["interrupted"] == []

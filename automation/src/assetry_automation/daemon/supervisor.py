@@ -28,6 +28,8 @@ from assetry_automation.sensing.rounds import Rounds, read_senses
 GRACE = 60.0
 #: Seconds after which definitions are loaded again that never loaded, and a run is tried again that did not begin.
 AGAIN = 15.0
+#: How many of the newest runs may be one that has just ended.
+_NEWEST = 20
 
 
 class Worker(AskedProcess):
@@ -221,9 +223,26 @@ class Supervisor:
                 if each is self._starting and (each.returncode or self._newest() == self._newest_before):
                     # It ended and had not begun a run, so that another one would come out as this has.
                     self._paused = time.monotonic() + AGAIN
+                if each.returncode < 0:
+                    self._tell_killed(each)
                 self._health.runs["succeeded" if each.returncode == 0 else "failed"] += 1
                 self._health.running = len(self._runs)
                 self._wake = 0.0
+
+    def _tell_killed(self, process: subprocess.Popen[bytes]) -> None:
+        """Say which run was killed, and what becomes of what it was making."""
+        name = signal.Signals(-process.returncode).name
+        what = f"A run of process {process.pid} was killed ({name}) before it began"
+        with suppress(AssetryError):
+            store = self._context.project.store
+            for run in store.runs(_NEWEST):
+                owner = store.owner(run.id)
+                if owner is not None and owner.pid == process.pid and run.state == "interrupted":
+                    what = f"Run {run.id} was killed ({name}), which counts as a failure of what it was making"
+                    break
+        self._context.warn(
+            f"{what}: what is due is begun again, after a failure a minute later, as `assetry status` says."
+        )
 
     def _end(self, store: Store) -> None:
         self._rounds.end()

@@ -20,9 +20,13 @@ from assetry_automation.decision.world import NOTHING, World, each_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
-    """What is made together: partitions of assets, None for one without, with data `newer_than` some moments."""
+    """What is made together: partitions of assets, None for one without, with data `newer_than` some moments.
+
+    `urgent` tells that a deadline asks for some of it.
+    """
 
     wants: Mapping[AssetKey, Parts | None]
+    urgent: bool = False
     newer_than: Mapping[AssetKey, datetime] = field(default_factory=dict)
 
 
@@ -341,7 +345,14 @@ class _Schedule:
             self._next[key] = Next("at", "it is started now", at=self._world.now)
         partitioned = self._world.numbering.definition
         wants = {key: None if partitioned(key) is None else parts for key, parts in self._ready.items()}
-        return Wave(wants=wants, newer_than=self._asked.newer_than)
+        return Wave(wants=wants, newer_than=self._asked.newer_than, urgent=self._is_urgent())
+
+    def _is_urgent(self) -> bool:
+        """Tell whether a deadline asks for something that is started, or that is made from it."""
+        graph = self._world.graph
+        asking = [graph.index(key) for key in self._asked.asking if key not in self._asked.ticking]
+        below = {graph.keys[i] for i in (*asking, *graph.ancestors(asking))} if asking else set()
+        return any(key in below for key in self._ready)
 
     def _wake(self) -> datetime | None:
         """Return when something may be decided that is not decided now, if nothing happens until then."""

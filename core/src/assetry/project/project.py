@@ -36,7 +36,7 @@ from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
 from assetry.project.judged import JudgedProject, Selectors, Texts
 from assetry.project.runs.conflicts import carry_out
-from assetry.project.runs.order import Manner, OnConflict, OnNote, Order, checked_conflict, no_note
+from assetry.project.runs.order import OnConflict, OnNote, Order, checked_conflict, manner_of, no_note
 from assetry.project.runs.runner import Runner
 from assetry.project.runs.services import services_of
 from assetry.project.upkeep.verbs import Upkeep
@@ -53,7 +53,7 @@ from assetry.status.staleness import Judgement
 from assetry.status.why import changed_above
 from assetry.types.events import Observed
 from assetry.types.keys import AssetKey
-from assetry.types.leases import PRIORITIES
+from assetry.types.leases import PRIORITIES, Asker
 from assetry.types.records import BackfillRecord, DocumentChange, EventRecord, RunInfo
 from assetry.views.json import data
 from assetry.views.queue import QueueItem, queue_of
@@ -178,6 +178,7 @@ class Project(JudgedProject, Upkeep):
         on_conflict: OnConflict = "fail",
         on_note: OnNote = no_note,
         plan: Plan | None = None,
+        by: Asker | None = None,
         **keywords: Unpack[PlanKeywords],
     ) -> RunResult:
         """Run a selection, with ``stale=True`` only what is out of date of it, and return how it went; see `plan`.
@@ -189,22 +190,20 @@ class Project(JudgedProject, Upkeep):
         When others made some of it since it was planned, it is planned anew before anything is run; `plan` is one that
         these keywords made before. When another run is making some of it, `on_conflict` says what to do: ``fail``
         raises `ConflictError`; ``wait`` waits, and plans anew what is asked for then; ``join`` makes the rest, and
-        takes what the other makes as it comes out. `on_note` is called with what is waited for.
+        takes what the other makes as it comes out. `on_note` is called with what is waited for; `by` says who asks.
         """
         project, ask = self._asked(keywords)
         asked = list(select.keys) if isinstance(select, Selection) else select
         options = {"select": asked, "exclude": exclude, **ask.options()}
         again = partial(project._order, select, exclude, ask)
-        first = again() if plan is None else project._order_of(plan, again)
-        manner = Manner(options, on_event, checked_conflict(on_conflict), on_note)
+        first = again() if plan is None else Order(plan, partial(self.fits, plan), narrowed=again)
+        manner = manner_of(options, by, on_event, checked_conflict(on_conflict), on_note)
         result = carry_out(project._runner, first, again, manner)
         return result.checked() if raise_on_error else result
 
     def _order(self, select: Selectors, exclude: Texts, ask: Ask, only: Wants | None = None) -> Order:
-        return self._order_of(self._plan(select, exclude, ask, only), partial(self._order, select, exclude, ask))
-
-    def _order_of(self, plan: Plan, narrowed: Callable[[Wants], Order]) -> Order:
-        return Order(plan, still=partial(self.fits, plan), narrowed=narrowed)
+        plan = self._plan(select, exclude, ask, only)
+        return Order(plan, partial(self.fits, plan), narrowed=partial(self._order, select, exclude, ask))
 
     @property
     def _runner(self) -> Runner:
@@ -222,14 +221,16 @@ class Project(JudgedProject, Upkeep):
         resume: Mapping[str, LeftJob] | None = None,
         on_event: OnEvent | None = None,
         still: Callable[[], bool] | None = None,
+        by: Asker | None = None,
     ) -> RunResult:
         """Carry out a plan as it is. An empty one succeeds and leaves no record: there is nothing in it to retry.
 
         `still` tells whether the plan still fits, once no other run can make any of it; `OutdatedPlanError` when not.
+        `by` says who asks for it where no person does.
         Raises `ConflictError` when another run is making some of it, and `NoClaimError`, before anything is run, when
         no plugin opens the place of a value that it makes.
         """
-        return carry_out(self._runner, Order(plan, still, resume or {}), None, Manner(options or {}, on_event))
+        return carry_out(self._runner, Order(plan, still, resume or {}), None, manner_of(options or {}, by, on_event))
 
     def observe(
         self,
@@ -426,7 +427,7 @@ class Project(JudgedProject, Upkeep):
         # Also what a retry left that was killed when the job was over.
         forget_ended(run, self.store, datetime.now(UTC))
         again = partial(self._order_of_retry, run)
-        manner = Manner({**run.options, "retry_of": run.id}, on_event, checked_conflict(on_conflict), on_note)
+        manner = manner_of({**run.options, "retry_of": run.id}, None, on_event, checked_conflict(on_conflict), on_note)
         result = carry_out(self._variant_of(run)._runner, again(), again, manner)
         forget_ended(run, self.store, datetime.now(UTC))
         return result

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from assetry.errors import LeaseLostError
+from assetry.errors import LeaseLostError, UsageError, near_names
 from assetry.partitions.parts import Parts
 from assetry.types.keys import AssetKey
 from assetry.types.records import RunInfo, RunState
@@ -130,6 +130,31 @@ def rank(priority: int, since: datetime, now: datetime) -> tuple[int, datetime]:
     if hours <= 0:
         return priority, since
     return _CLASSES[max(bisect_left(_CLASSES, priority) - hours, 0)], since
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a run that no person has asked for: its `name`, which is kept, and the `priority` of what it asks.
+
+    `priority` is a class of those who wait, see docs/runs.md: ``person``, ``deadline``, ``eager`` or ``backfill``.
+
+    >>> Asker("job nightly", "eager").options
+    {'asked_by': 'job nightly'}
+    """
+
+    name: str
+    priority: str = "eager"
+
+    def __post_init__(self) -> None:
+        if self.priority not in PRIORITIES:
+            near = near_names(self.priority, PRIORITIES)
+            known = ", ".join(PRIORITIES)
+            raise UsageError(f"priority={self.priority!r}: unknown.", near=near, hint=f"Known: {known}.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what is kept of it with a run."""
+        return {"asked_by": self.name}
 
 
 #: A limit that binds nobody.

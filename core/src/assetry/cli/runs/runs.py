@@ -33,7 +33,9 @@ def list_runs(session: Session, limit: int) -> None:
 
 def _row(run: RunInfo) -> tuple[str, ...]:
     now = datetime.now(UTC)
-    took = duration(((run.finished or now) - run.started).total_seconds())
+    # Of one that was killed it is known when it gave its last sign of life.
+    at_least = "≥ " if run.state == "interrupted" else ""
+    took = at_least + duration(((run.finished or now) - run.started).total_seconds())
     return (run.id, run.state, ago(run.started, now), took, str(len(run.assets)), cut(asked(run), 40))
 
 
@@ -49,6 +51,9 @@ def asked(run: RunInfo) -> str:
         value = options.get(name) or ()
         words += [f"{flag} {each}" for each in ([value] if isinstance(value, str) else value)]
     words += [flag_of(name) for name in ("stale", "full_refresh") if options.get(name)]
+    by = options.get("asked_by")
+    if by is not None:
+        return f"{by}: {' '.join(words)}" if words else str(by)
     return " ".join(words) or "everything"
 
 

@@ -96,7 +96,7 @@ def left_lines(left: Iterable[LeftRun], broken: Iterable[AssetKey], most: int | 
     >>> from assetry.types.records import RunInfo
     >>> run = RunInfo(id="r7", state="interrupted", started=datetime.now(UTC))
     >>> [*left_lines([LeftRun(run, (AssetKey("a"),))], [])]
-    ['Run r7 was interrupted before it began with a: `assetry retry r7` makes it.']
+    ['Run r7 was interrupted, and a is left of it: `assetry retry r7` makes it.']
     """
     untold = dict.fromkeys(broken)
     for each in left:
@@ -106,7 +106,8 @@ def left_lines(left: Iterable[LeftRun], broken: Iterable[AssetKey], most: int | 
             yield f"{_interrupted(own, most)}: `{each.command}` goes on with what that run left."
         elif not each.run.options.get("backfill"):  # of which `assetry backfills` tells
             names, it = listed(each.assets, most), "it" if len(each.assets) == 1 else "them"
-            yield f"Run {each.run.id} was interrupted before it began with {names}: `{each.command}` makes {it}."
+            are = "is" if len(each.assets) == 1 else "are"
+            yield f"Run {each.run.id} was interrupted, and {names} {are} left of it: `{each.command}` makes {it}."
     if untold:
         yield f"{_interrupted(untold, most)}: `assetry retry` goes on with what that run left."
 

@@ -11,6 +11,7 @@ from assetry.plan.plan import Plan
 from assetry.plan.scope import Wants
 from assetry.run.result import RunRequest
 from assetry.run.retry import LeftJob
+from assetry.types.leases import PRIORITIES, Asker
 from assetry.types.records import EventRecord
 
 #: What to do where another run is making some of what is asked for.
@@ -59,14 +60,30 @@ class Manner:
     """How an order is carried out.
 
     `options` are kept with its runs. `on_event` is called with each record, `on_note` with sentences about what is
-    waited for. `priority` is the class of its runs among those who wait.
+    waited for. `by` is who asks, None for a person; `priority` the class of its runs among those who wait.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     on_event: Callable[[EventRecord], None] | None = None
     on_conflict: OnConflict = "fail"
     on_note: OnNote = no_note
-    priority: int = 0
+    by: Asker | None = None
+
+    @property
+    def priority(self) -> int:
+        """Return the class of its runs."""
+        return PRIORITIES["person" if self.by is None else self.by.priority]
+
+
+def manner_of(
+    options: Mapping[str, Any],
+    by: Asker | None,
+    on_event: Callable[[EventRecord], None] | None = None,
+    on_conflict: OnConflict = "fail",
+    on_note: OnNote = no_note,
+) -> Manner:
+    """Return how an order of someone is carried out: its name is among the options that are kept."""
+    return Manner({**options, **(by.options if by is not None else {})}, on_event, on_conflict, on_note, by)
 
 
 def request_of(order: Order, manner: Manner, run_id: str | None = None) -> RunRequest:

@@ -305,9 +305,13 @@ class SQLRuns:
                 self._reap_in(db)
 
     def _reap_in(self, db: sqlite3.Connection) -> None:
-        for run_id in self._gone(db.execute(_LIVING).fetchall()):
+        living = db.execute(_LIVING).fetchall()
+        expiring = {run_id: expires for run_id, _, expires in living}
+        for run_id in self._gone(living):
             last = db.execute("SELECT at FROM events WHERE run = ? ORDER BY id DESC LIMIT 1", (run_id,)).fetchone()
-            _end(db, run_id, "interrupted", last[0] if last else rows.time_text(self._now()), _GONE)
+            # Its last sign of life: what it recorded, or that its lease was renewed.
+            renewed = rows.time_text(datetime.fromisoformat(expiring[run_id]) - self._length)
+            _end(db, run_id, "interrupted", max(renewed, last[0]) if last else rows.time_text(self._now()), _GONE)
 
     def _place(self, run_id: str) -> tuple[str, str]:
         return str(self._database.path or ""), run_id
