@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assetry.plugin import Asset, AssetKey, AssetryError, Commands, Event, Integration, Invocation, Next
 
 ASSETRY_TABLES = ("automation", "jobs")
+ASSETRY_COMMANDS = ("daemon", "dev", "run-job", "sense", "hold", "resume")
 ASSETRY_KINDS = {KIND: OPTIONS}
 
 

@@ -297,6 +297,15 @@ def test_what_is_wrong_is_told_and_the_rest_works(shop: Folder) -> None:
     assert "warning: plugin assetry_plugins: assetry_add_commands: `mill odd`" in result.stderr
 
 
+def test_what_is_declared_for_the_overview_is_what_is_added(shop: Folder) -> None:
+    code = 'commands.command("grind")(lambda context: None)'
+    hook = f"from assetry.plugin import hookimpl\n\n@hookimpl\ndef assetry_add_commands(commands):\n    {code}\n"
+    for declared, count in (('("grind",)', 0), ('("grind", "sift")', 1), ('"grind"', 1)):
+        shop.write("assetry_plugins.py", f"ASSETRY_COMMANDS = {declared}\n{hook}")
+        info = next(each for each in shop.json("plugins")["plugins"] if each["name"] == "assetry_plugins")
+        assert len([each for each in info["problems"] if "ASSETRY_COMMANDS" in each]) == count
+
+
 def test_two_plugins_with_one_group_are_told(shop: Folder) -> None:
     from assetry.cli.plugin_commands import commands_of_plugins
     from assetry.hooks.manager import load_plugins

@@ -91,6 +91,11 @@ def test_help_names_the_plugins_that_add_commands_without_loading_them(
     assert "From plugins" not in folder.call("--help").stdout
     monkeypatch.setenv("ASSETRY_PLUGINS", "airbyte")
     assert "  airbyte " in folder.call("--help").stdout
+    monkeypatch.setenv("ASSETRY_PLUGINS", "automation")
+    told = folder.call("--help").stdout
+    assert "  daemon            A command of automation.\n" in told
+    assert "  run-job " in told
+    assert "  automation " not in told
 
 
 def test_nothing_asked_is_a_usage_error_with_the_overview(folder: Folder) -> None:
@@ -187,6 +192,15 @@ def test_help_works_in_a_project_that_cannot_be_read(folder: Folder) -> None:
     assert process.returncode == 0
     assert "materialize" in out
     assert "assetry.toml" in err
+
+
+def test_a_project_file_that_is_wrong_is_told_once_where_a_command_may_be_of_a_plugin(folder: Folder) -> None:
+    folder.write("assetry.toml", "automaton = 3\n")
+    result = folder.call("daemon", code=3)
+    assert result.stderr.count("error:") == 1
+    assert "Unknown key 'automaton'" in result.stderr
+    assert "did you mean 'automation'?" in result.stderr
+    assert "There is no command" in folder.call("materialise", code=2).stderr
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(shop: Folder) -> None:

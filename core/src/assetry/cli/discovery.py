@@ -11,14 +11,39 @@ import sys
 from collections.abc import Iterator
 
 HOOK = b"assetry_add_commands"
+#: The attribute of a plugin's module with the commands that it adds beside groups; its text is read, not what it makes.
+NAMES = b"ASSETRY_COMMANDS"
+#: What is told of a plugin's commands before they are loaded.
+GROUP = "Commands of this plugin."
 
 
-def plugins_with_commands() -> tuple[str, ...]:
-    """Return the names of the installed plugins that add commands; one whose file cannot be found counts too."""
+def plugins_with_commands() -> tuple[tuple[str, str], ...]:
+    """Return what installed plugins add, by name, with what is told of it: commands that one names, else its group.
+
+    By custom the commands of a plugin are one group of its name. A plugin whose file cannot be found counts, too.
+    """
     limit = os.environ.get("ASSETRY_PLUGINS")
     allowed = None if limit is None else {name.strip() for name in limit.split(",")}
-    found = {name for name, module in _entry_points() if (allowed is None or name in allowed) and _may_add(module)}
-    return tuple(sorted(found))
+    found = {}
+    for plugin, module in _entry_points():
+        text = _module_text(module) if allowed is None or plugin in allowed else b""
+        if text is None:
+            found[plugin] = GROUP
+        elif HOOK in text:
+            names = _named(text)
+            found |= dict.fromkeys(names, f"A command of {plugin}.") if names else {plugin: GROUP}
+    return tuple(sorted(found.items()))
+
+
+def _named(text: bytes) -> tuple[str, ...]:
+    """Return the names that a module declares.
+
+    >>> _named(b'ASSETRY_COMMANDS = ("daemon", "run-job")')
+    ('daemon', 'run-job')
+    """
+    _, _, after = text.partition(NAMES)
+    inside = after.partition(b"(")[2].partition(b")")[0].decode("utf-8", "replace").replace("'", '"')
+    return tuple(inside.split('"')[1::2])
 
 
 def project_adds_commands(folder: str = ".") -> bool:
@@ -50,14 +75,14 @@ def _parsed(text: bytes) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.partition(":")[0].strip()
 
 
-def _may_add(module: str) -> bool:
+def _module_text(module: str) -> bytes | None:
     path = module.replace(".", "/")
     for folder in sys.path:
         for file in (f"{folder or '.'}/{path}.py", f"{folder or '.'}/{path}/__init__.py"):
             text = _text(file)
             if text is not None:
-                return HOOK in text
-    return True
+                return text
+    return None
 
 
 def _text(file: str) -> bytes | None:

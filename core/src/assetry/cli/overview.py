@@ -79,9 +79,6 @@ OPTIONS: Mapping[str, str] = {
     "-h, --help": "Show this page, or `assetry plan --help`.",
 }
 
-#: What is told of a plugin's commands before they are loaded; by custom they are one group of the plugin's name.
-PLUGIN_HELP = "Commands of this plugin."
-
 _OPENING = """\
 Usage: assetry [OPTIONS] COMMAND [ARGS]…
 
@@ -120,7 +117,7 @@ def print_overview(given: list[str]) -> None:
 
     if project_adds_commands():
         return
-    text = overview((name, PLUGIN_HELP) for name in plugins_with_commands())
+    text = overview(plugins_with_commands())
     stream = sys.stdout if given else sys.stderr
     try:
         print(text, file=stream, flush=True)

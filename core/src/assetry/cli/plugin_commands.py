@@ -11,8 +11,9 @@ import click
 from assetry.cli.command import EVERY_OUTPUT, OUTPUTS, Verb, shared_options
 from assetry.cli.overview import COMMANDS
 from assetry.cli.session import Session
-from assetry.errors import PLUGIN_FAULT, AssetryError, PluginError, error_words
+from assetry.errors import PLUGIN_FAULT, AssetryError, DefinitionError, PluginError, error_words
 from assetry.hooks.commands import Commands, ForeignCommand
+from assetry.hooks.declarations import commands_of
 from assetry.hooks.inspection import place_of
 from assetry.hooks.secrets import answering
 from assetry.types.commands import Command, CommandParameter
@@ -44,8 +45,21 @@ def commands_of_plugins(plugins: Plugins) -> dict[str, click.Command]:
                 problems.append(f"`{name}` is there already, from {labels[owners[name]]}; rename one of them")
             else:
                 found[name], owners[name] = command, plugin
+        problems += _undeclared(added, plugins.plugin(plugin))
         plugins.tell(plugin, [f"assetry_add_commands: {each}" for each in problems], added.warnings)
     return found
+
+
+def _undeclared(added: Commands, plugin: Any) -> Iterator[str]:
+    """Yield where what a plugin declares for `assetry --help` is not what it adds."""
+    try:
+        declared = commands_of(plugin)
+    except DefinitionError as error:
+        yield error.message
+        return
+    names = [*(each.name for each in added.groups), *(each.name for each in added.commands)]
+    if declared and set(declared) != set(names):
+        yield f"ASSETRY_COMMANDS has {', '.join(declared)}, and there are {', '.join(names)}: declare these"
 
 
 def _made(added: Commands, label: str, problems: list[str]) -> Iterator[tuple[str, click.Command]]:

@@ -15,7 +15,7 @@ import click
 from assetry.cli.command import EVERY_OUTPUT, refine, shared_options
 from assetry.cli.discovery import plugins_with_commands, project_adds_commands
 from assetry.cli.output import note_line, open_standard_streams
-from assetry.cli.overview import COMMANDS, OTHER_WORDS, PLUGIN_HELP, overview
+from assetry.cli.overview import COMMANDS, OTHER_WORDS, overview
 from assetry.cli.session import Session, silence
 from assetry.cli.text import styled
 from assetry.errors import AssetryError, UsageError, error_words, near_names
@@ -39,6 +39,7 @@ class Program(click.Group):
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         self._asked_plugins = False
+        self._problem: AssetryError | None = None
         self._mask = Mask()
 
     # -- commands ------------------------------------------------------------------------------------------------
@@ -73,8 +74,7 @@ class Program(click.Group):
             for problem in new_problems(plugins, before):
                 session.warn(problem)
         except AssetryError as error:
-            # A project that cannot be read must not take --help along.
-            print_error(error, ctx.color)
+            self._problem = error  # a project that cannot be read must not take --help along
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -82,6 +82,8 @@ class Program(click.Group):
         """Find the command that the arguments name; say what was probably meant when there is none."""
         command = self.get_command(ctx, args[0])
         if command is None:
+            if self._problem is not None and args[0] not in OTHER_WORDS and not near_names(args[0], COMMANDS):
+                raise self._problem  # it may be a command of a plugin, which is not known then
             raise _no_command(args, self.list_commands(ctx))
         return args[0], command, args[1:]
 
@@ -98,9 +100,11 @@ class Program(click.Group):
         """Write the overview; plugins are loaded for it only where nothing else can tell what they add."""
         _session(ctx)  # enters the folder that -C names
         if not project_adds_commands():
-            formatter.write(overview((name, PLUGIN_HELP) for name in plugins_with_commands()) + "\n")
+            formatter.write(overview(plugins_with_commands()) + "\n")
             return
         self._ask_plugins(ctx)
+        if self._problem is not None:
+            print_error(self._problem, ctx.color)
         more = [
             (name, command.get_short_help_str(60))
             for name, command in sorted(self.commands.items())

@@ -20,6 +20,8 @@ KINDS = "ASSETRY_KINDS"
 SCHEMES = "ASSETRY_SCHEMES"
 #: The attribute of a plugin with the tables of a project file that are its own: ``ASSETRY_TABLES = ("notify",)``.
 TABLES = "ASSETRY_TABLES"
+#: The attribute of a plugin with its commands beside groups, for ``assetry --help``, which loads no plugin.
+COMMANDS = "ASSETRY_COMMANDS"
 
 #: The hook that loads what is of a kind.
 LOAD = "assetry_load_assets"
@@ -84,9 +86,23 @@ def tables_of(plugin: Any) -> tuple[str, ...]:
     >>> tables_of(Mill)
     ('mills',)
     """
-    found = getattr(plugin, TABLES, None) or ()
+    return _names(plugin, TABLES)
+
+
+def commands_of(plugin: Any) -> tuple[str, ...]:
+    """Return the commands that a plugin declares, none where it declares none; raise `DefinitionError` for wrong ones.
+
+    >>> class Mill: ASSETRY_COMMANDS = ("grind",)
+    >>> commands_of(Mill)
+    ('grind',)
+    """
+    return _names(plugin, COMMANDS)
+
+
+def _names(plugin: Any, attribute: str) -> tuple[str, ...]:
+    found = getattr(plugin, attribute, None) or ()
     if not isinstance(found, (list, tuple)) or not all(isinstance(each, str) and each for each in found):
-        raise DefinitionError(f"{TABLES} is not a tuple of names, such as ('mills',)")
+        raise DefinitionError(f"{attribute} is not a tuple of names, such as ('mills',)")
     return tuple(found)
 
 

@@ -239,7 +239,10 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
     others = {key: value for key, value in table.items() if key not in KEYS}
     for key, value in others.items():
         if not isinstance(value, Mapping):
-            raise source.error(f"Unknown key {key!r}.", key, near_names(key, KEYS), f"Known keys: {', '.join(KEYS)}.")
+            known = f"Known keys: {', '.join(KEYS)}; and tables of plugins, such as [{'], ['.join(TABLES)}]."
+            if key in TABLES:
+                raise source.error(f"{key!r} is not a table.", key, hint=f"Write [{key}].")
+            raise source.error(f"Unknown key {key!r}.", key, near_names(key, (*KEYS, *TABLES)), known)
     modules = table.get("modules")
     if modules is not None and not (isinstance(modules, list) and all(isinstance(each, str) for each in modules)):
         raise source.error("'modules' is not a list of module names.", "modules", hint='For example ["shop_assets"].')
