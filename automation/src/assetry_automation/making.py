@@ -16,7 +16,7 @@ from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, Wave
 from assetry_automation.decision.settings import Job, JobEnd
 from assetry_automation.decision.ways import START
-from assetry_automation.jobs import job_error
+from assetry_automation.jobs import job_error, settings_of
 from assetry_automation.kept import change_memory, keep_ended, memory_of
 from assetry_automation.looking import OPTION, look, remembered
 
@@ -111,7 +111,7 @@ def run_job(
     by: Asker,
     on_event: Callable[[EventRecord], None] | None = None,
 ) -> Made:
-    """Run a job now, as its clock would, and keep how it came out; raise an error that names it where it cannot run."""
+    """Run a job now, as its clock would, and keep how it came out; an error that is raised names it."""
     options = {"stale": job.stale, **({"partition": job.partitions} if job.partitions is not None else {})}
     names = [each.name for each in settings_of(project).jobs]
     try:
