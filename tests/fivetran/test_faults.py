@@ -265,6 +265,8 @@ def test_401_is_asked_once_and_shows_neither_key_nor_secret(place: Place, crm: F
     assert "does not accept api_key and api_secret" in str(caught.value)
     assert FakeFivetran.api_key not in str(caught.value)
     assert "wrong" not in str(caught.value)
+    assert "api_key is written in the options, api_secret is read from the variable WRONG." in str(caught.value.hint)
+    assert caught.value.option == "api_key"
     assert len(place.fivetran.seen) == 1
 
 

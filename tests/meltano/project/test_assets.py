@@ -155,7 +155,23 @@ def test_a_meltano_that_is_not_there_is_told_before_a_run(made: Made) -> None:
     bench.write("assetry.toml", '[integrations.meltano]\nkind = "meltano"\nmeltano_executable = "/nowhere/meltano"\n')
     told = bench.run("check").assert_ok()
     told.assert_said("meltano/tap-a/.* cannot be loaded, like 1 more: .*needs /nowhere/meltano, which is not there")
-    told.assert_said("Try: pip install meltano")
+    told.assert_said("Correct meltano_executable, or leave it out for|Try: pip install meltano")
+    asked = bench.run("meltano", "pull").assert_code(3)
+    asked.assert_said(r"needs /nowhere/meltano, which is not there.\n.*at .*assetry.toml:3")
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [("extrakt", "There is no folder 'extrakt'."), ("made", "There is no meltano.yml in the folder")],
+)
+def test_a_folder_without_a_project_is_told_by_its_line(made: Made, folder: str, told: str) -> None:
+    bench = made()
+    (bench.root / "made").mkdir()
+    bench.write("assetry.toml", f'[integrations.meltano]\nkind = "meltano"\nproject_dir = "{folder}"\n')
+    outcome = bench.run("list").assert_code(3)
+    assert told in outcome.err
+    assert "assetry.toml:3" in outcome.err
+    assert "meltano.yml is in the project's own folder: leave project_dir out" in outcome.err
 
 
 def test_tables_of_which_a_part_of_the_place_is_unknown_are_told_once(made: Made) -> None:

@@ -26,7 +26,7 @@ from assetry_toolkit.auth import Auth
 from assetry_toolkit.clock import Clock, Within, never
 from assetry_toolkit.errors import AuthError, Refused, ServiceError, Unavailable, WrongAddress
 from assetry_toolkit.retries import ATTEMPTS, TOLD, Tries, http_date, repeated, retry_after, time_in, waiting_text
-from assetry_toolkit.secrets import Mask
+from assetry_toolkit.secrets import Mask, Reference, place_of
 
 if TYPE_CHECKING:
     import httpx
@@ -73,6 +73,8 @@ class Api:
     * `ca_bundle`: a file with a certificate authority of the user's own.
     * `address_hint`, `auth_hint`, `busy_hint`: the next step when something else answers there, when the credentials
       are refused, and when it has been asked too often.
+    * `credentials`: references to these, by the option that each stands in: where it was read is told when they are
+      refused, and the line of the first.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Api:
     ca_bundle: str | None = None
     address_hint: str | None = None
     auth_hint: str | None = None
+    credentials: Mapping[str, Reference | None] = field(default_factory=dict)
     busy_hint: str | None = None
 
     def url(self, path: str) -> str:
@@ -302,7 +305,11 @@ class Http:
     def _unauthorized(self, told: str) -> AuthError:
         named = self._auth.named if self._auth is not None else "requests without credentials"
         message = f"{self.api.name} at {self.api.base} does not accept {named} (HTTP 401{f': {told}' if told else ''})."
-        return AuthError(self.masked(message), status=401, hint=self.api.auth_hint)
+        read = ", ".join(f"{option} is {place_of(each)}" for option, each in self.api.credentials.items())
+        hint = " ".join(filter(None, (self.api.auth_hint, f"Here {read}." if read else None))) or None
+        error = AuthError(self.masked(message), status=401, hint=hint)
+        error.option = next(iter(self.api.credentials), None)
+        return error
 
     def _json(self, response: httpx.Response, request: Request) -> Any:
         if not response.content:

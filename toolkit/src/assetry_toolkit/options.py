@@ -188,4 +188,5 @@ class IntegrationOptions:
         """
         from assetry_toolkit.commands import needed_program
 
-        return needed_program(name, given, root=self.root, integration=self.name, hint=hint)
+        option = f"{name}_executable" if f"{name}_executable" in self.types else None
+        return needed_program(name, given, root=self.root, integration=self.name, hint=hint, option=option)

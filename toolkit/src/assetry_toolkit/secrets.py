@@ -30,6 +30,16 @@ Reference = str | Mapping[str, str]
 _LONG_NUMBER = 8
 
 
+def place_of(reference: Reference | None) -> str:
+    """Return where a secret is read, in words.
+
+    >>> place_of({"env": "TOKEN"}), place_of("bob")
+    ('read from the variable TOKEN', 'written in the options')
+    """
+    [(kind, name)] = reference.items() if isinstance(reference, Mapping) else [("", "")]
+    return {"env": f"read from the variable {name}", "secret": f"the secret {name}"}.get(kind, "written in the options")
+
+
 def without_user(url: str | None) -> str:
     """Return a URL, or what was given as one, without the user and the password that may stand in it, for errors.
 

@@ -65,7 +65,7 @@ def load_assets_from_meltano_project(
     >>> load_assets_from_meltano_project("nowhere")
     Traceback (most recent call last):
     ...
-    assetry.errors.IntegrationError: meltano.yml is not here.
+    assetry.errors.IntegrationError: There is no folder 'nowhere'.
     ...
     """
     from assetry_toolkit.definitions.projects import root_of

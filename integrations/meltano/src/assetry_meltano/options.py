@@ -66,8 +66,7 @@ class Options(IntegrationOptions):
 
         Override.check(given.get("loaders", {}), (), integration.name, "loaders", {"type": TEXT})
         env = given.get("env", {})
-        of = f"table env of integration {integration.name!r}"
-        checked(env, dict.fromkeys(env, REFERENCE), of, within=["env"])
+        checked(env, dict.fromkeys(env, REFERENCE), f"table env of integration {integration.name!r}", within=["env"])
         return given
 
     @property

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from assetry.plugin import IntegrationError
+from assetry.plugin import IntegrationError, near_names
 
 
 def find_program(name: str, given: str | None = None, *, root: Path | str = ".") -> str | None:
@@ -34,9 +34,17 @@ def path_beside(program: str) -> str:
 
 
 def needed_program(
-    name: str, given: str | None = None, *, root: Path | str = ".", integration: str, hint: str | None = None
+    name: str,
+    given: str | None = None,
+    *,
+    root: Path | str = ".",
+    integration: str,
+    hint: str | None = None,
+    option: str | None = None,
 ) -> str:
     """Return the file of a program as `find_program` does; raise `IntegrationError` when there is none.
+
+    `option` is the one that names what is `given`.
 
     >>> needed_program("mill", integration="shop", hint="Try: pip install mill.")
     Traceback (most recent call last):
@@ -46,5 +54,9 @@ def needed_program(
     found = find_program(name, given, root=root)
     if found is None:
         places = "which is not there" if given else "which is neither in this environment nor on PATH"
-        raise IntegrationError(f"Integration {integration!r} needs {given or name}, {places}.", hint=hint)
+        said = {"where": f"integration {integration!r}", "option": option} if given and option else {}
+        if said and (usual := find_program(name)):
+            hint = f"Correct {option}, or leave it out for {usual}."
+        message = f"Integration {integration!r} needs {given or name}, {places}."
+        raise IntegrationError(message, near=near_names(given or "", [name]) if given else (), hint=hint, **said)
     return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from assetry.plugin import Integration
+from assetry.plugin import Integration, IntegrationError
+
+from assetry_toolkit.options import IntegrationOptions
 
 
 def project_folders(root: Path, file: str, aside: Collection[str] = ()) -> list[Path]:
@@ -41,6 +43,31 @@ def projects_found(root: str, file: str, kind: str) -> list[Integration]:
         Integration(kind if len(found) == 1 else each.name, kind, {"project_dir": str(each.relative_to(root))}, root)
         for each in found
     ]
+
+
+def needed_folder(options: IntegrationOptions, folder: Path, file: str, option: str = "project_dir") -> Path:
+    """Return the `folder` of a project, which an option names; raise `IntegrationError` where it has no such file.
+
+    >>> needed_folder(IntegrationOptions(name="shop"), Path("nowhere"), "mill.yml")
+    Traceback (most recent call last):
+    assetry.errors.IntegrationError: There is no folder 'nowhere'.
+      at integration 'shop'
+      Let project_dir name the folder of mill.yml.
+    """
+    if (folder / file).is_file():
+        return folder
+    root = Path(options.root).resolve()
+    told = str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
+    found = [str(each.relative_to(root)) for each in project_folders(root, file)]
+    hint = f"Let {option} name the folder of {file}."
+    if found == ["."]:
+        hint = f"{file} is in the project's own folder: leave {option} out, or set it to '.'."
+    raise IntegrationError(
+        f"There is no {file} in the folder {told!r}." if folder.is_dir() else f"There is no folder {told!r}.",
+        near=[each for each in found if each != "."][:3],
+        hint=hint,
+        **options.at(option),
+    )
 
 
 def root_of(folder: Path | str, caller: str | None) -> Path:

@@ -19,9 +19,6 @@ from assetry.plugin import (
     Relation,
 )
 
-from assetry_toolkit.hosted.snapshots import left_of
-from assetry_toolkit.options import IntegrationOptions
-
 
 def connection_group(asset: Asset, along: Literal["always", "unless_refreshed"] = "always") -> InvocationGroup | None:
     """Return the group of what a connection makes, which is synced as a whole; None for what none makes.
@@ -57,6 +54,9 @@ def warnings_of_left(integration: Integration, elsewhere: Sequence[Asset]) -> It
     >>> [*warnings_of_left(Integration("shop", "mill"), [])]
     []
     """
+    from assetry_toolkit.hosted.snapshots import left_of
+    from assetry_toolkit.options import IntegrationOptions
+
     given = integration.options.get("snapshot")
     own = IntegrationOptions(name=integration.name, kind=integration.kind, root=integration.root, snapshot=given)
     known: list[tuple[str, Any]] = [*left_of(own.snapshot_path).items()] if elsewhere else []

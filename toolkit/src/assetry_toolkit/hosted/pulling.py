@@ -63,6 +63,11 @@ def add_pull(
             built = _built(context, kind, own)
             more, errors = _each(pulled, built if own else wanted(built, (), kind, option))
             found += more
+        for each in found:
+            for name, error in {**each.get("unread", {})}.items():
+                if isinstance(error, AssetryError):
+                    context.project.settings.locate(error)
+                    each["unread"][name] = str(error)
         if not context.text:
             context.emit({"integrations": found}, rows="integrations")
         elif found:
@@ -176,12 +181,12 @@ def add_pull_of_each(
     def pulled(integration: Integration) -> Found:
         file, questions = asked(integration)
         counts: dict[str, int] = {}
-        unread: dict[str, str] = {}
+        unread: dict[str, IntegrationError] = {}
         for name, ask in questions.items():
             try:
                 counts[name] = ask()
             except IntegrationError as error:
-                unread[name] = str(error)
+                unread[name] = error
         return {"integration": integration.name, "file": str(file), things: counts, "unread": unread}
 
     def lines(found: Found) -> Iterable[str]:

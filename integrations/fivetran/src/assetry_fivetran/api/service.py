@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -153,21 +154,18 @@ def service_for(options: Options, secret: Secret) -> Iterator[Service]:
 
 
 def _opened(options: Options, secret: Secret) -> Service:
+    keys, named = {"api_key": options.api_key, "api_secret": options.api_secret}, "api_key and api_secret"
     api = Api(
         name="Fivetran",
         base=options.address,
         headers={"User-Agent": "assetry-fivetran"},
         ca_bundle=options.ca_path,
         address_hint=f"base_url is {BASE_URL} unless Fivetran gave you another.",
-        auth_hint='Set api_key and api_secret = { env = "…" }: Fivetran, Account settings, API config.',
+        auth_hint="Set them as Fivetran has them: Account settings, API config.",
+        credentials=keys,
         busy_hint="It counts the calls of an hour: calls_per_hour says how many the account has (500 in a trial).",
     )
-    auth = basic(
-        lambda: needed(options.api_key, secret, "api_key"),
-        lambda: needed(options.api_secret, secret, "api_secret"),
-        named="api_key and api_secret",
-        secret_user=True,
-    )
+    auth = basic(*(partial(needed, each, secret, name) for name, each in keys.items()), named=named, secret_user=True)
     calls = options.calls_per_hour
     budget = Budget("Fivetran", calls=calls, seconds=3600.0, clock=options.time, option="calls_per_hour")
     http = Http(api, auth, client=options.client, clock=options.time, before=budget.take)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assetry.plugin import DefinitionError, Integration, IntegrationError, near_names
+from assetry_toolkit.definitions.projects import needed_folder
 from assetry_toolkit.definitions.variables import folder_variables, with_variables
 from assetry_toolkit.hosted.tables import Override
 from assetry_toolkit.singer.pairs import Pair, words_of
@@ -47,8 +48,8 @@ class MeltanoProject:
         wrong options.
         """
         options = Options.of(integration)
-        folder, missing = options.folder, "Point project_dir at a Meltano project, or make one: meltano init NAME."
-        files = YamlFiles.read(folder / "meltano.yml", "include_paths", strict=True, missing=missing)
+        folder = needed_folder(options, options.folder, "meltano.yml")
+        files = YamlFiles.read(folder / "meltano.yml", "include_paths", strict=True, missing="Try: meltano init NAME.")
         variables = folder_variables(folder)
         chosen = {f"integration {options.name!r}": options.environment}
         chosen |= {"the variable MELTANO_ENVIRONMENT": variables.get("MELTANO_ENVIRONMENT")}

@@ -48,6 +48,17 @@ class Credentials:
             return cls("application", {"env": CLIENT_ID}, {"env": CLIENT_SECRET})
         return cls("none")
 
+    @property
+    def named(self) -> dict[str, Reference | None]:
+        """Return the references by the options that they stand in."""
+        names = {
+            "application": ("client_id", "client_secret"),
+            "token": ("", "token"),
+            "basic": ("username", "password"),
+        }
+        found = zip(names.get(self.kind, ()), (self.user, self.secret), strict=False)
+        return {name: each for name, each in found if name}
+
     def identity(self) -> tuple[str, ...]:
         """Return what tells these credentials apart from others, without any secret in it."""
         return (self.kind, reference_name(self.user), reference_name(self.secret))

@@ -159,6 +159,7 @@ def _http(options: Options, credentials: Credentials, secret: Secret) -> Http:
         ca_bundle=options.ca_path,
         address_hint=FORMS,
         auth_hint='Set client_id and client_secret = { env = "…" } of an application: Airbyte, Settings, Applications.',
+        credentials=credentials.named,
     )
     auth = auth_of(credentials, secret, clock, lambda user, value: fetch_token(http, address.token, user, value))
     http = Http(api, auth, client=options.client, clock=clock)
