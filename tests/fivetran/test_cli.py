@@ -191,7 +191,7 @@ def test_a_table_that_was_seen_and_is_there_no_more_is_no_green(shop: Any, fivet
     fivetran.on_sync = lambda connection, _: write(lake, "accounts")
     lake.unlink()
     made = shop.run("materialize", "-s", "lake/crm/*").assert_code(1)
-    assert "The sync of connection 'crm' ended well, but: There is no value of 'lake/crm/orders'" in made.out
+    assert "The sync of connection 'crm' ended well, but: There is no table of 'lake/crm/orders'" in made.out
     assert "lake.duckdb (lake.crm.orders). Its table was there when it was last made." in made.out
     assert "assetry materialize --full-refresh -s lake/crm/orders" in made.out
     assert {status(shop)[each] for each in ("orders", "accounts")} == {"failed", "fresh"}

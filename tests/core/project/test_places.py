@@ -131,3 +131,17 @@ def test_the_place_that_an_integration_names_is_opened_by_something(
             assert problem.message.startswith("`io` of integration 'reader': ")
             assert told is not None
             assert told in problem.message
+
+
+def test_an_io_that_names_a_file_which_is_not_there_is_warned_of_with_its_line(tmp_path: Path) -> None:
+    there = tmp_path / "there.duckdb"
+    there.touch()
+    lines = [f'[integrations.{name}]\nkind = "mill"\nio = "x"\n' for name in ("writer", "second")]
+    (tmp_path / "assetry.toml").write_text("".join(lines))
+    mill = Mill({"writer": f"duckdb:{tmp_path}/nowhere.duckdb?threads=1", "second": f"duckdb:{there}"})
+    with Project.load(tmp_path, plugins=[mill]) as project:
+        (warned,) = asset_warnings(project.graph, project.plugins, lambda: project.values, None, project.settings)
+    assert warned.key == "writer/orders"
+    assert f"{tmp_path}/nowhere.duckdb" in warned.text
+    assert "assetry.toml:3)" in warned.text
+    assert "there is no such file" in warned.text

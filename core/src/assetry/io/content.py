@@ -20,8 +20,9 @@ def nothing_kept(asset: Asset, partition: str | None, place: str) -> NothingKept
       Materialize it first: `assetry materialize -s shop/orders`.
     """
     what = f"{str(asset.key)!r}" if partition is None else f"partition {partition!r} of {str(asset.key)!r}"
+    thing = "table" if asset.relation is not None and not asset.kept else "value"
     return NothingKeptError(
-        f"There is no value of {what} {place}.",
+        f"There is no {thing} of {what} {place}.",
         where=asset.source,
         hint=f"Materialize it first: `assetry materialize -s {quote(asset.key.selection)}`."
         if asset.executable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from assetry.errors import AssetryError, UsageError
@@ -80,13 +81,38 @@ def disagreements(graph: AssetGraph, given: Sequence[Asset], values: Callable[[]
 
 
 def asset_warnings(
-    graph: AssetGraph, plugins: Plugins, values: Callable[[], ValueRouter], keys: Iterable[AssetKey] | None = None
+    graph: AssetGraph,
+    plugins: Plugins,
+    values: Callable[[], ValueRouter],
+    keys: Iterable[AssetKey] | None = None,
+    settings: Settings | None = None,
 ) -> tuple[AssetWarning, ...]:
-    """Return what is warned of the assets of a graph, or of some of them, by their integrations and by their places."""
+    """Return what is warned of the assets of a graph, or of some of them, by their integrations and by their places.
+
+    By `settings` places are told with their lines.
+    """
     wanted = None if keys is None else set(keys)
     found = [*warnings_of(graph, plugins, wanted)]
-    found += (each for each in unreachable_inputs(graph, values) if wanted is None or each.key in wanted)
+    places = (*unreachable_inputs(graph, values), *missing_files(graph, values, settings))
+    found += (each for each in places if wanted is None or each.key in wanted)
     return tuple(sorted(found, key=lambda each: graph.index(each.key)))
+
+
+def missing_files(
+    graph: AssetGraph, values: Callable[[], ValueRouter], settings: Settings | None = None
+) -> Iterator[AssetWarning]:
+    """Yield a warning for each integration whose option `io` names a file for its tables that is not there."""
+    told: set[str] = set()
+    for asset in graph.assets:
+        own = asset.integration
+        if own is None or own.name in told or asset.kept or asset.relation is None or own.options.get("io") is None:
+            continue
+        told.add(own.name)
+        path = _file_of(values, asset)
+        if path is not None and not Path(path.partition("?")[0]).exists():
+            line = settings.where_of(own.name, "io") if settings is not None else None
+            text = f"has its table in {path}, by `io` of integration {own.name!r}{f' ({line})' if line else ''}"
+            yield AssetWarning(asset.key, f"{text}, and there is no such file", "Correct `io` unless it comes yet.")
 
 
 def unreachable_inputs(graph: AssetGraph, values: Callable[[], ValueRouter]) -> Iterator[AssetWarning]:

@@ -142,7 +142,7 @@ class DuckDBIO:
         relation = self.relation(asset)
         place = f"in DuckDB file {self.address.path} ({relation})"
         if not self._exists():
-            raise nothing_kept(asset, partition, place)
+            raise nothing_kept(asset, partition, f"{place}: there is no such file")
         with self._connection(relation) as connection:
             try:
                 yield connection, relation

@@ -68,7 +68,9 @@ def _findings(project: Project) -> dict[str, Any]:
             {"source": str(each.source), "candidate": str(each.candidate), "why": each.why}
             for each in project.graph.near_misses()
         ],
-        "warnings": warnings_to_json(asset_warnings(project.graph, project.plugins, lambda: project.values)),
+        "warnings": warnings_to_json(
+            asset_warnings(project.graph, project.plugins, lambda: project.values, None, project.settings)
+        ),
         "unknown_types": list(_unknown_types(assets)),
         "made_elsewhere": [str(asset.key) for i, asset in enumerate(assets) if _is_made_elsewhere(project.graph, i)],
         "used_by_none": [

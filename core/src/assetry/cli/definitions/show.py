@@ -95,7 +95,7 @@ def _facts(session: Session, key: str) -> Facts:
         tried=last_tried,
         panels=tuple(project.plugins.panels(asset, context)),
         checks=_outcomes(project.latest_checks([asset.key])),
-        warnings=asset_warnings(project.graph, project.plugins, lambda: project.values, [asset.key]),
+        warnings=asset_warnings(project.graph, project.plugins, lambda: project.values, [asset.key], project.settings),
         pruned=None if last_made is None else _pruned(project, last_made.run),
         accepted=said(project.store.acceptances([asset.key])),
         next=project.next(judged.now, statuses=judged.statuses).get(asset.key),

@@ -64,7 +64,7 @@ def show_plan(session: Session, exit_code: bool, **ask: Unpack[PlanKeywords]) ->
     project = session.project
     plan = project.commands(project.plan(chosen, **ask))
     made = {asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also)}
-    warned = asset_warnings(project.graph, project.plugins, lambda: project.values, made)
+    warned = asset_warnings(project.graph, project.plugins, lambda: project.values, made, project.settings)
     if session.text:
         lines = plan_lines(plan, session, len(chosen.keys))
         session.say("\n".join((*lines, *warning_lines(warned, None if session.verbose else _MOST))))

@@ -46,7 +46,9 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     found = [each for each in every if each.key in chosen]
     roots = causes(project.graph, every, chosen)
     warned = _warnings(session, found)
-    told = asset_warnings(project.graph, project.plugins, lambda: project.values, (each.key for each in found))
+    told = asset_warnings(
+        project.graph, project.plugins, lambda: project.values, (each.key for each in found), project.settings
+    )
     nexts = {key: each for key, each in project.next(now, statuses=every).items() if key in chosen}
     stale = stale_keys(found)
     gone = gone_assets(project)
