@@ -36,3 +36,32 @@ def test_what_thrashes_is_held_also_where_the_daemon_looks_in_between(project: C
     told = decision.next[AssetKey("orders")]
     assert told.kind == "held"
     assert "made 3 times" in told.because
+
+
+def test_what_tables_of_plugins_say_wrongly_is_told_with_its_line(project: Callable[..., ProjectFolder]) -> None:
+    tables = """
+[automation]
+max_runs = 0
+
+[notify.ops]
+kind = "slak"
+url = "x"
+
+[openlineage]
+url = 3
+"""
+    folder = project({"assetry.toml": tables, "assets.py": ASSETS})
+    told = folder.run("check")
+    assert told.code == 3
+    assert [line for line in (2, 5, 9) if f"assetry.toml:{line}\n" not in told.out] == [], told.out + told.err
+    folder.write("assetry.toml", '[jobs.nightly]\nselect = "orders"\ncron = "@daily"\npartitions = "lst:2"\n')
+    assert "assetry.toml:4" in folder.run("check").out
+    ran = folder.run("run-job", "nightly")
+    assert (ran.code, "[jobs.nightly]: " in ran.err, "assetry.toml:4" in ran.err) == (3, True, True)
+
+
+def test_an_interval_is_above_zero(project: Callable[..., ProjectFolder]) -> None:
+    folder = project({"assetry.toml": "", "assets.py": ASSETS})
+    for interval in ("0", "-1"):
+        ran = folder.run("daemon", "--interval", interval)
+        assert (ran.code, "Give seconds above 0" in ran.err) == (2, True)

@@ -19,7 +19,7 @@ from assetry import (
 )
 from assetry.automation import between, eager, failed, missing, never, on_cron, on_missing, upstream_changed
 from assetry.cli.runs.runs import asked
-from assetry.plugin import Asset, AssetKey, InvocationGroup, Next, RunInfo
+from assetry.plugin import Asset, AssetKey, DefinitionError, InvocationGroup, Next, RunInfo
 from assetry.testing import Clock
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
@@ -465,6 +465,12 @@ def test_what_only_a_job_makes_is_told_when_it_ticks_and_how_it_ended() -> None:
         assert f"run {made.run}" in it.next("report", later).because
         (made,) = make_due(it.project, later + DAY)
         assert (made.ok, made.run, made.told) == (True, None, "job nightly: nothing to do")
+
+
+def test_the_function_in_place_of_a_policy_has_what_was_meant() -> None:
+    with pytest.raises(DefinitionError) as error:
+        asset(automation=eager)(lambda: 1)  # type: ignore[call-overload]
+    assert error.value.near == ("eager()",)
 
 
 def test_runs_of_automation_have_their_class_and_say_who_asked() -> None:

@@ -59,7 +59,7 @@ def test_a_wrong_table_is_an_error_with_its_line(shop: Any) -> None:
     shop.write("assetry.toml", 'name = "shop"\n[notify.ops]\nkind = "slak"\nurl = "x"\n')
     said = shop.run("notify", "send").err
     assert "did you mean 'slack'" in said
-    assert "assetry.toml:2" in said
+    assert "assetry.toml:3" in said
 
 
 def test_a_project_that_names_nobody_says_how(shop: Any) -> None:

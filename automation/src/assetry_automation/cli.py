@@ -78,6 +78,8 @@ def daemon(
         return _simulate(context, simulate, assume, arrivals, picture)
     if assume is not None or arrivals is not None or picture is not None:
         raise UsageError("--assume, --arrivals and --picture are for --simulate.", hint="Add --simulate now..+7d.")
+    if not interval > 0:
+        raise UsageError(f"--interval {interval:g} is no time.", hint="Give seconds above 0, for example --interval 5.")
     if dry_run:
         show(context, decision_of(context.project, datetime.now(UTC)))
         return 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from assetry import Project
-from assetry.plugin import AssetKey, AssetryError, OptionError
+from assetry.plugin import AssetKey, AssetryError, OptionError, SelectionError
 
 from assetry_automation.decision.settings import Job, Settings, read_settings
 
@@ -45,9 +45,13 @@ def wrong_jobs(project: Project, now: datetime) -> Iterator[OptionError]:
 
 
 def job_error(project: Project, job: Job, error: AssetryError) -> OptionError:
-    """Return what is wrong with a job, by its name and its place."""
-    file, told = project.settings.file, f"[jobs.{job.name}]: {error.message}"
-    return OptionError(told, where=None if file is None else str(file), near=error.near, hint=error.hint)
+    """Return what is wrong with a job, by its name and its line."""
+    title = f"[jobs.{job.name}]"
+    option = "select" if isinstance(error, SelectionError) or job.partitions is None else "partitions"
+    told = f"{title}: {error.message}"
+    found = OptionError(told, option=option, table=title, near=error.near, hint=error.hint)
+    project.settings.locate(found)
+    return found
 
 
 def _depends(job: Job) -> bool:

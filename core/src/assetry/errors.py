@@ -133,15 +133,19 @@ class SelectionError(UsageError):
 class DefinitionError(AssetryError):
     """The definitions cannot be loaded; nothing was run.
 
-    `option` is the name of the option that is at fault, where it is one of an integration: its line is told, then. One
-    that stands in tables within the options has their names before it: ``("loaders", "target-shop", "schema")``.
+    `option` is the name of the option that is at fault, where it is one of an integration, or of the `table` of the
+    project file that is named, such as ``[notify.ops]``: its line is told, then. One that stands in tables within the
+    options of an integration has their names before it: ``("loaders", "target-shop", "schema")``.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, option: str | Sequence[str] | None = None, **more: Any) -> None:
+    def __init__(
+        self, message: str, *, option: str | Sequence[str] | None = None, table: str | None = None, **more: Any
+    ) -> None:
         super().__init__(message, **more)
         self.option = option if option is None or isinstance(option, str) else tuple(option)
+        self.table = table
 
 
 class UnknownDependencyError(DefinitionError):

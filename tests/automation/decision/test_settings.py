@@ -47,3 +47,17 @@ def test_a_near_name_is_offered() -> None:
     with pytest.raises(OptionError) as error:
         read_settings({"automation": {"max_run": 2}})
     assert "max_runs" in error.value.near
+
+
+def test_a_near_time_zone_is_offered_with_an_example_of_its_own() -> None:
+    with pytest.raises(OptionError) as error:
+        read_settings({"jobs": {"nightly": {"select": "a", "cron": "@daily", "timezone": "Europe/Berlinn"}}})
+    assert error.value.near[0] == "Europe/Berlin"
+    assert (error.value.option, error.value.hint) == ("timezone", 'For example timezone = "Europe/Berlin".')
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_runs", 0), ("holds_after", "five"), ("surge", -1)])
+def test_what_is_no_number_has_an_example(name: str, value: Any) -> None:
+    with pytest.raises(OptionError) as error:
+        read_settings({"automation": {name: value}})
+    assert str(error.value.hint).startswith(f"For example {name} = ")

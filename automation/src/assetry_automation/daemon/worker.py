@@ -26,6 +26,7 @@ from assetry_automation.sensing.senses import senses_of
 
 def main(folder: str, asked: TextIO, told: TextIO) -> int:
     """Load a project, say so, and answer until there is no more to answer."""
+    project: Project | None = None
     try:
         project = Project.load(folder)
         ready: dict[str, Any] = {
@@ -36,6 +37,8 @@ def main(folder: str, asked: TextIO, told: TextIO) -> int:
         ready["senses"] = to_json(senses_of(project).all)
         ready["wrong"] = [words(each) for each in wrong_jobs(project, project.clock())]
     except AssetryError as error:
+        if project is not None:
+            project.settings.locate(error)
         tell(told, {"problem": words(error)})
         return 1
     tell(told, ready)

@@ -98,45 +98,68 @@ def read_settings(tables: Mapping[str, Any], where: str | None = None) -> Settin
 def _job(name: str, table: Mapping[str, Any], where: str | None) -> Job:
     title = f"[jobs.{name}]"
     found = _read(table, _JOB, title, where)
-    for needed, example in (("select", '"tag:nightly"'), ("cron", '"0 2 * * *"')):
+    for needed in ("select", "cron"):
         if needed not in found:
-            raise OptionError(f"{title} has no {needed}.", where=where, hint=f"For example {needed} = {example}.")
+            hint = f"For example {needed} = {_EXAMPLES[needed]}."
+            raise OptionError(f"{title} has no {needed}.", table=title, where=where, hint=hint)
     job = Job(name=name, **found)
     try:
         _ = job.policy
     except DefinitionError as error:
-        raise OptionError(f"{title}: {error.message}", where=where, hint='For example cron = "0 2 * * *".') from error
+        zone = "time zone" in error.message
+        raise OptionError(
+            f"{title}: {error.message}",
+            option="timezone" if zone else "cron",
+            table=title,
+            where=where,
+            near=error.near,
+            hint='For example timezone = "Europe/Berlin".' if zone else 'For example cron = "0 2 * * *".',
+        ) from error
     return job
 
 
 def _read(table: Any, known: Mapping[str, type], title: str, where: str | None) -> dict[str, Any]:
     if not isinstance(table, Mapping):
-        raise OptionError(f"{title} is a table.", where=where)
+        raise OptionError(f"{title} is a table.", table=title, where=where)
     found: dict[str, Any] = {}
     for name, value in table.items():
         wanted = known.get(name)
         if wanted is None:
-            hint = f"It has {', '.join(known)}."
-            raise OptionError(f"{title} has no {name!r}.", where=where, near=near_names(str(name), known), hint=hint)
+            hint, near = f"It has {', '.join(known)}.", near_names(str(name), known)
+            raise OptionError(
+                f"{title} has no {name!r}.", option=str(name), table=title, where=where, near=near, hint=hint
+            )
         if name == "batch" and value == "auto":
             found[name] = value
         elif wanted is timedelta:
-            found[name] = _span(value, f"{name} of {title}", where)
+            found[name] = _span(value, name, title, where)
         elif type(value) is not wanted or (isinstance(value, int) and wanted is int and value < 1):
             word = {int: "a number above 0", bool: "true or false", str: "a text"}[wanted]
-            raise OptionError(f"{name} of {title} is {word}, not {value!r}.", where=where)
+            raise OptionError(
+                f"{name} of {title} is {word}, not {value!r}.",
+                option=name,
+                table=title,
+                where=where,
+                hint=f"For example {name} = {_EXAMPLES[name]}.",
+            )
         else:
             found[name] = value
     return found
 
 
-def _span(value: Any, what: str, where: str | None) -> timedelta:
+def _span(value: Any, name: str, title: str, where: str | None) -> timedelta:
     try:
-        return timedelta(0) if value in (0, "0", "0s") else read_span(value, what)
+        return timedelta(0) if value in (0, "0", "0s") else read_span(value, f"{name} of {title}")
     except DefinitionError as error:
-        raise OptionError(error.message, where=where, hint=error.hint) from error
+        raise OptionError(error.message, option=name, table=title, where=where, hint=error.hint) from error
 
 
+#: Of what has no span of time, a value that it may have.
+_EXAMPLES: Mapping[str, str] = {
+    **{"max_runs": "4", "max_partitions_per_wave": "1000", "surge": "500", "surge_partitions": "10000"},
+    **{"holds_after": "5", "select": '"tag:nightly"', "cron": '"0 2 * * *"', "timezone": '"Europe/Berlin"'},
+    **{"partitions": '"last:2"', "stale": "false"},
+}
 _AUTOMATION: Mapping[str, type] = {
     **{"max_runs": int, "max_partitions_per_wave": int, "batch": timedelta, "slack": timedelta},
     **{"surge": int, "surge_partitions": int, "holds_after": int},

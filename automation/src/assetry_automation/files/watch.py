@@ -90,7 +90,7 @@ def _asset(
             hint="fsspec reads it of the environment, or of its own configuration (~/.config/fsspec).",
         )
     return Asset(
-        **{"key": key, "kind": KIND, "resource_type": "files", "metadata": {"files": files}, **keywords},
+        **{"key": key, "kind": KIND, "resource_type": "folder", "metadata": {"files": files}, **keywords},
         integration=integration,
         spec={"files": files},
         partitions_def=definition,

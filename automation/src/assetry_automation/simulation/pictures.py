@@ -54,11 +54,23 @@ def told(simulation: Simulation) -> Iterator[str]:
 def _counts(simulation: Simulation) -> Iterator[str]:
     count, crons = len(simulation.invocations), simulation.crons
     tools = sum(each.tool for each in simulation.invocations)
-    yield f"{count:,} invocations, {tools:,} of them of tools: {simulation.per_week(count):,.0f} a week"
+    yield f"{_invocations(count, tools)}: {simulation.per_week(count):,.0f} a week"
     if crons.schedules:
         week = simulation.per_week(crons.invocations)
         what = f"{crons.schedules} cron schedule{'s' * (crons.schedules != 1)} for data as new"
-        yield f"{what}: {crons.invocations:,} invocations, {crons.tools:,} of them of tools: {week:,.0f} a week"
+        yield f"{what}: {_invocations(crons.invocations, crons.tools)}: {week:,.0f} a week"
+
+
+def _invocations(count: int, tools: int) -> str:
+    """Return a count of invocations; how many are of tools is told where some are.
+
+    >>> [_invocations(3, tools) for tools in (0, 2, 3)]
+    ['3 invocations', '3 invocations, 2 of them of tools', '3 invocations of tools']
+    """
+    told = "1 invocation" if count == 1 else f"{count:,} invocations"
+    if not tools:
+        return told
+    return f"{told} of tools" if tools == count else f"{told}, {tools:,} of them of tools"
 
 
 def assumed(simulation: Simulation) -> Iterator[str]:

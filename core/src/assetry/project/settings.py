@@ -102,8 +102,15 @@ class Settings:
     def locate(self, error: AssetryError, integration: str | None = None) -> None:
         """Give an error that says no more of its place than which integration it is the line of the project file.
 
-        One without any place is about the `integration` that is given, if the file names it.
+        One without any place is about the `integration` that is given, if the file names it; one about a table of the
+        file, such as ``[notify.ops]``, has the line of that.
         """
+        table = getattr(error, "table", None)
+        if table is not None and self.file is not None and error.where in (None, str(self.file)):
+            path = (*self._above, *(part.strip("\"'") for part in re.findall(_PART, table)))
+            text = self.file.read_text(encoding="utf-8", errors="replace")
+            error.where = _place(self.file, text, path, getattr(error, "option", None)) or str(self.file)
+            return
         name = integration if error.where is None else integration_at(error.where)
         if name in {each.name for each in self.integrations or ()}:
             error.where = self.where_of(str(name), getattr(error, "option", None)) or error.where

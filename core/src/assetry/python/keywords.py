@@ -85,6 +85,10 @@ _RULES: Mapping[str, _Rule] = {
 }
 
 
+#: What is meant where the function that makes a policy is given, and not what it returns.
+_POLICIES = frozenset(f"{word}()" for word in AutomationPolicy.words)
+
+
 def checked_keywords(decorator: str, given: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
     """Return the keywords that were given to a decorator; one that is None was not given.
 
@@ -105,7 +109,10 @@ def checked_keywords(decorator: str, given: Mapping[str, Any], known: Iterable[s
         rule = _RULES.get(name)
         for strange in rule.strange(value) if rule and value is not None else ():
             told = f"{name}=… of @{decorator} takes {rule.takes}, not {_shown(strange)}." if rule else ""
-            raise DefinitionError(told, where=where, hint=f"For example {name}={rule.example}." if rule else None)
+            called = f"{getattr(strange, '__name__', '')}()"
+            near = (called,) if name == "automation" and called in _POLICIES else ()
+            hint = f"For example {name}={rule.example}." if rule else None
+            raise DefinitionError(told, where=where, near=near, hint=hint)
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -176,7 +176,8 @@ def checked(
     """Return options of anything, such as a table within the options, each as its type makes it.
 
     `of` says whose they are, `known` the next step after an unknown one, and `within` the names of the tables of an
-    integration's options that they stand in, so that their line is told. Raises `OptionError`.
+    integration's options that they stand in, so that their line is told. Raises `OptionError`; of a table of the
+    project file, as in ``[notify.ops]``, with its line where a command tells it.
 
     >>> checked({"mode": "apend"}, {"mode": one_of("append", "replace")}, "stream 'orders'")
     Traceback (most recent call last):
@@ -188,6 +189,7 @@ def checked(
     except OptionError as error:
         if within and (error.option is None or isinstance(error.option, str)):
             error.option = (*within, *filter(None, [error.option]))
+        error.table = of if of.startswith("[") else None
         raise
 
 

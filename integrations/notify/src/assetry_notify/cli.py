@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from assetry.plugin import AssetryError, Commands, UsageError, near_names
+from assetry.plugin import Commands, UsageError, near_names
 
 if TYPE_CHECKING:
     from assetry.plugin import CommandContext
@@ -120,15 +120,11 @@ def _status(context: CommandContext) -> int:
 
 
 def _targets(context: CommandContext) -> tuple[Target, ...]:
-    """Return the targets of the project; raise the error with the line of the project file."""
+    """Return the targets of the project; the command line tells the line of the project file that is at fault."""
     from assetry_notify.targets import read_table
 
     settings = context.project.settings
-    try:
-        targets = read_table(settings.tables).targets
-    except AssetryError as error:
-        error.where = error.where or settings.where("notify")
-        raise
+    targets = read_table(settings.tables).targets
     if not targets:
         raise UsageError(
             "The project file names nobody to tell.",

@@ -137,7 +137,8 @@ def _target(name: str, table: Mapping[str, Any]) -> Target:
 def _events(names: Iterable[str], of: str) -> tuple[EventName, ...]:
     for name in names:
         if name not in EVENTS:
-            raise _wrong("events", f"{name!r} is no event of {of}.", near_names(name, EVENTS), ", ".join(EVENTS))
+            near = near_names(name, EVENTS)
+            raise _wrong("events", of, f"{name!r} is no event of {of}.", near, ", ".join(EVENTS))
     return tuple(each for each in EVENTS if each in names)
 
 
@@ -145,10 +146,8 @@ def _span(text: str, option: str, of: str) -> timedelta | None:
     try:
         return read_span(text, f"{option} of {of}")
     except DefinitionError as error:
-        raise _wrong(option, error.message, (), error.hint or "") from None
+        raise _wrong(option, of, error.message, (), error.hint or "") from None
 
 
-def _wrong(option: str, message: str, near: Iterable[str], hint: str) -> OptionError:
-    error = OptionError(message, near=near, hint=hint)
-    error.option = option
-    return error
+def _wrong(option: str, of: str, message: str, near: Iterable[str], hint: str) -> OptionError:
+    return OptionError(message, option=option, table=of, near=tuple(near), hint=hint)

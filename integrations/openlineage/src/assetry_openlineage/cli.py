@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assetry.plugin import AssetryError, Commands, UsageError
+from assetry.plugin import Commands, UsageError
 
 if TYPE_CHECKING:
     from assetry.plugin import CommandContext
@@ -58,7 +58,7 @@ def _status(context: CommandContext) -> int:
 
 
 def _options(context: CommandContext) -> Options:
-    """Return what the project file says; raise the error with its line."""
+    """Return what the project file says; the command line tells the line that is at fault."""
     from assetry_openlineage.options import NAME, read_options
 
     settings = context.project.settings
@@ -67,8 +67,4 @@ def _options(context: CommandContext) -> Options:
             "The project file does not say where lineage is to be sent.",
             hint='Write [openlineage] and url = "http://…".',
         )
-    try:
-        return read_options(settings.tables, str(context.project.root))
-    except AssetryError as error:
-        error.where = error.where or settings.where(NAME)
-        raise
+    return read_options(settings.tables, str(context.project.root))

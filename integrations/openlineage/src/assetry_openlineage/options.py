@@ -43,6 +43,8 @@ def read_options(tables: Mapping[str, Mapping[str, Any]], root: str) -> Options:
         if not isinstance(each, str):
             raise OptionError(
                 f"The namespace of {name!r} in [{NAME}] is no text.",
+                option="namespaces",
+                table=f"[{NAME}]",
                 hint='Write namespaces = { transform = "snowflake://org-account" }.',
             )
     return Options(**{"namespace": PurePath(root).name or "assetry", **given})

@@ -42,7 +42,10 @@ def _findings(project: Project) -> dict[str, Any]:
     assets = project.graph.assets
     groups = {project.plugins.invocation_group(asset) for asset in assets if asset.executable}
     file = str(project.settings.file) if project.settings.file else None
-    mistakes = [{**_told(each), "where": each.where or file} for each in project.plugins.mistakes(project)]
+    wrong = project.plugins.mistakes(project)
+    for each in wrong:
+        project.settings.locate(each)
+    mistakes = [{**_told(each), "where": each.where or file} for each in wrong]
     mistakes = masked(mistakes, project.plugins.secrets.mask)
     # Asked last: a plugin may only show that it is broken when it is called.
     project.plugins.check_versions()
