@@ -455,6 +455,7 @@ def test_what_only_a_job_makes_is_told_when_it_ticks_and_how_it_ended() -> None:
         told = it.next("report")
         assert told.kind == "at"
         assert "job nightly ticks then" in told.because
+        assert told.by == "job nightly"
         later = datetime.now(UTC) + DAY
         it.look()
         (made,) = make_due(it.project, later)

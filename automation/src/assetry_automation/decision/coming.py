@@ -43,7 +43,7 @@ def what_comes(
         if key in memory.held:
             yield key, Next("held", memory.held[key])
         elif coming is not None:
-            yield key, Next("at", coming.because, at=coming.at)
+            yield key, Next("at", coming.because, at=coming.at, by=coming.by)
         elif policy is not None and world.due(key):
             yield key, _unwanted(world, key, policy, left.get(key, NOTHING))
         elif policy is None and world.graph[key].executable:
@@ -56,7 +56,10 @@ def _by_jobs(world: World, due: Collection[str]) -> dict[AssetKey, Coming]:
     for job, at, ended in job_ticks(world):
         last = "" if ended is None else f"; last time {ended.text}"
         told = f"job {job.name} ticks then ({job.policy}){last}"
-        coming = Coming(world.now, f"job {job.name} is due{last}") if job.name in due else Coming(at, told)
+        is_due = job.name in due
+        coming = Coming(
+            world.now if is_due else at, f"job {job.name} is due{last}" if is_due else told, f"job {job.name}"
+        )
         for key in world.jobs.get(job.name, ()):
             found[key] = min(coming, found.get(key, coming))
     return found

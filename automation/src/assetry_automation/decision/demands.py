@@ -14,10 +14,11 @@ from assetry_automation.decision.world import each_of
 
 
 class Coming(NamedTuple):
-    """When something is begun that is not due yet, and why, for people."""
+    """When something is begun that is not due yet, and why, for people; `by` the job that begins it, where one does."""
 
     at: datetime
     because: str
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,19 @@ def next_to_json(coming: Next | None) -> dict[str, Any] | None:
         "at": coming.at and coming.at.astimezone(UTC).isoformat(),
         "because": coming.because,
         "on": coming.on and str(coming.on),
+        "by": coming.by,
     }
 
 
 def told_nexts(nexts: Mapping[AssetKey, Next], now: datetime) -> Iterator[tuple[str, list[AssetKey]]]:
     """Yield what people should know of when assets are made next, each with the assets that it is about.
 
-    That is all that does not go on by itself, and what is made first of the rest.
+    That is all that does not go on by itself, and what is made first of the rest, by each that makes some of it.
+
+    >>> day = datetime(2026, 1, 5, tzinfo=UTC)
+    >>> nexts = {AssetKey(name): Next("at", "it ticks then", day, by=f"job {name}") for name in ("a", "b")}
+    >>> [keys for _, keys in told_nexts(nexts, day)]
+    [[AssetKey('a')], [AssetKey('b')]]
     """
     stuck: dict[str, list[AssetKey]] = {}
     for key, each in nexts.items():
@@ -70,7 +76,8 @@ def told_nexts(nexts: Mapping[AssetKey, Next], now: datetime) -> Iterator[tuple[
             stuck.setdefault(next_text(each, now), []).append(key)
     yield from stuck.items()
     timed = [(each.at, key) for key, each in nexts.items() if each.kind == "at" and each.at is not None]
-    if timed:
-        first = min(at for at, _ in timed)
-        keys = [key for at, key in timed if at == first]
+    for by in dict.fromkeys(nexts[key].by for _, key in timed):
+        own = [(at, key) for at, key in timed if nexts[key].by == by]
+        first = min(at for at, _ in own)
+        keys = [key for at, key in own if at == first]
         yield next_text(nexts[keys[0]], now), keys

@@ -19,7 +19,8 @@ class Next(NamedTuple):
 
     `kind` is ``at`` a moment; ``when`` something happens to another asset, `on`; ``running``; ``queued`` behind other
     runs; ``coming`` in a backfill; ``backing_off`` after a failure; ``held`` until a person lets it go on;
-    ``not_automated``; or ``daemon_down``: it is due, and what makes it does not run. `because` says why, for people.
+    ``not_automated``; or ``daemon_down``: it is due, and what makes it does not run. `because` says why, for people;
+    `by` names what makes it then, such as a job, where `assetry status` is to tell of each.
 
     >>> Next("held", "it failed 5 times in a row").at is None
     True
@@ -29,3 +30,4 @@ class Next(NamedTuple):
     because: str
     at: datetime | None = None
     on: AssetKey | None = None
+    by: str | None = None
