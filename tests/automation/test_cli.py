@@ -56,6 +56,7 @@ url = 3
     assert [line for line in (2, 5, 9) if f"assetry.toml:{line}\n" not in told.out] == [], told.out + told.err
     folder.write("assetry.toml", '[jobs.nightly]\nselect = "orders"\ncron = "@daily"\npartitions = "lst:2"\n')
     assert "assetry.toml:4" in folder.run("check").out
+    assert "[jobs.nightly]: " in folder.run("daemon", "--dry-run").err
     ran = folder.run("run-job", "nightly")
     assert (ran.code, "[jobs.nightly]: " in ran.err, "assetry.toml:4" in ran.err) == (3, True, True)
 

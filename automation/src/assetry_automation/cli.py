@@ -28,9 +28,10 @@ from assetry.plugin import (
     to_json,
 )
 
+from assetry_automation.asked import words
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision
-from assetry_automation.jobs import settings_of
+from assetry_automation.jobs import settings_of, wrong_jobs
 from assetry_automation.kept import change_memory
 from assetry_automation.looking import with_resumed
 from assetry_automation.making import WANTED, Made, decision_of, make_due
@@ -184,6 +185,8 @@ def _tell(context: CommandContext, made: Made) -> None:
 def show(context: CommandContext, decision: Decision) -> None:
     """Show what would be started, and for everything else when it is, or what keeps it."""
     now = datetime.now(UTC)
+    for wrong in wrong_jobs(context.project, now):
+        context.warn(words(wrong))
     wants = {} if decision.wave is None else decision.wave.wants
     started, counts = tuple(wants), {str(key): len(parts) for key, parts in wants.items() if parts is not None}
     if not context.text:
