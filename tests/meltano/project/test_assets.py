@@ -110,7 +110,8 @@ def test_an_extractor_that_is_not_installed_is_told_with_the_command(tmp_path: P
     tap |= {"executable": None, "pip_url": "tap-a"}
     made.save()
     told = made.run("list").assert_code(3)
-    told.assert_said("'tap-a' does not say which streams it has", "meltano install --plugin-type extractor tap-a")
+    told.assert_said("'tap-a' does not say which streams it has: its program is not there", "load others only: pairs =")
+    told.assert_said("meltano install --plugin-type extractor tap-a, or for all plugins: meltano install")
     assert "│" not in f"{told.out}{told.err}"
     # What is there before it is asked is enough.
     tap["catalog"] = "tap-a.catalog.json"

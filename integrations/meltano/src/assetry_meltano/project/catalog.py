@@ -17,7 +17,7 @@ from assetry_meltano.project.program import Program, install_hint
 from assetry_meltano.project.project import MeltanoProject
 
 VERSION = 3
-_OTHER = "Or commit the file of `snapshot` where it can be asked; or leave this extractor out of `pairs`."
+_OTHER = 'Or commit the file of `snapshot` where it can be asked; or load others only: pairs = ["tap-a target-b"].'
 
 
 class Catalogs(KeptCatalogs):
@@ -45,8 +45,7 @@ class Catalogs(KeptCatalogs):
                 raise IntegrationError(f"{tap.name}: {error.message}", where=where, hint=error.hint) from None
         said = program.mask(last_words(done.err)) or f"it {ending(done.returncode or 0)}"
         *before, last = said.splitlines()
-        raise IntegrationError(
-            f"Extractor {tap.name!r} does not say which streams it has: {last.strip().rstrip('.')}.",
-            where=where,
-            hint=install_hint(tap.name, "extractor", said) or "\n".join(before and ["It wrote:", *before]) or None,
-        )
+        hint = install_hint(tap.name, "extractor", said)
+        told = f"does not say which streams it has: {'its program is not there' if hint else last.strip().rstrip('.')}"
+        hint = hint or "\n".join(before and ["It wrote:", *before]) or None
+        raise IntegrationError(f"Extractor {tap.name!r} {told}.", where=where, hint=hint)

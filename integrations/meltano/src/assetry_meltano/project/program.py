@@ -65,7 +65,7 @@ def absent(project: MeltanoProject, pair: Pair) -> str | None:
 
 
 def _install(plugin: str, kind: str) -> str:
-    return f"in the Meltano project: meltano install --plugin-type {kind} {plugin}"
+    return f"in the Meltano project: meltano install --plugin-type {kind} {plugin}, or for all plugins: meltano install"
 
 
 def install_hint(plugin: str, kind: str, said: str) -> str | None:
