@@ -330,4 +330,5 @@ def test_httpx_is_loaded_by_the_first_request_and_hook_modules_load_of_the_toolk
     )
     assert len(modules) > 10
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["assetry_toolkit", "assetry_toolkit.options", "False"]
+    hosted = ["assetry_toolkit.hosted", "assetry_toolkit.hosted.assets"]
+    assert done.stdout.split() == ["assetry_toolkit", *hosted, "assetry_toolkit.options", "False"]

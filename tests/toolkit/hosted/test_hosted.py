@@ -279,7 +279,9 @@ def test_what_cannot_be_asked_hides_nothing_of_what_can() -> None:
     for text in (True, False):
         context = SimpleNamespace(
             text=text,
-            project=SimpleNamespace(integrations=[Integration("shop", "mill", {})]),
+            project=SimpleNamespace(
+                integrations=[Integration("shop", "mill", {})], settings=SimpleNamespace(locate=lambda *_: None)
+            ),
             say=said.append,
             emit=lambda told, **_: said.append(told),
         )
