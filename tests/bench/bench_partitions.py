@@ -57,12 +57,13 @@ def daily(i):
 
 ALL = [daily(i) for i in range(100)]
 """
+#: Without a value, and with one that is kept in a file.
 TRIVIAL = """
 from assetry import HourlyPartitionsDefinition, asset
 
 @asset(partitions_def=HourlyPartitionsDefinition("2025-01-01", end_date="2026-02-21-16:00", fmt="%Y-%m-%d-%H:%M"))
-def one() -> int:
-    return 1
+def one() -> {kind}:
+    return {value}
 """
 
 
@@ -154,11 +155,12 @@ def commands(folder: Path) -> None:
     found = best(status(daily), 3)
     row(f"status of {ASSETS} assets x 1,096 days", f"{found:.2f} s", "<= 0.3 s, whole process", found <= 0.3)
     row("  beside that of one asset", f"{found / floor:.2f} x", "")
-    trivial = project(folder / "trivial", TRIVIAL)
     hours = len(HourlyPartitionsDefinition("2025-01-01", end_date="2026-02-21-16:00").keys(datetime(2027, 1, 1)))
-    run = child_cpu([*ASSETRY, "materialize", "-p", "all", "--quiet"], cwd=trivial) - floor
-    run *= 1000 / hours
-    row(f"run {hours:,} trivial Python partitions, each", f"{run:.2f} ms", "<= 0.5 ms", run <= 0.5)
+    for kind, value, told, most in (("None", "None", "", 0.5), ("int", "1", "with its value on disk, ", 1.0)):
+        trivial = project(folder / f"trivial_{kind}", TRIVIAL.format(kind=kind, value=value))
+        run = child_cpu([*ASSETRY, "materialize", "-p", "all", "--quiet"], cwd=trivial) - floor
+        run *= 1000 / hours
+        row(f"run {hours:,} trivial Python partitions, {told}each", f"{run:.2f} ms", f"<= {most} ms", run <= most)
     with Project.load(daily) as loaded:
         one = [
             Materialization(key=AssetKey("a1"), partition="2025-12-31", at=NOW, run="r", data_version="x"),

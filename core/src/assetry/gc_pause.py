@@ -11,7 +11,8 @@ from contextlib import contextmanager
 def paused_gc() -> Iterator[None]:
     """Keep the garbage collector from running while very many values are made, none of which becomes garbage.
 
-    It would walk all of them again and again, which takes as long as making them.
+    It would walk all of them again and again, which takes as long as making them. Afterwards they count as old, so that
+    it does not walk all of them at once.
 
     >>> with paused_gc():
     ...     gc.isenabled()
@@ -23,4 +24,7 @@ def paused_gc() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            if not gc.get_freeze_count():  # what somebody has frozen stays so
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
