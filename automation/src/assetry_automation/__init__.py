@@ -3,6 +3,7 @@
 For definitions there are `sensor` and `watch`; `simulate` says what would be started in days to come. All else is the
 command line's, see ``assetry daemon``.
 
+>>> from assetry_automation import Observed, sensor
 >>> @sensor(every="5m")
 ... def landed(context):
 ...     yield Observed("raw/orders", data_version="v7")

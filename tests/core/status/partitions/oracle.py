@@ -15,6 +15,7 @@ from assetry.partitions.definitions import DynamicPartitionsDefinition, Partitio
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.partitions.mappings import TimeWindowPartitionMapping
 from assetry.partitions.multi import MultiPartitionsDefinition
+from assetry.status.freshness.data_times import is_only_used
 from assetry.types.assets import Asset, Dep
 
 Key = str | None
@@ -454,9 +455,16 @@ class Oracle:
         level, since = self.level(key), self.wanted_since(key)
         assert since is not None
         if level.at is None:
-            made = any(each.key == key and each.outcome == "materialized" for each in self.log)
-            return "unknown" if made or not self.asset(key).executable else "overdue"
+            return "overdue" if self.is_never_made(key) else "unknown"
         return "overdue" if level.at < since else "unknown" if level.blind else "met"
+
+    def is_never_made(self, key: str) -> bool:
+        """Tell whether an asset was never made, or anything that is read by reading it."""
+        asset = self.asset(key)
+        if asset.executable and not any(each.key == key and each.outcome == "materialized" for each in self.log):
+            return True
+        shows = asset.computed_on_read or is_only_used(asset)
+        return shows and any(self.is_never_made(str(dep.key)) for dep in asset.deps if dep.key != key)
 
     def demands(self) -> frozenset[Node]:
         """Return what is up to date, and is to be made anew all the same."""
