@@ -15,17 +15,3 @@ def test_the_garbage_collector_is_left_as_it_was() -> None:
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
-
-
-def test_what_was_made_counts_as_old_and_what_was_frozen_stays_frozen() -> None:
-    with paused_gc():
-        made = [[] for _ in range(3)]  # type: ignore[var-annotated]
-    assert any(each is made for each in gc.get_objects(generation=2))
-    gc.freeze()
-    try:
-        frozen = gc.get_freeze_count()
-        with paused_gc():
-            pass
-        assert gc.get_freeze_count() >= frozen
-    finally:
-        gc.unfreeze()

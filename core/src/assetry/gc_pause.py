@@ -11,8 +11,7 @@ from contextlib import contextmanager
 def paused_gc() -> Iterator[None]:
     """Keep the garbage collector from running while very many values are made, none of which becomes garbage.
 
-    It would walk all of them again and again, which takes as long as making them. Afterwards they count as old, so that
-    it does not walk all of them at once.
+    It would walk all of them again and again, which takes as long as making them.
 
     >>> with paused_gc():
     ...     gc.isenabled()
@@ -24,7 +23,4 @@ def paused_gc() -> Iterator[None]:
         yield
     finally:
         if collecting:
-            if not gc.get_freeze_count():  # what somebody has frozen stays so
-                gc.freeze()
-                gc.unfreeze()
             gc.enable()

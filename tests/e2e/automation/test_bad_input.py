@@ -11,7 +11,7 @@ from assetry.testing import ProjectFolder
 from tests.e2e.automation.story import DAY, DBT, HOUR, MINUTE, told, told_of_crm
 from tests.e2e.automation.test_deadlines import BOARD, MODELS, QUARTER
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def python(policy: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.automation.story import DAY, DBT, HOUR, MINUTE, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ASSETS = """

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.automation.story import DAY, HOUR, MINUTE, MONDAY, Crm, Story, told_of_crm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 BOARD = """
 exposures:

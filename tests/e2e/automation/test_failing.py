@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.automation.story import HOUR, MINUTE, MONDAY, Story, told_of_crm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CORE = "select case when id > 0 then error('order 1 is broken') else id end as id from {{ source('crm', 'orders') }}"
 MODELS = {

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.automation.story import DBT, MINUTE, Story, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MODELS = [f"m{number}" for number in range(8)]
 FILES = {
