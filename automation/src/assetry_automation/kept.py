@@ -7,13 +7,15 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from assetry.plugin import Process, Store, StoreError, from_json, is_alive, process_of, to_json
 
 from assetry_automation.decision.memory import Memory, read, written
 from assetry_automation.decision.senses import Sensed
 from assetry_automation.decision.settings import JobEnd
+
+T = TypeVar("T")
 
 #: Where documents are, and how often a change is tried that others make at the same time.
 SPACE, _TRIES = "automation", 20
@@ -45,50 +47,46 @@ def change_memory(store: Store, change: Callable[[Memory], Memory]) -> Memory:
 
 def known_senses(store: Store) -> dict[str, Sensed]:
     """Return how the senses of a project were when they were last asked, by name, as far as that was kept."""
-    found = store.documents(SPACE).get("senses")
-    return {} if found is None else _senses(found.value)
+    return _by_name(store, "senses", Sensed)
 
 
 def keep_senses(store: Store, asked: Mapping[str, Sensed], senses: Collection[str]) -> None:
     """Keep how some senses were when they were asked now; of those that are not among `senses` nothing is kept."""
-
-    def changed(value: Any) -> Any:
-        known = {name: each for name, each in _senses(value).items() if name in senses}
-        return {name: to_json(each) for name, each in {**known, **asked}.items()}
-
-    _change(store, "senses", changed)
-
-
-def _senses(value: Any) -> dict[str, Sensed]:
-    found = {}
-    for name, each in value.items() if isinstance(value, Mapping) else ():
-        with suppress(TypeError, ValueError, KeyError):
-            found[str(name)] = from_json(Sensed, each)
-    return found
+    _keep(store, "senses", Sensed, asked, senses)
 
 
 def ended_jobs(store: Store) -> dict[str, JobEnd]:
     """Return how the last run of each job came out, by its name, as far as that was kept."""
-    found = store.documents(SPACE).get("jobs")
-    return {} if found is None else _ended(found.value)
+    return _by_name(store, "jobs", JobEnd)
 
 
 def keep_ended(store: Store, name: str, end: JobEnd, jobs: Collection[str]) -> None:
     """Keep how a job came out; of those that are not among `jobs` nothing is kept."""
-
-    def changed(value: Any) -> Any:
-        known = {each: one for each, one in _ended(value).items() if each in jobs}
-        return {each: to_json(one) for each, one in {**known, name: end}.items()}
-
-    _change(store, "jobs", changed)
+    _keep(store, "jobs", JobEnd, {name: end}, jobs)
 
 
-def _ended(value: Any) -> dict[str, JobEnd]:
+def _by_name(store: Store, key: str, kind: type[T]) -> dict[str, T]:
+    """Return what a document has by name, without what cannot be read of it."""
+    found = store.documents(SPACE).get(key)
+    return {} if found is None else _read_each(found.value, kind)
+
+
+def _read_each(value: Any, kind: type[T]) -> dict[str, T]:
     found = {}
     for name, each in value.items() if isinstance(value, Mapping) else ():
         with suppress(TypeError, ValueError, KeyError):
-            found[str(name)] = from_json(JobEnd, each)
+            found[str(name)] = from_json(kind, each)
     return found
+
+
+def _keep(store: Store, key: str, kind: type[T], new: Mapping[str, T], names: Collection[str]) -> None:
+    """Keep something new by name beside what there is; of what is not among `names` nothing is kept."""
+
+    def changed(value: Any) -> Any:
+        known = {name: each for name, each in _read_each(value, kind).items() if name in names}
+        return {name: to_json(each) for name, each in {**known, **new}.items()}
+
+    _change(store, key, changed)
 
 
 def _change(store: Store, key: str, change: Callable[[Any], Any]) -> None:
