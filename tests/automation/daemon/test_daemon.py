@@ -7,19 +7,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from assetry import Project
 from assetry.testing import eventually
 
+from tests.automation.waiting import PATIENCE, until
+
 pytestmark = pytest.mark.slow
-PATIENCE = 90.0
+
 ASSETS = """
 from pathlib import Path
 from assetry import asset
@@ -54,17 +54,6 @@ def ui(context):
 def assetry_add_commands(commands):
     commands.command("ui")(ui)
 """
-
-
-def until(found: Callable[[], Any], what: str) -> Any:
-    """Return the first answer that is something; fail when there is none in time."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        answer = found()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {PATIENCE} s")
 
 
 class Shop:

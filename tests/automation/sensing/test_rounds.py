@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -22,8 +21,10 @@ from assetry_automation.decision.senses import Sense
 from assetry_automation.sensing.rounds import Rounds, ask_all
 from assetry_automation.sensing.senses import STATES, senses_of
 
+from tests.automation.waiting import PATIENCE, until
+
 pytestmark = pytest.mark.slow
-PATIENCE = 90.0
+
 ASSETS = """
 import os, time
 from pathlib import Path
@@ -69,17 +70,6 @@ def orders() -> int:
     said("orders")
     return 1
 """
-
-
-def until(found: Callable[[], Any], what: str) -> Any:
-    """Return the first answer that is something; fail when there is none in time."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        answer = found()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {PATIENCE} s")
 
 
 @pytest.fixture
