@@ -30,6 +30,7 @@ from assetry.plugin import (
     Asset,
     AssetCheck,
     AssetKey,
+    Attempt,
     Check,
     Checked,
     Event,
@@ -590,6 +591,19 @@ class TestHintsNothing(IntegrationConformance):
 
     subject = bad(HintOfNothing())
     caught = "test_say_what_brings_back_what_is_gone"
+
+
+class BlankNextStep(GoodService):
+    @hookimpl
+    def assetry_failure_hint(self, asset: Asset, failure: Attempt) -> str:
+        return " "
+
+
+class TestTellsABlankNextStep(IntegrationConformance):
+    """Its next step after a failure is blank."""
+
+    subject = bad(BlankNextStep())
+    caught = "test_tell_the_next_step_after_a_failure_as_it_is_known"
 
 
 # -- the stream ------------------------------------------------------------------------------------------------------

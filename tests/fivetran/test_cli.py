@@ -373,6 +373,47 @@ def test_a_table_that_a_run_found_to_be_disabled_is_warned_of_until_it_is_synced
     assert "crm is without" not in shop.run("check").err
 
 
+def hints(project: Any) -> dict[str, list[str | None]]:
+    """Return the next steps that status tells of each asset of crm."""
+    told = project.run("--output", "json", "status").data["assets"]
+    of_crm = {each["key"].rpartition("/")[2]: each["reasons"] for each in told if "/crm/" in each["key"]}
+    return {key: [each["hint"] for each in reasons] for key, reasons in of_crm.items()}
+
+
+def test_the_next_step_of_a_failure_is_another_where_pull_has_seen_that_its_cause_is_gone(
+    shop: Any, fivetran: FakeFivetran
+) -> None:
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    crm = fivetran.connections["connection_1"]
+    accounts = crm.tables()["accounts"]
+    for disable, enable, told in (
+        (
+            lambda: accounts.update(enabled=False),
+            lambda: accounts.update(enabled=True),
+            "Enable it in Fivetran, or read",
+        ),
+        (lambda: setattr(crm, "paused", True), lambda: setattr(crm, "paused", False), "Enable it in Fivetran, or set"),
+    ):
+        disable()
+        shop.run("materialize", "-s", "lake/crm/accounts").assert_code(1)
+        if crm.paused:
+            shop.run("fivetran", "pull").assert_code(0)
+            assert str(hints(shop)["accounts"][0]).startswith(told), "it is so still"
+        enable()
+        assert str(hints(shop)["accounts"][0]).startswith(told), "it was not looked at"
+        shop.run("fivetran", "pull").assert_code(0)
+        (now,) = hints(shop)["accounts"]
+        again = "`assetry materialize -s lake/crm/accounts`"
+        assert now == f"It is so no more, as `assetry fivetran pull` has read since: {again}."
+        shop.run("materialize", "-s", "accounts").assert_code(0)
+        assert hints(shop)["accounts"] == []
+    crm.paused = True
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(1)
+    crm.deleted = True
+    shop.run("fivetran", "pull")
+    assert not any(hints(shop)["accounts"]), "it is told that the connection is gone"
+
+
 @pytest.mark.parametrize("failed", [True, False])
 def test_a_table_that_is_disabled_is_not_made_fresh_by_a_sync_that_left_it_out(
     shop: Any, fivetran: FakeFivetran, failed: bool

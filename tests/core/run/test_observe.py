@@ -22,7 +22,7 @@ from assetry import (
 )
 from assetry.errors import ConflictError, IntegrationError, UsageError, ValueStoreError
 from assetry.hooks.specs import hookimpl
-from assetry.types.events import Event, Log, Materialized, Observed
+from assetry.types.events import Event, Failed, Log, Materialized, Observed
 from assetry.types.invocations import InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.records import Attempt, DocumentChange, EventRecord, RunInfo
@@ -35,6 +35,7 @@ class Mill:
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
+        self.fails: dict[str, Failed] = {}
 
     @hookimpl
     def assetry_load_assets(self, integration: Integration) -> Any:
@@ -50,7 +51,8 @@ class Mill:
 
     @hookimpl
     def assetry_invoke(self, invocation: Any) -> Iterator[Event]:
-        yield from (Materialized(asset.key, data_version="built") for asset in invocation.assets)
+        for key in (each.key for each in invocation.assets):
+            yield self.fails.get(str(key)) or Materialized(key, data_version="built")
 
 
 @pytest.fixture
@@ -233,6 +235,7 @@ class MillWithTables(Mill):
     def __init__(self, keeper: Keeper) -> None:
         super().__init__()
         self.keeper = keeper
+        self.now: str | None = None
 
     @hookimpl
     def assetry_io_url(self, integration: Integration) -> str | None:
@@ -241,6 +244,11 @@ class MillWithTables(Mill):
     @hookimpl
     def assetry_gone_hint(self, asset: Asset) -> str | None:
         return "Fill it." if asset.key == "raw" else None
+
+    @hookimpl
+    def assetry_failure_hint(self, asset: Asset, failure: Attempt) -> str | None:
+        assert (asset.key, failure.hint) == ("raw", "Switch it on.")
+        return self.now
 
 
 @pytest.fixture
@@ -330,6 +338,16 @@ def test_hook_assetry_gone_hint_is_told_also_where_the_tool_cannot_be_asked(
     filling.seen = [IntegrationError("The mill is closed.")]
     tables.observe()
     assert [each.hint for each in tables.status_of("raw").reasons] == ["Fill it by hand."], "it knows better"
+
+
+def test_hook_assetry_failure_hint_tells_the_next_step_as_it_is_known_now(
+    tables: Project, filling: MillWithTables
+) -> None:
+    filling.fails = {"raw": Failed("raw", "It is off.", hint="Switch it on.")}
+    assert not tables.materialize().ok
+    for now, told in ((None, "Switch it on."), ("It is on: make it.", "It is on: make it."), ("", None)):
+        filling.now = now
+        assert [each.hint for each in tables.status_of("raw").reasons] == [told]
 
 
 def test_only_what_was_looked_at_counts_as_observed(tables: Project, keeper: Keeper, filling: MillWithTables) -> None:

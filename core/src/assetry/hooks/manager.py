@@ -31,7 +31,7 @@ from assetry.types.invocations import Invocation, InvocationGroup
 from assetry.types.keys import AssetKey
 from assetry.types.options import ANYTHING, CommandOption, OptionTypes, checked_options
 from assetry.types.protocols import Executor, IOManager, Store
-from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
+from assetry.types.records import Attempt, EventRecord, ExternalRun, Materialization, RunInfo
 from assetry.types.warnings import AssetWarning
 
 
@@ -187,6 +187,14 @@ class Plugins(Registry):
             return None
         hint: str | None = self._asked(asset.integration, "assetry_gone_hint", {"asset": asset}, str)
         return masked(hint, self.secrets.mask)
+
+    def failure_hint(self, asset: Asset, failure: Attempt) -> str | None:
+        """Return the next step after a failure, as it is known now; None where there is none to be told."""
+        if asset.integration is None or failure.hint is None:
+            return failure.hint
+        arguments = {"asset": asset, "failure": failure}
+        hint: str | None = self._asked(asset.integration, "assetry_failure_hint", arguments, str)
+        return failure.hint if hint is None else masked(hint, self.secrets.mask) or None
 
     def invocation_notes(self, invocation: Invocation) -> tuple[str, ...]:
         """Return what is to be told of an invocation before it runs."""

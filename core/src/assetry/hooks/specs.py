@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from assetry.types.keys import AssetKey
     from assetry.types.options import CommandOption
     from assetry.types.protocols import Executor, IOManager, Store
-    from assetry.types.records import EventRecord, ExternalRun, Materialization, RunInfo
+    from assetry.types.records import Attempt, EventRecord, ExternalRun, Materialization, RunInfo
     from assetry.types.warnings import AssetWarning
 
 hookspec = pluggy.HookspecMarker("assetry")
@@ -179,6 +179,19 @@ def assetry_gone_hint(asset: Asset) -> str | None:
     For what is not brought back by being made as usual, such as a table that a sync only adds new rows to: then
     `assetry status` advises that step. Asked by `assetry observe`, also where `assetry_observe` could not be answered,
     so look at nothing outside. What `assetry_observe` has said itself, by ``Observed(gone=True, hint=…)``, goes before.
+    """
+
+
+@hookspec
+def assetry_failure_hint(asset: Asset, failure: Attempt) -> str | None:
+    """Return the next step after a try that failed, where its own is not the one any more; None to keep that. Routed.
+
+    For a failure whose cause is outside, and may be seen to have gone before anything is run again: a table was
+    enabled, a connection was deleted. An empty text says that there is nothing to be done. Asked whenever it is told
+    how the asset is, so look at nothing outside: its definition is what is known.
+
+    :param asset: the asset, as it is defined now.
+    :param failure: how its last try ended; its `hint` is the next step that was told then, and not None.
     """
 
 

@@ -52,7 +52,8 @@ class JudgedProject(LoadedProject):
         """
         cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
         moment = now or self.clock()
-        return recorded_judgement(self.graph, self.store, self.values, cache, moment, newer_than)
+        asked = newer_than, self.plugins.failure_hint
+        return recorded_judgement(self.graph, self.store, self.values, cache, moment, *asked)
 
     @property
     def _state(self) -> Path | None:

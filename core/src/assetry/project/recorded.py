@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,9 @@ from assetry.store.partitions.cache import CachedPartitions, PartitionCache
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
+from assetry.types.records import Attempt
+
+_Place = tuple[AssetKey, str | None]
 
 
 class RecordedValues:
@@ -49,14 +53,19 @@ def recorded_judgement(
     cache: PartitionCache,
     now: datetime,
     newer_than: Mapping[AssetKey, datetime],
+    hint: Callable[[Asset, Attempt], str | None],
 ) -> Judgement:
-    """Return how every asset of a graph is, as far as records and what is at hand can tell; see `judge`."""
+    """Return how every asset of a graph is, as far as records and what is at hand can tell; see `judge`.
+
+    `hint` tells the next step after a failure, as it is known now.
+    """
     parted = [asset.key for asset in graph.assets if asset.partitions_def is not None]
     latest = store.latest(set(graph.keys).difference(parted) if parted else None)
     held = {each.key: each.run for each in store.leases()}
     attempts = dict(store.attempts(made=False))
     for run in dict.fromkeys(held.values()):
         attempts |= store.run_attempts(run)
+    attempts |= _told_anew(graph, attempts, hint)
     kept = kept_values(graph, latest)
     seen = values.exists(kept, at_hand=True)[0] if kept else {}
 
@@ -79,6 +88,18 @@ def recorded_judgement(
         return judged(None)
     with cache.read(parted, store, lambda *each: _there(values, *each)) as recorded:
         return judged(recorded)
+
+
+def _told_anew(
+    graph: AssetGraph, attempts: Mapping[_Place, Attempt], hint: Callable[[Asset, Attempt], str | None]
+) -> Mapping[_Place, Attempt]:
+    """Return those of failed attempts whose next step is another one by now."""
+    failed = (
+        item for item in attempts.items() if item[1].outcome in ("failed", "check_failed") and item[0][0] in graph
+    )
+    told = {place: each for place, each in failed if each.hint is not None}
+    now = {place: hint(graph[place[0]], each) for place, each in told.items()}
+    return {place: replace(each, hint=now[place]) for place, each in told.items() if each.hint != now[place]}
 
 
 def _there(values: ValueRouter, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:

@@ -26,6 +26,7 @@ ADVICE: Mapping[str, str] = {
     "assetry_invoke": "yield Failed for an asset that fails, and raise RunError with a hint when the tool itself broke",
     "assetry_observe": "yield Observed for what can be seen, and nothing for what cannot",
     "assetry_gone_hint": "say in one text what brings it back, and None where it is made anew as usual",
+    "assetry_failure_hint": "look at the definition and the failure alone, and return None to keep what was told",
     "assetry_io_url": "return None when the tables cannot be reached",
     "assetry_warnings": "give AssetWarning values about the assets that are given, from these and the time alone",
     "assetry_invocation_notes": "return sentences for people, and none where the command says all",

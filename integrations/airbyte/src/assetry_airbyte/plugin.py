@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
-from assetry_toolkit.hosted.assets import warnings_of_left
+from assetry_toolkit.hosted.assets import failure_hint, warnings_of_left
 from assetry_toolkit.options import tables_url
 
 from assetry_airbyte.options import OPTIONS, is_local
@@ -93,6 +93,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 
 #: Where the tables are, when the options say so.
 assetry_io_url = hookimpl(tables_url)
+#: What is wrong with a connection may be seen to be mended before it is synced again.
+assetry_failure_hint = hookimpl(failure_hint)
 #: A table that is read no more may still be somebody's source.
 assetry_warnings = hookimpl(warnings_of_left)
 

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
-from assetry_toolkit.hosted.assets import connection_command, connection_group, refresh_hint, warnings_of_left
+from assetry_toolkit.hosted.assets import (
+    connection_command,
+    connection_group,
+    failure_hint,
+    refresh_hint,
+    warnings_of_left,
+)
 from assetry_toolkit.options import tables_url
 
 from assetry_fivetran.options import OPTIONS
@@ -83,6 +89,8 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 assetry_io_url = hookimpl(tables_url)
 #: A sync brings a table that was removed its new rows alone.
 assetry_gone_hint = hookimpl(refresh_hint)
+#: What is wrong with a connection may be seen to be mended before it is synced again.
+assetry_failure_hint = hookimpl(failure_hint)
 #: A table that is read no more may still be somebody's source.
 assetry_warnings = hookimpl(warnings_of_left)
 

@@ -11,6 +11,7 @@ from assetry.plugin import (
     Asset,
     AssetKey,
     AssetWarning,
+    Attempt,
     Dep,
     FreshnessPolicy,
     Integration,
@@ -18,6 +19,10 @@ from assetry.plugin import (
     InvocationGroup,
     Relation,
 )
+
+#: How the next step begins after a failure that was due to a setting in the service: reading it anew tells whether it
+#: is so still.
+ENABLE, LOOK, MEND, SET_UP = "Enable it in", "Look at it in", "Mend it in", "Finish its set-up in"
 
 
 def connection_group(asset: Asset, along: Literal["always", "unless_refreshed"] = "always") -> InvocationGroup | None:
@@ -44,6 +49,33 @@ def refresh_hint(asset: Asset) -> str:
     """
     anew = f"`assetry materialize --full-refresh -s {quote(asset.key.selection)}`"
     return f"If it was removed, {anew} loads it again."
+
+
+def failure_hint(asset: Asset, failure: Attempt) -> str | None:
+    """Return the next step after a failure that was due to a setting in the service, where it is another by now.
+
+    It is an `assetry_failure_hint`: what was read since the failure tells whether the setting is as it was.
+
+    >>> key, at = AssetKey("shop/orders"), datetime(2026, 1, 1, tzinfo=UTC)
+    >>> failed = Attempt(key=key, run="r", at=at, outcome="failed", message="It is paused.", hint="Enable it in Mill.")
+    >>> read = {"definitions_read": "2026-01-02T00:00:00+00:00"}
+    >>> failure_hint(Asset(key="shop/orders", kind="mill", metadata=read), failed)
+    'It is so no more, as `assetry mill pull` has read since: `assetry materialize -s shop/orders`.'
+    >>> failure_hint(Asset(key="shop/orders", kind="mill", metadata={**read, "trouble": "paused"}), failed) is None
+    True
+    """
+    from assetry_toolkit.hosted.answers import moment
+
+    read = moment(asset.metadata.get("definitions_read"))
+    of_setting = any(each in (failure.hint or "") for each in (ENABLE, LOOK, MEND, SET_UP))
+    if not of_setting or read is None or read <= failure.at:
+        return None
+    if asset.freshness_policy is not None and asset.freshness_policy.ended:
+        return ""  # it is told that it has ended, and why
+    if asset.metadata.get("trouble") or asset.metadata.get("gone"):
+        return None
+    anew = f"`assetry materialize -s {quote(asset.key.selection)}`"
+    return f"It is so no more, as `assetry {asset.kind} pull` has read since: {anew}."
 
 
 def warnings_of_left(integration: Integration, elsewhere: Sequence[Asset]) -> Iterable[AssetWarning]:

@@ -9,6 +9,7 @@ from typing import Any
 from assetry.plugin import Asset, AssetryError, Event, Failed, JobOverError, Log, Skipped, near_names
 
 from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.hosted.assets import ENABLE, LOOK
 from assetry_toolkit.hosted.syncs import Ending
 from assetry_toolkit.options import IntegrationOptions
 from assetry_toolkit.work import GONE
@@ -32,7 +33,7 @@ class Changes:
 
     def refused(self, connection: str, error: Refused, options: IntegrationOptions) -> AssetryError:
         """Return the error for a connection that is not given to us; of one that is gone no job can be under way."""
-        hint = f"Look at it in {self.service}; `assetry {self.tool} pull` reads the connections anew."
+        hint = f"{LOOK} {self.service}; `assetry {self.tool} pull` reads the connections anew."
         if error.status in GONE:
             hint += f" Removing {options.snapshot_told} before that forgets what is gone."
             return ConnectionGone(f"Connection {connection} is gone: {error.message}", hint=hint)
@@ -50,7 +51,7 @@ class Changes:
             f"{self.noun.capitalize()} {name!r} is not synced by connection {connection!r} any more: "
             "it is disabled there, or gone."
             f"{f' Did you mean {near[0]!r}?' if near else ''}",
-            hint=f"Enable it in {self.service}, or read the connections anew with `assetry {self.tool} pull`.",
+            hint=f"{ENABLE} {self.service}, or read the connections anew with `assetry {self.tool} pull`.",
         )
 
     def not_made(self, asset: Asset, ending: Ending[Any], page: str) -> Event:

@@ -101,7 +101,7 @@ class SnapshotFile(Generic[C, D]):
         destinations: Iterable[Any] = snapshot.destinations.values()
         head = {
             "version": self.version,
-            "at": snapshot.at.isoformat(timespec="seconds"),
+            "at": snapshot.at.isoformat(),
             "asked": dict(snapshot.asked),
             "destinations": [to_json(asdict(each)) for each in destinations],
             **({"left": dict(snapshot.left)} if snapshot.left else {}),

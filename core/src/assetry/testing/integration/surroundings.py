@@ -105,6 +105,15 @@ class SurroundingChecks:
         hint = bench.gone_hint()
         assert hint is None or hint.strip(), f"the hint is {hint!r}: return None where the asset is made anew as usual"
 
+    @needs("test_put_what_can_run_together_into_one_group")
+    def test_tell_the_next_step_after_a_failure_as_it_is_known(self, bench: Bench) -> None:
+        told: Any = {"run": "kit", "outcome": "failed", "message": "It broke.", "hint": "Mend it."}
+        failure = Attempt(key=bench.last.key, at=datetime.now(UTC), **told)
+        hint = bench.ask("assetry_failure_hint", lambda: bench.plugins.failure_hint(bench.last, failure))
+        assert hint is None or hint.strip(), (
+            f"the hint is {hint!r}: return None to keep what was told, and an empty text where nothing is to be done"
+        )
+
     @needs("test_end_every_asset_exactly_once", "test_keep_nothing_between_two_runs")
     def test_delete_what_nothing_defines_any_more(self, bench: Bench) -> None:
         if bench.implementation("assetry_delete") is None:

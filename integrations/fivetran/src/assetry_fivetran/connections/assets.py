@@ -128,7 +128,7 @@ class _Maker:
             "destination": destination.service,
             "schedule": connection.schedule,
             "note": connection.note,
-            "definitions_read": "" if self.snapshot.imagined else self.snapshot.at.isoformat(timespec="seconds"),
+            "definitions_read": "" if self.snapshot.imagined else self.snapshot.at.isoformat(),
             "url": PAGE.format(id=connection.id),
         }
         spec = {"connection": connection.id, "name": connection.name, "tables": len(connection.tables)}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from assetry.plugin import AssetryError, Event, Log, RunContext
 from assetry_toolkit.errors import Refused, ServiceError
 from assetry_toolkit.extract_load.changed_settings import ChangedSettings
+from assetry_toolkit.hosted.assets import ENABLE, MEND, SET_UP
 from assetry_toolkit.hosted.changes import Changes
 from assetry_toolkit.hosted.syncs import SEARCH, Ending, SyncRun, SyncToken
 from assetry_toolkit.polling import Look
@@ -118,13 +119,13 @@ class FivetranSync(SyncRun[Standing]):
         """Raise `ServiceError` for a connection that cannot be synced; return an ending where it is to be skipped."""
         told = f" ({'; '.join(standing.tasks)})" if standing.tasks else ""
         how = f"Connection {standing.name!r} is {standing.status}{told}"
-        mend = f"{'Finish its set-up' if standing.setup == 'incomplete' else 'Mend it'} in Fivetran: {self.page}."
+        mend = f"{SET_UP if standing.setup == 'incomplete' else MEND} Fivetran: {self.page}."
         if standing.setup == "incomplete":
             raise ServiceError(f"{how}, so it cannot be synced.", hint=mend)
         if standing.paused and self._settings.on_paused == "skip":
             return Ending("skipped", standing, how[0].lower() + how[1:])
         if standing.paused and self._settings.on_paused == "fail":
-            enable = 'Enable it in Fivetran, or set on_paused = "unpause" (or "skip").'
+            enable = f'{ENABLE} Fivetran, or set on_paused = "unpause" (or "skip").'
             raise ServiceError(
                 f"{how}, so it cannot be synced.", hint=f"{enable} {mend}" if standing.setup == "broken" else enable
             )

@@ -147,7 +147,7 @@ class _Maker:
         if connection.schedule:
             metadata["schedule"] = connection.schedule
         if not self.snapshot.imagined:
-            metadata["definitions_read"] = self.snapshot.at.isoformat(timespec="seconds")
+            metadata["definitions_read"] = self.snapshot.at.isoformat()
         page = self.options.address.page(connection.workspace, connection.id)
         if page:
             metadata["url"] = page

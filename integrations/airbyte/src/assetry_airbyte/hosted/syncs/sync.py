@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from assetry.plugin import Level
 from assetry_toolkit.errors import Refused, ServiceError
+from assetry_toolkit.hosted.assets import ENABLE
 from assetry_toolkit.polling import JobId, Look, Poller, Turn, at_once, one_by_one
 from assetry_toolkit.work import Work
 
@@ -85,5 +86,5 @@ def check_usable(connection: Connection) -> None:
         skips = '; or on_inactive = "skip" leaves it out, with all that is made from it'
         raise ServiceError(
             f"Connection {connection.name!r} is {connection.status}, so it cannot be synced{reason}.",
-            hint=f"Enable it in Airbyte{skips if connection.status == 'inactive' else ''}.",
+            hint=f"{ENABLE} Airbyte{skips if connection.status == 'inactive' else ''}.",
         )
