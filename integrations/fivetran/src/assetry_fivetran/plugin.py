@@ -6,13 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from assetry.plugin import Asset, Integration, Invocation, InvocationGroup, hookimpl
-from assetry_toolkit.hosted.assets import (
-    connection_command,
-    connection_group,
-    failure_hint,
-    refresh_hint,
-    warnings_of_left,
-)
+from assetry_toolkit.hosted import assets as hosted
 from assetry_toolkit.options import tables_url
 
 from assetry_fivetran.options import OPTIONS
@@ -55,7 +49,7 @@ def assetry_local_files(integration: Integration) -> list[str]:
 @hookimpl
 def assetry_invocation_group(asset: Asset) -> InvocationGroup | None:
     """Put the tables of a connection together: it is synced as a whole or not at all."""
-    return connection_group(asset, "unless_refreshed")
+    return hosted.connection_group(asset, "unless_refreshed")
 
 
 @hookimpl
@@ -63,7 +57,7 @@ def assetry_invocation_command(invocation: Invocation) -> str:
     """Show which connection is synced."""
     from assetry_toolkit.hosted.fetching import few
 
-    told = connection_command(f"fivetran {'resync' if invocation.full_refresh else 'sync'}", invocation)
+    told = hosted.connection_command(f"fivetran {'resync' if invocation.full_refresh else 'sync'}", invocation)
     specs = [each.spec for each in invocation.assets]
     some = invocation.full_refresh and len(specs) < specs[0].get("tables", 0)
     return f"{told}, only {few('{schema}.{table}'.format(**each) for each in specs)}" if some else told
@@ -88,11 +82,11 @@ def assetry_observe(invocation: Invocation, context: RunContext) -> Iterator[Eve
 #: Where the destination's tables can be read, when the options say so.
 assetry_io_url = hookimpl(tables_url)
 #: A sync brings a table that was removed its new rows alone.
-assetry_gone_hint = hookimpl(refresh_hint)
+assetry_gone_hint = hookimpl(hosted.refresh_hint)
 #: What is wrong with a connection may be seen to be mended before it is synced again.
-assetry_failure_hint = hookimpl(failure_hint)
+assetry_failure_hint = hookimpl(hosted.failure_hint)
 #: A table that is read no more may still be somebody's source.
-assetry_warnings = hookimpl(warnings_of_left)
+assetry_warnings = hookimpl(hosted.warnings_of_left)
 
 
 @hookimpl
