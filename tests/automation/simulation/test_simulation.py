@@ -141,6 +141,21 @@ def test_a_day_on_hours_is_made_once_and_a_job_and_a_clock_when_they_tick() -> N
         assert "extra" in "\n".join(text_picture(found))
 
 
+def test_no_more_is_made_of_a_pool_at_a_time_than_it_has_room_for() -> None:
+    def of_warehouse(name: str) -> Any:
+        @asset(key=name, pool="warehouse", automation=on_cron("0 6 * * *"))
+        def made() -> int:
+            return 1
+
+        return made
+
+    assets, pools = [*map(of_warehouse, "abc")], {"warehouse": 2}
+    with Project(assets=assets, store="sqlite::memory:", io="memory:", pools=pools) as project:
+        found = simulate(project, MONDAY, MONDAY + DAY, assumed=10 * MINUTE)
+    six = MONDAY + 6 * HOUR
+    assert [each.began for each in found.invocations] == [six, six, six + 10 * MINUTE]
+
+
 def test_new_data_comes_at_the_pace_of_the_records_or_as_it_is_told() -> None:
     source = Asset(key="landed", kind="file", executable=False)
 

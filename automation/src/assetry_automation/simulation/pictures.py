@@ -76,7 +76,7 @@ def _invocations(count: int, tools: int) -> str:
 def assumed(simulation: Simulation) -> Iterator[str]:
     """Yield what was taken for granted."""
     given = simulation.assumptions
-    yield "Assumed: nothing fails, all that is made has new content, and no pool is full."
+    yield "Assumed: nothing fails, all that is made has new content, and no other run takes of its pools."
     unknown = sorted({str(key) for each in simulation.invocations for key in each.keys if key not in given.took})
     if unknown:
         yield f"Assumed: {_named(unknown)} take{'s' * (len(unknown) == 1)} {_span(given.assumed)}, as no record tells."

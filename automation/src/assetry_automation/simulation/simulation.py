@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -147,7 +146,6 @@ class _Machine:
         self._events: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = count()
         self._ways: list[_Way] = []
-        self._busy = Counter[str]()
         self._waiting: list[Job] = []
         self._numbers = count(1)
         executor = project.plugins.open_executor(project.settings.executor)
@@ -266,20 +264,16 @@ class _Machine:
         return True
 
     def _go_on(self, way: _Way) -> None:
-        """Start the invocations of a run for which all is there, and a slot is free."""
+        """Start the invocations of a run for which all is there, and room in what they use."""
         for planned in list(way.left):
-            group = planned.invocation.group
-            free = group is None or self._busy[group.key] < group.limit
-            if way.under_way < self._slots and free and way.open.isdisjoint(planned.after):
+            room = way.under_way < self._slots and way.open.isdisjoint(planned.after)
+            if room and way.run.start(planned):
                 way.left.remove(planned)
                 way.under_way += 1
-                if group is not None:
-                    self._busy[group.key] += 1
                 self._start_invocation(way, planned)
 
     def _start_invocation(self, way: _Way, planned: Any) -> None:
         now, invocation = self.rehearsal.now, planned.invocation
-        way.run.start(planned)
         times = self._assumptions.times(invocation, self._project.graph)
         ended = now + max((end for _, end in times.values()), default=timedelta(0))
         group, keys = invocation.group, tuple(asset.key for asset in invocation.assets)
@@ -303,8 +297,6 @@ class _Machine:
         way.run.make(planned, times)
         way.under_way -= 1
         way.open.discard(planned.id)
-        if planned.invocation.group is not None:
-            self._busy[planned.invocation.group.key] -= 1
         if not way.open:
             way.run.finish()
             self._ways.remove(way)

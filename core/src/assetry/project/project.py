@@ -42,7 +42,7 @@ from assetry.project.runs.services import services_of
 from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.leases.lease import made_since
-from assetry.run.leases.shares import whole_pools
+from assetry.run.leases.shares import held_by_tools
 from assetry.run.observe import observe, record_observed
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult
@@ -207,8 +207,7 @@ class Project(JudgedProject, Upkeep):
 
     @property
     def _runner(self) -> Runner:
-        held = frozenset(pool for each in self.groups.values() if each is not None for pool in whole_pools(each))
-        services = services_of(self, held)
+        services = services_of(self, held_by_tools(self.groups.values()))
         given = {INTEGRATION_OPTIONS: data(self.options)} if self.options else {}
         executor = partial(self.plugins.open_executor, self.settings.executor)
         return Runner(self.graph, services, executor, given, self.load_value, self.settings.keeps_records)

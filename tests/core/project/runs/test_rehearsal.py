@@ -62,3 +62,31 @@ def test_what_is_made_in_it_is_made_by_its_clock_and_in_it_alone() -> None:
         assert project.store.runs() == []
         rehearsal.see(AssetKey("broken"), "2")
         assert rehearsal.project.status_of("broken").last_materialized == rehearsal.now
+
+
+def test_what_invocations_use_of_pools_is_had_by_so_many_at_a_time() -> None:
+    @asset(pool="warehouse", weight=2)
+    def large() -> int:
+        return 1
+
+    @asset(pool="warehouse")
+    def small() -> int:
+        return 1
+
+    @asset(pool="warehouse")
+    def other() -> int:
+        return 1
+
+    assets, pools = [large, small, other], {"warehouse": 2}
+    with Project(assets=assets, store="sqlite::memory:", io="memory:", pools=pools) as project:
+        rehearsal = Rehearsal(project, MONDAY)
+        first, second = (rehearsal.begin(rehearsal.project.plan(each)) for each in ("small", ["large", "other"]))
+        (a,), both = (each.plan.invocations for each in (first, second))
+        b, c = sorted(both, key=lambda each: each.invocation.assets[0].key)
+        assert (first.start(a), second.start(b), second.start(c)) == (True, False, False), "what waits has its turn"
+        first.make(a)
+        assert (second.start(c), second.start(b)) == (False, True)
+        second.make(b)
+        assert second.start(c)
+        assert rehearsal.project.status_of("other").status == "running"
+        assert project.store.slots() == ()

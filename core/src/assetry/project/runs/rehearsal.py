@@ -11,6 +11,7 @@ from assetry.plan.plan import Plan, PlannedInvocation
 from assetry.project.project import Project
 from assetry.project.runs.services import services_of
 from assetry.run.leases.lease import places_in, take_lease
+from assetry.run.leases.shares import Shares, held_by_tools
 from assetry.run.partition_keys import known_keys
 from assetry.run.recorder import Before, Recorder
 from assetry.run.result import defined, new_run
@@ -18,6 +19,7 @@ from assetry.status.versions import with_read
 from assetry.types.assets import Asset
 from assetry.types.events import Checked, InvocationStarted, Materialized, Observed, RunFinished, RunStarted, Started
 from assetry.types.keys import AssetKey
+from assetry.types.leases import SlotRequest
 from assetry.types.protocols import Store
 from assetry.types.records import Materialization
 
@@ -51,6 +53,7 @@ class Rehearsal:
         self.now = now
         self.project = project.with_records(_COPY, lambda: self.now)
         _copy(project.store, self.project.store, [each.key for each in project.graph.assets])
+        self.services = services_of(self.project, held_by_tools(self.project.groups.values()))
         self._runs = 0
 
     def begin(self, plan: Plan, options: Mapping[str, Any] | None = None) -> RehearsedRun:
@@ -69,7 +72,10 @@ class Rehearsal:
 
 
 class RehearsedRun:
-    """A run of a rehearsal: what begins and ends in it is told."""
+    """A run of a rehearsal: what begins and ends in it is told.
+
+    Of pools, groups and places it has no more at a time than there is, as runs have it.
+    """
 
     def __init__(self, rehearsal: Rehearsal, plan: Plan, id_: str, options: Mapping[str, Any]) -> None:
         self.plan = plan
@@ -80,21 +86,31 @@ class RehearsedRun:
         info = replace(new_run(keys, options, id_), started=now)
         self._lease = take_lease(info, plan, graph, self._store)
         self._store.begin(replace(info, definitions=defined(graph, self._store)), self._lease)
-        self._recorder = Recorder.of(self._lease, graph, plan, services_of(project))
+        services = rehearsal.services
+        self._shares = Shares(services.pools, services.held, services.values)
+        self._recorder = Recorder.of(self._lease, graph, plan, services)
         self._began = now
         self._started: dict[str, datetime] = {}
         self._recorder.note(now, RunStarted(len(keys), len(plan.invocations), places_in(plan)))
         self._recorder.write(self._store)
 
-    def start(self, planned: PlannedInvocation) -> None:
-        """Say that an invocation begins now."""
+    def start(self, planned: PlannedInvocation) -> bool:
+        """Say that an invocation begins now; return whether it does, or waits for what others have of pools.
+
+        What waits has its place among those who wait until it is asked for again, or its run has finished.
+        """
         invocation = planned.invocation
+        shares = self._shares.of(invocation)
+        request = SlotRequest(planned.id, shares)
+        if shares and not self._store.exchange_slots(self._lease, take=[request]):
+            return False
         keys = tuple(asset.key for asset in invocation.assets)
         group = invocation.group.key if invocation.group is not None else None
         began = InvocationStarted(invocation.integration.kind, keys, group)
         self._recorder.note(self._rehearsal.now, began, planned.id)
         self._recorder.write(self._store)
         self._started[planned.id] = self._rehearsal.now
+        return True
 
     def make(
         self, planned: PlannedInvocation, times: Mapping[AssetKey, tuple[datetime, datetime]] | None = None
@@ -111,6 +127,8 @@ class RehearsedRun:
         for ref in planned.invocation.checks:
             self._recorder.note(whole[1], Checked(ref.key, ref.check, True), planned.id)
         self._recorder.write(self._store)
+        if self._shares.of(planned.invocation):
+            self._store.exchange_slots(self._lease, free=[planned.id])
 
     def finish(self) -> None:
         """Say that the run is over."""

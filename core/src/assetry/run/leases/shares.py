@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from assetry.errors import AssetryError
 from assetry.io.urls import place_of
@@ -20,6 +20,15 @@ def whole_pools(group: InvocationGroup) -> tuple[str, ...]:
     """
     opened = (f"{BETWEEN_RUNS}{place_of(url)}" for url in group.opens)
     return tuple(dict.fromkeys((*map(place_of, group.holds), *opened)))
+
+
+def held_by_tools(groups: Iterable[InvocationGroup | None]) -> frozenset[str]:
+    """Return the pools that invocations of some group have all of, while they run.
+
+    >>> held_by_tools([InvocationGroup("dbt:shop", holds=("duckdb:/shop.db",)), None])
+    frozenset({'duckdb:/shop.db'})
+    """
+    return frozenset(pool for each in groups if each is not None for pool in whole_pools(each))
 
 
 class Shares:
