@@ -92,8 +92,9 @@ class RecordedPartitions:
     reached: datetime | None = None
     total: int = 0
     newest_reached: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    #: What `spans` has found.
+    #: What `spans` and `made` have found.
     _found: list[tuple[Trace, str, int, int]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _made: list[Parts] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, definition: PartitionsDefinition, rows: Iterable[Materialization]) -> RecordedPartitions:
@@ -160,7 +161,9 @@ class RecordedPartitions:
     @property
     def made(self) -> Parts:
         """Return the partitions with a record."""
-        return Parts.of_spans([span[1:] for span in self.spans()])
+        if not self._made:
+            self._made.append(Parts.of_spans([span[1:] for span in self.spans()]))
+        return self._made[0]
 
     def spans(self) -> Sequence[tuple[Trace, str, int, int]]:
         """Return ranges of partitions that were made alike: how, and their strand, first number and that behind."""

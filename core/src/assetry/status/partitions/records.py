@@ -82,7 +82,7 @@ class PartitionRecords:
         self.definition = found.definition
         self.whole = recorded.whole is not None
         self.gone_with = overwritten_text(names) if names else None
-        self.running = self._parts(each for each in tried if each.outcome == "running")
+        self.running = self._parts(each for each in tried if each.outcome == "running") if tried else NOTHING
         self.never_text = never_text(tried)
         self.last: Materialization | None = recorded.last if self.made or self.unknown else None
 

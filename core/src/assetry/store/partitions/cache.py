@@ -160,13 +160,14 @@ class CachedPartitions:
     def _known(self, key: AssetKey, definition: PartitionsDefinition, print_: str) -> RecordedPartitions | None:
         if self._db is None or self._since is None:
             return None
-        with suppress(*_troubles(), ValueError, TypeError, KeyError):
+        try:
             if key not in self._ahead:
                 self._ahead = _rows_of(self._db, self._from(key))
             kept, head, bodies = self._ahead.pop(key) or ("", "", {})
-            if kept == print_:
-                return _with_table(_decoded(json.loads(head), definition, bodies), self._tables.get(key))
-        return None
+            same = kept == print_
+            return _with_table(_decoded(json.loads(head), definition, bodies), self._tables.get(key)) if same else None
+        except (*_troubles(), ValueError, TypeError, KeyError):  # it is damaged, and read from the records
+            return None
 
     def _from(self, key: AssetKey) -> Sequence[AssetKey]:
         """Return an asset and those that will be asked for after it: not so many that memory would feel it."""
