@@ -166,8 +166,10 @@ class CachedPartitions:
             kept, head, bodies = self._ahead.pop(key) or ("", "", {})
             same = kept == print_
             return _with_table(_decoded(json.loads(head), definition, bodies), self._tables.get(key)) if same else None
-        except (*_troubles(), ValueError, TypeError, KeyError):  # it is damaged, and read from the records
-            return None
+        except Exception as error:
+            if isinstance(error, (*_troubles(), ValueError, TypeError, KeyError)):
+                return None  # it is damaged, and read from the records
+            raise
 
     def _from(self, key: AssetKey) -> Sequence[AssetKey]:
         """Return an asset and those that will be asked for after it: not so many that memory would feel it."""
