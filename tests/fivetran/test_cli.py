@@ -271,7 +271,7 @@ def test_a_table_that_is_gone_has_its_next_step_also_where_fivetran_cannot_be_as
     assert re.search(
         r"If it was removed, `assetry materialize --full-refresh -s lake/orders.*` loads it again", told.out
     )
-    assert "Mend first what failed or is gone" in told.err
+    assert "First mend what failed or is gone" in told.err
 
 
 def test_a_connection_that_is_gone_is_no_green(shop: Any, fivetran: FakeFivetran) -> None:

@@ -70,6 +70,7 @@ def test_values_of_the_declared_type_are_kept_as_that_type(kind: str, values: An
     [
         ("integer", ["x"], "`a`: declared integer, got text (string)"),
         ("integer", [1.0, None], "`a`: declared integer, got float (float64). Correct"),
+        ("decimal(10,2)", [1.005, 2.5], "frame['a'].map(lambda each: Decimal(f'{each:.2f}'))"),
         ("integer", [1.0, None], "frame['a'].astype('Int64') where whole numbers became floating point"),
         ("int32", [1], "`a`: declared int32, got int64"),
         ("text", [1], "`a`: declared text, got integer (int64)"),

@@ -69,6 +69,14 @@ def test_what_failed_by_the_same_words_is_told_once() -> None:
     assert [(each.assets, each.hints) for each in causes(graph, found)] == [((a, b), ("Buy some.",)), ((c,), ())]
 
 
+def test_what_a_failure_tells_already_is_not_told_once_more() -> None:
+    a = AssetKey("a")
+    failed = Reason("last_failed", a, "its columns are wrong: `nome` is declared but not there.")
+    differs = Reason("columns_differ", a, "`nome` is declared but not there")
+    [cause] = causes(AssetGraph.of([Asset(key="a", kind="x")]), [Status(a, "failed", (failed, differs), roots=(a,))])
+    assert (cause.text, cause.reasons) == (failed.text, (failed, differs))
+
+
 def test_what_is_being_made_is_a_root_with_its_own_word() -> None:
     running = Status(A, "running", (Reason("code_changed", A, "its body changed"),))
     found = [running, Status(B, "stale", (Reason("upstream_changed", A, "`a` is out of date"),), roots=(A,))]

@@ -99,6 +99,8 @@ def _advice(wrong: Difference) -> str | None:
         return f"{column}.astype('Int64') where whole numbers became floating point because some are missing"
     if (declared.kind, found.kind) == ("date", "timestamp"):
         return f"{column}.dt.date"
+    if (declared.kind, found.kind) == ("decimal", "float") and declared.digits is not None:
+        return f"{column}.map(lambda each: Decimal(f'{{each:.{declared.digits[1]}f}}'))"
     return None
 
 

@@ -161,8 +161,10 @@ def _group(status: Status) -> tuple[str, ...]:
 
 
 def _text(own: Sequence[Reason]) -> str:
-    told = dict.fromkeys(" ".join(reason.text.split("\n", 1)[0].split()) for reason in own)
-    return "; ".join([*(each.removesuffix(".") for each in [*told][:-1]), *[*told][-1:]])
+    texts = dict.fromkeys(" ".join(reason.text.split("\n", 1)[0].split()) for reason in own)
+    # A run that refuses columns says of each what is wrong with it.
+    told = [each for each in texts if not any(each in other for other in texts if other != each)]
+    return "; ".join([*(each.removesuffix(".") for each in told[:-1]), *told[-1:]])
 
 
 def _cause(graph: AssetGraph, roots: Sequence[Status], below: Mapping[StatusName, Mapping[AssetKey, None]]) -> Cause:

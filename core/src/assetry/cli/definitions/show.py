@@ -27,6 +27,7 @@ from assetry.selection.facets import facet_methods, facet_values
 from assetry.status.freshness.freshness import Freshness
 from assetry.status.looked import age_text
 from assetry.status.staleness import Status
+from assetry.status.times import time_text
 from assetry.types.assets import Asset
 from assetry.types.events import Checked
 from assetry.types.hooks.nexts import Next
@@ -233,8 +234,8 @@ def _partitions(asset: Asset) -> str:
 
 def _data(freshness: Freshness) -> str:
     """Return how new data is, and when newer data is to be there."""
-    of = "" if freshness.data_time is None else f", of {moment(freshness.data_time)}"
-    by = "" if freshness.deadline is None else f", newer by {moment(freshness.deadline)}"
+    of = "" if freshness.data_time is None else f", of {time_text(freshness.data_time)}"
+    by = "" if freshness.deadline is None else f", newer by {time_text(freshness.deadline)}"
     more = [freshness.text] if freshness.state != "met" else []
     told = "".join(f"\n- {each}" for each in (*more, freshness.doubt) if each)
     return f"{freshness.state.replace('_', ' ')}{of}{by}{told}"

@@ -13,7 +13,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.project.history.left import LeftRun
 from assetry.project.places import asset_warnings
 from assetry.project.upkeep.orphans import gone_assets
-from assetry.status.freshness.freshness import FRESHNESS_STATES
+from assetry.status.freshness.freshness import FRESHNESS_STATES, NEVER_MADE
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
 from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
@@ -137,14 +137,12 @@ def _advice(session: Session, stale: Set[AssetKey], held: Set[AssetKey], above: 
     of what is held back stands there already.
     """
     brings, shows = (session.again(f"assetry {each} --stale", with_above=above) for each in ("materialize", "plan"))
-    how = "what is known of it stands there" if said else "`assetry logs` of its run shows how it failed"
+    how = ", as told above" if said else " (`assetry logs` of its run shows how it failed)"
     if stale <= held:
-        first = f"Mend first what failed or is gone: {how}."
-        return f"{first} Until then a run may fail again; after it {brings} makes what is left."
+        return f"First mend what failed or is gone{how}; then {brings} makes what is left."
     if stale & held:
-        left = len(stale & held)
-        others = f"{left:,} may fail again, or {'waits' if left == 1 else 'wait'} for what does, until that is mended"
-        return f"{brings} brings {len(stale - held):,} of it up to date; the other {others}: {how}."
+        others = f"the other {len(stale & held):,} only once what failed or is gone is mended{how}"
+        return f"{brings} brings {len(stale - held):,} of it up to date; {others}."
     also = ", with what it is made from" if above else ""
     return f"{brings} brings it up to date{also}; {shows} shows how."
 
@@ -297,7 +295,8 @@ def freshness_lines(found: Iterable[Status], most: int | None = _MOST) -> Iterab
 def _is_told(status: Status) -> bool:
     """Tell whether something else tells already that the data of an asset is older than it may be."""
     fresh = status.freshness
-    reasons = any(each.code == "overdue" and each.is_of(status.key) for each in status.reasons)
+    told = ("overdue", "never_materialized") if fresh is not None and fresh.text == NEVER_MADE else ("overdue",)
+    reasons = any(each.code in told and each.is_of(status.key) for each in status.reasons)
     return fresh is not None and fresh.state == "overdue" and (reasons or fresh.text in (status.note or ""))
 
 

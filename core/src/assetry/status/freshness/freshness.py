@@ -17,6 +17,9 @@ from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
 from assetry.types.records import Materialization
 
+#: What is told of the data of an asset that has none.
+NEVER_MADE = "it was never made"
+
 FreshnessState = Literal["met", "at_risk", "overdue", "unknown"]
 #: From the best to the worst.
 FRESHNESS_STATES: tuple[FreshnessState, ...] = ("met", "unknown", "at_risk", "overdue")
@@ -148,7 +151,7 @@ class Freshnesses:
         reached = self._data_times.aged(i)
         if reached is None:
             if asset.executable:
-                yield Freshness("overdue", text="it was never made")
+                yield Freshness("overdue", text=NEVER_MADE)
             else:
                 yield Freshness("unknown", text="it was never seen")
             return
@@ -175,7 +178,7 @@ class Freshnesses:
             never = self._never_made(i)
             text = f"nothing is known of how old {self._unknown(i)} is"
             if never is not None:
-                text = "it was never made" if never == i else f"`{self._graph.keys[never]}` was never made"
+                text = NEVER_MADE if never == i else f"`{self._graph.keys[never]}` was never made"
             yield Freshness("unknown" if never is None else "overdue", text=text, doubt=doubt)
             return
         since, deadline = self._ask(policy, found.at)
