@@ -62,7 +62,7 @@ from assetry.python.decorated import Decorated
 from assetry.status.freshness.freshness import Freshness
 from assetry.status.partitions.sets import PartitionSets
 from assetry.status.reasons import Reason
-from assetry.status.staleness import Status, numbering_of
+from assetry.status.staleness import Judgement, Status, numbering_of
 from assetry.status.times import span_text
 from assetry.store.leases.processes import is_alive, process_of
 from assetry.types.assets import (
@@ -188,7 +188,7 @@ __all__ += [
     "TimeWindowPartitionsDefinition",
 ]
 # How assets are, and when they are made next.
-__all__ += ["AssetGraph", "Freshness", "Next", "Numbering", "PartitionSets", "Reason", "Status"]
+__all__ += ["AssetGraph", "Freshness", "Judgement", "Next", "Numbering", "PartitionSets", "Reason", "Status"]
 __all__ += ["next_text", "next_to_json", "numbering_of", "span_text"]
 # The types of the options that a plugin declares, and what reads a table of options by them.
 __all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]

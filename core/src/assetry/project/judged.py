@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from assetry.project.loaded import LoadedProject
-from assetry.project.recorded import recorded_judgement
+from assetry.project.recorded import Sources, recorded_judgement
 from assetry.selection.selection import Selection, selection
 from assetry.status.staleness import Judgement, Status
 from assetry.status.verdicts import standing
@@ -43,17 +43,23 @@ class JudgedProject(LoadedProject):
         return {status.key: status.status for status in self.judge().statuses}
 
     def judge(
-        self, now: datetime | None = None, *, newer_than: Mapping[AssetKey, datetime] = MappingProxyType({})
+        self,
+        now: datetime | None = None,
+        *,
+        newer_than: Mapping[AssetKey, datetime] = MappingProxyType({}),
+        before: Judgement | None = None,
     ) -> Judgement:
         """Return how every asset is, in graph order: now, or at another moment with today's records.
 
         With `newer_than` the data of assets is to be newer than a moment: what has to be made anew for that, of them
         and of all that they are made from, is out of date with the reason ``overdue``, as if a policy asked for it.
+
+        With `before`, what this returned earlier, only that is judged which may be another one since: what records are
+        new of, what lies below it, and what a clock says. The answer is the same, so that one may look again and again.
         """
         cache = PartitionCache(self._state and self._state / "cache" / "partitions.db")
-        moment = now or self.clock()
-        asked = newer_than, self.plugins.failure_hint
-        return recorded_judgement(self.graph, self.store, self.values, cache, moment, *asked)
+        told = Sources(self.store, self.values, cache, self.plugins.failure_hint)
+        return recorded_judgement(self.graph, told, now or self.clock(), newer_than, before)
 
     @property
     def _state(self) -> Path | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetry.graph.graph import AssetGraph
 from assetry.io.values import ValueRouter
-from assetry.status.freshness.freshness import needed_durations
+from assetry.status.freshness.freshness import Durations, needed_durations
 from assetry.status.looked import kept_values
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.staleness import Judgement, judge
@@ -17,7 +17,7 @@ from assetry.store.partitions.cache import CachedPartitions, PartitionCache
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt
+from assetry.types.records import Attempt, Latest
 
 _Place = tuple[AssetKey, str | None]
 
@@ -46,47 +46,118 @@ class RecordedValues:
         return partition in made
 
 
-def recorded_judgement(
-    graph: AssetGraph,
-    store: Store,
-    values: ValueRouter,
-    cache: PartitionCache,
-    now: datetime,
-    newer_than: Mapping[AssetKey, datetime],
-    hint: Callable[[Asset, Attempt], str | None],
-) -> Judgement:
-    """Return how every asset of a graph is, as far as records and what is at hand can tell; see `judge`.
+class Sources(NamedTuple):
+    """Where it is told how assets are: records, values, what is kept of partitions between commands.
 
     `hint` tells the next step after a failure, as it is known now.
     """
+
+    store: Store
+    values: ValueRouter
+    cache: PartitionCache
+    hint: Callable[[Asset, Attempt], str | None]
+
+
+class _Known(NamedTuple):
+    """What is known of the records of a store at a revision, for the next judgement by them.
+
+    `latest` are those of assets of which any is new since what was known before, `kept` are the values that assetry
+    keeps, and `durations` how long assets took of late, of those that are `timed`. `parted` are those with partitions,
+    `needed` those whose durations policies have to know.
+    """
+
+    store: Store
+    revision: str
+    parted: Sequence[AssetKey]
+    needed: frozenset[AssetKey]
+    latest: Latest
+    kept: Mapping[tuple[AssetKey, str | None], tuple[Asset, str | None, Mapping[str, Any]]]
+    durations: Durations
+    timed: frozenset[AssetKey]
+
+
+def _all_known(graph: AssetGraph, store: Store) -> _Known:
     parted = [asset.key for asset in graph.assets if asset.partitions_def is not None]
+    changes = store.changes(())  # before the records: what comes in between is read again next time
+    assert changes is not None, "a store knows of all that it has"
     latest = store.latest(set(graph.keys).difference(parted) if parted else None)
+    kept = {(asset.key, part): (asset, part, told) for asset, part, told in kept_values(graph, latest)}
+    needed = frozenset(needed_durations(graph))
+    return _Known(store, changes.revision, parted, needed, latest, kept, {}, frozenset())
+
+
+def _known_since(graph: AssetGraph, store: Store, before: Judgement) -> _Known | None:
+    """Return what is known now, with what is new since a judgement; None where that is of something else, or cannot
+    be told."""
+    known = before.source
+    if not isinstance(known, _Known) or known.store is not store or not before.is_of(graph):
+        return None
+    changes = store.changes(None, known.revision)
+    if changes is None:
+        return None
+    new = {key for key, _ in changes.latest}
+    whole = new.difference(known.parted)
+    # All records of an asset are judged together.
+    several = {key for key, part in changes.latest if part is not None or before.had_partitions(key)} & whole
+    latest = {place: made for place, made in changes.latest.items() if place[0] in whole - several}
+    latest |= store.latest(several) if several else {}
+    kept = known.kept
+    if new and (kept or any("io" in made.metadata for made in latest.values())):
+        kept = {place: each for place, each in kept.items() if place[0] not in whole}
+        kept |= {(asset.key, part): (asset, part, told) for asset, part, told in kept_values(graph, latest)}
+    durations = {key: each for key, each in known.durations.items() if key not in new} if new else known.durations
+    return known._replace(
+        revision=changes.revision, latest=latest, kept=kept, durations=durations, timed=known.timed - new
+    )
+
+
+def recorded_judgement(
+    graph: AssetGraph,
+    told: Sources,
+    now: datetime,
+    newer_than: Mapping[AssetKey, datetime],
+    before: Judgement | None = None,
+) -> Judgement:
+    """Return how every asset of a graph is, as far as records and what is at hand can tell; see `judge`.
+
+    It goes on from a judgement of `before` where that is of the same graph and store.
+    """
+    store, values, cache, hint = told
+    known = None if before is None else _known_since(graph, store, before)
+    if known is None:
+        known, before = _all_known(graph, store), None
     held = {each.key: each.run for each in store.leases()}
     attempts = dict(store.attempts(made=False))
     for run in dict.fromkeys(held.values()):
         attempts |= store.run_attempts(run)
     attempts |= _told_anew(graph, attempts, hint)
-    kept = kept_values(graph, latest)
-    seen = values.exists(kept, at_hand=True)[0] if kept else {}
+    seen = values.exists([*known.kept.values()], at_hand=True)[0] if known.kept else {}
 
-    needed, looks = needed_durations(graph, newer_than), store.looks()
-    durations = store.durations(needed) if needed else {}
+    needed, looks = known.needed, store.looks()
+    if newer_than:
+        needed = needed.union(needed_durations(graph, newer_than))
+    lacking = needed - known.timed
+    if lacking:
+        durations = {**known.durations, **store.durations(lacking)}
+        known = known._replace(durations=durations, timed=known.timed | lacking)
 
     def judged(recorded: CachedPartitions | None) -> Judgement:
-        return judge(
-            *(graph, latest, attempts),
+        found = judge(
+            *(graph, known.latest, attempts),
             running=held,
             now=now,
             seen=seen,
             recorded=recorded,
             looks=looks,
-            durations=durations,
+            durations=known.durations,
             newer_than=newer_than,
+            before=before,
         )
+        return replace(found, source=known._replace(latest={}))
 
-    if not parted:
+    if not known.parted:
         return judged(None)
-    with cache.read(parted, store, lambda *each: _there(values, *each)) as recorded:
+    with cache.read(known.parted, store, lambda *each: _there(values, *each)) as recorded:
         return judged(recorded)
 
 

@@ -123,6 +123,8 @@ class Comparison:
     `recorded` is what is recorded of assets with partitions; `rows` gives all last records of one.
     """
 
+    versions: Versions
+
     def __init__(
         self,
         graph: AssetGraph,
@@ -130,23 +132,28 @@ class Comparison:
         now: datetime,
         recorded: Mapping[AssetKey, RecordedPartitions] | None = None,
         rows: Callable[[AssetKey], Iterable[Materialization]] = lambda _: (),
+        before: Comparison | None = None,
     ) -> None:
+        """Begin with what is known of the graph, or go on from `before`: then `latest` is of some assets alone."""
         self._graph = graph
         self._rows = rows
         #: By asset: the versions of its partitions as texts, where those had to be looked at.
         self._older_versions: dict[AssetKey, dict[str | None, str]] = {}
         self.recorded = {} if recorded is None else recorded
-        self.versions = Versions(graph, latest, self.recorded)
+        self.versions = (
+            Versions(graph, latest, self.recorded) if before is None else before.versions.renewed(latest, self.recorded)
+        )
         self.now = now
-        self.last: list[Materialization | None] = []
-        self.flawed: list[bool] = []
+        size = len(graph)
+        self.last: list[Materialization | None] = [None] * size if before is None else [*before.last]
+        self.flawed: list[bool] = [False] * size if before is None else [*before.flawed]
         #: By asset: the newest tables and views that it shows, itself when it is none.
-        self._shown: list[tuple[_Newest, _Newest]] = []
+        self.shown: list[tuple[_Newest, _Newest]] = [((), ())] * size if before is None else [*before.shown]
 
     def add(self, i: int, asset: Asset, last: Materialization | None) -> None:
         """Learn when an asset was made last."""
-        self.last.append(last)
-        self._shown.append(self._show(i, asset, last))
+        self.last[i] = last
+        self.shown[i] = self._show(i, asset, last)
 
     def differences(
         self, i: int, asset: Asset, made: Materialization, news: dict[int, None]
@@ -193,7 +200,7 @@ class Comparison:
 
     def shown_since(self, j: int, at: datetime, *, known: bool) -> Sequence[int]:
         """Return what of an input without partitions, or behind it when it is a view, has new content since `at`."""
-        tables, views = self._shown[j]
+        tables, views = self.shown[j]
         newer = [k for made, k in tables if made > at] or [k for made, k in views if made > at]
         # With nothing made since, a view shows what is out of date, and those roots are named already.
         return newer or ([j] if known and not self.flawed[j] else [])
@@ -232,7 +239,7 @@ class Comparison:
         itself = () if last is None else ((last.at, i),)
         if not asset.computed_on_read:
             return itself, ()
-        above = [self._shown[j] for j in self._graph.upstream[i]]
+        above = [self.shown[j] for j in self._graph.upstream[i]]
         tables = {each for shown, _ in above for each in shown}
         views = {each for _, shown in above for each in shown}.union(itself)
         return tuple(sorted(tables, reverse=True)[: MOST_ROOTS + 1]), tuple(sorted(views, reverse=True)[:MOST_ROOTS])

@@ -111,6 +111,17 @@ def told_time(metadata: Mapping[str, Any], name: str = "data_time") -> datetime 
         return None
 
 
+def last_of(records: Sequence[Materialization]) -> Materialization | None:
+    """Return the last of some records; None where there is none.
+
+    >>> last_of([]) is None
+    True
+    """
+    if len(records) < 2:
+        return records[0] if records else None
+    return max(records, key=lambda each: each.at)
+
+
 def data_time(made: Materialization) -> datetime:
     """Return the time that the data of a record reaches: what the tool said, else when it was made or seen.
 
@@ -152,6 +163,20 @@ def reached(asset: Asset, records: Sequence[Materialization], look: Look | None 
     return told if look is None else max(told, look.as_of)
 
 
+def is_too_old(asset: Asset, reached: datetime, now: datetime) -> bool:
+    """Tell whether data that reaches to a time is older than a policy allows.
+
+    >>> from assetry.types.policies import FreshnessPolicy
+    >>> asset = Asset(key="a", kind="x", freshness_policy=FreshnessPolicy(max_age=timedelta(hours=1)))
+    >>> made = datetime(2026, 1, 2, 9, tzinfo=UTC)
+    >>> [is_too_old(asset, made, made + timedelta(minutes=minutes)) for minutes in (60, 61)]
+    [False, True]
+    """
+    policy = asset.freshness_policy
+    # Nothing is added to what a tool tells, which may be the last day of the year 9999.
+    return policy is not None and policy.max_age is not None and now - reached > policy.max_age
+
+
 def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str | None:
     """Return since when an asset whose data reaches to a time is older than its policy allows; None while it is not.
 
@@ -162,8 +187,8 @@ def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str |
         return None
     if policy.max_age is None or policy.ended:
         return policy.ended
-    if now - reached <= policy.max_age:
-        return None  # nor is it added to what a tool tells, which may be the last day of the year 9999
+    if not is_too_old(asset, reached, now):
+        return None
     return f"overdue since {time_text(reached + policy.max_age)}: it may be {age_text(policy.max_age)} old at most"
 
 

@@ -13,7 +13,7 @@ from assetry.partitions.parts import NOTHING, Parts
 from assetry.status.times import time_text
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import INTERRUPTED, Attempt
+from assetry.types.records import INTERRUPTED, Attempt, Materialization
 
 Code = Literal[
     "last_failed",
@@ -148,6 +148,29 @@ def failure_text(failed: Sequence[Attempt]) -> str:
     if tried.outcome == "check_failed":
         return message or "a check failed"
     return f"the last attempt failed{': ' + message if message else ''}"
+
+
+def failures(key: AssetKey, tried: Iterable[Attempt], made: Materialization | None) -> list[Reason]:
+    """Return that the last attempt at an asset without partitions failed, or was cancelled, since it was `made`.
+
+    >>> from datetime import UTC
+    >>> failed = Attempt(key=AssetKey("a"), at=datetime(2026, 1, 2, tzinfo=UTC), run="r", outcome="failed")
+    >>> [each.text for each in failures(failed.key, [failed], None)]
+    ['the last attempt failed']
+    """
+    failed: list[Attempt] = []
+    cancelled: list[Attempt] = []
+    for each in tried:
+        if each.partition is not None or each.outcome not in ("failed", "check_failed", "cancelled"):
+            continue
+        # A check may report before its asset does; within one run the attempt has the last word.
+        if made is None or each.run == made.run or each.at >= made.at:
+            (cancelled if each.outcome == "cancelled" else failed).append(each)
+    if failed:
+        return [Reason("last_failed", key, failure_text(failed), hint=newest(failed).hint)]
+    if cancelled and made is not None:
+        return [Reason("last_cancelled", key, cancelled_text(cancelled))]
+    return []
 
 
 def was_interrupted(reason: Reason) -> bool:

@@ -19,20 +19,32 @@ _WORST_FIRST: tuple[Code, ...] = (
 )
 #: What may be wrong with partitions, of which there may be several at once.
 RANKS: Mapping[Code, int] = {code: place - len(_WORST_FIRST) for place, code in enumerate(_WORST_FIRST)}
+_ALL_RANKS = (OUT, NEW, *RANKS.values())
 
 
 class Roots:
     """The roots of assets, added in graph order, and what is said of each further down."""
 
-    def __init__(self, graph: AssetGraph, comparison: Comparison) -> None:
+    def __init__(self, graph: AssetGraph, comparison: Comparison, before: Roots | None = None) -> None:
         self._graph = graph
         self._comparison = comparison
         #: By asset: the roots that its consumers are out of date from; those of partitions are kept elsewhere.
-        self.of: list[tuple[Root, ...]] = []
+        self.of: list[tuple[Root, ...]] = [()] * len(graph) if before is None else [*before.of]
         #: By asset that grows by appending: those of its roots that make anew what was there before.
-        self.rewriting: dict[int, frozenset[Root]] = {}
-        self._crowded: set[int] = set()
-        self._sayings: dict[Root, str] = {}
+        self.rewriting: dict[int, frozenset[Root]] = {} if before is None else {**before.rewriting}
+        #: Those below more roots than are named.
+        self.crowded: set[int] = set() if before is None else {*before.crowded}
+        self._sayings: dict[Root, str] = {} if before is None else {**before._sayings}
+
+    def forget(self, i: int) -> None:
+        """Forget what is known of an asset that is judged anew."""
+        self.crowded.discard(i)
+        for rank in _ALL_RANKS:
+            self._sayings.pop((i, rank), None)
+
+    def said(self, i: int) -> str | None:
+        """Return what is said further down of an asset without partitions that is out of date itself."""
+        return self._sayings.get((i, OUT))
 
     def above(self, i: int) -> tuple[Root, ...]:
         """Return the roots that come down to an asset from what it is made from, where none of it has partitions."""
@@ -45,12 +57,12 @@ class Roots:
         """Return the roots in graph order, each asset once, the most that are to be named."""
         if len(roots) < 2:
             return tuple(roots)
-        if not self._crowded.isdisjoint(self._graph.upstream[i]):
-            self._crowded.add(i)
+        if not self.crowded.isdisjoint(self._graph.upstream[i]):
+            self.crowded.add(i)
         # What is itself out of date is worth more than that it also has new content.
         kinds = dict(sorted(roots, reverse=True))
         if len(kinds) > MOST_ROOTS:
-            self._crowded.add(i)
+            self.crowded.add(i)
         return tuple((j, kinds[j]) for j in sorted(kinds)[:MOST_ROOTS])
 
     def say(self, root: Root, text: str) -> None:
@@ -76,7 +88,7 @@ class Roots:
 
     def more(self, i: int) -> str:
         """Return that more is out of date above an asset than is named; nothing when it is not so."""
-        return "; more above it is out of date" if i in self._crowded else ""
+        return "; more above it is out of date" if i in self.crowded else ""
 
 
 def code_of(root: Root) -> Code:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import heappop, heappush
 from typing import Literal
 
 from assetry.gc_pause import paused_gc
@@ -18,30 +19,22 @@ from assetry.partitions.definitions import PartitionsDefinition
 from assetry.plan.numbering import Numbering
 from assetry.status.comparison import Comparison
 from assetry.status.freshness.data_times import DataTimes, DataTimesByKey
-from assetry.status.freshness.freshness import Demand, Durations, Freshness, Freshnesses
+from assetry.status.freshness.freshness import Demand, Durations, Freshness, Freshnesses, with_policies
 from assetry.status.freshness.growth import Growth
-from assetry.status.looked import Seen, gone, gone_hint, overdue_text, reached, source_note
+from assetry.status.given import Attempts, Given, Running
+from assetry.status.looked import Seen, gone, gone_hint, is_too_old, last_of, overdue_text, reached, source_note
 from assetry.status.old_rows import note
 from assetry.status.partitions.judge import PartitionJudge
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.partitions.records import PartitionRecords
 from assetry.status.partitions.rows import Recorded, RowsGiven
 from assetry.status.partitions.sets import PartitionSets
-from assetry.status.reasons import (
-    Code,
-    Reason,
-    cancelled_text,
-    failure_text,
-    never_text,
-    newest,
-    overwritten_text,
-    saying,
-)
+from assetry.status.reasons import Code, Reason, failures, never_text, overwritten_text, saying
 from assetry.status.roots import NEW, OUT, RANKS, Root, Roots
-from assetry.status.versions import last_read
+from assetry.status.versions import last_read, partitioned
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import WELL, Attempt, Latest, Looks, Materialization
+from assetry.types.records import Latest, Looks, Materialization
 
 StatusName = Literal["fresh", "stale", "failed", "never", "running", "external"]
 
@@ -84,31 +77,46 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How every asset of a graph is at a moment, `now`, in graph order, and how far the data of each reaches."""
+    """How every asset of a graph is at a moment, `now`, in graph order, and how far the data of each reaches.
+
+    `source` is what a later one has to know that goes on from it, of where its records are from.
+
+    >>> judge(AssetGraph.of([]), {}, {}, now=datetime(2026, 1, 2)).statuses
+    ()
+    """
 
     statuses: tuple[Status, ...]
     now: datetime
-    _graph: AssetGraph
-    _data_times: DataTimes
+    _judge: _Judge
+    source: object = None
+
+    def is_of(self, graph: AssetGraph) -> bool:
+        """Tell whether it is one of these very definitions, so that a later one may go on from it."""
+        return self._judge.graph is graph
+
+    def had_partitions(self, key: AssetKey) -> bool:
+        """Tell whether there was a record of a partition of an asset, whether it has any or not."""
+        return any(each.partition is not None for each in self._judge.given.made.get(key, ()))
 
     @property
     def data_times(self) -> DataTimesByKey:
         """Return how far the data of each asset reaches."""
-        return DataTimesByKey(self._graph, self._data_times)
+        return DataTimesByKey(self._judge.graph, self._judge.data_times)
 
 
 def judge(
     graph: AssetGraph,
     latest: Latest,
-    attempts: Mapping[tuple[AssetKey, str | None], Attempt],
+    attempts: Attempts,
     *,
-    running: Mapping[AssetKey, str] | Iterable[AssetKey] = (),
+    running: Running = (),
     now: datetime,
     seen: Seen | None = None,
     recorded: Recorded | None = None,
     looks: Looks | None = None,
     durations: Durations | None = None,
     newer_than: Mapping[AssetKey, datetime] | None = None,
+    before: Judgement | None = None,
 ) -> Judgement:
     """Return how every asset of `graph` is, and how far its data reaches.
 
@@ -121,31 +129,37 @@ def judge(
     What has to be made anew, because something is overdue that is made from it, is out of date for that. So is what has
     to be made anew for data of assets to be `newer_than` a moment.
 
+    With `before`, an earlier judgement of the same graph, `latest` has the records of those assets alone of which any
+    is new since, all of each; and of those with partitions where these are not `recorded`. Those of others are taken
+    from there, and only what may have changed is judged: the answer is the same.
+
     >>> from datetime import UTC
     >>> graph = AssetGraph.of([Asset(key="a", kind="x")])
     >>> judge(graph, {}, {}, now=datetime(2026, 1, 2, tzinfo=UTC)).statuses[0].reasons[0].text
     'never materialized'
     """
     with paused_gc():
+        known = before._judge if before is not None and before.is_of(graph) else None
+        given = (known.given if known is not None else Given(now=now)).with_records(latest)
+        given = given.with_tries(attempts, running).with_looks(seen or {}, looks or {})
         found = recorded or RowsGiven(graph, latest, seen or {})
-        given = (graph, latest, attempts, running, now, seen or {}, found, looks or {})
-        judged = _Judge(*given)
-        statuses = judged.judge_all()
-        fresh = Freshnesses(graph, judged.data_times, judged.last, durations or {}, now)
+        judged = _Judge(graph, replace(given, now=now), latest, found, before=known)
+        fresh = Freshnesses(graph, judged.data_times, judged.last, durations or {}, now, judged.asked)
         how = fresh.found()
         demands = fresh.demands(newer_than or {}) if how or newer_than else {}
-        if demands:
-            statuses = _Judge(*given, demands).judge_all()
-        if how:
-            statuses = tuple(_with_freshness(each, how.get(each.key)) for each in statuses)
-        return Judgement(statuses, now, graph, judged.data_times)
+        statuses = _Judge(graph, judged.given, {}, found, demands, judged).statuses if demands else judged.statuses
+        return Judgement(_with_freshness(graph, statuses, how), now, judged)
 
 
-def _with_freshness(status: Status, freshness: Freshness | None) -> Status:
-    if freshness is None:
-        return status
-    told = "; ".join(filter(None, [status.note, freshness.doubt])) or None
-    return replace(status, freshness=freshness, note=told)
+def _with_freshness(
+    graph: AssetGraph, statuses: Sequence[Status], how: Mapping[AssetKey, Freshness]
+) -> tuple[Status, ...]:
+    found = [*statuses]
+    for key, freshness in how.items():
+        i = graph.index(key)
+        told = "; ".join(filter(None, [found[i].note, freshness.doubt])) or None
+        found[i] = replace(found[i], freshness=freshness, note=told)
+    return tuple(found)
 
 
 def stale_keys(statuses: Iterable[Status], *, running: bool = False) -> tuple[AssetKey, ...]:
@@ -179,83 +193,118 @@ def numbering_of(graph: AssetGraph, statuses: Iterable[Status], now: datetime) -
     return Numbering(graph, known_definitions(statuses), now)
 
 
-_Records = list[Materialization]
+_Records = Sequence[Materialization]
 
 
 class _Judge:
-    """The judgement of all assets in one pass in graph order: everything above an asset is judged before it."""
+    """The judgement of assets in one pass in graph order, or, after that of `before`, of what may be another one."""
+
+    _comparison: Comparison
+    _roots: Roots
+    _growth: Growth
+    _parted: frozenset[int]
+    asked: Sequence[int]
+    data_times: DataTimes
+    last: Sequence[Materialization | None]
 
     def __init__(
         self,
         graph: AssetGraph,
+        given: Given,
         latest: Latest,
-        attempts: Mapping[tuple[AssetKey, str | None], Attempt],
-        running: Mapping[AssetKey, str] | Iterable[AssetKey],
-        now: datetime,
-        seen: Seen,
         recorded: Recorded,
-        looks: Looks,
         demands: Mapping[int, Demand] | None = None,
+        before: _Judge | None = None,
     ) -> None:
-        self._demands = demands or {}
-        self._graph = graph
-        self._looks = looks
-        self._seen = seen
-        self._now = now
+        self.graph, self.given, self._demands = graph, given, demands or {}
         self._rows = recorded
         self._recorded: dict[AssetKey, RecordedPartitions] = {}
-        self._comparison = Comparison(graph, latest, now, self._recorded, recorded.rows)
-        self._roots = Roots(graph, self._comparison)
-        self._growth = Growth(graph, latest)
-        self.data_times = DataTimes(graph, self._growth, now, looks, self._comparison.last, self._comparison.flawed)
+        known = None if before is None else before._comparison
+        self._comparison = Comparison(graph, latest, given.now, self._recorded, recorded.rows, known)
+        self._roots = Roots(graph, self._comparison, None if before is None else before._roots)
+        self._growth = Growth(graph, latest) if before is None else before._growth
+        if before is not None and given is not before.given:
+            self._growth = before._growth.renewed(latest)
+        self.last = self._comparison.last
+        behind = None if before is None else before.data_times.behind
+        self.data_times = DataTimes(
+            graph, self._growth, given.now, given.looks, self.last, self._comparison.flawed, behind
+        )
         self._partitions = PartitionJudge(
             graph, self._comparison, self._roots, self._growth, self.data_times, self._demands
         )
-        self.last = self._comparison.last
-        #: How far the data of partitions was seen to reach.
-        self._looked: dict[AssetKey, datetime] = {}
-        for (key, partition), look in looks.items():
-            if partition is not None:
-                self._looked[key] = max(look.as_of, self._looked.get(key, look.as_of))
-        living = running if isinstance(running, Mapping) else dict.fromkeys(running, "")
-        done = (
-            {(key, tried.run) for (key, _), tried in attempts.items() if tried.outcome != "running"} if living else ()
-        )
-        self._running = {key for key, run in living.items() if (key, run) not in done}
-        self._made: dict[AssetKey, _Records] = {}
-        for (key, _), made in latest.items():
-            self._made.setdefault(key, []).append(made)
-        #: By asset: the attempts that did not come out well, or are under way.
-        self._tried: dict[AssetKey, list[Attempt]] = {}
-        for (key, _), tried in attempts.items():
-            if tried.outcome not in WELL:
-                self._tried.setdefault(key, []).append(tried)
+        #: By asset with a policy: how far its data reaches, for its age.
+        self._reached: dict[int, datetime] = {} if before is None else {**before._reached}
+        self._parted = partitioned(graph) if before is None else before._parted
+        self.asked = with_policies(graph) if before is None else before.asked
+        #: By asset, where any has partitions: those whose records nothing behind it asks for.
+        self._last_read: Sequence[Sequence[int]] = () if before is None else before._last_read
+        if before is None and self._parted:
+            self._last_read = last_read(graph)
+        self.statuses: list[Status]
+        if before is None:
+            self.statuses = [self._judge_one(i) for i in range(len(graph))]
+        else:
+            self.statuses = [*before.statuses]
+            self._judge_touched(before, self._touched(before, latest))
 
-    def judge_all(self) -> tuple[Status, ...]:
-        found = []
-        for i, (asset, read) in enumerate(zip(self._graph.assets, last_read(self._graph), strict=True)):
-            found.append(self._judge(i, asset) if asset.partitions_def is None else self._judge_partitions(i, asset))
-            for j in read:
-                # Those of all assets may be more than fits into memory.
-                if self._recorded.pop(self._graph.keys[j], None) is not None:
-                    self._partitions.forget(j)
-        return tuple(found)
+    def _touched(self, before: _Judge, latest: Latest) -> set[int]:
+        """Return what may be another one than before by itself; of what has partitions, a clock may say so of all."""
+        keys = {key for key, _ in latest}.union(self.given.differing(before.given))
+        found = {self.graph.index(key) for key in keys if key in self.graph}.union(self._parted)
+        then, now, assets = before.given.now, self.given.now, self.graph.assets
+        aged = before._reached.items()
+        found.update(i for i, at in aged if is_too_old(assets[i], at, then) != is_too_old(assets[i], at, now))
+        return found.union(i for i, _ in self._demands.items() ^ before._demands.items())
+
+    def _judge_touched(self, before: _Judge, touched: set[int]) -> None:
+        """Judge what is touched, and all below it that is handed on something else than before."""
+        waiting, said = sorted(touched), set[int]()
+        while waiting:
+            i = heappop(waiting)
+            self.statuses[i] = self._judge_one(i)
+            if (self.last[i], self._roots.said(i)) != (before.last[i], before._roots.said(i)):
+                said.add(i)  # which is told of it by all that it is a root of
+            told = said and any(j in said for j, _ in self._roots.of[i])
+            if told or self._handed_on(i) != before._handed_on(i):
+                for j in self.graph.downstream[i]:
+                    if j not in touched:
+                        touched.add(j)
+                        heappush(waiting, j)
+
+    def _handed_on(self, i: int) -> tuple[object, ...]:
+        """Return all of an asset without partitions above it that what is made from it is judged by."""
+        key, comparison, roots = self.graph.keys[i], self._comparison, self._roots
+        own = (comparison.last[i], comparison.shown[i], comparison.versions.of(key))
+        epoch = self._growth.epoch(key) if self._growth.has_epochs(key) else None
+        return (*own, roots.of[i], i in roots.crowded, roots.rewriting.get(i), epoch)
+
+    def _judge_one(self, i: int) -> Status:
+        asset = self.graph.assets[i]
+        self._roots.forget(i)
+        self._comparison.versions.forget(asset.key)
+        found = self._judge(i, asset) if asset.partitions_def is None else self._judge_partitions(i, asset)
+        for j in self._last_read[i] if self._last_read else ():
+            # Those of all assets may be more than fits into memory.
+            if self._recorded.pop(self.graph.keys[j], None) is not None:
+                self._partitions.forget(j)
+        return found
 
     def _judge(self, i: int, asset: Asset) -> Status:
         records, overwritten = self._records(asset)
-        last = _last(records)
+        last = last_of(records)
         # Of partitions that say nothing of it, there is new content all the same.
-        seen = _last(self._made[asset.key]) if last is None and asset.key in self._made else last
+        seen = last_of(self.given.made[asset.key]) if last is None and asset.key in self.given.made else last
         self._comparison.add(i, asset, seen)
         own, news = (
             self._own(i, asset, records, overwritten) if asset.executable else (self._overdue(asset, records), [])
         )
-        linked = self._graph.links and asset.key in self._graph.links
+        linked = self.graph.links and asset.key in self.graph.links
         above = self._partitions.above(i).roots if linked else self._roots.above(i)
         roots = self._roots.named(i, (*above, *((j, NEW) for j in news)))
         never = asset.executable and not records
         self._pass_on(i, asset, own, roots)
-        self.data_times.behind.append(bool(roots) or any(each.code in _BEHIND for each in own))
+        self.data_times.behind[i] = bool(roots) or any(each.code in _BEHIND for each in own)
         whole = never or (asset.computed_on_read and asset.executable)
         reasons = tuple(own) if whole else (*own, *self._roots.reasons(i, roots))
         word = self._word(asset, own, reasons, last)
@@ -266,8 +315,8 @@ class _Judge:
 
     def _judge_partitions(self, i: int, asset: Asset) -> Status:
         recorded = self._recorded[asset.key] = self._rows.partitions(asset)
-        tried = self._tried.get(asset.key, ())
-        records = PartitionRecords(asset, recorded, tried, self._partitions.clocks, self._looked.get(asset.key))
+        tried = self.given.tried.get(asset.key, ())
+        records = PartitionRecords(asset, recorded, tried, self._partitions.clocks, self.given.looked.get(asset.key))
         last = records.last
         # Of what was made, or seen, as a whole, there is new content all the same.
         newest = last or recorded.newest_record
@@ -280,10 +329,10 @@ class _Judge:
             ranks = _RANKS_ANEW if sets.made else (OUT, *RANKS.values())
             anew = self._partitions.handed_on(i) if self._growth.begins_another(asset) else frozenset[Root]()
             self._roots.rewriting[i] = self._above_rewriting(i).union(anew, ((i, rank) for rank in ranks))
-        self._roots.of.append(())
+        self._roots.of[i] = ()
         due = bool(sets.due)
-        self._comparison.flawed.append(due)
-        self.data_times.behind.append(due)
+        self._comparison.flawed[i] = due
+        self.data_times.behind[i] = due
         records.recorded = self._recorded[asset.key] = recorded.for_readers()
         word: StatusName = "stale" if sets.stale or sets.missing else "fresh"
         if not asset.executable:
@@ -296,16 +345,16 @@ class _Judge:
         if asset.executable:
             told = "; ".join(filter(None, [note(asset, last), sets.waits_for])) or None
         else:
-            told = source_note(asset, recorded.version is not None, tried, records.overdue(self._now))
+            told = source_note(asset, recorded.version is not None, tried, records.overdue(self.given.now))
         return Status(asset.key, word, reasons, at, run, told, sets, self._keys(word, self._partitions.roots(i)))
 
     def _keys(self, word: StatusName, roots: Iterable[int]) -> tuple[AssetKey, ...]:
         """Return the roots of an asset that is out of date, each once."""
-        return tuple(dict.fromkeys(self._graph.keys[j] for j in roots)) if word in OUT_OF_DATE else ()
+        return tuple(dict.fromkeys(self.graph.keys[j] for j in roots)) if word in OUT_OF_DATE else ()
 
     def _note(self, asset: Asset, records: _Records, own: Sequence[Reason]) -> str | None:
         overdue = own[0].text if own else None
-        return source_note(asset, bool(records), self._tried.get(asset.key, ()), overdue)
+        return source_note(asset, bool(records), self.given.tried.get(asset.key, ()), overdue)
 
     def _word(
         self, asset: Asset, own: Sequence[Reason], reasons: Sequence[Reason], last: Materialization | None
@@ -321,7 +370,7 @@ class _Judge:
         return "stale" if reasons else "fresh"
 
     def _is_running(self, key: AssetKey) -> bool:
-        return key in self._running or any(each.outcome == "running" for each in self._tried.get(key, ()))
+        return key in self.given.running or any(each.outcome == "running" for each in self.given.tried.get(key, ()))
 
     def _pass_on(self, i: int, asset: Asset, own: Sequence[Reason], roots: Sequence[Root]) -> None:
         if not asset.executable and not asset.computed_on_read:
@@ -330,8 +379,8 @@ class _Judge:
         elif own and not (own[0].code == "never_materialized" and roots):
             self._roots.say((i, OUT), f"`{asset.key}` {saying(own[0])}")
             roots = (*roots, (i, OUT))
-        self._roots.of.append(tuple(roots))
-        self._comparison.flawed.append(bool(roots))
+        self._roots.of[i] = tuple(roots)
+        self._comparison.flawed[i] = bool(roots)
         if self._growth.has_epochs(asset.key):
             self._roots.rewriting[i] = self._rewriting(i, asset, own)
 
@@ -345,7 +394,7 @@ class _Judge:
         return frozenset(itself) if asset.incremental else self._above_rewriting(i).union(itself)
 
     def _above_rewriting(self, i: int) -> frozenset[Root]:
-        return frozenset[Root]().union(*(self._roots.rewriting.get(j, ()) for j in self._graph.upstream[i]))
+        return frozenset[Root]().union(*(self._roots.rewriting.get(j, ()) for j in self.graph.upstream[i]))
 
     # -- the asset itself ------------------------------------------------------------------------------------------
 
@@ -354,7 +403,7 @@ class _Judge:
 
         Partitions take the place of a whole where assetry keeps the value, and in a table; else a tool may keep both.
         """
-        records = self._made.get(asset.key, [])
+        records = self.given.made.get(asset.key, ())
         if not asset.executable or not records or (len(records) == 1 and records[0].partition is None):
             return records, []
         # Records from when the asset had partitions say nothing of it now.
@@ -366,14 +415,15 @@ class _Judge:
 
     def _own(self, i: int, asset: Asset, records: _Records, overwritten: _Records) -> tuple[list[Reason], list[int]]:
         """Return the reasons in the asset itself, worst first, and the inputs that have new content."""
-        reasons = self._failures(asset, records)
+        tried = self.given.tried.get(asset.key, ())
+        reasons = failures(asset.key, tried, last_of(records))
         if overwritten:
             reasons.append(Reason("never_materialized", asset.key, overwritten_text(())))
         if not records:
-            return reasons or [Reason("never_materialized", asset.key, never_text(self._tried.get(asset.key, ())))], []
-        text, missing = gone(asset, records, self._tried.get(asset.key, ()), self._seen)
+            return reasons or [Reason("never_materialized", asset.key, never_text(tried))], []
+        text, missing = gone(asset, records, tried, self.given.seen)
         if missing:
-            reasons.append(Reason("gone", asset.key, text, hint=gone_hint(self._tried.get(asset.key, ()))))
+            reasons.append(Reason("gone", asset.key, text, hint=gone_hint(tried)))
         found: dict[tuple[Code, AssetKey, str], None] = {}
         news: dict[int, None] = {}
         for made in records:
@@ -382,27 +432,13 @@ class _Judge:
         return [*reasons, *(Reason(*each) for each in found), *self._overdue(asset, records)], list(news)
 
     def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
-        text = overdue_text(asset, reached(asset, records, self._looks.get((asset.key, None))), self._now)
-        return [Reason("overdue", asset.key, text)] if text else []
-
-    def _failures(self, asset: Asset, records: _Records) -> list[Reason]:
-        tried = self._tried.get(asset.key)
-        if tried is None:
+        if asset.freshness_policy is None:
             return []
-        before = _last(records)
-        failed: list[Attempt] = []
-        cancelled: list[Attempt] = []
-        for each in tried:
-            if each.partition is not None or each.outcome not in ("failed", "check_failed", "cancelled"):
-                continue
-            # A check may report before its asset does; within one run the attempt has the last word.
-            if before is None or each.run == before.run or each.at >= before.at:
-                (cancelled if each.outcome == "cancelled" else failed).append(each)
-        if failed:
-            return [Reason("last_failed", asset.key, failure_text(failed), hint=newest(failed).hint)]
-        if cancelled and records:
-            return [Reason("last_cancelled", asset.key, cancelled_text(cancelled))]
-        return []
+        at = reached(asset, records, self.given.looks.get((asset.key, None)))
+        if at is not None:
+            self._reached[self.graph.index(asset.key)] = at
+        text = overdue_text(asset, at, self.given.now)
+        return [Reason("overdue", asset.key, text)] if text else []
 
 
 #: Of what is wrong with an asset itself: that it is out of date with what it is made from, or not there.
@@ -410,9 +446,3 @@ _BEHIND = frozenset({"deps_changed", "gone", "never_materialized"})
 #: What makes all of an asset anew that each run makes as a whole.
 _ANEW: frozenset[Code] = frozenset({"gone", "never_materialized", "deps_changed", "code_changed", "columns_differ"})
 _RANKS_ANEW = (OUT, *(RANKS[code] for code in _ANEW))
-
-
-def _last(records: _Records) -> Materialization | None:
-    if len(records) < 2:
-        return records[0] if records else None
-    return max(records, key=lambda each: each.at)

@@ -7,6 +7,7 @@ changes exactly when a query of it would.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -62,11 +63,29 @@ class Versions:
         self._whole: dict[AssetKey, str | None] = {}
         #: By asset and position of a dependency: whether each partition reads just the one of the same key.
         self._same_keys: dict[tuple[AssetKey, int], bool] = {}
+        self._add(latest)
+
+    def _add(self, latest: Latest) -> None:
         for (key, partition), made in latest.items():
-            if key in self._views:
-                self._made.setdefault(key, {})[partition] = _code_of_view(made)
-            else:
-                self._made.setdefault(key, {})[partition] = made.data_version
+            version = _code_of_view(made) if key in self._views else made.data_version
+            self._made.setdefault(key, {})[partition] = version
+
+    def renewed(self, latest: Latest, recorded: Mapping[AssetKey, RecordedPartitions]) -> Versions:
+        """Return these with the records of some assets, all there are of each, in the place of what was known of them.
+
+        What is behind a view is forgotten by `forget`.
+        """
+        found = copy(self)
+        found._recorded, found._made, found._whole = recorded, {**self._made}, {**self._whole}
+        for key, _ in latest:
+            found._made.pop(key, None)
+            found.forget(key)
+        found._add(latest)
+        return found
+
+    def forget(self, key: AssetKey) -> None:
+        """Forget the version of an asset as a whole, so that it is put together anew."""
+        self._whole.pop(key, None)
 
     def of(self, key: AssetKey, partition: str | None = None) -> str | None:
         """Return the version of an asset of the graph, or of one partition of it; None when nothing is known."""
@@ -214,6 +233,16 @@ def with_read(graph: AssetGraph, keys: Iterable[AssetKey]) -> set[AssetKey]:
                 if graph.assets[j].computed_on_read:
                     todo.append(j)
     return found
+
+
+def partitioned(graph: AssetGraph) -> frozenset[int]:
+    """Return the assets of a graph, by number, that have partitions or read some, and all that is made from these.
+
+    >>> partitioned(AssetGraph.of([Asset(key="a", kind="x")]))
+    frozenset()
+    """
+    linked = [graph.index(key) for key in graph.links]
+    return frozenset(graph.descendants(linked).union(linked)) if linked else frozenset()
 
 
 def last_read(graph: AssetGraph) -> list[list[int]]:

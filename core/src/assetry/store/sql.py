@@ -144,7 +144,7 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
         with paused_gc():
             return {(made.key, made.partition): made for made in map(rows.materialization, found)}
 
-    def changes(self, keys: Iterable[AssetKey], since: str | None = None) -> Changes | None:
+    def changes(self, keys: Iterable[AssetKey] | None = None, since: str | None = None) -> Changes | None:
         """Return what was made of assets since a revision; None for one that this store does not know."""
         # Before the records: what comes in between is told again, and not missed.
         newest = self._database.read(
@@ -159,7 +159,10 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
         known = self._database.read(f"SELECT id, run, at, ({FORGOTTEN}) FROM materializations WHERE id = ?", number)
         if not known or _revision(known[0]) != since:
             return None
-        found = self._database.read(f"{LATEST_SINCE} AND l.{_OURS}", number, _json([str(key) for key in keys]))
+        if keys is None:
+            found = self._database.read(LATEST_SINCE, number)
+        else:
+            found = self._database.read(f"{LATEST_SINCE} AND l.{_OURS}", number, _json([str(key) for key in keys]))
         return Changes(revision, {(made.key, made.partition): made for made in map(rows.materialization, found)})
 
     def attempts(

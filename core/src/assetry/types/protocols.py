@@ -189,8 +189,10 @@ class Store(LeaseStore, Protocol):
         Of `keys` only where they are given, and of them only of `partitions`; None among these stands for a whole.
         """
 
-    def changes(self, keys: Iterable[AssetKey], since: str | None = None) -> Changes | None:
+    def changes(self, keys: Iterable[AssetKey] | None = None, since: str | None = None) -> Changes | None:
         """Return what was made of assets since a revision, which an earlier call returned; all of it without one.
+
+        Of `keys` only where they are given.
 
         Nothing that was made after that call is missing; what was made before it may be told again. None for a
         revision that the store does not know (any more): as when it was replaced by another one.

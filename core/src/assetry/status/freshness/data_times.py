@@ -91,6 +91,7 @@ class DataTimes:
         looks: Looks,
         last: Sequence[Materialization | None],
         flawed: Sequence[bool],
+        behind: Sequence[bool] | None = None,
     ) -> None:
         self._graph = graph
         self._growth = growth
@@ -98,7 +99,7 @@ class DataTimes:
         self._looks = looks
         self._last = last
         self.flawed = flawed
-        self.behind: list[bool] = []
+        self.behind: list[bool] = [False] * len(graph) if behind is None else [*behind]
         self.newest: dict[int, Callable[[], Newest]] = {}
         #: The same where what is due counts as behind, and whether any partition is missing that is not to wait.
         self.later: dict[int, tuple[Callable[[], Newest], bool]] = {}

@@ -67,6 +67,15 @@ class Ask(NamedTuple):
     deadline: datetime | None
 
 
+def with_policies(graph: AssetGraph) -> list[int]:
+    """Return the assets of a graph, by number, that have a policy.
+
+    >>> with_policies(AssetGraph.of([Asset(key="a", kind="x")]))
+    []
+    """
+    return [i for i, asset in enumerate(graph.assets) if asset.freshness_policy is not None]
+
+
 def needed_durations(graph: AssetGraph, also: Iterable[AssetKey] = ()) -> set[AssetKey]:
     """Return the assets of which policies have to know how long they take: those that have one, and all above these.
 
@@ -75,8 +84,7 @@ def needed_durations(graph: AssetGraph, also: Iterable[AssetKey] = ()) -> set[As
     >>> needed_durations(AssetGraph.of([Asset(key="a", kind="x")]))
     set()
     """
-    asked = [i for i, asset in enumerate(graph.assets) if asset.freshness_policy is not None]
-    asked += (graph.index(key) for key in also)
+    asked = [*with_policies(graph), *(graph.index(key) for key in also)]
     return {graph.keys[i] for i in graph.ancestors(asked).union(asked)} if asked else set()
 
 
@@ -100,7 +108,7 @@ def lag_policies(asset: Asset) -> tuple[FreshnessPolicy, ...]:
 
 
 class Freshnesses:
-    """Whether the data of assets is as new as their policies ask."""
+    """Whether the data of assets is as new as their policies ask; `asked` are those that have one."""
 
     def __init__(
         self,
@@ -109,13 +117,14 @@ class Freshnesses:
         last: Sequence[Materialization | None],
         durations: Durations,
         now: datetime,
+        asked: Sequence[int],
     ) -> None:
         self._graph = graph
         self._data_times = data_times
         self._last = last
         self._durations = durations
         self._now = now
-        self._asked = [i for i, asset in enumerate(graph.assets) if asset.freshness_policy is not None]
+        self._asked = asked
         #: By asset: how long bringing newer data there takes, and the shortest that it ever took.
         self._ways: dict[int, tuple[timedelta, timedelta]] = {}
 

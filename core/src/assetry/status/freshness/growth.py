@@ -7,6 +7,7 @@ is made from it is out of date. So it is when the code changes of anything above
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from hashlib import blake2b
 
 from assetry.graph.graph import AssetGraph
@@ -49,14 +50,32 @@ class Growth:
 
     def __init__(self, graph: AssetGraph, latest: Latest) -> None:
         self._graph = graph
+        self._made: dict[AssetKey, Materialization] = {}
+        self._views: dict[AssetKey, str] = {}
         self._appends = appending(graph)
         whole = [graph.index(key) for key in self._appends if not keeps_rows(graph[key])]
         above = graph.ancestors(whole) if whole else ()
         self._has_epochs = self._appends.union(graph.keys[i] for i in above)
-        self._made: dict[AssetKey, Materialization] = {}
-        self._views: dict[AssetKey, str] = {}
+        self._parted = [key for key in self._has_epochs if graph[key].partitions_def is not None]
         for made in latest.values() if self._has_epochs else ():
             self.note(made)
+
+    def renewed(self, latest: Latest) -> Growth:
+        """Return it with the records of some assets, all there are of each, in the place of what was known of them.
+
+        Of assets with partitions nothing is known any more but what `latest` has.
+        """
+        if not self._has_epochs:
+            return self
+        found = copy(self)
+        found._made, found._views = {**self._made}, {}
+        for key, _ in latest:
+            found._made.pop(key, None)
+        for key in self._parted:
+            found._made.pop(key, None)
+        for made in latest.values():
+            found.note(made)
+        return found
 
     def __contains__(self, key: object) -> bool:
         return key in self._appends

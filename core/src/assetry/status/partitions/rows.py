@@ -37,7 +37,7 @@ class RowsGiven:
         self._seen: dict[AssetKey, dict[str | None, bool]] = {}
         for (key, partition), there in seen.items():
             self._seen.setdefault(key, {})[partition] = there
-        if any(asset.partitions_def is not None for asset in graph.assets):
+        if graph.links:
             for (key, _), made in latest.items():
                 self._made.setdefault(key, []).append(made)
 

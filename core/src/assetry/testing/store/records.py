@@ -159,6 +159,9 @@ class RecordChecks:
         assert found is not None, "a store does not know the revision that it told before it was written to"
         assert found.latest.get((A, "x")) == second, f"what was made since is missing: {dict(found.latest)}"
         assert set(found.latest) <= {(A, None), (A, "x")}, "changes(keys) gives other keys as well"
+        everything = store.changes(None, since.revision)
+        assert everything is not None, "a store does not know the revision that it told before it was written to"
+        assert {(A, "x"), (B, None)} <= set(everything.latest), "changes(None, since) leaves out what was made since"
         assert found.revision != since.revision, "the revision stays though something was recorded"
         assert store.changes([A, B], found.revision) is not None, "a store does not know the revision that it told"
 
