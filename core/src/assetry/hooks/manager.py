@@ -325,8 +325,11 @@ class Plugins(Registry):
 
     def event(self, event: EventRecord, run: RunInfo, context: EventContext) -> None:
         """Tell every plugin of an event."""
-        for _ in self._all("assetry_event", {"event": event, "run": run, "context": context}):
-            pass
+        for impl in self._implementations("assetry_event"):
+            try:
+                self._call(impl, "assetry_event", {"event": event, "run": run, "context": context})
+            except FAULTS as error:
+                self._report(impl.plugin_name, f"assetry_event: {error_words(error)}")
 
     def has_listeners(self) -> bool:
         """Tell whether any plugin wants to hear of events."""

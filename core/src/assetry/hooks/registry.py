@@ -128,11 +128,11 @@ class Registry:
 
     def _call(self, impl: Any, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Call one implementation with the arguments it takes."""
-        started = time.perf_counter()
+        started = time.perf_counter() if self._trace else 0.0
         # A context may want to know that a secret was asked for.
         ask = getattr(arguments.get("context"), "secret", self.secret)
         try:
-            return answering(ask, impl.function, *(arguments[name] for name in impl.argnames))
+            return answering(ask, impl.function, *[arguments[name] for name in impl.argnames])
         finally:
             if self._trace:
                 elapsed = (time.perf_counter() - started) * 1000

@@ -60,7 +60,7 @@ class _Capture:
         self._lock = threading.Lock()
         self._users = 0
         self._streams: dict[str, _Router] = {}
-        self._handler: _Handler | None = None
+        self._handler = _Handler()
         self._level = 0
         #: Whether what is printed is also shown where it would have been without us.
         self.echo = True
@@ -72,7 +72,7 @@ class _Capture:
             if self._users > 1:
                 return
             root = logging.getLogger()
-            self._handler, self._level = _Handler(alone=not root.handlers), root.level
+            self._handler.alone, self._level = not root.handlers, root.level
             if not root.handlers and root.level == logging.WARNING:
                 # Not configured: a function's own logger.info() is meant to be read.
                 root.setLevel(logging.INFO)
@@ -85,7 +85,7 @@ class _Capture:
         """Take them away when nothing needs them any more."""
         with self._lock:
             self._users -= 1
-            if self._users or self._handler is None:
+            if self._users:
                 return
             root = logging.getLogger()
             root.removeHandler(self._handler)
@@ -150,9 +150,8 @@ class _Router(io.TextIOBase):
 class _Handler(logging.Handler):
     """A handler of the root logger: records of functions become lines, others go where they went before."""
 
-    def __init__(self, alone: bool) -> None:
-        super().__init__()
-        self._alone = alone
+    #: Whether the root logger had no other.
+    alone = False
 
     def emit(self, record: logging.LogRecord) -> None:
         tell = _tell.get()
@@ -168,7 +167,7 @@ class _Handler(logging.Handler):
             self.handleError(record)
 
     def _pass_on(self, record: logging.LogRecord) -> None:
-        if self._alone and logging.lastResort is not None and record.levelno >= logging.lastResort.level:
+        if self.alone and logging.lastResort is not None and record.levelno >= logging.lastResort.level:
             token = _tell.set(None)  # it writes to stderr, where it would be heard a second time
             logging.lastResort.handle(record)
             _tell.reset(token)

@@ -71,8 +71,8 @@ def _recordable(event: Event, mask: Mask) -> Event:
         if text and (mask.secrets or len(text) > TEXT_LIMIT):
             changed[name] = recordable(text, mask)
     metadata = getattr(event, "metadata", None)
-    if metadata:
-        changed["metadata"] = _recordable_metadata(metadata, mask)
+    if metadata and (found := _recordable_metadata(metadata, mask)) is not metadata:
+        changed["metadata"] = found
     if isinstance(event, Content):
         if event.columns and (mask.secrets or any(len(each.description) > TEXT_LIMIT for each in event.columns)):
             described = (each._replace(description=recordable(each.description, mask)) for each in event.columns)
@@ -115,7 +115,7 @@ def _recordable_metadata(metadata: Mapping[str, Any], mask: Mask) -> Mapping[str
         kept = {name: value for name, value in metadata.items() if name not in gone}
         metadata = {**kept, LEFT_OUT: f"{told}{more}: the metadata of an event may have {METADATA_LIMIT:,}"}
     found = masked(metadata, mask)
-    if metadata.get("io") in _OWN:
+    if found is not metadata and metadata.get("io") in _OWN:
         found = {**found, "io": metadata["io"]}
     return found
 

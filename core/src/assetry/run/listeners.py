@@ -71,8 +71,10 @@ class Listeners:
         self._context = Surroundings(services, graph)
         self._run = run
         self._on_event = on_event
-        self._queue: SimpleQueue[EventRecord | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[EventRecord]] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        #: How many events plugins are to be told of, and how many they were told of.
+        self._due = self._told = 0
         #: Lines of logs that were left out since the last event that was told.
         self._left_out = 0
         if services.plugins.has_listeners():
@@ -81,29 +83,38 @@ class Listeners:
 
     def tell(self, records: Sequence[EventRecord]) -> None:
         """Tell of events that are durable now."""
-        if self._thread is not None:
-            for record in records:
-                self._tell_plugins(record)
+        if self._thread is not None and records:
+            # All at once: each wakes the thread.
+            self._queue.put(self._heard_of(records))
         if self._on_event is not None:
             for record in records:
                 self._on_event(record)
 
-    def _tell_plugins(self, record: EventRecord) -> None:
-        if isinstance(record.event, Log) and self._queue.qsize() >= WAITING:
-            self._left_out += 1
-            return
-        if self._left_out:
-            said = f"{self._left_out:,} lines of the log were left out here; `assetry logs {self._run.id}` has them."
-            self._queue.put(EventRecord(at=record.at, run=record.run, event=Log(said, "warning")))
-            self._left_out = 0
-        self._queue.put(record)
+    def _heard_of(self, records: Sequence[EventRecord]) -> Sequence[EventRecord]:
+        """Return what plugins are told of some events: where they are far behind, of no lines of logs."""
+        room, found = WAITING - (self._due - self._told), list[EventRecord]()
+        for record in records:
+            if len(found) >= room and isinstance(record.event, Log):
+                self._left_out += 1
+                continue
+            if self._left_out:
+                said = (
+                    f"{self._left_out:,} lines of the log were left out here; `assetry logs {self._run.id}` has them."
+                )
+                found.append(EventRecord(at=record.at, run=record.run, event=Log(said, "warning")))
+                self._left_out = 0
+            found.append(record)
+        self._due += len(found)
+        return found
 
     def _work(self) -> None:
-        while (record := self._queue.get()) is not None:
-            self._plugins.event(record, self._run, self._context)
+        while records := self._queue.get():
+            for record in records:
+                self._told += 1
+                self._plugins.event(record, self._run, self._context)
 
     def close(self) -> None:
         """Wait a little for the listeners to catch up."""
         if self._thread is not None:
-            self._queue.put(None)
+            self._queue.put(())
             self._thread.join(PATIENCE)

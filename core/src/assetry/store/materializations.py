@@ -17,6 +17,7 @@ LATEST_SINCE = (
     f"SELECT {_COLUMNS} FROM materializations m CROSS JOIN latest l"
     " ON l.key = m.key AND l.partition = m.partition AND l.materialization = m.id WHERE m.id > ?"
 )
+_NEXT = "UPDATE marks SET value = value + 1 WHERE name = 'revision'"
 
 
 def append_materializations(db: sqlite3.Connection, made: Sequence[Row]) -> None:
@@ -29,11 +30,11 @@ def append_materializations(db: sqlite3.Connection, made: Sequence[Row]) -> None
         " ON CONFLICT DO UPDATE SET materialization = excluded.materialization",
         [row[:3] for row in numbered],
     )
-    next_revision(db)
+    db.execute(_NEXT)
 
 
 def next_revision(db: sqlite3.Connection) -> int:
     """Return the next revision of a store, in a transaction: it only ever grows."""
-    db.execute("UPDATE marks SET value = value + 1 WHERE name = 'revision'")
+    db.execute(_NEXT)
     found: int = db.execute("SELECT value FROM marks WHERE name = 'revision'").fetchone()[0]
     return found

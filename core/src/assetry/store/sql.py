@@ -98,7 +98,8 @@ class SQLStore(AcceptedRecords, BackfillRecords, DefinitionRecords, DocumentReco
             if made:
                 append_materializations(db, made)
                 append_durations(db, [(row[0], row[6]) for row in made if row[6] is not None])
-            append_looks(db, looks)
+            if looks:
+                append_looks(db, looks)
             if beside is not None:
                 self._change(db, beside)
 

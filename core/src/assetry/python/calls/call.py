@@ -47,16 +47,21 @@ def _resolved(function: Callable[..., Any], annotation: Any) -> Any:
 
 
 def arguments(
-    function: Callable[..., Any], context: AssetContext | None, load: Callable[[str, Any], Any]
+    function: Callable[..., Any],
+    context: AssetContext | None,
+    load: Callable[[str, Any], Any],
+    hints: Mapping[str, Any] | None = None,
 ) -> tuple[list[Any], dict[str, Any]]:
     """Return what to call `function` with; `load` is asked for each value, by parameter and annotation.
+
+    `hints` are the annotations, where they are known already.
 
     One with a default is left to that, but for `partition`.
 
     >>> arguments(lambda a, b=2: None, None, lambda name, form: name.upper())
     ([], {'a': 'A'})
     """
-    hints = type_hints(function)
+    hints = type_hints(function) if hints is None else hints
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():

@@ -52,6 +52,7 @@ class Making:
     def events(self, function: Function) -> Iterator[Event]:
         """Call the function, again where it is to be tried again; yield an end for each asset and partition."""
         self.function = function
+        self._hints = type_hints(function.function)
         for key in self.pending:
             yield Started(key, self.portion.first, through=self.portion.through)
         policy = self.first.retry_policy or RetryPolicy(0)
@@ -79,7 +80,7 @@ class Making:
         function = self.function.function
         try:
             told = self._context()
-            args, kwargs = arguments(function, told, lambda name, form: self.loading.argument(self.first, name, form))
+            args, kwargs = arguments(function, told, self._argument, self._hints)
         except AssetryError as error:
             yield from self._fail(sentence(error), error.hint)
             return None
@@ -96,6 +97,9 @@ class Making:
             return error
         yield from self._fail(f"{function.__qualname__}() gave no value for it.", "Return one for each of its assets.")
         return None
+
+    def _argument(self, name: str, form: Any) -> Any:
+        return self.loading.argument(self.first, name, form)
 
     def _context(self) -> AssetContext:
         return context_of(tuple(self.pending), self.portion, self.context, self.first.partitions_def)
@@ -129,7 +133,7 @@ class Making:
         asset = self.pending.pop(key, None)
         if asset is None:
             return  # made by an earlier try, or not asked for
-        problem = _type_problem(self.function, value) or self._shape_problem(asset, value)
+        problem = self._type_problem(value) or self._shape_problem(asset, value)
         if problem is not None:
             name = self.function.function.__qualname__
             message = f"{name}() returned the wrong value: {problem}.\n  at {asset.source}"
@@ -176,6 +180,11 @@ class Making:
             return self.context.save(asset.key, value, self.portion.partitions, column)
         return (self.context.save(asset.key, value, self.portion.partition),)
 
+    def _type_problem(self, value: Any) -> str | None:
+        if self.function.multiple:
+            return None  # the annotation is of what holds the outputs
+        return wrong_type(value, self._hints.get("return", UNKNOWN))
+
     def _shape_problem(self, asset: Asset, value: Any) -> str | None:
         """Say that a value has no column that could tell the partitions of its rows."""
         column = asset.spec.get("partition_column")
@@ -203,12 +212,6 @@ def capture(tell: Callable[[str, Level], None]) -> AbstractContextManager[None]:
     from assetry.python.prints import captured
 
     return captured(tell)
-
-
-def _type_problem(function: Function, value: Any) -> str | None:
-    if function.multiple:
-        return None  # the annotation is of what holds the outputs
-    return wrong_type(value, type_hints(function.function).get("return", UNKNOWN))
 
 
 def _told(error: BaseException) -> tuple[str, str | None]:
