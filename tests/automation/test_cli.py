@@ -30,7 +30,7 @@ def test_what_thrashes_is_held_also_where_the_daemon_looks_in_between(project: C
     for _ in range(5):
         with Project.load(folder.root) as loaded:  # as the daemon's worker does
             load = fingerprint(sources_of(loaded)) if loaded.graph else ""
-            decision = remembered(loaded, datetime.now(UTC), lambda decided: decided.memory, load)
+            decision = remembered(loaded, datetime.now(UTC), lambda decided: decided.memory, load).decision
         assert folder.run("daemon", "--once", process=True).code == 0
     assert (folder.root / "calls").read_text() == "orders\n" * 4, "the first time, and three times for the same reason"
     told = decision.next[AssetKey("orders")]

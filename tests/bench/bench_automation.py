@@ -20,10 +20,9 @@ from assetry.types.records import Materialization
 from assetry_automation.decision.demands import demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import decide
-from assetry_automation.decision.settings import Settings
 from assetry_automation.decision.ways import Ways
-from assetry_automation.decision.world import World, policies_of
-from assetry_automation.looking import look
+from assetry_automation.decision.world import World
+from assetry_automation.looking import look, standing_of
 
 from tests.bench.bench_history import ASSETS, fill, mill
 from tests.bench.measure import best, row
@@ -56,12 +55,18 @@ def looked(project: Project) -> None:
 
 def decided(project: Project) -> Callable[[], object]:
     """Return what decides, with all that is given it."""
-    now, settings, graph = datetime.now(UTC), Settings(), project.graph
-    judged, policies = project.judge(now), policies_of(project.graph.assets, project.graph)
+    now, standing = datetime.now(UTC), standing_of(project)
+    judged = project.judge(now)
     statuses = {each.key: each for each in judged.statuses}
-    numbering = numbering_of(graph, judged.statuses, now)
-    world = World(now=now, graph=graph, statuses=statuses, numbering=numbering, policies=policies, settings=settings)
-    return lambda: decide(world, demands(judged.statuses, policies, Ways(settings.slack), {}, {}, now), Memory())
+    numbering = numbering_of(project.graph, judged.statuses, now)
+    ways, policies = Ways(standing.settings.slack), standing.policies
+
+    def work() -> object:
+        # Made anew each time: it keeps what it has found.
+        world = World(now=now, standing=standing, statuses=statuses, numbering=numbering)
+        return decide(world, demands(judged.statuses, policies, ways, {}, {}, now), Memory())
+
+    return work
 
 
 def stale(project: Project) -> None:

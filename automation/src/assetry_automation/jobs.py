@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from assetry import Project
@@ -17,12 +17,12 @@ def settings_of(project: Project) -> Settings:
     return read_settings(project.settings.tables, None if file is None else str(file))
 
 
-def jobs_above(project: Project, settings: Settings) -> dict[str, frozenset[AssetKey]]:
+def jobs_above(project: Project, jobs: Iterable[Job]) -> dict[str, frozenset[AssetKey]]:
     """Return what each job selects; of a selection that depends on how assets are, it is known when its clock ticks."""
     found = {}
-    for job in settings.jobs:
+    for job in jobs:
         try:
-            found[job.name] = frozenset() if _depends(job) else frozenset(project.select(job.select))
+            found[job.name] = frozenset() if depends(job.select) else frozenset(project.select(job.select))
         except AssetryError:
             found[job.name] = frozenset()  # `wrong_jobs` tells of it
     return found
@@ -34,7 +34,7 @@ def wrong_jobs(project: Project, now: datetime) -> Iterator[OptionError]:
     What depends on how assets are may mean none of them now.
     """
     for job in settings_of(project).jobs:
-        if _depends(job):
+        if depends(job.select):
             continue
         try:
             keys = project.select(job.select)
@@ -54,8 +54,22 @@ def job_error(project: Project, job: Job, error: AssetryError) -> OptionError:
     return found
 
 
-def _depends(job: Job) -> bool:
-    return "state:" in job.select
+def depends(select: str) -> bool:
+    """Tell whether what a selection means depends on how assets are.
+
+    >>> depends("state:stale"), depends("tag:core")
+    (True, False)
+    """
+    return "state:" in select
+
+
+def may_depend(select: str) -> bool:
+    """Tell whether what a selection means may depend on how assets are: one that has a name may say so there.
+
+    >>> may_depend("selector:nightly")
+    True
+    """
+    return depends(select) or "selector:" in select
 
 
 def _comes(project: Project, keys: tuple[AssetKey, ...], now: datetime) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from assetry.plugin import Process, Store, StoreError, from_json, is_alive, process_of, to_json
 
-from assetry_automation.decision.memory import Memory, read, written
+from assetry_automation.decision.memory import Memory, Written, read, written
 from assetry_automation.decision.senses import Sensed
 from assetry_automation.decision.settings import JobEnd
 
@@ -30,19 +30,39 @@ def memory_of(store: Store) -> Memory:
     return Memory() if found is None else read(found.value)
 
 
-def change_memory(store: Store, change: Callable[[Memory], Memory]) -> Memory:
+class KeptMemory(NamedTuple):
+    """What is remembered as it is written in the document of a revision: None where nothing was."""
+
+    written: Written = Written()
+    revision: int | None = None
+
+
+def change_memory(store: Store, change: Callable[[Memory], Memory], known: KeptMemory | None = None) -> KeptMemory:
     """Remember what `change` makes of what is remembered, and return it; it is called again where another was first.
 
-    Raises `StoreError` where others change it all the time.
+    What is `known` of before need not be read and written once more. Raises `StoreError` where others change it all the
+    time.
     """
-    after = [Memory()]
+    before = known or KeptMemory()
+    for _ in range(_TRIES):
+        before = _read_memory(store, before)
+        memory = change(before.written.memory)
+        if memory == before.written.memory:
+            return before._replace(written=Written(memory, before.written.document))
+        document = written(memory, before.written)
+        revision = store.change_document(SPACE, "memory", document, before.revision)
+        if revision is not None:
+            return KeptMemory(Written(memory, document), revision)
+    raise _never_changed()
 
-    def changed(value: Any) -> Any:
-        after[0] = change(Memory() if value is None else read(value))
-        return written(after[0])
 
-    _change(store, "memory", changed)
-    return after[0]
+def _read_memory(store: Store, known: KeptMemory) -> KeptMemory:
+    found = store.documents(SPACE).get("memory")
+    if found is None:
+        return KeptMemory()
+    if found.revision == known.revision:
+        return known
+    return KeptMemory(Written(read(found.value, known.written), found.value), found.revision)
 
 
 def known_senses(store: Store) -> dict[str, Sensed]:
@@ -97,7 +117,11 @@ def _change(store: Store, key: str, change: Callable[[Any], Any]) -> None:
         after = change(before)
         if after == before or store.change_document(SPACE, key, after, known and known.revision) is not None:
             return
-    raise StoreError(
+    raise _never_changed()
+
+
+def _never_changed() -> StoreError:
+    return StoreError(
         "What automation remembers was changed by others each time it was to be written.", hint="Try again."
     )
 

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from assetry import Project
-from assetry.plugin import AssetKey, Attempt, AutomationPolicy, Next, Status, UsageError, numbering_of
+from assetry.plugin import AssetKey, Attempt, Judgement, Next, Status, UsageError, numbering_of
 
 from assetry_automation.decision.batches import with_riders
-from assetry_automation.decision.demands import demands
+from assetry_automation.decision.demands import Demands, demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
-from assetry_automation.decision.ways import ways_of
-from assetry_automation.decision.world import World, each_of, made_from, policies_of
-from assetry_automation.jobs import jobs_above, settings_of
-from assetry_automation.kept import change_memory, daemon_of, ended_jobs
+from assetry_automation.decision.standing import Standing, named_by, policies_of
+from assetry_automation.decision.ways import Ways, ways_of
+from assetry_automation.decision.world import World, made_from
+from assetry_automation.jobs import jobs_above, may_depend, settings_of
+from assetry_automation.kept import KeptMemory, change_memory, daemon_of, ended_jobs
 
 #: The option of a run that says that automation has started it.
 OPTION = "automation"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at a project: what was decided and `kept`, by what stands and how all was; the next may go on from it."""
+
+    decision: Decision
+    standing: Standing
+    settings: object
+    judged: Judgement | None = None
+    kept: KeptMemory | None = None
 
 
 def look(
@@ -30,46 +42,89 @@ def look(
 
     `statuses` are how all assets are, where that is known already; `load` tells one load of definitions from another.
     """
-    settings, graph = settings_of(project), project.graph
-    policies = policies_of(graph.assets, graph)
-    known = project.judge(now).statuses if statuses is None else statuses
-    groups = {key: each.key for key, each in project.groups.items() if each is not None and each.counted}
-    ways = ways_of(graph, groups, settings.slack, memory.overheads)
-    asked = demands(known, policies, ways, memory.known, memory.served, now)
-    asked = with_riders(asked, known, graph, groups, ways, now)
+    return look_on(project, memory, now, load, statuses).decision
+
+
+def look_on(
+    project: Project,
+    memory: Memory,
+    now: datetime,
+    load: str = "",
+    statuses: Sequence[Status] | None = None,
+    before: Look | None = None,
+) -> Look:
+    """Do as `look`, and go on from a look of before: what it decides is the same, and what has changed is judged."""
+    if before is None or before.settings is not project.settings or before.standing.graph is not project.graph:
+        standing, judged = standing_of(project), None
+    else:
+        standing, judged = before.standing, before.judged
+    if statuses is None:
+        judged = project.judge(now, before=judged)
+        statuses = judged.statuses
+    settings, graph = standing.settings, standing.graph
+    ways = ways_of(graph, standing.groups, settings.slack, memory.overheads, standing.asking)
+    asked = _asked(standing, memory, ways, statuses, now)
     if asked.newer_than:
-        known = project.judge(now, newer_than=asked.newer_than).statuses
-    tries = _tries(project) if policies else {}
+        statuses = project.judge(now, newer_than=asked.newer_than, before=judged).statuses
+    known = dict(zip(graph.keys, statuses, strict=True))
+    tries = _tries(project) if standing.policies else {}
     world = World(
         now=now,
-        graph=graph,
-        statuses={each.key: each for each in known},
-        numbering=numbering_of(graph, known, now),
-        policies=policies,
-        settings=settings,
+        standing=standing,
+        statuses=known,
+        numbering=numbering_of(graph, (known[key] for key in standing.parted), now),
         tries=tries,
         versions=_versions(project, tries),
-        durations=project.store.durations(policies) if policies else {},
-        selections=_selections(project, policies.values()),
+        selections={text: _selected(project, text) for text in standing.moving},
+        jobs=jobs_above(project, standing.moving_jobs),
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
-        groups=groups,
-        jobs=jobs_above(project, settings),
         ended=ended_jobs(project.store) if settings.jobs else {},
         load=load,
     )
-    return decide(world, asked, memory)
+    paused = [key for key in world.all_due if key in standing.policies and world.may_pause(key)]
+    if paused:
+        world = world.with_durations(project.store.durations(paused))
+    return Look(decide(world, asked, memory), standing, project.settings, judged)
 
 
-def remembered(project: Project, now: datetime, keep: Callable[[Decision], Memory], load: str = "") -> Decision:
+def _asked(standing: Standing, memory: Memory, ways: Ways, statuses: Sequence[Status], now: datetime) -> Demands:
+    """Return what deadlines and clocks ask for, with what rides along."""
+    led = [statuses[i] for i in standing.led]
+    asked = demands(led, standing.policies, ways, memory.known, memory.served, now)
+    return with_riders(asked, led, standing.graph, standing.groups, ways, now)
+
+
+def standing_of(project: Project) -> Standing:
+    """Return what stays as it is until the definitions of a project are loaded anew."""
+    settings, graph = settings_of(project), project.graph
+    policies = policies_of(graph.assets, graph)
+    return Standing(
+        graph=graph,
+        settings=settings,
+        policies=policies,
+        groups={key: each.key for key, each in project.groups.items() if each is not None and each.counted},
+        jobs=jobs_above(project, (each for each in settings.jobs if not may_depend(each.select))),
+        selections={
+            text: _selected(project, text) for text in named_by(set(policies.values())) if not may_depend(text)
+        },
+    )
+
+
+def remembered(
+    project: Project, now: datetime, keep: Callable[[Decision], Memory], load: str = "", before: Look | None = None
+) -> Look:
     """Look at a project, and remember of the decision what `keep` returns; look again where others changed that."""
-    decided: list[Decision] = []
+    found = [before]
 
     def change(memory: Memory) -> Memory:
-        decided.append(look(project, memory, now, load))
-        return keep(decided[-1])
+        last = look_on(project, memory, now, load, before=found[-1])
+        found.append(last)
+        return keep(last.decision)
 
-    change_memory(project.store, change)
-    return decided[-1]
+    kept = change_memory(project.store, change, None if before is None else before.kept)
+    last = found[-1]
+    assert last is not None, "it was looked at"
+    return replace(last, kept=kept)
 
 
 def _tries(project: Project) -> dict[AssetKey, list[Attempt]]:
@@ -90,22 +145,12 @@ def _versions(project: Project, tries: Mapping[AssetKey, Sequence[Attempt]]) -> 
     return {key: str(each.data_version) for (key, _), each in found.items()}
 
 
-def _selections(project: Project, policies: Iterable[AutomationPolicy]) -> dict[str, frozenset[AssetKey]]:
-    """Return what each selection means that a policy names; one that matches nothing means nothing."""
-    found: dict[str, frozenset[AssetKey]] = {}
-    for policy in policies:
-        for text in _texts(policy):
-            if text not in found:
-                try:
-                    found[text] = frozenset(project.select(text))
-                except UsageError:
-                    found[text] = frozenset()
-    return found
-
-
-def _texts(policy: AutomationPolicy) -> Iterable[str]:
-    for each in each_of(policy):
-        yield from (text for text in (each.upstream, each.allowed, each.ignored) if text is not None)
+def _selected(project: Project, text: str) -> frozenset[AssetKey]:
+    """Return what a selection means that a policy names; one that matches nothing means nothing."""
+    try:
+        return frozenset(project.select(text))
+    except UsageError:
+        return frozenset()
 
 
 def nexts(project: Project, statuses: Sequence[Status], now: datetime, memory: Memory) -> Mapping[AssetKey, Next]:

@@ -52,7 +52,7 @@ def make_due(
     `wanted` is since when something may have been due, of which this process was started: deadlines are met as much
     sooner as that takes.
     """
-    decision = remembered(project, now, lambda decided: decided.started, load)
+    decision = remembered(project, now, lambda decided: decided.started, load).decision
     if decision.wave is not None:
         made = _make(project, decision.wave, wanted, on_event)
         if made is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from assetry import Project
 from assetry.plugin import AssetryError
 from assetry_automation.daemon.supervisor import AGAIN
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.jobs import settings_of
 from assetry_automation.kept import DaemonSign, change_memory, memory_of, revision_of, take_project
-from assetry_automation.looking import remembered, with_resumed
+from assetry_automation.looking import Look, look, remembered, with_resumed
 from assetry_automation.making import make_due
 
 from tests.automation.simulated.world import Killed, World
@@ -29,6 +30,8 @@ class Daemon:
         self._paused = self._world.true
         self._children = 0
         self._load = 0
+        self._project: Project | None = None
+        self._looked: Look | None = None
 
     def turn(self) -> bool:
         """Go round once; tell whether anything was started."""
@@ -44,22 +47,26 @@ class Daemon:
 
     def _turn(self) -> bool:
         world = self._world
-        with world.project() as project:
-            now, store = world.clock.now, project.store
-            if take_project(store, DaemonSign.own(now)) is not None:
-                return False
-            if world.broken or world.true < self._paused:
-                return False
-            if self._load != world.version:
-                self._load, self._seen = world.version, None
-            revision = revision_of(store)
-            if revision == self._seen and (self.wake is None or now < self.wake):
-                return False
-            decision = remembered(project, now, lambda each: each.memory, str(self._load))
-            self._seen, self.wake = revision, decision.wake
-            self._check_told(decision)
-            if decision.wave is None or self._children >= settings_of(project).max_runs:
-                return False
+        if (self._load != world.version and not world.broken) or self._project is None:
+            # What it has loaded stays, as that of a worker does.
+            self._load, self._seen, self._project = world.version, None, world.project()
+        project, now = self._project, world.clock.now
+        store = project.store
+        if take_project(store, DaemonSign.own(now)) is not None:
+            return False
+        if world.broken or world.true < self._paused:
+            return False
+        revision = revision_of(store)
+        if revision == self._seen and (self.wake is None or now < self.wake):
+            return False
+        whole = look(project, memory_of(store), now, str(self._load))
+        self._looked = remembered(project, now, lambda each: each.memory, str(self._load), self._looked)
+        decision = self._looked.decision
+        assert decision == whole, "what goes on from the last look decides otherwise"
+        self._seen, self.wake = revision, decision.wake
+        self._check_told(decision)
+        if decision.wave is None or self._children >= settings_of(project).max_runs:
+            return False
         self._child()
         return True
 

@@ -20,7 +20,7 @@ from assetry_automation.daemon.health import JobHealth
 from assetry_automation.daemon.sources import sources_of
 from assetry_automation.decision.schedule import Decision
 from assetry_automation.jobs import settings_of, wrong_jobs
-from assetry_automation.looking import remembered
+from assetry_automation.looking import Look, remembered
 from assetry_automation.sensing.senses import senses_of
 
 
@@ -43,16 +43,14 @@ def main(folder: str, asked: TextIO, told: TextIO) -> int:
         return 1
     tell(told, ready)
     with project:
+        looked: Look | None = None
         for line in asked:
-            tell(told, _answer(project, line.strip()))
+            try:
+                looked = remembered(project, datetime.now(UTC), lambda decided: decided.memory, line.strip(), looked)
+                tell(told, found(looked.decision))
+            except AssetryError as error:
+                tell(told, {"failed": words(error)})
     return 0
-
-
-def _answer(project: Project, load: str) -> Mapping[str, Any]:
-    try:
-        return found(remembered(project, datetime.now(UTC), lambda decided: decided.memory, load))
-    except AssetryError as error:
-        return {"failed": words(error)}
 
 
 def found(decision: Decision) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from assetry.plugin import AssetGraph, AssetKey, EventRecord, Failed, Freshness, Materialized, Started, Status
 
 from assetry_automation.decision.demands import Demands
-from assetry_automation.decision.ways import Groups, Ways
+from assetry_automation.decision.standing import Groups
+from assetry_automation.decision.ways import Ways
 
 
 def with_riders(
@@ -21,6 +22,8 @@ def with_riders(
     So deadlines that lie close to one another are met by one start. A tool is started again when that data is to be
     newer which is made now, and which may lie the least behind.
     """
+    if not asked.newer_than:
+        return asked
     known = {
         each.key: _Due(each.freshness, ways.of(each.key, each.freshness))
         for each in statuses
@@ -30,7 +33,7 @@ def with_riders(
     coming = {key: due for key, due in known.items() if key in asked.coming and due.may_ride(now)}
     if not again or not coming:
         return asked
-    shared = _shared(graph, groups)
+    shared = _shared(graph, groups, [graph.index(key) for key in (*again, *coming)])
     tools = {key: [*_bits(shared[graph.index(key)])] for key in (*again, *coming)}
     riders: dict[AssetKey, datetime | None] = {}
     while True:
@@ -84,16 +87,16 @@ class _Due(NamedTuple):
         return any(begin < each for each in starts) and sooner * len(tools) <= span * len(starts)
 
 
-def _shared(graph: AssetGraph, groups: Groups) -> list[int]:
-    """Return by asset, as bits, the groups of it and of all that it is made from."""
+def _shared(graph: AssetGraph, groups: Groups, asked: Sequence[int]) -> dict[int, int]:
+    """Return of some assets and all that these are made from, as bits, the groups of each and of all above it."""
     number: dict[str, int] = {}
-    found: list[int] = []
-    for i, key in enumerate(graph.keys):
-        own = groups.get(key)
+    found: dict[int, int] = {}
+    for i in sorted(graph.ancestors(asked).union(asked)):
+        own = groups.get(graph.keys[i])
         bits = 0 if own is None else 1 << number.setdefault(own, len(number))
         for j in graph.upstream[i]:
             bits |= found[j] if j < i else 0  # its own earlier partitions are of its own group
-        found.append(bits)
+        found[i] = bits
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts
 from assetry_automation.decision.demands import Coming, Demands, ticks
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.settings import Job, JobEnd
+from assetry_automation.decision.standing import each_of
 from assetry_automation.decision.wants import is_between, opens
-from assetry_automation.decision.world import NOTHING, World, each_of
+from assetry_automation.decision.world import NOTHING, World
 
 
 class JobTick(NamedTuple):
@@ -30,24 +31,29 @@ def job_ticks(world: World) -> tuple[JobTick, ...]:
 
 
 def what_comes(
-    world: World, asked: Demands, memory: Memory, left: Mapping[AssetKey, Parts], due: Collection[str]
+    world: World,
+    asked: Demands,
+    memory: Memory,
+    left: Mapping[AssetKey, Parts],
+    due: Collection[str],
+    told: Container[AssetKey],
 ) -> Iterator[tuple[AssetKey, Next]]:
-    """Yield when each asset is made next that nothing else is told of: what is up to date, or not wanted as it is.
+    """Yield when each asset is made next that has a policy, or a job, and is not among those `told` of.
 
     `left` is what policies leave to a backfill, `due` are the jobs that run now.
     """
     ticking = _by_jobs(world, due)
-    for key in world.graph.keys:
+    for key in dict.fromkeys((*memory.held, *asked.coming, *ticking, *world.all_due)):
+        if key in told or key not in world.statuses:
+            continue
         policy = world.policies.get(key)
         coming = min(filter(None, (asked.coming.get(key), ticking.get(key))), default=None)
         if key in memory.held:
             yield key, Next("held", memory.held[key])
         elif coming is not None:
             yield key, Next("at", coming.because, at=coming.at, by=coming.by)
-        elif policy is not None and world.due(key):
+        elif policy is not None:
             yield key, _unwanted(world, key, policy, left.get(key, NOTHING))
-        elif policy is None and world.graph[key].executable:
-            yield key, Next("not_automated", "no policy makes it, no job, and nothing below it has a policy")
 
 
 def _by_jobs(world: World, due: Collection[str]) -> dict[AssetKey, Coming]:
@@ -60,7 +66,7 @@ def _by_jobs(world: World, due: Collection[str]) -> dict[AssetKey, Coming]:
         coming = Coming(
             world.now if is_due else at, f"job {job.name} is due{last}" if is_due else told, f"job {job.name}"
         )
-        for key in world.jobs.get(job.name, ()):
+        for key in world.of_job(job.name):
             found[key] = min(coming, found.get(key, coming))
     return found
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from assetry.plugin import AssetKey, AutomationPolicy, FreshnessPolicy, Status, span_text
 
+from assetry_automation.decision.standing import each_of
 from assetry_automation.decision.ways import Ways
-from assetry_automation.decision.world import each_of
 
 
 class Coming(NamedTuple):

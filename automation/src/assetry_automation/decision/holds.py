@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 from assetry.plugin import AssetKey, AutomationPolicy, Parts, span_text
 
 from assetry_automation.decision.memory import Memory, defined
-from assetry_automation.decision.world import World
+from assetry_automation.decision.world import LONGEST, World
 
-#: After a first failure so long is waited, and twice as long after each further one, up to the longest.
-FIRST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
+#: After a first failure so long is waited, and twice as long after each further one, up to `LONGEST`.
+FIRST = timedelta(minutes=1)
 #: So many times an asset may be made for one reason in its definition that stays.
 _UNSETTLED = 3
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from assetry.plugin import AssetKey, from_json, to_json
@@ -60,8 +62,11 @@ class Memory:
     def learned(self, world: World) -> Memory:
         """Return what is remembered after a look at everything."""
         keys = world.policies
-        known = {key: self.known.get(key, world.now) for key in keys}
-        failures = {key: each for key in keys if (each := self._failures(world, key)) is not None}
+        known = self.known
+        if known.keys() != keys.keys():
+            known = {key: known.get(key, world.now) for key in keys}
+        failed = (each.key for each in world.unsettled if each.key in keys)
+        failures = {key: each for key in failed if (each := self._failures(world, key)) is not None}
         starts = {key: each for key, each in self.starts.items() if key in keys and _still(world, key, each)}
         resumed = {key: at for key, at in self.resumed.items() if key in keys and world.due(key)}
         served = {key: at for key, at in self.served.items() if key in keys}
@@ -114,26 +119,62 @@ _KINDS: Mapping[str, Any] = {
 }
 
 
-def written(memory: Memory) -> dict[str, Any]:
-    """Return a memory as JSON.
+class Written(NamedTuple):
+    """A memory, and how it is written as JSON: most of it is as it was at the look before, and is not done again."""
+
+    memory: Memory = Memory()
+    document: Mapping[str, Any] = MappingProxyType({})
+
+
+def written(memory: Memory, before: Written = Written()) -> dict[str, Any]:  # noqa: B008 - it never changes
+    """Return a memory as JSON; what is the very same as `before` is taken from there.
 
     >>> read(written(Memory())) == Memory()
     True
     """
-    return {
-        name: {str(key): to_json(value) for key, value in getattr(memory, name).items()}
-        for name in _KINDS
-        if getattr(memory, name)
-    }
+    found: dict[str, Any] = {}
+    for name in _KINDS:
+        value = getattr(memory, name)
+        if value and value is getattr(before.memory, name) and name in before.document:
+            found[name] = before.document[name]
+        elif value:
+            found[name] = _by_moment(value) if name == "known" else {str(k): to_json(v) for k, v in value.items()}
+    return found
 
 
-def read(document: Mapping[str, Any]) -> Memory:
-    """Return the memory of a document; what cannot be read of it is not remembered."""
+def _by_moment(known: Mapping[AssetKey, datetime]) -> dict[str, list[str]]:
+    """Return since when there are policies, by moment: most came with the same look."""
+    found: dict[datetime, list[str]] = {}
+    for key, at in known.items():
+        found.setdefault(at, []).append(str(key))
+    return {to_json(at): keys for at, keys in found.items()}
+
+
+def read(document: Mapping[str, Any], before: Written = Written()) -> Memory:  # noqa: B008 - it never changes
+    """Return the memory of a document; what cannot be read of it is not remembered.
+
+    What is written as in that of `before` is taken from there.
+    """
     found: dict[str, Any] = {}
     for name, kind in _KINDS.items():
-        try:
-            key_of = str if name in ("jobs", "overheads") else AssetKey
-            found[name] = {key_of(key): from_json(kind, value) for key, value in document.get(name, {}).items()}
-        except (TypeError, ValueError, KeyError, AttributeError):
+        value = document.get(name, {})
+        if name in before.document and value == before.document[name]:
+            found[name] = getattr(before.memory, name)
             continue
+        with suppress(TypeError, ValueError, KeyError, AttributeError):
+            key_of = str if name in ("jobs", "overheads") else AssetKey
+            if name == "known":
+                found[name] = dict(_by_key(value))
+            else:
+                found[name] = {key_of(key): from_json(kind, each) for key, each in value.items()}
     return Memory(**found)
+
+
+def _by_key(known: Mapping[str, Any]) -> Iterator[tuple[AssetKey, datetime]]:
+    """Yield since when there is the policy of each asset, which was once written by asset."""
+    for name, each in known.items():
+        if isinstance(each, list):
+            at = from_json(datetime, name)
+            yield from ((AssetKey(key), at) for key in each)
+        else:
+            yield AssetKey(name), from_json(datetime, each)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from assetry.plugin import AssetKey, AutomationPolicy, Next, Parts, Reason
+from assetry.plugin import AssetGraph, AssetKey, Next, Parts, Reason
 
 from assetry_automation.decision.batches import joint_start
 from assetry_automation.decision.coming import JobTick, job_ticks, what_comes
@@ -15,7 +15,7 @@ from assetry_automation.decision.holds import Hold, holds_of, surge_of
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.settings import Job
 from assetry_automation.decision.wants import Wants, opens
-from assetry_automation.decision.world import NOTHING, World, each_of
+from assetry_automation.decision.world import NOTHING, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +70,22 @@ class _Schedule:
         self._unready: dict[AssetKey, tuple[Parts, AssetKey]] = {}
         #: What is wanted and waits for something that is being made now.
         self._on_its_way: list[AssetKey] = []
+        #: What is to be decided on, by number: what is wanted or runs, and what is made from something unready.
+        self._open = bytearray()
 
     def decision(self) -> Decision:
         graph = self._world.graph
         wants = Wants(self._world, self._memory.known, self._asked.asking, self._ticking)
-        own = {key: parts for key in self._world.policies if (parts := wants.of(key))}
+        own = {key: parts for key in self._world.all_due if (parts := wants.of(key))}
         # A dashboard, or a view, is not made itself: what it shows is.
         shown = {key: self._world.numbering.existing(key) for key in self._asked.asking if key not in own}
         self._wanted = self._with_lazy(own, shown)
         surge = surge_of(self._world, self._wanted, self._memory)
-        for key in graph.keys:
-            self._judge(key, surge)
+        self._open = _marked(graph, (*self._wanted, *self._world.all_running))
+        at = self._open.find(1)
+        while at >= 0:
+            self._judge(graph.keys[at], surge)
+            at = self._open.find(1, at + 1)
         self._wait_for_company()
         self._without_idle(own, shown)
         self._cut()
@@ -91,11 +96,11 @@ class _Schedule:
         started = replace(memory, jobs={**memory.jobs, **{job.name: at for job, at in jobs.items()}})
         if wave is not None:
             started = started.started(self._world, wave.wants)
-        for key, each in what_comes(self._world, self._asked, self._memory, wants.left, {job.name for job in jobs}):
-            self._next.setdefault(key, each)
+        told, due = self._next.keys(), {job.name for job in jobs}
+        self._next |= dict(what_comes(self._world, self._asked, self._memory, wants.left, due, told))
         return Decision(
             wave=wave,
-            next=self._next,
+            next={**self._world.standing.by_hand, **self._next},
             wake=self._wake(),
             memory=memory,
             started=started,
@@ -114,29 +119,37 @@ class _Schedule:
 
     def _with_lazy(self, own: Mapping[AssetKey, Parts], shown: Mapping[AssetKey, Parts]) -> dict[AssetKey, Parts]:
         """Return what is wanted, with what is out of date above it and is made when others need it."""
-        found = dict(own)
-        for key, parts in self._reach({**shown, **own}).items():
-            policy = self._world.policies.get(key)
-            if policy is not None and key not in own and _is_lazy(policy) and (joined := parts & self._world.due(key)):
+        found, lazy = dict(own), self._world.standing.lazy
+        idle = [key for key in self._world.all_due if key in lazy and key not in own]
+        reached = self._reach({**shown, **own}) if idle else {}
+        for key in idle:
+            if joined := reached.get(key, NOTHING) & self._world.due(key):
                 found[key] = joined
         return found
 
     def _reach(self, wanted: Mapping[AssetKey, Parts]) -> dict[AssetKey, Parts]:
         """Return what is wanted with all that it is made from, whatever lies between."""
         graph, found = self._world.graph, dict(wanted)
-        for i in range(len(graph.keys) - 1, -1, -1):
-            key = graph.keys[i]
-            parts = found.get(key)
-            for j in graph.upstream[i] if parts else ():
+        open_ = _marked(graph, wanted)
+        at = open_.rfind(1)
+        while at >= 0:
+            key = graph.keys[at]
+            parts = found[key]
+            for j in graph.upstream[at] if parts else ():
                 upper = graph.keys[j]
-                above = self._world.up(key, upper, parts or NOTHING)
+                above = self._world.up(key, upper, parts)
                 found[upper] = found[upper] | above if upper in found else above
+                open_[j] = 1
+            at = open_.rfind(1, 0, at)
         return found
 
     def _without_idle(self, own: Mapping[AssetKey, Parts], shown: Mapping[AssetKey, Parts]) -> None:
         """Take out of what may be started what only others need that are not started now."""
+        others = [key for key in self._ready if key not in own]
+        if not others:
+            return
         needed = self._reach({**shown, **{key: parts for key, parts in self._ready.items() if key in own}})
-        for key in [key for key in self._ready if key not in own]:
+        for key in others:
             self._ready[key] &= needed.get(key, NOTHING)
             if not self._ready[key]:
                 del self._ready[key]
@@ -206,6 +219,9 @@ class _Schedule:
     def _note_unready(self, key: AssetKey, parts: Parts, by: AssetKey) -> None:
         if parts:
             self._unready[key] = (parts, by)
+            graph = self._world.graph
+            for j in graph.downstream[graph.index(key)]:
+                self._open[j] = 1
 
     def _helped(self, key: AssetKey) -> Parts:
         """Return the partitions that making would bring up to date: not those that lack what is not made now."""
@@ -267,7 +283,9 @@ class _Schedule:
         policy = self._world.policies.get(upper)
         by_hand = policy is None or policy.when == "never"
         whose = "only people make that" if by_hand else f"that is made by its policy, {policy}"
-        if by_hand and (jobs := [name for name, keys in self._world.jobs.items() if upper in keys]):
+        if by_hand and (
+            jobs := [each.name for each in self._world.settings.jobs if upper in self._world.of_job(each.name)]
+        ):
             whose = f"that is made by job {', '.join(jobs)}"
         told = f"it needs `{upper}`, which was never made" if missing else f"it is out of date from `{upper}`"
         return Next("when", f"{told}: {whose}", on=upper)
@@ -276,7 +294,7 @@ class _Schedule:
 
     def _wait_for_company(self) -> None:
         """Keep back what a tool is better started for together with what is on its way, unless a deadline asks."""
-        groups, now = self._world.groups, self._world.now
+        groups, now = self._world.standing.groups, self._world.now
         if self._world.settings.batch != "auto" or not self._on_its_way:
             return
         coming = {groups[key] for key in self._on_its_way if key in groups}
@@ -304,9 +322,8 @@ class _Schedule:
         """Keep back what is more than one run makes: as it is still wanted then, the next one goes on with it."""
         room = self._world.settings.max_partitions_per_wave
         kept: dict[AssetKey, Parts] = {}
-        for key in self._world.graph.keys:
-            parts = self._ready.get(key)
-            if parts is None or self._world.numbering.definition(key) is None:
+        for key, parts in self._ready.items():
+            if self._world.numbering.definition(key) is None:
                 continue
             if len(parts) > room:
                 kept[key] = parts - _first(parts, room)
@@ -319,8 +336,11 @@ class _Schedule:
         """Take partitions out of what may be started, with all that is made from them."""
         if not kept:
             return
-        gone = dict(kept)
-        for key in self._world.graph.keys:
+        gone, graph = dict(kept), self._world.graph
+        open_ = _marked(graph, kept)
+        at = -1
+        while (at := open_.find(1, at + 1)) >= 0:
+            key = graph.keys[at]
             parts, by = gone.get(key, NOTHING), None
             for upper in self._above(key):
                 if upper in gone and (below := self._world.down(key, upper, gone[upper])):
@@ -328,6 +348,8 @@ class _Schedule:
             if not parts:
                 continue
             gone[key] = parts
+            for j in graph.downstream[at]:
+                open_[j] = 1
             ready = self._ready.pop(key, NOTHING)
             if ready - parts:
                 self._ready[key] = ready - parts
@@ -361,9 +383,9 @@ class _Schedule:
         moments += [each.at for each in self._asked.coming.values()]
         moments += self._asked_again()
         moments += [ticks(job.policy, now)[1] for job in self._world.settings.jobs]
-        moments += [edge for policy in self._world.policies.values() for edge in _edges(policy, now)]
-        for key in self._world.policies:
-            definition = self._world.numbering.definition(key)
+        moments += [opens(each, now) for each in self._world.standing.hours]
+        for key in self._world.standing.parted:
+            definition = self._world.numbering.definition(key) if key in self._world.policies else None
             changes = definition.changes_after(now) if definition is not None else None
             moments += [changes] if changes is not None else []
         return min((each for each in moments if each > now), default=None)
@@ -374,7 +396,7 @@ class _Schedule:
         Otherwise the end of what is on its way lets all be looked at.
         """
         graph, again = self._world.graph, self._asked.again
-        running = {i for i, key in enumerate(graph.keys) if self._world.running(key)} if again else set()
+        running = {graph.index(key) for key in self._world.all_running} if again else set()
         return [
             at
             for key, at in again.items()
@@ -387,12 +409,12 @@ def _served(world: World, asked: Demands) -> dict[AssetKey, datetime]:
     return {key: tick for key, tick in asked.ticking.items() if not world.due(key) and not world.running(key)}
 
 
-def _is_lazy(policy: AutomationPolicy) -> bool:
-    return any(each.when == "lazy" for each in each_of(policy))
-
-
-def _edges(policy: AutomationPolicy, now: datetime) -> Iterator[datetime]:
-    return (opens(each, now) for each in each_of(policy) if each.when == "between")
+def _marked(graph: AssetGraph, keys: Iterable[AssetKey]) -> bytearray:
+    """Return a mark for each asset of a graph, by number: whether it is one of some."""
+    found = bytearray(len(graph))
+    for key in keys:
+        found[graph.index(key)] = 1
+    return found
 
 
 def _first(parts: Parts, count: int) -> Parts:

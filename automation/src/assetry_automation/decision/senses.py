@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from assetry_automation.decision.holds import LONGEST, back_off
+from assetry_automation.decision.holds import back_off
+from assetry_automation.decision.world import LONGEST
 
 #: What is kept of how senses went is written again after so long, where nothing else asks for it: each time it is, all
 #: is looked at.

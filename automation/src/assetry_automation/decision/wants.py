@@ -98,7 +98,7 @@ class Wants:
         return self._world.parts(key, (each for each in reasons if self._means(policy.upstream, each)))
 
     def _means(self, selection: str | None, reason: Reason) -> bool:
-        return selection is None or reason.asset in self._world.selections.get(selection, ())
+        return selection is None or reason.asset in self._world.selected(selection)
 
     def _between(self, key: AssetKey, policy: AutomationPolicy) -> Parts:
         return self._world.numbering.existing(key) if is_between(policy, self._world.now) else NOTHING

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from assetry.plugin import AssetGraph, AssetKey, Freshness
 
+from assetry_automation.decision.standing import Groups
+
 #: A way is begun so much earlier than it takes of late, nineteen times out of twenty.
 MARGIN = 1.25
 #: The key of what it takes until a run has begun, among what is known of invocations by their groups.
 START = ""
-#: By asset: the key of the group whose members share an invocation of their tool.
-Groups = Mapping[AssetKey, str]
 
 _NOTHING = timedelta(0)
 
@@ -39,17 +39,25 @@ class Ways:
         return took + self.start + self.tools.get(key, _NOTHING)
 
 
-def ways_of(graph: AssetGraph, groups: Groups, slack: timedelta, overheads: Mapping[str, float]) -> Ways:
-    """Return how long ways take, where `overheads` are seconds by group, as invocations were of late."""
+def ways_of(
+    graph: AssetGraph,
+    groups: Groups,
+    slack: timedelta,
+    overheads: Mapping[str, float],
+    among: Sequence[int] | None = None,
+) -> Ways:
+    """Return how long ways take, where `overheads` are seconds by group, as invocations were of late.
+
+    With `among`, of these assets alone, which are in graph order and have all that each is made from among them.
+    """
     start = timedelta(seconds=overheads.get(START, 0.0))
-    if not any(overheads.get(group) for group in groups.values()):
+    if overheads.keys() <= {START}:
         return Ways(slack, start)
-    found: list[float] = []
-    for i, key in enumerate(graph.keys):
-        own = groups.get(key)
+    found: dict[int, float] = {}
+    for i in range(len(graph)) if among is None else among:
+        own = groups.get(graph.keys[i])
         cost = overheads.get(own, 0.0) if own is not None else 0.0
         # What shares an invocation with what it is made from costs nothing more.
         above = ((found[j], groups.get(graph.keys[j])) for j in graph.upstream[i] if j < i)
-        found.append(max((so_far + (0.0 if group == own else cost) for so_far, group in above), default=cost))
-    tools = {key: timedelta(seconds=each) for key, each in zip(graph.keys, found, strict=True) if each}
-    return Ways(slack, start, tools)
+        found[i] = max((so_far + (0.0 if group == own else cost) for so_far, group in above), default=cost)
+    return Ways(slack, start, {graph.keys[i]: timedelta(seconds=each) for i, each in found.items() if each})

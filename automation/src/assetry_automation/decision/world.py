@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from assetry.plugin import (
-    Asset,
     AssetGraph,
     AssetKey,
     Attempt,
@@ -19,58 +20,106 @@ from assetry.plugin import (
 )
 
 from assetry_automation.decision.settings import JobEnd, Settings
+from assetry_automation.decision.standing import Standing
 
+#: The longest that is waited between two starts, or after a failure.
+LONGEST = timedelta(hours=1)
 #: No partition of anything.
 NOTHING = Parts()
 #: The reasons that lie in the definition of an asset.
 DEFINED = ("code_changed", "columns_differ", "deps_changed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """All that is known at a moment, `now`.
 
-    * `statuses` are those of all assets of `graph`, judged for data as new as the demands of this moment ask.
-    * `policies` are those that act: an asset without one of its own has the one that it is given.
+    * `standing` is what stays as it is while the definitions do.
+    * `statuses` are those of all assets, in graph order, judged for data as new as the demands of this moment ask.
     * `tries` are the last ones of each that made nothing, `durations` are seconds of late, and `under_way` counts the
       runs that automation has started and that still go on.
-    * `selections` are the keys that the selections mean which policies name.
+    * `selections` and `jobs` are what those mean that may depend on how assets are; the others are `standing`.
     * `versions` are those of what was made, and observed, that has no partitions, and that failed assets are made from.
-    * `groups` are the keys of the groups whose members share an invocation of their tool, by asset.
-    * `jobs` are what each job selects, by its name, and `ended` how those came out that were run.
+    * `ended` is how the jobs came out that were run.
     * `load` is another text when the definitions were loaded anew, and changed.
     """
 
     now: datetime
-    graph: AssetGraph
+    standing: Standing
     statuses: Mapping[AssetKey, Status]
     numbering: Numbering
-    policies: Mapping[AssetKey, AutomationPolicy]
-    settings: Settings = field(default_factory=Settings)
     tries: Mapping[AssetKey, Sequence[Attempt]] = field(default_factory=dict)
     durations: Mapping[AssetKey, Sequence[float]] = field(default_factory=dict)
     selections: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
     versions: Mapping[AssetKey, str] = field(default_factory=dict)
     under_way: int = 0
-    groups: Mapping[AssetKey, str] = field(default_factory=dict)
     jobs: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
     ended: Mapping[str, JobEnd] = field(default_factory=dict)
     load: str = ""
 
+    def with_durations(self, durations: Mapping[AssetKey, Sequence[float]]) -> World:
+        """Return it with what is known of how long assets take, and with all that was found of it before."""
+        found = copy(self)
+        found.__dict__["durations"] = durations
+        return found
+
+    @cached_property
+    def graph(self) -> AssetGraph:
+        """Return the graph of all assets."""
+        return self.standing.graph
+
+    @cached_property
+    def policies(self) -> Mapping[AssetKey, AutomationPolicy]:
+        """Return the policies that act."""
+        return self.standing.policies
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Return how much is done at a time."""
+        return self.standing.settings
+
+    @cached_property
+    def unsettled(self) -> tuple[Status, ...]:
+        """Return the statuses of all assets, in graph order, of which anything is to be said: not those just fresh."""
+        return tuple([each for each in self.statuses.values() if each.status != "fresh" or each.partitions is not None])
+
+    @cached_property
+    def all_due(self) -> Mapping[AssetKey, Parts]:
+        """Return what is out of date, in graph order: of an asset without partitions `Numbering.existing`."""
+        found = {}
+        for each in self.unsettled:
+            if each.partitions is not None:
+                if each.partitions.due:
+                    found[each.key] = each.partitions.due
+            elif each.is_due:
+                found[each.key] = self.numbering.existing(each.key)
+        return found
+
+    @cached_property
+    def all_running(self) -> Mapping[AssetKey, Parts]:
+        """Return what is being made, in graph order."""
+        found = {}
+        for each in self.unsettled:
+            if each.status == "running":
+                parts = each.partitions.running if each.partitions is not None else NOTHING
+                found[each.key] = parts or self.numbering.existing(each.key)
+        return found
+
+    def selected(self, selection: str) -> frozenset[AssetKey]:
+        """Return what a selection means that a policy names."""
+        return self.selections.get(selection) or self.standing.selections.get(selection, frozenset())
+
+    def of_job(self, name: str) -> frozenset[AssetKey]:
+        """Return what a job selects."""
+        return self.jobs.get(name) or self.standing.jobs.get(name, frozenset())
+
     def due(self, key: AssetKey) -> Parts:
-        """Return the partitions of an asset that are out of date; `Numbering.existing` of one without stands for it."""
-        status = self.statuses[key]
-        if status.partitions is not None:
-            return status.partitions.due
-        return self.numbering.existing(key) if status.is_due else NOTHING
+        """Return the partitions of an asset that are out of date."""
+        return self.all_due.get(key, NOTHING)
 
     def running(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that are being made."""
-        status = self.statuses[key]
-        if status.status != "running":
-            return NOTHING
-        found = status.partitions.running if status.partitions is not None else NOTHING
-        return found or self.numbering.existing(key)
+        return self.all_running.get(key, NOTHING)
 
     def missing(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that were never made; nothing of what is made elsewhere."""
@@ -120,6 +169,11 @@ class World:
         made = self.statuses[key].last_materialized
         return max([*tried, *([made] if made is not None else [])], default=None)
 
+    def may_pause(self, key: AssetKey) -> bool:
+        """Tell whether an asset was started so lately that it matters how long making it takes."""
+        last = self.last_start(key)
+        return last is not None and last + LONGEST > self.now
+
     def usual(self, key: AssetKey) -> timedelta:
         """Return how long making an asset takes in the middle; nothing where it is not known."""
         took = sorted(self.durations.get(key, ()))
@@ -145,29 +199,3 @@ def made_from(graph: AssetGraph, key: AssetKey) -> Iterator[AssetKey]:
         yield dep.key
         if dep.key != key and dep.key in graph and graph[dep.key].computed_on_read:
             yield from made_from(graph, dep.key)
-
-
-def each_of(policy: AutomationPolicy) -> Iterator[AutomationPolicy]:
-    """Yield a policy, and all policies that it is made of.
-
-    >>> [each.when for each in each_of(AutomationPolicy("lazy") | AutomationPolicy("missing"))]
-    ['any_of', 'lazy', 'missing']
-    """
-    yield policy
-    for each in policy.of:
-        yield from each_of(each)
-
-
-def policies_of(assets: Sequence[Asset], graph: AssetGraph) -> dict[AssetKey, AutomationPolicy]:
-    """Return the policy of each asset that has one, or is given one: what lies above those that ask is made for them.
-
-    So an asset with a freshness policy, and each above it or above one with a policy, is ``lazy`` unless it says
-    otherwise.
-    """
-    own = {asset.key: asset.automation for asset in assets if asset.automation is not None}
-    asking = [asset.key for asset in assets if asset.freshness_policy is not None and asset.key not in own]
-    acting = [key for key, policy in own.items() if policy.when != "never"]
-    above = graph.ancestors(graph.index(key) for key in (*asking, *acting))
-    lazy = {graph.keys[i] for i in above}.union(asking)
-    found = {key: AutomationPolicy("lazy") for key in lazy if graph[key].executable}
-    return {**found, **{key: policy for key, policy in own.items() if graph[key].executable}}

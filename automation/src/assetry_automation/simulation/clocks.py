@@ -11,7 +11,7 @@ from assetry.plugin import AssetGraph, AssetKey, AutomationPolicy, FreshnessPoli
 
 from assetry_automation.decision.demands import ticks
 from assetry_automation.decision.settings import Job
-from assetry_automation.decision.world import each_of
+from assetry_automation.decision.standing import each_of
 from assetry_automation.simulation.assumptions import Assumptions
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
