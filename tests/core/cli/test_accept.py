@@ -49,11 +49,12 @@ def test_show_tells_for_ever_who_accepted_what_when_and_why(changed: Folder) -> 
     (said,) = changed.json("show", "orders")["asset"]["accepted"]
     assert (said["by"], said["why"], said["causes"]) == (getpass.getuser(), "The same numbers.", ["code_changed"])
     assert said["made_with"]
+    assert f"made with code {said['made_with'][:15]}" in changed.call("show", "orders").stdout
     changed.call("accept", "orders", "--undo", "--by", "ben", "--why", "They are not.")
     changed.call("materialize", "-q")
     told = lines(changed.call("show", "orders").stdout)
     rows = told[told.index("Accepted") + 1 :][:2]
-    assert rows[0].endswith(f"{getpass.getuser()} its code The same numbers.")
+    assert f"{getpass.getuser()} its code The same numbers. made with code " in rows[0]
     assert rows[1].endswith("ben taken back They are not.")
     assert [each["undone"] for each in changed.json("show", "orders")["asset"]["accepted"]] == [False, True]
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 from assetry import Project
-from assetry.errors import AssetryError, IntegrationError
+from assetry.errors import AssetryError, IntegrationError, UsageError
 from assetry.plugin import Checked, Materialized
 
 FILES = {
@@ -133,6 +133,9 @@ def test_what_is_built_empty_is_never_fresh(root: Path, by: str, monkeypatch: py
     monkeypatch.delenv("DBT_EMPTY", raising=False)
     with Project.load(root) as project:
         assert reasons(project, "a") == ["it was built with --empty"]
+        with pytest.raises(UsageError, match="'shop/a' cannot be accepted: it was built with --empty") as caught:
+            project.accept("a", why="Only comments.")
+        assert caught.value.hint == "`assetry materialize --stale -s shop/a` makes the real one."
         assert {str(each.key) for each in project.plan("a", stale=True).invocations[0].invocation.assets} == {"shop/a"}
         made(project, "a", stale=True)
         assert rows(root, "dev.a") == [(1, "dev"), (2, "dev")]

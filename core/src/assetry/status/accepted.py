@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from assetry.columns.differences import differences
@@ -11,10 +12,11 @@ from assetry.graph.graph import AssetGraph
 from assetry.status.comparison import Read, reads
 from assetry.status.freshness.growth import Growth
 from assetry.status.partitions.sums import UNKNOWN
-from assetry.status.reasons import Code
+from assetry.status.reasons import Code, unreal_parts
+from assetry.status.versions import Versions
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
-from assetry.types.records import Accepted, Appended, Materialization
+from assetry.types.records import Accepted, Appended, Latest, Materialization
 
 #: The reasons that a person may answer. That something failed, is missing or too old is none of them.
 CAUSES: tuple[Code, ...] = ("code_changed", "columns_differ", "deps_changed", "upstream_changed")
@@ -37,7 +39,8 @@ def counted(
 ) -> Counted:
     """Return a record of an asset as it counts once its differences are accepted; `now` are the versions of its inputs.
 
-    Its content, when and by which run it was made, and how far its data reaches stay what they are.
+    Its content, when and by which run it was made, and how far its data reaches stay what they are. Of a record that is
+    not of the real thing nothing is accepted.
 
     >>> from datetime import UTC, datetime
     >>> graph = AssetGraph.of([Asset(key="a", kind="x", code_version="c2")])
@@ -47,6 +50,8 @@ def counted(
     >>> found.made.code_version, found.made.accepted.code_version, found.causes
     ('c2', 'c1', ('code_changed',))
     """
+    if unreal_parts(made.code_parts, asset.code_parts):
+        return Counted(made, ())
     answered: dict[Code, None] = {}
     before = made.accepted or Accepted(made.code_version)
     after = made
@@ -117,3 +122,59 @@ def _cause(asset: Asset, read: Read, says_what_was_read: bool) -> Code | None:
 def _recorded_names(graph: AssetGraph, made: Materialization, read: Read) -> set[AssetKey]:
     asset = graph.assets[read.j]
     return {key for key in (asset.key, *asset.aliases) if key in made.inputs}
+
+
+class Unreal:
+    """The records of a graph that are not the real thing, as their tool says, and what reads them.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 1, 31, tzinfo=UTC)
+    >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
+    >>> parts = {"built as a sample": ""}
+    >>> made = Materialization(key=AssetKey("a"), at=at, run="r", data_version="1", code_parts=parts)
+    >>> latest = {(made.key, None): made}
+    >>> unreal = Unreal(graph, latest, Versions(graph, latest), at)
+    >>> unreal.built(made.key, None), unreal.read(graph["b"], None)
+    ('built as a sample', {AssetKey('a'): (AssetKey('a'), 'built as a sample')})
+    """
+
+    def __init__(self, graph: AssetGraph, latest: Latest, versions: Versions, now: datetime) -> None:
+        self._graph, self._versions, self._now = graph, versions, now
+        self._found: dict[AssetKey, dict[str | None, str]] = {}
+        for (key, partition), made in latest.items():
+            parts = unreal_parts(made.code_parts, graph[key].code_parts)
+            if parts:
+                self._found.setdefault(key, {})[partition] = " and ".join(parts)
+
+    def built(self, key: AssetKey, partition: str | None) -> str | None:
+        """Return how an asset, or a partition of it, was made that is not the real thing; None where it is."""
+        return self._found.get(key, {}).get(partition)
+
+    def read(self, asset: Asset, partition: str | None) -> dict[AssetKey, tuple[AssetKey, str]]:
+        """Return the dependencies by which an asset, or a partition of it, would read what is not the real thing.
+
+        Each with what that is, the dependency itself or something behind a view, and how it was made.
+        """
+        found = {}
+        for number, dep in enumerate(asset.deps if self._found else ()):
+            parts = self._versions.read(asset, number, partition, self._now)
+            first = self._first(dep.key, parts)
+            if first is not None:
+                found[dep.key] = first
+        return found
+
+    def _first(self, key: AssetKey, partitions: Sequence[str] | None) -> tuple[AssetKey, str] | None:
+        """Return what is not the real thing of some partitions of an asset, or behind it where it is a view."""
+        ways = self._found.get(key, {})
+        way = next((way for part, way in ways.items() if partitions is None or part in partitions), None)
+        if way is not None:
+            return key, way
+        todo, seen = [key], {key}
+        while todo:
+            asset = self._graph[todo.pop()]
+            if self._found.get(asset.key) and asset.key != key:
+                return asset.key, next(iter(self._found[asset.key].values()))
+            new = [dep.key for dep in asset.deps if dep.key not in seen] if asset.computed_on_read else []
+            seen.update(new)
+            todo += new
+        return None

@@ -206,17 +206,26 @@ def newest(tried: Iterable[Attempt]) -> Attempt:
     return max(tried, key=lambda each: each.at)
 
 
+def unreal_parts(made: Mapping[str, str], defined: Mapping[str, str]) -> list[str]:
+    """Return the parts of a record's code that say how it is not the real thing; none where it is.
+
+    These are named ``built …``, and no definition has them.
+
+    >>> unreal_parts({"body": "1", "built with --empty": "1"}, {"body": "1"})
+    ['built with --empty']
+    """
+    return [name for name in made if name not in defined and name.startswith("built ")]
+
+
 def changed_parts_text(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Return which parts of a code differ.
-
-    A part that tells how a table was ``built``, and that no definition has, says that it is not the real one.
 
     >>> changed_parts_text({"body": "1", "config": "1"}, {"body": "2", "config": "1"})
     'its body changed'
     >>> changed_parts_text({"body": "1", "built with --empty": "1"}, {"body": "1"})
     'it was built with --empty'
     """
-    built = [name for name in before if name not in now and name.startswith("built ")]
+    built = unreal_parts(before, now)
     if built:
         return f"it was {_listed(built)}"
     names = [name for name in dict.fromkeys((*now, *before)) if now.get(name) != before.get(name)]

@@ -163,8 +163,8 @@ class Materialized(Content):
     """An asset was made. Terminal.
 
     Without a `data_version` every materialization counts as new content. `code_version` and `code_parts` are those of
-    the code that it was really made from, where a tool finds that this is not what was planned: files that were
-    changed meanwhile. None means that of the asset.
+    the code that it was really made from, where a tool finds that it is not what was planned, as files were changed
+    meanwhile; None is that of the asset. A part such as ``built as a sample`` says that this is not the real thing.
 
     >>> Materialized("shop/orders", metadata={"rows": 3}).metadata["rows"]
     3

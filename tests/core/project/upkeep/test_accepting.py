@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +111,64 @@ def test_what_failed_or_is_missing_stays_so(repository: Repository) -> None:
     assert daily.text("fresh") == "2026-01-01, 2026-01-03..2026-01-04"
     assert found.left[AssetKey("total")].startswith("never materialized")
     assert "the last attempt failed" in found.still[AssetKey("daily")]
+
+
+def made_unreal(project: Project, key: str, partition: str | None = None) -> None:
+    """Record that an asset was made once more, and that its tool says that it is not the real thing."""
+    made = project.store.latest([AssetKey(key)])[AssetKey(key), partition]
+    parts = {**made.code_parts, "built as a sample": "1"}
+    later = made.at + timedelta(seconds=1)
+    project.store.append([], [replace(made, at=later, data_version="sample", code_version="sampled", code_parts=parts)])
+
+
+@pytest.mark.parametrize("cause", [(), "code_changed"])
+def test_what_is_not_the_real_thing_is_never_accepted(changed: Repository, cause: Any) -> None:
+    project = changed.load()
+    made_unreal(project, "raw")
+    before = project.store.latest()
+    told = "it was built as a sample; `assetry materialize --stale -s raw` makes the real one"
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="'raw' cannot be accepted: it was built as a sample") as caught:
+            project.accept("raw", why="Only comments.", cause=cause, dry_run=dry_run)
+        assert caught.value.hint == "`assetry materialize --stale -s raw` makes the real one."
+    assert project.store.latest() == before
+    # The code of what reads it is another matter than what it would read.
+    found = project.accept("*", why="Only comments.", cause=cause)
+    assert set(accepted(found)) == {"daily"}
+    assert found.left[AssetKey("raw")] == told
+    assert project.store.latest([AssetKey("raw")])[AssetKey("raw"), None] == before[AssetKey("raw"), None]
+    project = changed.load()
+    assert words(project) == {"raw": "stale", "daily": "stale", "total": "stale"}
+    project.materialize("raw", stale=True)
+    assert words(project)["raw"] == "fresh"
+
+
+def test_neither_is_new_content_of_it_in_what_reads_it(repository: Repository) -> None:
+    project = repository.load()
+    project.materialize(partition="all")
+    made_unreal(project, "raw")
+    before = project.store.latest()
+    with pytest.raises(UsageError, match="'daily' cannot be accepted: `raw`, which it reads, was built as a") as caught:
+        project.accept("daily", why="Only comments.", partition="2026-01-03")
+    assert caught.value.hint == "`assetry materialize --stale -s raw` makes the real one."
+    with pytest.raises(UsageError, match="'raw' cannot be accepted, nor 1 more"):
+        project.accept(["raw", "daily"], why="Only comments.")
+    assert project.store.latest() == before
+    assert accepted(project.accept("daily", why="Only comments.", cause="code_changed")) == {}
+
+
+def test_partitions_that_are_not_the_real_thing_are_left_out(changed: Repository) -> None:
+    project = changed.load()
+    made_unreal(project, "daily", "2026-01-02")
+    told = "it was built as a sample; `assetry materialize --stale -s daily` makes the real one"
+    with pytest.raises(UsageError, match="'daily' cannot be accepted: it was built as a sample"):
+        project.accept("daily", why="Only comments.", partition="2026-01-02")
+    found = project.accept("daily", why="Only comments.", partition="..2026-01-03")
+    assert accepted(found) == {"daily": ["2026-01-01", "2026-01-03"]}
+    assert found.still[AssetKey("daily")] == told
+    found = project.accept(["daily", "total"], why="Only comments.", dry_run=True)
+    assert len(accepted(found)["daily"]) == 7
+    assert found.left[AssetKey("total")].startswith("`daily`, which it reads, was built as a sample; ")
 
 
 def test_a_wrong_question_is_answered(changed: Repository) -> None:

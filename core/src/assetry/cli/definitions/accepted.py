@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from assetry.cli.text import counted, cut, listed, moment
 from assetry.views.acceptances import Said
 
+#: How much of a code's version is shown, as `assetry show -v` does of its parts.
+_CODE = 16
 #: What each cause is called when people are told of it.
 _WORDS = {
     "code_changed": "its code",
@@ -36,5 +38,13 @@ def which_text(each: Said) -> str:
 
 
 def accepted_rows(accepted: Iterable[Said]) -> Sequence[Sequence[str]]:
-    """Return when, by whom, of what and why something was accepted, one row each."""
-    return [(moment(each.at), each.by, which_text(each), causes_text(each), cut(each.why, 120)) for each in accepted]
+    """Return when, by whom, of what and why something was accepted, and with which code it was made, one row each."""
+    return [
+        (moment(each.at), each.by, which_text(each), causes_text(each), cut(each.why, 120), _code_text(each))
+        for each in accepted
+    ]
+
+
+def _code_text(each: Said) -> str:
+    """Return with which code something was really made; nothing where that is the one that it counts as made with."""
+    return f"made with code {cut(each.code_version, _CODE)}" if each.code_version else ""

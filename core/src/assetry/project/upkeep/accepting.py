@@ -15,8 +15,9 @@ from assetry.project.upkeep.leasing import lease_all, renewed
 from assetry.project.upkeep.state import State
 from assetry.run.partition_keys import known_keys
 from assetry.run.result import new_run
-from assetry.status.accepted import CAUSES, Counted, counted
+from assetry.status.accepted import CAUSES, Counted, Unreal, counted
 from assetry.status.freshness.growth import Growth
+from assetry.status.partitions.sums import UNKNOWN
 from assetry.status.reasons import Code
 from assetry.status.staleness import OUT_OF_DATE, Status
 from assetry.status.versions import Versions, with_read
@@ -52,11 +53,39 @@ class Accepting:
     dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The records that can be accepted, each as it would count; and what keeps some assets from it, by asset.
+
+    That is what they were made as, or read, and is not the real thing: which asset that is, and how it was made.
+    """
+
+    records: list[tuple[Materialization, Counted]] = field(default_factory=list)
+    unreal: dict[AssetKey, tuple[AssetKey, str]] = field(default_factory=dict)
+
+    def why_not(self, key: AssetKey) -> str | None:
+        """Return why an asset cannot be accepted, without the next step; None where it can."""
+        if key not in self.unreal:
+            return None
+        root, way = self.unreal[key]
+        return f"it was {way}" if root == key else f"`{root}`, which it reads, was {way}"
+
+    def told(self, key: AssetKey) -> str | None:
+        """Return why an asset cannot be accepted, with the next step; None where it can."""
+        because = self.why_not(key)
+        return None if because is None else f"{because}; {self.next_step(key)}"
+
+    def next_step(self, key: AssetKey) -> str:
+        """Return what to do about an asset that cannot be accepted."""
+        return f"`assetry materialize --stale -s {self.unreal[key][0]}` makes the real one"
+
+
 def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
     """Let what was made of assets count as made from what it would be made from now; or, with `undo`, no longer.
 
-    Raises `UsageError` without a reason why, for causes and partitions that there are not, and `ConflictError` when a
-    living run is making one of the assets.
+    What was made and is not the real thing, such as a table without rows, is never accepted, and neither is new content
+    of it in what reads it. Raises `UsageError` without a reason why, for causes and partitions that there are not, and
+    where all that is asked for is not the real thing; `ConflictError` when a living run is making one of the assets.
     """
     causes = _causes(word.causes)
     if not word.why.strip() and not word.undo and not word.dry_run:
@@ -66,8 +95,14 @@ def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
     before = _statuses(project, keys, now)
     asked = _asked(word.partitions, before, now)
 
-    def said() -> list[Acceptance]:
-        found = _undone(project, before, asked) if word.undo else _found(project, before, asked, causes, now)
+    def found() -> _Found:
+        if word.undo:
+            return _Found(_undone(project, before, asked))
+        some = _found(project, before, asked, causes, now)
+        _refuse_unreal(some, keys)
+        return some
+
+    def said(records: Iterable[tuple[Materialization, Counted]]) -> list[Acceptance]:
         return [
             Acceptance(
                 at=now,
@@ -78,25 +113,37 @@ def accept(project: State, keys: Sequence[AssetKey], word: Word) -> Accepting:
                 before=made,
                 after=each.made,
             )
-            for made, each in found
+            for made, each in records
         ]
 
     if word.dry_run:
-        accepted = said()
+        some = found()
+        accepted = said(some.records)
         taken = {each.key for each in accepted}
-        return Accepting(tuple(accepted), _left(project, before, taken, word), dry_run=True)
+        return Accepting(tuple(accepted), _left(project, before, taken, some, word), dry_run=True)
     with _leased(project, keys) as lease:
-        accepted = said()
+        some = found()
+        accepted = said(some.records)
         late = {(each.key, each.partition) for each in project.store.accept(accepted, lease=lease)}
     accepted = [each for each in accepted if (each.key, each.partition) not in late]
     after = _statuses(project, keys, datetime.now(UTC))
-    left = _left(project, after, {each.key for each in accepted}, word)
+    left = _left(project, after, {each.key for each in accepted}, some, word)
     still = {
-        key: each.reasons[0].text
+        key: some.told(key) or each.reasons[0].text
         for key, each in after.items()
         if key not in left and each.status in OUT_OF_DATE and each.reasons and not word.undo
     }
     return Accepting(tuple(accepted), {**left, **{key: "it was made meanwhile" for key, _ in late}}, still)
+
+
+def _refuse_unreal(found: _Found, keys: Sequence[AssetKey]) -> None:
+    """Raise `UsageError` where nothing can be accepted because all that is asked for is not the real thing."""
+    if found.records or not keys or not all(key in found.unreal for key in keys):
+        return
+    many = f", nor {len(keys) - 1} more" if len(keys) > 1 else ""
+    raise UsageError(
+        f"{str(keys[0])!r} cannot be accepted{many}: {found.why_not(keys[0])}.", hint=f"{found.next_step(keys[0])}."
+    )
 
 
 @contextmanager
@@ -146,21 +193,35 @@ def _found(
     asked: Mapping[AssetKey, Parts] | None,
     causes: Collection[Code],
     now: datetime,
-) -> list[tuple[Materialization, Counted]]:
+) -> _Found:
     """Return the records that are out of date for one of some causes, each as it would count."""
     graph, store = project.graph, project.store
     due = {key: each for key, each in statuses.items() if each.reasons and graph[key].executable}
     read = with_read(graph, due)
     latest = store.latest(read)
     versions, growth = Versions(graph, latest, tables=known_keys(graph, store, read)), Growth(graph, latest)
-    found = []
+    unreal = Unreal(graph, latest, versions, now)
+    found = _Found()
     for key, status in due.items():
         asset = graph[key]
         for partition in _places(asset, status, asked):
-            made = latest.get((key, partition))
-            if made is not None:
-                each = counted(graph, asset, made, versions.inputs(asset, partition, now), growth, causes)
-                found += [(made, each)] if each.causes else []
+            made, way = latest.get((key, partition)), unreal.built(key, partition)
+            if way is not None:
+                found.unreal[key] = key, way
+            if made is None or way is not None:
+                continue
+            inputs = versions.inputs(asset, partition, now)
+            each = counted(graph, asset, made, inputs, growth, causes)
+            roots = unreal.read(asset, partition) if each.causes else {}
+            if roots:
+                all_of_it = each
+                # A version that is not known is not accepted.
+                inputs = {name: UNKNOWN if name in roots else version for name, version in inputs.items()}
+                each = counted(graph, asset, made, inputs, growth, causes)
+                if each != all_of_it:
+                    found.unreal.setdefault(key, next(iter(roots.values())))
+            if each.causes:
+                found.records.append((made, each))
     return found
 
 
@@ -197,10 +258,11 @@ def _undone(
 
 
 def _left(
-    project: State, statuses: Mapping[AssetKey, Status], accepted: Collection[AssetKey], word: Word
+    project: State, statuses: Mapping[AssetKey, Status], accepted: Collection[AssetKey], found: _Found, word: Word
 ) -> dict[AssetKey, str]:
     """Return why nothing was accepted of assets that were asked for."""
-    return {key: _why_not(project.graph[key], each, word) for key, each in statuses.items() if key not in accepted}
+    left = {key: each for key, each in statuses.items() if key not in accepted}
+    return {key: found.told(key) or _why_not(project.graph[key], each, word) for key, each in left.items()}
 
 
 def _why_not(asset: Asset, status: Status, word: Word) -> str:
