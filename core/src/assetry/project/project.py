@@ -43,7 +43,6 @@ from assetry.project.upkeep.verbs import Upkeep
 from assetry.project.wants import Wanted, plan_of, wanted
 from assetry.run.leases.lease import made_since
 from assetry.run.leases.shares import held_by_tools
-from assetry.run.observe import observe, record_observed
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.result import RunResult
 from assetry.run.retry import Left, LeftJob, breaks, forget_ended, recorded_undone
@@ -154,8 +153,7 @@ class Project(JudgedProject, Upkeep):
 
     def _revision(self) -> str | None:
         """Return the revision of the records; what comes after it is not in a plan that is made now."""
-        found = self.store.changes(())
-        return None if found is None else found.revision
+        return None if (found := self.store.changes(())) is None else found.revision
 
     def commands(self, plan: Plan) -> Plan:
         """Return a plan with the command of each invocation, and notes on it, for people to read."""
@@ -244,6 +242,8 @@ class Project(JudgedProject, Upkeep):
         For example a sync that was started elsewhere: what is downstream of it becomes stale. With `only_news` a look
         that saw what was known, or failed, leaves no run behind: for those who look every minute.
         """
+        from assetry.run.observe import observe  # what only looks at records should not wait for it
+
         return observe(self.graph, self.select(select, exclude), services_of(self), on_event, only_news=only_news)
 
     def record_observed(
@@ -261,6 +261,8 @@ class Project(JudgedProject, Upkeep):
         `UsageError` for what cannot be so, and `ConflictError` where others have changed a document: nothing is
         recorded then.
         """
+        from assetry.run.observe import record_observed
+
         services = services_of(self)
         return record_observed(self.graph, events, services, documents=documents, options=options, on_event=on_event)
 
@@ -358,8 +360,7 @@ class Project(JudgedProject, Upkeep):
         found = known_backfill(self.store, id_)
         if found is not None:
             return bumped(self.store, found)
-        run = self.find_run(id_.partition(" ")[0])
-        if run.state not in ("running", "queued"):
+        if (run := self.find_run(id_.partition(" ")[0])).state not in ("running", "queued"):
             raise UsageError(f"Run {run.id} has ended.", hint="`assetry queue` shows what runs and what waits.")
         self.store.prioritize(run.id, PRIORITIES["person"])
         return run.id
@@ -442,8 +443,7 @@ class Project(JudgedProject, Upkeep):
 
         How assets are, and what a retry makes, is the same as before. With `dry_run` nothing is removed.
         """
-        now = datetime.now(UTC)
-        return prune_history(self.store, self.graph, self.settings.retention, now, dry_run=dry_run)
+        return prune_history(self.store, self.graph, self.settings.retention, datetime.now(UTC), dry_run=dry_run)
 
     def _variant_of(self, run: RunInfo) -> Project:
         return self.with_options(run.options.get(INTEGRATION_OPTIONS) or {})

@@ -10,7 +10,6 @@ from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan
 from assetry.project.places import value_problem
 from assetry.run.leases.lease import wanted_parts
-from assetry.run.loop import execute
 from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.types.protocols import Executor
 
@@ -35,6 +34,8 @@ class Runner:
 
         Raises `NoClaimError`, before anything is run, when no plugin opens the place of a value that it makes.
         """
+        from assetry.run.loop import execute  # what only looks at a project should not wait for it
+
         if not plan.invocations:
             info = new_run((), request.options)
             return RunResult(replace(info, state="succeeded", finished=info.started), {}, {}, load=self.load)
