@@ -22,10 +22,13 @@ from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import decide
 from assetry_automation.decision.ways import Ways
 from assetry_automation.decision.world import World
-from assetry_automation.looking import look, standing_of
+from assetry_automation.looking import Look, look, remembered, standing_of
 
 from tests.bench.bench_history import ASSETS, fill, mill
 from tests.bench.measure import best, row
+
+#: So many of the assets a run has just made.
+TOUCHED = 100
 
 
 def main() -> None:
@@ -44,6 +47,17 @@ def main() -> None:
             row("a look at all, with its records", f"{seconds:.2f} s", "")
             alone = milliseconds(decided(project)) / 1000
             row("  of which the decision", f"{alone:.2f} s", "at most 0.1 s", alone <= 0.1)
+            before = remembered(project, datetime.now(UTC), lambda decision: decision.memory)
+            again = milliseconds(lambda: look_again(project, before))
+            row("a look that goes on from the last one, nothing made", f"{again:.1f} ms", "")
+            made_anew(project, TOUCHED)
+            again = milliseconds(lambda: look_again(project, before))
+            row(f"  {TOUCHED} of them made", f"{again:.1f} ms", "at most 5 ms", again <= 5)
+            wave = look_again(project, before).decision.wave
+            assert wave is not None, "what is made from them is to be made"
+            assert before.judged is not None, "it was judged"
+            alone = milliseconds(lambda: project.judge(before=before.judged))
+            row(f"  of which judging, {len(wave.wants)} are to be made after it", f"{alone:.1f} ms", "")
             stale(project)
             alone = milliseconds(decided(project)) / 1000
             row("  the decision where all is to be made", f"{alone:.2f} s", "at most 0.1 s", alone <= 0.1)
@@ -67,6 +81,20 @@ def decided(project: Project) -> Callable[[], object]:
         return decide(world, demands(judged.statuses, policies, ways, {}, {}, now), Memory())
 
     return work
+
+
+def look_again(project: Project, before: Look) -> Look:
+    """Look as the daemon does: what it remembers is read, and kept where it is another one."""
+    return remembered(project, datetime.now(UTC), lambda decision: decision.memory, before=before)
+
+
+def made_anew(project: Project, count: int) -> None:
+    """Record that some of the last assets were made by a run, with new content, and that of what they are made from."""
+    keys = project.graph.keys[-2 * count : -count]
+    made, at, new = project.store.latest(), datetime.now(UTC), set(keys)
+    read = {(key, None): replace(made[key, None], data_version="new", at=at) for key in keys}
+    inputs = {key: {dep: "new" if dep in new else v for dep, v in made[key, None].inputs.items()} for key in keys}
+    project.store.append([], [replace(each, inputs=inputs[key]) for (key, _), each in read.items()])
 
 
 def stale(project: Project) -> None:

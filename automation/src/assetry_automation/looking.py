@@ -55,7 +55,7 @@ def look_on(
 ) -> Look:
     """Do as `look`, and go on from a look of before: what it decides is the same, and what has changed is judged."""
     if before is None or before.settings is not project.settings or before.standing.graph is not project.graph:
-        standing, judged = standing_of(project), None
+        standing, judged, before = standing_of(project), None, None
     else:
         standing, judged = before.standing, before.judged
     if statuses is None:
@@ -80,6 +80,7 @@ def look_on(
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
         ended=ended_jobs(project.store) if settings.jobs else {},
         load=load,
+        known=None if before is None else before.decision.memory.known,
     )
     paused = [key for key in world.all_due if key in standing.policies and world.may_pause(key)]
     if paused:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from assetry import Project
 from assetry.plugin import Asker, AssetKey, AssetryError, ConflictError, EventRecord
 
-from assetry_automation.decision.batches import overheads_of
+from assetry_automation.decision.batches import Overheads
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, Wave
 from assetry_automation.decision.settings import Job, JobEnd
@@ -71,22 +71,27 @@ def _make(
     plan = project.plan_due(wave.wants, newer_than=wave.newer_than)
     if not plan.invocations:
         return None
+    learned = Overheads()
+
+    def heard(record: EventRecord) -> None:
+        learned.note(record)
+        if on_event is not None:
+            on_event(record)
+
     try:
         by = Asker(OPTION, "deadline" if wave.urgent else "eager")
         fits = partial(project.fits, plan)
-        result = project.run(plan, options={OPTION: True}, on_event=on_event, still=fits, by=by)
+        result = project.run(plan, options={OPTION: True}, on_event=heard, still=fits, by=by)
     except ConflictError as error:
         # Another run makes some of it, or has made it since: the next look sees what is left.
         return Made(True, None, f"left to another run: {error.message}")
-    _learn(project, result.run.id, wanted)
+    _learn(project, learned, wanted)
     return Made(result.ok, result.run.id, _told(len(wave.wants), next(iter(wave.wants))))
 
 
-def _learn(project: Project, run: str, wanted: datetime | None) -> None:
+def _learn(project: Project, learned: Overheads, wanted: datetime | None) -> None:
     """Remember what invocations of a run took beside what they made, and how long after it was wanted it has begun."""
-    events = list(project.store.events(run))
-    found = overheads_of(events)
-    began = next((each.at for each in events if each.event.name == "invocation_started"), None)
+    found, began = learned.found, learned.began
     late = (began - wanted).total_seconds() if began is not None and wanted is not None else None
 
     def change(memory: Memory) -> Memory:

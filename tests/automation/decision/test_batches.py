@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from assetry.plugin import Asset, AssetGraph, AssetKey, EventRecord, Freshness, FreshnessPolicy, Materialized, Status
 from assetry.types.events import InvocationFinished, InvocationStarted, Started
-from assetry_automation.decision.batches import joint_start, overheads_of, with_riders
+from assetry_automation.decision.batches import Overheads, joint_start, with_riders
 from assetry_automation.decision.demands import Demands, demands
 from assetry_automation.decision.ways import Ways
 from hypothesis import given
@@ -104,6 +105,13 @@ def test_waiting_costs_what_one_more_invocation_costs(seconds: list[int], overhe
     assert start == max(since) or waited <= overhead + 0.001
 
 
+def learned(records: Iterable[EventRecord]) -> Overheads:
+    found = Overheads()
+    for each in records:
+        found.note(each)
+    return found
+
+
 def test_what_an_invocation_takes_beside_its_assets_is_known_by_its_events() -> None:
     def record(seconds: float, event: object) -> EventRecord:
         return EventRecord(at=NOW + timedelta(seconds=seconds), run="r", invocation="1", event=event)  # type: ignore[arg-type]
@@ -115,5 +123,6 @@ def test_what_an_invocation_takes_beside_its_assets_is_known_by_its_events() -> 
         record(9, Materialized(key)),
         record(10, InvocationFinished("succeeded", 10)),
     ]
-    assert overheads_of(records) == {"dbt:shop": 5.0}
-    assert overheads_of(records[:1] + records[3:]) == {}
+    assert learned(records).found == {"dbt:shop": 5.0}
+    assert learned(records).began == NOW
+    assert learned(records[:1] + records[3:]).found == {}

@@ -122,28 +122,38 @@ def joint_start(since: Sequence[datetime], overhead: timedelta) -> datetime:
     return max(found, *since)
 
 
-def overheads_of(events: Iterable[EventRecord]) -> dict[str, float]:
-    """Return by group how many seconds its invocations took of a run beside what they made: the last of each.
+class Overheads:
+    """How many seconds invocations took of a run beside what they made, learned from its events as they come.
 
-    That is what lies before its first asset starts and after its last one has ended.
+    That is what lies before the first asset of an invocation starts and after its last one has ended. `found` has the
+    last of each group, `began` is when the first invocation has begun.
+
+    >>> Overheads().found
+    {}
     """
-    groups: dict[str, str] = {}
-    began: dict[str, datetime] = {}
-    first: dict[str, datetime] = {}
-    last: dict[str, datetime] = {}
-    found: dict[str, float] = {}
-    for record in events:
+
+    def __init__(self) -> None:
+        self.found: dict[str, float] = {}
+        self.began: datetime | None = None
+        self._groups: dict[str, str] = {}
+        self._began: dict[str, datetime] = {}
+        self._first: dict[str, datetime] = {}
+        self._last: dict[str, datetime] = {}
+
+    def note(self, record: EventRecord) -> None:
+        """Learn of an event."""
         invocation, event = record.invocation, record.event
         if invocation is None:
-            continue
-        if event.name == "invocation_started" and getattr(event, "group", None):
-            groups[invocation], began[invocation] = str(event.group), record.at  # type: ignore[attr-defined]
+            return
+        if event.name == "invocation_started":
+            self.began = self.began or record.at
+            if group := getattr(event, "group", None):
+                self._groups[invocation], self._began[invocation] = str(group), record.at
         elif isinstance(event, Started):
-            first.setdefault(invocation, record.at)
+            self._first.setdefault(invocation, record.at)
         elif isinstance(event, (Materialized, Failed)):
-            first.setdefault(invocation, record.at)
-            last[invocation] = record.at
-        elif event.name == "invocation_finished" and invocation in groups and invocation in last:
-            ahead, behind = first[invocation] - began[invocation], record.at - last[invocation]
-            found[groups[invocation]] = max((ahead + behind).total_seconds(), 0.0)
-    return found
+            self._first.setdefault(invocation, record.at)
+            self._last[invocation] = record.at
+        elif event.name == "invocation_finished" and invocation in self._groups and invocation in self._last:
+            ahead, behind = self._first[invocation] - self._began[invocation], record.at - self._last[invocation]
+            self.found[self._groups[invocation]] = max((ahead + behind).total_seconds(), 0.0)

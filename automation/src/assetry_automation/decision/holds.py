@@ -54,12 +54,13 @@ def _holds(world: World, memory: Memory, key: AssetKey, wanted: Parts) -> Iterat
     if last is not None:
         every = every_of(policy) if policy is not None else None
         pause = every if every is not None else min(world.usual(key), LONGEST)
-        told = (
-            f"at least {span_text(every)} is between two starts"
-            if every is not None
-            else f"it takes about {span_text(pause)}, and so long is between two starts"
-        )
-        yield Hold("at", told, wanted, last + pause)
+        if last + pause > world.now:
+            told = (
+                f"at least {span_text(every)} is between two starts"
+                if every is not None
+                else f"it takes about {span_text(pause)}, and so long is between two starts"
+            )
+            yield Hold("at", told, wanted, last + pause)
     batch = policy.batched if policy is not None and policy.batched is not None else world.settings.batch
     if isinstance(batch, timedelta) and batch:
         since = memory.wanted.get(key, world.now)
@@ -74,8 +75,9 @@ def _times(count: int) -> str:
 
 def every_of(policy: AutomationPolicy) -> timedelta | None:
     """Return how far apart two starts of an asset are at least, by its policy or one that it is made of."""
-    found = [each for part in policy.of if (each := every_of(part)) is not None]
-    return policy.every if policy.every is not None else min(found, default=None)
+    if policy.every is not None or not policy.of:
+        return policy.every
+    return min((each for part in policy.of if (each := every_of(part)) is not None), default=None)
 
 
 def back_off(name: str, count: int, longest: timedelta = LONGEST) -> timedelta:

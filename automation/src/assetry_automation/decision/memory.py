@@ -63,9 +63,9 @@ class Memory:
         """Return what is remembered after a look at everything."""
         keys = world.policies
         known = self.known
-        if known.keys() != keys.keys():
+        if known is not world.known and known.keys() != keys.keys():
             known = {key: known.get(key, world.now) for key in keys}
-        failed = (each.key for each in world.unsettled if each.key in keys)
+        failed = (key for key in world.all_failed if key in keys)
         failures = {key: each for key in failed if (each := self._failures(world, key)) is not None}
         starts = {key: each for key, each in self.starts.items() if key in keys and _still(world, key, each)}
         resumed = {key: at for key, at in self.resumed.items() if key in keys and world.due(key)}
@@ -74,8 +74,6 @@ class Memory:
         return replace(self, known=known, failures=failures, starts=starts, resumed=resumed, served=served, jobs=jobs)
 
     def _failures(self, world: World, key: AssetKey) -> Failures | None:
-        if not world.failed(key):
-            return None
         tries = [each for each in world.tries.get(key, ()) if each.outcome == "failed"]
         last = max(tries, key=lambda each: each.at, default=None)
         before = self.failures.get(key)

@@ -232,10 +232,10 @@ class _Schedule:
                 found |= self._world.parts(key, (each,)) - self._staying(key, each)
         if not reasons:
             found = self._world.due(key)
-        for upper in self._above(key):
-            missing = self._world.missing(upper)
-            if missing:
-                found -= self._world.down(key, upper, missing - self._wanted.get(upper, NOTHING))
+        never = self._world.all_missing
+        for upper in self._above(key) if never else ():
+            if upper in never:
+                found -= self._world.down(key, upper, never[upper] - self._wanted.get(upper, NOTHING))
         return found
 
     def _staying(self, key: AssetKey, reason: Reason) -> Parts:
@@ -261,12 +261,13 @@ class _Schedule:
 
     def _shows(self, key: AssetKey) -> bool:
         """Tell whether an asset that is not wanted shows what is above it, and has nothing of its own."""
+        if key in self._wanted:
+            return False
         asset = self._world.graph[key]
-        return key not in self._wanted and (asset.computed_on_read or not asset.executable)
+        return asset.computed_on_read or not asset.executable
 
-    def _above(self, key: AssetKey) -> Iterator[AssetKey]:
-        graph = self._world.graph
-        return (graph.keys[j] for j in graph.upstream[graph.index(key)] if graph.keys[j] != key)
+    def _above(self, key: AssetKey) -> tuple[AssetKey, ...]:
+        return self._world.standing.above[key]
 
     def _helps(self, key: AssetKey, root: AssetKey) -> bool:
         return (
@@ -323,7 +324,7 @@ class _Schedule:
         room = self._world.settings.max_partitions_per_wave
         kept: dict[AssetKey, Parts] = {}
         for key, parts in self._ready.items():
-            if self._world.numbering.definition(key) is None:
+            if key not in self._world.standing.parted:
                 continue
             if len(parts) > room:
                 kept[key] = parts - _first(parts, room)
@@ -363,10 +364,9 @@ class _Schedule:
             told = f"{self._world.under_way} of {self._world.settings.max_runs} runs are under way (max_runs)"
             self._next.update({key: Next("queued", told) for key in self._ready})
             return None
-        for key in self._ready:
-            self._next[key] = Next("at", "it is started now", at=self._world.now)
-        partitioned = self._world.numbering.definition
-        wants = {key: None if partitioned(key) is None else parts for key, parts in self._ready.items()}
+        self._next |= dict.fromkeys(self._ready, Next("at", "it is started now", at=self._world.now))
+        parted = self._world.standing.parted
+        wants = {key: parts if key in parted else None for key, parts in self._ready.items()}
         return Wave(wants=wants, newer_than=self._asked.newer_than, urgent=self._is_urgent())
 
     def _is_urgent(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from assetry.plugin import Asset, AssetGraph, AssetKey, AutomationPolicy, Next
+from assetry.plugin import Asset, AssetGraph, AssetKey, AutomationPolicy, Next, PartitionsDefinition
 
 from assetry_automation.decision.settings import Job, Settings
 
@@ -41,9 +41,15 @@ class Standing:
         return {each.key: BY_HAND for each in self.graph.assets if each.executable and each.key not in self.policies}
 
     @cached_property
-    def parted(self) -> tuple[AssetKey, ...]:
-        """Return the assets that have partitions."""
-        return tuple(each.key for each in self.graph.assets if each.partitions_def is not None)
+    def parted(self) -> Mapping[AssetKey, PartitionsDefinition]:
+        """Return the assets that have partitions, in graph order, with their definitions."""
+        return {each.key: each.partitions_def for each in self.graph.assets if each.partitions_def is not None}
+
+    @cached_property
+    def above(self) -> Mapping[AssetKey, tuple[AssetKey, ...]]:
+        """Return what each asset is made from."""
+        keys = self.graph.keys
+        return {key: tuple([keys[j] for j in upper]) for key, upper in zip(keys, self.graph.upstream, strict=True)}
 
     @cached_property
     def clocks(self) -> Mapping[AssetKey, tuple[AutomationPolicy, ...]]:

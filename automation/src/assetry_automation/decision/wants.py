@@ -65,7 +65,7 @@ class Wants:
         return wanted - old
 
     def _found(self, key: AssetKey, policy: AutomationPolicy) -> _Found:
-        each = [self._found(key, part) for part in policy.of]
+        each = [self._found(key, part) for part in policy.of] if policy.of else []
         if policy.when == "not_":
             found = _Found(self._world.numbering.existing(key) - each[0].parts)
         elif each:
@@ -78,8 +78,10 @@ class Wants:
 
     def _old(self, key: AssetKey, parts: Parts) -> Parts:
         """Return what of some partitions was never made, and had ended before the policy was new."""
+        if not parts or key not in self._world.standing.parted:
+            return NOTHING
         definition, known = self._world.numbering.definition(key), self._known.get(key)
-        if not parts or known is None or not isinstance(definition, TimeWindowPartitionsDefinition):
+        if known is None or not isinstance(definition, TimeWindowPartitionsDefinition):
             return NOTHING
         missing = self._missing(key) & parts
         return missing - _ending_after(definition, missing, known)
@@ -106,6 +108,8 @@ class Wants:
     # -- narrowed ----------------------------------------------------------------------------------------------------
 
     def _narrowed(self, key: AssetKey, policy: AutomationPolicy, found: _Found) -> _Found:
+        if policy.newest is None and policy.allowed is None and policy.ignored is None and policy.since is None:
+            return found
         definition, parts, back = self._world.numbering.definition(key), found.parts, False
         if policy.newest is not None and definition is not None:
             parts, back = parts & definition.newest(policy.newest, self._world.now), True

@@ -42,6 +42,7 @@ class World:
     * `versions` are those of what was made, and observed, that has no partitions, and that failed assets are made from.
     * `ended` is how the jobs came out that were run.
     * `load` is another text when the definitions were loaded anew, and changed.
+    * `known` is since when there are just these policies, where an earlier look has found that.
     """
 
     now: datetime
@@ -56,6 +57,7 @@ class World:
     jobs: Mapping[str, frozenset[AssetKey]] = field(default_factory=dict)
     ended: Mapping[str, JobEnd] = field(default_factory=dict)
     load: str = ""
+    known: Mapping[AssetKey, datetime] | None = None
 
     def with_durations(self, durations: Mapping[AssetKey, Sequence[float]]) -> World:
         """Return it with what is known of how long assets take, and with all that was found of it before."""
@@ -113,6 +115,16 @@ class World:
         """Return what a job selects."""
         return self.jobs.get(name) or self.standing.jobs.get(name, frozenset())
 
+    @cached_property
+    def all_missing(self) -> Mapping[AssetKey, Parts]:
+        """Return what was never made, in graph order; nothing of what is made elsewhere."""
+        return {each.key: parts for each in self.unsettled if (parts := self._missing(each))}
+
+    @cached_property
+    def all_failed(self) -> Mapping[AssetKey, Parts]:
+        """Return that of which the last try failed, in graph order."""
+        return {each.key: parts for each in self.unsettled if (parts := self._failed(each))}
+
     def due(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that are out of date."""
         return self.all_due.get(key, NOTHING)
@@ -123,22 +135,27 @@ class World:
 
     def missing(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset that were never made; nothing of what is made elsewhere."""
-        status = self.statuses[key]
+        return self.all_missing.get(key, NOTHING)
+
+    def _missing(self, status: Status) -> Parts:
         sets = status.partitions
         if sets is None and status.last_materialized is not None:
             return NOTHING
-        if not self.graph[key].executable or self.graph[key].computed_on_read:
+        asset = self.graph[status.key]
+        if not asset.executable or asset.computed_on_read:
             return NOTHING
         if sets is None:
-            return self.numbering.existing(key)
+            return self.numbering.existing(status.key)
         return NOTHING if sets.whole else sets.existing - sets.made
 
     def failed(self, key: AssetKey) -> Parts:
         """Return the partitions of an asset of which the last try failed."""
-        status = self.statuses[key]
+        return self.all_failed.get(key, NOTHING)
+
+    def _failed(self, status: Status) -> Parts:
         if status.partitions is not None:
             return status.partitions.failed
-        return self.numbering.existing(key) if status.status == "failed" else NOTHING
+        return self.numbering.existing(status.key) if status.status == "failed" else NOTHING
 
     def up(self, lower: AssetKey, upper: AssetKey, parts: Parts) -> Parts:
         """Return what of `upper` some partitions of `lower` are made from."""

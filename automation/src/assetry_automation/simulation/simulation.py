@@ -18,7 +18,7 @@ from assetry_automation.decision.schedule import Decision
 from assetry_automation.decision.settings import Job
 from assetry_automation.jobs import settings_of
 from assetry_automation.kept import memory_of
-from assetry_automation.looking import OPTION, look
+from assetry_automation.looking import OPTION, Look, look_on
 from assetry_automation.simulation.assumptions import ASSUMED, Assumptions, middle, pace
 from assetry_automation.simulation.clocks import CronCount, cron_count
 
@@ -157,6 +157,7 @@ class _Machine:
         self._made: list[Simulated] = []
         self._next: Mapping[AssetKey, Next] = {}
         self._looks = 0
+        self._last: Look | None = None
 
     def run(self) -> None:
         """Let the time pass."""
@@ -208,9 +209,10 @@ class _Machine:
         while True:
             now = self.rehearsal.now
             self._on_look(now)
-            statuses = self._project.judge(now).statuses
-            self._judge_deadlines(statuses)
-            decision = look(self._project, self._memory, now, statuses=statuses)
+            self._last = look_on(self._project, self._memory, now, before=self._last)
+            decision, judged = self._last.decision, self._last.judged
+            assert judged is not None, "it was not known how assets are"
+            self._judge_deadlines(judged.statuses)
             self._looks += 1
             self._memory, self._next = decision.memory, decision.next
             if not self._start(decision):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
 from assetry.io.values import ValueRouter
 from assetry.status.freshness.freshness import Durations, needed_durations
@@ -111,6 +112,7 @@ def _known_since(graph: AssetGraph, store: Store, before: Judgement) -> _Known |
     )
 
 
+@paused_gc()  # once for all that is read and judged
 def recorded_judgement(
     graph: AssetGraph,
     told: Sources,

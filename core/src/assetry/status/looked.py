@@ -29,7 +29,7 @@ def gone(
     asset: Asset, records: Sequence[Materialization], tried: Iterable[Attempt], seen: Seen
 ) -> tuple[str, list[Materialization]]:
     """Return that what was made of an asset is not there any more, and the records of which that was seen since."""
-    told = {each.partition: each for each in tried if each.outcome == "gone"}
+    told = {each.partition: each for each in tried if each.outcome == "gone"} if tried else {}
     if not told and not seen:
         return "", []
     return _gone_text(asset, told.values()), [each for each in records if _is_gone(asset, each, told, seen)]

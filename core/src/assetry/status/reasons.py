@@ -150,7 +150,7 @@ def failure_text(failed: Sequence[Attempt]) -> str:
     return f"the last attempt failed{': ' + message if message else ''}"
 
 
-def failures(key: AssetKey, tried: Iterable[Attempt], made: Materialization | None) -> list[Reason]:
+def failures(key: AssetKey, tried: Sequence[Attempt], made: Materialization | None) -> list[Reason]:
     """Return that the last attempt at an asset without partitions failed, or was cancelled, since it was `made`.
 
     >>> from datetime import UTC
@@ -158,6 +158,8 @@ def failures(key: AssetKey, tried: Iterable[Attempt], made: Materialization | No
     >>> [each.text for each in failures(failed.key, [failed], None)]
     ['the last attempt failed']
     """
+    if not tried:
+        return []
     failed: list[Attempt] = []
     cancelled: list[Attempt] = []
     for each in tried:

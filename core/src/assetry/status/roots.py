@@ -39,7 +39,7 @@ class Roots:
     def forget(self, i: int) -> None:
         """Forget what is known of an asset that is judged anew."""
         self.crowded.discard(i)
-        for rank in _ALL_RANKS:
+        for rank in _ALL_RANKS if self._graph.assets[i].partitions_def is not None else (OUT, NEW):
             self._sayings.pop((i, rank), None)
 
     def said(self, i: int) -> str | None:
