@@ -13,7 +13,6 @@ from queue import SimpleQueue
 
 from assetry.errors import UsageError
 from assetry.hooks.specs import hookimpl
-from assetry.run.tracking.tracked import no_event
 from assetry.types.events import Event
 from assetry.types.protocols import Executor, RunningTask, Task
 
@@ -116,7 +115,7 @@ class _Job:
         try:
             for event in stream:
                 # A tool's own None would be taken for its end.
-                self._emit(event if isinstance(event, Event) else no_event(event))
+                self._emit(event if isinstance(event, Event) else _told(event))
                 if self._cancelled:
                     return
         finally:
@@ -146,6 +145,12 @@ class _Job:
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the task; return whether it has ended."""
         return self._ended.wait(timeout)
+
+
+def _told(reported: object) -> Event:
+    from assetry.run.tracking.tracked import no_event  # each command loads this module, and few run anything
+
+    return no_event(reported)
 
 
 ASSETRY_SCHEMES = {"executor": ("threads", "inline")}
