@@ -661,6 +661,19 @@ class AllOrSome(Memory):
         return found
 
 
+class Hoarding(Memory):
+    """Have what a run had leased before as well, when it leases again."""
+
+    def lease(self, run_id: str, wanted: Wanted, *, priority: int = 0) -> Leased:
+        before = {each.key: each.parts for each in self.leases() if each.run == run_id}
+        return super().lease(run_id, {**before, **wanted}, priority=priority)
+
+
+class TestLetsGoOfNothing(StoreConformance):
+    subject = store(Hoarding)
+    caught = "test_let_go_of_what_a_run_does_not_lease_again"
+
+
 class TestLeasesWithoutComparing(StoreConformance):
     subject = store(AllOrSome)
     caught = "test_lease_to_only_one_of_many_threads"

@@ -75,9 +75,26 @@ def test_who_joins_takes_what_the_other_makes(waiting: Folder, busy: subprocess.
         (waiting.root / "go").touch()
         out, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
-    told = [(line["event"], line["asset"], line["run"]) for line in map(json.loads, out.splitlines())]
-    assert told == [("materialized", "slow", first["run"])]
+    told = [(line["event"], line["run"] == first["run"]) for line in map(json.loads, out.splitlines())]
+    events = ["run_started", "log", "materialized", "log", "run_finished"]
+    assert told == [(event, event == "materialized") for event in events]
     assert busy.wait(60) == 0
+
+
+def test_one_that_is_killed_while_it_joins_can_be_gone_on_with(waiting: Folder, busy: subprocess.Popen[str]) -> None:
+    waiting.write("more.py", "")
+    arguments = ("materialize", "-s", "slow last", "--on-conflict", "join")
+    with waiting.process(*arguments) as second:
+        says(second, "Waits for run")
+        second.kill()
+        second.wait(60)
+    runs = waiting.json("runs")["runs"]
+    assert [run["state"] for run in runs] == ["interrupted", "running"]
+    mine = runs[0]["run"]
+    (waiting.root / "go").touch()
+    assert busy.wait(60) == 0
+    told = waiting.call("retry", code=0).stdout
+    assert told == f"Nothing is left of run {mine}: all that it was to make is made.\n"
 
 
 def test_ctrl_c_ends_the_waiting_and_leaves_nothing(waiting: Folder, busy: subprocess.Popen[str]) -> None:

@@ -295,6 +295,14 @@ class TestLeases:
             store.begin(info(), first)
         assert store.begin(info(), second) == second
 
+    def test_a_run_that_leases_again_is_the_newest_and_goes_on(self, store):
+        for id_ in ("r1", "r2"):
+            store.begin(info(id_))
+        store.lease("r1", {})
+        assert [run.id for run in store.runs()] == ["r2", "r1"]
+        store.lease("r1", whole("a"))
+        assert [(run.id, run.state) for run in store.runs()] == [("r1", "running"), ("r2", "running")]
+
     def test_the_end_releases(self, store):
         store.lease("r1", whole("a"))
         store.finish("r1", "succeeded", at(1))

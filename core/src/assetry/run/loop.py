@@ -19,18 +19,18 @@ from assetry.graph.graph import AssetGraph
 from assetry.plan.plan import Plan
 from assetry.run.calls import Call, Telling, problem_of
 from assetry.run.context import Context, InvocationTask, RunFacts
+from assetry.run.frames.frame import Frame
 from assetry.run.inbox import Inbox
 from assetry.run.intake import recordable, taken
 from assetry.run.interrupts import Interrupts
 from assetry.run.leases.heartbeat import Heartbeat
-from assetry.run.leases.lease import places_in, take_lease
+from assetry.run.leases.lease import assets_of, take_lease
 from assetry.run.leases.pools import Pools
 from assetry.run.leases.shares import Shares
 from assetry.run.leases.slots import Slots
-from assetry.run.listeners import Listeners
 from assetry.run.partition_keys import PartitionKeys
 from assetry.run.recorder import Recorder
-from assetry.run.result import RunRequest, RunResult, RunServices, defined, new_run
+from assetry.run.result import RunRequest, RunResult, RunServices, new_run
 from assetry.run.retry import taken_up
 from assetry.run.tracking.tracked import Interruption, Launch, no_event
 from assetry.run.tracking.tracker import Tracker
@@ -42,13 +42,11 @@ from assetry.types.events import (
     InvocationStarted,
     JobOver,
     Log,
-    RunFinished,
-    RunStarted,
 )
 from assetry.types.invocations import Invocation
 from assetry.types.leases import Lease
 from assetry.types.protocols import Executor, RunningTask
-from assetry.types.records import RunInfo, RunState
+from assetry.types.records import RunState
 
 #: Seconds that tools have to stop after the run was cancelled, before the run is recorded without them.
 PATIENCE = 30.0
@@ -60,9 +58,14 @@ _CANCEL, _LOST = "cancel", "lost"
 
 
 def execute(
-    plan: Plan, graph: AssetGraph, services: RunServices, executor: Executor, request: RunRequest | None = None
+    plan: Plan,
+    graph: AssetGraph,
+    services: RunServices,
+    executor: Executor,
+    request: RunRequest | None = None,
+    frame: Frame | None = None,
 ) -> RunResult:
-    """Carry out `plan` and return how it ended.
+    """Carry out `plan` and return how it ended; within a `frame` as a part of the run that that is of.
 
     Raises `ConflictError` when another living run is building one of its assets, and `OutdatedPlanError`, which is one,
     when the plan does not fit any more once they are leased. A failed asset is an outcome, not
@@ -71,9 +74,10 @@ def execute(
     So it is when the run loses its lease (`LeaseLostError`), but that nothing more is recorded of it.
     """
     request = request or RunRequest()
-    assets = tuple(dict.fromkeys(asset.key for planned in plan.invocations for asset in planned.invocation.assets))
-    info = replace(new_run(assets, request.options, request.run_id), priority=request.priority)
-    run = _Run(plan, graph, services, executor, request, info)
+    if frame is None:
+        info = replace(new_run(assets_of(plan), request.options, request.run_id), priority=request.priority)
+        frame = Frame(services, graph, info, request.on_event)
+    run = _Run(plan, graph, services, executor, request, frame)
     with run.interrupts.listening(request.listen):
         return run.carry_out()
 
@@ -83,7 +87,6 @@ class _Run:
 
     _lease: Lease
     _recorder: Recorder
-    _listeners: Listeners
 
     def __init__(
         self,
@@ -92,18 +95,18 @@ class _Run:
         services: RunServices,
         executor: Executor,
         request: RunRequest,
-        info: RunInfo,
+        frame: Frame,
     ) -> None:
         self._plan = plan
         self._graph = graph
         self._services = services
         self._executor = executor
         self._request = request
-        self._info = info
+        self._frame = frame
         self._tracker = Tracker(plan, graph)
         find, secret = graph.__getitem__, services.plugins.secret
         add = PartitionKeys(services.store, lambda: self._lease).add
-        self._facts = RunFacts(info.id, request.options, services.values, find, secret=secret, add_partitions=add)
+        self._facts = RunFacts(frame.info.id, request.options, services.values, find, secret=secret, add_partitions=add)
         self._inbox = Inbox()
         self._tasks: dict[str, RunningTask] = {}
         self._launched: dict[str, Call] = {}
@@ -122,38 +125,33 @@ class _Run:
         self._cancelled_at: float | None = None
         #: What is said of everything that has no end of its own, once the run was cancelled or has broken.
         self._break: Interruption | None = None
-        self._recorded = False
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def carry_out(self) -> RunResult:
-        started = time.monotonic()
         store = self._services.store
-        self._lease = take_lease(self._info, self._plan, self._graph, store, self._request.still)
+        info, still = self._frame.info, self._request.still
+        self._lease = take_lease(info, self._plan, self._graph, store, still, self._frame.let_go)
         with Heartbeat(store, self._lease, self._lose):
-            return self._carry_out(started)
+            return self._carry_out()
 
-    def _carry_out(self, started: float) -> RunResult:
-        store = self._services.store
-        self._listeners = Listeners(self._services, self._graph, self._info, self._request.on_event)
+    def _carry_out(self) -> RunResult:
         try:
-            self._info = replace(self._info, definitions=defined(self._graph, store))
-            store.begin(self._info, self._lease)
+            self._frame.begin(self._lease)
             # Read after all is leased: what others made until then is known.
-            self._recorder = Recorder.of(self._lease, self._graph, self._plan, self._services)
-            size = len(self._info.assets), len(self._plan.invocations), places_in(self._plan)
-            self._recorder.note(_now(), RunStarted(*size))
+            self._recorder = Recorder.of(self._lease, self._graph, self._plan, self._services, self._frame.stage)
+            self._frame.note_start(self._recorder, self._plan)
             self._turn()
             while not self._over():
                 self._receive()
                 self._turn()
-            return self._finish(time.monotonic() - started)
+            return self._finish()
         except BaseException as error:
-            self._give_up(error, started)
+            self._give_up(error)
             raise
         finally:
             self._inbox.leave_open()
-            self._listeners.close()
+            self._frame.close()
 
     def _over(self) -> bool:
         if self._tracker.done:
@@ -175,7 +173,7 @@ class _Run:
         tasks, self._second = [*self._second, *self._launch()], []
         records = self._recorder.write(self._services.store)
         self._inbox.written()
-        self._listeners.tell(records)
+        self._frame.tell(records)
         for id_, task in tasks:
             emit = partial(self._inbox.put, id_)
             try:
@@ -383,9 +381,9 @@ class _Run:
         """Learn, on another thread, that the run has its lease no more: another run may make what it makes."""
         self._inbox.wake(_LOST, error)
 
-    def _give_up(self, error: BaseException, started: float) -> None:
+    def _give_up(self, error: BaseException) -> None:
         """Stop everything because the run itself broke; record what can still be recorded."""
-        if self._recorded:
+        if self._frame.ended:
             return
         said = f"{error.message if isinstance(error, AssetryError) else type(error).__name__}".rstrip(".")
         said = recordable(said, self._services.plugins.secrets.mask)
@@ -393,18 +391,16 @@ class _Run:
         self._break = Interruption(f"The run broke off: {said}.", "Finish it with `assetry retry`.", rest)
         self._stop_tools()
         if not isinstance(error, LeaseLostError):
-            self._record_the_end(rest, started)
-        with suppress(Exception):
-            self._services.store.finish(self._info.id, "interrupted", _now(), lease=self._lease)
+            self._record_the_end(rest)
+        self._frame.break_off(self._lease)
 
-    def _record_the_end(self, rest: str, started: float) -> None:
+    def _record_the_end(self, rest: str) -> None:
         with suppress(Exception):  # the store may be what broke; the first error is the one to tell
             for event in self._tracker.abandon(rest):
                 self._recorder.note(_now(), event)
             self._tell_ends()
             self._end_all()
-            seconds = round(time.monotonic() - started, 3)
-            self._recorder.note(_now(), RunFinished("interrupted", seconds, dict(self._recorder.counts)))
+            self._frame.note_break(self._recorder)
             self._recorder.write(self._services.store)
 
     def _stop_tools(self) -> None:
@@ -426,19 +422,13 @@ class _Run:
         for id_ in tuple(self._launched):
             self._end(_now(), id_, None, given_up=True)
 
-    def _finish(self, seconds: float) -> RunResult:
+    def _finish(self) -> RunResult:
         self._inbox.leave_open()
         self._end_all()
         state: RunState = "failed" if self._recorder.failed else "succeeded"
         if self._cancelled_at is not None:
             state = "cancelled"
-        now = _now()
-        self._recorder.note(now, RunFinished(state, round(seconds, 3), dict(self._recorder.counts)))
-        records = self._recorder.write(self._services.store)
-        self._services.store.finish(self._info.id, state, now, lease=self._lease)
-        self._recorded = True
-        self._listeners.tell(records)
-        info = replace(self._info, state=state, finished=now)
+        info = self._frame.end(self._recorder, state, self._lease)
         recorder = self._recorder
         return RunResult(info, dict(recorder.counts), dict(recorder.outcomes), tuple(recorder.problems))
 

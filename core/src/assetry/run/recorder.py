@@ -79,13 +79,15 @@ class Recorder:
         numbering: Numbering | None = None,
         origin: Callable[[Asset, Mapping[str, Any]], Origin] | None = None,
         lease: Lease | None = None,
+        stage: str = "",
     ) -> None:
         """Record for `run_id`; `refreshed` says that all is made in full.
 
         `numbering` says which partitions lie between two; without it the graph and the known keys do. `origin` tells of
         an asset, with the metadata of its record, what made it and where it is. `lease` is that of the run, by which it
-        may write.
+        may write. What is named within the run has the name of its `stage` before its own.
         """
+        self._stage = stage
         self._before = before.attempts
         self._gone = {place for place, tried in self._before.items() if tried.outcome == "gone"}
         #: What was seen not to be there in this run.
@@ -118,7 +120,7 @@ class Recorder:
         self.problems: list[str] = []
 
     @classmethod
-    def of(cls, lease: Lease, graph: AssetGraph, plan: Plan, services: RunServices) -> Self:
+    def of(cls, lease: Lease, graph: AssetGraph, plan: Plan, services: RunServices, stage: str = "") -> Self:
         """Return the recorder of a run of a plan, with the records of what it makes, and of what that is made from."""
         made = (asset.key for each in plan.invocations for asset in (*each.invocation.assets, *each.invocation.also))
         refreshed = any(each.invocation.full_refresh for each in plan.invocations)
@@ -129,6 +131,7 @@ class Recorder:
             numbering=Numbering(graph, plan.definitions, plan.now),
             origin=services.values.origin,
             lease=lease,
+            stage=stage,
         )
 
     @property
@@ -162,12 +165,13 @@ class Recorder:
         """Take one event; what it tells of a range of partitions is recorded of each."""
         if isinstance(event, Materialized) and event.data_version is None:
             self._serial += 1
-            event = replace(event, data_version=f"{self._run}.{self._serial}")
+            event = replace(event, data_version=f"{self._run}.{self._stage}{self._serial}")
         if isinstance(event, Ranged) and event.through is not None:
             event = self._note_range(at, event)
         else:
             event = self._note(at, event)
-        self._events.append(EventRecord(at=at, run=self._run, invocation=invocation, event=event))
+        within = invocation and self._stage + invocation
+        self._events.append(EventRecord(at=at, run=self._run, invocation=within, event=event))
 
     def _note_range(self, at: datetime, event: Ranged) -> Event:
         """Take an event of a range of partitions as one of each; return it with their number."""
@@ -424,8 +428,7 @@ class Recorder:
         """Write what was noted since the last time, and what is to be changed beside it; return it, now durable."""
         events = self._events
         if events or beside is not None:
-            # What could not be written is kept for another try.
-            # A store may have been written before there were looks, and what is changed beside records.
+            # What could not be written is kept for another try. A store may be older than looks, and `beside`.
             more = (self._looks,) if self._looks else ()
             given: dict[str, Any] = {"lease": self._lease} | ({"beside": beside} if beside is not None else {})
             store.append(events, self._materializations, list(self._attempts.values()), *more, **given)

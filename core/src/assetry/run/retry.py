@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,8 +106,9 @@ def undone(
         if asset.key not in asked:
             continue
         ranges = _wanted(run, asset.key) if asset.partitions_def is not None else ()
+        joined = _joined(run, asset.key)
         if asset.partitions_def is None or not ranges:
-            if not _done(run, attempts, since, (asset.key, None)):
+            if not _done(run, attempts, since, (asset.key, None), joined):
                 left.wants[asset.key] = None
             continue
         keys = tried.get(asset.key, [])
@@ -116,10 +117,11 @@ def undone(
             [*keys, *(end for each in ranges for end in each)],
         )
         wanted, gone = _parts(known.definition, ranges)
+        taken = {other: _parts(known.definition, own)[0] for other, own in joined.items()}
         made = Parts.at(
             known.places[part]
             for part in keys
-            if part in known.places and _done(run, attempts, since, (asset.key, part))
+            if part in known.places and _done(run, attempts, since, (asset.key, part), _with(taken, known.places[part]))
         )
         if gone:
             left.gone[asset.key] = gone
@@ -145,6 +147,17 @@ def _wanted(run: RunInfo, key: AssetKey) -> Sequence[Sequence[str]]:
     return [(part, part) for part in run.options.get("partition") or ()]
 
 
+def _joined(run: RunInfo, key: AssetKey) -> Mapping[str, Sequence[Sequence[str]]]:
+    """Return the other runs of which a run has taken an asset as they made it, with the ranges of keys."""
+    joined = run.options.get("joined") or {}
+    return {other: own[str(key)] for other, own in joined.items() if str(key) in own}
+
+
+def _with(taken: Mapping[str, Parts], place: tuple[str, int]) -> Collection[str]:
+    """Return the runs of which a partition is taken."""
+    return [other for other, parts in taken.items() if place in parts] if taken else ()
+
+
 def _parts(definition: PartitionsDefinition, ranges: Sequence[Sequence[str]]) -> tuple[Parts, list[str]]:
     """Return the partitions of ranges of keys, and those ranges that are none any more."""
     parts, gone = NOTHING, list[str]()
@@ -158,14 +171,22 @@ def _parts(definition: PartitionsDefinition, ranges: Sequence[Sequence[str]]) ->
     return parts, gone
 
 
-def _done(run: RunInfo, attempts: Attempts, order: RunOrder, place: tuple[AssetKey, str | None]) -> bool:
+def _done(
+    run: RunInfo,
+    attempts: Attempts,
+    order: RunOrder,
+    place: tuple[AssetKey, str | None],
+    joined: Collection[str] = (),
+) -> bool:
     """Tell whether an asset, or a partition of it, was made in a run or since, the last time that it was tried.
 
-    So it is as well where it did not have to be made.
+    So it is as well where it did not have to be made, or was to be taken as one of `joined` made it.
     """
     last, whole = attempts.get(place), attempts.get((place[0], None))
+    if last is None or last.outcome not in WELL:
+        return False
     # One from before the run: the run was killed before it came to the asset.
-    if last is None or last.outcome not in WELL or not order.is_since(last.run, last.at, run.id, run.started):
+    if last.run not in joined and not order.is_since(last.run, last.at, run.id, run.started):
         return False
     if whole is None or whole.outcome not in ("check_failed", "cancelled"):
         return True

@@ -239,9 +239,10 @@ class LeaseStore(Protocol):
         """Lease assets, or partitions of them, to a run until it ends or is gone: all of it, or nothing.
 
         Another run that lives holds an asset when it has leased all of it, or one of these partitions; see
-        `LeasedParts.meets`. A run leases before it begins, and may do so again, also once it has ended. One that is
-        gone before it has begun has done nothing, and must not stay among the runs: the next retry would take it for
-        the run to go on with.
+        `LeasedParts.meets`. A run leases before it begins, and may do so again, also once it has ended: it has then
+        what it leases now, and nothing of what it had before; with nothing `wanted` it lets go of all, and goes on. One
+        that is gone before it has begun has done nothing, and must not stay among the runs: the next retry would take
+        it for the run to go on with.
 
         A run lives while its process does, where that can be seen, else until its lease expires.
         """

@@ -13,7 +13,7 @@ import pytest
 from assetry import AssetContext, DailyPartitionsDefinition, Project, asset
 from assetry.errors import ConflictError, UsageError
 from assetry.run.result import RunResult
-from assetry.types.events import Failed, Materialized, Skipped
+from assetry.types.events import Failed, Log, Materialized, RunFinished, Skipped
 from assetry.types.records import EventRecord
 
 from tests.beside import InThread, until
@@ -462,3 +462,134 @@ def test_their_run_that_is_killed_has_not_made_it(shop: Workshop) -> None:
     result = other.join()
     assert outcomes(result) == {"x": "materialized", "a": "failed", "b": "skipped"}
     assert result.outcomes["a", None].message == "run theirs was to make it, and did not"
+
+
+# -- the record of one that joins --------------------------------------------------------------------------------------
+
+
+def record_of(project: Project, run: str) -> list[str]:
+    """Return what is recorded of a run, without lines of logs."""
+    lines = []
+    for each in project.store.events(run):
+        event: Any = each.event
+        if isinstance(event, (Materialized, Failed, Skipped)):
+            lines.append(f"{event.name} {event.key}" + (f" [{event.partition}]" if event.partition else ""))
+        elif isinstance(event, RunFinished):
+            lines.append(f"run {event.state} {dict(event.counts)}")
+    return lines
+
+
+def test_the_record_of_who_joins_tells_of_what_the_other_did_not_make(shop: Workshop) -> None:
+    shop.broken.add("a")
+    graph = {"a": "", "b": "a", "x": ""}
+    first = beside(shop, "a", "a", graph=graph)
+    project = shop.project(**graph)
+    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
+    other.waits()
+    shop.begins("x")
+    assert [(run.state, len(run.assets)) for run in project.store.runs()] == [("running", 3), ("running", 1)]
+    shop.held.clear()
+    theirs = first.join().run.id
+    result = other.join()
+    mine = project.store.run(result.run.id)
+    assert mine is not None
+    assert (mine.state, mine.assets, mine.finished) == ("failed", result.run.assets, result.run.finished)
+    assert [run.id for run in project.store.runs()] == [mine.id, theirs]
+    finished = f"run failed {dict(result.counts)}"
+    assert record_of(project, mine.id) == ["materialized x", "failed a", "skipped b", finished]
+    (skipped,) = (each.event for each in project.store.events(mine.id) if isinstance(each.event, Skipped))
+    assert (skipped.root, skipped.because) == ("a", f"a was not made in run {theirs}")
+    notes = [each.event.message for each in project.store.events(mine.id) if isinstance(each.event, Log)]
+    assert notes == [f"Waits for run {theirs}, which is building a."]
+    assert isinstance(other.records[-1].event, RunFinished)
+    assert sum(isinstance(each.event, RunFinished) for each in other.records) == 1
+    assert {str(each.key): each.status for each in project.status()} == {"a": "failed", "b": "never", "x": "fresh"}
+
+
+def test_a_retry_of_who_joined_makes_what_was_skipped_too(shop: Workshop) -> None:
+    shop.broken.add("a")
+    graph = {"a": "", "b": "a", "x": ""}
+    first = beside(shop, "a", "a", graph=graph)
+    project = shop.project(**graph)
+    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
+    other.waits()
+    shop.held.clear()
+    first.join()
+    failed = other.join().run.id
+    shop.broken.clear()
+    result = project.retry()
+    assert (result.run.options["retry_of"], outcomes(result)) == (failed, dict.fromkeys("ab", "materialized"))
+    assert outcomes(project.retry(failed)) == {}
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_retry_does_not_make_again_what_the_other_made_of_partitions(shop: Workshop, broken: bool) -> None:
+    graph = {"d": "*", "e": "d *"}
+    shop.broken.update({"d 2026-01-02"} if broken else {"e 2026-01-02"})
+    first = beside(shop, "d", "d 2026-01-01", graph=graph, partition="2026-01-01..2026-01-02")
+    project = shop.project(**graph)
+    other = Other(lambda **how: project.materialize(partition="all", on_conflict="join", **how))
+    other.waits()
+    shop.held.clear()
+    first.join()
+    failed = other.join()
+    assert failed.run.state == "failed"
+    shop.broken.clear()
+    result = project.retry()
+    parts = ["d 2026-01-02", "e 2026-01-02"] if broken else ["e 2026-01-02"]
+    assert outcomes(result) == dict.fromkeys(parts, "materialized")
+    assert set(shop.made.values()) == {1}
+    assert {each.status for each in project.status()} == {"fresh"}
+
+
+def test_one_that_joins_again_and_again_is_one_run(shop: Workshop) -> None:
+    """While the first is waited for, another one takes what is made from that."""
+    first = beside(shop, "a", "a")
+    project = shop.project(**CHAIN)
+    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
+    other.waits()
+    second = beside(shop, "b", "b")
+    shop.held.remove("a")
+    first.join()
+    until(lambda: len(other.notes) == 2)
+    shop.held.clear()
+    theirs = second.join().run.id
+    result = other.join()
+    assert result.ok
+    assert outcomes(result) == dict.fromkeys("abcx", "materialized")
+    assert result.joined[-1] == theirs
+    runs = project.store.runs()
+    assert [run.state for run in runs] == ["succeeded"] * 3
+    assert runs[0].id == result.run.id, "what it makes last is the newest"
+    assert record_of(project, result.run.id) == ["materialized x", "materialized c", f"run succeeded {result.counts}"]
+    assert shop.made == dict.fromkeys("abcx", 1)
+
+
+def test_who_joins_and_is_called_off_is_recorded_as_cancelled(shop: Workshop) -> None:
+    first = beside(shop, "a", "a")
+    project = shop.project(**CHAIN)
+    other = Other(lambda **how: project.materialize("a b", on_conflict="join", **how))
+    other.waits()
+    (queued,) = project.store.queue()
+    project.store.finish(queued.run.id, "cancelled", queued.run.started)
+    assert other.join().run.state == "cancelled"
+    assert [run.state for run in project.store.runs()] == ["cancelled", "running"]
+    shop.held.clear()
+    assert first.join().ok
+    assert outcomes(project.retry()) == {"b": "materialized"}
+
+
+def test_when_the_caller_of_who_joins_breaks_it_is_recorded_as_interrupted(shop: Workshop) -> None:
+    first = beside(shop, "a", "a")
+    project = shop.project(**CHAIN)
+
+    def breaks(note: str) -> None:
+        raise RuntimeError(note)
+
+    with pytest.raises(RuntimeError, match="Waits for run"):
+        project.materialize("a b x", on_conflict="join", on_note=breaks)
+    shop.held.clear()
+    assert first.join().ok
+    assert [run.state for run in project.store.runs()] == ["interrupted", "succeeded"]
+    assert project.store.queue() == ()
+    assert record_of(project, project.store.runs()[0].id)[-1].startswith("run interrupted")

@@ -1,7 +1,8 @@
 """Orders of which other runs are making some: the rest is made, and what they make is taken as it comes out.
 
-What another run makes, and what is made from that, is leased by nothing here while it is waited for. So two runs that
-join each other never wait for each other in a circle.
+All of it is one run, which makes in stages what it makes itself, and is over when what it joined has come out. What
+another run makes, and what is made from that, is leased by nothing here while it is waited for. So two runs that join
+each other never wait for each other in a circle.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assetry.errors import ConflictError, OutdatedPlanError, UsageError
 from assetry.partitions.parts import NOTHING, WHOLE, Parts
@@ -22,12 +23,13 @@ from assetry.plan.scope import Wants
 from assetry.project.runs.order import Manner, Order, request_of
 from assetry.project.runs.queueing import Queued
 from assetry.project.runs.runner import Runner
+from assetry.run.frames.stages import Stages
 from assetry.run.leases.lease import shared_parts, wanted_leases
 from assetry.run.result import RunResult, new_run
-from assetry.types.events import TERMINAL, Checked, Failed, Ranged, Skipped
+from assetry.types.events import TERMINAL, Checked, Event, Failed, Log, Ranged, Skipped
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease
-from assetry.types.records import WELL, Attempt, EventRecord, RunState
+from assetry.types.records import WELL, Attempt, EventRecord
 
 if TYPE_CHECKING:
     from assetry.run.retry import Attempts
@@ -44,31 +46,43 @@ class Joining:
     def __init__(self, runner: Runner, manner: Manner) -> None:
         self._runner = runner
         self._manner = manner
-        self._own: list[RunResult] = []
+        self._run: Stages
+        self._fine = True
+        self._problems: list[str] = []
         self._outcomes: dict[Place, Attempt] = {}
-        self._joined: dict[str, None] = {}
+        #: What is taken of each run, as it is kept with this one.
+        self._joined: dict[str, Mapping[str, Any]] = {}
         self._counts: Counter[str] = Counter()
         self._cancelled = False
 
     def result(self, order: Order, conflict: ConflictError) -> RunResult:
         """Carry out an order of which others hold some, and return how all of it came out."""
-        self._split(order, conflict.held)
-        return self._merged(order.plan)
+        self._run = self._runner.stages(order.plan, request_of(order, self._manner))
+        try:
+            self._run.open(order.plan)
+            self._split(order, conflict.held)
+            return self._ended()
+        except BaseException:
+            self._run.give_up(self._counts)
+            raise
+        finally:
+            self._run.leave()
 
     def _make(self, order: Order | None) -> None:
         """Make all of an order, or wait for what of it others make."""
         while order is not None and order.plan.invocations and not self._cancelled:
             try:
-                result = self._runner.run(order.plan, request_of(order, self._manner))
+                result = self._runner.run(order.plan, request_of(order, self._manner), self._run)
             except OutdatedPlanError:
                 order = _narrowed(order, order.plan.wants)
             except ConflictError as conflict:
                 self._split(order, conflict.held)
                 return
             else:
-                self._own.append(result)
                 self._outcomes.update(result.outcomes)
                 self._counts.update(result.counts)
+                self._problems += result.problems
+                self._fine = self._fine and result.ok
                 self._cancelled = self._cancelled or result.run.state == "cancelled"
                 return
 
@@ -78,6 +92,7 @@ class Joining:
         theirs, late = self._theirs(plan, held)
         taken = _united(theirs.values())
         below = {**self._below(plan, wants, {**taken, **late}), **{key: wants[key] and late[key] for key in late}}
+        self._keep(plan, theirs)
         self._make(_narrowed(order, _without(wants, taken, below)))
         for run, own in theirs.items():
             if not self._cancelled:
@@ -86,7 +101,8 @@ class Joining:
             return
         bad = {key: parts for key in wants if (parts := self._bad(plan, key))}
         lost = self._below(plan, below, bad)
-        self._skip(plan, lost, bad)
+        if lost:
+            self._skip(plan, lost, bad)
         self._make(_narrowed(order, _without(below, lost)))
 
     def _theirs(self, plan: Plan, held: Collection[HeldLease]) -> tuple[dict[str, Some], dict[AssetKey, Parts]]:
@@ -117,43 +133,76 @@ class Joining:
 
     def _join(self, plan: Plan, run: str, own: Some, held: Collection[AssetKey]) -> None:
         """Wait until a run has ended that makes some of what is wanted, and take how `own` of that came out."""
-        store = self._runner.services.store
-        wanted = {key: parts for key, parts in wanted_leases(plan, self._runner.graph).items() if key in held}
-        queued = Queued(store, new_run(tuple(wanted), self._manner.options), self._manner.on_note)
-        try:
-            if not queued.wait(wanted, frozenset([run])):
-                self._cancelled = True
-                return
-        finally:
-            queued.leave()
+        if not self._wait(plan, run, held):
+            self._cancelled = True
+            self._run.record([Log(f"The run was cancelled while it waited for run {run}.", "warning")])
+            return
         if not own:
             return
-        attempts = store.run_attempts(run)
-        self._joined[run] = None
-        places = set(self._places(plan, {key: parts for key, parts in own.items() if key in plan.wants}))
+        attempts = self._runner.services.store.run_attempts(run)
+        places = list(self._places(plan, {key: parts for key, parts in own.items() if key in plan.wants}))
         for place in places:
             came_out = _came_out(place, run, attempts)
             self._outcomes[place] = came_out
             self._counts["joined" if came_out.outcome in WELL else "failed"] += 1
-        self._tell(run, places, self._numbering(plan))
+        self._tell(run, places, plan)
 
-    def _tell(self, run: str, places: Collection[Place], numbering: Numbering) -> None:
-        """Tell what became of places in another run, as that has recorded it, and of those it did not come to."""
-        on_event = self._manner.on_event
-        if on_event is None:
-            return
-        told = set()
+    def _wait(self, plan: Plan, run: str, held: Collection[AssetKey]) -> bool:
+        """Wait until a run has ended, of what is wanted and it holds; return False when that was called off."""
+        store = self._runner.services.store
+        wanted = {key: parts for key, parts in wanted_leases(plan, self._runner.graph).items() if key in held}
+        queued = Queued(store, new_run(tuple(wanted), self._manner.options), self._say)
+        try:
+            with self._run.waiting():
+                return queued.wait(wanted, frozenset([run]))
+        finally:
+            queued.leave()
+
+    def _say(self, note: str) -> None:
+        """Say for whom the run waits, and record it."""
+        self._run.record([Log(note)])
+        self._manner.on_note(note)
+
+    def _tell(self, run: str, places: Sequence[Place], plan: Plan) -> None:
+        """Record what became of places in another run; what that has recorded of those that went well is told."""
+        numbering = self._numbering(plan)
+        wanted, failures = set(places), dict[Place, Failed]()
         for record in self._runner.services.store.events(run):
             if isinstance(record.event, (*TERMINAL, Checked)):
                 for event in _one_by_one(record.event, numbering):
-                    if (event.key, event.partition) in places:
-                        told.add((event.key, event.partition))
-                        on_event(replace(record, event=event))
+                    place = event.key, event.partition
+                    if isinstance(event, Failed):
+                        failures[place] = event
+                    if place in wanted and (isinstance(event, Checked) or self._outcomes[place].outcome in WELL):
+                        self._pass_on(replace(record, event=event))
+        made, failed = dict[AssetKey, list[str]](), list[Event]()
         for place in places:
+            key, partition = place
             came_out = self._outcomes[place]
-            if place not in told and came_out.outcome not in WELL:
-                failed = Failed(place[0], came_out.message or "", partition=place[1])
-                on_event(EventRecord(at=came_out.at, run=run, event=failed))
+            if came_out.outcome in WELL:
+                made.setdefault(key, []).extend(() if partition is None else (partition,))
+            else:
+                how = failures.get(place) or failures.get((key, None)) or Failed(key, "")
+                failed.append(replace(how, message=came_out.message or "", partition=partition))
+        self._run.record([*(_made(run, key, names, numbering) for key, names in made.items()), *failed])
+
+    def _pass_on(self, record: EventRecord) -> None:
+        """Tell of what another run has recorded."""
+        if self._manner.on_event is not None:
+            self._manner.on_event(record)
+
+    def _keep(self, plan: Plan, theirs: Mapping[str, Some]) -> None:
+        """Keep with the run what it takes of others: a retry does not make that again."""
+        numbering = self._numbering(plan)
+        for run, own in theirs.items():
+            kept = dict(self._joined.get(run, {}))
+            for key, parts in _within(plan.wants, own).items():
+                definition = numbering.definition(key)
+                kept[str(key)] = [*kept.get(str(key), ()), *(parts.to_json(definition) if parts and definition else ())]
+            if kept:
+                self._joined[run] = kept
+        if self._joined:
+            self._run.keep({"joined": self._joined})
 
     def _places(self, plan: Plan, parts: Some) -> Iterator[Place]:
         numbering = self._numbering(plan)
@@ -172,37 +221,45 @@ class Joining:
         return definition.parts_of([part for part in bad if part is not None])
 
     def _skip(self, plan: Plan, lost: Wants, bad: Some) -> None:
-        """Record for the result what is not made, because something that it is made from was not."""
-        first = next(iter(bad), None)
-        run = next(reversed(self._joined), "")
-        for place in self._places(plan, {key: parts or WHOLE for key, parts in lost.items()}):
-            because = f"{first} was not made" + (f" in run {run}" if run else "")
-            at = datetime.now(UTC)
-            skipped = Attempt(
-                key=place[0], partition=place[1], run=run, at=at, outcome="skipped", message=because, because=first
-            )
-            self._outcomes[place] = skipped
+        """Record what is not made, because something that it is made from was not."""
+        roots: dict[AssetKey, AssetKey] = {}
+        for cause, parts in bad.items():
+            if len(roots) < len(lost):
+                reached = self._below(plan, lost, {cause: parts})
+                roots = {**dict.fromkeys(reached, cause), **roots}
+        events, attempts = list[Event](), list[Attempt]()
+        for key, partition in self._places(plan, {key: parts or WHOLE for key, parts in lost.items()}):
+            root, because = self._cause(roots.get(key) or next(iter(bad)))
+            how: Any = {"outcome": "skipped", "message": because, "because": root}
+            skipped = Attempt(key=key, partition=partition, run=self._run.info.id, at=datetime.now(UTC), **how)
+            self._outcomes[key, partition] = skipped
             self._counts["skipped"] += 1
-            if self._manner.on_event is not None:
-                event = Skipped(place[0], because, first, partition=place[1])
-                self._manner.on_event(EventRecord(at=at, run=run, event=event))
+            attempts.append(skipped)
+            events.append(Skipped(key, because, root, partition=partition))
+        leases = {key: own for key, own in wanted_leases(plan, self._runner.graph).items() if key in lost}
+        self._run.record_skipped(events, attempts, leases)
+
+    def _cause(self, key: AssetKey) -> tuple[AssetKey, str]:
+        """Return where it begins that an asset was not made, and that in words, with the run that was to make it."""
+        bad = next(each for (asset, _), each in self._outcomes.items() if asset == key and each.outcome not in WELL)
+        root = bad.because or key
+        return root, f"{root} was not made" + (f" in run {bad.run}" if bad.run != self._run.info.id else "")
 
     # -- all of it -------------------------------------------------------------------------------------------------
 
-    def _merged(self, plan: Plan) -> RunResult:
-        """Return how everything came out, as one result: of the last run of our own, or else of the last one joined."""
-        fine = all(each.ok for each in self._own) and all(each.outcome in WELL for each in self._outcomes.values())
-        state: RunState = "cancelled" if self._cancelled else "succeeded" if fine else "failed"
-        infos = [each.run for each in self._own]
-        if not infos:
-            known = (self._runner.services.store.run(run) for run in self._joined)
-            infos = [run for run in known if run is not None] or [new_run((), self._manner.options)]
-        started, now = min(each.started for each in infos), datetime.now(UTC)
-        info = replace(infos[-1], state=state, started=started, finished=now, assets=tuple(plan.wants))
-        problems = tuple(problem for each in self._own for problem in each.problems)
-        recorded = self._runner.recorded
-        joined = tuple(self._joined)
-        return RunResult(info, dict(self._counts), self._outcomes, problems, self._runner.load, recorded, joined)
+    def _ended(self) -> RunResult:
+        """Record that all of it has come out, and return how, as one result."""
+        fine = self._fine and all(each.outcome in WELL for each in self._outcomes.values())
+        info = self._run.finish("cancelled" if self._cancelled else "succeeded" if fine else "failed", self._counts)
+        how: Any = {"load": self._runner.load, "recorded": self._runner.recorded, "joined": tuple(self._joined)}
+        return RunResult(info, dict(self._counts), self._outcomes, tuple(self._problems), **how)
+
+
+def _made(run: str, key: AssetKey, names: Sequence[str], numbering: Numbering) -> Log:
+    """Return what is recorded of an asset that another run has made, with these partitions."""
+    definition = numbering.definition(key)
+    parts = f": {definition.parts_of(names).text(definition)}" if definition is not None else ""
+    return Log(f"made in run {run}{parts}", key=key)
 
 
 def _one_by_one(event: Ranged | Checked, numbering: Numbering) -> Sequence[Ranged | Checked]:

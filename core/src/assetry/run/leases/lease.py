@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assetry.errors import ConflictError, OutdatedPlanError
@@ -20,12 +19,17 @@ if TYPE_CHECKING:
 
 
 def take_lease(
-    info: RunInfo, plan: Plan, graph: AssetGraph, store: Store, still: Callable[[], bool] | None = None
+    info: RunInfo,
+    plan: Plan,
+    graph: AssetGraph,
+    store: Store,
+    still: Callable[[], bool] | None = None,
+    let_go: Callable[[Lease], object] = id,
 ) -> Lease:
-    """Lease what a plan makes, for a run that has not begun.
+    """Lease what a plan makes, for a run.
 
     Raises `ConflictError` when a living run has any of it, and `OutdatedPlanError` when the plan is not to be carried
-    out any more, as `still` tells once all is leased. Nothing is leased then.
+    out any more, as `still` tells once all is leased. Nothing is leased then: `let_go` gives back what was.
     """
     wanted = wanted_leases(plan, graph)
     lease, held = store.lease(info.id, wanted, priority=info.priority)
@@ -34,10 +38,10 @@ def take_lease(
     try:
         fits = still is None or still()
     except BaseException:
-        store.finish(info.id, "cancelled", datetime.now(UTC), lease=lease)
+        let_go(lease)
         raise
     if not fits:
-        store.finish(info.id, "cancelled", datetime.now(UTC), lease=lease)
+        let_go(lease)
         raise OutdatedPlanError("Another run has made some of what was planned.", hint="Plan again.")
     return lease
 
@@ -84,6 +88,11 @@ def wanted_leases(plan: Plan, graph: AssetGraph) -> dict[AssetKey, LeasedParts |
         place = id(definition), own
         parts[key] = known[place] = known.get(place) or leased_parts(definition, own)
     return {asset.key: parts.get(asset.key) for asset in made}
+
+
+def assets_of(plan: Plan) -> tuple[AssetKey, ...]:
+    """Return the assets that a plan makes, in its order."""
+    return tuple(dict.fromkeys(asset.key for each in plan.invocations for asset in each.invocation.assets))
 
 
 def places_in(plan: Plan) -> int:

@@ -129,6 +129,7 @@ class SQLRuns:
         """Lease assets, or partitions of them, to a run until it ends or is gone: all of it, or nothing.
 
         A run may lease before it begins: it is recorded as starting, and forgotten when it ends before it has begun.
+        What it had leased before, it has no more.
         """
         with self._database.write() as db:
             self._reap_in(db)
@@ -139,6 +140,7 @@ class SQLRuns:
             if held:
                 return Leased(None, held)
             self._start(db, run_id, tuple(wanted), priority)
+            db.execute("DELETE FROM leases WHERE run = ?", (run_id,))
             # Mostly a few sets of partitions are those of all assets.
             texts = {name: _parts_text(parts) for name, parts in {id(each): each for each in wanted.values()}.items()}
             db.executemany(
@@ -156,11 +158,13 @@ class SQLRuns:
         run = replace(run, process=os.getpid(), host=hostname())
         db.execute(
             f"{_NEW} ON CONFLICT (id) DO UPDATE SET state = 'running', finished = NULL, wanted = NULL,"
-            " number = (SELECT max(number) + 1 FROM runs),"
             " process = excluded.process, host = excluded.host, owner = excluded.owner,"
             " options = CASE state WHEN 'queued' THEN excluded.options ELSE options END WHERE state <> 'running'",
             self._new(run, _STARTING),
         )
+        if keys:
+            newest = "(SELECT max(number) FROM runs)"
+            db.execute(f"UPDATE runs SET number = {newest} + 1 WHERE id = ? AND number < {newest}", (run_id,))
 
     def _new(self, run: RunInfo, options: str | None = None) -> tuple[Any, ...]:
         """Return what `_NEW` takes."""

@@ -62,6 +62,18 @@ class LeaseChecks:
         assert store.lease("r3", {A: january}).lease is not None, "finish must release what a run had leased"
 
     @needs("test_lease_an_asset_to_one_run")
+    def test_let_go_of_what_a_run_does_not_lease_again(self, store: Store) -> None:
+        store.begin(run("r1"))
+        store.lease("r1", {A: None})
+        assert store.lease("r1", {B: None}).lease is not None, "a run cannot lease again"
+        assert set(store.leases()) == {HeldLease(B, "r1")}, "a run that leases again has nothing of what it had before"
+        assert store.lease("r1", {}).lease is not None, "a run that leases nothing has a lease nevertheless"
+        assert not store.leases(), "a run that leases nothing lets go of all that it had"
+        ended = store.run("r1")
+        assert ended is not None, "a run that lets go of all is there"
+        assert ended.state == "running", f"a run that lets go of all goes on, and is {ended.state!r}"
+
+    @needs("test_lease_an_asset_to_one_run")
     def test_give_every_lease_a_greater_token(self, store: Store) -> None:
         tokens = []
         for number in range(3):
