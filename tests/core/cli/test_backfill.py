@@ -104,7 +104,9 @@ def test_what_failed_is_told_and_it_ends_with_1(days: Folder) -> None:
     result = days.call("backfill", "-s", "*", "-p", "all", "--retries", "0", code=1)
     assert "10 of 12 done, 1 failed, 1 wait for these" in result.stdout
     assert "failed  orders [2026-01-03]: ValueError: no orders on this day" in result.stdout
-    assert "--resume b" in result.stderr
+    assert result.stderr.rstrip().endswith("tries what is left again; --failed only what failed.")
+    _, line = days.call("backfills").stdout.splitlines()
+    assert " 10/12  1       1        0" in line
     (days.root / "break.2026-01-03").unlink()
     told = days.json("backfill", "--resume", days.json("backfills")["backfills"][0]["id"], "--failed")
     assert (told["state"], told["done"], told["left"]) == ("done", 12, 0)
@@ -143,9 +145,10 @@ def test_the_list_has_all_newest_first_and_one_is_told_in_full(days: Folder) -> 
     days.call("backfill", "one", "-q", "-s", "orders", "-p", "2026-01-01")
     days.call("backfill", "two", "-q", "-s", "orders", "-p", "2026-01-02", "--why", "it was wrong")
     head, *lines = days.call("backfills").stdout.splitlines()
-    assert head.split() == ["BACKFILL", "NAME", "STATE", "ASKED", "DONE", "FAILED", "LEFT", "END", "WHY"]
+    assert head.split() == ["BACKFILL", "NAME", "STATE", "ASKED", "DONE", "FAILED", "BLOCKED", "LEFT", "END", "WHY"]
     assert [line.split()[1:3] for line in lines] == [["two", "done"], ["one", "done"]]
     assert days.json("backfills", "two")["why"] == "it was wrong"
+    assert days.call("cancel", "two").stdout.endswith(": is done already\n")
     assert "why: it was wrong" in days.call("backfills", "two").stdout
     assert "did you mean" in days.call("backfills", "twoo", code=2).stderr.lower()
 
@@ -207,6 +210,8 @@ def test_one_that_another_command_cancels_stops_and_starts_nothing_more(days: Fo
         out, err = process.communicate(timeout=LONG)
     assert process.returncode == 130, err
     assert out.startswith(f"cancelled  backfill {found['id']}: 2 of 12 done, 10 left")
+    assert err.rstrip().endswith(f"`assetry backfill --resume {found['id']}` tries what is left again.")
+    assert days.call("cancel", found["id"]).stdout == f"backfill {found['id']}: is cancelled already\n"
     assert not (days.root / "orders.2026-01-03.began").exists()
     assert days.json("queue")["queue"] == []
 

@@ -6,7 +6,7 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -339,7 +339,9 @@ def test_one_that_is_called_off_makes_nothing_more_and_goes_on_when_it_is_resume
     found = beside.join()
     assert (found.id, found.state) == (id_, "cancelled")
     assert shop.made == names("a", "b", days=ALL[:2]), "the chunk that was under way is made"
-    assert other.find_backfill(id_).state == "cancelled"
+    told = other.find_backfill(id_)
+    assert (told.state, counts(told)) == ("cancelled", (12, 4, 0, 0, 8)), "what was under way then counts"
+    assert [(each.key, each.done) for each in told.assets] == [("a", 2), ("b", 2)]
     assert other.resume_backfill(id_).done == 12
     assert Counter(shop.made) == Counter(names("a", "b"))
 
@@ -505,6 +507,36 @@ def test_it_is_found_by_its_id_the_beginning_of_it_or_its_name(shop: Workshop) -
     with pytest.raises(UsageError, match="no backfill 'twoo'") as caught:
         project.find_backfill("twoo")
     assert "two" in caught.value.near
+
+
+@pytest.mark.parametrize("state", ["open", "cancelled", "failed"])
+def test_the_name_of_one_that_is_not_done_is_refused(shop: Workshop, state: str) -> None:
+    project = shop.project()
+    shop.broken[f"a {ALL[0]}"] = 9
+    older = project.backfill("a", ALL[0], name="history", start=state == "failed")
+    if state == "cancelled":
+        project.cancel_backfill("history")
+    with pytest.raises(UsageError, match=f"There is a backfill 'history' already, {older.id}") as caught:
+        project.backfill("a", ALL[1], name="history", start=False)
+    assert f"--resume {older.id}" in str(caught.value.hint)
+    assert [each.id for each in project.backfills()] == [older.id]
+    shop.broken.clear()
+    assert project.resume_backfill("history").state == "done"
+    newer = project.backfill("a", ALL[1], name="history", start=False)
+    assert project.find_backfill("history").id == newer.id
+
+
+def test_a_name_of_several_that_are_not_done_is_refused_with_their_ids(shop: Workshop) -> None:
+    """As they may be of before names were looked at."""
+    project = shop.project()
+    ids = [project.backfill("a", ALL[0], name=name, start=False).id for name in ("one", "two")]
+    for record in project.store.backfills():
+        project.store.change_backfill(replace(record, body={**record.body, "name": "same"}), "open")
+    with pytest.raises(UsageError, match="Several backfills have the name 'same'") as caught:
+        project.resume_backfill("same")
+    assert sorted(caught.value.near) == sorted(ids)
+    assert project.resume_backfill(ids[0]).state == "done"
+    assert project.find_backfill("same").id == ids[1], "of those of a name it is the one that is not done"
 
 
 def test_while_there_is_none_it_is_said_how_one_is_started(shop: Workshop) -> None:

@@ -19,7 +19,7 @@ from assetry.cli.text import counted, duration
 from assetry.errors import UsageError
 from assetry.io.private_files import private_file, private_folder
 from assetry.project.backfills.asked import ONLY, RETRIES
-from assetry.project.backfills.backfills import BackfillPlan
+from assetry.project.backfills.backfills import BackfillPlan, refuse_taken_name
 from assetry.python.prints import without_echo
 from assetry.status.backfill import Backfill
 from assetry.views.backfill import backfill_to_json
@@ -53,6 +53,7 @@ def backfill(
             raise UsageError("A backfill that goes on makes what it was asked for.", hint="Give --resume ID alone.")
         return _carry_out(session, lambda how: session.project.resume_backfill(resume, failed=failed, **how))
     project, given = session.project, {key: value for key, value in ask.items() if value is not None}
+    refuse_taken_name(project.store, name)
     planned = project.plan_backfill(session.selectors, partition, session.exclude, **given)
     if dry_run:
         _show(session, planned)
@@ -97,7 +98,8 @@ def _carry_out(session: Session, work: Callable[[dict[str, Any]], Backfill]) -> 
         if found.state == "queued":
             session.note(f"It was interrupted: `assetry backfill --resume {found.id}` goes on with it.")
         elif found.state in ("failed", "cancelled"):
-            session.note(f"`assetry backfill --resume {found.id}` tries what is left again; --failed what failed.")
+            only = "; --failed only what failed" if found.failed else ""
+            session.note(f"`assetry backfill --resume {found.id}` tries what is left again{only}.")
     else:
         session.emit(backfill_to_json(found))
     return CODES[found.state]

@@ -16,7 +16,7 @@ from assetry.views.backfill import backfill_to_json
 COLOURS = {"queued": "yellow", "running": "blue", "cancelled": "yellow", "done": "green", "failed": "red"}
 
 
-_HEAD = ("BACKFILL", "NAME", "STATE", "ASKED", "DONE", "FAILED", "LEFT", "END", "WHY")
+_HEAD = ("BACKFILL", "NAME", "STATE", "ASKED", "DONE", "FAILED", "BLOCKED", "LEFT", "END", "WHY")
 
 
 def list_backfills(session: Session, id: str | None) -> None:
@@ -54,7 +54,8 @@ def _rows(known: Sequence[Backfill]) -> list[tuple[str, ...]]:
             each.state,
             ago(each.at, now),
             f"{each.done:,}/{each.wanted:,}",
-            f"{each.failed + each.blocked:,}",
+            f"{each.failed:,}",
+            f"{each.blocked:,}",
             f"{each.left:,}",
             end_text(each),
             cut(each.why or "", 40),

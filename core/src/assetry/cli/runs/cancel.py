@@ -20,6 +20,8 @@ from assetry.types.records import RunInfo
 #: Seconds to wait for the end of the run: what tools have to stop, and a little more.
 _PATIENCE = 40.0
 _PAUSE = 0.1
+#: What is said of a backfill that had ended before it was to be cancelled.
+_ENDED = {"done": "is done already", "failed": "has failed already", "cancelled": "is cancelled already"}
 
 
 def cancel(session: Session, id: str, wait: bool) -> None:
@@ -51,7 +53,8 @@ def cancel(session: Session, id: str, wait: bool) -> None:
 def _cancel_backfill(session: Session, id_: str) -> None:
     """Call a backfill off, and stop its runs as far as they can be reached from here."""
     project = session.project
-    called_off = project.cancel_backfill(id_)
+    before = find_backfill(project.store, id_)
+    called_off = project.cancel_backfill(before.id)
     for run in project.store.runs(running=True, backfill=called_off):
         try:
             _signal(session, run)
@@ -59,7 +62,7 @@ def _cancel_backfill(session: Session, id_: str) -> None:
             session.warn(f"{error.message} It is the last one of the backfill.")
     state = find_backfill(project.store, called_off).state
     if session.text:
-        session.say(f"backfill {called_off}: {state}")
+        session.say(f"backfill {called_off}: {_ENDED.get(before.state, state)}")
     else:
         session.emit({"backfill": called_off, "state": state})
 

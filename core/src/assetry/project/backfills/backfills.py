@@ -84,7 +84,11 @@ def plan_backfill(tools: BackfillTools, judged: Judged, ask: BackfillAsk) -> Bac
 def add_backfill(
     tools: BackfillTools, judged: Judged, order: BackfillOrder, asked: Mapping[str, Any]
 ) -> BackfillRecord:
-    """Record a backfill that is `asked` for; from then on what is made of it counts, whoever makes it."""
+    """Record a backfill that is `asked` for; from then on what is made of it counts, whoever makes it.
+
+    Raises `UsageError` when another one that is not done has its name.
+    """
+    refuse_taken_name(tools.store, order.name)
     wanted, known, now = judged
     numbering = _numbering(tools, wanted, known, now)
     refuse_missing_inputs(tools.graph, wanted.wants, known.statuses, numbering)
@@ -98,6 +102,22 @@ def add_backfill(
     )
     tools.store.change_backfill(kept, None)
     return kept
+
+
+def refuse_taken_name(store: Store, name: str | None) -> None:
+    """Raise `UsageError` where a backfill that is not done has a name: it could not be told from a new one of it."""
+    same = _undone(store.backfills(), name) if name is not None else []
+    if same:
+        how = {"open": "is wanted still", "cancelled": "was cancelled", "failed": "has failed"}[same[0].state]
+        raise UsageError(
+            f"There is a backfill {name!r} already, {same[0].id}: it {how}.",
+            hint=f"`assetry backfill --resume {same[0].id}` goes on with it; ask for this one by another name.",
+        )
+
+
+def _undone(known: Sequence[BackfillRecord], name: str | None) -> list[BackfillRecord]:
+    """Return the backfills of a name that are not done."""
+    return [each for each in known if each.body.get("name") == name and each.state != "done"]
 
 
 def _numbering(tools: BackfillTools, wanted: Wanted, known: Judgement, now: datetime) -> Numbering:
@@ -120,14 +140,19 @@ def _whoever() -> str:
 
 
 def known_backfill(store: Store, id_: str | None) -> BackfillRecord | None:
-    """Return a backfill by its id, a unique beginning of it, or its name: the newest; the last one of all when None.
+    """Return a backfill by its id, a unique beginning of it, or its name; the last one of all when None.
 
-    Raises `UsageError` when several begin so.
+    Of those of a name it is the one that is not done, else the newest. Raises `UsageError` when several begin so, or
+    several of a name are not done.
     """
     known = store.backfills()
-    exact = [each for each in known if id_ in (None, each.id)] or [
-        each for each in known if each.body.get("name") == id_
-    ]
+    exact = [each for each in known if id_ in (None, each.id)]
+    if not exact:
+        exact = _undone(known, id_)
+        if len(exact) > 1:
+            ids = [each.id for each in exact]
+            raise UsageError(f"Several backfills have the name {id_!r}.", near=ids, hint="Name one by its id.")
+        exact = exact or [each for each in known if each.body.get("name") == id_]
     found = exact[:1] or [each for each in known if id_ and each.id.startswith(id_)]
     if len(found) > 1:
         raise UsageError(f"Several backfills begin with {id_!r}.", near=[each.id for each in found[:6]])

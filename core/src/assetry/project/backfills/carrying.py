@@ -90,7 +90,8 @@ class BackfillTools:
             select=order.select,
             partition=order.partition,
         )
-        if record.state != "open" and order.counts is not None and known is None:
+        # What ran when it was called off came to its end afterwards, and a resumed one goes on from there.
+        if record.state in ("done", "failed") and order.counts is not None and known is None:
             ended: Mapping[str, Any] = order.counts
             return replace(found, **ended, assets=order.assets, failures=order.failures)
         standing, notes = known or self.standing(record)
