@@ -249,6 +249,25 @@ def test_of_what_was_interrupted_the_run_is_named_when_another_came_after_it(wai
     assert f"slow was interrupted: `assetry retry {killed}` goes on with what that run left." in advice(waiting)
 
 
+def test_what_was_interrupted_and_is_being_made_anew_needs_no_retry(waiting: Folder) -> None:
+    with waiting.process("materialize", "-q") as run:
+        waiting.wait_for_slow(run)
+        assert eventually(lambda: any(began(each, "slow") for each in waiting.ndjson("logs")), 60)
+        run.kill()
+        run.wait(60)
+    slow = AssetKey("slow")
+    with closing(Project.load(waiting.root)) as project:
+        store, at = project.store, datetime.now(UTC)
+        lease = store.lease("r-other", {slow: None}).lease
+        store.begin(RunInfo(id="r-other", state="running", started=at, assets=(slow,)), lease)
+        result = waiting.call("status")
+        assert "slow: is being made anew by run r-other\n" in result.stdout
+        assert "is gone" not in result.stdout
+        assert "was interrupted" not in result.stderr, "a retry would want slow, too"
+        store.finish("r-other", "cancelled", at)
+    assert "slow was interrupted: `assetry retry" in advice(waiting)
+
+
 def test_a_run_that_was_killed_before_it_began_with_anything_is_told(shop: Folder) -> None:
     shop.call("materialize", "-q")
     with closing(Project.load(shop.root)) as project:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from assetry.graph.graph import AssetGraph
 from assetry.status.reasons import Reason, new_content_text, was_interrupted
@@ -43,10 +44,16 @@ class Cause:
         return sum(map(len, self.below.values()))
 
 
-def causes(graph: AssetGraph, statuses: Sequence[Status], chosen: Collection[AssetKey] | None = None) -> list[Cause]:
+def causes(
+    graph: AssetGraph,
+    statuses: Sequence[Status],
+    chosen: Collection[AssetKey] | None = None,
+    makers: Mapping[AssetKey, str] = MappingProxyType({}),
+) -> list[Cause]:
     """Return what the `chosen` assets are out of date from, failures first, then what most is below of.
 
-    `statuses` are those of all assets: a root may be outside of what is chosen. None chooses all.
+    `statuses` are those of all assets: a root may be outside of what is chosen. None chooses all. `makers` are the runs
+    that make assets now.
 
     >>> from assetry.types.assets import Asset
     >>> graph = AssetGraph.of([Asset(key="a", kind="x"), Asset(key="b", kind="x", deps=["a"])])
@@ -70,7 +77,9 @@ def causes(graph: AssetGraph, statuses: Sequence[Status], chosen: Collection[Ass
             for root in status.roots:
                 found = below.setdefault(place[root], {})
                 found.setdefault(status.status, {})[status.key] = None
-    told = [_cause(graph, [by_key[root] for root in roots], below.get(group, {})) for group, roots in groups.items()]
+    told = [
+        _cause(graph, [by_key[root] for root in roots], below.get(group, {}), makers) for group, roots in groups.items()
+    ]
     return sorted(told, key=lambda cause: (_WORST_FIRST.index(cause.status), -cause.count))
 
 
@@ -167,14 +176,38 @@ def _text(own: Sequence[Reason]) -> str:
     return "; ".join([*(each.removesuffix(".") for each in told[:-1]), *told[-1:]])
 
 
-def _cause(graph: AssetGraph, roots: Sequence[Status], below: Mapping[StatusName, Mapping[AssetKey, None]]) -> Cause:
+def _cause(
+    graph: AssetGraph,
+    roots: Sequence[Status],
+    below: Mapping[StatusName, Mapping[AssetKey, None]],
+    makers: Mapping[AssetKey, str],
+) -> Cause:
     first, own = roots[0], _own(roots[0])
+    text = _text(own) if own else new_content_text(graph[first.key], first.last_materialized)
+    if first.status == "running" and any(each.code == "last_failed" for each in own):
+        text = _made_anew(first, own, makers.get(first.key))
     return Cause(
         assets=tuple(each.key for each in roots),
         status=first.status if own else next((word for word in _WORST_FIRST if word in below), "stale"),
         reasons=tuple(own),
-        text=_text(own) if own else new_content_text(graph[first.key], first.last_materialized),
+        text=text,
         named=not own,
         owners=tuple(dict.fromkeys(owner for each in roots for owner in graph[each.key].owners)),
         below={word: tuple(below[word]) for word in OUT_OF_DATE if word in below},
     )
+
+
+def _made_anew(status: Status, own: Sequence[Reason], run: str | None) -> str:
+    """Return that what failed, or was interrupted, is being made by another run: that is what there is to know of it.
+
+    >>> told = "the last attempt failed: interrupted: the process that was making it is gone"
+    >>> reason = Reason("last_failed", AssetKey("a"), told)
+    >>> _made_anew(Status(AssetKey("a"), "running", (reason,)), [reason], "r7")
+    'is being made anew by run r7'
+    """
+    by = "" if run is None else f" by run {run}"
+    if status.partitions is not None:
+        # It need not be of those partitions that failed.
+        return f"some of it is being made{by}; {_text(own)}"
+    others = [each for each in own if not was_interrupted(each)]
+    return f"is being made anew{by}" + (f"; {_text(others)}" if others else "")

@@ -44,7 +44,8 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     judged = project.judge()
     every, now = judged.statuses, judged.now
     found = [each for each in every if each.key in chosen]
-    roots = causes(project.graph, every, chosen)
+    makers = {each.key: each.run for each in project.store.leases()}
+    roots = causes(project.graph, every, chosen, makers)
     warned = _warnings(session, found)
     told = asset_warnings(
         project.graph, project.plugins, lambda: project.values, (each.key for each in found), project.settings
@@ -63,7 +64,8 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
             f"{styled('    next', fg='cyan')}  {listed(keys, most)}: {text}" for text, keys in told_nexts(nexts, now)
         ]
         session.say("\n".join(lines))
-        for line in left_lines(left, [each.key for each in found if broke_off(each)], most):
+        broken = (each.key for each in found if broke_off(each) and each.key not in makers)
+        for line in left_lines(left, broken, most):
             session.note(line)
         if stale:
             blocking = [each.key for each in warned if each.stops]

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
 from assetry.project.history.runs import last_that_makes
-from assetry.run.retry import Attempts, RunOrder, undone
+from assetry.run.leases.lease import shared_with
+from assetry.run.retry import Attempts, RunOrder, Undone, undone
 from assetry.types.keys import AssetKey
+from assetry.types.leases import HeldLease
 from assetry.types.protocols import Store
 from assetry.types.records import WELL, RunInfo, RunState
 
@@ -50,27 +52,45 @@ def left_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
 
 
 def interrupted_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
-    """Return the interrupted runs of which something is left that no later run has tried, newest first."""
+    """Return the interrupted runs of which something is left that no later run has tried, newest first.
+
+    One of which another run makes some now is none: only when that has ended a retry can go on with it.
+    """
     runs = [run for run in store.runs(_MOST, interrupted=True) if run.makes]
     # The order of all runs is asked for only where it matters: there may be a hundred thousand.
     if not runs or not _left(graph, store, runs, RunOrder()):
         return []
-    found = _left(graph, store, runs, RunOrder.of(store.runs()))
+    found = _left(graph, store, runs, RunOrder.of(store.runs()), store.leases())
     newest = last_that_makes(store)
     return [each._replace(last=newest is not None and each.run.id == newest.id) for each in found]
 
 
-def _left(graph: AssetGraph, store: Store, runs: Sequence[RunInfo], order: RunOrder) -> list[LeftRun]:
+def _left(
+    graph: AssetGraph, store: Store, runs: Sequence[RunInfo], order: RunOrder, held: Sequence[HeldLease] = ()
+) -> list[LeftRun]:
     keys = list(dict.fromkeys(key for run in runs for key in run.assets))
     attempts, tables = store.attempts(keys), store.partition_keys(keys)
     taken, found = set[AssetKey](), list[LeftRun]()
     for run in runs:
-        own = undone(run, graph, attempts, tables, order).wants if not taken.issuperset(run.assets) else ()
+        own: Iterable[AssetKey] = ()
+        if not taken.issuperset(run.assets):
+            undone_now = undone(run, graph, attempts, tables, order)
+            own = () if _is_under_way(undone_now, held) else undone_now.wants
         left = tuple(key for key in own if key not in taken and not _tried_since(run, key, attempts, order))
         if left:
             found.append(LeftRun(run, left))
         taken.update(_whole(graph, run.assets))
     return found
+
+
+def _is_under_way(left: Undone, held: Iterable[HeldLease]) -> bool:
+    """Tell whether another run makes some of what is left: a retry would be in its way until that has ended."""
+    for each in held:
+        if each.key in left.wants:
+            own, definition = left.wants[each.key], left.definitions.get(each.key)
+            if own is None or definition is None or shared_with(definition, own, each.parts):
+                return True
+    return False
 
 
 def _tried_since(run: RunInfo, key: AssetKey, attempts: Attempts, order: RunOrder) -> bool:
