@@ -25,7 +25,7 @@ from assetry_automation.decision.world import World
 from assetry_automation.looking import Look, look, remembered, standing_of
 
 from tests.bench.bench_history import ASSETS, fill, mill
-from tests.bench.measure import best, row
+from tests.bench.measure import assetry, best, child_peak, row
 
 #: So many of the assets a run has just made.
 TOUCHED = 100
@@ -36,6 +36,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = mill(Path(folder) / "mill")
         fill(root, 1)
+        peak = child_peak(assetry("-C", str(root), "daemon", "--dry-run"))
+        row("assetry daemon --dry-run, at most in memory", f"{peak:.0f} MB", "at most 150 MB", peak <= 150)
         with Project.load(root) as project:
             project.__dict__["graph"] = AssetGraph.of(
                 [replace(each, automation=eager()) for each in project.graph.assets]
