@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from assetry import Project
 from assetry.errors import UsageError
-from assetry.plugin import AssetKey, IntegrationError, Log
+from assetry.plugin import AssetKey, Log
 from assetry.types.records import Attempt
 
 from tests.dbt.running.conftest import HAPPENINGS
@@ -70,8 +70,13 @@ class Shop:
         assert done.returncode in (0, 1), done.stdout
         return self.root / "target" / "run_results.json"
 
-    def load(self, name: str = "r") -> Project:
-        self.write({"assetry.toml": f'store = "sqlite:{name}.db"\n[integrations.dbt]\nkind = "dbt"\n'})
+    def change(self, name: str, before: str, after: str) -> None:
+        text = (self.root / name).read_text()
+        assert before in text
+        self.write({name: text.replace(before, after)})
+
+    def load(self, name: str = "r", more: str = "") -> Project:
+        self.write({"assetry.toml": f'store = "sqlite:{name}.db"\n[integrations.dbt]\nkind = "dbt"\n{more}'})
         self.opened.append(Project.load(self.root))
         return self.opened[-1]
 
@@ -169,6 +174,37 @@ def test_what_was_built_empty_is_not_the_real_one(small: Shop) -> None:
     assert reason.text == "it was built with --empty"
 
 
+@pytest.mark.parametrize("way", ["environment", "select"])
+def test_what_assetry_makes_of_the_manifest_is_not_in_the_way(small: Shop, way: str) -> None:
+    if way == "environment":
+        small.change("models/a.sql", "select 1", "select {{ env_var('ONE', '1') }}")
+    file = small.dbt("build", "-s", "a b")
+    own = json.loads((small.root / "target" / "manifest.json").read_bytes())["metadata"]["invocation_id"]
+    more = 'select = ["a", "b"]\n' if way == "select" else ""
+    project = small.load(more=more)
+    assert words(project)["a"] == "never"
+    overwritten = json.loads((small.root / "target" / "manifest.json").read_bytes())["metadata"]["invocation_id"]
+    assert overwritten != own
+    found = project.record(file)
+    assert (found.already, words(project)["a"]) == (False, "fresh")
+    for _ in range(2):
+        project = small.load(more=more)
+        again = project.record(file)
+        assert (again.already, again.run.id) == (True, found.run.id)
+    # Also where the user's own dbt has written another manifest since.
+    small.dbt("parse")
+    (small.root / "target" / "run_manifest.json").unlink()
+    again = small.load(more=more).record(file)
+    assert (again.already, again.run.id, again.command) == (True, found.run.id, found.command)
+
+
+def test_a_manifest_for_the_same_target_and_vars_is_taken_as_it_is(small: Shop) -> None:
+    small.dbt("build", "-s", "a", "--target", "prod", "--vars", "{rate: 3}")
+    before = (small.root / "target" / "manifest.json").read_bytes()
+    assert words(small.load(more='target = "prod"\nvars = {rate = 3}\n'))["a"] == "never"
+    assert (small.root / "target" / "manifest.json").read_bytes() == before
+
+
 def test_a_manifest_of_another_run_is_refused(small: Shop) -> None:
     file = small.dbt("build", "-s", "a")
     kept = Path(shutil.copy(file, small.root / "kept.json"))
@@ -177,22 +213,22 @@ def test_a_manifest_of_another_run_is_refused(small: Shop) -> None:
     folder.mkdir()
     shutil.copy(kept, folder / "run_results.json")
     project = small.load()
-    with pytest.raises(IntegrationError, match=r"There is no manifest.json beside run_results.json"):
+    with pytest.raises(UsageError, match=r"There is no manifest.json beside run_results.json"):
         project.record(folder / "run_results.json")
     shutil.copy(small.root / "target" / "manifest.json", folder)
-    with pytest.raises(IntegrationError, match="of another run of dbt") as refused:
+    with pytest.raises(UsageError, match="of another run of dbt") as refused:
         project.record(folder / "run_results.json")
-    assert refused.value.where == str(folder / "manifest.json")
+    assert refused.value.where == str(folder / "run_results.json")
     assert not project.store.runs()
 
 
 def test_one_that_made_nothing_or_is_damaged_is_refused(small: Shop) -> None:
     project = small.load()
-    with pytest.raises(IntegrationError, match="It is of a `dbt compile`, which makes nothing"):
+    with pytest.raises(UsageError, match="It is of a `dbt compile`, which makes nothing"):
         project.record(small.dbt("compile"))
     file = small.dbt("build", "-s", "a")
     file.write_text(file.read_text()[:-40])
-    with pytest.raises(IntegrationError, match=r"cannot be read as dbt's run_results.json"):
+    with pytest.raises(UsageError, match=r"cannot be read as dbt's run_results.json"):
         project.record(file)
     assert not project.store.runs()
 

@@ -87,8 +87,8 @@ def assetry_load_run(path: str, integration: Integration) -> ExternalRun | None:
 
     ``assetry record PATH`` records it as if assetry had run it. None for a file that is not yours, or of another
     project than the integration's. Tell the code that each asset was really made from, not that of now; what was made
-    in another place than the integration's is left out, with the reason. Raise an error for a file that is damaged, or
-    that lacks what it is to be judged by. Run nothing.
+    in another place than the integration's is left out, with the reason. Raise a `UsageError` for a file that is
+    damaged; where the file lacks what it is to be judged by, `refused` of the answer says so. Run nothing.
 
     :param path: the absolute path of a file that is there.
     """

@@ -388,7 +388,8 @@ class ExternalRun:
     time (UTC), in order; of a `Materialized`, `code_version` and `code_parts` are those of the code that it was really
     made from, and a range (`through`) is of all partitions that there are between the two. `left_out` says by name of
     what the file tells and nothing is recorded, and why. `command` is for people. `broken` is what failed and is no
-    failure of an asset or a check, `hint` the next step.
+    failure of an asset or a check, `hint` the next step. `refused` is why it cannot be recorded, where what it is to be
+    judged by is not there: that is an error, unless the run is recorded already.
 
     >>> at = datetime(2026, 1, 31)
     >>> ExternalRun(id="4a1f", started=at, finished=at).events
@@ -404,3 +405,4 @@ class ExternalRun:
     broken: str | None = None
     hint: str | None = None
     full_refresh: bool = False
+    refused: str | None = None

@@ -77,6 +77,11 @@ def record(
     `ConflictError` while a run makes one of the assets.
     """
     owner, told = _found(project, path, integration)
+    if told.refused is not None:
+        recorded = _recorded(project, owner, told)
+        if recorded is None:
+            raise UsageError(told.refused, where=str(path), hint=told.hint)
+        return Recorded(recorded, already=True, command=told.command)
     info = _info(project, owner, told, path)
     before = project.store.run(info.id)
     if before is not None and before.id == info.id and (before.state != "interrupted" or _is_whole(project, info.id)):
@@ -110,6 +115,9 @@ def _found(project: State, path: Path, name: str | None) -> tuple[Integration, E
         raise UsageError(f"There is no integration {name!r}.", near=near_names(name, names))
     asked = [each for each in project.integrations if name in (None, each.name)]
     found = [(each, run) for each in asked if (run := project.plugins.load_run(str(path.resolve()), each)) is not None]
+    if found and all(run.refused is not None for _, run in found):
+        return next((each for each in found if _recorded(project, *each) is not None), found[0])
+    found = [(each, run) for each, run in found if run.refused is None]
     if len(found) > 1:
         raise UsageError(
             f"{path} may be a run of {' or '.join(each.name for each, _ in found)}.",
@@ -129,8 +137,19 @@ def _info(project: State, owner: Integration, told: ExternalRun, path: Path) -> 
     """Return the run as it is recorded; its id comes of the tool's own, so that it is the same each time."""
     sign = hashlib.sha256(f"{owner.name}\0{told.id}".encode()).hexdigest()[:6]
     run_id = f"{told.started.astimezone(UTC):%Y%m%d-%H%M%S}-{sign}"
-    options = {"record": f"{owner.name} {told.id}", "file": path.name}
+    options = {"record": _sign(owner, told), "file": path.name}
     return replace(new_run(_keys(project, owner, told), options), id=run_id, started=told.started)
+
+
+def _sign(owner: Integration, told: ExternalRun) -> str:
+    return f"{owner.name} {told.id}"
+
+
+def _recorded(project: State, owner: Integration, told: ExternalRun) -> RunInfo | None:
+    """Return the run that an external one was recorded as, where all of it was."""
+    sign = _sign(owner, told)
+    same = (each for each in project.store.runs() if each.options.get("record") == sign)
+    return next((each for each in same if each.state != "interrupted" or _is_whole(project, each.id)), None)
 
 
 def _keys(project: State, owner: Integration, told: ExternalRun) -> tuple[AssetKey, ...]:

@@ -23,10 +23,12 @@ from assetry.plugin import (
     Materialized,
     Ranged,
     TimeWindowPartitionsDefinition,
+    UsageError,
 )
 
 from assetry_dbt.loading import assets_in, loaded, own_manifest
 from assetry_dbt.manifest.manifest import Manifest
+from assetry_dbt.project.manifest_stamp import ASIDE
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.events import Story
 from assetry_dbt.running.marking import Marking
@@ -36,6 +38,10 @@ from assetry_dbt.running.reports import BROKEN, Ended, NodeFinished, NodeStarted
 _BUILDING = frozenset({"build", "run", "seed", "snapshot", "test", "retry", "clone"})
 #: What dbt takes as options for one run, and an integration by the same names.
 _OPTIONS = ("target", "vars", "empty", "sample", "defer", "favor_state", "state", "defer_state")
+_KEEP = (
+    "Keep the run_results.json and the manifest.json of one run together: dbt writes both into target, and each later "
+    "command of it another manifest. Where that of the run is lost, build again and record that."
+)
 #: In how many bytes a file tells that it is one of these.
 _HEAD = 4096
 
@@ -52,39 +58,46 @@ class _Result:
 def external_run(path: str, integration: Integration) -> ExternalRun | None:
     """Return the run that a run_results.json tells of; None for another file, or one of another project.
 
-    Raises `IntegrationError` when the manifest of the same run is not beside it, and for a run that built nothing.
+    It is refused when the manifest of the same run is not beside it. Raises `UsageError` for a run that built nothing,
+    and for a file that is damaged.
     """
     file = Path(path)
     with file.open("rb") as opened:
         if b"/dbt/run-results/" not in opened.read(_HEAD):
             return None
     data, args = _read(file)
-    beside = file.with_name("manifest.json")
     own = DbtProject.of(integration)
     variant = replace(integration, options=_options(integration.options, args))
     project = DbtProject.of(variant)
-    manifest = own_manifest(beside, project) if beside.is_file() else None
-    if manifest is None and beside.is_file():
-        return None
-    assets = assets_in(_checked(file, manifest, data, args), variant, project)
-    results = _results(data)
     finished = _moment(data["metadata"].get("generated_at")) or datetime.now(UTC)
     begun = _moment(data["metadata"].get("invocation_started_at"))
     started = begun or finished - timedelta(seconds=float(data.get("elapsed_time") or 0))
+    run = ExternalRun(
+        id=str(data["metadata"]["invocation_id"]),
+        started=started,
+        finished=finished,
+        command=_command(args),
+        full_refresh=bool(args.get("full_refresh")),
+    )
+    manifest = _manifest_of(file, project, run.id)
+    if manifest is None:
+        return None
+    if isinstance(manifest, str):
+        return replace(run, refused=manifest, hint=_KEEP)
+    assets = assets_in(manifest, variant, project)
+    results = _results(data)
     known, left = _of_here(assets, loaded(integration).assets, results)
     story = _Story(variant, own, known, results, finished)
     events = story.events()
     trouble = story.trouble()
-    return ExternalRun(
-        id=str(data["metadata"].get("invocation_id")),
+    return replace(
+        run,
         started=min([started, *(at for at, _ in events)]),
         finished=max([finished, *(at for at, _ in events)]),
         events=events,
         left_out=left,
-        command=_command(args),
         broken=None if trouble is None else trouble.text,
         hint=None if trouble is None else trouble.hint,
-        full_refresh=bool(args.get("full_refresh")),
     )
 
 
@@ -94,31 +107,40 @@ def _read(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         data = json.loads(file.read_bytes())
         if not data["metadata"]["invocation_id"]:
             raise KeyError("invocation_id")
-        return data, dict(data.get("args") or {})
+        args = dict(data.get("args") or {})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrationError(
+        raise UsageError(
             f"It cannot be read as dbt's run_results.json: {type(error).__name__} {error}.",
             where=str(file),
             hint="Copy it again: it may have been cut off.",
         ) from error
-
-
-def _checked(file: Path, manifest: Manifest | None, data: Mapping[str, Any], args: Mapping[str, Any]) -> Manifest:
-    """Return the manifest beside a run; raise unless the run built something, and the manifest is of the same one."""
     which = str(args.get("which") or "build")
     if which not in _BUILDING:
-        raise IntegrationError(f"It is of a `dbt {which}`, which makes nothing.", where=str(file))
-    keep = "Keep the run_results.json and the manifest.json of one run together: dbt writes both into target."
-    if manifest is None:
-        raise IntegrationError("There is no manifest.json beside run_results.json.", where=str(file), hint=keep)
-    metadata = manifest.metadata
-    if metadata is None or metadata.invocation_id != data["metadata"]["invocation_id"]:
-        raise IntegrationError(
-            "The manifest.json beside run_results.json is of another run of dbt: what was built cannot be told by it.",
-            where=str(file.with_name("manifest.json")),
-            hint=keep,
-        )
-    return manifest
+        raise UsageError(f"It is of a `dbt {which}`, which makes nothing.", where=str(file))
+    return data, args
+
+
+def _manifest_of(file: Path, project: DbtProject, run: str) -> Manifest | str | None:
+    """Return the manifest of a run, which is beside its run_results.json, or was kept there when dbt wrote another one.
+
+    None when that is of another project; where there is none of the run, a text says so.
+    """
+    found: list[Manifest | None] = []
+    for path in (file.with_name("manifest.json"), file.with_name(ASIDE)):
+        if not path.is_file():
+            continue
+        try:
+            found.append(own_manifest(path, project))
+        except IntegrationError as error:
+            return error.message
+        manifest = found[-1]
+        if manifest is not None and manifest.metadata is not None and manifest.metadata.invocation_id == run:
+            return manifest
+    if found and None in found:
+        return None
+    if not found:
+        return "There is no manifest.json beside run_results.json."
+    return "The manifest.json beside run_results.json is of another run of dbt: what was built cannot be told by it."
 
 
 def _options(own: Mapping[str, Any], args: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
+from assetry_dbt.project.manifest_stamp import keep_aside
 from assetry_dbt.project.project import DbtProject
 from assetry_dbt.running.engine import choose
 from assetry_dbt.running.reports import Ended, Message, NodeFinished
@@ -28,6 +29,7 @@ def told_by(project: DbtProject, args: Sequence[str], cancelled: Callable[[], bo
     ended: Ended | None = None
     said: list[str] = []
     failures: dict[str, str | None] = {}
+    keep_aside(project)
     with closing(choose(project).run(args, cancelled)) as reports:
         for report in reports:
             if isinstance(report, Message):

@@ -13,7 +13,7 @@ from assetry_toolkit.commands import Command
 
 from assetry_dbt.project.files import files_of
 from assetry_dbt.project.flags import widening
-from assetry_dbt.project.manifest_stamp import manifest_made, read_stamp, write_stamp
+from assetry_dbt.project.manifest_stamp import keep_aside, manifest_made, read_stamp, write_stamp
 from assetry_dbt.project.project import DbtProject
 
 
@@ -91,6 +91,7 @@ def _ask(project: DbtProject) -> list[str]:
     # Quiet is a setting of all commands: given first, nothing but the list is printed.
     quiet = ("--quiet", "--no-send-anonymous-usage-stats", "--log-level-file", "none")
     words = (*command, *quiet, *args, "--log-path", str(project.target_path))
+    keep_aside(project)
     done = Command(words, folder=project.project_dir, ask=signal.SIGINT).finish()
     if done.returncode:
         raise fault(project, "parse", done.out + done.err)

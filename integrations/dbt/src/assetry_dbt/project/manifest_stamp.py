@@ -3,9 +3,10 @@
 A manifest that assetry had made is accompanied by a stamp, ``assetry.json`` in dbt's target folder: what the files
 were, which options held, and the environment variables that the files name. It is true as long as all are the same. One
 that the user's own dbt made has no stamp: it is true when that dbt began after the last change of every file and folder
-that dbt reads (an older file that was copied over one is a change), no option asks for another target than dbt's own
-choice, no file reads the environment, which may have been another one, and the results of the same run of dbt stand
-beside it and tell that it was given no other target, profile or vars.
+that dbt reads (an older file that was copied over one is a change), no file reads the environment, which may have been
+another one, and the results of the same run of dbt stand beside it and tell that it was given the same target, profile
+and vars. Whether it is true or not, the manifest of the run that run_results.json tells of is kept aside before dbt is
+made to write another one: `assetry record` needs both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,13 @@ from assetry_toolkit.files import read_json, write_whole
 from assetry_toolkit.yaml_files import read_yaml
 
 from assetry_dbt.project.files import Seen, env_vars_of, files_digest, files_of
+from assetry_dbt.project.flags import from_environment
 from assetry_dbt.project.profile import UnknownJinjaError
 from assetry_dbt.project.project import DbtProject
 
 STAMP, RESULTS = "assetry.json", "run_results.json"
+#: The manifest of the run that run_results.json tells of, where another one had to take its place.
+ASIDE = "run_manifest.json"
 #: In the metadata, with which a manifest begins; dbt before 1.10 tells only when it had read the project.
 _BEGAN = re.compile(rb'"(?:invocation_started_at|generated_at)": ?"([^"]+)"(?!.*"invocation_started_at")', re.DOTALL)
 #: How many bytes hold the metadata.
@@ -57,6 +62,7 @@ def make_manifest(project: DbtProject, seen: Iterable[Seen]) -> None:
     check_profile(project)
     from assetry_dbt.running.engine import parse
 
+    keep_aside(project)
     parse(project)
     write_stamp(project, seen)
 
@@ -77,8 +83,6 @@ def outdated(project: DbtProject, seen: Iterable[Seen]) -> str | None:
         if stamp.get("environment") != environment_digest(stamp.get("env_vars")):
             return "environment variables changed"
         return None if stamp.get("files") == files_digest(seen) else "files changed"
-    if project.profile or project.target or project.vars:
-        return "it was made without the options of this integration"
     head = _head(project.manifest_path)
     began = min(made.st_mtime_ns, _began(head) or made.st_mtime_ns)
     later = next((each.path for each in seen if each.changed >= began or each.touched > made.st_ctime_ns), None)
@@ -100,14 +104,36 @@ def _head(manifest: Path) -> bytes:
 
 
 def _was_made_alike(project: DbtProject, head: bytes) -> bool:
-    """Tell whether dbt is known to have been given no other choices than it would make by itself."""
+    """Tell whether dbt is known to have been given the choices of a project, or to have made the same by itself."""
+    run, args = _run(project)
+    if not run or run.encode() not in head:
+        return False
+    # What the environment says is an argument of the run; there was none where it tells of none.
+    by_itself = None if from_environment("TARGET") else replace(project, target=None).target_name()
+    return (
+        (args.get("target") or by_itself) == project.target_name()
+        and (args.get("profile") or None) == (project.profile or from_environment("PROFILE"))
+        and (args.get("vars") or {}) == dict(project.vars)
+    )
+
+
+def _run(project: DbtProject) -> tuple[str | None, dict[str, Any]]:
+    """Return which run of dbt its last results are of, and the arguments that it was given; None where none tell."""
     results = read_json(project.target_path / RESULTS)
     run, args = (results.get(each) for each in ("metadata", "args"))
     if not isinstance(run, dict) or not isinstance(args, dict) or not run.get("invocation_id"):
-        return False
-    same = str(run["invocation_id"]).encode() in head
-    given = args.get("target"), args.get("profile"), args.get("vars")
-    return same and given[0] in (None, project.target_name()) and not any(given[1:])
+        return None, {}
+    return str(run["invocation_id"]), args
+
+
+def keep_aside(project: DbtProject) -> None:
+    """Keep the manifest of the run that run_results.json tells of: dbt is about to write another one in its place."""
+    run, _ = _run(project)
+    if run is None or run.encode() not in _head(project.manifest_path):
+        return
+    # In a folder that cannot be written to, dbt writes no other manifest either.
+    with suppress(OSError):
+        write_whole(project.target_path / ASIDE, project.manifest_path.read_bytes())
 
 
 def _began(head: bytes) -> int | None:
