@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from assetry import Project
 from assetry.errors import AssetryError, IntegrationError, UsageError
-from assetry.plugin import Checked, Materialized
+from assetry.plugin import Checked, Materialized, Skipped
 
 FILES = {
     "shop/dbt_project.yml": "name: shop\nprofile: shop\nmodels: {shop: {+materialized: table}}\n",
@@ -177,6 +177,24 @@ def test_a_clone_is_never_fresh_and_not_tested(root: Path) -> None:
         assert project.materialize(stale=True).ok
         assert rows(root, "dev.b") == [(1, "dev"), (2, "dev")]
         assert {each.status for each in project.status()} == {"fresh"}
+
+
+@pytest.mark.slow
+def test_a_clone_of_what_is_there_is_none(root: Path) -> None:
+    state = str(root / "prod")
+    with Project.load(root) as project:
+        made(project, "raw a")
+        before = project.store.latest()
+        result = project.materialize("a", clone=True, state=state)
+        events = [each.event for each in project.store.events(result.run.id)]
+        assert not [each for each in events if isinstance(each, Materialized)]
+        (left,) = [each for each in events if isinstance(each, Skipped)]
+        assert "its table is there already, and `--full-refresh` replaces it" in left.because
+        assert project.store.latest() == before
+        assert rows(root, "dev.a") == [(1, "dev"), (2, "dev")]
+        assert project.materialize("a", clone=True, state=state, full_refresh=True).ok
+        assert rows(root, "dev.a") == [(1, "prod"), (2, "prod")]
+        assert reasons(project, "a")[0] == "it was built with --clone"
 
 
 @pytest.mark.parametrize(

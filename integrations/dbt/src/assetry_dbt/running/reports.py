@@ -29,6 +29,13 @@ class BatchResults(NamedTuple):
     failed: tuple[str, ...] = ()
 
 
+#: What `dbt clone` says where it did nothing; no other command says it of a success.
+_NO_CLONE = "No-op"
+_NOTHING_CLONED = (
+    "nothing was cloned: its table is there already, and `--full-refresh` replaces it; or the state has none of it"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
     """How a node came out.
@@ -39,8 +46,12 @@ class NodeFinished:
     execution time; `path` is the file dbt names the node by, in which it compiles a generic test. `batches` are those
     of a microbatch model, None where dbt does not tell them.
 
+    A clone of what is there already is left out, though dbt calls that a success.
+
     >>> NodeFinished("model.shop.orders", "success").resource_type
     'model'
+    >>> NodeFinished("model.shop.orders", "success", "No-op").status
+    'skipped'
     """
 
     unique_id: str
@@ -53,6 +64,11 @@ class NodeFinished:
     relation: str | None = None
     path: str | None = None
     batches: BatchResults | None = None
+
+    def __post_init__(self) -> None:
+        if self.status == "success" and self.message == _NO_CLONE:
+            object.__setattr__(self, "status", "skipped")
+            object.__setattr__(self, "message", _NOTHING_CLONED)
 
     @property
     def resource_type(self) -> str:
