@@ -206,6 +206,9 @@ def test_one_that_another_command_cancels_stops_and_starts_nothing_more(days: Fo
         begun(days, process, "orders.2026-01-02")
         (found,) = days.json("backfills")["backfills"]
         assert found["state"] == "running"
+        queue = days.call("queue").stdout
+        assert "  backfill of orders and report [2026-01-01..2026-01-06]\n" in queue
+        assert f"  orders and report [2026-01-02], of backfill {found['id']}\n" in queue
         assert days.call("cancel", found["id"]).stdout == f"backfill {found['id']}: cancelled\n"
         out, err = process.communicate(timeout=LONG)
     assert process.returncode == 130, err

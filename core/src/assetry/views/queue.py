@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -18,6 +18,8 @@ class QueueItem:
 
     `priority` is its class as it was given. It waits for `pool`, or for what other runs have leased of `assets`; `runs`
     are those that it waits for, and `held_since` tells since when they have it. `slots` are those of pools that it has.
+    `run` is the one that an invocation is of, or that waits for what it joins. `backfill` is the id of the one that a
+    run is of, and `name` the name of that, or of the backfill itself. `partitions` are ranges of their keys, by asset.
 
     >>> from datetime import UTC
     >>> QueueItem(id="r", kind="run", state="running", since=datetime(2026, 1, 1, tzinfo=UTC)).word
@@ -35,6 +37,9 @@ class QueueItem:
     runs: tuple[str, ...] = ()
     held_since: datetime | None = None
     slots: tuple[Slot, ...] = field(default=())
+    backfill: str | None = None
+    name: str | None = None
+    partitions: Mapping[AssetKey, Sequence[Sequence[str]]] = field(default_factory=dict)
 
     @property
     def word(self) -> str:
@@ -55,6 +60,8 @@ def queue_of(
 
     A backfill waits when no process carries it out.
     """
+    backfills = tuple(backfills)
+    names = {record.id: record.body.get("name") for record in backfills}
     running = [
         QueueItem(
             id=run.id,
@@ -64,6 +71,9 @@ def queue_of(
             priority=run.priority,
             assets=run.assets,
             slots=tuple(each for each in slots if each.held and each.run == run.id),
+            backfill=run.options.get("backfill"),
+            name=names.get(run.options.get("backfill", "")),
+            partitions=_ranges(run.options.get("wants")),
         )
         for run in runs
     ]
@@ -82,6 +92,11 @@ def queue_of(
     return (*running, *waiting)
 
 
+def _ranges(wants: Any) -> dict[AssetKey, Sequence[Sequence[str]]]:
+    """Return the partitions that are kept of what is wanted, of assets that have any."""
+    return {AssetKey(key): ranges for key, ranges in (wants or {}).items() if ranges}
+
+
 def _backfill(record: BackfillRecord, run: RunInfo | None) -> QueueItem:
     return QueueItem(
         id=record.id,
@@ -90,6 +105,8 @@ def _backfill(record: BackfillRecord, run: RunInfo | None) -> QueueItem:
         since=record.at,
         priority=int(record.body.get("priority", PRIORITIES["backfill"])),
         assets=tuple(map(AssetKey, record.body.get("wants", {}))),
+        name=record.body.get("name"),
+        partitions=_ranges(record.body.get("wants")),
     )
 
 
@@ -105,6 +122,7 @@ def _waiting_run(queued: QueuedRun, leases: Sequence[HeldLease]) -> QueueItem:
         priority=run.priority,
         assets=tuple(key for key in queued.wanted if key in theirs) or run.assets,
         runs=tuple(dict.fromkeys(each.run for each in held)),
+        run=run.options.get("waits_in"),
     )
 
 
@@ -155,6 +173,9 @@ def _item_to_json(item: QueueItem) -> dict[str, Any]:
         "since": item.since.isoformat(),
         "run": item.run,
         "assets": [str(key) for key in item.assets],
+        "backfill": item.backfill,
+        "name": item.name,
+        "partitions": {str(key): [list(each) for each in ranges] for key, ranges in item.partitions.items()},
         "waits_for": waits,
         "slots": [{"pool": each.pool, "weight": each.weight, "since": each.since.isoformat()} for each in item.slots],
     }

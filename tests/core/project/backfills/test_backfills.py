@@ -583,6 +583,20 @@ def test_one_that_is_put_first_is_of_the_first_class_and_so_are_its_runs(shop: W
         other.bump("history")
 
 
+def test_in_the_queue_its_run_is_told_to_be_of_it_with_the_partitions(shop: Workshop) -> None:
+    project = shop.project()
+    shop.held.add("a 2026-01-01")
+    beside = in_thread(lambda: project.backfill("*", ALL[:3], name="history", max_partitions=1))
+    shop.begins("a 2026-01-01")
+    run, whole = sorted(shop.project().queue(), key=lambda item: item.kind, reverse=True)
+    shop.held.clear()
+    assert (run.kind, run.backfill, run.name) == ("run", whole.id, "history")
+    assert (whole.kind, whole.backfill, whole.name) == ("backfill", None, "history")
+    assert {str(key): ranges for key, ranges in run.partitions.items()} == {key: [[ALL[0], ALL[0]]] for key in "ab"}
+    assert {str(key): ranges for key, ranges in whole.partitions.items()} == {key: [[ALL[0], ALL[2]]] for key in "ab"}
+    assert beside.join().ok
+
+
 def test_in_the_queue_it_waits_while_nothing_carries_it_out(shop: Workshop) -> None:
     project = shop.project()
     queued = project.backfill("*", "all", start=False)

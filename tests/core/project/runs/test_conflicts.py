@@ -571,6 +571,7 @@ def test_who_joins_and_is_called_off_is_recorded_as_cancelled(shop: Workshop) ->
     other = Other(lambda **how: project.materialize("a b", on_conflict="join", **how))
     other.waits()
     (queued,) = project.store.queue()
+    assert project.queue()[-1].run == project.store.runs()[0].id
     project.store.finish(queued.run.id, "cancelled", queued.run.started)
     assert other.join().run.state == "cancelled"
     assert [run.state for run in project.store.runs()] == ["cancelled", "running"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -14,6 +14,8 @@ from assetry.views.queue import QueueItem, queue_to_json
 from assetry.views.waiting import waiting_words
 
 _COLOURS = {"running": "blue", "waiting": "yellow"}
+#: How many ranges of partitions are told.
+_FEW = 3
 
 
 def show_queue(session: Session) -> None:
@@ -43,11 +45,11 @@ def _row(item: QueueItem, now: datetime) -> tuple[str, ...]:
 def _what(item: QueueItem) -> Iterable[str]:
     """Yield what something does, or for what it waits and for whom."""
     if item.kind == "backfill":
-        yield f"backfill of {listed(item.assets, 2)}"
+        yield f"backfill {item.name} of {_wanted(item)}" if item.name else f"backfill of {_wanted(item)}"
         if item.state == "waiting":
             yield f"no process carries it out, `assetry backfill --resume {item.id}` does"
     elif item.state == "running":
-        yield listed(item.assets, 2)
+        yield _wanted(item) + (f", of backfill {item.name or item.backfill}" if item.backfill else "")
         pools = dict.fromkeys(each.pool for each in item.slots)
         if pools:
             yield f"has {listed(pools, 2)}"
@@ -56,9 +58,36 @@ def _what(item: QueueItem) -> Iterable[str]:
         words = waiting_words(item.pool, item.runs, held=item.held_since is not None)
         yield f"{words}{since}"
     elif item.runs:
-        yield f"waits for {listed((f'run {run}' for run in item.runs), 2)}: {listed(item.assets, 2)}"
+        others = listed((f"run {run}" for run in item.runs), 2)
+        yield f"{f'run {item.run} ' if item.run else ''}waits for {others}: {listed(item.assets, 2)}"
     else:
         yield f"goes on at once: {listed(item.assets, 2)}" if item.assets else "goes on at once"
+
+
+def _wanted(item: QueueItem) -> str:
+    """Return what something makes, with some of the partitions.
+
+    >>> from assetry.types.keys import AssetKey
+    >>> a, b, at = AssetKey("a"), AssetKey("b"), datetime(2026, 1, 1, tzinfo=UTC)
+    >>> days = [["2026-01-01", "2026-01-04"]]
+    >>> item = QueueItem(id="r", kind="run", state="running", since=at, assets=(a, b), partitions={a: days, b: days})
+    >>> _wanted(item)
+    'a and b [2026-01-01..2026-01-04]'
+    """
+    texts = {key: _ranges_text(item.partitions.get(key, ())) for key in item.assets}
+    if len(set(texts.values())) == 1:
+        return f"{listed(item.assets, 2)}{next(iter(texts.values()))}"
+    return listed((f"{key}{text}" for key, text in texts.items()), 2)
+
+
+def _ranges_text(ranges: Sequence[Sequence[str]]) -> str:
+    """Return ranges of partitions, of many the first ones.
+
+    >>> _ranges_text([["a", "a"], ["c", "d"]])
+    ' [a, c..d]'
+    """
+    told = [first if first == last else f"{first}..{last}" for first, last in ranges[:_FEW]]
+    return f" [{', '.join([*told, '…'] if len(ranges) > _FEW else told)}]" if told else ""
 
 
 command = verb("queue")(show_queue)

@@ -151,7 +151,8 @@ class Joining:
         """Wait until a run has ended, of what is wanted and it holds; return False when that was called off."""
         store = self._runner.services.store
         wanted = {key: parts for key, parts in wanted_leases(plan, self._runner.graph).items() if key in held}
-        queued = Queued(store, new_run(tuple(wanted), self._manner.options), self._say)
+        options = {**self._manner.options, "waits_in": self._run.info.id}
+        queued = Queued(store, new_run(tuple(wanted), options), self._say)
         try:
             with self._run.waiting():
                 return queued.wait(wanted, frozenset([run]))
