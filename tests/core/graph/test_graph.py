@@ -201,6 +201,14 @@ def test_an_unknown_dependency_says_who_asked_where_and_what_is_near() -> None:
     assert (caught.value.where, caught.value.near) == ("assets.py:3", ("shop/orders",))
 
 
+@pytest.mark.parametrize("name", ["dim", "shop/dim"])
+def test_versions_of_an_unknown_dependency_are_near_the_newest_first(name: str) -> None:
+    versions = [replace(model(f"shop/dim/v{each}"), version=each) for each in ("1", "2", "10")]
+    with pytest.raises(UnknownDependencyError) as caught:
+        AssetGraph.of([*versions, model("shop/dime"), python("p", name)])
+    assert caught.value.near == ("shop/dim/v10", "shop/dim/v2", "shop/dim/v1")
+
+
 @pytest.mark.parametrize("kind", ["python", "dbt", "acme"])
 def test_a_dependency_is_named_by_its_last_part_only_where_it_says_so(kind: str) -> None:
     short = Asset(key="p", kind=kind, deps=[Dep(AssetKey("orders"), short=True)])

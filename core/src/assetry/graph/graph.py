@@ -282,6 +282,13 @@ def _last_parts(index: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     return names
 
 
+def _by_version(asset: Asset) -> tuple[bool, float, str]:
+    """Return what versions are ordered by: numbers as numbers, behind words."""
+    version = asset.version or ""
+    number = version.replace(".", "", 1).isdecimal()
+    return number, float(version) if number else 0.0, version
+
+
 def _unknown(name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"No asset {str(name)!r}.", near=near_names(name, known), hint="See `assetry list`.")
 
@@ -354,9 +361,15 @@ class _Names:
         return UnknownDependencyError(
             f"Asset {str(asset.key)!r} depends on {str(dep.key)!r}{asked}, which nothing defines.",
             where=asset.source or (f"integration {asset.integration.name!r}" if asset.integration else None),
-            near=near_names(dep.key, [key for key in self.index if key != asset.key]),
+            near=self._versions(dep.key) or near_names(dep.key, [key for key in self.index if key != asset.key]),
             hint=hint,
         )
+
+    def _versions(self, name: str, most: int = 3) -> list[str]:
+        """Return the assets that are versions of a name, the newest first: ``shop/dim/v2`` of ``dim``."""
+        named = tuple(str(name).split("/"))
+        found = [each for each in self.assets if each.version and each.key.parts[:-1][-len(named) :] == named]
+        return [str(each.key) for each in sorted(found, key=_by_version, reverse=True)[:most]]
 
     def check(self, asset: Asset, check: Check, merged: Merged) -> Check:
         """Return the check with the assets it reads named by their own keys."""
