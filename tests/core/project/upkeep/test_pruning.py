@@ -226,10 +226,11 @@ def test_what_cannot_be_deleted_stays_with_its_record_and_says_why(shop: Shop) -
     mill.refuses = ValueStoreError("The mill is locked.", hint="Unlock it.")
     project = shop.load(integrations=[GRAIN], plugins=[mill])
     done = project.prune()
+    forgets = "forgets it, and leaves it where it is."
     assert [str(each.key) for each, _ in done.deleted] == ["number"], "the others go on"
     assert [(str(each.orphan.key), each.because, each.hint, each.failed) for each in done.left] == [
-        ("mill/bran", "The mill is locked.", "Unlock it.", True),
-        ("mill/flour", "The mill is locked.", "Unlock it.", True),
+        (key, "The mill is locked.", f"Unlock it. `assetry prune {key} --delete --records-only` {forgets}", True)
+        for key in ("mill/bran", "mill/flour")
     ]
     assert done.run is not None
     assert done.run.state == "failed"

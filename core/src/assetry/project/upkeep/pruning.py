@@ -180,7 +180,7 @@ class _Work:
             else:
                 done += self._delete_partitions(orphan)
         except Exception as error:  # one that cannot be deleted says nothing of the others
-            self._leave(orphan, *_told(error, self._project.plugins.secrets.mask))
+            self._leave(orphan, *_told(error, orphan.key, self._project.plugins.secrets.mask))
             return False
         self.deleted.append((orphan, tuple(dict.fromkeys(done))))
         return True
@@ -243,11 +243,13 @@ class _Work:
         self._store.forget(orphan.key, partitions, lease=self._lease)
 
 
-def _told(error: Exception, mask: Callable[[str], str]) -> tuple[str, str | None]:
-    """Return what went wrong, and the next step, without secrets."""
+def _told(error: Exception, key: AssetKey, mask: Callable[[str], str]) -> tuple[str, str]:
+    """Return what went wrong, and the next step, without secrets: to forget the records alone, at last."""
+    forgets = f"`assetry prune {key} --delete --records-only` forgets it, and leaves it where it is."
     if not isinstance(error, AssetryError):
-        return mask(error_words(error)), None
-    return mask(error.message), mask(error.hint) if error.hint else None
+        return mask(error_words(error)), forgets
+    hint = mask(error.hint) if error.hint else ""
+    return mask(error.message), hint if "--records-only" in hint else " ".join(filter(None, (hint, forgets)))
 
 
 def _mark(made: Materialization) -> tuple[str | None, str, datetime]:
