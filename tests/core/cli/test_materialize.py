@@ -272,3 +272,24 @@ def test_a_next_step_that_is_the_same_for_several_is_told_once_below_them(
     # From here the way to it may be shorter than all of its path.
     told = re.sub(r"at \S*/mill\.yml", "at mill.yml", folder.call("materialize", code=1).stdout)
     assert told.startswith(ONCE.format(line=line))
+
+
+def test_a_long_message_of_a_failure_is_cut_and_the_logs_have_all_of_it(folder: Folder) -> None:
+    folder.write(
+        "assets.py",
+        """
+        from assetry import asset
+
+        @asset
+        def broken() -> int:
+            raise ValueError("\\n".join(["No function.", *(f"candidate {n}" for n in range(40)), "LINE 1: select"]))
+        """,
+    )
+    told = folder.call("materialize", code=1)
+    shown = told.stdout
+    assert "No function." in shown
+    assert "LINE 1: select" in shown
+    assert "candidate 20" not in shown
+    assert "more lines, which `assetry logs` has" in shown
+    assert "candidate 20" in folder.call("materialize", "-v", code=1).stdout
+    assert "candidate 20" in folder.call("logs").stdout

@@ -17,6 +17,9 @@ from assetry.views.json import result_to_json
 
 CODES = {"succeeded": 0, "failed": 1, "cancelled": 130, "interrupted": 130}
 
+#: How many lines of a long message are shown, at its beginning and at its end.
+_FIRST, _LAST = 8, 4
+
 Carry = Callable[[Callable[[EventRecord], None]], RunResult]
 
 
@@ -72,7 +75,7 @@ def _summary(result: RunResult, progress: Progress, session: Session) -> Iterabl
 
 def _failed(what: str, message: str, place: str | None, hint: str | None, session: Session) -> Iterable[str]:
     yield f"{styled('failed', fg='red', bold=True)}  {what}"
-    yield from _indented(message)
+    yield from _indented(_cut(message, session))
     if place:
         yield f"    at {place}"
     if hint:
@@ -114,7 +117,7 @@ def _check(check: Checked, session: Session) -> Iterable[str]:
     colour = "red" if check.outcome == "failed" else "yellow"
     yield f"{styled(f'check {check.outcome}', fg=colour, bold=True)}  {check.check} of {check.key}"
     if check.message:
-        yield from _indented(check.message)
+        yield from _indented(_cut(check.message, session))
     known = graph[check.key].checks if check.key in graph else ()
     source = next((each.source for each in known if each.name == check.check and each.source), None)
     if source and source not in (check.message or ""):
@@ -132,6 +135,15 @@ def _skipped(skipped: Iterable[Skipped]) -> Iterable[str]:
         yield f"{styled(word, fg='yellow')}  {listed(named, 5)}: {because}"
     if by_cause:
         yield ""
+
+
+def _cut(message: str, session: Session) -> str:
+    """Return the first and last lines of a long message: what is wrong, and where; with -v all of it."""
+    lines = message.strip().splitlines()
+    left = len(lines) - _FIRST - _LAST
+    if session.verbose or left <= 1:
+        return message
+    return "\n".join((*lines[:_FIRST], f"… {left:,} more lines, which `assetry logs` has", *lines[-_LAST:]))
 
 
 def _indented(text: str) -> Iterable[str]:
