@@ -76,9 +76,25 @@ def test_who_joins_takes_what_the_other_makes(waiting: Folder, busy: subprocess.
         out, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
     told = [(line["event"], line["run"] == first["run"]) for line in map(json.loads, out.splitlines())]
-    events = ["run_started", "log", "materialized", "log", "run_finished"]
+    events = ["run_started", "materialized", "log", "run_finished"]
     assert told == [(event, event == "materialized") for event in events]
     assert busy.wait(60) == 0
+
+
+def test_one_that_joins_is_cancelled_by_its_id_and_goes_on_later(waiting: Folder, busy: subprocess.Popen[str]) -> None:
+    waiting.write("more.py", "")
+    with waiting.process("materialize", "-s", "slow", "--on-conflict", "join") as second:
+        says(second, "Waits for run")
+        mine = waiting.json("runs")["runs"][0]["run"]
+        assert f"run {mine} waits for run " in waiting.call("queue").stdout
+        assert waiting.call("cancel", mine).stdout == f"run {mine}: cancelled\n"
+        second.communicate(timeout=60)
+    assert second.returncode == 130
+    assert [run["state"] for run in waiting.json("runs")["runs"]] == ["cancelled", "running"]
+    assert busy.poll() is None
+    (waiting.root / "go").touch()
+    assert busy.wait(60) == 0
+    assert "Nothing is left" in waiting.call("retry", mine, code=0).stdout
 
 
 def test_one_that_is_killed_while_it_joins_can_be_gone_on_with(waiting: Folder, busy: subprocess.Popen[str]) -> None:

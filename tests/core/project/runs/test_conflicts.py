@@ -519,6 +519,7 @@ def test_a_retry_of_who_joined_makes_what_was_skipped_too(shop: Workshop) -> Non
     shop.broken.clear()
     result = project.retry()
     assert (result.run.options["retry_of"], outcomes(result)) == (failed, dict.fromkeys("ab", "materialized"))
+    assert "joined" not in result.run.options
     assert outcomes(project.retry(failed)) == {}
 
 

@@ -24,6 +24,7 @@ from assetry.project.runs.order import Manner, Order, request_of
 from assetry.project.runs.queueing import Queued
 from assetry.project.runs.runner import Runner
 from assetry.run.frames.stages import Stages
+from assetry.run.interrupts import Interrupts
 from assetry.run.leases.lease import shared_parts, wanted_leases
 from assetry.run.result import RunResult, new_run
 from assetry.types.events import TERMINAL, Checked, Event, Failed, Log, Ranged, Skipped
@@ -154,14 +155,16 @@ class Joining:
         options = {**self._manner.options, "waits_in": self._run.info.id}
         queued = Queued(store, new_run(tuple(wanted), options), self._say)
         try:
-            with self._run.waiting():
-                return queued.wait(wanted, frozenset([run]))
+            # As its stages do, it takes a signal for its end, and does not go down by it without a word.
+            interrupts = Interrupts(lambda: None)
+            with self._run.waiting(), interrupts.listening(True):
+                return queued.wait(wanted, frozenset([run]), lambda: bool(interrupts.count))
         finally:
             queued.leave()
 
     def _say(self, note: str) -> None:
         """Say for whom the run waits, and record it."""
-        self._run.record([Log(note)])
+        self._run.record([Log(note)], told=False)
         self._manner.on_note(note)
 
     def _tell(self, run: str, places: Sequence[Place], plan: Plan) -> None:

@@ -26,10 +26,15 @@ class Queued:
         self._note = note
         self._told: tuple[str, ...] = ()
 
-    def wait(self, wanted: WantedLeases, for_runs: frozenset[str] | None = None) -> bool:
+    def wait(
+        self,
+        wanted: WantedLeases,
+        for_runs: frozenset[str] | None = None,
+        called_off: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Wait until no other run, or none of these, has leased any of `wanted`; return False when it was cancelled.
 
-        That is by Ctrl-C, or by `assetry cancel`, which takes it out of the queue.
+        That is by Ctrl-C, by `assetry cancel`, which takes it out of the queue, or when it is `called_off`.
         """
         with suppress(KeyboardInterrupt), self._in_line(wanted):
             pause = FIRST
@@ -37,7 +42,7 @@ class Queued:
                 self._tell(wanted, held)
                 time.sleep(pause)
                 pause = min(2 * pause, MOST)
-                if all(each.run.id != self.info.id for each in self._store.queue()):
+                if called_off() or all(each.run.id != self.info.id for each in self._store.queue()):
                     return False
             return True
         return False

@@ -65,4 +65,6 @@ class Runner:
     def _kept(self, plan: Plan, request: RunRequest) -> dict[str, Any]:
         """Return the options that are kept with the run of a plan."""
         wants = {str(key): own.to_json(each) for key, (each, own) in wanted_parts(plan, self.graph).items()}
-        return {"partition": [], **request.options, **self.options, "wants": wants}
+        kept = {"partition": [], **request.options, **self.options, "wants": wants}
+        kept.pop("joined", None)  # what the run that is retried has taken of others is its own affair
+        return kept

@@ -49,11 +49,12 @@ class Stages(Frame):
         """Return the signs of life that the run gives while it waits; that it was taken for gone is seen afterwards."""
         return Heartbeat(self._services.store, self._lease, lambda _: None)
 
-    def record(self, events: Sequence[Event], attempts: Sequence[Attempt] = ()) -> None:
-        """Record what became of something that no stage makes, and tell of it."""
+    def record(self, events: Sequence[Event], attempts: Sequence[Attempt] = (), *, told: bool = True) -> None:
+        """Record what became of something that no stage makes, and let it be `told`."""
         records = [EventRecord(at=_now(), run=self.info.id, event=event) for event in events]
         self._services.store.append(records, (), attempts, lease=self._lease)
-        self.tell(records)
+        if told:
+            self.tell(records)
 
     def record_skipped(self, events: Sequence[Event], attempts: Sequence[Attempt], wanted: WantedLeases) -> None:
         """Record that something is not made; of what another run makes now only that run tells how it came out."""
