@@ -78,7 +78,7 @@ def test_what_is_not_built_is_read_from_the_state_and_the_plan_says_from_where(r
         command, notes = said(project, "b", defer=True, state=state)
         assert command is not None
         assert command.endswith(" --defer --state ../prod")
-        assert notes == ("read as ../prod has it, where dev has none: shop/a from shop.prod.a",)
+        assert notes == ("what dev has not itself is read as ../prod has it: shop/a from shop.prod.a",)
         _, notes = said(project, "b", defer=True, state=state, favor_state=True)
         assert notes == ("read as ../prod has it: shop/a from shop.prod.a",)
         assert said(project, "a b raw", defer=True, state=state)[1] == ()

@@ -36,9 +36,11 @@ def notes_on(project: DbtProject, invocation: Invocation) -> Iterator[str]:
     read = [each for each in invocation.inputs if _is_built(each, invocation)]
     if not read:
         return
-    favoured = "FAVOR_STATE" in flags.content
-    where = "" if favoured else f", where {project.target_name() or 'the target'} has none"
-    yield f"read as {_short(project, folder)} has it{where}: {_listed(read, there)}"
+    # What the target has then, only dbt finds out.
+    lacked = (
+        "" if "FAVOR_STATE" in flags.content else f"what {project.target_name() or 'the target'} has not itself is "
+    )
+    yield f"{lacked}read as {_short(project, folder)} has it: {_listed(read, there)}"
 
 
 def relations(folder: Path) -> Mapping[str, str]:
