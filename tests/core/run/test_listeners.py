@@ -56,6 +56,22 @@ def test_nobody_listens_and_nothing_is_started() -> None:
     listeners.close()
 
 
+@pytest.mark.parametrize("tables", [{}, {"gongs": {}}, {"bells": {}}], ids=["none", "others", "its own"])
+def test_one_with_tables_of_its_own_hears_only_in_projects_that_have_one(tables: dict[str, Any]) -> None:
+    heard: list[EventRecord] = []
+
+    class Bells(Listener):
+        ASSETRY_TABLES = ("bells", "ropes")
+
+    also: list[EventRecord] = []
+    plugins = listened(Bells(lambda event, _: heard.append(event)), Listener(lambda event, _: also.append(event)))
+    services = services_of(Project(store="sqlite::memory:", io="memory:"))
+    listeners = Listeners(replace(services, plugins=plugins, tables=tables), AssetGraph.of([]), RUN)
+    listeners.tell([record("x")])
+    listeners.close()
+    assert (len(heard), len(also)) == ("bells" in tables, 1)
+
+
 def test_everything_is_heard_in_order_on_another_thread_before_close_returns() -> None:
     heard: list[tuple[EventRecord, RunInfo, int]] = []
     listeners = listening(listened(Listener(lambda event, run: heard.append((event, run, threading.get_ident())))))

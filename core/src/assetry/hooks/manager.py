@@ -5,7 +5,7 @@ The rest of the program asks here; how plugins are loaded, isolated and called s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -324,16 +324,25 @@ class Plugins(Registry):
         return {}
 
     def event(self, event: EventRecord, run: RunInfo, context: EventContext) -> None:
-        """Tell every plugin of an event."""
-        for impl in self._implementations("assetry_event"):
+        """Tell the plugins that listen of an event."""
+        for impl in self._listening(context.tables):
             try:
                 self._call(impl, "assetry_event", {"event": event, "run": run, "context": context})
             except FAULTS as error:
                 self._report(impl.plugin_name, f"assetry_event: {error_words(error)}")
 
-    def has_listeners(self) -> bool:
-        """Tell whether any plugin wants to hear of events."""
-        return bool(self._implementations("assetry_event"))
+    def has_listeners(self, tables: Collection[str]) -> bool:
+        """Tell whether any plugin wants to hear of events, in a project whose file has such tables."""
+        return bool(self._listening(tables))
+
+    def _listening(self, tables: Collection[str]) -> list[Any]:
+        """Return the plugins that listen; those with tables of their own do where the project file has one of these."""
+        found = []
+        for impl in self._implementations("assetry_event"):
+            own = self._infos[impl.plugin_name].tables
+            if not own or any(each in tables for each in own):
+                found.append(impl)
+        return found
 
     def mistakes(self, project: Any) -> list[AssetryError]:
         """Return what plugins find wrong with what the project says to them."""

@@ -330,7 +330,8 @@ def assetry_event(event: EventRecord, run: RunInfo, context: EventContext) -> No
     Never on the critical path: called on a thread of its own, in order; a failure is logged and the run goes on. What
     is told of many partitions may be one event: with `through` it is of all from `partition` to that one, of `count`.
     At its end a run waits for those who listen, but for 5 seconds at most: what may take long, as a service that does
-    not answer, belongs into a process of its own.
+    not answer, belongs into a process of its own. A plugin that declares tables of its own (`ASSETRY_TABLES`) hears of
+    events only in projects whose file has one of them.
 
     :param context: the project: its folder, your tables of the project file, records and assets.
     """

@@ -77,7 +77,7 @@ class Listeners:
         self._due = self._told = 0
         #: Lines of logs that were left out since the last event that was told.
         self._left_out = 0
-        if services.plugins.has_listeners():
+        if services.plugins.has_listeners(services.tables):
             self._thread = threading.Thread(target=self._work, name="assetry-listeners", daemon=True)
             self._thread.start()
 
