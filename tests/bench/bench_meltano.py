@@ -20,7 +20,13 @@ ROUNDS = 5
 AIM = 0.3
 PROJECT = '[integrations.elt]\nkind = "meltano"\nmeltano_executable = "./timed"\n'
 #: Calls Meltano, and writes which CPU times that took: user and system, in minutes and seconds.
-TIMED = '#!/bin/bash\n"{meltano}" "$@"\nended=$?\ntimes > "$(dirname "$0")/times"\nexit $ended\n'
+TIMED = """\
+#!/bin/bash
+PATH="{folder}:$PATH" "{folder}/meltano" "$@"
+ended=$?
+times > "$(dirname "$0")/times"
+exit $ended
+"""
 
 
 def prepare(folder: Path) -> None:
@@ -28,7 +34,7 @@ def prepare(folder: Path) -> None:
     Bench(folder, {"tap-a": {"streams": {"users": {"rows": 1000}, "orders": {"rows": 1000}}}}, "target-shop")
     (folder / "assetry.toml").write_text(PROJECT, encoding="utf-8")
     timed = folder / "timed"
-    timed.write_text(TIMED.format(meltano=Path(sys.executable).with_name("meltano")), encoding="utf-8")
+    timed.write_text(TIMED.format(folder=Path(sys.executable).parent), encoding="utf-8")
     timed.chmod(0o755)
 
 
