@@ -108,7 +108,7 @@ class Looks:
         self.later = HOUR * (NAMES.index(name) - 2)
 
     def reload(self, _: str) -> None:
-        self.project.__dict__.pop("graph")
+        self.project.__dict__.pop("graph", None)
 
 
 WHAT = ("make", "make", "make_stale", "fail", "see", "forget", "prune", "accept", "ask", "wait", "reload")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from assetry.graph import overlay
 from assetry.graph.graph import AssetGraph
 from assetry.partitions.definitions import StaticPartitionsDefinition
 from assetry.partitions.grids.time_grids import DailyPartitionsDefinition
@@ -42,6 +43,8 @@ def _few_roots() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for module in (roots, comparison):
             patched.setattr(module, "MOST_ROOTS", 2)
+        # Of a small graph a few are most of it: let them not be copied at each step.
+        patched.setattr(overlay, "_FEW", 2)
         yield
 
 

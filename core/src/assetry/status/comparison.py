@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from assetry.columns.differences import differences
 from assetry.graph.graph import AssetGraph
+from assetry.graph.overlay import ByNumber, NumberedOverlay
 from assetry.partitions.parts import Parts
 from assetry.partitions.recorded import numbered
 from assetry.status.looked import was_there
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: How many roots an asset names; an asset below more of them says so.
 MOST_ROOTS = 8
 _Newest = tuple[tuple[datetime, int], ...]
+_NOTHING_SHOWN: tuple[_Newest, _Newest] = ((), ())
 
 
 class Read(NamedTuple):
@@ -144,11 +146,17 @@ class Comparison:
             Versions(graph, latest, self.recorded) if before is None else before.versions.renewed(latest, self.recorded)
         )
         self.now = now
-        size = len(graph)
-        self.last: list[Materialization | None] = [None] * size if before is None else [*before.last]
-        self.flawed: list[bool] = [False] * size if before is None else [*before.flawed]
+        self.last: ByNumber[Materialization | None]
+        self.flawed: ByNumber[bool]
         #: By asset: the newest tables and views that it shows, itself when it is none.
-        self.shown: list[tuple[_Newest, _Newest]] = [((), ())] * size if before is None else [*before.shown]
+        self.shown: ByNumber[tuple[_Newest, _Newest]]
+        if before is None:
+            size = len(graph)
+            self.last, self.flawed = [None] * size, [False] * size
+            self.shown = [_NOTHING_SHOWN] * size
+        else:
+            self.last, self.flawed = NumberedOverlay(before.last), NumberedOverlay(before.flawed)
+            self.shown = NumberedOverlay(before.shown)
 
     def add(self, i: int, asset: Asset, last: Materialization | None) -> None:
         """Learn when an asset was made last."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from assetry.graph.overlay import Overlay
 from assetry.status.looked import Seen
 from assetry.types.keys import AssetKey
 from assetry.types.records import WELL, Attempt, Latest, Looks, Materialization
@@ -66,7 +67,9 @@ class Given:
         made: dict[AssetKey, list[Materialization]] = {}
         for (key, _), each in latest.items():
             made.setdefault(key, []).append(each)
-        return replace(self, made={**self.made, **made} if self.made else made)
+        if not self.made:
+            return replace(self, made=made)
+        return replace(self, made=Overlay(self.made, made))
 
     def differing(self, before: Given) -> Iterator[AssetKey]:
         """Yield the assets of which something else was known before, but for their records."""

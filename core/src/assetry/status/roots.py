@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from assetry.graph.graph import AssetGraph
+from assetry.graph.overlay import ByNumber, NumberedOverlay
 from assetry.status.comparison import MOST_ROOTS, Comparison
 from assetry.status.reasons import Code, Reason, new_content_text
 
@@ -19,6 +20,7 @@ _WORST_FIRST: tuple[Code, ...] = (
 )
 #: What may be wrong with partitions, of which there may be several at once.
 RANKS: Mapping[Code, int] = {code: place - len(_WORST_FIRST) for place, code in enumerate(_WORST_FIRST)}
+_NO_ROOTS: tuple[Root, ...] = ()
 _ALL_RANKS = (OUT, NEW, *RANKS.values())
 
 
@@ -29,7 +31,8 @@ class Roots:
         self._graph = graph
         self._comparison = comparison
         #: By asset: the roots that its consumers are out of date from; those of partitions are kept elsewhere.
-        self.of: list[tuple[Root, ...]] = [()] * len(graph) if before is None else [*before.of]
+        self.of: ByNumber[tuple[Root, ...]]
+        self.of = [_NO_ROOTS] * len(graph) if before is None else NumberedOverlay(before.of)
         #: By asset that grows by appending: those of its roots that make anew what was there before.
         self.rewriting: dict[int, frozenset[Root]] = {} if before is None else {**before.rewriting}
         #: Those below more roots than are named.

@@ -15,6 +15,7 @@ from typing import Literal
 
 from assetry.gc_pause import paused_gc
 from assetry.graph.graph import AssetGraph
+from assetry.graph.overlay import ByNumber, with_others
 from assetry.partitions.definitions import PartitionsDefinition
 from assetry.plan.numbering import Numbering
 from assetry.status.comparison import Comparison
@@ -152,14 +153,14 @@ def judge(
 
 
 def _with_freshness(
-    graph: AssetGraph, statuses: Sequence[Status], how: Mapping[AssetKey, Freshness]
+    graph: AssetGraph, statuses: tuple[Status, ...], how: Mapping[AssetKey, Freshness]
 ) -> tuple[Status, ...]:
-    found = [*statuses]
+    found = {}
     for key, freshness in how.items():
         i = graph.index(key)
-        told = "; ".join(filter(None, [found[i].note, freshness.doubt])) or None
-        found[i] = replace(found[i], freshness=freshness, note=told)
-    return tuple(found)
+        told = "; ".join(filter(None, [statuses[i].note, freshness.doubt])) or None
+        found[i] = replace(statuses[i], freshness=freshness, note=told)
+    return with_others(statuses, found)
 
 
 def stale_keys(statuses: Iterable[Status], *, running: bool = False) -> tuple[AssetKey, ...]:
@@ -205,7 +206,7 @@ class _Judge:
     _parted: frozenset[int]
     asked: Sequence[int]
     data_times: DataTimes
-    last: Sequence[Materialization | None]
+    last: ByNumber[Materialization | None]
 
     def __init__(
         self,
@@ -241,12 +242,12 @@ class _Judge:
         self._last_read: Sequence[Sequence[int]] = () if before is None else before._last_read
         if before is None and self._parted:
             self._last_read = last_read(graph)
-        self.statuses: list[Status]
+        self.statuses: tuple[Status, ...]
         if before is None:
-            self.statuses = [self._judge_one(i) for i in range(len(graph))]
+            self.statuses = tuple([self._judge_one(i) for i in range(len(graph))])
         else:
-            self.statuses = [*before.statuses]
-            self._judge_touched(before, self._touched(before, latest))
+            touched = self._judge_touched(before, self._touched(before, latest))
+            self.statuses = with_others(before.statuses, touched)
 
     def _touched(self, before: _Judge, latest: Latest) -> set[int]:
         """Return what may be another one than before by itself; of what has partitions, a clock may say so of all."""
@@ -257,12 +258,12 @@ class _Judge:
         found.update(i for i, at in aged if is_too_old(assets[i], at, then) != is_too_old(assets[i], at, now))
         return found.union(i for i, _ in self._demands.items() ^ before._demands.items())
 
-    def _judge_touched(self, before: _Judge, touched: set[int]) -> None:
-        """Judge what is touched, and all below it that is handed on something else than before."""
-        waiting, said = sorted(touched), set[int]()
+    def _judge_touched(self, before: _Judge, touched: set[int]) -> dict[int, Status]:
+        """Judge what is touched, and all below it that is handed on something else than before; return all of it."""
+        found, waiting, said = dict[int, Status](), sorted(touched), set[int]()
         while waiting:
             i = heappop(waiting)
-            self.statuses[i] = self._judge_one(i)
+            found[i] = self._judge_one(i)
             if (self.last[i], self._roots.said(i)) != (before.last[i], before._roots.said(i)):
                 said.add(i)  # which is told of it by all that it is a root of
             told = said and any(j in said for j, _ in self._roots.of[i])
@@ -271,6 +272,7 @@ class _Judge:
                     if j not in touched:
                         touched.add(j)
                         heappush(waiting, j)
+        return found
 
     def _handed_on(self, i: int) -> tuple[object, ...]:
         """Return all of an asset without partitions above it that what is made from it is judged by."""
@@ -310,8 +312,8 @@ class _Judge:
         word = self._word(asset, own, reasons, last)
         at, run = (last.at, last.run) if last else (None, None)
         told = note(asset, last) if asset.executable else self._note(asset, records, own)
-        causes = [j for j, _ in self._roots.of[i]]
-        return Status(asset.key, word, reasons, at, run, told, roots=self._keys(word, causes))
+        causes = self._keys(word, [j for j, _ in self._roots.of[i]])
+        return Status(asset.key, word, reasons, at, run, told, roots=causes)
 
     def _judge_partitions(self, i: int, asset: Asset) -> Status:
         recorded = self._recorded[asset.key] = self._rows.partitions(asset)

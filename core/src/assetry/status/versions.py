@@ -6,13 +6,14 @@ changes exactly when a query of it would.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assetry.errors import UsageError
 from assetry.graph.graph import AssetGraph
+from assetry.graph.overlay import Overlay
 from assetry.partitions.parts import Parts
 from assetry.partitions.recorded import has_dynamic, numbered, with_known
 from assetry.status.partitions.sums import UNKNOWN, sum_of
@@ -58,9 +59,9 @@ class Versions:
         self._recorded = {} if recorded is None else recorded
         self._views = {asset.key: i for i, asset in enumerate(graph.assets) if asset.computed_on_read}
         #: By asset and partition: the data version; of a view the code version.
-        self._made: dict[AssetKey, dict[str | None, str]] = {}
+        self._made: MutableMapping[AssetKey, dict[str | None, str]] = {}
         #: By asset: its version as a whole, where that was asked for since it last changed.
-        self._whole: dict[AssetKey, str | None] = {}
+        self._whole: MutableMapping[AssetKey, str | None] = {}
         #: By asset and position of a dependency: whether each partition reads just the one of the same key.
         self._same_keys: dict[tuple[AssetKey, int], bool] = {}
         self._add(latest)
@@ -76,7 +77,7 @@ class Versions:
         What is behind a view is forgotten by `forget`.
         """
         found = copy(self)
-        found._recorded, found._made, found._whole = recorded, {**self._made}, {**self._whole}
+        found._recorded, found._made, found._whole = recorded, Overlay(self._made), Overlay(self._whole)
         for key, _ in latest:
             found._made.pop(key, None)
             found.forget(key)

@@ -6,12 +6,13 @@ that moved nothing says of all that is below it that it is as it would be now; e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
+from assetry.graph.overlay import ByNumber, NumberedOverlay
 from assetry.status.freshness.growth import Growth
 from assetry.status.looked import as_of
 from assetry.types.assets import Asset
@@ -89,9 +90,9 @@ class DataTimes:
         growth: Growth,
         now: datetime,
         looks: Looks,
-        last: Sequence[Materialization | None],
-        flawed: Sequence[bool],
-        behind: Sequence[bool] | None = None,
+        last: ByNumber[Materialization | None],
+        flawed: ByNumber[bool],
+        behind: ByNumber[bool] | None = None,
     ) -> None:
         self._graph = graph
         self._growth = growth
@@ -99,7 +100,7 @@ class DataTimes:
         self._looks = looks
         self._last = last
         self.flawed = flawed
-        self.behind: list[bool] = [False] * len(graph) if behind is None else [*behind]
+        self.behind: ByNumber[bool] = [False] * len(graph) if behind is None else NumberedOverlay(behind)
         self.newest: dict[int, Callable[[], Newest]] = {}
         #: The same where what is due counts as behind, and whether any partition is missing that is not to wait.
         self.later: dict[int, tuple[Callable[[], Newest], bool]] = {}

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Literal, NamedTuple
 
 from assetry.graph.graph import AssetGraph
+from assetry.graph.overlay import ByNumber
 from assetry.status.freshness.data_times import DataTimes, is_only_used
 from assetry.status.looked import age_text, overdue_text
 from assetry.status.times import span_text, time_text
@@ -114,7 +115,7 @@ class Freshnesses:
         self,
         graph: AssetGraph,
         data_times: DataTimes,
-        last: Sequence[Materialization | None],
+        last: ByNumber[Materialization | None],
         durations: Durations,
         now: datetime,
         asked: Sequence[int],
