@@ -15,6 +15,7 @@ from assetry_automation.decision.demands import Demands, demands
 from assetry_automation.decision.memory import Memory
 from assetry_automation.decision.schedule import Decision, decide
 from assetry_automation.decision.standing import Standing, named_by, policies_of
+from assetry_automation.decision.statuses import Statuses
 from assetry_automation.decision.ways import Ways, ways_of
 from assetry_automation.decision.world import World, made_from
 from assetry_automation.jobs import jobs_above, may_depend, settings_of
@@ -26,11 +27,15 @@ OPTION = "automation"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look at a project: what was decided and `kept`, by what stands and how all was; the next may go on from it."""
+    """A look at a project: what was decided and `kept`, by what stands and how all was; the next may go on from it.
+
+    `judged` is how all was by itself, `statuses` also for data as new as deadlines and clocks asked for.
+    """
 
     decision: Decision
     standing: Standing
     settings: object
+    statuses: Statuses
     judged: Judgement | None = None
     kept: KeptMemory | None = None
 
@@ -66,13 +71,14 @@ def look_on(
     asked = _asked(standing, memory, ways, statuses, now)
     if asked.newer_than:
         statuses = project.judge(now, newer_than=asked.newer_than, before=judged).statuses
-    known = dict(zip(graph.keys, statuses, strict=True))
+    known = Statuses.of(statuses, None if before is None else before.statuses)
     tries = _tries(project) if standing.policies else {}
     world = World(
         now=now,
         standing=standing,
-        statuses=known,
-        numbering=numbering_of(graph, (known[key] for key in standing.parted), now),
+        statuses=known.by_key,
+        told=known.unsettled.values(),
+        numbering=numbering_of(graph, (known.by_key[key] for key in standing.parted), now),
         tries=tries,
         versions=_versions(project, tries),
         selections={text: _selected(project, text) for text in standing.moving},
@@ -85,7 +91,7 @@ def look_on(
     paused = [key for key in world.all_due if key in standing.policies and world.may_pause(key)]
     if paused:
         world = world.with_durations(project.store.durations(paused))
-    return Look(decide(world, asked, memory), standing, project.settings, judged)
+    return Look(decide(world, asked, memory), standing, project.settings, known, judged)
 
 
 def _asked(standing: Standing, memory: Memory, ways: Ways, statuses: Sequence[Status], now: datetime) -> Demands:

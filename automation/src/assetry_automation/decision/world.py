@@ -21,6 +21,7 @@ from assetry.plugin import (
 
 from assetry_automation.decision.settings import JobEnd, Settings
 from assetry_automation.decision.standing import Standing
+from assetry_automation.decision.statuses import Statuses
 
 #: The longest that is waited between two starts, or after a failure.
 LONGEST = timedelta(hours=1)
@@ -42,7 +43,8 @@ class World:
     * `versions` are those of what was made, and observed, that has no partitions, and that failed assets are made from.
     * `ended` is how the jobs came out that were run.
     * `load` is another text when the definitions were loaded anew, and changed.
-    * `known` is since when there are just these policies, where an earlier look has found that.
+    * `known` is since when there are just these policies, where an earlier look has found that; `told` are the statuses
+      of which anything is to be said, in graph order, where these were found with them.
     """
 
     now: datetime
@@ -58,6 +60,7 @@ class World:
     ended: Mapping[str, JobEnd] = field(default_factory=dict)
     load: str = ""
     known: Mapping[AssetKey, datetime] | None = None
+    told: Iterable[Status] | None = None
 
     def with_durations(self, durations: Mapping[AssetKey, Sequence[float]]) -> World:
         """Return it with what is known of how long assets take, and with all that was found of it before."""
@@ -83,7 +86,8 @@ class World:
     @cached_property
     def unsettled(self) -> tuple[Status, ...]:
         """Return the statuses of all assets, in graph order, of which anything is to be said: not those just fresh."""
-        return tuple([each for each in self.statuses.values() if each.status != "fresh" or each.partitions is not None])
+        told = Statuses.of([*self.statuses.values()]).unsettled.values() if self.told is None else self.told
+        return tuple(told)
 
     @cached_property
     def all_due(self) -> Mapping[AssetKey, Parts]:
