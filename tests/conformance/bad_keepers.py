@@ -800,6 +800,18 @@ class TestKeepsDocumentsAsTheyWere(StoreConformance):
     caught = "test_keep_documents_as_they_were_last_changed"
 
 
+class Unmoved(Memory):
+    """Tell the revisions of documents as if none was ever changed."""
+
+    def document_revisions(self, space: str) -> Mapping[str, int]:
+        return dict.fromkeys(super().document_revisions(space), 0)
+
+
+class TestTellsNoRevisions(StoreConformance):
+    subject = store(Unmoved)
+    caught = "test_keep_documents_as_they_were_last_changed"
+
+
 class Blunt(Memory):
     """Change a document whatever it has become meanwhile."""
 

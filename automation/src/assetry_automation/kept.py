@@ -57,11 +57,11 @@ def change_memory(store: Store, change: Callable[[Memory], Memory], known: KeptM
 
 
 def _read_memory(store: Store, known: KeptMemory) -> KeptMemory:
+    if known.revision is not None and store.document_revisions(SPACE).get("memory") == known.revision:
+        return known
     found = store.documents(SPACE).get("memory")
     if found is None:
         return KeptMemory()
-    if found.revision == known.revision:
-        return known
     return KeptMemory(Written(read(found.value, known.written), found.value), found.revision)
 
 
@@ -132,12 +132,12 @@ def revision_of(store: Store) -> str | None:
     That is when something was made, when a run began or ended, however that came out, and when a person has held
     something or let it go on.
     """
-    found, memory = store.changes(()), store.documents(SPACE).get("memory")
+    found, memory = store.changes(()), store.document_revisions(SPACE).get("memory", 0)
     if found is None:
         return None
     # A failure makes nothing; all that is known of it at once is that its run is over.
     runs = [*store.runs(running=True), *store.runs(1)]
-    told = [found.revision, memory.revision if memory is not None else 0, *(f"{each.id} {each.state}" for each in runs)]
+    told = [found.revision, memory, *(f"{each.id} {each.state}" for each in runs)]
     return " ".join(map(str, told))
 
 

@@ -25,6 +25,10 @@ class DocumentRecords:
         found = self._database.read("SELECT key, body, revision FROM documents WHERE space = ? ORDER BY key", space)
         return {key: Document(json.loads(body), revision) for key, body, revision in found}
 
+    def document_revisions(self, space: str) -> Mapping[str, int]:
+        """Return the revisions of all documents of a space, by key."""
+        return dict(self._database.read("SELECT key, revision FROM documents WHERE space = ? ORDER BY key", space))
+
     def change_document(self, space: str, key: str, value: Any, before: int | None) -> int | None:
         """Keep a value under a key, or take it away when None, where its revision still is `before`.
 

@@ -41,13 +41,13 @@ def to_json(value: Any) -> Any:
             if name not in defaults or item != defaults[name]
         }
     if isinstance(value, Mapping):
-        return {str(name): to_json(item) for name, item in value.items()}
+        return {str(name): item if type(item) in _PLAIN else to_json(item) for name, item in value.items()}
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, (Sequence, set, frozenset)):
-        return [to_json(item) for item in value]
+        return [item if type(item) in _PLAIN else to_json(item) for item in value]
     raise TypeError(f"{type(value).__name__} is not JSON data: {value!r}")
 
 

@@ -263,6 +263,9 @@ class Store(LeaseStore, Protocol):
     def documents(self, space: str) -> Mapping[str, Document]:
         """Return all documents of a space by key: what a plugin keeps. `space` is the name of its entry point."""
 
+    def document_revisions(self, space: str) -> Mapping[str, int]:
+        """Return the revisions of all documents of a space by key, which tell what has changed without reading it."""
+
     def change_document(self, space: str, key: str, value: Any, before: int | None) -> int | None:
         """Keep a value, which is JSON, under a key; take it away when it is None. Return the revision of the change.
 

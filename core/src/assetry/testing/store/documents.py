@@ -27,6 +27,8 @@ class DocumentChecks:
         found = {key: each.value for key, each in store.documents("acme").items()}
         assert found == {"cursor": value, "other": [1, 2]}, f"the documents of a space are {found}"
         assert store.documents("acme")["cursor"].revision == first, "a document tells the revision that its change gave"
+        told = store.document_revisions("acme")
+        assert told == {key: each.revision for key, each in store.documents("acme").items()}, f"revisions are {told}"
         second = store.change_document("acme", "cursor", {"seen": []}, first)
         assert second is not None, "a document that is as it was read could not be changed"
         assert second > first, "the revision of a change is greater than that before it"
