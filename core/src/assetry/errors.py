@@ -149,7 +149,11 @@ class DefinitionError(AssetryError):
 
 
 class UnknownDependencyError(DefinitionError):
-    """An asset depends on a key that nothing defines."""
+    """An asset depends on a key that nothing defines; `missing` is that key, or name, where one is asked for."""
+
+    def __init__(self, message: str, *, missing: str | None = None, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.missing = missing
 
 
 class AmbiguousNameError(DefinitionError):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
+from assetry import Asset, Project, asset
+from assetry.errors import UnknownDependencyError
 from assetry.project.recorded import RecordedValues
 from assetry.store.sqlite import SQLiteStore
 from assetry.types.keys import AssetKey
@@ -48,3 +52,32 @@ def test_what_was_made_is_read_once_and_again_only_for_what_was_not() -> None:
     assert not recorded.was_made(KEY, "c")
     store.append([], [made("c")])
     assert recorded.was_made(KEY, "c")
+
+
+def test_of_an_input_that_nothing_defines_any_more_it_is_told_what_made_it(tmp_path: Path) -> None:
+    @asset(key="shop/orders")
+    def orders() -> int:
+        return 1
+
+    @asset
+    def report(orders: int) -> int:
+        return orders
+
+    def hint(*assets: Asset) -> str:
+        with Project(assets, root=tmp_path) as project, pytest.raises(UnknownDependencyError) as told:
+            _ = project.graph
+        return str(told.value.hint)
+
+    unknown = "Correct the name, or load the integration that defines it."
+    assert hint(report) == unknown
+    assert not (tmp_path / ".assetry").exists(), "nothing is kept where nothing was"
+    with Project([orders, report], root=tmp_path) as project:
+        assert project.materialize().ok
+    assert hint(report).startswith("shop/orders was made by integration 'python' until ")
+    assert hint(report).endswith(", and is not defined there any more: let it be defined again, or leave it out.")
+
+    @asset(deps=["orderz"])
+    def other() -> int:
+        return 1
+
+    assert hint(other) == unknown

@@ -363,6 +363,7 @@ class _Names:
             where=asset.source or (f"integration {asset.integration.name!r}" if asset.integration else None),
             near=self._versions(dep.key) or near_names(dep.key, [key for key in self.index if key != asset.key]),
             hint=hint,
+            missing=str(dep.key),
         )
 
     def _versions(self, name: str, most: int = 3) -> list[str]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from assetry.errors import AssetryError
+from assetry.errors import AssetryError, UnknownDependencyError
 from assetry.graph.graph import AssetGraph
 from assetry.hooks.manager import Plugins, load_plugins
 from assetry.io.values import ValueRouter
 from assetry.project.definitions import D, Definitions, OnLoad, local_plugins
 from assetry.project.places import place_problems
-from assetry.project.recorded import RecordedValues
+from assetry.project.recorded import RecordedValues, told_of_gone
 from assetry.project.root import project_root
 from assetry.project.settings import Settings, absolute, read_settings
 from assetry.types.assets import Asset, Integration
@@ -114,7 +114,19 @@ class LoadedProject:
     @cached_property
     def graph(self) -> AssetGraph:
         """Return the graph of all assets; the definitions are loaded at the first use."""
-        return self._definitions.graph(lambda: self.values)
+        try:
+            return self._definitions.graph(lambda: self.values)
+        except UnknownDependencyError as error:
+            error.hint = self._told_of_gone(error.missing) or error.hint
+            raise
+
+    def _told_of_gone(self, missing: str | None) -> str | None:
+        """Return what records tell of something that nothing defines; None for nothing, or where there are none."""
+        if missing is None or not self.settings.keeps_records or not (self.root / ".assetry").is_dir():
+            return None
+        with suppress(AssetryError):
+            return told_of_gone(self.store, missing)
+        return None
 
     @cached_property
     def groups(self) -> Mapping[AssetKey, InvocationGroup | None]:

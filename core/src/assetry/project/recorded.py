@@ -14,6 +14,7 @@ from assetry.status.freshness.freshness import Durations, needed_durations
 from assetry.status.looked import kept_values
 from assetry.status.partitions.recorded import RecordedPartitions
 from assetry.status.staleness import Judgement, judge
+from assetry.status.times import time_text
 from assetry.store.partitions.cache import CachedPartitions, PartitionCache
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
@@ -45,6 +46,20 @@ class RecordedValues:
         if made == {None} or (not made and not self._lasting):
             return True  # a tool tells no partitions apart; or what an earlier process made was not recorded
         return partition in made
+
+
+def told_of_gone(store: Store, name: str) -> str | None:
+    """Return what records tell of an asset that nothing defines, by its key or the end of that; None for nothing."""
+    parts = tuple(name.split("/"))
+    found = [key for key in store.recorded() if key.parts[-len(parts) :] == parts]
+    latest = store.latest(found).values() if len(found) == 1 else ()
+    made = max(latest, key=lambda each: each.at, default=None)
+    if made is None:
+        return None
+    origin = made.origin
+    by = f" by integration {origin.integration!r}" if origin is not None and origin.integration is not None else ""
+    told = f"{made.key} was made{by} until {time_text(made.at)}, and is not defined there any more"
+    return f"{told}: let it be defined again, or leave it out."
 
 
 class Sources(NamedTuple):
