@@ -208,7 +208,7 @@ class Asset:
     * `executable`: False when nothing in the project makes it.
     * `consumer`: True when it only reads, such as a dashboard or a metric: no table is made from it, and a name that
       could mean it or another asset means the other.
-    * `computed_on_read`: True for a view: it is as fresh as its inputs.
+    * `computed_on_read`: True for a view: it shows its inputs as they are.
     * `incremental`: True when a run adds to what is there, so that rows made before keep the logic of then until a full
       refresh makes all anew. `refreshable` is False when even that leaves them.
     * `resource_type`: the tool's own word (``model``, ``seed``, ``stream``), for people and for the selection method of
