@@ -286,6 +286,21 @@ def test_a_run_that_was_killed_before_it_began_with_anything_is_told(shop: Folde
     assert shop.json("status")["interrupted"] == []
 
 
+def test_what_is_being_made_is_told_once(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    text = (shop.root / "shop_assets.py").read_text()
+    shop.write("shop_assets.py", text.replace(*CHANGED))
+    orders, total = AssetKey("orders"), AssetKey("shop/total")
+    with closing(Project.load(shop.root)) as project:
+        store, at = project.store, datetime.now(UTC)
+        lease = store.lease("r-other", {orders: None, total: None}).lease
+        store.begin(RunInfo(id="r-other", state="running", started=at, assets=(orders, total)), lease)
+        told = shop.call("status").stdout
+        store.finish("r-other", "cancelled", at)
+    lines = [line.split()[1:] for line in told.splitlines() if line.split()[0] == "running"]
+    assert lines == [["shop/total"], ["orders:", "its", "body", "changed"]]
+
+
 def test_a_failed_check_of_what_is_made_elsewhere_holds_back_what_is_below() -> None:
     raw, a = Asset(key="raw", kind="x", executable=False), Asset(key="a", kind="x", deps=["raw"])
     b = Asset(key="b", kind="x")

@@ -56,8 +56,9 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     left = _left(session, chosen)
     if session.text:
         most = None if session.verbose else _MOST
+        shown = _shown(roots, most, by == "asset")
         why = map(session.standing.hint, cause_lines(roots, most, by == "asset"))
-        lines = [*count_lines(found, most), *why, *partition_lines(found, partitions, most)]
+        lines = [*count_lines(found, most, _told_running(shown)), *why, *partition_lines(found, partitions, most)]
         lines += [*freshness_lines(found, most), *_note_lines(found, most), *_warning_lines(warned)]
         lines += warning_lines(told, most)
         lines += [
@@ -181,8 +182,10 @@ def _said(message: str | None) -> str:
     return f": {cut(message)}" if message else ""
 
 
-def count_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[str]:
-    """Yield how many assets are how, for people, from how many roots, and which are being made.
+def count_lines(
+    found: Sequence[Status], most: int | None = _MOST, told: Collection[AssetKey] = frozenset()
+) -> Iterable[str]:
+    """Yield how many assets are how, for people, from how many roots, and which are being made, but for those `told`.
 
     >>> from assetry.cli.text import shown
     >>> from assetry.types.keys import AssetKey
@@ -196,7 +199,7 @@ def count_lines(found: Sequence[Status], most: int | None = _MOST) -> Iterable[s
         if word in words
     ]
     yield f"{counted(len(found), 'asset')}: {', '.join(counts)}" if counts else "No assets."
-    running = [each.key for each in found if each.status == "running"]
+    running = [each.key for each in found if each.status == "running" and each.key not in told]
     if running:
         yield f"{_word('running')}  {listed(running, most)}"
 
@@ -208,6 +211,15 @@ def _from_roots(found: Sequence[Status], word: StatusName) -> str:
     return f" from {counted(roots, 'root')}" if fewer else ""
 
 
+def _shown(roots: Sequence[Cause], most: int | None, names: bool) -> Sequence[Cause]:
+    return roots if most is None or names else roots[:_MOST_ROOTS]
+
+
+def _told_running(shown: Iterable[Cause]) -> frozenset[AssetKey]:
+    """Return the assets of which causes say, in lines of their own, that they are being made."""
+    return frozenset(key for each in shown if each.status == "running" and not each.named for key in each.assets)
+
+
 def cause_lines(roots: Sequence[Cause], most: int | None = _MOST, names: bool = False) -> Iterable[str]:
     """Yield causes as lines for people: each root, and how many assets are below it, or with `names` which.
 
@@ -217,7 +229,7 @@ def cause_lines(roots: Sequence[Cause], most: int | None = _MOST, names: bool = 
     >>> [click.unstyle(shown(line)).strip() for line in cause_lines([cause])]
     ['stale  a: its body changed', '1 below it is stale']
     """
-    shown = roots if most is None or names else roots[:_MOST_ROOTS]
+    shown = _shown(roots, most, names)
     for cause in shown:
         text = cut(cause.text)
         yield f"{_word(cause.status)}  {text if cause.named else f'{listed(cause.assets, most)}: {text}'}"
