@@ -279,11 +279,47 @@ def test_a_run_that_was_killed_before_it_began_with_anything_is_told(shop: Folde
     assert advice(shop, "-s", "shop/total") == ""
     data = {"run": "r-killed", "command": "assetry retry", "assets": ["orders", "report"]}
     assert shop.json("status")["interrupted"] == [data]
-    shop.call("materialize", "-q", "-s", "orders")
-    told = "Run r-killed was interrupted, and report is left of it: `assetry retry r-killed` makes it."
-    assert told in advice(shop)
+    shop.call("materialize", "-q", "-s", "shop/total")
+    assert told.replace("assetry retry", "assetry retry r-killed") in advice(shop)
     shop.call("retry", "r-killed", "-q")
     assert shop.json("status")["interrupted"] == []
+
+
+def killed(shop: Folder, run: RunInfo) -> None:
+    """Record a run that was killed before it had begun with anything."""
+    with closing(Project.load(shop.root)) as project:
+        project.store.finish(run.id, "interrupted", datetime.now(UTC), lease=project.store.begin(run))
+
+
+def test_what_is_fresh_and_all_above_it_was_made_since_is_not_left_of_a_killed_run(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    keys = tuple(map(AssetKey, ("orders", "shop/total", "report")))
+    killed(shop, RunInfo(id="r-killed", state="running", started=datetime.now(UTC), assets=keys))
+    shop.call("materialize", "-q", "-s", "shop/total")
+    assert "orders and report are left of it: `assetry retry r-killed` makes them." in advice(shop)
+    shop.call("materialize", "-q", "-s", "orders")
+    assert shop.json("status")["counts"] == {"fresh": 3}
+    assert advice(shop) == ""
+    assert shop.json("status")["interrupted"] == []
+    assert shop.call("retry").stdout.startswith("Nothing is left of run ")
+
+
+def test_what_is_fresh_is_left_of_a_killed_run_that_was_to_make_all_in_full(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    keys, options = (AssetKey("orders"), AssetKey("report")), {"full_refresh": True}
+    killed(shop, RunInfo(id="r-full", state="running", started=datetime.now(UTC), assets=keys, options=options))
+    shop.call("materialize", "-q", "-s", "orders")
+    assert "report is left of it: `assetry retry r-full` makes it." in advice(shop)
+
+
+def test_what_is_out_of_date_below_what_was_made_since_is_left_of_a_killed_run(shop: Folder) -> None:
+    shop.call("materialize", "-q")
+    keys = (AssetKey("orders"), AssetKey("shop/total"))
+    killed(shop, RunInfo(id="r-killed", state="running", started=datetime.now(UTC), assets=keys))
+    text = (shop.root / "shop_assets.py").read_text()
+    shop.write("shop_assets.py", text.replace(*CHANGED))
+    shop.call("materialize", "-q", "-s", "orders")
+    assert "shop/total is left of it: `assetry retry r-killed` makes it." in advice(shop)
 
 
 def test_what_is_being_made_is_told_once(shop: Folder) -> None:

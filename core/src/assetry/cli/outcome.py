@@ -58,7 +58,9 @@ def _next(result: RunResult, mended: bool) -> str:
     logs = f"`assetry logs {result.run.id}` shows all that happened."
     left = any(each.outcome not in WELL for each in result.outcomes.values())
     first = "Once that is mended, " if mended else ""
-    return f"{first}`assetry retry` runs what is left; {logs}" if left else logs
+    # Without its id a retry leaves what is of a backfill to that.
+    command = f"assetry retry {result.run.id}" if result.run.options.get("backfill") else "assetry retry"
+    return f"{first}`{command}` runs what is left; {logs}" if left else logs
 
 
 def _summary(result: RunResult, progress: Progress, session: Session) -> Iterable[str]:

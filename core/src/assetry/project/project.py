@@ -31,7 +31,7 @@ from assetry.project.backfills.backfills import (
     wanted_by,
 )
 from assetry.project.backfills.carrying import BackfillTools, Carrying, OnProgress
-from assetry.project.history.left import LeftRun, interrupted_runs, left_runs
+from assetry.project.history.left import LeftRun, but_fresh, interrupted_runs, left_runs
 from assetry.project.history.pruning import HistoryPruning, prune_history
 from assetry.project.history.runs import found_run
 from assetry.project.judged import JudgedProject, Selectors, Texts
@@ -367,20 +367,21 @@ class Project(JudgedProject, Upkeep):
 
     # -- history -------------------------------------------------------------------------------------------------
 
-    def find_run(self, run_id: str | None = None) -> RunInfo:
-        """Return a run by its id or a unique beginning of it, the last one when None; raise `UsageError`."""
-        return found_run(self.store, self.settings.retention, run_id)
+    def find_run(self, run_id: str | None = None, *, ended: bool = False) -> RunInfo:
+        """Return a run by its id or its beginning; when None the last one, or the last `ended`; raise `UsageError`."""
+        return found_run(self.store, self.settings.retention, run_id, ended)
 
     def undone(self, run: RunInfo) -> tuple[AssetKey, ...]:
         """Return what a run was to make and has not been made since, in graph order."""
         return tuple(recorded_undone(run, self.graph, self.store).wants)
 
-    def left_runs(self, *, interrupted: bool = False) -> tuple[LeftRun, ...]:
+    def left_runs(self, *, interrupted: bool = False, judged: Judgement | None = None) -> tuple[LeftRun, ...]:
         """Return the runs that have left something undone which no run has made since, newest first.
 
-        With `interrupted` those whose process was gone before they had ended, of which no later run has tried it.
+        With `interrupted` those whose process was gone, of which no later run has tried it. `judged` saves judging.
         """
-        return tuple((interrupted_runs if interrupted else left_runs)(self.graph, self.store))
+        found = (interrupted_runs if interrupted else left_runs)(self.graph, self.store)
+        return tuple(but_fresh(self.graph, found, lambda: (judged or self.judge()).statuses))
 
     def changed_above(self, keys: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
         """Return what some assets are made from, near or far, and whose code changed since it was made."""
@@ -420,7 +421,7 @@ class Project(JudgedProject, Upkeep):
 
         Where another retry came first, what is left then is planned anew; see `materialize` for `on_conflict`.
         """
-        run = self.find_run(run_id)
+        run = self.find_run(run_id, ended=True)
         if run.state in ("running", "queued"):
             still = "is still running" if run.state == "running" else "waits to begin"
             raise UsageError(f"Run {run.id} {still}.", hint=f"Stop it first: `assetry cancel {run.id}`.")

@@ -34,6 +34,8 @@ _OWN = ("project", "files", "none")
 TEXT_LIMIT, METADATA_LIMIT = 64 * 1024, 1024 * 1024
 #: Under this name metadata says what of it was left out.
 LEFT_OUT = "left_out"
+#: The next step of many failures.
+_RETRY = "`assetry retry`"
 #: The shortest secret for which a token is refused: shorter ones are found in tokens by chance.
 _CERTAIN = 8
 
@@ -61,6 +63,17 @@ def taken(event: Event, label: str, mask: Mask = Mask()) -> Event:  # noqa: B008
     if wrong is not None:
         event = _instead(event, f"{label} reported {type(event).__name__}, and its {wrong}.")
     return _recordable(event, mask)
+
+
+def of_backfill(event: Event, backfill: str | None) -> Event:
+    """Return `event` with the next step that goes on with the backfill that its run is of: a retry leaves it to that.
+
+    >>> of_backfill(Failed("a", "no", "Mend it, then run `assetry retry`."), "b7").hint
+    'Mend it, then run `assetry backfill --resume b7 --failed`.'
+    """
+    if backfill is None or not isinstance(event, Failed) or event.hint is None or _RETRY not in event.hint:
+        return event
+    return replace(event, hint=event.hint.replace(_RETRY, f"`assetry backfill --resume {backfill} --failed`"))
 
 
 def _recordable(event: Event, mask: Mask) -> Event:

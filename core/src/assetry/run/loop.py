@@ -21,7 +21,7 @@ from assetry.run.calls import Call, Telling, problem_of
 from assetry.run.context import Context, InvocationTask, RunFacts
 from assetry.run.frames.frame import Frame
 from assetry.run.inbox import Inbox
-from assetry.run.intake import recordable, taken
+from assetry.run.intake import of_backfill, recordable, taken
 from assetry.run.interrupts import Interrupts
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.leases.lease import assets_of, take_lease
@@ -213,7 +213,7 @@ class _Run:
     def _note(self, at: datetime, event: Event, told: str) -> None:
         if (isinstance(event, Failed) or (isinstance(event, Checked) and event.stops)) and told in self._telling:
             self._telling[told].failed = True
-        self._recorder.note(at, event, told)
+        self._recorder.note(at, of_backfill(event, self._frame.info.options.get("backfill")), told)
 
     def _end(self, at: datetime, id_: str, error: BaseException | None, given_up: bool = False) -> None:
         """Take the end of an invocation's stream, or of our patience with it."""

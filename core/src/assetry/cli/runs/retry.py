@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from assetry.cli.command import run_argument, verb
 from assetry.cli.outcome import carry_out
@@ -25,15 +26,17 @@ def retry_run(session: Session, run: str | None, on_conflict: OnConflict) -> int
     """Run what is left of a run: of the last one, or of RUN (its id, or a unique beginning of it).
 
     What it was to make, and has not been made since, is planned anew, in the fewest invocations. Where nothing is left
-    of the last run, and something of one other, that one is gone on with.
+    of the last run, and something of one other, that one is gone on with. Without RUN those that still go on are passed
+    over, and a backfill is left to `assetry backfill --resume`.
     """
     project = session.project
-    found = project.find_run(run)
-    if found.state != "running":
+    found = project.find_run(run, ended=True)
+    goes_on = found.state in ("running", "queued")
+    if not goes_on:
         _refuse_undefined(project, found)
     left = project.undone(found)
-    if found.state != "running" and not left:
-        problem = next(iter(project.problems_of(found)), None)
+    if not goes_on and (not left or (run is None and found.options.get("backfill"))):
+        problem = None if left else next(iter(project.problems_of(found)), None)
         other = _other(session, found) if run is None and problem is None else None
         if other is None:
             return _say_done(session, found, problem)
@@ -59,8 +62,15 @@ def _say_done(session: Session, run: RunInfo, problem: str | None) -> int:
 
 
 def _other(session: Session, last: RunInfo) -> LeftRun | None:
-    """Return the run that has something left, None where none has; raise `UsageError` where several have."""
-    others = session.project.left_runs()
+    """Return the run that has something left, None where none has; raise `UsageError` where several have.
+
+    So it does where a backfill has left what was tried last; one that goes on is told only where nothing else is left.
+    """
+    found = session.project.left_runs()
+    settled = [each for each in found if not each.goes_on] or found
+    if settled and settled[0].run.options.get("backfill"):
+        _refuse_backfill(settled)
+    others = [each for each in settled if not each.run.options.get("backfill")]
     if len(others) > 1:
         named = "; ".join(f"`{each.command}` ({listed(each.assets)})" for each in others[:_MOST])
         more = f"; and {len(others) - _MOST} more: `assetry runs`" if len(others) > _MOST else ""
@@ -72,6 +82,20 @@ def _other(session: Session, last: RunInfo) -> LeftRun | None:
         session.note(f"Nothing is left of run {last.id}, the last one; run {each.run.id} is gone on with.")
         return each
     return None
+
+
+def _refuse_backfill(left: Sequence[LeftRun]) -> NoReturn:
+    """Raise `UsageError`: what is left of a backfill is made by going on with that, which keeps count of it."""
+    first, id_ = left[0], left[0].run.options["backfill"]
+    name = first.backfill.body.get("name") if first.backfill is not None else None
+    is_are = "is" if len(first.assets) == 1 else "are"
+    run = next((each for each in left if not each.run.options.get("backfill")), None)
+    other = "" if run is None else f"; `assetry retry {run.run.id}` with run {run.run.id} ({listed(run.assets)})"
+    raise UsageError(
+        f"What was left undone last, {listed(first.assets)}, {is_are} of backfill {id_ if name is None else name}"
+        f"{', which still goes on' if first.goes_on else ''}.",
+        hint=f"{'Once it has ended, ' if first.goes_on else ''}`{first.command}` goes on with it{other}.",
+    )
 
 
 def _refuse_undefined(project: Project, run: RunInfo) -> None:

@@ -16,7 +16,7 @@ from assetry.project.upkeep.orphans import gone_assets
 from assetry.status.freshness.freshness import FRESHNESS_STATES, NEVER_MADE
 from assetry.status.partitions.sets import SET_NAMES
 from assetry.status.reasons import parts_text
-from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Status, StatusName, stale_keys
+from assetry.status.staleness import OUT_OF_DATE, STATUS_NAMES, Judgement, Status, StatusName, stale_keys
 from assetry.types.events import Checked
 from assetry.types.keys import AssetKey
 from assetry.views.causes import Cause, broke_off, causes, has_ended, held_back, roots_of
@@ -53,7 +53,7 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     nexts = {key: each for key, each in project.next(now, statuses=every).items() if key in chosen}
     stale = stale_keys(found)
     gone = gone_assets(project)
-    left = _left(session, chosen)
+    left = _left(session, chosen, judged)
     if session.text:
         most = None if session.verbose else _MOST
         shown = _shown(roots, most, by == "asset")
@@ -86,9 +86,9 @@ def show_status(session: Session, exit_code: bool, partitions: bool, by: str) ->
     return STALE if exit_code and (stale or any(map(_is_behind, found))) else 0
 
 
-def _left(session: Session, chosen: Set[AssetKey]) -> list[LeftRun]:
+def _left(session: Session, chosen: Set[AssetKey], judged: Judgement) -> list[LeftRun]:
     """Return the interrupted runs that have left something of what is chosen undone, with that of it."""
-    runs = session.project.left_runs(interrupted=True)
+    runs = session.project.left_runs(interrupted=True, judged=judged)
     own = [each._replace(assets=tuple(key for key in each.assets if key in chosen)) for each in runs]
     return [each for each in own if each.assets]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from assetry.graph.graph import AssetGraph
 from assetry.project.history.runs import last_that_makes
 from assetry.run.leases.lease import shared_with
 from assetry.run.retry import Attempts, RunOrder, Undone, undone
+from assetry.status.staleness import Status
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease
 from assetry.types.protocols import Store
-from assetry.types.records import WELL, RunInfo, RunState
+from assetry.types.records import WELL, BackfillRecord, RunInfo, RunState
 
 #: How runs end that may have left something undone.
 _ENDED: tuple[RunState, ...] = ("failed", "cancelled", "interrupted")
@@ -23,6 +24,9 @@ _MOST = 50
 class LeftRun(NamedTuple):
     """A run and the assets that it has left undone, in graph order; `last` tells that `assetry retry` alone means it.
 
+    `backfill` is the record of the one that it is of, where that was looked up, and `goes_on` tells that this is being
+    carried out.
+
     >>> from datetime import UTC, datetime
     >>> LeftRun(RunInfo(id="r7", state="interrupted", started=datetime.now(UTC)), (AssetKey("a"),)).command
     'assetry retry r7'
@@ -31,24 +35,45 @@ class LeftRun(NamedTuple):
     run: RunInfo
     assets: tuple[AssetKey, ...]
     last: bool = False
+    backfill: BackfillRecord | None = None
+    goes_on: bool = False
 
     @property
     def command(self) -> str:
         """Return what goes on with it."""
         backfill = self.run.options.get("backfill")
         if backfill:
-            return f"assetry backfill --resume {backfill}"
+            # Of one that was cancelled, or whose process is gone, there is more to do than what failed.
+            only = " --failed" if self.goes_on or (self.backfill and self.backfill.state == "failed") else ""
+            return f"assetry backfill --resume {backfill}{only}"
         return "assetry retry" if self.last else f"assetry retry {self.run.id}"
 
 
 def left_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
-    """Return the runs of which something is left to retry, newest first; those of backfills are gone on with by them.
+    """Return the runs of which something is left to retry, newest first; of those of a backfill the newest stands.
 
     What a later run was to make as well is that run's affair, unless it has partitions: then it may be others.
     """
     runs = store.runs()
-    ended = [run for run in runs if run.makes and run.state in _ENDED and not run.options.get("backfill")]
-    return _left(graph, store, ended, RunOrder.of(runs))
+    ended = [run for run in runs if run.makes and run.state in _ENDED]
+    records = {each.id: each for each in store.backfills()} if any(map(_backfill_of, ended)) else {}
+    # Of one that is done nothing is left, and looking at each of its runs would take long.
+    over = {each.id for each in records.values() if each.state == "done"}
+    found = _left(graph, store, ended, RunOrder.of(runs), told_once=over)
+    going = _carried_out(store) if records else set()
+    return [
+        each._replace(backfill=records.get(id_), goes_on=id_ in going) if (id_ := _backfill_of(each.run)) else each
+        for each in found
+    ]
+
+
+def _backfill_of(run: RunInfo) -> str | None:
+    return run.options.get("backfill")
+
+
+def _carried_out(store: Store) -> set[str | None]:
+    """Return the ids of the backfills that processes carry out."""
+    return {_backfill_of(run) for run in (*store.runs(running=True), *(each.run for each in store.queue()))}
 
 
 def interrupted_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
@@ -61,24 +86,61 @@ def interrupted_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
     if not runs or not _left(graph, store, runs, RunOrder()):
         return []
     found = _left(graph, store, runs, RunOrder.of(store.runs()), store.leases())
-    newest = last_that_makes(store)
+    newest = last_that_makes(store, ended=True)
     return [each._replace(last=newest is not None and each.run.id == newest.id) for each in found]
 
 
+def but_fresh(graph: AssetGraph, found: Iterable[LeftRun], judge: Callable[[], Iterable[Status]]) -> list[LeftRun]:
+    """Return what runs have left but for what is fresh by now, because all that it was to be made anew for is made.
+
+    What is fresh and has nothing above it in its run was asked for as it was, and is left; so is all that was to be
+    made in full.
+    """
+    found = list(found)
+    if not any(len(each.run.assets) > len(each.assets) for each in found):
+        return found  # nothing of them was made since
+    fresh = {each.key for each in judge() if each.status == "fresh"}
+    told = (each._replace(assets=_but_fresh(graph, each, fresh)) for each in found)
+    return [each for each in told if each.assets]
+
+
+def _but_fresh(graph: AssetGraph, left: LeftRun, fresh: Collection[AssetKey]) -> tuple[AssetKey, ...]:
+    own, asked = set(left.assets), set(left.run.assets)
+    if left.run.options.get("full_refresh") or own.isdisjoint(fresh):
+        return left.assets
+    #: The assets below one that the run was to make, and whether one of these is left.
+    below: dict[AssetKey, bool] = {}
+    for key in graph.keys:
+        above = graph.upstream_of(key)
+        if any(each in asked or each in below for each in above):
+            below[key] = any(each in own or below.get(each, False) for each in above)
+        if key in own and key in fresh and below.get(key) is False:
+            own.discard(key)
+    return tuple(key for key in left.assets if key in own)
+
+
 def _left(
-    graph: AssetGraph, store: Store, runs: Sequence[RunInfo], order: RunOrder, held: Sequence[HeldLease] = ()
+    graph: AssetGraph,
+    store: Store,
+    runs: Sequence[RunInfo],
+    order: RunOrder,
+    held: Sequence[HeldLease] = (),
+    told_once: Collection[str] | None = None,
 ) -> list[LeftRun]:
+    """Return what runs have left; with `told_once`, ids of backfills that are through, of each other one the newest."""
     keys = list(dict.fromkeys(key for run in runs for key in run.assets))
     attempts, tables = store.attempts(keys), store.partition_keys(keys)
-    taken, found = set[AssetKey](), list[LeftRun]()
+    taken, found, through = set[AssetKey](), list[LeftRun](), set(told_once or ())
     for run in runs:
         own: Iterable[AssetKey] = ()
-        if not taken.issuperset(run.assets):
+        backfill = _backfill_of(run) if told_once is not None else None
+        if backfill not in through and not taken.issuperset(run.assets):
             undone_now = undone(run, graph, attempts, tables, order)
             own = () if _is_under_way(undone_now, held) else undone_now.wants
         left = tuple(key for key in own if key not in taken and not _tried_since(run, key, attempts, order))
         if left:
             found.append(LeftRun(run, left))
+            through.update(() if backfill is None else (backfill,))
         taken.update(_whole(graph, run.assets))
     return found
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 from assetry.errors import UsageError
 from assetry.project.history.retention import Retention, age_text
 from assetry.types.protocols import Store
-from assetry.types.records import RunInfo
+from assetry.types.records import RunInfo, RunState
 
 #: How many runs are read before all are.
 _NEWEST = 20
+#: The states of runs that have not ended.
+_GOING: tuple[RunState, ...] = ("running", "queued")
 
 
-def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo:
+def found_run(store: Store, retention: Retention, run_id: str | None, ended: bool = False) -> RunInfo:
     """Return a run by its id or a unique beginning of it, the last one that was to make something when None.
+
+    With `ended` that is the last one that goes on no more; one that is named may still go on.
 
     Raises `UsageError` where there is none, which also says for how long runs are kept.
     """
-    found = store.run(run_id) if run_id is not None else last_that_makes(store)
+    found = store.run(run_id) if run_id is not None else last_that_makes(store, ended)
+    if found is None and run_id is None and ended and (last := last_that_makes(store)) is not None:
+        hint = "`assetry queue` shows what runs and what waits."
+        raise UsageError(f"No run has ended yet: the last one, {last.id}, still goes on.", hint=hint)
     if found is None:
         what = f"There is no run {run_id!r}."
         if run_id is None:
@@ -29,11 +36,14 @@ def found_run(store: Store, retention: Retention, run_id: str | None) -> RunInfo
     return found
 
 
-def last_that_makes(store: Store) -> RunInfo | None:
-    """Return the last run that was to make something; it is nearly always among the newest ones."""
+def last_that_makes(store: Store, ended: bool = False) -> RunInfo | None:
+    """Return the last run that was to make something, with `ended` of those that go on no more.
+
+    It is nearly always among the newest ones.
+    """
     for limit in (_NEWEST, None):
         runs = store.runs(limit)
-        found = next((run for run in runs if run.makes), None)
+        found = next((run for run in runs if run.makes and not (ended and run.state in _GOING)), None)
         if found is not None or len(runs) < _NEWEST:
             return found
     return None
