@@ -159,6 +159,7 @@ def test_the_list_has_all_newest_first_and_one_is_told_in_full(days: Folder) -> 
         (("-s", "*"), "Name them: -p 2026-01-01..2026-01-31, or -p all."),
         (("-s", "report", "-p", "all"), "ask for -s '+report', which is all that it is made from"),
         (("--resume", "b1", "-p", "all"), "Give --resume ID alone."),
+        (("--resume", "b1", "--at-once", "2"), "Give --resume ID alone."),
         (("--failed",), "`assetry backfill -s SELECTION -p PARTS"),
     ],
 )
@@ -249,6 +250,40 @@ def test_a_detached_one_is_carried_out_by_a_process_of_its_own(days: Folder) -> 
     until(lambda: days.json("backfills", "night")["state"] == "done")
     assert made(days) == ALL
     until(lambda: "12 of 12 done" in Path(told["log"]).read_text(encoding="utf-8"))
+
+
+def test_one_that_is_resumed_goes_on_in_a_process_of_its_own_where_that_is_asked_for(days: Folder) -> None:
+    for day in DAYS[:2]:
+        (days.root / f"break.{day}").touch()
+    days.call(
+        "backfill", "-q", "-s", "*", "-p", "all", "--retries", "0", "--stop-after", "2", "--max-partitions", "1", code=1
+    )
+    for day in DAYS[:2]:
+        (days.root / f"break.{day}").unlink()
+    told = days.json("backfill", "--failed", "--detach")
+    assert (told["state"], told["only_failed"], told["eta"]) == ("queued", True, None)
+    until(lambda: "What had failed is made" in Path(told["log"]).read_text(encoding="utf-8"))
+    days.call("backfill", "--resume", told["id"], "--detach")
+    until(lambda: days.json("backfills", told["id"])["state"] == "done")
+    assert made(days) == ALL
+    until(lambda: "12 of 12 done" in Path(told["log"]).read_text(encoding="utf-8"))
+    told = days.call("backfill", "--resume", told["id"], "--detach", code=2).stderr
+    assert "is done: nothing is left of it" in told
+
+
+def test_where_all_that_had_failed_is_made_it_ends_with_0_and_waits_to_be_gone_on_with(days: Folder) -> None:
+    (days.root / "break.2026-01-01").touch()
+    arguments = ("-s", "*", "-p", "all", "--retries", "0", "--stop-after", "1", "--max-partitions", "1")
+    days.call("backfill", "-q", *arguments, code=1)
+    (days.root / "break.2026-01-01").unlink()
+    result = days.call("backfill", "--failed")
+    assert result.stdout.startswith("queued  backfill b")
+    assert ": 2 of 12 done, 10 left\n" in result.stdout
+    assert result.stderr.rstrip().endswith("goes on with what is left.")
+    _, line = days.call("backfills").stdout.splitlines()
+    assert "2/12  0       0        10" in line
+    assert "about" not in line, "no end is expected of what no process carries out"
+    assert "no process carries it out" in days.call("queue").stdout
 
 
 def test_two_processes_share_what_both_are_asked_for(days: Folder) -> None:

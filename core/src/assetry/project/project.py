@@ -331,13 +331,14 @@ class Project(JudgedProject, Upkeep):
         id_: str | None = None,
         *,
         failed: bool = False,
+        start: bool = True,
         on_event: OnEvent | None = None,
         on_progress: OnProgress | None = None,
     ) -> Backfill:
-        """Go on with a backfill that was cancelled, killed or has failed, or with what `failed` of it."""
-        record = find_backfill(self.store, id_)
-        tools = self._tools_of(record)
-        return Carrying(tools, resumed(tools, record, failed), on_event, on_progress).carry_out()
+        """Go on, as `backfill` does, with one that was cancelled, killed or has failed, or with what `failed` of it."""
+        tools = self._tools_of(record := find_backfill(self.store, id_))
+        again = resumed(tools, record, failed)
+        return Carrying(tools, again, on_event, on_progress).carry_out() if start else tools.told(again)
 
     def cancel_backfill(self, id_: str) -> str:
         """Call a backfill off, and return its id: nothing of it starts from now on. Runs of it are not stopped."""

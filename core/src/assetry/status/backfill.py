@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -41,7 +41,8 @@ class Backfill:
 
     `state` is ``queued`` while nothing carries it out, ``running``, or how it ended. Of `wanted` partitions `done` were
     made since `at`, `failed` have failed as often as they are tried, `blocked` are made from these, `running` are being
-    made now, by any run, and `left` are all that are still to be made. `eta` is about when it will be through.
+    made now, by any run, and `left` are all that are still to be made. `eta` is about when it will be through, while it
+    is running. With `only_failed` it goes on with what had failed alone, and is not through with that.
     `failures` say what failed, one sentence for each that is told; `notes` what else there is to know.
 
     >>> from datetime import UTC
@@ -64,6 +65,7 @@ class Backfill:
     running: int = 0
     left: int = 0
     eta: datetime | None = None
+    only_failed: bool = False
     assets: tuple[BackfillAsset, ...] = ()
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -133,10 +135,21 @@ class Standing:
 
     def nothing_said(self, wants: Wants, words: str) -> None:
         """Learn that a run said nothing of what it was to make: that counts as a try."""
+        for place in self._places(wants):
+            self.tries[place] += 1
+            self.said[place] = words
+
+    def gave_up(self, wants: Wants, sentences: Iterable[str]) -> None:
+        """Learn what had failed as often as it is tried when it ended, with the `sentences` of then."""
+        said = {text: words for text, _, words in (each.partition(": ") for each in sentences)}
+        for place in self._places(wants):
+            self.tries[place] = max(self.tries[place], self.retries + 1)
+            self.said.setdefault(place, said.get(_place_text(place), "it failed"))
+
+    def _places(self, wants: Wants) -> Iterator[Place]:
         for key, parts in wants.items():
             for name in self.numbering.keys_of(key, parts) if parts is not None else (None,):
-                self.tries[key, name] += 1
-                self.said[key, name] = words
+                yield key, name
 
     def _parts(self, places: Iterable[Place]) -> dict[AssetKey, Parts]:
         """Return partitions by number, of those that are wanted."""
@@ -212,10 +225,15 @@ class Standing:
         for key, parts in failed.items():
             for name in self.numbering.keys_of(key, parts) or (None,):
                 said = self.said.get((key, name)) or self.said.get((key, None), "it failed")
-                told.append(f"{key}{'' if name is None else f' [{name}]'}: {said.splitlines()[0] if said else said}")
+                told.append(f"{_place_text((key, name))}: {said.splitlines()[0] if said else said}")
                 if len(told) == most:
                     return tuple(told)
         return tuple(told)
+
+
+def _place_text(place: Place) -> str:
+    key, name = place
+    return f"{key}{'' if name is None else f' [{name}]'}"
 
 
 def size(wants: Wants | Mapping[AssetKey, Parts]) -> int:

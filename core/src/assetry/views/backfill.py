@@ -30,6 +30,7 @@ def backfill_to_json(backfill: Backfill) -> dict[str, Any]:
         "running": backfill.running,
         "left": backfill.left,
         "eta": None if backfill.eta is None else backfill.eta.isoformat(),
+        "only_failed": backfill.only_failed,
         "assets": [
             {"key": str(each.key), "wanted": each.wanted, "done": each.done, "failed": each.failed, "left": each.left}
             for each in backfill.assets

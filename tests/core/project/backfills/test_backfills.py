@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from assetry import (
 from assetry.errors import ConflictError, StoreError, UsageError
 from assetry.partitions.grids.windows import TimeWindowPartitionsDefinition
 from assetry.store.database import Database
+from assetry.store.leases.processes import hostname
 from assetry.types.leases import PRIORITIES, LeasedParts
 from assetry.types.records import RunInfo
 
@@ -285,11 +287,91 @@ def test_only_what_has_failed_goes_on_where_that_is_asked_for(shop: Workshop) ->
     assert counts(first)[2:] == (1, 1, 10)
     found = project.resume_backfill(failed=True)
     assert sorted(shop.made) == ["a 2026-01-01", "b 2026-01-01"]
-    assert (found.state, counts(found)) == ("failed", (12, 2, 0, 0, 10)), "it is as it was, but for that"
+    assert (found.state, counts(found)) == ("queued", (12, 2, 0, 0, 10)), "nothing of it has failed, and it is wanted"
+    assert (found.only_failed, [each.id for each in project.queue()]) == (False, [first.id])
     assert counts(project.resume_backfill(first.id)) == (12, 2, 1, 1, 8), "it still stops after one"
     project.cancel_backfill(project.backfill("a", "2026-01-01", start=False).id)
     with pytest.raises(UsageError, match=r"Nothing of backfill .* has failed"):
         project.resume_backfill(failed=True)
+
+
+def test_what_others_make_of_one_that_has_failed_counts_and_when_nothing_is_left_it_is_done(shop: Workshop) -> None:
+    shop.broken.update({"a 2026-01-01": 1, "a 2026-01-02": 1})
+    project = shop.project()
+    first = project.backfill("*", "all", name="history", retries=0)
+    assert (first.state, counts(first)) == ("failed", (12, 8, 2, 2, 0))
+    project.materialize("*", partition=ALL[:1])
+    found = project.find_backfill(first.id)
+    assert (found.state, counts(found)) == ("failed", (12, 10, 1, 1, 0))
+    assert found.failures == ("a [2026-01-02]: ValueError: no a 2026-01-02 today",)
+    project.materialize("*", partition=ALL[1:2])
+    found = project.find_backfill(first.id)
+    assert (found.state, counts(found), found.failures) == ("done", (12, 12, 0, 0, 0), ())
+    newer = project.backfill("a", ALL[0], name="history", start=False)
+    assert project.find_backfill("history").id == newer.id, "its name is free, as of each that is done"
+    with pytest.raises(UsageError, match="is done: nothing is left"):
+        project.resume_backfill(first.id)
+
+
+def test_where_some_of_what_has_failed_cannot_be_made_any_more_it_has_failed_still(shop: Workshop) -> None:
+    shop.broken["a 2026-01-01"] = 1
+    first = shop.project().backfill("a", "all", retries=0)
+    shop.days = FEWER
+    found = shop.project().find_backfill(first.id)
+    assert (found.state, counts(found)) == ("failed", (4, 4, 0, 0, 0))
+    assert "is no partition any more" in found.notes[0]
+
+
+def test_what_has_failed_is_told_also_when_what_its_runs_said_is_pruned(shop: Workshop, monkeypatch: Any) -> None:
+    shop.broken["a 2026-01-01"] = 1
+    project = shop.project()
+    first = project.backfill("*", "all")
+    shop.broken["a 2026-01-01"] = 9
+    first = project.backfill("*", "all")
+    monkeypatch.setattr(type(project.store), "run_attempts", lambda *_: {})
+    found = project.find_backfill(first.id)
+    assert (found.state, counts(found), found.failures) == ("failed", (12, 10, 1, 1, 0), first.failures)
+    shop.broken.clear()
+    assert project.resume_backfill(first.id, failed=True).ok
+
+
+def test_what_had_failed_is_gone_on_with_where_that_was_interrupted(shop: Workshop) -> None:
+    shop.broken.update({"a 2026-01-01": 1, "a 2026-01-02": 1})
+    project = shop.project()
+    first = project.backfill("*", "all", retries=0, stop_after=2, max_partitions=1)
+    again = project.resume_backfill(first.id, failed=True, start=False)
+    assert (again.state, again.only_failed, again.eta) == ("queued", True, None)
+    found = project.resume_backfill(first.id, failed=True)
+    assert (found.state, found.only_failed, counts(found)) == ("queued", False, (12, 4, 0, 0, 8))
+
+
+def test_one_that_was_called_off_is_so_again_once_what_had_failed_is_made(shop: Workshop) -> None:
+    shop.broken["a 2026-01-01"] = 1
+    project = shop.project()
+    first = project.backfill(
+        "*",
+        "all",
+        retries=0,
+        max_partitions=1,
+        on_progress=lambda each: each.failed and project.cancel_backfill(each.id),
+    )
+    assert (first.state, counts(first)) == ("cancelled", (12, 2, 1, 1, 8))
+    found = project.resume_backfill(first.id, failed=True)
+    assert (found.state, found.only_failed, counts(found)) == ("cancelled", False, (12, 4, 0, 0, 8))
+
+
+def test_one_that_another_process_carries_out_is_left_as_it_is(shop: Workshop) -> None:
+    project = shop.project()
+    first = project.backfill("*", "all", start=False)
+    there = RunInfo(id=first.id, state="queued", started=datetime.now(UTC), process=os.getppid(), host=hostname())
+    project.store.enqueue(there, {})
+    told, before = project.find_backfill(), project.store.backfills()
+    assert (told.state, told.left) == ("running", 12)
+    project.materialize("*", partition=ALL[:1])  # by now it is known how long they take
+    assert (project.find_backfill().eta is None) is False
+    with pytest.raises(ConflictError, match=f"is carried out by process {os.getppid()} on"):
+        project.resume_backfill()
+    assert project.store.backfills() == before
 
 
 # -- interrupted, called off, killed ---------------------------------------------------------------------------------
@@ -349,9 +431,10 @@ def test_one_that_is_called_off_makes_nothing_more_and_goes_on_when_it_is_resume
 def test_one_that_was_only_recorded_is_carried_out_later_with_what_was_made_meanwhile_as_done(shop: Workshop) -> None:
     project = shop.project()
     queued = project.backfill("*", "all", name="history", why="a new column", start=False)
-    assert (queued.state, queued.left, queued.why, str(queued)) == (
+    assert (queued.state, queued.left, queued.eta, queued.why, str(queued)) == (
         "queued",
         12,
+        None,
         "a new column",
         f"history ({queued.id})",
     )

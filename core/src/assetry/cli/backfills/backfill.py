@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from assetry.cli.backfills.backfills import backfill_lines
 from assetry.cli.backfills.progress import BackfillProgress, progress_of
@@ -48,12 +49,14 @@ def backfill(
     chunk goes through all assets before the next one; what fails is tried again, and stops only what is made from it.
     Exit code 1 when some of it could not be made, 130 when it was cancelled or interrupted.
     """
-    if resume is not None or failed:
-        if name is not None or partition or session.select or dry_run:
-            raise UsageError("A backfill that goes on makes what it was asked for.", hint="Give --resume ID alone.")
-        return _carry_out(session, lambda how: session.project.resume_backfill(resume, failed=failed, **how))
     project, given = session.project, {key: value for key, value in ask.items() if value is not None}
-    refuse_taken_name(project.store, name)
+    if resume is not None or failed:
+        if name is not None or partition or session.select or session.exclude or dry_run or _said(ask):
+            raise UsageError("A backfill that goes on makes what it was asked for.", hint="Give --resume ID alone.")
+        if detach:
+            return _detached(session, project.resume_backfill(resume, failed=failed, start=False))
+        return _carry_out(session, lambda how: project.resume_backfill(resume, failed=failed, **how), failed)
+    refuse_taken_name(project.store, name, lambda each: project.find_backfill(each.id).state)
     planned = project.plan_backfill(session.selectors, partition, session.exclude, **given)
     if dry_run:
         _show(session, planned)
@@ -73,6 +76,12 @@ def backfill(
     return _carry_out(session, lambda how: asked(**how))
 
 
+def _said(names: Iterable[str]) -> bool:
+    """Tell whether one of some options was given."""
+    context = click.get_current_context()
+    return any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names)
+
+
 def sentence(planned: BackfillPlan) -> str:
     """Return how much a backfill is, for people."""
     assets = len({asset.key for each in planned.plan.invocations for asset in each.invocation.assets})
@@ -89,20 +98,23 @@ def _show(session: Session, planned: BackfillPlan) -> None:
     session.say(f"{sentence(planned)} Made in one go it would be this plan; a backfill makes it in chunks.")
 
 
-def _carry_out(session: Session, work: Callable[[dict[str, Any]], Backfill]) -> int:
+def _carry_out(session: Session, work: Callable[[dict[str, Any]], Backfill], only_failed: bool = False) -> int:
     progress: BackfillProgress
     with progress_of(session) as progress, without_echo():
         found = work({"on_event": progress.hear, "on_progress": progress.take})
+    mended = only_failed and not found.only_failed and found.state in ("queued", "cancelled")
     if session.text:
         session.say("\n".join(backfill_lines(found)))
-        if found.state == "queued":
+        if mended:
+            session.note(f"What had failed is made: `assetry backfill --resume {found.id}` goes on with what is left.")
+        elif found.state == "queued":
             session.note(f"It was interrupted: `assetry backfill --resume {found.id}` goes on with it.")
         elif found.state in ("failed", "cancelled"):
             only = "; --failed only what failed" if found.failed else ""
             session.note(f"`assetry backfill --resume {found.id}` tries what is left again{only}.")
     else:
         session.emit(backfill_to_json(found))
-    return CODES[found.state]
+    return 0 if mended else CODES[found.state]
 
 
 def _detached(session: Session, found: Backfill) -> int:
@@ -110,9 +122,10 @@ def _detached(session: Session, found: Backfill) -> int:
     folder = session.project.root / ".assetry" / "backfills"
     private_folder(folder)
     log = private_file(folder / f"{found.id}.log")
+    only = ["--failed"] if found.only_failed else []
     with log.open("ab") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "assetry", "backfill", "--resume", found.id],
+            [sys.executable, "-m", "assetry", "backfill", "--resume", found.id, *only],
             cwd=session.project.root,
             stdin=subprocess.DEVNULL,
             stdout=out,

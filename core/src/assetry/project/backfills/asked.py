@@ -90,7 +90,8 @@ class BackfillOrder:
     `grids_of`. `options` are those of integrations.
     `revision` is that of the records when it began, and `codes` are the code versions of then. `resumed` are the runs
     before it was resumed: what they have failed at is tried again. It goes on with `limit` alone, as what had failed,
-    where that is given, and then is as it `was`. `counts`, `assets` and `failures` say what it came to.
+    where that is given and until that is made, and where it `was` cancelled it is so again then. `counts`, `assets`,
+    `failures` and the ranges that were `given_up` say what it came to.
     """
 
     ask: BackfillAsk
@@ -111,6 +112,7 @@ class BackfillOrder:
     counts: Mapping[str, int] | None = None
     assets: tuple[BackfillAsset, ...] = ()
     failures: tuple[str, ...] = ()
+    given_up: Mapping[str, list[list[str]] | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: BackfillRecord) -> Self:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from assetry.errors import UsageError, near_names
+from assetry.errors import ConflictError, UsageError, near_names
 from assetry.partitions.parts import Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan
@@ -88,7 +88,7 @@ def add_backfill(
 
     Raises `UsageError` when another one that is not done has its name.
     """
-    refuse_taken_name(tools.store, order.name)
+    refuse_taken_name(tools.store, order.name, lambda each: settled(tools, each).state)
     wanted, known, now = judged
     numbering = _numbering(tools, wanted, known, now)
     refuse_missing_inputs(tools.graph, wanted.wants, known.statuses, numbering)
@@ -104,15 +104,29 @@ def add_backfill(
     return kept
 
 
-def refuse_taken_name(store: Store, name: str | None) -> None:
-    """Raise `UsageError` where a backfill that is not done has a name: it could not be told from a new one of it."""
-    same = _undone(store.backfills(), name) if name is not None else []
-    if same:
-        how = {"open": "is wanted still", "cancelled": "was cancelled", "failed": "has failed"}[same[0].state]
-        raise UsageError(
-            f"There is a backfill {name!r} already, {same[0].id}: it {how}.",
-            hint=f"`assetry backfill --resume {same[0].id}` goes on with it; ask for this one by another name.",
-        )
+def refuse_taken_name(store: Store, name: str | None, state_of: Callable[[BackfillRecord], str]) -> None:
+    """Raise `UsageError` where a backfill that is not done has a name: it could not be told from a new one of it.
+
+    `state_of` returns the state of one as it is by now, see `settled`.
+    """
+    for each in _undone(store.backfills(), name) if name is not None else ():
+        state = state_of(each)
+        if state != "done":
+            how = {"cancelled": "was cancelled", "failed": "has failed"}.get(state, "is wanted still")
+            raise UsageError(
+                f"There is a backfill {name!r} already, {each.id}: it {how}.",
+                hint=f"`assetry backfill --resume {each.id}` goes on with it; ask for this one by another name.",
+            )
+
+
+def settled(tools: BackfillTools, record: BackfillRecord) -> BackfillRecord:
+    """Return a backfill as done, and record it so, where all that was left when it ended was made since; else as is."""
+    if record.state in ("cancelled", "failed"):
+        standing, _ = tools.standing(record)
+        if tools.all_made(record, standing):
+            made = tools.ended(record, standing).on(record, state="done")
+            return made if tools.store.change_backfill(made, record.state) else find_backfill(tools.store, record.id)
+    return record
 
 
 def _undone(known: Sequence[BackfillRecord], name: str | None) -> list[BackfillRecord]:
@@ -186,12 +200,16 @@ def bumped(store: Store, record: BackfillRecord) -> str:
 def resumed(tools: BackfillTools, record: BackfillRecord, only_failed: bool) -> BackfillRecord:
     """Return a backfill that goes on, with what has failed to be tried again; or `only_failed` that.
 
-    Raises `UsageError` when all of it is made.
+    What had failed and was not gone on with to the end is what had failed still. Raises `UsageError` when all of it is
+    made, and `ConflictError` when another process carries it out.
     """
+    _refuse_running(tools.store, record)
+    record = settled(tools, record)
     if record.state == "done":
         raise UsageError(f"Backfill {record.id} is done: nothing is left of it.", hint="Ask for another one.")
-    order, limit = BackfillOrder.of(record), None
-    if only_failed:
+    order = BackfillOrder.of(record)
+    limit = order.limit if only_failed else None
+    if only_failed and limit is None:
         standing, _ = tools.standing(record)
         failed: dict[AssetKey, Parts | None] = {}
         for key, parts in (*standing.given_up.items(), *standing.blocked(tools.graph).items()):
@@ -204,11 +222,23 @@ def resumed(tools: BackfillTools, record: BackfillRecord, only_failed: bool) -> 
             )
         limit = wants_to_json(failed, standing.numbering)
     runs = tuple(run.id for run in tools.store.runs(backfill=record.id))
-    changes: Mapping[str, Any] = {"limit": limit, "was": None if record.state == "open" else record.state}
-    again = replace(order, resumed=runs, counts=None, assets=(), failures=(), **changes).on(record, state="open")
+    changes: Mapping[str, Any] = {"limit": limit, "was": order.was if record.state == "open" else record.state}
+    again = replace(order, resumed=runs, counts=None, assets=(), failures=(), given_up={}, **changes).on(
+        record, state="open"
+    )
     if not tools.store.change_backfill(again, record.state):
         raise UsageError(f"Backfill {record.id} was changed just now.", hint="Look at it: `assetry backfills`.")
     return again
+
+
+def _refuse_running(store: Store, record: BackfillRecord) -> None:
+    """Raise `ConflictError` where another process carries a backfill out: its order stays as it is."""
+    run = store.run(record.id)
+    if run is not None and run.id == record.id and (run.process, run.host) != (os.getpid(), hostname()):
+        raise ConflictError(
+            f"Backfill {record.id} is carried out by process {run.process} on {run.host.partition('/')[0]} already.",
+            hint=f"`assetry queue` shows it; `assetry cancel {record.id}` stops it.",
+        )
 
 
 def cancelled(store: Store, record: BackfillRecord, ended: Callable[[], BackfillOrder]) -> BackfillRecord:

@@ -20,7 +20,7 @@ from assetry.partitions.parts import NOTHING, WHOLE, Parts
 from assetry.plan.numbering import Numbering
 from assetry.plan.plan import Plan
 from assetry.project.ask import Ask
-from assetry.project.backfills.asked import BackfillOrder, wants_from_json
+from assetry.project.backfills.asked import BackfillOrder, wants_from_json, wants_to_json
 from assetry.project.backfills.chunks import ChunkRequest, middle_of, next_chunk
 from assetry.project.backfills.needed import seconds_of
 from assetry.project.runs.runner import Runner
@@ -28,14 +28,14 @@ from assetry.project.wants import Wanted
 from assetry.run.interrupts import Interrupts
 from assetry.run.leases.heartbeat import Heartbeat
 from assetry.run.leases.lease import made_since, shared_with
-from assetry.run.result import RunRequest
+from assetry.run.result import RunRequest, new_run
 from assetry.status.backfill import Backfill, BackfillState, Standing, size
 from assetry.status.staleness import Judgement, known_definitions
 from assetry.types.events import TERMINAL, Failed, Skipped
 from assetry.types.keys import AssetKey
 from assetry.types.leases import HeldLease
 from assetry.types.protocols import Store
-from assetry.types.records import BackfillRecord, EventRecord, RunInfo
+from assetry.types.records import BackfillRecord, EventRecord
 
 if TYPE_CHECKING:
     from assetry.plan.scope import Wants
@@ -65,6 +65,9 @@ class BackfillTools:
         for run in reversed(self.store.runs(backfill=record.id)):
             if run.state != "running" and run.id not in order.resumed:
                 standing.tried(run.id, self.store.run_attempts(run.id).values())
+        given_up = {} if record.state == "open" else order.given_up
+        if given_up:  # what runs have said of it may be pruned by now
+            standing.gave_up(wants_from_json(given_up, order.grids, self.graph, definitions).wants, order.failures)
         made_after(self.store, standing, order.revision, record.at)
         gone = (f"{key}: {said}" for key, said in found.gone.items())
         return standing, (*gone, *_code_notes(self.graph, order, found.wants))
@@ -73,7 +76,9 @@ class BackfillTools:
         """Return the order of a backfill with how far it is, to be kept when it ends."""
         standing = standing or self.standing(record)[0]
         counts, order = standing.told(self.graph), BackfillOrder.of(record)
-        return replace(order, counts=counts, assets=standing.assets(), failures=standing.sentences())
+        failed = wants_to_json(standing.given_up, standing.numbering)
+        told = standing.assets(), standing.sentences()
+        return replace(order, counts=counts, assets=told[0], failures=told[1], given_up=failed)
 
     def told(
         self, record: BackfillRecord, known: tuple[Standing, tuple[str, ...]] | None = None, rate: float | None = None
@@ -89,16 +94,17 @@ class BackfillTools:
             why=order.ask.why,
             select=order.select,
             partition=order.partition,
+            only_failed=order.limit is not None,
         )
-        # What ran when it was called off came to its end afterwards, and a resumed one goes on from there.
-        if record.state in ("done", "failed") and order.counts is not None and known is None:
+        if record.state == "done" and order.counts is not None and known is None:
             ended: Mapping[str, Any] = order.counts
             return replace(found, **ended, assets=order.assets, failures=order.failures)
+        # Of one that ended otherwise others may have made more since, or what ran when it was called off.
         standing, notes = known or self.standing(record)
         counts: Mapping[str, Any] = standing.told(self.graph)
         running = sum(map(len, self.held(standing).values()))
         eta = None
-        if record.state == "open" and counts["left"]:
+        if found.state == "running" and counts["left"]:
             if rate:
                 seconds: float | None = counts["left"] / rate
             else:
@@ -106,6 +112,7 @@ class BackfillTools:
             eta = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
         return replace(
             found,
+            state="done" if self.all_made(record, standing) else found.state,
             **counts,
             running=running,
             eta=eta,
@@ -113,6 +120,14 @@ class BackfillTools:
             failures=standing.sentences(),
             notes=notes,
         )
+
+    def all_made(self, record: BackfillRecord, standing: Standing) -> bool:
+        """Tell whether a backfill ended with something left, and all of it was made since.
+
+        Not where some of it cannot be made any more: that was not made.
+        """
+        counts = BackfillOrder.of(record).counts if record.state in ("cancelled", "failed") else None
+        return counts is not None and not standing.left and size(standing.wants) == counts["wanted"]
 
     def held(self, standing: Standing, id_: str | None = None) -> dict[AssetKey, Parts]:
         """Return what is left and some living run is making; of a backfill `id_` also what those want who come first.
@@ -185,8 +200,8 @@ class Carrying:
         """
         store, id_ = self._tools.store, self._record.id
         order = BackfillOrder.of(self._record)
-        info = RunInfo(id=id_, state="queued", started=datetime.now(UTC), options={"backfill": id_})
-        lease = store.enqueue(replace(info, priority=order.priority), {})
+        info = new_run((), {"backfill": id_}, id_)
+        lease = store.enqueue(replace(info, state="queued", priority=order.priority), {})
         try:
             with self._interrupts.listening(True), Heartbeat(store, lease, self._lose):
                 self._work()
@@ -227,8 +242,7 @@ class Carrying:
                 time.sleep(pause)  # others are making all that is left, or come first
                 pause = min(2 * pause, MOST)
             else:
-                failed = "failed" if standing.given_up else order.was or "failed"
-                self._end(failed if standing.left else "done", known)
+                self._end(_state_after(standing, order), known)
                 return
 
     def _goes_on(self) -> bool:
@@ -316,10 +330,20 @@ class Carrying:
         self._told_at = time.monotonic()
 
     def _end(self, state: str, known: tuple[Standing, tuple[str, ...]]) -> None:
-        """Record that nothing more will be made, unless it was called off just now."""
-        ended = self._tools.ended(self._record, known[0]).on(self._record, state=state)
+        """Record that nothing more will be made now, unless it was called off just now."""
+        order = replace(self._tools.ended(self._record, known[0]), limit=None, was=None)
+        ended = order.on(self._record, state=state)
         if self._tools.store.change_backfill(ended, "open"):
             self._record = ended
+
+
+def _state_after(standing: Standing, order: BackfillOrder) -> str:
+    """Return how a backfill is when nothing more of it is made: what it was not asked for now is wanted still."""
+    if not standing.left:
+        return "done"
+    if order.limit is None or standing.given_up:
+        return "failed"
+    return "cancelled" if order.was == "cancelled" else "open"
 
 
 def _both(wants: Wants, other: Wants | Mapping[AssetKey, Parts]) -> Wants:
