@@ -286,6 +286,22 @@ def test_where_all_that_had_failed_is_made_it_ends_with_0_and_waits_to_be_gone_o
     assert "no process carries it out" in days.call("queue").stdout
 
 
+def test_its_runs_are_told_to_be_of_it_with_what_each_makes(days: Folder) -> None:
+    days.call("backfill", "history", "-q", "-s", "*", "-p", "2026-01-01..2026-01-02", "--max-partitions", "1")
+    days.call("backfill", "-q", "-s", "orders", "-p", "2026-01-03")
+    days.call("materialize", "-q", "-s", "orders", "-p", "2026-01-03")
+    id_, history = (each["id"] for each in days.json("backfills")["backfills"])
+    _, plain, unnamed, *lines = days.call("runs").stdout.splitlines()
+    assert plain.endswith("  -s orders --partition 2026-01-03")
+    assert unnamed.endswith(f"  backfill {id_}: orders [2026-01-03]")
+    said = [line.partition("  backfill ")[2] for line in lines]
+    assert said == [f"history: orders and report [2026-01-0{day}]" for day in (2, 1)]
+    runs = days.json("runs")["runs"]
+    told = [(each["backfill"], each["name"]) for each in runs]
+    assert told == [(None, None), (id_, None), (history, "history"), (history, "history")]
+    assert days.json("logs", runs[2]["run"])["backfill"] == history
+
+
 def test_two_processes_share_what_both_are_asked_for(days: Folder) -> None:
     (days.root / "hold.2026-01-01").touch()
     with start(days, "--only", "missing") as first:

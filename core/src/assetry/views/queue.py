@@ -73,7 +73,7 @@ def queue_of(
             slots=tuple(each for each in slots if each.held and each.run == run.id),
             backfill=run.options.get("backfill"),
             name=names.get(run.options.get("backfill", "")),
-            partitions=_ranges(run.options.get("wants")),
+            partitions=ranges_of(run.options.get("wants")),
         )
         for run in runs
     ]
@@ -92,7 +92,7 @@ def queue_of(
     return (*running, *waiting)
 
 
-def _ranges(wants: Any) -> dict[AssetKey, Sequence[Sequence[str]]]:
+def ranges_of(wants: Any) -> dict[AssetKey, Sequence[Sequence[str]]]:
     """Return the partitions that are kept of what is wanted, of assets that have any."""
     return {AssetKey(key): ranges for key, ranges in (wants or {}).items() if ranges}
 
@@ -106,7 +106,7 @@ def _backfill(record: BackfillRecord, run: RunInfo | None) -> QueueItem:
         priority=int(record.body.get("priority", PRIORITIES["backfill"])),
         assets=tuple(map(AssetKey, record.body.get("wants", {}))),
         name=record.body.get("name"),
-        partitions=_ranges(record.body.get("wants")),
+        partitions=ranges_of(record.body.get("wants")),
     )
 
 

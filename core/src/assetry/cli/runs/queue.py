@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -10,6 +10,7 @@ import click
 from assetry.cli.command import verb
 from assetry.cli.session import Session
 from assetry.cli.text import ago, aligned, clock, listed
+from assetry.types.keys import AssetKey
 from assetry.views.queue import QueueItem, queue_to_json
 from assetry.views.waiting import waiting_words
 
@@ -45,11 +46,17 @@ def _row(item: QueueItem, now: datetime) -> tuple[str, ...]:
 def _what(item: QueueItem) -> Iterable[str]:
     """Yield what something does, or for what it waits and for whom."""
     if item.kind == "backfill":
-        yield f"backfill {item.name} of {_wanted(item)}" if item.name else f"backfill of {_wanted(item)}"
+        yield (
+            f"backfill {item.name} of {wanted_text(item.assets, item.partitions)}"
+            if item.name
+            else f"backfill of {wanted_text(item.assets, item.partitions)}"
+        )
         if item.state == "waiting":
             yield f"no process carries it out, `assetry backfill --resume {item.id}` does"
     elif item.state == "running":
-        yield _wanted(item) + (f", of backfill {item.name or item.backfill}" if item.backfill else "")
+        yield wanted_text(item.assets, item.partitions) + (
+            f", of backfill {item.name or item.backfill}" if item.backfill else ""
+        )
         pools = dict.fromkeys(each.pool for each in item.slots)
         if pools:
             yield f"has {listed(pools, 2)}"
@@ -64,19 +71,17 @@ def _what(item: QueueItem) -> Iterable[str]:
         yield f"goes on at once: {listed(item.assets, 2)}" if item.assets else "goes on at once"
 
 
-def _wanted(item: QueueItem) -> str:
-    """Return what something makes, with some of the partitions.
+def wanted_text(assets: Iterable[AssetKey], partitions: Mapping[AssetKey, Sequence[Sequence[str]]]) -> str:
+    """Return what something makes, with some of the partitions, of which there are ranges.
 
-    >>> from assetry.types.keys import AssetKey
-    >>> a, b, at = AssetKey("a"), AssetKey("b"), datetime(2026, 1, 1, tzinfo=UTC)
+    >>> a, b = AssetKey("a"), AssetKey("b")
     >>> days = [["2026-01-01", "2026-01-04"]]
-    >>> item = QueueItem(id="r", kind="run", state="running", since=at, assets=(a, b), partitions={a: days, b: days})
-    >>> _wanted(item)
+    >>> wanted_text((a, b), {a: days, b: days})
     'a and b [2026-01-01..2026-01-04]'
     """
-    texts = {key: _ranges_text(item.partitions.get(key, ())) for key in item.assets}
+    texts = {key: _ranges_text(partitions.get(key, ())) for key in assets}
     if len(set(texts.values())) == 1:
-        return f"{listed(item.assets, 2)}{next(iter(texts.values()))}"
+        return f"{listed(texts, 2)}{next(iter(texts.values()))}"
     return listed((f"{key}{text}" for key, text in texts.items()), 2)
 
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
 
 from assetry.cli.command import verb
+from assetry.cli.runs.queue import wanted_text
 from assetry.cli.session import Session
 from assetry.cli.text import STATE_COLOURS, ago, aligned, cut, duration, styled
 from assetry.types.options import flag_of
 from assetry.types.records import NO_MAKING, RunInfo
 from assetry.views.json import run_to_json
+from assetry.views.queue import ranges_of
 
 
 def list_runs(session: Session, limit: int) -> None:
     """List the runs, newest first."""
     runs = session.project.store.runs(limit or None)
+    names = {}
+    if any(run.options.get("backfill") for run in runs):
+        names = {record.id: record.body.get("name") for record in session.project.store.backfills()}
     if not session.text:
-        session.emit({"runs": [run_to_json(run) for run in runs]}, rows="runs")
+        session.emit({"runs": [{**run_to_json(run), **_backfill(run, names)} for run in runs]}, rows="runs")
         return
     if not runs:
         session.note("There is no run yet. `assetry materialize` starts one.")
         return
-    rows = [("RUN", "STATE", "STARTED", "TOOK", "ASSETS", "ASKED"), *(_row(run) for run in runs)]
+    rows = [("RUN", "STATE", "STARTED", "TOOK", "ASSETS", "ASKED"), *(_row(run, _backfill(run, names)) for run in runs)]
     head, *lines = aligned(rows)
     session.say(head)
     for run, line in zip(runs, lines, strict=True):
@@ -31,17 +37,26 @@ def list_runs(session: Session, limit: int) -> None:
         session.say(before + styled(state, fg=STATE_COLOURS.get(run.state)) + after)
 
 
-def _row(run: RunInfo) -> tuple[str, ...]:
+def _backfill(run: RunInfo, names: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return the id of the backfill that a run is a chunk of, and its name."""
+    id_ = run.options.get("backfill")
+    return {"backfill": id_, "name": names.get(id_) if id_ else None}
+
+
+def _row(run: RunInfo, backfill: Mapping[str, str | None]) -> tuple[str, ...]:
     now = datetime.now(UTC)
     # Of one that was killed it is known when it gave its last sign of life.
     at_least = "≥ " if run.state == "interrupted" else ""
     took = at_least + duration(((run.finished or now) - run.started).total_seconds())
-    return (run.id, run.state, ago(run.started, now), took, str(len(run.assets)), cut(asked(run), 40))
+    of = f"backfill {backfill['name'] or backfill['backfill']}: " if backfill["backfill"] else ""
+    return (run.id, run.state, ago(run.started, now), took, str(len(run.assets)), of + cut(asked(run), 40))
 
 
 def asked(run: RunInfo) -> str:
-    """Return what a run was asked, as options of the command line."""
+    """Return what a run was asked, as options of the command line; what it makes, where it is a chunk of a backfill."""
     options = run.options
+    if options.get("backfill"):
+        return wanted_text(run.assets, ranges_of(options.get("wants")))
     if not run.makes:
         word = next(name for name in NO_MAKING if options.get(name))
         of = options[word]
