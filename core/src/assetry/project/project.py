@@ -1,7 +1,4 @@
-"""A project: assets, the tools that make them, and where values and records are kept.
-
-This is the front door: it loads the definitions and hands them on, one way, to graph, plan and run.
-"""
+"""A project, the front door: it loads the definitions and hands them on, one way, to graph, plan and run."""
 
 from __future__ import annotations
 
