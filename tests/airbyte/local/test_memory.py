@@ -45,7 +45,8 @@ def peak(folder: Path, rows: int, io: str) -> int:
         [sys.executable, "-c", code, str(rows)], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    # On a slow machine DuckDB shows how far it is.
+    return int(done.stdout.split()[-1])
 
 
 def test_a_million_rows_take_no_more_than_a_few(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def failure_hint(asset: Asset, failure: Attempt) -> str | None:
 
     It is an `assetry_failure_hint`: what was read since the failure tells whether the setting is as it was.
 
+    >>> from datetime import UTC, datetime
     >>> key, at = AssetKey("shop/orders"), datetime(2026, 1, 1, tzinfo=UTC)
     >>> failed = Attempt(key=key, run="r", at=at, outcome="failed", message="It is paused.", hint="Enable it in Mill.")
     >>> read = {"definitions_read": "2026-01-02T00:00:00+00:00"}

@@ -41,7 +41,7 @@ class Rehearsal:
     ...     rehearsal = Rehearsal(project, datetime(2026, 1, 5, tzinfo=UTC))
     ...     run = rehearsal.begin(rehearsal.project.plan())
     ...     for each in run.plan.invocations:
-    ...         run.start(each)
+    ...         _ = run.start(each)
     ...         rehearsal.now += timedelta(minutes=3)
     ...         run.make(each)
     ...     run.finish()

@@ -61,7 +61,7 @@ class LeaseChecks:
         store.finish("r1", "succeeded", START)
         assert store.lease("r3", {A: january}).lease is not None, "finish must release what a run had leased"
 
-    @needs("test_lease_an_asset_to_one_run")
+    @needs("test_lease_an_asset_to_one_run", "test_lease_to_only_one_of_many_threads")
     def test_let_go_of_what_a_run_does_not_lease_again(self, store: Store) -> None:
         store.begin(run("r1"))
         store.lease("r1", {A: None})
