@@ -221,13 +221,18 @@ def test_the_advice_takes_along_what_has_to_be_made_first(shop: Folder) -> None:
     assert shop.call("status", "-s", "report", "--exit-code").stdout.strip() == "1 asset: 1 fresh"
 
 
-def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> None:
+def kill_at_slow(waiting: Folder) -> None:
+    """Kill a run while it makes `slow`."""
     with waiting.process("materialize", "-q") as run:
         waiting.wait_for_slow(run)
         # That it has begun is recorded a moment after it has.
         assert eventually(lambda: any(began(each, "slow") for each in waiting.ndjson("logs")), 60)
         run.kill()
         run.wait(60)
+
+
+def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> None:
+    kill_at_slow(waiting)
     assert {each["key"]: each["status"] for each in waiting.json("status")["assets"]}["slow"] == "failed"
     told = advice(waiting)
     assert "slow was interrupted: `assetry retry` goes on with what that run left." in told
@@ -239,22 +244,14 @@ def test_what_was_interrupted_needs_no_mending_but_a_retry(waiting: Folder) -> N
 
 
 def test_of_what_was_interrupted_the_run_is_named_when_another_came_after_it(waiting: Folder) -> None:
-    with waiting.process("materialize", "-q") as run:
-        waiting.wait_for_slow(run)
-        assert eventually(lambda: any(began(each, "slow") for each in waiting.ndjson("logs")), 60)
-        run.kill()
-        run.wait(60)
+    kill_at_slow(waiting)
     killed = waiting.json("runs")["runs"][0]["run"]
     waiting.call("materialize", "-q", "-s", "quick")
     assert f"slow was interrupted: `assetry retry {killed}` goes on with what that run left." in advice(waiting)
 
 
 def test_what_was_interrupted_and_is_being_made_anew_needs_no_retry(waiting: Folder) -> None:
-    with waiting.process("materialize", "-q") as run:
-        waiting.wait_for_slow(run)
-        assert eventually(lambda: any(began(each, "slow") for each in waiting.ndjson("logs")), 60)
-        run.kill()
-        run.wait(60)
+    kill_at_slow(waiting)
     slow = AssetKey("slow")
     with closing(Project.load(waiting.root)) as project:
         store, at = project.store, datetime.now(UTC)

@@ -59,7 +59,7 @@ def _next(result: RunResult, mended: bool) -> str:
     left = any(each.outcome not in WELL for each in result.outcomes.values())
     first = "Once that is mended, " if mended else ""
     # Without its id a retry leaves what is of a backfill to that.
-    command = f"assetry retry {result.run.id}" if result.run.options.get("backfill") else "assetry retry"
+    command = f"assetry retry {result.run.id}" if result.run.backfill else "assetry retry"
     return f"{first}`{command}` runs what is left; {logs}" if left else logs
 
 

@@ -323,26 +323,22 @@ class Plugins(Registry):
             self._report(name, f"assetry_value_metadata: {fault(answer, Mapping)}")
         return {}
 
-    def event(self, event: EventRecord, run: RunInfo, context: EventContext) -> None:
-        """Tell the plugins that listen of an event."""
-        for impl in self._listening(context.tables):
-            try:
-                self._call(impl, "assetry_event", {"event": event, "run": run, "context": context})
-            except FAULTS as error:
-                self._report(impl.plugin_name, f"assetry_event: {error_words(error)}")
-
-    def has_listeners(self, tables: Collection[str]) -> bool:
-        """Tell whether any plugin wants to hear of events, in a project whose file has such tables."""
-        return bool(self._listening(tables))
-
-    def _listening(self, tables: Collection[str]) -> list[Any]:
-        """Return the plugins that listen; those with tables of their own do where the project file has one of these."""
+    def listeners(self, tables: Collection[str]) -> Sequence[Any]:
+        """Return what listens to events; of a plugin with tables of its own where the project file has one of these."""
         found = []
         for impl in self._implementations("assetry_event"):
             own = self._infos[impl.plugin_name].tables
             if not own or any(each in tables for each in own):
                 found.append(impl)
         return found
+
+    def event(self, listeners: Iterable[Any], event: EventRecord, run: RunInfo, context: EventContext) -> None:
+        """Tell those who listen of an event."""
+        for impl in listeners:
+            try:
+                self._call(impl, "assetry_event", {"event": event, "run": run, "context": context})
+            except FAULTS as error:
+                self._report(impl.plugin_name, f"assetry_event: {error_words(error)}")
 
     def mistakes(self, project: Any) -> list[AssetryError]:
         """Return what plugins find wrong with what the project says to them."""

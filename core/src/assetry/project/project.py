@@ -358,7 +358,7 @@ class Project(JudgedProject, Upkeep):
         found = known_backfill(self.store, id_)
         if found is not None:
             return bumped(self.store, found)
-        if (run := self.find_run(id_.partition(" ")[0])).state not in ("running", "queued"):
+        if (run := self.find_run(id_.partition(" ")[0])).is_over:
             raise UsageError(f"Run {run.id} has ended.", hint="`assetry queue` shows what runs and what waits.")
         self.store.prioritize(run.id, PRIORITIES["person"])
         return run.id
@@ -420,7 +420,7 @@ class Project(JudgedProject, Upkeep):
         Where another retry came first, what is left then is planned anew; see `materialize` for `on_conflict`.
         """
         run = self.find_run(run_id, ended=True)
-        if run.state in ("running", "queued"):
+        if not run.is_over:
             still = "is still running" if run.state == "running" else "waits to begin"
             raise UsageError(f"Run {run.id} {still}.", hint=f"Stop it first: `assetry cancel {run.id}`.")
         # Also what a retry left that was killed when the job was over.

@@ -19,7 +19,7 @@ from assetry.store.partitions.cache import CachedPartitions, PartitionCache
 from assetry.types.assets import Asset
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt, Latest
+from assetry.types.records import FAILED, Attempt, Latest
 
 _Place = tuple[AssetKey, str | None]
 
@@ -182,12 +182,13 @@ def _told_anew(
     graph: AssetGraph, attempts: Mapping[_Place, Attempt], hint: Callable[[Asset, Attempt], str | None]
 ) -> Mapping[_Place, Attempt]:
     """Return those of failed attempts whose next step is another one by now."""
-    failed = (
-        item for item in attempts.items() if item[1].outcome in ("failed", "check_failed") and item[0][0] in graph
-    )
-    told = {place: each for place, each in failed if each.hint is not None}
-    now = {place: hint(graph[place[0]], each) for place, each in told.items()}
-    return {place: replace(each, hint=now[place]) for place, each in told.items() if each.hint != now[place]}
+    found = {}
+    for place, each in attempts.items():
+        if each.hint is not None and each.outcome in FAILED and place[0] in graph:
+            now = hint(graph[place[0]], each)
+            if now != each.hint:
+                found[place] = replace(each, hint=now)
+    return found
 
 
 def _there(values: ValueRouter, asset: Asset, recorded: RecordedPartitions) -> Mapping[str | None, bool]:

@@ -77,7 +77,8 @@ class Listeners:
         self._due = self._told = 0
         #: Lines of logs that were left out since the last event that was told.
         self._left_out = 0
-        if services.plugins.has_listeners(services.tables):
+        self._listening = services.plugins.listeners(services.tables)
+        if self._listening:
             self._thread = threading.Thread(target=self._work, name="assetry-listeners", daemon=True)
             self._thread.start()
 
@@ -111,7 +112,7 @@ class Listeners:
         while records := self._queue.get():
             for record in records:
                 self._told += 1
-                self._plugins.event(record, self._run, self._context)
+                self._plugins.event(self._listening, record, self._run, self._context)
 
     def close(self) -> None:
         """Wait a little for the listeners to catch up."""

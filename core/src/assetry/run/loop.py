@@ -213,7 +213,7 @@ class _Run:
     def _note(self, at: datetime, event: Event, told: str) -> None:
         if (isinstance(event, Failed) or (isinstance(event, Checked) and event.stops)) and told in self._telling:
             self._telling[told].failed = True
-        self._recorder.note(at, of_backfill(event, self._frame.info.options.get("backfill")), told)
+        self._recorder.note(at, of_backfill(event, self._frame.info.backfill), told)
 
     def _end(self, at: datetime, id_: str, error: BaseException | None, given_up: bool = False) -> None:
         """Take the end of an invocation's stream, or of our patience with it."""

@@ -17,7 +17,7 @@ from assetry.status.changes.definition import definitions_of, digest
 from assetry.store.leases.processes import hostname
 from assetry.types.keys import AssetKey
 from assetry.types.protocols import Store
-from assetry.types.records import Attempt, EventRecord, RunInfo
+from assetry.types.records import FAILED, Attempt, EventRecord, RunInfo
 
 #: How many failed assets an error names.
 _TOLD = 5
@@ -124,7 +124,7 @@ class RunResult:
             return self
         said = {each.message for each in self.outcomes.values()}
         problems = [each for each in self.problems if each not in said]
-        failed = [each for each in self.outcomes.values() if each.outcome in ("failed", "check_failed")]
+        failed = [each for each in self.outcomes.values() if each.outcome in FAILED]
         told = [
             f"{each.key}{f' [{each.partition}]' if each.partition else ''}: {each.message}" for each in failed[:_TOLD]
         ]

@@ -14,7 +14,7 @@ from assetry.partitions.recorded import numbered
 from assetry.plan.dependents import dependents
 from assetry.plan.numbering import Numbering
 from assetry.types.keys import AssetKey
-from assetry.types.records import WELL, Attempt, Materialization
+from assetry.types.records import FAILED, WELL, Attempt, Materialization
 
 if TYPE_CHECKING:
     from assetry.plan.scope import Wants
@@ -115,7 +115,7 @@ class Standing:
         """
         found = {(each.key, each.partition): each for each in attempts}
         well = [place for place, each in found.items() if each.outcome in WELL]
-        bad = {place: each for place, each in found.items() if each.outcome in ("failed", "check_failed")}
+        bad = {place: each for place, each in found.items() if each.outcome in FAILED}
         roots = {key for key, _ in bad}
         # What is left out because of a failure in this run waits for that; for any other reason it has failed itself.
         lost = {place: each for place, each in found.items() if each.outcome == "skipped" and each.because not in roots}

@@ -18,6 +18,8 @@ Outcome = Literal[
 
 #: The outcomes of what is as it should be: it was made, or it did not have to be.
 WELL: frozenset[Outcome] = frozenset({"materialized", "unchanged"})
+#: The outcomes of what was tried and is not as it should be.
+FAILED: frozenset[Outcome] = frozenset({"failed", "check_failed"})
 
 
 class Accepted(NamedTuple):
@@ -200,6 +202,17 @@ class RunInfo:
     def makes(self) -> bool:
         """Tell whether it is one of assetry's own that makes assets: only such a run is gone on with by itself."""
         return not any(self.options.get(name) for name in NO_MAKING)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it neither goes on nor waits to begin."""
+        return self.state not in ("running", "queued")
+
+    @property
+    def backfill(self) -> str | None:
+        """Return the id of the backfill that it is of; None for a run of its own."""
+        found: str | None = self.options.get("backfill")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -323,7 +323,7 @@ def run_to_json(run: RunInfo) -> dict[str, Any]:
         "finished": run.finished.isoformat() if run.finished else None,
         "assets": [str(key) for key in run.assets],
         "options": dict(run.options),
-        "backfill": run.options.get("backfill"),
+        "backfill": run.backfill,
         "process": run.process,
         "host": run.host,
         **({"pruned": {what: at.isoformat() for what, at in run.pruned.items()}} if run.pruned else {}),

@@ -71,7 +71,7 @@ def queue_of(
             priority=run.priority,
             assets=run.assets,
             slots=tuple(each for each in slots if each.held and each.run == run.id),
-            backfill=run.options.get("backfill"),
+            backfill=run.backfill,
             name=names.get(run.options.get("backfill", "")),
             partitions=ranges_of(run.options.get("wants")),
         )
@@ -79,7 +79,7 @@ def queue_of(
     ]
     queued, carried = tuple(queued), dict[str, RunInfo]()
     for each in queued:
-        if each.run.options.get("backfill") == each.run.id:
+        if each.run.backfill == each.run.id:
             carried[each.run.id] = each.run
     waits = (each for each in queued if each.run.id not in carried)
     waiting = [*(_waiting_run(each, leases) for each in waits), *_waiting_invocations(slots)]

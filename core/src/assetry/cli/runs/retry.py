@@ -31,11 +31,10 @@ def retry_run(session: Session, run: str | None, on_conflict: OnConflict) -> int
     """
     project = session.project
     found = project.find_run(run, ended=True)
-    goes_on = found.state in ("running", "queued")
-    if not goes_on:
+    if found.is_over:
         _refuse_undefined(project, found)
     left = project.undone(found)
-    if not goes_on and (not left or (run is None and found.options.get("backfill"))):
+    if found.is_over and (not left or (run is None and found.backfill)):
         problem = None if left else next(iter(project.problems_of(found)), None)
         other = _other(session, found) if run is None and problem is None else None
         if other is None:
@@ -68,9 +67,9 @@ def _other(session: Session, last: RunInfo) -> LeftRun | None:
     """
     found = session.project.left_runs()
     settled = [each for each in found if not each.goes_on] or found
-    if settled and settled[0].run.options.get("backfill"):
+    if settled and settled[0].run.backfill:
         _refuse_backfill(settled)
-    others = [each for each in settled if not each.run.options.get("backfill")]
+    others = [each for each in settled if not each.run.backfill]
     if len(others) > 1:
         named = "; ".join(f"`{each.command}` ({listed(each.assets)})" for each in others[:_MOST])
         more = f"; and {len(others) - _MOST} more: `assetry runs`" if len(others) > _MOST else ""
@@ -86,10 +85,10 @@ def _other(session: Session, last: RunInfo) -> LeftRun | None:
 
 def _refuse_backfill(left: Sequence[LeftRun]) -> NoReturn:
     """Raise `UsageError`: what is left of a backfill is made by going on with that, which keeps count of it."""
-    first, id_ = left[0], left[0].run.options["backfill"]
+    first, id_ = left[0], left[0].run.backfill
     name = first.backfill.body.get("name") if first.backfill is not None else None
     is_are = "is" if len(first.assets) == 1 else "are"
-    run = next((each for each in left if not each.run.options.get("backfill")), None)
+    run = next((each for each in left if not each.run.backfill), None)
     other = "" if run is None else f"; `assetry retry {run.run.id}` with run {run.run.id} ({listed(run.assets)})"
     raise UsageError(
         f"What was left undone last, {listed(first.assets)}, {is_are} of backfill {id_ if name is None else name}"

@@ -21,7 +21,7 @@ def list_runs(session: Session, limit: int) -> None:
     """List the runs, newest first."""
     runs = session.project.store.runs(limit or None)
     names = {}
-    if any(run.options.get("backfill") for run in runs):
+    if any(run.backfill for run in runs):
         names = {record.id: record.body.get("name") for record in session.project.store.backfills()}
     if not session.text:
         session.emit({"runs": [{**run_to_json(run), **_backfill(run, names)} for run in runs]}, rows="runs")
@@ -39,7 +39,7 @@ def list_runs(session: Session, limit: int) -> None:
 
 def _backfill(run: RunInfo, names: Mapping[str, str | None]) -> dict[str, str | None]:
     """Return the id of the backfill that a run is a chunk of, and its name."""
-    id_ = run.options.get("backfill")
+    id_ = run.backfill
     return {"backfill": id_, "name": names.get(id_) if id_ else None}
 
 

@@ -109,7 +109,7 @@ def left_lines(left: Iterable[LeftRun], broken: Iterable[AssetKey], most: int | 
         if own:
             untold = dict.fromkeys(key for key in untold if key not in own)
             yield f"{_interrupted(own, most)}: `{each.command}` goes on with what that run left."
-        elif not each.run.options.get("backfill"):  # of which `assetry backfills` tells
+        elif not each.run.backfill:  # of which `assetry backfills` tells
             names, it = listed(each.assets, most), "it" if len(each.assets) == 1 else "them"
             are = "is" if len(each.assets) == 1 else "are"
             yield f"Run {each.run.id} was interrupted, and {names} {are} left of it: `{each.command}` makes {it}."

@@ -41,7 +41,7 @@ class LeftRun(NamedTuple):
     @property
     def command(self) -> str:
         """Return what goes on with it."""
-        backfill = self.run.options.get("backfill")
+        backfill = self.run.backfill
         if backfill:
             # Of one that was cancelled, or whose process is gone, there is more to do than what failed.
             only = " --failed" if self.goes_on or (self.backfill and self.backfill.state == "failed") else ""
@@ -56,24 +56,20 @@ def left_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
     """
     runs = store.runs()
     ended = [run for run in runs if run.makes and run.state in _ENDED]
-    records = {each.id: each for each in store.backfills()} if any(map(_backfill_of, ended)) else {}
+    records = {each.id: each for each in store.backfills()} if any(run.backfill for run in ended) else {}
     # Of one that is done nothing is left, and looking at each of its runs would take long.
     over = {each.id for each in records.values() if each.state == "done"}
     found = _left(graph, store, ended, RunOrder.of(runs), told_once=over)
     going = _carried_out(store) if records else set()
     return [
-        each._replace(backfill=records.get(id_), goes_on=id_ in going) if (id_ := _backfill_of(each.run)) else each
+        each._replace(backfill=records.get(id_), goes_on=id_ in going) if (id_ := each.run.backfill) else each
         for each in found
     ]
 
 
-def _backfill_of(run: RunInfo) -> str | None:
-    return run.options.get("backfill")
-
-
 def _carried_out(store: Store) -> set[str | None]:
     """Return the ids of the backfills that processes carry out."""
-    return {_backfill_of(run) for run in (*store.runs(running=True), *(each.run for each in store.queue()))}
+    return {run.backfill for run in (*store.runs(running=True), *(each.run for each in store.queue()))}
 
 
 def interrupted_runs(graph: AssetGraph, store: Store) -> list[LeftRun]:
@@ -133,7 +129,7 @@ def _left(
     taken, found, through = set[AssetKey](), list[LeftRun](), set(told_once or ())
     for run in runs:
         own: Iterable[AssetKey] = ()
-        backfill = _backfill_of(run) if told_once is not None else None
+        backfill = run.backfill if told_once is not None else None
         if backfill not in through and not taken.issuperset(run.assets):
             undone_now = undone(run, graph, attempts, tables, order)
             own = () if _is_under_way(undone_now, held) else undone_now.wants

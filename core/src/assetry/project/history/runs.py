@@ -5,12 +5,10 @@ from __future__ import annotations
 from assetry.errors import UsageError
 from assetry.project.history.retention import Retention, age_text
 from assetry.types.protocols import Store
-from assetry.types.records import RunInfo, RunState
+from assetry.types.records import RunInfo
 
 #: How many runs are read before all are.
 _NEWEST = 20
-#: The states of runs that have not ended.
-_GOING: tuple[RunState, ...] = ("running", "queued")
 
 
 def found_run(store: Store, retention: Retention, run_id: str | None, ended: bool = False) -> RunInfo:
@@ -43,7 +41,7 @@ def last_that_makes(store: Store, ended: bool = False) -> RunInfo | None:
     """
     for limit in (_NEWEST, None):
         runs = store.runs(limit)
-        found = next((run for run in runs if run.makes and not (ended and run.state in _GOING)), None)
+        found = next((run for run in runs if run.makes and (run.is_over or not ended)), None)
         if found is not None or len(runs) < _NEWEST:
             return found
     return None

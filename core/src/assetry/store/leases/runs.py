@@ -89,7 +89,7 @@ class SQLRuns:
         found = self._database.read(asked, *values, -1 if limit is None or backfill is not None else limit)
         runs = [rows.run_info(row) for row in found]
         if backfill is not None:
-            runs = [each for each in runs if each.options.get("backfill") == backfill][:limit]
+            runs = [each for each in runs if each.backfill == backfill][:limit]
         return runs
 
     def run(self, run_id: str) -> RunInfo | None:
