@@ -112,6 +112,13 @@ def beside(shop: Workshop, select: str, *held: str, graph: dict[str, str] = CHAI
     return other
 
 
+def joining(project: Project) -> Other:
+    """Start a run of all that joins others, and wait until it waits for one."""
+    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
+    other.waits()
+    return other
+
+
 # -- planned anew ----------------------------------------------------------------------------------------------------
 
 
@@ -341,8 +348,7 @@ def test_when_theirs_fails_what_is_made_from_it_is_not_made(shop: Workshop) -> N
     shop.broken.add("b")
     first = beside(shop, "a b", "b")
     project = shop.project(**CHAIN)
-    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
-    other.waits()
+    other = joining(project)
     shop.held.clear()
     their_run = first.join().run.id
     result = other.join()
@@ -376,8 +382,7 @@ def test_when_ones_own_fails_what_is_made_from_both_is_not_made(shop: Workshop) 
     shop.broken.add("mine")
     first = beside(shop, "theirs", "theirs", graph=graph)
     project = shop.project(**graph)
-    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
-    other.waits()
+    other = joining(project)
     shop.held.clear()
     first.join()
     result = other.join()
@@ -484,8 +489,7 @@ def test_the_record_of_who_joins_tells_of_what_the_other_did_not_make(shop: Work
     graph = {"a": "", "b": "a", "x": ""}
     first = beside(shop, "a", "a", graph=graph)
     project = shop.project(**graph)
-    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
-    other.waits()
+    other = joining(project)
     shop.begins("x")
     assert [(run.state, len(run.assets)) for run in project.store.runs()] == [("running", 3), ("running", 1)]
     shop.held.clear()
@@ -511,8 +515,7 @@ def test_a_retry_of_who_joined_makes_what_was_skipped_too(shop: Workshop) -> Non
     graph = {"a": "", "b": "a", "x": ""}
     first = beside(shop, "a", "a", graph=graph)
     project = shop.project(**graph)
-    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
-    other.waits()
+    other = joining(project)
     shop.held.clear()
     first.join()
     failed = other.join().run.id
@@ -547,8 +550,7 @@ def test_one_that_joins_again_and_again_is_one_run(shop: Workshop) -> None:
     """While the first is waited for, another one takes what is made from that."""
     first = beside(shop, "a", "a")
     project = shop.project(**CHAIN)
-    other = Other(lambda **how: project.materialize(on_conflict="join", **how))
-    other.waits()
+    other = joining(project)
     second = beside(shop, "b", "b")
     shop.held.remove("a")
     first.join()
