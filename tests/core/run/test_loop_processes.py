@@ -363,6 +363,7 @@ def test_a_run_that_was_stopped_too_long_is_taken_over_and_then_writes_nothing(p
     far = place.start("materialize", FAR="yes")
     place.begun("two")
     place.begun("tool")
+    until(lambda: made(place, "ground"))
     (tool,) = children_of(far.pid)
     place.stop(far)
     until(lambda: place.last_run()["state"] == "interrupted")
