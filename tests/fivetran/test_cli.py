@@ -402,7 +402,7 @@ def test_the_next_step_of_a_failure_is_another_where_pull_has_seen_that_its_caus
         enable()
         assert str(hints(shop)["accounts"][0]).startswith(told), "it was not looked at"
         shop.run("fivetran", "pull").assert_code(0)
-        (now,) = hints(shop)["accounts"]
+        now, *_ = hints(shop)["accounts"]
         again = "`assetry materialize -s lake/crm/accounts`"
         assert now == f"It is so no more, as `assetry fivetran pull` has read since: {again}."
         shop.run("materialize", "-s", "accounts").assert_code(0)
@@ -434,6 +434,50 @@ def test_a_table_that_is_disabled_is_not_made_fresh_by_a_sync_that_left_it_out(
     assert "crm is without accounts, which it syncs no more" in shop.run("check").err
     crm.tables()["accounts"]["enabled"] = True
     shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    told = " ".join(shop.run("status").out.split())
+    assert "its connection syncs this table again since" in told, "no sync has brought it yet"
+    assert status(shop)["accounts"] == ("failed" if failed else "stale")
+    fivetran.begin(crm)
+    shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    assert status(shop)["accounts"] == "fresh"
+    assert "again" not in shop.run("status").out
+
+
+def test_a_run_that_fails_makes_nothing_of_a_table_that_is_synced_again(shop: Any, fivetran: FakeFivetran) -> None:
+    crm = fivetran.connections["connection_1"]
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    crm.tables()["accounts"]["enabled"] = False
+    fivetran.begin(crm)
+    shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    crm.tables()["accounts"]["enabled"] = True
+    crm.outcomes = ["FAILURE"]
+    shop.run("materialize", "-s", "lake/crm/orders").assert_code(1)
+    shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    assert status(shop)["accounts"] == "stale"
+    shop.run("materialize", "-s", "lake/crm/orders").assert_code(0)
+    assert status(shop)["accounts"] == "fresh", "it came along"
+
+
+@pytest.mark.parametrize("observed", [True, False])
+def test_a_table_that_left_and_came_again_waits_for_a_sync_that_brings_it(
+    shop: Any, fivetran: FakeFivetran, observed: bool
+) -> None:
+    crm = fivetran.connections["connection_1"]
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    crm.tables()["accounts"]["enabled"] = False
+    assert "  left: lake/crm/accounts\n" in shop.run("fivetran", "pull").assert_code(0).out
+    shop.run("materialize", "-s", "lake/crm/*").assert_code(0)
+    crm.tables()["accounts"]["enabled"] = True
+    assert "  came: lake/crm/accounts\n" in shop.run("fivetran", "pull").assert_code(0).out
+    assert status(shop)["accounts"] == "stale"
+    shop.run("fivetran", "pull").assert_code(0)
+    shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    assert status(shop)["accounts"] == "stale", "what was synced last was synced before it came"
+    if observed:
+        fivetran.begin(crm)
+        shop.run("observe", "-s", "lake/crm/*").assert_code(0)
+    else:
+        shop.run("materialize", "--stale", "-s", "lake/crm/*").assert_code(0)
     assert status(shop)["accounts"] == "fresh"
 
 

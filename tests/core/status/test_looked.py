@@ -13,7 +13,7 @@ from assetry.status.staleness import Status, stale_keys
 from assetry.types.assets import Asset, Integration
 from assetry.types.keys import AssetKey
 from assetry.types.policies import FreshnessPolicy
-from assetry.types.records import Attempt, Materialization
+from assetry.types.records import Attempt, Look, Materialization
 from assetry.views.causes import held_back
 
 from tests.judged import statuses
@@ -38,13 +38,16 @@ def tried(
     return Attempt(key=AssetKey(key), partition=partition, run="look", at=at, outcome=outcome, message=message)
 
 
-def judged(*assets: Asset, records: Any = (), attempts: Any = (), seen: Any = None) -> dict[str, Status]:
+def judged(
+    *assets: Asset, records: Any = (), attempts: Any = (), seen: Any = None, looks: Any = None
+) -> dict[str, Status]:
     found = statuses(
         AssetGraph.of(assets),
         {(each.key, each.partition): each for each in records},
         {(each.key, each.partition): each for each in attempts},
         now=NOON + timedelta(days=1),
         seen=seen,
+        looks=looks or {},
     )
     return {str(each.key): each for each in found}
 
@@ -126,6 +129,13 @@ def test_what_nothing_brings_any_more_is_overdue_for_that_reason_however_new_it_
     found = judged(RAW, ended, BELOW, records=ALL)
     assert [(each.code, each.text) for each in found["table"].reasons] == [("overdue", "connection 'crm' is gone")]
     assert stale_keys(found.values()) == ("table", "below")
+    again = NOON + timedelta(hours=2)
+    back = replace(TABLE, freshness_policy=FreshnessPolicy(ended="it was off", again=again))
+    assert [each.text for each in judged(RAW, back, BELOW, records=ALL)["table"].reasons] == ["it was off"]
+    anew = [made("table", again, inputs={AssetKey("raw"): ""}), ALL[1]]
+    assert [each.status for each in judged(RAW, back, BELOW, records=anew).values()] == ["external", "fresh", "fresh"]
+    looked = {(AssetKey("table"), None): Look(key=AssetKey("table"), at=again, data_version="table1", as_of=again)}
+    assert not judged(RAW, back, records=ALL, looks=looked)["table"].reasons, "it was seen to be as it was"
     graph = AssetGraph.of([RAW, ended, BELOW])
     assert held_back(graph, found.values()) == {AssetKey("table"), AssetKey("below")}
     assert [each.code for each in judged(RAW, ended)["table"].reasons] == ["never_materialized"]

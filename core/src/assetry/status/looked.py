@@ -177,18 +177,17 @@ def is_too_old(asset: Asset, reached: datetime, now: datetime) -> bool:
     return policy is not None and policy.max_age is not None and now - reached > policy.max_age
 
 
-def overdue_text(asset: Asset, reached: datetime | None, now: datetime) -> str | None:
+def overdue_text(asset: Asset, reached: datetime | None, now: datetime, look: Look | None = None) -> str | None:
     """Return since when an asset whose data reaches to a time is older than its policy allows; None while it is not.
 
-    Where nothing brings newer data any more, that is said instead.
+    Where nothing brings newer data any more, that is said instead; the last `look` may have found that something did.
     """
     policy = asset.freshness_policy
     if policy is None or asset.computed_on_read or reached is None:
         return None
-    if policy.max_age is None or policy.ended:
-        return policy.ended
-    if not is_too_old(asset, reached, now):
-        return None
+    ended = policy.ended_at(reached if look is None else max(reached, look.as_of))
+    if ended or policy.max_age is None or not is_too_old(asset, reached, now):
+        return ended
     return f"overdue since {time_text(reached + policy.max_age)}: it may be {age_text(policy.max_age)} old at most"
 
 

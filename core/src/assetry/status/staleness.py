@@ -436,10 +436,10 @@ class _Judge:
     def _overdue(self, asset: Asset, records: _Records) -> list[Reason]:
         if asset.freshness_policy is None:
             return []
-        at = reached(asset, records, self.given.looks.get((asset.key, None)))
+        at = reached(asset, records, look := self.given.looks.get((asset.key, None)))
         if at is not None:
             self._reached[self.graph.index(asset.key)] = at
-        text = overdue_text(asset, at, self.given.now)
+        text = overdue_text(asset, at, self.given.now, look)
         return [Reason("overdue", asset.key, text)] if text else []
 
 

@@ -125,7 +125,7 @@ def has_ended(asset: Asset) -> bool:
     >>> has_ended(Asset(key="a", kind="x", freshness_policy=FreshnessPolicy(ended="connection 'crm' is gone")))
     True
     """
-    return asset.freshness_policy is not None and asset.freshness_policy.ended is not None
+    return asset.freshness_policy is not None and asset.freshness_policy.has_ended
 
 
 def broke_off(status: Status) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,6 @@ CONNECTIONS = st.builds(
 def test_a_snapshot_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, connections: list[Connection]
 ) -> None:
-    from datetime import UTC, datetime
-
     path = tmp_path_factory.mktemp("snapshot") / "deep" / "s.json"
     destinations = {"d": Destination("d", "D", "postgres", {"database": "x"})}
     snapshot = Snapshot(datetime(2026, 1, 2, tzinfo=UTC), {"base_url": "u"}, tuple(connections), destinations)
@@ -68,6 +67,27 @@ def test_a_pull_reads_anew(place: Place) -> None:
     connection.streams.append({"name": "orders"})
     pull(Options.of(place.integration(connection)))
     assert [str(asset.key) for asset in place.load(connection)] == ["shop/users", "shop/orders"]
+
+
+def test_a_stream_that_left_and_came_again_is_out_of_date_until_it_is_synced(place: Place) -> None:
+    connection = place.airbyte.add_connection("Shop", ["users", "orders"])
+    options = Options.of(place.integration(connection))
+    place.load(connection)
+    users = connection.streams.pop(0)
+    pull(options)
+    connection.streams.append(users)
+    before = datetime.now(UTC)
+    for _ in range(2):  # what was read once stays so
+        pull(options)
+        orders, found = place.load(connection)
+        assert (orders.freshness_policy, orders.key, found.key) == (None, "shop/orders", "shop/users")
+        policy = found.freshness_policy
+        assert policy is not None
+        assert policy.again is not None
+        assert policy.again >= before
+        assert not policy.has_ended
+        assert str(policy.ended).startswith("its connection syncs this table again since")
+        before = policy.again
 
 
 def test_a_snapshot_of_something_else_is_not_used(place: Place) -> None:

@@ -104,6 +104,21 @@ def test_a_sync_that_moved_nothing_makes_all_that_is_below_as_new_as_it() -> Non
     assert {each.status for each in world.statuses(at + 2 * HOUR).values()} == {"external", "fresh"}
 
 
+def test_what_was_ended_is_overdue_until_what_came_after_that() -> None:
+    again = NOON + HOUR
+    ended = FreshnessPolicy(ended="it was off", again=again, max_age=2 * HOUR)
+    world = World(
+        asset("raw"), asset("seen", executable=False, freshness_policy=ended), asset("b", freshness_policy=ended)
+    )
+    for key, at in (("seen", again + HOUR), ("b", again)):  # data of an hour before is what was seen
+        assert (world.states(key, again, 0), world.fresh(key, again).text) == (["overdue"], "it was off")
+        world.make(key, at)
+        assert world.states(key, again, 60, 120, 121) == ["met", "met", "overdue"]
+    lasting = World(asset("b", freshness_policy=FreshnessPolicy(ended="it is off")))
+    lasting.make("b", again)
+    assert lasting.states("b", again, 0) == ["overdue"]
+
+
 def test_with_a_clock_data_matters_at_its_ticks_alone() -> None:
     policy = lag(2, cron="0 9 * * MON-FRI", timezone="Europe/Berlin")  # at eight in UTC
     world = World(asset("raw"), asset("b", "raw", freshness_policy=policy), took={"raw": [1800.0]})

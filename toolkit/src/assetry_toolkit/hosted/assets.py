@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from shlex import quote
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from assetry.plugin import (
     Asset,
@@ -19,6 +20,9 @@ from assetry.plugin import (
     InvocationGroup,
     Relation,
 )
+
+if TYPE_CHECKING:
+    from assetry_toolkit.hosted.snapshots import Breaks
 
 #: How the next step begins after a failure that was due to a setting in the service: reading it anew tells whether it
 #: is so still.
@@ -71,12 +75,27 @@ def failure_hint(asset: Asset, failure: Attempt) -> str | None:
     of_setting = any(each in (failure.hint or "") for each in (ENABLE, LOOK, MEND, SET_UP))
     if not of_setting or read is None or read <= failure.at:
         return None
-    if asset.freshness_policy is not None and asset.freshness_policy.ended:
+    if asset.freshness_policy is not None and asset.freshness_policy.has_ended:
         return ""  # it is told that it has ended, and why
     if asset.metadata.get("trouble") or asset.metadata.get("gone"):
         return None
     anew = f"`assetry materialize -s {quote(asset.key.selection)}`"
     return f"It is so no more, as `assetry {asset.kind} pull` has read since: {anew}."
+
+
+def left_out_until(asset: Asset) -> datetime:
+    """Return until when syncs may have left out the table of an asset that a connection does not sync, or does again.
+
+    It is in the far future as long as it is not synced, and in the far past where it always was: no sync is of then.
+
+    >>> left_out_until(Asset(key="shop/orders", kind="mill")).year
+    1
+    """
+    from assetry_toolkit.hosted.answers import moment
+
+    if asset.freshness_policy is not None and asset.freshness_policy.has_ended:
+        return datetime.max.replace(tzinfo=UTC)
+    return moment(asset.metadata.get("left_out_until")) or datetime.min.replace(tzinfo=UTC)
 
 
 def warnings_of_left(integration: Integration, elsewhere: Sequence[Asset]) -> Iterable[AssetWarning]:
@@ -115,6 +134,24 @@ def connection_command(verb: str, invocation: Invocation) -> str:
     return f"{verb} {spec['connection']}{name}"
 
 
+def _break(breaks: Breaks, metadata: Mapping[str, Any], *names: str | None) -> dict[str, Any]:
+    """Return the fields of an asset whose table its connection does not sync any more, or does so again."""
+    from assetry_toolkit.hosted.answers import moment
+    from assetry_toolkit.hosted.snapshots import table_id
+
+    id_ = table_id(*names)
+    if id_ not in breaks:
+        return {}
+    at, left_out_until = breaks[id_] or (None, None)
+    again = moment(at)
+    if again is None:
+        told = "its connection syncs this table no more"
+        return {"metadata": {**metadata, "gone": told}, "freshness_policy": FreshnessPolicy(ended=told)}
+    told = f"its connection syncs this table again since {again:%Y-%m-%d %H:%M} UTC, and has not brought it since"
+    until = {"left_out_until": left_out_until} if left_out_until else {}
+    return {"metadata": {**metadata, **until}, "freshness_policy": FreshnessPolicy(ended=told, again=again)}
+
+
 def _no_more(_manner: Hashable) -> Mapping[str, Any]:
     return {}
 
@@ -125,7 +162,9 @@ class ConnectionAssets:
 
     `tell` makes metadata of the manner in which a table is synced, and `fields` other fields of `Asset`, such as
     `grows`: manners are few, and tables many. What was made by
-    another connection, or by one that is `gone` since, is out of date: nothing is as fresh as that connection was. The
+    another connection, or by one that is `gone` since, is out of date: nothing is as fresh as that connection was. So
+    is a table that was not synced for a while, by `breaks` (see `breaks_of`), until it was synced again; its metadata
+    say by ``left_out_until`` which syncs may have left it out. The
     `trouble` of one that cannot be synced stands in description and metadata of its assets. They stay executable, so
     that they are fresh by what was made or seen alone, and a run says what is wrong.
 
@@ -145,6 +184,7 @@ class ConnectionAssets:
     gone: bool = False
     trouble: str | None = None
     resource_type: str = "table"
+    breaks: Breaks = field(default_factory=dict)
     tell: Callable[[Any], Mapping[str, Any]] = dict
     fields: Callable[[Any], Mapping[str, Any]] = _no_more
     _shared: dict[Hashable, Mapping[str, Any]] = field(default_factory=dict)
@@ -159,11 +199,13 @@ class ConnectionAssets:
     ) -> Asset:
         """Return one of the assets, with the metadata of its manner, if it has one; what is empty is left out.
 
-        `more` are other fields of `Asset`.
+        What is in `spec` of a table are its names, as in its `table_id`; `more` are other fields of `Asset`.
         """
         shared = self._shared.get(manner)
         if shared is None:
             shared = self._shared[manner] = self._fields_of(manner)
+        if self.breaks and not self.gone:
+            more = {**_break(self.breaks, shared["metadata"], *spec.values()), **more}
         if more:
             shared = {**shared, **more}
         return Asset(key=key, relation=relation, spec={**self.spec, **spec}, **shared)

@@ -19,7 +19,7 @@ from assetry_toolkit.files import written_or_told
 from assetry_toolkit.hosted.keys import fits
 from assetry_toolkit.hosted.pulling import UNFOUND, UNREAD, Renewed
 from assetry_toolkit.hosted.settings import HostedOptions
-from assetry_toolkit.hosted.snapshots import Snapshot, SnapshotFile, age, imagined
+from assetry_toolkit.hosted.snapshots import Breaks, Snapshot, SnapshotFile, age, breaks_of, imagined
 from assetry_toolkit.http import Http
 from assetry_toolkit.work import GONE
 
@@ -276,7 +276,7 @@ def warn_of_connections(options: HostedOptions, connections: Sequence[Any]) -> N
 
 
 class Connection(Protocol):
-    """A connection as it was read: a dataclass with these fields."""
+    """A connection as it was read: a dataclass with these fields; `synced` and `table_ids` may be properties."""
 
     @property
     def id(self) -> str:
@@ -289,6 +289,18 @@ class Connection(Protocol):
     @property
     def reason(self) -> str | None:
         """Return why."""
+
+    @property
+    def breaks(self) -> Breaks:
+        """Return what `breaks_of` says of its tables: kept with the snapshot, and found out by `Reading`."""
+
+    @property
+    def synced(self) -> datetime | None:
+        """Return when it was last synced, by the server's clock; None where that is not told with a connection."""
+
+    @property
+    def table_ids(self) -> Iterable[str] | None:
+        """Return the `table_id` of each of its tables; None where they are not known."""
 
 
 C = TypeVar("C", bound=Connection)
@@ -311,7 +323,7 @@ class Reading(Generic[C]):
 
         def one(id_: str) -> C:
             try:
-                return ask(id_)
+                return self._after(ask(id_))
             except Refused as error:
                 if error.status not in MISSING:
                     raise
@@ -337,7 +349,7 @@ class Reading(Generic[C]):
         def one(pair: tuple[str, In]) -> C:
             id_, thing = pair
             try:
-                return read(thing)
+                return self._after(read(thing))
             except (AuthError, WrongAddress):
                 raise
             except ServiceError as error:
@@ -358,11 +370,21 @@ class Reading(Generic[C]):
                         return _missed(earlier, error)
                 except Unavailable as error:
                     return _unread(earlier, error)
-            return found or _marked(earlier, "deleted", "it is not listed any more")
+            return self._after(found) if found else _marked(earlier, "deleted", "it is not listed any more")
 
         found = together(one, things)
         present = {each.id for each in found}
         return [*found, *together(missed, (each for each in self._earlier.values() if each.id not in present))]
+
+    def _after(self, found: C) -> C:
+        """Return a connection that was read, with the breaks of its tables since it was read before."""
+        earlier, now = self._earlier.get(found.id), found.table_ids
+        if earlier is None or (now is None and not earlier.breaks):
+            return found
+        before = earlier.table_ids if now is not None else None
+        known: Any = found
+        read: C = replace(known, breaks=breaks_of(earlier.breaks, before or (), now or (), found.synced))
+        return read
 
 
 def _masked(connection: In, mask: Callable[[str], str]) -> In:

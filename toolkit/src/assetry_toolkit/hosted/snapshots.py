@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from assetry.plugin import to_json
 
@@ -25,6 +25,22 @@ _renewing = threading.Lock()
 
 C = TypeVar("C")
 D = TypeVar("D")
+
+
+#: By their `table_id`, tables that a connection did not sync for a while: when that was seen to be over, by our clock,
+#: and when a sync ended last by then, by the server's; None while it lasts.
+Breaks = Mapping[str, Sequence[str | None] | None]
+
+
+class Table(Protocol):
+    """A table of a connection; `id` is its `table_id`."""
+
+    @property
+    def id(self) -> str:
+        """Return how it is told from the others."""
+
+
+T = TypeVar("T", bound=Table)
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,53 @@ class SnapshotFile(Generic[C, D]):
             now = tuple(renewed(each, found.destinations) if each.id == id_ else each for each in known)
             if now != known:
                 self.write(path, replace(found, connections=now))
+
+    def learn_tables(
+        self, path: Path, asked: Mapping[str, Any], id_: str, tables: Sequence[T] | None, synced: datetime | None
+    ) -> list[T]:
+        """Let the file say which of its tables a connection syncs no more, or again; return those that it has not.
+
+        `tables` are those that it syncs now, None where that is not known; `synced` is as `breaks_of` has it.
+        """
+        if tables is None:
+            return []
+        new, now = [*tables], [each.id for each in tables]
+
+        def learnt(known: Any, _: object) -> Any:
+            had = set(known.table_ids or ())
+            new[:] = [each for each in tables if each.id not in had]
+            # Which syncs left out what is back is to be known before it is called back.
+            last = {each: over for each, over in known.breaks.items() if over is None and synced is None}
+            return replace(known, breaks={**breaks_of(known.breaks, known.table_ids or (), now, synced), **last})
+
+        self.renew(path, asked, id_, learnt)
+        return new
+
+
+def table_id(*names: str | None) -> str:
+    """Return how a table of a connection is told from its others, by its names at the source, whatever is in them.
+
+    >>> table_id("crm", "a.b") == table_id("crm.a", "b")
+    False
+    """
+    return json.dumps(names, ensure_ascii=False)
+
+
+def breaks_of(known: Breaks, before: Iterable[str], now: Iterable[str], synced: datetime | None) -> Breaks:
+    """Return which tables a connection did not sync for a while.
+
+    `known` is what this returned last time. `before` are the tables that the connection had, and `now` those that it is
+    seen to sync, each by its `table_id`; `synced` is when its last sync ended by the server's clock, if that is known.
+
+    >>> breaks_of({}, ["a", "b"], ["a"], None)
+    {'b': None}
+    >>> found = breaks_of({"b": None}, ["a"], ["a", "b"], datetime(2026, 1, 5, tzinfo=UTC))
+    >>> moment(found["b"][0]) <= datetime.now(UTC), found["b"][1]
+    (True, '2026-01-05T00:00:00+00:00')
+    """
+    there, back = set(now), [datetime.now(UTC).isoformat(), synced.isoformat() if synced is not None else None]
+    found = {**known, **{each: None for each in before if each not in there}}
+    return {each: back if over is None and each in there else over for each, over in found.items()}
 
 
 def left_of(path: Path) -> Mapping[str, Sequence[str | None]]:

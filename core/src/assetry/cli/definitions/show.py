@@ -243,8 +243,8 @@ def _data(freshness: Freshness) -> str:
 
 def _policy(policy: FreshnessPolicy) -> str:
     """Return what a freshness policy asks."""
-    if policy.ended:
-        return policy.ended
+    if policy.has_ended:
+        return str(policy.ended)
     age, lag = policy.max_age, policy.maximum_lag
     when = f" at the ticks of {policy.cron} ({policy.timezone})" if policy.cron else ""
     told = [f"at most {age_text(age)} old" if age else "", f"data at most {age_text(lag)} behind{when}" if lag else ""]

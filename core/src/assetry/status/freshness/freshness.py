@@ -154,11 +154,14 @@ class Freshnesses:
         return Freshness(worst.state, at, deadline, worst.text, doubt, first.since, first.way, again)
 
     def _by_age(self, i: int, asset: Asset, policy: FreshnessPolicy) -> Iterator[Freshness]:
-        if policy.ended:
-            yield Freshness("overdue", text=policy.ended)
-        if policy.max_age is None or policy.ended or asset.computed_on_read or is_only_used(asset):
-            return
         reached = self._data_times.aged(i)
+        if policy.ended:
+            known = [each for each in (reached, self._data_times.of(i).at) if each is not None]
+            if ended := policy.ended_at(max(known, default=None)):
+                yield Freshness("overdue", text=ended)
+                return
+        if policy.max_age is None or asset.computed_on_read or is_only_used(asset):
+            return
         if reached is None:
             if asset.executable:
                 yield Freshness("overdue", text=NEVER_MADE)

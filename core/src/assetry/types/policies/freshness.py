@@ -18,7 +18,8 @@ class FreshnessPolicy:
     * `cron`, with `timezone`, says that this matters at its ticks alone: at each the data must be as of the tick less
       `maximum_lag`. It is read by cronsim (``pip install 'assetry[cron]'``).
     * `ended` says why nothing brings newer data any more, such as a connection that was deleted: the asset is overdue
-      for that reason, however new it is.
+      for that reason, however new it is. With `again` something does so since that moment (with a zone), and it is
+      overdue until it was made, or seen, to reach further.
 
     Raises `DefinitionError` for what is not positive, and for a cron text that cannot be read or never ticks.
 
@@ -33,6 +34,7 @@ class FreshnessPolicy:
     cron: str | None = field(default=None, kw_only=True)
     timezone: str = field(default="UTC", kw_only=True)
     ended: str | None = field(default=None, kw_only=True)
+    again: datetime | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, given in (("max_age", self.max_age), ("maximum_lag", self.maximum_lag)):
@@ -41,6 +43,11 @@ class FreshnessPolicy:
                     f"FreshnessPolicy({name}=…) takes a positive timedelta, not {given!r}.",
                     hint=f"For example {name}=timedelta(hours=6).",
                 )
+        if self.again is not None and (self.ended is None or self.again.tzinfo is None):
+            raise DefinitionError(
+                f"FreshnessPolicy(again={self.again!r}) says since when `ended` is over, by a time with a zone.",
+                hint="For example FreshnessPolicy(ended='it was switched off', again=datetime.now(UTC)).",
+            )
         if not (self.max_age or self.maximum_lag or self.cron or self.ended):
             raise DefinitionError(
                 "FreshnessPolicy() says nothing.", hint="For example FreshnessPolicy(maximum_lag=timedelta(hours=1))."
@@ -58,6 +65,27 @@ class FreshnessPolicy:
 
         zone_named(self.timezone)
         object.__setattr__(self, "cron", checked(self.cron))
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing brings newer data any more.
+
+        >>> FreshnessPolicy(ended="its connection was deleted").has_ended
+        True
+        """
+        return self.ended is not None and self.again is None
+
+    def ended_at(self, reached: datetime | None) -> str | None:
+        """Return why data that reaches to a moment is overdue however new it is; None where it is not.
+
+        >>> from datetime import UTC
+        >>> policy = FreshnessPolicy(ended="it was switched off", again=datetime(2026, 1, 5, tzinfo=UTC))
+        >>> policy.ended_at(datetime(2026, 1, 4, tzinfo=UTC)), policy.ended_at(datetime(2026, 1, 6, tzinfo=UTC))
+        ('it was switched off', None)
+        """
+        if self.again is None:
+            return self.ended
+        return self.ended if reached is not None and reached < self.again else None
 
     def ticks(self, now: datetime) -> tuple[datetime | None, datetime]:
         """Return the last tick of `cron` at `now`, None before the first of 1970, and the next one; in UTC.

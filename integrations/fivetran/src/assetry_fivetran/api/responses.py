@@ -10,9 +10,13 @@ from typing import Any, NamedTuple
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text
 from assetry_toolkit.hosted.fetching import few, trouble_of
+from assetry_toolkit.hosted.snapshots import Breaks, table_id
 
 #: What of a destination's configuration says where tables go. Nothing else of it is kept.
 PLACES = ("database", "project_id", "catalog")
+
+#: Why a connection has no tables.
+NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
 
 #: Before any moment: a sync that never ended.
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -21,8 +25,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Table(NamedTuple):
     """One enabled table of a connection: its schema and name at the source, and in the destination.
 
-    `sync_mode` is ``SOFT_DELETE``, ``HISTORY``, ``LIVE`` or ""; `gone` says that the source has it no more, `off` that
-    a run found it to be synced no more since it was read.
+    `sync_mode` is ``SOFT_DELETE``, ``HISTORY``, ``LIVE`` or ""; `gone` says that the source has it no more.
     """
 
     schema: str
@@ -31,7 +34,11 @@ class Table(NamedTuple):
     name_there: str
     sync_mode: str = ""
     gone: bool = False
-    off: bool = False
+
+    @property
+    def id(self) -> str:
+        """Return how it is told from other tables of its connection."""
+        return table_id(self.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class Connection:
     """One connection as it was read; `reason` says what is wrong with it, `note` why its tables are not known.
 
     `name` is Fivetran's "schema": the connection's name, and that of its schema in the destination or the prefix of
-    its schemas, which is `prefix` where the configuration says so.
+    its schemas, which is `prefix` where the configuration says so. `breaks` are as `breaks_of` has them, `synced` is
+    when it was last synced, where it was just read.
     """
 
     id: str
@@ -54,6 +62,8 @@ class Connection:
     created: str | None = None
     note: str | None = None
     tables: tuple[Table, ...] = ()
+    breaks: Breaks = field(default_factory=dict, hash=False)
+    synced: datetime | None = None
 
     @property
     def gone(self) -> bool:
@@ -61,9 +71,14 @@ class Connection:
         return self.status == "deleted"
 
     @property
+    def table_ids(self) -> list[str] | None:
+        """Return the ids of its tables; None where they are not known."""
+        return None if self.note == NO_TABLES else [each.id for each in self.tables]
+
+    @property
     def trouble(self) -> str | None:
         """Return what is wrong with it, as a sentence would have it; None when nothing is."""
-        off = few(each.name_there for each in self.tables if each.off)
+        off = self.breaks and few(each.name_there for each in self.tables if self.breaks.get(each.id, ()) is None)
         lost = f"without {off}, which it syncs no more" if off else None
         return "; ".join(filter(None, (trouble_of(self.status, self.reason, ("connected",)), lost))) or None
 
@@ -166,6 +181,7 @@ def connection_of(given: Mapping[str, Any]) -> Connection:
         prefix=text(table(given.get("config")).get("schema_prefix")),
         source_naming=given.get("destination_schema_names") == "SOURCE_NAMING",
         created=text(given.get("created_at")),
+        synced=moment(given.get("succeeded_at")),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from assetry.plugin import Asset, AssetKey, DefinitionError, FreshnessPolicy, Integration, Relation
+from assetry.plugin import Asset, AssetKey, DefinitionError, Integration, Relation
 from assetry_toolkit.hosted.assets import ConnectionAssets
 from assetry_toolkit.hosted.keys import key_part, slug, slugs
 from assetry_toolkit.hosted.tables import Override, TakenTables, asked_place, find_table, find_tables
@@ -140,8 +140,8 @@ class _Maker:
             deps=self.options.deps,
             gone=connection.gone,
             trouble=connection.trouble,
+            breaks=connection.breaks,
             tell=_manner,
-            fields=lambda manner: {"freshness_policy": _OFF} if manner[2] and not connection.gone else {},
         )
         return _Shared(connection, Tables(connection, destination, override), common)
 
@@ -177,12 +177,7 @@ class _Shared(NamedTuple):
     common: ConnectionAssets
 
 
-#: Nothing is as fresh as a table that is synced no more was.
-_OFF = FreshnessPolicy(ended="its connection syncs this table no more")
-
-
-def _manner(manner: tuple[str, bool, bool]) -> dict[str, Any]:
+def _manner(manner: tuple[str, bool]) -> dict[str, Any]:
     """Return what is told of a table by how it is synced."""
-    sync_mode, gone, off = manner
-    told = (off and _OFF.ended) or (gone and "the source has this table no more")
-    return {"sync_mode": sync_mode.lower(), "gone": told}
+    sync_mode, gone = manner
+    return {"sync_mode": sync_mode.lower(), "gone": gone and "the source has this table no more"}

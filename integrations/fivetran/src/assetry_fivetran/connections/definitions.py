@@ -13,13 +13,12 @@ from assetry_toolkit.hosted.answers import text
 from assetry_toolkit.hosted.fetching import Definitions, Reading, check_filters, few, no_such, together, warn_of_trouble
 from assetry_toolkit.hosted.keys import fits
 
-from assetry_fivetran.api.responses import Connection, Destination, Standing, Table, connection_of, joined
+from assetry_fivetran.api.responses import NO_TABLES, Connection, Destination, Standing, Table, connection_of, joined
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.snapshot import SNAPSHOTS, Snapshot
 from assetry_fivetran.settings import Options
 
-#: Why a connection has no tables.
-NO_TABLES = "Fivetran knows its tables after its first sync; then `assetry fivetran pull`."
+#: Why a connection that has tables has none here.
 ALL_DISABLED = "All its tables are disabled in Fivetran: enable some there, then `assetry fivetran pull`."
 
 
@@ -44,19 +43,6 @@ def learn(options: Options, now: Standing, mask: Callable[[str], str]) -> None:
         return known if found.status == known.status else found
 
     SNAPSHOTS.renew(options.snapshot_path, options.asks_for, now.id, learnt)
-
-
-def learn_tables(options: Options, id_: str, tables: Sequence[Table]) -> list[str]:
-    """Let the snapshot say which tables a connection syncs no more; return the names of those that it does not have."""
-    now, new = {each[:2] for each in tables}, [each.name for each in tables]
-
-    def learnt(known: Connection, _: object) -> Connection:
-        had = {each[:2] for each in known.tables}
-        new[:] = [each.name for each in tables if each[:2] not in had]
-        return replace(known, tables=tuple(each._replace(off=each[:2] not in now) for each in known.tables))
-
-    SNAPSHOTS.renew(options.snapshot_path, options.asks_for, id_, learnt)
-    return new
 
 
 class _Reader:

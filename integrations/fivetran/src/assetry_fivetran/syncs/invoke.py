@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from assetry.plugin import Asset, AssetKey, Event, Invocation, Log, Materialized, NothingKeptError, Observed, RunContext
 from assetry_toolkit.errors import ServiceError
 from assetry_toolkit.extract_load.newest_rows import not_there, seen_missing
+from assetry_toolkit.hosted.assets import left_out_until
 from assetry_toolkit.hosted.turns import Turn
 from assetry_toolkit.work import GONE
 
-from assetry_fivetran.api.responses import NEVER, Standing, Table
+from assetry_fivetran.api.responses import Standing, Table
 from assetry_fivetran.api.service import Service, service_for
 from assetry_fivetran.connections.assets import PAGE
-from assetry_fivetran.connections.definitions import learn, learn_tables
+from assetry_fivetran.connections.definitions import learn
+from assetry_fivetran.connections.snapshot import SNAPSHOTS
 from assetry_fivetran.settings import Options
 from assetry_fivetran.syncs.sync import CHANGES, FivetranSync, Full
 from assetry_fivetran.syncs.times import TableTimes
@@ -34,9 +37,9 @@ def observe(invocation: Invocation, context: RunContext) -> Iterator[Event]:
     with _Turn.opened(Options.of, service_for, invocation, context) as turn:
         standing = turn.service.standing(turn.connection, turn.off())
         learn(turn.options, standing, turn.service.http.masked)
-        times, lost = TableTimes(context, turn.options.table_times), (yield from turn.lost(invocation.assets))
+        times, lost = TableTimes(context, turn.options.table_times), (yield from turn.lost(invocation.assets, standing))
         for asset in invocation.assets:
-            if asset.key in lost or standing.mark.succeeded == NEVER:
+            if asset.key in lost or standing.mark.succeeded <= left_out_until(asset):
                 # What became of a table that is synced no more is not for a sync of the others to say.
                 yield from (Log(lost[each].message, "warning", each) for each in [asset.key] if each in lost)
                 yield Observed(asset.key)  # it was looked at all the same
@@ -75,10 +78,11 @@ class _Turn(Turn[Service, Options]):
     def gone(self, why: str) -> None:
         learn(self.options, Standing(self.connection, "", setup="deleted", tasks=(why,)), self.service.http.masked)
 
-    def _tables(self) -> tuple[Sequence[Table] | None, list[str]]:
+    def _tables(self, synced: datetime | None = None) -> tuple[Sequence[Table] | None, list[str]]:
         """Return the tables that are synced now, None where Fivetran does not say; and the names of new ones."""
-        tables = self.service.tables(self.connection, self.off())
-        return tables, learn_tables(self.options, self.connection, tables) if tables is not None else []
+        tables, known = self.service.tables(self.connection, self.off()), self.options
+        new = SNAPSHOTS.learn_tables(known.snapshot_path, known.asks_for, self.connection, tables, synced)
+        return tables, [each.name for each in new]
 
     def _synced(self, asked: list[Asset], along: list[Asset], full: Full) -> Iterator[Event]:
         late = bool(self.invocation.inputs)
@@ -97,7 +101,7 @@ class _Turn(Turn[Service, Options]):
         if ending.standing.setup == "broken":
             yield Log(f"{ending.standing.name!r} was synced, and Fivetran calls it broken all the same.", "warning")
         made = [*asked, *(along if self.options.on_unselected == "materialize" else ())]
-        lost = yield from self.lost(made)
+        lost = yield from self.lost(made, ending.standing)
         yield from (lost[each.key] for each in self.invocation.assets if each.key in lost)
         times = TableTimes(self.context, self.options.table_times)
         ours = {each.key for each in asked}
@@ -112,10 +116,10 @@ class _Turn(Turn[Service, Options]):
             metadata |= {"started_by": "somebody else"} if ending.joined else {}
             yield Materialized(asset.key, data_version=version, metadata=metadata)
 
-    def lost(self, assets: Sequence[Asset]) -> Generator[Event, None, dict[AssetKey, Any]]:
+    def lost(self, assets: Sequence[Asset], standing: Standing) -> Generator[Event, None, dict[AssetKey, Any]]:
         """Return the failures of assets whose tables were taken out: a sync that ends, or has ended, may lack them."""
         try:
-            tables, new = self._tables()
+            tables, new = self._tables(standing.mark.succeeded)
         except ServiceError as error:
             if error.status in GONE:
                 raise

@@ -12,6 +12,7 @@ from assetry_toolkit import work
 from assetry_toolkit.errors import Unavailable
 from assetry_toolkit.hosted.answers import moment, table, text, whole
 from assetry_toolkit.hosted.fetching import GONE_STATUSES, trouble_of
+from assetry_toolkit.hosted.snapshots import Breaks, table_id
 
 #: Jobs that empty all tables of a connection, or some of them.
 RESETS = ("reset", "clear")
@@ -69,6 +70,16 @@ class Connection:
     tags: tuple[str, ...] = ()
     created: int | float | str | None = None
     streams: tuple[Stream, ...] = ()
+    breaks: Breaks = field(default_factory=dict, hash=False)
+
+    @property
+    def synced(self) -> None:
+        """Return when it was last synced: the API does not tell that with a connection."""
+
+    @property
+    def table_ids(self) -> list[str]:
+        """Return how its streams are told from one another."""
+        return [table_id(each.name, each.namespace) for each in self.streams]
 
     @property
     def usable(self) -> bool:

@@ -162,6 +162,7 @@ class _Maker:
             gone=connection.gone,
             trouble=connection.trouble,
             resource_type="stream",
+            breaks=connection.breaks,
             tell=_manner,
             fields=self._by_manner,
         )

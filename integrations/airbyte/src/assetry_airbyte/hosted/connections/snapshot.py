@@ -13,14 +13,14 @@ Snapshot = snapshots.Snapshot[Connection, Destination]
 #: What of a connection is kept as it is; its streams are kept as lists, the most compact form.
 _KEPT = (
     *("id", "name", "status", "reason", "workspace", "source", "destination", "namespace_definition"),
-    *("namespace_format", "prefix", "schedule", "created"),
+    *("namespace_format", "prefix", "schedule", "created", "breaks"),
 )
 
 
 def _connection_json(connection: Connection) -> dict[str, Any]:
     kept = {name: getattr(connection, name) for name in _KEPT}
     return {
-        **{name: value for name, value in kept.items() if value not in (None, "")},
+        **{name: value for name, value in kept.items() if value not in (None, "", {})},
         "tags": list(connection.tags),
         **_streams_json(connection.streams),
     }
