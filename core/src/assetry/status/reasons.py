@@ -128,12 +128,18 @@ def new_content_text(asset: Asset, at: datetime | None) -> str:
 def never_text(tried: Iterable[Attempt]) -> str:
     """Return that an asset was never made, and what stood in the way at the last try.
 
-    >>> never_text(())
-    'never materialized'
+    >>> from datetime import UTC
+    >>> last, first = (
+    ...     Attempt(key=AssetKey("a"), run=run, at=datetime(2026, 1, day, tzinfo=UTC), outcome="cancelled")
+    ...     for run, day in (("r10", 2), ("r9", 1))
+    ... )
+    >>> never_text(()), never_text([first, last]) == never_text([last, first])
+    ('never materialized', True)
     """
-    skipped = next((each for each in tried if each.outcome in _LEFT), None)
-    if skipped is None:
+    left = [each for each in tried if each.outcome in _LEFT]
+    if not left:
         return "never materialized"
+    skipped = newest(left)
     other = skipped.because not in (None, skipped.key)  # what kept itself from being made has said why
     because = f": `{skipped.because}` stood in the way" if other else _after(skipped.message)
     return f"never materialized; {skipped.outcome} in run {skipped.run}{because}"
