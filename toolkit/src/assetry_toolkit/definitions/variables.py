@@ -20,6 +20,8 @@ def folder_variables(folder: Path) -> dict[str, str]:
     >>> folder_variables(Path("nowhere")) == dict(os.environ)
     True
     """
+    if not (folder / ".env").exists():
+        return dict(os.environ)
     from dotenv import dotenv_values
 
     return {**{name: value or "" for name, value in dotenv_values(folder / ".env").items()}, **os.environ}
