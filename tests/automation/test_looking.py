@@ -235,6 +235,44 @@ def test_a_failure_backs_off_and_what_is_below_waits_for_it() -> None:
         assert it.started(later) == set()
 
 
+def test_what_waits_for_any_input_is_not_made_over_and_over_below_one_that_stays_out_of_date() -> None:
+    content, broken, made = [1], [False], [0]
+
+    @asset
+    def raw() -> int:
+        return content[0]
+
+    @asset(automation=eager())
+    def orders(raw: int) -> int:
+        assert not broken[0], "it is broken"
+        return raw
+
+    @asset(automation=eager().wait_for("any"))
+    def report(raw: int, orders: int) -> int:
+        made[0] += 1
+        return raw + orders
+
+    with shelf(raw, orders, report) as it:
+        now = datetime.now(UTC)
+        it.make(now)
+        broken[0] = True
+        for rounds in (1, 2):  # each news is worth a start, and a second one in case the first came too early
+            content[0] += 1
+            it.project.materialize("raw", raise_on_error=False)
+            made[0] = 0
+            for _ in range(30):
+                now += HOUR
+                it.make(now)
+            assert 1 <= made[0] <= 2, rounds
+            told = it.next("report", now)
+            assert (told.kind, told.at) == ("when", None)
+            assert told.because.startswith("nothing that it reads is new since it was made; it waits for `")
+        broken[0] = False
+        change_memory(it.project.store, lambda memory: with_resumed(memory, [AssetKey("orders")], now))
+        assert it.make(now + HOUR)[-1]
+        assert it.started(now + 2 * HOUR) == set()
+
+
 def test_the_fifth_failure_in_a_row_is_held_until_a_person_lets_it_go_on() -> None:
     _, assets = failing()
     with shelf(*assets) as it:

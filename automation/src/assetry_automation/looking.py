@@ -80,7 +80,7 @@ def look_on(
         told=known.unsettled.values(),
         numbering=numbering_of(graph, (known.by_key[key] for key in standing.parted), now),
         tries=tries,
-        versions=_versions(project, tries),
+        versions=_versions(project, tries, (key for key in standing.hasty if known.by_key[key].is_due)),
         selections={text: _selected(project, text) for text in standing.moving},
         jobs=jobs_above(project, standing.moving_jobs),
         under_way=sum(OPTION in each.options for each in project.store.runs(running=True)),
@@ -142,12 +142,14 @@ def _tries(project: Project) -> dict[AssetKey, list[Attempt]]:
     return found
 
 
-def _versions(project: Project, tries: Mapping[AssetKey, Sequence[Attempt]]) -> dict[AssetKey, str]:
-    """Return the versions of what those assets are made from that failed."""
+def _versions(
+    project: Project, tries: Mapping[AssetKey, Sequence[Attempt]], also: Iterable[AssetKey]
+) -> dict[AssetKey, str]:
+    """Return the versions of what those assets are made from that failed, and some others."""
     failed = (
         key for key, each in tries.items() if key in project.graph and any(one.outcome == "failed" for one in each)
     )
-    read = {each for key in failed for each in made_from(project.graph, key)}
+    read = {each for key in (*failed, *also) for each in made_from(project.graph, key)}
     found = project.store.latest(read, [None]) if read else {}
     return {key: str(each.data_version) for (key, _), each in found.items()}
 

@@ -38,12 +38,24 @@ class Starts(NamedTuple):
     run: str | None
 
 
+class Round(NamedTuple):
+    """How often an asset that waits for any of its inputs was made since it was started from these inputs and code.
+
+    `print_of` tells these, `run` is the one that has made it last. What is out of date above it, and stays so, may
+    leave it out of date however often it is made.
+    """
+
+    print_of: str
+    times: int
+    run: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What is remembered, by asset.
 
     * `known`: since when there is a policy; `served`: the last tick of its clock that was met.
-    * `wanted`: since when something is wanted of it; `failures` and `starts`: see there.
+    * `wanted`: since when something is wanted of it; `failures`, `starts` and `rounds`: see there.
     * `resumed`: when a person has let it go on, whatever held it; `held`: why a person keeps it from being made.
     * `overheads`: by the key of each group, how many seconds its last invocation took beside what it made.
     * `jobs`: by the name of each job, the last tick of its clock that was met, or since when there is the job.
@@ -54,6 +66,7 @@ class Memory:
     wanted: Mapping[AssetKey, datetime] = field(default_factory=dict)
     failures: Mapping[AssetKey, Failures] = field(default_factory=dict)
     starts: Mapping[AssetKey, Starts] = field(default_factory=dict)
+    rounds: Mapping[AssetKey, Round] = field(default_factory=dict)
     resumed: Mapping[AssetKey, datetime] = field(default_factory=dict)
     held: Mapping[AssetKey, str] = field(default_factory=dict)
     jobs: Mapping[str, datetime] = field(default_factory=dict)
@@ -68,10 +81,12 @@ class Memory:
         failed = (key for key in world.all_failed if key in keys)
         failures = {key: each for key in failed if (each := self._failures(world, key)) is not None}
         starts = {key: each for key, each in self.starts.items() if key in keys and _still(world, key, each)}
+        rounds = {key: now for key, each in self.rounds.items() if (now := _round(world, key, each)) is not None}
         resumed = {key: at for key, at in self.resumed.items() if key in keys and world.due(key)}
         served = {key: at for key, at in self.served.items() if key in keys}
         jobs = {each.name: self.jobs.get(each.name, world.now) for each in world.settings.jobs}
-        return replace(self, known=known, failures=failures, starts=starts, resumed=resumed, served=served, jobs=jobs)
+        found = replace(self, known=known, failures=failures, starts=starts, resumed=resumed, served=served, jobs=jobs)
+        return found if rounds == self.rounds else replace(found, rounds=rounds)
 
     def _failures(self, world: World, key: AssetKey) -> Failures | None:
         tries = [each for each in world.tries.get(key, ()) if each.outcome == "failed"]
@@ -86,17 +101,18 @@ class Memory:
 
     def started(self, world: World, keys: Iterable[AssetKey]) -> Memory:
         """Return what is remembered once some assets are started."""
-        starts = dict(self.starts)
-        wanted = dict(self.wanted)
+        starts, rounds, wanted = dict(self.starts), dict(self.rounds), dict(self.wanted)
         for key in keys:
             wanted.pop(key, None)
+            if key in world.standing.hasty and key not in rounds:
+                rounds[key] = Round(world.print_of(key), 0, world.statuses[key].run)
             because = defined(world, key)
             if because:
                 before = starts.get(key)
                 again = before is not None and (before.load, before.because) == (world.load, because)
                 times = 1 + (before.times if before is not None and again else 0)
                 starts[key] = Starts(world.load, because, times, world.statuses[key].run)
-        return replace(self, starts=starts, wanted=wanted)
+        return replace(self, starts=starts, rounds=rounds, wanted=wanted)
 
 
 def defined(world: World, key: AssetKey) -> str:
@@ -109,11 +125,19 @@ def _still(world: World, key: AssetKey, starts: Starts) -> bool:
     return starts.load == world.load and (starts.run == world.statuses[key].run or defined(world, key) != "")
 
 
+def _round(world: World, key: AssetKey, before: Round) -> Round | None:
+    """Return how often an asset was made from the same by now; None where code or inputs are others, or it is fresh."""
+    if key not in world.standing.hasty or not world.due(key) or before.print_of != world.print_of(key):
+        return None
+    run = world.statuses[key].run
+    return before if run == before.run else Round(before.print_of, before.times + 1, run)
+
+
 # -- as JSON ---------------------------------------------------------------------------------------------------------
 
 _KINDS: Mapping[str, Any] = {
     **dict.fromkeys(("known", "served", "wanted", "resumed", "jobs"), datetime),
-    **{"failures": Failures, "starts": Starts, "held": str, "overheads": float},
+    **{"failures": Failures, "starts": Starts, "rounds": Round, "held": str, "overheads": float},
 }
 
 

@@ -17,6 +17,9 @@ from assetry_automation.decision.settings import Job
 from assetry_automation.decision.wants import Wants, opens
 from assetry_automation.decision.world import NOTHING, World
 
+#: So often what waits for any of its inputs is made from the same ones: the first run may have read older ones.
+_ROUNDS = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
@@ -226,9 +229,9 @@ class _Schedule:
     def _helped(self, key: AssetKey) -> Parts:
         """Return the partitions that making would bring up to date: not those that lack what is not made now."""
         reasons = self._world.statuses[key].reasons
-        found = NOTHING
+        found, spent = NOTHING, self._is_spent(key)
         for each in reasons:
-            if self._helps(key, each.asset):
+            if self._helps(key, each.asset) and (not spent or each.is_of(key) or each.asset in self._ready):
                 found |= self._world.parts(key, (each,)) - self._staying(key, each)
         if not reasons:
             found = self._world.due(key)
@@ -237,6 +240,11 @@ class _Schedule:
             if upper in never:
                 found -= self._world.down(key, upper, never[upper] - self._wanted.get(upper, NOTHING))
         return found
+
+    def _is_spent(self, key: AssetKey) -> bool:
+        """Tell whether an asset that waits for any of its inputs was made from these as they are, and is still due."""
+        found = self._memory.rounds.get(key)
+        return found is not None and found.times >= _ROUNDS
 
     def _staying(self, key: AssetKey, reason: Reason) -> Parts:
         """Return what of an asset stays out of date for a reason: something above has it, too, and is not made now."""
@@ -276,6 +284,9 @@ class _Schedule:
 
     def _unhelped(self, key: AssetKey) -> Next:
         reasons = self._world.statuses[key].reasons
+        if self._is_spent(key):
+            upper = next(each.asset for each in reasons if not each.is_of(key))
+            return Next("when", f"nothing that it reads is new since it was made; it waits for `{upper}`", on=upper)
         root = next((each.asset for each in reasons if not self._helps(key, each.asset)), None)
         root = root or next((each for each in self._above(key) if self._idle(each)), None)
         lacking = (each for each in self._above(key) if self._world.missing(each) and each not in self._wanted)

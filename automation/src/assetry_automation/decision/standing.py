@@ -68,6 +68,11 @@ class Standing:
         return frozenset(self._with(lambda each: each.when == "lazy"))
 
     @cached_property
+    def hasty(self) -> frozenset[AssetKey]:
+        """Return the assets that are made when any of what they are made from is new, whatever the rest waits for."""
+        return frozenset(key for key, policy in self.policies.items() if policy.waits_for == "any")
+
+    @cached_property
     def led(self) -> tuple[int, ...]:
         """Return the assets of which a deadline or a clock of their own may ask something, by number."""
         assets, clocks = self.graph.assets, self.clocks

@@ -40,7 +40,8 @@ class World:
     * `tries` are the last ones of each that made nothing, `durations` are seconds of late, and `under_way` counts the
       runs that automation has started and that still go on.
     * `selections` and `jobs` are what those mean that may depend on how assets are; the others are `standing`.
-    * `versions` are those of what was made, and observed, that has no partitions, and that failed assets are made from.
+    * `versions` are those of what was made, and observed, that has no partitions, and that those assets are made from
+      which failed, or are out of date and wait for any of it.
     * `ended` is how the jobs came out that were run.
     * `load` is another text when the definitions were loaded anew, and changed.
     * `known` is since when there are just these policies, where an earlier look has found that; `told` are the statuses
