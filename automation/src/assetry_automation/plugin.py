@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from assetry.plugin import hookimpl
 
 from assetry_automation.files.watch import KIND, OPTIONS, load, observe
+from assetry_automation.options import TABLES
 
 if TYPE_CHECKING:
     from assetry.plugin import Asset, AssetKey, AssetryError, Commands, Event, Integration, Invocation, Next
 
-ASSETRY_TABLES = ("automation", "jobs")
+ASSETRY_TABLES = TABLES
 ASSETRY_COMMANDS = ("daemon", "dev", "run-job", "sense", "hold", "resume")
 ASSETRY_KINDS = {KIND: OPTIONS}
 

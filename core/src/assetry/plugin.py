@@ -120,10 +120,12 @@ from assetry.types.options import (
     REFERENCE,
     SECONDS,
     SECRET,
+    SPAN,
     TABLE,
     TEXT,
     TEXTS,
     CommandOption,
+    OptionTable,
     OptionType,
     checked,
     checked_options,
@@ -191,7 +193,8 @@ __all__ += [
 __all__ += ["AssetGraph", "Freshness", "Judgement", "Next", "Numbering", "PartitionSets", "Reason", "Status"]
 __all__ += ["next_text", "next_to_json", "numbering_of", "span_text"]
 # The types of the options that a plugin declares, and what reads a table of options by them.
-__all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "TABLE", "TEXT", "TEXTS"]
+__all__ += ["ANYTHING", "COUNT", "FLAG", "POSITIVE", "REFERENCE", "SECONDS", "SECRET", "SPAN", "TABLE"]
+__all__ += ["TEXT", "TEXTS", "OptionTable"]
 __all__ += ["OptionType", "checked", "checked_options", "is_reference", "one_of", "read_policy", "read_span"]
 # What loading is given, and invocations.
 __all__ += ["CheckRef", "EventContext", "Invocation", "InvocationGroup", "LoadContext", "RunContext"]

@@ -118,3 +118,17 @@ def test_near_misses_are_told(shop: Folder) -> None:
     text = shop.call("check").stdout
     assert "near miss:" in text
     assert "Made elsewhere: shop/events and shop/files." in text
+
+
+def test_the_schema_for_editors_is_brought_up_to_date_where_the_file_names_it(folder: Folder) -> None:
+    folder.call("init")
+    schema = folder.root / ".assetry/assetry.schema.json"
+    whole = schema.read_text()
+    assert "assetry.schema.json" not in folder.call("check").stderr
+    schema.write_text("{}")
+    assert "assetry.schema.json is written anew" in folder.call("check").stderr
+    assert schema.read_text() == whole
+    folder.write("assetry.toml", 'modules = ["assets"]\n')
+    schema.unlink()
+    folder.call("check")
+    assert not schema.exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -52,6 +53,33 @@ def test_a_project_of_a_known_tool_becomes_an_integration_and_is_read(folder: Fo
     folder.call("materialize", "-q")
     assert folder.json("status")["counts"] == {"fresh": 2}
     assert "ACME_TOKEN" not in folder.call("list").stdout
+
+
+# -- editors -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_line_names_the_schema_by_which_editors_check_the_file(folder: Folder) -> None:
+    folder.call("init")
+    line = (folder.root / "assetry.toml").read_text().splitlines()[0]
+    directive, place = line.split()
+    assert directive == "#:schema"
+    assert json.loads((folder.root / place).read_text())["properties"]["modules"]["type"] == "array"
+
+
+def test_a_file_that_was_there_is_not_touched_and_the_line_is_told(folder: Folder) -> None:
+    folder.write("assetry.toml", "modules = []\n")
+    said = folder.call("init").stderr
+    assert "make this the first line of assetry.toml:\n  #:schema ./.assetry/assetry.schema.json" in said
+    assert (folder.root / "assetry.toml").read_text() == "modules = []\n"
+    assert (folder.root / ".assetry/assetry.schema.json").is_file()
+    folder.write("assetry.toml", "#:schema ./.assetry/assetry.schema.json\nmodules = []\n")
+    assert "#:schema" not in folder.call("init").stderr
+
+
+def test_of_pyproject_toml_editors_have_a_schema_already(folder: Folder) -> None:
+    folder.write("pyproject.toml", "[tool.assetry]\nmodules = []\n")
+    assert "schema" not in folder.call("init").stderr
+    assert not (folder.root / ".assetry").exists()
 
 
 # -- plugins -----------------------------------------------------------------------------------------------------------

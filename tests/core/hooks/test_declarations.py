@@ -13,7 +13,7 @@ from assetry.hooks.specs import hookimpl
 from assetry.project.project import Project
 from assetry.types.assets import Asset, Integration
 from assetry.types.invocations import InvocationGroup
-from assetry.types.options import SECRET, TABLE, TEXT, TEXTS, CommandOption, OptionType, one_of
+from assetry.types.options import SECRET, TABLE, TEXT, TEXTS, CommandOption, OptionTable, OptionType, one_of
 
 NORTH = Integration("north", "mill", {"tables": ["a"]})
 
@@ -251,6 +251,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ASSETRY_KINDS": {"mill": {"tables": OptionType("x", "y")}}}, "and its fits is a str"),  # type: ignore[arg-type]
     ({"ASSETRY_KINDS": {"mill": {"tables": one_of("a", 3)}}}, "and its choices[1] is an int"),  # type: ignore[arg-type]
     ({"ASSETRY_KINDS": {"mill": {"tables": TEXT}}, "assetry_load_assets": None}, "there is no assetry_load_assets"),
+    ({"ASSETRY_TABLES": {"bells": {"tone": TEXT}}}, "ASSETRY_TABLES: 'bells' is a dict instead of an OptionTable"),
+    ({"ASSETRY_TABLES": {"bells": OptionTable(options=3)}}, "and its options is an int instead of a Mapping"),  # type: ignore[arg-type]
+    ({"ASSETRY_TABLES": {"bells": OptionTable(named={"tone": "C"})}}, "'bells' is an OptionTable, and its named"),  # type: ignore[dict-item]
+    ({"ASSETRY_TABLES": {"bells": OptionTable(kinds={"big": {"tone": 1}})}}, "option 'tone' of 'bells' is an int"),  # type: ignore[dict-item]
     ({"ASSETRY_SCHEMES": {"io": "shelf"}}, "'io' is not a tuple of schemes without colons"),
     ({"ASSETRY_SCHEMES": {"io": ("shelf:",)}}, "'io' is not a tuple of schemes without colons"),
     ({"ASSETRY_SCHEMES": {"stroe": ()}}, "'stroe' is none of io, store, executor; did you mean 'store'?"),

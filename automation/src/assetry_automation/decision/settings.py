@@ -86,7 +86,7 @@ def read_settings(tables: Mapping[str, Any], where: str | None = None) -> Settin
     >>> read_settings({"jobs": {"nightly": {"select": "tag:nightly", "cron": "@daily"}}}).jobs[0].cron
     '@daily'
     """
-    found = _read(tables.get("automation", {}), _AUTOMATION, "[automation]", where)
+    found = _read(tables.get("automation", {}), AUTOMATION, "[automation]", where)
     jobs = tables.get("jobs", {})
     if not isinstance(jobs, Mapping) or not all(isinstance(each, Mapping) for each in jobs.values()):
         raise OptionError(
@@ -97,7 +97,7 @@ def read_settings(tables: Mapping[str, Any], where: str | None = None) -> Settin
 
 def _job(name: str, table: Mapping[str, Any], where: str | None) -> Job:
     title = f"[jobs.{name}]"
-    found = _read(table, _JOB, title, where)
+    found = _read(table, JOB, title, where)
     for needed in ("select", "cron"):
         if needed not in found:
             hint = f"For example {needed} = {_EXAMPLES[needed]}."
@@ -149,7 +149,9 @@ def _read(table: Any, known: Mapping[str, type], title: str, where: str | None) 
 
 def _span(value: Any, name: str, title: str, where: str | None) -> timedelta:
     try:
-        return timedelta(0) if value in (0, "0", "0s") else read_span(value, f"{name} of {title}")
+        return (
+            timedelta(0) if value in (0, "0", "0s") and value is not False else read_span(value, f"{name} of {title}")
+        )
     except DefinitionError as error:
         raise OptionError(error.message, option=name, table=title, where=where, hint=error.hint) from error
 
@@ -160,10 +162,11 @@ _EXAMPLES: Mapping[str, str] = {
     **{"holds_after": "5", "select": '"tag:nightly"', "cron": '"0 2 * * *"', "timezone": '"Europe/Berlin"'},
     **{"partitions": '"last:2"', "stale": "false"},
 }
-_AUTOMATION: Mapping[str, type] = {
+#: What ``[automation]`` and the table of a job may say, and of which type each is.
+AUTOMATION: Mapping[str, type] = {
     **{"max_runs": int, "max_partitions_per_wave": int, "batch": timedelta, "slack": timedelta},
     **{"surge": int, "surge_partitions": int, "holds_after": int},
 }
-_JOB: Mapping[str, type] = {
+JOB: Mapping[str, type] = {
     **{"select": str, "cron": str, "timezone": str, "partitions": str, "stale": bool},
 }

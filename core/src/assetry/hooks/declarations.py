@@ -12,13 +12,14 @@ from typing import Any
 from assetry.errors import DefinitionError, near_names
 from assetry.hooks.installed import PluginInfo
 from assetry.types.fields import described, misfit
-from assetry.types.options import OptionType, OptionTypes
+from assetry.types.options import OptionTable, OptionType, OptionTypes
 
 #: The attribute of a plugin with its kinds: ``ASSETRY_KINDS = {"mill": {"tables": TEXTS.needed("…")}}``.
 KINDS = "ASSETRY_KINDS"
 #: The attribute of a plugin with its schemes: ``ASSETRY_SCHEMES = {"io": ("duckdb",)}``.
 SCHEMES = "ASSETRY_SCHEMES"
-#: The attribute of a plugin with the tables of a project file that are its own: ``ASSETRY_TABLES = ("notify",)``.
+#: The attribute of a plugin with the tables of a project file that are its own, each with what it may hold:
+#: ``ASSETRY_TABLES = {"bells": OptionTable(options=…)}``; or their names alone, ``("bells",)``.
 TABLES = "ASSETRY_TABLES"
 #: The attribute of a plugin with its commands beside groups, for ``assetry --help``, which loads no plugin.
 COMMANDS = "ASSETRY_COMMANDS"
@@ -46,13 +47,7 @@ def kinds_of(plugin: Any, hooks: Iterable[str]) -> Kinds | None:
     if declared is None:
         return None
     for kind, options in _table(declared, KINDS).items():
-        for name, given in _table(options, f"{KINDS}: {kind!r}").items():
-            if not isinstance(given, OptionType):
-                wrong = f"{KINDS}: option {name!r} of {kind!r} is {described(type(given))} instead of an OptionType"
-                raise DefinitionError(wrong)
-            amiss = misfit(given)
-            if amiss is not None:
-                raise DefinitionError(f"{KINDS}: option {name!r} of {kind!r} is an OptionType, and its {amiss}")
+        _check_options(options, KINDS, kind)
     if declared and LOAD not in hooks:
         raise DefinitionError(f"{KINDS} names {', '.join(declared)}, and there is no {LOAD}")
     return {kind: dict(options) for kind, options in declared.items()}
@@ -79,14 +74,38 @@ def schemes_of(plugin: Any, hooks: Iterable[str]) -> Schemes:
     return found
 
 
-def tables_of(plugin: Any) -> tuple[str, ...]:
-    """Return the tables of a project file that a plugin declares as its own; raise `DefinitionError` for a wrong one.
+def tables_of(plugin: Any) -> Mapping[str, OptionTable | None]:
+    """Return the tables of a project file that a plugin declares as its own, each with what it may hold, if it says so.
+
+    Raises `DefinitionError` for a wrong one.
 
     >>> class Mill: ASSETRY_TABLES = ["mills"]
     >>> tables_of(Mill)
-    ('mills',)
+    {'mills': None}
     """
-    return _names(plugin, TABLES)
+    declared = getattr(plugin, TABLES, None)
+    if not isinstance(declared, Mapping):
+        return dict.fromkeys(_names(plugin, TABLES))
+    for name, table in _table(declared, TABLES).items():
+        if not isinstance(table, OptionTable):
+            raise DefinitionError(f"{TABLES}: {name!r} is {described(type(table))} instead of an OptionTable")
+        amiss = misfit(table)
+        if amiss is not None:
+            raise DefinitionError(f"{TABLES}: {name!r} is an OptionTable, and its {amiss}")
+        for options in (table.options, table.named or {}, *table.kinds.values()):
+            _check_options(options, TABLES, name)
+    return dict(declared)
+
+
+def _check_options(options: Any, attribute: str, of: str) -> None:
+    """Raise `DefinitionError` unless something is options by name, each well formed."""
+    for name, given in _table(options, f"{attribute}: {of!r}").items():
+        if not isinstance(given, OptionType):
+            wrong = f"{attribute}: option {name!r} of {of!r} is {described(type(given))} instead of an OptionType"
+            raise DefinitionError(wrong)
+        amiss = misfit(given)
+        if amiss is not None:
+            raise DefinitionError(f"{attribute}: option {name!r} of {of!r} is an OptionType, and its {amiss}")
 
 
 def commands_of(plugin: Any) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from assetry.types.options import OptionTypes
+from assetry.types.options import OptionTable, OptionTypes
 
 ENTRY_POINTS = "assetry"
 
@@ -21,7 +21,8 @@ class PluginInfo:
     will be with a later assetry, `refuses` what the plugin says of itself that it cannot do, with the reason;
     `requires` are the requirements of its package. `kinds` are the kinds of integrations that it declares, with the
     types of their options, None when it declares none and has to be asked; `schemes` those of URLs, by what they open
-    (``io``, ``store``, ``executor``); `tables` the tables of a project file that are its own.
+    (``io``, ``store``, ``executor``); `tables` the tables of a project file that are its own, each with what it may
+    hold, None where the plugin does not say it.
 
     >>> PluginInfo("acme", "assetry-acme", "0.2", "assetry_acme.plugin").label
     'assetry-acme 0.2'
@@ -38,7 +39,7 @@ class PluginInfo:
     requires: tuple[str, ...] = ()
     kinds: Mapping[str, OptionTypes] | None = None
     schemes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tables: tuple[str, ...] = ()
+    tables: Mapping[str, OptionTable | None] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -19,17 +19,57 @@ from assetry.errors import (
     near_names,
 )
 from assetry.hooks.packages import TABLES
-from assetry.project.history.retention import KINDS, Retention, read_age
+from assetry.project.history.retention import AGES, Retention, read_age
 from assetry.python.code import written_place
 from assetry.python.schemas import EXTRA_COLUMNS
 from assetry.types.assets import Integration
+from assetry.types.options import POSITIVE, SPAN, TEXT, OptionTable, OptionType, OptionTypes, one_of
 from assetry.types.policies import read_span
 
 DEFAULT_STORE = "sqlite:.assetry/state.db"
 DEFAULT_EXECUTOR = "threads"
-KEYS = ("modules", "store", "io", "executor", "integrations", "name", "retention", "schema", "pools")
+_NAME = OptionType(
+    "a name", lambda value: isinstance(value, str) and value != "", json_schema={"type": "string", "minLength": 1}
+)
+_NAMES = OptionType(
+    "a list of names",
+    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    json_schema={"type": "array", "items": {"type": "string"}},
+)
+#: What a project file says outside of its tables.
+OPTIONS: OptionTypes = {
+    "modules": _NAMES.about("Python modules with assets; assets.py or assets/ beside the file without it."),
+    "store": TEXT.about("Where records are kept, as a URL.", default=DEFAULT_STORE),
+    "io": TEXT.about("Where values are kept, as a URL: the warehouse of a tool's profile, else files, without it."),
+    "executor": TEXT.about("What runs things, and how many at a time, such as threads:8.", default=DEFAULT_EXECUTOR),
+    "name": TEXT.about("The name of the project; that of its folder without it."),
+}
 #: What the table of any integration may say besides the options that its plugin knows.
-COMMON_OPTIONS = ("pool", "weight", "observe")
+_SHARES: OptionTypes = {
+    "pool": _NAME.about("The pool of which its assets take slots: a table [pools.NAME]."),
+    "weight": POSITIVE.about("How many slots of the pool an invocation takes.", default=1),
+    "observe": SPAN.about("How often automation looks at what happened outside."),
+}
+#: The tables of assetry itself, and what each may hold; what is of integrations their plugins add by kind.
+OWN_TABLES: Mapping[str, OptionTable] = {
+    "integrations": OptionTable(
+        help="The tools of the project, each in a table with its name.",
+        named={"kind": TEXT.needed("What it is, as the plugin for it calls it."), **_SHARES},
+    ),
+    "retention": OptionTable(help="How long history is kept.", options=AGES),
+    "schema": OptionTable(
+        help="What is done about schemas of Python assets.",
+        options={
+            "extra_columns": one_of(*EXTRA_COLUMNS).about("What is done about columns that a schema does not have.")
+        },
+    ),
+    "pools": OptionTable(
+        help="Limits of what may run at a time, each in a table with its name.",
+        named={"limit": POSITIVE.needed("How many slots there are.")},
+    ),
+}
+KEYS = (*OPTIONS, *OWN_TABLES)
+COMMON_OPTIONS = tuple(_SHARES)
 
 
 class PoolShare(NamedTuple):
@@ -251,7 +291,7 @@ def _settings(root: Path, source: _Source, table: Mapping[str, Any]) -> Settings
                 raise source.error(f"{key!r} is not a table.", key, hint=f"Write [{key}].")
             raise source.error(f"Unknown key {key!r}.", key, near_names(key, (*KEYS, *TABLES)), known)
     modules = table.get("modules")
-    if modules is not None and not (isinstance(modules, list) and all(isinstance(each, str) for each in modules)):
+    if modules is not None and not _NAMES.fits(modules):
         raise source.error("'modules' is not a list of module names.", "modules", hint='For example ["shop_assets"].')
     integrations = table.get("integrations")
     return Settings(
@@ -276,9 +316,9 @@ def _retention(source: _Source, table: Any) -> Retention:
         raise source.error("'retention' is not a table.", "retention", hint='Write [retention] and events = "90d".')
     ages = {}
     for key, value in table.items():
-        if key not in KINDS:
-            hint = f"Known keys of [retention]: {', '.join(KINDS)}."
-            raise source.error(f"Unknown key {key!r} in [retention].", key, near_names(key, KINDS), hint, "retention")
+        if key not in AGES:
+            hint = f"Known keys of [retention]: {', '.join(AGES)}."
+            raise source.error(f"Unknown key {key!r} in [retention].", key, near_names(key, AGES), hint, "retention")
         try:
             ages[key] = read_age(value)
         except UsageError as error:
@@ -291,12 +331,11 @@ def _extra_columns(source: _Source, table: Any) -> str | None:
     hint = 'Write [schema] and extra_columns = "accept", or "refuse".'
     if not isinstance(table, Mapping):
         raise source.error("'schema' is not a table.", "schema", hint=hint)
+    known = OWN_TABLES["schema"].options
     for key, value in table.items():
-        if key != "extra_columns":
-            raise source.error(
-                f"Unknown key {key!r} in [schema].", key, near_names(key, ["extra_columns"]), hint, "schema"
-            )
-        if value not in EXTRA_COLUMNS:
+        if key not in known:
+            raise source.error(f"Unknown key {key!r} in [schema].", key, near_names(key, known), hint, "schema")
+        if not known[key].fits(value):
             near = near_names(value, EXTRA_COLUMNS) if isinstance(value, str) else ()
             raise source.error(f"extra_columns is {value!r}.", key, near, hint, "schema")
     found: str | None = table.get("extra_columns")
@@ -306,25 +345,21 @@ def _extra_columns(source: _Source, table: Any) -> str | None:
 def _pools(source: _Source, tables: Any) -> dict[str, int]:
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
         raise source.error("'pools' is not a group of tables.", "pools", hint="Write [pools.NAME] and limit = 2.")
-    limits = {}
+    limits, known = {}, OWN_TABLES["pools"].named or {}
     for name, table in tables.items():
         for key in table:
-            if key != "limit":
-                near = near_names(key, ("limit",))
+            if key not in known:
+                near = near_names(key, known)
                 raise source.error(f"Unknown key {key!r} in [pools.{name}].", key, near, "It has one key: limit = 2.")
         if ":" in name:
             # So are the pools named that assetry makes itself, of groups and places.
             raise source.error(f"Pool {name!r} has a colon in its name.", name, hint="Give it another name.")
         limit = table.get("limit")
-        if not _is_count(limit):
+        if not POSITIVE.fits(limit):
             said = f"Pool {name!r} has no limit, a whole number above 0."
             raise source.error(said, "limit" if "limit" in table else name, hint="For example limit = 2.")
         limits[name] = limit
     return limits
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _shares(source: _Source, tables: Mapping[str, Any]) -> dict[str, PoolShare]:
@@ -332,9 +367,9 @@ def _shares(source: _Source, tables: Mapping[str, Any]) -> dict[str, PoolShare]:
     found = {}
     for name, table in tables.items():
         pool, weight = table.get("pool"), table.get("weight", 1)
-        if "pool" in table and not (isinstance(pool, str) and pool):
+        if "pool" in table and not _NAME.fits(pool):
             raise source.error(f"'pool' of integration {name!r} is no name.", "pool", hint='For example "warehouse".')
-        if "weight" in table and not _is_count(weight):
+        if "weight" in table and not POSITIVE.fits(weight):
             hint = "It is how many slots of the pool an invocation takes, for example weight = 2."
             raise source.error(f"'weight' of integration {name!r} is no whole number above 0.", "weight", hint=hint)
         if "weight" in table and pool is None:

@@ -14,12 +14,13 @@ A plugin says as data which options its integrations have, and they are checked 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from typing import Any
 
-from assetry.errors import OptionError, near_names
+from assetry.errors import DefinitionError, OptionError, near_names
 from assetry.types.assets import Integration
+from assetry.types.policies.spans import read_span
 
 
 def as_given(value: Any) -> Any:
@@ -36,8 +37,13 @@ class OptionType:
     counts where it is not, for people to read: a plugin fills it in itself. One that is `in_python` has values that no
     project file can hold.
 
-    >>> port = OptionType("a port", lambda value: value in range(1, 65536), str).about("Where it listens.")
-    >>> checked({"port": 8080}, {"port": port}, "integration 'shop'")
+    `json_schema` tells editors which values are of the type, in the words of JSON Schema, draft 7; it may let more
+    pass than `fits` does, never less. Without one they complete the option, and take any value; `choices` are told by
+    themselves.
+
+    >>> number = {"type": "integer", "minimum": 1, "maximum": 65535}
+    >>> port = OptionType("a port", lambda value: value in range(1, 65536), str, json_schema=number)
+    >>> checked({"port": 8080}, {"port": port.about("Where it listens.")}, "integration 'shop'")
     {'port': '8080'}
     """
 
@@ -51,6 +57,21 @@ class OptionType:
     required: bool = False
     default: Any = None
     in_python: bool = False
+    json_schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def terms(self) -> str:
+        """Return for people which values are of the type, and what counts without one.
+
+        >>> FLAG.about("Ring louder.", default=False).terms, TEXT.needed("The folder.").terms
+        ('true or false; false unless given', 'text; must be given')
+        """
+        if self.required:
+            return f"{self.words}; must be given"
+        if self.default is None:
+            return self.words
+        shown = str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
+        return f"{self.words}; {shown} unless given"
 
     def hinting(self, hint: str) -> OptionType:
         """Return this type with another hint."""
@@ -78,6 +99,25 @@ _TRIPS = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
 
 #: The options of one kind of integration, by name.
 OptionTypes = Mapping[str, OptionType]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionTable:
+    """What a table of the project file may hold, for editors and for people; its plugin checks it when it reads it.
+
+    `options` are those of the table itself. `named` are those of each table within it that people give a name, such
+    as ``[notify.ops]``; None where there may be none. Where these are of several kinds, `kinds` has by the word of
+    their option ``kind`` what each takes besides. `help` says what the table is for, in a line.
+
+    >>> table = OptionTable(help="Bells.", options={"loud": FLAG.about("Ring louder.", default=False)})
+    >>> list(table.options), table.named
+    (['loud'], None)
+    """
+
+    help: str = ""
+    options: OptionTypes = field(default_factory=dict)
+    named: OptionTypes | None = None
+    kinds: Mapping[str, OptionTypes] = field(default_factory=dict)
 
 
 def is_reference(value: Any) -> bool:
@@ -116,26 +156,78 @@ def _tuple(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _is_span(value: Any) -> bool:
+    try:
+        read_span(value)
+    except (DefinitionError, OverflowError, ValueError):
+        return False
+    return True
+
+
+_STRING: Mapping[str, Any] = {"type": "string"}
+_REFERENCE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "env": {**_STRING, "description": "The environment variable that holds it."},
+        "secret": {**_STRING, "description": "Its name, by which a plugin finds it."},
+        "given": {**_STRING, "description": "An object handed over in Python.", "x-taplo": {"hidden": True}},
+    },
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+
 #: Text.
-TEXT = OptionType("text", _is_text)
+TEXT = OptionType("text", _is_text, json_schema=_STRING)
 #: Text or a list of texts; a tuple of texts is made of it.
-TEXTS = OptionType("text or a list of texts", _are_texts, _tuple)
+TEXTS = OptionType(
+    "text or a list of texts", _are_texts, _tuple, json_schema={"type": ["string", "array"], "items": _STRING}
+)
 #: True or false.
-FLAG = OptionType("true or false", lambda value: isinstance(value, bool))
+FLAG = OptionType("true or false", lambda value: isinstance(value, bool), json_schema={"type": "boolean"})
 #: A whole number.
-COUNT = OptionType("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
+COUNT = OptionType(
+    "a whole number",
+    lambda value: isinstance(value, int) and not isinstance(value, bool),
+    json_schema={"type": "integer"},
+)
 #: A number of seconds, not negative.
 SECONDS = OptionType(
-    "a number of seconds", lambda value: _is_number(value) and value >= 0, float, hint="For example 300, for 5 minutes."
+    "a number of seconds",
+    lambda value: _is_number(value) and value >= 0,
+    float,
+    hint="For example 300, for 5 minutes.",
+    json_schema={"type": "number", "minimum": 0},
+)
+#: A span of time, such as 15m, 1h30m or 2d, or a number of seconds; a `timedelta` is made of it.
+SPAN = OptionType(
+    "a span of time",
+    _is_span,
+    read_span,
+    hint="For example 15m, 1h30m or 2d.",
+    json_schema={"type": ["string", "number"], "pattern": r"^ *(\d[\d ]*[smhdwSMHDW] *)+$"},
 )
 #: A whole number above zero.
-POSITIVE = OptionType("a whole number above 0", lambda value: COUNT.fits(value) and value > 0)
+POSITIVE = OptionType(
+    "a whole number above 0",
+    lambda value: COUNT.fits(value) and value > 0,
+    json_schema={"type": "integer", "minimum": 1},
+)
 #: A table: a mapping of names to anything; in JSON a date, which a project file may have, is the text of it.
-TABLE = OptionType("a table", lambda value: isinstance(value, Mapping), lambda value: {**_json(value)})
+TABLE = OptionType(
+    "a table",
+    lambda value: isinstance(value, Mapping),
+    lambda value: {**_json(value)},
+    json_schema={"type": "object"},
+)
 #: A reference to a secret, never the secret itself.
-SECRET = OptionType("a reference to a secret", is_reference, secret=True)
+SECRET = OptionType("a reference to a secret", is_reference, secret=True, json_schema=_REFERENCE)
 #: Text, or a reference to it.
-REFERENCE = OptionType("text or a reference", lambda value: _is_text(value) or is_reference(value))
+REFERENCE = OptionType(
+    "text or a reference",
+    lambda value: _is_text(value) or is_reference(value),
+    json_schema={"anyOf": [_STRING, _REFERENCE]},
+)
 #: Anything.
 ANYTHING = OptionType("anything", lambda _: True)
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import EventRecord, RunInfo, hookimpl
 
+from assetry_notify.targets import TABLES, read_table
+
 if TYPE_CHECKING:
     from assetry.plugin import AssetryError, Commands, EventContext
 
-#: The table of a project file that names whom to tell.
-ASSETRY_TABLES = ("notify",)
+#: The table of a project file that names whom to tell, and what it may hold.
+ASSETRY_TABLES = TABLES
 
 
 @hookimpl
@@ -38,8 +40,6 @@ def assetry_add_commands(commands: Commands) -> None:
 def assetry_check(project: Any) -> Iterable[AssetryError]:
     """Return what [notify] says wrongly of whom to tell."""
     from assetry.plugin import AssetryError
-
-    from assetry_notify.targets import read_table
 
     try:
         read_table(project.settings.tables)

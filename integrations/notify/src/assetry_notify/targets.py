@@ -18,6 +18,7 @@ from assetry.plugin import (
     TEXTS,
     DefinitionError,
     OptionError,
+    OptionTable,
     OptionType,
     checked,
     near_names,
@@ -64,6 +65,7 @@ _OWN: Mapping[str, Mapping[str, OptionType]] = {
 }
 #: What ``[notify]`` itself may say, for all targets.
 _GENERAL = {"remind": _COMMON["remind"], "batch": TEXT.about("How long a run waits to tell more at once.", BATCH)}
+TABLES = {"notify": OptionTable(help="Whom problems are told.", options=_GENERAL, named=_COMMON, kinds=_OWN)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def read_table(tables: Mapping[str, Mapping[str, Any]]) -> Table:
       did you mean 'slack'?
     """
     found = tables.get("notify", {})
-    named = {name: each for name, each in found.items() if isinstance(each, Mapping)}
+    named = {name: each for name, each in found.items() if isinstance(each, Mapping) and name not in _GENERAL}
     own = {name: each for name, each in found.items() if name not in named}
     known = "Write a target as [notify.NAME] with its kind; [notify] itself has: " + ", ".join(_GENERAL) + "."
     general = checked(own, _GENERAL, "[notify]", known)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from assetry.plugin import REFERENCE, SECONDS, SECRET, TABLE, TEXT, OptionError, checked
+from assetry.plugin import REFERENCE, SECONDS, SECRET, TABLE, TEXT, OptionError, OptionTable, checked
 
 NAME = "openlineage"
 OPTIONS = {
@@ -19,6 +19,7 @@ OPTIONS = {
     "namespaces": TABLE.about('By integration, where its tables are, such as "snowflake://org-account" or "bigquery".'),
     "timeout": SECONDS.about("How many seconds the service may take.", default=5),
 }
+TABLES = {NAME: OptionTable(help="Where lineage is told.", options=OPTIONS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from assetry.plugin import EventRecord, RunInfo, hookimpl
 
+from assetry_openlineage.options import TABLES
+
 if TYPE_CHECKING:
     from assetry.plugin import AssetryError, Commands, EventContext
 
-#: The table of a project file that says where lineage is told.
-ASSETRY_TABLES = ("openlineage",)
+#: The table of a project file that says where lineage is told, and what it may hold.
+ASSETRY_TABLES = TABLES
 
 
 @hookimpl

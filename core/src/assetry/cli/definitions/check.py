@@ -14,6 +14,7 @@ from assetry.errors import AssetryError, DefinitionError, near_names
 from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
 from assetry.hooks.masks import masked
+from assetry.project.editors.schema_file import SCHEMA_FILE, names_schema, write_schema
 from assetry.project.places import asset_warnings
 from assetry.project.project import Project
 from assetry.types.assets import Asset
@@ -26,9 +27,10 @@ def check_definitions(session: Session) -> int:
     """Load and validate all definitions; nothing is run.
 
     Exit code 3 when they cannot be loaded, when a plugin is broken or finds a mistake, or when nothing opens a place
-    that is named.
+    that is named. The schema for editors that assetry.toml names is written anew where plugins have changed.
     """
     project = session.project
+    _refresh_schema(session)
     found = _findings(project)
     if session.text:
         located = {name: [_located(each, session) for each in found[name]] for name in ("places", "mistakes")}
@@ -36,6 +38,19 @@ def check_definitions(session: Session) -> int:
     else:
         session.emit(found)
     return 0 if found["ok"] else DefinitionError.exit_code
+
+
+def _refresh_schema(session: Session) -> None:
+    """Bring the schema by which editors check the project file up to date, where the file names it."""
+    project = session.project
+    file = project.settings.file
+    if file is None or not names_schema(file):
+        return
+    try:
+        if write_schema(project.root, project.plugins):
+            session.note(f"{SCHEMA_FILE} is written anew: editors check {file.name} by it.")
+    except OSError as error:
+        session.warn(f"{SCHEMA_FILE}, by which editors check {file.name}, is not written: {error.strerror}")
 
 
 def _findings(project: Project) -> dict[str, Any]:

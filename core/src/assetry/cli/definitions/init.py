@@ -19,6 +19,7 @@ from assetry.cli.definitions.scaffold import plugin_files
 from assetry.cli.session import Session
 from assetry.cli.text import styled
 from assetry.errors import AssetryError, UsageError
+from assetry.project.editors.schema_file import FIRST_LINE, SCHEMA_FILE, names_schema, write_schema
 from assetry.project.project import Project
 from assetry.project.settings import Settings, read_settings
 from assetry.types.assets import Asset, Integration
@@ -26,7 +27,8 @@ from assetry.types.assets import Asset, Integration
 _NEXT = ("assetry check", "assetry plan", "assetry materialize", "assetry status")
 _NEXT_OF_PLUGIN = ("pip install --editable '.[test]'", "assetry plugins", "pytest")
 
-_TOML = """\
+_TOML = f"""\
+{FIRST_LINE}
 # The project: what assetry loads, and where it keeps things. Relative paths start from this file.
 modules = ["assets"]                          # Python modules with assets
 # store = "sqlite:.assetry/state.db"          # records of runs and materializations
@@ -79,6 +81,9 @@ def init(session: Session, folder: str | None, plugin: str | None) -> None:
     A project of a known tool (a dbt_project.yml, say) in the folder becomes an integration, and the example reads
     one of its tables. What is there already is kept as it is.
 
+    The first line of assetry.toml names .assetry/assetry.schema.json, by which editors complete and check the file
+    (Even Better TOML, Tombi). It is written anew each time, for the plugins that are installed now.
+
     With --plugin a package for a new integration is set up instead, in FOLDER or assetry-NAME: hooks that run, and
     the test that they keep what an integration promises.
     """
@@ -113,8 +118,24 @@ def init_project(session: Session, folder: str) -> None:
         kept = [project_file, *(name for name in kept if name != project_file)]
     else:
         made = _scaffold(session, root, has_assets=bool(kept))
+    _write_schema(session, root)
     there = "assetry" if root == Path.cwd() else f"assetry -C {shlex.quote(folder)}"
     _tell(session, root, made, kept, _NEXT, there)
+
+
+def _write_schema(session: Session, root: Path) -> None:
+    """Write what editors read; say how a project file that was there is given the line that names it."""
+    with Project.load(root) as project:
+        file = project.settings.file
+        if file is None or file.name != "assetry.toml":
+            return  # of pyproject.toml editors have a schema of their own
+        try:
+            write_schema(root, project.plugins)
+        except OSError as error:
+            session.warn(f"{SCHEMA_FILE}, by which editors check {file.name}, is not written: {error.strerror}")
+            return
+    if not names_schema(file):
+        session.note(f"For editors, make this the first line of {file.name}:\n  {FIRST_LINE}")
 
 
 def _project_file(root: Path) -> str | None:

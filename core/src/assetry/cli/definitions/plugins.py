@@ -113,21 +113,10 @@ def _options(info: PluginInfo, width: int) -> Iterator[str]:
         yield f'    options of kind = "{kind}"' + ("" if options else ": none")
         space = max(map(len, options), default=0)
         for name, each in options.items():
-            said = "; ".join(filter(None, (each.words, _unless_given(each))))
-            help_ = f"{each.help} ({said})" if each.help else said
+            help_ = f"{each.help} ({each.terms})" if each.help else each.terms
             lines = _wrapped(help_, width - space - 8)
             yield f"      {name:<{space}}  {lines[0]}"
             yield from (f"      {'':<{space}}  {line}" for line in lines[1:])
-
-
-def _unless_given(each: OptionType) -> str:
-    if each.required:
-        return "must be given"
-    default = each.default
-    if default is None:
-        return ""
-    shown = str(default).lower() if isinstance(default, bool) else str(default)
-    return f"{shown} unless given"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assetry.errors import UsageError
+from assetry.types.options import OptionType, OptionTypes
 from assetry.types.records import KeptHistory
 
 #: Days of each unit of an age.
 _UNITS = {"d": 1, "w": 7, "y": 365}
 FOREVER = "forever"
+_HINT = f"Write days, weeks or years, as 90d, 12w or 2y, or {FOREVER}."
 _AGE = re.compile(r"(\d{1,5})([dwy])")
 #: What people write for the same.
 _LOOSE = re.compile(r"\s*(\d{1,5})\s*-?\s*(d|w|y)?(?:ays?|eeks?|ears?)?\s*", re.IGNORECASE)
@@ -44,10 +46,6 @@ class Retention:
         )
 
 
-#: What history consists of, as `[retention]` names it.
-KINDS = tuple(field.name for field in fields(Retention))
-
-
 def read_age(text: object) -> timedelta | None:
     """Return the age that a text means, None for ``forever``; raise `UsageError`, with what was probably meant.
 
@@ -58,9 +56,29 @@ def read_age(text: object) -> timedelta | None:
         return None
     found = _AGE.fullmatch(text) if isinstance(text, str) else None
     if found is None:
-        hint = f"Write days, weeks or years, as 90d, 12w or 2y, or {FOREVER}."
-        raise UsageError(f"{text!r} is no age.", near=_near(str(text)), hint=hint)
+        raise UsageError(f"{text!r} is no age.", near=_near(str(text)), hint=_HINT)
     return timedelta(days=int(found[1]) * _UNITS[found[2]])
+
+
+def _is_age(text: object) -> bool:
+    return text == FOREVER or (isinstance(text, str) and _AGE.fullmatch(text) is not None)
+
+
+_KEPT = OptionType(
+    "an age",
+    _is_age,
+    read_age,
+    hint=_HINT,
+    json_schema={"type": "string", "pattern": rf"^({_AGE.pattern}|{FOREVER})$"},
+)
+#: What history consists of, as `[retention]` names it.
+AGES: OptionTypes = {
+    "events": _KEPT.about("How long the events of runs are kept.", default="90d"),
+    "runs": _KEPT.about("How long runs are kept in the list of them.", default=FOREVER),
+    "attempts": _KEPT.about("How long it is kept how tries at assets came out.", default=FOREVER),
+    "materializations": _KEPT.about("How long records are kept of what was made anew since.", default=FOREVER),
+}
+KINDS = tuple(AGES)
 
 
 def _near(text: str) -> tuple[str, ...]:
