@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus
 from uuid import uuid4
@@ -27,6 +28,7 @@ import pytest
 from assetry import DailyPartitionsDefinition
 from assetry.hooks import specs
 from assetry.plugin import (
+    TEXTS,
     Asset,
     AssetCheck,
     AssetKey,
@@ -43,6 +45,7 @@ from assetry.plugin import (
     Log,
     Materialized,
     Observed,
+    OptionTable,
     Panel,
     RunContext,
     RunError,
@@ -391,6 +394,19 @@ class TestHeavyImport(IntegrationConformance):
         return bad(hooks(folder, "heavy_hooks", first="import wave"), heavy=["wave"])
 
     caught = "test_import_heavy_modules_inside_functions"
+
+
+class MisleadsEditors(GoodService):
+    ASSETRY_TABLES = MappingProxyType(
+        {"bells": OptionTable(options={"tone": replace(TEXTS, json_schema={"enum": []})})}
+    )
+
+
+class TestMisleadsEditors(IntegrationConformance):
+    """It tells editors less of an option than that takes."""
+
+    subject = bad(MisleadsEditors())
+    caught = "test_let_editors_refuse_nothing_that_you_take"
 
 
 class Greedy(GoodService):

@@ -25,6 +25,7 @@ from assetry.project.project import Project
 from assetry.project.runs.services import services_of
 from assetry.run.listeners import Surroundings
 from assetry.testing.child import ChildError, elsewhere, heavy_imports
+from assetry.testing.json_schemas import refused_by_editors
 from assetry.testing.loading import (
     HEAVY,
     IMPORT,
@@ -40,7 +41,7 @@ from assetry.testing.verdicts import ADVICE, Judge, Verdicts, asked, needs
 from assetry.types.assets import Integration
 from assetry.types.events import Log
 from assetry.types.hooks.listening import EventContext
-from assetry.types.options import CommandOption
+from assetry.types.options import CommandOption, OptionType
 from assetry.types.records import EventRecord, RunInfo
 
 #: A kind that no plugin answers for.
@@ -141,6 +142,15 @@ class PluginConformance:
     def test_use_hooks_that_will_stay(self, info: PluginInfo) -> None:
         assert not info.warnings, f"{info.label}: {'; '.join(info.warnings)}"
 
+    @needs("test_spell_hooks_and_arguments_as_the_core_does")
+    def test_let_editors_refuse_nothing_that_you_take(self, info: PluginInfo) -> None:
+        for of, name, option in declared_options(info):
+            refused = next(iter(refused_by_editors(option)), None)
+            assert refused is None, (
+                f"option {name!r} of {of} takes {refused!r}, and its json_schema does not, so that editors mark what "
+                "is right: let it tell no less than the option takes, or leave it out"
+            )
+
     @needs("test_import_the_hook_module_without_errors")
     def test_import_heavy_modules_inside_functions(self, filled: PluginUnderTest, tmp_path: Path) -> None:
         if not isinstance(filled.plugin, (str, ModuleType)):
@@ -225,6 +235,15 @@ def _asked_of_all(hook: str, function: Callable[..., Any]) -> Any:
     }
     answer = called(function, questions)
     return list(answer or ()) if hook == "assetry_command_options" else answer
+
+
+def declared_options(info: PluginInfo) -> Iterator[tuple[str, str, OptionType]]:
+    """Yield every option that a plugin declares, with whose it is and what it is called."""
+    for kind, options in (info.kinds or {}).items():
+        yield from ((f"kind {kind!r}", name, each) for name, each in options.items())
+    for table, held in info.tables.items():
+        for options in () if held is None else (held.options, held.named or {}, *held.kinds.values()):
+            yield from ((f"[{table}]", name, each) for name, each in options.items())
 
 
 def portable(plugin: Any) -> Any:
