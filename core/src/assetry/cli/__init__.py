@@ -18,7 +18,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; `arguments` are those of the process when None."""
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        if given in ([], ["--help"], ["-h"]) and "_ASSETRY_COMPLETE" not in os.environ:
+        if "_ASSETRY_COMPLETE" in os.environ:
+            from assetry.cli.completion.shells import answer_shell
+
+            answer_shell(os.environ["_ASSETRY_COMPLETE"])
+            _leave(0)
+        if given in ([], ["--help"], ["-h"]):
             from assetry.cli.overview import print_overview
 
             print_overview(given)

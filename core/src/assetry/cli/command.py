@@ -14,6 +14,8 @@ from assetry.errors import AssetryError, UsageError, near_names
 from assetry.types.keys import selection_value
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from assetry.types.options import CommandOption
 
 OUTPUTS = ("text", "json", "ndjson")
@@ -77,7 +79,7 @@ class Verb(click.Command):
         """
         if self.selects:
             args = spread(args)
-        if self.loads and any(_name(arg) not in self._own_names() for arg in args if arg.startswith("-")):
+        if self.loads and any(option_name(arg) not in self._own_names() for arg in args if arg.startswith("-")):
             ctx.meta[_FURTHER] = _options_of_integrations(ctx, _folder(args), self._own_names())
         return super().parse_args(ctx, args)
 
@@ -91,6 +93,13 @@ class Verb(click.Command):
             with suppress(AssetryError):  # a project that cannot be read must not take --help along
                 ctx.meta.setdefault(_FURTHER, _options_of_integrations(ctx, None, self._own_names()))
         super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the options that begin so, those of integrations among them."""
+        if self.loads and incomplete.startswith("-"):
+            with suppress(AssetryError):
+                ctx.meta.setdefault(_FURTHER, _options_of_integrations(ctx, None, self._own_names()))
+        return super().shell_complete(ctx, incomplete)
 
     def _own_names(self) -> set[str]:
         return {"-h", "--help", "-", "--", *(name for each in self.params for name in each.opts)}
@@ -163,7 +172,7 @@ def _options_of_integrations(ctx: click.Context, folder: str | None, taken: Coll
     return made
 
 
-def _name(arg: str) -> str:
+def option_name(arg: str) -> str:
     """Return the option that an argument names: ``--target`` of ``--target=prod``, ``-t`` of ``-tprod``."""
     return arg.partition("=")[0] if arg.startswith("--") else arg[:2]
 
@@ -231,4 +240,14 @@ def run_argument(required: bool = False) -> click.Argument:
     return click.Argument(["run"], required=required, metavar="RUN" if required else "[RUN]")
 
 
-__all__ = ["EVERY_OUTPUT", "OUTPUTS", "Verb", "refine", "run_argument", "shared_options", "spread", "verb"]
+__all__ = [
+    "EVERY_OUTPUT",
+    "OUTPUTS",
+    "Verb",
+    "option_name",
+    "refine",
+    "run_argument",
+    "shared_options",
+    "spread",
+    "verb",
+]

@@ -148,6 +148,15 @@ def _help(command: Command) -> str:
     return "\n".join([command.help, *(["", "\b", "Arguments:", *lines] if lines else [])])
 
 
+def parameter_name(name: str) -> str:
+    """Return what the function of a plugin's command calls a parameter, given by its name on the command line.
+
+    >>> parameter_name(f"{_PREFIX}keys"), parameter_name("select")
+    ('keys', 'select')
+    """
+    return name.removeprefix(_PREFIX)
+
+
 def _metavar(parameter: CommandParameter) -> str:
     name = parameter.name.strip("_").upper()
     many, needed = parameter.gather is not None, parameter.required

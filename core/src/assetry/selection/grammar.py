@@ -19,6 +19,14 @@ from typing import NamedTuple
 
 from assetry.errors import SelectionError
 
+#: The methods that all assets have; integrations give theirs more (`assetry.selection.facets`).
+METHODS = (
+    *("key", "tag", "group", "owner", "kind", "integration", "state", "path", "file", "partition", "column"),
+    *("resource_type", "fqn", "selector"),
+)
+#: The statuses that `state:` takes.
+STATES = ("stale", "never", "failed", "fresh", "running", "external")
+
 
 class Reach(NamedTuple):
     """How far beyond its matches a part of a selection goes; a depth of None is all the way.

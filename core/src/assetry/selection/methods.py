@@ -15,7 +15,7 @@ from assetry.graph.graph import AssetGraph
 from assetry.graph.merging import is_external
 from assetry.partitions.definitions import DynamicPartitionsDefinition
 from assetry.selection.facets import Facets, facet_methods, facet_test, facet_values
-from assetry.selection.grammar import Criterion, fault
+from assetry.selection.grammar import STATES, Criterion, fault
 from assetry.selection.patterns import file_names, folders, has_wildcard, matcher, path_matcher, path_of
 from assetry.types.assets import Asset, Check
 from assetry.types.keys import AssetKey, selection_value
@@ -23,9 +23,6 @@ from assetry.types.keys import AssetKey, selection_value
 Statuses = Callable[[], Mapping[AssetKey, str]]
 #: What to write instead of a method and value that find no assets here, where something knows it.
 Hint = Callable[[str, str], str | None]
-
-#: The statuses that `state:` takes.
-STATES = ("stale", "never", "failed", "fresh", "running", "external")
 
 #: Methods that compare a value with texts of an asset, and how to get these.
 _TEXTS: dict[str, Callable[[Asset], Iterable[str]]] = {

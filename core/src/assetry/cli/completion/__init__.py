@@ -1,0 +1,1 @@
+"""Completion in shells: which words may come next, known without loading a project, and how each shell is told."""
