@@ -218,7 +218,7 @@ TABLE = OptionType(
     "a table",
     lambda value: isinstance(value, Mapping),
     lambda value: {**_json(value)},
-    json_schema={"type": "object"},
+    json_schema={"type": "object", "additionalProperties": True},
 )
 #: A reference to a secret, never the secret itself.
 SECRET = OptionType("a reference to a secret", is_reference, secret=True, json_schema=_REFERENCE)

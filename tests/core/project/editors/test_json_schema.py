@@ -233,7 +233,11 @@ def test_options_of_a_plugin_are_told_with_their_types_defaults_and_sentences() 
     integration = of_mill()["properties"]["integrations"]["additionalProperties"]
     assert {"mill", "press", "dbt"} <= set(integration["properties"]["kind"]["enum"])
     grain = integration["properties"]["grain"]
-    assert grain["anyOf"] == [{"enum": ["rye", "oat"]}, {"type": "string"}]
+    assert [{name: said for name, said in each.items() if name != "description"} for each in grain["anyOf"]] == [
+        {"enum": ["rye", "oat"]},
+        {"type": "string"},
+    ]
+    assert {each["description"] for each in grain["anyOf"]} == {grain["description"]}, "Taplo shows that of each form"
     assert grain["description"].split("\n\n") == [
         "mill: What is ground. ('rye' or 'oat'; rye unless given)",
         "press: What is pressed. (text)",
@@ -261,6 +265,21 @@ def test_tables_of_a_plugin_are_told() -> None:
     assert known.is_valid({"bells": {"big": {"tone": "C"}}})
     assert not known.is_valid({"bells": {"big": {}}})
     assert not known.is_valid({"bells": {"tone": "C"}})
+
+
+def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    for each in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from subschemas(each)
+    if isinstance(schema, dict):
+        yield schema
+
+
+def test_every_table_says_whether_it_may_hold_more() -> None:
+    """Tombi takes it for no where nothing is said, and others for yes."""
+    tables = [each for each in subschemas(of_mill()) if each.get("type") == "object" or "if" in each or "then" in each]
+    tables += [each["if"] for each in tables if "if" in each] + [each["then"] for each in tables if "then" in each]
+    assert len(tables) > 20
+    assert [each for each in tables if "additionalProperties" not in each] == []
 
 
 def test_a_plugin_that_has_to_be_asked_may_have_any_kind_with_any_options() -> None:

@@ -55,10 +55,25 @@ def option_schema(option: OptionType) -> Schema:
     >>> option_schema(FLAG.about("Ring louder.", default=False))
     {'description': 'Ring louder. (true or false; false unless given)', 'type': 'boolean', 'default': False}
     """
-    told = f"{option.help} ({option.terms})" if option.help else option.terms
-    values = {"enum": list(option.choices)} if option.choices else plain(option.json_schema)
     default = {} if option.default is None else {"default": plain(option.default)}
-    return {"description": told, **values, **default}
+    return {**_described(_values(option), _told(option)), **default}
+
+
+def _values(option: OptionType) -> Schema:
+    found: Schema = {"enum": list(option.choices)} if option.choices else plain(option.json_schema)
+    return found
+
+
+def _told(option: OptionType) -> str:
+    return f"{option.help} ({option.terms})" if option.help else option.terms
+
+
+def _described(values: Schema, told: str) -> Schema:
+    """Return a schema with a description; of several forms each has it, because Taplo shows these by themselves."""
+    found = {"description": told, **values}
+    if "anyOf" in values:
+        found["anyOf"] = [{"description": told, **each} for each in values["anyOf"]]
+    return found
 
 
 def _kinds(plugins: Iterable[PluginInfo], further: Iterable[CommandOption]) -> dict[str, OptionTypes]:
@@ -92,54 +107,52 @@ def _object(options: OptionTypes, more: Mapping[str, Schema] | None = None) -> S
 
 def _of_kinds(common: OptionTypes, kinds: Mapping[str, OptionTypes], open_: bool) -> Schema:
     """Return the schema of a table whose kind decides what else it may hold."""
-    forms: dict[str, dict[str, Schema]] = {}
+    takers: dict[str, dict[str, OptionType]] = {}
     for kind, options in kinds.items():
         for name, each in options.items():
             if not each.in_python and name not in common:
-                forms.setdefault(name, {})[kind] = option_schema(each)
+                takers.setdefault(name, {})[kind] = each
     schema = _object(common)
-    schema["properties"] |= {name: _united(by_kind, open_) for name, by_kind in forms.items()}
+    schema["properties"] |= {name: _united(by_kind, open_) for name, by_kind in takers.items()}
     words = {"enum": list(kinds)}
     schema["properties"][_KIND] |= {"anyOf": [words, {"type": "string"}]} if open_ else words
-    del schema["additionalProperties"]  # which keys there may be is said for each kind
+    schema["additionalProperties"] = True  # which keys there may be is said for each kind
     rest: Schema = {}
     for kind in reversed(list(kinds)):
-        own = {name: by_kind[kind] for name, by_kind in forms.items() if kind in by_kind}
+        own = {name: by_kind[kind] for name, by_kind in takers.items() if kind in by_kind}
         # What has the same values in all kinds was checked above.
-        said = {name: each if open_ or len(_distinct(forms[name])) > 1 else True for name, each in own.items()}
-        needed = [name for name in own if kinds[kind][name].required]
+        said = {name: _values(each) if open_ or len(_forms(takers[name])) > 1 else True for name, each in own.items()}
+        needed = [name for name, each in own.items() if each.required]
         branch = {
-            "if": {"properties": {_KIND: {"const": kind}}, "required": [_KIND]},
+            "if": {"properties": {_KIND: {"const": kind}}, "required": [_KIND], "additionalProperties": True},
             "then": {
                 "properties": {**dict.fromkeys(common, True), **said},
                 "additionalProperties": False,
                 **({"required": needed} if needed else {}),
             },
         }
-        rest = {**branch, "else": rest} if rest else branch
+        rest = {**branch, "else": {**rest, "additionalProperties": True}} if rest else branch
     return {**schema, **rest}
 
 
-def _distinct(by_kind: Mapping[str, Schema]) -> list[Schema]:
+def _forms(by_kind: Mapping[str, OptionType]) -> list[Schema]:
     """Return what values an option may have in its kinds, each form of that once."""
     found: list[Schema] = []
-    for each in by_kind.values():
-        values = {name: said for name, said in each.items() if name not in ("description", "default")}
-        if values not in found:
-            found.append(values)
+    for each in map(_values, by_kind.values()):
+        if each not in found:
+            found.append(each)
     return found
 
 
-def _united(by_kind: Mapping[str, Schema], open_: bool) -> Schema:
+def _united(by_kind: Mapping[str, OptionType], open_: bool) -> Schema:
     """Return one schema for an option of several kinds: what it is in each, and any of the values that it may have."""
     kinds: dict[str, list[str]] = {}
     for kind, each in by_kind.items():
-        kinds.setdefault(each["description"], []).append(kind)
+        kinds.setdefault(_told(each), []).append(kind)
     told = "\n\n".join(f"{', '.join(names)}: {each}" for each, names in kinds.items())
-    first, forms = next(iter(by_kind.values())), _distinct(by_kind)
+    forms = _forms(by_kind)
     if open_ or len(forms) > 1:
-        return {"description": told, "anyOf": [*forms, *([{}] if open_ else [])]}
-    default = (
-        {"default": first["default"]} if all(each == first for each in by_kind.values()) and "default" in first else {}
-    )
-    return {"description": told, **forms[0], **default}
+        return _described({"anyOf": [*forms, *([{}] if open_ else [])]}, told)
+    default = next(iter(by_kind.values())).default
+    same = default is not None and all(each.default == default for each in by_kind.values())
+    return {**_described(forms[0], told), **({"default": plain(default)} if same else {})}
