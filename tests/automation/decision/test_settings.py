@@ -27,6 +27,7 @@ def test_jobs_are_read_with_their_clocks() -> None:
         ({"automation": {"max_runs": 0}}, "max_runs of [automation] is a number above 0, not 0"),
         ({"automation": {"max_runs": "4"}}, "is a number above 0, not '4'"),
         ({"automation": {"batch": "soon"}}, "batch of [automation]"),
+        ({"automation": {"slack": False}}, "slack of [automation]: False is no span of time"),
         ({"automation": 3}, "[automation] is a table"),
         ({"jobs": {"nightly": {"cron": "@daily"}}}, "[jobs.nightly] has no select"),
         ({"jobs": {"nightly": {"select": "a"}}}, "[jobs.nightly] has no cron"),

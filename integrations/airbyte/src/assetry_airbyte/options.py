@@ -39,7 +39,9 @@ LOCAL: Mapping[str, OptionType] = {
     "python": TEXT.about("The Python that it is installed for."),
     "config": TABLE.about("What the connector is configured with.").hinting("Write [integrations.NAME.config]."),
     "streams": OptionType(
-        "a list of streams or a table of them", lambda value: TEXTS.fits(value) or TABLE.fits(value)
+        "a list of streams or a table of them",
+        lambda value: TEXTS.fits(value) or TABLE.fits(value),
+        json_schema={"anyOf": [TEXTS.json_schema, TABLE.json_schema]},
     ).about("The streams to load, and how."),
     "schema": TEXT.about("The schema of the tables."),
     "prefix": TEXT.about("What the names of the tables begin with."),
@@ -52,7 +54,10 @@ LOCAL: Mapping[str, OptionType] = {
 
 def _either(one: OptionType, other: OptionType) -> OptionType:
     fits_one, fits_other = one.fits, other.fits
-    said = OptionType(f"{one.words}, or {other.words}", lambda value: fits_one(value) or fits_other(value))
+    forms = {"anyOf": [one.json_schema, *other.json_schema["anyOf"]]}
+    said = OptionType(
+        f"{one.words}, or {other.words}", lambda value: fits_one(value) or fits_other(value), json_schema=forms
+    )
     return said.about("Of a connector here, its streams; of a hosted one, whether to ask which streams there are.")
 
 
