@@ -94,6 +94,9 @@ def test_the_script_of_a_shell_asks_the_program(shell: str) -> None:
     done = subprocess.run([PROGRAM], env=env, capture_output=True, text=True)
     assert done.returncode == 0
     assert f"{shell}_complete" in done.stdout
+    # What is changed of click's own scripts.
+    changed = {"zsh": '[[ "$type" == "part" ]]', "fish": 'string split -m 1 ","', "bash": "part) compopt -o nospace"}
+    assert changed.get(shell, "") in done.stdout
 
 
 def test_another_shell_is_refused() -> None:

@@ -82,12 +82,9 @@ class QuickVerb(click.Command):
     """A command of assetry's own, with the options that all have and its argument: no more is needed of it here."""
 
     def __init__(self, name: str) -> None:
-        argument = ARGUMENTS.get(name)
-        own = (
-            []
-            if argument is None
-            else [click.Argument([argument], nargs=-1 if argument in _MANY else 1, required=False)]
-        )
+        own: list[click.Parameter] = []
+        if argument := ARGUMENTS.get(name):
+            own.append(click.Argument([argument], nargs=-1 if argument in _MANY else 1, required=False))
         super().__init__(name, params=[*own, *shared_options(EVERY_OUTPUT, selects=True)])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -18,8 +18,8 @@ from click.shell_completion import (
     BashComplete,
     CompletionItem,
     FishComplete,
-    PowerShellComplete,
     ZshComplete,
+    get_completion_class,
     split_arg_string,
 )
 
@@ -81,22 +81,14 @@ class Zsh(ZshComplete):
 
 
 class Fish(FishComplete):
-    """Fish, which puts no blank behind a colon or a slash by itself."""
+    """Fish, which is told words that have commas in them, and puts no blank behind a colon or a slash by itself."""
 
-    def format_completion(self, item: CompletionItem[Any]) -> str:
-        """Return a completion as the script reads it."""
-        return super().format_completion(_plain(item))
+    source_template = FishComplete.source_template.replace('split ","', 'split -m 1 ","')
 
 
-class PowerShell(PowerShellComplete):
-    """PowerShell, which puts no blank behind any word."""
-
-    def format_completion(self, item: CompletionItem[Any]) -> str:
-        """Return a completion as the script reads it."""
-        return super().format_completion(_plain(item))
-
-
-_SHELLS = {"bash": Bash, "zsh": Zsh, "fish": Fish, "powershell": PowerShell}
+#: The shells that are asked and told otherwise than click does it; those that know of words that are not complete.
+_SHELLS = {"bash": Bash, "zsh": Zsh, "fish": Fish}
+_KNOW_PARTS = (Bash, Zsh)
 
 
 def kept_by_bash(typed: str, breaks: str) -> str:
@@ -135,7 +127,7 @@ def answer_shell(instruction: str) -> None:
     Whatever goes wrong while the words are looked for, there are none, and nothing else is said.
     """
     name, _, asked = instruction.partition("_")
-    kind = _SHELLS.get(name)
+    kind = _SHELLS.get(name) or get_completion_class(name)
     if kind is None or asked not in ("source", "complete"):
         sys.exit(1)
     shell = kind(click.Group(_NAME), {}, _NAME, _VARIABLE)
@@ -150,7 +142,9 @@ def _completed(shell: Any) -> str:
     with redirect_stdout(said), redirect_stderr(said):
         try:
             words, typed = shell.get_completion_args()
-            return "".join(f"{shell.format_completion(each)}\n" for each in _completions(words, typed))
+            found = _completions(words, typed)
+            told = found if isinstance(shell, _KNOW_PARTS) else map(_plain, found)
+            return "".join(f"{shell.format_completion(each)}\n" for each in told)
         except (Exception, SystemExit):
             return ""
 
