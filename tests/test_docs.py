@@ -22,8 +22,13 @@ BLOCK = re.compile(r"^```python(?P<tags>[^\n]*)\n(?P<code>.*?)^```", re.MULTILIN
 
 
 def runnable(page: Path) -> list[str]:
-    """Return the Python blocks of a page that are marked to run: those with imports of their own come first."""
-    return [match["code"] for match in BLOCK.finditer(page.read_text()) if "norun" not in match["tags"]]
+    """Return the Python blocks of a page that are marked to run, each behind as many lines as stand before it there.
+
+    So the code of a function is found again: its file is the page.
+    """
+    text = page.read_text()
+    found = [match for match in BLOCK.finditer(text) if "norun" not in match["tags"]]
+    return ["\n" * text.count("\n", 0, match.start("code")) + match["code"] for match in found]
 
 
 @pytest.mark.parametrize(
