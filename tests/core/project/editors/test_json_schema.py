@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import date, time
 from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,8 @@ from assetry_automation.decision.settings import read_settings as read_automatio
 from assetry_notify.targets import read_table
 from assetry_openlineage.options import read_options
 from jsonschema import Draft7Validator
+
+from tests.examples import examples
 
 ROOT = Path(__file__).parents[4]
 #: Values of all sorts that TOML has, some of which any option takes.
@@ -100,8 +103,11 @@ def tables(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def mutated(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a file with one thing changed: a key more, one less, one that is called otherwise, another value."""
-    data = deepcopy(data)
+    """Yield a file with one thing changed: a key more, one less, one that is called otherwise, another value.
+
+    Each key has some of the values, so that all of them are tried somewhere; in a campaign it has all.
+    """
+    data, samples, step = deepcopy(data), cycle(SAMPLES), min(examples(6), len(SAMPLES))
     for table in [data, *tables(data)]:
         for name, value in list(table.items()):
             del table[name]
@@ -109,7 +115,7 @@ def mutated(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
             table[f"{name}_"] = value
             yield data
             del table[f"{name}_"]
-            for sample in SAMPLES:
+            for sample in islice(samples, step):
                 table[name] = sample
                 yield data
             table[name] = value
