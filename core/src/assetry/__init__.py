@@ -23,6 +23,7 @@ from assetry.types.keys import AssetKey
 from assetry.types.policies import AutomationPolicy, FreshnessPolicy, RetryPolicy
 
 if TYPE_CHECKING:
+    from assetry.io.metadata.values import Link, Markdown, Png, Preview
     from assetry.partitions.grids.cron import CronPartitionsDefinition
     from assetry.partitions.grids.time_grids import (
         DailyPartitionsDefinition,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from assetry.project.project import Project
     from assetry.project.runs.rehearsal import Rehearsal, RehearsedRun
     from assetry.python.calls.context import AssetContext
+    from assetry.python.calls.output import MaterializeResult, Output
     from assetry.status.backfill import Backfill
 
 __all__ = [
@@ -54,10 +56,16 @@ __all__ = [
     "FreshnessPolicy",
     "HourlyPartitionsDefinition",
     "Integration",
+    "Link",
+    "Markdown",
+    "MaterializeResult",
     "MonthlyPartitionsDefinition",
     "MultiPartitionMapping",
     "MultiPartitionsDefinition",
+    "Output",
     "Parts",
+    "Png",
+    "Preview",
     "Project",
     "Rehearsal",
     "RehearsedRun",
@@ -83,8 +91,14 @@ _LATER = {
     "CronPartitionsDefinition": "assetry.partitions.grids.cron",
     "DailyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "HourlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
+    "Link": "assetry.io.metadata.values",
+    "Markdown": "assetry.io.metadata.values",
+    "MaterializeResult": "assetry.python.calls.output",
     "MonthlyPartitionsDefinition": "assetry.partitions.grids.time_grids",
     "MultiPartitionsDefinition": "assetry.partitions.multi",
+    "Output": "assetry.python.calls.output",
+    "Png": "assetry.io.metadata.values",
+    "Preview": "assetry.io.metadata.values",
     "Project": "assetry.project.project",
     "Rehearsal": "assetry.project.runs.rehearsal",
     "RehearsedRun": "assetry.project.runs.rehearsal",

@@ -18,6 +18,7 @@
     │   └── StoreVersionError        the store was written by a newer assetry
     ├── ValueStoreError              a value cannot be kept, or read back
     │   └── NothingKeptError         there is no value yet
+    ├── MetadataError                what a function tells of an asset cannot be kept
     └── RunError                     a run cannot go on
         ├── ConflictError            another run is building the same asset (exit code 5)
         ├── LeaseLostError           a run was taken for gone, and nothing more of it is recorded
@@ -214,6 +215,10 @@ class NothingKeptError(ValueStoreError):
     """
 
     made: Mapping[str, Any] | None = None
+
+
+class MetadataError(AssetryError):
+    """What a function tells of an asset cannot be kept: its metadata, or the version of its data."""
 
 
 class RunError(AssetryError):

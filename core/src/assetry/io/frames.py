@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assetry.errors import ValueStoreError
 from assetry.io.pandas_frames import arrow_to_pandas, check_names, pandas_to_arrow
@@ -327,22 +327,41 @@ def describe(value: Any) -> dict[str, Any] | None:
     >>> describe(pyarrow.table({"id": [1, 2]}))["preview"]
     [{'id': 1}, {'id': 2}]
     """
+    found = first_rows(value, PREVIEW_ROWS)
+    if found is None:
+        return None
+    head = [dict(zip(found.columns, each, strict=True)) for each in found.rows]
+    return {"rows": found.total, "columns": len(found.columns), "preview": head}
+
+
+class FirstRows(NamedTuple):
+    """The first rows of a table as plain JSON, the names of its columns, and how many rows it has in all."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+
+
+def first_rows(value: Any, most: int) -> FirstRows | None:
+    """Return at most so many first rows of a table that is in memory; None for what is none, and for a stream.
+
+    >>> import pyarrow
+    >>> first_rows(pyarrow.table({"id": [1, 2]}), 1)
+    FirstRows(columns=('id',), rows=((1,),), total=2)
+    """
     kind = frame_name(value)
     if kind not in ("pandas.DataFrame", "polars.DataFrame", "pyarrow.Table", "pyarrow.RecordBatch"):
         return None
-    names = list(map(str, value.columns if kind in ("pandas.DataFrame", "polars.DataFrame") else value.schema.names))
-    rows = len(value) if kind != "pyarrow.RecordBatch" else value.num_rows
+    names = tuple(map(str, value.columns if kind in ("pandas.DataFrame", "polars.DataFrame") else value.schema.names))
     if kind == "pandas.DataFrame":
-        head = [
-            dict(zip(names, each, strict=True)) for each in value.head(PREVIEW_ROWS).itertuples(index=False, name=None)
-        ]
+        head = list(value.head(most).itertuples(index=False, name=None))
     elif kind == "polars.DataFrame":
-        head = value.head(PREVIEW_ROWS).to_dicts()
+        head = value.head(most).rows()
     else:
-        head = value.slice(0, PREVIEW_ROWS).to_pylist()
-    facts: dict[str, Any] = {"rows": rows, "columns": len(names)}
-    facts["preview"] = [{str(name): _json(each) for name, each in row.items()} for row in head]
-    return facts
+        # By column, for two may have one name; without any there is nothing to show of a row.
+        head = list(zip(*(each.to_pylist() for each in value.slice(0, most).columns), strict=True))
+    total = value.num_rows if kind == "pyarrow.RecordBatch" else len(value)
+    return FirstRows(names, tuple(tuple(map(_json, row)) for row in head), total)
 
 
 def _json(value: Any) -> Any:

@@ -168,7 +168,8 @@ def outputs(value: Any, keys: Sequence[AssetKey]) -> Iterator[tuple[AssetKey, An
     else:
         raise OutputError(
             f"returned {'None' if value is None else type(value).__name__}",
-            hint="Return a dict from key to value, a tuple in the order of the assets, or yield (key, value).",
+            hint="Return a dict from key to value, a tuple in the order of the assets, or yield (key, value); a "
+            "value may be an Output.",
         )
 
 
@@ -202,12 +203,25 @@ def failure(error: BaseException) -> str:
     return "\n".join(lines)
 
 
+def raised_at(error: BaseException) -> str | None:
+    """Return the place of the user's own line that led to an error; None where it has none.
+
+    >>> raised_at(ValueError("never raised")) is None
+    True
+    """
+    import traceback
+
+    own = [each for each in traceback.extract_tb(error.__traceback__) if not _is_library(each.filename)]
+    return written_place(own[-1].filename, own[-1].lineno or 0) if own else None
+
+
 def _headline(error: BaseException) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib is slow to load
+#: All of assetry. Not by pathlib, which is slow to load.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 _LIBRARIES = tuple(os.path.join(path, "") for path in {_PACKAGE, os.path.dirname(os.__file__)})  # noqa: PTH118, PTH120
 
 

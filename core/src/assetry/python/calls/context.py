@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from assetry.errors import UsageError
 from assetry.partitions.definitions import PartitionsDefinition
+from assetry.python.calls.notes import Notes
 from assetry.python.calls.portion import Portion
 from assetry.types.contexts import RunContext
 from assetry.types.events import Level
@@ -31,6 +33,7 @@ class AssetContext:
     partitions: tuple[str, ...] = ()
     window: tuple[datetime, datetime] | None = None
     previous: str | None = None
+    _notes: Notes | None = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> AssetKey:
@@ -67,6 +70,21 @@ class AssetContext:
         """Write a line into the run's log at once; of several assets it names none."""
         self.run.log(message, level, self.key if len(self.keys) == 1 else None)
 
+    def add_metadata(self, key: str | None = None, partition: str | None = None, /, **metadata: Any) -> None:
+        """Tell metadata of what is being made, as `Output` takes it: ``context.add_metadata(mean=2.5)``.
+
+        `key` names one of several assets, and has to then; `partition` one of a range: without it, it is of all. What
+        was told before by the same name makes room, and so does this for what the function returns. It is kept with the
+        value; what a try has told that failed is not. Raises `MetadataError` for what cannot be kept, and `UsageError`
+        for another asset or partition, and for one that is kept already.
+        """
+        if self._notes is None:
+            raise UsageError(
+                "add_metadata(…) is for functions that make assets.",
+                hint="A check returns it: CheckResult(passed, message, {…}).",
+            )
+        self._notes.add(key, partition, metadata)
+
     def add_partition(self, key: AssetKey | str, *partitions: str) -> None:
         """Make keys of an asset's dynamic partitions known, at once: they are missing until something makes them.
 
@@ -76,8 +94,12 @@ class AssetContext:
 
 
 def context_of(
-    keys: tuple[AssetKey, ...], portion: Portion, run: RunContext, definition: PartitionsDefinition | None
+    keys: tuple[AssetKey, ...],
+    portion: Portion,
+    run: RunContext,
+    definition: PartitionsDefinition | None,
+    notes: Notes | None = None,
 ) -> AssetContext:
-    """Return what a function is told that is called for some partitions of a definition."""
+    """Return what a function is told that is called for some partitions of a definition; `notes` take what it tells."""
     window, previous = portion.window(definition), portion.previous(definition)
-    return AssetContext(keys, portion.partition, run, portion.partitions, window, previous)
+    return AssetContext(keys, portion.partition, run, portion.partitions, window, previous, notes)

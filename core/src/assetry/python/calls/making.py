@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from assetry.errors import AssetryError, error_words
+from assetry.errors import AssetryError, MetadataError, error_words
 from assetry.hooks.registry import FAULTS
 from assetry.io.frames import is_frame
-from assetry.python.calls.call import UNKNOWN, arguments, call, failure, outputs, type_hints, wrong_type
+from assetry.python.calls.call import UNKNOWN, arguments, call, failure, outputs, raised_at, type_hints, wrong_type
 from assetry.python.calls.context import AssetContext, context_of
 from assetry.python.calls.loading import Loading
+from assetry.python.calls.notes import Given, Notes
+from assetry.python.calls.output import promised
 from assetry.python.calls.portion import Portion
 from assetry.python.decorators import AssetFunction
 from assetry.types.assets import Asset
@@ -53,6 +55,7 @@ class Making:
         """Call the function, again where it is to be tried again; yield an end for each asset and partition."""
         self.function = function
         self._hints = type_hints(function.function)
+        self._promised = promised(self._hints.get("return", UNKNOWN))
         for key in self.pending:
             yield Started(key, self.portion.first, through=self.portion.through)
         policy = self.first.retry_policy or RetryPolicy(0)
@@ -90,6 +93,10 @@ class Making:
             del args, kwargs  # inputs may be large; what the function did not keep is free before its value is saved
             for key, each in self._heard(self._outputs(value)):
                 yield from self._keep(key, each)
+        except MetadataError as error:
+            error.where = error.where or raised_at(error)
+            yield from self._fail(sentence(error), error.hint)
+            return None
         except AssetryError as error:
             yield from self._fail(f"{function.__qualname__}() {sentence(error)}", error.hint)
             return None
@@ -102,7 +109,8 @@ class Making:
         return self.loading.argument(self.first, name, form)
 
     def _context(self) -> AssetContext:
-        return context_of(tuple(self.pending), self.portion, self.context, self.first.partitions_def)
+        self._notes = Notes((each.key for each in self.function.assets), self.pending, self.portion)
+        return context_of(tuple(self.pending), self.portion, self.context, self.first.partitions_def, self._notes)
 
     def _tell(self, line: str, level: Level) -> None:
         self.context.log(line, level, None if self.function.multiple else self.first.key)
@@ -129,23 +137,25 @@ class Making:
         yield from outputs(value, keys)
 
     def _keep(self, key: AssetKey, value: Any) -> Iterator[Event]:
-        """Check and keep one value; the asset's last event."""
+        """Check and keep one value, with what is told of it; the asset's last event."""
         asset = self.pending.pop(key, None)
         if asset is None:
             return  # made by an earlier try, or not asked for
-        problem = self._type_problem(value) or self._shape_problem(asset, value)
+        try:
+            given = self._notes.given(key, value)
+        except MetadataError as error:
+            error.where = error.where or asset.source
+            yield self._failed(key, sentence(error), error.hint)
+            return
+        del value
+        problem = self._type_problem(given) or self._shape_problem(asset, given.value)
         if problem is not None:
             name = self.function.function.__qualname__
             message = f"{name}() returned the wrong value: {problem}.\n  at {asset.source}"
             yield self._failed(key, message, "Correct the function, or what it promises.")
             return
-        if value is None:
-            self.made[key] = None
-            yield Materialized(key, self.portion.first, metadata={"io": "none"}, through=self.portion.through)
-            return
         try:
-            value = self._validated(asset, value)
-            saved = self._save(asset, value)
+            value, saved = self._kept(asset, given)
         except AssetryError as error:
             yield self._failed(key, sentence(error), error.hint)
         except Exception as error:
@@ -157,6 +167,14 @@ class Making:
                 yield Materialized(
                     key, part.first, each.data_version, each.columns, each.metadata, through=part.through
                 )
+
+    def _kept(self, asset: Asset, given: Given) -> tuple[Any, Sequence[Saved]]:
+        """Keep what was given, where that is anything; return the value as it was kept, and what was of each part."""
+        if given.nothing:
+            return None, [each.on(Saved(metadata={"io": "none"})) for each in given.notes]
+        value = self._validated(asset, given.value)
+        saved = self._save(asset, value)
+        return value, [note.on(each) for note, each in zip(given.notes, saved, strict=True)]
 
     def _validated(self, asset: Asset, value: Any) -> Any:
         """Return a value as the asset's schema of pandera leaves it, where it has one."""
@@ -180,10 +198,10 @@ class Making:
             return self.context.save(asset.key, value, self.portion.partitions, column)
         return (self.context.save(asset.key, value, self.portion.partition),)
 
-    def _type_problem(self, value: Any) -> str | None:
+    def _type_problem(self, given: Given) -> str | None:
         if self.function.multiple:
             return None  # the annotation is of what holds the outputs
-        return wrong_type(value, self._hints.get("return", UNKNOWN))
+        return wrong_type(given.value, self._promised)
 
     def _shape_problem(self, asset: Asset, value: Any) -> str | None:
         """Say that a value has no column that could tell the partitions of its rows."""

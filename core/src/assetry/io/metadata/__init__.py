@@ -1,0 +1,1 @@
+"""What is told of values: links, texts, rows and pictures, as functions give it and as it is kept."""
